@@ -1,0 +1,203 @@
+//! From a verdict to the frame that tells it: the room names, this fills in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::catch_up::{self, Messages};
+use super::engine::Shared;
+use super::life::Life;
+use super::reply::Reply;
+use super::room_cell::{Entrance, Letter};
+use super::room_task::Verdict;
+use super::session_cell::Opening;
+use super::subscription::Subscription;
+use crate::messages::Event;
+use crate::room::{Answer, Entered, Entry, HistorySlice, Input, Repeated, Room};
+use crate::wire::{self, FrameKind, JoinedParts, MemberEntry, RoomStatus, Status};
+use crate::words::{MemberId, Reject, RejectCode, RoomCode};
+
+/// Somebody who has been let in: what they are to be shown, fixed as of that moment.
+pub(crate) struct Entering {
+    parts: JoinedParts,
+    history: HistorySlice,
+    subscription: Arc<Subscription>,
+    /// They said where they were, and go on from there: nothing is shown afresh.
+    continues: bool,
+}
+
+impl Entering {
+    pub(crate) fn new(
+        shared: &Shared,
+        room: &Room,
+        input: &Input,
+        entered: Entered,
+        subscription: Arc<Subscription>,
+    ) -> Self {
+        let page = shared.limits.room.members_page_max;
+        let you = member_entry(room, entered.member).expect("who has entered is a member");
+        let others = room.members().filter(|member| member.id != entered.member);
+        let mut members = vec![you.clone()];
+        members.extend(others.take(page.saturating_sub(1)).filter_map(|member| member_entry(room, member.id)));
+        let continues = match input {
+            Input::Attach { after: Some(after), .. } => {
+                entered.entry == Entry::Attached && after.epoch == subscription.life.epoch
+            }
+            _ => false,
+        };
+        Self {
+            parts: JoinedParts {
+                id: None,
+                epoch: subscription.life.epoch,
+                seq: entered.from,
+                you,
+                members,
+                members_total: room.members_total(),
+                topic: room.topic().as_str().to_owned(),
+                notices: room.notices(),
+            },
+            history: entered.history,
+            subscription,
+            continues,
+        }
+    }
+}
+
+/// A member as others see them.
+pub(crate) fn member_entry(room: &Room, id: MemberId) -> Option<MemberEntry> {
+    let member = room.member(id)?;
+    Some(MemberEntry {
+        member: id,
+        nick: member.nick.as_str().to_owned(),
+        color: member.color,
+        role: member.role,
+        online: !room.sessions_of(id).is_empty(),
+    })
+}
+
+/// The room as of now, for readers that fell behind.
+pub(crate) fn gap_snapshot(shared: &Shared, room: &Room) -> Bytes {
+    let page = shared.limits.room.members_page_max;
+    let members: Vec<MemberEntry> =
+        room.members().take(page).filter_map(|member| member_entry(room, member.id)).collect();
+    wire::gap_snapshot(&members, room.members_total(), room.topic().as_str(), room.notices())
+}
+
+/// Tells a verdict to whoever asked. What it speaks of has been published.
+pub(crate) fn deliver(
+    shared: &Arc<Shared>,
+    code: &RoomCode,
+    life: Option<&Arc<Life>>,
+    letter: Letter,
+    verdict: Verdict,
+) {
+    match (letter, verdict) {
+        (letter, Verdict::Rejected(reject)) => refuse(shared, code, life, letter, reject),
+        (Letter::Host { answer, .. }, verdict) => {
+            let seq = match verdict {
+                Verdict::Answer(Answer::Done { seq } | Answer::Left { seq }) => seq,
+                _ => life.map(|life| life.backlog.head()).unwrap_or_default(),
+            };
+            // The embedder may have stopped waiting.
+            let _ = answer.send(Ok(seq));
+        }
+        (Letter::Command { reply, .. }, Verdict::Members { page, total, more }) => {
+            let json = wire::members_page(reply.id(), code, page, total, more);
+            reply.answer(FrameKind::Members, json);
+        }
+        (Letter::Command { reply, .. }, Verdict::Answer(answer)) => match answer {
+            Answer::Sent { seq, at, repeated } => {
+                if repeated == Repeated::Retry {
+                    reply.cell.lock().sends.put_back();
+                }
+                reply.ack(code, seq, Some(at));
+            }
+            Answer::Left { seq } | Answer::Done { seq } => reply.ack(code, seq, None),
+            Answer::History(slice) => {
+                let life = Arc::clone(life.expect("a history belongs to a life"));
+                catch_up::with_messages(shared, life, slice, move |life, messages| {
+                    let json = wire::history(reply.id(), &life.code, messages.iter(), messages.more);
+                    reply.answer(FrameKind::History, json);
+                });
+            }
+            Answer::Nothing if reply.id().is_none() => reply.nothing(),
+            _ => reply.ack(code, life.map(|life| life.backlog.head()).unwrap_or_default(), None),
+        },
+        (Letter::Enter { entrance, .. }, Verdict::Entered(entering)) => enter(shared, entrance, *entering),
+        _ => {}
+    }
+}
+
+fn refuse(shared: &Arc<Shared>, code: &RoomCode, life: Option<&Arc<Life>>, letter: Letter, reject: Reject) {
+    shared.count_reject(reject.code);
+    match letter {
+        Letter::Enter { entrance: Entrance::Drawn { by, nick, reply }, .. } if reject.code == RejectCode::NameTaken => {
+            shared.create_drawn(by, nick, reply);
+        }
+        letter => letter.refuse(code, life.map(|life| life.epoch), reject),
+    }
+}
+
+/// Lets somebody in whose membership is decided and published.
+fn enter(shared: &Arc<Shared>, entrance: Entrance, entering: Entering) {
+    let life = Arc::clone(&entering.subscription.life);
+    if entering.continues {
+        return activate(shared, entrance, entering, None);
+    }
+    let slice = entering.history.clone();
+    let shared_then = Arc::clone(shared);
+    catch_up::with_messages(shared, life, slice, move |_, messages| {
+        activate(&shared_then, entrance, entering, Some(messages));
+    });
+}
+
+fn activate(shared: &Arc<Shared>, entrance: Entrance, mut entering: Entering, messages: Option<Messages>) {
+    let subscription = entering.subscription;
+    let life = Arc::clone(&subscription.life);
+    let came_late = subscription.from.next() < life.backlog.oldest();
+    let (cell, connection) = (Arc::clone(entrance.cell()), Arc::clone(entrance.connection()));
+    entering.parts.id = match &entrance {
+        Entrance::Command(reply) | Entrance::Drawn { reply, .. } => reply.id(),
+        Entrance::Resume(_) => None,
+    };
+    let opening = messages.map(|messages| wire::joined(&life.code, &entering.parts, messages.iter(), messages.more));
+    {
+        let Some(mut state) = cell.lock_for(&connection) else {
+            // The connection was lost or replaced meanwhile, and nobody told the room, which was not yet known to be entered.
+            let letter = Letter::Detach { session: cell.id, generation: connection.generation };
+            return shared.post(&life.code, letter);
+        };
+        state.entering = state.entering.saturating_sub(1);
+        let (tag, answers) = match &entrance {
+            Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
+                (reply.reply.tag(), matches!(reply.reply, Reply::Mailbox { .. }))
+            }
+            Entrance::Resume(_) => (None, false),
+        };
+        let opening = opening.map(|json| Opening { json, tag, answers });
+        state.enter(Arc::clone(&subscription), opening, came_late);
+    }
+    match entrance {
+        Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
+            if matches!(reply.reply, Reply::Channel { .. }) {
+                reply.ack(&life.code, entering.parts.seq, None);
+            }
+        }
+        Entrance::Resume(resuming) => {
+            let status = RoomStatus {
+                room: life.code.as_str().to_owned(),
+                epoch: Some(life.epoch),
+                seq: Some(subscription.from),
+                status: if came_late { Status::Gap } else { Status::Live },
+            };
+            // The connect that asked may have been given up.
+            let _ = resuming.status.send(status);
+        }
+    }
+    connection.wake.wake();
+}
+
+/// Whether a record says something that a history shows.
+pub(crate) fn is_message(event: &Event) -> bool {
+    matches!(event, Event::Sent { .. })
+}

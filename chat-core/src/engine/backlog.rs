@@ -1,0 +1,320 @@
+//! The recent stretch of one room's log: shared by all its readers, each event encoded once.
+//!
+//! Events lie in segments, one behind the other in one buffer. A reader takes handles of the segments it needs under a
+//! short lock and copies outside it. Publishing is O(1); what falls out at the old end goes a segment at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use smallvec::SmallVec;
+
+use super::wake::Head;
+use crate::wire::{FrameKind, tombstone};
+use crate::words::{RoomLimits, Seq};
+
+/// Below this, new events are added to the last segment instead of starting one: an idle room holds few allocations.
+const MERGE_BYTES: usize = 8 << 10;
+
+/// A run of events with consecutive numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    first: u64,
+    slots: Vec<Slot>,
+    json: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    kind: FrameKind,
+    end: u32,
+}
+
+impl Segment {
+    pub(crate) fn new(first: Seq) -> Self {
+        Self { first: first.0, slots: Vec::new(), json: Vec::new() }
+    }
+
+    /// The buffer to write the next event's JSON to, before [`Segment::close_event`].
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.json
+    }
+
+    /// Everything written since the last call is one event.
+    pub(crate) fn close_event(&mut self, kind: FrameKind) {
+        let end = u32::try_from(self.json.len()).expect("a segment is far smaller than 4 GiB");
+        self.slots.push(Slot { kind, end });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    fn last(&self) -> u64 {
+        self.first + self.slots.len() as u64 - 1
+    }
+
+    fn get(&self, seq: u64) -> Option<(FrameKind, &[u8])> {
+        let index = usize::try_from(seq.checked_sub(self.first)?).ok()?;
+        let slot = self.slots.get(index)?;
+        let start = if index == 0 { 0 } else { self.slots[index - 1].end as usize };
+        Some((slot.kind, &self.json[start..slot.end as usize]))
+    }
+
+    /// Events after `after` up to `until`, with their numbers.
+    pub(crate) fn events(&self, after: Seq, until: Seq) -> impl Iterator<Item = (Seq, FrameKind, &[u8])> {
+        let start = (after.0 + 1).max(self.first);
+        let end = until.0.min(self.last());
+        (start..=end).map(|seq| {
+            let (kind, json) = self.get(seq).expect("clamped to the segment");
+            (Seq(seq), kind, json)
+        })
+    }
+
+    fn replace(&mut self, seq: u64, json: &[u8]) {
+        let mut fresh = Segment::new(Seq(self.first));
+        for (at, kind, old) in self.events(Seq(self.first - 1), Seq(self.last())) {
+            fresh.json.extend_from_slice(if at.0 == seq { json } else { old });
+            fresh.close_event(kind);
+        }
+        *self = fresh;
+    }
+}
+
+/// What a reader finds after its position.
+pub(crate) enum Stretch {
+    /// Segments holding the next events, in order.
+    Events(SmallVec<[Arc<Segment>; 4]>),
+    /// The next events are not here any more; the oldest that is has this number.
+    Missing,
+}
+
+#[derive(Debug)]
+struct Ring {
+    segments: VecDeque<Arc<Segment>>,
+    bytes: usize,
+    events: usize,
+}
+
+/// The backlog of one life of a room.
+pub(crate) struct Backlog {
+    head: Head,
+    ring: Mutex<Ring>,
+    bytes_max: usize,
+    events_max: usize,
+}
+
+impl Backlog {
+    /// An empty backlog whose next event is `head + 1`.
+    pub(crate) fn new(head: Seq, limits: &RoomLimits) -> Self {
+        Self {
+            head: Head::new(head.0),
+            ring: Mutex::new(Ring { segments: VecDeque::new(), bytes: 0, events: 0 }),
+            bytes_max: limits.backlog_bytes_max,
+            events_max: limits.backlog_events_max.max(1),
+        }
+    }
+
+    /// The last event that can be read.
+    pub(crate) fn head(&self) -> Seq {
+        Seq(self.head.seq())
+    }
+
+    /// Whether a segment has grown so far that the next event should begin another: an eighth of the bounds, so that
+    /// eviction never takes more at once than a reader can be expected to be behind.
+    pub(crate) fn is_full(&self, segment: &Segment) -> bool {
+        segment.slots.len() >= (self.events_max / 8).max(1) || segment.json.len() >= (self.bytes_max / 8).max(1)
+    }
+
+    /// Adds a segment that follows the head, and lets the oldest ones go while a bound is passed. The newest always stays,
+    /// however large.
+    pub(crate) fn publish(&self, mut segment: Segment) {
+        if segment.is_empty() {
+            return;
+        }
+        let last = segment.last();
+        debug_assert_eq!(segment.first, self.head.seq() + 1, "events are published in order");
+        {
+            let mut ring = self.lock();
+            ring.bytes += segment.json.len();
+            ring.events += segment.slots.len();
+            let merged = ring.segments.back_mut().and_then(Arc::get_mut).is_some_and(|open| {
+                let fits = open.json.len() + segment.json.len() <= MERGE_BYTES && !self.is_full(open);
+                if fits {
+                    let base = open.json.len() as u32;
+                    open.json.extend_from_slice(&segment.json);
+                    open.slots.extend(segment.slots.iter().map(|slot| Slot { end: base + slot.end, ..*slot }));
+                }
+                fits
+            });
+            if !merged {
+                segment.json.shrink_to_fit();
+                segment.slots.shrink_to_fit();
+                ring.segments.push_back(Arc::new(segment));
+            }
+            while ring.segments.len() > 1 && (ring.bytes > self.bytes_max || ring.events > self.events_max) {
+                let oldest = ring.segments.pop_front().expect("there is more than one");
+                ring.bytes -= oldest.json.len();
+                ring.events -= oldest.slots.len();
+            }
+        }
+        self.head.publish(last);
+    }
+
+    /// Handles of the segments that hold the events after `after`, about `bytes` of them and at least one event.
+    pub(crate) fn read(&self, after: Seq, bytes: usize) -> Stretch {
+        let ring = self.lock();
+        let next = after.0 + 1;
+        let Some(oldest) = ring.segments.front() else { return Stretch::Missing };
+        if next < oldest.first {
+            return Stretch::Missing;
+        }
+        // Readers are near the head: look from the new end.
+        let newer = ring.segments.iter().rev().take_while(|segment| segment.first > next).count();
+        let index = ring.segments.len() - newer - 1;
+        let mut taken = SmallVec::new();
+        let mut found = 0;
+        for segment in ring.segments.range(index..) {
+            taken.push(Arc::clone(segment));
+            found += segment.json.len();
+            if found >= bytes {
+                break;
+            }
+        }
+        Stretch::Events(taken)
+    }
+
+    /// The number of the oldest event that can be read; one past the head when there is none.
+    pub(crate) fn oldest(&self) -> Seq {
+        let ring = self.lock();
+        Seq(ring.segments.front().map_or(self.head.seq() + 1, |segment| segment.first))
+    }
+
+    /// The number in the middle of what can be read: a position from which a reader has half the backlog to catch up.
+    pub(crate) fn middle(&self) -> Seq {
+        let oldest = self.oldest().0;
+        Seq(oldest + (self.head.seq() + 1).saturating_sub(oldest) / 2)
+    }
+
+    /// The segment that holds `seq`, if it is still here.
+    pub(crate) fn segment_of(&self, seq: Seq) -> Option<Arc<Segment>> {
+        let ring = self.lock();
+        let index = ring.segments.partition_point(|segment| segment.last() < seq.0);
+        ring.segments.get(index).filter(|segment| segment.first <= seq.0).map(Arc::clone)
+    }
+
+    /// Swaps the message `seq` for its tombstone. Whoever has read it has read it.
+    pub(crate) fn redact(&self, seq: Seq) {
+        let mut guard = self.lock();
+        let ring = &mut *guard;
+        let index = ring.segments.partition_point(|segment| segment.last() < seq.0);
+        let Some(segment) = ring.segments.get_mut(index) else { return };
+        let Some(bare) = segment.get(seq.0).and_then(|(_, json)| tombstone(json)) else { return };
+        let mut fresh = Segment::clone(segment);
+        fresh.replace(seq.0, &bare);
+        ring.bytes = ring.bytes - segment.json.len() + fresh.json.len();
+        *segment = Arc::new(fresh);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Segment {
+    /// One event of this segment.
+    pub(crate) fn event(&self, seq: Seq) -> Option<&[u8]> {
+        self.get(seq.0).map(|(_, json)| json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backlog(events_max: usize, bytes_max: usize) -> Backlog {
+        let limits =
+            RoomLimits { backlog_events_max: events_max, backlog_bytes_max: bytes_max, ..RoomLimits::default() };
+        Backlog::new(Seq(0), &limits)
+    }
+
+    fn publish(backlog: &Backlog, events: &[&str]) {
+        let mut segment = Segment::new(backlog.head().next());
+        for event in events {
+            segment.buffer().extend_from_slice(event.as_bytes());
+            segment.close_event(FrameKind::Message);
+        }
+        backlog.publish(segment);
+    }
+
+    fn read_all(backlog: &Backlog, after: u64) -> Option<Vec<String>> {
+        match backlog.read(Seq(after), usize::MAX) {
+            Stretch::Missing => None,
+            Stretch::Events(segments) => Some(
+                segments
+                    .iter()
+                    .flat_map(|segment| segment.events(Seq(after), Seq(u64::MAX)))
+                    .map(|(_, _, json)| String::from_utf8_lossy(json).into_owned())
+                    .collect(),
+            ),
+        }
+    }
+
+    #[test]
+    fn a_reader_gets_what_follows_its_position() {
+        let backlog = backlog(100, 1 << 20);
+        publish(&backlog, &["a", "b"]);
+        publish(&backlog, &["c"]);
+        assert_eq!(backlog.head(), Seq(3));
+        assert_eq!(read_all(&backlog, 0), Some(vec!["a".into(), "b".into(), "c".into()]));
+        assert_eq!(read_all(&backlog, 2), Some(vec!["c".into()]));
+    }
+
+    #[test]
+    fn small_batches_share_a_segment_unless_somebody_reads_it() {
+        let backlog = backlog(100, 1 << 20);
+        publish(&backlog, &["a"]);
+        publish(&backlog, &["b"]);
+        assert_eq!(backlog.lock().segments.len(), 1);
+        let held = backlog.read(Seq(0), 1);
+        publish(&backlog, &["c"]);
+        assert_eq!(backlog.lock().segments.len(), 2);
+        drop(held);
+        publish(&backlog, &["d"]);
+        assert_eq!(backlog.lock().segments.len(), 2);
+        assert_eq!(read_all(&backlog, 1), Some(vec!["b".into(), "c".into(), "d".into()]));
+    }
+
+    #[test]
+    fn the_oldest_events_go_when_a_bound_is_passed() {
+        let backlog = backlog(8, 1 << 20);
+        for event in ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"] {
+            publish(&backlog, &[event]);
+        }
+        assert_eq!(backlog.oldest(), Seq(3));
+        assert_eq!(read_all(&backlog, 1), None, "event 2 is gone");
+        assert_eq!(read_all(&backlog, 2).map(|events| events.len()), Some(8));
+    }
+
+    #[test]
+    fn an_event_larger_than_the_bound_is_kept() {
+        let backlog = backlog(8, 4);
+        publish(&backlog, &["small"]);
+        publish(&backlog, &["much too large"]);
+        assert_eq!(read_all(&backlog, 1), Some(vec!["much too large".into()]));
+    }
+
+    #[test]
+    fn a_redacted_message_is_a_tombstone_for_those_who_have_not_read_it() {
+        let backlog = backlog(8, 1 << 20);
+        let message = r#"{"type":"message","room":"ABC","seq":1,"at":"2026-11-22T18:00:00.123Z","member":2,"nick":"Bob","color":4,"text":"secret"}"#;
+        publish(&backlog, &[message, "other"]);
+        backlog.redact(Seq(1));
+        let events = read_all(&backlog, 0).expect("still here");
+        assert!(!events[0].contains("secret") && events[0].contains(r#""redacted":true"#), "{}", events[0]);
+        assert_eq!(events[1], "other");
+        backlog.redact(Seq(2));
+        backlog.redact(Seq(9));
+        assert_eq!(read_all(&backlog, 1), Some(vec!["other".into()]), "no message, nothing to take back");
+    }
+}

@@ -1,0 +1,94 @@
+//! Puts an engine together from its ports and bounds.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+use rand::RngExt;
+use tokio::sync::Notify;
+
+use super::engine::{Engine, Sessions, Shared};
+use super::registry::Registry;
+use super::timers::{self, Timers};
+use super::token::Signer;
+use crate::ports::{Clock, Log, Observer, Policy, SystemClock};
+use crate::words::Limits;
+
+/// What an engine is to be made of; see [`Engine::builder`](crate::Engine::builder).
+#[derive(Default)]
+#[must_use]
+pub struct EngineBuilder {
+    limits: Limits,
+    clock: Option<Arc<dyn Clock>>,
+    log: Option<Arc<dyn Log>>,
+    policy: Option<Arc<dyn Policy>>,
+    observer: Option<Arc<dyn Observer>>,
+    secret: Option<[u8; 32]>,
+}
+
+impl EngineBuilder {
+    /// Other bounds than the defaults.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Another source of time than the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Where rooms live on. Without one they live in memory.
+    pub fn log(mut self, log: Arc<dyn Log>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// The embedder's rules. Without them everybody may do everything that the rooms allow.
+    pub fn policy(mut self, policy: Arc<dyn Policy>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Somebody who watches.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// What session tokens are signed with. Without one it is drawn, and tokens of an earlier process are worth nothing.
+    pub fn secret(mut self, secret: [u8; 32]) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Builds it.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: the engine's timer runs there.
+    pub fn build(self) -> Engine {
+        let timers = Arc::new(Timers::default());
+        let secret = self.secret.unwrap_or_else(|| rand::rng().random());
+        let shared = Arc::new(Shared {
+            room_limits: Arc::new(self.limits.room.clone()),
+            limits: self.limits,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            log: self.log,
+            policy: self.policy,
+            observer: self.observer,
+            registry: Registry::new(),
+            timers: Arc::clone(&timers),
+            signer: Signer::new(&secret),
+            sessions: Mutex::new(Sessions::default()),
+            connected: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            tasks: AtomicU64::new(0),
+            gone: Notify::new(),
+            gaps: AtomicU64::new(0),
+            gaps_unblocked: AtomicU64::new(0),
+            rejects: AtomicU64::new(0),
+        });
+        tokio::spawn(timers::run(Arc::downgrade(&shared), timers));
+        Engine { shared }
+    }
+}

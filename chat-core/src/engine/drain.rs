@@ -1,0 +1,38 @@
+//! Going down without a stampede: nothing new, and everybody is told when to come back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::connection::Connection;
+use super::engine::Shared;
+use crate::words::CloseReason;
+
+pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
+    shared.draining.store(true, Ordering::Release);
+    let connections: Vec<Arc<Connection>> = {
+        let sessions = shared.lock_sessions();
+        sessions.by_id.values().filter_map(|cell| cell.lock().connection.clone()).collect()
+    };
+    let spread_ms = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
+    for connection in connections {
+        let delay = Duration::from_millis(rand::rng().random_range(0..=spread_ms));
+        connection.close(CloseReason::Draining, Some(delay));
+    }
+    let all_gone = async {
+        loop {
+            let gone = shared.gone.notified();
+            tokio::pin!(gone);
+            // Registered before the look, so that the last one to go is not missed.
+            gone.as_mut().enable();
+            if shared.connected.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            gone.await;
+        }
+    };
+    // A peer that takes nothing does not hold up the end.
+    let _ = tokio::time::timeout(shared.limits.session.stall_timeout, all_gone).await;
+}

@@ -1,0 +1,101 @@
+//! One life of a room as its readers see it: the backlog, the passing signals, and how it ended.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+
+use super::backlog::Backlog;
+use crate::messages::CloseCause;
+use crate::wire::FrameKind;
+use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
+
+/// What a room's task shares with every session in it.
+pub(crate) struct Life {
+    pub(crate) code: RoomCode,
+    pub(crate) epoch: Epoch,
+    pub(crate) backlog: Backlog,
+    pub(crate) signals: [SignalSlot; 2],
+    pub(crate) snapshot: SnapshotSlot,
+    pub(crate) closed: OnceLock<CloseCause>,
+}
+
+impl Life {
+    pub(crate) fn new(code: RoomCode, epoch: Epoch, head: Seq, limits: &RoomLimits) -> Self {
+        Self {
+            code,
+            epoch,
+            backlog: Backlog::new(head, limits),
+            signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
+            snapshot: SnapshotSlot::default(),
+            closed: OnceLock::new(),
+        }
+    }
+}
+
+/// The place of the latest signal of one kind: never queued, so never behind.
+pub(crate) struct SignalSlot {
+    pub(crate) kind: FrameKind,
+    version: AtomicU32,
+    json: Mutex<Bytes>,
+}
+
+/// Where each kind of signal is kept, in a life and in what a session has seen.
+pub(crate) const TYPING: usize = 0;
+/// See [`TYPING`].
+pub(crate) const PRESENCE: usize = 1;
+
+impl SignalSlot {
+    fn new(kind: FrameKind) -> Self {
+        Self { kind, version: AtomicU32::new(0), json: Mutex::new(Bytes::new()) }
+    }
+
+    /// Replaces the signal. Only the room's task calls this.
+    pub(crate) fn set(&self, json: Bytes) {
+        *self.json.lock().unwrap_or_else(PoisonError::into_inner) = json;
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// 0 before the first signal, another number for each.
+    pub(crate) fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn json(&self) -> Bytes {
+        self.json.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The newest snapshot for readers that fell behind; shared by all that need one.
+#[derive(Default)]
+pub(crate) struct SnapshotSlot {
+    wanted: AtomicBool,
+    newest: Mutex<Option<RoomSnapshot>>,
+}
+
+/// The room as of `seq`, in the words of a `gap`.
+#[derive(Clone)]
+pub(crate) struct RoomSnapshot {
+    pub(crate) seq: Seq,
+    pub(crate) json: Bytes,
+}
+
+impl SnapshotSlot {
+    /// Asks for one; `true` for the first who does since the last was made.
+    pub(crate) fn ask(&self) -> bool {
+        !self.wanted.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set(&self, snapshot: RoomSnapshot) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+        self.wanted.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn newest(&self) -> Option<RoomSnapshot> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,30 @@
+//! The engine around the rooms: who is connected, what waits, what is due to whom. No rule of a room lives here, and no transport.
+
+mod answer;
+mod backlog;
+mod builder;
+mod catch_up;
+mod connection;
+mod drain;
+#[expect(clippy::module_inception, reason = "the band is named after its main type")]
+mod engine;
+mod lane;
+mod life;
+mod pull;
+mod recover;
+mod registry;
+mod reply;
+mod room_cell;
+mod room_task;
+mod session;
+mod session_cell;
+mod subscription;
+mod timers;
+mod token;
+mod wake;
+
+pub use builder::EngineBuilder;
+pub use engine::{Engine, Moderation, Refusal, Stats};
+pub use pull::{FrameRef, Positions};
+pub use reply::{Answered, Reply};
+pub use session::{Busy, Fill, Frame, FrameMark, Framing, Session};

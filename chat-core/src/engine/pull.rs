@@ -1,0 +1,260 @@
+//! What is due to one session, in order: welcome, answers, the end, and then each room in turn.
+//!
+//! One pass serves everything: history, live delivery, resuming and catching up all read on from a position.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::backlog::Stretch;
+use super::connection::Connection;
+use super::engine::Shared;
+use super::room_cell::Letter;
+use super::session_cell::{Mark, RoomSlot, SessionState, Span, Welcome};
+use crate::messages::CloseCause;
+use crate::ports::Fact;
+use crate::wire::{self, FrameKind};
+use crate::words::{Position, RoomCode, Seq, SessionId};
+
+/// One frame that is due, as a transport's framing sees it.
+pub struct FrameRef<'a> {
+    /// Which frame.
+    pub kind: FrameKind,
+    /// The frame.
+    pub json: &'a [u8],
+    /// What the transport gave with the command that this answers.
+    pub tag: Option<u64>,
+    /// Where the session stands in each room once this frame has been read.
+    pub positions: Positions<'a>,
+}
+
+impl<'a> FrameRef<'a> {
+    /// The last frame of a connection; it has no positions.
+    pub(crate) fn closing(json: &'a [u8]) -> Self {
+        Self { kind: FrameKind::Closing, json, tag: None, positions: Positions { rooms: &[] } }
+    }
+}
+
+/// Positions of a session, one per room.
+#[derive(Clone, Copy)]
+pub struct Positions<'a> {
+    rooms: &'a [RoomSlot],
+}
+
+impl<'a> Positions<'a> {
+    /// Each room with its position, in the order they were entered.
+    pub fn iter(self) -> impl Iterator<Item = (&'a RoomCode, Position)> {
+        self.rooms.iter().filter(|slot| slot.opening_is_out()).map(|slot| {
+            let life = &slot.subscription.life;
+            (&life.code, Position { epoch: life.epoch, seq: slot.ahead })
+        })
+    }
+}
+
+impl RoomSlot {
+    /// Whether the client knows of this room yet, or will with the fill in hand.
+    fn opening_is_out(&self) -> bool {
+        self.opening.is_none() || self.opening_ahead
+    }
+}
+
+/// How much one pull may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Quota {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Takes frames one after the other; says how many bytes it holds now.
+pub(crate) trait Sink {
+    fn take(&mut self, frame: FrameRef<'_>) -> usize;
+}
+
+/// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`.
+pub(crate) fn pull(
+    shared: &Arc<Shared>,
+    id: SessionId,
+    state: &mut SessionState,
+    connection: &Arc<Connection>,
+    quota: Quota,
+    sink: &mut impl Sink,
+    filled: &mut Vec<Span>,
+) {
+    let mut pull = Pull { shared, id, connection, quota, held: 0, sink, filled };
+    match &state.welcome {
+        Welcome::Awaited => return,
+        Welcome::Due(json) => {
+            let json = json.clone();
+            pull.one(state, Mark::Welcome, FrameKind::Welcome, &json, None);
+        }
+        Welcome::Told => {}
+    }
+    state.forget_finished();
+    for slot in &mut state.rooms {
+        slot.ahead = slot.cursor;
+        slot.opening_ahead = false;
+    }
+    for index in 0..state.mailbox.len() {
+        if pull.is_full() {
+            return;
+        }
+        let mail = &state.mailbox[index];
+        let (kind, json, tag) = (mail.kind, mail.json.clone(), mail.tag);
+        pull.one(state, Mark::Answer, kind, &json, tag);
+    }
+    let rooms = state.rooms.len();
+    if rooms == 0 {
+        return;
+    }
+    let start = state.turn % rooms;
+    state.turn = (start + 1) % rooms;
+    let quantum = if rooms == 1 { quota.bytes } else { shared.limits.session.room_quantum_bytes };
+    for step in 0..rooms {
+        if pull.is_full() {
+            return;
+        }
+        pull.room(state, (start + step) % rooms, quantum);
+    }
+}
+
+struct Pull<'a, S> {
+    shared: &'a Arc<Shared>,
+    id: SessionId,
+    connection: &'a Arc<Connection>,
+    quota: Quota,
+    held: usize,
+    sink: &'a mut S,
+    filled: &'a mut Vec<Span>,
+}
+
+impl<S: Sink> Pull<'_, S> {
+    fn is_full(&self) -> bool {
+        self.held >= self.quota.bytes || self.filled.len() >= self.quota.frames
+    }
+
+    fn one(&mut self, state: &SessionState, mark: Mark, kind: FrameKind, json: &[u8], tag: Option<u64>) {
+        let positions = Positions { rooms: &state.rooms };
+        self.held = self.sink.take(FrameRef { kind, json, tag, positions });
+        self.filled.push(Span { end: self.held, mark });
+    }
+
+    fn room(&mut self, state: &mut SessionState, index: usize, quantum: usize) {
+        let key = state.rooms[index].key;
+        if let Some(opening) = &state.rooms[index].opening {
+            // An earlier stay in the same room is told to its end first.
+            let code = &state.rooms[index].subscription.life.code;
+            if state.rooms[..index].iter().any(|slot| slot.subscription.life.code == *code) {
+                return;
+            }
+            let (json, tag) = (opening.json.clone(), opening.tag);
+            state.rooms[index].opening_ahead = true;
+            self.one(state, Mark::Opening { slot: key }, FrameKind::Joined, &json, tag);
+        }
+        self.events(state, index, quantum);
+        self.signals(state, index);
+        self.room_closed(state, index);
+    }
+
+    fn events(&mut self, state: &mut SessionState, index: usize, quantum: usize) {
+        let stop = self.held.saturating_add(quantum).min(self.quota.bytes);
+        let subscription = Arc::clone(&state.rooms[index].subscription);
+        let life = &subscription.life;
+        let key = state.rooms[index].key;
+        loop {
+            let after = state.rooms[index].ahead;
+            let readable = subscription.readable();
+            if after >= readable || self.is_full() || self.held >= stop {
+                return;
+            }
+            match life.backlog.read(after, stop - self.held) {
+                Stretch::Missing => {
+                    if !self.gap(state, index, readable) {
+                        return;
+                    }
+                }
+                Stretch::Events(segments) => {
+                    for segment in &segments {
+                        let after = state.rooms[index].ahead;
+                        for (seq, kind, json) in segment.events(after, readable) {
+                            state.rooms[index].ahead = seq;
+                            self.one(state, Mark::Event { slot: key, seq }, kind, json, None);
+                            if self.held >= stop || self.filled.len() >= self.quota.frames {
+                                return;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells what will not come, where that can be told now; else sees to it that it can be told later.
+    fn gap(&mut self, state: &mut SessionState, index: usize, readable: Seq) -> bool {
+        let slot = &state.rooms[index];
+        let subscription = Arc::clone(&slot.subscription);
+        let life = &subscription.life;
+        let key = slot.key;
+        let after = slot.ahead;
+        let snapshot = match subscription.until() {
+            // The membership ended in the gap: there is no room to show any more.
+            Some(_) => None,
+            None => {
+                if let Some(last) = slot.last_gap {
+                    let next = last.after(self.shared.limits.session.gap_interval);
+                    if self.shared.clock.now().mono < next {
+                        self.shared.timers.wake_connection(next, self.connection);
+                        return false;
+                    }
+                }
+                let recent = life.snapshot.newest().filter(|snapshot| {
+                    snapshot.seq > after && snapshot.seq <= readable && snapshot.seq >= life.backlog.middle()
+                });
+                let Some(snapshot) = recent else {
+                    if life.snapshot.ask() {
+                        self.shared.post(&life.code, Letter::Snapshot);
+                    }
+                    return false;
+                };
+                Some(snapshot)
+            }
+        };
+        let to = snapshot.as_ref().map_or(readable, |snapshot| snapshot.seq);
+        let rest = snapshot.as_ref().map(|snapshot| snapshot.json.as_ref());
+        let json = wire::gap(&life.code, life.epoch, after.next(), to, rest);
+        self.shared.count_gap(self.connection, slot.came_late);
+        self.shared.observe(Fact::Gap { session: self.id, events: to.0 - after.0 });
+        state.rooms[index].ahead = to;
+        self.one(state, Mark::Gap { slot: key, to }, FrameKind::Gap, &json, None);
+        true
+    }
+
+    fn signals(&mut self, state: &mut SessionState, index: usize) {
+        let subscription = Arc::clone(&state.rooms[index].subscription);
+        if subscription.until().is_some() {
+            return;
+        }
+        let key = state.rooms[index].key;
+        for (kind, signal) in subscription.life.signals.iter().enumerate() {
+            let version = signal.version();
+            if version != state.rooms[index].seen[kind] && !self.is_full() {
+                let json: Bytes = signal.json();
+                self.one(state, Mark::Signal { slot: key, kind, version }, signal.kind, &json, None);
+            }
+        }
+    }
+
+    fn room_closed(&mut self, state: &mut SessionState, index: usize) {
+        let slot = &state.rooms[index];
+        let subscription = Arc::clone(&slot.subscription);
+        let is_due = subscription.is_closed()
+            && !slot.closed_told
+            && subscription.until().is_some_and(|until| slot.ahead >= until);
+        if is_due && !self.is_full() {
+            let life = &subscription.life;
+            let cause = life.closed.get().copied().unwrap_or(CloseCause::Host);
+            let key = slot.key;
+            let json = wire::room_closed(&life.code, life.epoch, cause);
+            self.one(state, Mark::RoomClosed { slot: key }, FrameKind::RoomClosed, &json, None);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where the answer to a command goes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::connection::Connection;
+use super::session_cell::SessionCell;
+use crate::wire::{self, FrameKind};
+use crate::words::{CommandId, Reject, RoomCode, Seq, Wall};
+
+/// Where the caller wants the answer.
+#[derive(Debug)]
+pub enum Reply {
+    /// Among the session's frames, read by [`Session::peek`](crate::Session::peek) and its kin.
+    Mailbox {
+        /// Comes back in the answer's JSON.
+        id: Option<CommandId>,
+        /// The transport's own; comes back in [`Frame::tag`](crate::Frame::tag).
+        tag: Option<u64>,
+    },
+    /// To whoever waits at the other end: an HTTP response, or an embedder's `await`. A `joined` still comes among the session's
+    /// frames, because it sets a position; the channel gets an `ack`.
+    Channel {
+        /// Comes back in the answer's JSON.
+        id: Option<CommandId>,
+        /// The waiting end's counterpart.
+        sender: oneshot::Sender<Answered>,
+    },
+}
+
+/// An answer, complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Which frame.
+    pub kind: FrameKind,
+    /// The frame.
+    pub json: Bytes,
+    /// The refusal, where it is one.
+    pub reject: Option<Reject>,
+}
+
+impl Reply {
+    /// An answer among the session's frames.
+    pub fn mailbox(id: Option<CommandId>) -> Self {
+        Self::Mailbox { id, tag: None }
+    }
+
+    /// An answer to wait for. The receiver fails when the connection is replaced before the answer.
+    pub fn channel(id: Option<CommandId>) -> (Self, oneshot::Receiver<Answered>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self::Channel { id, sender }, receiver)
+    }
+
+    pub(crate) fn id(&self) -> Option<CommandId> {
+        match self {
+            Self::Mailbox { id, .. } | Self::Channel { id, .. } => *id,
+        }
+    }
+
+    pub(crate) fn tag(&self) -> Option<u64> {
+        match self {
+            Self::Mailbox { tag, .. } => *tag,
+            Self::Channel { .. } => None,
+        }
+    }
+}
+
+/// A reply with the session it belongs to: what travels with a command. Answered exactly once.
+pub(crate) struct ReplyTo {
+    pub(crate) cell: Arc<SessionCell>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) reply: Reply,
+}
+
+impl ReplyTo {
+    pub(crate) fn id(&self) -> Option<CommandId> {
+        self.reply.id()
+    }
+
+    pub(crate) fn ack(self, room: &RoomCode, seq: Seq, at: Option<Wall>) {
+        let json = wire::ack(self.id(), room, seq, at);
+        self.answer(FrameKind::Ack, json);
+    }
+
+    /// Refuses the command.
+    pub(crate) fn reject(self, room: Option<&RoomCode>, reject: Reject) {
+        let json = wire::error(self.id(), room, &reject);
+        self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
+    }
+
+    pub(crate) fn answer(self, kind: FrameKind, json: Bytes) {
+        self.send(Answered { kind, json, reject: None });
+    }
+
+    /// The command is done and its client did not ask to be told.
+    pub(crate) fn nothing(self) {
+        self.cell.answered(&self.connection);
+    }
+
+    fn send(self, answered: Answered) {
+        match self.reply {
+            Reply::Mailbox { tag, .. } => self.cell.mail(&self.connection, answered, tag),
+            Reply::Channel { sender, .. } => {
+                self.cell.answered(&self.connection);
+                // Whoever asked may have gone; then nobody is left to tell.
+                let _ = sender.send(answered);
+            }
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The work of one room: a batch of letters at a time, decided, applied, logged, published, answered.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::answer;
+use super::backlog::Segment;
+use super::connection::Connection;
+use super::engine::Shared;
+use super::life::{Life, PRESENCE, RoomSnapshot, TYPING};
+use super::recover;
+use super::room_cell::{Letter, Pushed, RoomCell};
+use super::subscription::{End, Subscription};
+use crate::messages::{CloseCause, Event, Notices, Recorded};
+use crate::ports::{Fact, Tail};
+use crate::room::{Answer, Input, Note, Room};
+use crate::wire::{self, MemberEntry};
+use crate::words::{MemberId, Mono, Now, Reject, RejectCode, RoomCode, Seq, SessionId};
+
+/// A room as its task knows it.
+pub(crate) struct RoomState {
+    pub(crate) room: Room,
+    /// The life that sessions read; `None` while the code has none.
+    pub(crate) life: Option<Arc<Life>>,
+    /// The end of the log.
+    pub(crate) tail: Tail,
+    /// Whether the log has been asked for this code.
+    pub(crate) recovered: bool,
+    pub(crate) subscribers: BTreeMap<SessionId, Subscriber>,
+    /// The tick that is on its way.
+    armed: Option<Mono>,
+    snapshot_made: Option<Mono>,
+    presence_told: Option<(Mono, usize, usize)>,
+    typing_told: Vec<MemberId>,
+    /// Records since the last snapshot of the ledger was stored.
+    pub(crate) unsaved: usize,
+}
+
+/// Somebody who reads this room right now.
+pub(crate) struct Subscriber {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) subscription: Arc<Subscription>,
+}
+
+/// One batch on its way from decided to published.
+#[derive(Default)]
+pub(crate) struct Round {
+    pub(crate) records: Vec<Recorded>,
+    /// The told ones, encoded; published together.
+    pub(crate) segments: Vec<Segment>,
+    /// What to answer, and to whom, once the log has the records.
+    pub(crate) verdicts: Vec<(Letter, Verdict)>,
+    /// Intervals that end with this batch.
+    pub(crate) ends: Vec<(SessionId, Subscriber, Seq, End)>,
+    /// Intervals that begin with it.
+    pub(crate) begun: Vec<SessionId>,
+    redacted: Vec<Seq>,
+    closed: Option<CloseCause>,
+}
+
+/// What was decided about a letter.
+pub(crate) enum Verdict {
+    Rejected(Reject),
+    Answer(Answer),
+    Entered(Box<answer::Entering>),
+    Members { page: Vec<MemberEntry>, total: usize, more: bool },
+}
+
+impl Round {
+    fn is_full(&self, state: &RoomState, shared: &Shared) -> bool {
+        self.closed.is_some()
+            || self.verdicts.len() >= shared.limits.room.batch_inputs_max
+            || state
+                .life
+                .as_ref()
+                .is_some_and(|life| self.segments.last().is_some_and(|segment| life.backlog.is_full(segment)))
+    }
+}
+
+/// Works until the inbox is empty.
+pub(crate) async fn run(shared: Arc<Shared>, cell: Arc<RoomCell>) {
+    let mut state = cell.take_state().unwrap_or_else(|| Box::new(RoomState::new(&shared)));
+    loop {
+        let mut letters = cell.take_letters(shared.limits.room.batch_inputs_max);
+        if letters.is_empty() {
+            if state.life.is_none() {
+                if shared.registry.remove(&cell) {
+                    return;
+                }
+                continue;
+            }
+            match cell.rest(state) {
+                Ok(()) => return,
+                Err(kept) => state = kept,
+            }
+            continue;
+        }
+        while !letters.is_empty() || state.is_due(&shared) {
+            if !state.recovered && !recover::recover(&shared, &cell, &mut state).await {
+                letters.drain(..).for_each(|letter| letter.refuse(&cell.code, None, recover::unavailable()));
+                break;
+            }
+            let mut round = Round::default();
+            state.decide_all(&shared, &cell, &mut letters, &mut round);
+            if !round.records.is_empty() && shared.log.is_some() {
+                round = recover::append(&shared, &cell, &mut state, round).await;
+            }
+            state.publish(&shared, &cell, &mut round).await;
+            for (letter, verdict) in round.verdicts.drain(..) {
+                answer::deliver(&shared, &cell.code, state.life.as_ref(), letter, verdict);
+            }
+            if round.closed.is_some() {
+                state.life = None;
+                state.tail = Tail::default();
+            }
+        }
+        state.after_batch(&shared, &cell);
+        // Let the readers run before the next batch: an eighth of the backlog is all they can be behind by then.
+        tokio::task::yield_now().await;
+    }
+}
+
+impl RoomState {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        Self {
+            room: Room::new(Arc::clone(&shared.room_limits)),
+            life: None,
+            tail: Tail::default(),
+            recovered: shared.log.is_none(),
+            subscribers: BTreeMap::new(),
+            armed: None,
+            snapshot_made: None,
+            presence_told: None,
+            typing_told: Vec::new(),
+            unsaved: 0,
+        }
+    }
+
+    fn is_due(&self, shared: &Shared) -> bool {
+        self.life.is_some() && self.room.next_deadline().is_some_and(|at| at <= shared.clock.now().mono)
+    }
+
+    fn decide_all(&mut self, shared: &Arc<Shared>, cell: &RoomCell, letters: &mut VecDeque<Letter>, round: &mut Round) {
+        let now = shared.clock.now();
+        while !round.is_full(self, shared) {
+            let Some(letter) = letters.pop_front() else { break };
+            self.take(shared, cell, now, letter, round);
+        }
+        while !round.is_full(self, shared) && self.room.next_deadline().is_some_and(|at| at <= now.mono) {
+            // What has run out is decided like everything else; nobody asked, so nobody is answered.
+            let _ = self.decide(shared, cell, now, &Input::Elapsed, round);
+        }
+    }
+
+    pub(crate) fn take(&mut self, shared: &Arc<Shared>, cell: &RoomCell, now: Now, letter: Letter, round: &mut Round) {
+        let verdict = match &letter {
+            Letter::Command { input, .. } | Letter::Host { input, .. } => {
+                match self.decide(shared, cell, now, input, round) {
+                    Err(reject) => Verdict::Rejected(reject),
+                    Ok(Answer::Members { page, total }) => self.members_page(page, total),
+                    Ok(answer) => Verdict::Answer(answer),
+                }
+            }
+            Letter::Enter { input, entrance } => match self.decide(shared, cell, now, input, round) {
+                Err(reject) => Verdict::Rejected(reject),
+                Ok(Answer::Entered(entered)) => {
+                    let session = entrance.cell().id;
+                    let life = self.life.as_ref().expect("somebody has entered it");
+                    let subscription = Arc::new(Subscription::new(Arc::clone(life), entered.member, entered.from));
+                    let subscriber = Subscriber {
+                        connection: Arc::clone(entrance.connection()),
+                        subscription: Arc::clone(&subscription),
+                    };
+                    self.subscribers.insert(session, subscriber);
+                    round.begun.push(session);
+                    Verdict::Entered(Box::new(answer::Entering::new(shared, &self.room, input, entered, subscription)))
+                }
+                Ok(other) => Verdict::Answer(other),
+            },
+            Letter::Detach { session, generation } => {
+                self.room.note(now, Note::Detached { session: *session, generation: *generation });
+                if self.subscribers.get(session).is_some_and(|reader| reader.connection.generation <= *generation) {
+                    self.subscribers.remove(session);
+                }
+                return;
+            }
+            // Looked at after the batch.
+            Letter::Snapshot => return,
+            Letter::Tick => {
+                if self.armed.is_some_and(|at| at <= now.mono) {
+                    self.armed = None;
+                }
+                return;
+            }
+        };
+        round.verdicts.push((letter, verdict));
+    }
+
+    fn decide(
+        &mut self,
+        shared: &Arc<Shared>,
+        cell: &RoomCell,
+        now: Now,
+        input: &Input,
+        round: &mut Round,
+    ) -> Result<Answer, Reject> {
+        let decision = self.room.decide(now, input)?;
+        for record in decision.records {
+            self.apply(shared, cell, record, round);
+        }
+        if let Some(note) = decision.note {
+            self.room.note(now, note);
+        }
+        Ok(decision.answer)
+    }
+
+    /// Takes in one record, and notes what its publishing will bring.
+    pub(crate) fn apply(&mut self, shared: &Arc<Shared>, cell: &RoomCell, record: Recorded, round: &mut Round) {
+        let until = record.seq.unwrap_or(self.room.head());
+        match &record.event {
+            Event::Created { epoch, .. } => {
+                self.subscribers.clear();
+                self.life = Some(Arc::new(Life::new(cell.code.clone(), *epoch, Seq(0), &shared.limits.room)));
+            }
+            Event::Left { .. } => {
+                let member = record.by.expect("a leave has a member");
+                self.end_member(member, until, round);
+            }
+            Event::Kicked { member, .. } => self.end_member(*member, until, round),
+            Event::Closed { cause } => {
+                let readers = std::mem::take(&mut self.subscribers);
+                round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));
+                round.closed = Some(*cause);
+            }
+            Event::Redacted { target } => round.redacted.push(*target),
+            _ => {}
+        }
+        self.room.apply(&record);
+        if record.seq.is_some() {
+            let life = self.life.as_ref().expect("told events belong to a life");
+            encode(life, &record, round);
+        }
+        round.records.push(record);
+    }
+
+    fn end_member(&mut self, member: MemberId, until: Seq, round: &mut Round) {
+        for session in self.room.sessions_of(member) {
+            if let Some(reader) = self.subscribers.remove(&session) {
+                round.ends.push((session, reader, until, End::Membership));
+            }
+        }
+    }
+
+    /// Makes a batch known: the log has it.
+    async fn publish(&mut self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
+        if round.records.is_empty() {
+            return;
+        }
+        let life = Arc::clone(self.life.as_ref().expect("records belong to a life"));
+        for (_, reader, until, end) in &round.ends {
+            reader.subscription.end(*until, *end);
+        }
+        for &seq in &round.redacted {
+            life.backlog.redact(seq);
+        }
+        if let Some(cause) = round.closed {
+            let _ = life.closed.set(cause);
+        }
+        for segment in round.segments.drain(..) {
+            life.backlog.publish(segment);
+        }
+        for record in &round.records {
+            shared.observe(Fact::Published { room: &cell.code, epoch: life.epoch, record });
+        }
+        self.wake_all();
+        for (_, reader, ..) in round.ends.drain(..) {
+            reader.connection.wake.wake();
+        }
+        if let Some(log) = &shared.log {
+            recover::after_publish(shared, log, cell, self, &life, &round.redacted, round.closed).await;
+        }
+    }
+
+    fn wake_all(&self) {
+        for reader in self.subscribers.values() {
+            reader.connection.wake.wake();
+        }
+    }
+
+    fn members_page(&self, page: Vec<MemberId>, total: usize) -> Verdict {
+        let more = page.last().is_some_and(|&last| self.room.members_after(Some(last)).next().is_some());
+        let page = page.iter().filter_map(|&id| answer::member_entry(&self.room, id)).collect();
+        Verdict::Members { page, total, more }
+    }
+
+    /// What is owed once a batch is out: signals, snapshots for those behind, the next tick.
+    fn after_batch(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
+        let Some(life) = self.life.clone() else { return };
+        let now = shared.clock.now().mono;
+        let mut wake = false;
+        let mut soonest = self.room.next_deadline();
+        let mut at_latest = |at: Mono| soonest = Some(soonest.map_or(at, |soonest| soonest.min(at)));
+
+        let typing = self.room.typing();
+        if typing != self.typing_told {
+            life.signals[TYPING].set(wire::typing(&cell.code, typing.clone()));
+            self.typing_told = typing;
+            wake = true;
+        }
+
+        if self.room.notices() == Notices::Counted {
+            let counts = (self.room.members_total(), self.room.online());
+            match self.presence_told {
+                Some((_, members, online)) if (members, online) == counts => {}
+                Some((told, ..)) if now < told.after(shared.limits.room.presence_interval) => {
+                    at_latest(told.after(shared.limits.room.presence_interval));
+                }
+                _ => {
+                    life.signals[PRESENCE].set(wire::presence(&cell.code, counts.0, counts.1));
+                    self.presence_told = Some((now, counts.0, counts.1));
+                    wake = true;
+                }
+            }
+        }
+
+        if life.snapshot.is_wanted() {
+            let next = self.snapshot_made.map(|made| made.after(shared.limits.room.snapshot_interval));
+            match next {
+                Some(next) if now < next => at_latest(next),
+                _ => {
+                    let json = answer::gap_snapshot(shared, &self.room);
+                    life.snapshot.set(RoomSnapshot { seq: life.backlog.head(), json });
+                    self.snapshot_made = Some(now);
+                    wake = true;
+                }
+            }
+        }
+
+        if wake {
+            self.wake_all();
+        }
+        if let Some(at) = soonest
+            && self.armed.is_none_or(|armed| at < armed)
+        {
+            self.armed = Some(at);
+            shared.timers.tick_room(at, cell);
+        }
+    }
+}
+
+/// Encodes one told record behind the others of its batch.
+pub(crate) fn encode(life: &Life, record: &Recorded, round: &mut Round) {
+    let seq = record.seq.expect("only told records are encoded");
+    let needs_new = round.segments.last().is_none_or(|segment| life.backlog.is_full(segment));
+    if needs_new {
+        round.segments.push(Segment::new(seq));
+    }
+    let segment = round.segments.last_mut().expect("there is one now");
+    let kind = wire::encode_event(&life.code, record, segment.buffer()).expect("a told record has a frame");
+    segment.close_event(kind);
+}
+
+impl Shared {
+    /// Puts a letter into a room's inbox; refuses it where there is no such room, or too much to do.
+    pub(crate) fn post(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
+        let mut letter = letter;
+        loop {
+            let cell = match self.registry.room(code) {
+                Some(cell) => cell,
+                None if self.log.is_some() => self.registry.room_or_new(code),
+                None => {
+                    self.count_reject(RejectCode::RoomNotFound);
+                    return letter.refuse(code, None, Reject::new(RejectCode::RoomNotFound, "no room has this code"));
+                }
+            };
+            match self.push(&cell, letter) {
+                None => return,
+                Some(again) => letter = again,
+            }
+        }
+    }
+
+    /// As [`Shared::post`], and makes the room's place where there is none.
+    pub(crate) fn post_new(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
+        let mut letter = Some(letter);
+        while let Some(next) = letter {
+            letter = self.push(&self.registry.room_or_new(code), next);
+        }
+    }
+
+    /// Pushes into this very cell; gives the letter back when the cell has left the registry.
+    pub(crate) fn push(self: &Arc<Self>, cell: &Arc<RoomCell>, letter: Letter) -> Option<Letter> {
+        match cell.push(letter, self.limits.room.inbox_max) {
+            Pushed::Queued => None,
+            Pushed::Start => {
+                self.tasks.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(run(Arc::clone(self), Arc::clone(cell)));
+                None
+            }
+            Pushed::Full(letter) => {
+                self.count_reject(RejectCode::Busy);
+                let reject = Reject::new(RejectCode::Busy, "the room has too much to do");
+                letter.refuse(&cell.code, None, reject.retry_after(Duration::from_millis(100)));
+                None
+            }
+            Pushed::Gone(letter) => Some(letter),
+        }
+    }
+}

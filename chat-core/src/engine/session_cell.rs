@@ -1,0 +1,273 @@
+//! A session's own state: its rooms with a position each, its answers, and which connection it is on.
+//!
+//! Never here: messages. A session holds positions; what lies behind them is the rooms' backlogs.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::connection::Connection;
+use super::lane::{Bucket, Lane};
+use super::reply::Answered;
+use super::subscription::Subscription;
+use crate::wire::FrameKind;
+use crate::words::{Generation, Identity, Mono, RoomCode, Seq, SessionId, SessionLimits};
+
+/// One session, with or without a connection.
+pub(crate) struct SessionCell {
+    pub(crate) id: SessionId,
+    pub(crate) token: Box<str>,
+    state: Mutex<SessionState>,
+}
+
+pub(crate) struct SessionState {
+    /// The connection it is on; `None` while it has none.
+    pub(crate) connection: Option<Arc<Connection>>,
+    /// Of the newest connection, past or present.
+    pub(crate) generation: Generation,
+    pub(crate) identity: Option<Identity>,
+    /// The first frame of the connection. Nothing else is due before it.
+    pub(crate) welcome: Welcome,
+    /// Answers not yet taken by the transport.
+    pub(crate) mailbox: VecDeque<Mail>,
+    /// Commands not yet answered, or answered and not yet taken.
+    pub(crate) in_flight: usize,
+    /// Rooms in the order they were entered.
+    pub(crate) rooms: Vec<RoomSlot>,
+    /// Joins and creations not yet decided.
+    pub(crate) entering: usize,
+    /// Which room is served first; moves on with every pull.
+    pub(crate) turn: usize,
+    pub(crate) next_slot: u32,
+    pub(crate) lane: Lane,
+    pub(crate) sends: Bucket,
+    pub(crate) commands: Bucket,
+    /// Since when it has no connection.
+    pub(crate) detached: Mono,
+}
+
+/// Whether the first frame of a connection is out.
+pub(crate) enum Welcome {
+    /// Rooms are still being asked where they stand.
+    Awaited,
+    /// It is due.
+    Due(Bytes),
+    /// It is out.
+    Told,
+}
+
+/// One answer.
+pub(crate) struct Mail {
+    pub(crate) kind: FrameKind,
+    pub(crate) json: Bytes,
+    pub(crate) tag: Option<u64>,
+}
+
+/// One room of a session.
+pub(crate) struct RoomSlot {
+    /// Names the slot: a session may leave a room and enter it again before the transport has written the first stay.
+    pub(crate) key: u32,
+    pub(crate) subscription: Arc<Subscription>,
+    /// The last event the transport has taken.
+    pub(crate) cursor: Seq,
+    /// The last event of the fill in hand.
+    pub(crate) ahead: Seq,
+    /// The frame that sets the position; before anything else of the room.
+    pub(crate) opening: Option<Opening>,
+    /// The opening is in the fill in hand.
+    pub(crate) opening_ahead: bool,
+    /// Versions of the signals the client has.
+    pub(crate) seen: [u32; 2],
+    pub(crate) last_gap: Option<Mono>,
+    /// It was told that the room is closed.
+    pub(crate) closed_told: bool,
+    /// It came in behind the backlog: a gap is no surprise.
+    pub(crate) came_late: bool,
+}
+
+/// A `joined` that waits to be told.
+pub(crate) struct Opening {
+    pub(crate) json: Bytes,
+    pub(crate) tag: Option<u64>,
+    /// Whether it answers a command, and so ends its being in flight.
+    pub(crate) answers: bool,
+}
+
+/// A frame of a fill: where it ends, and what its being written means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) end: usize,
+    pub(crate) mark: Mark,
+}
+
+/// What moves when a frame has been taken by the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Welcome,
+    Closing,
+    Answer,
+    Opening { slot: u32 },
+    Event { slot: u32, seq: Seq },
+    Gap { slot: u32, to: Seq },
+    Signal { slot: u32, kind: usize, version: u32 },
+    RoomClosed { slot: u32 },
+}
+
+impl RoomSlot {
+    /// Whether everything that this slot will ever tell has been told.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.opening.is_none()
+            && self.subscription.until().is_some_and(|until| self.cursor >= until)
+            && (!self.subscription.is_closed() || self.closed_told)
+    }
+}
+
+impl SessionCell {
+    pub(crate) fn new(
+        id: SessionId,
+        token: String,
+        identity: Option<Identity>,
+        limits: &SessionLimits,
+        now: Mono,
+    ) -> Self {
+        Self {
+            id,
+            token: token.into(),
+            state: Mutex::new(SessionState {
+                connection: None,
+                generation: Generation(0),
+                identity,
+                welcome: Welcome::Awaited,
+                mailbox: VecDeque::new(),
+                in_flight: 0,
+                rooms: Vec::new(),
+                entering: 0,
+                turn: 0,
+                next_slot: 0,
+                lane: Lane::default(),
+                sends: Bucket::full(limits.send_burst, now),
+                commands: Bucket::full(limits.command_burst, now),
+                detached: now,
+            }),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, SessionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, if `connection` is still the one this session is on.
+    pub(crate) fn lock_for(&self, connection: &Arc<Connection>) -> Option<MutexGuard<'_, SessionState>> {
+        Some(self.lock()).filter(|state| state.is_on(connection))
+    }
+
+    /// Puts an answer into the mailbox; one of an older connection is nobody's any more.
+    pub(crate) fn mail(&self, connection: &Arc<Connection>, answered: Answered, tag: Option<u64>) {
+        if let Some(mut state) = self.lock_for(connection) {
+            state.mailbox.push_back(Mail { kind: answered.kind, json: answered.json, tag });
+        }
+        connection.wake.wake();
+    }
+
+    /// A command has been answered outside the mailbox.
+    pub(crate) fn answered(&self, connection: &Arc<Connection>) {
+        if let Some(mut state) = self.lock_for(connection) {
+            state.in_flight = state.in_flight.saturating_sub(1);
+        }
+        connection.wake.wake();
+    }
+}
+
+impl SessionState {
+    pub(crate) fn is_on(&self, connection: &Arc<Connection>) -> bool {
+        self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
+    }
+
+    /// Adds something to say that answers no command.
+    pub(crate) fn mail_extra(&mut self, kind: FrameKind, json: Bytes) {
+        // Counted like an answer, because taking it ends one.
+        self.in_flight += 1;
+        self.mailbox.push_back(Mail { kind, json, tag: None });
+    }
+
+    /// Takes up a room. `came_late` where the position lies before the backlog.
+    pub(crate) fn enter(&mut self, subscription: Arc<Subscription>, opening: Option<Opening>, came_late: bool) {
+        let key = self.next_slot;
+        self.next_slot = self.next_slot.wrapping_add(1);
+        let from = subscription.from;
+        self.rooms.push(RoomSlot {
+            key,
+            subscription,
+            cursor: from,
+            ahead: from,
+            opening,
+            opening_ahead: false,
+            seen: [0; 2],
+            last_gap: None,
+            closed_told: false,
+            came_late,
+        });
+    }
+
+    /// The rooms it is in, or was when it lost its connection.
+    pub(crate) fn room_codes(&self) -> Vec<RoomCode> {
+        let mut codes: Vec<RoomCode> = Vec::with_capacity(self.rooms.len());
+        for slot in &self.rooms {
+            if !codes.contains(&slot.subscription.life.code) {
+                codes.push(slot.subscription.life.code.clone());
+            }
+        }
+        codes
+    }
+
+    /// A frame has been taken by the transport: the one place where positions move.
+    pub(crate) fn commit(&mut self, mark: Mark, now: impl FnOnce() -> Mono) {
+        match mark {
+            Mark::Welcome => self.welcome = Welcome::Told,
+            Mark::Closing => unreachable!("the end of a connection is not the session's"),
+            Mark::Answer => {
+                self.mailbox.pop_front();
+                self.in_flight = self.in_flight.saturating_sub(1);
+                if self.mailbox.is_empty() && self.mailbox.capacity() > 4 {
+                    self.mailbox = VecDeque::new();
+                }
+            }
+            Mark::Opening { slot } => {
+                let Some(slot) = self.slot(slot) else { return };
+                if slot.opening.take().is_some_and(|opening| opening.answers) {
+                    self.in_flight = self.in_flight.saturating_sub(1);
+                }
+            }
+            Mark::Event { slot, seq } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.cursor = seq;
+            }
+            Mark::Gap { slot, to } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.cursor = to;
+                slot.last_gap = Some(now());
+                slot.came_late = false;
+            }
+            Mark::Signal { slot, kind, version } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.seen[kind] = version;
+            }
+            Mark::RoomClosed { slot } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.closed_told = true;
+            }
+        }
+    }
+
+    /// Drops the rooms that have nothing more to tell.
+    pub(crate) fn forget_finished(&mut self) {
+        if self.rooms.iter().any(RoomSlot::is_finished) {
+            self.rooms.retain(|slot| !slot.is_finished());
+        }
+    }
+
+    fn slot(&mut self, key: u32) -> Option<&mut RoomSlot> {
+        self.rooms.iter_mut().find(|slot| slot.key == key)
+    }
+}

@@ -1,0 +1,171 @@
+//! What happened in a room: the facts its log holds, in one order.
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::{Body, Color, Epoch, Key, MemberId, Nick, NickKey, Offset, Scope, Seq, Topic, Wall};
+
+/// What a member may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Created the room, or has been in it longest since its owner left: may kick, ban, redact and set the topic.
+    Owner,
+    /// Everybody else.
+    Member,
+}
+
+/// Why a membership ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// The member asked to.
+    Left,
+    /// The connection was lost for longer than the grace.
+    Timeout,
+}
+
+/// Whether joins and leaves are told one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notices {
+    /// Each is told.
+    Told,
+    /// They are recorded quietly, and only counted for members.
+    Counted,
+}
+
+/// Why a life of a room ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseCause {
+    /// Its last member had left.
+    Empty,
+    /// The embedder closed it.
+    Host,
+}
+
+/// A salted hash of a text, to tell a retry from another message under the same key. SipHash-1-3, 128 bits.
+///
+/// Stored as its upper and lower half: serde cannot read a `u128` back from inside a tagged enum such as [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "[u64; 2]", into = "[u64; 2]")]
+pub struct Digest(pub u128);
+
+impl From<[u64; 2]> for Digest {
+    fn from([upper, lower]: [u64; 2]) -> Self {
+        Self(u128::from(upper) << 64 | u128::from(lower))
+    }
+}
+
+impl From<Digest> for [u64; 2] {
+    fn from(Digest(bits): Digest) -> Self {
+        [(bits >> 64) as u64, bits as u64]
+    }
+}
+
+/// The key of a send, with what is needed to recognise the retry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keyed {
+    /// As the client made it.
+    pub key: Key,
+    /// Of the text as the client sent it, before any policy rewrote it.
+    pub digest: Digest,
+}
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A life of the room began. Never told: the first join follows at once.
+    Created {
+        /// The life.
+        epoch: Epoch,
+        /// Salt of this life's digests; drawn by the engine.
+        salt: u64,
+    },
+    /// Somebody became a member: the record's `by`.
+    Joined {
+        /// The name shown.
+        nick: Nick,
+        /// What the name looks like; stored, because the tables it comes from change.
+        nick_key: NickKey,
+        /// The member's colour.
+        color: Color,
+        /// What they may do.
+        role: Role,
+        /// Who they are to the room.
+        scope: Scope,
+    },
+    /// The record's `by` stopped being a member.
+    Left {
+        /// The name shown until now: a record says all that its frame needs, whoever reads it later.
+        nick: Nick,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// The record's `by` said something.
+    Sent {
+        /// The sender's name at that time.
+        nick: Nick,
+        /// The sender's colour.
+        color: Color,
+        /// What.
+        text: Body,
+        /// How a retry is recognised.
+        keyed: Option<Keyed>,
+    },
+    /// A message was taken back.
+    Redacted {
+        /// Which one.
+        target: Seq,
+    },
+    /// A member was put out.
+    Kicked {
+        /// Who.
+        member: MemberId,
+        /// The name shown until now.
+        nick: Nick,
+    },
+    /// A person is kept out from now on. Never told: the kick that comes with it is.
+    Banned {
+        /// Who.
+        scope: Scope,
+    },
+    /// What the room is about was changed.
+    TopicChanged {
+        /// The new topic; empty for none.
+        topic: Topic,
+    },
+    /// What a member may do was changed.
+    RoleChanged {
+        /// Who.
+        member: MemberId,
+        /// To what.
+        role: Role,
+    },
+    /// From now on joins and leaves are told, or are not: members should ask for the list again.
+    NoticesChanged {
+        /// Which.
+        notices: Notices,
+    },
+    /// The life of the room ended. Never told as an event: subscriptions end with the cause.
+    Closed {
+        /// Why.
+        cause: CloseCause,
+    },
+}
+
+/// One record of a room's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Its number in the log: dense from 1.
+    pub offset: Offset,
+    /// Its number among what members are told: dense from 1. `None` for a record nobody is told.
+    pub seq: Option<Seq>,
+    /// When; never earlier than the record before.
+    pub at: Wall,
+    /// The member who did it; `None` for the embedder and for rules.
+    pub by: Option<MemberId>,
+    /// What happened.
+    pub event: Event,
+}

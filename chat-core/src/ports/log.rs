@@ -1,0 +1,129 @@
+//! Where a room's records live. Without one, the backlog in memory is all there is.
+//!
+//! `chat-testkit` holds the contract of this trait as a test suite; run it over every implementation.
+
+use async_trait::async_trait;
+
+use crate::messages::Recorded;
+use crate::words::{Epoch, Offset, RoomCode, Seq};
+
+/// The end of a room's log: which record is the last, of which life, and what the store wants to remember with it.
+///
+/// An append names the tail it follows. Two owners of one room (a split brain, a server that was thought dead) both
+/// follow the same tail; the log takes the first and answers the second with [`AppendError::Conflict`].
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Tail {
+    /// The life of the room; `None` before the first append and after a deletion.
+    pub epoch: Option<Epoch>,
+    /// The last record; 0 for none.
+    pub offset: Offset,
+    /// The store's own; 0 where it needs none.
+    pub token: u64,
+}
+
+/// A part of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Stretch {
+    /// Records in order of their offset, without holes.
+    pub records: Vec<Recorded>,
+    /// The end of the log when it was read; further than the last record where `max` cut the stretch short.
+    pub tail: Tail,
+}
+
+/// An append that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The log does not end where the append says; nothing was written. Somebody else has written.
+    #[error("the log of the room has moved on")]
+    Conflict,
+    /// Nothing was written.
+    #[error("nothing was written: {0}")]
+    NotWritten(String),
+    /// Whether it was written is not known; a read tells.
+    #[error("the outcome of the write is not known: {0}")]
+    Unknown(String),
+}
+
+/// A read that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The log cannot be reached now; try again.
+    #[error("the log cannot be read now: {0}")]
+    Unavailable(String),
+    /// What was read cannot be right; trying again does not help.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
+}
+
+/// A durable home for the records of many rooms.
+///
+/// A batch is appended whole or not at all. An `append` that has returned `Ok` is there for every later `read`, over
+/// restarts too (within the durability that the implementation states).
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// Appends `batch` after `after`, all or nothing, and returns the new end.
+    ///
+    /// The batch is never empty; its offsets continue those of `after`. The first batch of a life follows a tail without an
+    /// epoch (`Tail::default()`, or what `read` returned for a code nobody holds) and begins with
+    /// [`Event::Created`](crate::Event::Created), whose epoch it claims the code for.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; on every one of them the caller reads before it goes on.
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError>;
+
+    /// Reads at most `max` records after `after`, oldest first. A room that the log does not hold is an empty stretch with an
+    /// empty tail.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError>;
+
+    /// Reads the last `max` messages before `before` of this life, oldest first; scrubbed ones with the text they have now.
+    /// Of another life: nothing.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn messages(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        before: Seq,
+        max: usize,
+    ) -> Result<Vec<Recorded>, ReadError>;
+
+    /// Every room the log holds, at most `max`, in order of their codes, after `after`.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError>;
+
+    /// The newest snapshot of a room: the last record it includes, and the bytes. `None` where there is none.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError>;
+
+    /// Keeps a snapshot; one of another life than the log holds is ignored. A snapshot only saves time: losing it loses nothing.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; harmless, the log itself is whole.
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError>;
+
+    /// Makes the text of a message unreadable: later reads return it empty. Of another life, or no message: nothing happens.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError>;
+
+    /// Deletes a life of a room with all its records; the code is free again. Of another life: nothing happens.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError>;
+}

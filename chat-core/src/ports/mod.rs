@@ -1,0 +1,11 @@
+//! What the engine asks of the world: a log, a clock, a policy, an observer. No implementations but the trivial ones.
+
+mod clock;
+mod log;
+mod observer;
+mod policy;
+
+pub use clock::{Clock, SystemClock};
+pub use log::{AppendError, Log, ReadError, Stretch, Tail};
+pub use observer::{Fact, Observer};
+pub use policy::{Admission, ConnectRequest, Policy, SessionView};

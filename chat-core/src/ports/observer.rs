@@ -1,0 +1,58 @@
+//! Who watches: metrics, tracing, hooks of a backend. May watch, may not steer.
+
+use crate::messages::Recorded;
+use crate::words::{CloseReason, Epoch, RejectCode, RoomCode, SessionId};
+
+/// One thing worth counting.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fact<'a> {
+    /// A session got a connection.
+    Connected {
+        /// Which.
+        session: SessionId,
+        /// Over which transport.
+        transport: &'static str,
+    },
+    /// A session lost its connection.
+    Disconnected {
+        /// Which.
+        session: SessionId,
+        /// Why, where the server ended it.
+        reason: Option<CloseReason>,
+    },
+    /// A record was logged and published: reliable, in order, once per process that owns the room.
+    Published {
+        /// In which room.
+        room: &'a RoomCode,
+        /// Of which life.
+        epoch: Epoch,
+        /// What.
+        record: &'a Recorded,
+    },
+    /// A command was refused.
+    Rejected {
+        /// Why.
+        code: RejectCode,
+    },
+    /// A session was told that it will not get some events.
+    Gap {
+        /// Which session.
+        session: SessionId,
+        /// How many events.
+        events: u64,
+    },
+    /// The log failed.
+    LogFault {
+        /// Of which room.
+        room: &'a RoomCode,
+        /// How.
+        error: String,
+    },
+}
+
+/// Watches the engine. Called synchronously on its paths: count, or hand over, and return.
+pub trait Observer: Send + Sync + 'static {
+    /// Something happened.
+    fn observe(&self, fact: Fact<'_>);
+}

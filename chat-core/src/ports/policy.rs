@@ -1,0 +1,62 @@
+//! The embedder's own rules: who may connect, and allow, deny or rewrite each command.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+
+use crate::messages::Command;
+use crate::words::{Identity, Reject, SessionId};
+
+/// What is known of a client that wants to connect, or comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ConnectRequest {
+    /// Which transport it came over: `ws`, `sse`, `socketio`, or an embedder's own.
+    pub transport: &'static str,
+    /// Where it came from, as far as that is known.
+    pub address: Option<IpAddr>,
+    /// What it showed to say who it is (a bearer token, a cookie), as the transport found it.
+    pub credentials: Option<String>,
+}
+
+/// The policy's welcome.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Admission {
+    /// Who this is; sessions of one identity are one person to a room. `None` for a guest, who is only their session.
+    pub identity: Option<Identity>,
+}
+
+/// What a policy sees of the session that asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// Which session.
+    pub session: SessionId,
+    /// Who it is.
+    pub identity: Option<Identity>,
+    /// Which transport it is on.
+    pub transport: &'static str,
+}
+
+/// The embedder's rules. May be slow (it may ask a database): each session's commands are checked one at a time, in
+/// order, and nobody else waits.
+///
+/// What it says is advice as of its call: the room checks membership and everything of its own when it decides.
+#[async_trait]
+pub trait Policy: Send + Sync + 'static {
+    /// Lets a client in, or not. Asked again whenever a session resumes.
+    ///
+    /// # Errors
+    /// A reject is told to the client, and its connection ends as `refused`.
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        let _ = request;
+        Ok(Admission::default())
+    }
+
+    /// Lets a command through as it is or rewritten, or not.
+    ///
+    /// # Errors
+    /// A reject is told to the client.
+    async fn check(&self, session: &SessionView, command: Command) -> Result<Command, Reject> {
+        let _ = session;
+        Ok(command)
+    }
+}

@@ -1,0 +1,60 @@
+//! What a room is after a record. Cannot fail.
+
+use super::attendance::Attendance;
+use super::ledger::Ledger;
+use crate::messages::{Event, Recorded};
+use crate::words::{MemberId, Mono, RoomLimits};
+
+/// Takes in the next record: the ledger as it says, the attendance as it implies.
+pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &Recorded) {
+    ledger.apply(record);
+    match &record.event {
+        Event::Created { .. } | Event::Closed { .. } => *attendance = Attendance::default(),
+        Event::Joined { .. } => attendance.enter(record.by.expect("who joins is named")),
+        Event::Left { .. } => attendance.exit(record.by.expect("who leaves is named")),
+        Event::Kicked { member, .. } => attendance.exit(*member),
+        Event::Sent { .. }
+        | Event::Redacted { .. }
+        | Event::Banned { .. }
+        | Event::TopicChanged { .. }
+        | Event::RoleChanged { .. }
+        | Event::NoticesChanged { .. } => {}
+    }
+}
+
+/// The attendance of a ledger nobody has attached to yet.
+pub(super) fn nobody_attached(ledger: &Ledger) -> Attendance {
+    let mut attendance = Attendance::default();
+    enter_all(ledger, &mut attendance);
+    attendance
+}
+
+/// Puts another fold of the log in place, and keeps who is attached as far as they are members there too.
+pub(super) fn replace(
+    ledger: &mut Ledger,
+    attendance: &mut Attendance,
+    replacement: Ledger,
+    now: Mono,
+    limits: &RoomLimits,
+) {
+    if replacement.epoch() != ledger.epoch() {
+        *attendance = Attendance::default();
+    }
+    // A number alone may name another person, where another owner of the room has written in the meantime.
+    let stays = |id: MemberId| {
+        let scopes = [&*ledger, &replacement].map(|ledger| ledger.member(id).map(|member| &member.scope));
+        scopes[0].is_some() && scopes[0] == scopes[1]
+    };
+    let gone: Vec<MemberId> = attendance.members().filter(|&id| !stays(id)).collect();
+    gone.into_iter().for_each(|id| attendance.exit(id));
+    enter_all(&replacement, attendance);
+    attendance.stamp(now, limits);
+    *ledger = replacement;
+}
+
+fn enter_all(ledger: &Ledger, attendance: &mut Attendance) {
+    ledger.members_after(None).for_each(|member| attendance.enter(member.id));
+    if ledger.epoch().is_some() && ledger.members_total() == 0 {
+        attendance.vacate();
+    }
+}

@@ -1,0 +1,344 @@
+//! Who is attached right now, who has been gone since when, and who is typing. Never logged.
+//!
+//! Records carry no monotonic time, so what a record starts (the grace of a member nobody is attached as yet, the
+//! linger of an empty room) is *unstamped* until the next note brings the time.
+
+use smallvec::SmallVec;
+
+use super::deadlines::Deadlines;
+use super::ledger::Depth;
+use crate::words::{Generation, MemberId, Mono, RoomLimits, SessionId};
+
+/// The living half of a room.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attendance {
+    /// One per member, in the order of their numbers.
+    people: Vec<Presence>,
+    /// By session.
+    attachments: Vec<Attachment>,
+    online: usize,
+    graces: Deadlines,
+    typing: Deadlines,
+    linger: Linger,
+    unstamped: Vec<MemberId>,
+}
+
+#[derive(Clone, Debug)]
+struct Presence {
+    member: MemberId,
+    attached: u32,
+    /// Those attached, and those whose generation is remembered; the longest known first.
+    sessions: SmallVec<[SessionId; 1]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Attachment {
+    session: SessionId,
+    generation: Generation,
+    member: MemberId,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Attached,
+    /// Kept so that what an older generation does late is recognised.
+    Detached,
+}
+
+/// Whether an empty room is waiting to be deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Linger {
+    /// It has members, or no life.
+    #[default]
+    Off,
+    /// It is empty; since when is not known yet.
+    Unstamped,
+    /// It is empty, and goes then.
+    Until(Mono),
+}
+
+impl Attendance {
+    /// The member that this session is attached as, with this very generation.
+    pub(super) fn attached(&self, session: SessionId, generation: Generation) -> Option<MemberId> {
+        let attachment = self.find(session).ok().map(|index| &self.attachments[index])?;
+        let current = attachment.state == State::Attached && attachment.generation == generation;
+        current.then_some(attachment.member)
+    }
+
+    /// The newest generation known of this session.
+    pub(super) fn generation(&self, session: SessionId) -> Option<Generation> {
+        self.find(session).ok().map(|index| self.attachments[index].generation)
+    }
+
+    /// The sessions attached as this member.
+    pub(super) fn sessions_of(&self, member: MemberId) -> SmallVec<[SessionId; 2]> {
+        let Ok(person) = self.person(member) else { return SmallVec::new() };
+        let sessions = self.people[person].sessions.iter().copied();
+        sessions.filter(|&session| self.state(session) == Some(State::Attached)).collect()
+    }
+
+    /// How many members have a session attached.
+    pub(super) fn online(&self) -> usize {
+        self.online
+    }
+
+    pub(super) fn is_typing(&self, member: MemberId) -> bool {
+        self.typing.contains(member)
+    }
+
+    /// Everybody who is typing, in the order of their numbers.
+    pub(super) fn typing(&self) -> impl Iterator<Item = MemberId> {
+        self.typing.members()
+    }
+
+    /// The member whose grace ran out first, if any has.
+    pub(super) fn overdue(&self, now: Mono) -> Option<MemberId> {
+        self.graces.due(now)
+    }
+
+    pub(super) fn linger_is_over(&self, now: Mono) -> bool {
+        matches!(self.linger, Linger::Until(until) if until <= now)
+    }
+
+    /// Whether a note of the time would change something.
+    pub(super) fn wants_time(&self, now: Mono) -> bool {
+        self.is_unstamped() || self.typing.due(now).is_some()
+    }
+
+    /// When time will change something next; at once while something is unstamped.
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        if self.is_unstamped() {
+            return Some(Mono(0));
+        }
+        let linger = if let Linger::Until(until) = self.linger { Some(until) } else { None };
+        let [grace, typing] = [&self.graces, &self.typing].map(|deadlines| deadlines.earliest().map(|(at, _)| at));
+        [grace, typing, linger].into_iter().flatten().min()
+    }
+
+    fn is_unstamped(&self) -> bool {
+        !self.unstamped.is_empty() || self.linger == Linger::Unstamped
+    }
+
+    // What records bring about.
+
+    /// Somebody became a member, with no session attached yet.
+    pub(super) fn enter(&mut self, member: MemberId) {
+        if let Err(index) = self.person(member) {
+            self.people.insert(index, Presence { member, attached: 0, sessions: SmallVec::new() });
+            self.unstamped.push(member);
+        }
+        self.linger = Linger::Off;
+    }
+
+    /// Somebody stopped being a member: all their attachments end.
+    pub(super) fn exit(&mut self, member: MemberId) {
+        let Ok(index) = self.person(member) else { return };
+        let person = self.people.remove(index);
+        for session in person.sessions {
+            let index = self.find(session).expect("a remembered session has an attachment");
+            self.attachments.remove(index);
+        }
+        self.online -= usize::from(person.attached > 0);
+        self.graces.drop(member);
+        self.typing.drop(member);
+        self.unstamped.retain(|&unstamped| unstamped != member);
+        if self.people.is_empty() {
+            self.linger = Linger::Unstamped;
+        }
+    }
+
+    /// A life without members, not yet closed: it lingers, if it does not yet.
+    pub(super) fn vacate(&mut self) {
+        if self.linger == Linger::Off {
+            self.linger = Linger::Unstamped;
+        }
+    }
+
+    // What notes bring about. Each ends with `stamp`.
+
+    /// A session is attached as a member; ignored from an older generation, for nobody, and over the bound.
+    pub(super) fn attach(&mut self, session: SessionId, generation: Generation, member: MemberId, limits: &RoomLimits) {
+        if self.person(member).is_err() || self.generation(session).is_some_and(|known| known > generation) {
+            return;
+        }
+        match self.find(session) {
+            Ok(index) if self.attachments[index].member == member => self.attachments[index].generation = generation,
+            found => {
+                if !self.make_place(member, limits.attachments_max) {
+                    return;
+                }
+                if found.is_ok() {
+                    self.forget(session);
+                }
+                let index = self.find(session).expect_err("a session is attached once");
+                let attachment = Attachment { session, generation, member, state: State::Detached };
+                self.attachments.insert(index, attachment);
+                self.person_mut(member).sessions.push(session);
+            }
+        }
+        self.set_attached(session);
+    }
+
+    /// A session lost its connection; ignored from an older generation.
+    pub(super) fn detach(&mut self, session: SessionId, generation: Generation) {
+        let Ok(index) = self.find(session) else { return };
+        if self.attachments[index].generation <= generation {
+            self.attachments[index].generation = generation;
+            self.set_detached(session);
+        }
+    }
+
+    /// Starts or renews a member's typing; ignored for who is not here.
+    pub(super) fn start_typing(&mut self, member: MemberId, until: Mono) {
+        if self.person(member).is_ok_and(|index| self.people[index].attached > 0) {
+            self.typing.set(member, until);
+        }
+    }
+
+    pub(super) fn stop_typing(&mut self, member: MemberId) {
+        self.typing.drop(member);
+    }
+
+    /// Forgets typing that has run out.
+    pub(super) fn expire_typing(&mut self, now: Mono) {
+        while let Some(member) = self.typing.due(now) {
+            self.typing.drop(member);
+        }
+    }
+
+    /// Starts every grace and the linger anew.
+    pub(super) fn restart(&mut self) {
+        self.graces = Deadlines::default();
+        self.unstamped = self.people.iter().filter(|person| person.attached == 0).map(|person| person.member).collect();
+        if self.linger != Linger::Off {
+            self.linger = Linger::Unstamped;
+        }
+    }
+
+    /// Gives what is unstamped its time.
+    pub(super) fn stamp(&mut self, now: Mono, limits: &RoomLimits) {
+        for member in std::mem::take(&mut self.unstamped) {
+            let gone = self.person(member).is_ok_and(|index| self.people[index].attached == 0);
+            if gone && !self.graces.contains(member) {
+                self.graces.set(member, now.after(limits.grace));
+            }
+        }
+        if self.linger == Linger::Unstamped {
+            self.linger = Linger::Until(now.after(limits.empty_linger));
+        }
+    }
+
+    /// The members it knows, in order.
+    pub(super) fn members(&self) -> impl Iterator<Item = MemberId> {
+        self.people.iter().map(|person| person.member)
+    }
+
+    pub(super) fn linger(&self) -> Linger {
+        self.linger
+    }
+
+    /// Panics when its parts disagree.
+    pub(super) fn check(&self, depth: Depth, limits: &RoomLimits) {
+        assert!(self.online <= self.people.len(), "who is online is a member");
+        assert!(self.typing.len() <= self.online, "who types is online");
+        if depth == Depth::Counts {
+            return;
+        }
+        self.graces.check();
+        self.typing.check();
+        assert!(self.people.is_sorted_by(|a, b| a.member < b.member), "people are in order");
+        assert!(self.attachments.is_sorted_by(|a, b| a.session < b.session), "a session is attached once");
+        let remembered: usize = self.people.iter().map(|person| person.sessions.len()).sum();
+        assert_eq!(remembered, self.attachments.len(), "every attachment is somebody's");
+        for person in &self.people {
+            assert!(person.sessions.len() <= limits.attachments_max, "attachments_max holds");
+            let own = |session: &SessionId| {
+                self.find(*session).is_ok_and(|index| self.attachments[index].member == person.member)
+            };
+            assert!(person.sessions.iter().all(own), "a member's sessions are their own");
+            let attached = self.sessions_of(person.member).len();
+            assert_eq!(attached, person.attached as usize, "who is attached is counted");
+            let counting = self.graces.contains(person.member);
+            let unstamped = self.unstamped.contains(&person.member);
+            assert_eq!(attached == 0, counting || unstamped, "exactly who is gone is in their grace");
+        }
+        let online = self.people.iter().filter(|person| person.attached > 0).count();
+        assert_eq!(online, self.online, "who is online is counted");
+        assert!(self.typing().all(|member| !self.graces.contains(member)), "who types is online");
+        assert!(self.people.is_empty() || self.linger == Linger::Off, "only an empty room lingers");
+    }
+
+    fn set_attached(&mut self, session: SessionId) {
+        let index = self.find(session).expect("found above");
+        let Attachment { member, state, .. } = self.attachments[index];
+        if state == State::Attached {
+            return;
+        }
+        self.attachments[index].state = State::Attached;
+        let person = self.person_mut(member);
+        person.attached += 1;
+        if person.attached == 1 {
+            self.online += 1;
+            self.graces.drop(member);
+            self.unstamped.retain(|&unstamped| unstamped != member);
+        }
+    }
+
+    fn set_detached(&mut self, session: SessionId) {
+        let index = self.find(session).expect("found above");
+        let Attachment { member, state, .. } = self.attachments[index];
+        if state == State::Detached {
+            return;
+        }
+        self.attachments[index].state = State::Detached;
+        let person = self.person_mut(member);
+        person.attached -= 1;
+        if person.attached == 0 {
+            self.online -= 1;
+            self.typing.drop(member);
+            self.unstamped.push(member);
+        }
+    }
+
+    /// Whether the member may have one session more, once a detached one is forgotten if need be.
+    fn make_place(&mut self, member: MemberId, max: usize) -> bool {
+        let person = self.person_mut(member);
+        if person.sessions.len() < max {
+            return true;
+        }
+        let sessions = person.sessions.clone();
+        match sessions.into_iter().find(|&session| self.state(session) == Some(State::Detached)) {
+            Some(session) => {
+                self.forget(session);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Forgets a session altogether.
+    fn forget(&mut self, session: SessionId) {
+        self.set_detached(session);
+        let index = self.find(session).expect("found above");
+        let attachment = self.attachments.remove(index);
+        self.person_mut(attachment.member).sessions.retain(|known| *known != session);
+    }
+
+    fn state(&self, session: SessionId) -> Option<State> {
+        self.find(session).ok().map(|index| self.attachments[index].state)
+    }
+
+    fn find(&self, session: SessionId) -> Result<usize, usize> {
+        self.attachments.binary_search_by_key(&session, |attachment| attachment.session)
+    }
+
+    fn person(&self, member: MemberId) -> Result<usize, usize> {
+        self.people.binary_search_by_key(&member, |person| person.member)
+    }
+
+    fn person_mut(&mut self, member: MemberId) -> &mut Presence {
+        let index = self.person(member).expect("an attachment is a member's");
+        &mut self.people[index]
+    }
+}

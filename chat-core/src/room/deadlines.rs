@@ -1,0 +1,104 @@
+//! Deadlines of members: set, moved, dropped, and which is the earliest. Nothing is allocated while there is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::words::{MemberId, Mono};
+
+/// At most one deadline per member.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Deadlines {
+    of: BTreeMap<MemberId, Mono>,
+    order: BTreeSet<(Mono, MemberId)>,
+}
+
+impl Deadlines {
+    /// How many members have one.
+    pub(super) fn len(&self) -> usize {
+        self.of.len()
+    }
+
+    /// Whether this member has one.
+    pub(super) fn contains(&self, member: MemberId) -> bool {
+        self.of.contains_key(&member)
+    }
+
+    /// The members that have one, in the order of their numbers.
+    pub(super) fn members(&self) -> impl Iterator<Item = MemberId> {
+        self.of.keys().copied()
+    }
+
+    /// The earliest; of two at the same moment, that of the lower number.
+    pub(super) fn earliest(&self) -> Option<(Mono, MemberId)> {
+        self.order.first().copied()
+    }
+
+    /// The member whose deadline has passed first, if any has.
+    pub(super) fn due(&self, now: Mono) -> Option<MemberId> {
+        self.earliest().filter(|&(at, _)| at <= now).map(|(_, member)| member)
+    }
+
+    /// Sets or moves a member's deadline.
+    pub(super) fn set(&mut self, member: MemberId, at: Mono) {
+        if let Some(before) = self.of.insert(member, at) {
+            self.order.remove(&(before, member));
+        }
+        self.order.insert((at, member));
+    }
+
+    /// Drops a member's deadline.
+    pub(super) fn drop(&mut self, member: MemberId) {
+        if let Some(at) = self.of.remove(&member) {
+            self.order.remove(&(at, member));
+        }
+        // An emptied tree keeps a node; 100,000 quiet rooms would keep 100,000.
+        if self.of.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    /// Panics when the two views disagree.
+    pub(super) fn check(&self) {
+        assert!(self.of.iter().all(|(&member, &at)| self.order.contains(&(at, member))), "every deadline is in order");
+        assert_eq!(self.of.len(), self.order.len(), "a member has one deadline");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_comes_first_and_the_lower_number_of_two() {
+        let mut deadlines = Deadlines::default();
+        assert_eq!(deadlines.earliest(), None);
+        deadlines.set(MemberId(3), Mono(20));
+        deadlines.set(MemberId(2), Mono(20));
+        deadlines.set(MemberId(1), Mono(30));
+        assert_eq!(deadlines.earliest(), Some((Mono(20), MemberId(2))));
+        deadlines.set(MemberId(1), Mono(10));
+        assert_eq!(deadlines.earliest(), Some((Mono(10), MemberId(1))));
+        deadlines.check();
+    }
+
+    #[test]
+    fn a_deadline_is_due_from_its_own_moment_on() {
+        let mut deadlines = Deadlines::default();
+        deadlines.set(MemberId(1), Mono(10));
+        assert_eq!(deadlines.due(Mono(9)), None);
+        assert_eq!(deadlines.due(Mono(10)), Some(MemberId(1)));
+    }
+
+    #[test]
+    fn a_dropped_deadline_is_gone() {
+        let mut deadlines = Deadlines::default();
+        deadlines.set(MemberId(1), Mono(10));
+        deadlines.set(MemberId(2), Mono(11));
+        deadlines.drop(MemberId(1));
+        deadlines.drop(MemberId(7));
+        assert!(!deadlines.contains(MemberId(1)));
+        assert_eq!(deadlines.members().collect::<Vec<_>>(), [MemberId(2)]);
+        deadlines.drop(MemberId(2));
+        assert_eq!((deadlines.len(), deadlines.earliest()), (0, None));
+        deadlines.check();
+    }
+}

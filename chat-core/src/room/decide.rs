@@ -1,0 +1,322 @@
+//! What would follow from an input, or why not. Changes nothing.
+
+use super::attendance::Attendance;
+use super::draft::Draft;
+use super::input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, HistorySlice, Input, Note, Repeated};
+use super::ledger::Ledger;
+use super::members::Member;
+use super::permissions::Standing;
+use crate::messages::{CloseCause, Event, Keyed, LeaveReason, Role, TypingState};
+use crate::words::{
+    Body, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic,
+};
+
+/// What the rules look at.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) attendance: &'a Attendance,
+    pub(super) limits: &'a RoomLimits,
+    pub(super) now: Now,
+}
+
+impl<'a> Rules<'a> {
+    /// One rule per input.
+    pub(super) fn decide(self, input: &Input) -> Result<Decision, Reject> {
+        let alive = self.ledger.epoch().is_some();
+        match input {
+            Input::Create { .. } if alive => Err(Reject::new(RejectCode::NameTaken, "this room exists already")),
+            Input::Create { by, nick, epoch, salt } => Ok(self.create(by, nick, *epoch, *salt)),
+            _ if !alive => Err(Reject::new(RejectCode::RoomNotFound, "there is no such room")),
+            Input::Join { by, nick, history, after } => self.join(by, nick, *history, *after),
+            Input::Attach { by, after } => self.attach(by, *after),
+            Input::Send { by, text, as_sent, key, budget } => {
+                self.send(by, text, as_sent.as_ref(), key.as_ref(), *budget)
+            }
+            Input::Leave { by } => self.leave(by),
+            Input::History { by, before, limit } => self.history(by, *before, *limit),
+            Input::Members { by, after, limit } => self.members(by, *after, *limit),
+            Input::Typing { by, state } => {
+                let note = Note::Typing { member: self.member(by)?.id, state: *state };
+                Ok(self.draft().finish(Some(note), Answer::Nothing))
+            }
+            Input::Redact { by, seq } => self.redact(by, *seq),
+            Input::Kick { by, member } => self.kick(by, *member),
+            Input::Ban { by, member } => self.ban(by, *member),
+            Input::SetTopic { by, topic } => self.set_topic(by, topic),
+            Input::Close { cause } => Ok(self.close(*cause)),
+            Input::Elapsed => Ok(self.elapsed()),
+        }
+    }
+
+    // Coming in.
+
+    fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
+        let mut draft = Draft::new_life(self.ledger, self.limits, self.now);
+        draft.push(None, Event::Created { epoch, salt });
+        self.joined(draft, by, MemberId(1), nick, Role::Owner)
+    }
+
+    fn join(self, by: &Caller, nick: &Nick, history: Option<u32>, after: Option<Position>) -> Result<Decision, Reject> {
+        let scope = by.scope();
+        if self.ledger.is_banned(&scope) {
+            return Err(Reject::new(RejectCode::Banned, "you are banned from this room"));
+        }
+        if let Some(member) = self.ledger.member_with_scope(&scope) {
+            if self.attendance.attached(by.session, by.generation) == Some(member.id) {
+                return Err(Reject::new(RejectCode::AlreadyMember, "you are in this room already"));
+            }
+            return self.come_back(by, member, history, after);
+        }
+        if self.ledger.member_with_nick(&nick.key()).is_some() {
+            let reject = Reject::new(RejectCode::NickTaken, "somebody in the room has this nick, or one like it");
+            return Err(Reject { field: Some("nick"), ..reject });
+        }
+        if self.ledger.members_total() >= self.limits.members_max {
+            return Err(Reject::new(RejectCode::RoomFull, "the room is full").limit(self.limits.members_max as u64));
+        }
+        // An empty room that lingers has no owner to come back to: whoever is there first is it.
+        let role = if self.ledger.members_total() == 0 { Role::Owner } else { Role::Member };
+        let mut decision = self.joined(self.draft(), by, self.ledger.next_member(), nick, role);
+        let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
+        match (self.seen(after), self.ledger.former_joined(&scope)) {
+            (Some(seen), Some(joined)) => entered.from = seen.clamp(joined, self.ledger.head()),
+            _ => entered.history = self.newest(history),
+        }
+        Ok(decision)
+    }
+
+    fn attach(self, by: &Caller, after: Option<Position>) -> Result<Decision, Reject> {
+        let member = self.ledger.member_with_scope(&by.scope()).ok_or_else(not_member)?;
+        self.come_back(by, member, None, after)
+    }
+
+    /// Attaches to a membership: nobody is told.
+    fn come_back(
+        self,
+        by: &Caller,
+        member: &Member,
+        history: Option<u32>,
+        after: Option<Position>,
+    ) -> Result<Decision, Reject> {
+        if self.attendance.generation(by.session).is_some_and(|known| known > by.generation) {
+            return Err(not_member());
+        }
+        let others = self.attendance.sessions_of(member.id).iter().filter(|&&session| session != by.session).count();
+        if others >= self.limits.attachments_max {
+            let reject = Reject::new(RejectCode::TooManyAttachments, "you are here on as many devices as there may be");
+            return Err(reject.limit(self.limits.attachments_max as u64));
+        }
+        let head = self.ledger.head();
+        let (from, history) = match self.seen(after) {
+            Some(seen) => (seen.clamp(member.joined, head), HistorySlice::default()),
+            None => (head, self.newest(history)),
+        };
+        let entered = Entered { member: member.id, from, entry: Entry::Attached, history };
+        Ok(self.draft().finish(Some(attached(by, member.id)), Answer::Entered(entered)))
+    }
+
+    fn joined(self, mut draft: Draft<'_>, by: &Caller, member: MemberId, nick: &Nick, role: Role) -> Decision {
+        let (nick, nick_key, scope) = (nick.clone(), nick.key(), by.scope());
+        let color = self.ledger.least_used_color();
+        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope });
+        let entered = Entered { member, from, entry: Entry::Joined, history: HistorySlice::default() };
+        draft.finish(Some(attached(by, member)), Answer::Entered(entered))
+    }
+
+    // Talking.
+
+    fn send(
+        self,
+        by: &Caller,
+        text: &Body,
+        as_sent: Option<&Body>,
+        key: Option<&Key>,
+        budget: Budget,
+    ) -> Result<Decision, Reject> {
+        let member = self.member(by)?;
+        let chars_max = self.limits.message_chars_max;
+        if text.as_str().len() > chars_max && text.as_str().chars().count() > chars_max {
+            return Err(Reject::too_long("text", chars_max as u64, "characters"));
+        }
+        let keyed = key.map(|key| Keyed { key: key.clone(), digest: self.ledger.digest(as_sent.unwrap_or(text)) });
+        if let Some(keyed) = &keyed
+            && let Some(first) = self.ledger.sent_before(&member.scope, &keyed.key)
+        {
+            if first.digest != keyed.digest {
+                let reject = Reject::new(RejectCode::KeyConflict, "this key was used for another text");
+                return Err(Reject { field: Some("key"), ..reject });
+            }
+            let answer = Answer::Sent { seq: first.seq, at: first.at, repeated: Repeated::Retry };
+            return Ok(self.draft().finish(None, answer));
+        }
+        if let Budget::Exhausted { retry_after } = budget {
+            return Err(Reject::new(RejectCode::RateLimited, "too many messages").retry_after(retry_after));
+        }
+        let mut draft = self.draft();
+        let (nick, color, text) = (member.nick.clone(), member.color, text.clone());
+        let seq = draft.push(Some(member.id), Event::Sent { nick, color, text, keyed });
+        let typing = self.attendance.is_typing(member.id);
+        let note = typing.then_some(Note::Typing { member: member.id, state: TypingState::Off });
+        let answer = Answer::Sent { seq, at: draft.at(), repeated: Repeated::First };
+        Ok(draft.finish(note, answer))
+    }
+
+    fn redact(self, by: &Actor, seq: Seq) -> Result<Decision, Reject> {
+        let standing = self.standing(by)?;
+        let mark = self.ledger.marks().find(seq).ok_or_else(|| {
+            Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
+        })?;
+        standing.may_redact(mark.by)?;
+        if mark.redacted {
+            return Ok(self.nothing_to_do());
+        }
+        Ok(self.done(standing.by(), Event::Redacted { target: seq }))
+    }
+
+    fn set_topic(self, by: &Actor, topic: &Topic) -> Result<Decision, Reject> {
+        let standing = self.standing(by)?;
+        standing.may_moderate()?;
+        if topic == self.ledger.topic() {
+            return Ok(self.nothing_to_do());
+        }
+        Ok(self.done(standing.by(), Event::TopicChanged { topic: topic.clone() }))
+    }
+
+    // Looking.
+
+    fn history(self, by: &Caller, before: Option<Seq>, limit: Option<u32>) -> Result<Decision, Reject> {
+        self.member(by)?;
+        let slice = match before {
+            Some(before) => self.ledger.marks().slice(before.min(self.ledger.head().next()), self.history_count(limit)),
+            None => self.newest(limit),
+        };
+        Ok(self.draft().finish(None, Answer::History(slice)))
+    }
+
+    fn members(self, by: &Caller, after: Option<MemberId>, limit: Option<u32>) -> Result<Decision, Reject> {
+        self.member(by)?;
+        let page_max = self.limits.members_page_max;
+        let count = limit.map_or(page_max, |limit| page_max.min(limit as usize));
+        let page = self.ledger.members_after(after).take(count).map(|member| member.id).collect();
+        let answer = Answer::Members { page, total: self.ledger.members_total() };
+        Ok(self.draft().finish(None, answer))
+    }
+
+    // Going out.
+
+    fn leave(self, by: &Caller) -> Result<Decision, Reject> {
+        let member = self.member(by)?;
+        let mut draft = self.draft();
+        let seq = draft.push_left(member, LeaveReason::Left);
+        Ok(draft.finish_exit(Answer::Left { seq }))
+    }
+
+    fn kick(self, by: &Actor, member: MemberId) -> Result<Decision, Reject> {
+        let (standing, target) = self.put_out(by, member)?;
+        let mut draft = self.draft();
+        let seq = draft.push_kicked(standing.by(), target);
+        Ok(draft.finish_exit(Answer::Done { seq }))
+    }
+
+    fn ban(self, by: &Actor, member: MemberId) -> Result<Decision, Reject> {
+        let (standing, target) = self.put_out(by, member)?;
+        let mut draft = self.draft();
+        draft.push(standing.by(), Event::Banned { scope: target.scope.clone() });
+        let seq = draft.push_kicked(standing.by(), target);
+        Ok(draft.finish_exit(Answer::Done { seq }))
+    }
+
+    fn put_out(self, by: &Actor, member: MemberId) -> Result<(Standing, &'a Member), Reject> {
+        let standing = self.standing(by)?;
+        standing.may_put_out(member)?;
+        let target = self.ledger.member(member);
+        let target = target.ok_or_else(|| Reject::new(RejectCode::MemberNotFound, "there is no such member"))?;
+        Ok((standing, target))
+    }
+
+    fn close(self, cause: CloseCause) -> Decision {
+        self.done(None, Event::Closed { cause })
+    }
+
+    /// At most one consequence, and always one while a deadline is due: the caller asks again until none is.
+    fn elapsed(self) -> Decision {
+        let mut draft = self.draft();
+        let overdue = self.attendance.overdue(self.now.mono);
+        if let Some(member) = overdue.and_then(|id| self.ledger.member(id)) {
+            draft.push_left(member, LeaveReason::Timeout);
+            return draft.finish_exit(Answer::Nothing);
+        }
+        if self.attendance.linger_is_over(self.now.mono) {
+            draft.push(None, Event::Closed { cause: CloseCause::Empty });
+            return draft.finish(None, Answer::Nothing);
+        }
+        let note = self.attendance.wants_time(self.now.mono).then_some(Note::Elapsed);
+        draft.finish(note, Answer::Nothing)
+    }
+
+    // Who asks, and what is answered often.
+
+    /// The member a caller acts as: attached now, with this very generation, and the same person.
+    pub(super) fn member(self, by: &Caller) -> Result<&'a Member, Reject> {
+        let id = self.attendance.attached(by.session, by.generation);
+        let member = id.and_then(|id| self.ledger.member(id)).filter(|member| is_scope_of(&member.scope, by));
+        member.ok_or_else(not_member)
+    }
+
+    fn standing(self, by: &Actor) -> Result<Standing, Reject> {
+        match by {
+            Actor::Host => Ok(Standing::Host),
+            Actor::Member(caller) => {
+                let member = self.member(caller)?;
+                Ok(Standing::Member { id: member.id, role: member.role })
+            }
+        }
+    }
+
+    fn draft(self) -> Draft<'a> {
+        Draft::new(self.ledger, self.limits, self.now)
+    }
+
+    fn done(self, by: Option<MemberId>, event: Event) -> Decision {
+        let mut draft = self.draft();
+        let seq = draft.push(by, event);
+        draft.finish(None, Answer::Done { seq })
+    }
+
+    fn nothing_to_do(self) -> Decision {
+        let draft = self.draft();
+        let seq = draft.head();
+        draft.finish(None, Answer::Done { seq })
+    }
+
+    /// What a caller says they have seen, if it is of this life.
+    fn seen(self, after: Option<Position>) -> Option<Seq> {
+        after.filter(|after| Some(after.epoch) == self.ledger.epoch()).map(|after| after.seq)
+    }
+
+    fn newest(self, limit: Option<u32>) -> HistorySlice {
+        self.ledger.marks().slice(self.ledger.head().next(), self.history_count(limit))
+    }
+
+    fn history_count(self, limit: Option<u32>) -> usize {
+        limit.map_or(self.limits.history_default, |limit| limit as usize).min(self.limits.history_max)
+    }
+}
+
+fn not_member() -> Reject {
+    Reject::new(RejectCode::NotMember, "you are not in this room")
+}
+
+fn attached(by: &Caller, member: MemberId) -> Note {
+    Note::Attached { session: by.session, generation: by.generation, member }
+}
+
+/// The same as `by.scope() == *scope`, without a copy of the identity for every message.
+fn is_scope_of(scope: &Scope, by: &Caller) -> bool {
+    match (scope, &by.identity) {
+        (Scope::Identity(identity), Some(own)) => identity == own,
+        (Scope::Session(session), None) => *session == by.session,
+        _ => false,
+    }
+}

@@ -1,0 +1,117 @@
+//! The records of one decision: numbered, stamped, and with what follows when somebody comes or goes.
+
+use smallvec::SmallVec;
+
+use super::input::{Answer, Decision, Note};
+use super::ledger::Ledger;
+use super::members::Member;
+use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded, Role};
+use crate::words::{MemberId, Now, Offset, RoomLimits, Seq, Wall};
+
+/// Records that would follow the ledger's last one.
+pub(super) struct Draft<'a> {
+    ledger: &'a Ledger,
+    limits: &'a RoomLimits,
+    records: SmallVec<[Recorded; 2]>,
+    offset: Offset,
+    head: Seq,
+    at: Wall,
+}
+
+impl<'a> Draft<'a> {
+    /// In the ledger's life; its time never goes back.
+    pub(super) fn new(ledger: &'a Ledger, limits: &'a RoomLimits, now: Now) -> Self {
+        let at = now.wall.max(ledger.last_at());
+        Self { ledger, limits, records: SmallVec::new(), offset: ledger.last_offset(), head: ledger.head(), at }
+    }
+
+    /// In a new life: every number starts again.
+    pub(super) fn new_life(ledger: &'a Ledger, limits: &'a RoomLimits, now: Now) -> Self {
+        Self { offset: Offset(0), head: Seq(0), at: now.wall, ..Self::new(ledger, limits, now) }
+    }
+
+    /// The number of the last told event, this draft's included.
+    pub(super) fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// The time of this draft's records.
+    pub(super) fn at(&self) -> Wall {
+        self.at
+    }
+
+    /// Adds a record; answers with the number of the last told event, which is its own if it is told.
+    pub(super) fn push(&mut self, by: Option<MemberId>, event: Event) -> Seq {
+        self.offset = self.offset.next();
+        let seq = is_told(&event, self.ledger.notices()).then(|| self.head.next());
+        self.head = seq.unwrap_or(self.head);
+        self.records.push(Recorded { offset: self.offset, seq, at: self.at, by, event });
+        self.head
+    }
+
+    /// Adds a join and what follows. The answer is the head as of the join, so that the joiner is told what follows it.
+    pub(super) fn push_join(&mut self, member: MemberId, joined: Event) -> Seq {
+        let from = self.push(Some(member), joined);
+        let members = self.ledger.members_total() + 1;
+        if self.ledger.notices() == Notices::Told && members > self.limits.notices_members_max {
+            self.push(None, Event::NoticesChanged { notices: Notices::Counted });
+        }
+        from
+    }
+
+    /// Adds a leave and what follows. The answer is the head as of the leave.
+    pub(super) fn push_left(&mut self, member: &Member, reason: LeaveReason) -> Seq {
+        let until = self.push(Some(member.id), Event::Left { nick: member.nick.clone(), reason });
+        self.push_what_follows_exit(member);
+        until
+    }
+
+    /// Adds a kick and what follows. The answer is the kick's number.
+    pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member) -> Seq {
+        let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone() });
+        self.push_what_follows_exit(member);
+        until
+    }
+
+    /// Another owner, notices again, the end of an empty room.
+    fn push_what_follows_exit(&mut self, leaver: &Member) {
+        let remaining = self.ledger.members_total() - 1;
+        if leaver.role == Role::Owner
+            && let Some(heir) = self.ledger.members_after(None).find(|other| other.id != leaver.id)
+        {
+            self.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
+        }
+        let (max, percent) = (self.limits.notices_members_max, self.limits.notices_resume_percent);
+        if self.ledger.notices() == Notices::Counted && remaining * 100 <= max.saturating_mul(percent) {
+            self.push(None, Event::NoticesChanged { notices: Notices::Told });
+        }
+        if remaining == 0 && self.limits.empty_linger.is_zero() {
+            self.push(None, Event::Closed { cause: CloseCause::Empty });
+        }
+    }
+
+    /// The decision after an exit. An empty room that lingers needs to know since when.
+    pub(super) fn finish_exit(self, answer: Answer) -> Decision {
+        let lingers = self.ledger.members_total() == 1 && !self.limits.empty_linger.is_zero();
+        self.finish(lingers.then_some(Note::Elapsed), answer)
+    }
+
+    /// The decision.
+    pub(super) fn finish(self, note: Option<Note>, answer: Answer) -> Decision {
+        Decision { records: self.records, note, answer }
+    }
+}
+
+/// Whether members are told of this, and it has a number of theirs.
+fn is_told(event: &Event, notices: Notices) -> bool {
+    match event {
+        Event::Joined { .. } | Event::Left { .. } => notices == Notices::Told,
+        Event::Sent { .. }
+        | Event::Redacted { .. }
+        | Event::Kicked { .. }
+        | Event::TopicChanged { .. }
+        | Event::RoleChanged { .. }
+        | Event::NoticesChanged { .. } => true,
+        Event::Created { .. } | Event::Banned { .. } | Event::Closed { .. } => false,
+    }
+}

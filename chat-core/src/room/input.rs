@@ -1,0 +1,300 @@
+//! What goes into a room and what comes out: the whole vocabulary of its rules.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::messages::{CloseCause, Recorded, TypingState};
+use crate::words::{
+    Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
+};
+
+/// The session that asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Which session.
+    pub session: SessionId,
+    /// Which of its attaches.
+    pub generation: Generation,
+    /// Who it is, if the policy said so.
+    pub identity: Option<Identity>,
+}
+
+impl Caller {
+    /// What makes this caller the same person as another session.
+    pub fn scope(&self) -> Scope {
+        match &self.identity {
+            Some(identity) => Scope::Identity(identity.clone()),
+            None => Scope::Session(self.session),
+        }
+    }
+}
+
+/// Who moderates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A member, within their role.
+    Member(Caller),
+    /// The program the room is embedded in; may do everything.
+    Host,
+}
+
+/// Whether the session's token bucket had something left for this send. Decided here and not before, because the
+/// answer to a retry costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// A token was taken.
+    Paid,
+    /// None was left; one is there after this long.
+    Exhausted {
+        /// How long.
+        retry_after: Duration,
+    },
+}
+
+/// One thing for the room to decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Begin a life and join it.
+    Create {
+        /// The first member.
+        by: Caller,
+        /// Their name.
+        nick: Nick,
+        /// Which life, drawn by the engine.
+        epoch: Epoch,
+        /// The salt of its digests, drawn by the engine.
+        salt: u64,
+    },
+    /// Become a member, or attach to the membership one has.
+    Join {
+        /// Who.
+        by: Caller,
+        /// Their name.
+        nick: Nick,
+        /// How many earlier messages to show.
+        history: Option<u32>,
+        /// Where they were before.
+        after: Option<Position>,
+    },
+    /// Come back to a membership one has: a resume.
+    Attach {
+        /// Who.
+        by: Caller,
+        /// What they have seen; nothing said means "show me the room afresh".
+        after: Option<Position>,
+    },
+    /// Say something.
+    Send {
+        /// Who.
+        by: Caller,
+        /// What.
+        text: Body,
+        /// The text as the client sent it, where a policy rewrote it.
+        as_sent: Option<Body>,
+        /// Makes a retry safe.
+        key: Option<Key>,
+        /// Whether the sender may send now.
+        budget: Budget,
+    },
+    /// Stop being a member.
+    Leave {
+        /// Who.
+        by: Caller,
+    },
+    /// Name earlier messages.
+    History {
+        /// Who asks.
+        by: Caller,
+        /// Messages before this one.
+        before: Option<Seq>,
+        /// How many at most.
+        limit: Option<u32>,
+    },
+    /// Name members.
+    Members {
+        /// Who asks.
+        by: Caller,
+        /// Members after this one.
+        after: Option<MemberId>,
+        /// How many at most.
+        limit: Option<u32>,
+    },
+    /// Start or stop typing.
+    Typing {
+        /// Who.
+        by: Caller,
+        /// Which.
+        state: TypingState,
+    },
+    /// Take back a message.
+    Redact {
+        /// Who.
+        by: Actor,
+        /// Which.
+        seq: Seq,
+    },
+    /// Put a member out.
+    Kick {
+        /// Who does.
+        by: Actor,
+        /// Whom.
+        member: MemberId,
+    },
+    /// Put a member out and keep them out.
+    Ban {
+        /// Who does.
+        by: Actor,
+        /// Whom.
+        member: MemberId,
+    },
+    /// Change the topic.
+    SetTopic {
+        /// Who.
+        by: Actor,
+        /// To what.
+        topic: Topic,
+    },
+    /// End the life of the room, whoever is in it.
+    Close {
+        /// Why.
+        cause: CloseCause,
+    },
+    /// A deadline has passed: at most one consequence is decided; ask again while `next_deadline` is due.
+    Elapsed,
+}
+
+/// What would follow from an input. Nothing has changed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Facts to log and apply, in order; often none, never more than 4.
+    pub records: SmallVec<[Recorded; 2]>,
+    /// What to note once the records are applied.
+    pub note: Option<Note>,
+    /// What to tell the one who asked.
+    pub answer: Answer,
+}
+
+/// What the one who asked is told. Messages are named, not held: the engine fills in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// They are in.
+    Entered(Entered),
+    /// It was said, now or when it was first sent.
+    Sent {
+        /// The message's number.
+        seq: Seq,
+        /// Its time.
+        at: Wall,
+        /// Whether this answers a retry.
+        repeated: Repeated,
+    },
+    /// They are out, as of this number.
+    Left {
+        /// Of the leave; the last told event in a room that does not tell leaves.
+        seq: Seq,
+    },
+    /// It was done, as of this number.
+    Done {
+        /// Of the event; the last told event where nothing had to be done.
+        seq: Seq,
+    },
+    /// Earlier messages, oldest first.
+    History(HistorySlice),
+    /// Members, in the order of their numbers.
+    Members {
+        /// One page.
+        page: Vec<MemberId>,
+        /// How many there are in all.
+        total: usize,
+    },
+    /// Nothing to tell.
+    Nothing,
+}
+
+/// Whether a send was answered from memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    /// It is new.
+    First,
+    /// It was a retry: the first answer again, and no token spent.
+    Retry,
+}
+
+/// Into what a caller came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// As whom.
+    pub member: MemberId,
+    /// Told events with a higher number follow.
+    pub from: Seq,
+    /// How they came in.
+    pub entry: Entry,
+    /// Earlier messages to show, oldest first; empty when they come back to a position.
+    pub history: HistorySlice,
+}
+
+/// How a caller came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// As a new member: everybody is told.
+    Joined,
+    /// To a membership they had: nobody is told.
+    Attached,
+}
+
+/// Messages by number, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct HistorySlice {
+    /// The numbers that the room still remembers.
+    pub seqs: Vec<Seq>,
+    /// How many more the caller asked for that the room itself does not remember; a log may.
+    pub wanted: usize,
+    /// Where those end: messages before this number.
+    pub before: Seq,
+    /// Whether the room knows of messages earlier than all of these.
+    pub more: More,
+}
+
+/// Whether there is more of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum More {
+    /// There is.
+    Yes,
+    /// This is all.
+    #[default]
+    No,
+}
+
+/// A change in who is attached right now. Never logged; cannot fail; what does not fit is ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A session has attached as a member.
+    Attached {
+        /// Which session.
+        session: SessionId,
+        /// Which of its attaches; an older one than known is ignored.
+        generation: Generation,
+        /// As whom.
+        member: MemberId,
+    },
+    /// A session has lost its connection.
+    Detached {
+        /// Which session.
+        session: SessionId,
+        /// Which of its attaches; an older one than known is ignored.
+        generation: Generation,
+    },
+    /// A member started or stopped typing.
+    Typing {
+        /// Who.
+        member: MemberId,
+        /// Which.
+        state: TypingState,
+    },
+    /// Time has passed: typing that has run out is forgotten.
+    Elapsed,
+    /// The process has just started, or the ledger was read again: members without an attachment are within their grace
+    /// from now.
+    Recovered,
+}

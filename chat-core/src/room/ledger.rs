@@ -1,0 +1,302 @@
+//! The fold of a room's log: what is so because of what has happened, and nothing else.
+//!
+//! Never here: who is attached right now, and any text of a message.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
+use super::marks::Marks;
+use super::members::{Former, Member, Members};
+use crate::messages::{Digest, Event, Notices, Recorded};
+use crate::words::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
+
+/// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    bounds: Bounds,
+    life: Option<Life>,
+    offset: Offset,
+    head: Seq,
+    at: Wall,
+    topic: Topic,
+    notices: Notices,
+    last_member: MemberId,
+    members: Members,
+    former: Former,
+    bans: VecDeque<Scope>,
+    marks: Marks,
+    keys: KeyWindow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Life {
+    epoch: Epoch,
+    salt: u64,
+}
+
+/// The limits that the fold itself keeps. Part of the ledger, so that a replay forgets what living through it forgot.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Bounds {
+    marks_max: usize,
+    former_max: usize,
+    bans_max: usize,
+    keys: WindowBounds,
+}
+
+impl Bounds {
+    fn new(limits: &RoomLimits) -> Self {
+        Self {
+            marks_max: limits.marks_max,
+            former_max: limits.former_max,
+            bans_max: limits.bans_max,
+            keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
+        }
+    }
+}
+
+impl Ledger {
+    /// Of an empty log: no life yet.
+    pub fn new(limits: &RoomLimits) -> Self {
+        Self::empty(Bounds::new(limits))
+    }
+
+    fn empty(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            life: None,
+            offset: Offset(0),
+            head: Seq(0),
+            at: Wall(0),
+            topic: Topic::default(),
+            notices: Notices::Told,
+            last_member: MemberId(0),
+            members: Members::default(),
+            former: Former::default(),
+            bans: VecDeque::new(),
+            marks: Marks::default(),
+            keys: KeyWindow::default(),
+        }
+    }
+
+    /// Takes in the next record.
+    ///
+    /// # Panics
+    /// When the record does not follow: that is a bug of whoever reads or writes the log.
+    pub fn apply(&mut self, record: &Recorded) {
+        self.follow(record);
+        match &record.event {
+            Event::Created { epoch, salt } => self.life = Some(Life { epoch: *epoch, salt: *salt }),
+            Event::Joined { nick, nick_key, color, role, scope } => {
+                let id = actor(record);
+                let hash = self.hash(scope);
+                let joined = self.former.joined(hash).unwrap_or(self.head);
+                self.former.forget(hash);
+                self.last_member = id;
+                self.members.insert(Member {
+                    id,
+                    nick: nick.clone(),
+                    nick_key: nick_key.clone(),
+                    color: *color,
+                    role: *role,
+                    scope: scope.clone(),
+                    joined,
+                    since: record.at,
+                });
+            }
+            Event::Left { .. } => {
+                if let Some(member) = self.members.remove(actor(record)) {
+                    self.former.remember(self.hash(&member.scope), member.joined, self.bounds.former_max);
+                }
+            }
+            Event::Sent { keyed, .. } => {
+                let by = actor(record);
+                self.marks.push(self.head, by, self.bounds.marks_max);
+                if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
+                    let scope = self.hash(&member.scope);
+                    let key = KeyHash::new(self.salt(), scope, &keyed.key);
+                    let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at: record.at };
+                    self.keys.insert(kept, self.bounds.keys);
+                }
+            }
+            Event::Redacted { target } => self.marks.redact(*target),
+            Event::Kicked { member, .. } => {
+                if let Some(member) = self.members.remove(*member) {
+                    self.former.forget(self.hash(&member.scope));
+                }
+            }
+            Event::Banned { scope } => {
+                self.former.forget(self.hash(scope));
+                self.bans.retain(|banned| banned != scope);
+                self.bans.push_back(scope.clone());
+                self.bound_bans();
+            }
+            Event::TopicChanged { topic } => self.topic = topic.clone(),
+            Event::RoleChanged { member, role } => self.members.set_role(*member, *role),
+            Event::NoticesChanged { notices } => self.notices = *notices,
+            // The numbers stay, for readers that are behind; everything else ends with the life.
+            Event::Closed { .. } => {
+                let (offset, head, at) = (self.offset, self.head, self.at);
+                *self = Self { offset, head, at, ..Self::empty(self.bounds) };
+            }
+        }
+    }
+
+    /// Which life this is; `None` before the first and after the last record of one.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.life.map(|life| life.epoch)
+    }
+
+    /// The salt of this life's hashes; 0 without a life.
+    pub fn salt(&self) -> u64 {
+        self.life.map_or(0, |life| life.salt)
+    }
+
+    /// The number of the last record; 0 for none.
+    pub fn last_offset(&self) -> Offset {
+        self.offset
+    }
+
+    /// The number of the last told event; 0 for none.
+    pub fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// The time of the last record.
+    pub fn last_at(&self) -> Wall {
+        self.at
+    }
+
+    /// What the room is about.
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Whether joins and leaves are told one by one.
+    pub fn notices(&self) -> Notices {
+        self.notices
+    }
+
+    /// The member with this number.
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
+        self.members.get(id)
+    }
+
+    /// The member who is this person.
+    pub fn member_with_scope(&self, scope: &Scope) -> Option<&Member> {
+        self.members.with_scope(scope)
+    }
+
+    /// Members with a higher number than this, in order; all for `None`.
+    pub fn members_after(&self, after: Option<MemberId>) -> impl Iterator<Item = &Member> {
+        self.members.after(after)
+    }
+
+    /// How many members there are.
+    pub fn members_total(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The same under other limits: what no longer fits is forgotten, oldest first.
+    pub(super) fn bounded(mut self, limits: &RoomLimits) -> Self {
+        let bounds = Bounds::new(limits);
+        if self.bounds != bounds {
+            self.bounds = bounds;
+            self.marks.bound(bounds.marks_max);
+            self.former.bound(bounds.former_max);
+            self.keys = self.keys.bounded(bounds.keys);
+            self.bound_bans();
+        }
+        self
+    }
+
+    pub(super) fn member_with_nick(&self, key: &NickKey) -> Option<&Member> {
+        self.members.with_nick(key)
+    }
+
+    pub(super) fn next_member(&self) -> MemberId {
+        MemberId(self.last_member.0 + 1)
+    }
+
+    pub(super) fn least_used_color(&self) -> Color {
+        self.members.least_used_color()
+    }
+
+    /// What this person may see from, if they left and are remembered.
+    pub(super) fn former_joined(&self, scope: &Scope) -> Option<Seq> {
+        self.former.joined(self.hash(scope))
+    }
+
+    pub(super) fn is_banned(&self, scope: &Scope) -> bool {
+        self.bans.contains(scope)
+    }
+
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// The send of this person under this key, if it is remembered.
+    pub(super) fn sent_before(&self, scope: &Scope, key: &Key) -> Option<&Kept> {
+        self.keys.find(KeyHash::new(self.salt(), self.hash(scope), key))
+    }
+
+    pub(super) fn digest(&self, text: &Body) -> Digest {
+        dedup::digest(self.salt(), text)
+    }
+
+    /// Panics when something is over its bound; with a look at every member and message when `deep`.
+    pub(super) fn check(&self, depth: Depth) {
+        assert!(self.head.0 <= self.offset.0, "what is told is recorded");
+        assert!(self.marks.len() <= self.bounds.marks_max, "marks_max holds");
+        assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
+        assert!(self.bans.len() <= self.bounds.bans_max, "bans_max holds");
+        assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
+        assert!(self.life.is_some() || self.members.len() == 0, "a room without a life has no members");
+        if depth == Depth::Full {
+            self.members.check();
+            self.marks.check(self.head);
+            let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
+            assert!(newest <= self.last_member, "a member number is never used twice");
+            assert!(self.members_after(None).all(|member| member.joined <= self.head), "nobody joined in the future");
+        }
+    }
+
+    fn follow(&mut self, record: &Recorded) {
+        if matches!(record.event, Event::Created { .. }) {
+            assert!(self.life.is_none(), "a life begins after the last one ended");
+            *self = Self::empty(self.bounds);
+        } else {
+            assert!(self.life.is_some(), "a record belongs to a life");
+        }
+        assert_eq!(record.offset, self.offset.next(), "records are applied in order");
+        self.offset = record.offset;
+        if let Some(seq) = record.seq {
+            assert_eq!(seq, self.head.next(), "told events are applied in order");
+            self.head = seq;
+        }
+        self.at = self.at.max(record.at);
+    }
+
+    fn bound_bans(&mut self) {
+        let over = self.bans.len().saturating_sub(self.bounds.bans_max);
+        self.bans.drain(..over);
+    }
+
+    fn hash(&self, scope: &Scope) -> ScopeHash {
+        ScopeHash::new(self.salt(), scope)
+    }
+}
+
+/// How closely to look for a broken invariant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// At counts only: the same cost in a room of any size.
+    Counts,
+    /// At every member.
+    Full,
+}
+
+fn actor(record: &Recorded) -> MemberId {
+    record.by.expect("who joins, leaves or sends is named")
+}

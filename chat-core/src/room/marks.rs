@@ -1,0 +1,145 @@
+//! What the room remembers of its messages: number, author, and whether it was taken back. Never their text.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::input::{HistorySlice, More};
+use crate::words::{MemberId, Seq};
+
+/// One message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// Its number.
+    pub(super) seq: Seq,
+    /// Who wrote it.
+    pub(super) by: MemberId,
+    /// Whether it was taken back. It keeps its place in the history, as a tombstone.
+    pub(super) redacted: bool,
+}
+
+/// The newest messages, and how many there were in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Marks {
+    kept: VecDeque<Mark>,
+    total: u64,
+    first: Option<Seq>,
+}
+
+impl Marks {
+    /// How many messages are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// The message with this number, if it is remembered.
+    pub(super) fn find(&self, seq: Seq) -> Option<&Mark> {
+        self.kept.binary_search_by_key(&seq, |mark| mark.seq).ok().map(|index| &self.kept[index])
+    }
+
+    /// Remembers a message, newer than all before; forgets the oldest when there are more than `max`.
+    pub(super) fn push(&mut self, seq: Seq, by: MemberId, max: usize) {
+        self.first.get_or_insert(seq);
+        self.total += 1;
+        // Before the push, so that a full window never doubles its buffer for one mark.
+        self.bound(max.saturating_sub(1));
+        if max > 0 {
+            self.kept.push_back(Mark { seq, by, redacted: false });
+        }
+    }
+
+    /// Notes that a message was taken back.
+    pub(super) fn redact(&mut self, seq: Seq) {
+        if let Ok(index) = self.kept.binary_search_by_key(&seq, |mark| mark.seq) {
+            self.kept[index].redacted = true;
+        }
+    }
+
+    /// Forgets the oldest, until at most `max` are remembered.
+    pub(super) fn bound(&mut self, max: usize) {
+        while self.kept.len() > max {
+            self.kept.pop_front();
+        }
+    }
+
+    /// Names the last `count` messages before `before`, and how many of them are remembered only by a log.
+    pub(super) fn slice(&self, before: Seq, count: usize) -> HistorySlice {
+        let end = self.kept.partition_point(|mark| mark.seq < before);
+        let start = end.saturating_sub(count);
+        let seqs: Vec<Seq> = self.kept.range(start..end).map(|mark| mark.seq).collect();
+        let before = seqs.first().copied().unwrap_or(before);
+        let earlier = self.first.is_some_and(|first| first < before);
+        let forgotten = usize::try_from(self.total).unwrap_or(usize::MAX) - self.kept.len();
+        let wanted = if earlier { (count - seqs.len()).min(forgotten) } else { 0 };
+        HistorySlice { seqs, wanted, before, more: if earlier { More::Yes } else { More::No } }
+    }
+
+    /// Panics when the marks contradict each other. Costs a look at every mark.
+    pub(super) fn check(&self, head: Seq) {
+        assert!(self.kept.iter().is_sorted_by(|a, b| a.seq < b.seq), "messages are remembered in order");
+        assert!(self.kept.back().is_none_or(|last| last.seq <= head), "no message is newer than the head");
+        assert!(self.total >= self.kept.len() as u64, "no more is remembered than there was");
+        assert_eq!(self.first.is_some(), self.total > 0, "the first message is known when there is one");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages at 2, 4, 6, ... of which the last `max` are remembered.
+    fn even(messages: u64, max: usize) -> Marks {
+        let mut marks = Marks::default();
+        (1..=messages).for_each(|n| marks.push(Seq(2 * n), MemberId(1), max));
+        marks.check(Seq(2 * messages));
+        marks
+    }
+
+    fn numbers(slice: &HistorySlice) -> Vec<u64> {
+        slice.seqs.iter().map(|seq| seq.0).collect()
+    }
+
+    #[test]
+    fn a_slice_is_the_last_messages_before_a_number() {
+        let marks = even(5, 10);
+        let slice = marks.slice(Seq(9), 2);
+        assert_eq!(numbers(&slice), [6, 8]);
+        assert_eq!((slice.wanted, slice.before, slice.more), (0, Seq(6), More::Yes));
+        let all = marks.slice(Seq(11), 10);
+        assert_eq!(numbers(&all), [2, 4, 6, 8, 10]);
+        assert_eq!((all.wanted, all.more), (0, More::No));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_wanted_from_a_log() {
+        let marks = even(10, 4);
+        let slice = marks.slice(Seq(21), 6);
+        assert_eq!(numbers(&slice), [14, 16, 18, 20]);
+        assert_eq!((slice.wanted, slice.before, slice.more), (2, Seq(14), More::Yes));
+        let older = marks.slice(Seq(9), 3);
+        assert_eq!((numbers(&older), older.wanted, older.before, older.more), (vec![], 3, Seq(9), More::Yes));
+        let capped = marks.slice(Seq(21), 50);
+        assert_eq!(capped.wanted, 6, "not more than there ever were");
+    }
+
+    #[test]
+    fn nothing_asked_names_nothing_but_says_whether_there_is_more() {
+        assert_eq!(even(3, 10).slice(Seq(7), 0).more, More::Yes);
+        assert_eq!(even(3, 10).slice(Seq(2), 0).more, More::No);
+        assert_eq!(even(0, 10).slice(Seq(1), 5), HistorySlice { before: Seq(1), ..HistorySlice::default() });
+    }
+
+    #[test]
+    fn a_redacted_message_stays_named() {
+        let mut marks = even(3, 10);
+        marks.redact(Seq(4));
+        assert_eq!(marks.find(Seq(4)).map(|mark| mark.redacted), Some(true));
+        assert_eq!(numbers(&marks.slice(Seq(7), 10)), [2, 4, 6]);
+    }
+
+    #[test]
+    fn a_room_may_remember_nothing() {
+        let marks = even(3, 0);
+        assert_eq!((marks.len(), marks.slice(Seq(7), 2).wanted), (0, 2));
+    }
+}

@@ -1,0 +1,212 @@
+//! A room's rules, pure: what would follow from an input, and what the room is after a record.
+//!
+//! Never here: tokio, clocks, random numbers, `await`, locks, iteration over a hash map, log lines. Time, randomness
+//! and identity are arguments.
+//!
+//! **The contract.** Call [`Room::decide`], then [`Room::apply`] for each record of the decision in order, then
+//! [`Room::note`] with its note, before the next `decide`. After each round, and whenever [`Room::next_deadline`] is
+//! due, decide [`Input::Elapsed`] until it is not due any more.
+
+mod apply;
+mod attendance;
+mod deadlines;
+mod decide;
+mod dedup;
+mod draft;
+mod input;
+mod invariants;
+mod ledger;
+mod marks;
+mod members;
+mod note;
+mod permissions;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::messages::{Notices, Recorded};
+use crate::words::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Seq, SessionId, Topic};
+use attendance::Attendance;
+use decide::Rules;
+use ledger::Depth;
+
+pub use input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, HistorySlice, Input, More, Note, Repeated};
+pub use ledger::Ledger;
+pub use members::Member;
+pub use snapshot::Snapshot;
+
+/// One room: what its log amounts to, and who is attached right now.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chat_core::room::{Caller, Input, Room};
+/// use chat_core::{Epoch, Generation, Mono, Nick, Now, RoomLimits, SessionId, Wall};
+///
+/// let now = Now { wall: Wall(1_795_370_400_000), mono: Mono(0) };
+/// let mut room = Room::new(Arc::new(RoomLimits::default()));
+/// let by = Caller { session: SessionId(1), generation: Generation(1), identity: None };
+/// let create = Input::Create { by: by.clone(), nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 8 };
+///
+/// let decision = room.decide(now, &create)?;
+/// decision.records.iter().for_each(|record| room.apply(record));
+/// decision.note.into_iter().for_each(|note| room.note(now, note));
+///
+/// assert_eq!(room.member_of(&by), room.members().next().map(|ann| ann.id));
+/// # Ok::<(), chat_core::Reject>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Room {
+    ledger: Ledger,
+    attendance: Attendance,
+    limits: Arc<RoomLimits>,
+}
+
+impl Room {
+    /// No life yet: everything but [`Input::Create`] is refused with `room_not_found`.
+    pub fn new(limits: Arc<RoomLimits>) -> Self {
+        Self { ledger: Ledger::new(&limits), attendance: Attendance::default(), limits }
+    }
+
+    /// As of a ledger read back, with nobody attached. Note [`Note::Recovered`] next: it says when that is.
+    pub fn from_ledger(ledger: Ledger, limits: Arc<RoomLimits>) -> Self {
+        let ledger = ledger.bounded(&limits);
+        Self { attendance: apply::nobody_attached(&ledger), ledger, limits }
+    }
+
+    /// What would follow from an input, or why not. Nothing has changed yet.
+    ///
+    /// # Errors
+    /// The refusal to tell whoever asked; `room_not_found` for everything but a creation where there is no life.
+    pub fn decide(&self, now: Now, input: &Input) -> Result<Decision, Reject> {
+        if cfg!(debug_assertions) {
+            self.check_settled(invariants::depth(&self.ledger));
+        }
+        self.rules(now).decide(input)
+    }
+
+    /// Takes in the next record of the log.
+    ///
+    /// # Panics
+    /// When the record does not follow the last one: that is a bug of the caller.
+    pub fn apply(&mut self, record: &Recorded) {
+        apply::apply(&mut self.ledger, &mut self.attendance, record);
+        self.check_step();
+    }
+
+    /// Takes in what passes without being logged. What does not fit (a late word of an older generation) is ignored.
+    pub fn note(&mut self, now: Now, note: Note) {
+        note::note(&mut self.attendance, &self.limits, now.mono, note);
+        self.check_step();
+    }
+
+    /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, or typing runs out.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.attendance.next_deadline()
+    }
+
+    /// Puts the ledger that the log really holds in place of this one, after an append that failed.
+    ///
+    /// Who is attached stays attached, as far as they are the same member there; the others lose their attachments.
+    /// Members without an attachment are within their grace from now, if it is not running already.
+    pub fn replace_ledger(&mut self, now: Now, ledger: Ledger) {
+        let ledger = ledger.bounded(&self.limits);
+        apply::replace(&mut self.ledger, &mut self.attendance, ledger, now.mono, &self.limits);
+        self.check_step();
+    }
+
+    /// What the log amounts to.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Which life this is; `None` before it began and after it ended.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.ledger.epoch()
+    }
+
+    /// The number of the last told event; 0 for none. Stays after the end of a life, until the next begins.
+    pub fn head(&self) -> Seq {
+        self.ledger.head()
+    }
+
+    /// The number of the last record; 0 for none.
+    pub fn last_offset(&self) -> Offset {
+        self.ledger.last_offset()
+    }
+
+    /// What the room is about.
+    pub fn topic(&self) -> &Topic {
+        self.ledger.topic()
+    }
+
+    /// Whether joins and leaves are told one by one.
+    pub fn notices(&self) -> Notices {
+        self.ledger.notices()
+    }
+
+    /// The member with this number.
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
+        self.ledger.member(id)
+    }
+
+    /// All members, in the order of their numbers.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.ledger.members_after(None)
+    }
+
+    /// Members with a higher number than this, in order; all for `None`.
+    pub fn members_after(&self, after: Option<MemberId>) -> impl Iterator<Item = &Member> {
+        self.ledger.members_after(after)
+    }
+
+    /// How many members there are.
+    pub fn members_total(&self) -> usize {
+        self.ledger.members_total()
+    }
+
+    /// The member a caller acts as: attached now, with this very generation.
+    pub fn member_of(&self, caller: &Caller) -> Option<MemberId> {
+        // Membership has nothing to do with time.
+        let rules = self.rules(Now { wall: self.ledger.last_at(), mono: Mono(0) });
+        rules.member(caller).ok().map(|member| member.id)
+    }
+
+    /// The sessions attached as this member now.
+    pub fn sessions_of(&self, member: MemberId) -> SmallVec<[SessionId; 2]> {
+        self.attendance.sessions_of(member)
+    }
+
+    /// Who is typing: the lowest numbers, at most [`RoomLimits::typing_members_max`].
+    pub fn typing(&self) -> Vec<MemberId> {
+        self.attendance.typing().take(self.limits.typing_members_max).collect()
+    }
+
+    /// How many members have a session attached.
+    pub fn online(&self) -> usize {
+        self.attendance.online()
+    }
+
+    /// Panics when something is not as it always is. To be called between decisions; costs a look at every member.
+    pub fn check_invariants(&self) {
+        self.check_settled(Depth::Full);
+    }
+
+    fn rules(&self, now: Now) -> Rules<'_> {
+        Rules { ledger: &self.ledger, attendance: &self.attendance, limits: &self.limits, now }
+    }
+
+    fn check_settled(&self, depth: Depth) {
+        invariants::check_settled(&self.ledger, &self.attendance, &self.limits, depth);
+    }
+
+    fn check_step(&self) {
+        if cfg!(debug_assertions) {
+            invariants::check(&self.ledger, &self.attendance, &self.limits, invariants::depth(&self.ledger));
+        }
+    }
+}

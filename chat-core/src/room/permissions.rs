@@ -1,0 +1,90 @@
+//! Who may do what to whom.
+
+use crate::messages::Role;
+use crate::words::{MemberId, Reject, RejectCode};
+
+/// As what somebody acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The program the room is embedded in; may do everything.
+    Host,
+    /// A member, within their role.
+    Member {
+        /// Who.
+        id: MemberId,
+        /// Their role.
+        role: Role,
+    },
+}
+
+impl Standing {
+    /// Who a record of theirs is by; `None` for the host.
+    pub(super) fn by(self) -> Option<MemberId> {
+        match self {
+            Self::Host => None,
+            Self::Member { id, .. } => Some(id),
+        }
+    }
+
+    /// Owners and the host kick, ban and set the topic.
+    pub(super) fn may_moderate(self) -> Result<(), Reject> {
+        match self {
+            Self::Host | Self::Member { role: Role::Owner, .. } => Ok(()),
+            Self::Member { role: Role::Member, .. } => {
+                Err(Reject::new(RejectCode::Forbidden, "only the owner of the room may do this"))
+            }
+        }
+    }
+
+    /// Who moderates may put out anybody but themselves.
+    pub(super) fn may_put_out(self, member: MemberId) -> Result<(), Reject> {
+        self.may_moderate()?;
+        match self.by() {
+            Some(own) if own == member => Err(Reject::bad_field("member", "to go yourself, leave")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Everybody takes back what they wrote; who moderates, anything.
+    pub(super) fn may_redact(self, author: MemberId) -> Result<(), Reject> {
+        if self.by() == Some(author) || self.may_moderate().is_ok() {
+            return Ok(());
+        }
+        Err(Reject::new(RejectCode::Forbidden, "only its author or the owner may take back a message"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Standing = Standing::Member { id: MemberId(1), role: Role::Owner };
+    const MEMBER: Standing = Standing::Member { id: MemberId(2), role: Role::Member };
+
+    fn code(verdict: Result<(), Reject>) -> Option<RejectCode> {
+        verdict.err().map(|reject| reject.code)
+    }
+
+    #[test]
+    fn owners_and_the_host_moderate() {
+        assert_eq!(code(OWNER.may_moderate()), None);
+        assert_eq!(code(Standing::Host.may_moderate()), None);
+        assert_eq!(code(MEMBER.may_moderate()), Some(RejectCode::Forbidden));
+    }
+
+    #[test]
+    fn nobody_puts_themselves_out() {
+        assert_eq!(code(OWNER.may_put_out(MemberId(1))), Some(RejectCode::BadField));
+        assert_eq!(code(OWNER.may_put_out(MemberId(2))), None);
+        assert_eq!(code(Standing::Host.may_put_out(MemberId(1))), None);
+        assert_eq!(code(MEMBER.may_put_out(MemberId(2))), Some(RejectCode::Forbidden), "the role is looked at first");
+    }
+
+    #[test]
+    fn a_message_is_taken_back_by_its_author_or_who_moderates() {
+        assert_eq!(code(MEMBER.may_redact(MemberId(2))), None);
+        assert_eq!(code(MEMBER.may_redact(MemberId(3))), Some(RejectCode::Forbidden));
+        assert_eq!(code(OWNER.may_redact(MemberId(3))), None);
+        assert_eq!(code(Standing::Host.may_redact(MemberId(3))), None);
+    }
+}

@@ -1,0 +1,249 @@
+//! Creating, joining, attaching.
+
+use super::*;
+
+#[test]
+fn a_created_room_has_its_creator_as_owner() {
+    let mut world = no_life(|_| {});
+    let decision = world.create(1, EPOCH);
+    assert_eq!(kinds(&decision), [("created", None), ("joined", Some(1))]);
+    let Entered { member, from, entry, history } = entered(&decision);
+    assert_eq!((member, from, entry, history), (MemberId(1), Seq(1), Entry::Joined, HistorySlice::default()));
+    assert_eq!(world.room.epoch(), Some(EPOCH));
+    assert_eq!(world.room.member_of(&caller(1)), Some(MemberId(1)));
+    assert_eq!(world.owner(), Some(1));
+}
+
+#[test]
+fn without_a_life_everything_but_create_is_room_not_found() {
+    let mut world = no_life(|_| {});
+    assert_eq!(world.reject(&join(caller(1))), RejectCode::RoomNotFound);
+    assert_eq!(world.reject(&send(1, "hi")), RejectCode::RoomNotFound);
+    assert_eq!(world.reject(&Input::Close { cause: crate::CloseCause::Host }), RejectCode::RoomNotFound);
+    assert_eq!(world.reject(&Input::Elapsed), RejectCode::RoomNotFound);
+    assert_eq!((world.room.epoch(), world.room.next_deadline()), (None, None));
+}
+
+#[test]
+fn a_name_that_lives_is_taken() {
+    let mut world = world();
+    let create = Input::Create { by: caller(2), nick: nick("Bob"), epoch: Epoch(1), salt: 1 };
+    assert_eq!(world.reject(&create), RejectCode::NameTaken);
+}
+
+#[test]
+fn a_new_life_starts_every_number_again_and_forgets_the_old_one() {
+    let mut world = world();
+    world.join(2);
+    world.run(&Input::Ban { by: Actor::Host, member: MemberId(2) }).expect("banned");
+    let topic = crate::Topic::parse("old").expect("a valid topic");
+    world.run(&Input::SetTopic { by: Actor::Host, topic }).expect("changed");
+    world.run(&keyed(1, "k", "hi")).expect("sent");
+    world.leave(1);
+    assert_eq!(world.reject(&join(caller(2))), RejectCode::RoomNotFound);
+    assert_eq!((world.room.epoch(), world.room.head()), (None, Seq(6)), "readers that are behind still get there");
+
+    let decision = world.create(1, Epoch(78));
+    assert_eq!(kinds(&decision), [("created", None), ("joined", Some(1))]);
+    assert_eq!((decision.records[0].offset, world.room.epoch()), (Offset(1), Some(Epoch(78))));
+    assert_eq!(world.room.topic().as_str(), "");
+    assert_eq!(world.join(2).member, MemberId(2), "the ban ended with its life");
+    let sent = world.run(&keyed(1, "k", "other")).expect("the key is free again");
+    assert_eq!(kinds(&sent), [("sent", Some(3))]);
+}
+
+#[test]
+fn a_joiner_is_told_what_follows_their_own_join() {
+    let mut world = world();
+    world.send(1, "hi");
+    let decision = world.run(&join(caller(2))).expect("joined");
+    assert_eq!(kinds(&decision), [("joined", Some(3))]);
+    let Entered { member, from, entry, history } = entered(&decision);
+    assert_eq!((member, from, entry), (MemberId(2), Seq(3), Entry::Joined));
+    assert_eq!((numbers(&history.seqs), history.more), (vec![2], More::No));
+    assert_eq!(world.room.member(member).map(|bob| (bob.role, bob.joined)), Some((Role::Member, Seq(3))));
+}
+
+#[test]
+fn the_least_used_colour_is_given_the_lowest_first() {
+    let mut world = world();
+    (2..=17).for_each(|session| drop(world.join(session)));
+    let colors: Vec<u8> = world.room.members().map(|member| member.color.0).collect();
+    assert_eq!(colors, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0]);
+    world.leave(5);
+    let next = world.join(18).member;
+    assert_eq!(world.room.member(next).map(|member| member.color.0), Some(4));
+}
+
+#[test]
+fn a_nick_that_looks_like_another_is_taken() {
+    let mut world = world();
+    let join = Input::Join { by: caller(2), nick: nick("ANN"), history: None, after: None };
+    let reject = world.run(&join).expect_err("refused");
+    assert_eq!((reject.code, reject.field), (RejectCode::NickTaken, Some("nick")));
+    world.join(3);
+    world.leave(1);
+    world.run(&join).expect("the nick is free once its owner has left");
+}
+
+#[test]
+fn a_full_room_takes_nobody_new_but_its_own_members_back() {
+    let mut world = world_with(|limits| limits.members_max = 2);
+    world.join(2);
+    let reject = world.run(&join(caller(3))).expect_err("refused");
+    assert_eq!((reject.code, reject.limit), (RejectCode::RoomFull, Some(2)));
+    world.run(&join(later(2, 2))).expect("attached");
+}
+
+#[test]
+fn joining_twice_is_already_member() {
+    let mut world = world();
+    assert_eq!(world.reject(&join(caller(1))), RejectCode::AlreadyMember);
+}
+
+#[test]
+fn the_same_identity_attaches_to_its_member_with_its_nick() {
+    let mut world = world();
+    let first = entered(&world.run(&join(known(2, "bob"))).expect("joined"));
+    let decision = world.run(&join(known(3, "bob"))).expect("attached");
+    assert_eq!((kinds(&decision), entered(&decision).entry), (vec![], Entry::Attached));
+    assert_eq!(entered(&decision).member, first.member);
+    assert_eq!(world.room.member(first.member).map(|bob| bob.nick.as_str()), Some("P2"));
+    assert_eq!(world.room.sessions_of(first.member).as_slice(), [SessionId(2), SessionId(3)]);
+    assert_eq!(world.room.online(), 2, "two people on three sessions");
+}
+
+#[test]
+fn a_member_has_only_so_many_sessions_attached() {
+    let mut world = world_with(|limits| limits.attachments_max = 2);
+    world.run(&join(known(2, "bob"))).expect("joined");
+    world.run(&join(known(3, "bob"))).expect("attached");
+    let attach = Input::Attach { by: known(4, "bob"), after: None };
+    assert_eq!(world.reject(&join(known(4, "bob"))), RejectCode::TooManyAttachments);
+    assert_eq!(world.reject(&attach), RejectCode::TooManyAttachments);
+    let again = Caller { generation: Generation(2), ..known(3, "bob") };
+    world.run(&join(again)).expect("a session replaces itself");
+    world.detach(2);
+    world.run(&attach).expect("a lost connection takes no place");
+    assert_eq!(world.room.sessions_of(MemberId(2)).as_slice(), [SessionId(3), SessionId(4)]);
+}
+
+#[test]
+fn attaching_needs_a_membership() {
+    let mut world = world();
+    assert_eq!(world.reject(&Input::Attach { by: caller(2), after: None }), RejectCode::NotMember);
+}
+
+#[test]
+fn an_older_generation_does_not_come_back() {
+    let mut world = world();
+    world.run(&Input::Attach { by: later(1, 3), after: None }).expect("attached");
+    assert_eq!(world.reject(&Input::Attach { by: later(1, 2), after: None }), RejectCode::NotMember);
+    assert_eq!(world.reject(&join(later(1, 2))), RejectCode::NotMember);
+}
+
+#[test]
+fn a_resume_goes_on_from_its_position_without_a_history() {
+    let mut world = world();
+    for text in ["one", "two", "three", "four", "five"] {
+        world.send(1, text);
+    }
+    let after = world.here(4);
+    let decision = world.run(&Input::Attach { by: later(1, 2), after }).expect("attached");
+    assert_eq!(kinds(&decision), []);
+    let resumed = entered(&decision);
+    assert_eq!((resumed.from, resumed.entry, resumed.history), (Seq(4), Entry::Attached, HistorySlice::default()));
+}
+
+#[test]
+fn a_position_is_clamped_to_what_the_member_may_see() {
+    let mut world = world();
+    world.send(1, "before");
+    world.join(2);
+    world.send(1, "after");
+    let from = |world: &mut World, generation, seq| {
+        let after = world.here(seq);
+        entered(&world.run(&join_after(later(2, generation), after)).expect("attached")).from
+    };
+    assert_eq!(from(&mut world, 2, 0), Seq(3), "not before the own join");
+    assert_eq!(from(&mut world, 3, 99), Seq(4), "not past the head");
+}
+
+#[test]
+fn a_position_of_another_life_is_no_position() {
+    let mut world = world();
+    world.send(1, "hi");
+    let after = Some(Position { epoch: Epoch(1), seq: Seq(1) });
+    let fresh = entered(&world.run(&Input::Attach { by: later(1, 2), after }).expect("attached"));
+    assert_eq!((fresh.from, numbers(&fresh.history.seqs)), (Seq(2), vec![2]));
+}
+
+#[test]
+fn who_left_comes_back_to_their_place() {
+    let mut world = world();
+    world.join(2);
+    world.send(1, "one");
+    world.leave(2);
+    world.send(1, "two");
+    let after = world.here(3);
+    let decision = world.run(&join_after(caller(2), after)).expect("joined");
+    assert_eq!(kinds(&decision), [("joined", Some(6))]);
+    let back = entered(&decision);
+    assert_eq!((back.member, back.from, back.entry), (MemberId(3), Seq(3), Entry::Joined));
+    assert_eq!(back.history, HistorySlice::default());
+    assert_eq!(world.room.member(back.member).map(|bob| bob.joined), Some(Seq(2)), "later resumes reach back too");
+}
+
+#[test]
+fn a_place_is_clamped_between_the_first_join_and_the_new_one() {
+    for (seq, from) in [(0, 2), (99, 3)] {
+        let mut world = world();
+        world.join(2);
+        world.leave(2);
+        let after = world.here(seq);
+        assert_eq!(entered(&world.run(&join_after(caller(2), after)).expect("joined")).from, Seq(from));
+    }
+}
+
+#[test]
+fn a_place_is_lost_by_a_kick_and_by_too_many_who_left_later() {
+    let mut world = world_with(|limits| limits.former_max = 1);
+    let joined_at = |world: &mut World, session| {
+        let after = world.here(0);
+        let entered = entered(&world.run(&join_after(caller(session), after)).expect("joined"));
+        (entered.from, world.room.head())
+    };
+    world.join(2);
+    world.run(&Input::Kick { by: actor(1), member: MemberId(2) }).expect("kicked");
+    assert_eq!(joined_at(&mut world, 2), (Seq(4), Seq(4)), "a fresh join");
+    world.join(3);
+    world.leave(2);
+    world.leave(3);
+    assert_eq!(joined_at(&mut world, 2), (Seq(8), Seq(8)), "forgotten when the next one left");
+    assert_eq!(joined_at(&mut world, 3), (Seq(5), Seq(9)), "the last one is remembered");
+}
+
+#[test]
+fn a_banned_person_stays_out_until_the_ban_is_forgotten() {
+    let mut world = world_with(|limits| limits.bans_max = 1);
+    world.join(2);
+    world.join(3);
+    world.run(&Input::Ban { by: actor(1), member: MemberId(2) }).expect("banned");
+    assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
+    world.run(&Input::Ban { by: actor(1), member: MemberId(3) }).expect("banned");
+    world.join(2);
+}
+
+#[test]
+fn joins_are_quiet_in_a_big_room_and_the_crossing_is_told() {
+    let mut world = world_with(|limits| limits.notices_members_max = 2);
+    world.join(2);
+    let crossing = world.run(&join(caller(3))).expect("joined");
+    assert_eq!(kinds(&crossing), [("joined", Some(3)), ("notices_changed", Some(4))]);
+    assert_eq!(entered(&crossing).from, Seq(3), "the joiner is told of the crossing");
+    assert_eq!(world.room.notices(), Notices::Counted);
+    let quiet = world.run(&join(caller(4))).expect("joined");
+    assert_eq!(kinds(&quiet), [("joined", None)]);
+    assert_eq!((entered(&quiet).from, world.room.head()), (Seq(4), Seq(4)));
+    assert_eq!(world.room.member(MemberId(4)).map(|member| member.joined), Some(Seq(4)));
+}

@@ -1,0 +1,106 @@
+//! Leaving, and what follows: another owner, notices again, the end of the room.
+
+use std::time::Duration;
+
+use super::*;
+use crate::CloseCause;
+
+fn lingering() -> World {
+    world_with(|limits| limits.empty_linger = Duration::from_secs(60))
+}
+
+#[test]
+fn a_leave_is_told_and_ends_the_membership() {
+    let mut world = world();
+    world.join(2);
+    let decision = world.leave(2);
+    assert_eq!((kinds(&decision), &decision.answer), (vec![("left", Some(3))], &Answer::Left { seq: Seq(3) }));
+    assert_eq!(decision.records[0].by, Some(MemberId(2)));
+    assert_eq!((world.members(), world.room.online()), (vec![1], 1));
+    assert_eq!(world.reject(&Input::Leave { by: caller(2) }), RejectCode::NotMember);
+}
+
+#[test]
+fn the_longest_standing_member_inherits_the_room() {
+    let mut world = world();
+    (2..=4).for_each(|session| drop(world.join(session)));
+    world.leave(2);
+    let decision = world.leave(1);
+    assert_eq!(kinds(&decision), [("left", Some(6)), ("role_changed", Some(7))]);
+    assert_eq!((decision.answer, world.owner()), (Answer::Left { seq: Seq(6) }, Some(3)));
+}
+
+#[test]
+fn the_room_ends_with_its_last_member() {
+    let mut world = world();
+    let decision = world.leave(1);
+    assert_eq!(kinds(&decision), [("left", Some(2)), ("closed", None)]);
+    assert_eq!(decision.records[1].event, Event::Closed { cause: CloseCause::Empty });
+    assert_eq!((world.room.epoch(), world.room.next_deadline()), (None, None));
+    assert_eq!((world.room.head(), world.room.members_total()), (Seq(2), 0));
+}
+
+#[test]
+fn an_empty_room_may_linger_before_it_ends() {
+    let mut world = lingering();
+    assert_eq!(kinds(&world.leave(1)), [("left", Some(2))]);
+    assert_eq!(world.room.next_deadline(), Some(world.now.mono.after(Duration::from_secs(60))));
+    assert_eq!(world.pass(59_999), []);
+    assert_eq!(world.pass(1), [("closed", None)]);
+    assert_eq!(world.room.epoch(), None);
+}
+
+#[test]
+fn a_join_stops_the_linger_and_inherits_the_empty_room() {
+    let mut world = lingering();
+    world.leave(1);
+    world.pass(1_000);
+    world.join(2);
+    assert_eq!((world.room.next_deadline(), world.owner()), (None, Some(2)));
+    world.leave(2);
+    assert_eq!(world.pass(59_999), [], "the linger starts anew");
+    assert_eq!(world.pass(1), [("closed", None)]);
+}
+
+#[test]
+fn a_recovered_empty_room_lingers_anew() {
+    let mut world = lingering();
+    world.leave(1);
+    world.pass(50_000);
+    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::clone(&world.room.limits));
+    world.note(Note::Recovered);
+    assert_eq!(world.pass(59_999), []);
+    assert_eq!(world.pass(1), [("closed", None)]);
+}
+
+#[test]
+fn leaves_are_quiet_in_a_big_room_until_it_is_small_again() {
+    let mut world = world_with(|limits| (limits.notices_members_max, limits.notices_resume_percent) = (4, 50));
+    (2..=5).for_each(|session| drop(world.join(session)));
+    assert_eq!((world.room.notices(), world.room.head()), (Notices::Counted, Seq(6)));
+    let quiet = world.leave(5);
+    assert_eq!((kinds(&quiet), quiet.answer), (vec![("left", None)], Answer::Left { seq: Seq(6) }));
+    assert_eq!(kinds(&world.leave(4)), [("left", None)], "one at the door does not switch it");
+    let crossing = world.leave(1);
+    assert_eq!(kinds(&crossing), [("left", None), ("role_changed", Some(7)), ("notices_changed", Some(8))]);
+    assert_eq!(crossing.answer, Answer::Left { seq: Seq(6) });
+    assert_eq!(kinds(&world.leave(2)), [("left", Some(9)), ("role_changed", Some(10))]);
+}
+
+#[test]
+fn the_host_closes_a_room_whoever_is_in_it() {
+    let mut world = world();
+    world.join(2);
+    let decision = world.run(&Input::Close { cause: CloseCause::Host }).expect("closed");
+    assert_eq!((kinds(&decision), decision.answer), (vec![("closed", None)], Answer::Done { seq: Seq(2) }));
+    assert_eq!((world.room.epoch(), world.room.online(), world.members()), (None, 0, vec![]));
+    assert_eq!(world.reject(&send(1, "hi")), RejectCode::RoomNotFound);
+}
+
+#[test]
+fn a_member_number_is_never_used_twice() {
+    let mut world = world();
+    assert_eq!(world.join(2).member, MemberId(2));
+    world.leave(2);
+    assert_eq!(world.join(2).member, MemberId(3));
+}

@@ -1,0 +1,90 @@
+//! Naming history and members.
+
+use super::*;
+
+fn history(world: &mut World, before: Option<u64>, limit: Option<u32>) -> HistorySlice {
+    let input = Input::History { by: caller(1), before: before.map(Seq), limit };
+    let Answer::History(slice) = world.run(&input).expect("answered").answer else { panic!("not a history") };
+    slice
+}
+
+fn page(world: &mut World, after: Option<u32>, limit: Option<u32>) -> (Vec<u32>, usize) {
+    let input = Input::Members { by: caller(1), after: after.map(MemberId), limit };
+    let Answer::Members { page, total } = world.run(&input).expect("answered").answer else { panic!("not a page") };
+    (page.into_iter().map(|member| member.0).collect(), total)
+}
+
+fn send_five(world: &mut World) {
+    for _ in 0..5 {
+        world.send(1, "hi");
+    }
+}
+
+#[test]
+fn history_is_messages_and_never_notices() {
+    let mut world = world();
+    world.send(1, "one");
+    world.join(2);
+    world.send(1, "two");
+    let slice = history(&mut world, None, None);
+    assert_eq!((numbers(&slice.seqs), slice.wanted, slice.more), (vec![2, 4], 0, More::No));
+}
+
+#[test]
+fn history_is_paged_backwards() {
+    let mut world = world();
+    send_five(&mut world);
+    let newest = history(&mut world, None, Some(2));
+    assert_eq!((numbers(&newest.seqs), newest.before, newest.more), (vec![5, 6], Seq(5), More::Yes));
+    let older = history(&mut world, Some(5), Some(3));
+    assert_eq!((numbers(&older.seqs), older.before, older.more), (vec![2, 3, 4], Seq(2), More::No));
+}
+
+#[test]
+fn history_has_a_default_and_a_limit_and_may_be_nothing() {
+    let mut world = world_with(|limits| (limits.history_default, limits.history_max) = (2, 3));
+    send_five(&mut world);
+    assert_eq!(history(&mut world, None, None).seqs.len(), 2);
+    assert_eq!(history(&mut world, None, Some(1_000)).seqs.len(), 3);
+    let nothing = history(&mut world, None, Some(0));
+    assert_eq!((nothing.seqs, nothing.wanted, nothing.more), (vec![], 0, More::Yes));
+}
+
+#[test]
+fn messages_that_only_a_log_remembers_are_wanted() {
+    let mut world = world_with(|limits| limits.marks_max = 2);
+    send_five(&mut world);
+    let slice = history(&mut world, None, Some(4));
+    assert_eq!((numbers(&slice.seqs), slice.wanted), (vec![5, 6], 2));
+    assert_eq!((slice.before, slice.more), (Seq(5), More::Yes));
+    assert_eq!(history(&mut world, None, Some(100)).wanted, 3, "there were only five");
+    assert_eq!(history(&mut world, Some(2), Some(100)), HistorySlice { before: Seq(2), ..HistorySlice::default() });
+}
+
+#[test]
+fn a_message_taken_back_keeps_its_place() {
+    let mut world = world();
+    let seq = world.send(1, "oops");
+    world.run(&Input::Redact { by: actor(1), seq }).expect("redacted");
+    assert_eq!(history(&mut world, None, None).seqs, [seq]);
+}
+
+#[test]
+fn members_are_paged_in_the_order_of_their_numbers() {
+    let mut world = world_with(|limits| limits.members_page_max = 3);
+    (2..=5).for_each(|session| drop(world.join(session)));
+    world.leave(2);
+    assert_eq!(page(&mut world, None, None), (vec![1, 3, 4], 4));
+    assert_eq!(page(&mut world, Some(4), None), (vec![5], 4));
+    assert_eq!(page(&mut world, Some(1), Some(1)), (vec![3], 4));
+    assert_eq!(page(&mut world, None, Some(99)).0.len(), 3);
+}
+
+#[test]
+fn only_members_look() {
+    let mut world = world();
+    let history = Input::History { by: caller(2), before: None, limit: None };
+    assert_eq!(world.reject(&history), RejectCode::NotMember);
+    assert_eq!(world.reject(&Input::Members { by: caller(2), after: None, limit: None }), RejectCode::NotMember);
+    assert_eq!(world.reject(&Input::Typing { by: caller(2), state: TypingState::On }), RejectCode::NotMember);
+}

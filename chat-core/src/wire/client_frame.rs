@@ -1,0 +1,319 @@
+//! From the bytes of one client frame to a hello or a command, or to a reject that names the field.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::messages::{Command, TypingState};
+use crate::words::{
+    Body, CommandId, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq, SessionLimits, Topic,
+};
+
+/// A client frame, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientFrame {
+    /// The client's number for it.
+    pub id: Option<CommandId>,
+    /// What it asks.
+    pub request: Request,
+}
+
+/// What a client frame asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// For a session; only as the first frame.
+    Hello(Hello),
+    /// For something in a room.
+    Command(Command),
+}
+
+/// How a connection begins.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Hello {
+    /// Its number, if the client gave one; comes back in `welcome`.
+    pub id: Option<CommandId>,
+    /// The session to come back to; a new one when there is none.
+    pub resume: Option<Resume>,
+}
+
+/// Which session to come back to, and what it has seen.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Resume {
+    /// The session's token.
+    pub token: String,
+    /// The last event seen of each room; rooms without one are shown afresh.
+    pub positions: Vec<(RoomCode, Position)>,
+}
+
+/// A client frame that is none, with the number to answer it under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadFrame {
+    /// The client's number, where it could be read.
+    pub id: Option<CommandId>,
+    /// What is wrong with it.
+    pub reject: Reject,
+}
+
+/// The longest token read; ours are shorter.
+const TOKEN_BYTES_MAX: usize = 256;
+/// 2^53 - 1: the largest integer that a JavaScript client can hold exactly.
+const ID_MAX: u64 = (1 << 53) - 1;
+
+impl ClientFrame {
+    /// Parses one frame of at most `session.frame_bytes_max` bytes.
+    ///
+    /// # Errors
+    /// `too_long` (frame or field), `bad_frame`, `unknown_type` or `bad_field`, each naming what is wrong.
+    pub fn parse(bytes: &[u8], room: &RoomLimits, session: &SessionLimits) -> Result<Self, BadFrame> {
+        let unnumbered = |reject| BadFrame { id: None, reject };
+        if bytes.len() > session.frame_bytes_max {
+            return Err(unnumbered(Reject::too_long("frame", session.frame_bytes_max as u64, "bytes")));
+        }
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| unnumbered(Reject::new(RejectCode::BadFrame, "the frame is not UTF-8")))?;
+        let no_object = || unnumbered(Reject::new(RejectCode::BadFrame, "the frame is not one JSON object"));
+        // A derived struct would take an array of its fields too.
+        if !text.trim_start().starts_with('{') {
+            return Err(no_object());
+        }
+        let fields: Fields<'_> = serde_json::from_str(text).map_err(|_| no_object())?;
+        let id = fields.id().map_err(unnumbered)?;
+        let request = fields.request(id, room, session).map_err(|reject| BadFrame { id, reject })?;
+        Ok(Self { id, request })
+    }
+}
+
+/// Every field of every client frame, unread: each is read by itself, so that an error can name it.
+#[derive(Deserialize)]
+#[serde(expecting = "one JSON object")]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    r#type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    room: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    nick: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    key: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    history: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    before: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    after: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    limit: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    on: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    seq: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    member: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    topic: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    resume: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    positions: Option<&'a RawValue>,
+}
+
+impl Fields<'_> {
+    fn id(&self) -> Result<Option<CommandId>, Reject> {
+        let id = optional::<u64>("id", self.id, "id is a whole number from 0 to 2^53-1")?;
+        if id.is_some_and(|id| id > ID_MAX) {
+            return Err(Reject::bad_field("id", "id is a whole number from 0 to 2^53-1"));
+        }
+        Ok(id.map(CommandId))
+    }
+
+    fn request(&self, id: Option<CommandId>, room: &RoomLimits, session: &SessionLimits) -> Result<Request, Reject> {
+        let kind = string("type", self.r#type)?;
+        let command = match &*kind {
+            "hello" => return self.hello(id, session).map(Request::Hello),
+            "create" => Command::Create { nick: self.nick()?, room: self.chosen_room()? },
+            "join" => Command::Join {
+                room: self.room()?,
+                nick: self.nick()?,
+                history: self.count("history", self.history)?,
+                after: optional_string("after", self.after)?
+                    .map(|text| text.parse::<Position>().map_err(|shape| Reject::bad_field("after", shape)))
+                    .transpose()?,
+            },
+            "send" => Command::Send {
+                room: self.room()?,
+                text: Body::parse(&string("text", self.text)?, room.message_chars_max)?,
+                key: optional_string("key", self.key)?.map(|text| Key::parse(&text)).transpose()?,
+            },
+            "leave" => Command::Leave { room: self.room()? },
+            "history" => Command::History {
+                room: self.room()?,
+                before: optional::<u64>("before", self.before, "before is a seq")?.map(Seq),
+                limit: self.count("limit", self.limit)?,
+            },
+            "members" => Command::Members {
+                room: self.room()?,
+                after: optional::<u32>("after", self.after, "after is a member's number")?.map(MemberId),
+                limit: self.count("limit", self.limit)?,
+            },
+            "typing" => Command::Typing {
+                room: self.room()?,
+                state: match required::<bool>("on", self.on, "on is true or false")? {
+                    true => TypingState::On,
+                    false => TypingState::Off,
+                },
+            },
+            "redact" => Command::Redact { room: self.room()?, seq: Seq(required("seq", self.seq, "seq is a number")?) },
+            "kick" => Command::Kick { room: self.room()?, member: self.member()? },
+            "ban" => Command::Ban { room: self.room()?, member: self.member()? },
+            "topic" => Command::SetTopic { room: self.room()?, topic: Topic::parse(&string("topic", self.topic)?)? },
+            _ => return Err(Reject::new(RejectCode::UnknownType, "type is none that a client sends")),
+        };
+        Ok(Request::Command(command))
+    }
+
+    fn hello(&self, id: Option<CommandId>, session: &SessionLimits) -> Result<Hello, Reject> {
+        let Some(token) = optional_string("resume", self.resume)? else {
+            return Ok(Hello { id, resume: None });
+        };
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Reject::too_long("resume", TOKEN_BYTES_MAX as u64, "bytes"));
+        }
+        const SHAPE: &str = "positions is an object of room codes and EPOCH:SEQ";
+        let listed: std::collections::BTreeMap<String, String> =
+            optional("positions", self.positions, SHAPE)?.unwrap_or_default();
+        if listed.len() > session.rooms_max {
+            return Err(Reject::too_long("positions", session.rooms_max as u64, "rooms"));
+        }
+        let mut positions = Vec::with_capacity(listed.len());
+        for (code, position) in &listed {
+            let code = RoomCode::parse(code).map_err(|_| Reject::bad_field("positions", SHAPE))?;
+            let position = position.parse().map_err(|_| Reject::bad_field("positions", SHAPE))?;
+            if positions.iter().all(|(known, _)| *known != code) {
+                positions.push((code, position));
+            }
+        }
+        Ok(Hello { id, resume: Some(Resume { token: token.into_owned(), positions }) })
+    }
+
+    fn room(&self) -> Result<RoomCode, Reject> {
+        RoomCode::parse(&string("room", self.room)?)
+    }
+
+    fn chosen_room(&self) -> Result<Option<RoomCode>, Reject> {
+        optional_string("room", self.room)?.map(|text| RoomCode::parse(&text)).transpose()
+    }
+
+    fn nick(&self) -> Result<Nick, Reject> {
+        Nick::parse(&string("nick", self.nick)?)
+    }
+
+    fn member(&self) -> Result<MemberId, Reject> {
+        required("member", self.member, "member is a member's number").map(MemberId)
+    }
+
+    fn count(&self, field: &'static str, raw: Option<&RawValue>) -> Result<Option<u32>, Reject> {
+        optional(field, raw, "a count is a whole number from 0")
+    }
+}
+
+/// A field that must be there. `null` counts as absent, here and below.
+fn required<T: DeserializeOwned>(
+    field: &'static str,
+    raw: Option<&RawValue>,
+    shape: &'static str,
+) -> Result<T, Reject> {
+    optional(field, raw, shape)?.ok_or_else(|| Reject::bad_field(field, format!("{field} is missing")))
+}
+
+fn optional<T: DeserializeOwned>(
+    field: &'static str,
+    raw: Option<&RawValue>,
+    shape: &'static str,
+) -> Result<Option<T>, Reject> {
+    match raw {
+        None => Ok(None),
+        Some(raw) => serde_json::from_str(raw.get()).map_err(|_| Reject::bad_field(field, shape)),
+    }
+}
+
+/// Borrows from the frame where nothing in the string is escaped.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn string<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Reject> {
+    optional_string(field, raw)?.ok_or_else(|| Reject::bad_field(field, format!("{field} is missing")))
+}
+
+fn optional_string<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Reject> {
+    match raw {
+        None => Ok(None),
+        Some(raw) => serde_json::from_str::<Option<Text<'a>>>(raw.get())
+            .map(|text| text.map(|text| text.0))
+            .map_err(|_| Reject::bad_field(field, format!("{field} is a string"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<ClientFrame, BadFrame> {
+        ClientFrame::parse(text.as_bytes(), &RoomLimits::default(), &SessionLimits::default())
+    }
+
+    fn refusal(text: &str) -> (Option<u64>, RejectCode, Option<&'static str>) {
+        let bad = parse(text).expect_err(text);
+        (bad.id.map(|id| id.0), bad.reject.code, bad.reject.field)
+    }
+
+    #[test]
+    fn a_command_is_read_with_its_number() {
+        let frame = parse(r#"{"type":"send","id":3,"room":"tlbswgoc","text":"h\u00ed","key":"k","extra":[1]}"#);
+        let expected = Command::Send {
+            room: RoomCode::parse("TLBSWGOC").expect("valid"),
+            text: Body::parse("hí", 10).expect("valid"),
+            key: Some(Key::parse("k").expect("valid")),
+        };
+        assert_eq!(frame, Ok(ClientFrame { id: Some(CommandId(3)), request: Request::Command(expected) }));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        use RejectCode::*;
+        assert_eq!(refusal(""), (None, BadFrame, None));
+        assert_eq!(refusal("[]"), (None, BadFrame, None));
+        assert_eq!(refusal("{} {}"), (None, BadFrame, None));
+        assert_eq!(refusal("{}"), (None, BadField, Some("type")));
+        assert_eq!(refusal(r#"{"type":7}"#), (None, BadField, Some("type")));
+        assert_eq!(refusal(r#"{"type":"nonsense","id":1}"#), (Some(1), UnknownType, None));
+        assert_eq!(refusal(r#"{"type":"leave","id":-1,"room":"ABC"}"#), (None, BadField, Some("id")));
+        assert_eq!(refusal(r#"{"type":"leave","id":9007199254740992,"room":"ABC"}"#), (None, BadField, Some("id")));
+        assert_eq!(refusal(r#"{"type":"leave","id":2}"#), (Some(2), BadField, Some("room")));
+        assert_eq!(refusal(r#"{"type":"leave","id":2,"room":"a b"}"#), (Some(2), BadField, Some("room")));
+        assert_eq!(refusal(r#"{"type":"send","id":2,"room":"ABC"}"#), (Some(2), BadField, Some("text")));
+        assert_eq!(refusal(r#"{"type":"typing","room":"ABC","on":1}"#), (None, BadField, Some("on")));
+        assert_eq!(
+            refusal(r#"{"type":"join","room":"ABC","nick":"a","history":-1}"#),
+            (None, BadField, Some("history"))
+        );
+        assert_eq!(refusal(r#"{"type":"join","room":"ABC","nick":"a","after":"x"}"#), (None, BadField, Some("after")));
+        assert_eq!(refusal(r#"{"type":"hello","resume":"t","positions":[]}"#), (None, BadField, Some("positions")));
+        let long = format!(r#"{{"type":"send","room":"ABC","text":"{}"}}"#, "x".repeat(4_001));
+        assert_eq!(refusal(&long), (None, TooLong, Some("text")));
+        assert_eq!(refusal(&" ".repeat(70_000)), (None, TooLong, Some("frame")));
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let frame = parse(r#"{"type":"create","id":null,"nick":"Ann","room":null}"#).expect("valid");
+        let nick = Nick::parse("Ann").expect("valid");
+        assert_eq!(frame, ClientFrame { id: None, request: Request::Command(Command::Create { nick, room: None }) });
+    }
+}

@@ -1,0 +1,336 @@
+//! Server frames, written straight to bytes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::server_frame::{
+    FrameKind, MemberEntry, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
+};
+use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded};
+use crate::words::{CloseReason, CommandId, Epoch, MemberId, Reject, RoomCode, Seq, SessionId, Wall};
+
+/// Writes the frame of a record that members are told; nothing for one that they are not.
+pub(crate) fn encode_event(room: &RoomCode, record: &Recorded, out: &mut Vec<u8>) -> Option<FrameKind> {
+    let seq = record.seq?;
+    let head = Head { room: room.as_str(), seq, at: record.at };
+    let by = record.by;
+    let kind = match &record.event {
+        Event::Sent { nick, color, text, keyed } => write_message(
+            out,
+            &MessageBody {
+                head,
+                member: by.expect("a message has a sender"),
+                nick: nick.as_str(),
+                color: color.0,
+                text: text.as_str(),
+                key: keyed.as_ref().map(|keyed| keyed.key.as_str()),
+            },
+        ),
+        Event::Joined { nick, color, role, .. } => {
+            let frame = ServerFrame::MemberJoined {
+                room: room.as_str().to_owned(),
+                seq,
+                at: record.at,
+                member: by.expect("a join has a member"),
+                nick: nick.as_str().to_owned(),
+                color: *color,
+                role: *role,
+            };
+            write_frame(out, FrameKind::MemberJoined, &frame)
+        }
+        Event::Left { nick, reason } => {
+            let reason = match reason {
+                LeaveReason::Left => "left",
+                LeaveReason::Timeout => "timeout",
+            };
+            let member = by.expect("a leave has a member");
+            write_left(out, head, member, nick.as_str(), reason, None)
+        }
+        Event::Kicked { member, nick } => write_left(out, head, *member, nick.as_str(), "kicked", by),
+        Event::Redacted { target } => {
+            let frame =
+                ServerFrame::Redacted { room: room.as_str().to_owned(), seq, at: record.at, target: *target, by };
+            write_frame(out, FrameKind::Redacted, &frame)
+        }
+        Event::TopicChanged { topic } => {
+            let topic = topic.as_str().to_owned();
+            let frame = ServerFrame::TopicChanged { room: room.as_str().to_owned(), seq, at: record.at, topic, by };
+            write_frame(out, FrameKind::TopicChanged, &frame)
+        }
+        Event::RoleChanged { member, role } => {
+            let room = room.as_str().to_owned();
+            let frame = ServerFrame::RoleChanged { room, seq, at: record.at, member: *member, role: *role };
+            write_frame(out, FrameKind::RoleChanged, &frame)
+        }
+        Event::NoticesChanged { notices } => {
+            let room = room.as_str().to_owned();
+            let frame = ServerFrame::NoticesChanged { room, seq, at: record.at, notices: *notices };
+            write_frame(out, FrameKind::NoticesChanged, &frame)
+        }
+        Event::Created { .. } | Event::Banned { .. } | Event::Closed { .. } => {
+            unreachable!("a record of this kind is never told")
+        }
+    };
+    Some(kind)
+}
+
+/// The message frame of the hot path: borrows everything.
+struct MessageBody<'a> {
+    head: Head<'a>,
+    member: MemberId,
+    nick: &'a str,
+    color: u8,
+    text: &'a str,
+    key: Option<&'a str>,
+}
+
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    room: &'a str,
+    seq: Seq,
+    at: Wall,
+}
+
+fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> FrameKind {
+    // Field by field, so that nothing is copied before it is written.
+    out.extend_from_slice(b"{\"type\":\"message\",\"room\":\"");
+    out.extend_from_slice(message.head.room.as_bytes());
+    out.extend_from_slice(b"\",\"seq\":");
+    push(out, &message.head.seq);
+    out.extend_from_slice(b",\"at\":\"");
+    push_display(out, &message.head.at);
+    out.extend_from_slice(b"\",\"member\":");
+    push(out, &message.member);
+    out.extend_from_slice(b",\"nick\":");
+    push(out, message.nick);
+    out.extend_from_slice(b",\"color\":");
+    push(out, &message.color);
+    out.extend_from_slice(b",\"text\":");
+    push(out, message.text);
+    if let Some(key) = message.key {
+        out.extend_from_slice(b",\"key\":");
+        push(out, key);
+    }
+    out.push(b'}');
+    FrameKind::Message
+}
+
+fn write_left(
+    out: &mut Vec<u8>,
+    head: Head<'_>,
+    member: MemberId,
+    nick: &str,
+    reason: &str,
+    by: Option<MemberId>,
+) -> FrameKind {
+    let frame = ServerFrame::MemberLeft {
+        room: head.room.to_owned(),
+        seq: head.seq,
+        at: head.at,
+        member,
+        nick: nick.to_owned(),
+        reason: reason.to_owned(),
+        by,
+    };
+    write_frame(out, FrameKind::MemberLeft, &frame)
+}
+
+fn write_frame(out: &mut Vec<u8>, kind: FrameKind, frame: &ServerFrame) -> FrameKind {
+    push(out, frame);
+    kind
+}
+
+/// The same message without its text, from its encoded frame. `None` for a frame that is no message.
+pub(crate) fn tombstone(message: &[u8]) -> Option<Vec<u8>> {
+    let TaggedMessage::Message(frame) = serde_json::from_slice(message).ok()?;
+    let bare = MessageFrame { text: String::new(), key: None, redacted: true, ..frame };
+    Some(to_vec(&TaggedMessage::Message(bare)))
+}
+
+/// What a `joined` says beside its history: fixed when the join is decided, before anything later happens.
+pub(crate) struct JoinedParts {
+    pub(crate) id: Option<CommandId>,
+    pub(crate) epoch: Epoch,
+    pub(crate) seq: Seq,
+    pub(crate) you: MemberEntry,
+    pub(crate) members: Vec<MemberEntry>,
+    pub(crate) members_total: usize,
+    pub(crate) topic: String,
+    pub(crate) notices: Notices,
+}
+
+pub(crate) fn joined<'a>(
+    room: &RoomCode,
+    parts: &JoinedParts,
+    history: impl Iterator<Item = &'a [u8]>,
+    more: bool,
+) -> Bytes {
+    let mut out = Vec::with_capacity(256 + 96 * parts.members.len());
+    out.extend_from_slice(b"{\"type\":\"joined\"");
+    push_id(&mut out, parts.id);
+    push_field(&mut out, "room", room.as_str());
+    push_field(&mut out, "epoch", &parts.epoch);
+    push_field(&mut out, "seq", &parts.seq);
+    push_field(&mut out, "you", &parts.you);
+    push_field(&mut out, "members", &parts.members);
+    push_field(&mut out, "members_total", &parts.members_total);
+    push_field(&mut out, "topic", &parts.topic);
+    push_field(&mut out, "notices", &parts.notices);
+    push_list(&mut out, "history", history);
+    push_field(&mut out, "more", &more);
+    finish(out)
+}
+
+pub(crate) fn history<'a>(
+    id: Option<CommandId>,
+    room: &RoomCode,
+    messages: impl Iterator<Item = &'a [u8]>,
+    more: bool,
+) -> Bytes {
+    let mut out = b"{\"type\":\"history\"".to_vec();
+    push_id(&mut out, id);
+    push_field(&mut out, "room", room.as_str());
+    push_list(&mut out, "messages", messages);
+    push_field(&mut out, "more", &more);
+    finish(out)
+}
+
+pub(crate) fn members_page(
+    id: Option<CommandId>,
+    room: &RoomCode,
+    members: Vec<MemberEntry>,
+    members_total: usize,
+    more: bool,
+) -> Bytes {
+    to_bytes(&ServerFrame::Members { id, room: room.as_str().to_owned(), members, members_total, more })
+}
+
+pub(crate) fn welcome(
+    id: Option<CommandId>,
+    session: SessionId,
+    token: &str,
+    resumed: bool,
+    rooms: Vec<RoomStatus>,
+    limits: WelcomeLimits,
+) -> Bytes {
+    to_bytes(&ServerFrame::Welcome { id, session, token: token.to_owned(), resumed, rooms, limits })
+}
+
+pub(crate) fn ack(id: Option<CommandId>, room: &RoomCode, seq: Seq, at: Option<Wall>) -> Bytes {
+    to_bytes(&ServerFrame::Ack { id, room: room.as_str().to_owned(), seq, at })
+}
+
+pub(crate) fn error(id: Option<CommandId>, room: Option<&RoomCode>, reject: &Reject) -> Bytes {
+    to_bytes(&ServerFrame::Error {
+        id,
+        room: room.map(|room| room.as_str().to_owned()),
+        code: reject.code.as_str().to_owned(),
+        message: reject.message.clone().into_owned(),
+        field: reject.field.map(str::to_owned),
+        limit: reject.limit,
+        retry_after_ms: reject.retry_after.map(millis),
+    })
+}
+
+pub(crate) fn typing(room: &RoomCode, members: Vec<MemberId>) -> Bytes {
+    to_bytes(&ServerFrame::Typing { room: room.as_str().to_owned(), members })
+}
+
+pub(crate) fn presence(room: &RoomCode, members: usize, online: usize) -> Bytes {
+    to_bytes(&ServerFrame::Presence { room: room.as_str().to_owned(), members, online })
+}
+
+/// A gap; `snapshot` is the rest of the frame from [`gap_snapshot`], or nothing when the membership ended inside the gap.
+pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, snapshot: Option<&[u8]>) -> Bytes {
+    let mut out = b"{\"type\":\"gap\"".to_vec();
+    push_field(&mut out, "room", room.as_str());
+    push_field(&mut out, "epoch", &epoch);
+    push_field(&mut out, "from", &from);
+    push_field(&mut out, "to", &to);
+    match snapshot {
+        Some(rest) => out.extend_from_slice(rest),
+        None => push_field(&mut out, "ended", &true),
+    }
+    finish(out)
+}
+
+/// The part of a gap that all readers at one position share.
+pub(crate) fn gap_snapshot(members: &[MemberEntry], members_total: usize, topic: &str, notices: Notices) -> Bytes {
+    let mut out = Vec::with_capacity(64 + 96 * members.len());
+    push_field(&mut out, "members", members);
+    push_field(&mut out, "members_total", &members_total);
+    push_field(&mut out, "topic", topic);
+    push_field(&mut out, "notices", &notices);
+    Bytes::from(out)
+}
+
+pub(crate) fn room_closed(room: &RoomCode, epoch: Epoch, cause: CloseCause) -> Bytes {
+    let reason = match cause {
+        CloseCause::Empty => "empty",
+        CloseCause::Host => "host",
+    };
+    to_bytes(&ServerFrame::RoomClosed { room: room.as_str().to_owned(), epoch, reason: reason.to_owned() })
+}
+
+pub(crate) fn closing(reason: CloseReason, reconnect_after: Option<Duration>) -> Bytes {
+    to_bytes(&ServerFrame::Closing {
+        code: reason.code(),
+        reason: reason.as_str().to_owned(),
+        reconnect_after_ms: reconnect_after.map(millis),
+    })
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn push_id(out: &mut Vec<u8>, id: Option<CommandId>) {
+    if let Some(id) = id {
+        push_field(out, "id", &id);
+    }
+}
+
+fn push_field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    push(out, value);
+}
+
+/// A list of frames that are encoded already.
+fn push_list<'a>(out: &mut Vec<u8>, name: &str, frames: impl Iterator<Item = &'a [u8]>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":[");
+    for (index, frame) in frames.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(frame);
+    }
+    out.push(b']');
+}
+
+fn push<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(out, value).expect("frames have string keys, and a Vec takes every write");
+}
+
+fn push_display(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
+    use std::io::Write;
+    write!(out, "{value}").expect("a Vec takes every write");
+}
+
+fn finish(mut out: Vec<u8>) -> Bytes {
+    out.push(b'}');
+    Bytes::from(out)
+}
+
+fn to_vec<T: Serialize>(frame: &T) -> Vec<u8> {
+    serde_json::to_vec(frame).expect("frames have string keys, and a Vec takes every write")
+}
+
+fn to_bytes(frame: &ServerFrame) -> Bytes {
+    Bytes::from(to_vec(frame))
+}

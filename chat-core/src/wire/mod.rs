@@ -1,0 +1,14 @@
+//! Frames as JSON, the same on every transport. The protocol page (`docs/protocol.md`) is their full text.
+
+mod client_frame;
+mod encode;
+mod server_frame;
+
+pub use client_frame::{BadFrame, ClientFrame, Hello, Request, Resume};
+pub(crate) use encode::{
+    JoinedParts, ack, closing, encode_event, error, gap, gap_snapshot, history, joined, members_page, presence,
+    room_closed, tombstone, typing, welcome,
+};
+pub use server_frame::{
+    FrameKind, Joined, MemberEntry, MessageFrame, RoomStatus, ServerFrame, Status, TaggedMessage, WelcomeLimits,
+};

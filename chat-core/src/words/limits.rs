@@ -1,0 +1,161 @@
+//! Every bound there is, with its default and its reason. Nothing in the workspace grows past one of these.
+
+use std::time::Duration;
+
+/// All bounds of an engine, its rooms and its sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Bounds and durations of one room.
+    pub room: RoomLimits,
+    /// Bounds and durations of one session.
+    pub session: SessionLimits,
+    /// Bounds of the whole engine.
+    pub engine: EngineLimits,
+}
+
+/// Bounds and durations of one room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// Members at once. 20,000: above it one room's join answers and member pages stop being a chat.
+    pub members_max: usize,
+    /// Sessions attached to one member at once. 8: a person's devices and tabs.
+    pub attachments_max: usize,
+    /// Scalars in one message. 4,000: what people paste, and under 16 KiB of UTF-8.
+    pub message_chars_max: usize,
+    /// Messages shown to a joiner who names no number. 50: two screens.
+    pub history_default: usize,
+    /// Messages in one answer. 200: bounds the size of one frame.
+    pub history_max: usize,
+    /// Members in one answer. 500: bounds the size of one frame.
+    pub members_page_max: usize,
+    /// Above this many members joins and leaves are not told one by one. 1,000: with n members each join costs n sends.
+    pub notices_members_max: usize,
+    /// Notices come back at or below this part of `notices_members_max`, in percent. 90: so that one person at the
+    /// door does not switch them on and off.
+    pub notices_resume_percent: usize,
+    /// How long a lost connection may stay lost before the member has left. 30 s: a phone changing networks.
+    pub grace: Duration,
+    /// How long a room without members waits before it is deleted. 0 s: it goes with its last member.
+    pub empty_linger: Duration,
+    /// How long one "is typing" lasts unless renewed. 6 s: so that it cannot stick.
+    pub typing_ttl: Duration,
+    /// Members shown as typing at once. 16: more is a crowd, not a hint.
+    pub typing_members_max: usize,
+    /// Remembered keys of one person. 64: far more retries than a client has in flight (32).
+    pub keys_per_scope_max: usize,
+    /// Remembered keys of the room. 4,096: bounds the memory of the window.
+    pub keys_max: usize,
+    /// Remembered messages (number, author, redacted). 4,096: as far back as the backlog can reach.
+    pub marks_max: usize,
+    /// People who left, remembered so that they may come back to their place. 4,096.
+    pub former_max: usize,
+    /// Banned people remembered. 1,024; the oldest is forgotten first.
+    pub bans_max: usize,
+    /// Events in the shared backlog. 4,096: minutes of a busy room.
+    pub backlog_events_max: usize,
+    /// Bytes of encoded events in the shared backlog. 1 MiB.
+    pub backlog_bytes_max: usize,
+    /// Commands waiting for the room. 1,024: past it senders are told `busy`.
+    pub inbox_max: usize,
+    /// Commands decided, logged and published together. 256: bounds how long one batch holds up the next.
+    pub batch_inputs_max: usize,
+    /// At most one snapshot for readers that fell behind in this time. 250 ms: they share it.
+    pub snapshot_interval: Duration,
+    /// At most one presence count in this time, in rooms too big for notices. 1 s.
+    pub presence_interval: Duration,
+}
+
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self {
+            members_max: 20_000,
+            attachments_max: 8,
+            message_chars_max: 4_000,
+            history_default: 50,
+            history_max: 200,
+            members_page_max: 500,
+            notices_members_max: 1_000,
+            notices_resume_percent: 90,
+            grace: Duration::from_secs(30),
+            empty_linger: Duration::ZERO,
+            typing_ttl: Duration::from_secs(6),
+            typing_members_max: 16,
+            keys_per_scope_max: 64,
+            keys_max: 4_096,
+            marks_max: 4_096,
+            former_max: 4_096,
+            bans_max: 1_024,
+            backlog_events_max: 4_096,
+            backlog_bytes_max: 1 << 20,
+            inbox_max: 1_024,
+            batch_inputs_max: 256,
+            snapshot_interval: Duration::from_millis(250),
+            presence_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Bounds and durations of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Rooms at once. 32.
+    pub rooms_max: usize,
+    /// Commands sent and not yet answered. 32: also bounds the mailbox of answers.
+    pub commands_in_flight_max: usize,
+    /// Bytes of one frame from a client. 64 KiB; four times as much closes the connection.
+    pub frame_bytes_max: usize,
+    /// Bytes copied for one write. 64 KiB: a full socket buffer's worth, and the most a stalled reader can hold up.
+    pub chunk_bytes_max: usize,
+    /// Bytes taken from one room before the next has its turn. 16 KiB.
+    pub room_quantum_bytes: usize,
+    /// Messages that may be sent at once after a pause. 10.
+    pub send_burst: u32,
+    /// Messages per second in the long run. 5; 0 means no bound.
+    pub send_per_second: u32,
+    /// Other commands at once after a pause. 64: a resync of 32 rooms, twice.
+    pub command_burst: u32,
+    /// Other commands per second in the long run. 20; 0 means no bound.
+    pub command_per_second: u32,
+    /// How long a session without a connection is kept. 24 h: a laptop closed overnight.
+    pub retention: Duration,
+    /// At most one gap in this time. 1 s: a reader that cannot follow is told seldom and far, not often and little.
+    pub gap_interval: Duration,
+    /// How long a connection may accept nothing while something is due. 30 s.
+    pub stall_timeout: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            rooms_max: 32,
+            commands_in_flight_max: 32,
+            frame_bytes_max: 64 << 10,
+            chunk_bytes_max: 64 << 10,
+            room_quantum_bytes: 16 << 10,
+            send_burst: 10,
+            send_per_second: 5,
+            command_burst: 64,
+            command_per_second: 20,
+            retention: Duration::from_secs(24 * 60 * 60),
+            gap_interval: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Bounds of the whole engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// Rooms alive at once. 1,000,000.
+    pub rooms_max: usize,
+    /// Sessions with a connection at once. 1,000,000.
+    pub sessions_max: usize,
+    /// Sessions kept without a connection. 100,000; the longest gone is forgotten first.
+    pub sessions_detached_max: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self { rooms_max: 1_000_000, sessions_max: 1_000_000, sessions_detached_max: 100_000 }
+    }
+}

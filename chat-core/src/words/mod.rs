@@ -1,0 +1,18 @@
+//! The words everything else is written in: ids, parsed text, time, positions, bounds, refusals.
+
+mod base32;
+mod close;
+mod id;
+mod limits;
+mod position;
+mod reject;
+mod text;
+mod time;
+
+pub use close::CloseReason;
+pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, SessionId};
+pub use limits::{EngineLimits, Limits, RoomLimits, SessionLimits};
+pub use position::{Offset, Position, Seq};
+pub use reject::{Reject, RejectCode};
+pub use text::{Body, Key, Nick, NickKey, RoomCode, Topic};
+pub use time::{Mono, Now, Wall};

@@ -1,0 +1,167 @@
+//! A refused command: expected, coded, told to the client, and nothing was changed.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// Why a command was refused, for programs; the wire name is [`RejectCode::as_str`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RejectCode {
+    /// The frame is not one JSON object in UTF-8 text.
+    BadFrame,
+    /// The frame's `type` is none that a client may send.
+    UnknownType,
+    /// A field is missing, of another type, or holds what the field does not allow.
+    BadField,
+    /// A field or the whole frame is longer than its limit, which is named.
+    TooLong,
+    /// No room has this code.
+    RoomNotFound,
+    /// The chosen room name is in use.
+    NameTaken,
+    /// Somebody in the room has this nick, or one that looks like it.
+    NickTaken,
+    /// The session is not in this room.
+    NotMember,
+    /// This session is in the room already.
+    AlreadyMember,
+    /// No member of the room has this number.
+    MemberNotFound,
+    /// No message of the room has this number, or it is out of reach.
+    MessageNotFound,
+    /// The session is in as many rooms as it may be.
+    TooManyRooms,
+    /// The member has as many sessions attached as it may have.
+    TooManyAttachments,
+    /// The room has as many members as it may have.
+    RoomFull,
+    /// The person is banned from the room.
+    Banned,
+    /// The member's role, or the policy, does not allow this.
+    Forbidden,
+    /// The key was used for another text.
+    KeyConflict,
+    /// Too fast; `retry_after` says when.
+    RateLimited,
+    /// Too many commands are in flight, here or in the room; try again.
+    Busy,
+    /// The room's log cannot be written or read now; try again.
+    Unavailable,
+    /// The engine holds as many rooms or sessions as it may.
+    AtCapacity,
+    /// The server is going down and takes nothing new.
+    Draining,
+    /// The resume token is not one of this server's, or its session is gone for good.
+    BadToken,
+}
+
+impl RejectCode {
+    /// Every code, in the order of the protocol page.
+    pub const ALL: [RejectCode; 23] = [
+        Self::BadFrame,
+        Self::UnknownType,
+        Self::BadField,
+        Self::TooLong,
+        Self::RoomNotFound,
+        Self::NameTaken,
+        Self::NickTaken,
+        Self::NotMember,
+        Self::AlreadyMember,
+        Self::MemberNotFound,
+        Self::MessageNotFound,
+        Self::TooManyRooms,
+        Self::TooManyAttachments,
+        Self::RoomFull,
+        Self::Banned,
+        Self::Forbidden,
+        Self::KeyConflict,
+        Self::RateLimited,
+        Self::Busy,
+        Self::Unavailable,
+        Self::AtCapacity,
+        Self::Draining,
+        Self::BadToken,
+    ];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadFrame => "bad_frame",
+            Self::UnknownType => "unknown_type",
+            Self::BadField => "bad_field",
+            Self::TooLong => "too_long",
+            Self::RoomNotFound => "room_not_found",
+            Self::NameTaken => "name_taken",
+            Self::NickTaken => "nick_taken",
+            Self::NotMember => "not_member",
+            Self::AlreadyMember => "already_member",
+            Self::MemberNotFound => "member_not_found",
+            Self::MessageNotFound => "message_not_found",
+            Self::TooManyRooms => "too_many_rooms",
+            Self::TooManyAttachments => "too_many_attachments",
+            Self::RoomFull => "room_full",
+            Self::Banned => "banned",
+            Self::Forbidden => "forbidden",
+            Self::KeyConflict => "key_conflict",
+            Self::RateLimited => "rate_limited",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::AtCapacity => "at_capacity",
+            Self::Draining => "draining",
+            Self::BadToken => "bad_token",
+        }
+    }
+}
+
+/// A refusal, complete: the code for programs, words for people, and what helps to do better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Why, for programs.
+    pub code: RejectCode,
+    /// Why, for people. Never holds text of a fault inside the server.
+    pub message: Cow<'static, str>,
+    /// The field that is wrong.
+    pub field: Option<&'static str>,
+    /// The bound that was passed, in the unit the message names.
+    pub limit: Option<u64>,
+    /// How long to wait before the same may succeed.
+    pub retry_after: Option<Duration>,
+}
+
+impl Reject {
+    /// A refusal with nothing but its reason.
+    pub fn new(code: RejectCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), field: None, limit: None, retry_after: None }
+    }
+
+    /// A field that is missing, of another type, or not allowed to hold this.
+    pub fn bad_field(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field), ..Self::new(RejectCode::BadField, message) }
+    }
+
+    /// A field over its bound, in `unit`.
+    pub fn too_long(field: &'static str, limit: u64, unit: &'static str) -> Self {
+        let message = format!("{field} is longer than {limit} {unit}");
+        Self { field: Some(field), limit: Some(limit), ..Self::new(RejectCode::TooLong, message) }
+    }
+
+    /// The same refusal, with advice on when to try again.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The same refusal, naming the bound that was passed.
+    #[must_use]
+    pub fn limit(self, limit: u64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.message)
+    }
+}
+
+impl std::error::Error for Reject {}
