@@ -42,8 +42,8 @@ mod words;
 
 #[cfg(feature = "engine")]
 pub use engine::{
-    Answered, Busy, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef, Framing, Moderation, Positions, Refusal,
-    Reply, Session, Stats,
+    Answered, Busy, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef, Framing, Lane, Moderation, Positions,
+    Refusal, Reply, Session, Stats,
 };
 pub use messages::{
     CloseCause, Command, Digest, Event, Keyed, LeaveReason, Notices, Recorded, Role, Signal, TypingState,

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::builder::EngineBuilder;
 use super::connection::Connection;
-use super::lane;
+use super::lane::{self, Lane};
 use super::registry::Registry;
 use super::reply::ReplyTo;
 use super::room_cell::{Entrance, Letter, Resuming};
@@ -142,7 +142,7 @@ impl Engine {
                 }
             },
         };
-        let resumed = hello.resume.as_ref().map(|resume| shared.signer.verify(&resume.token));
+        let resumed = hello.resume.as_ref().map(|resume| shared.signer.verify_resume(&resume.token));
         let (cell, connection, known) = match resumed {
             Some(Some(id)) => match shared.resume(id, &identity, request.transport)? {
                 Some(resumed) => resumed,
@@ -156,6 +156,24 @@ impl Engine {
         let rooms = shared.attach_rooms(&session, identity, known, positions).await;
         shared.welcome(&session, hello.id, true, rooms);
         Ok(session)
+    }
+
+    /// The command side of a session that has a connection, for transports whose commands come another way than the one its
+    /// frames go: a POST beside a stream.
+    ///
+    /// # Errors
+    /// `bad_token` when the token is not this session's; `not_connected` when the session has no connection right now.
+    pub fn lane(&self, session: SessionId, token: &str) -> Result<Lane, Reject> {
+        let shared = &self.shared;
+        if shared.signer.verify_token(token) != Some(session) {
+            return Err(Reject::new(RejectCode::BadToken, "the token is not of this session"));
+        }
+        let cell = shared.lock_sessions().by_id.get(&session).cloned();
+        let lane = cell.and_then(|cell| {
+            let connection = cell.lock().connection.clone()?;
+            Some(Lane { shared: Arc::clone(shared), cell, connection })
+        });
+        lane.ok_or_else(|| Reject::new(RejectCode::NotConnected, "the session has no connection right now"))
     }
 
     /// Takes nothing new, and ends every connection with `closing` 4001: each is told its own delay, spread over `spread`, so that

@@ -4,32 +4,94 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::connection::Connection;
 use super::engine::Shared;
-use super::reply::ReplyTo;
+use super::reply::{Reply, ReplyTo};
 use super::room_cell::{Entrance, Letter};
 use super::session_cell::SessionCell;
 use crate::messages::Command;
 use crate::ports::SessionView;
 use crate::room::{Actor, Budget, Caller, Input};
+use crate::wire::BadFrame;
 use crate::words::{Body, Mono, Reject, RejectCode, RoomCode};
+
+/// Where a session's commands go in: one at a time, in order, without waiting. Cheap to clone; of no use any more once its
+/// connection is gone.
+#[derive(Clone)]
+pub struct Lane {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cell: Arc<SessionCell>,
+    pub(crate) connection: Arc<Connection>,
+}
+
+/// Too many commands are in flight: wait for an answer to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many commands are in flight")]
+pub struct Busy;
+
+impl Lane {
+    /// Hands in a command. Its answer goes where `reply` says.
+    ///
+    /// # Errors
+    /// [`Busy`] when [`commands_in_flight_max`](crate::SessionLimits::commands_in_flight_max) commands are unanswered, or
+    /// answered and not yet read. The command was not taken.
+    pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
+        self.take_in()?;
+        submit(&self.shared, command, self.reply_to(reply));
+        Ok(())
+    }
+
+    /// Answers a frame that was no command.
+    ///
+    /// # Errors
+    /// As [`Lane::submit`].
+    pub fn refuse(&self, bad: BadFrame, reply: Reply) -> Result<(), Busy> {
+        self.take_in()?;
+        self.shared.count_reject(bad.reject.code);
+        self.reply_to(reply).reject(None, bad.reject);
+        Ok(())
+    }
+
+    /// Whether another command would be taken. A transport that reads no further while this is false never has to refuse
+    /// one; it is woken when that changes.
+    pub fn can_submit(&self) -> bool {
+        match self.cell.lock_for(&self.connection) {
+            Some(state) => state.in_flight < self.shared.limits.session.commands_in_flight_max,
+            None => false,
+        }
+    }
+
+    fn take_in(&self) -> Result<(), Busy> {
+        let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
+        if state.in_flight >= self.shared.limits.session.commands_in_flight_max {
+            return Err(Busy);
+        }
+        state.in_flight += 1;
+        Ok(())
+    }
+
+    fn reply_to(&self, reply: Reply) -> ReplyTo {
+        ReplyTo { cell: Arc::clone(&self.cell), connection: Arc::clone(&self.connection), reply }
+    }
+}
 
 /// Commands that wait for the policy.
 #[derive(Default)]
-pub(crate) struct Lane {
+pub(crate) struct PolicyQueue {
     queue: VecDeque<(Command, ReplyTo)>,
     /// Whether a task is working through the queue.
     running: bool,
 }
 
 /// Takes in one command. Without a policy it is in its room's inbox when this returns.
-pub(crate) fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
+fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
     if shared.policy.is_none() {
         return dispatch(shared, command, None, reply);
     }
     let cell = Arc::clone(&reply.cell);
     let mut state = cell.lock();
-    state.lane.queue.push_back((command, reply));
-    if !std::mem::replace(&mut state.lane.running, true) {
+    state.asking.queue.push_back((command, reply));
+    if !std::mem::replace(&mut state.asking.running, true) {
         drop(state);
         tokio::spawn(run(Arc::clone(shared), cell));
     }
@@ -41,9 +103,9 @@ async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>) {
     loop {
         let (command, reply, identity) = {
             let mut state = cell.lock();
-            let Some((command, reply)) = state.lane.queue.pop_front() else {
-                state.lane.running = false;
-                state.lane.queue = VecDeque::new();
+            let Some((command, reply)) = state.asking.queue.pop_front() else {
+                state.asking.running = false;
+                state.asking.queue = VecDeque::new();
                 return;
             };
             (command, reply, state.identity.clone())

@@ -25,6 +25,7 @@ mod wake;
 
 pub use builder::EngineBuilder;
 pub use engine::{Engine, Moderation, Refusal, Stats};
+pub use lane::{Busy, Lane};
 pub use pull::{FrameRef, Positions};
 pub use reply::{Answered, Reply};
-pub use session::{Busy, Fill, Frame, FrameMark, Framing, Session};
+pub use session::{Fill, Frame, FrameMark, Framing, Session};

@@ -8,9 +8,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::connection::Connection;
 use super::engine::Shared;
-use super::lane;
+use super::lane::{Busy, Lane};
 use super::pull::{FrameRef, Quota, Sink, pull};
-use super::reply::{Answered, Reply, ReplyTo};
+use super::reply::{Answered, Reply};
 use super::session_cell::{Mark as Place, SessionCell, SessionState, Span};
 use crate::messages::Command;
 use crate::wire::{self, BadFrame, FrameKind, ServerFrame};
@@ -30,11 +30,6 @@ pub struct Session {
     /// What the last fill holds, until the transport says how much of it was written.
     pub(crate) filled: Mutex<Vec<Span>>,
 }
-
-/// Too many commands are in flight: wait for an answer to be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many commands are in flight")]
-pub struct Busy;
 
 /// One frame that is due.
 #[derive(Clone, Debug)]
@@ -112,28 +107,39 @@ impl Session {
         self.cell.lock().identity.clone()
     }
 
-    /// Hands in a command. Its answer goes where `reply` says.
-    ///
-    /// # Errors
-    /// [`Busy`] when [`commands_in_flight_max`](crate::SessionLimits::commands_in_flight_max) commands are unanswered, or
-    /// answered and not yet read. The command was not taken.
-    pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
-        self.take_in()?;
-        let reply = ReplyTo { cell: Arc::clone(&self.cell), connection: Arc::clone(&self.connection), reply };
-        lane::submit(&self.shared, command, reply);
-        Ok(())
+    /// Where commands go in.
+    pub fn lane(&self) -> Lane {
+        Lane {
+            shared: Arc::clone(&self.shared),
+            cell: Arc::clone(&self.cell),
+            connection: Arc::clone(&self.connection),
+        }
     }
 
-    /// Answers a frame that was no command.
+    /// See [`Lane::submit`].
     ///
     /// # Errors
-    /// As [`Session::submit`].
+    /// [`Busy`], as there.
+    pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
+        self.lane().submit(command, reply)
+    }
+
+    /// See [`Lane::refuse`].
+    ///
+    /// # Errors
+    /// [`Busy`], as there.
     pub fn refuse(&self, bad: BadFrame, reply: Reply) -> Result<(), Busy> {
-        self.take_in()?;
-        self.shared.count_reject(bad.reject.code);
-        ReplyTo { cell: Arc::clone(&self.cell), connection: Arc::clone(&self.connection), reply }
-            .reject(None, bad.reject);
-        Ok(())
+        self.lane().refuse(bad, reply)
+    }
+
+    /// See [`Lane::can_submit`].
+    pub fn can_submit(&self) -> bool {
+        self.lane().can_submit()
+    }
+
+    /// A credential that resumes the session and does nothing else: for places that are less secret than the token's.
+    pub fn cursor(&self) -> String {
+        self.shared.signer.cursor(self.cell.id)
     }
 
     /// Hands in a command and waits for its answer: an `ack` (for a join too: the `joined` itself comes with
@@ -148,15 +154,6 @@ impl Session {
             Ok(Answered { reject: Some(reject), .. }) => Err(reject),
             Ok(Answered { json, .. }) => Ok(parse(&json)),
             Err(_) => Err(Reject::new(RejectCode::Unavailable, "the connection was replaced before the answer")),
-        }
-    }
-
-    /// Whether another command would be taken. A transport that reads no further while this is false never has to refuse
-    /// one; it is woken when that changes.
-    pub fn can_submit(&self) -> bool {
-        match self.cell.lock_for(&self.connection) {
-            Some(state) => state.in_flight < self.shared.limits.session.commands_in_flight_max,
-            None => false,
         }
     }
 
@@ -263,15 +260,6 @@ impl Session {
             // Replaced in between: the newer connection has its own positions.
             (_, None) => {}
         }
-    }
-
-    fn take_in(&self) -> Result<(), Busy> {
-        let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
-        if state.in_flight >= self.shared.limits.session.commands_in_flight_max {
-            return Err(Busy);
-        }
-        state.in_flight += 1;
-        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::connection::Connection;
-use super::lane::{Bucket, Lane};
+use super::lane::{Bucket, PolicyQueue};
 use super::reply::Answered;
 use super::subscription::Subscription;
 use crate::wire::FrameKind;
@@ -40,7 +40,8 @@ pub(crate) struct SessionState {
     /// Which room is served first; moves on with every pull.
     pub(crate) turn: usize,
     pub(crate) next_slot: u32,
-    pub(crate) lane: Lane,
+    /// Commands that wait for the policy.
+    pub(crate) asking: PolicyQueue,
     pub(crate) sends: Bucket,
     pub(crate) commands: Bucket,
     /// Since when it has no connection.
@@ -145,7 +146,7 @@ impl SessionCell {
                 entering: 0,
                 turn: 0,
                 next_slot: 0,
-                lane: Lane::default(),
+                asking: PolicyQueue::default(),
                 sends: Bucket::full(limits.send_burst, now),
                 commands: Bucket::full(limits.command_burst, now),
                 detached: now,

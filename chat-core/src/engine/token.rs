@@ -7,6 +7,8 @@ use crate::words::SessionId;
 
 /// Bytes of the signature that are kept: 128 bits, as many as the id has.
 const MAC_BYTES: usize = 16;
+const TOKEN: &str = "token";
+const CURSOR: &str = "cursor";
 
 /// Signs and recognises tokens. HMAC-SHA-256 (RFC 2104), truncated to 128 bits.
 pub(crate) struct Signer {
@@ -18,20 +20,39 @@ impl Signer {
         Self { key: Hmac::new_from_slice(secret).expect("HMAC takes a key of any length") }
     }
 
-    /// `SESSION.SIGNATURE`.
+    /// `SESSION.SIGNATURE`: resumes the session and hands in its commands.
     pub(crate) fn token(&self, session: SessionId) -> String {
-        let mac = self.mac("token", session).finalize().into_bytes();
+        self.sign(TOKEN, session)
+    }
+
+    /// `SESSION.SIGNATURE`: resumes the session, and nothing else. For places that are less secret than a token's: the id of
+    /// every event of a stream.
+    pub(crate) fn cursor(&self, session: SessionId) -> String {
+        self.sign(CURSOR, session)
+    }
+
+    /// The session a token is for; `None` for one that this signer has not made.
+    pub(crate) fn verify_token(&self, token: &str) -> Option<SessionId> {
+        self.verify(TOKEN, token)
+    }
+
+    /// The session that a token or a cursor resumes.
+    pub(crate) fn verify_resume(&self, credential: &str) -> Option<SessionId> {
+        self.verify(TOKEN, credential).or_else(|| self.verify(CURSOR, credential))
+    }
+
+    fn sign(&self, purpose: &str, session: SessionId) -> String {
+        let mac = self.mac(purpose, session).finalize().into_bytes();
         let signature = u128::from_be_bytes(mac[..MAC_BYTES].try_into().expect("SHA-256 has 32 bytes"));
         format!("{session}.{}", SessionId(signature))
     }
 
-    /// The session a token is for; `None` for one that this signer has not made.
-    pub(crate) fn verify(&self, token: &str) -> Option<SessionId> {
-        let (session, signature) = token.split_once('.')?;
+    fn verify(&self, purpose: &str, credential: &str) -> Option<SessionId> {
+        let (session, signature) = credential.split_once('.')?;
         let session: SessionId = session.parse().ok()?;
         let signature: SessionId = signature.parse().ok()?;
         // In constant time: the comparison must not tell how much of a guess is right.
-        self.mac("token", session).verify_truncated_left(&signature.0.to_be_bytes()).ok()?;
+        self.mac(purpose, session).verify_truncated_left(&signature.0.to_be_bytes()).ok()?;
         Some(session)
     }
 
@@ -52,12 +73,21 @@ mod tests {
         let signer = Signer::new(&[1; 32]);
         let session = SessionId(42);
         let token = signer.token(session);
-        assert_eq!(signer.verify(&token), Some(session));
-        assert_eq!(Signer::new(&[2; 32]).verify(&token), None);
-        assert_eq!(signer.verify(&token.replace('.', "")), None);
-        assert_eq!(signer.verify(&session.to_string()), None);
+        assert_eq!(signer.verify_token(&token), Some(session));
+        assert_eq!(Signer::new(&[2; 32]).verify_token(&token), None);
+        assert_eq!(signer.verify_token(&token.replace('.', "")), None);
+        assert_eq!(signer.verify_token(&session.to_string()), None);
         let other = signer.token(SessionId(43));
         let spliced = format!("{session}.{}", other.split_once('.').expect("a token has a dot").1);
-        assert_eq!(signer.verify(&spliced), None, "the signature of another session");
+        assert_eq!(signer.verify_token(&spliced), None, "the signature of another session");
+    }
+
+    #[test]
+    fn a_cursor_resumes_and_does_nothing_else() {
+        let signer = Signer::new(&[1; 32]);
+        let cursor = signer.cursor(SessionId(42));
+        assert_eq!(signer.verify_resume(&cursor), Some(SessionId(42)));
+        assert_eq!(signer.verify_resume(&signer.token(SessionId(42))), Some(SessionId(42)));
+        assert_eq!(signer.verify_token(&cursor), None);
     }
 }

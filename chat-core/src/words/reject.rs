@@ -51,13 +51,15 @@ pub enum RejectCode {
     AtCapacity,
     /// The server is going down and takes nothing new.
     Draining,
+    /// The session has no connection to answer on right now.
+    NotConnected,
     /// The resume token is not one of this server's, or its session is gone for good.
     BadToken,
 }
 
 impl RejectCode {
     /// Every code, in the order of the protocol page.
-    pub const ALL: [RejectCode; 23] = [
+    pub const ALL: [RejectCode; 24] = [
         Self::BadFrame,
         Self::UnknownType,
         Self::BadField,
@@ -80,6 +82,7 @@ impl RejectCode {
         Self::Unavailable,
         Self::AtCapacity,
         Self::Draining,
+        Self::NotConnected,
         Self::BadToken,
     ];
 
@@ -108,6 +111,7 @@ impl RejectCode {
             Self::Unavailable => "unavailable",
             Self::AtCapacity => "at_capacity",
             Self::Draining => "draining",
+            Self::NotConnected => "not_connected",
             Self::BadToken => "bad_token",
         }
     }
