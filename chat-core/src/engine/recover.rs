@@ -214,8 +214,11 @@ async fn roll_back(shared: &Arc<Shared>, cell: &Arc<RoomCell>, state: &mut RoomS
     for session in &round.begun {
         state.subscribers.remove(session);
     }
+    // Who left in this round has not; the room forgot their attachments with the leave.
+    let mut back = Vec::new();
     for (session, reader, ..) in round.ends {
         if !round.begun.contains(&session) {
+            back.push((session, reader.connection.generation, reader.subscription.member));
             state.subscribers.insert(session, reader);
         }
     }
@@ -236,6 +239,9 @@ async fn roll_back(shared: &Arc<Shared>, cell: &Arc<RoomCell>, state: &mut RoomS
             let life = Arc::clone(state.life.as_ref().expect("it has this life"));
             let ledger = loaded.ledger;
             state.room.replace_ledger(now, ledger);
+            for (session, generation, member) in back {
+                state.room.note(now, Note::Attached { session, generation, member });
+            }
             state.tail = loaded.tail;
             publish_records(&life, loaded.recent.iter().filter(|record| record.offset > published));
             let room = &state.room;

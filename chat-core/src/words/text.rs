@@ -1,4 +1,7 @@
 //! Text that is valid because it was parsed: room codes, nicks, messages, topics, keys.
+//!
+//! Stored text was parsed when it came in. It is read back as it is, so that a rule that changes later (the Unicode tables
+//! behind nicks do, every year) never makes an old log unreadable.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use super::reject::Reject;
 
 /// A room's code or chosen name: 3 to 32 of `A-Z 0-9 -`, compared without case and kept in capitals.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "CompactString", into = "CompactString")]
+#[serde(transparent)]
 pub struct RoomCode(CompactString);
 
 impl RoomCode {
@@ -54,7 +57,7 @@ impl RoomCode {
 
 /// A nick as it is shown: 1 to 32 Unicode scalars after the PRECIS Nickname profile (RFC 8266).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "CompactString", into = "CompactString")]
+#[serde(transparent)]
 pub struct Nick(CompactString);
 
 /// What a nick looks like: two nicks with the same key are the same nick to a room (UTS #39 skeleton of the casefold).
@@ -112,7 +115,7 @@ impl Nick {
 ///
 /// Cheap to clone: all clones share one allocation.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "CompactString", into = "CompactString")]
+#[serde(transparent)]
 pub struct Body(Arc<str>);
 
 impl Body {
@@ -145,7 +148,7 @@ impl Body {
 
 /// What a room is about: up to 200 scalars on one line; empty for none.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "CompactString", into = "CompactString")]
+#[serde(transparent)]
 pub struct Topic(CompactString);
 
 impl Topic {
@@ -174,7 +177,7 @@ impl Topic {
 
 /// What a client attaches to a send to make a retry safe: 1 to 64 visible ASCII characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "CompactString", into = "CompactString")]
+#[serde(transparent)]
 pub struct Key(CompactString);
 
 impl Key {
@@ -237,43 +240,7 @@ macro_rules! shown_text {
     )*};
 }
 
-/// Stored text was checked when it came in. It is read back by shape alone, so that a rule that changes later (the
-/// Unicode tables behind nicks do, every year) never makes an old log unreadable.
-macro_rules! stored_text {
-    ($($name:ident),*) => {$(
-        impl TryFrom<CompactString> for $name {
-            type Error = std::convert::Infallible;
-
-            fn try_from(text: CompactString) -> Result<Self, Self::Error> {
-                Ok(Self(text))
-            }
-        }
-
-        impl From<$name> for CompactString {
-            fn from(text: $name) -> Self {
-                text.0
-            }
-        }
-    )*};
-}
-
 shown_text!(RoomCode, Nick, NickKey, Body, Topic, Key);
-stored_text!(RoomCode, Nick, Topic, Key);
-
-impl TryFrom<CompactString> for Body {
-    type Error = std::convert::Infallible;
-
-    fn try_from(text: CompactString) -> Result<Self, Self::Error> {
-        Ok(Self(Arc::from(text.as_str())))
-    }
-}
-
-impl From<Body> for CompactString {
-    fn from(body: Body) -> Self {
-        CompactString::new(&*body.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
