@@ -7,13 +7,12 @@ use bytes::Bytes;
 use super::catch_up::{self, Messages};
 use super::engine::Shared;
 use super::life::Life;
-use super::reply::Reply;
 use super::room_cell::{Entrance, Letter};
 use super::room_task::Verdict;
 use super::session_cell::Opening;
 use super::subscription::Subscription;
 use crate::messages::Event;
-use crate::room::{Answer, Entered, Entry, HistorySlice, Input, Repeated, Room};
+use crate::room::{Answer, Budget, Entered, Entry, HistorySlice, Input, Repeated, Room};
 use crate::wire::{self, FrameKind, JoinedParts, MemberEntry, RoomStatus, Status};
 use crate::words::{MemberId, Reject, RejectCode, RoomCode};
 
@@ -105,9 +104,10 @@ pub(crate) fn deliver(
             let json = wire::members_page(reply.id(), code, page, total, more);
             reply.answer(FrameKind::Members, json);
         }
-        (Letter::Command { reply, .. }, Verdict::Answer(answer)) => match answer {
+        (Letter::Command { reply, input }, Verdict::Answer(answer)) => match answer {
             Answer::Sent { seq, at, repeated } => {
-                if repeated == Repeated::Retry {
+                let was_paid = matches!(input, Input::Send { budget: Budget::Paid, .. });
+                if repeated == Repeated::Retry && was_paid {
                     reply.cell.lock().sends.put_back();
                 }
                 reply.ack(code, seq, Some(at));
@@ -120,7 +120,7 @@ pub(crate) fn deliver(
                     reply.answer(FrameKind::History, json);
                 });
             }
-            Answer::Nothing if reply.id().is_none() => reply.nothing(),
+            Answer::Nothing if reply.is_mailbox() && reply.id().is_none() => reply.nothing(),
             _ => reply.ack(code, life.map(|life| life.backlog.head()).unwrap_or_default(), None),
         },
         (Letter::Enter { entrance, .. }, Verdict::Entered(entering)) => enter(shared, entrance, *entering),
@@ -169,9 +169,7 @@ fn activate(shared: &Arc<Shared>, entrance: Entrance, mut entering: Entering, me
         };
         state.entering = state.entering.saturating_sub(1);
         let (tag, answers) = match &entrance {
-            Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
-                (reply.reply.tag(), matches!(reply.reply, Reply::Mailbox { .. }))
-            }
+            Entrance::Command(reply) | Entrance::Drawn { reply, .. } => (reply.tag(), reply.is_mailbox()),
             Entrance::Resume(_) => (None, false),
         };
         let opening = opening.map(|json| Opening { json, tag, answers });
@@ -179,7 +177,9 @@ fn activate(shared: &Arc<Shared>, entrance: Entrance, mut entering: Entering, me
     }
     match entrance {
         Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
-            if matches!(reply.reply, Reply::Channel { .. }) {
+            if reply.is_mailbox() {
+                reply.answered_by_frames();
+            } else {
                 reply.ack(&life.code, entering.parts.seq, None);
             }
         }

@@ -192,8 +192,8 @@ impl Backlog {
 
     /// The number in the middle of what can be read: a position from which a reader has half the backlog to catch up.
     pub(crate) fn middle(&self) -> Seq {
-        let oldest = self.oldest().0;
-        Seq(oldest + (self.head.seq() + 1).saturating_sub(oldest) / 2)
+        let (oldest, head) = (self.oldest().0, self.head.seq());
+        Seq((oldest + (head + 1).saturating_sub(oldest) / 2).min(head))
     }
 
     /// The segment that holds `seq`, if it is still here.

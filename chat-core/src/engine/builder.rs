@@ -81,6 +81,7 @@ impl EngineBuilder {
             signer: Signer::new(&secret),
             sessions: Mutex::new(Sessions::default()),
             connected: AtomicUsize::new(0),
+            generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             tasks: AtomicU64::new(0),
             gone: Notify::new(),

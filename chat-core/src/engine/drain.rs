@@ -11,9 +11,10 @@ use super::engine::Shared;
 use crate::words::CloseReason;
 
 pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
-    shared.draining.store(true, Ordering::Release);
     let connections: Vec<Arc<Connection>> = {
         let sessions = shared.lock_sessions();
+        // Under the lock: a connection is either among these, or finds that nobody is let in any more.
+        shared.draining.store(true, Ordering::Release);
         sessions.by_id.values().filter_map(|cell| cell.lock().connection.clone()).collect()
     };
     let spread_ms = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);

@@ -15,7 +15,7 @@ use super::registry::Registry;
 use super::reply::ReplyTo;
 use super::room_cell::{Entrance, Letter, Resuming};
 use super::session::Session;
-use super::session_cell::{SessionCell, SessionState, Welcome};
+use super::session_cell::{LeftOff, SessionCell, SessionState, Welcome};
 use super::timers::Timers;
 use super::token::Signer;
 use crate::messages::CloseCause;
@@ -97,6 +97,8 @@ pub(crate) struct Shared {
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
     /// locked before sessions.
     pub(crate) connected: AtomicUsize,
+    /// Counted over all sessions: one that was forgotten and is made anew must not look older than itself to its rooms.
+    pub(crate) generations: AtomicU64,
     pub(crate) draining: AtomicBool,
     pub(crate) tasks: AtomicU64,
     pub(crate) gone: tokio::sync::Notify,
@@ -129,9 +131,7 @@ impl Engine {
     /// A [`Refusal`], when the policy does not admit the client, the engine is full, or is draining.
     pub async fn connect(&self, request: ConnectRequest, hello: Hello) -> Result<Session, Refusal> {
         let shared = &self.shared;
-        if self.is_draining() {
-            return Err(Refusal::new(CloseReason::Draining, RejectCode::Draining, "the server is going down"));
-        }
+        shared.check_draining()?;
         let identity = match &shared.policy {
             None => None,
             Some(policy) => match policy.admit(&request).await {
@@ -238,8 +238,11 @@ impl Engine {
         let id = SessionId(rand::rng().random());
         let now = shared.clock.now().mono;
         let cell = Arc::new(SessionCell::new(id, shared.signer.token(id), identity, &shared.limits.session, now));
-        shared.make_room_for_session(&cell)?;
         let connection = {
+            let mut sessions = shared.lock_sessions();
+            shared.check_place()?;
+            shared.forget_detached(&mut sessions);
+            sessions.by_id.insert(id, Arc::clone(&cell));
             let mut state = cell.lock();
             shared.take_over(&mut state, request.transport)
         };
@@ -328,21 +331,26 @@ impl Shared {
         reply.reject(None, reject.limit(self.limits.engine.rooms_max as u64));
     }
 
-    /// Adds a session, and lets the longest detached ones go where there are too many.
-    fn make_room_for_session(&self, cell: &Arc<SessionCell>) -> Result<(), Refusal> {
-        let mut sessions = self.lock_sessions();
+    fn check_draining(&self) -> Result<(), Refusal> {
+        match self.draining.load(Ordering::Acquire) {
+            true => Err(Refusal::new(CloseReason::Draining, RejectCode::Draining, "the server is going down")),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether there is a place for another connection. Holds only while the table of sessions is locked.
+    fn check_place(&self) -> Result<(), Refusal> {
+        self.check_draining()?;
         if self.connected.load(Ordering::Acquire) >= self.limits.engine.sessions_max {
             let refusal = Refusal::new(CloseReason::AtCapacity, RejectCode::AtCapacity, "the server is full");
             return Err(Refusal { reconnect_after: Some(Duration::from_secs(10)), ..refusal });
         }
-        sessions.by_id.insert(cell.id, Arc::clone(cell));
-        self.forget_detached(&mut sessions);
         Ok(())
     }
 
     /// Gives a session to a new connection. The older one is told that it was replaced.
     fn take_over(&self, state: &mut SessionState, transport: &'static str) -> Arc<Connection> {
-        state.generation = Generation(state.generation.0 + 1);
+        state.generation = Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
         let connection = Arc::new(Connection::new(state.generation, transport));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => older.close(CloseReason::Replaced, None),
@@ -353,6 +361,7 @@ impl Shared {
         state.welcome = Welcome::Awaited;
         // Pending answers die with their connection; keys make retries safe.
         state.mailbox = VecDeque::new();
+        state.asking.forget();
         state.in_flight = 0;
         state.entering = 0;
         connection
@@ -362,22 +371,17 @@ impl Shared {
     /// rooms. `None` where it is not to be had: another identity, or too long without a connection.
     #[allow(clippy::type_complexity)]
     fn resume(
-        self: &Arc<Self>,
+        &self,
         id: SessionId,
         identity: &Option<Identity>,
         transport: &'static str,
-    ) -> Result<Option<(Arc<SessionCell>, Arc<Connection>, Vec<(RoomCode, Position)>)>, Refusal> {
+    ) -> Result<Option<(Arc<SessionCell>, Arc<Connection>, Vec<LeftOff>)>, Refusal> {
         let now = self.clock.now().mono;
-        let found = self.lock_sessions().by_id.get(&id).cloned();
-        let cell = match found {
-            Some(cell) => cell,
-            None => {
-                let token = self.signer.token(id);
-                let cell = Arc::new(SessionCell::new(id, token, identity.clone(), &self.limits.session, now));
-                self.make_room_for_session(&cell)?;
-                cell
-            }
-        };
+        let mut sessions = self.lock_sessions();
+        let cell = sessions.by_id.get(&id).cloned().unwrap_or_else(|| {
+            let token = self.signer.token(id);
+            Arc::new(SessionCell::new(id, token, identity.clone(), &self.limits.session, now))
+        });
         let mut state = cell.lock();
         if state.identity != *identity {
             return Ok(None);
@@ -385,13 +389,16 @@ impl Shared {
         if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
             return Ok(None);
         }
+        match state.connection {
+            None => self.check_place()?,
+            // Who takes over a connection has its place.
+            Some(_) => self.check_draining()?,
+        }
         let connection = self.take_over(&mut state, transport);
-        let known = state.rooms.drain(..).map(|slot| {
-            let life = &slot.subscription.life;
-            (life.code.clone(), Position { epoch: life.epoch, seq: slot.cursor })
-        });
-        let known = known.collect();
+        state.leave_off();
+        let known = state.left_off.clone();
         drop(state);
+        sessions.by_id.entry(id).or_insert_with(|| Arc::clone(&cell));
         Ok(Some((cell, connection, known)))
     }
 
@@ -400,30 +407,34 @@ impl Shared {
         self: &Arc<Self>,
         session: &Session,
         identity: Option<Identity>,
-        known: Vec<(RoomCode, Position)>,
+        known: Vec<LeftOff>,
         positions: Vec<(RoomCode, Position)>,
     ) -> Vec<RoomStatus> {
-        let mut rooms: Vec<(RoomCode, Option<Position>, Option<Position>)> = Vec::new();
+        // All rooms it is known to be in, whatever the client names: one that is left out would keep a member who never goes.
+        let known = known.into_iter().map(|stay| (stay.code.clone(), None, Some(stay)));
+        let mut rooms: Vec<(RoomCode, Option<Position>, Option<LeftOff>)> = known.collect();
         for (code, after) in positions {
-            rooms.push((code, Some(after), None));
-        }
-        for (code, position) in known {
-            match rooms.iter_mut().find(|(other, ..)| *other == code) {
-                Some(room) => room.2 = Some(position),
-                None => rooms.push((code, None, Some(position))),
+            if let Some((_, first, stay)) = rooms.iter_mut().find(|(other, ..)| *other == code) {
+                // What the client names is of an earlier stay, where it has not been shown the last one.
+                if stay.as_ref().is_none_or(|stay| stay.shown) {
+                    first.get_or_insert(after);
+                }
+            } else if rooms.len() < self.limits.session.rooms_max {
+                rooms.push((code, Some(after), None));
             }
         }
-        rooms.truncate(self.limits.session.rooms_max);
-        session.cell.lock().entering = rooms.len();
+        if let Some(mut state) = session.cell.lock_for(&session.connection) {
+            state.entering = rooms.len();
+        }
         let by = Caller { session: session.cell.id, generation: session.connection.generation, identity };
         let mut answers = Vec::with_capacity(rooms.len());
-        for (code, after, known) in rooms {
+        for (code, after, stay) in rooms {
             let (status, answer) = oneshot::channel();
             let resuming = Resuming {
                 cell: Arc::clone(&session.cell),
                 connection: Arc::clone(&session.connection),
                 after,
-                known,
+                known: stay.map(|stay| stay.position),
                 status,
             };
             let input = Input::Attach { by: by.clone(), after };
@@ -455,8 +466,12 @@ impl Shared {
             grace_ms: limits.room.grace.as_millis() as u64,
             typing_ms: limits.room.typing_ttl.as_millis() as u64,
         };
+        // A room that could not say is asked again by the next connection.
+        let unknown: Vec<String> =
+            rooms.iter().filter(|room| room.status == Status::Unavailable).map(|room| room.room.clone()).collect();
         let json = wire::welcome(id, session.cell.id, &session.cell.token, resumed, rooms, limits);
         if let Some(mut state) = session.cell.lock_for(&session.connection) {
+            state.left_off.retain(|stay| unknown.iter().any(|code| code == stay.code.as_str()));
             state.welcome = Welcome::Due(json);
         }
         session.connection.wake.wake();
@@ -472,29 +487,32 @@ impl Shared {
             state.connection = None;
             state.detached = self.clock.now().mono;
             state.mailbox = VecDeque::new();
-            state.room_codes()
+            state.leave_off();
+            state.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
         };
         for code in codes {
             let letter = Letter::Detach { session: cell.id, generation: connection.generation };
             self.post(&code, letter);
         }
         let mut sessions = self.lock_sessions();
+        self.connected.fetch_sub(1, Ordering::AcqRel);
         sessions.detached.push_back((cell.id, connection.generation));
         self.forget_detached(&mut sessions);
         drop(sessions);
-        self.connected.fetch_sub(1, Ordering::AcqRel);
         self.gone.notify_waiters();
     }
 
     /// Forgets sessions that have been without a connection for too long, or are too many; the longest gone first.
     fn forget_detached(&self, sessions: &mut Sessions) {
         let now = self.clock.now().mono;
+        let Sessions { by_id, detached } = sessions;
+        // A session that comes and goes leaves an entry each time, all of them behind one that stays away.
+        if detached.len() > 2 * by_id.len() {
+            detached.retain(|(id, generation)| by_id.get(id).is_some_and(|cell| cell.is_gone_since(*generation)));
+        }
         while let Some(&(id, generation)) = sessions.detached.front() {
             let is_over = sessions.by_id.get(&id).is_none_or(|cell| {
-                let state = cell.lock();
-                let is_stale = state.generation != generation || state.connection.is_some();
-                let is_old = now.since(state.detached) > self.limits.session.retention;
-                is_stale || is_old
+                !cell.is_gone_since(generation) || now.since(cell.lock().detached) > self.limits.session.retention
             });
             let detached = sessions.by_id.len().saturating_sub(self.connected.load(Ordering::Acquire));
             let too_many = detached > self.limits.engine.sessions_detached_max;
@@ -502,14 +520,16 @@ impl Shared {
                 return;
             }
             sessions.detached.pop_front();
-            let is_gone = sessions.by_id.get(&id).is_some_and(|cell| {
-                let state = cell.lock();
-                state.generation == generation && state.connection.is_none()
-            });
-            if is_gone {
+            if sessions.by_id.get(&id).is_some_and(|cell| cell.is_gone_since(generation)) {
                 sessions.by_id.remove(&id);
             }
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.timers.stop();
     }
 }
 

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::engine::Shared;
 use super::reply::{Reply, ReplyTo};
 use super::room_cell::{Entrance, Letter};
-use super::session_cell::SessionCell;
+use super::session_cell::{SessionCell, Welcome};
 use crate::messages::Command;
 use crate::ports::SessionView;
 use crate::room::{Actor, Budget, Caller, Input};
@@ -63,7 +63,9 @@ impl Lane {
 
     fn take_in(&self) -> Result<(), Busy> {
         let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
-        if state.in_flight >= self.shared.limits.session.commands_in_flight_max {
+        // A session that is still coming back to its rooms must not enter one of them twice.
+        let is_coming_back = matches!(state.welcome, Welcome::Awaited);
+        if is_coming_back || state.in_flight >= self.shared.limits.session.commands_in_flight_max {
             return Err(Busy);
         }
         state.in_flight += 1;
@@ -71,29 +73,59 @@ impl Lane {
     }
 
     fn reply_to(&self, reply: Reply) -> ReplyTo {
-        ReplyTo { cell: Arc::clone(&self.cell), connection: Arc::clone(&self.connection), reply }
+        ReplyTo::new(Arc::clone(&self.cell), Arc::clone(&self.connection), reply)
     }
 }
 
 /// Commands that wait for the policy.
 #[derive(Default)]
 pub(crate) struct PolicyQueue {
-    queue: VecDeque<(Command, ReplyTo)>,
+    queue: VecDeque<(Command, Budget, ReplyTo)>,
     /// Whether a task is working through the queue.
     running: bool,
 }
 
+impl PolicyQueue {
+    /// Lets go of what waits: its connection is gone, and nobody would hear the answers.
+    pub(crate) fn forget(&mut self) {
+        self.queue = VecDeque::new();
+    }
+}
+
 /// Takes in one command. Without a policy it is in its room's inbox when this returns.
 fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
+    let budget = match pay(shared, &command, &reply) {
+        Ok(budget) => budget,
+        Err(reject) => {
+            shared.count_reject(reject.code);
+            return reply.reject(command.room(), reject);
+        }
+    };
     if shared.policy.is_none() {
-        return dispatch(shared, command, None, reply);
+        return dispatch(shared, command, None, budget, reply);
     }
     let cell = Arc::clone(&reply.cell);
     let mut state = cell.lock();
-    state.asking.queue.push_back((command, reply));
+    state.asking.queue.push_back((command, budget, reply));
     if !std::mem::replace(&mut state.asking.running, true) {
         drop(state);
         tokio::spawn(run(Arc::clone(shared), cell));
+    }
+}
+
+/// Takes a token for a command. A send with a key goes on without one: it may be a retry, and the answer to that costs nothing.
+fn pay(shared: &Shared, command: &Command, reply: &ReplyTo) -> Result<Budget, Reject> {
+    let now = shared.clock.now().mono;
+    let limits = &shared.limits.session;
+    let mut state = reply.cell.lock();
+    let (paid, what) = match command {
+        Command::Send { .. } => (state.sends.take(now, limits.send_burst, limits.send_per_second), "too many messages"),
+        _ => (state.commands.take(now, limits.command_burst, limits.command_per_second), "too many commands"),
+    };
+    match (paid, command) {
+        (Ok(()), _) => Ok(Budget::Paid),
+        (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(Budget::Exhausted { retry_after }),
+        (Err(retry_after), _) => Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after)),
     }
 }
 
@@ -101,14 +133,14 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
 async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>) {
     let policy = shared.policy.clone().expect("a lane runs only where there is a policy");
     loop {
-        let (command, reply, identity) = {
+        let (command, budget, reply, identity) = {
             let mut state = cell.lock();
-            let Some((command, reply)) = state.asking.queue.pop_front() else {
+            let Some((command, budget, reply)) = state.asking.queue.pop_front() else {
                 state.asking.running = false;
                 state.asking.queue = VecDeque::new();
                 return;
             };
-            (command, reply, state.identity.clone())
+            (command, budget, reply, state.identity.clone())
         };
         let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
         let said = match &command {
@@ -117,7 +149,7 @@ async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>) {
         };
         let room = command.room().cloned();
         match policy.check(&view, command).await {
-            Ok(command) => dispatch(&shared, command, said, reply),
+            Ok(command) => dispatch(&shared, command, said, budget, reply),
             Err(reject) => {
                 shared.count_reject(reject.code);
                 reply.reject(room.as_ref(), reject);
@@ -127,32 +159,9 @@ async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>) {
 }
 
 /// Brings a command into its room's inbox, or refuses it. `said` is the text as the client sent it, where a policy has seen it.
-fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, reply: ReplyTo) {
-    let now = shared.clock.now().mono;
-    let limits = &shared.limits.session;
-    let (by, budget) = {
-        let mut state = reply.cell.lock();
-        let is_send = matches!(command, Command::Send { .. });
-        let waited = match is_send {
-            true => state.sends.take(now, limits.send_burst, limits.send_per_second),
-            false => state.commands.take(now, limits.command_burst, limits.command_per_second),
-        };
-        let by = Caller {
-            session: reply.cell.id,
-            generation: reply.connection.generation,
-            identity: state.identity.clone(),
-        };
-        match waited {
-            Err(retry_after) if !is_send => {
-                drop(state);
-                let reject = Reject::new(RejectCode::RateLimited, "too many commands").retry_after(retry_after);
-                shared.count_reject(reject.code);
-                return reply.reject(command.room(), reject);
-            }
-            Err(retry_after) => (by, Budget::Exhausted { retry_after }),
-            Ok(()) => (by, Budget::Paid),
-        }
-    };
+fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: Budget, reply: ReplyTo) {
+    let identity = reply.cell.lock().identity.clone();
+    let by = Caller { session: reply.cell.id, generation: reply.connection.generation, identity };
     let (room, input) = match command {
         Command::Create { nick, room } => return shared.create(by, nick, room, reply),
         Command::Join { room, nick, history, after } => {
@@ -187,8 +196,11 @@ fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, reply: ReplyTo) {
 pub(crate) fn reserve(shared: &Shared, reply: &ReplyTo, room: Option<&RoomCode>) -> Result<(), Reject> {
     let mut state = reply.cell.lock();
     let rooms_max = shared.limits.session.rooms_max;
-    let is_known = |code: &RoomCode| state.rooms.iter().any(|slot| slot.subscription.life.code == *code);
-    if state.rooms.len() + state.entering >= rooms_max && !room.is_some_and(is_known) {
+    // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
+    state.forget_finished();
+    let is_in = |code: &RoomCode| state.rooms.iter().any(|slot| slot.is_open() && slot.subscription.life.code == *code);
+    let taken = state.rooms.len() + state.left_off.len() + state.entering;
+    if taken >= rooms_max && !room.is_some_and(is_in) {
         let reject = Reject::new(RejectCode::TooManyRooms, "the session is in as many rooms as it may be");
         shared.count_reject(reject.code);
         return Err(reject.limit(rooms_max as u64));

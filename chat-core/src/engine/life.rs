@@ -56,11 +56,17 @@ impl SignalSlot {
         self.version.fetch_add(1, Ordering::Release);
     }
 
+    /// Takes the signal back: it is not true any more, and there is nothing to say instead.
+    pub(crate) fn withdraw(&self) {
+        self.set(Bytes::new());
+    }
+
     /// 0 before the first signal, another number for each.
     pub(crate) fn version(&self) -> u32 {
         self.version.load(Ordering::Acquire)
     }
 
+    /// Empty where it was withdrawn.
     pub(crate) fn json(&self) -> Bytes {
         self.json.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -81,6 +81,11 @@ pub(crate) fn pull(
     filled: &mut Vec<Span>,
 ) {
     let mut pull = Pull { shared, id, connection, quota, held: 0, sink, filled };
+    // What an earlier fill held and the socket did not take is not ahead any more; every frame of this one says so.
+    for slot in &mut state.rooms {
+        slot.ahead = slot.cursor;
+        slot.opening_ahead = false;
+    }
     match &state.welcome {
         Welcome::Awaited => return,
         Welcome::Due(json) => {
@@ -90,10 +95,6 @@ pub(crate) fn pull(
         Welcome::Told => {}
     }
     state.forget_finished();
-    for slot in &mut state.rooms {
-        slot.ahead = slot.cursor;
-        slot.opening_ahead = false;
-    }
     for index in 0..state.mailbox.len() {
         if pull.is_full() {
             return;
@@ -107,7 +108,6 @@ pub(crate) fn pull(
         return;
     }
     let start = state.turn % rooms;
-    state.turn = (start + 1) % rooms;
     let quantum = if rooms == 1 { quota.bytes } else { shared.limits.session.room_quantum_bytes };
     for step in 0..rooms {
         if pull.is_full() {
@@ -196,13 +196,17 @@ impl<S: Sink> Pull<'_, S> {
         let key = slot.key;
         let after = slot.ahead;
         let snapshot = match subscription.until() {
+            // It ends further on than can be read yet.
+            Some(until) if readable < until => return false,
             // The membership ended in the gap: there is no room to show any more.
             Some(_) => None,
             None => {
                 if let Some(last) = slot.last_gap {
                     let next = last.after(self.shared.limits.session.gap_interval);
                     if self.shared.clock.now().mono < next {
-                        self.shared.timers.wake_connection(next, self.connection);
+                        if state.rooms[index].gap_wait.replace(next) != Some(next) {
+                            self.shared.timers.wake_connection(next, self.connection);
+                        }
                         return false;
                     }
                 }
@@ -238,6 +242,10 @@ impl<S: Sink> Pull<'_, S> {
             let version = signal.version();
             if version != state.rooms[index].seen[kind] && !self.is_full() {
                 let json: Bytes = signal.json();
+                if json.is_empty() {
+                    state.rooms[index].seen[kind] = version;
+                    continue;
+                }
                 self.one(state, Mark::Signal { slot: key, kind, version }, signal.kind, &json, None);
             }
         }

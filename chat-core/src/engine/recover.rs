@@ -8,20 +8,44 @@ use super::backlog::Segment;
 use super::engine::Shared;
 use super::life::Life;
 use super::room_cell::{Letter, RoomCell};
-use super::room_task::{RoomState, Round, Subscriber};
+use super::room_task::{RoomState, Round};
 use super::subscription::End;
-use crate::messages::{CloseCause, Recorded};
+use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
-use crate::room::{Ledger, Note, Snapshot};
+use crate::room::{Ledger, Note, Room, Snapshot};
 use crate::wire;
-use crate::words::{Offset, Reject, RejectCode, Seq};
+use crate::words::{Body, Generation, Mono, Offset, Reject, RejectCode, Seq, SessionId};
 
 /// Records read at once.
 const PAGE: usize = 1_024;
 /// First and longest pause before a log that failed is asked again.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Records after which a snapshot of the ledger is stored: what a recovery replays at most, beside the backlog.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
 const SNAPSHOT_EVERY: usize = 1_000;
+
+/// What became of a round's append.
+pub(crate) enum Appended {
+    /// The log has it.
+    Done(Round),
+    /// Somebody else has written: the letters are to be decided again, by what the room is now.
+    Again(VecDeque<Letter>),
+    /// The log has none of it, and everybody who asked has been told.
+    Refused,
+}
+
+/// A pause that grows with every failure.
+#[derive(Default)]
+pub(crate) struct Backoff {
+    pause: Duration,
+    until: Mono,
+}
+
+impl Backoff {
+    fn next(&mut self) -> Duration {
+        self.pause = (self.pause * 2).clamp(PAUSE.0, PAUSE.1);
+        self.pause
+    }
+}
 
 /// What a log says about a room.
 struct Loaded {
@@ -31,6 +55,16 @@ struct Loaded {
     recent: VecDeque<Recorded>,
 }
 
+/// What the log holds behind the published tail.
+enum Found {
+    /// The round, whole.
+    Ours(Tail),
+    /// Nothing.
+    Nothing,
+    /// Something else.
+    Others,
+}
+
 pub(crate) fn unavailable() -> Reject {
     Reject::new(RejectCode::Unavailable, "the room's log cannot be reached now").retry_after(Duration::from_secs(1))
 }
@@ -38,30 +72,39 @@ pub(crate) fn unavailable() -> Reject {
 /// Reads a room back when its code is first used. `false` where the log cannot be read now.
 pub(crate) async fn recover(shared: &Arc<Shared>, cell: &RoomCell, state: &mut RoomState) -> bool {
     let log = shared.log.clone().expect("only rooms with a log are recovered");
+    let now = shared.clock.now();
+    if now.mono < state.backoff.until {
+        return false;
+    }
     match load(shared, &*log, cell).await {
         Err(error) => {
             fault(shared, cell, &error);
+            state.backoff.until = now.mono.after(state.backoff.next());
             false
         }
-        Ok(None) => {
-            state.recovered = true;
-            true
-        }
-        Ok(Some(loaded)) => {
-            let now = shared.clock.now();
-            let epoch = loaded.ledger.epoch().expect("a room that is loaded has a life");
-            state.room = crate::room::Room::from_ledger(loaded.ledger, Arc::clone(&shared.room_limits));
-            state.room.note(now, Note::Recovered);
-            let head = state.room.head();
-            let first = loaded.recent.front().and_then(|record| record.seq).unwrap_or(head.next());
-            let life = Arc::new(Life::new(cell.code.clone(), epoch, Seq(first.0 - 1), &shared.limits.room));
-            publish_records(&life, loaded.recent.iter());
-            state.life = Some(life);
-            state.tail = loaded.tail;
-            state.recovered = true;
+        Ok(loaded) => {
+            state.backoff = Backoff::default();
+            install(shared, cell, state, loaded);
             true
         }
     }
+}
+
+/// Puts what the log says in the place of whatever the room was; nobody is attached.
+fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Option<Loaded>) {
+    let now = shared.clock.now();
+    state.recovered = true;
+    state.tail = Tail::default();
+    state.room = Room::new(Arc::clone(&shared.room_limits));
+    let Some(Loaded { ledger, tail, recent }) = loaded else { return };
+    let epoch = ledger.epoch().expect("a room that is loaded has a life");
+    state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
+    state.room.note(now, Note::Recovered);
+    let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
+    let life = Arc::new(Life::new(cell.code.clone(), epoch, Seq(first.0 - 1), &shared.limits.room));
+    publish_records(&life, recent.iter());
+    state.life = Some(life);
+    state.tail = tail;
 }
 
 async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<Loaded>, ReadError> {
@@ -70,23 +113,29 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
     let Some(epoch) = tail.epoch else { return Ok(None) };
     let stored = log.load_snapshot(code, epoch).await?;
     let ledger = stored.and_then(|(_, bytes)| {
-        // A snapshot only saves time: one of another version is left alone, and the log replayed from its start.
+        // A snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
         serde_json::from_slice::<Snapshot>(&bytes).ok().map(Ledger::from)
     });
-    let mut ledger = ledger.unwrap_or_else(|| Ledger::new(&shared.limits.room));
+    let mut ledger = ledger
+        .filter(|ledger| ledger.epoch() == Some(epoch) && ledger.last_offset() <= tail.offset)
+        .unwrap_or_else(|| Ledger::new(&shared.limits.room));
     let keep = shared.limits.room.backlog_events_max;
     let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
     let mut after = ledger.last_offset().min(backlog_start);
-    let mut recent = VecDeque::new();
-    loop {
+    let mut recent: VecDeque<Recorded> = VecDeque::new();
+    let mut redacted = Vec::new();
+    let tail = loop {
         let stretch = log.read(code, after, PAGE).await?;
-        let Some(last) = stretch.records.last() else {
-            return Ok(Some(Loaded { ledger, tail: stretch.tail, recent }));
-        };
-        after = last.offset;
         for record in stretch.records {
+            if record.offset != after.next() {
+                return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
+            }
+            after = record.offset;
             if record.offset > ledger.last_offset() {
                 ledger.apply(&record);
+            }
+            if let Event::Redacted { target } = record.event {
+                redacted.push(target);
             }
             if record.seq.is_some() {
                 recent.push_back(record);
@@ -95,15 +144,38 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
                 }
             }
         }
-        if after >= stretch.tail.offset {
-            if ledger.epoch().is_none() {
-                // It was closed, and the process ended before it was deleted.
-                log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
-                return Ok(None);
-            }
-            return Ok(Some(Loaded { ledger, tail: stretch.tail, recent }));
+        if after >= stretch.tail.offset || stretch.tail.epoch != Some(epoch) {
+            break stretch.tail;
+        }
+    };
+    if ledger.epoch().is_none() {
+        // It was closed, and the process ended before it was deleted.
+        log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        return Ok(None);
+    }
+    take_back(log, cell, epoch, &redacted, &mut recent).await?;
+    Ok(Some(Loaded { ledger, tail, recent }))
+}
+
+/// A process may have ended between logging that a message is taken back and scrubbing it.
+async fn take_back(
+    log: &dyn Log,
+    cell: &RoomCell,
+    epoch: crate::words::Epoch,
+    redacted: &[Seq],
+    recent: &mut VecDeque<Recorded>,
+) -> Result<(), ReadError> {
+    for record in recent.iter_mut().filter(|record| record.seq.is_some_and(|seq| redacted.contains(&seq))) {
+        if let Event::Sent { text, .. } = &mut record.event
+            && !text.as_str().is_empty()
+        {
+            *text = Body::scrubbed();
+            let seq = record.seq.expect("filtered");
+            let scrubbed = log.scrub(&cell.code, epoch, seq).await;
+            scrubbed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         }
     }
+    Ok(())
 }
 
 fn publish_records<'a>(life: &Life, records: impl Iterator<Item = &'a Recorded>) {
@@ -123,130 +195,129 @@ fn publish_records<'a>(life: &Life, records: impl Iterator<Item = &'a Recorded>)
     }
 }
 
-/// Appends a round's records. Comes back when the log has the records of the round it returns: the same one, or what could be
-/// decided anew after somebody else's, or none of it with everybody answered.
-pub(crate) async fn append(shared: &Arc<Shared>, cell: &Arc<RoomCell>, state: &mut RoomState, round: Round) -> Round {
+/// Appends a round's records; after a failure that wrote nothing, once more.
+pub(crate) async fn append(
+    shared: &Arc<Shared>,
+    cell: &Arc<RoomCell>,
+    state: &mut RoomState,
+    round: Round,
+) -> Appended {
     let log = shared.log.clone().expect("only rooms with a log append");
-    let mut round = round;
-    // Once as decided, and once more after a failure; then the callers are told, and may try again themselves.
+    let mut gone = Vec::new();
+    let mut others = false;
     for attempt in 0..2 {
         let error = match log.append(&cell.code, &state.tail, &round.records).await {
             Ok(tail) => {
                 state.tail = tail;
-                return round;
+                return Appended::Done(round);
             }
             Err(error) => error,
         };
         fault(shared, cell, &error);
-        let found = find_out(shared, cell, state, &round.records).await;
-        if found.starts_with(&round.records) {
-            // It was written after all; only the answer was lost.
-            state.tail = read_tail(shared, cell, state).await;
-            return round;
-        }
-        let somebody_else = !found.is_empty();
-        if !somebody_else && attempt == 0 && !matches!(error, AppendError::Conflict) {
-            continue;
-        }
-        let letters = roll_back(shared, cell, state, round).await;
-        round = Round::default();
-        let now = shared.clock.now();
-        for letter in letters {
-            if somebody_else && attempt == 0 {
-                state.take(shared, cell, now, letter, &mut round);
-            } else {
-                letter.refuse(&cell.code, None, unavailable());
+        match find_out(shared, cell, state, &round.records, &mut gone).await {
+            Found::Ours(tail) => {
+                // Only the answer was lost.
+                state.tail = tail;
+                return Appended::Done(round);
+            }
+            Found::Nothing if attempt == 0 && error != AppendError::Conflict => {}
+            Found::Nothing => break,
+            Found::Others => {
+                others = true;
+                break;
             }
         }
-        if round.records.is_empty() {
-            return round;
-        }
     }
-    round
+    let letters = roll_back(shared, cell, state, round, &mut gone).await;
+    if others {
+        return Appended::Again(letters);
+    }
+    letters.into_iter().for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
+    Appended::Refused
 }
 
-/// What the log holds after the published tail; asks until it can be read. Meanwhile the room refuses commands, and goes on
-/// noting who comes and goes.
-async fn find_out(shared: &Arc<Shared>, cell: &RoomCell, state: &mut RoomState, ours: &[Recorded]) -> Vec<Recorded> {
+/// Asks the log what it holds, until it can be read.
+async fn find_out(
+    shared: &Arc<Shared>,
+    cell: &RoomCell,
+    state: &mut RoomState,
+    ours: &[Recorded],
+    gone: &mut Vec<(SessionId, Generation)>,
+) -> Found {
     let log = shared.log.clone().expect("only rooms with a log ask it");
-    let mut pause = BACKOFF.0;
+    let last = ours.last().expect("a round that is appended has records").offset;
+    let mut backoff = Backoff::default();
     loop {
-        match log.read(&cell.code, state.tail.offset, PAGE.max(ours.len())).await {
-            // A log that ends before what was published cannot have been read right: members have seen more than it holds.
-            Ok(stretch) if stretch.tail.offset >= state.tail.offset => return stretch.records,
+        match log.read(&cell.code, state.tail.offset, ours.len()).await {
+            Ok(stretch) if stretch.records.starts_with(ours) => {
+                // What somebody else has put behind it is found by the next append.
+                return Found::Ours(Tail { offset: last, ..stretch.tail });
+            }
+            Ok(stretch) if stretch.tail.epoch != state.tail.epoch => return Found::Others,
+            Ok(stretch) if stretch.tail.offset > state.tail.offset => return Found::Others,
+            Ok(stretch) if stretch.tail.offset == state.tail.offset => return Found::Nothing,
+            // Members have seen more of this life than it holds: it cannot have been read right.
             Ok(stretch) => fault(shared, cell, &format!("ends at {:?}, before {:?}", stretch.tail, state.tail)),
             Err(error) => fault(shared, cell, &error),
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(BACKOFF.1);
-        for letter in cell.take_letters(usize::MAX) {
-            match letter {
-                Letter::Detach { session, generation } => {
-                    state.room.note(shared.clock.now(), Note::Detached { session, generation });
-                    if state.subscribers.get(&session).is_some_and(|reader| reader.connection.generation <= generation)
-                    {
-                        state.subscribers.remove(&session);
-                    }
-                }
-                letter => letter.refuse(&cell.code, None, unavailable()),
-            }
-        }
+        wait(cell, state, &mut backoff, gone).await;
     }
 }
 
-async fn read_tail(shared: &Arc<Shared>, cell: &RoomCell, state: &RoomState) -> Tail {
-    let log = shared.log.clone().expect("only rooms with a log ask it");
-    let mut pause = BACKOFF.0;
-    loop {
-        match log.read(&cell.code, state.room.last_offset(), 0).await {
-            Ok(stretch) => return stretch.tail,
-            Err(error) => fault(shared, cell, &error),
+/// Waits before the log is asked again. Meanwhile the room refuses what it is asked, and remembers who has gone.
+async fn wait(cell: &RoomCell, state: &mut RoomState, backoff: &mut Backoff, gone: &mut Vec<(SessionId, Generation)>) {
+    tokio::time::sleep(backoff.next()).await;
+    for letter in cell.take_letters(usize::MAX) {
+        match letter {
+            Letter::Detach { session, generation } => gone.push((session, generation)),
+            Letter::Tick => state.disarm(),
+            letter => letter.refuse(&cell.code, None, unavailable()),
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(BACKOFF.1);
     }
 }
 
 /// Undoes a round: the ledger is read again, attendance stays, and what others have logged is published. Gives back the round's
 /// letters.
-async fn roll_back(shared: &Arc<Shared>, cell: &Arc<RoomCell>, state: &mut RoomState, round: Round) -> Vec<Letter> {
+async fn roll_back(
+    shared: &Arc<Shared>,
+    cell: &Arc<RoomCell>,
+    state: &mut RoomState,
+    round: Round,
+    gone: &mut Vec<(SessionId, Generation)>,
+) -> VecDeque<Letter> {
     let log = shared.log.clone().expect("only rooms with a log roll back");
-    for session in &round.begun {
-        state.subscribers.remove(session);
-    }
-    // Who left in this round has not; the room forgot their attachments with the leave.
-    let mut back = Vec::new();
-    for (session, reader, ..) in round.ends {
-        if !round.begun.contains(&session) {
-            back.push((session, reader.connection.generation, reader.subscription.member));
-            state.subscribers.insert(session, reader);
-        }
-    }
-    let mut pause = BACKOFF.0;
+    let mut backoff = Backoff::default();
     let loaded = loop {
         match load(shared, &*log, cell).await {
             Ok(loaded) => break loaded,
             Err(error) => fault(shared, cell, &error),
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(BACKOFF.1);
+        wait(cell, state, &mut backoff, gone).await;
     };
     let now = shared.clock.now();
-    let published = state.tail.offset;
-    let same_life = |loaded: &Loaded| state.life.as_ref().is_some_and(|life| loaded.ledger.epoch() == Some(life.epoch));
-    match loaded {
-        Some(loaded) if same_life(&loaded) => {
-            let life = Arc::clone(state.life.as_ref().expect("it has this life"));
-            let ledger = loaded.ledger;
-            state.room.replace_ledger(now, ledger);
-            for (session, generation, member) in back {
+    // Who came in has not come in, and who left has not left.
+    for (session, generation) in &round.begun {
+        state.subscribers.remove(session);
+        state.room.note(now, Note::Detached { session: *session, generation: *generation });
+    }
+    let life = state.life.clone().filter(|life| {
+        let epoch = loaded.as_ref().and_then(|loaded| loaded.ledger.epoch());
+        epoch == Some(life.epoch)
+    });
+    match (loaded, life) {
+        (Some(loaded), Some(life)) => {
+            let published = state.tail.offset;
+            state.room.replace_ledger(now, loaded.ledger);
+            for (session, reader, ..) in round.ends {
+                let (generation, member) = (reader.connection.generation, reader.subscription.member);
                 state.room.note(now, Note::Attached { session, generation, member });
+                state.subscribers.insert(session, reader);
             }
             state.tail = loaded.tail;
             publish_records(&life, loaded.recent.iter().filter(|record| record.offset > published));
             let room = &state.room;
-            state.subscribers.retain(|_, reader| {
-                let stays = room.member(reader.subscription.member).is_some();
+            state.subscribers.retain(|session, reader| {
+                let stays = room.sessions_of(reader.subscription.member).contains(session);
                 if !stays {
                     reader.subscription.end(life.backlog.head(), End::Membership);
                 }
@@ -254,47 +325,42 @@ async fn roll_back(shared: &Arc<Shared>, cell: &Arc<RoomCell>, state: &mut RoomS
                 stays
             });
         }
-        // The life was never there, or is over for everyone.
-        _ => end_life(shared, state),
+        (loaded, _) => {
+            // The life was never there, or is over for everyone.
+            for (session, reader, ..) in round.ends {
+                state.subscribers.insert(session, reader);
+            }
+            state.end_life(CloseCause::Host);
+            install(shared, cell, state, loaded);
+        }
     }
+    for (session, generation) in gone.drain(..) {
+        state.forget_reader(now, session, generation);
+    }
+    // Nobody could come back while the log could not be reached: graces begin again.
+    state.room.note(now, Note::Recovered);
     round.verdicts.into_iter().map(|(letter, _)| letter).collect()
 }
 
-fn end_life(shared: &Shared, state: &mut RoomState) {
-    if let Some(life) = state.life.take() {
-        let _ = life.closed.set(CloseCause::Host);
-        for (_, Subscriber { connection, subscription }) in std::mem::take(&mut state.subscribers) {
-            subscription.end(life.backlog.head(), End::Life);
-            connection.wake.wake();
-        }
-    }
-    state.room = crate::room::Room::new(Arc::clone(&shared.room_limits));
-    state.tail = Tail::default();
-    state.recovered = false;
-}
-
-/// What the log is owed once a batch is out: texts scrubbed, lives deleted, snapshots stored. None of it holds up a reader.
-pub(crate) async fn after_publish(
-    shared: &Shared,
-    log: &Arc<dyn Log>,
-    cell: &RoomCell,
-    state: &mut RoomState,
-    life: &Life,
-    redacted: &[Seq],
-    closed: Option<CloseCause>,
-) {
-    for &seq in redacted {
+/// What the log is owed once a round is out: texts scrubbed, lives deleted, snapshots stored. Nobody waits for it but the room.
+pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut RoomState, life: &Life, round: &Round) {
+    let Some(log) = &shared.log else { return };
+    state.unscrubbed.extend(&round.redacted);
+    for seq in std::mem::take(&mut state.unscrubbed) {
         if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
             fault(shared, cell, &error);
+            state.unscrubbed.push(seq);
         }
     }
-    if closed.is_some() {
+    if round.closed.is_some() {
         if let Err(error) = log.delete(&cell.code, life.epoch).await {
+            // Whoever uses the code next finds the life closed, and deletes it then.
             fault(shared, cell, &error);
+            state.recovered = false;
         }
         return;
     }
-    state.unsaved += 1;
+    state.unsaved += round.records.len();
     if state.unsaved >= SNAPSHOT_EVERY {
         state.unsaved = 0;
         let snapshot = Snapshot::from(state.room.ledger().clone());

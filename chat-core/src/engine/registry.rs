@@ -1,11 +1,11 @@
 //! Which room codes are in use, and where.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::room_cell::RoomCell;
+use super::room_cell::{Letter, RoomCell};
 use crate::words::RoomCode;
 
 /// Locks taken apart, so that commands of different rooms seldom meet.
@@ -57,6 +57,15 @@ impl Registry {
             self.rooms.fetch_sub(1, Ordering::Relaxed);
         }
         leaves
+    }
+
+    /// Takes a cell out whose task has failed, with the letters that nobody will read.
+    pub(crate) fn abandon(&self, cell: &RoomCell) -> VecDeque<Letter> {
+        let mut shard = self.write(&cell.code);
+        let letters = cell.abandon();
+        shard.remove(&cell.code);
+        self.rooms.fetch_sub(1, Ordering::Relaxed);
+        letters
     }
 
     /// Every code in use, in no order.

@@ -71,12 +71,42 @@ impl Reply {
 pub(crate) struct ReplyTo {
     pub(crate) cell: Arc<SessionCell>,
     pub(crate) connection: Arc<Connection>,
-    pub(crate) reply: Reply,
+    /// `None` once it has been answered.
+    reply: Option<Reply>,
+}
+
+impl Drop for ReplyTo {
+    /// What was dropped without an answer (a bug on its way ended the task) is no longer in flight. A channel's other end
+    /// learns by the drop.
+    fn drop(&mut self) {
+        if self.reply.is_some() {
+            self.cell.answered(&self.connection);
+        }
+    }
 }
 
 impl ReplyTo {
+    pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply) -> Self {
+        Self { cell, connection, reply: Some(reply) }
+    }
+
     pub(crate) fn id(&self) -> Option<CommandId> {
-        self.reply.id()
+        self.reply.as_ref().and_then(Reply::id)
+    }
+
+    /// The transport's own number for it.
+    pub(crate) fn tag(&self) -> Option<u64> {
+        self.reply.as_ref().and_then(Reply::tag)
+    }
+
+    /// Whether the answer goes among the session's frames.
+    pub(crate) fn is_mailbox(&self) -> bool {
+        matches!(self.reply, Some(Reply::Mailbox { .. }))
+    }
+
+    /// The frames themselves bring the answer, and end its being in flight.
+    pub(crate) fn answered_by_frames(mut self) {
+        self.reply = None;
     }
 
     pub(crate) fn ack(self, room: &RoomCode, seq: Seq, at: Option<Wall>) {
@@ -96,13 +126,14 @@ impl ReplyTo {
 
     /// The command is done and its client did not ask to be told.
     pub(crate) fn nothing(self) {
-        self.cell.answered(&self.connection);
+        drop(self);
     }
 
-    fn send(self, answered: Answered) {
-        match self.reply {
-            Reply::Mailbox { tag, .. } => self.cell.mail(&self.connection, answered, tag),
-            Reply::Channel { sender, .. } => {
+    fn send(mut self, answered: Answered) {
+        match self.reply.take() {
+            None => {}
+            Some(Reply::Mailbox { tag, .. }) => self.cell.mail(&self.connection, answered, tag),
+            Some(Reply::Channel { sender, .. }) => {
                 self.cell.answered(&self.connection);
                 // Whoever asked may have gone; then nobody is left to tell.
                 let _ = sender.send(answered);

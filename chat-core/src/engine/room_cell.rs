@@ -90,6 +90,8 @@ impl Resuming {
         let status = match (code, position) {
             (RejectCode::Unavailable | RejectCode::Busy, _) => Status::Unavailable,
             (_, None) => Status::Unknown,
+            // No room, and not one that the session remembers either.
+            (RejectCode::RoomNotFound, Some(_)) if self.known.is_none() => Status::Unknown,
             (_, Some(position)) if epoch == Some(position.epoch) => Status::Left,
             (_, Some(_)) => Status::Closed,
         };
@@ -113,6 +115,14 @@ impl Letter {
                 let _ = answer.send(Err(reject));
             }
             Self::Detach { .. } | Self::Snapshot | Self::Tick => {}
+        }
+    }
+
+    /// Whether somebody has asked for something, and is answered.
+    pub(crate) fn is_asked(&self) -> bool {
+        match self {
+            Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } => true,
+            Self::Detach { .. } | Self::Snapshot | Self::Tick => false,
         }
     }
 
@@ -196,16 +206,21 @@ impl RoomCell {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Ends the task's work, unless something has come in. The state is put back before the next task can start.
-    pub(crate) fn rest(&self, state: Box<RoomState>) -> Result<(), Box<RoomState>> {
+    /// Takes the state back, unless something has come in: then the task goes on. It is back before the next task can start.
+    pub(crate) fn rest(&self, state: &mut Option<Box<RoomState>>) {
         let mut inbox = self.lock();
-        if !inbox.letters.is_empty() {
-            return Err(state);
+        if inbox.letters.is_empty() {
+            *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state.take();
+            inbox.letters = VecDeque::new();
+            inbox.running = false;
         }
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
-        inbox.letters = VecDeque::new();
-        inbox.running = false;
-        Ok(())
+    }
+
+    /// Leaves for good, with what has come in.
+    pub(crate) fn abandon(&self) -> VecDeque<Letter> {
+        let mut inbox = self.lock();
+        inbox.gone = true;
+        std::mem::take(&mut inbox.letters)
     }
 
     /// Leaves for good, unless something has come in. Called with the registry's shard locked.

@@ -1,23 +1,26 @@
 //! The work of one room: a batch of letters at a time, decided, applied, logged, published, answered.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use super::answer;
 use super::backlog::Segment;
 use super::connection::Connection;
 use super::engine::Shared;
 use super::life::{Life, PRESENCE, RoomSnapshot, TYPING};
-use super::recover;
+use super::recover::{self, Appended, Backoff};
 use super::room_cell::{Letter, Pushed, RoomCell};
 use super::subscription::{End, Subscription};
 use crate::messages::{CloseCause, Event, Notices, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input, Note, Room};
 use crate::wire::{self, MemberEntry};
-use crate::words::{MemberId, Mono, Now, Reject, RejectCode, RoomCode, Seq, SessionId};
+use crate::words::{Generation, MemberId, Mono, Now, Reject, RejectCode, RoomCode, Seq, SessionId};
 
 /// A room as its task knows it.
 pub(crate) struct RoomState {
@@ -36,6 +39,10 @@ pub(crate) struct RoomState {
     typing_told: Vec<MemberId>,
     /// Records since the last snapshot of the ledger was stored.
     pub(crate) unsaved: usize,
+    /// Messages taken back whose text the log could not be made to forget yet.
+    pub(crate) unscrubbed: Vec<Seq>,
+    /// When a log that could not be read is asked again.
+    pub(crate) backoff: Backoff,
 }
 
 /// Somebody who reads this room right now.
@@ -55,9 +62,9 @@ pub(crate) struct Round {
     /// Intervals that end with this batch.
     pub(crate) ends: Vec<(SessionId, Subscriber, Seq, End)>,
     /// Intervals that begin with it.
-    pub(crate) begun: Vec<SessionId>,
-    redacted: Vec<Seq>,
-    closed: Option<CloseCause>,
+    pub(crate) begun: Vec<(SessionId, Generation)>,
+    pub(crate) redacted: Vec<Seq>,
+    pub(crate) closed: Option<CloseCause>,
 }
 
 /// What was decided about a letter.
@@ -71,7 +78,7 @@ pub(crate) enum Verdict {
 impl Round {
     fn is_full(&self, state: &RoomState, shared: &Shared) -> bool {
         self.closed.is_some()
-            || self.verdicts.len() >= shared.limits.room.batch_inputs_max
+            || self.verdicts.len().max(self.records.len()) >= shared.limits.room.batch_inputs_max
             || state
                 .life
                 .as_ref()
@@ -79,46 +86,71 @@ impl Round {
     }
 }
 
-/// Works until the inbox is empty.
+/// Works until the inbox is empty. A bug that ends it ends the life of the room for its readers, and not the engine.
 pub(crate) async fn run(shared: Arc<Shared>, cell: Arc<RoomCell>) {
-    let mut state = cell.take_state().unwrap_or_else(|| Box::new(RoomState::new(&shared)));
-    loop {
+    let mut held = Some(cell.take_state().unwrap_or_else(|| Box::new(RoomState::new(&shared))));
+    let work = AssertUnwindSafe(work(&shared, &cell, &mut held)).catch_unwind().await;
+    if let Err(panic) = work {
+        if let Some(mut state) = held {
+            state.end_life(CloseCause::Host);
+        }
+        for letter in shared.registry.abandon(&cell) {
+            letter.refuse(&cell.code, None, recover::unavailable());
+        }
+        std::panic::resume_unwind(panic);
+    }
+}
+
+async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<RoomState>>) {
+    while let Some(state) = held {
         let mut letters = cell.take_letters(shared.limits.room.batch_inputs_max);
         if letters.is_empty() {
-            if state.life.is_none() {
-                if shared.registry.remove(&cell) {
-                    return;
-                }
-                continue;
-            }
-            match cell.rest(state) {
-                Ok(()) => return,
-                Err(kept) => state = kept,
+            match state.life {
+                None if shared.registry.remove(cell) => *held = None,
+                None => {}
+                Some(_) => cell.rest(held),
             }
             continue;
         }
-        while !letters.is_empty() || state.is_due(&shared) {
-            if !state.recovered && !recover::recover(&shared, &cell, &mut state).await {
+        let mut tries = 0;
+        while !letters.is_empty() || state.is_due(shared) {
+            if !state.recovered && !recover::recover(shared, cell, state).await {
                 letters.drain(..).for_each(|letter| letter.refuse(&cell.code, None, recover::unavailable()));
                 break;
             }
             let mut round = Round::default();
-            state.decide_all(&shared, &cell, &mut letters, &mut round);
+            state.decide_all(shared, cell, &mut letters, &mut round);
             if !round.records.is_empty() && shared.log.is_some() {
-                round = recover::append(&shared, &cell, &mut state, round).await;
+                round = match recover::append(shared, cell, state, round).await {
+                    Appended::Done(round) => round,
+                    Appended::Refused => Round::default(),
+                    Appended::Again(again) if tries == 0 => {
+                        tries += 1;
+                        again.into_iter().rev().for_each(|letter| letters.push_front(letter));
+                        continue;
+                    }
+                    Appended::Again(again) => {
+                        again.into_iter().for_each(|letter| letter.refuse(&cell.code, None, recover::unavailable()));
+                        continue;
+                    }
+                };
             }
-            state.publish(&shared, &cell, &mut round).await;
+            state.publish(shared, cell, &mut round);
+            let life = state.life.clone();
             for (letter, verdict) in round.verdicts.drain(..) {
-                answer::deliver(&shared, &cell.code, state.life.as_ref(), letter, verdict);
+                answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
+            }
+            if let Some(life) = life.filter(|_| !round.records.is_empty()) {
+                recover::after_publish(shared, cell, state, &life, &round).await;
             }
             if round.closed.is_some() {
                 state.life = None;
                 state.tail = Tail::default();
             }
+            state.after_batch(shared, cell);
+            // Let the readers run before the next round: an eighth of the backlog is all they can be behind by then.
+            tokio::task::yield_now().await;
         }
-        state.after_batch(&shared, &cell);
-        // Let the readers run before the next batch: an eighth of the backlog is all they can be behind by then.
-        tokio::task::yield_now().await;
     }
 }
 
@@ -135,6 +167,31 @@ impl RoomState {
             presence_told: None,
             typing_told: Vec::new(),
             unsaved: 0,
+            unscrubbed: Vec::new(),
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// The tick that was on its way has come.
+    pub(crate) fn disarm(&mut self) {
+        self.armed = None;
+    }
+
+    /// A session has lost its connection.
+    pub(crate) fn forget_reader(&mut self, now: Now, session: SessionId, generation: Generation) {
+        self.room.note(now, Note::Detached { session, generation });
+        if self.subscribers.get(&session).is_some_and(|reader| reader.connection.generation <= generation) {
+            self.subscribers.remove(&session);
+        }
+    }
+
+    /// Ends the life for whoever reads it.
+    pub(crate) fn end_life(&mut self, cause: CloseCause) {
+        let Some(life) = self.life.take() else { return };
+        let _ = life.closed.set(cause);
+        for reader in std::mem::take(&mut self.subscribers).into_values() {
+            reader.subscription.end(life.backlog.head(), End::Life);
+            reader.connection.wake.wake();
         }
     }
 
@@ -174,16 +231,13 @@ impl RoomState {
                         subscription: Arc::clone(&subscription),
                     };
                     self.subscribers.insert(session, subscriber);
-                    round.begun.push(session);
+                    round.begun.push((session, entrance.connection().generation));
                     Verdict::Entered(Box::new(answer::Entering::new(shared, &self.room, input, entered, subscription)))
                 }
                 Ok(other) => Verdict::Answer(other),
             },
             Letter::Detach { session, generation } => {
-                self.room.note(now, Note::Detached { session: *session, generation: *generation });
-                if self.subscribers.get(session).is_some_and(|reader| reader.connection.generation <= *generation) {
-                    self.subscribers.remove(session);
-                }
+                self.forget_reader(now, *session, *generation);
                 return;
             }
             // Looked at after the batch.
@@ -222,6 +276,9 @@ impl RoomState {
         match &record.event {
             Event::Created { epoch, .. } => {
                 self.subscribers.clear();
+                // What members of an earlier life were told says nothing to those of this one.
+                (self.snapshot_made, self.presence_told) = (None, None);
+                self.typing_told.clear();
                 self.life = Some(Arc::new(Life::new(cell.code.clone(), *epoch, Seq(0), &shared.limits.room)));
             }
             Event::Left { .. } => {
@@ -254,7 +311,7 @@ impl RoomState {
     }
 
     /// Makes a batch known: the log has it.
-    async fn publish(&mut self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
+    fn publish(&mut self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
         if round.records.is_empty() {
             return;
         }
@@ -262,14 +319,15 @@ impl RoomState {
         for (_, reader, until, end) in &round.ends {
             reader.subscription.end(*until, *end);
         }
-        for &seq in &round.redacted {
-            life.backlog.redact(seq);
-        }
         if let Some(cause) = round.closed {
             let _ = life.closed.set(cause);
         }
         for segment in round.segments.drain(..) {
             life.backlog.publish(segment);
+        }
+        // After the segments: a message may be taken back in the batch that says it.
+        for &seq in &round.redacted {
+            life.backlog.redact(seq);
         }
         for record in &round.records {
             shared.observe(Fact::Published { room: &cell.code, epoch: life.epoch, record });
@@ -277,9 +335,6 @@ impl RoomState {
         self.wake_all();
         for (_, reader, ..) in round.ends.drain(..) {
             reader.connection.wake.wake();
-        }
-        if let Some(log) = &shared.log {
-            recover::after_publish(shared, log, cell, self, &life, &round.redacted, round.closed).await;
         }
     }
 
@@ -310,6 +365,9 @@ impl RoomState {
             wake = true;
         }
 
+        if self.room.notices() == Notices::Told && self.presence_told.take().is_some() {
+            life.signals[PRESENCE].withdraw();
+        }
         if self.room.notices() == Notices::Counted {
             let counts = (self.room.members_total(), self.room.online());
             match self.presence_told {
@@ -342,7 +400,7 @@ impl RoomState {
             self.wake_all();
         }
         if let Some(at) = soonest
-            && self.armed.is_none_or(|armed| at < armed)
+            && self.armed.is_none_or(|armed| at < armed || armed <= now)
         {
             self.armed = Some(at);
             shared.timers.tick_room(at, cell);
@@ -371,7 +429,9 @@ impl Shared {
                 Some(cell) => cell,
                 None if self.log.is_some() => self.registry.room_or_new(code),
                 None => {
-                    self.count_reject(RejectCode::RoomNotFound);
+                    if letter.is_asked() {
+                        self.count_reject(RejectCode::RoomNotFound);
+                    }
                     return letter.refuse(code, None, Reject::new(RejectCode::RoomNotFound, "no room has this code"));
                 }
             };

@@ -12,7 +12,7 @@ use super::lane::{Bucket, PolicyQueue};
 use super::reply::Answered;
 use super::subscription::Subscription;
 use crate::wire::FrameKind;
-use crate::words::{Generation, Identity, Mono, RoomCode, Seq, SessionId, SessionLimits};
+use crate::words::{Generation, Identity, Mono, Position, RoomCode, Seq, SessionId, SessionLimits};
 
 /// One session, with or without a connection.
 pub(crate) struct SessionCell {
@@ -35,9 +35,11 @@ pub(crate) struct SessionState {
     pub(crate) in_flight: usize,
     /// Rooms in the order they were entered.
     pub(crate) rooms: Vec<RoomSlot>,
+    /// Where it stood in rooms that it has not come back to yet.
+    pub(crate) left_off: Vec<LeftOff>,
     /// Joins and creations not yet decided.
     pub(crate) entering: usize,
-    /// Which room is served first; moves on with every pull.
+    /// Which room is served first: the one after that whose frame was taken last.
     pub(crate) turn: usize,
     pub(crate) next_slot: u32,
     /// Commands that wait for the policy.
@@ -81,10 +83,22 @@ pub(crate) struct RoomSlot {
     /// Versions of the signals the client has.
     pub(crate) seen: [u32; 2],
     pub(crate) last_gap: Option<Mono>,
+    /// When the connection will be woken for the next one.
+    pub(crate) gap_wait: Option<Mono>,
     /// It was told that the room is closed.
     pub(crate) closed_told: bool,
     /// It came in behind the backlog: a gap is no surprise.
     pub(crate) came_late: bool,
+}
+
+/// Where a session stood in a room when it lost its connection.
+#[derive(Clone)]
+pub(crate) struct LeftOff {
+    pub(crate) code: RoomCode,
+    /// The life, and the last event of it that the transport has taken.
+    pub(crate) position: Position,
+    /// Whether the `joined` of this stay was taken. If not, what the client remembers is of an earlier one.
+    pub(crate) shown: bool,
 }
 
 /// A `joined` that waits to be told.
@@ -116,6 +130,11 @@ pub(crate) enum Mark {
 }
 
 impl RoomSlot {
+    /// Whether the session is in the room, as far as it has been published.
+    pub(crate) fn is_open(&self) -> bool {
+        self.subscription.until().is_none()
+    }
+
     /// Whether everything that this slot will ever tell has been told.
     pub(crate) fn is_finished(&self) -> bool {
         self.opening.is_none()
@@ -143,6 +162,7 @@ impl SessionCell {
                 mailbox: VecDeque::new(),
                 in_flight: 0,
                 rooms: Vec::new(),
+                left_off: Vec::new(),
                 entering: 0,
                 turn: 0,
                 next_slot: 0,
@@ -161,6 +181,12 @@ impl SessionCell {
     /// The state, if `connection` is still the one this session is on.
     pub(crate) fn lock_for(&self, connection: &Arc<Connection>) -> Option<MutexGuard<'_, SessionState>> {
         Some(self.lock()).filter(|state| state.is_on(connection))
+    }
+
+    /// Whether its last connection was this one, and it has none now.
+    pub(crate) fn is_gone_since(&self, generation: Generation) -> bool {
+        let state = self.lock();
+        state.generation == generation && state.connection.is_none()
     }
 
     /// Puts an answer into the mailbox; one of an older connection is nobody's any more.
@@ -197,6 +223,7 @@ impl SessionState {
         let key = self.next_slot;
         self.next_slot = self.next_slot.wrapping_add(1);
         let from = subscription.from;
+        self.left_off.retain(|stay| stay.code != subscription.life.code);
         self.rooms.push(RoomSlot {
             key,
             subscription,
@@ -206,20 +233,23 @@ impl SessionState {
             opening_ahead: false,
             seen: [0; 2],
             last_gap: None,
+            gap_wait: None,
             closed_told: false,
             came_late,
         });
     }
 
-    /// The rooms it is in, or was when it lost its connection.
-    pub(crate) fn room_codes(&self) -> Vec<RoomCode> {
-        let mut codes: Vec<RoomCode> = Vec::with_capacity(self.rooms.len());
-        for slot in &self.rooms {
-            if !codes.contains(&slot.subscription.life.code) {
-                codes.push(slot.subscription.life.code.clone());
-            }
+    /// Keeps where it stands in its rooms and lets go of the rooms: a session may be without a connection for a day, and
+    /// is not to keep the backlogs of closed rooms for so long.
+    pub(crate) fn leave_off(&mut self) {
+        for slot in self.rooms.drain(..) {
+            let life = &slot.subscription.life;
+            let position = Position { epoch: life.epoch, seq: slot.cursor };
+            // Of two stays in one room the later counts.
+            self.left_off.retain(|stay| stay.code != life.code);
+            self.left_off.push(LeftOff { code: life.code.clone(), position, shown: slot.opening.is_none() });
         }
-        codes
+        self.rooms = Vec::new();
     }
 
     /// A frame has been taken by the transport: the one place where positions move.
@@ -268,7 +298,10 @@ impl SessionState {
         }
     }
 
+    /// The room of a frame that has been taken; the next one has its turn.
     fn slot(&mut self, key: u32) -> Option<&mut RoomSlot> {
-        self.rooms.iter_mut().find(|slot| slot.key == key)
+        let index = self.rooms.iter().position(|slot| slot.key == key)?;
+        self.turn = index + 1;
+        Some(&mut self.rooms[index])
     }
 }

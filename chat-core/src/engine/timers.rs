@@ -39,6 +39,11 @@ impl Timers {
         self.add(at, Sleeper::Connection(Arc::downgrade(connection)));
     }
 
+    /// The engine is gone: nobody is to be woken any more.
+    pub(crate) fn stop(&self) {
+        self.sooner.notify_one();
+    }
+
     fn add(&self, at: Mono, sleeper: Sleeper) {
         let is_soonest = {
             let mut queue = self.lock();

@@ -109,7 +109,10 @@ fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> FrameKind {
     push(out, &message.color);
     out.extend_from_slice(b",\"text\":");
     push(out, message.text);
-    if let Some(key) = message.key {
+    if message.text.is_empty() {
+        // Only what was taken back has no text.
+        out.extend_from_slice(b",\"redacted\":true");
+    } else if let Some(key) = message.key {
         out.extend_from_slice(b",\"key\":");
         push(out, key);
     }

@@ -24,7 +24,7 @@ pub struct Epoch(pub u64);
 #[serde(transparent)]
 pub struct MemberId(pub u32);
 
-/// Which attach of a session: 1 for its first connection, one more for each later one.
+/// Which attach of a session: a later connection of it has a higher one.
 ///
 /// What an older generation does late (a detach that arrives after the page has already reconnected) is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

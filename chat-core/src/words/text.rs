@@ -130,6 +130,11 @@ impl Body {
         Self::checked(text).map_err(|message| Reject::bad_field("text", message))
     }
 
+    /// What is left of a message that was taken back: nothing. Only a log holds such a text, in the place of the one it was.
+    pub fn scrubbed() -> Self {
+        Self(Arc::from(""))
+    }
+
     fn checked(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("text is empty");
