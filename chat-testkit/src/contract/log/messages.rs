@@ -1,0 +1,143 @@
+//! What a log knows of messages: paging back through them, taking their text away, and snapshots that save time.
+
+use chat_core::{Body, Epoch, Event, Offset, Recorded, Seq};
+
+use super::{code, open_life, read_all, tail_of};
+use crate::contract::Home;
+
+/// Going on before the first of a page gives the page before it.
+pub async fn messages_are_the_newest_before_a_number_oldest_first(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("NEWEST"));
+    let (mut scribe, mut tail) = open_life(&*log, &room, 1).await;
+    let mut said = Vec::new();
+    for size in [1, 4, 6] {
+        let batch = scribe.talk(size);
+        tail = log.append(&room, &tail, &batch).await.expect("the tail is the end");
+        said.extend(batch);
+    }
+    for page in [1, 3, 11, 100] {
+        let mut paged: Vec<Recorded> = Vec::new();
+        let mut before = Seq(u64::MAX);
+        loop {
+            let slice = log.messages(&room, Epoch(1), before, page).await.expect("the log can be read");
+            let Some(first) = slice.first() else {
+                break;
+            };
+            assert!(slice.len() <= page);
+            before = first.seq.expect("a message has a number");
+            paged.splice(0..0, slice);
+        }
+        assert_eq!(paged, said, "in pages of {page}");
+    }
+    let before_five = log.messages(&room, Epoch(1), Seq(5), 2).await;
+    assert_eq!(before_five, Ok(said[1..3].to_vec()), "5 itself is not before 5");
+    assert_eq!(log.messages(&room, Epoch(1), Seq(u64::MAX), 0).await, Ok(Vec::new()));
+    assert_eq!(log.messages(&room, Epoch(1), Seq(0), 5).await, Ok(Vec::new()));
+}
+
+/// Joins, leaves, topics and the rest are not, and do not count towards the maximum.
+pub async fn only_what_was_said_is_a_message(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("ONLY"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    let mut batch = scribe.talk(2);
+    batch.extend(scribe.every_kind());
+    log.append(&room, &tail, &batch).await.expect("the tail is the end");
+    let said: Vec<Recorded> = batch.into_iter().filter(|record| matches!(record.event, Event::Sent { .. })).collect();
+    assert_eq!(said.len(), 4);
+    assert_eq!(log.messages(&room, Epoch(1), Seq(u64::MAX), 4).await.as_deref(), Ok(&said[..]));
+    assert_eq!(log.messages(&room, Epoch(1), Seq(u64::MAX), 3).await.as_deref(), Ok(&said[1..]));
+}
+
+/// A reader of an old life is not shown the new one's.
+pub async fn another_life_has_no_messages(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("OTHER"));
+    assert_eq!(log.messages(&room, Epoch(1), Seq(10), 10).await, Ok(Vec::new()), "of a room nobody wrote");
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    log.append(&room, &tail, &scribe.talk(2)).await.expect("the tail is the end");
+    assert_eq!(log.messages(&room, Epoch(2), Seq(10), 10).await, Ok(Vec::new()));
+}
+
+/// Wherever it is read: in the log and among the messages; its number, time, author and key stay.
+pub async fn a_scrubbed_message_reads_empty_and_nothing_else_changes(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("SCRUB"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    let batch = vec![scribe.sent("before"), scribe.sent_keyed("secret", "k1"), scribe.sent("after")];
+    log.append(&room, &tail, &batch).await.expect("the tail is the end");
+    let mut expected = read_all(&*log, &room).await;
+    let secret = expected.iter_mut().find(|record| record.seq == Some(Seq(3))).expect("it was written");
+    let Event::Sent { text, .. } = &mut secret.event else { panic!("number 3 is a message") };
+    *text = Body::scrubbed();
+    for _ in 0..2 {
+        log.scrub(&room, Epoch(1), Seq(3)).await.expect("a message can be scrubbed, also twice");
+        assert_eq!(read_all(&*log, &room).await, expected);
+        assert_eq!(log.messages(&room, Epoch(1), Seq(100), 3).await.as_deref(), Ok(&expected[2..]));
+    }
+}
+
+/// Not in another life, not of a join, not past the end.
+pub async fn scrubbing_what_is_no_message_changes_nothing(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("NO-SCRUB"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    log.append(&room, &tail, &scribe.talk(2)).await.expect("the tail is the end");
+    let before = read_all(&*log, &room).await;
+    for (epoch, seq) in [(2, 2), (1, 1), (1, 0), (1, 4)] {
+        log.scrub(&room, Epoch(epoch), Seq(seq)).await.expect("scrubbing nothing is no error");
+    }
+    log.scrub(&code("NOBODY"), Epoch(1), Seq(2)).await.expect("scrubbing nothing is no error");
+    assert_eq!(read_all(&*log, &room).await, before);
+}
+
+/// Neither moves the end: the owner appends after the tail it got from its last append.
+pub async fn a_tail_outlives_scrubs_and_snapshots(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("OUTLIVE"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    let tail = log.append(&room, &tail, &scribe.talk(3)).await.expect("the tail is the end");
+    log.scrub(&room, Epoch(1), Seq(2)).await.expect("a message can be scrubbed");
+    log.save_snapshot(&room, Epoch(1), tail.offset, b"snapshot").await.expect("a snapshot can be saved");
+    assert_eq!(tail_of(&*log, &room).await, tail);
+    log.append(&room, &tail, &scribe.talk(1)).await.expect("the tail is still the end");
+}
+
+/// Whatever its bytes, also none, also many.
+pub async fn a_snapshot_is_loaded_as_it_was_saved(mut home: impl Home) {
+    let log = home.open().await;
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let snapshots = [every_byte, Vec::new(), vec![0; 1 << 20]];
+    for (number, snapshot) in snapshots.into_iter().enumerate() {
+        let room = code(&format!("SNAPSHOT-{number}"));
+        open_life(&*log, &room, 1).await;
+        assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(None), "none was saved yet");
+        log.save_snapshot(&room, Epoch(1), Offset(2), &snapshot).await.expect("a snapshot can be saved");
+        let loaded = log.load_snapshot(&room, Epoch(1)).await;
+        assert!(loaded == Ok(Some((Offset(2), snapshot))), "snapshot {number} is loaded as it was saved");
+    }
+}
+
+/// The records it includes stay.
+pub async fn a_newer_snapshot_takes_the_place_of_an_older(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("NEWER"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    log.save_snapshot(&room, Epoch(1), Offset(2), b"older, and longer").await.expect("a snapshot can be saved");
+    log.append(&room, &tail, &scribe.talk(3)).await.expect("the tail is the end");
+    log.save_snapshot(&room, Epoch(1), Offset(4), b"newer").await.expect("a snapshot can be saved");
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((Offset(4), b"newer".to_vec()))));
+    assert_eq!(read_all(&*log, &room).await.len(), 5);
+}
+
+/// Saved or asked for; one of a deleted life does not come back with the next.
+pub async fn a_snapshot_of_another_life_is_ignored(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("EPOCHS"));
+    log.save_snapshot(&room, Epoch(1), Offset(1), b"of nobody").await.expect("an ignored snapshot is no error");
+    open_life(&*log, &room, 1).await;
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(None));
+    log.save_snapshot(&room, Epoch(1), Offset(2), b"of the first").await.expect("a snapshot can be saved");
+    log.save_snapshot(&room, Epoch(2), Offset(2), b"of another").await.expect("an ignored snapshot is no error");
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((Offset(2), b"of the first".to_vec()))));
+    assert_eq!(log.load_snapshot(&room, Epoch(2)).await, Ok(None));
+
+    log.delete(&room, Epoch(1)).await.expect("a life can be deleted");
+    open_life(&*log, &room, 2).await;
+    log.save_snapshot(&room, Epoch(1), Offset(2), b"too late").await.expect("an ignored snapshot is no error");
+    assert_eq!(log.load_snapshot(&room, Epoch(2)).await, Ok(None));
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(None));
+}

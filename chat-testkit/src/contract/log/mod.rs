@@ -1,0 +1,102 @@
+//! The contract of the `Log` port. Run it with [`log_contract!`](crate::log_contract), or call single behaviours.
+//!
+//! Every record in it is legal: a life begins with its creation, offsets and told numbers have no holes.
+
+mod append;
+mod lives;
+mod messages;
+mod read;
+
+pub use append::*;
+pub use lives::*;
+pub use messages::*;
+pub use read::*;
+
+use chat_core::{Epoch, Log, Offset, Recorded, RoomCode, Tail};
+
+use crate::records::Scribe;
+
+/// Makes one test of each behaviour of the `Log` port.
+///
+/// The argument makes a new, empty [`Home`](crate::contract::Home) for each test.
+///
+/// ```
+/// # mod memory_log {
+/// use std::sync::Arc;
+///
+/// chat_testkit::log_contract!(|| Arc::new(chat_testkit::logs::MemoryLog::new()));
+/// # }
+/// ```
+#[macro_export]
+macro_rules! log_contract {
+    ($make:expr) => {
+        $crate::log_contract! { @tests $make;
+            an_appended_batch_is_read_back_verbatim,
+            batches_follow_one_another,
+            a_reader_never_sees_a_part_of_a_batch,
+            an_append_after_a_stale_tail_conflicts_and_writes_nothing,
+            an_append_after_a_tail_that_is_not_there_conflicts,
+            of_concurrent_appends_after_one_tail_exactly_one_wins,
+            a_large_batch_is_kept_whole,
+            rooms_do_not_mix,
+            a_room_nobody_wrote_is_an_empty_stretch_with_an_empty_tail,
+            a_read_is_cut_at_its_maximum_and_still_names_the_end,
+            reading_page_by_page_gives_everything_once,
+            a_read_from_the_end_is_empty_and_names_the_end,
+            an_append_may_follow_the_tail_of_a_read,
+            rooms_are_listed_by_code_page_by_page,
+            the_first_append_claims_the_code,
+            a_second_life_is_refused_while_the_first_lives,
+            of_concurrent_claims_exactly_one_wins,
+            a_deleted_life_is_gone_and_its_code_is_free,
+            deleting_another_life_changes_nothing,
+            an_append_to_a_deleted_life_conflicts,
+            a_new_life_holds_nothing_of_the_old,
+            what_was_written_is_there_after_reopening,
+            what_was_deleted_stays_deleted_after_reopening,
+            messages_are_the_newest_before_a_number_oldest_first,
+            only_what_was_said_is_a_message,
+            another_life_has_no_messages,
+            a_scrubbed_message_reads_empty_and_nothing_else_changes,
+            scrubbing_what_is_no_message_changes_nothing,
+            a_tail_outlives_scrubs_and_snapshots,
+            a_snapshot_is_loaded_as_it_was_saved,
+            a_newer_snapshot_takes_the_place_of_an_older,
+            a_snapshot_of_another_life_is_ignored,
+        }
+
+        #[test]
+        fn any_text_is_read_back_as_it_was_written() {
+            $crate::contract::log::any_text_is_read_back_as_it_was_written($make);
+        }
+    };
+    (@tests $make:expr; $($behaviour:ident),* $(,)?) => {$(
+        #[test]
+        fn $behaviour() {
+            $crate::contract::run($crate::contract::log::$behaviour(($make)()));
+        }
+    )*};
+}
+
+/// A code that one behaviour uses.
+fn code(text: &str) -> RoomCode {
+    RoomCode::parse(text).expect("a valid code")
+}
+
+/// A life with its opening appended.
+async fn open_life(log: &dyn Log, room: &RoomCode, epoch: u64) -> (Scribe, Tail) {
+    let mut scribe = Scribe::new(Epoch(epoch));
+    let opening = scribe.opening();
+    let tail = log.append(room, &Tail::default(), &opening).await.expect("a free code can be claimed");
+    (scribe, tail)
+}
+
+/// Everything the log holds of a room.
+async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Recorded> {
+    log.read(room, Offset(0), usize::MAX).await.expect("the log can be read").records
+}
+
+/// Where the log of a room ends.
+async fn tail_of(log: &dyn Log, room: &RoomCode) -> Tail {
+    log.read(room, Offset(0), 0).await.expect("the log can be read").tail
+}

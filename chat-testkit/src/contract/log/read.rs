@@ -1,0 +1,102 @@
+//! What a read finds: a stretch without holes, and always the true end.
+
+use chat_core::{Epoch, Offset, RoomCode, Stretch, Tail};
+
+use super::{code, open_life, read_all, tail_of};
+use crate::contract::Home;
+
+/// Also a page of it, and its messages.
+pub async fn a_room_nobody_wrote_is_an_empty_stretch_with_an_empty_tail(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("NOBODY"));
+    for (after, max) in [(0, usize::MAX), (0, 0), (5, 1)] {
+        let stretch = log.read(&room, Offset(after), max).await.expect("a room nobody wrote is no error");
+        assert_eq!(stretch, Stretch { records: Vec::new(), tail: Tail::default() });
+    }
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(None));
+    assert_eq!(log.rooms(None, usize::MAX).await, Ok(Vec::new()));
+}
+
+/// The end is the end of the log, not of the page.
+pub async fn a_read_is_cut_at_its_maximum_and_still_names_the_end(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("CUT"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    let tail = log.append(&room, &tail, &scribe.talk(10)).await.expect("the tail is the end");
+    let whole = read_all(&*log, &room).await;
+    for max in [0, 1, 5, 12, 13] {
+        let stretch = log.read(&room, Offset(0), max).await.expect("the log can be read");
+        assert_eq!(stretch.records, whole[..max.min(12)], "at most {max}");
+        assert_eq!(stretch.tail, tail, "at most {max}");
+    }
+}
+
+/// Each page begins after the last record of the one before, wherever batches ended.
+pub async fn reading_page_by_page_gives_everything_once(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("PAGES"));
+    let (mut scribe, mut tail) = open_life(&*log, &room, 1).await;
+    for size in [1, 5, 9, 2] {
+        tail = log.append(&room, &tail, &scribe.talk(size)).await.expect("the tail is the end");
+    }
+    let whole = read_all(&*log, &room).await;
+    assert!(whole.iter().map(|record| record.offset.0).eq(1..=tail.offset.0), "offsets have no holes");
+    for page in [1, 2, 7, 100] {
+        let mut read = Vec::new();
+        let mut after = Offset(0);
+        loop {
+            let stretch = log.read(&room, after, page).await.expect("the log can be read");
+            let Some(last) = stretch.records.last() else {
+                break;
+            };
+            after = last.offset;
+            read.extend(stretch.records);
+        }
+        assert_eq!(read, whole, "in pages of {page}");
+    }
+}
+
+/// From the end itself, and from past it.
+pub async fn a_read_from_the_end_is_empty_and_names_the_end(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("END"));
+    let (_, tail) = open_life(&*log, &room, 1).await;
+    for after in [tail.offset, tail.offset.next(), Offset(1 << 40)] {
+        let stretch = log.read(&room, after, 10).await.expect("a read from the end is no error");
+        assert_eq!(stretch, Stretch { records: Vec::new(), tail: tail.clone() });
+    }
+}
+
+/// A server that has just started knows nothing but what it reads; from there it goes on.
+pub async fn an_append_may_follow_the_tail_of_a_read(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("GO-ON"));
+    let (mut scribe, appended) = open_life(&*log, &room, 1).await;
+    for _ in 0..3 {
+        let read = tail_of(&*log, &room).await;
+        log.append(&room, &read, &scribe.talk(2)).await.expect("the tail that was read is the end");
+    }
+    assert_ne!(tail_of(&*log, &room).await, appended);
+    assert_eq!(read_all(&*log, &room).await.len(), 8);
+}
+
+/// In the order of their letters, each once; a deleted one is not among them.
+pub async fn rooms_are_listed_by_code_page_by_page(mut home: impl Home) {
+    let log = home.open().await;
+    let mut codes: Vec<RoomCode> = ["ZOO", "A-1", "A01", "ABC", "ABCD", "999", "MIDDLE-OF-NOWHERE"].map(code).into();
+    for (number, room) in codes.iter().enumerate() {
+        open_life(&*log, room, number as u64 + 1).await;
+    }
+    log.delete(&code("MIDDLE-OF-NOWHERE"), Epoch(7)).await.expect("a life can be deleted");
+    codes.pop();
+    codes.sort();
+    for page in [1, 2, 6, 100] {
+        let mut listed: Vec<RoomCode> = Vec::new();
+        loop {
+            let rooms = log.rooms(listed.last(), page).await.expect("the rooms can be listed");
+            assert!(rooms.len() <= page);
+            if rooms.is_empty() {
+                break;
+            }
+            listed.extend(rooms);
+        }
+        assert_eq!(listed, codes, "in pages of {page}");
+    }
+    let after_none_of_them = log.rooms(Some(&code("AAA")), 1).await;
+    assert_eq!(after_none_of_them, Ok(vec![code("ABC")]), "a page begins after a code, held or not");
+}

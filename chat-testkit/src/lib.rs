@@ -1,0 +1,13 @@
+//! A test kit for everyone who builds on `chat-core`: what a room should do, and worlds in which things go wrong.
+//!
+//! - [`model`]: a slow, obvious room to compare the real one with.
+//! - [`strategies`]: proptest strategies for words, commands and whole runs of a room.
+//! - [`logs`]: a log in memory, and a wrapper that makes any log fail on demand.
+//! - [`contract`]: what every implementation of a port must do, as tests to run over it.
+//! - [`records`]: legal records to fill a log with.
+
+pub mod contract;
+pub mod logs;
+pub mod model;
+pub mod records;
+pub mod strategies;

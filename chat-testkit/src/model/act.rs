@@ -1,0 +1,240 @@
+//! What members, the host and time may do, and what follows.
+
+use std::time::Duration;
+
+use chat_core::room::{Actor, Answer, Budget, Caller, Decision, Input, Note, Repeated};
+use chat_core::{
+    Body, CloseCause, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Recorded, RejectCode, Role,
+    Scope, Seq, Topic, TypingState,
+};
+
+use super::facts::Person;
+use super::presence::Due;
+use super::{Model, Refusal, Told, enter, facts};
+
+pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
+    if let Input::Create { by, nick, epoch, salt } = input {
+        return enter::create(model, now, by, nick, *epoch, *salt);
+    }
+    if model.epoch().is_none() {
+        return Err(refusal(RejectCode::RoomNotFound, None));
+    }
+    match input {
+        Input::Create { .. } => unreachable!("answered above"),
+        Input::Join { by, nick, history, after } => enter::join(model, now, by, nick, *history, *after),
+        Input::Attach { by, after } => enter::attach(model, by, *after),
+        Input::Send { by, text, as_sent, key, budget } => {
+            send(model, now, by, text, as_sent.as_ref().unwrap_or(text), key.as_ref(), *budget)
+        }
+        Input::Leave { by } => leave(model, now, by),
+        Input::History { by, before, limit } => {
+            member(model, by)?;
+            Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit))))
+        }
+        Input::Members { by, after, limit } => {
+            member(model, by)?;
+            Ok(members(model, *after, *limit))
+        }
+        Input::Typing { by, state } => {
+            let note = Note::Typing { member: member(model, by)?.id, state: *state };
+            Ok(decision(Vec::new(), Some(note), Answer::Nothing))
+        }
+        Input::Redact { by, seq } => redact(model, now, by, *seq),
+        Input::Kick { by, member } => put_out(model, now, by, *member, None),
+        Input::Ban { by, member } => {
+            let scope = model.member(*member).map(|person| person.scope);
+            put_out(model, now, by, *member, scope)
+        }
+        Input::SetTopic { by, topic } => set_topic(model, now, by, topic),
+        Input::Close { cause } => {
+            let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: *cause }, None);
+            Ok(decision(vec![closed], None, Answer::Done { seq: model.head() }))
+        }
+        Input::Elapsed => Ok(elapsed(model, now)),
+    }
+}
+
+fn send(
+    model: &Model,
+    now: Now,
+    by: &Caller,
+    text: &Body,
+    as_sent: &Body,
+    key: Option<&Key>,
+    budget: Budget,
+) -> Result<Decision, Refusal> {
+    let limits = &model.limits;
+    let sender = member(model, by)?;
+    if text.as_str().chars().count() > limits.message_chars_max {
+        return Err(refusal(RejectCode::TooLong, Some("text")));
+    }
+    let keys = facts::keys(&model.facts_as_sent(), limits.keys_per_scope_max, limits.keys_max);
+    if let Some(known) = keys.iter().find(|known| known.scope == sender.scope && Some(&known.key) == key) {
+        if known.as_sent != *as_sent {
+            return Err(refusal(RejectCode::KeyConflict, Some("key")));
+        }
+        let answer = Answer::Sent { seq: known.seq, at: known.at, repeated: Repeated::Retry };
+        return Ok(decision(Vec::new(), None, answer));
+    }
+    if let Budget::Exhausted { retry_after } = budget {
+        return Err(Refusal { retry_after: Some(retry_after), ..refusal(RejectCode::RateLimited, None) });
+    }
+    let event = Event::Sent {
+        nick: sender.nick,
+        color: sender.color,
+        text: text.clone(),
+        keyed: key.map(|key| Keyed { key: key.clone(), digest: Digest(0) }),
+    };
+    let sent = model.clone().add(now, Told::Yes, Some(sender.id), event, Some(as_sent.clone()));
+    let was_typing = model.presence().typing.iter().any(|(member, _)| *member == sender.id);
+    let note = was_typing.then_some(Note::Typing { member: sender.id, state: TypingState::Off });
+    let answer = Answer::Sent { seq: seq_of(&sent), at: sent.at, repeated: Repeated::First };
+    Ok(decision(vec![sent], note, answer))
+}
+
+fn leave(model: &Model, now: Now, by: &Caller) -> Result<Decision, Refusal> {
+    let leaver = member(model, by)?;
+    let event = Event::Left { nick: leaver.nick, reason: LeaveReason::Left };
+    let mut then = model.clone();
+    let left = then.add(now, Told::from(model.notices()), Some(leaver.id), event, None);
+    let answer = Answer::Left { seq: left.seq.unwrap_or(model.head()) };
+    let mut records = vec![left];
+    records.extend(consequences(&mut then, now));
+    Ok(decision(records, time_for_the_empty(&then), answer))
+}
+
+/// A kick; with a scope, a ban.
+fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Scope>) -> Result<Decision, Refusal> {
+    let actor = acting(model, by)?;
+    let is_owner = actor.as_ref().is_none_or(|person| person.role == Role::Owner);
+    if !is_owner {
+        return Err(refusal(RejectCode::Forbidden, None));
+    }
+    if actor.as_ref().is_some_and(|person| person.id == target) {
+        return Err(refusal(RejectCode::BadField, Some("member")));
+    }
+    let Some(person) = model.member(target) else {
+        return Err(refusal(RejectCode::MemberNotFound, None));
+    };
+    let by = actor.map(|person| person.id);
+    let mut then = model.clone();
+    let mut records = Vec::new();
+    records.extend(ban.map(|scope| then.add(now, Told::No, by, Event::Banned { scope }, None)));
+    let kicked = then.add(now, Told::Yes, by, Event::Kicked { member: target, nick: person.nick }, None);
+    let answer = Answer::Done { seq: seq_of(&kicked) };
+    records.push(kicked);
+    records.extend(consequences(&mut then, now));
+    Ok(decision(records, time_for_the_empty(&then), answer))
+}
+
+/// What follows by itself once somebody is gone: an owner, notices, an end.
+fn consequences(then: &mut Model, now: Now) -> Vec<Recorded> {
+    let mut records = Vec::new();
+    let members = then.members();
+    if let Some(oldest) = members.first()
+        && members.iter().all(|person| person.role != Role::Owner)
+    {
+        let event = Event::RoleChanged { member: oldest.id, role: Role::Owner };
+        records.push(then.add(now, Told::Yes, None, event, None));
+    }
+    let few = then.limits.notices_members_max * then.limits.notices_resume_percent / 100;
+    if then.notices() == Notices::Counted && members.len() <= few {
+        records.push(then.add(now, Told::Yes, None, Event::NoticesChanged { notices: Notices::Told }, None));
+    }
+    if members.is_empty() && then.limits.empty_linger == Duration::ZERO {
+        records.push(then.add(now, Told::No, None, Event::Closed { cause: CloseCause::Empty }, None));
+    }
+    records
+}
+
+/// A record does not say what a monotonic clock shows, so a room that is left empty has to be told.
+fn time_for_the_empty(then: &Model) -> Option<Note> {
+    (then.epoch().is_some() && then.members().is_empty()).then_some(Note::Elapsed)
+}
+
+fn redact(model: &Model, now: Now, by: &Actor, target: Seq) -> Result<Decision, Refusal> {
+    let actor = acting(model, by)?;
+    let messages = facts::messages(&model.facts());
+    let marks = model.marks();
+    let Some(message) = messages.iter().find(|message| message.seq == target && marks.contains(&target)) else {
+        return Err(refusal(RejectCode::MessageNotFound, None));
+    };
+    let may = actor.as_ref().is_none_or(|person| person.role == Role::Owner || message.by == Some(person.id));
+    if !may {
+        return Err(refusal(RejectCode::Forbidden, None));
+    }
+    if message.redacted {
+        return Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() }));
+    }
+    Ok(done(model, now, actor, Event::Redacted { target }))
+}
+
+fn set_topic(model: &Model, now: Now, by: &Actor, topic: &Topic) -> Result<Decision, Refusal> {
+    let actor = acting(model, by)?;
+    if actor.as_ref().is_some_and(|person| person.role != Role::Owner) {
+        return Err(refusal(RejectCode::Forbidden, None));
+    }
+    if model.topic() == *topic {
+        return Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() }));
+    }
+    Ok(done(model, now, actor, Event::TopicChanged { topic: topic.clone() }))
+}
+
+fn members(model: &Model, after: Option<MemberId>, limit: Option<u32>) -> Decision {
+    let all: Vec<MemberId> = model.members().into_iter().map(|person| person.id).collect();
+    let most = model.limits.members_page_max;
+    let size = limit.map_or(most, |limit| limit as usize).min(most);
+    let page = all.iter().copied().filter(|id| after.is_none_or(|after| *id > after)).take(size).collect();
+    decision(Vec::new(), None, Answer::Members { page, total: all.len() })
+}
+
+fn elapsed(model: &Model, now: Now) -> Decision {
+    let mut due = model.presence().deadlines(&model.limits);
+    due.retain(|(when, _)| *when <= now.mono);
+    let grace = due.iter().filter(|(_, what)| matches!(what, Due::Grace(_))).min();
+    if let Some((_, Due::Grace(member))) = grace {
+        let person = model.member(*member).expect("only a member has a grace");
+        let event = Event::Left { nick: person.nick, reason: LeaveReason::Timeout };
+        let mut then = model.clone();
+        let mut records = vec![then.add(now, Told::from(model.notices()), Some(*member), event, None)];
+        records.extend(consequences(&mut then, now));
+        return decision(records, time_for_the_empty(&then), Answer::Nothing);
+    }
+    if due.iter().any(|(_, what)| *what == Due::Linger) {
+        let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: CloseCause::Empty }, None);
+        return decision(vec![closed], None, Answer::Nothing);
+    }
+    let typing = due.iter().any(|(_, what)| *what == Due::Typing);
+    decision(Vec::new(), typing.then_some(Note::Elapsed), Answer::Nothing)
+}
+
+fn done(model: &Model, now: Now, actor: Option<Person>, event: Event) -> Decision {
+    let record = model.clone().add(now, Told::Yes, actor.map(|person| person.id), event, None);
+    let seq = seq_of(&record);
+    decision(vec![record], None, Answer::Done { seq })
+}
+
+/// The member who asks.
+fn member(model: &Model, by: &Caller) -> Result<Person, Refusal> {
+    model.member_of(by).ok_or(refusal(RejectCode::NotMember, None))
+}
+
+/// The member who moderates; `None` for the host.
+fn acting(model: &Model, by: &Actor) -> Result<Option<Person>, Refusal> {
+    match by {
+        Actor::Member(caller) => member(model, caller).map(Some),
+        Actor::Host => Ok(None),
+    }
+}
+
+pub(super) fn decision(records: Vec<Recorded>, note: Option<Note>, answer: Answer) -> Decision {
+    Decision { records: records.into_iter().collect(), note, answer }
+}
+
+pub(super) fn refusal(code: RejectCode, field: Option<&'static str>) -> Refusal {
+    Refusal { code, field, retry_after: None }
+}
+
+fn seq_of(told: &Recorded) -> Seq {
+    told.seq.expect("what is told has a number")
+}

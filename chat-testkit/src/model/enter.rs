@@ -1,0 +1,145 @@
+//! Coming in: to begin a life, to join it, to attach to a membership one has.
+
+use std::collections::BTreeMap;
+
+use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, More, Note};
+use chat_core::{Color, Epoch, Event, MemberId, Nick, Notices, Now, Position, RejectCode, Role, Seq};
+
+use super::act::{decision, refusal};
+use super::facts::{self, Person};
+use super::{Model, Refusal, Told};
+
+pub(super) fn create(
+    model: &Model,
+    now: Now,
+    by: &Caller,
+    nick: &Nick,
+    epoch: Epoch,
+    salt: u64,
+) -> Result<Decision, Refusal> {
+    if model.epoch().is_some() {
+        return Err(refusal(RejectCode::NameTaken, None));
+    }
+    let mut then = model.clone();
+    let created = then.add(now, Told::No, None, Event::Created { epoch, salt }, None);
+    let joined = then.add(now, Told::Yes, Some(MemberId(1)), join_of(by, nick, Color(0), Role::Owner), None);
+    let entered = Entered { member: MemberId(1), from: Seq(1), entry: Entry::Joined, history: HistorySlice::default() };
+    Ok(decision(vec![created, joined], Some(attached(by, MemberId(1))), Answer::Entered(entered)))
+}
+
+pub(super) fn join(
+    model: &Model,
+    now: Now,
+    by: &Caller,
+    nick: &Nick,
+    history: Option<u32>,
+    after: Option<Position>,
+) -> Result<Decision, Refusal> {
+    let limits = &model.limits;
+    let facts = model.facts();
+    let (members, former) = facts::people(&facts, limits.former_max);
+    if facts::bans(&facts, limits.bans_max).contains(&by.scope()) {
+        return Err(refusal(RejectCode::Banned, None));
+    }
+    let seat = model.presence().seats.into_iter().find(|seat| seat.session == by.session);
+    if seat.as_ref().is_some_and(|seat| seat.attached && seat.generation == by.generation) {
+        return Err(refusal(RejectCode::AlreadyMember, None));
+    }
+    if let Some(person) = members.iter().find(|person| person.scope == by.scope()) {
+        return come_back(model, by, person, history, after);
+    }
+    if seat.is_some_and(|seat| seat.generation > by.generation) {
+        return Err(refusal(RejectCode::NotMember, None));
+    }
+    if members.iter().any(|person| person.nick_key == nick.key()) {
+        return Err(refusal(RejectCode::NickTaken, Some("nick")));
+    }
+    if members.len() >= limits.members_max {
+        return Err(refusal(RejectCode::RoomFull, None));
+    }
+
+    let id = MemberId(facts::joins(&facts) + 1);
+    let mut then = model.clone();
+    let told = Told::from(model.notices());
+    let role = if members.is_empty() { Role::Owner } else { Role::Member };
+    let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, least_used(&members), role), None)];
+    let own_join = then.head();
+    if model.notices() == Notices::Told && then.members().len() > limits.notices_members_max {
+        let event = Event::NoticesChanged { notices: Notices::Counted };
+        records.push(then.add(now, Told::Yes, None, event, None));
+    }
+
+    let place = facts::place_of(&former, &by.scope());
+    let (from, history) = match (place, after.filter(|after| Some(after.epoch) == model.epoch())) {
+        (Some(joined), Some(after)) => (after.seq.clamp(joined, model.head()), HistorySlice::default()),
+        _ => (own_join, slice(model, None, history)),
+    };
+    let entered = Entered { member: id, from, entry: Entry::Joined, history };
+    Ok(decision(records, Some(attached(by, id)), Answer::Entered(entered)))
+}
+
+pub(super) fn attach(model: &Model, by: &Caller, after: Option<Position>) -> Result<Decision, Refusal> {
+    let members = model.members();
+    let person = members.iter().find(|person| person.scope == by.scope());
+    come_back(model, by, person.ok_or(refusal(RejectCode::NotMember, None))?, None, after)
+}
+
+/// One more session of a member, or the same one again.
+fn come_back(
+    model: &Model,
+    by: &Caller,
+    person: &Person,
+    history: Option<u32>,
+    after: Option<Position>,
+) -> Result<Decision, Refusal> {
+    let seats = model.presence().seats;
+    if seats.iter().any(|seat| seat.session == by.session && seat.generation > by.generation) {
+        return Err(refusal(RejectCode::NotMember, None));
+    }
+    let others = seats.iter().filter(|seat| seat.member == person.id && seat.attached && seat.session != by.session);
+    if others.count() >= model.limits.attachments_max {
+        return Err(refusal(RejectCode::TooManyAttachments, None));
+    }
+    let (from, history) = match after.filter(|after| Some(after.epoch) == model.epoch()) {
+        Some(after) => (after.seq.clamp(person.joined, model.head()), HistorySlice::default()),
+        None => (model.head(), slice(model, None, history)),
+    };
+    let entered = Entered { member: person.id, from, entry: Entry::Attached, history };
+    Ok(decision(Vec::new(), Some(attached(by, person.id)), Answer::Entered(entered)))
+}
+
+/// The last messages before `before`, as far as the room remembers them; and how many more a log may have.
+pub(super) fn slice(model: &Model, before: Option<Seq>, limit: Option<u32>) -> HistorySlice {
+    let wanted = limit.map_or(model.limits.history_default, |limit| limit as usize).min(model.limits.history_max);
+    let before = before.unwrap_or(Seq(u64::MAX)).min(model.head().next());
+    let messages: Vec<Seq> = facts::messages(&model.facts()).into_iter().map(|message| message.seq).collect();
+    let marks = model.marks();
+    let named: Vec<Seq> = marks.iter().rev().copied().filter(|seq| *seq < before).take(wanted).collect();
+    let seqs: Vec<Seq> = named.into_iter().rev().collect();
+    let ends = seqs.first().copied().unwrap_or(before);
+    let more = messages.iter().any(|seq| *seq < ends);
+    let forgotten = messages.len() - marks.len();
+    HistorySlice {
+        wanted: if more { (wanted - seqs.len()).min(forgotten) } else { 0 },
+        before: ends,
+        more: if more { More::Yes } else { More::No },
+        seqs,
+    }
+}
+
+fn attached(by: &Caller, member: MemberId) -> Note {
+    Note::Attached { session: by.session, generation: by.generation, member }
+}
+
+fn join_of(by: &Caller, nick: &Nick, color: Color, role: Role) -> Event {
+    Event::Joined { nick: nick.clone(), nick_key: nick.key(), color, role, scope: by.scope() }
+}
+
+/// The colour that the fewest members have; of those the first.
+fn least_used(members: &[Person]) -> Color {
+    let mut uses: BTreeMap<Color, usize> = (0..Color::COUNT as u8).map(|index| (Color(index), 0)).collect();
+    for person in members {
+        *uses.entry(person.color).or_default() += 1;
+    }
+    uses.into_iter().min_by_key(|(color, uses)| (*uses, *color)).map(|(color, _)| color).expect("there are colours")
+}

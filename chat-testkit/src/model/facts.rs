@@ -1,0 +1,167 @@
+//! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
+
+use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Recorded, Role, Scope, Seq, Wall};
+
+use super::{Fact, Line, What};
+
+/// A member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Their number.
+    pub id: MemberId,
+    /// The name shown.
+    pub nick: Nick,
+    /// What the name looks like.
+    pub nick_key: NickKey,
+    /// Their colour.
+    pub color: Color,
+    /// What they may do.
+    pub role: Role,
+    /// Who they are to the room.
+    pub scope: Scope,
+    /// Where what they may see begins: with their join, or with an earlier one where the room remembers it.
+    pub joined: Seq,
+    /// When this membership began.
+    pub since: Wall,
+}
+
+/// Somebody who left and may come back to their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Former {
+    pub(super) scope: Scope,
+    pub(super) joined: Seq,
+}
+
+/// A message, as far as the rules care.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) seq: Seq,
+    pub(super) by: Option<MemberId>,
+    pub(super) redacted: bool,
+}
+
+/// A message that had a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeyedMessage {
+    pub(super) scope: Scope,
+    pub(super) key: Key,
+    pub(super) as_sent: Body,
+    pub(super) seq: Seq,
+    pub(super) at: Wall,
+}
+
+/// The facts that these lines leave standing.
+pub(super) fn of_chapter(lines: &[Line]) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for line in lines {
+        match &line.what {
+            What::Fact { record, as_sent } => facts.push((record.clone(), as_sent.clone())),
+            What::Lost(records) => facts.truncate(facts.len().saturating_sub(*records)),
+            What::Note(_) | What::Restarted => {}
+        }
+    }
+    facts
+}
+
+/// Everybody who has joined and not left since, in the order of their numbers; and those who left by themselves or timed
+/// out, the longest gone first, at most `former_max`.
+pub(super) fn people(facts: &[Recorded], former_max: usize) -> (Vec<Person>, Vec<Former>) {
+    let mut members: Vec<Person> = Vec::new();
+    let mut former: Vec<Former> = Vec::new();
+    let mut head = Seq(0);
+    for record in facts {
+        head = record.seq.unwrap_or(head);
+        match &record.event {
+            Event::Joined { nick, nick_key, color, role, scope } => {
+                members.push(Person {
+                    id: record.by.expect("a join is somebody's"),
+                    nick: nick.clone(),
+                    nick_key: nick_key.clone(),
+                    color: *color,
+                    role: *role,
+                    scope: scope.clone(),
+                    joined: place_of(&former, scope).unwrap_or(head),
+                    since: record.at,
+                });
+                former.retain(|gone| gone.scope != *scope);
+            }
+            Event::Left { .. } => {
+                let left = members.iter().find(|person| Some(person.id) == record.by).expect("a member left");
+                former.push(Former { scope: left.scope.clone(), joined: left.joined });
+                members.retain(|person| Some(person.id) != record.by);
+            }
+            Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
+            Event::Banned { scope } => former.retain(|gone| gone.scope != *scope),
+            Event::RoleChanged { member, role } => {
+                for person in members.iter_mut().filter(|person| person.id == *member) {
+                    person.role = *role;
+                }
+            }
+            _ => {}
+        }
+        if former.len() > former_max {
+            former.remove(0);
+        }
+    }
+    (members, former)
+}
+
+/// Where somebody may go on who left, if they are remembered.
+pub(super) fn place_of(former: &[Former], scope: &Scope) -> Option<Seq> {
+    former.iter().find(|gone| gone.scope == *scope).map(|gone| gone.joined)
+}
+
+/// How many have ever joined; the last one's number.
+pub(super) fn joins(facts: &[Recorded]) -> u32 {
+    facts.iter().filter(|record| matches!(record.event, Event::Joined { .. })).count() as u32
+}
+
+/// Those who are kept out: the last `max` that were banned.
+pub(super) fn bans(facts: &[Recorded], max: usize) -> Vec<Scope> {
+    let banned = facts.iter().rev().filter_map(|record| match &record.event {
+        Event::Banned { scope } => Some(scope.clone()),
+        _ => None,
+    });
+    banned.take(max).collect()
+}
+
+/// Everything that was said, oldest first.
+pub(super) fn messages(facts: &[Recorded]) -> Vec<Message> {
+    let redacted = |seq: Seq| facts.iter().any(|record| record.event == Event::Redacted { target: seq });
+    let said = facts.iter().filter(|record| matches!(record.event, Event::Sent { .. }));
+    said.map(|record| {
+        let seq = record.seq.expect("a message is told");
+        Message { seq, by: record.by, redacted: redacted(seq) }
+    })
+    .collect()
+}
+
+/// The keys that are still remembered: the newest ones, but of one scope and in all only so many.
+pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
+    let mut kept: Vec<KeyedMessage> = Vec::new();
+    for (number, (record, as_sent)) in facts.iter().enumerate().rev() {
+        let Event::Sent { keyed: Some(keyed), .. } = &record.event else {
+            continue;
+        };
+        let scope = scope_of(&facts[..number], record.by);
+        if kept.len() < max && kept.iter().filter(|other| other.scope == scope).count() < per_scope_max {
+            kept.push(KeyedMessage {
+                scope,
+                key: keyed.key.clone(),
+                as_sent: as_sent.clone().expect("a message was sent"),
+                seq: record.seq.expect("a message is told"),
+                at: record.at,
+            });
+        }
+    }
+    kept
+}
+
+/// Who somebody is to the room: their join says it.
+fn scope_of(facts: &[Fact], member: Option<MemberId>) -> Scope {
+    let scope = facts.iter().find_map(|(record, _)| match &record.event {
+        Event::Joined { scope, .. } if record.by == member => Some(scope.clone()),
+        _ => None,
+    });
+    scope.expect("who says something has joined")
+}

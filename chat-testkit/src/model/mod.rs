@@ -1,0 +1,286 @@
+//! A slow, obvious room to compare the real one with.
+//!
+//! It keeps a diary and nothing else: every fact and every note, in order, with the moment it came. Each question (who
+//! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
+//! nothing can be forgotten when something changes.
+//!
+//! The rules are in three files: who comes in (`enter`), what they do (`act`), and what time does (`presence`).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use chat_core::room::{Caller, Input};
+//! use chat_core::{Epoch, Generation, Mono, Nick, Now, RoomLimits, SessionId, Wall};
+//! use chat_testkit::model::Model;
+//!
+//! let mut model = Model::new(Arc::new(RoomLimits::default()));
+//! let now = Now { wall: Wall(1_000), mono: Mono(0) };
+//! let by = Caller { session: SessionId(1), generation: Generation(1), identity: None };
+//! let create = Input::Create { by, nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 0 };
+//!
+//! let expected = model.expect(now, &create).expect("nothing stands against a first room");
+//! model.live(now, &create, &expected);
+//! assert_eq!(model.members().len(), 1);
+//! # Ok::<(), chat_core::Reject>(())
+//! ```
+
+mod act;
+mod enter;
+mod facts;
+mod presence;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::room::{Caller, Decision, Input, Note};
+use chat_core::{
+    Body, Digest, Epoch, Event, MemberId, Mono, Notices, Now, Offset, Recorded, Reject, RejectCode, RoomLimits, Seq,
+    SessionId, Topic, Wall,
+};
+
+pub use facts::Person;
+
+/// A room that remembers everything and computes everything anew.
+#[derive(Clone, Debug)]
+pub struct Model {
+    limits: Arc<RoomLimits>,
+    diary: Vec<Line>,
+}
+
+/// One line of the diary.
+#[derive(Clone, Debug)]
+struct Line {
+    /// When it was written.
+    at: Mono,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Fact {
+        record: Recorded,
+        /// Of a message with a key: what the client had sent. The model compares texts where the room compares digests.
+        as_sent: Option<Body>,
+    },
+    Note(Note),
+    /// So many of the last facts turned out not to be in the log.
+    Lost(usize),
+    /// The process started anew: what was only noted is gone.
+    Restarted,
+}
+
+/// A fact, and of a message what the client had sent.
+type Fact = (Recorded, Option<Body>);
+
+/// What a refusal must say. The words for people are left to the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub code: RejectCode,
+    /// The field that is wrong.
+    pub field: Option<&'static str>,
+    /// How long to wait before the same may succeed.
+    pub retry_after: Option<Duration>,
+}
+
+impl Model {
+    /// A room of which no life has begun.
+    pub fn new(limits: Arc<RoomLimits>) -> Self {
+        Self { limits, diary: Vec::new() }
+    }
+
+    /// What the room should decide. Digests in the records are blank: see [`without_digest`].
+    ///
+    /// # Errors
+    /// What the room should refuse with.
+    pub fn expect(&self, now: Now, input: &Input) -> Result<Decision, Refusal> {
+        act::expect(self, now, input)
+    }
+
+    /// Writes into the diary what was decided: its records, then its note.
+    pub fn live(&mut self, now: Now, input: &Input, decision: &Decision) {
+        for record in &decision.records {
+            self.write(now, without_digest(record), as_sent(input));
+        }
+        if let Some(note) = &decision.note {
+            self.note(now, note.clone());
+        }
+    }
+
+    /// Writes a note into the diary.
+    pub fn note(&mut self, now: Now, note: Note) {
+        self.diary.push(Line { at: now.mono, what: What::Note(note) });
+    }
+
+    /// Takes the last facts of this life back, as when the log turns out not to hold them. Without all of them there has
+    /// been no life.
+    pub fn lose(&mut self, now: Now, records: usize) {
+        self.diary.push(Line { at: now.mono, what: What::Lost(records) });
+    }
+
+    /// Starts the process anew: facts stay, nobody is attached, and every grace runs from now.
+    pub fn restart(&mut self, now: Now) {
+        self.diary.push(Line { at: now.mono, what: What::Restarted });
+    }
+
+    /// The life of the room; `None` before the first and after the last.
+    pub fn epoch(&self) -> Option<Epoch> {
+        match &self.facts().first()?.event {
+            Event::Created { epoch, .. } => Some(*epoch),
+            other => unreachable!("a life begins with its creation, not with {other:?}"),
+        }
+    }
+
+    /// The last told number; when a life is over, still that of its last event.
+    pub fn head(&self) -> Seq {
+        facts::of_chapter(self.chapter()).iter().filter_map(|(record, _)| record.seq).max().unwrap_or_default()
+    }
+
+    /// What the room is about.
+    pub fn topic(&self) -> Topic {
+        let topics = self.facts().into_iter().filter_map(|record| match record.event {
+            Event::TopicChanged { topic } => Some(topic),
+            _ => None,
+        });
+        topics.last().unwrap_or_default()
+    }
+
+    /// Whether joins and leaves are told.
+    pub fn notices(&self) -> Notices {
+        let changes = self.facts().into_iter().filter_map(|record| match record.event {
+            Event::NoticesChanged { notices } => Some(notices),
+            _ => None,
+        });
+        changes.last().unwrap_or(Notices::Told)
+    }
+
+    /// Who is in, in the order of their numbers.
+    pub fn members(&self) -> Vec<Person> {
+        facts::people(&self.facts(), self.limits.former_max).0
+    }
+
+    /// One of them.
+    pub fn member(&self, id: MemberId) -> Option<Person> {
+        self.members().into_iter().find(|person| person.id == id)
+    }
+
+    /// As whom a caller may act: a member of the same scope, to which this very attach of the session belongs.
+    pub fn member_of(&self, caller: &Caller) -> Option<Person> {
+        let presence = self.presence();
+        let seat = presence.seats.into_iter().find(|seat| seat.session == caller.session)?;
+        let person = self.members().into_iter().find(|person| person.scope == caller.scope())?;
+        (seat.attached && seat.generation == caller.generation && seat.member == person.id).then_some(person)
+    }
+
+    /// The sessions attached to a member, in their own order.
+    pub fn sessions_of(&self, member: MemberId) -> Vec<SessionId> {
+        let seats = self.presence().seats.into_iter().filter(|seat| seat.member == member && seat.attached);
+        let mut sessions: Vec<SessionId> = seats.map(|seat| seat.session).collect();
+        sessions.sort();
+        sessions
+    }
+
+    /// Who is typing, at most as many as the limits say, in the order of their numbers.
+    pub fn typing(&self) -> Vec<MemberId> {
+        let mut members: Vec<MemberId> = self.presence().typing.into_iter().map(|(member, _)| member).collect();
+        members.sort();
+        members.truncate(self.limits.typing_members_max);
+        members
+    }
+
+    /// How many members have an attached session.
+    pub fn online(&self) -> usize {
+        self.members().iter().filter(|person| !self.sessions_of(person.id).is_empty()).count()
+    }
+
+    /// When the next thing is due by itself.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.presence().deadlines(&self.limits).into_iter().map(|(when, _)| when).min()
+    }
+
+    /// All messages of this life that the room itself still remembers, oldest first.
+    pub fn marks(&self) -> Vec<Seq> {
+        let said = facts::messages(&self.facts());
+        said.iter().rev().take(self.limits.marks_max).rev().map(|message| message.seq).collect()
+    }
+
+    /// The lines since the last life began.
+    fn chapter(&self) -> &[Line] {
+        let begins = |line: &Line| matches!(&line.what, What::Fact { record, .. } if matches!(record.event, Event::Created { .. }));
+        self.diary.iter().rposition(begins).map_or(&[], |start| &self.diary[start..])
+    }
+
+    /// The records of this life; none when it is over.
+    fn facts(&self) -> Vec<Recorded> {
+        self.facts_as_sent().into_iter().map(|(record, _)| record).collect()
+    }
+
+    fn facts_as_sent(&self) -> Vec<Fact> {
+        let facts = facts::of_chapter(self.chapter());
+        let over = facts.iter().any(|(record, _)| matches!(record.event, Event::Closed { .. }));
+        if over { Vec::new() } else { facts }
+    }
+
+    fn presence(&self) -> presence::Presence {
+        presence::Presence::read(self.chapter(), &self.limits)
+    }
+
+    /// Writes the next fact of this life, numbered and stamped as it must be.
+    fn add(&mut self, now: Now, told: Told, by: Option<MemberId>, event: Event, as_sent: Option<Body>) -> Recorded {
+        // A creation begins everything anew.
+        let before = if matches!(event, Event::Created { .. }) { Vec::new() } else { self.facts() };
+        let last_at = before.last().map_or(Wall(0), |record| record.at);
+        let head = before.iter().filter_map(|record| record.seq).max().unwrap_or_default();
+        let record = Recorded {
+            offset: Offset(before.len() as u64 + 1),
+            seq: (told == Told::Yes).then(|| head.next()),
+            at: now.wall.max(last_at),
+            by,
+            event,
+        };
+        self.write(now, record.clone(), as_sent);
+        record
+    }
+
+    fn write(&mut self, now: Now, record: Recorded, as_sent: Option<Body>) {
+        self.diary.push(Line { at: now.mono, what: What::Fact { record, as_sent } });
+    }
+}
+
+/// Whether members are told of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Yes,
+    No,
+}
+
+impl From<Notices> for Told {
+    fn from(notices: Notices) -> Self {
+        match notices {
+            Notices::Told => Self::Yes,
+            Notices::Counted => Self::No,
+        }
+    }
+}
+
+impl From<&Reject> for Refusal {
+    fn from(reject: &Reject) -> Self {
+        Self { code: reject.code, field: reject.field, retry_after: reject.retry_after }
+    }
+}
+
+/// The same record with a blank digest. The model knows texts and never computes a digest, so records are compared
+/// without.
+pub fn without_digest(record: &Recorded) -> Recorded {
+    let mut record = record.clone();
+    if let Event::Sent { keyed: Some(keyed), .. } = &mut record.event {
+        keyed.digest = Digest(0);
+    }
+    record
+}
+
+fn as_sent(input: &Input) -> Option<Body> {
+    match input {
+        Input::Send { text, as_sent, .. } => Some(as_sent.as_ref().unwrap_or(text).clone()),
+        _ => None,
+    }
+}

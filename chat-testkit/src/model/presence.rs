@@ -1,0 +1,185 @@
+//! Who is here right now, and what time does: read from notes and facts together, from the start of the life.
+
+use chat_core::room::Note;
+use chat_core::{Event, Generation, MemberId, Mono, Recorded, RoomLimits, SessionId, TypingState};
+
+use super::{Line, What, facts};
+
+/// Who is here, as the diary tells it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Presence {
+    /// Sessions that are attached, or were and are remembered; in the order in which they first came.
+    pub(super) seats: Vec<Seat>,
+    /// Members of whom no session is attached, and since when.
+    pub(super) away: Vec<(MemberId, Mono)>,
+    /// Members who are typing, and since when they last said so.
+    pub(super) typing: Vec<(MemberId, Mono)>,
+    /// Since when nobody is a member.
+    pub(super) empty: Option<Mono>,
+    members: Vec<MemberId>,
+}
+
+/// One session of one member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) session: SessionId,
+    pub(super) generation: Generation,
+    pub(super) member: MemberId,
+    pub(super) attached: bool,
+}
+
+/// What a deadline brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// A member's grace runs out.
+    Grace(MemberId),
+    /// The room has been empty for long enough.
+    Linger,
+    /// Somebody's typing runs out.
+    Typing,
+}
+
+impl Presence {
+    pub(super) fn read(chapter: &[Line], limits: &RoomLimits) -> Self {
+        let mut presence = Self::default();
+        for (number, line) in chapter.iter().enumerate() {
+            match &line.what {
+                What::Fact { record, .. } => match &record.event {
+                    Event::Joined { .. } => presence.joined(record.by.expect("a join is somebody's"), line.at),
+                    Event::Left { .. } => presence.gone(record.by.expect("a leave is somebody's"), line.at),
+                    Event::Kicked { member, .. } => presence.gone(*member, line.at),
+                    Event::Closed { .. } => presence = Self::default(),
+                    _ => {}
+                },
+                What::Note(note) => presence.note(note, line.at, limits),
+                What::Lost(_) => presence.agree_with(&chapter[..=number], line.at, limits),
+                What::Restarted => {
+                    presence = Self::default();
+                    presence.agree_with(&chapter[..=number], line.at, limits);
+                }
+            }
+        }
+        presence
+    }
+
+    /// Everything that is due at some time.
+    pub(super) fn deadlines(&self, limits: &RoomLimits) -> Vec<(Mono, Due)> {
+        let mut deadlines: Vec<(Mono, Due)> = Vec::new();
+        deadlines.extend(self.away.iter().map(|(member, since)| (since.after(limits.grace), Due::Grace(*member))));
+        deadlines.extend(self.empty.map(|since| (since.after(limits.empty_linger), Due::Linger)));
+        deadlines.extend(self.typing.iter().map(|(_, since)| (since.after(limits.typing_ttl), Due::Typing)));
+        deadlines
+    }
+
+    /// Facts have changed under it: who is no member any more is gone, who is one again has just lost all sessions.
+    fn agree_with(&mut self, chapter: &[Line], at: Mono, limits: &RoomLimits) {
+        let facts: Vec<Recorded> = facts::of_chapter(chapter).into_iter().map(|(record, _)| record).collect();
+        let over = facts.iter().any(|record| matches!(record.event, Event::Closed { .. }));
+        if facts.is_empty() || over {
+            *self = Self::default();
+            return;
+        }
+        let (people, _) = facts::people(&facts, limits.former_max);
+        let members: Vec<MemberId> = people.into_iter().map(|person| person.id).collect();
+        for gone in self.members.clone().into_iter().filter(|member| !members.contains(member)) {
+            self.gone(gone, at);
+        }
+        for back in members.iter().filter(|member| !self.members.contains(member)).copied().collect::<Vec<_>>() {
+            self.joined(back, at);
+        }
+        if members.is_empty() {
+            self.empty.get_or_insert(at);
+        }
+    }
+
+    fn joined(&mut self, member: MemberId, at: Mono) {
+        self.members.push(member);
+        self.away.push((member, at));
+        self.empty = None;
+    }
+
+    fn gone(&mut self, member: MemberId, at: Mono) {
+        self.members.retain(|other| *other != member);
+        self.seats.retain(|seat| seat.member != member);
+        self.away.retain(|(other, _)| *other != member);
+        self.typing.retain(|(other, _)| *other != member);
+        if self.members.is_empty() {
+            self.empty = Some(at);
+        }
+    }
+
+    fn note(&mut self, note: &Note, at: Mono, limits: &RoomLimits) {
+        match note {
+            Note::Attached { session, generation, member } => {
+                self.attach(*session, *generation, *member, at, limits);
+            }
+            Note::Detached { session, generation } => self.detach(*session, *generation, at),
+            Note::Typing { member, state: TypingState::On } => {
+                if self.is_here(*member) {
+                    self.typing.retain(|(other, _)| other != member);
+                    self.typing.push((*member, at));
+                }
+            }
+            Note::Typing { member, state: TypingState::Off } => self.typing.retain(|(other, _)| other != member),
+            Note::Elapsed => self.typing.retain(|(_, since)| since.after(limits.typing_ttl) > at),
+            Note::Recovered => {
+                for (_, since) in &mut self.away {
+                    *since = at;
+                }
+                self.empty = self.empty.map(|_| at);
+            }
+        }
+    }
+
+    fn attach(&mut self, session: SessionId, generation: Generation, member: MemberId, at: Mono, limits: &RoomLimits) {
+        let known = self.seats.iter().find(|seat| seat.session == session).cloned();
+        let late = known.as_ref().is_some_and(|seat| seat.generation > generation);
+        if late || !self.members.contains(&member) {
+            return;
+        }
+        let others = |seat: &&Seat| seat.member == member && seat.session != session;
+        if self.seats.iter().filter(others).filter(|seat| seat.attached).count() >= limits.attachments_max {
+            return;
+        }
+        // Room is made for it: of those detached, the one known longest is forgotten.
+        let moved = known.as_ref().is_none_or(|seat| seat.member != member);
+        if moved && self.seats.iter().filter(others).count() >= limits.attachments_max {
+            let oldest = self.seats.iter().position(|seat| others(&seat) && !seat.attached);
+            self.seats.remove(oldest.expect("not all of them are attached"));
+        }
+        let seat = Seat { session, generation, member, attached: true };
+        if moved {
+            self.seats.retain(|seat| seat.session != session);
+            self.seats.push(seat);
+        } else {
+            let place = self.seats.iter_mut().find(|seat| seat.session == session);
+            *place.expect("its member has it") = seat;
+        }
+        self.away.retain(|(other, _)| *other != member);
+        if let Some(left) = known.filter(|seat| seat.member != member) {
+            self.lost_a_session(left.member, at);
+        }
+    }
+
+    fn detach(&mut self, session: SessionId, generation: Generation, at: Mono) {
+        let found = self.seats.iter_mut().find(|seat| seat.session == session && seat.generation <= generation);
+        let Some(seat) = found else {
+            return;
+        };
+        seat.generation = generation;
+        seat.attached = false;
+        let member = seat.member;
+        self.lost_a_session(member, at);
+    }
+
+    fn lost_a_session(&mut self, member: MemberId, at: Mono) {
+        if !self.is_here(member) && !self.away.iter().any(|(other, _)| *other == member) {
+            self.away.push((member, at));
+            self.typing.retain(|(other, _)| *other != member);
+        }
+    }
+
+    fn is_here(&self, member: MemberId) -> bool {
+        self.seats.iter().any(|seat| seat.member == member && seat.attached)
+    }
+}

@@ -1,0 +1,167 @@
+//! The people of a run: who is behind a session, on which connection it is, and what a step means at this moment.
+
+use chat_core::room::{Actor, Caller, Input, Note};
+use chat_core::{Epoch, Generation, Identity, MemberId, Position, Role, Seq, SessionId};
+
+use super::steps::{Act, After, Attempt, Back, Mod, Target, Who};
+use crate::model::Model;
+
+/// Twelve sessions: two of Ann's, three of Bob's, one of a guest who signs in as Cid and out again with every other
+/// connection, and six guests.
+#[derive(Clone, Debug, Default)]
+pub struct Cast {
+    generations: [u64; Cast::SESSIONS],
+    lives: u64,
+}
+
+/// What a step means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Play {
+    /// The room decides.
+    Input(Input),
+    /// The room takes note.
+    Note(Note),
+    /// The process starts anew from a snapshot and the log.
+    Restart,
+    /// The last decisions turn out not to be in the log.
+    Lose {
+        /// How many, of those of this life.
+        decisions: usize,
+    },
+}
+
+impl Cast {
+    /// How many sessions there are.
+    pub const SESSIONS: usize = 12;
+
+    /// Everybody, before their first connection.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every session, as on its newest connection.
+    pub fn callers(&self) -> Vec<Caller> {
+        self.generations.iter().enumerate().map(|(index, newest)| caller(index, *newest)).collect()
+    }
+
+    /// What an act means in a room that is as `model` says.
+    pub fn play(&mut self, act: &Act, model: &Model) -> Play {
+        let input = match act.clone() {
+            Act::Create { who, nick } => {
+                self.lives += 1;
+                Input::Create { by: self.caller(who, model), nick, epoch: Epoch(self.lives), salt: self.lives * 31 }
+            }
+            Act::Join { who, nick, history, after } => {
+                let after = after.map(|after| position(after, model));
+                Input::Join { by: self.caller(who, model), nick, history, after }
+            }
+            Act::Attach { who, after } => {
+                let after = after.map(|after| position(after, model));
+                Input::Attach { by: self.caller(who, model), after }
+            }
+            Act::Send { who, text, as_sent, key, budget } => {
+                Input::Send { by: self.caller(who, model), text, as_sent, key, budget }
+            }
+            Act::Leave { who } => Input::Leave { by: self.caller(who, model) },
+            Act::History { who, before, limit } => {
+                let before = before.map(|before| seq(before, model));
+                Input::History { by: self.caller(who, model), before, limit }
+            }
+            Act::Members { who, after, limit } => {
+                let after = after.map(|after| member(after, model));
+                Input::Members { by: self.caller(who, model), after, limit }
+            }
+            Act::Typing { who, state } => Input::Typing { by: self.caller(who, model), state },
+            Act::Redact { by, message } => Input::Redact { by: self.actor(by, model), seq: seq(message, model) },
+            Act::Kick { by, member: target } => {
+                Input::Kick { by: self.actor(by, model), member: member(target, model) }
+            }
+            Act::Ban { by, member: target } => Input::Ban { by: self.actor(by, model), member: member(target, model) },
+            Act::SetTopic { by, topic } => Input::SetTopic { by: self.actor(by, model), topic },
+            Act::Close { cause } => Input::Close { cause },
+            Act::Wait => Input::Elapsed,
+            Act::Detach { who } => {
+                let Caller { session, generation, .. } = self.caller(who, model);
+                return Play::Note(Note::Detached { session, generation });
+            }
+            Act::Recover => return Play::Note(Note::Recovered),
+            Act::Restart => return Play::Restart,
+            Act::Lose { decisions } => return Play::Lose { decisions },
+        };
+        Play::Input(input)
+    }
+
+    fn caller(&mut self, who: Who, model: &Model) -> Caller {
+        let (index, attempt) = match who {
+            Who::Session(index, attempt) => (index % Self::SESSIONS, attempt),
+            Who::Insider(number) => {
+                let attached: Vec<usize> = self.attached(model);
+                let index = attached.get(number % attached.len().max(1)).copied();
+                (index.unwrap_or(number % Self::SESSIONS), Attempt::Current)
+            }
+        };
+        let newest = &mut self.generations[index];
+        let generation = match attempt {
+            Attempt::Current => *newest,
+            Attempt::New => {
+                *newest += 1;
+                *newest
+            }
+            Attempt::Late => newest.saturating_sub(1),
+        };
+        caller(index, generation)
+    }
+
+    fn actor(&mut self, by: Mod, model: &Model) -> Actor {
+        match by {
+            Mod::Host => Actor::Host,
+            Mod::Person(who) => Actor::Member(self.caller(who, model)),
+            Mod::Owner => {
+                let owner = model.members().into_iter().find(|person| person.role == Role::Owner);
+                let sessions = owner.map(|owner| model.sessions_of(owner.id)).unwrap_or_default();
+                let index = (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0);
+                Actor::Member(caller(index, self.generations[index]))
+            }
+        }
+    }
+
+    fn attached(&self, model: &Model) -> Vec<usize> {
+        let sessions: Vec<SessionId> = model.members().iter().flat_map(|person| model.sessions_of(person.id)).collect();
+        (0..Self::SESSIONS).filter(|index| sessions.contains(&session(*index))).collect()
+    }
+}
+
+/// Who it is belongs to the connection: the policy says it when a session connects.
+fn caller(index: usize, generation: u64) -> Caller {
+    let identity = match index {
+        0 | 1 => Some("ann"),
+        2..=4 => Some("bob"),
+        5 if generation.is_multiple_of(2) => Some("cid"),
+        _ => None,
+    };
+    Caller { session: session(index), generation: Generation(generation), identity: identity.and_then(Identity::new) }
+}
+
+fn session(index: usize) -> SessionId {
+    // Not in the order of the cast, so that no order of sessions is taken for one of people.
+    SessionId(((index as u128 * 7) % Cast::SESSIONS as u128) + 100)
+}
+
+fn seq(back: Back, model: &Model) -> Seq {
+    Seq((model.head().0 + 2).saturating_sub(back.0))
+}
+
+fn member(target: Target, model: &Model) -> MemberId {
+    let members = model.members();
+    let found = members.get(target.0 as usize % members.len().max(1));
+    // The highest number never is a member.
+    found.filter(|_| target.0 != u32::MAX).map_or(MemberId(target.0), |person| person.id)
+}
+
+fn position(after: After, model: &Model) -> Position {
+    let epoch = model.epoch().unwrap_or(Epoch(0));
+    match after {
+        After::ThisLife(back) => Position { epoch, seq: seq(back, model) },
+        After::AnotherLife(back) => Position { epoch: Epoch(epoch.0 ^ 1), seq: seq(back, model) },
+    }
+}

@@ -1,0 +1,42 @@
+//! Commands: every kind, about few rooms.
+
+use chat_core::{Command, MemberId, Seq, TypingState};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::words::{any_body, any_key, any_nick, any_position, any_topic, few_room_codes};
+
+/// Any command, with texts of at most `chars_max` characters.
+pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
+    let room = few_room_codes;
+    let member = || any::<u32>().prop_map(MemberId);
+    let seq = || any::<u64>().prop_map(Seq);
+    prop_oneof![
+        (any_nick(), option::of(room())).prop_map(|(nick, room)| Command::Create { nick, room }),
+        (room(), any_nick(), any::<Option<u32>>(), option::of(any_position()))
+            .prop_map(|(room, nick, history, after)| Command::Join { room, nick, history, after }),
+        (room(), any_body(chars_max), option::of(any_key())).prop_map(|(room, text, key)| Command::Send {
+            room,
+            text,
+            key
+        }),
+        room().prop_map(|room| Command::Leave { room }),
+        (room(), option::of(seq()), any::<Option<u32>>()).prop_map(|(room, before, limit)| Command::History {
+            room,
+            before,
+            limit
+        }),
+        (room(), option::of(member()), any::<Option<u32>>()).prop_map(|(room, after, limit)| Command::Members {
+            room,
+            after,
+            limit
+        }),
+        (room(), select(vec![TypingState::On, TypingState::Off]))
+            .prop_map(|(room, state)| Command::Typing { room, state }),
+        (room(), seq()).prop_map(|(room, seq)| Command::Redact { room, seq }),
+        (room(), member()).prop_map(|(room, member)| Command::Kick { room, member }),
+        (room(), member()).prop_map(|(room, member)| Command::Ban { room, member }),
+        (room(), any_topic()).prop_map(|(room, topic)| Command::SetTopic { room, topic }),
+    ]
+}

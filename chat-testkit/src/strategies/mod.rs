@@ -1,0 +1,21 @@
+//! Proptest strategies: words (valid ones and hostile text), commands, and whole runs of a room.
+//!
+//! Strategies named `any_*` reach everywhere; those named `few_*` draw from a handful, so that things collide.
+
+mod cast;
+mod commands;
+mod steps;
+mod words;
+
+pub use cast::{Cast, Play};
+pub use commands::any_command;
+pub use steps::{Act, After, Attempt, Back, Mod, Pass, Step, Target, Who, any_run, any_step, small_limits};
+pub use words::{
+    any_body, any_identity, any_key, any_nick, any_position, any_room_code, any_topic, few_keys, few_nicks,
+    few_room_codes, few_texts, few_topics, hostile_text,
+};
+
+/// How many cases a property is tried with: `PROPTEST_CASES` where it is set, else `default`.
+pub fn cases(default: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
+}

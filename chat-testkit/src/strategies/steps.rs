@@ -1,0 +1,293 @@
+//! Whole runs of a room: few people with few words, time that jumps, and bounds so small that they are hit.
+//!
+//! A step names people, messages and positions relative to what is there when it is played ("two messages back", "the
+//! second member"), so a run that is cut shorter still makes sense, and shrinks well. [`Cast`](super::Cast) turns a step
+//! into what the room is asked.
+
+use std::time::Duration;
+
+use chat_core::room::Budget;
+use chat_core::{Body, CloseCause, Key, Nick, RoomLimits, Topic, TypingState};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::words::{few_keys, few_nicks, few_texts, few_topics};
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How much time passes before.
+    pub pass: Pass,
+    /// What happens then.
+    pub act: Act,
+}
+
+/// Time that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Milliseconds on the monotonic clock.
+    pub mono: u64,
+    /// Milliseconds by which somebody sets the wall clock, in addition; negative for back.
+    pub step: i64,
+}
+
+/// What happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // fields are those of `Input` of the same name
+pub enum Act {
+    Create {
+        who: Who,
+        nick: Nick,
+    },
+    Join {
+        who: Who,
+        nick: Nick,
+        history: Option<u32>,
+        after: Option<After>,
+    },
+    Attach {
+        who: Who,
+        after: Option<After>,
+    },
+    Send {
+        who: Who,
+        text: Body,
+        as_sent: Option<Body>,
+        key: Option<Key>,
+        budget: Budget,
+    },
+    Leave {
+        who: Who,
+    },
+    History {
+        who: Who,
+        before: Option<Back>,
+        limit: Option<u32>,
+    },
+    Members {
+        who: Who,
+        after: Option<Target>,
+        limit: Option<u32>,
+    },
+    Typing {
+        who: Who,
+        state: TypingState,
+    },
+    Redact {
+        by: Mod,
+        message: Back,
+    },
+    Kick {
+        by: Mod,
+        member: Target,
+    },
+    Ban {
+        by: Mod,
+        member: Target,
+    },
+    SetTopic {
+        by: Mod,
+        topic: Topic,
+    },
+    Close {
+        cause: CloseCause,
+    },
+    /// A session loses its connection.
+    Detach {
+        who: Who,
+    },
+    /// Nothing but the time that passes.
+    Wait,
+    /// Everybody who is gone has their grace anew.
+    Recover,
+    /// The process ends; another reads a snapshot and the log.
+    Restart,
+    /// The last decisions turn out not to be in the log.
+    Lose {
+        decisions: usize,
+    },
+}
+
+/// Who does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// One session of the cast.
+    Session(usize, Attempt),
+    /// One of those attached right now, counted around; where nobody is, the session of that number.
+    Insider(usize),
+}
+
+/// With which attach a session does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// That of its newest connection.
+    Current,
+    /// A new connection.
+    New,
+    /// That of the connection before, which is late.
+    Late,
+}
+
+/// Who moderates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mod {
+    /// Somebody.
+    Person(Who),
+    /// The owner, where one is attached; else like the first session.
+    Owner,
+    /// The host.
+    Host,
+}
+
+/// A number this far back from two past the last told one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Back(pub u64);
+
+/// A position, of this life of the room or of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum After {
+    ThisLife(Back),
+    AnotherLife(Back),
+}
+
+/// A member: one of those there, counted around; where nobody is, that number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target(pub u32);
+
+/// Bounds so small that a run of a few dozen steps hits them all.
+pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
+    (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), 0..=8_usize, 1..=6_usize).prop_map(
+        |(linger, resume, history_max, marks_max)| RoomLimits {
+            members_max: 6,
+            attachments_max: 2,
+            message_chars_max: 12,
+            history_default: 3,
+            history_max,
+            members_page_max: 3,
+            notices_members_max: 4,
+            notices_resume_percent: resume,
+            grace: Duration::from_secs(30),
+            empty_linger: Duration::from_secs(linger),
+            typing_ttl: Duration::from_secs(6),
+            typing_members_max: 2,
+            keys_per_scope_max: 3,
+            keys_max: 5,
+            marks_max,
+            former_max: 3,
+            bans_max: 2,
+            ..RoomLimits::default()
+        },
+    )
+}
+
+/// A run of at most `steps_max` steps. It begins with a creation, most of the time.
+pub fn any_run(steps_max: usize) -> impl Strategy<Value = Vec<Step>> + Clone {
+    let creation = few_nicks().prop_map(|nick| Step {
+        pass: Pass { mono: 0, step: 0 },
+        act: Act::Create { who: Who::Session(0, Attempt::New), nick },
+    });
+    (option::weighted(0.95, creation), vec(any_step(), 0..steps_max))
+        .prop_map(|(creation, steps)| creation.into_iter().chain(steps).collect())
+}
+
+/// Any step.
+pub fn any_step() -> impl Strategy<Value = Step> + Clone {
+    (any_pass(), any_act()).prop_map(|(pass, act)| Step { pass, act })
+}
+
+fn any_pass() -> impl Strategy<Value = Pass> + Clone {
+    let mono = prop_oneof![
+        8 => Just(0),
+        4 => 1..3_000_u64,
+        1 => select(vec![5_999_u64, 6_000, 10_000, 29_999, 30_000, 61_000]),
+    ];
+    let step = prop_oneof![
+        12 => Just(0),
+        1 => -3_600_000..3_600_000_i64,
+    ];
+    (mono, step).prop_map(|(mono, step)| Pass { mono, step })
+}
+
+fn any_act() -> impl Strategy<Value = Act> + Clone {
+    let talk = prop_oneof![
+        10 => (insider(), few_texts(), rewritten(), option::weighted(0.6, few_keys()), budget())
+            .prop_map(|(who, text, as_sent, key, budget)| Act::Send { who, text, as_sent, key, budget }),
+        3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
+            .prop_map(|(who, state)| Act::Typing { who, state }),
+        3 => (moderator(), back()).prop_map(|(by, message)| Act::Redact { by, message }),
+        1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
+        2 => (insider(), option::of(back()), count()).prop_map(|(who, before, limit)| Act::History { who, before, limit }),
+        1 => (insider(), option::of(target()), count()).prop_map(|(who, after, limit)| Act::Members { who, after, limit }),
+    ];
+    let come = prop_oneof![
+        3 => (newcomer(), few_nicks(), count(), option::of(after()))
+            .prop_map(|(who, nick, history, after)| Act::Join { who, nick, history, after }),
+        1 => (newcomer(), option::of(after())).prop_map(|(who, after)| Act::Attach { who, after }),
+    ];
+    let go = prop_oneof![
+        8 => anybody().prop_map(|who| Act::Detach { who }),
+        4 => insider().prop_map(|who| Act::Leave { who }),
+        2 => (moderator(), target()).prop_map(|(by, member)| Act::Kick { by, member }),
+        2 => (moderator(), target()).prop_map(|(by, member)| Act::Ban { by, member }),
+    ];
+    let rare = prop_oneof![
+        3 => (newcomer(), few_nicks()).prop_map(|(who, nick)| Act::Create { who, nick }),
+        1 => select(vec![CloseCause::Host, CloseCause::Empty]).prop_map(|cause| Act::Close { cause }),
+        1 => Just(Act::Recover),
+        1 => Just(Act::Restart),
+        2 => (0..4_usize).prop_map(|decisions| Act::Lose { decisions }),
+    ];
+    prop_oneof![
+        1 => Just(Act::Wait),
+        9 => talk,
+        7 => come,
+        3 => go,
+        1 => rare,
+    ]
+}
+
+fn newcomer() -> impl Strategy<Value = Who> + Clone {
+    let attempt = prop_oneof![6 => Just(Attempt::New), 2 => Just(Attempt::Current), 1 => Just(Attempt::Late)];
+    (0..12_usize, attempt).prop_map(|(session, attempt)| Who::Session(session, attempt))
+}
+
+fn anybody() -> impl Strategy<Value = Who> + Clone {
+    let attempt = prop_oneof![8 => Just(Attempt::Current), 1 => Just(Attempt::Late)];
+    (0..12_usize, attempt).prop_map(|(session, attempt)| Who::Session(session, attempt))
+}
+
+fn insider() -> impl Strategy<Value = Who> + Clone {
+    prop_oneof![10 => (0..8_usize).prop_map(Who::Insider), 1 => anybody()]
+}
+
+fn moderator() -> impl Strategy<Value = Mod> + Clone {
+    prop_oneof![2 => insider().prop_map(Mod::Person), 2 => Just(Mod::Owner), 2 => Just(Mod::Host)]
+}
+
+fn target() -> impl Strategy<Value = Target> + Clone {
+    prop_oneof![8 => 0..8_u32, 1 => Just(u32::MAX)].prop_map(Target)
+}
+
+fn back() -> impl Strategy<Value = Back> + Clone {
+    prop_oneof![8 => 0..12_u64, 2 => 12..40_u64, 1 => Just(u64::MAX)].prop_map(Back)
+}
+
+fn after() -> impl Strategy<Value = After> + Clone {
+    prop_oneof![4 => back().prop_map(After::ThisLife), 1 => back().prop_map(After::AnotherLife)]
+}
+
+fn count() -> impl Strategy<Value = Option<u32>> + Clone {
+    option::of(prop_oneof![8 => 0..8_u32, 1 => Just(u32::MAX)])
+}
+
+fn rewritten() -> impl Strategy<Value = Option<Body>> + Clone {
+    option::weighted(0.2, few_texts())
+}
+
+fn budget() -> impl Strategy<Value = Budget> + Clone {
+    let retry_after = Duration::from_millis(400);
+    prop_oneof![6 => Just(Budget::Paid), 1 => Just(Budget::Exhausted { retry_after })]
+}

@@ -1,0 +1,171 @@
+//! Words: valid ones of every sort, a few that collide, and text that nobody should send.
+
+use chat_core::{Body, Epoch, Identity, Key, Nick, Position, RoomCode, Seq, Topic};
+use proptest::char as chars;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Characters that have broken chats: direction overrides, zero-width, stacked marks, surrogates' neighbours, controls,
+/// line separators, characters that grow when folded, joined emoji.
+const HOSTILE: &[char] = &[
+    '\0',
+    '\u{7}',
+    '\u{8}',
+    '\t',
+    '\n',
+    '\r',
+    '\u{1B}',
+    ' ',
+    '"',
+    '\\',
+    '\u{7F}',
+    '\u{85}',
+    '\u{A0}',
+    '\u{AD}',
+    '\u{130}',
+    '\u{300}',
+    '\u{323}',
+    '\u{34F}',
+    '\u{3C2}',
+    '\u{430}',
+    '\u{61C}',
+    '\u{F72}',
+    '\u{115F}',
+    '\u{1E9E}',
+    '\u{200B}',
+    '\u{200D}',
+    '\u{200E}',
+    '\u{202E}',
+    '\u{2028}',
+    '\u{2029}',
+    '\u{2066}',
+    '\u{20DD}',
+    '\u{2126}',
+    '\u{3000}',
+    '\u{3164}',
+    '\u{D7FF}',
+    '\u{E000}',
+    '\u{FB03}',
+    '\u{FDFA}',
+    '\u{FE0F}',
+    '\u{FEFF}',
+    '\u{FF21}',
+    '\u{FFFD}',
+    '\u{FFFF}',
+    '\u{1F468}',
+    '\u{1F3FD}',
+    '\u{1F1E6}',
+    '\u{E0041}',
+    '\u{10FFFF}',
+];
+
+/// Nicks of which some look alike: the second names of a line are taken when the first is.
+const FEW_NICKS: &[&str] = &[
+    "Ann",
+    "ann",
+    "\u{410}nn", //
+    "Bob",
+    "B\u{43E}b", //
+    "mary",
+    "rnary", //
+    "Cid",
+    "Dan",
+    "Eve",
+    "Zo\u{EB}",
+    "\u{91D1} \u{2615}",
+];
+
+/// Any text at all, with a liking for what has broken chats, of at most `chars_max` characters.
+pub fn hostile_text(chars_max: usize) -> impl Strategy<Value = String> + Clone {
+    let character = prop_oneof![
+        3 => select(HOSTILE),
+        2 => chars::range('a', 'z'),
+        2 => chars::any(),
+        1 => chars::range('\u{300}', '\u{36F}'),
+    ];
+    vec(character, 0..=chars_max).prop_map(String::from_iter)
+}
+
+/// Any nick that is allowed.
+pub fn any_nick() -> impl Strategy<Value = Nick> + Clone {
+    let text = prop_oneof![
+        4 => "[a-zA-Z0-9_.-]{1,32}",
+        2 => "[a-z]{1,8} [A-Z]{1,8}",
+        2 => "[\\p{Greek}\\p{Cyrillic}\\p{Han}\\p{Arabic}]{1,12}",
+        1 => hostile_text(32),
+    ];
+    text.prop_filter_map("not a nick", |text| Nick::parse(&text).ok())
+}
+
+/// Few nicks, some of which look alike.
+pub fn few_nicks() -> impl Strategy<Value = Nick> + Clone {
+    select(FEW_NICKS).prop_map(|text| Nick::parse(text).expect("a valid nick"))
+}
+
+/// Any message of at most `chars_max` characters.
+pub fn any_body(chars_max: usize) -> impl Strategy<Value = Body> + Clone {
+    let short = chars_max.min(40);
+    let text = prop_oneof![
+        4 => hostile_text(short),
+        4 => "[ -~]{1,40}",
+        1 => (hostile_text(short), 1..=chars_max).prop_map(|(text, times)| text.repeat(times)),
+    ];
+    text.prop_filter_map("not a message", move |text| {
+        let allowed = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+        Body::parse(&String::from_iter(allowed.take(chars_max)), chars_max).ok()
+    })
+}
+
+/// Few messages; the longest has 13 characters.
+pub fn few_texts() -> impl Strategy<Value = Body> + Clone {
+    let texts = vec!["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars", "thirteen char"];
+    select(texts).prop_map(|text| Body::parse(text, 13).expect("a valid text"))
+}
+
+/// Any key that is allowed.
+pub fn any_key() -> impl Strategy<Value = Key> + Clone {
+    "[!-~]{1,64}".prop_map(|text| Key::parse(&text).expect("visible ASCII"))
+}
+
+/// Few keys.
+pub fn few_keys() -> impl Strategy<Value = Key> + Clone {
+    select(vec!["a", "b", "c", "d", "e"]).prop_map(|text| Key::parse(text).expect("visible ASCII"))
+}
+
+/// Any topic that is allowed.
+pub fn any_topic() -> impl Strategy<Value = Topic> + Clone {
+    hostile_text(Topic::CHARS_MAX).prop_map(|text| {
+        let allowed = String::from_iter(text.chars().filter(|c| !c.is_control()));
+        Topic::parse(&allowed).expect("without controls")
+    })
+}
+
+/// Few topics, one of them none.
+pub fn few_topics() -> impl Strategy<Value = Topic> + Clone {
+    select(vec!["", "Lunch", "Dinner"]).prop_map(|text| Topic::parse(text).expect("a valid topic"))
+}
+
+/// Any room code that is allowed, as a name or drawn.
+pub fn any_room_code() -> impl Strategy<Value = RoomCode> + Clone {
+    prop_oneof![
+        "[A-Za-z0-9-]{3,32}".prop_map(|text| RoomCode::parse(&text).expect("a valid code")),
+        any::<[u8; RoomCode::DRAWN_CHARS]>().prop_map(RoomCode::from_draw),
+    ]
+}
+
+/// Few room codes.
+pub fn few_room_codes() -> impl Strategy<Value = RoomCode> + Clone {
+    select(vec!["LOBBY", "MY-ROOM", "TLBSWGOC"]).prop_map(|text| RoomCode::parse(text).expect("a valid code"))
+}
+
+/// Any identity that is allowed.
+pub fn any_identity() -> impl Strategy<Value = Identity> + Clone {
+    hostile_text(32).prop_filter_map("not an identity", |text| Identity::new(&text))
+}
+
+/// Any position, of any life.
+pub fn any_position() -> impl Strategy<Value = Position> + Clone {
+    let seq = prop_oneof![0..100_u64, any::<u64>()];
+    (any::<u64>(), seq).prop_map(|(epoch, seq)| Position { epoch: Epoch(epoch), seq: Seq(seq) })
+}

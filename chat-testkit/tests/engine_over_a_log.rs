@@ -1,0 +1,295 @@
+//! The engine over a log that fails, stalls, loses answers and comes back: refused or kept, never lost and never twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::wire::{Joined, Status};
+use chat_core::{
+    Body, Command, ConnectRequest, Engine, Hello, Key, Nick, Position, Reject, RejectCode, Resume, RoomCode, Seq,
+    ServerFrame, Session,
+};
+use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
+
+type TestLog = Arc<FaultyLog<MemoryLog>>;
+
+const SECRET: [u8; 32] = [7; 32];
+
+fn log() -> TestLog {
+    Arc::new(FaultyLog::new(MemoryLog::default()))
+}
+
+fn engine(log: &TestLog) -> Engine {
+    Engine::builder().log(Arc::clone(log) as _).secret(SECRET).build()
+}
+
+fn code() -> RoomCode {
+    RoomCode::parse("LUNCH").expect("valid")
+}
+
+async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
+    engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
+}
+
+async fn joined(session: &Session) -> Joined {
+    loop {
+        if let ServerFrame::Joined(joined) = session.next().await {
+            return joined;
+        }
+    }
+}
+
+async fn create(session: &Session) -> Joined {
+    let nick = Nick::parse("Ann").expect("valid");
+    session.call(Command::Create { nick, room: Some(code()) }).await.expect("the code is free");
+    joined(session).await
+}
+
+async fn join(session: &Session, nick: &str) -> Result<ServerFrame, Reject> {
+    let nick = Nick::parse(nick).expect("valid");
+    session.call(Command::Join { room: code(), nick, history: None, after: None }).await
+}
+
+async fn say(session: &Session, text: &str, key: &str) -> Result<Seq, RejectCode> {
+    let text = Body::parse(text, 100).expect("valid");
+    let key = Some(Key::parse(key).expect("valid"));
+    match session.call(Command::Send { room: code(), text, key }).await {
+        Ok(ServerFrame::Ack { seq, .. }) => Ok(seq),
+        Ok(other) => panic!("a send is answered with an ack: {other:?}"),
+        Err(reject) => Err(reject.code),
+    }
+}
+
+/// The texts of the room as somebody new sees them.
+async fn texts(engine: &Engine, nick: &str) -> Vec<String> {
+    let session = connect(engine, None).await;
+    join(&session, nick).await.expect("the room is there");
+    let history = joined(&session).await.history;
+    history.iter().map(|message| message.frame().text.clone()).collect()
+}
+
+async fn next_message(session: &Session) -> (Seq, String) {
+    loop {
+        if let ServerFrame::Message(message) = session.next().await {
+            return (message.seq, message.text);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failure_is_made_good_without_anybody_noticing() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    log.push(Operation::Append, Outcome::Fails);
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
+    assert_eq!(texts(&engine, "Bob").await, ["one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_written_is_refused_and_has_not_happened() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    log.push(Operation::Append, Outcome::Fails);
+    log.push(Operation::Append, Outcome::Fails);
+    assert_eq!(say(&ann, "one", "k1").await, Err(RejectCode::Unavailable));
+    assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(2)), "the number was not used up");
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)), "the key neither");
+    assert_eq!(texts(&engine, "Bob").await, ["two", "one"]);
+    assert_eq!(next_message(&ann).await, (Seq(2), "two".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_was_lost_is_found_and_not_repeated() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    log.push(Operation::Append, Outcome::AnswerLost);
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
+    assert_eq!(texts(&engine, "Bob").await, ["one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_log_cannot_be_read_the_room_refuses_and_then_goes_on() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    let bob = connect(&engine, None).await;
+    create(&ann).await;
+    join(&bob, "Bob").await.expect("the room is there");
+    log.push(Operation::Append, Outcome::AnswerLost);
+    log.plan(|call| (call.operation == Operation::Read).then(|| Fault::from(Outcome::Fails)));
+    let waiting = say(&ann, "one", "k1");
+    tokio::pin!(waiting);
+    let refused = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let refused = say(&bob, "two", "k2").await;
+        log.heal();
+        refused
+    };
+    let (answer, refused) = tokio::join!(waiting, refused);
+    assert_eq!(refused, Err(RejectCode::Unavailable), "a minute is longer than the grace of those who are connected");
+    assert_eq!(answer, Ok(Seq(3)), "it was written, and whoever asked is told so in the end");
+    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)), "nobody who was connected has timed out");
+}
+
+/// Bob leaves, and closes his page without waiting, while the log can be neither written nor read.
+async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Session {
+    let ann = connect(engine, None).await;
+    let bob = connect(engine, None).await;
+    create(&ann).await;
+    join(&bob, "Bob").await.expect("the room is there");
+    log.plan(|call| matches!(call.operation, Operation::Append | Operation::Read).then(|| Fault::from(Outcome::Fails)));
+    tokio::select! {
+        answer = bob.call(Command::Leave { room: code() }) => panic!("nothing is known yet: {answer:?}"),
+        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+    }
+    drop(bob);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    ann
+}
+
+async fn next_left(session: &Session) -> (String, String) {
+    loop {
+        if let ServerFrame::MemberLeft { nick, reason, .. } = session.next().await {
+            return (nick, reason);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leave_that_waited_for_the_log_is_a_leave() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = leaving_in_the_dark(&engine, &log).await;
+    log.heal();
+    assert_eq!(next_left(&ann).await, ("Bob".into(), "left".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_while_a_leave_could_not_be_written_is_no_ghost() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = leaving_in_the_dark(&engine, &log).await;
+    log.plan(|call| (call.operation == Operation::Append).then(|| Fault::from(Outcome::Fails)));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    log.heal();
+    assert_eq!(next_left(&ann).await, ("Bob".into(), "timeout".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_log_holds_up_its_room_and_no_other() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    log.push(Operation::Append, Fault { before: Delay::For(Duration::from_secs(5)), ..Fault::default() });
+    let before = tokio::time::Instant::now();
+    let other = async {
+        let session = connect(&engine, None).await;
+        let nick = Nick::parse("Zoe").expect("valid");
+        session.call(Command::Create { nick, room: None }).await.expect("another room works");
+        before.elapsed()
+    };
+    let (seq, other) = tokio::join!(say(&ann, "one", "k1"), other);
+    assert_eq!((seq, other), (Ok(Seq(2)), Duration::ZERO));
+    assert_eq!(before.elapsed(), Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_comes_back_with_its_members_positions_and_keys() {
+    let log = log();
+    let (token, position);
+    {
+        let engine = engine(&log);
+        let ann = connect(&engine, None).await;
+        let room = create(&ann).await;
+        assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
+        assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
+        (token, position) = (ann.token().to_owned(), Position { epoch: room.epoch, seq: Seq(2) });
+        drop(ann);
+        drop(engine);
+    }
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    let engine = engine(&log);
+    let ann = connect(&engine, Some(Resume { token, positions: vec![(code(), position)] })).await;
+    let ServerFrame::Welcome { resumed, rooms, .. } = ann.next().await else { panic!("welcome comes first") };
+    assert!(resumed);
+    assert_eq!((rooms[0].status, rooms[0].seq), (Status::Live, Some(Seq(2))));
+    assert_eq!(next_message(&ann).await, (Seq(3), "two".into()));
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)), "a retry from before the restart");
+    assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(4)));
+    assert_eq!(texts(&engine, "Bob").await, ["one", "two", "three"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_come_back_after_a_restart_has_left_after_the_grace() {
+    let log = log();
+    {
+        let engine = engine(&log);
+        let ann = connect(&engine, None).await;
+        create(&ann).await;
+    }
+    let engine = engine(&log);
+    let bob = connect(&engine, None).await;
+    join(&bob, "Bob").await.expect("the room is there");
+    assert_eq!(joined(&bob).await.members_total, 2);
+    let left = loop {
+        if let ServerFrame::MemberLeft { nick, reason, .. } = bob.next().await {
+            break (nick, reason);
+        }
+    };
+    assert_eq!(left, ("Ann".into(), "timeout".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed() {
+    let log = log();
+    {
+        let engine = engine(&log);
+        let ann = connect(&engine, None).await;
+        create(&ann).await;
+        assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
+        log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
+        ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
+    }
+    log.heal();
+    let engine = engine(&log);
+    let bob = connect(&engine, None).await;
+    join(&bob, "Bob").await.expect("the room is there");
+    let history = joined(&bob).await.history;
+    let frame = history[0].frame();
+    assert_eq!((frame.text.as_str(), frame.redacted, &frame.key), ("", true, &None));
+    let kept = chat_core::Log::read(log.inner(), &code(), chat_core::Offset(0), 100).await.expect("readable");
+    assert!(!format!("{kept:?}").contains("a secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    let first = create(&ann).await.epoch;
+    ann.call(Command::Leave { room: code() }).await.expect("she is in it");
+    tokio::task::yield_now().await;
+    let bob = connect(&engine, None).await;
+    assert_eq!(join(&bob, "Bob").await.map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
+    let second = create(&bob).await.epoch;
+    assert_ne!(first, second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() {
+    let log = log();
+    let (one, two) = (engine(&log), engine(&log));
+    let ann = connect(&one, None).await;
+    create(&ann).await;
+    let bob = connect(&two, None).await;
+    join(&bob, "Bob").await.expect("the second reads the room from the log");
+    // The first still believes in its own tail: the log refuses it, it reads what the second wrote, and decides again.
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
+    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
+}

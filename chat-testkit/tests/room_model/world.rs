@@ -1,0 +1,296 @@
+//! One run: a room and a model of it, driven as the room's contract says, and compared after every step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chat_core::room::{Answer, Decision, Input, Ledger, Note, Room, Snapshot};
+use chat_core::{
+    Body, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Recorded, RejectCode, RoomLimits, Scope, Seq,
+    SessionId, Wall,
+};
+use chat_testkit::model::{Model, Person, Refusal, without_digest};
+use chat_testkit::strategies::{Cast, Play, Step};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+
+/// More consequences of one moment than any run has.
+const CONSEQUENCES_MAX: usize = 32;
+
+pub(crate) struct World {
+    limits: Arc<RoomLimits>,
+    room: Room,
+    model: Model,
+    cast: Cast,
+    now: Now,
+    /// Everything that was decided and not lost, over all lives: one entry per decision.
+    log: Vec<Vec<Recorded>>,
+    /// A stored ledger, and how many decisions it includes.
+    snapshot: Option<(String, usize)>,
+    digests: BTreeMap<(Epoch, String), Digest>,
+}
+
+impl World {
+    pub(crate) fn new(limits: Arc<RoomLimits>) -> Self {
+        Self {
+            room: Room::new(Arc::clone(&limits)),
+            model: Model::new(Arc::clone(&limits)),
+            limits,
+            cast: Cast::new(),
+            now: Now { wall: Wall(1_795_370_400_000), mono: Mono(5_000) },
+            log: Vec::new(),
+            snapshot: None,
+            digests: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn step(&mut self, step: &Step) -> TestCaseResult {
+        let wall = self.now.wall.0.saturating_add(step.pass.mono).saturating_add_signed(step.pass.step);
+        self.now = Now { wall: Wall(wall), mono: Mono(self.now.mono.0 + step.pass.mono) };
+        match self.cast.play(&step.act, &self.model) {
+            Play::Input(input) => self.decide(&input)?,
+            Play::Note(note) => {
+                self.room.note(self.now, note.clone());
+                self.model.note(self.now, note);
+            }
+            Play::Restart => self.restart()?,
+            Play::Lose { decisions } => self.lose(decisions)?,
+        }
+        for _ in 0..CONSEQUENCES_MAX {
+            if self.room.next_deadline().is_none_or(|deadline| deadline > self.now.mono) {
+                break;
+            }
+            self.decide(&Input::Elapsed)?;
+        }
+        self.compare()?;
+        self.check_invariants()
+    }
+
+    /// Stores the ledger as it is now; replayed at the end of the run.
+    pub(crate) fn take_snapshot(&mut self) {
+        self.snapshot = Some((stored(self.room.ledger()), self.log.len()));
+    }
+
+    /// Invariant 7: replaying a snapshot and the rest of the log, or all of the log, gives the ledger that lived through it.
+    pub(crate) fn check_replays(&self) -> TestCaseResult {
+        prop_assert_eq!(&replay(Ledger::new(&self.limits), &self.log), self.room.ledger(), "the whole log, replayed");
+        if let Some((snapshot, decisions)) = &self.snapshot {
+            let replayed = replay(restored(snapshot)?, &self.log[*decisions..]);
+            prop_assert_eq!(&replayed, self.room.ledger(), "a snapshot and the rest of the log, replayed");
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, input: &Input) -> TestCaseResult {
+        let expected = self.model.expect(self.now, input);
+        let decided = self.room.decide(self.now, input);
+        let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
+        prop_assert_eq!(&comparable, &expected, "{:?} at {:?}", input, self.now);
+        if let Err(reject) = &decided {
+            let names_a_limit =
+                matches!(reject.code, RejectCode::TooLong | RejectCode::RoomFull | RejectCode::TooManyAttachments);
+            prop_assert_eq!(reject.limit.is_some(), names_a_limit, "{:?}", reject);
+        }
+        let (Ok(decided), Ok(expected)) = (decided, expected) else {
+            return Ok(());
+        };
+        prop_assert!(decided.records.len() <= 4, "never more than 4 records: {:?}", decided.records);
+        for record in &decided.records {
+            self.room.apply(record);
+        }
+        if let Some(note) = decided.note {
+            self.room.note(self.now, note);
+        }
+        self.model.live(self.now, input, &expected);
+        self.check_digests(input, &decided.records)?;
+        if !decided.records.is_empty() {
+            self.log.push(decided.records.into_vec());
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> TestCaseResult {
+        let ledger = restored(&stored(self.room.ledger()))?;
+        self.room = Room::from_ledger(ledger, Arc::clone(&self.limits));
+        self.room.note(self.now, Note::Recovered);
+        self.model.restart(self.now);
+        Ok(())
+    }
+
+    fn lose(&mut self, decisions: usize) -> TestCaseResult {
+        let this_life = self.decisions_of_this_life().len();
+        let rest = self.log.len() - decisions.min(this_life);
+        let lost = self.log.split_off(rest);
+        if lost.len() == this_life {
+            // A log holds one life at a time: what was before this one has been deleted.
+            self.log.clear();
+        }
+        if self.snapshot.as_ref().is_some_and(|(_, through)| *through > self.log.len()) {
+            self.snapshot = None;
+        }
+        self.room.replace_ledger(self.now, replay(Ledger::new(&self.limits), &self.log));
+        self.model.lose(self.now, lost.iter().map(Vec::len).sum());
+        Ok(())
+    }
+
+    /// Everything that can be asked of both.
+    fn compare(&self) -> TestCaseResult {
+        let (room, model) = (&self.room, &self.model);
+        prop_assert_eq!(room.epoch(), model.epoch());
+        prop_assert_eq!(room.head(), model.head());
+        prop_assert_eq!(room.topic(), &model.topic());
+        prop_assert_eq!(room.notices(), model.notices());
+        let members: Vec<Person> = room.members().map(person).collect();
+        prop_assert_eq!(&members, &model.members());
+        prop_assert_eq!(room.members_total(), members.len());
+        for member in &members {
+            prop_assert_eq!(room.member(member.id).map(person), Some(member.clone()));
+            let mut sessions: Vec<SessionId> = room.sessions_of(member.id).into_vec();
+            sessions.sort();
+            prop_assert_eq!(sessions, model.sessions_of(member.id), "sessions of {:?}", member.id);
+        }
+        for caller in self.cast.callers() {
+            prop_assert_eq!(room.member_of(&caller), model.member_of(&caller).map(|person| person.id), "{:?}", caller);
+        }
+        prop_assert_eq!(room.typing(), model.typing());
+        prop_assert_eq!(room.online(), model.online());
+        prop_assert_eq!(room.next_deadline(), model.next_deadline());
+        Ok(())
+    }
+
+    /// The numbered invariants of the design, read off the log alone: no model is asked.
+    fn check_invariants(&self) -> TestCaseResult {
+        let life: Vec<&Recorded> = self.decisions_of_this_life().iter().flatten().collect();
+
+        // 1. `seq` is dense from 1 within an epoch; `at` never goes back.
+        prop_assert!(life.iter().map(|record| record.offset).eq((1..=life.len() as u64).map(Offset)));
+        let told: Vec<Seq> = life.iter().filter_map(|record| record.seq).collect();
+        prop_assert!(told.iter().copied().eq((1..=told.len() as u64).map(Seq)), "told numbers: {:?}", told);
+        prop_assert!(life.is_sorted_by_key(|record| record.at), "time goes back");
+
+        // 4. Members = fold of the log; history = the last N messages, never a notice.
+        let members: Vec<MemberId> = self.room.members().map(|member| member.id).collect();
+        prop_assert_eq!(&members, &members_of(&life));
+        if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
+            let asked = Input::History { by, before: None, limit: None };
+            let decision = self.room.decide(self.now, &asked).expect("a member may read");
+            let said: Vec<Seq> =
+                life.iter().filter(|record| is_message(record)).filter_map(|record| record.seq).collect();
+            let most = self.limits.history_default.min(self.limits.history_max).min(self.limits.marks_max);
+            let newest = &said[said.len().saturating_sub(most)..];
+            let Answer::History(slice) = decision.answer else {
+                return Err(TestCaseError::fail("a question for history is answered with history"));
+            };
+            prop_assert_eq!(slice.seqs.as_slice(), newest);
+        }
+
+        // 5. A room exists exactly while it has members or lingers.
+        let lingers = members.is_empty() && self.room.next_deadline().is_some();
+        prop_assert_eq!(self.room.epoch().is_some(), !members.is_empty() || lingers);
+        prop_assert!(!lingers || !self.limits.empty_linger.is_zero(), "nothing lingers for no time");
+
+        // 6. One key, one message, within the window.
+        let keyed = keyed_of(&life);
+        for (number, (scope, key)) in keyed.iter().enumerate() {
+            let Some(first) = keyed[..number].iter().rposition(|earlier| earlier == &(scope.clone(), key.clone()))
+            else {
+                continue;
+            };
+            let between = &keyed[first + 1..number];
+            let own = between.iter().filter(|(other, _)| other == scope).count();
+            let forgotten = own + 1 >= self.limits.keys_per_scope_max || between.len() + 1 >= self.limits.keys_max;
+            prop_assert!(forgotten, "{:?} of {:?} was said twice within the window", key, scope);
+        }
+
+        self.room.check_invariants();
+        Ok(())
+    }
+
+    /// Within a life, one text has one digest and no other text has it.
+    fn check_digests(&mut self, input: &Input, records: &[Recorded]) -> TestCaseResult {
+        let Input::Send { text, as_sent, .. } = input else {
+            return Ok(());
+        };
+        for record in records {
+            let (Event::Sent { keyed: Some(keyed), .. }, Some(epoch)) = (&record.event, self.room.epoch()) else {
+                continue;
+            };
+            let sent: &Body = as_sent.as_ref().unwrap_or(text);
+            let known = self.digests.entry((epoch, sent.as_str().to_owned())).or_insert(keyed.digest);
+            prop_assert_eq!(*known, keyed.digest, "one text, one digest");
+            let owners = self.digests.iter().filter(|(_, digest)| **digest == keyed.digest).count();
+            prop_assert_eq!(owners, 1, "one digest, one text, and in one life only");
+        }
+        Ok(())
+    }
+
+    fn decisions_of_this_life(&self) -> &[Vec<Recorded>] {
+        let begins = |decision: &Vec<Recorded>| matches!(decision[0].event, Event::Created { .. });
+        self.log.iter().rposition(begins).map_or(&[], |start| &self.log[start..])
+    }
+}
+
+fn stored(ledger: &Ledger) -> String {
+    serde_json::to_string(&Snapshot::from(ledger.clone())).expect("a snapshot can be stored")
+}
+
+fn restored(snapshot: &str) -> Result<Ledger, TestCaseError> {
+    let snapshot: Snapshot = serde_json::from_str(snapshot).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    Ok(snapshot.into())
+}
+
+fn replay(mut ledger: Ledger, log: &[Vec<Recorded>]) -> Ledger {
+    log.iter().flatten().for_each(|record| ledger.apply(record));
+    ledger
+}
+
+fn without_digests(decision: &Decision) -> Decision {
+    Decision { records: decision.records.iter().map(without_digest).collect(), ..decision.clone() }
+}
+
+fn person(member: &chat_core::room::Member) -> Person {
+    Person {
+        id: member.id,
+        nick: member.nick.clone(),
+        nick_key: member.nick_key.clone(),
+        color: member.color,
+        role: member.role,
+        scope: member.scope.clone(),
+        joined: member.joined,
+        since: member.since,
+    }
+}
+
+/// Who is in, by the plainest fold there is. Nobody, once the life is over.
+fn members_of(life: &[&Recorded]) -> Vec<MemberId> {
+    let mut members = Vec::new();
+    for record in life {
+        match &record.event {
+            Event::Joined { .. } => members.push(record.by.expect("a join is somebody's")),
+            Event::Left { .. } => members.retain(|member| Some(*member) != record.by),
+            Event::Kicked { member: kicked, .. } => members.retain(|member| member != kicked),
+            Event::Closed { .. } => members.clear(),
+            _ => {}
+        }
+    }
+    members
+}
+
+/// The keys of all messages, with whose they are.
+fn keyed_of(life: &[&Recorded]) -> Vec<(Scope, Key)> {
+    let mut scopes: BTreeMap<MemberId, Scope> = BTreeMap::new();
+    let mut keys = Vec::new();
+    for record in life {
+        match (&record.event, record.by) {
+            (Event::Joined { scope, .. }, Some(by)) => {
+                scopes.insert(by, scope.clone());
+            }
+            (Event::Sent { keyed: Some(keyed), .. }, Some(by)) => keys.push((scopes[&by].clone(), keyed.key.clone())),
+            _ => {}
+        }
+    }
+    keys
+}
+
+fn is_message(record: &Recorded) -> bool {
+    matches!(record.event, Event::Sent { .. })
+}

@@ -1,0 +1,237 @@
+//! The strategies reach what they are for: every refusal, every kind of fact, every bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chat_core::room::{Answer, Decision, Entry, Input, More, Note, Repeated};
+use chat_core::{CloseCause, Event, LeaveReason, Mono, Now, Recorded, Role, RoomLimits, Wall};
+use chat_testkit::model::{Model, Refusal};
+use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, small_limits};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+#[test]
+fn runs_reach_every_refusal_and_every_kind_of_fact() {
+    let mut runner = TestRunner::deterministic();
+    let mut reached = BTreeSet::new();
+    for _ in 0..400 {
+        let run = (small_limits(), any_run(100)).new_tree(&mut runner).expect("nothing is filtered away");
+        let (limits, steps) = run.current();
+        live(limits, &steps, &mut reached);
+    }
+    let expected = [
+        "refused: room_not_found",
+        "refused: name_taken",
+        "refused: nick_taken",
+        "refused: not_member",
+        "refused: already_member",
+        "refused: member_not_found",
+        "refused: message_not_found",
+        "refused: too_many_attachments",
+        "refused: room_full",
+        "refused: banned",
+        "refused: forbidden",
+        "refused: key_conflict",
+        "refused: rate_limited",
+        "refused: too_long",
+        "refused: bad_field",
+        "created",
+        "joined: told",
+        "joined: quiet",
+        "joined: as an owner of an empty room",
+        "left: told",
+        "left: quiet",
+        "left: timed out",
+        "sent",
+        "redacted",
+        "kicked",
+        "banned",
+        "topic changed",
+        "role changed",
+        "notices: Counted",
+        "notices: Told",
+        "closed: Host",
+        "closed: Empty",
+        "closed: after lingering",
+        "four records at once",
+        "attached",
+        "came back to a place",
+        "came back to a position",
+        "a retry",
+        "a retry without budget",
+        "a send under a rewritten text",
+        "history wants a log",
+        "history has more",
+        "history of nothing",
+        "a ban is forgotten",
+        "a key is forgotten",
+        "redacted again",
+        "typing runs out",
+        "typing more than are shown",
+        "a session moved to another member",
+    ];
+    let missing: Vec<&str> = expected.into_iter().filter(|what| !reached.contains(*what)).collect();
+    assert!(missing.is_empty(), "never reached: {missing:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(512), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_command_but_a_nameless_creation_is_about_a_room(command in any_command(200)) {
+        let nameless = matches!(command, chat_core::Command::Create { room: None, .. });
+        prop_assert_eq!(command.room().is_none(), nameless);
+    }
+}
+
+/// Plays a run on the model alone, and writes down what happened in it.
+fn live(limits: RoomLimits, steps: &[Step], reached: &mut BTreeSet<String>) {
+    let limits = Arc::new(limits);
+    let (mut model, mut cast) = (Model::new(Arc::clone(&limits)), Cast::new());
+    let mut now = Now { wall: Wall(1_795_370_400_000), mono: Mono(0) };
+    let mut log = Vec::new();
+    for step in steps {
+        now.mono = Mono(now.mono.0 + step.pass.mono);
+        let mut inputs = match cast.play(&step.act, &model) {
+            Play::Input(input) => vec![input],
+            Play::Note(note) => {
+                model.note(now, note);
+                Vec::new()
+            }
+            Play::Restart => {
+                model.restart(now);
+                Vec::new()
+            }
+            Play::Lose { .. } => Vec::new(),
+        };
+        while let Some(input) = inputs.pop() {
+            let expected = model.expect(now, &input);
+            note_what(&model, &limits, &input, &expected, reached);
+            if let Ok(decision) = expected {
+                model.live(now, &input, &decision);
+                log.extend(decision.records);
+            }
+            if model.next_deadline().is_some_and(|deadline| deadline <= now.mono) {
+                inputs.push(Input::Elapsed);
+            }
+        }
+    }
+    note_what_is_forgotten(&log, reached);
+}
+
+fn note_what(
+    before: &Model,
+    limits: &RoomLimits,
+    input: &Input,
+    expected: &Result<Decision, Refusal>,
+    reached: &mut BTreeSet<String>,
+) {
+    let mut reach = |what: &str| reached.insert(what.to_owned());
+    let decision = match expected {
+        Ok(decision) => decision,
+        Err(refusal) => {
+            reach(&format!("refused: {}", refusal.code.as_str()));
+            return;
+        }
+    };
+    let in_the_empty = before.epoch().is_some() && before.members().is_empty();
+    for record in &decision.records {
+        let told = if record.seq.is_some() { "told" } else { "quiet" };
+        reach(&match &record.event {
+            Event::Created { .. } => "created".to_owned(),
+            Event::Joined { role: Role::Owner, .. } if in_the_empty => {
+                "joined: as an owner of an empty room".to_owned()
+            }
+            Event::Joined { .. } => format!("joined: {told}"),
+            Event::Left { reason: LeaveReason::Timeout, .. } => "left: timed out".to_owned(),
+            Event::Left { .. } => format!("left: {told}"),
+            Event::Sent { .. } => "sent".to_owned(),
+            Event::Redacted { .. } => "redacted".to_owned(),
+            Event::Kicked { .. } => "kicked".to_owned(),
+            Event::Banned { .. } => "banned".to_owned(),
+            Event::TopicChanged { .. } => "topic changed".to_owned(),
+            Event::RoleChanged { .. } => "role changed".to_owned(),
+            Event::NoticesChanged { notices } => format!("notices: {notices:?}"),
+            Event::Closed { cause: CloseCause::Empty } if in_the_empty && *input == Input::Elapsed => {
+                "closed: after lingering".to_owned()
+            }
+            Event::Closed { cause } => format!("closed: {cause:?}"),
+        });
+    }
+    if decision.records.len() == 4 {
+        reach("four records at once");
+    }
+    if *input == Input::Elapsed && decision.records.is_empty() && decision.note == Some(Note::Elapsed) {
+        reach("typing runs out");
+    }
+    if before.typing().len() == limits.typing_members_max && before.online() > limits.typing_members_max {
+        reach("typing more than are shown");
+    }
+    match (&decision.answer, input) {
+        (Answer::Entered(entered), Input::Join { by, after, .. } | Input::Attach { by, after }) => {
+            let own = decision.records.first().and_then(|joined| joined.seq);
+            match entered.entry {
+                Entry::Attached if after.is_some() && entered.from < before.head() => reach("came back to a position"),
+                Entry::Attached => reach("attached"),
+                Entry::Joined if own.is_some_and(|own| entered.from < own) => reach("came back to a place"),
+                Entry::Joined => false,
+            };
+            let elsewhere = before
+                .members()
+                .into_iter()
+                .find(|person| person.id != entered.member && before.sessions_of(person.id).contains(&by.session));
+            if elsewhere.is_some() {
+                reach("a session moved to another member");
+            }
+        }
+        (Answer::Sent { repeated: Repeated::Retry, .. }, Input::Send { budget, .. }) => {
+            reach("a retry");
+            if matches!(budget, chat_core::room::Budget::Exhausted { .. }) {
+                reach("a retry without budget");
+            }
+        }
+        (Answer::Sent { .. }, Input::Send { as_sent: Some(_), key: Some(_), .. }) => {
+            reach("a send under a rewritten text");
+        }
+        (Answer::History(slice), _) => {
+            let all = [
+                (slice.wanted > 0, "history wants a log"),
+                (slice.more == More::Yes, "history has more"),
+                (slice.seqs.is_empty(), "history of nothing"),
+            ];
+            all.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, what)| {
+                reach(what);
+            });
+        }
+        (Answer::Done { .. }, Input::Redact { .. }) if decision.records.is_empty() => {
+            reach("redacted again");
+        }
+        _ => {}
+    }
+}
+
+/// What only a look at all records shows.
+fn note_what_is_forgotten(log: &[Recorded], reached: &mut BTreeSet<String>) {
+    let (mut banned, mut keys, mut scopes) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for record in log {
+        match &record.event {
+            Event::Created { .. } => (banned, keys, scopes) = (Vec::new(), Vec::new(), BTreeMap::new()),
+            Event::Banned { scope } => banned.push(scope),
+            Event::Joined { scope, .. } => {
+                scopes.insert(record.by, scope);
+                if banned.contains(&scope) {
+                    reached.insert("a ban is forgotten".to_owned());
+                }
+            }
+            Event::Sent { keyed: Some(keyed), .. } => {
+                let key = (scopes[&record.by], &keyed.key);
+                if keys.contains(&key) {
+                    reached.insert("a key is forgotten".to_owned());
+                }
+                keys.push(key);
+            }
+            _ => {}
+        }
+    }
+}
