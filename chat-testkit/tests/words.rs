@@ -4,8 +4,8 @@ use chat_core::{Body, Identity, Key, Nick, RejectCode, RoomCode, Topic};
 use chat_testkit::strategies::{any_nick, cases, hostile_text};
 use proptest::prelude::*;
 
-/// The profile's crate folds spaces at a count of characters, taken as a count of bytes: these panicked, or lost a space
-/// between words.
+/// The profile's crate folds spaces at a count of characters, taken as a count of bytes: these panicked, or lost a
+/// space between words.
 #[test]
 fn spaces_after_letters_of_two_bytes_are_trimmed_and_folded() {
     for (typed, shown) in [

@@ -120,7 +120,8 @@ pub(crate) fn deliver(
                     reply.answer(FrameKind::History, json);
                 });
             }
-            Answer::Nothing if reply.is_mailbox() && reply.id().is_none() => reply.nothing(),
+            // An id and a tag both say that somebody waits for the answer.
+            Answer::Nothing if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() => reply.nothing(),
             _ => reply.ack(code, life.map(|life| life.backlog.head()).unwrap_or_default(), None),
         },
         (Letter::Enter { entrance, .. }, Verdict::Entered(entering)) => enter(shared, entrance, *entering),

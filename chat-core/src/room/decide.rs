@@ -68,6 +68,7 @@ impl<'a> Rules<'a> {
             }
             return self.come_back(by, member, history, after);
         }
+        self.check_is_not_late(by)?;
         if self.ledger.member_with_nick(&nick.key()).is_some() {
             let reject = Reject::new(RejectCode::NickTaken, "somebody in the room has this nick, or one like it");
             return Err(Reject { field: Some("nick"), ..reject });
@@ -91,6 +92,14 @@ impl<'a> Rules<'a> {
         self.come_back(by, member, None, after)
     }
 
+    /// What an older generation asks late is not for it to have any more: its answer would reach nobody.
+    fn check_is_not_late(&self, by: &Caller) -> Result<(), Reject> {
+        match self.attendance.generation(by.session) {
+            Some(known) if known > by.generation => Err(not_member()),
+            _ => Ok(()),
+        }
+    }
+
     /// Attaches to a membership: nobody is told.
     fn come_back(
         self,
@@ -99,9 +108,7 @@ impl<'a> Rules<'a> {
         history: Option<u32>,
         after: Option<Position>,
     ) -> Result<Decision, Reject> {
-        if self.attendance.generation(by.session).is_some_and(|known| known > by.generation) {
-            return Err(not_member());
-        }
+        self.check_is_not_late(by)?;
         let others = self.attendance.sessions_of(member.id).iter().filter(|&&session| session != by.session).count();
         if others >= self.limits.attachments_max {
             let reject = Reject::new(RejectCode::TooManyAttachments, "you are here on as many devices as there may be");

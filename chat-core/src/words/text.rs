@@ -85,7 +85,7 @@ impl Nick {
         if text.chars().any(is_hidden) {
             return Err(Reject::bad_field("nick", "nick holds control, direction or invisible characters"));
         }
-        let nick = Nickname::enforce(text)
+        let nick = Nickname::enforce(fold_spaces(text))
             .map_err(|_| Reject::bad_field("nick", "nick is 1 to 32 letters, digits, spaces or symbols"))?;
         if nick.chars().count() > Self::CHARS_MAX {
             return Err(Reject::too_long("nick", Self::CHARS_MAX as u64, "characters"));
@@ -217,6 +217,14 @@ fn is_hidden(c: char) -> bool {
             | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
             | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
             | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Compatibility forms normalised, spaces trimmed and folded, as the profile says; `precis-profiles` 0.1 takes a count of
+/// characters for an offset in bytes when it does this, and panics on `"Zoë "`.
+fn fold_spaces(text: &str) -> String {
+    let normal: String = text.nfkc().collect();
+    let words: Vec<&str> = normal.split_whitespace().collect();
+    words.join(" ")
 }
 
 /// Counted decomposed: a mark that has melted into its base is ink all the same.

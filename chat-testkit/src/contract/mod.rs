@@ -11,8 +11,8 @@ use chat_core::Log;
 /// outlive the log (a temporary folder) is part of it.
 #[async_trait]
 pub trait Home: Send + 'static {
-    /// Opens the log that lives here: what an earlier opening has written is there. Called again only after every handle
-    /// of the opening before was dropped.
+    /// Opens the log that lives here: what an earlier opening has written is there. Called again only after every
+    /// handle of the opening before was dropped.
     async fn open(&mut self) -> Arc<dyn Log>;
 }
 

@@ -63,8 +63,8 @@ pub(super) fn of_chapter(lines: &[Line]) -> Vec<Fact> {
     facts
 }
 
-/// Everybody who has joined and not left since, in the order of their numbers; and those who left by themselves or timed
-/// out, the longest gone first, at most `former_max`.
+/// Everybody who has joined and not left since, in the order of their numbers; and those who left by themselves or
+/// timed out, the longest gone first, at most `former_max`.
 pub(super) fn people(facts: &[Recorded], former_max: usize) -> (Vec<Person>, Vec<Former>) {
     let mut members: Vec<Person> = Vec::new();
     let mut former: Vec<Former> = Vec::new();

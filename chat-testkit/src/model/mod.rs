@@ -111,8 +111,8 @@ impl Model {
         self.diary.push(Line { at: now.mono, what: What::Note(note) });
     }
 
-    /// Takes the last facts of this life back, as when the log turns out not to hold them. Without all of them there has
-    /// been no life.
+    /// Takes the last facts of this life back, as when the log turns out not to hold them. Without all of them there
+    /// has been no life.
     pub fn lose(&mut self, now: Now, records: usize) {
         self.diary.push(Line { at: now.mono, what: What::Lost(records) });
     }
@@ -205,7 +205,10 @@ impl Model {
 
     /// The lines since the last life began.
     fn chapter(&self) -> &[Line] {
-        let begins = |line: &Line| matches!(&line.what, What::Fact { record, .. } if matches!(record.event, Event::Created { .. }));
+        let begins = |line: &Line| match &line.what {
+            What::Fact { record, .. } => matches!(record.event, Event::Created { .. }),
+            _ => false,
+        };
         self.diary.iter().rposition(begins).map_or(&[], |start| &self.diary[start..])
     }
 

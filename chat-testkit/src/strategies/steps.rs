@@ -1,8 +1,8 @@
 //! Whole runs of a room: few people with few words, time that jumps, and bounds so small that they are hit.
 //!
 //! A step names people, messages and positions relative to what is there when it is played ("two messages back", "the
-//! second member"), so a run that is cut shorter still makes sense, and shrinks well. [`Cast`](super::Cast) turns a step
-//! into what the room is asked.
+//! second member"), so a run that is cut shorter still makes sense, and shrinks well. [`Cast`](super::Cast) turns a
+//! step into what the room is asked.
 
 use std::time::Duration;
 
@@ -219,8 +219,10 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
             .prop_map(|(who, state)| Act::Typing { who, state }),
         3 => (moderator(), back()).prop_map(|(by, message)| Act::Redact { by, message }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
-        2 => (insider(), option::of(back()), count()).prop_map(|(who, before, limit)| Act::History { who, before, limit }),
-        1 => (insider(), option::of(target()), count()).prop_map(|(who, after, limit)| Act::Members { who, after, limit }),
+        2 => (insider(), option::of(back()), count())
+            .prop_map(|(who, before, limit)| Act::History { who, before, limit }),
+        1 => (insider(), option::of(target()), count())
+            .prop_map(|(who, after, limit)| Act::Members { who, after, limit }),
     ];
     let come = prop_oneof![
         3 => (newcomer(), few_nicks(), count(), option::of(after()))

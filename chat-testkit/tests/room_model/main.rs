@@ -31,8 +31,8 @@ proptest! {
     }
 }
 
-/// A guest leaves and signs in: their second connection is Cid. A join of the first, held up on its way, must not make the
-/// guest a member again: nobody would be attached as that member, because the note that does it is ignored as late.
+/// A guest leaves and signs in: their second connection is Cid. A join of the first, held up on its way, must not make
+/// the guest a member again: nobody would be attached as that member, because the note that does it is ignored as late.
 #[test]
 fn a_late_join_is_refused() {
     let nick = |text| Nick::parse(text).expect("a valid nick");

@@ -70,7 +70,8 @@ impl World {
         self.snapshot = Some((stored(self.room.ledger()), self.log.len()));
     }
 
-    /// Invariant 7: replaying a snapshot and the rest of the log, or all of the log, gives the ledger that lived through it.
+    /// Invariant 7: replaying a snapshot and the rest of the log, or all of the log, gives the ledger that lived
+    /// through it.
     pub(crate) fn check_replays(&self) -> TestCaseResult {
         prop_assert_eq!(&replay(Ledger::new(&self.limits), &self.log), self.room.ledger(), "the whole log, replayed");
         if let Some((snapshot, decisions)) = &self.snapshot {

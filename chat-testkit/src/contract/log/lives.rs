@@ -83,7 +83,8 @@ pub async fn deleting_another_life_changes_nothing(mut home: impl Home) {
     log.append(&room, &tail, &scribe.talk(1)).await.expect("the new life goes on");
 }
 
-/// An owner that did not hear of the deletion cannot bring the life back, neither before nor after the code is claimed anew.
+/// An owner that did not hear of the deletion cannot bring the life back, neither before nor after the code is claimed
+/// anew.
 pub async fn an_append_to_a_deleted_life_conflicts(mut home: impl Home) {
     let (log, room) = (home.open().await, code("GHOST"));
     let (mut ghost, tail) = open_life(&*log, &room, 1).await;

@@ -1,0 +1,14 @@
+//! Load generation and side-by-side measurement of chat servers, over loopback, from one thread.
+//!
+//! The load must be several times cheaper than any server it drives: one thread, one read buffer for all connections,
+//! frames read where they lie, nothing allocated per message. No server code lives here; servers are separate processes.
+
+pub mod contest;
+pub mod crowd;
+pub mod frames;
+pub mod meter;
+pub mod protocol;
+pub mod scenario;
+pub mod stamp;
+pub mod table;
+pub mod tally;

@@ -1,0 +1,48 @@
+//! The next connection, once there is a place for it.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use super::ServeConfig;
+use super::socket::Socket;
+
+/// How long to wait when the process has no file descriptors left. 250 ms: trying at once again would only burn a core.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(250);
+
+pub(crate) async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, config: &ServeConfig) -> (Socket, SocketAddr) {
+    let slot = Arc::clone(slots).acquire_owned().await.expect("the slots are never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // A peer that is gone already shows with the first read.
+                let _ = prepare(&stream, config);
+                return (Socket::new(stream, slot), peer);
+            }
+            Err(error) if is_of_one_peer(&error) => {}
+            Err(_) => sleep(EXHAUSTED_PAUSE).await,
+        }
+    }
+}
+
+/// Whether an error concerns a connection that ended before it was accepted, and not the listener.
+fn is_of_one_peer(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn prepare(stream: &TcpStream, config: &ServeConfig) -> io::Result<()> {
+    // What is due is written in one go, so there is nothing to wait for.
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    SockRef::from(stream).set_tcp_user_timeout(Some(config.user_timeout))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = (SockRef::from(stream), config.user_timeout);
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The accept loop of a chat server: bounded in connections, patient with nobody, and able to end.
+//!
+//! `axum::serve` is fine behind a proxy. Facing the internet it lacks three things: it waits for ever for a request's head, it
+//! accepts without bound, and it notices a peer that has vanished only when TCP gives up. This loop has them, speaks HTTP/1.1
+//! with upgrades, and tells handlers the peer's address as
+//! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use chat_serve::{ServeConfig, serve};
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:5000").await?;
+//! let router = axum::Router::new();
+//! serve(listener, router, ServeConfig::default(), std::future::pending()).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod exchange;
+mod socket;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+/// Bounds of a serving loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Connections at once, upgraded ones included. 100,000; above it new ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// How long the head of a request may take, and how long a connection may wait for its next request. 10 s.
+    pub header_timeout: Duration,
+    /// Bytes of a request's head. 16 KiB: also what a connection that is still HTTP holds at most for reading.
+    pub header_bytes_max: usize,
+    /// How long sent bytes may stay unacknowledged, or a full receiver full, before the kernel ends the connection. 40 s: a
+    /// little longer than a session may stall, so that the reason told is the right one. Linux only.
+    pub user_timeout: Duration,
+    /// How long requests under way may take to finish once the loop is told to end. 10 s.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: 100_000,
+            header_timeout: Duration::from_secs(10),
+            header_bytes_max: 16 << 10,
+            user_timeout: Duration::from_secs(40),
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves `router` on `listener` until `shutdown` resolves; then lets requests under way finish, and returns.
+///
+/// Connections that were upgraded belong to their transport by then and are left alone: drain the engine first.
+pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, shutdown: impl Future<Output = ()>) {
+    let config = Arc::new(config);
+    let slots = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
+    // `true` asks for an end after the request under way; a closed channel, for one at once.
+    let (ending, end) = watch::channel(false);
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (socket, peer) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = accept::next(&listener, &slots, &config) => accepted,
+        };
+        tokio::spawn(exchange::run(socket, peer, router.clone(), Arc::clone(&config), end.clone()));
+    }
+    drop((listener, end));
+    ending.send_replace(true);
+    // Past the timeout the channel is dropped with whoever still listens to it.
+    let _ = timeout(config.shutdown_timeout, ending.closed()).await;
+}

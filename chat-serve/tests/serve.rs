@@ -1,0 +1,186 @@
+//! The serving loop against real sockets: who is cut off, who waits, and how it ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Extension, Router};
+use chat_serve::{ServeConfig, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+
+struct Server {
+    address: SocketAddr,
+    shutdown: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+}
+
+async fn start(router: Router, config: ServeConfig) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (shutdown, asked) = oneshot::channel();
+    let ended = tokio::spawn(serve(listener, router, config, async {
+        let _ = asked.await;
+    }));
+    Server { address, shutdown, ended }
+}
+
+fn hello() -> Router {
+    Router::new().route("/", get(|| async { "hello" }))
+}
+
+async fn connect(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address).await.expect("the server accepts")
+}
+
+/// One request and the whole of its short answer.
+async fn ask(stream: &mut TcpStream) -> String {
+    stream.write_all(REQUEST).await.expect("sent");
+    answer(stream).await
+}
+
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"hello") {
+        let read = stream.read_buf(&mut bytes).await.expect("read");
+        assert!(read > 0, "cut off after {}", String::from_utf8_lossy(&bytes));
+    }
+    String::from_utf8(bytes).expect("text")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_never_ends_is_cut_off() {
+    let server = start(hello(), ServeConfig::default()).await;
+    for beginning in ["GET / HTTP/1.1\r\nHost: te", "PRI * HT", ""] {
+        let start = Instant::now();
+        let mut slow = connect(&server).await;
+        slow.write_all(beginning.as_bytes()).await.expect("sent");
+        let mut rest = Vec::new();
+        slow.read_to_end(&mut rest).await.expect("the end");
+        let waited = start.elapsed().as_secs();
+        assert_eq!(waited, 10, "{beginning:?} was cut off with {}", String::from_utf8_lossy(&rest));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_next_request_is_cut_off() {
+    let server = start(hello(), ServeConfig::default()).await;
+    let mut client = connect(&server).await;
+    assert!(ask(&mut client).await.starts_with("HTTP/1.1 200"));
+    assert!(ask(&mut client).await.starts_with("HTTP/1.1 200"));
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.expect("the end");
+    assert_eq!((start.elapsed().as_secs(), rest.len()), (10, 0));
+}
+
+#[tokio::test]
+async fn handlers_learn_the_address_of_the_peer() {
+    let router =
+        Router::new().route("/", get(|peer: ConnectInfo<SocketAddr>| async move { format!("{} hello", peer.0) }));
+    let server = start(router, ServeConfig::default()).await;
+    let mut client = connect(&server).await;
+    let own = client.local_addr().expect("connected");
+    assert!(ask(&mut client).await.ends_with(&format!("{own} hello")));
+}
+
+#[tokio::test]
+async fn above_the_bound_a_connection_waits_for_a_place() {
+    let server = start(hello(), ServeConfig { connections_max: 1, ..ServeConfig::default() }).await;
+    let mut first = connect(&server).await;
+    ask(&mut first).await;
+    let mut second = connect(&server).await;
+    second.write_all(REQUEST).await.expect("sent");
+    ask(&mut first).await;
+    let waiting = second.try_read(&mut [0; 1]).expect_err("nothing yet");
+    assert_eq!(waiting.kind(), std::io::ErrorKind::WouldBlock);
+    drop(first);
+    assert!(answer(&mut second).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_keeps_its_place() {
+    let release = Arc::new(Notify::new());
+    let router = Router::new().route("/", get(upgrade)).layer(Extension(Arc::clone(&release)));
+    let server = start(router, ServeConfig { connections_max: 1, ..ServeConfig::default() }).await;
+    let mut first = connect(&server).await;
+    first
+        .write_all(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        .await
+        .expect("sent");
+    assert!(answer(&mut first).await.starts_with("HTTP/1.1 101"));
+    let mut second = connect(&server).await;
+    second.write_all(REQUEST).await.expect("sent");
+    // By now the task that spoke HTTP on the first connection is gone, and its place is still taken.
+    assert!(second.try_read(&mut [0; 1]).is_err());
+    release.notify_one();
+    let mut bytes = [0; 12];
+    second.read_exact(&mut bytes).await.expect("served");
+    assert_eq!(&bytes, b"HTTP/1.1 101");
+}
+
+/// Upgrades to a protocol in which the server says `hello` and waits to be released.
+async fn upgrade(
+    Extension(release): Extension<Arc<Notify>>,
+    mut request: Request,
+) -> (StatusCode, [(&'static str, &'static str); 2]) {
+    let upgrading = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut stream = hyper_util::rt::TokioIo::new(upgrading.await.expect("upgraded"));
+        stream.write_all(b"hello").await.expect("sent");
+        release.notified().await;
+    });
+    (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "echo")])
+}
+
+#[tokio::test]
+async fn at_the_end_requests_under_way_finish_and_no_other_begins() {
+    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begin, wait) = (Arc::clone(&begun), Arc::clone(&finish));
+    let slow = move || async move {
+        begin.notify_one();
+        wait.notified().await;
+        "hello"
+    };
+    let server = start(Router::new().route("/", get(slow)), ServeConfig::default()).await;
+    let mut client = connect(&server).await;
+    client.write_all(REQUEST).await.expect("sent");
+    begun.notified().await;
+    let address = server.address;
+    server.shutdown.send(()).expect("still serving");
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!server.ended.is_finished());
+    finish.notify_one();
+    assert!(answer(&mut client).await.starts_with("HTTP/1.1 200"));
+    server.ended.await.expect("ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_a_request_that_never_finishes_is_cut_off() {
+    let begun = Arc::new(Notify::new());
+    let begin = Arc::clone(&begun);
+    let endless = move || async move {
+        begin.notify_one();
+        std::future::pending::<&str>().await
+    };
+    let config = ServeConfig { shutdown_timeout: Duration::from_secs(3), ..ServeConfig::default() };
+    let server = start(Router::new().route("/", get(endless)), config).await;
+    let mut client = connect(&server).await;
+    client.write_all(REQUEST).await.expect("sent");
+    begun.notified().await;
+    let start = Instant::now();
+    server.shutdown.send(()).expect("still serving");
+    server.ended.await.expect("ended");
+    assert_eq!(start.elapsed().as_secs(), 3);
+    assert_eq!(client.read(&mut [0; 1]).await.expect("the end"), 0);
+}

@@ -1,0 +1,98 @@
+// Where a message is written; and, once a membership has ended, why, and what may be done about it.
+
+import { byId, setText } from './dom.js';
+import { sendable } from './outbox.js';
+import { endedWords, typingWords } from './words.js';
+
+/** From this many characters left on, they are counted down. */
+const HINT_FROM = 200;
+
+/** Makes the composer. `actions` are `send`, `typing`, `setDraft`, `rejoin`, `recreate` and `leave`, each with a code first. */
+export function createComposer(actions) {
+  const form = byId('composer');
+  const text = byId('text');
+  const hint = byId('text-hint');
+  const button = form.querySelector('button');
+  const end = byId('ended');
+  const nick = byId('ended-nick');
+  let room = null;
+  let charsMax = Infinity;
+  let shownEnd = null;
+
+  form.addEventListener('submit', event => {
+    event.preventDefault();
+    submit();
+  });
+  text.addEventListener('keydown', event => {
+    // While a word is being composed (as in Japanese), Enter belongs to the input method.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  });
+  text.addEventListener('input', () => {
+    actions.setDraft(room.code, text.value);
+    actions.typing(room.code, text.value.trim() !== '');
+    fit();
+  });
+  text.addEventListener('blur', () => room && actions.typing(room.code, false));
+  end.addEventListener('submit', event => {
+    event.preventDefault();
+    if (shownEnd.offer === 'create') actions.recreate(room.code);
+    else actions.rejoin(room.code, nick.value.trim() || room.nick);
+  });
+  byId('ended-close').addEventListener('click', () => actions.leave(room.code));
+
+  function submit() {
+    const written = sendable(text.value);
+    if (written.trim() === '' || [...written].length > charsMax) return;
+    text.value = '';
+    fit();
+    actions.send(room.code, written);
+  }
+
+  /** The field grows with its text, up to what the style allows. */
+  function fit() {
+    text.style.height = 'auto';
+    text.style.height = `${text.scrollHeight}px`;
+    const left = charsMax - [...text.value].length;
+    setText(hint, left < 0 ? `${-left} too many` : left <= HINT_FROM ? `${left} left` : '');
+    hint.classList.toggle('over', left < 0);
+    button.disabled = text.value.trim() === '' || left < 0;
+  }
+
+  function renderEnded() {
+    if (room.ended === null) return;
+    shownEnd = endedWords(room.ended);
+    setText(byId('ended-title'), shownEnd.title);
+    setText(byId('ended-text'), shownEnd.text ?? '');
+    nick.hidden = shownEnd.offer !== 'rejoin';
+    byId('ended-offer').hidden = shownEnd.offer === null;
+    setText(byId('ended-offer'), shownEnd.offer === 'create' ? 'Create it again' : 'Rejoin');
+  }
+
+  return {
+    render(shown, limits) {
+      const other = room?.code !== shown.code;
+      const endedNow = room?.ended !== shown.ended;
+      room = shown;
+      charsMax = limits.text_chars;
+      if (other || (room.draft !== text.value && document.activeElement !== text)) text.value = room.draft;
+      form.hidden = room.ended !== null;
+      if (other) fit();
+      end.hidden = room.ended === null;
+      if (endedNow || other) {
+        nick.value = room.nick;
+        renderEnded();
+      }
+      const others = room.typing.filter(member => member !== room.you?.member);
+      const nicks = others.map(member => room.members.find(known => known.member === member)?.nick).filter(Boolean);
+      setText(byId('typing'), room.ended ? '' : typingWords(nicks));
+      byId('typing').classList.toggle('on', nicks.length > 0 && !room.ended);
+    },
+    /** Not where a keyboard would cover half the page unasked. */
+    focus() {
+      if (!form.hidden && matchMedia('(hover: hover)').matches) text.focus();
+      return document.activeElement === text;
+    },
+  };
+}

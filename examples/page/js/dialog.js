@@ -1,0 +1,37 @@
+// Asks before what cannot be undone, and for a single line of text.
+
+import { byId, el } from './dom.js';
+
+/**
+ * Opens the dialog: `title`, `text`, an optional `input` (`{ label, value, maxlength }`) and `choices`
+ * (`{ label, style, run(value) }`); the first choice is what Enter does. Cancelling runs nothing.
+ */
+export function ask({ title, text = '', input = null, choices }) {
+  const dialog = byId('dialog');
+  const form = byId('dialog-form');
+  const field = byId('dialog-input');
+  byId('dialog-title').textContent = title;
+  byId('dialog-text').textContent = text;
+  byId('dialog-text').hidden = text === '';
+  byId('dialog-label').hidden = input === null;
+  byId('dialog-label').firstElementChild.textContent = input?.label ?? '';
+  field.value = input?.value ?? '';
+  field.maxLength = input?.maxlength ?? 200;
+
+  const choose = choice => {
+    dialog.close();
+    choice.run(field.value);
+  };
+  const buttons = choices.map((choice, index) => el('button', {
+    type: index === 0 ? 'submit' : 'button', class: choice.style, text: choice.label,
+    on: index === 0 ? {} : { click: () => choose(choice) },
+  }));
+  const cancel = el('button', { type: 'button', class: 'quiet', text: 'Cancel', on: { click: () => dialog.close() } });
+  byId('dialog-tools').replaceChildren(cancel, ...buttons.reverse());
+  form.onsubmit = event => {
+    event.preventDefault();
+    choose(choices[0]);
+  };
+  dialog.showModal();
+  (input === null ? cancel : field).focus();
+}

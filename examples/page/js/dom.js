@@ -1,0 +1,79 @@
+// Makes elements. Text only ever goes in as text: nothing in the page parses markup.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** The element of the page with this id. */
+export const byId = id => document.getElementById(id);
+
+/**
+ * A new element. `props` are attributes, except `class`, `text` and `on` (listeners by event name); a value of
+ * `true` sets an empty attribute, `false`, `null` and `undefined` set none.
+ */
+export function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name === 'on') for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+    else if (name === 'text') node.textContent = value;
+    else if (value === true) node.setAttribute(name, '');
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.filter(child => child != null));
+  return node;
+}
+
+/** A picture from the symbols in index.html; silent, because the button around it has the name. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('class', 'icon');
+  svg.setAttribute('aria-hidden', 'true');
+  const use = document.createElementNS(SVG, 'use');
+  use.setAttribute('href', `#icon-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** Sets the text only when it differs, so that a live region stays quiet. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Copies text, also where the clipboard interface is withheld (plain http on another host). */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const back = document.activeElement;
+    const area = el('textarea', { class: 'visually-hidden', 'aria-hidden': 'true', tabindex: '-1' });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    back?.focus();
+    return done;
+  }
+}
+
+const LINK = /\bhttps?:\/\/[^\s<>"']+/gi;
+
+/** Fills `node` with text in which http and https addresses are links. */
+export function setTextWithLinks(node, text) {
+  const parts = [];
+  let done = 0;
+  for (const match of text.matchAll(LINK)) {
+    const address = withoutTail(match[0]);
+    if (!URL.canParse(address)) continue;
+    parts.push(text.slice(done, match.index));
+    parts.push(el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', text: address }));
+    done = match.index + address.length;
+  }
+  node.replaceChildren(...parts, text.slice(done));
+}
+
+/** Punctuation at the end belongs to the sentence, a closing bracket too unless the address has its opening one. */
+function withoutTail(address) {
+  let kept = address.replace(/[.,:;!?]+$/, '');
+  if (kept.endsWith(')') && !kept.includes('(')) kept = kept.slice(0, -1);
+  return kept;
+}

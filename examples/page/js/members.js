@@ -1,0 +1,59 @@
+// The members of a room: oneself first, the owner marked, those without a connection dimmed and last.
+
+import { ask } from './dialog.js';
+import { byId, el, icon, setText } from './dom.js';
+import { count } from './words.js';
+
+/** Makes the list. `actions` are `act(frame)` and `more(code)`. */
+export function createMembers({ act, more }) {
+  let room = null;
+  byId('more-members').addEventListener('click', () => more(room.code));
+
+  function memberRow(member) {
+    const own = member.member === room.you?.member;
+    const mayKick = room.you?.role === 'owner' && room.live && !own;
+    return el('li', { class: `member c${member.color % 16}${member.online ? '' : ' offline'}`, 'data-member': member.member },
+      el('span', { class: 'avatar', 'aria-hidden': 'true', text: [...member.nick][0]?.toUpperCase() ?? '?' }),
+      el('span', { class: 'name', text: member.nick }),
+      own ? el('span', { class: 'note', text: 'you' }) : null,
+      member.role === 'owner' ? el('span', { class: 'owner', role: 'img', 'aria-label': 'owner', title: 'Owner' }, icon('crown')) : null,
+      member.online ? null : el('span', { class: 'note', text: 'offline' }),
+      mayKick ? el('button', {
+        class: 'icon-button kick', type: 'button', 'aria-label': `Remove ${member.nick}`, title: `Remove ${member.nick}`,
+        on: { click: () => askKick(member) },
+      }, icon('out')) : null);
+  }
+
+  function askKick({ member, nick }) {
+    const { code } = room;
+    ask({
+      title: `Remove ${nick} from the room?`,
+      text: 'They may come back with the code, unless you keep them out.',
+      choices: [
+        { label: 'Remove', style: 'danger', run: () => act({ type: 'kick', room: code, member }) },
+        { label: 'Keep out', style: 'secondary', run: () => act({ type: 'ban', room: code, member }) },
+      ],
+    });
+  }
+
+  return {
+    render(next) {
+      const before = room;
+      room = next;
+      const total = room.membersTotal || room.members.length;
+      const online = room.presence ? `, ${room.presence.online} online` : '';
+      setText(byId('members-title'), `${count(total, 'member')}${online}`);
+      byId('more-members').hidden = room.members.length >= total || room.members.length === 0;
+      const same = before && before.members === room.members && before.you === room.you && before.live === room.live;
+      if (same) return;
+      const focused = document.activeElement?.closest?.('.member')?.dataset.member;
+      byId('member-list').replaceChildren(...sorted(room).map(memberRow));
+      if (focused) byId('member-list').querySelector(`[data-member="${Number(focused)}"] .kick`)?.focus();
+    },
+  };
+}
+
+function sorted({ members, you }) {
+  const rank = member => member.member === you?.member ? 0 : member.online ? 1 : 2;
+  return [...members].sort((a, b) => rank(a) - rank(b) || a.nick.localeCompare(b.nick));
+}

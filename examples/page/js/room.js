@@ -1,0 +1,280 @@
+// A room as this session knows it: a pure fold of frames. `receive(room, frame, context)` gives the room after it.
+
+import { closedWords, noticeWords } from './words.js';
+
+/** Entries kept while the reader is at the newest one; older ones are paged in again. */
+const ENTRIES_MAX = 2_000;
+/** Entries kept in any case. */
+const ENTRIES_HARD_MAX = 8_000;
+
+/** A room that was not yet joined, or one from storage (`saved`) of which nothing is shown yet. */
+export function newRoom(code, nick, saved = {}) {
+  return {
+    code,
+    nick,
+    epoch: saved.epoch ?? null,
+    seq: saved.seq ?? 0,
+    /** Nothing is shown yet: the next connection names no position for it, and a `joined` shows it afresh. */
+    fresh: true,
+    /** One's own numbers in this life of the room: a new one with each time one joins. */
+    selves: saved.selves ?? [],
+    you: null,
+    members: [],
+    membersTotal: 0,
+    /** The number up to which members are listed; oneself is in any case. */
+    listedTo: 0,
+    presence: null,
+    notices: 'told',
+    topic: '',
+    typing: [],
+    /** Messages, notices and gaps by seq. */
+    entries: [],
+    more: false,
+    /** What is being paged: null, 'earlier', or the `from` of a gap; and the words when that failed. */
+    loading: null,
+    loadError: null,
+    pending: saved.pending ?? [],
+    draft: saved.draft ?? '',
+    /** Being read right now: shown, at its newest entry, in a visible page. */
+    watched: false,
+    following: true,
+    readSeq: saved.readSeq ?? 0,
+    unread: 0,
+    newFrom: null,
+    /** A member, over the present connection. */
+    live: false,
+    /** Why one is not in it: null, or `{ why, detail }`. */
+    ended: saved.ended ?? null,
+    leaving: saved.leaving ?? false,
+  };
+}
+
+/** Events move the position by one each; what they change beside that. */
+const EVENTS = {
+  message(room, frame) {
+    const entry = messageEntry(room, frame);
+    const counts = !room.watched && !isMine(room, entry) && !entry.redacted;
+    return {
+      entries: [...room.entries, entry],
+      pending: room.pending.filter(message => message.key !== frame.key),
+      typing: room.typing.filter(member => member !== frame.member),
+      members: seenOnline(room.members, frame.member),
+      unread: room.unread + (counts ? 1 : 0),
+      newFrom: counts && room.unread === 0 ? frame.seq : room.newFrom,
+    };
+  },
+  member_joined(room, frame) {
+    const known = room.members.some(other => other.member === frame.member);
+    const { member, nick, color, role } = frame;
+    return {
+      members: known ? room.members : [...room.members, { member, nick, color, role, online: true }],
+      membersTotal: room.membersTotal + (known ? 0 : 1),
+    };
+  },
+  member_left(room, frame) {
+    const known = room.members.some(other => other.member === frame.member);
+    // Numbers are given once: of an earlier membership of one's own this tells, but does not end the present one.
+    if (room.you?.member === frame.member) {
+      const why = frame.reason === 'timeout' ? 'left' : frame.reason;
+      return ended(room, { why, detail: noticeWords(room, frame) });
+    }
+    return {
+      members: room.members.filter(other => other.member !== frame.member),
+      // Of a big room only a part is listed.
+      membersTotal: room.membersTotal - (known || room.members.length < room.membersTotal ? 1 : 0),
+      typing: room.typing.filter(member => member !== frame.member),
+    };
+  },
+  redacted(room, frame) {
+    const taken = entry => entry.kind === 'message' && entry.seq === frame.target;
+    return { entries: room.entries.map(entry => taken(entry) ? { ...entry, text: '', redacted: true } : entry) };
+  },
+  topic_changed: (room, frame) => ({ topic: frame.topic }),
+  role_changed(room, frame) {
+    const changed = other => other.member === frame.member ? { ...other, role: frame.role } : other;
+    return { members: room.members.map(changed), you: room.you && changed(room.you) };
+  },
+  notices_changed: (room, frame) => ({ notices: frame.notices, presence: null }),
+};
+
+const OTHERS = {
+  joined(room, frame) {
+    const same = room.epoch === frame.epoch && !room.fresh;
+    const next = {
+      ...room,
+      nick: frame.you.nick,
+      epoch: frame.epoch,
+      seq: same ? Math.max(room.seq, frame.seq) : frame.seq,
+      readSeq: room.epoch === frame.epoch ? room.readSeq : 0,
+      selves: [...new Set([...(room.epoch === frame.epoch ? room.selves : []), frame.you.member])],
+      fresh: false,
+      you: frame.you,
+      members: frame.members,
+      membersTotal: frame.members_total,
+      listedTo: lastNumber(frame.members.slice(1)),
+      presence: null,
+      notices: frame.notices ?? 'told',
+      topic: frame.topic ?? '',
+      typing: [],
+      loading: null,
+      live: true,
+      ended: null,
+      leaving: false,
+    };
+    if (same) return missedBefore(next.pending.reduce(settled, shown(next, frame.history)), room.seq, frame);
+    const anew = shown({ ...next, entries: [], more: frame.more }, frame.history);
+    return withUnread({ ...anew, pending: anew.pending.filter(message => message.state !== 'acked') });
+  },
+  gap(room, frame) {
+    if (frame.epoch !== room.epoch || frame.to <= room.seq) return room;
+    const from = Math.max(frame.from, room.seq + 1);
+    const own = frame.members.find(member => member.member === room.you.member);
+    const next = {
+      ...room,
+      seq: frame.to,
+      members: frame.members,
+      membersTotal: frame.members_total,
+      listedTo: lastNumber(frame.members.filter(member => member !== own)),
+      you: own ?? room.you,
+      topic: frame.topic ?? room.topic,
+      notices: frame.notices ?? room.notices,
+      typing: [],
+      entries: [...room.entries, gapEntry(from, frame.to)],
+    };
+    return room.pending.reduce(settled, next);
+  },
+  history(room, frame, context) {
+    const next = { ...room, loading: null, loadError: null };
+    if (!context) return room;
+    if (context.gap === undefined) return { ...shown(next, frame.messages), more: frame.more };
+    const missed = frame.messages.filter(message => message.seq >= context.gap);
+    const filled = !frame.more || missed.length < frame.messages.length || missed.length === 0;
+    const rest = room.entries.flatMap(entry => {
+      if (entry.kind !== 'gap' || entry.from !== context.gap) return [entry];
+      return filled ? [] : [gapEntry(entry.from, missed[0].seq - 1)];
+    });
+    return shown({ ...next, entries: rest }, missed);
+  },
+  members(room, frame, context) {
+    const you = frame.members.find(member => member.member === room.you.member) ?? room.you;
+    const before = context?.after === undefined ? [] : room.members;
+    const numbers = new Set(frame.members.map(member => member.member)).add(you.member);
+    const others = [...before.filter(member => !numbers.has(member.member)), ...frame.members];
+    const members = [you, ...others.filter(member => member.member !== you.member)];
+    return { ...room, you, members, membersTotal: frame.members_total, listedTo: lastNumber(frame.members) };
+  },
+  typing: (room, frame) => ({ ...room, typing: frame.members }),
+  presence: (room, { members, online }) => ({ ...room, presence: { members, online }, membersTotal: members }),
+  room_closed(room, frame) {
+    if (frame.epoch !== undefined && room.epoch !== null && frame.epoch !== room.epoch) return room;
+    return { ...room, ...ended(room, { why: 'closed', detail: closedWords(frame.reason) }) };
+  },
+};
+
+/** What is of use before `joined` has shown the room: there is no position to move yet, and nobody to be. */
+const FIRST = new Set(['joined', 'room_closed']);
+
+/** The room after a frame; frames of a type not known here change nothing. */
+export function receive(room, frame, context) {
+  if (room.fresh && !FIRST.has(frame.type)) return room;
+  if (Object.hasOwn(EVENTS, frame.type)) return receiveEvent(room, frame);
+  return Object.hasOwn(OTHERS, frame.type) ? OTHERS[frame.type](room, frame, context) : room;
+}
+
+function receiveEvent(room, frame) {
+  if (frame.seq <= room.seq) return room;
+  const words = noticeWords(room, frame);
+  const hole = frame.seq > room.seq + 1 ? [gapEntry(room.seq + 1, frame.seq - 1)] : [];
+  const next = { ...room, seq: frame.seq, entries: [...room.entries, ...hole] };
+  const changed = { ...next, ...EVENTS[frame.type](next, frame) };
+  if (words) changed.entries = [...changed.entries, { kind: 'notice', seq: frame.seq, at: frame.at, words }];
+  if (changed.watched) changed.readSeq = changed.seq;
+  return trimmed(changed);
+}
+
+/** What changes when the membership or the room has ended; messages not yet sent say so. */
+export function ended(room, { why, detail }) {
+  const unsent = message => message.state === 'acked' ? [] : [{ ...message, state: 'failed', error: 'Not sent.' }];
+  const pending = room.pending.flatMap(unsent);
+  return { ended: { why, detail }, live: false, typing: [], loading: null, pending };
+}
+
+/** The room while it is being read, or while it is not any more. */
+export function watched(room, isWatched) {
+  if (room.watched === isWatched) return room;
+  if (isWatched) return { ...room, watched: true, unread: 0, readSeq: room.seq };
+  return { ...room, watched: false, newFrom: null };
+}
+
+/** The room after the ack of a message: it stands in the log, and its event comes, or has passed in a gap. */
+export function acked(room, key, { seq, at }) {
+  const message = room.pending.find(pending => pending.key === key);
+  if (!message) return room;
+  const now = { ...message, state: 'acked', seq, at };
+  return settled({ ...room, pending: room.pending.map(pending => pending === message ? now : pending) }, now);
+}
+
+/** An acked message whose event will not come any more becomes an entry by itself. */
+function settled(room, message) {
+  if (message.state !== 'acked' || message.seq > room.seq) return room;
+  const { member, nick, color } = room.you;
+  const frame = { ...message, member, nick, color };
+  const reachable = room.entries.some(entry => entry.seq <= message.seq) || !room.more;
+  if (reachable) return shown(room, [frame]);
+  return { ...room, pending: room.pending.filter(other => other.key !== message.key) };
+}
+
+/** The room when the connection is lost: what was under way there is not any more. */
+export function disconnected(room) {
+  const pending = room.pending.map(message => message.state === 'sent' ? { ...message, state: 'waiting' } : message);
+  return { ...room, live: false, loading: null, typing: [], pending };
+}
+
+export const isMine = (room, entry) => room.selves.includes(entry.member);
+
+/** The seq before which earlier messages are asked for. */
+export const pageBefore = room => room.entries.find(entry => entry.kind === 'message')?.seq ?? room.seq + 1;
+
+/** The room with these messages among its entries, each once, by seq; pending ones that are among them have arrived. */
+function shown(room, messages) {
+  const held = new Set(room.entries.filter(entry => entry.kind === 'message').map(entry => entry.seq));
+  const added = messages.filter(message => !held.has(message.seq)).map(message => messageEntry(room, message));
+  const keys = new Set(messages.map(message => message.key));
+  const entries = [...room.entries, ...added].sort((a, b) => a.seq - b.seq);
+  return { ...room, entries, pending: room.pending.filter(message => !keys.has(message.key)) };
+}
+
+/** A stretch between the last event seen and the oldest message of a fresh history. */
+function missedBefore(room, seenSeq, { history, more }) {
+  const oldest = history[0]?.seq;
+  if (!more || oldest === undefined || oldest <= seenSeq + 1) return room;
+  const entries = [...room.entries, gapEntry(seenSeq + 1, oldest - 1)].sort((a, b) => a.seq - b.seq);
+  return { ...room, entries };
+}
+
+function messageEntry(room, { seq, at, member, nick, color, text, redacted, key }) {
+  // A message of this page keeps the place on screen it had while pending.
+  const local = room.pending.some(message => message.key === key) ? key : null;
+  return { kind: 'message', seq, at, member, nick, color, text, redacted: redacted === true, local };
+}
+
+const lastNumber = members => members.at(-1)?.member ?? 0;
+
+const gapEntry = (from, to) => ({ kind: 'gap', seq: to, from, to });
+
+const seenOnline = (members, number) =>
+  members.some(other => other.member === number && !other.online)
+    ? members.map(other => other.member === number ? { ...other, online: true } : other)
+    : members;
+
+function withUnread(room) {
+  if (room.watched || room.readSeq === 0) return { ...room, unread: 0, newFrom: null };
+  const unread = room.entries.filter(entry => entry.seq > room.readSeq && !isMine(room, entry));
+  return { ...room, unread: unread.length, newFrom: unread[0]?.seq ?? null };
+}
+
+function trimmed(room) {
+  const most = room.following ? ENTRIES_MAX : ENTRIES_HARD_MAX;
+  // A quarter at once, so that not every message moves the rest.
+  return room.entries.length <= most ? room : { ...room, entries: room.entries.slice(most / 4), more: true };
+}

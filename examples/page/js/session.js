@@ -1,0 +1,279 @@
+// The session of this page: its rooms, what each frame does to them, and what the page may ask for.
+
+import { createConnection } from './connection.js';
+import { createOutbox } from './outbox.js';
+import { disconnected, ended, newRoom, pageBefore, receive, watched } from './room.js';
+import { loadSession, saveSession } from './storage.js';
+import { errorWords, isPassing } from './words.js';
+
+/** In force until `welcome` names others. */
+const LIMITS = { text_chars: 4_000, nick_chars: 32, members: 500 };
+const HISTORY_PAGE = 50;
+/** Changes are saved together after this time, and when the page goes away. */
+const SAVE_PAUSE_MS = 200;
+/** How often a typing signal is renewed; the server forgets it after 6 seconds. */
+const TYPING_RENEWAL_MS = 3_000;
+/** How long to wait before joining again after a passing refusal that names no time. */
+const REJOIN_PAUSE_MS = 2_000;
+
+/** Makes the session, not yet connected. `onChange(state)` hears every change; `open` opens a transport. */
+export function createSession({ open, onChange }) {
+  const saved = loadSession();
+  let token = saved?.token ?? null;
+  let saveTimer = null;
+  let typingShown = { code: null, at: 0 };
+  const drafts = new Map();
+  let state = {
+    connection: { name: 'connecting' },
+    limits: LIMITS,
+    rooms: (saved?.rooms ?? []).map(restored),
+    /** The room on screen; null is the form to create and join. */
+    active: saved?.active ?? null,
+    /** What the form has asked for: null, or `{ frame, error }`. */
+    asking: null,
+    toast: null,
+  };
+
+  const connection = createConnection({ open, hello, onFrame, onStatus });
+  const outbox = createOutbox({ roomOf, setRoom, request: connection.request });
+
+  function set(changes) {
+    state = { ...state, ...changes };
+    saveTimer ??= setTimeout(save, SAVE_PAUSE_MS);
+    onChange(state);
+  }
+
+  function save() {
+    clearTimeout(saveTimer);
+    saveTimer = null;
+    saveSession({ token, active: state.active, rooms: state.rooms });
+  }
+
+  function roomOf(code) {
+    return state.rooms.find(room => room.code === code);
+  }
+
+  function setRoom(code, change) {
+    const room = roomOf(code);
+    const next = room && change(room);
+    if (next !== room) set({ rooms: state.rooms.map(other => other === room ? next : other) });
+  }
+
+  const endRoom = (code, why, detail) => setRoom(code, room => ({ ...room, ...ended(room, { why, detail }) }));
+
+  function removeRoom(code) {
+    const rooms = state.rooms.filter(room => room.code !== code);
+    const active = state.active === code ? rooms.findLast(room => !room.leaving)?.code ?? null : state.active;
+    set({ rooms, active });
+  }
+
+  function hello() {
+    if (token === null) return { type: 'hello', id: 0 };
+    const known = state.rooms.filter(room => !room.fresh && !room.ended);
+    const positions = Object.fromEntries(known.map(room => [room.code, `${room.epoch}:${room.seq}`]));
+    return { type: 'hello', id: 0, resume: token, positions };
+  }
+
+  function onStatus(status) {
+    if (status.name === 'ended') token = null;
+    set({ connection: status, rooms: status.name === 'open' ? state.rooms : state.rooms.map(disconnected) });
+    if (status.name === 'ended') save();
+  }
+
+  function onFrame(frame, context) {
+    switch (frame.type) {
+      case 'welcome': return onWelcome(frame);
+      case 'joined': return onJoined(frame, context);
+      case 'ack': return onAck(frame, context);
+      case 'error': return onError(frame, context);
+      default:
+        setRoom(frame.room, room => receive(room, frame, context));
+        if (frame.type === 'notices_changed') requestMembers(frame.room);
+    }
+  }
+
+  function onWelcome(frame) {
+    token = frame.token;
+    set({ limits: { ...LIMITS, ...frame.limits } });
+    const told = new Map((frame.rooms ?? []).map(room => [room.room, room.status]));
+    const isLive = code => told.get(code) === 'live' || told.get(code) === 'gap';
+    // What was asked for may have been done just before the connection was lost: then its `joined` follows by itself.
+    const done = [...told.keys()].some(code => isLive(code) && !roomOf(code));
+    for (const room of state.rooms) welcomed(room, isLive(room.code), told.get(room.code));
+    if (state.asking && !state.asking.error && !done) connection.request(state.asking.frame, { kind: 'ask' });
+  }
+
+  function welcomed(room, isLive, status) {
+    const { code } = room;
+    if (room.leaving) return isLive ? requestLeave(code) : removeRoom(code);
+    if (isLive) {
+      if (!room.fresh) setRoom(code, now => ({ ...now, live: true, ended: null }));
+      return outbox.flush(code);
+    }
+    if (room.ended) return;
+    if (status === 'closed') return endRoom(code, 'closed', 'It was closed while you were away.');
+    // `left` is the only status from which the log can go on; any other joins like somebody new.
+    rejoin(code, status === 'left' && !room.fresh ? `${room.epoch}:${room.seq}` : undefined);
+  }
+
+  function onJoined(frame, context) {
+    const code = frame.room;
+    const asked = context?.kind === 'ask' || (state.asking && !context && !roomOf(code));
+    if (!roomOf(code)) set({ rooms: [...state.rooms, newRoom(code, frame.you.nick, { draft: drafts.get(code) })] });
+    drafts.delete(code);
+    setRoom(code, room => receive(room, frame, context));
+    if (asked) set({ asking: null, active: code });
+    outbox.flush(code);
+  }
+
+  function onAck(frame, context) {
+    if (context?.kind === 'send') outbox.accepted(context, frame);
+    if (context?.kind === 'leave' && roomOf(context.room)?.leaving) removeRoom(context.room);
+  }
+
+  function onError(frame, context) {
+    switch (context?.kind) {
+      case 'ask': return state.asking && set({ asking: { ...state.asking, error: frame } });
+      case 'rejoin': return onRejoinRefused(frame, context);
+      case 'send': return outbox.refused(context, frame);
+      case 'history': return setRoom(context.room, room => ({ ...room, loading: null, loadError: errorWords(frame) }));
+      case 'leave': return removeRoom(context.room);
+      case 'act': return set({ toast: errorWords(frame) });
+      default: // Of a typing signal, a list of members, or an old token: nothing the person could do.
+    }
+  }
+
+  function onRejoinRefused(error, { room: code, after, create }) {
+    if (create && error.code === 'name_taken') return rejoin(code);
+    if (error.code === 'already_member') {
+      setRoom(code, room => ({ ...room, fresh: true, ended: null }));
+      return connection.restart();
+    }
+    if (isPassing(error)) {
+      const again = () => roomOf(code) && !roomOf(code).live && !roomOf(code).ended && rejoin(code, after);
+      return setTimeout(again, error.retry_after_ms ?? REJOIN_PAUSE_MS);
+    }
+    const why = { room_not_found: 'gone', banned: 'banned' }[error.code] ?? 'refused';
+    endRoom(code, why, errorWords(error));
+  }
+
+  function rejoin(code, after) {
+    const { nick } = roomOf(code);
+    const frame = after ? { type: 'join', room: code, nick, after } : { type: 'join', room: code, nick };
+    return connection.request(frame, { kind: 'rejoin', room: code, after });
+  }
+
+  function requestLeave(code) {
+    return connection.request({ type: 'leave', room: code }, { kind: 'leave', room: code });
+  }
+
+  function requestMembers(code) {
+    const room = roomOf(code);
+    if (room?.live) connection.request({ type: 'members', room: code }, { kind: 'members', room: code });
+  }
+
+  return {
+    start: connection.start,
+    retryNow: connection.retryNow,
+    /** Asks who is connected now, where all members are listed. */
+    refreshMembers(code) {
+      if (roomOf(code)?.membersTotal <= state.limits.members) requestMembers(code);
+    },
+    save,
+    state: () => state,
+
+    /** Creates or joins: `{ type, nick, room? }`; a room one is in already is shown instead. */
+    ask(frame) {
+      const known = frame.type === 'join' && roomOf(frame.room);
+      if (known?.leaving) removeRoom(known.code);
+      else if (known) return set({ active: known.code, asking: null });
+      set({ asking: { frame, error: null } });
+      connection.request(frame, { kind: 'ask' });
+    },
+    show(code) {
+      set({ active: code, asking: null });
+    },
+    send(code, text) {
+      typingShown = { code: null, at: 0 };
+      outbox.push(code, text);
+    },
+    retry: outbox.retry,
+    discard: outbox.discard,
+    setDraft(code, draft) {
+      setRoom(code, room => room.draft === draft ? room : { ...room, draft });
+    },
+    typing(code, on) {
+      const renewed = typingShown.code === code && Date.now() - typingShown.at < TYPING_RENEWAL_MS;
+      if (on ? renewed : typingShown.code !== code) return;
+      typingShown = on ? { code, at: Date.now() } : { code: null, at: 0 };
+      if (roomOf(code)?.live) connection.tell({ type: 'typing', room: code, on });
+    },
+    /** The room being read now, if any; `following` says whether the shown one is at its newest entry. */
+    read(code, following) {
+      const rooms = state.rooms.map(room => {
+        const next = watched(room, room.code === code);
+        return next.code !== state.active || next.following === following ? next : { ...next, following };
+      });
+      if (rooms.some((room, index) => room !== state.rooms[index])) set({ rooms });
+    },
+    loadEarlier(code) {
+      const room = roomOf(code);
+      if (!room?.live || !room.more || room.loading !== null) return;
+      const frame = { type: 'history', room: code, before: pageBefore(room), limit: HISTORY_PAGE };
+      const asked = connection.request(frame, { kind: 'history', room: code });
+      if (asked) setRoom(code, now => ({ ...now, loading: 'earlier', loadError: null }));
+    },
+    loadGap(code, { from, to }) {
+      const room = roomOf(code);
+      if (!room?.live || room.loading !== null) return;
+      const frame = { type: 'history', room: code, before: to + 1, limit: HISTORY_PAGE };
+      const asked = connection.request(frame, { kind: 'history', room: code, gap: from });
+      if (asked) setRoom(code, now => ({ ...now, loading: from, loadError: null }));
+    },
+    moreMembers(code) {
+      const { listedTo: after } = roomOf(code);
+      connection.request({ type: 'members', room: code, after }, { kind: 'members', room: code, after });
+    },
+    /** One of redact, kick, ban and topic; a refusal is shown in passing. */
+    act(frame) {
+      const asked = connection.request(frame, { kind: 'act' });
+      if (!asked) set({ toast: 'Not connected. Try again in a moment.' });
+    },
+    rejoin(code, nick) {
+      setRoom(code, room => ({ ...room, nick, ended: null }));
+      rejoin(code);
+    },
+    recreate(code) {
+      const { nick } = roomOf(code);
+      setRoom(code, room => ({ ...room, ended: null }));
+      const frame = { type: 'create', room: code, nick };
+      connection.request(frame, { kind: 'rejoin', room: code, create: true });
+    },
+    leave(code) {
+      const { live, ended: isEnded } = roomOf(code);
+      if (isEnded) return removeRoom(code);
+      const next = state.rooms.findLast(room => room.code !== code && !room.leaving)?.code ?? null;
+      setRoom(code, room => ({ ...room, leaving: true }));
+      set({ active: next });
+      if (live) requestLeave(code);
+    },
+    dropToast() {
+      set({ toast: null });
+    },
+    /** A new session in this page, after the old one ended. What was written and not sent is kept for its room. */
+    startAnew() {
+      for (const { code, draft, pending } of state.rooms) {
+        const unsent = pending.filter(message => message.state !== 'acked').map(message => message.text);
+        drafts.set(code, [...unsent, draft].filter(Boolean).join('\n'));
+      }
+      set({ rooms: [], active: null, asking: null });
+      connection.restart();
+    },
+  };
+}
+
+function restored(room) {
+  const state = room.ended ? 'failed' : 'waiting';
+  const pending = (room.pending ?? []).map(message => ({ ...message, state, error: 'Not sent.' }));
+  return newRoom(room.code, room.nick, { ...room, pending });
+}

@@ -1,0 +1,108 @@
+// The rows of a room's log on screen, in order: what was said, by day and by sender, and what waits to be sent.
+
+import { isMine } from './room.js';
+import { dayOf } from './time.js';
+
+/** Messages of one sender this close together stand in one group. */
+const GROUP_MS_MAX = 5 * 60_000;
+
+/**
+ * The rows of a room. Each has a stable `id` and a `kind` (`start`, `day`, `new`, `gap`, `notice` or `message`); rows
+ * whose fields are all equal look the same, so that the log on screen changes only where it must.
+ */
+export function rowsOf(room) {
+  const rows = [startRow(room)];
+  let day = null;
+  let before = null;
+  const isOwner = room.you?.role === 'owner';
+  for (const entry of room.entries) {
+    if (entry.kind === 'gap') {
+      rows.push({ id: `g${entry.from}`, kind: 'gap', from: entry.from, to: entry.to, busy: room.loading === entry.from });
+      before = null;
+      continue;
+    }
+    day = pushDay(rows, day, entry.at);
+    if (entry.seq === room.newFrom) rows.push({ id: 'new', kind: 'new' });
+    if (entry.kind === 'notice') {
+      rows.push({ id: `n${entry.seq}`, kind: 'notice', words: entry.words, at: entry.at });
+      before = null;
+      continue;
+    }
+    const mine = isMine(room, entry);
+    const row = {
+      id: entry.local ? `k${entry.local}` : `s${entry.seq}`,
+      kind: 'message',
+      seq: entry.seq,
+      member: entry.member,
+      nick: entry.nick,
+      color: entry.color,
+      text: entry.text,
+      at: entry.at,
+      redacted: entry.redacted,
+      mine,
+      state: 'told',
+      error: undefined,
+      mayRedact: !entry.redacted && room.live && (entry.member === room.you.member || isOwner),
+      first: true,
+      last: true,
+    };
+    before = pushMessage(rows, before, row);
+  }
+  for (const message of room.pending) {
+    day = pushDay(rows, day, message.at);
+    before = pushMessage(rows, before, pendingRow(room, message));
+  }
+  return rows;
+}
+
+function startRow(room) {
+  const empty = room.entries.length === 0 && room.pending.length === 0 && !room.more;
+  const { code, more, loadError, fresh, live } = room;
+  return { id: 'start', kind: 'start', code, more, empty, busy: room.loading === 'earlier', loadError, fresh, live };
+}
+
+function pendingRow(room, { key, text, at, state, error }) {
+  return {
+    id: `k${key}`,
+    kind: 'message',
+    seq: null,
+    member: room.you?.member ?? null,
+    nick: room.nick,
+    color: room.you?.color ?? 0,
+    text,
+    at,
+    redacted: false,
+    mine: true,
+    state,
+    error,
+    mayRedact: false,
+    mayRetry: room.live,
+    first: true,
+    last: true,
+  };
+}
+
+function pushDay(rows, day, at) {
+  const own = dayOf(at);
+  // The clock of this machine, which stamps what waits, may be behind the server's.
+  if (day !== null && own < day) return day;
+  if (own !== day) rows.push({ id: `d${own}`, kind: 'day', day: own });
+  return own;
+}
+
+/** Adds a message row, joined to the one above when both stand in one group. */
+function pushMessage(rows, before, row) {
+  const close = before !== null && rows.at(-1) === before && before.member === row.member
+    && Date.parse(row.at) - Date.parse(before.at) <= GROUP_MS_MAX;
+  if (close) {
+    row.first = false;
+    before.last = false;
+  }
+  rows.push(row);
+  return row;
+}
+
+/** Whether two rows look the same. */
+export function sameRow(a, b) {
+  return Object.keys(b).every(field => a[field] === b[field]);
+}

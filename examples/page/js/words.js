@@ -1,0 +1,139 @@
+// What the page says: about errors, about what happened in a room, and about how a membership or a session ended.
+
+/** What each error code means to the person who ran into it; `{message}` is the server's own words. */
+const ERRORS = {
+  bad_frame: 'The server did not understand the page. Reload it to get the current version.',
+  unknown_type: 'The server does not know this command. Reload the page to get the current version.',
+  bad_field: 'The server did not accept this: {message}.',
+  too_long: 'That is too long: {message}.',
+  room_not_found: 'There is no room with this code. Check it, or create the room.',
+  name_taken: 'A room of this name exists already. Join it with this name as its code, or choose another.',
+  nick_taken: 'Somebody in the room has this name, or one that looks like it. Choose another.',
+  not_member: 'You are not in this room any more.',
+  already_member: 'You are in this room already.',
+  member_not_found: 'That person is not in the room any more.',
+  message_not_found: 'That message cannot be reached any more.',
+  too_many_rooms: 'You are in as many rooms as you may be. Leave one first.',
+  too_many_attachments: 'You have this room open as often as you may. Close one first.',
+  room_full: 'The room is full. Try again later.',
+  banned: 'You may not enter this room again.',
+  forbidden: 'You are not allowed to do this here.',
+  key_conflict: 'This message collided with an earlier one. Send it again.',
+  rate_limited: 'That was too fast. Wait a moment.',
+  busy: 'The server is busy. Wait a moment.',
+  unavailable: 'The room cannot be reached right now. Wait a moment.',
+  at_capacity: 'The server is full. Try again later.',
+  draining: 'The server is about to restart. Wait a moment.',
+  not_connected: 'Not connected. Try again in a moment.',
+  bad_token: 'The earlier session is gone; a new one has begun.',
+};
+
+/** Errors after which the same command may succeed by itself. */
+const PASSING = new Set(['rate_limited', 'busy', 'unavailable', 'at_capacity', 'draining', 'not_connected']);
+
+export const isPassing = error => PASSING.has(error.code);
+
+const FIELDS = { nick: 'A name', room: 'A room code', text: 'A message', topic: 'A topic' };
+
+/** An error frame in words. */
+export function errorWords({ code, message, field, limit }) {
+  if (code === 'too_long' && FIELDS[field] && limit) return `${FIELDS[field]} has at most ${limit} characters.`;
+  const words = ERRORS[code] ?? message ?? 'The server refused this.';
+  return words.replace('{message}', () => message ?? 'it gave no reason');
+}
+
+/** What happened in a room, as a notice; null for what is not worth one. */
+export function noticeWords(room, frame) {
+  const name = member => nameIn(room, member);
+  switch (frame.type) {
+    case 'member_joined': return `${own(room, frame.member) ? 'You' : frame.nick} joined`;
+    case 'member_left': return leftWords(room, frame);
+    case 'topic_changed':
+      return frame.topic ? `${name(frame.by)} set the topic: ${frame.topic}` : `${name(frame.by)} removed the topic`;
+    case 'role_changed':
+      if (frame.role !== 'owner') return null;
+      return own(room, frame.member) ? 'You own the room now' : `${name(frame.member)} owns the room now`;
+    case 'notices_changed':
+      return frame.notices === 'counted'
+        ? 'The room is big now: joins and leaves are only counted'
+        : 'Joins and leaves are told again';
+    default: return null;
+  }
+}
+
+function leftWords(room, frame) {
+  const isOwn = own(room, frame.member);
+  const who = isOwn ? 'You' : frame.nick;
+  switch (frame.reason) {
+    case 'timeout': return `${who} lost the connection and left`;
+    case 'kicked': return `${nameIn(room, frame.by)} removed ${isOwn ? 'you' : frame.nick}`;
+    default: return `${who} left`;
+  }
+}
+
+const own = (room, member) => room.selves.includes(member);
+
+function nameIn(room, member) {
+  if (member === undefined) return 'The server';
+  if (own(room, member)) return 'You';
+  return room.members.find(known => known.member === member)?.nick
+    ?? room.entries.findLast(entry => entry.member === member)?.nick ?? 'Somebody';
+}
+
+/** Why a room is not live any more, and what may be done about it. */
+export function endedWords({ why, detail }) {
+  switch (why) {
+    case 'kicked':
+    case 'left': return { title: detail, text: 'You may come back with the same code.', offer: 'rejoin' };
+    case 'closed': return { title: 'This room is closed', text: detail, offer: 'create' };
+    case 'gone':
+      return {
+        title: 'This room no longer exists',
+        text: 'The server does not know it: everybody left, or the server was restarted and kept no messages.',
+        offer: 'create',
+      };
+    case 'banned': return { title: 'You may not come back', text: detail, offer: null };
+    default: return { title: 'You are not in this room', text: detail, offer: 'rejoin' };
+  }
+}
+
+/** Why a life of a room ended. */
+export const closedWords = reason => reason === 'empty' ? 'Everybody had left.' : 'The host of the server closed it.';
+
+/** Why the whole session ended, and the button that starts another. */
+export function sessionEndedWords(code) {
+  if (code === 4501) {
+    return {
+      title: 'This chat continues in another tab',
+      text: 'A session lives in one tab at a time. Close this one, or start a second session here: '
+        + 'to the others you are then another person.',
+      button: 'Use here',
+    };
+  }
+  const text = {
+    4500: 'The page and the server did not understand each other. Reload the page to get its current version.',
+    4502: 'The server does not let you in.',
+    4503: 'The server ended this session.',
+    4504: 'This page sent far too much at once.',
+  }[code] ?? 'The server ended this session and asked not to come back by itself.';
+  return { title: 'The session has ended', text, button: 'Start anew' };
+}
+
+/** The state of the connection in a word or two. */
+export const connectionWords = {
+  connecting: 'Connecting…',
+  open: 'Connected',
+  waiting: 'Disconnected',
+  ended: 'Ended',
+};
+
+/** Who is typing, of those whose nicks are given. */
+export function typingWords(nicks) {
+  if (nicks.length === 0) return '';
+  if (nicks.length === 1) return `${nicks[0]} is typing`;
+  if (nicks.length <= 3) return `${nicks.slice(0, -1).join(', ')} and ${nicks.at(-1)} are typing`;
+  return `${nicks.length} people are typing`;
+}
+
+/** A number with its noun. */
+export const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;

@@ -1,0 +1,173 @@
+// What the tests stand on: the server binary, a browser, pages in it, and a plain client to crowd a room with.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, afterEach, before, describe } from 'node:test';
+import { chromium } from 'playwright-core';
+import WebSocket from 'ws';
+
+const HERE = import.meta.dirname;
+const SERVER = process.env.CHAT_SERVER ?? resolve(HERE, '../../target/release/server');
+const BROWSER_FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+/** Longer than any condition takes; reached only when one never comes true. */
+export const PATIENCE_MS = 15_000;
+export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+
+const chromiumPath = ['/usr/bin/chromium', ...(process.env.PATH ?? '').split(delimiter).map(dir => join(dir, 'chromium'))]
+  .find(path => existsSync(path));
+if (!chromiumPath && process.env.CI === 'true') throw new Error('chromium is not installed, and CI must not skip these tests');
+/** Why browser tests cannot run here, or false. */
+export const skip = chromiumPath ? false : 'chromium is not installed: the browser tests are skipped';
+
+/** Tests with a browser. `use(chat)` declares them; `chat.open(path, options)` opens a page of somebody new. */
+export function withBrowser(name, use, { serve = startServer } = {}) {
+  describe(name, { skip }, () => {
+    const chat = { pages: [] };
+    before(async () => {
+      chat.server = await serve();
+      chat.browser = await chromium.launch({ executablePath: chromiumPath, args: BROWSER_FLAGS });
+      chat.open = (path, options) => openPage(chat, path, options);
+    });
+    afterEach(async () => {
+      const pages = chat.pages.splice(0);
+      await Promise.all(pages.map(page => page.context().close()));
+      for (const page of pages) assert.deepEqual(page.problems, [], 'errors in the console of a page');
+    });
+    after(async () => {
+      await chat.browser?.close();
+      await chat.server?.stop();
+    });
+    use(chat);
+  });
+}
+
+/** Starts the server binary on a port of its own (or on `port`), without rate limits. */
+export async function startServer({ port = null, flags = ['--send-rate', '0'] } = {}) {
+  if (!existsSync(SERVER)) throw new Error(`there is no server at ${SERVER}: build it, or name it in CHAT_SERVER`);
+  const listen = `127.0.0.1:${port ?? await freePort()}`;
+  const child = spawn(SERVER, ['--listen', listen, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = new Promise(done => child.once('exit', done));
+  const lines = [];
+  await new Promise((ready, fail) => {
+    const hear = line => lines.push(line) && line.includes(`http://${listen}`) && ready();
+    createInterface({ input: child.stdout }).on('line', hear);
+    createInterface({ input: child.stderr }).on('line', hear);
+    child.once('error', fail);
+    ended.then(code => fail(new Error(`the server ended with ${code} before it was ready:\n${lines.join('\n')}`)));
+  });
+  return {
+    url: `http://${listen}`,
+    port: Number(listen.split(':')[1]),
+    stop() {
+      child.kill('SIGKILL');
+      return ended;
+    },
+  };
+}
+
+export function freePort() {
+  return new Promise((done, fail) => {
+    const probe = createServer().once('error', fail).listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
+
+/** A page of its own person, or with what another one saved; what goes wrong in its console is in `page.problems`. */
+async function openPage(chat, path = '/', { url = chat.server.url, context = null, session = null, ...options } = {}) {
+  const place = context ?? await chat.browser.newContext({ locale: 'en-GB', ...options });
+  const page = await place.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.problems = [];
+  page.on('pageerror', error => page.problems.push(String(error)));
+  page.on('dialog', dialog => page.problems.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
+  page.on('console', message => {
+    // The browser itself reports a refused connection; tests that cut one mean it.
+    const meant = message.text().includes('WebSocket connection to');
+    if (['error', 'warning'].includes(message.type()) && !meant) page.problems.push(message.text());
+  });
+  chat.pages.push(page);
+  if (session) await page.addInitScript(saved => sessionStorage.setItem('chat.session', saved), session);
+  await page.goto(url + path);
+  return page;
+}
+
+/** Fills in the form to make a room; answers its code. */
+export async function create(page, nick, name = '') {
+  await page.getByLabel('Your name').fill(nick);
+  await page.getByLabel('Room name').fill(name);
+  await page.getByRole('button', { name: 'Create room' }).click();
+  await inRoom(page, name.toUpperCase());
+  return page.locator('#room-code').textContent();
+}
+
+/** Fills in the form to join a room, and waits for the room. */
+export async function enter(page, nick, code) {
+  await tryToEnter(page, nick, code);
+  await inRoom(page, code);
+}
+
+export async function tryToEnter(page, nick, code) {
+  await page.getByLabel('Your name').fill(nick);
+  await page.getByLabel('Room code', { exact: true }).fill(code);
+  await page.getByRole('button', { name: 'Join' }).click();
+}
+
+/** Waits until the page shows this room, and is in it. */
+export async function inRoom(page, code) {
+  await page.waitForFunction(wanted => {
+    const shown = document.querySelector('#room:not([hidden]) #room-code')?.textContent ?? '';
+    return shown !== '' && (wanted === '' || shown === wanted) && document.querySelector('.member') !== null;
+  }, code);
+}
+
+/** Writes a message and sends it with Enter. */
+export async function say(page, text) {
+  await page.getByLabel('Message', { exact: true }).fill(text);
+  await page.getByLabel('Message', { exact: true }).press('Enter');
+}
+
+/** Waits for a message with exactly this text, from the server. */
+export async function hear(page, text) {
+  await page.waitForFunction(wanted => [...document.querySelectorAll('.message[data-state=told] .text')]
+    .some(node => node.textContent === wanted), text);
+}
+
+/** Waits for a notice with these words, for the `times`th time. */
+export function notice(page, words, times = 1) {
+  return page.locator('.notice', { hasText: words }).nth(times - 1).waitFor();
+}
+
+/** The texts of all messages on screen, in order. */
+export const messages = page => page.locator('.message .text').allTextContents();
+
+/** The words of all notices on screen, in order. */
+export const notices = page => page.locator('.notice > span').allTextContents();
+
+/** A person without a page: `request(frame)` answers with the answer. */
+export async function connectClient(url) {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/ws`, 'chat.v1');
+  const waiting = new Map();
+  let id = 0;
+  socket.on('message', data => {
+    const frame = JSON.parse(data);
+    waiting.get(frame.id)?.(frame);
+    waiting.delete(frame.id);
+  });
+  await new Promise((open, fail) => socket.once('open', open).once('error', fail));
+  return {
+    request(frame) {
+      id += 1;
+      const answer = new Promise(done => waiting.set(id, done));
+      socket.send(JSON.stringify({ ...frame, id }));
+      return answer;
+    },
+    close: () => socket.close(),
+  };
+}

@@ -1,0 +1,231 @@
+// What a server does seldom: gaps, refusals that pass, endings of every kind, and frames nobody knows yet.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hear, inRoom, messages, notice, notices, say, tryToEnter, withBrowser } from './chat.mjs';
+import { ANN, BOB, EPOCH, at, joined, message, serveScript, welcome } from './scripted.mjs';
+
+withBrowser('script', chat => {
+  /** Bob's page in the room LAB at seq 10, and its connection. */
+  async function inLab(history = [message(9, 'nine')], more = false) {
+    const bob = await chat.open();
+    const line = await chat.server.connection();
+    assert.deepEqual(await line.next('hello'), { type: 'hello', id: 0 });
+    line.send(welcome());
+    await tryToEnter(bob, 'Bob', 'lab');
+    const { id, ...join } = await line.next('join');
+    assert.deepEqual(join, { type: 'join', nick: 'Bob', room: 'LAB' });
+    line.send(joined({ id, history, more }));
+    await inRoom(bob, 'LAB');
+    return { bob, line };
+  }
+
+  /** The page's next connection, up to its hello. */
+  async function returned() {
+    const line = await chat.server.connection();
+    return { line, hello: await line.next('hello') };
+  }
+
+  const live = seq => welcome([{ room: 'LAB', epoch: EPOCH, seq, status: 'live' }]);
+
+  test('a gap is a line in the log, and what was missed can be loaded page by page', async () => {
+    const { bob, line } = await inLab();
+    line.send({ type: 'gap', room: 'LAB', epoch: EPOCH, from: 11, to: 90, members: [BOB, ANN], members_total: 2, topic: 'New', notices: 'told' });
+    line.send(message(91, 'ninety-one'));
+    await hear(bob, 'ninety-one');
+    assert.deepEqual(await bob.locator('.message .text, .gap > span').allTextContents(),
+      ['nine', 'Some messages were missed while you were away.', 'ninety-one']);
+    assert.equal(await bob.locator('#topic').textContent(), 'New');
+
+    await bob.getByRole('button', { name: 'Load missed messages' }).click();
+    const first = await line.next('history');
+    assert.equal(first.before, 91);
+    line.send({ type: 'history', id: first.id, room: 'LAB', messages: [message(60, 'sixty'), message(80, 'eighty')], more: true });
+    await hear(bob, 'sixty');
+    await bob.getByRole('button', { name: 'Load missed messages' }).click();
+    const second = await line.next('history');
+    assert.equal(second.before, 60);
+    line.send({ type: 'history', id: second.id, room: 'LAB', messages: [message(8, 'eight'), message(9, 'nine'), message(20, 'twenty')], more: true });
+    await hear(bob, 'twenty');
+    assert.equal(await bob.locator('.gap').count(), 0);
+    assert.deepEqual(await messages(bob), ['nine', 'twenty', 'sixty', 'eighty', 'ninety-one']);
+  });
+
+  test('a lost answer is asked for again under the same key, and said once', async () => {
+    const { bob, line } = await inLab();
+    await say(bob, 'once');
+    const sent = await line.next('send');
+    assert.match(sent.key, /^[0-9a-f]{32}$/);
+    line.close(4006, 'fault');
+    const { line: again, hello } = await returned();
+    assert.deepEqual(hello, { type: 'hello', id: 0, resume: 'TOKEN', positions: { LAB: `${EPOCH}:10` } });
+    // The message had arrived: the retry is answered with the first answer, and its event follows.
+    again.send(live(10));
+    const retried = await again.next('send');
+    assert.deepEqual([retried.text, retried.key], ['once', sent.key]);
+    again.send({ type: 'ack', id: retried.id, room: 'LAB', seq: 11, at: at(11) }, message(11, 'once', BOB, sent.key));
+    await hear(bob, 'once');
+    await say(bob, 'twice');
+    const next = await again.next('send');
+    assert.equal(next.text, 'twice');
+    assert.notEqual(next.key, sent.key);
+    again.send(message(12, 'twice', BOB, next.key), { type: 'ack', id: next.id, room: 'LAB', seq: 12, at: at(12) });
+    await hear(bob, 'twice');
+    assert.deepEqual(await messages(bob), ['nine', 'once', 'twice']);
+  });
+
+  test('a retry keeps its key, and an ack from inside a gap settles it', async () => {
+    const { bob, line } = await inLab();
+    await say(bob, 'once');
+    const sent = await line.next('send');
+    line.close(4002, 'slow_consumer');
+    const { line: again } = await returned();
+    again.send(welcome([{ room: 'LAB', epoch: EPOCH, seq: 10, status: 'gap' }]));
+    again.send({ type: 'gap', room: 'LAB', epoch: EPOCH, from: 11, to: 40, members: [BOB, ANN], members_total: 2, topic: '', notices: 'told' });
+    const retried = await again.next('send');
+    assert.equal(retried.key, sent.key);
+    again.send({ type: 'ack', id: retried.id, room: 'LAB', seq: 11, at: at(11) });
+    await hear(bob, 'once');
+    assert.deepEqual(await messages(bob), ['nine', 'once']);
+    assert.equal(await bob.locator('.gap').count(), 1);
+  });
+
+  test('too fast: the message waits as long as told, and keeps its place', async () => {
+    const { bob, line } = await inLab();
+    await say(bob, 'first');
+    await say(bob, 'second');
+    const refused = await line.next('send');
+    line.send({ type: 'error', id: refused.id, room: 'LAB', code: 'rate_limited', message: 'too many messages', retry_after_ms: 50 });
+    const first = await line.next('send');
+    assert.deepEqual([first.text, first.key], ['first', refused.key]);
+    line.send({ type: 'ack', id: first.id, room: 'LAB', seq: 11, at: at(11) }, message(11, 'first', BOB, first.key));
+    const second = await line.next('send');
+    line.send({ type: 'ack', id: second.id, room: 'LAB', seq: 12, at: at(12) }, message(12, 'second', BOB, second.key));
+    await hear(bob, 'second');
+    assert.deepEqual(await messages(bob), ['nine', 'first', 'second']);
+  });
+
+  test('a message that is refused for good says why, and can be sent anew', async () => {
+    const { bob, line } = await inLab();
+    await say(bob, 'rude');
+    const sent = await line.next('send');
+    line.send({ type: 'error', id: sent.id, room: 'LAB', code: 'forbidden', message: 'no' });
+    await bob.getByText('You are not allowed to do this here.').waitFor();
+    await bob.getByRole('button', { name: 'Send again' }).click();
+    const again = await line.next('send');
+    assert.notEqual(again.key, sent.key);
+    line.send({ type: 'error', id: again.id, room: 'LAB', code: 'forbidden', message: 'no' });
+    await bob.getByRole('button', { name: 'Discard' }).click();
+    await bob.getByText('You are not allowed to do this here.').waitFor({ state: 'detached' });
+  });
+
+  test('after the grace it goes back in from where it was, and its own leave ends nothing', async () => {
+    const { bob, line } = await inLab();
+    line.close(4003, 'peer_timeout');
+    const { line: again } = await returned();
+    again.send(welcome([{ room: 'LAB', epoch: EPOCH, seq: 11, status: 'left' }]));
+    const { id, ...join } = await again.next('join');
+    assert.deepEqual(join, { type: 'join', room: 'LAB', nick: 'Bob', after: `${EPOCH}:10` });
+    // A new membership has a new number.
+    const you = { ...BOB, member: 3 };
+    again.send(joined({ id, seq: 10, you, members: [you, ANN] }));
+    again.send({ type: 'member_left', room: 'LAB', seq: 11, at: at(11), member: 2, nick: 'Bob', reason: 'timeout' });
+    again.send(message(12, 'twelve'));
+    again.send({ type: 'member_joined', room: 'LAB', seq: 13, at: at(13), member: 3, nick: 'Bob', color: 4, role: 'member' });
+    again.send(message(14, 'fourteen'));
+    await hear(bob, 'fourteen');
+    assert.deepEqual(await messages(bob), ['nine', 'twelve', 'fourteen']);
+    assert.deepEqual(await notices(bob), ['You lost the connection and left', 'You joined']);
+    await say(bob, 'here');
+    assert.equal((await again.next('send')).text, 'here');
+  });
+
+  test('a nick that was taken meanwhile is asked for anew', async () => {
+    const { bob, line } = await inLab();
+    line.close(1001, '');
+    const { line: again } = await returned();
+    again.send(welcome([{ room: 'LAB', epoch: EPOCH, seq: 11, status: 'left' }]));
+    const refused = await again.next('join');
+    again.send({ type: 'error', id: refused.id, room: 'LAB', code: 'nick_taken', message: 'taken' });
+    await bob.getByText('Somebody in the room has this name').waitFor();
+    await bob.getByLabel('Rejoin as').fill('Bobby');
+    await bob.getByRole('button', { name: 'Rejoin' }).click();
+    const join = await again.next('join');
+    assert.equal(join.nick, 'Bobby');
+    again.send(joined({ id: join.id, seq: 12, history: [message(9, 'nine')], you: { ...BOB, member: 5, nick: 'Bobby' } }));
+    await bob.getByLabel('Message', { exact: true }).waitFor();
+    assert.deepEqual(await messages(bob), ['nine']);
+  });
+
+  test('a room that was closed says why', async () => {
+    const { bob, line } = await inLab();
+    line.send({ type: 'room_closed', room: 'LAB', epoch: EPOCH, reason: 'host' });
+    await bob.getByRole('heading', { name: 'This room is closed' }).waitFor();
+    await bob.getByText('The host of the server closed it.').waitFor();
+    await bob.getByRole('button', { name: 'Create it again' }).click();
+    const create = await line.next('create');
+    line.send({ type: 'error', id: create.id, room: 'LAB', code: 'name_taken', message: 'taken' });
+    const join = await line.next('join');
+    line.send(joined({ id: join.id, epoch: 'ANOTHERLIFE00', seq: 1, history: [] }));
+    await bob.getByLabel('Message', { exact: true }).waitFor();
+    assert.deepEqual(await messages(bob), []);
+  });
+
+  test('a server that goes down is found again when it says', async () => {
+    const { bob, line } = await inLab();
+    line.send({ type: 'closing', code: 4001, reason: 'draining', reconnect_after_ms: 60 });
+    const { line: again, hello } = await returned();
+    assert.equal(hello.resume, 'TOKEN');
+    again.send(live(10), message(11, 'back'));
+    await hear(bob, 'back');
+  });
+
+  for (const [code, words] of [[4501, 'This chat continues in another tab'], [4504, 'The session has ended']]) {
+    test(`after close code ${code} the page does not come back by itself`, async () => {
+      const { bob, line } = await inLab();
+      await bob.clock.install();
+      line.close(code, 'over');
+      await bob.getByRole('heading', { name: words }).waitFor();
+      const before = chat.server.connectionsMade();
+      await bob.clock.runFor(120_000);
+      assert.equal(chat.server.connectionsMade(), before);
+      await bob.getByRole('button', { name: code === 4501 ? 'Use here' : 'Start anew' }).click();
+      const { hello } = await returned();
+      assert.deepEqual(hello, { type: 'hello', id: 0 });
+    });
+  }
+
+  test('what is not known is passed over, and a hole is shown as one', async () => {
+    const { bob, line } = await inLab();
+    line.send(
+      { type: 'weather', room: 'LAB', sky: 'blue' },
+      { type: 'constructor' },
+      { type: 'message', room: 'ELSEWHERE', seq: 1, text: 'not for here' },
+      { type: 'error', code: 'rate_limited', message: 'of a typing signal' },
+      { ...message(10, 'told already') },
+      { ...message(11, 'eleven'), mood: 'new field' },
+      message(14, 'fourteen'),
+    );
+    await hear(bob, 'fourteen');
+    assert.deepEqual(await messages(bob), ['nine', 'eleven', 'fourteen']);
+    assert.equal(await bob.locator('.gap').count(), 1);
+  });
+
+  test('big rooms are counted, and members asked for again', async () => {
+    const { bob, line } = await inLab();
+    line.send({ type: 'notices_changed', room: 'LAB', seq: 11, at: at(11), notices: 'counted' });
+    await notice(bob, 'The room is big now');
+    const asked = await line.next('members');
+    line.send({ type: 'members', id: asked.id, room: 'LAB', members: [ANN], members_total: 1_204, more: true });
+    line.send({ type: 'presence', room: 'LAB', members: 1_204, online: 1_190 });
+    await bob.getByRole('heading', { name: '1204 members, 1190 online' }).waitFor();
+    await bob.getByRole('button', { name: 'Show more' }).click();
+    // The list is renewed when a room is shown, so what is asked for is told by `after`.
+    let more = await line.next('members');
+    while (more.after === undefined) more = await line.next('members');
+    assert.equal(more.after, 1);
+    line.send({ type: 'members', id: more.id, room: 'LAB', members: [BOB, { ...ANN, member: 3, nick: 'Cid', role: 'member' }], members_total: 1_204, more: true });
+    await bob.locator('.member', { hasText: 'Cid' }).waitFor();
+    assert.equal(await bob.locator('.member').count(), 3);
+  });
+}, { serve: serveScript });

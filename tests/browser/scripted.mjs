@@ -1,0 +1,70 @@
+// A server that says exactly what a test tells it to: for what a real one does seldom, or never when asked.
+
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, resolve } from 'node:path';
+import { WebSocketServer } from 'ws';
+
+const PAGE = resolve(import.meta.dirname, '../../examples/page');
+const TYPES = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript' };
+export const EPOCH = '04HMASW9NF6YF';
+export const ANN = { member: 1, nick: 'Ann', color: 0, role: 'owner', online: true };
+export const BOB = { member: 2, nick: 'Bob', color: 4, role: 'member', online: true };
+
+/** Serves the page; `server.connection()` is the next connection, whose frames the test reads and writes. */
+export async function serveScript() {
+  const connections = queue();
+  let made = 0;
+  const http = createServer(async ({ url }, answer) => {
+    const path = new URL(url, 'http://host').pathname;
+    const file = path === '/' ? 'index.html' : path.replace(/^\/page\//, '');
+    const body = await readFile(resolve(PAGE, file)).catch(() => null);
+    answer.writeHead(body ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'text/plain' }).end(body);
+  });
+  new WebSocketServer({ server: http, path: '/ws' }).on('connection', socket => {
+    const frames = queue();
+    made += 1;
+    socket.on('message', data => frames.push(JSON.parse(data)));
+    connections.push({
+      send: (...told) => told.forEach(frame => socket.send(JSON.stringify(frame))),
+      close: (code, reason) => socket.close(code, reason),
+      closed: new Promise(done => socket.once('close', done)),
+      /** The next frame of this type; what comes before it is passed over. */
+      async next(type) {
+        for (;;) {
+          const frame = await frames.next();
+          if (frame.type === type) return frame;
+        }
+      },
+    });
+  });
+  await new Promise(done => http.listen(0, '127.0.0.1', done));
+  return {
+    url: `http://127.0.0.1:${http.address().port}`,
+    connection: connections.next,
+    connectionsMade: () => made,
+    stop() {
+      http.closeAllConnections();
+      http.close();
+    },
+  };
+}
+
+/** What was pushed, one after another, to whoever asks next. */
+function queue() {
+  const items = [];
+  const waiting = [];
+  return {
+    push: item => waiting.length > 0 ? waiting.shift()(item) : items.push(item),
+    next: () => items.length > 0 ? Promise.resolve(items.shift()) : new Promise(done => waiting.push(done)),
+  };
+}
+
+export const at = seq => new Date(Date.now() - 60_000 + seq).toISOString();
+export const welcome = (rooms = []) =>
+  ({ type: 'welcome', id: 0, session: 'S', token: 'TOKEN', resumed: rooms.length > 0, rooms, limits: { text_chars: 4_000 } });
+export const message = (seq, text, by = ANN, key = undefined) =>
+  ({ type: 'message', room: 'LAB', seq, at: at(seq), member: by.member, nick: by.nick, color: by.color, text, key });
+export const joined = ({ id, seq = 10, you = BOB, members = [BOB, ANN], history = [], more = false, epoch = EPOCH } = {}) => ({
+  type: 'joined', id, room: 'LAB', epoch, seq, you, members, members_total: members.length, topic: '', notices: 'told', history, more,
+});

@@ -1,0 +1,125 @@
+//! The first frame of a connection, and the session it asks for.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use chat_core::{
+    BadFrame, ClientFrame, CloseReason, CommandId, ConnectRequest, Hello, Refusal, Reject, RejectCode, Reply, Request,
+    ServerFrame, Session,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use super::connection::{Line, Parting};
+use super::reader::Incoming;
+use super::upgrade::Shared;
+
+/// Waits for the first frame, whatever it is, and attaches the session it means.
+pub(crate) async fn greet<S>(line: &mut Line<S>, shared: &Shared, asked: ConnectRequest) -> Result<Session, Parting>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let first = timeout(shared.config.first_frame_timeout, poll_fn(|cx| poll_first(cx, line))).await;
+    let frame = match first {
+        Err(_) => return Err(refuse(line, CloseReason::HandshakeTimeout, None)),
+        Ok(Incoming::Lost) => return Err(Parting::Lost),
+        Ok(Incoming::Closed) => return Err(Parting::Answer),
+        Ok(Incoming::Broken) => {
+            refuse(line, CloseReason::ProtocolViolation, None);
+            return Err(Parting::Abandon(CloseReason::ProtocolViolation));
+        }
+        Ok(incoming) => parse(shared, &incoming),
+    };
+    let (hello, frame) = match frame {
+        Ok(ClientFrame { request: Request::Hello(hello), .. }) => (hello, None),
+        other => (Hello::default(), Some(other)),
+    };
+    let id = hello.id;
+    match shared.engine.connect(asked, hello).await {
+        Ok(session) => {
+            if let Some(frame) = frame {
+                hand_in(&session, frame);
+            }
+            Ok(session)
+        }
+        Err(Refusal { close, reject, reconnect_after }) => {
+            put(line, &error(id, &reject));
+            Err(refuse(line, close, reconnect_after))
+        }
+    }
+}
+
+/// Reads on to the first message; answers pings meanwhile.
+fn poll_first<S>(cx: &mut Context<'_>, line: &mut Line<S>) -> Poll<Incoming>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        // A socket that takes no pong may still give a frame; the deadline is over both.
+        if line.writer.poll_control(cx, &mut line.socket).is_pending() && line.writer.is_laden() {
+            return Poll::Pending;
+        }
+        match line.reader.poll_next(cx, &mut line.socket, &mut line.writer.control) {
+            Poll::Ready(Incoming::Alive) => {}
+            other => return other,
+        }
+    }
+}
+
+/// What a message asks, or what is wrong with it.
+pub(crate) fn parse(shared: &Shared, incoming: &Incoming) -> Result<ClientFrame, BadFrame> {
+    let limits = shared.engine.limits();
+    match incoming {
+        Incoming::Text(text) => ClientFrame::parse(text.as_bytes(), &limits.room, &limits.session),
+        Incoming::NoText(why) => Err(BadFrame { id: None, reject: Reject::new(RejectCode::BadFrame, *why) }),
+        Incoming::Alive | Incoming::Closed | Incoming::Lost | Incoming::Broken => {
+            unreachable!("only messages are parsed")
+        }
+    }
+}
+
+/// Gives a session what its client sent.
+pub(crate) fn hand_in(session: &Session, frame: Result<ClientFrame, BadFrame>) {
+    let taken = match frame {
+        Ok(ClientFrame { id, request: Request::Command(command) }) => session.submit(command, Reply::mailbox(id)),
+        Ok(ClientFrame { id, request: Request::Hello(_) }) => {
+            let reject = Reject::new(RejectCode::UnknownType, "hello comes only as the first frame");
+            session.refuse(BadFrame { id, reject }, Reply::mailbox(id))
+        }
+        Err(bad) => {
+            let id = bad.id;
+            session.refuse(bad, Reply::mailbox(id))
+        }
+    };
+    // Nothing is read while nothing would be taken, so this is a session that a newer connection has: its end is due.
+    let _ = taken;
+}
+
+/// Tells a client without a session that this is the end.
+fn refuse<S>(line: &mut Line<S>, reason: CloseReason, reconnect_after: Option<Duration>) -> Parting {
+    let reconnect_after_ms = reconnect_after.map(millis);
+    put(line, &ServerFrame::Closing { code: reason.code(), reason: reason.as_str().to_owned(), reconnect_after_ms });
+    Parting::Close(reason)
+}
+
+fn error(id: Option<CommandId>, reject: &Reject) -> ServerFrame {
+    ServerFrame::Error {
+        id,
+        room: None,
+        code: reject.code.as_str().to_owned(),
+        message: reject.message.clone().into_owned(),
+        field: reject.field.map(str::to_owned),
+        limit: reject.limit,
+        retry_after_ms: reject.retry_after.map(millis),
+    }
+}
+
+fn put<S>(line: &mut Line<S>, frame: &ServerFrame) {
+    let json = serde_json::to_vec(frame).expect("frames have string keys, and a Vec takes every write");
+    line.writer.put_text(&json);
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}

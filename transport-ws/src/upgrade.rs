@@ -1,0 +1,75 @@
+//! From an HTTP request to a WebSocket connection with its own task.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use chat_core::{ConnectRequest, Engine};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+
+use super::config::WsConfig;
+use super::connection;
+
+/// The name of this protocol, for clients that want to be sure of it.
+const SUBPROTOCOL: &str = "chat.v1";
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) config: WsConfig,
+}
+
+/// The one route of this transport, `GET /ws` unless the configuration says otherwise.
+///
+/// Serve it with a loop that allows HTTP/1.1 upgrades. Tasks of connections outlive the server that accepted them: end
+/// them with [`Engine::drain`].
+pub fn routes(engine: Engine, config: WsConfig) -> Router {
+    let path = config.path.clone();
+    Router::new().route(&path, get(upgrade)).with_state(Arc::new(Shared { engine, config }))
+}
+
+async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
+    if !shared.config.origins.allow(request.headers()) {
+        return (StatusCode::FORBIDDEN, "pages of this origin may not connect\n").into_response();
+    }
+    let Ok(mut response) = create_response_with_body(&request, Body::empty) else {
+        let wanted = [(header::UPGRADE, "websocket"), (header::SEC_WEBSOCKET_VERSION, "13")];
+        return (StatusCode::UPGRADE_REQUIRED, wanted, "this is a WebSocket, version 13\n").into_response();
+    };
+    if offers_subprotocol(request.headers()) {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    let upgrading = hyper::upgrade::on(&mut request);
+    let (head, _) = request.into_parts();
+    let asked = ConnectRequest {
+        transport: "ws",
+        address: shared.config.address.find(&head),
+        credentials: bearer(&head.headers),
+    };
+    tokio::spawn(async move {
+        // A client that goes away before the answer has reached it has lost nothing yet.
+        if let Ok(upgraded) = upgrading.await {
+            connection::serve(TokioIo::new(upgraded), shared, asked).await;
+        }
+    });
+    response
+}
+
+fn offers_subprotocol(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .any(|name| name.trim() == SUBPROTOCOL)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
