@@ -47,16 +47,16 @@ where
     let reader = Reader::new(shared.engine.limits().session.frame_bytes_max);
     let mut line = Line { socket, reader, writer: Writer::default() };
     // Beginnings and ends are boxed: a connection spends its life between them.
-    let parting = match Box::pin(greet(&mut line, &shared, asked)).await {
-        Ok(session) => converse(&mut line, session, &shared).await,
-        Err(parting) => parting,
+    let (parting, session) = match Box::pin(greet(&mut line, &shared, asked)).await {
+        Ok(session) => (converse(&mut line, &session, &shared).await, Some(session)),
+        Err(parting) => (parting, None),
     };
     if parting != Parting::Lost {
-        Box::pin(farewell::part(line, parting, shared.config.close_timeout)).await;
+        Box::pin(farewell::part(line, parting, session, shared.config.close_timeout)).await;
     }
 }
 
-async fn converse<S>(line: &mut Line<S>, session: Session, shared: &Shared) -> Parting
+async fn converse<S>(line: &mut Line<S>, session: &Session, shared: &Shared) -> Parting
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -78,7 +78,7 @@ enum Hearing {
 
 struct Talk<'a> {
     shared: &'a Shared,
-    session: Session,
+    session: &'a Session,
     pulse: Pulse,
     hearing: Hearing,
     /// Until when the end of the connection must be written, once we have ended it.
@@ -101,7 +101,7 @@ impl Talk<'_> {
             if let Poll::Ready(parting) = self.poll_read(cx, line) {
                 return Poll::Ready(parting);
             }
-            match line.writer.poll_source(cx, &mut line.socket, &self.session) {
+            match line.writer.poll_source(cx, &mut line.socket, self.session) {
                 Poll::Ready(Ok(reason)) if self.hearing == Hearing::Off => {
                     return Poll::Ready(Parting::Abandon(reason));
                 }
@@ -116,7 +116,8 @@ impl Talk<'_> {
                 continue;
             }
             // What was just written may have made room for what was left unread.
-            if self.hearing == Hearing::Waiting && self.may_read(line) {
+            if self.hearing == Hearing::Waiting && self.has_room(line) {
+                self.hearing = Hearing::On;
                 if has_budget_remaining() {
                     continue;
                 }
@@ -131,12 +132,7 @@ impl Talk<'_> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        while self.hearing != Hearing::Off {
-            if !self.may_read(line) {
-                self.hearing = Hearing::Waiting;
-                return Poll::Pending;
-            }
-            self.hearing = Hearing::On;
+        while self.hearing == Hearing::On {
             let next = line.reader.poll_next(cx, &mut line.socket, &mut line.writer.control);
             if line.reader.take_heard() {
                 self.pulse.heard(Instant::now());
@@ -149,14 +145,19 @@ impl Talk<'_> {
                 Poll::Ready(Incoming::Broken) => {
                     self.hearing = Hearing::Off;
                     self.end(CloseReason::ProtocolViolation);
+                    return Poll::Pending;
                 }
-                Poll::Ready(message) => hand_in(&self.session, parse(self.shared, &message)),
+                Poll::Ready(message) => hand_in(self.session, parse(self.shared, &message), &mut line.writer),
+            }
+            if !self.has_room(line) {
+                self.hearing = Hearing::Waiting;
             }
         }
         Poll::Pending
     }
 
-    fn may_read<S>(&self, line: &Line<S>) -> bool {
+    /// Whether the answer to whatever comes next has a place to wait in.
+    fn has_room<S>(&self, line: &Line<S>) -> bool {
         self.session.can_submit() && !line.writer.is_laden()
     }
 

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
+use chat_core::Session;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -12,15 +13,18 @@ use super::frames;
 use super::reader::Incoming;
 
 /// Parts from the peer; takes at most `close_timeout`.
-pub(crate) async fn part<S>(mut line: Line<S>, parting: Parting, close_timeout: Duration)
+///
+/// The session is kept until the close frame is out: an engine that drains waits for its sessions, and what is then still
+/// unsent is never sent.
+pub(crate) async fn part<S>(mut line: Line<S>, parting: Parting, session: Option<Session>, close_timeout: Duration)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // A peer that is gone, or that takes its time, is told nothing further.
-    let _ = timeout(close_timeout, say(&mut line, parting)).await;
+    let _ = timeout(close_timeout, say(&mut line, parting, session)).await;
 }
 
-async fn say<S>(line: &mut Line<S>, parting: Parting) -> io::Result<()>
+async fn say<S>(line: &mut Line<S>, parting: Parting, session: Option<Session>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -28,6 +32,7 @@ where
         frames::put_close(&mut line.writer.control, reason);
     }
     poll_fn(|cx| line.writer.poll_control(cx, &mut line.socket)).await?;
+    drop(session);
     match parting {
         Parting::Lost | Parting::Answer => {}
         Parting::Close(_) => listen(line).await,

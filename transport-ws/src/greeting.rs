@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chat_core::{
-    BadFrame, ClientFrame, CloseReason, CommandId, ConnectRequest, Hello, Refusal, Reject, RejectCode, Reply, Request,
+    BadFrame, Busy, ClientFrame, CloseReason, CommandId, ConnectRequest, Hello, Refusal, Reject, RejectCode, Reply, Request,
     ServerFrame, Session,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::connection::{Line, Parting};
 use super::reader::Incoming;
 use super::upgrade::Shared;
+use super::writer::Writer;
 
 /// Waits for the first frame, whatever it is, and attaches the session it means.
 pub(crate) async fn greet<S>(line: &mut Line<S>, shared: &Shared, asked: ConnectRequest) -> Result<Session, Parting>
@@ -39,12 +40,12 @@ where
     match shared.engine.connect(asked, hello).await {
         Ok(session) => {
             if let Some(frame) = frame {
-                hand_in(&session, frame);
+                hand_in(&session, frame, &mut line.writer);
             }
             Ok(session)
         }
         Err(Refusal { close, reject, reconnect_after }) => {
-            put(line, &error(id, &reject));
+            put(&mut line.writer, &error(id, &reject));
             Err(refuse(line, close, reconnect_after))
         }
     }
@@ -80,26 +81,30 @@ pub(crate) fn parse(shared: &Shared, incoming: &Incoming) -> Result<ClientFrame,
 }
 
 /// Gives a session what its client sent.
-pub(crate) fn hand_in(session: &Session, frame: Result<ClientFrame, BadFrame>) {
-    let taken = match frame {
-        Ok(ClientFrame { id, request: Request::Command(command) }) => session.submit(command, Reply::mailbox(id)),
+pub(crate) fn hand_in(session: &Session, frame: Result<ClientFrame, BadFrame>, writer: &mut Writer) {
+    let (id, taken) = match frame {
+        Ok(ClientFrame { id, request: Request::Command(command) }) => {
+            (id, session.submit(command, Reply::mailbox(id)))
+        }
         Ok(ClientFrame { id, request: Request::Hello(_) }) => {
             let reject = Reject::new(RejectCode::UnknownType, "hello comes only as the first frame");
-            session.refuse(BadFrame { id, reject }, Reply::mailbox(id))
+            (id, session.refuse(BadFrame { id, reject }, Reply::mailbox(id)))
         }
         Err(bad) => {
             let id = bad.id;
-            session.refuse(bad, Reply::mailbox(id))
+            (id, session.refuse(bad, Reply::mailbox(id)))
         }
     };
-    // Nothing is read while nothing would be taken, so this is a session that a newer connection has: its end is due.
-    let _ = taken;
+    if let Err(Busy) = taken {
+        // Nothing is read while the session has no room, so its places went to commands that came another way than this socket.
+        put(writer, &error(id, &Reject::new(RejectCode::Busy, "too many commands are in flight")));
+    }
 }
 
 /// Tells a client without a session that this is the end.
 fn refuse<S>(line: &mut Line<S>, reason: CloseReason, reconnect_after: Option<Duration>) -> Parting {
     let reconnect_after_ms = reconnect_after.map(millis);
-    put(line, &ServerFrame::Closing { code: reason.code(), reason: reason.as_str().to_owned(), reconnect_after_ms });
+    put(&mut line.writer, &ServerFrame::Closing { code: reason.code(), reason: reason.as_str().to_owned(), reconnect_after_ms });
     Parting::Close(reason)
 }
 
@@ -115,9 +120,9 @@ fn error(id: Option<CommandId>, reject: &Reject) -> ServerFrame {
     }
 }
 
-fn put<S>(line: &mut Line<S>, frame: &ServerFrame) {
+fn put(writer: &mut Writer, frame: &ServerFrame) {
     let json = serde_json::to_vec(frame).expect("frames have string keys, and a Vec takes every write");
-    line.writer.put_text(&json);
+    writer.put_text(&json);
 }
 
 fn millis(wait: Duration) -> u64 {

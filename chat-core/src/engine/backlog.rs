@@ -71,6 +71,18 @@ impl Segment {
         })
     }
 
+    /// How many events lie after `after` up to `until`, and how many bytes they have.
+    pub(crate) fn extent(&self, after: Seq, until: Seq) -> (usize, usize) {
+        let start = (after.0 + 1).max(self.first);
+        let end = until.0.min(self.last());
+        if start > end {
+            return (0, 0);
+        }
+        let (start, end) = ((start - self.first) as usize, (end - self.first) as usize);
+        let before = if start == 0 { 0 } else { self.slots[start - 1].end };
+        (end + 1 - start, (self.slots[end].end - before) as usize)
+    }
+
     fn replace(&mut self, seq: u64, json: &[u8]) {
         let mut fresh = Segment::new(Seq(self.first));
         for (at, kind, old) in self.events(Seq(self.first - 1), Seq(self.last())) {

@@ -361,7 +361,6 @@ impl Shared {
         state.welcome = Welcome::Awaited;
         // Pending answers die with their connection; keys make retries safe.
         state.mailbox = VecDeque::new();
-        state.asking.forget();
         state.in_flight = 0;
         state.entering = 0;
         connection
@@ -395,9 +394,11 @@ impl Shared {
             Some(_) => self.check_draining()?,
         }
         let connection = self.take_over(&mut state, transport);
+        let given_up = state.asking.give_up();
         state.leave_off();
         let known = state.left_off.clone();
         drop(state);
+        drop(given_up);
         sessions.by_id.entry(id).or_insert_with(|| Arc::clone(&cell));
         Ok(Some((cell, connection, known)))
     }
@@ -415,8 +416,7 @@ impl Shared {
         let mut rooms: Vec<(RoomCode, Option<Position>, Option<LeftOff>)> = known.collect();
         for (code, after) in positions {
             if let Some((_, first, stay)) = rooms.iter_mut().find(|(other, ..)| *other == code) {
-                // What the client names is of an earlier stay, where it has not been shown the last one.
-                if stay.as_ref().is_none_or(|stay| stay.shown) {
+                if stay.as_ref().is_none_or(|stay| stay.is_meant_by(after)) {
                     first.get_or_insert(after);
                 }
             } else if rooms.len() < self.limits.session.rooms_max {

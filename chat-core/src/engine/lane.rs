@@ -55,10 +55,7 @@ impl Lane {
     /// Whether another command would be taken. A transport that reads no further while this is false never has to refuse
     /// one; it is woken when that changes.
     pub fn can_submit(&self) -> bool {
-        match self.cell.lock_for(&self.connection) {
-            Some(state) => state.in_flight < self.shared.limits.session.commands_in_flight_max,
-            None => false,
-        }
+        can_submit(&self.shared, &self.cell, &self.connection)
     }
 
     fn take_in(&self) -> Result<(), Busy> {
@@ -77,6 +74,14 @@ impl Lane {
     }
 }
 
+/// See [`Lane::can_submit`].
+pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<Connection>) -> bool {
+    match cell.lock_for(connection) {
+        Some(state) => state.in_flight < shared.limits.session.commands_in_flight_max,
+        None => false,
+    }
+}
+
 /// Commands that wait for the policy.
 #[derive(Default)]
 pub(crate) struct PolicyQueue {
@@ -86,9 +91,10 @@ pub(crate) struct PolicyQueue {
 }
 
 impl PolicyQueue {
-    /// Lets go of what waits: its connection is gone, and nobody would hear the answers.
-    pub(crate) fn forget(&mut self) {
-        self.queue = VecDeque::new();
+    /// Gives up what waits: its connection is gone, and nobody would hear the answers. To be dropped once the session is
+    /// not locked any more.
+    pub(crate) fn give_up(&mut self) -> impl Sized + use<> {
+        std::mem::take(&mut self.queue)
     }
 }
 

@@ -58,6 +58,9 @@ impl RoomSlot {
     }
 }
 
+/// What a framing adds to an event, about.
+const FRAMING_BYTES: usize = 8;
+
 /// How much one pull may take.
 #[derive(Clone, Copy)]
 pub(crate) struct Quota {
@@ -68,6 +71,9 @@ pub(crate) struct Quota {
 /// Takes frames one after the other; says how many bytes it holds now.
 pub(crate) trait Sink {
     fn take(&mut self, frame: FrameRef<'_>) -> usize;
+
+    /// About so many bytes come next.
+    fn expect(&mut self, _bytes: usize) {}
 }
 
 /// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`.
@@ -175,6 +181,9 @@ impl<S: Sink> Pull<'_, S> {
                 Stretch::Events(segments) => {
                     for segment in &segments {
                         let after = state.rooms[index].ahead;
+                        let (events, bytes) = segment.extent(after, readable);
+                        self.filled.reserve(events.min(self.quota.frames));
+                        self.sink.expect((bytes + FRAMING_BYTES * events).min(self.quota.bytes));
                         for (seq, kind, json) in segment.events(after, readable) {
                             state.rooms[index].ahead = seq;
                             self.one(state, Mark::Event { slot: key, seq }, kind, json, None);

@@ -140,6 +140,7 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             for (letter, verdict) in round.verdicts.drain(..) {
                 answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
             }
+            state.wake_readers(&mut round);
             if let Some(life) = life.filter(|_| !round.records.is_empty()) {
                 recover::after_publish(shared, cell, state, &life, &round).await;
             }
@@ -331,6 +332,14 @@ impl RoomState {
         }
         for record in &round.records {
             shared.observe(Fact::Published { room: &cell.code, epoch: life.epoch, record });
+        }
+    }
+
+    /// Wakes everybody for whom the round brought something. After the answers: who asked is awake by then, stands before
+    /// the others in the runtime's queue, and has the next command here while they are still being served.
+    fn wake_readers(&self, round: &mut Round) {
+        if round.records.is_empty() {
+            return;
         }
         self.wake_all();
         for (_, reader, ..) in round.ends.drain(..) {

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::connection::Connection;
 use super::engine::Shared;
-use super::lane::{Busy, Lane};
+use super::lane::{self, Busy, Lane};
 use super::pull::{FrameRef, Quota, Sink, pull};
 use super::reply::{Answered, Reply};
 use super::session_cell::{Mark as Place, SessionCell, SessionState, Span};
@@ -73,6 +73,10 @@ impl<F: Framing> Sink for FillSink<'_, F> {
         self.framing.frame(self.out, frame);
         self.out.len()
     }
+
+    fn expect(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
 }
 
 #[derive(Default)]
@@ -134,7 +138,7 @@ impl Session {
 
     /// See [`Lane::can_submit`].
     pub fn can_submit(&self) -> bool {
-        self.lane().can_submit()
+        lane::can_submit(&self.shared, &self.cell, &self.connection)
     }
 
     /// A credential that resumes the session and does nothing else: for places that are less secret than the token's.
@@ -207,13 +211,17 @@ impl Session {
         let filled = std::mem::take(&mut *self.filled.lock().unwrap_or_else(PoisonError::into_inner));
         let mut state = self.cell.lock_for(&self.connection);
         let mut end = 0;
-        for span in &filled {
+        for (index, span) in filled.iter().enumerate() {
             if end >= bytes {
                 self.connection.note_blocked();
                 break;
             }
             end = span.end;
-            self.apply(&mut state, span.mark);
+            // Of a run of events in one room, the last says it all.
+            let is_passed = end < bytes && filled.get(index + 1).is_some_and(|next| next.mark.passes(span.mark));
+            if !is_passed {
+                self.apply(&mut state, span.mark);
+            }
         }
         if end > bytes {
             self.connection.note_blocked();

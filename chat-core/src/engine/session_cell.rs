@@ -12,7 +12,7 @@ use super::lane::{Bucket, PolicyQueue};
 use super::reply::Answered;
 use super::subscription::Subscription;
 use crate::wire::FrameKind;
-use crate::words::{Generation, Identity, Mono, Position, RoomCode, Seq, SessionId, SessionLimits};
+use crate::words::{Generation, Identity, MemberId, Mono, Position, RoomCode, Seq, SessionId, SessionLimits};
 
 /// One session, with or without a connection.
 pub(crate) struct SessionCell {
@@ -72,6 +72,8 @@ pub(crate) struct RoomSlot {
     /// Names the slot: a session may leave a room and enter it again before the transport has written the first stay.
     pub(crate) key: u32,
     pub(crate) subscription: Arc<Subscription>,
+    /// Where this membership began for the session, over all its connections.
+    began: Seq,
     /// The last event the transport has taken.
     pub(crate) cursor: Seq,
     /// The last event of the fill in hand.
@@ -97,8 +99,19 @@ pub(crate) struct LeftOff {
     pub(crate) code: RoomCode,
     /// The life, and the last event of it that the transport has taken.
     pub(crate) position: Position,
-    /// Whether the `joined` of this stay was taken. If not, what the client remembers is of an earlier one.
-    pub(crate) shown: bool,
+    member: MemberId,
+    /// What it was told of this membership comes after this.
+    began: Seq,
+    /// Whether the transport has taken a `joined`.
+    shown: bool,
+}
+
+impl LeftOff {
+    /// Whether a client that names this position can mean this stay. If not, it remembers an earlier one, and has to be
+    /// told of this: a `joined` that was written may never have arrived.
+    pub(crate) fn is_meant_by(&self, after: Position) -> bool {
+        after.epoch != self.position.epoch || (self.shown && after.seq >= self.began)
+    }
 }
 
 /// A `joined` that waits to be told.
@@ -127,6 +140,13 @@ pub(crate) enum Mark {
     Gap { slot: u32, to: Seq },
     Signal { slot: u32, kind: usize, version: u32 },
     RoomClosed { slot: u32 },
+}
+
+impl Mark {
+    /// Whether applying `self` leaves nothing of applying `earlier`.
+    pub(crate) fn passes(self, earlier: Mark) -> bool {
+        matches!((earlier, self), (Mark::Event { slot: one, .. }, Mark::Event { slot: other, .. }) if one == other)
+    }
 }
 
 impl RoomSlot {
@@ -223,10 +243,15 @@ impl SessionState {
         let key = self.next_slot;
         self.next_slot = self.next_slot.wrapping_add(1);
         let from = subscription.from;
-        self.left_off.retain(|stay| stay.code != subscription.life.code);
+        let (life, member) = (&subscription.life, subscription.member);
+        let is_same =
+            |stay: &&LeftOff| stay.code == life.code && stay.position.epoch == life.epoch && stay.member == member;
+        let began = self.left_off.iter().find(is_same).map_or(from, |stay| stay.began.min(from));
+        self.left_off.retain(|stay| stay.code != life.code);
         self.rooms.push(RoomSlot {
             key,
             subscription,
+            began,
             cursor: from,
             ahead: from,
             opening,
@@ -247,7 +272,13 @@ impl SessionState {
             let position = Position { epoch: life.epoch, seq: slot.cursor };
             // Of two stays in one room the later counts.
             self.left_off.retain(|stay| stay.code != life.code);
-            self.left_off.push(LeftOff { code: life.code.clone(), position, shown: slot.opening.is_none() });
+            self.left_off.push(LeftOff {
+                code: life.code.clone(),
+                position,
+                member: slot.subscription.member,
+                began: slot.began,
+                shown: slot.opening.is_none(),
+            });
         }
         self.rooms = Vec::new();
     }

@@ -146,7 +146,7 @@ async fn a_message_in_parts_that_is_not_utf_8_breaks_the_connection() {
 async fn too_long_a_message_breaks_the_connection() {
     assert_eq!(Line::new().hear(&text(&"x".repeat(4_000))).await.concat().len(), 4_000);
     assert_eq!(Line::new().hear(&text(&"x".repeat(4_001))).await, ["Broken"]);
-    let huge = [0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+    let huge = [0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
     assert_eq!(Line::new().hear(&huge).await, ["Broken"], "told by the header alone");
     let parts = [frame(0x01, &[b'x'; 2_500]), frame(0x80, &[b'x'; 2_500])].concat();
     assert_eq!(Line::new().hear(&parts).await, ["Broken"]);
