@@ -1,0 +1,249 @@
+//! Every bound of the engine, and what it is told that somebody has reached it.
+#![cfg(feature = "engine")]
+
+mod support;
+
+use chat_core::{Busy, Command, Hello, RejectCode, Reply};
+use support::*;
+
+#[tokio::test(start_paused = true)]
+async fn sends_beyond_the_rate_are_refused_with_the_time_to_wait() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for _ in 0..10 {
+        ann.say("LUNCH", "x").await;
+    }
+    let reject = ann.refused(send("LUNCH", "x")).await;
+    assert_eq!((reject.code, reject.retry_after), (RejectCode::RateLimited, Some(millis(200))));
+    pass(millis(199)).await;
+    assert_eq!(ann.refused(send("LUNCH", "x")).await.retry_after, Some(millis(1)));
+    pass(millis(1)).await;
+    ann.say("LUNCH", "x").await;
+    assert_eq!(ann.refused(send_keyed("LUNCH", "x", "new")).await.code, RejectCode::RateLimited, "a key buys nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_costs_nothing_and_earns_nothing() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for number in 0..10 {
+        let keyed = || send_keyed("LUNCH", "x", &format!("k{number}"));
+        let seq = acked(ann.session.call(keyed()).await);
+        assert_eq!(acked(ann.session.call(keyed()).await), seq);
+    }
+    for _ in 0..5 {
+        assert_eq!(acked(ann.session.call(send_keyed("LUNCH", "x", "k0")).await), 2, "answered though none is left");
+    }
+    let reject = ann.refused(send("LUNCH", "x")).await;
+    assert_eq!(reject.code, RejectCode::RateLimited, "retries are not turned into sends");
+    let reject = ann.refused(send_keyed("LUNCH", "y", "k0")).await;
+    assert_eq!(reject.code, RejectCode::KeyConflict);
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_have_a_rate_of_their_own() {
+    let engine = engine_with(|limits| limits.session.command_burst = 3);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let page = || Command::History { room: code("LUNCH"), before: None, limit: Some(1) };
+    assert!(ann.session.call(page()).await.is_ok() && ann.session.call(page()).await.is_ok());
+    let reject = ann.refused(page()).await;
+    assert_eq!((reject.code, reject.retry_after), (RejectCode::RateLimited, Some(millis(50))));
+    ann.say("LUNCH", "sends are counted apart").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_commands_are_in_flight_and_no_more() {
+    let engine = engine_with(|limits| limits.session.send_per_second = 0);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for _ in 0..32 {
+        assert!(ann.session.can_submit());
+        ann.submit(send("LUNCH", "x"));
+    }
+    let one_more = || ann.session.submit(send("LUNCH", "x"), Reply::mailbox(None));
+    assert_eq!(one_more(), Err(Busy));
+    settle().await;
+    assert_eq!(one_more(), Err(Busy), "answered, and not read");
+    let frame = ann.session.peek().expect("an answer");
+    assert_eq!(one_more(), Err(Busy), "seen, and not taken");
+    ann.session.commit(frame.mark);
+    assert_eq!((one_more(), one_more()), (Ok(()), Err(Busy)));
+    assert_eq!(ann.refused(send("LUNCH", "x")).await.code, RejectCode::Busy);
+    assert_eq!(ann.take().len(), 31 + 32, "answers and messages");
+    assert!(ann.session.can_submit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_answer_frees_its_place() {
+    let engine = engine_with(|limits| limits.session.commands_in_flight_max = 2);
+    let ann = Client::new(&engine).await;
+    let commands = [
+        create("LUNCH", "Ann"),
+        join("LUNCH", "Ann"),
+        join("NOWHERE", "Ann"),
+        send("LUNCH", "x"),
+        send("NOWHERE", "x"),
+        Command::Create { nick: nick("Ann"), room: None },
+        Command::Typing { room: code("LUNCH"), state: chat_core::TypingState::On },
+        Command::Typing { room: code("NOWHERE"), state: chat_core::TypingState::On },
+        Command::History { room: code("LUNCH"), before: None, limit: None },
+        Command::Members { room: code("LUNCH"), after: None, limit: None },
+        leave("LUNCH"),
+        create("LUNCH", "Ann"),
+    ];
+    for command in commands {
+        ann.submit(command.clone());
+        ann.told().await;
+        assert_eq!(ann.session.submit(leave("NOWHERE"), Reply::mailbox(None)), Ok(()), "after {command:?}");
+        assert_eq!(ann.session.submit(leave("NOWHERE"), Reply::mailbox(None)), Ok(()), "after {command:?}");
+        ann.told().await;
+        let _ = ann.session.call(command).await;
+        ann.told().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_inbox_is_busy() {
+    let engine = engine_with(|limits| limits.room.inbox_max = 4);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for _ in 0..6 {
+        ann.submit(send("LUNCH", "x"));
+    }
+    let told = ann.told().await;
+    assert_eq!(told[..2], ["error busy", "error busy"], "refused at once");
+    assert_eq!(told[2..6], ["ack 2", "ack 3", "ack 4", "ack 5"]);
+    ann.say("LUNCH", "and again").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnect_and_a_resume_get_through_a_full_inbox() {
+    let engine = engine_with(|limits| limits.room.inbox_max = 2);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    ann.submit(send("LUNCH", "x"));
+    ann.submit(send("LUNCH", "x"));
+    let token = bob.token();
+    drop(bob);
+    let bob = Client::with_hello(&engine, resume(&token, &[])).await;
+    assert_eq!(bob.told().await, ["welcome back lunch:live:4", "joined 4 as 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_engine_has_so_many_rooms_and_no_more() {
+    let engine = engine_with(|limits| limits.engine.rooms_max = 2);
+    let ann = Client::in_room(&engine, "AAA", "Ann").await;
+    ann.enter("BBB", "Ann").await;
+    assert_eq!(ann.refused(create("CCC", "Ann")).await.code, RejectCode::AtCapacity);
+    let drawn = Command::Create { nick: nick("Ann"), room: None };
+    assert_eq!(ann.refused(drawn.clone()).await.code, RejectCode::AtCapacity);
+    assert_eq!(ann.refused(create("AAA", "Ann")).await.code, RejectCode::NameTaken);
+    ann.session.call(leave("AAA")).await.expect("she is there");
+    settle().await;
+    assert!(ann.session.call(drawn).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drawn_code_has_eight_letters_and_is_told() {
+    let engine = engine();
+    let ann = Client::new(&engine).await;
+    ann.submit(Command::Create { nick: nick("Ann"), room: None });
+    let joined = ann.joined().await;
+    assert!(joined.room.len() == 8 && joined.room.bytes().all(|letter| letter.is_ascii_uppercase()), "{}", joined.room);
+    assert_eq!(Client::new(&engine).await.enter(&joined.room, "Bob").await.epoch, joined.epoch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_engine_has_so_many_connections_and_no_more() {
+    let engine = engine_with(|limits| limits.engine.sessions_max = 2);
+    let ann = Client::new(&engine).await;
+    let bob = Client::new(&engine).await;
+    let refusal = engine.connect(Default::default(), Hello::default()).await.expect_err("full");
+    assert_eq!((refusal.close.code(), refusal.reject.code), (4005, RejectCode::AtCapacity));
+    assert!(refusal.reconnect_after.is_some());
+    let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+    assert_eq!(again.told().await, ["welcome back"], "a takeover needs no place of its own");
+    let token = bob.token();
+    drop(bob);
+    let cid = Client::new(&engine).await;
+    let refusal =
+        engine.connect(Default::default(), resume(&token, &[])).await.expect_err("full for those who resume too");
+    assert_eq!(refusal.close.code(), 4005);
+    drop(cid);
+    assert_eq!(Client::with_hello(&engine, resume(&token, &[])).await.told().await, ["welcome back"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_sessions_are_kept_without_a_connection() {
+    let engine = engine_with(|limits| limits.engine.sessions_detached_max = 2);
+    let clients = [Client::new(&engine).await, Client::new(&engine).await, Client::new(&engine).await];
+    for client in clients {
+        drop(client);
+    }
+    assert_eq!(engine.stats().sessions_detached, 2);
+    let ann = Client::new(&engine).await;
+    assert_eq!((engine.stats().sessions, engine.stats().sessions_detached), (1, 2), "who comes pushes nobody out");
+    drop(ann);
+    assert_eq!(engine.stats().sessions_detached, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_room_is_full() {
+    let engine = engine_with(|limits| limits.room.members_max = 2);
+    let _ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    let cid = Client::new(&engine).await;
+    let reject = cid.refused(join("LUNCH", "Cid")).await;
+    assert_eq!((reject.code, reject.limit), (RejectCode::RoomFull, Some(2)));
+    bob.session.call(leave("LUNCH")).await.expect("he is there");
+    cid.enter("LUNCH", "Cid").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_session_is_in_32_rooms_and_no_more() {
+    let engine = engine_with(|limits| limits.session.command_per_second = 0);
+    let ann = Client::new(&engine).await;
+    for room in 0..32 {
+        ann.enter(&format!("ROOM-{room}"), "Ann").await;
+    }
+    let reject = ann.refused(create("ROOM-32", "Ann")).await;
+    assert_eq!((reject.code, reject.limit), (RejectCode::TooManyRooms, Some(32)));
+    assert_eq!(ann.refused(join("ROOM-32", "Ann")).await.code, RejectCode::TooManyRooms);
+    assert_eq!(ann.refused(join("ROOM-7", "Ann")).await.code, RejectCode::AlreadyMember, "this is no 33rd");
+    ann.submit(leave("ROOM-7"));
+    ann.told().await;
+    ann.enter("ROOM-32", "Ann").await;
+    let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+    assert_eq!(again.welcomed().await.len(), 32);
+    assert_eq!(again.refused(create("ROOM-33", "Ann")).await.code, RejectCode::TooManyRooms);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_entrance_takes_no_place() {
+    let engine = engine_with(|limits| limits.session.rooms_max = 1);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::new(&engine).await;
+    for _ in 0..3 {
+        assert_eq!(bob.refused(join("LUNCH", "Ann")).await.code, RejectCode::NickTaken);
+        assert_eq!(bob.refused(join("NOWHERE", "Bob")).await.code, RejectCode::RoomNotFound);
+        assert_eq!(bob.refused(create("LUNCH", "Bob")).await.code, RejectCode::NameTaken);
+    }
+    bob.enter("LUNCH", "Bob").await;
+    drop(ann);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stays_that_were_not_read_to_their_end_count() {
+    let engine = engine_with(|limits| {
+        limits.session.rooms_max = 3;
+        limits.session.command_per_second = 0;
+    });
+    let _host = Client::in_room(&engine, "LUNCH", "Host").await;
+    let ann = Client::new(&engine).await;
+    let mut refused = 0;
+    for _ in 0..20 {
+        refused += usize::from(ann.session.call(join("LUNCH", "Ann")).await.is_err());
+        let _ = ann.session.call(leave("LUNCH")).await;
+    }
+    assert_eq!(refused, 17, "who does not read cannot leave and join without end");
+    ann.told().await;
+    ann.enter("LUNCH", "Ann").await;
+}

@@ -1,0 +1,76 @@
+//! Going down: everybody is told when to come back, nobody new is let in, and it ends.
+#![cfg(feature = "engine")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{Admission, ConnectRequest, Engine, Hello, Policy, Reject, RejectCode, ServerFrame};
+use support::*;
+
+#[tokio::test(start_paused = true)]
+async fn everybody_is_told_their_own_time_to_come_back_and_the_drain_ends_with_the_last() {
+    let engine = engine();
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        let client = Client::in_room(&engine, "LUNCH", &format!("Client {number}")).await;
+        clients.push(tokio::spawn(async move {
+            loop {
+                if let ServerFrame::Closing { code, reconnect_after_ms, .. } = client.session.next().await {
+                    assert_eq!(code, 4001);
+                    return reconnect_after_ms.expect("a time to come back");
+                }
+            }
+        }));
+    }
+    let before = tokio::time::Instant::now();
+    engine.drain(secs(10)).await;
+    assert!(before.elapsed() < secs(1), "nobody is waited for who has gone");
+    assert!(engine.is_draining());
+    let mut delays = BTreeSet::new();
+    for client in clients {
+        delays.insert(client.await.expect("nobody panics"));
+    }
+    assert!(delays.len() > 15 && delays.last() <= Some(&10_000), "{delays:?}");
+    let refusal = engine.connect(Default::default(), Hello::default()).await.expect_err("nobody is let in");
+    assert_eq!((refusal.close.code(), refusal.reject.code), (4001, RejectCode::Draining));
+    assert_eq!(engine.stats().sessions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_does_not_hold_up_the_end() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let before = tokio::time::Instant::now();
+    engine.drain(secs(1)).await;
+    assert_eq!(before.elapsed(), secs(30), "the stall timeout");
+    assert_eq!(ann.told().await, ["closing 4001"], "at once, whatever else was due");
+    let refused = engine.connect(Default::default(), resume(&ann.token(), &[])).await;
+    assert_eq!(refused.map_err(|refusal| refusal.close.code()).err(), Some(4001), "a resume is refused too");
+}
+
+/// Thinks for a second before it lets somebody in.
+struct SlowDoor;
+
+#[async_trait]
+impl Policy for SlowDoor {
+    async fn admit(&self, _request: &ConnectRequest) -> Result<Admission, Reject> {
+        tokio::time::sleep(secs(1)).await;
+        Ok(Admission::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_at_the_door_when_the_drain_began_is_not_let_in() {
+    let engine = Engine::builder().policy(Arc::new(SlowDoor)).build();
+    let connecting = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.connect(Default::default(), Hello::default()).await }
+    });
+    settle().await;
+    engine.drain(secs(1)).await;
+    let refusal = connecting.await.expect("no panic").expect_err("too late");
+    assert_eq!(refusal.close.code(), 4001);
+}

@@ -1,0 +1,97 @@
+//! Who watches sees every record once, in order, and who comes and goes.
+#![cfg(feature = "engine")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use chat_core::{CloseReason, Engine, Fact, Moderation, Observer, Recorded, RoomCode};
+use support::*;
+
+#[derive(Default)]
+struct Diary {
+    records: Mutex<BTreeMap<(RoomCode, u64), Vec<Recorded>>>,
+    others: Mutex<Vec<String>>,
+}
+
+impl Observer for Diary {
+    fn observe(&self, fact: Fact<'_>) {
+        let other = match fact {
+            Fact::Published { room, epoch, record } => {
+                let mut records = self.records.lock().expect("nobody panics with it");
+                records.entry((room.clone(), epoch.0)).or_default().push(record.clone());
+                return;
+            }
+            Fact::Connected { transport, .. } => format!("connected {transport}"),
+            Fact::Disconnected { reason, .. } => format!("disconnected {:?}", reason.map(CloseReason::code)),
+            Fact::Rejected { code } => format!("rejected {}", code.as_str()),
+            Fact::Gap { events, .. } => format!("gap {events}"),
+            other => format!("{other:?}"),
+        };
+        self.others.lock().expect("nobody panics with it").push(other);
+    }
+}
+
+fn watched() -> (Engine, Arc<Diary>) {
+    let diary = Arc::new(Diary::default());
+    let limits = limits(|limits| {
+        limits.session.send_per_second = 0;
+        limits.room.backlog_events_max = 8;
+    });
+    (Engine::builder().limits(limits).observer(diary.clone()).build(), diary)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_record_is_seen_once_and_in_order() {
+    let (engine, diary) = watched();
+    for _ in 0..3 {
+        let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+        let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+        for number in 0..20 {
+            ann.submit(send("LUNCH", &number.to_string()));
+        }
+        ann.told().await;
+        drop(bob);
+        pass(secs(31)).await;
+        engine.moderate(&code("LUNCH"), Moderation::Close).await.expect("it is there");
+    }
+    let records = diary.records.lock().expect("nobody panics with it");
+    assert_eq!(records.len(), 3, "three lives");
+    for life in records.values() {
+        let offsets: Vec<u64> = life.iter().map(|record| record.offset.0).collect();
+        assert_eq!(offsets, (1..=25).collect::<Vec<_>>(), "created, two joins, 20 messages, a leave, closed");
+        let seqs: Vec<u64> = life.iter().filter_map(|record| record.seq).map(|seq| seq.0).collect();
+        assert_eq!(seqs, (1..=23).collect::<Vec<_>>());
+        assert!(life.is_sorted_by_key(|record| record.at));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn comings_goings_refusals_and_gaps_are_seen() {
+    let (engine, diary) = watched();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::with_request(&engine, shown("bob"), Default::default()).await;
+    bob.enter("LUNCH", "Bob").await;
+    bob.refused(join("NOWHERE", "Bob")).await;
+    for _ in 0..20 {
+        ann.say("LUNCH", "x").await;
+        ann.take();
+    }
+    bob.told().await;
+    bob.session.close(CloseReason::Ended);
+    bob.told().await;
+    drop(bob);
+    let others = diary.others.lock().expect("nobody panics with it");
+    assert_eq!(
+        *others,
+        [
+            "connected ",
+            "connected test",
+            "rejected name_taken",
+            "rejected room_not_found",
+            "gap 20",
+            "disconnected Some(4503)"
+        ]
+    );
+}

@@ -1,0 +1,307 @@
+//! In which order a session is told what, and that nothing is lost or repeated however its frames are taken.
+#![cfg(feature = "engine")]
+
+mod support;
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::BytesMut;
+use chat_core::{Command, Engine, Fill, FrameRef, Framing, Hello, Seq, ServerFrame, Session, TypingState};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use support::*;
+
+/// Each frame behind its length; remembers what positions it was given.
+#[derive(Default)]
+struct Lengths {
+    positions: Vec<(&'static str, Vec<u64>)>,
+}
+
+impl Framing for Lengths {
+    fn frame(&mut self, out: &mut BytesMut, frame: FrameRef<'_>) {
+        out.extend_from_slice(&(frame.json.len() as u32).to_le_bytes());
+        out.extend_from_slice(frame.json);
+        let positions = frame.positions.iter().map(|(_, position)| position.seq.0).collect();
+        self.positions.push((frame.kind.as_str(), positions));
+    }
+}
+
+/// A socket that takes as many bytes of each fill as it is told to; `None` when nothing is due.
+fn fill(session: &Session, socket: &mut Vec<u8>, takes: impl FnOnce(usize) -> usize) -> Option<usize> {
+    let mut out = BytesMut::new();
+    let cx = Context::from_waker(Waker::noop());
+    match session.poll_fill(&cx, &mut Lengths::default(), &mut out) {
+        Poll::Pending => return None,
+        Poll::Ready(fill) => assert_eq!(fill, Fill::Frames),
+    }
+    let taken = takes(out.len());
+    let end = session.written(taken);
+    assert!((taken..=out.len()).contains(&end), "{taken} <= {end} <= {}", out.len());
+    // The rest of the frame that is half out goes before anything else.
+    socket.extend_from_slice(&out[..end]);
+    Some(out.len())
+}
+
+/// What the socket has taken, frame by frame.
+fn unframed(socket: &[u8]) -> Vec<ServerFrame> {
+    let mut rest = socket;
+    let mut frames = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (json, after) = after.split_at(u32::from_le_bytes(*length) as usize);
+        frames.push(parse(json));
+        rest = after;
+    }
+    assert!(rest.is_empty(), "whole frames");
+    frames
+}
+
+fn unhurried() -> Engine {
+    engine_with(|limits| {
+        limits.session.send_per_second = 0;
+        limits.session.command_per_second = 0;
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_stand_outside_the_order_of_events() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    ann.submit_as(1, send("LUNCH", "one"));
+    ann.submit_as(2, leave("DINNER"));
+    ann.submit_as(3, send("LUNCH", "two"));
+    settle().await;
+    let mut told = ann.told().await;
+    assert_eq!(told.split_off(3), ["2 Ann: one", "3 Ann: two"]);
+    told.sort();
+    assert_eq!(told, ["ack 2", "ack 3", "error room_not_found"], "rooms answer at their own pace");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_event_of_a_room_comes_before_its_joined() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::new(&engine).await;
+    bob.submit(join("LUNCH", "Bob"));
+    bob.submit(send("LUNCH", "hi"));
+    bob.submit(Command::Typing { room: code("LUNCH"), state: TypingState::On });
+    assert_eq!(bob.told().await, ["welcome", "ack 3", "joined 2 as 2", "3 Bob: hi", "typing [2]"]);
+    assert_eq!(ann.told().await, ["2 +Bob", "3 Bob: hi", "typing [2]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_stay_is_told_to_its_end_before_the_next_begins() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    ann.say("LUNCH", "one").await;
+    bob.submit(leave("LUNCH"));
+    settle().await;
+    ann.say("LUNCH", "unheard").await;
+    bob.submit(join("LUNCH", "Bobby"));
+    settle().await;
+    ann.say("LUNCH", "two").await;
+    assert_eq!(
+        bob.told().await,
+        ["ack 4", "3 Ann: one", "4 -Bob left", "joined 6 as 3", "7 Ann: two"],
+        "and what was said in between is history"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_stay_comes_first_with_one_fill_after_the_other_too() {
+    let engine = unhurried();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    for stay in 0..3 {
+        bob.submit(leave("LUNCH"));
+        bob.submit(join("LUNCH", "Bob"));
+        settle().await;
+        ann.say("LUNCH", &format!("stay {stay}")).await;
+    }
+    let mut socket = Vec::new();
+    while fill(&bob.session, &mut socket, |length| length).is_some() {}
+    let told: Vec<String> = unframed(&socket).iter().map(brief).filter(|frame| !frame.starts_with("ack")).collect();
+    assert_eq!(
+        told,
+        [
+            "3 -Bob left",
+            "joined 4 as 3",
+            "5 Ann: stay 0",
+            "6 -Bob left",
+            "joined 7 as 4",
+            "8 Ann: stay 1",
+            "9 -Bob left",
+            "joined 10 as 5",
+            "11 Ann: stay 2"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_is_not_committed_comes_again() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    ann.enter("DINNER", "Ann").await;
+    ann.told().await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    bob.enter("DINNER", "Bob").await;
+    for _ in 0..3 {
+        assert_eq!(ann.peeked().as_deref(), Some("2 +Bob"));
+    }
+    let rooms = || ann.session.peek().map(|frame| String::from_utf8_lossy(&frame.json).into_owned());
+    assert_eq!(rooms(), rooms(), "of the same room, too");
+    assert_eq!(ann.told().await, ["2 +Bob", "2 +Bob"]);
+    assert_eq!(ann.peeked(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_a_write_stops_the_bytes_are_the_same_in_the_end() {
+    let engine = unhurried();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    ann.told().await;
+    let mut stops = 0..;
+    loop {
+        let stop = stops.next().expect("without end");
+        for text in ["a", "bb", "c\u{e4}c"] {
+            ann.submit(send("LUNCH", text));
+        }
+        let expected = ann.frames().await.split_off(3);
+        let mut socket = Vec::new();
+        let length = fill(&bob.session, &mut socket, |length| stop.min(length)).expect("three messages");
+        while fill(&bob.session, &mut socket, |length| length).is_some() {}
+        assert_eq!(unframed(&socket), expected, "stopped after {stop} of {length}");
+        if stop == length {
+            break;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_chunks_and_short_writes_tell_every_room_in_order() {
+    for seed in 0..20 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let engine = engine_with(|limits| {
+            limits.session.send_per_second = 0;
+            limits.session.chunk_bytes_max = rng.random_range(1..600);
+            limits.session.room_quantum_bytes = rng.random_range(1..300);
+        });
+        let rooms = ["AAA", "BBB", "CCC"];
+        let ann = Client::new(&engine).await;
+        let bob = Client::new(&engine).await;
+        for room in rooms {
+            ann.enter(room, "Ann").await;
+            bob.enter(room, "Bob").await;
+        }
+        let mut socket = Vec::new();
+        let mut said = [0, 0, 0];
+        for _ in 0..60 {
+            let room = rng.random_range(0..rooms.len());
+            if rng.random_bool(0.7) {
+                said[room] += 1;
+                let speaker = if rng.random_bool(0.2) { &bob } else { &ann };
+                speaker.submit(send(rooms[room], &"x".repeat(rng.random_range(1..200))));
+                ann.told().await;
+            }
+            if rng.random_bool(0.5) {
+                settle().await;
+                fill(&bob.session, &mut socket, |length| rng.random_range(0..=length));
+            }
+        }
+        settle().await;
+        while fill(&bob.session, &mut socket, |length| rng.random_range(1..=length)).is_some() {}
+        let frames = unframed(&socket);
+        for (room, said) in rooms.iter().zip(said) {
+            let seqs: Vec<u64> = frames
+                .iter()
+                .filter_map(|frame| match frame {
+                    ServerFrame::Message(message) if message.room == *room => Some(message.seq.0),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(seqs, (3..3 + said).collect::<Vec<u64>>(), "{room}, seed {seed}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_beside_a_frame_never_run_ahead_of_it() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::new(&engine).await;
+    let joined = bob.enter("LUNCH", "Bob").await;
+    let token = bob.token();
+    drop(bob);
+    ann.say("LUNCH", "one").await;
+    ann.say("LUNCH", "two").await;
+    let bob = Client::with_hello(&engine, resume(&token, &[("LUNCH", joined.position())])).await;
+    let cx = Context::from_waker(Waker::noop());
+    for _ in 0..2 {
+        let (mut framing, mut out) = (Lengths::default(), BytesMut::new());
+        assert!(bob.session.poll_fill(&cx, &mut framing, &mut out).is_ready());
+        assert_eq!(framing.positions, [("welcome", vec![2]), ("message", vec![3]), ("message", vec![4])]);
+        assert_eq!(bob.session.written(0), 0, "the socket takes nothing");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sleeping_reader_is_woken_by_whatever_comes() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    let reader = tokio::spawn(async move {
+        let mut told = Vec::new();
+        while told.last().map(String::as_str) != Some("closing 4503") {
+            told.push(brief(&bob.session.next().await));
+            if told.len() == 3 {
+                bob.session.close(chat_core::CloseReason::Ended);
+            }
+        }
+        told
+    });
+    settle().await;
+    ann.say("LUNCH", "one").await;
+    settle().await;
+    ann.submit(Command::Typing { room: code("LUNCH"), state: TypingState::On });
+    settle().await;
+    ann.submit(leave("LUNCH"));
+    let told = tokio::time::timeout(secs(1), reader).await.expect("it is woken").expect("it does not panic");
+    assert_eq!(told, ["3 Ann: one", "typing [1]", "4 -Ann left", "closing 4503"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_never_go_back_though_the_wall_clock_does() {
+    let clock = Arc::new(SteppedClock::new(5_000));
+    let engine = Engine::builder().clock(clock.clone()).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for (wall, expected) in [(6_000, 6_000), (1_000, 6_000), (7_000, 7_000)] {
+        clock.set_wall(wall);
+        let Ok(ServerFrame::Ack { at, .. }) = ann.session.call(send("LUNCH", "tick")).await else { panic!("an ack") };
+        assert_eq!(at.map(|at| at.0), Some(expected));
+    }
+    clock.set_wall(10_000_000_000);
+    let token = ann.token();
+    drop(ann);
+    pass(secs(29)).await;
+    let ann = Client::with_hello(&engine, resume(&token, &[])).await;
+    let frames = ann.told().await;
+    assert_eq!(frames[0], "welcome back lunch:live:4", "a jump of the wall clock ends nobody's grace");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_before_a_resume_is_what_the_session_knows() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    ann.say("LUNCH", "one").await;
+    let frame = ann.session.peek().expect("a message is due");
+    ann.session.commit(frame.mark);
+    assert_eq!(ann.peeked(), None);
+    let hello = Hello { id: Some(chat_core::CommandId(9)), ..resume(ann.session.token(), &[]) };
+    let again = Client::with_hello(&engine, hello).await;
+    let frames = again.frames().await;
+    let [ServerFrame::Welcome { id, resumed: true, .. }, ServerFrame::Joined(joined)] = frames.as_slice() else {
+        panic!("{frames:?}")
+    };
+    assert_eq!((id.map(|id| id.0), joined.id, joined.seq, joined.history.len()), (Some(9), None, Seq(2), 1));
+}

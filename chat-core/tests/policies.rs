@@ -1,0 +1,108 @@
+//! The embedder's rules over commands: denied, rewritten, slow.
+#![cfg(feature = "engine")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use chat_core::{Command, Engine, Policy, Reject, RejectCode, Reply, SessionView};
+use support::*;
+
+/// Says no to what holds `spam`, softens `damn`, and thinks as long over `slow` as a database does.
+#[derive(Default)]
+struct Moderate {
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Policy for Moderate {
+    async fn check(&self, _session: &SessionView, command: Command) -> Result<Command, Reject> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let Command::Send { room, text, key } = command else { return Ok(command) };
+        if text.as_str().contains("slow") {
+            tokio::time::sleep(secs(1)).await;
+        }
+        if text.as_str().contains("spam") {
+            return Err(Reject::new(RejectCode::Forbidden, "no spam"));
+        }
+        Ok(Command::Send { room, text: body(&text.as_str().replace("damn", "darn")), key })
+    }
+}
+
+fn moderated() -> (Engine, Arc<Moderate>) {
+    let policy = Arc::new(Moderate::default());
+    (Engine::builder().policy(policy.clone()).build(), policy)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_command_is_refused_and_not_said() {
+    let (engine, _) = moderated();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let reject = ann.refused(send("LUNCH", "buy spam")).await;
+    assert_eq!((reject.code, reject.message.as_ref()), (RejectCode::Forbidden, "no spam"));
+    ann.submit(send("LUNCH", "spam"));
+    ann.submit(send("LUNCH", "ham"));
+    assert_eq!(ann.told().await, ["error forbidden", "ack 2", "2 Ann: ham"]);
+    assert!(ann.session.can_submit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rewritten_message_is_told_so_and_its_retry_is_recognised() {
+    let (engine, _) = moderated();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    assert_eq!(acked(ann.session.call(send_keyed("LUNCH", "damn", "k")).await), 2);
+    assert_eq!(ann.told().await, ["2 Ann: darn #k"]);
+    assert_eq!(acked(ann.session.call(send_keyed("LUNCH", "damn", "k")).await), 2, "as the client sent it");
+    let conflict = ann.refused(send_keyed("LUNCH", "darn", "k")).await;
+    assert_eq!(conflict.code, RejectCode::KeyConflict);
+    assert_eq!(ann.told().await, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_policy_keeps_the_order_and_holds_up_nobody_else() {
+    let (engine, _) = moderated();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    ann.told().await;
+    ann.submit(send("LUNCH", "slow"));
+    ann.submit(send("LUNCH", "quick"));
+    settle().await;
+    bob.say("LUNCH", "in between").await;
+    assert_eq!(bob.told().await, ["3 Bob: in between"]);
+    pass(secs(1)).await;
+    assert_eq!(bob.told().await, ["4 Ann: slow", "5 Ann: quick"]);
+    assert_eq!(ann.told().await, ["ack 4", "ack 5", "3 Bob: in between", "4 Ann: slow", "5 Ann: quick"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_policy_dies_with_a_replaced_connection() {
+    let (engine, policy) = moderated();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let asked = policy.asked.load(Ordering::Relaxed);
+    for _ in 0..3 {
+        ann.submit(send("LUNCH", "slow"));
+    }
+    let (reply, answer) = Reply::channel(None);
+    assert!(ann.session.submit(send("LUNCH", "waits"), reply).is_ok());
+    settle().await;
+    let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+    assert!(answer.await.is_err(), "who waits is told at once");
+    pass(secs(10)).await;
+    assert_eq!(again.told().await, ["welcome back lunch:live:1", "joined 1 as 1"]);
+    assert_eq!(policy.asked.load(Ordering::Relaxed) - asked, 1, "the others are not asked about");
+    again.say("LUNCH", "quick").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_too_fast_is_refused_before_the_policy_is_asked() {
+    let (engine, policy) = moderated();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let asked = policy.asked.load(Ordering::Relaxed);
+    let mut refused = 0;
+    for _ in 0..30 {
+        refused += usize::from(ann.session.call(send("LUNCH", "ham")).await.is_err());
+    }
+    assert_eq!((refused, policy.asked.load(Ordering::Relaxed) - asked), (20, 10));
+}
