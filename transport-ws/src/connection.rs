@@ -109,6 +109,9 @@ impl Talk<'_> {
                 Poll::Ready(Err(_)) => return Poll::Ready(Parting::Lost),
                 Poll::Pending => {}
             }
+            if line.writer.take_drained() {
+                self.pulse.heard(Instant::now());
+            }
             // A stall, or the end, may have brought the deadline forward. A later one is found when the timer fires.
             let deadline = self.deadline(line);
             if deadline < timer.deadline() {

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chat_core::{
-    BadFrame, Busy, ClientFrame, CloseReason, CommandId, ConnectRequest, Hello, Refusal, Reject, RejectCode, Reply, Request,
-    ServerFrame, Session,
+    BadFrame, Busy, ClientFrame, CloseReason, CommandId, ConnectRequest, Hello, Refusal, Reject, RejectCode, Reply,
+    Request, ServerFrame, Session,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -83,9 +83,7 @@ pub(crate) fn parse(shared: &Shared, incoming: &Incoming) -> Result<ClientFrame,
 /// Gives a session what its client sent.
 pub(crate) fn hand_in(session: &Session, frame: Result<ClientFrame, BadFrame>, writer: &mut Writer) {
     let (id, taken) = match frame {
-        Ok(ClientFrame { id, request: Request::Command(command) }) => {
-            (id, session.submit(command, Reply::mailbox(id)))
-        }
+        Ok(ClientFrame { id, request: Request::Command(command) }) => (id, session.submit(command, Reply::mailbox(id))),
         Ok(ClientFrame { id, request: Request::Hello(_) }) => {
             let reject = Reject::new(RejectCode::UnknownType, "hello comes only as the first frame");
             (id, session.refuse(BadFrame { id, reject }, Reply::mailbox(id)))
@@ -104,7 +102,10 @@ pub(crate) fn hand_in(session: &Session, frame: Result<ClientFrame, BadFrame>, w
 /// Tells a client without a session that this is the end.
 fn refuse<S>(line: &mut Line<S>, reason: CloseReason, reconnect_after: Option<Duration>) -> Parting {
     let reconnect_after_ms = reconnect_after.map(millis);
-    put(&mut line.writer, &ServerFrame::Closing { code: reason.code(), reason: reason.as_str().to_owned(), reconnect_after_ms });
+    put(
+        &mut line.writer,
+        &ServerFrame::Closing { code: reason.code(), reason: reason.as_str().to_owned(), reconnect_after_ms },
+    );
     Parting::Close(reason)
 }
 

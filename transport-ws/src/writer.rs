@@ -41,6 +41,8 @@ pub(crate) struct Writer {
     pub(crate) control: Vec<u8>,
     /// Since when the socket has taken nothing although something is due.
     stalled: Option<Instant>,
+    /// The socket was full and has taken something: at the other end somebody takes what comes.
+    is_drained: bool,
 }
 
 /// Control frames that wait for the socket, above which nothing more should be read. 1 KiB: eight of the longest pongs.
@@ -73,7 +75,7 @@ impl Writer {
             }
             match Pin::new(&mut *socket).poll_write(cx, &self.rest) {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
-                    self.stalled = None;
+                    self.progress();
                     let end = source.written(bytes);
                     self.rest.truncate(end);
                     self.rest.advance(bytes);
@@ -111,7 +113,7 @@ impl Writer {
             match Pin::new(&mut *socket).poll_write(cx, &self.rest) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(bytes)) => {
-                    self.stalled = None;
+                    self.progress();
                     self.rest.advance(bytes);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -122,6 +124,10 @@ impl Writer {
                 }
             }
         }
+    }
+
+    fn progress(&mut self) {
+        self.is_drained |= self.stalled.take().is_some();
     }
 
     /// Lets go of the chunk that the rest of a frame was part of.
@@ -146,6 +152,12 @@ impl Writer {
     /// Since when the socket has taken nothing although something is due.
     pub(crate) fn stalled(&self) -> Option<Instant> {
         self.stalled
+    }
+
+    /// Whether a full socket has taken something since this was last asked: a sign of life as good as a pong, which on a slow
+    /// line comes late, behind all that was sent before the ping.
+    pub(crate) fn take_drained(&mut self) -> bool {
+        std::mem::take(&mut self.is_drained)
     }
 }
 

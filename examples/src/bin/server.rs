@@ -6,6 +6,8 @@ use axum::routing::get;
 use chat_core::Engine;
 use clap::Parser;
 use examples::{Flags, page, run};
+use transport_socketio::SocketIoConfig;
+use transport_sse::SseConfig;
 use transport_ws::WsConfig;
 
 /// A chat server with its page. Rooms live in memory, and go with their last member.
@@ -23,6 +25,8 @@ async fn main() -> std::process::ExitCode {
     let router = Router::new()
         .merge(page())
         .merge(transport_ws::routes(engine.clone(), WsConfig::default()))
+        .merge(transport_sse::routes(engine.clone(), SseConfig::default()))
+        .merge(transport_socketio::routes(engine.clone(), SocketIoConfig::default()))
         .merge(health(engine.clone()));
     run(&flags, engine, router, |at| println!("Chat is at http://{at}/")).await
 }

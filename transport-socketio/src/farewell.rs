@@ -1,0 +1,51 @@
+//! The end of a connection: told so that the stock client does what the reason says, and made sure of.
+//!
+//! A stock client whose connection breaks comes back by itself; one that is disconnected from the namespace does not. So a
+//! reason to reconnect ends the connection, and any other the namespace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use socketioxide::socket::Socket;
+use tokio::time::sleep;
+
+use super::line::{End, Line};
+use super::link::Loss;
+use super::pump::Parting;
+
+/// Parts from a client. Its session is detached already: nothing waits for this.
+pub(crate) async fn part(
+    socket: Arc<Socket>,
+    line: Arc<Line>,
+    tenancy: u64,
+    parting: Parting,
+    close_timeout: Duration,
+) {
+    match parting {
+        Parting::Lost(Loss::Ended) => return,
+        // The writer of a stalled connection waits for a peer that may never read on; nothing but this ends it.
+        Parting::Stalled => return line.end(End::All),
+        Parting::Closing(reason) if reason.reconnect() => line.end(End::Hearing),
+        Parting::Closing(_) => {
+            // Does nothing where the queue is full.
+            if Arc::clone(&socket).disconnect().is_err() {
+                return line.end(End::All);
+            }
+        }
+        Parting::Lost(Loss::Left) => {}
+    }
+    drop(socket);
+    // Nobody is waited for by name: what is still there after a while is ended, and after another while cut off.
+    let line = {
+        let kept = Arc::downgrade(&line);
+        drop(line);
+        kept
+    };
+    for end in [End::Hearing, End::All] {
+        sleep(close_timeout).await;
+        match line.upgrade() {
+            Some(line) if line.tenants() == tenancy => line.end(end),
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a client emits, turned into commands: in order and at once, on the task that reads the connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chat_core::{
+    BadFrame, Busy, ClientFrame, CommandId, Engine, FrameKind, Lane, Reject, RejectCode, Reply, Request, ServerFrame,
+};
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::handler::MessageHandler;
+use socketioxide::socket::Socket;
+use socketioxide_core::Value;
+
+use super::link::Link;
+use super::packet::{self, Outlet};
+
+/// Commands refused as `busy` in a row, after which the client counts as flooding. 4,096: more than fit into the longest
+/// message or poll of a client that emits all it has at once.
+const BUSY_MAX: u32 = 4_096;
+
+/// Takes every event of one connection.
+///
+/// socketioxide runs a handler that is a function as a task of its own for every event, so that events overtake each other.
+/// This one is none: when it returns, the command is in its lane.
+pub(crate) struct Inbound {
+    engine: Engine,
+    lane: Lane,
+    link: Arc<Link>,
+    /// Commands refused as `busy` since one was taken.
+    busy: AtomicU32,
+}
+
+/// Says which of socketioxide's handlers is implemented.
+pub(crate) struct Takes;
+
+impl Inbound {
+    pub(crate) fn new(engine: Engine, lane: Lane, link: Arc<Link>) -> Self {
+        Self { engine, lane, link, busy: AtomicU32::new(0) }
+    }
+
+    fn hand_in(&self, value: &Value, tag: Option<u64>) -> Result<(), (Busy, Option<CommandId>)> {
+        let reply = |id| Reply::Mailbox { id, tag };
+        let (id, taken) = match packet::read_event(value, self.engine.limits()) {
+            Ok(ClientFrame { id, request: Request::Command(command) }) => (id, self.lane.submit(command, reply(id))),
+            Ok(ClientFrame { id, request: Request::Hello(_) }) => {
+                let reject = Reject::new(RejectCode::UnknownType, "hello is said by the auth of the connection");
+                (id, self.lane.refuse(BadFrame { id, reject }, reply(id)))
+            }
+            Err(bad) => {
+                let id = bad.id;
+                (id, self.lane.refuse(bad, reply(id)))
+            }
+        };
+        taken.map_err(|busy| (busy, id))
+    }
+}
+
+impl MessageHandler<LocalAdapter, Takes> for Inbound {
+    fn call(&self, socket: Arc<Socket>, value: Value, ack: Option<i64>) {
+        let tag = packet::tag(ack);
+        match self.hand_in(&value, tag) {
+            Ok(()) => self.busy.store(0, Ordering::Relaxed),
+            Err((Busy, id)) => {
+                if self.busy.fetch_add(1, Ordering::Relaxed) == BUSY_MAX {
+                    self.link.note_flooding();
+                }
+                // A client that takes nothing cannot be told that either.
+                let _ = socket.send(FrameKind::Error, tag, &busy(id));
+            }
+        }
+    }
+}
+
+fn busy(id: Option<CommandId>) -> String {
+    let frame = ServerFrame::Error {
+        id,
+        room: None,
+        code: RejectCode::Busy.as_str().to_owned(),
+        message: Busy.to_string(),
+        field: None,
+        limit: None,
+        retry_after_ms: None,
+    };
+    serde_json::to_string(&frame).expect("frames have string keys")
+}

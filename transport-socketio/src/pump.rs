@@ -1,0 +1,307 @@
+//! What is due to one session, emitted as fast as its connection takes it and no faster.
+//!
+//! socketioxide's queue of packets is bounded in packets and says nothing when there is room again; where it is full when a ping
+//! is due, the connection is given up. So it is made larger than what the pump ever puts into it: the pump counts bytes, and stays
+//! [`ahead_bytes_max`](super::SocketIoConfig::ahead_bytes_max) ahead of its line at most.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use chat_core::{CloseReason, Fill, FrameKind, FrameRef, Framing, Session};
+use socketioxide::socket::Socket;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::config::SocketIoConfig;
+use super::farewell;
+use super::line::Line;
+use super::link::{Link, Loss, Tenant};
+use super::packet::{Outlet, Untaken};
+
+/// Bytes ahead that are none: what is counted and what is taken may differ by a few. 16: less than the shortest packet.
+const SLACK_BYTES: u64 = 16;
+/// The shortest frame as a packet, in bytes, or less. 32: an ack is longer.
+const PACKET_BYTES_MIN: usize = 32;
+/// Packets that are not the pump's: a ping, a close, refusals while its own wait. 64.
+const PACKETS_SPARE: usize = 64;
+/// Fills emitted before other tasks have their turn. 8: half a megabyte.
+const FILLS_MAX: usize = 8;
+/// How long to wait for a full queue that nothing is known of: first, and at most.
+const RETRY: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
+/// A deadline for what has none. A day: the timer's wheel holds two years.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many packets socketioxide's queue must hold so that the pump never fills it.
+pub(crate) fn queue_packets(config: &SocketIoConfig) -> usize {
+    config.ahead_bytes_max / PACKET_BYTES_MIN + PACKETS_SPARE
+}
+
+/// Why a pump has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// The client is gone.
+    Lost(Loss),
+    /// The connection has taken nothing for too long.
+    Stalled,
+    /// The session's last frame has been emitted.
+    Closing(CloseReason),
+}
+
+/// Emits what is due to a session until either side ends it.
+pub(crate) async fn run(
+    socket: Arc<Socket>,
+    line: Arc<Line>,
+    tenant: Tenant,
+    stall_timeout: Duration,
+    config: Arc<SocketIoConfig>,
+) {
+    let tenancy = line.tenants();
+    let Tenant { session, link } = tenant;
+    let ahead_max = config.ahead_bytes_max as u64;
+    let mut pump = Pump::new(session, Arc::clone(&socket), Arc::clone(&line), link, ahead_max, stall_timeout);
+    let mut timer = pin!(sleep_until(Instant::now() + NEVER));
+    let parting = poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
+    if let Parting::Closing(_) = parting {
+        // The last frame is worth waiting for, and the session is not detached before it is out.
+        let _ = tokio::time::timeout(config.close_timeout, poll_fn(|cx| pump.poll_taken(cx))).await;
+    }
+    drop(pump);
+    farewell::part(socket, line, tenancy, parting, config.close_timeout).await;
+}
+
+/// Where due frames come from. A position moves by what was really emitted, and only then.
+pub(crate) trait Source {
+    fn poll_fill(&self, cx: &Context<'_>, batch: &mut Batch) -> Poll<Fill>;
+    /// How many bytes of the fill were emitted.
+    fn written(&self, bytes: usize);
+    fn close(&self, reason: CloseReason);
+}
+
+impl Source for Session {
+    fn poll_fill(&self, cx: &Context<'_>, batch: &mut Batch) -> Poll<Fill> {
+        Session::poll_fill(self, cx, &mut batch.frames, &mut batch.json)
+    }
+
+    fn written(&self, bytes: usize) {
+        Session::written(self, bytes);
+    }
+
+    fn close(&self, reason: CloseReason) {
+        Session::close(self, reason);
+    }
+}
+
+/// Frames of one fill, one after the other.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) json: BytesMut,
+    pub(crate) frames: Frames,
+}
+
+/// Which frames, and where they end.
+#[derive(Default)]
+pub(crate) struct Frames(pub(crate) Vec<(FrameKind, Option<u64>, usize)>);
+
+impl Framing for Frames {
+    fn frame(&mut self, out: &mut BytesMut, frame: FrameRef<'_>) {
+        out.extend_from_slice(frame.json);
+        self.0.push((frame.kind, frame.tag, out.len()));
+    }
+}
+
+/// Why nothing is emitted although something may be due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It is ahead of the line as far as it may be.
+    Ahead,
+    /// The queue was full. It is tried again when the line has taken something, or then.
+    Full { until: Instant },
+}
+
+pub(crate) struct Pump<S, O> {
+    source: S,
+    outlet: O,
+    line: Arc<Line>,
+    link: Arc<Link>,
+    ahead_max: u64,
+    stall_timeout: Duration,
+    batch: Batch,
+    /// Bytes emitted and not yet taken.
+    ahead: u64,
+    /// What the line had taken when last looked at.
+    taken: u64,
+    hold: Option<Hold>,
+    /// How long to wait for a full queue that nothing is heard of.
+    retry: Duration,
+    /// Since when nothing is taken although something should be.
+    stalled: Option<Instant>,
+}
+
+impl<S: Source, O: Outlet> Pump<S, O> {
+    pub(crate) fn new(
+        source: S,
+        outlet: O,
+        line: Arc<Line>,
+        link: Arc<Link>,
+        ahead_max: u64,
+        stall_timeout: Duration,
+    ) -> Self {
+        let taken = line.taken();
+        Self {
+            source,
+            outlet,
+            line,
+            link,
+            ahead_max,
+            stall_timeout,
+            batch: Batch::default(),
+            ahead: 0,
+            taken,
+            hold: None,
+            retry: RETRY[0],
+            stalled: None,
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Parting> {
+        self.line.register(cx.waker());
+        self.link.register(cx.waker());
+        let mut fills = 0;
+        loop {
+            if let Some(loss) = self.link.loss() {
+                return Poll::Ready(Parting::Lost(loss));
+            }
+            if self.link.is_flooding() {
+                self.source.close(CloseReason::Flooding);
+            }
+            self.settle(self.line.taken());
+            if timer.as_mut().poll(cx).is_ready() {
+                if let Some(parting) = self.beat(Instant::now()) {
+                    return Poll::Ready(parting);
+                }
+                let deadline = self.deadline();
+                timer.as_mut().reset(deadline.unwrap_or_else(|| Instant::now() + NEVER));
+                continue;
+            }
+            if self.hold.is_some() {
+                self.settle(self.line.await_taken());
+            }
+            if self.hold.is_none() {
+                if fills == FILLS_MAX {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                match self.source.poll_fill(cx, &mut self.batch) {
+                    Poll::Ready(Fill::Ended(reason)) => return Poll::Ready(Parting::Closing(reason)),
+                    Poll::Ready(Fill::Frames) => {
+                        fills += 1;
+                        match self.emit() {
+                            Some(loss) => return Poll::Ready(Parting::Lost(loss)),
+                            None => continue,
+                        }
+                    }
+                    Poll::Pending => self.batch = Batch::default(),
+                }
+            }
+            // A later deadline than the timer's is found when the timer fires.
+            match self.deadline().filter(|deadline| *deadline < timer.deadline()) {
+                Some(deadline) => timer.as_mut().reset(deadline),
+                None => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Waits until all that was emitted is taken, or nobody is left to take it.
+    pub(crate) fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.line.register(cx.waker());
+        self.link.register(cx.waker());
+        self.settle(self.line.await_taken());
+        if self.owes() && self.link.loss().is_none() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Emits a fill, as far as it goes.
+    fn emit(&mut self) -> Option<Loss> {
+        let mut emitted = 0;
+        let mut loss = None;
+        for &(kind, tag, end) in &self.batch.frames.0 {
+            if self.ahead >= self.ahead_max {
+                self.hold = Some(Hold::Ahead);
+                break;
+            }
+            let json = std::str::from_utf8(&self.batch.json[emitted..end]).expect("frames are UTF-8");
+            match self.outlet.send(kind, tag, json) {
+                Ok(bytes) => {
+                    self.ahead += bytes;
+                    self.retry = RETRY[0];
+                    emitted = end;
+                }
+                Err(Untaken::Full) => {
+                    self.hold = Some(Hold::Full { until: Instant::now() + self.retry });
+                    self.retry = RETRY[1].min(2 * self.retry);
+                    break;
+                }
+                Err(Untaken::Gone) => {
+                    loss = Some(self.link.loss().unwrap_or(Loss::Ended));
+                    break;
+                }
+            }
+        }
+        self.source.written(emitted);
+        self.batch.frames.0.clear();
+        self.batch.json.clear();
+        loss
+    }
+
+    /// Takes note of what the line has taken in all.
+    fn settle(&mut self, taken: u64) {
+        let fresh = taken - self.taken;
+        if fresh > 0 {
+            self.taken = taken;
+            self.ahead = self.ahead.saturating_sub(fresh);
+            self.stalled = None;
+        }
+        match self.hold {
+            // Down to the half, so that the next fill goes out as a whole.
+            Some(Hold::Ahead) if self.ahead <= self.ahead_max / 2 => self.hold = None,
+            Some(Hold::Full { .. }) if fresh > 0 => self.hold = None,
+            _ => {}
+        }
+    }
+
+    /// Does what is due by the clock.
+    fn beat(&mut self, now: Instant) -> Option<Parting> {
+        if self.owes() && self.stalled.is_some_and(|since| now >= since + self.stall_timeout) {
+            self.source.close(CloseReason::SlowConsumer);
+            return Some(Parting::Stalled);
+        }
+        if let Some(Hold::Full { until }) = self.hold
+            && now >= until
+        {
+            self.hold = None;
+        }
+        None
+    }
+
+    fn deadline(&mut self) -> Option<Instant> {
+        if !self.owes() {
+            self.stalled = None;
+            return None;
+        }
+        let given_up = *self.stalled.get_or_insert_with(Instant::now) + self.stall_timeout;
+        match self.hold {
+            Some(Hold::Full { until }) => Some(until.min(given_up)),
+            _ => Some(given_up),
+        }
+    }
+
+    /// Whether the connection should be taking something.
+    fn owes(&self) -> bool {
+        self.ahead > SLACK_BYTES || self.hold.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;

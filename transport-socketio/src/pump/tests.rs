@@ -1,0 +1,166 @@
+//! The pump against a faked session and queue.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use axum::Router;
+use socketioxide::SocketIo;
+
+use super::super::line::Lines;
+use super::*;
+
+const STALL: Duration = Duration::from_secs(30);
+const FRAME: &str = r#"{"type":"message","text":"twenty"}"#;
+
+/// Frames that are due, and what was said about them.
+#[derive(Clone, Default)]
+struct Due {
+    frames: Rc<Cell<usize>>,
+    committed: Rc<RefCell<Vec<usize>>>,
+    closed: Rc<Cell<Option<CloseReason>>>,
+}
+
+impl Source for Due {
+    fn poll_fill(&self, _: &Context<'_>, batch: &mut Batch) -> Poll<Fill> {
+        for _ in 0..self.frames.get() {
+            batch.json.extend_from_slice(FRAME.as_bytes());
+            batch.frames.0.push((FrameKind::Message, None, batch.json.len()));
+        }
+        if self.frames.get() > 0 { Poll::Ready(Fill::Frames) } else { Poll::Pending }
+    }
+
+    fn written(&self, bytes: usize) {
+        let taken = bytes / FRAME.len();
+        self.frames.set(self.frames.get() - taken);
+        self.committed.borrow_mut().push(taken);
+    }
+
+    fn close(&self, reason: CloseReason) {
+        self.closed.set(Some(reason));
+    }
+}
+
+/// A queue with so much room, and how often it was tried.
+#[derive(Clone, Default)]
+struct Queue {
+    room: Rc<Cell<usize>>,
+    tries: Rc<Cell<usize>>,
+}
+
+impl Outlet for Queue {
+    fn send(&self, _: FrameKind, _: Option<u64>, json: &str) -> Result<u64, Untaken> {
+        self.tries.set(self.tries.get() + 1);
+        match self.room.get() {
+            0 => Err(Untaken::Full),
+            room => {
+                self.room.set(room - 1);
+                Ok(json.len() as u64)
+            }
+        }
+    }
+}
+
+struct Scene {
+    due: Due,
+    queue: Queue,
+    line: Arc<Line>,
+    pump: Pump<Due, Queue>,
+    timer: Pin<Box<Sleep>>,
+    _lines: Arc<Lines>,
+}
+
+fn scene(due: usize, room: usize, ahead_max: u64) -> Scene {
+    let (service, _) = SocketIo::builder().build_with_inner_svc(Router::new());
+    let lines = Arc::new(Lines::new(service, "/socket.io".to_owned(), 1));
+    let line = lines.open().expect("a place");
+    let (source, queue) = (Due::default(), Queue::default());
+    source.frames.set(due);
+    queue.room.set(room);
+    let link = Arc::new(Link::default());
+    let pump = Pump::new(source.clone(), queue.clone(), Arc::clone(&line), link, ahead_max, STALL);
+    let timer = Box::pin(sleep_until(Instant::now() + NEVER));
+    Scene { due: source, queue, line, pump, timer, _lines: lines }
+}
+
+impl Scene {
+    /// Lets the pump work until it sleeps, and then on until `time` has passed.
+    async fn run(&mut self, time: Duration) -> Option<Parting> {
+        let work = poll_fn(|cx| self.pump.poll(cx, self.timer.as_mut()));
+        tokio::time::timeout(time, work).await.ok()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_queue_does_not_take_is_not_committed() {
+    let mut scene = scene(10, 4, 1 << 20);
+    scene.run(Duration::from_millis(1)).await;
+    assert_eq!((scene.due.frames.get(), &scene.due.committed.borrow()[..]), (6, &[4][..]));
+    scene.queue.room.set(100);
+    scene.run(Duration::from_millis(10)).await;
+    assert_eq!((scene.due.frames.get(), &scene.due.committed.borrow()[..]), (0, &[4, 6][..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_stays_full_is_tried_ever_more_seldom() {
+    let mut scene = scene(1, 0, 1 << 20);
+    scene.run(Duration::from_secs(1)).await;
+    // After 0, 5, 15, 35, 75, 155 ms and then every 100 ms.
+    assert_eq!(scene.queue.tries.get(), 14);
+    assert_eq!(scene.due.committed.borrow().iter().sum::<usize>(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_is_tried_again_as_soon_as_the_line_takes_something() {
+    let mut scene = scene(3, 2, 1 << 20);
+    scene.run(Duration::from_millis(1)).await;
+    scene.queue.room.set(1);
+    scene.line.note_taken(10);
+    scene.run(Duration::from_millis(1)).await;
+    assert_eq!(scene.due.frames.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stays_ahead_of_the_line_by_a_bound() {
+    let bytes = FRAME.len();
+    let mut scene = scene(100, 1_000, 10 * bytes as u64);
+    scene.run(Duration::from_secs(1)).await;
+    assert_eq!(scene.due.frames.get(), 90);
+    scene.line.note_taken(4 * bytes);
+    scene.run(Duration::from_secs(1)).await;
+    assert_eq!(scene.due.frames.get(), 90, "not for less than half of it");
+    scene.line.note_taken(bytes);
+    scene.run(Duration::from_secs(1)).await;
+    assert_eq!(scene.due.frames.get(), 85);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_frame_may_be_longer_than_the_bound() {
+    let mut scene = scene(2, 1_000, 1);
+    scene.run(Duration::from_millis(1)).await;
+    assert_eq!(scene.due.frames.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_takes_nothing_is_given_up() {
+    let mut scene = scene(1, 1_000, 1 << 20);
+    assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
+    assert_eq!(scene.run(Duration::from_millis(2)).await, Some(Parting::Stalled));
+    assert_eq!(scene.due.closed.get(), Some(CloseReason::SlowConsumer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_takes_little_by_little_is_not() {
+    let mut scene = scene(100, 1_000, 1 << 20);
+    for _ in 0..10 {
+        assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
+        scene.line.note_taken(1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_nothing_to_take_is_left_alone() {
+    let mut scene = scene(1, 1_000, 1 << 20);
+    scene.run(Duration::from_secs(1)).await;
+    scene.line.note_taken(FRAME.len());
+    assert_eq!(scene.run(100 * STALL).await, None);
+}

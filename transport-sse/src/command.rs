@@ -1,0 +1,88 @@
+//! `POST /sse/{session}`: one client frame in, its answer out.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bytes::Bytes;
+use chat_core::{Answered, BadFrame, Busy, ClientFrame, Lane, Reject, RejectCode, Reply, Request as Asked, SessionId};
+use http_body_util::LengthLimitError;
+use tokio::time::timeout;
+
+use super::answer;
+use super::asked::bearer;
+use super::routes::Shared;
+
+/// How much longer than a frame a body may be before it is not even read.
+const BODY_FRAMES_MAX: usize = 4;
+
+pub(crate) async fn submit(
+    State(shared): State<Arc<Shared>>,
+    session: Result<Path<SessionId>, PathRejection>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let session = session.ok().map(|Path(session)| session);
+    let answered = match take_in(&shared, session, &head.headers, body).await {
+        Ok((lane, frame)) => hand_in(&lane, frame).await,
+        Err(reject) => answer::refusal(None, reject),
+    };
+    answer::response(answered)
+}
+
+/// Reads the frame of somebody who may speak for the session.
+async fn take_in(
+    shared: &Shared,
+    session: Option<SessionId>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Lane, Result<ClientFrame, BadFrame>), Reject> {
+    let token = bearer(headers).ok_or_else(|| Reject::new(RejectCode::BadToken, "the token is missing"))?;
+    let session = session.ok_or_else(|| Reject::new(RejectCode::BadToken, "the token is not of this session"))?;
+    shared.engine.lane(session, token)?;
+    let bytes = read(shared, body).await?;
+    let limits = shared.engine.limits();
+    let frame = ClientFrame::parse(&bytes, &limits.room, &limits.session);
+    // Asked for again: reading may have taken longer than the stream lived.
+    Ok((shared.engine.lane(session, token)?, frame))
+}
+
+async fn read(shared: &Shared, body: Body) -> Result<Bytes, Reject> {
+    let frame_bytes_max = shared.engine.limits().session.frame_bytes_max;
+    let bytes_max = frame_bytes_max.saturating_mul(BODY_FRAMES_MAX);
+    let too_long = || Reject::too_long("frame", frame_bytes_max as u64, "bytes");
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_long());
+    }
+    match timeout(shared.config.body_timeout, to_bytes(body, bytes_max)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => Err(too_long()),
+        Ok(Err(_)) | Err(_) => Err(Reject::new(RejectCode::BadFrame, "the frame did not come whole and in time")),
+    }
+}
+
+async fn hand_in(lane: &Lane, frame: Result<ClientFrame, BadFrame>) -> Answered {
+    let (id, command) = match frame {
+        Ok(ClientFrame { id, request: Asked::Command(command) }) => (id, Ok(command)),
+        Ok(ClientFrame { id, request: Asked::Hello(_) }) => {
+            (id, Err(Reject::new(RejectCode::UnknownType, "a stream is asked for with GET, not with hello")))
+        }
+        Err(BadFrame { id, reject }) => (id, Err(reject)),
+    };
+    let (reply, answer) = Reply::channel(id);
+    let taken = match command {
+        Ok(command) => lane.submit(command, reply),
+        Err(reject) => lane.refuse(BadFrame { id, reject }, reply),
+    };
+    if let Err(Busy) = taken {
+        return answer::refusal(id, Reject::new(RejectCode::Busy, "too many commands are in flight"));
+    }
+    answer.await.unwrap_or_else(|_| {
+        let reject = Reject::new(RejectCode::Unavailable, "the stream was replaced before the answer");
+        answer::refusal(id, reject)
+    })
+}

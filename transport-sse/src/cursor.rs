@@ -1,0 +1,105 @@
+//! The `id` of an event: a credential that resumes the session, and where the client stands once it has read the event.
+//!
+//! `SESSION.SIGNATURE~CODE:EPOCH:SEQ,CODE:EPOCH:SEQ`. Only the credential is signed. A position is the client's own affair: it is
+//! clamped to what the session may see. Codes and epochs are written out, because a restart forgets every shorter name.
+
+use std::fmt::Write;
+
+use bytes::{BufMut, BytesMut};
+use chat_core::{Position, Positions, Reject, Resume, RoomCode};
+
+/// Between the credential and the positions; no base32 letter, and sent as it is in an address.
+const BORDER: char = '~';
+
+/// Appends a cursor.
+pub(crate) fn put(out: &mut BytesMut, credential: &str, positions: Positions<'_>) {
+    out.put_slice(credential.as_bytes());
+    let mut border = BORDER;
+    for (code, position) in positions.iter() {
+        write!(out, "{border}{code}:{position}").expect("a buffer takes every write");
+        border = ',';
+    }
+    if border == BORDER {
+        out.put_u8(BORDER as u8);
+    }
+}
+
+/// Reads a cursor. What is no position is left out: the room is then shown afresh. Whether the credential is one is the
+/// engine's to say.
+pub(crate) fn parse(text: &str, rooms_max: usize) -> Resume {
+    let (credential, positions) = text.split_once(BORDER).unwrap_or((text, ""));
+    Resume { token: credential.to_owned(), positions: unique(list(positions).take(rooms_max).flatten()) }
+}
+
+/// Reads the positions of a request that names its token apart.
+///
+/// # Errors
+/// `bad_field` where one is no position, `too_long` where there are more than a session has rooms; both naming `positions`.
+pub(crate) fn parse_positions(text: &str, rooms_max: usize) -> Result<Vec<(RoomCode, Position)>, Reject> {
+    if list(text).count() > rooms_max {
+        return Err(Reject::too_long("positions", rooms_max as u64, "rooms"));
+    }
+    let positions: Option<Vec<_>> = list(text).collect();
+    let positions = positions.ok_or_else(|| Reject::bad_field("positions", "positions are CODE:EPOCH:SEQ,..."))?;
+    Ok(unique(positions.into_iter()))
+}
+
+fn list(text: &str) -> impl Iterator<Item = Option<(RoomCode, Position)>> {
+    text.split(',').filter(|item| !item.is_empty()).map(|item| {
+        let (code, position) = item.split_once([':', BORDER])?;
+        Some((RoomCode::parse(code).ok()?, position.parse().ok()?))
+    })
+}
+
+/// One position per room: a room that is resumed twice would be told twice.
+fn unique(positions: impl Iterator<Item = (RoomCode, Position)>) -> Vec<(RoomCode, Position)> {
+    let mut once: Vec<(RoomCode, Position)> = Vec::new();
+    for (code, position) in positions {
+        if once.iter().all(|(known, _)| *known != code) {
+            once.push((code, position));
+        }
+    }
+    once
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "LUNCH:04HMASW9NF6YF:17";
+    const B: &str = "TEA-TIME:04HMASW9NF6YF:0";
+
+    fn codes(resume: &Resume) -> Vec<&str> {
+        resume.positions.iter().map(|(code, _)| code.as_str()).collect()
+    }
+
+    #[test]
+    fn a_cursor_is_a_credential_and_positions() {
+        let resume = parse(&format!("S.M~{A},{B}"), 32);
+        assert_eq!((resume.token.as_str(), codes(&resume)), ("S.M", vec!["LUNCH", "TEA-TIME"]));
+        assert_eq!(resume.positions[0].1, "04HMASW9NF6YF:17".parse().expect("a position"));
+        assert_eq!(parse("S.M~", 32), Resume { token: "S.M".to_owned(), positions: Vec::new() });
+        assert_eq!(parse("S.M", 32).token, "S.M");
+    }
+
+    #[test]
+    fn what_is_no_position_is_left_out_of_a_cursor() {
+        let resume = parse(&format!("S.M~LUNCH,{B},a b:04HMASW9NF6YF:1,LUNCH:17,,~~"), 32);
+        assert_eq!(codes(&resume), ["TEA-TIME"]);
+    }
+
+    #[test]
+    fn a_room_counts_once_and_no_more_are_read_than_may_be() {
+        assert_eq!(codes(&parse(&format!("S.M~{A},{A},{B}"), 32)), ["LUNCH", "TEA-TIME"]);
+        assert_eq!(codes(&parse(&format!("S.M~{A},{B}"), 1)), ["LUNCH"]);
+    }
+
+    #[test]
+    fn positions_of_a_request_are_read_strictly() {
+        assert_eq!(parse_positions("", 32), Ok(Vec::new()));
+        let both = parse_positions(&format!("{A},TEA-TIME~04HMASW9NF6YF:0"), 32).expect("both ways of writing it");
+        assert_eq!(both.len(), 2);
+        assert_eq!(parse_positions("LUNCH:17", 32).map_err(|reject| reject.field), Err(Some("positions")));
+        assert_eq!(parse_positions(&format!("{A},{B}"), 1).map_err(|reject| reject.limit), Err(Some(1)));
+    }
+}

@@ -1,0 +1,32 @@
+//! Chat over Server-Sent Events and POST: one stream carries all rooms of a client, one request hands in one command.
+//!
+//! Knows HTTP and no rule: what a command does, and what is told to whom, is decided in `chat-core`.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! let engine = chat_core::Engine::builder().build();
+//! let routes = transport_sse::routes(engine, transport_sse::SseConfig::default());
+//! // Mount `routes` in any axum application. It serves `GET /sse`, `POST /sse/{session}` and `GET /sse/openapi.json`.
+//! # let _: axum::Router = routes;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A stream is a response body that is asked for its next chunk when the connection can take one, and then holds everything
+//! due. A chunk counts as read once the next one is asked for; positions move only then. Between chunks a stream holds no
+//! buffer. A body is not told that its connection has stalled, it just is not asked any more: the `watch` of a router notices,
+//! and detaches the session. The socket itself is the serving loop's: see [`routes`].
+
+mod answer;
+mod asked;
+mod command;
+mod config;
+mod cursor;
+mod framing;
+mod open;
+mod routes;
+mod stream;
+mod watch;
+
+pub use config::{ClientAddress, SseConfig};
+pub use routes::routes;

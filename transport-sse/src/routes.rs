@@ -1,0 +1,74 @@
+//! Which requests are answered, and to whose pages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use chat_core::Engine;
+use tower_http::cors::CorsLayer;
+
+use super::command;
+use super::config::SseConfig;
+use super::open;
+use super::stream;
+use super::watch::Watch;
+
+/// What these routes are, for programs.
+const OPENAPI: &str = include_str!("openapi.json");
+/// How long a browser may remember that an origin is allowed.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) config: SseConfig,
+    pub(crate) watch: Arc<Watch>,
+}
+
+/// The routes of this transport: `GET /sse`, `POST /sse/{session}`, `GET /sse/openapi.json`.
+///
+/// Three things are the serving loop's. It puts [`ConnectInfo`](axum::extract::ConnectInfo) into the requests, where addresses
+/// matter. It sets `TCP_USER_TIMEOUT`, or ends sockets that take nothing some other way: the session of a stalled stream is
+/// detached after [`stall_timeout`](chat_core::SessionLimits::stall_timeout), but the socket and what it holds stay. And it keeps layers
+/// that cut off slow answers, or compress and gather them, away from `GET /sse`.
+///
+/// End the streams with [`Engine::drain`] before the loop: a server that waits for its requests waits for its streams.
+///
+/// # Panics
+/// Where an allowed origin cannot be one: `*`, or what no header can hold.
+pub fn routes(engine: Engine, config: SseConfig) -> Router {
+    let cors = cors(&config.allowed_origins);
+    let watch = Watch::new(engine.limits().session.stall_timeout);
+    let router = Router::new()
+        // A HEAD must not join anything.
+        .route("/sse", get(open::open).head(async || stream::head()))
+        .route("/sse/openapi.json", get(openapi))
+        .route("/sse/{session}", post(command::submit))
+        .with_state(Arc::new(Shared { engine, config, watch }));
+    match cors {
+        Some(layer) => router.route_layer(layer),
+        None => router,
+    }
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], OPENAPI)
+}
+
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let parse = |origin: &String| HeaderValue::from_str(origin).expect("an allowed origin is what a header can hold");
+    let layer = CorsLayer::new()
+        .allow_origin(origins.iter().map(parse).collect::<Vec<_>>())
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("last-event-id")])
+        .expose_headers([RETRY_AFTER])
+        .max_age(PREFLIGHT_AGE);
+    Some(layer)
+}

@@ -1,0 +1,108 @@
+//! Ends streams that nobody asks for more: their connection has stalled, and a body is never told.
+//!
+//! One task watches all streams of a router, while there are any. It ends the session's stay on the stream; the socket, with what it
+//! still holds, is the serving loop's to end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use chat_core::{CloseReason, Session};
+use tokio::time::{Instant, sleep};
+
+/// A stream's hold on its session, shared with the watch.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// `None` once the stream is over.
+    pub(crate) session: Option<Session>,
+    /// By when the connection must have asked for the next chunk.
+    pub(crate) ask_by: Instant,
+}
+
+/// All streams of a router.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// How often each stream is looked at.
+    interval: Duration,
+    watched: Mutex<Watched>,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    outlets: Vec<Weak<Outlet>>,
+    running: bool,
+}
+
+/// Looks at a stream in the time that it may stall. 4: it is ended after at most a quarter more.
+const LOOKS: u32 = 4;
+/// A pause between looks, however short the stall timeout.
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
+
+impl Outlet {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the session's stay if the stream has stalled.
+    fn end_if_stalled(&self, now: Instant) {
+        let session = {
+            let mut held = self.lock();
+            if now < held.ask_by {
+                return;
+            }
+            held.session.take()
+        };
+        if let Some(session) = session {
+            session.close(CloseReason::SlowConsumer);
+        }
+    }
+}
+
+impl Watch {
+    /// Watches streams that may stall for `stall_timeout`.
+    pub(crate) fn new(stall_timeout: Duration) -> Arc<Self> {
+        Arc::new(Self { interval: (stall_timeout / LOOKS).max(INTERVAL_MIN), watched: Mutex::default() })
+    }
+
+    /// Takes a session into the care of a new stream.
+    pub(crate) fn outlet(self: &Arc<Self>, session: Session, ask_by: Instant) -> Arc<Outlet> {
+        let outlet = Arc::new(Outlet { held: Mutex::new(Held { session: Some(session), ask_by }) });
+        let mut watched = self.lock();
+        watched.outlets.push(Arc::downgrade(&outlet));
+        if !std::mem::replace(&mut watched.running, true) {
+            tokio::spawn(Arc::clone(self).run());
+        }
+        outlet
+    }
+
+    async fn run(self: Arc<Self>) {
+        loop {
+            sleep(self.interval).await;
+            // Taken out meanwhile, so that no new stream waits for the look at all the others.
+            let mut outlets = std::mem::take(&mut self.lock().outlets);
+            let now = Instant::now();
+            outlets.retain(|outlet| match outlet.upgrade() {
+                Some(outlet) => {
+                    outlet.end_if_stalled(now);
+                    true
+                }
+                None => false,
+            });
+            let mut watched = self.lock();
+            outlets.append(&mut watched.outlets);
+            watched.running = !outlets.is_empty();
+            watched.outlets = outlets;
+            if !watched.running {
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,115 @@
+//! An `EventSource` that comes back with the address it was made with, long after, or to less than it left.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use chat_core::{MemberId, Moderation, RoomCode, Session};
+use serde_json::json;
+use tokio::time::advance;
+
+use super::support::{EventSource, House, Says, settle};
+
+const URI: &str = "/sse?room=LUNCH&nick=Bob";
+
+async fn wait(seconds: u64) {
+    settle().await;
+    advance(Duration::from_secs(seconds)).await;
+    settle().await;
+}
+
+async fn close(house: &House, room: &str) {
+    let room = RoomCode::parse(room).expect("a code");
+    house.engine.moderate(&room, Moderation::Close).await.expect("closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_loss_is_noticed_by_nobody() {
+    let house = House::new();
+    let ann = house.guest("LUNCH", "Ann").await;
+    let mut bob = EventSource::new(&house, URI);
+    bob.until("joined").await;
+    bob.lose().await;
+    house.say(&ann, "LUNCH", "one").await;
+    wait(20).await;
+    assert_eq!(bob.until("message").await.data["text"], "one");
+    house.say(&ann, "LUNCH", "two").await;
+    assert_eq!(bob.until("message").await.data["seq"], 4, "joined, joined, one, two: nobody left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_grace_one_goes_back_in_where_one_was() {
+    let house = House::new();
+    let ann = house.guest("LUNCH", "Ann").await;
+    let mut bob = EventSource::new(&house, URI);
+    bob.until("joined").await;
+    house.say(&ann, "LUNCH", "seen").await;
+    bob.until("message").await;
+    bob.lose().await;
+    wait(60).await;
+    house.say(&ann, "LUNCH", "missed").await;
+    let welcome = bob.until("welcome").await.data;
+    assert_eq!((&welcome["resumed"], &welcome["rooms"][0]["status"]), (&json!(true), &json!("left")));
+    let joined = bob.until("joined").await.data;
+    assert_eq!(joined["history"], json!([]), "what follows is told as it happened");
+    assert_eq!(bob.until("member_left").await.data["reason"], "timeout");
+    assert_eq!(bob.until("message").await.data["text"], "missed");
+    assert_eq!(bob.until("member_joined").await.data["nick"], "Bob");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_is_gone_stops_an_event_source() {
+    let house = House::new();
+    let ann = house.guest("LUNCH", "Ann").await;
+    let mut bob = EventSource::new(&house, URI);
+    bob.until("joined").await;
+    bob.lose().await;
+    close(&house, "LUNCH").await;
+    assert_eq!(bob.next().await, Err(StatusCode::NOT_FOUND));
+    drop(ann);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_was_made_anew_is_joined_anew() {
+    let house = House::new();
+    let _ann = house.guest("LUNCH", "Ann").await;
+    let mut bob = EventSource::new(&house, URI);
+    let before = bob.until("joined").await.data;
+    bob.lose().await;
+    close(&house, "LUNCH").await;
+    settle().await;
+    let _cid: Session = house.guest("LUNCH", "Cid").await;
+    let welcome = bob.until("welcome").await.data;
+    assert_eq!(welcome["rooms"][0]["status"], "closed");
+    assert_ne!(bob.until("joined").await.data["epoch"], before["epoch"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_rooms_are_not_given_up_for_one_that_will_not_have_it() {
+    let house = House::ruled(Says::default());
+    let (_ann, cid) = (house.guest("LUNCH", "Ann").await, house.guest("TEA", "Cid").await);
+    let mut bob = EventSource::new(&house, URI);
+    let welcome = bob.until("welcome").await.data;
+    bob.until("joined").await;
+    house.post(&welcome, &json!({"type": "join", "room": "TEA", "nick": "Bob"})).await;
+    bob.until("joined").await;
+    bob.lose().await;
+    let lunch = RoomCode::parse("LUNCH").expect("a code");
+    house.engine.moderate(&lunch, Moderation::Ban(MemberId(2))).await.expect("banned");
+    house.say(&cid, "TEA", "Earl Grey?").await;
+    let error = bob.until("error").await.data;
+    assert_eq!((&error["code"], &error["room"]), (&json!("banned"), &json!("LUNCH")));
+    assert_eq!(bob.until("message").await.data["text"], "Earl Grey?");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_a_stream_takes_no_commands() {
+    let house = House::new();
+    let mut bob = EventSource::new(&house, "/sse?create=LUNCH&nick=Bob");
+    let welcome = bob.until("welcome").await.data;
+    bob.lose().await;
+    let send = json!({"type": "send", "id": 1, "room": "LUNCH", "text": "hello", "key": "k"});
+    assert_eq!(house.post(&welcome, &send).await.code(), (409, "not_connected"));
+    let again = bob.until("welcome").await.data;
+    assert_eq!(house.post(&again, &send).await.status, StatusCode::OK);
+    assert_eq!(bob.until("message").await.data["key"], "k");
+}
