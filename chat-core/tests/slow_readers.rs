@@ -186,7 +186,7 @@ async fn read_all(client: &Client) -> (u64, u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_always_reads_never_sees_a_gap() {
     const CLIENTS: u64 = 8;
-    const EACH: u64 = 1_500;
+    const EACH: u64 = 750;
     let engine = engine_with(|limits| {
         limits.session.send_per_second = 0;
         limits.session.command_per_second = 0;

@@ -29,13 +29,15 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
             return ExitCode::FAILURE;
         }
     };
+    // Listened for before anybody is told that we are ready: whoever waits for that may send a signal at once.
+    let mut signals = Signals::listen();
     greet(at);
     let spread = flags.drain_spread();
     let ended = async move {
-        signalled().await;
+        signals.next().await;
         eprintln!("Going down; a second signal ends at once.");
-        tokio::spawn(async {
-            signalled().await;
+        tokio::spawn(async move {
+            signals.next().await;
             std::process::exit(130);
         });
         engine.drain(spread).await;
@@ -44,18 +46,40 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
     ExitCode::SUCCESS
 }
 
-async fn signalled() {
-    #[cfg(unix)]
-    {
+/// What asks a server to end: SIGTERM, and SIGINT (Ctrl-C).
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).expect("a runtime with signals can listen for them");
+        let listen = |kind| signal(kind).expect("a runtime with signals can listen for them");
+        Self { terminate: listen(SignalKind::terminate()), interrupt: listen(SignalKind::interrupt()) }
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
-    #[cfg(not(unix))]
-    {
+}
+
+/// What asks a server to end: Ctrl-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

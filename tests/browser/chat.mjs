@@ -18,9 +18,11 @@ const BROWSER_FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-
 export const PATIENCE_MS = 15_000;
 export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
-const chromiumPath = ['/usr/bin/chromium', ...(process.env.PATH ?? '').split(delimiter).map(dir => join(dir, 'chromium'))]
+const chromiumPath = ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)].map(dir => join(dir, 'chromium'))
   .find(path => existsSync(path));
-if (!chromiumPath && process.env.CI === 'true') throw new Error('chromium is not installed, and CI must not skip these tests');
+if (!chromiumPath && process.env.CI === 'true') {
+  throw new Error('chromium is not installed, and CI must not skip these tests');
+}
 /** Why browser tests cannot run here, or false. */
 export const skip = chromiumPath ? false : 'chromium is not installed: the browser tests are skipped';
 

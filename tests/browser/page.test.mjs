@@ -13,7 +13,8 @@ withBrowser('page', chat => {
     const policy = answer.headers.get('content-security-policy').split(';').map(part => part.trim()).filter(Boolean);
     assert.deepEqual(policy.sort(), [...POLICY].sort());
     const ann = await chat.open();
-    const asked = await ann.evaluate(() => performance.getEntriesByType('resource').map(entry => new URL(entry.name).host));
+    const asked = await ann.evaluate(() =>
+      performance.getEntriesByType('resource').map(entry => new URL(entry.name).host));
     assert.ok(asked.length > 5);
     assert.deepEqual([...new Set(asked)], [new URL(chat.server.url).host]);
     await create(ann, 'Ann');

@@ -6,7 +6,7 @@ import { backoffMs } from '../../examples/page/js/connection.js';
 import { acked, disconnected, newRoom, receive, watched } from '../../examples/page/js/room.js';
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
 import { errorWords } from '../../examples/page/js/words.js';
-import { ANN, BOB, EPOCH, joined, message } from './scripted.mjs';
+import { BOB, gap, joined, message } from './scripted.mjs';
 
 const fold = (room, ...frames) => frames.reduce((now, frame) => receive(now, frame), room);
 const fresh = () => newRoom('LAB', 'Bob');
@@ -43,8 +43,9 @@ test('an ack before the echo waits for it, and the echo ends it', () => {
 });
 
 test('what is acked and then lies in a gap is shown without its echo', () => {
-  let room = { ...fold(fresh(), joined({ seq: 1, history: [message(1, 'one')] })), pending: [pending('k1', 'acked', { seq: 5, at: message(5, '').at })] };
-  room = fold(room, { type: 'gap', room: 'LAB', epoch: EPOCH, from: 2, to: 9, members: [BOB, ANN], members_total: 2, topic: '', notices: 'told' });
+  let room = fold(fresh(), joined({ seq: 1, history: [message(1, 'one')] }));
+  room = { ...room, pending: [pending('k1', 'acked', { seq: 5, at: message(5, '').at })] };
+  room = fold(room, gap(2, 9));
   assert.deepEqual(texts(room), ['one', 'k1']);
   assert.deepEqual(room.pending, []);
 });
@@ -70,8 +71,8 @@ test('another life of the room begins with nothing', () => {
 });
 
 test('a lost connection puts what was on its way back into the queue', () => {
-  const room = { ...fold(fresh(), joined({ seq: 1 })), pending: [pending('k1', 'sent'), pending('k2', 'acked')], typing: [1], loading: 'earlier' };
-  const now = disconnected(room);
+  const busy = { pending: [pending('k1', 'sent'), pending('k2', 'acked')], typing: [1], loading: 'earlier' };
+  const now = disconnected({ ...fold(fresh(), joined({ seq: 1 })), ...busy });
   assert.deepEqual(now.pending.map(({ state }) => state), ['waiting', 'acked']);
   assert.deepEqual([now.live, now.typing, now.loading], [false, [], null]);
 });
@@ -87,8 +88,10 @@ test('unread counts what others said while nobody looked', () => {
 });
 
 test('messages of one sender stand together until another speaks or a notice comes', () => {
-  const left = { type: 'member_left', room: 'LAB', seq: 5, at: message(5, '').at, member: 3, nick: 'Cid', reason: 'left' };
-  const room = fold(fresh(), joined({ seq: 1 }), message(2, 'a'), message(3, 'b'), message(4, 'c', BOB), left, message(6, 'd', BOB));
+  const { at } = message(5, '');
+  const left = { type: 'member_left', room: 'LAB', seq: 5, at, member: 3, nick: 'Cid', reason: 'left' };
+  const told = [message(2, 'a'), message(3, 'b'), message(4, 'c', BOB), left, message(6, 'd', BOB)];
+  const room = fold(fresh(), joined({ seq: 1 }), ...told);
   const shape = rowsOf(room).filter(row => row.kind === 'message').map(({ first, last }) => [first, last]);
   assert.deepEqual(shape, [[true, false], [false, true], [true, true], [true, true]]);
 });

@@ -62,9 +62,13 @@ function queue() {
 
 export const at = seq => new Date(Date.now() - 60_000 + seq).toISOString();
 export const welcome = (rooms = []) =>
-  ({ type: 'welcome', id: 0, session: 'S', token: 'TOKEN', resumed: rooms.length > 0, rooms, limits: { text_chars: 4_000 } });
+  ({ type: 'welcome', id: 0, session: 'S', token: 'TOKEN', resumed: rooms.length > 0, rooms, limits: {} });
 export const message = (seq, text, by = ANN, key = undefined) =>
   ({ type: 'message', room: 'LAB', seq, at: at(seq), member: by.member, nick: by.nick, color: by.color, text, key });
-export const joined = ({ id, seq = 10, you = BOB, members = [BOB, ANN], history = [], more = false, epoch = EPOCH } = {}) => ({
-  type: 'joined', id, room: 'LAB', epoch, seq, you, members, members_total: members.length, topic: '', notices: 'told', history, more,
+export const history = (id, messages) => ({ type: 'history', id, room: 'LAB', messages, more: true });
+export const gap = (from, to, topic = '') =>
+  ({ type: 'gap', room: 'LAB', epoch: EPOCH, from, to, members: [BOB, ANN], members_total: 2, topic, notices: 'told' });
+export const joined = ({ you = BOB, members = [you, ANN], ...more } = {}) => ({
+  type: 'joined', room: 'LAB', epoch: EPOCH, seq: 10, you, members, members_total: members.length,
+  topic: '', notices: 'told', history: [], more: false, ...more,
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  connectClient, create, enter, hear, inRoom, messages, notice, notices, say, tryToEnter, withBrowser,
+  connectClient, create, enter, hear, inRoom, messages, notice, notices, say, startServer, tryToEnter, withBrowser,
 } from './chat.mjs';
 
 withBrowser('talk', chat => {
@@ -110,6 +110,18 @@ withBrowser('talk', chat => {
     await field.press('Enter');
     await hear(ann, 'one\ntwo');
     assert.equal(await field.inputValue(), '');
+  });
+
+  test('more than the server takes at once goes out in time, and in order', async () => {
+    const server = await startServer({ flags: ['--send-rate', '10'] });
+    const ann = await chat.open('/', { url: server.url });
+    await create(ann, 'Ann');
+    const wanted = Array.from({ length: 25 }, (_, index) => `line ${index + 1}`);
+    for (const text of wanted) await say(ann, text);
+    await hear(ann, 'line 25');
+    assert.deepEqual(await messages(ann), wanted);
+    await ann.context().close();
+    await server.stop();
   });
 
   test('a field that grows with its text leaves the log at its end', async () => {
@@ -228,12 +240,12 @@ withBrowser('talk', chat => {
     // From just above the bound at which a page is asked for, to just below it.
     const moved = await bob.evaluate(async () => {
       const log = document.getElementById('log');
-      const above = text => [...document.querySelectorAll('.message')].find(node => node.querySelector('.text').textContent === text)
-        .getBoundingClientRect().top;
+      const texts = [...document.querySelectorAll('.message .text')];
+      const above = text => texts.find(node => node.textContent === text).getBoundingClientRect().top;
       log.scrollTop = 120;
       const first = above('line 75');
-      const grown = new Promise(done => new MutationObserver(done).observe(document.getElementById('rows'), { childList: true }));
-      await grown;
+      const rows = document.getElementById('rows');
+      await new Promise(grown => new MutationObserver(grown).observe(rows, { childList: true }));
       await new Promise(requestAnimationFrame);
       return above('line 75') - first;
     });
@@ -242,7 +254,7 @@ withBrowser('talk', chat => {
       await bob.locator('#log').evaluate(log => { log.scrollTop = 0; });
       return (await messages(bob)).includes(text);
     };
-    while (!await read('line 1')) await bob.waitForFunction(() => document.getElementById('log').getAttribute('aria-busy') === 'false');
+    while (!await read('line 1')) await bob.locator('#log[aria-busy=false]').waitFor();
     const wanted = Array.from({ length: 120 }, (_, index) => `line ${index + 1}`);
     await bob.waitForFunction(() => document.querySelectorAll('.message').length === 120);
     assert.deepEqual(await messages(bob), wanted);

@@ -81,13 +81,11 @@ impl Front {
     }
 
     /// A line for a session that begins; an answer where none may.
-    fn open(&self) -> Result<Arc<Line>, Response> {
-        // Clients come back by themselves from a request that fails, but not from a refusal.
-        let busy = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    fn open(&self) -> Result<Arc<Line>, Busy> {
         if self.engine.is_draining() {
-            return Err(busy("the server is going down\n"));
+            return Err(Busy("the server is going down\n"));
         }
-        self.lines.open().ok_or_else(|| busy("the server has as many connections as it may\n"))
+        self.lines.open().ok_or(Busy("the server has as many connections as it may\n"))
     }
 
     async fn pass(&self, request: Request) -> Response {
@@ -100,7 +98,7 @@ impl Front {
     async fn begin(&self, mut request: Request) -> Response {
         let line = match self.open() {
             Ok(line) => line,
-            Err(answer) => return answer,
+            Err(busy) => return busy.into_response(),
         };
         request.extensions_mut().insert(Arc::clone(&line));
         let (head, body) = self.pass(request).await.into_parts();
@@ -129,7 +127,7 @@ impl Front {
         let line = match sid.map(|sid| self.lines.find(sid)) {
             None => match self.open() {
                 Ok(line) => line,
-                Err(answer) => return answer,
+                Err(busy) => return busy.into_response(),
             },
             Some(Some(line)) => line,
             Some(None) => return Fault::Session.answer(),
@@ -161,6 +159,15 @@ async fn serve(State(front): State<Arc<Front>>, request: Request) -> Response {
         (TransportType::Polling, Some(sid), &Method::GET) => front.poll(request, sid).await,
         (TransportType::Polling, Some(_), &Method::POST) => front.pass(request).await,
         _ => Fault::Method.answer(),
+    }
+}
+
+/// Why no session may begin right now. Clients come back by themselves from a request that fails, but not from a refusal.
+struct Busy(&'static str);
+
+impl IntoResponse for Busy {
+    fn into_response(self) -> Response {
+        (StatusCode::SERVICE_UNAVAILABLE, self.0).into_response()
     }
 }
 

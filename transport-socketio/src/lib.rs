@@ -19,6 +19,7 @@
 //! further ahead of the line than a bound.
 
 mod config;
+mod due;
 mod farewell;
 mod front;
 mod greeting;

@@ -223,7 +223,10 @@ mod tests {
         let json = r#"{"type":"message","text":"\u00ed \\ \" í","list":[1, 2.50]}"#;
         let raw: &RawValue = serde_json::from_str(json).expect("JSON");
         let frames = (serde_json::to_string(&(Encoded(json),)), serde_json::to_string(&(raw,)));
-        assert_eq!((frames.0.expect("encoded"), frames.1.expect("encoded")), (format!("[{json}]"), format!("[{json}]")));
+        assert_eq!(
+            (frames.0.expect("encoded"), frames.1.expect("encoded")),
+            (format!("[{json}]"), format!("[{json}]"))
+        );
     }
 
     #[test]

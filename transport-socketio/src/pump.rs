@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use chat_core::{CloseReason, Fill, FrameKind, FrameRef, Framing, Session};
+use chat_core::{CloseReason, Fill};
 use socketioxide::socket::Socket;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::config::SocketIoConfig;
+use super::due::{Batch, Source};
 use super::farewell;
 use super::line::Line;
 use super::link::{Link, Loss, Tenant};
@@ -70,46 +70,6 @@ pub(crate) async fn run(
     }
     drop(pump);
     farewell::part(socket, line, tenancy, parting, config.close_timeout).await;
-}
-
-/// Where due frames come from. A position moves by what was really emitted, and only then.
-pub(crate) trait Source {
-    fn poll_fill(&self, cx: &Context<'_>, batch: &mut Batch) -> Poll<Fill>;
-    /// How many bytes of the fill were emitted.
-    fn written(&self, bytes: usize);
-    fn close(&self, reason: CloseReason);
-}
-
-impl Source for Session {
-    fn poll_fill(&self, cx: &Context<'_>, batch: &mut Batch) -> Poll<Fill> {
-        Session::poll_fill(self, cx, &mut batch.frames, &mut batch.json)
-    }
-
-    fn written(&self, bytes: usize) {
-        Session::written(self, bytes);
-    }
-
-    fn close(&self, reason: CloseReason) {
-        Session::close(self, reason);
-    }
-}
-
-/// Frames of one fill, one after the other.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) json: BytesMut,
-    pub(crate) frames: Frames,
-}
-
-/// Which frames, and where they end.
-#[derive(Default)]
-pub(crate) struct Frames(pub(crate) Vec<(FrameKind, Option<u64>, usize)>);
-
-impl Framing for Frames {
-    fn frame(&mut self, out: &mut BytesMut, frame: FrameRef<'_>) {
-        out.extend_from_slice(frame.json);
-        self.0.push((frame.kind, frame.tag, out.len()));
-    }
 }
 
 /// Why nothing is emitted although something may be due.

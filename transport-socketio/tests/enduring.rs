@@ -53,7 +53,7 @@ async fn hear<W: Wire>(client: &mut Client<W>, count: usize) {
 async fn until_sessions(server: &Server, count: usize) -> Duration {
     let start = Instant::now();
     while server.engine.stats().sessions != count {
-        assert!(start.elapsed() < 20 * SECOND, "{} sessions", server.engine.stats().sessions);
+        assert!(start.elapsed() < 60 * SECOND, "{} sessions", server.engine.stats().sessions);
         sleep(Duration::from_millis(5)).await;
     }
     start.elapsed()
@@ -81,18 +81,17 @@ async fn what_is_emitted_in_one_poll_arrives_in_order() {
 
 #[tokio::test]
 async fn a_reader_that_stalls_and_reads_on_has_missed_nothing() {
-    // It is pinged while it stalls, too: a connection whose queue is full then would be given up.
-    let config = SocketIoConfig {
-        ping_interval: Duration::from_millis(100),
-        ahead_bytes_max: 16 << 10,
-        ..SocketIoConfig::default()
-    };
+    // It is pinged while it stalls: a connection whose queue were full at that time would be given up.
+    let config = SocketIoConfig { ping_interval: 2 * SECOND, ..SocketIoConfig::default() };
     let server = server(limits(), config);
     let mut bob = enter(Ws::open(server.address).await, "create", "Bob").await;
     let mut ann = enter(Ws::open(server.address).await, "join", "Ann").await;
-    say(&mut bob, 300, 2_000).await;
-    sleep(SECOND).await;
-    hear(&mut ann, 300).await;
+    for number in 0..400 {
+        bob.emit("send", json!({"room": "LUNCH", "text": format!("{number:0>1500}")})).await;
+    }
+    tokio::join!(hear(&mut bob, 400), sleep(3 * SECOND));
+    hear(&mut ann, 400).await;
+    assert_eq!(ann.ask("leave", json!({"room": "LUNCH"})).await["type"], "ack");
     assert_eq!(server.engine.stats().gaps, 0);
 }
 
@@ -111,16 +110,16 @@ async fn a_reader_that_stalls_for_good_is_evicted_and_delays_nobody() {
         },
         hear(&mut ann, 300)
     );
-    assert!(start.elapsed() - talk < SECOND, "Ann waits for nobody");
+    assert!(start.elapsed() - talk < 5 * SECOND, "Ann waits for nobody");
     let waited = until_sessions(&server, 2).await;
-    assert!(waited < 2 * SECOND, "{waited:?}");
+    assert!(waited < 10 * SECOND, "{waited:?}");
     // Her connection is gone as a whole, though she has never closed it: there is a place again.
     let freed = async {
         while Ws::dial(server.address, "", &[]).await.is_err() {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(SECOND, freed).await.expect("a place");
+    timeout(5 * SECOND, freed).await.expect("a place");
 }
 
 #[tokio::test]
@@ -128,10 +127,10 @@ async fn a_reader_that_stalls_before_silence_is_evicted_too() {
     let server = server(impatient(), SocketIoConfig::default());
     let mut bob = enter(Ws::open(server.address).await, "create", "Bob").await;
     let _eve = enter(Ws::open(server.address).await, "join", "Eve").await;
-    // All of it is emitted, and a part of it written; nothing is due any more.
-    say(&mut bob, 100, 2_000).await;
+    // All of it is emitted, but not all of it can be written; nothing is due any more.
+    say(&mut bob, 60, 2_000).await;
     let waited = until_sessions(&server, 1).await;
-    assert!(waited < 3 * SECOND, "{waited:?}");
+    assert!(waited < 10 * SECOND, "{waited:?}");
 }
 
 #[tokio::test]
@@ -148,16 +147,23 @@ async fn a_client_that_stops_polling_is_evicted() {
 
 #[tokio::test]
 async fn a_reader_that_reads_slowly_is_kept() {
-    let server = server(impatient(), SocketIoConfig::default());
+    let mut limits = limits();
+    limits.session.stall_timeout = 3 * SECOND;
+    let server = server(limits, SocketIoConfig::default());
     let mut bob = enter(Ws::open(server.address).await, "create", "Bob").await;
     let mut ann = enter(Ws::open(server.address).await, "join", "Ann").await;
-    say(&mut bob, 300, 2_000).await;
-    for number in 0..300 {
+    let talk = tokio::spawn(async move {
+        say(&mut bob, 400, 1_500).await;
+        bob
+    });
+    // Something is due to her for longer than the stall timeout, and all the time; but she takes some of it now and then.
+    for number in 0..400 {
         if number % 50 == 0 {
             sleep(SECOND / 2).await;
         }
         assert_eq!(ann.texts(1).await[0].parse(), Ok(number));
     }
+    talk.await.expect("all is said");
 }
 
 #[tokio::test]
@@ -167,11 +173,10 @@ async fn a_frame_over_the_limit_is_refused_and_a_message_over_four_times_of_it_e
     let long = |bytes| json!({"room": "LUNCH", "text": "x".repeat(bytes)});
     let error = ann.ask("send", long(100_000)).await;
     assert_eq!((&error["code"], &error["limit"]), (&json!("too_long"), &json!(65_536)));
-    // As long as socketioxide would take by itself; the header is enough.
-    let header = [&[0x81, 0xFF][..], &(64_u64 << 20).to_be_bytes(), &[0; 4]].concat();
+    // The header is enough. Left to itself, socketioxide would wait for this, and for 16 times as much.
+    let header = [&[0x81, 0xFF][..], &(1_u64 << 20).to_be_bytes(), &[0; 4]].concat();
     tokio::io::AsyncWriteExt::write_all(ann.wire.0.get_mut(), &header).await.expect("sent");
-    while ann.next().await.is_some() {}
-    until_sessions(&server, 0).await;
+    timeout(10 * SECOND, until_sessions(&server, 0)).await.expect("ended");
 }
 
 #[tokio::test]
@@ -277,16 +282,12 @@ async fn of_many_who_talk_at_once_nobody_misses_anything() {
     let server = server(limits, SocketIoConfig::default());
     let host = enter(Ws::open(server.address).await, "create", "Host").await;
     let mut hearing = Vec::new();
-    for number in 0..3 {
-        let nick = format!("ws{number}");
-        let mut client = enter(Ws::open(server.address).await, "join", &nick).await;
-        hearing.push(tokio::spawn(async move { client.texts(SENDERS * EACH).await }));
-        let mut client = enter(Poll::open(server.address).await, "join", &format!("poll{number}")).await;
-        hearing.push(tokio::spawn(async move { client.texts(SENDERS * EACH).await }));
-        let client = enter(Poll::open(server.address).await, "join", &format!("both{number}")).await;
-        let (mut client, _) = upgrade(client).await;
-        hearing.push(tokio::spawn(async move { client.texts(SENDERS * EACH).await }));
-    }
+    let mut client = enter(Ws::open(server.address).await, "join", "ws").await;
+    hearing.push(tokio::spawn(async move { client.texts(SENDERS * EACH).await }));
+    let mut client = enter(Poll::open(server.address).await, "join", "polling").await;
+    hearing.push(tokio::spawn(async move { client.texts(SENDERS * EACH).await }));
+    let (mut client, _) = upgrade(enter(Poll::open(server.address).await, "join", "both").await).await;
+    hearing.push(tokio::spawn(async move { client.texts(SENDERS * EACH).await }));
     let mut talking = Vec::new();
     for sender in 0..SENDERS {
         let mut client = enter(Ws::open(server.address).await, "join", &format!("sender {sender}")).await;

@@ -40,7 +40,9 @@ impl Default for SseConfig {
 /// How a client's address is found. Behind a proxy, where the peer is the proxy, give it a function that reads the header which
 /// that proxy sets; never one that any client may set.
 #[derive(Clone)]
-pub struct ClientAddress(Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>);
+pub struct ClientAddress(Arc<Find>);
+
+type Find = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 
 impl ClientAddress {
     /// The address that `find` reads from the request for a stream.

@@ -12,8 +12,8 @@
 //! # }
 //! ```
 //!
-//! One task serves one connection. It reads with tungstenite, which runs over a [`reader`] that gives it the socket's bytes
-//! and catches what it writes by itself (pongs, close replies); the [`writer`] sends those between frames, and everything
+//! One task serves one connection. It reads with tungstenite, which runs over a `reader` that gives it the socket's bytes
+//! and catches what it writes by itself (pongs, close replies); the `writer` sends those between frames, and everything
 //! else straight from the session's positions. Between frames a connection holds no buffer at all.
 
 mod config;

@@ -1,5 +1,6 @@
-//! The writing half: everything due in one write, control frames between frames, nothing held on a stalled socket but the
-//! rest of one frame.
+//! The writing half: everything due in one write, control frames between frames.
+//!
+//! On a stalled socket nothing is held but the rest of one frame.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;

@@ -205,7 +205,7 @@ impl<S: Sink> Pull<'_, S> {
         let key = slot.key;
         let after = slot.ahead;
         let snapshot = match subscription.until() {
-            // It ends further on than can be read yet.
+            // Its end is on its way: the gap reaches to there, and wakes this reader when it is published.
             Some(until) if readable < until => return false,
             // The membership ended in the gap: there is no room to show any more.
             Some(_) => None,

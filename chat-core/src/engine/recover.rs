@@ -121,13 +121,16 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
         .unwrap_or_else(|| Ledger::new(&shared.limits.room));
     let keep = shared.limits.room.backlog_events_max;
     let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
-    let mut after = ledger.last_offset().min(backlog_start);
+    let start = ledger.last_offset().min(backlog_start);
+    let mut after = start;
     let mut recent: VecDeque<Recorded> = VecDeque::new();
     let mut redacted = Vec::new();
     let tail = loop {
         let stretch = log.read(code, after, PAGE).await?;
         for record in stretch.records {
-            if record.offset != after.next() {
+            // A log that keeps only so much begins later than it was asked for, but never behind what the ledger knows.
+            let is_first = recent.is_empty() && after == start;
+            if record.offset != after.next() && !(is_first && record.offset <= ledger.last_offset().next()) {
                 return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
             }
             after = record.offset;

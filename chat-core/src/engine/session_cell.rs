@@ -102,15 +102,14 @@ pub(crate) struct LeftOff {
     member: MemberId,
     /// What it was told of this membership comes after this.
     began: Seq,
-    /// Whether the transport has taken a `joined`.
-    shown: bool,
 }
 
 impl LeftOff {
     /// Whether a client that names this position can mean this stay. If not, it remembers an earlier one, and has to be
-    /// told of this: a `joined` that was written may never have arrived.
+    /// told of this: a `joined` that was written may never have arrived. Whether one was written says nothing either way: the
+    /// client may have read what the transport did not yet know to be taken.
     pub(crate) fn is_meant_by(&self, after: Position) -> bool {
-        after.epoch != self.position.epoch || (self.shown && after.seq >= self.began)
+        after.epoch != self.position.epoch || after.seq >= self.began
     }
 }
 
@@ -277,7 +276,6 @@ impl SessionState {
                 position,
                 member: slot.subscription.member,
                 began: slot.began,
-                shown: slot.opening.is_none(),
             });
         }
         self.rooms = Vec::new();

@@ -1,6 +1,7 @@
 //! The whole engine under random people, seed by seed, against what they can check themselves.
 //!
-//! `CHAT_SEED=17 cargo test -p chat-core --test random_engine` replays one seed; `CHAT_SEEDS=1000` tries more of them.
+//! `CHAT_SEED=17 cargo test -p chat-core --test random_engine` replays one seed, `CHAT_TRACE=1`
+//! says what everybody does in it, and `CHAT_SEEDS=1000` tries more of them.
 #![cfg(feature = "engine")]
 
 mod person;

@@ -1,12 +1,10 @@
 //! A person with one session: does random things, reads at random, and knows what must come.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use bytes::BytesMut;
-use chat_core::{
-    Command, CommandId, Engine, FrameRef, Framing, Position, Reply, Seq, ServerFrame, TypingState,
-};
+use chat_core::{Command, CommandId, Engine, FrameRef, Framing, Position, Reply, Seq, ServerFrame, TypingState};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -31,6 +29,8 @@ pub(crate) struct Person {
     half: Option<ServerFrame>,
     /// The positions named with the last hello.
     named: BTreeMap<String, Position>,
+    /// Whether to print what it does and what it is told.
+    traced: bool,
 }
 
 enum Asked {
@@ -65,6 +65,7 @@ impl Person {
             said: VecDeque::new(),
             half: None,
             named: BTreeMap::new(),
+            traced: std::env::var_os("CHAT_TRACE").is_some(),
         }
     }
 
@@ -85,7 +86,7 @@ impl Person {
         self.asked.clear();
         self.named.clear();
         let how = rng.random_range(0..3);
-        for (room, view) in self.views.iter().filter(|(_, view)| view.is_open()) {
+        for (room, view) in self.views.iter().filter(|(_, view)| view.has_position()) {
             let mut position = view.position();
             match how {
                 0 => continue,
@@ -94,6 +95,7 @@ impl Person {
             }
             self.named.insert(room.clone(), position);
         }
+        self.trace(if older.is_some() { "takes over" } else { "comes back" }, &self.named);
         let positions: Vec<(&str, Position)> = self.named.iter().map(|(room, at)| (room.as_str(), *at)).collect();
         self.client = Some(Client::with_hello(engine, resume(&token, &positions)).await);
         if let Some(older) = older {
@@ -107,6 +109,7 @@ impl Person {
 
     /// The connection is lost, with whatever was under way.
     pub(crate) fn cut(&mut self) {
+        self.trace("is cut off", &());
         self.client = None;
         self.half = None;
         self.asked.clear();
@@ -166,7 +169,7 @@ impl Person {
         } else {
             let (mut ends, mut out) = (Ends::default(), BytesMut::new());
             let cx = Context::from_waker(Waker::noop());
-            if let Poll::Ready(_) = client.session.poll_fill(&cx, &mut ends, &mut out) {
+            if client.session.poll_fill(&cx, &mut ends, &mut out).is_ready() {
                 let taken = rng.random_range(0..=out.len());
                 let end = client.session.written(taken);
                 for (at, frame) in ends.frames {
@@ -199,6 +202,7 @@ impl Person {
 
     fn ask(&mut self, command: Command, asked: Asked) {
         let Some(client) = &self.client else { return };
+        self.trace("asks", &command);
         self.next += 1;
         let reply = Reply::mailbox(Some(CommandId(self.next)));
         // Too many commands in flight: it was not taken.
@@ -207,8 +211,15 @@ impl Person {
         }
     }
 
+    fn trace(&self, what: &str, which: &dyn std::fmt::Debug) {
+        if self.traced {
+            eprintln!("{}: {what} {which:?}", self.name);
+        }
+    }
+
     /// One frame has arrived.
     fn told(&mut self, frame: &ServerFrame, truth: &Truth) {
+        self.trace("is told", frame);
         match frame {
             ServerFrame::Welcome { rooms, .. } => {
                 self.views.values_mut().for_each(View::reconnected);
@@ -232,8 +243,7 @@ impl Person {
                     Some(_) => panic!("a joined answers a join"),
                     None => None,
                 };
-                let goes_on = after.is_some_and(|after| after.seq == joined.seq);
-                let view = View::joined(joined, self.views.get(&joined.room), goes_on, truth);
+                let view = View::joined(joined, self.views.get(&joined.room), after, truth);
                 self.views.insert(joined.room.clone(), view);
             }
             ServerFrame::Ack { id, seq, .. } => {

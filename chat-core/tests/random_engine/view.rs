@@ -33,8 +33,8 @@ enum State {
 }
 
 impl View {
-    /// A stay begins.
-    pub(crate) fn joined(joined: &Joined, earlier: Option<&View>, goes_on: bool, truth: &Truth) -> Self {
+    /// A stay begins, where it was asked to go on after a position of this life, if it was.
+    pub(crate) fn joined(joined: &Joined, earlier: Option<&View>, after: Option<Position>, truth: &Truth) -> Self {
         let room = joined.room.as_str();
         if let Some(earlier) = earlier {
             let is_over = earlier.state != State::Open || !truth.tells;
@@ -42,10 +42,13 @@ impl View {
             let is_the_same = earlier.position() == joined.position() && earlier.member == joined.you.member;
             assert!(is_over || is_the_same, "{room}: an earlier stay is told to its end: {earlier:?}");
         }
-        if goes_on {
-            assert!(joined.history.is_empty(), "{room}: events follow instead of a history");
-        } else {
-            truth.check_members(room, joined.epoch, joined.seq, &joined.members);
+        match after {
+            // The members are those of now, whatever is still to be told.
+            Some(after) => {
+                let goes_on = after.seq == joined.seq && truth.tells;
+                assert!(!goes_on || joined.history.is_empty(), "{room}: events follow instead");
+            }
+            None => truth.check_members(room, joined.epoch, joined.seq, &joined.members),
         }
         assert_eq!(joined.members[0], joined.you, "oneself first");
         let all = truth.messages(room, joined.epoch, joined.seq);
@@ -79,6 +82,11 @@ impl View {
     /// Whether one is a member, as far as one knows.
     pub(crate) fn is_open(&self) -> bool {
         self.state != State::Ended && !self.leaving
+    }
+
+    /// Whether one knows where one is, and may name it when coming back.
+    pub(crate) fn has_position(&self) -> bool {
+        self.state == State::Open && !self.leaving
     }
 
     /// The leave has been acknowledged; the stream goes on to its end.

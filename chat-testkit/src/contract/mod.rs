@@ -1,6 +1,7 @@
-//! What every implementation of a port must do, as tests: one behaviour, one function, named as a sentence.
+//! What every implementation of a port, and every transport, must do, as tests: one behaviour, one function, named as a sentence.
 
 pub mod log;
+pub mod transport;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ import { endedWords, typingWords } from './words.js';
 /** From this many characters left on, they are counted down. */
 const HINT_FROM = 200;
 
-/** Makes the composer. `actions` are `send`, `typing`, `setDraft`, `rejoin`, `recreate` and `leave`, each with a code first. */
+/** Makes the composer. `actions` are `send`, `typing`, `setDraft`, `rejoin`, `recreate`, `leave`, with a code first. */
 export function createComposer(actions) {
   const form = byId('composer');
   const text = byId('text');

@@ -13,7 +13,10 @@ export function createHead({ act, leave, say }) {
   byId('edit-topic').addEventListener('click', () => ask({
     title: 'Topic of the room',
     input: { label: 'What is it about?', value: room.topic, maxlength: 200 },
-    choices: [{ label: 'Set topic', style: 'primary', run: topic => act({ type: 'topic', room: room.code, topic: topic.trim() }) }],
+    choices: [{
+      label: 'Set topic', style: 'primary',
+      run: topic => act({ type: 'topic', room: room.code, topic: topic.trim() }),
+    }],
   }));
   byId('leave').addEventListener('click', () => leave(room.code));
 

@@ -76,15 +76,19 @@ export function createHome({ ask }) {
         told = asking;
       }
       const busy = asking !== null && asking.error === null;
-      const waits = busy && connection.name !== 'open';
+      const words = (type, idle, doing) => {
+        if (!busy || asking.frame.type !== type) return idle;
+        return connection.name === 'open' ? doing : 'Waiting…';
+      };
       joinButton.disabled = createButton.disabled = busy;
-      setText(joinButton, busy && asking.frame.type === 'join' ? waits ? 'Waiting…' : 'Joining…' : 'Join');
-      setText(createButton, busy && asking.frame.type === 'create' ? waits ? 'Waiting…' : 'Creating…' : 'Create room');
+      setText(joinButton, words('join', 'Join', 'Joining…'));
+      setText(createButton, words('create', 'Create room', 'Creating…'));
     },
     /** Fills in the code of a share link. */
     invite(invited) {
       code.value = invited;
-      setText(byId('home-lead'), invited ? `You are invited to the room ${invited}.` : 'Make a room, pass its code on, talk.');
+      const lead = invited ? `You are invited to the room ${invited}.` : 'Make a room, pass its code on, talk.';
+      setText(byId('home-lead'), lead);
       byId('home').classList.toggle('invited', invited !== '');
     },
     /** To the first field that still has to be filled in. */

@@ -12,14 +12,16 @@ export function createMembers({ act, more }) {
   function memberRow(member) {
     const own = member.member === room.you?.member;
     const mayKick = room.you?.role === 'owner' && room.live && !own;
-    return el('li', { class: `member c${member.color % 16}${member.online ? '' : ' offline'}`, 'data-member': member.member },
+    const look = `member c${member.color % 16}${member.online ? '' : ' offline'}`;
+    const remove = `Remove ${member.nick}`;
+    return el('li', { class: look, 'data-member': member.member },
       el('span', { class: 'avatar', 'aria-hidden': 'true', text: [...member.nick][0]?.toUpperCase() ?? '?' }),
       el('span', { class: 'name', text: member.nick }),
       own ? el('span', { class: 'note', text: 'you' }) : null,
-      member.role === 'owner' ? el('span', { class: 'owner', role: 'img', 'aria-label': 'owner', title: 'Owner' }, icon('crown')) : null,
+      member.role === 'owner' ? ownerMark() : null,
       member.online ? null : el('span', { class: 'note', text: 'offline' }),
       mayKick ? el('button', {
-        class: 'icon-button kick', type: 'button', 'aria-label': `Remove ${member.nick}`, title: `Remove ${member.nick}`,
+        class: 'icon-button kick', type: 'button', 'aria-label': remove, title: remove,
         on: { click: () => askKick(member) },
       }, icon('out')) : null);
   }
@@ -52,6 +54,9 @@ export function createMembers({ act, more }) {
     },
   };
 }
+
+const ownerMark = () =>
+  el('span', { class: 'owner', role: 'img', 'aria-label': 'owner', title: 'Owner' }, icon('crown'));
 
 function sorted({ members, you }) {
   const rank = member => member.member === you?.member ? 0 : member.online ? 1 : 2;

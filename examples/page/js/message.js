@@ -11,6 +11,9 @@ const STATES = {
   failed: { icon: 'alert', words: 'Not sent' },
 };
 
+/** What the mark beside the time depends on. */
+const STATE_FIELDS = ['state', 'mine', 'redacted'];
+
 /** The element of a row. `actions` are what its buttons do. */
 export function rowElement(row, actions) {
   const node = MAKERS[row.kind](row, actions);
@@ -104,7 +107,7 @@ const UPDATERS = {
     }
     if (before?.at !== row.at) node.querySelector('time').replaceWith(timeElement(row.at));
     node.querySelector('.retry').disabled = !row.mayRetry;
-    if (before?.state !== row.state || before.mine !== row.mine || before.redacted !== row.redacted) showState(node, row);
+    if (STATE_FIELDS.some(field => before?.[field] !== row[field])) showState(node, row);
   },
 };
 

@@ -10,7 +10,11 @@ export function createSidebar({ show }) {
   byId('new-room').addEventListener('click', () => show(null));
 
   function itemOf(code) {
-    const parts = { name: el('span', { class: 'name' }), preview: el('span', { class: 'preview' }), badge: el('span', { class: 'badge' }) };
+    const parts = {
+      name: el('span', { class: 'name' }),
+      preview: el('span', { class: 'preview' }),
+      badge: el('span', { class: 'badge' }),
+    };
     const button = el('button', { type: 'button', class: 'room-item', on: { click: () => show(code) } },
       el('span', { class: 'lines' }, parts.name, parts.preview), parts.badge);
     return { ...parts, button, node: el('li', {}, button) };

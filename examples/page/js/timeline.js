@@ -17,7 +17,8 @@ export function rowsOf(room) {
   const isOwner = room.you?.role === 'owner';
   for (const entry of room.entries) {
     if (entry.kind === 'gap') {
-      rows.push({ id: `g${entry.from}`, kind: 'gap', from: entry.from, to: entry.to, busy: room.loading === entry.from });
+      const { from, to } = entry;
+      rows.push({ id: `g${from}`, kind: 'gap', from, to, busy: room.loading === from });
       before = null;
       continue;
     }

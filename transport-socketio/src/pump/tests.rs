@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use axum::Router;
+use chat_core::FrameKind;
 use socketioxide::SocketIo;
 
 use super::super::line::Lines;

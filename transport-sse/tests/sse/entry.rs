@@ -37,7 +37,8 @@ async fn history_is_shown_as_far_as_asked() {
 
 #[tokio::test]
 async fn a_final_refusal_is_an_error_that_stops_an_event_source() {
-    let house = House::with(Limits { room: RoomLimits { members_max: 2, ..RoomLimits::default() }, ..Limits::default() });
+    let house =
+        House::with(Limits { room: RoomLimits { members_max: 2, ..RoomLimits::default() }, ..Limits::default() });
     let _ann = house.guest("LUNCH", "Ann").await;
     for (uri, refusal) in [
         ("/sse?room=LUNCH&nick=ann", (409, "nick_taken")),
@@ -71,10 +72,7 @@ async fn whoever_is_banned_stays_out() {
 
 #[tokio::test]
 async fn whom_the_policy_refuses_for_good_is_refused_for_good() {
-    let rejects = [
-        Reject::new(RejectCode::Forbidden, "not you"),
-        Reject::new(RejectCode::BadToken, "who are you?"),
-    ];
+    let rejects = [Reject::new(RejectCode::Forbidden, "not you"), Reject::new(RejectCode::BadToken, "who are you?")];
     let house = House::ruled(Says::to_clients(rejects));
     assert_eq!(house.refused("/sse").await.code(), (403, "forbidden"));
     let unknown = house.refused("/sse").await;

@@ -106,8 +106,7 @@ async fn big_frames_come_whole() {
     stream.expect("welcome").await;
     let joined = stream.expect("joined").await;
     let history = joined.data["history"].as_array().expect("a history");
-    assert_eq!(history.len(), 200 - usize::from(history.len() < 200) * (200 - history.len()));
-    assert!(history.len() > 100, "more than the chunk: {} messages", history.len());
+    assert!(history.len() > 100, "far more than a chunk: {} messages", history.len());
     assert!(history.iter().all(|message| message["text"] == *text));
 }
 
@@ -142,7 +141,8 @@ async fn a_stream_that_talks_needs_no_comment() {
 async fn a_chunk_counts_as_read_when_the_next_is_asked_for() {
     for (follows, seen) in [(false, 2), (true, 3)] {
         // Forgotten after a while, so that the session is asked where it stood.
-        let house = House::with(Limits { room: RoomLimits { grace: TEN, ..RoomLimits::default() }, ..Limits::default() });
+        let house =
+            House::with(Limits { room: RoomLimits { grace: TEN, ..RoomLimits::default() }, ..Limits::default() });
         let ann = house.guest("LUNCH", "Ann").await;
         let mut stream = house.open("/sse?room=LUNCH&nick=Bob").await;
         let welcome = stream.due().await.swap_remove(0).data;
@@ -203,7 +203,10 @@ async fn asking_what_a_stream_is_like_joins_nothing() {
     let house = House::new();
     let request = Request::head("/sse?create=LUNCH&nick=Ann").body(Body::empty()).expect("a request");
     let response = house.send(request).await;
-    assert_eq!((response.status(), &response.headers()["content-type"]), (StatusCode::OK, &"text/event-stream".parse().expect("a value")));
+    assert_eq!(
+        (response.status(), &response.headers()["content-type"]),
+        (StatusCode::OK, &"text/event-stream".parse().expect("a value"))
+    );
     assert!(response.into_body().collect().await.expect("a body").to_bytes().is_empty());
     assert_eq!((house.engine.stats().sessions, house.engine.rooms().len()), (0, 0));
 }

@@ -6,7 +6,7 @@ mod policy;
 mod spec;
 mod stream;
 
-pub(crate) use house::{House, Reply, get};
+pub(crate) use house::House;
 pub(crate) use parser::{Event, Parser};
 pub(crate) use policy::Says;
 pub(crate) use spec::{Spec, template};

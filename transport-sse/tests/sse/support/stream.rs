@@ -12,6 +12,9 @@ use tokio::time::{sleep, timeout};
 use super::house::{House, get};
 use super::parser::{Event, Parser};
 
+/// Heartbeats after which a test that waits has waited long enough.
+const SILENCE_MAX: usize = 100;
+
 /// An open stream.
 pub(crate) struct Stream {
     body: Body,
@@ -37,6 +40,7 @@ impl Stream {
         let bytes = frame.into_data().expect("a stream has no trailers");
         self.parser.read(&bytes, |event| self.events.push_back(event));
         assert!(self.parser.is_between_events(), "a chunk is whole events");
+        assert!(self.parser.comments < SILENCE_MAX, "nothing comes any more");
         Some(bytes)
     }
 

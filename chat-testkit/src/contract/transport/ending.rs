@@ -1,0 +1,31 @@
+//! A server that goes down: everybody is told when to come back, and nobody is let in.
+
+use std::time::Duration;
+
+use super::guest::{number, within};
+use super::{Door, House};
+
+/// Each within the time that the return is spread over; then the connections end.
+pub async fn a_drained_server_tells_when_to_come_back<D: Door>() {
+    let house = House::<D>::open().await;
+    let [ann, bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let engine = house.engine.clone();
+    let draining = tokio::spawn(async move { engine.drain(Duration::from_secs(3)).await });
+    for guest in [ann, bob] {
+        let closing = guest.end().await;
+        assert_eq!((number(&closing, "code"), &closing["reason"]), (4001, &"draining".into()));
+        assert!(number(&closing, "reconnect_after_ms") <= 3_000, "{closing}");
+    }
+    within(draining).await.expect("draining ends when all connections have");
+    assert_eq!(house.engine.stats().sessions, 0);
+}
+
+/// Neither new ones nor those who come back.
+pub async fn a_drained_server_lets_nobody_in<D: Door>() {
+    let house = House::<D>::open().await;
+    let [ann] = house.people("LUNCH", ["Ann"]).await;
+    let trail = ann.cut().await;
+    within(house.engine.drain(Duration::ZERO)).await;
+    assert_eq!(house.turned_away(None).await, "draining");
+    assert_eq!(house.turned_away(Some(trail.resume())).await, "draining");
+}

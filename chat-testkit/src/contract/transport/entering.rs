@@ -1,0 +1,115 @@
+//! Making a room and coming in: what the newcomer is shown, and what the others are told.
+
+use serde_json::json;
+
+use super::guest::{list, number, text};
+use super::{Door, House, brief};
+
+/// A drawn code, a life that begins with one's own joining, and oneself as the owner.
+pub async fn a_created_room_is_shown_to_its_owner<D: Door>() {
+    let house = House::<D>::open().await;
+    let mut ann = house.guest().await;
+    let joined = ann.enter(json!({"type": "create", "nick": "Ann"})).await;
+    let code = text(&joined, "room");
+    assert!(code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_uppercase()), "{code}");
+    assert_eq!(text(&joined, "epoch").len(), 13);
+    assert_eq!(joined["you"]["nick"], "Ann");
+    assert_eq!(joined["you"]["role"], "owner");
+    assert_eq!(joined["you"]["online"], true);
+    assert_eq!(joined["members"], json!([joined["you"]]));
+    assert_eq!((number(&joined, "seq"), number(&joined, "members_total")), (1, 1));
+    assert_eq!((&joined["history"], &joined["more"]), (&json!([]), &json!(false)));
+    assert_eq!((&joined["topic"], &joined["notices"]), (&json!(""), &json!("told")));
+    assert_eq!(ann.say(&code, "hi").await, 2);
+    assert_eq!(ann.told().await, "2 Ann: hi", "one's own joining is in the joined, and not told again");
+}
+
+/// `my-room` is `MY-ROOM`, for whoever makes it and whoever joins it.
+pub async fn a_chosen_name_is_compared_without_case<D: Door>() {
+    let house = House::<D>::open().await;
+    let (mut ann, mut bob) = (house.guest().await, house.guest().await);
+    let made = ann.create("my-Room-1", "Ann").await;
+    let joined = bob.join("MY-room-1", "Bob").await;
+    assert_eq!((&made["room"], &joined["room"]), (&json!("MY-ROOM-1"), &json!("MY-ROOM-1")));
+    assert_eq!(made["epoch"], joined["epoch"]);
+}
+
+/// A history holds the frames of messages as they were told, and nothing else.
+pub async fn a_joiner_is_shown_messages_and_no_joins<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    ann.say("LUNCH", "one").await;
+    ann.done(json!({"type": "topic", "room": "LUNCH", "topic": "Lunch"})).await;
+    bob.say("LUNCH", "two").await;
+    let told = ann.read_to("LUNCH", 5).await;
+    let mut cid = house.guest().await;
+    let joined = cid.join("LUNCH", "Cid").await;
+    assert_eq!(joined["history"], json!([told[0], told[2]]));
+    assert_eq!((number(&joined, "seq"), &joined["more"], &joined["topic"]), (6, &json!(false), &json!("Lunch")));
+    let nicks: Vec<_> = list(&joined, "members").iter().map(|member| text(member, "nick")).collect();
+    assert_eq!(nicks, ["Cid", "Ann", "Bob"], "oneself first, then by number");
+    ann.say("LUNCH", "three").await;
+    assert_eq!(cid.told().await, "7 Ann: three", "the stream goes on right after the joined");
+}
+
+/// `history` counts messages; `more` says whether there are earlier ones.
+pub async fn a_joiner_is_shown_as_much_history_as_it_asks_for<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    for text in ["one", "two", "three"] {
+        ann.say("LUNCH", text).await;
+    }
+    for (nick, asked, shown, more) in [
+        ("Bob", json!(2), vec!["3 Ann: two", "4 Ann: three"], true),
+        ("Cid", json!(0), vec![], true),
+        ("Dan", json!(3), vec!["2 Ann: one", "3 Ann: two", "4 Ann: three"], false),
+        ("Eve", json!(null), vec!["2 Ann: one", "3 Ann: two", "4 Ann: three"], false),
+    ] {
+        let mut guest = house.guest().await;
+        let joined = guest.enter(json!({"type": "join", "room": "LUNCH", "nick": nick, "history": asked})).await;
+        let history: Vec<_> = list(&joined, "history").iter().map(brief).collect();
+        assert_eq!((history, &joined["more"]), (shown.iter().map(|line| (*line).to_owned()).collect(), &json!(more)));
+    }
+}
+
+/// With all that it takes to show a new member, and the colour that the joiner was given.
+pub async fn everybody_else_is_told_of_a_joiner<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let mut bob = house.guest().await;
+    let joined = bob.join("LUNCH", "Bob").await;
+    let told = ann.next().await;
+    assert_eq!(brief(&told), "2 +Bob");
+    for field in ["member", "nick", "color", "role"] {
+        assert_eq!(told[field], joined["you"][field], "{field}");
+    }
+    assert_ne!(
+        joined["you"]["color"], joined["members"][1]["color"],
+        "colours are not given twice while some are free"
+    );
+}
+
+/// Each room has its own numbers; commands go where they name.
+pub async fn one_session_is_in_many_rooms<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    ann.create("DINNER", "Anna").await;
+    let mut bob = house.guest().await;
+    bob.join("DINNER", "Bob").await;
+    bob.join("LUNCH", "Robert").await;
+    for turn in 0..3 {
+        bob.say("LUNCH", &format!("soup {turn}")).await;
+        bob.say("DINNER", &format!("roast {turn}")).await;
+    }
+    let lunch = ann.told_to("LUNCH", 2).await;
+    assert_eq!(lunch, ["2 +Robert"]);
+    for guest in [&mut ann, &mut bob] {
+        for (room, line) in [("LUNCH", "soup"), ("DINNER", "roast")] {
+            guest.read_to(room, 5).await;
+            assert_eq!(guest.seq(room), 5, "{line}");
+        }
+    }
+    ann.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    ann.say("DINNER", "still here").await;
+    assert_eq!(bob.told_to("DINNER", 6).await, ["6 Anna: still here"]);
+}

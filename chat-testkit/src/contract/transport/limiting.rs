@@ -1,0 +1,145 @@
+//! Bounds: what just fits, what does not, and what the client is told about it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::guest::{number, text};
+use super::{Door, House};
+
+/// As a client needs them.
+pub async fn the_welcome_states_the_limits_in_force<D: Door>() {
+    let house = House::<D>::with(|limits| {
+        limits.session.rooms_max = 3;
+        limits.room.message_chars_max = 100;
+        limits.room.grace = Duration::from_secs(7);
+    })
+    .await;
+    let limits = house.guest().await.welcome["limits"].clone();
+    assert_eq!((number(&limits, "rooms"), number(&limits, "text_chars"), number(&limits, "grace_ms")), (3, 100, 7_000));
+    assert_eq!((number(&limits, "frame_bytes"), number(&limits, "in_flight")), (65_536, 32));
+}
+
+/// Counted in characters, also where each has four bytes.
+pub async fn a_text_of_the_longest_length_arrives_and_a_longer_one_is_refused<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let longest = "\u{1F98A}".repeat(4_000);
+    ann.say("LUNCH", &longest).await;
+    let error = ann.refused(json!({"type": "send", "room": "LUNCH", "text": format!("{longest}x")})).await;
+    assert_eq!((text(&error, "code"), text(&error, "field")), ("too_long".to_owned(), "text".to_owned()));
+    assert_eq!(number(&error, "limit"), 4_000);
+    ann.say("LUNCH", "short").await;
+    assert!(text(&bob.next().await, "text") == longest, "it arrives whole");
+    assert_eq!(bob.told().await, "4 Ann: short");
+}
+
+/// Up to four times as long; what is beyond that is each transport's own.
+pub async fn a_frame_that_is_too_long_is_refused_and_the_connection_lives<D: Door>() {
+    let house = House::<D>::with(|limits| limits.session.frame_bytes_max = 8_192).await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    for padding in [8_192, 3 * 8_192] {
+        let send = json!({"type": "send", "room": "LUNCH", "text": "hi", "padding": "x".repeat(padding)});
+        let error = ann.refused(send).await;
+        assert_eq!((text(&error, "code"), text(&error, "field")), ("too_long".to_owned(), "frame".to_owned()));
+        assert_eq!(number(&error, "limit"), 8_192);
+    }
+    assert_eq!(ann.say("LUNCH", "hi").await, 2);
+}
+
+/// All 32 and not one more, until one is left.
+pub async fn the_rooms_of_a_session_are_counted<D: Door>() {
+    let house = House::<D>::open().await;
+    let mut ann = house.guest().await;
+    for number in 1..=32 {
+        ann.create(&format!("ROOM-{number}"), "Ann").await;
+    }
+    let [_bob] = house.people("LUNCH", ["Bob"]).await;
+    for command in [
+        json!({"type": "create", "nick": "Ann"}),
+        json!({"type": "create", "nick": "Ann", "room": "ROOM-33"}),
+        json!({"type": "join", "nick": "Ann", "room": "LUNCH"}),
+    ] {
+        let error = ann.refused(command).await;
+        assert_eq!((text(&error, "code"), number(&error, "limit")), ("too_many_rooms".to_owned(), 32));
+    }
+    ann.done(json!({"type": "leave", "room": "ROOM-7"})).await;
+    ann.read_to("ROOM-7", 2).await;
+    ann.join("LUNCH", "Ann").await;
+}
+
+/// Sends commands until one is refused; returns the refusal.
+macro_rules! until_refused {
+    ($guest:ident, $command:expr) => {{
+        let mut refused: Option<Value> = None;
+        for _ in 0..50 {
+            let answer = $guest.ask($command).await;
+            if answer["type"] == "error" {
+                refused = Some(answer);
+                break;
+            }
+        }
+        refused.expect("one of fifty in a moment is too many")
+    }};
+}
+
+/// `retry_after_ms` is true: what waits for so long is taken.
+pub async fn too_many_sends_are_told_when_to_try_again<D: Door>() {
+    let house = House::<D>::with(|limits| {
+        limits.session.send_burst = 3;
+        limits.session.send_per_second = 2;
+    })
+    .await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let send = json!({"type": "send", "room": "LUNCH", "text": "hi"});
+    let refused = until_refused!(ann, send.clone());
+    let wait = number(&refused, "retry_after_ms");
+    assert_eq!(refused["code"], "rate_limited");
+    assert!((1..=500).contains(&wait), "{refused}");
+    ann.done(json!({"type": "topic", "room": "LUNCH", "topic": "other commands have a rate of their own"})).await;
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    ann.done(send).await;
+}
+
+/// As for sends.
+pub async fn too_many_commands_are_told_when_to_try_again<D: Door>() {
+    let house = House::<D>::with(|limits| {
+        limits.session.command_burst = 4;
+        limits.session.command_per_second = 2;
+    })
+    .await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let look = json!({"type": "members", "room": "LUNCH"});
+    let refused = until_refused!(ann, look.clone());
+    let wait = number(&refused, "retry_after_ms");
+    assert_eq!(refused["code"], "rate_limited");
+    assert!((1..=500).contains(&wait), "{refused}");
+    ann.say("LUNCH", "sends have a rate of their own").await;
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    ann.done(look).await;
+}
+
+/// Else a client whose answers are lost could not find out what became of them.
+pub async fn a_retry_costs_no_rate<D: Door>() {
+    let house = House::<D>::with(|limits| {
+        limits.session.send_burst = 2;
+        limits.session.send_per_second = 1;
+    })
+    .await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let send = json!({"type": "send", "room": "LUNCH", "text": "hi", "key": "c0ffee"});
+    let first = ann.done(send.clone()).await;
+    until_refused!(ann, json!({"type": "send", "room": "LUNCH", "text": "more"}));
+    for _ in 0..10 {
+        assert_eq!(ann.done(send.clone()).await["seq"], first["seq"]);
+    }
+}
+
+/// Clients of tomorrow may say more.
+pub async fn unknown_fields_are_ignored<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let send = json!({"type": "send", "room": "LUNCH", "text": "hi", "mood": "sunny", "member": {"id": [1]}});
+    ann.done(send).await;
+    assert_eq!(ann.told().await, "2 Ann: hi");
+}

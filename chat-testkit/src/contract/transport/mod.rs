@@ -1,0 +1,204 @@
+//! The contract of a transport: what a client hears through it, in frames of the protocol page, whatever carries them.
+//!
+//! Say how your transport is mounted ([`Door`]) and how a client of it talks ([`Client`]), and run everything with
+//! [`transport_contract!`](crate::transport_contract). What the transport has of its own (its handshake, its pings, its
+//! headers) stays in tests of its own. With [`transport_pair_contract!`](crate::transport_pair_contract) two transports in
+//! front of one engine are tried together.
+//!
+//! Each frame that a client reads is checked against the protocol on the way: its shape, that events of a room are
+//! numbered without holes from the position on, that time does not go back, that nothing follows one's own leaving.
+
+mod behind;
+mod coming_back;
+mod crossing;
+mod ending;
+mod entering;
+mod guest;
+mod house;
+mod leaving;
+mod limiting;
+mod looking;
+mod moderating;
+mod refusing;
+mod resuming;
+mod talking;
+
+pub use behind::*;
+pub use coming_back::*;
+pub use crossing::*;
+pub use ending::*;
+pub use entering::*;
+pub use guest::{Guest, Trail, brief};
+pub use house::House;
+pub use leaving::*;
+pub use limiting::*;
+pub use looking::*;
+pub use moderating::*;
+pub use refusing::*;
+pub use resuming::*;
+pub use talking::*;
+
+use async_trait::async_trait;
+use chat_core::Engine;
+use serde_json::Value;
+
+/// One transport, mounted in front of an engine. Two doors may be in front of one engine.
+///
+/// Buffers of its sockets are best kept small: what a client does not read is to be felt by the transport soon.
+#[async_trait]
+pub trait Door: Sized + Send + Sync + 'static {
+    /// Who comes in here.
+    type Client: Client;
+
+    /// Mounts the transport, with bounds of its own that no test of seconds runs into.
+    async fn open(engine: Engine) -> Self;
+
+    /// Connects a client, which asks for a new session or for the one it resumes. Does not wait for the `welcome`: that is
+    /// the first frame of [`Client::next`].
+    ///
+    /// A client that is turned away is returned too. It reads an `error` with the code, then perhaps a `closing`, and then
+    /// the end. Where the transport says so in other words (an HTTP status, say), its client puts it in these.
+    async fn connect(&self, resume: Option<Resume>) -> Self::Client;
+}
+
+/// What a client says that comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The token of the `welcome`.
+    pub token: String,
+    /// Room codes with the position in each, as `EPOCH:SEQ`.
+    pub positions: Vec<(String, String)>,
+}
+
+/// A client that is connected.
+#[async_trait]
+pub trait Client: Send + 'static {
+    /// Hands in one client frame and waits for its answer: `ack`, `error`, `history`, `members`, or the `joined` that
+    /// answers a `create` or `join`. What else comes meanwhile is kept for [`Client::next`], in order.
+    ///
+    /// Where commands go another way than frames (a POST beside a stream), a `create` or `join` is answered with an `ack`, and
+    /// its `joined` is among the frames. Most frames are objects with an `id`; one that is no object goes in as the
+    /// transport can carry it.
+    ///
+    /// # Panics
+    /// When the connection ends before the answer.
+    async fn command(&mut self, frame: Value) -> Value;
+
+    /// The next frame that answers no command; `None` once the connection has ended in an orderly way.
+    async fn next(&mut self) -> Option<Value>;
+
+    /// Loses the connection without a goodbye, as when a phone leaves the house.
+    async fn cut(self);
+}
+
+/// Makes one test of each behaviour of a transport.
+///
+/// The argument is a type that is a [`Door`](crate::contract::transport::Door).
+///
+/// ```ignore
+/// chat_testkit::transport_contract!(MyDoor);
+/// ```
+#[macro_export]
+macro_rules! transport_contract {
+    ($door:ty) => {
+        $crate::transport_contract! { @tests $door;
+            a_created_room_is_shown_to_its_owner,
+            a_chosen_name_is_compared_without_case,
+            a_joiner_is_shown_messages_and_no_joins,
+            a_joiner_is_shown_as_much_history_as_it_asks_for,
+            everybody_else_is_told_of_a_joiner,
+            one_session_is_in_many_rooms,
+            an_ack_says_where_the_message_stands,
+            a_sender_knows_its_message_by_the_key,
+            any_text_arrives_as_it_was_sent,
+            a_retried_send_is_answered_not_repeated,
+            a_key_used_for_another_text_is_a_conflict,
+            many_senders_are_seen_in_one_order,
+            typing_is_shown_while_it_lasts,
+            typing_ends_by_itself_with_a_send_and_with_leaving,
+            history_is_paged_backwards_to_the_first_message,
+            members_are_paged_by_number,
+            a_topic_is_told_and_shown_to_joiners,
+            a_message_taken_back_is_a_tombstone_in_histories,
+            who_is_kicked_may_come_again,
+            who_is_banned_may_not,
+            only_the_owner_moderates,
+            ones_own_leaving_ends_the_stream_of_a_room,
+            the_longest_standing_member_inherits_the_room,
+            a_lost_connection_has_left_after_the_grace,
+            an_empty_room_is_gone_and_its_code_begins_anew,
+            a_room_closed_by_the_host_is_closed_for_everyone,
+            what_is_no_command_is_refused_by_name,
+            a_field_that_is_wrong_is_named,
+            a_room_that_is_not_there_is_not_found,
+            names_and_nicks_are_taken_once,
+            who_is_not_a_member_may_do_nothing,
+            whom_and_what_nobody_knows_is_not_found,
+            a_full_room_lets_nobody_in,
+            a_person_has_so_many_attachments_and_no_more,
+            a_full_server_makes_no_rooms,
+            a_full_server_turns_clients_away,
+            a_room_with_too_much_to_do_is_busy,
+            a_room_that_cannot_write_is_unavailable,
+            a_token_of_nobody_is_refused_and_a_new_session_begins,
+            the_welcome_states_the_limits_in_force,
+            a_text_of_the_longest_length_arrives_and_a_longer_one_is_refused,
+            a_frame_that_is_too_long_is_refused_and_the_connection_lives,
+            the_rooms_of_a_session_are_counted,
+            too_many_sends_are_told_when_to_try_again,
+            too_many_commands_are_told_when_to_try_again,
+            a_retry_costs_no_rate,
+            unknown_fields_are_ignored,
+            a_resumed_session_goes_on_at_the_next_event,
+            a_resume_tells_nobody_anything,
+            a_resume_without_positions_is_shown_afresh,
+            a_session_that_has_received_nothing_is_shown_everything,
+            a_session_comes_back_to_all_its_rooms,
+            a_session_comes_back_again_and_again,
+            a_session_that_comes_back_commands_as_before,
+            a_newer_connection_closes_the_older,
+            after_the_grace_a_join_goes_on_from_the_position,
+            who_was_kicked_while_away_has_left,
+            a_life_that_is_over_is_never_matched_by_number,
+            a_room_that_never_was_is_unknown,
+            forged_positions_show_no_more_than_may_be_seen,
+            what_the_backlog_has_lost_is_told_as_a_gap,
+            a_slow_reader_delays_nobody_and_is_told_what_it_missed,
+            a_drained_server_tells_when_to_come_back,
+            a_drained_server_lets_nobody_in,
+        }
+    };
+    (@tests $door:ty; $($behaviour:ident),* $(,)?) => {$(
+        #[test]
+        fn $behaviour() {
+            $crate::contract::run($crate::contract::transport::$behaviour::<$door>());
+        }
+    )*};
+}
+
+/// Makes one test of each behaviour of two transports in front of one engine.
+///
+/// The arguments are types that are a [`Door`](crate::contract::transport::Door). What goes from one to the other is tried in
+/// this direction; name them the other way round for the other.
+///
+/// ```ignore
+/// chat_testkit::transport_pair_contract!(MyDoor, AnotherDoor);
+/// ```
+#[macro_export]
+macro_rules! transport_pair_contract {
+    ($one:ty, $other:ty) => {
+        $crate::transport_pair_contract! { @tests $one, $other;
+            people_at_two_doors_are_in_one_room,
+            a_session_goes_on_at_the_other_door_at_the_next_event,
+            a_newer_connection_at_the_other_door_closes_the_older,
+            a_retry_at_the_other_door_is_answered_not_repeated,
+            messages_are_the_same_at_both_doors,
+        }
+    };
+    (@tests $one:ty, $other:ty; $($behaviour:ident),* $(,)?) => {$(
+        #[test]
+        fn $behaviour() {
+            $crate::contract::run($crate::contract::transport::$behaviour::<$one, $other>());
+        }
+    )*};
+}

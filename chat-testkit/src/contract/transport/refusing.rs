@@ -1,0 +1,261 @@
+//! Every refusal that a client can run into, by its code.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{Admission, ConnectRequest, Identity, Policy, Reject};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::guest::{number, text};
+use super::{Door, Guest, House, Resume};
+use crate::logs::{Call, Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
+
+/// The connection goes on after each.
+pub async fn what_is_no_command_is_refused_by_name<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    for (nonsense, code) in [
+        (json!(5), "bad_frame"),
+        (json!([{"type": "leave", "room": "LUNCH"}]), "bad_frame"),
+        (json!({"type": "dance"}), "unknown_type"),
+        (json!({"type": "ack", "room": "LUNCH", "seq": 1}), "unknown_type"),
+        (json!({"type": "hello"}), "unknown_type"),
+    ] {
+        assert_eq!(ann.code(nonsense.clone()).await, code, "{nonsense}");
+    }
+    assert_eq!(ann.say("LUNCH", "hi").await, 2);
+}
+
+/// By its name, whatever is wrong with it; a field that is too long with its limit.
+pub async fn a_field_that_is_wrong_is_named<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    for (command, field) in [
+        (json!({"type": "send", "text": "hi"}), "room"),
+        (json!({"type": "send", "room": "a b", "text": "hi"}), "room"),
+        (json!({"type": "send", "room": "LUNCH"}), "text"),
+        (json!({"type": "send", "room": "LUNCH", "text": ""}), "text"),
+        (json!({"type": "send", "room": "LUNCH", "text": 5}), "text"),
+        (json!({"type": "send", "room": "LUNCH", "text": "\u{0}"}), "text"),
+        (json!({"type": "send", "room": "LUNCH", "text": "hi", "key": "é"}), "key"),
+        (json!({"type": "join", "room": "DINNER"}), "nick"),
+        (json!({"type": "join", "room": "DINNER", "nick": "\u{202e}"}), "nick"),
+        (json!({"type": "join", "room": "DINNER", "nick": "Ann", "after": "17"}), "after"),
+        (json!({"type": "join", "room": "DINNER", "nick": "Ann", "history": -1}), "history"),
+        (json!({"type": "history", "room": "LUNCH", "before": "x"}), "before"),
+        (json!({"type": "typing", "room": "LUNCH"}), "on"),
+        (json!({"type": "kick", "room": "LUNCH"}), "member"),
+        (json!({"type": "redact", "room": "LUNCH"}), "seq"),
+    ] {
+        let error = ann.refused(command.clone()).await;
+        assert_eq!((text(&error, "code"), text(&error, "field")), ("bad_field".into(), field.into()), "{command}");
+    }
+    for (command, field, limit) in [
+        (json!({"type": "create", "nick": "n".repeat(33)}), "nick", 32),
+        (json!({"type": "create", "nick": "Ann", "room": "R".repeat(33)}), "room", 32),
+        (json!({"type": "topic", "room": "LUNCH", "topic": "t".repeat(201)}), "topic", 200),
+        (json!({"type": "send", "room": "LUNCH", "text": "hi", "key": "k".repeat(65)}), "key", 64),
+    ] {
+        let error = ann.refused(command.clone()).await;
+        assert_eq!((text(&error, "code"), text(&error, "field")), ("too_long".into(), field.into()), "{command}");
+        assert_eq!(number(&error, "limit"), limit);
+    }
+    assert_eq!(ann.say("LUNCH", "hi").await, 2, "nothing has changed");
+}
+
+/// Neither for who comes in nor for anything else.
+pub async fn a_room_that_is_not_there_is_not_found<D: Door>() {
+    let house = House::<D>::open().await;
+    let mut ann = house.guest().await;
+    for command in [
+        json!({"type": "join", "room": "NOWHERE", "nick": "Ann"}),
+        json!({"type": "send", "room": "NOWHERE", "text": "hi"}),
+        json!({"type": "history", "room": "NOWHERE"}),
+        json!({"type": "leave", "room": "NOWHERE"}),
+    ] {
+        let error = ann.refused(command).await;
+        assert_eq!((&error["code"], &error["room"]), (&json!("room_not_found"), &json!("NOWHERE")));
+    }
+}
+
+/// A room by its name, a person by how the nick looks, a session once.
+pub async fn names_and_nicks_are_taken_once<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let mut bob = house.guest().await;
+    assert_eq!(bob.code(json!({"type": "create", "room": "Lunch", "nick": "Bob"})).await, "name_taken");
+    for nick in ["Ann", "ann", "\u{410}nn"] {
+        let error = bob.refused(json!({"type": "join", "room": "LUNCH", "nick": nick})).await;
+        assert_eq!((&error["code"], &error["field"]), (&json!("nick_taken"), &json!("nick")), "{nick}");
+    }
+    assert_eq!(ann.code(json!({"type": "join", "room": "LUNCH", "nick": "Ann"})).await, "already_member");
+    bob.join("LUNCH", "Bob").await;
+    assert_eq!(ann.told().await, "2 +Bob", "who was refused has not been there");
+}
+
+/// Nothing in a room, by no command.
+pub async fn who_is_not_a_member_may_do_nothing<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let mut bob = house.guest().await;
+    for command in [
+        json!({"type": "send", "room": "LUNCH", "text": "hi"}),
+        json!({"type": "leave", "room": "LUNCH"}),
+        json!({"type": "history", "room": "LUNCH"}),
+        json!({"type": "members", "room": "LUNCH"}),
+        json!({"type": "typing", "room": "LUNCH", "on": true}),
+        json!({"type": "redact", "room": "LUNCH", "seq": 1}),
+        json!({"type": "kick", "room": "LUNCH", "member": 1}),
+        json!({"type": "ban", "room": "LUNCH", "member": 1}),
+        json!({"type": "topic", "room": "LUNCH", "topic": "Bob's"}),
+    ] {
+        assert_eq!(bob.code(command.clone()).await, "not_member", "{command}");
+    }
+    assert_eq!(ann.say("LUNCH", "hi").await, 2);
+}
+
+/// Members and messages, by numbers that nobody has.
+pub async fn whom_and_what_nobody_knows_is_not_found<D: Door>() {
+    let house = House::<D>::open().await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    for (command, code) in [
+        (json!({"type": "kick", "room": "LUNCH", "member": 7}), "member_not_found"),
+        (json!({"type": "ban", "room": "LUNCH", "member": 7}), "member_not_found"),
+        (json!({"type": "redact", "room": "LUNCH", "seq": 99}), "message_not_found"),
+        (json!({"type": "redact", "room": "LUNCH", "seq": 1}), "message_not_found"),
+    ] {
+        assert_eq!(ann.code(command.clone()).await, code, "{command}");
+    }
+}
+
+/// Until somebody has gone.
+pub async fn a_full_room_lets_nobody_in<D: Door>() {
+    let house = House::<D>::with(|limits| limits.room.members_max = 2).await;
+    let [_ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let mut cid = house.guest().await;
+    let error = cid.refused(json!({"type": "join", "room": "LUNCH", "nick": "Cid"})).await;
+    assert_eq!((text(&error, "code"), number(&error, "limit")), ("room_full".to_owned(), 2));
+    bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    cid.join("LUNCH", "Cid").await;
+}
+
+/// Everybody is the same person.
+struct OnePerson;
+
+#[async_trait]
+impl Policy for OnePerson {
+    async fn admit(&self, _: &ConnectRequest) -> Result<Admission, Reject> {
+        Ok(Admission { identity: Some(Identity::new("ann").expect("an identity")) })
+    }
+}
+
+/// Devices of one person are one member, told once, and both see everything.
+pub async fn a_person_has_so_many_attachments_and_no_more<D: Door>() {
+    let house =
+        House::<D>::build(|limits| limits.room.attachments_max = 2, |engine| engine.policy(Arc::new(OnePerson))).await;
+    let (mut phone, mut laptop, mut watch) = (house.guest().await, house.guest().await, house.guest().await);
+    phone.create("LUNCH", "Ann").await;
+    let joined = laptop.join("LUNCH", "Somebody").await;
+    assert_eq!(
+        (&joined["you"]["nick"], &joined["members_total"], &joined["seq"]),
+        (&json!("Ann"), &json!(1), &json!(1))
+    );
+    let error = watch.refused(json!({"type": "join", "room": "LUNCH", "nick": "Ann"})).await;
+    assert_eq!((text(&error, "code"), number(&error, "limit")), ("too_many_attachments".to_owned(), 2));
+    phone.say("LUNCH", "hi").await;
+    for device in [&mut phone, &mut laptop] {
+        assert_eq!(device.told().await, "2 Ann: hi");
+    }
+}
+
+/// Rooms that are there go on.
+pub async fn a_full_server_makes_no_rooms<D: Door>() {
+    let house = House::<D>::with(|limits| limits.engine.rooms_max = 1).await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    for create in [json!({"type": "create", "nick": "Ann"}), json!({"type": "create", "nick": "Ann", "room": "DINNER"})]
+    {
+        let error = ann.refused(create).await;
+        assert_eq!((text(&error, "code"), number(&error, "limit")), ("at_capacity".to_owned(), 1));
+    }
+    ann.say("LUNCH", "hi").await;
+}
+
+/// Until somebody has gone.
+pub async fn a_full_server_turns_clients_away<D: Door>() {
+    let house = House::<D>::with(|limits| limits.engine.sessions_max = 1).await;
+    let ann = house.guest().await;
+    assert_eq!(house.turned_away(None).await, "at_capacity");
+    let trail = ann.trail();
+    let ann = house.back(&trail).await;
+    assert_eq!(ann.welcome["resumed"], true, "who takes over a connection has its place");
+}
+
+/// Somebody says something on a task of its own; returns who, and the answer.
+async fn says<D: Door>(mut guest: Guest<D::Client>, said: String) -> (Guest<D::Client>, Value) {
+    let answer = guest.ask(json!({"type": "send", "room": "LUNCH", "text": said})).await;
+    (guest, answer)
+}
+
+/// What was refused is not said; what was taken is.
+pub async fn a_room_with_too_much_to_do_is_busy<D: Door>() {
+    let log = Arc::new(FaultyLog::new(MemoryLog::new()));
+    let house = House::<D>::build(|limits| limits.room.inbox_max = 1, |engine| engine.log(Arc::clone(&log) as _)).await;
+    let [mut ann, bob, cid, dan] = house.people("LUNCH", ["Ann", "Bob", "Cid", "Dan"]).await;
+    log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
+    let mut saying = JoinSet::new();
+    let first = tokio::spawn(says::<D>(bob, "Bob".to_owned()));
+    super::guest::within(async {
+        while log.stalled() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // While the room waits for its log, its inbox holds one of these.
+    saying.spawn(says::<D>(cid, "Cid".to_owned()));
+    saying.spawn(says::<D>(dan, "Dan".to_owned()));
+    let (_refused, answer) = saying.join_next().await.expect("two are saying something").expect("no panic");
+    assert_eq!(answer["code"], "busy");
+    assert_eq!(log.release_all(), 1);
+    let (_taken, answer) = saying.join_next().await.expect("one is left").expect("no panic");
+    assert_eq!(answer["seq"], 6);
+    assert_eq!(first.await.expect("no panic").1["seq"], 5);
+    assert_eq!(ann.say("LUNCH", "Ann").await, 7);
+    ann.read_to("LUNCH", 7).await;
+}
+
+/// And is there again when its log is; what was refused is not said.
+pub async fn a_room_that_cannot_write_is_unavailable<D: Door>() {
+    let log = Arc::new(FaultyLog::new(MemoryLog::new()));
+    let house = House::<D>::build(|_| {}, |engine| engine.log(Arc::clone(&log) as _)).await;
+    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    log.plan(|call: &Call| {
+        (call.operation == Operation::Append).then(|| Fault { outcome: Outcome::Fails, ..Fault::default() })
+    });
+    assert_eq!(ann.code(json!({"type": "send", "room": "LUNCH", "text": "lost"})).await, "unavailable");
+    log.heal();
+    let seq = super::guest::within(async {
+        loop {
+            let answer = ann.ask(json!({"type": "send", "room": "LUNCH", "text": "kept"})).await;
+            if answer["type"] == "ack" {
+                break number(&answer, "seq");
+            }
+            assert_eq!(answer["code"], "unavailable");
+        }
+    })
+    .await;
+    assert_eq!((seq, bob.told_to("LUNCH", 3).await), (3, vec!["3 Ann: kept".to_owned()]));
+}
+
+/// The `welcome` is that of another session, and the code comes after it.
+pub async fn a_token_of_nobody_is_refused_and_a_new_session_begins<D: Door>() {
+    let house = House::<D>::open().await;
+    let ann = house.guest().await;
+    let other = House::<D>::open().await.guest().await;
+    for token in [other.token(), "nonsense".to_owned()] {
+        let (mut guest, code) = Guest::with_bad_token(&house.door, Resume { token, positions: Vec::new() }).await;
+        assert_eq!(code, "bad_token");
+        assert_ne!(guest.welcome["session"], ann.welcome["session"]);
+        guest.enter(json!({"type": "create", "nick": "Ann"})).await;
+    }
+}

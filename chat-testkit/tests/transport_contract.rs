@@ -1,0 +1,135 @@
+//! The transport contract over no transport: frames go straight into a session. What fails here is the engine's or the contract's.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+
+use async_trait::async_trait;
+use chat_core::{
+    BadFrame, ClientFrame, CloseReason, ConnectRequest, Engine, FrameKind, Hello, Refusal, Reject, RejectCode, Reply,
+    Request, Session,
+};
+use chat_testkit::contract::transport::{Client, Door, Resume};
+use serde_json::{Value, json};
+
+chat_testkit::transport_contract!(Straight);
+
+mod pair {
+    use super::Straight;
+
+    chat_testkit::transport_pair_contract!(Straight, Straight);
+}
+
+/// No door at all.
+struct Straight(Engine);
+
+/// A session in hand, or the reason why there is none.
+struct Inside {
+    engine: Engine,
+    session: Result<Session, Option<Refusal>>,
+    kept: VecDeque<Value>,
+    over: bool,
+}
+
+#[async_trait]
+impl Door for Straight {
+    type Client = Inside;
+
+    async fn open(engine: Engine) -> Self {
+        Self(engine)
+    }
+
+    async fn connect(&self, resume: Option<Resume>) -> Inside {
+        let resume = resume.map(|Resume { token, positions }| chat_core::Resume {
+            token,
+            positions: positions
+                .iter()
+                .map(|(room, position)| (room.parse_room(), position.parse().expect("a position")))
+                .collect(),
+        });
+        let session = self.0.connect(ConnectRequest::default(), Hello { id: None, resume }).await.map_err(Some);
+        Inside { engine: self.0.clone(), session, kept: VecDeque::new(), over: false }
+    }
+}
+
+trait ParseRoom {
+    fn parse_room(&self) -> chat_core::RoomCode;
+}
+
+impl ParseRoom for String {
+    fn parse_room(&self) -> chat_core::RoomCode {
+        chat_core::RoomCode::parse(self).expect("a code")
+    }
+}
+
+impl Inside {
+    fn session(&self) -> &Session {
+        self.session.as_ref().unwrap_or_else(|refusal| panic!("let in: {refusal:?}"))
+    }
+
+    async fn frame(&mut self) -> Value {
+        let session = self.session();
+        let frame = poll_fn(|cx| session.poll_peek(cx)).await;
+        session.commit(frame.mark);
+        let over = frame.kind == FrameKind::Closing;
+        self.over |= over;
+        serde_json::from_slice(&frame.json).expect("JSON")
+    }
+}
+
+fn is_answer(frame: &Value) -> bool {
+    match frame["type"].as_str() {
+        Some("ack" | "error" | "history" | "members") => true,
+        Some("joined") => frame.get("id").is_some(),
+        _ => false,
+    }
+}
+
+#[async_trait]
+impl Client for Inside {
+    async fn command(&mut self, frame: Value) -> Value {
+        let limits = self.engine.limits();
+        let parsed = ClientFrame::parse(frame.to_string().as_bytes(), &limits.room, &limits.session);
+        let taken = match parsed {
+            Ok(ClientFrame { id, request: Request::Command(command) }) => {
+                self.session().submit(command, Reply::mailbox(id))
+            }
+            Ok(ClientFrame { id, request: Request::Hello(_) }) => {
+                let reject = Reject::new(RejectCode::UnknownType, "hello comes only as the first frame");
+                self.session().refuse(BadFrame { id, reject }, Reply::mailbox(id))
+            }
+            Err(bad) => {
+                let id = bad.id;
+                self.session().refuse(bad, Reply::mailbox(id))
+            }
+        };
+        taken.expect("one command at a time");
+        loop {
+            let frame = self.frame().await;
+            if is_answer(&frame) {
+                return frame;
+            }
+            self.kept.push_back(frame);
+        }
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        if let Some(frame) = self.kept.pop_front() {
+            return Some(frame);
+        }
+        match &mut self.session {
+            Err(refusal) => {
+                let Refusal { reject, .. } = refusal.take()?;
+                Some(json!({"type": "error", "code": reject.code.as_str(), "message": reject.message}))
+            }
+            Ok(session) if self.over => {
+                assert!(session.ended().is_some_and(|reason| CloseReason::ALL.contains(&reason)));
+                // Who has heard the end goes.
+                self.session = Err(None);
+                None
+            }
+            Ok(_) => Some(self.frame().await),
+        }
+    }
+
+    async fn cut(self) {}
+}

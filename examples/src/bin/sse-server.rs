@@ -1,0 +1,22 @@
+//! The smallest chat server that speaks SSE and POST.
+
+use chat_core::Engine;
+use clap::Parser;
+use examples::{Flags, run};
+use transport_sse::SseConfig;
+
+/// A chat server that speaks SSE and POST at /sse.
+#[derive(clap::Parser)]
+#[command(name = "sse-server")]
+struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    let Arguments { flags } = Arguments::parse();
+    let engine = Engine::builder().limits(flags.limits()).build();
+    let router = transport_sse::routes(engine.clone(), SseConfig::default());
+    run(&flags, engine, router, |at| println!("Chat is at http://{at}/sse")).await
+}

@@ -1,0 +1,207 @@
+//! Commands by POST: the answer is the receipt, its status what it means.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, StatusCode};
+use chat_core::{Engine, Limits, RejectCode, SessionLimits};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use transport_sse::SseConfig;
+
+use super::support::{House, Says, Stream};
+
+/// Ann, who has made a room and owns it, and her `welcome`.
+async fn ann(house: &House) -> (Stream, Value) {
+    let mut stream = house.open("/sse?create=LUNCH&nick=Ann").await;
+    let welcome = stream.expect("welcome").await.data;
+    stream.expect("joined").await;
+    (stream, welcome)
+}
+
+#[tokio::test]
+async fn every_command_has_an_answer() {
+    let house = House::new();
+    let (mut stream, welcome) = ann(&house).await;
+    for (frame, answer) in [
+        (json!({"type": "send", "id": 1, "room": "LUNCH", "text": "hi", "key": "k"}), "ack"),
+        (json!({"type": "send", "room": "LUNCH", "text": "hi"}), "ack"),
+        (json!({"type": "typing", "room": "LUNCH", "on": true}), "ack"),
+        (json!({"type": "typing", "id": 2, "room": "LUNCH", "on": false}), "ack"),
+        (json!({"type": "history", "id": 3, "room": "LUNCH"}), "history"),
+        (json!({"type": "members", "id": 4, "room": "LUNCH"}), "members"),
+        (json!({"type": "topic", "id": 5, "room": "LUNCH", "topic": "Lunch"}), "ack"),
+        (json!({"type": "redact", "id": 6, "room": "LUNCH", "seq": 2}), "ack"),
+        (json!({"type": "create", "id": 7, "nick": "Ann", "room": "TEA"}), "ack"),
+        (json!({"type": "leave", "id": 8, "room": "LUNCH"}), "ack"),
+    ] {
+        let reply = house.post(&welcome, &frame).await;
+        assert_eq!((reply.status, &reply.frame["type"]), (StatusCode::OK, &json!(answer)), "{frame}");
+        assert_eq!(reply.frame.get("id"), frame.get("id"));
+        assert_eq!(reply.headers["content-type"], "application/json");
+    }
+    let names: Vec<_> = stream.due().await.into_iter().map(|event| event.name).collect();
+    assert!(names.contains(&"message".to_owned()) && names.contains(&"joined".to_owned()), "{names:?}");
+    assert!(!names.contains(&"ack".to_owned()), "the receipts were answers to the requests");
+}
+
+#[tokio::test]
+async fn what_is_said_comes_down_the_stream_too() {
+    let house = House::new();
+    let (mut stream, welcome) = ann(&house).await;
+    let send = json!({"type": "send", "id": 1, "room": "LUNCH", "text": "hi", "key": "k"});
+    let reply = house.post(&welcome, &send).await;
+    let message = stream.expect("message").await.data;
+    assert_eq!((&message["key"], &message["seq"]), (&json!("k"), &reply.frame["seq"]));
+    let again = house.post(&welcome, &send).await;
+    assert_eq!(again.frame, reply.frame, "a retry is answered, not repeated");
+    assert_eq!(stream.due().await, []);
+}
+
+#[tokio::test]
+async fn a_refusal_says_by_its_status_what_to_do() {
+    let house = House::new();
+    let (_stream, welcome) = ann(&house).await;
+    let _bob = house.guest("LUNCH", "Bob").await;
+    let _cid = house.guest("TEA", "Cid").await;
+    for (frame, refusal) in [
+        (json!([]), (400, "bad_frame")),
+        (json!({"type": "nonsense", "id": 1}), (400, "unknown_type")),
+        (json!({"type": "hello", "id": 1}), (400, "unknown_type")),
+        (json!({"type": "leave", "id": 1}), (400, "bad_field")),
+        (json!({"type": "send", "id": 1, "room": "LUNCH", "text": "x".repeat(4_001)}), (400, "too_long")),
+        (json!({"type": "send", "id": 1, "room": "LUNCH", "text": "x".repeat(70_000)}), (413, "too_long")),
+        (json!({"type": "send", "id": 1, "room": "LUNCH", "text": "x".repeat(300_000)}), (413, "too_long")),
+        (json!({"type": "send", "id": 1, "room": "TEA", "text": "hi"}), (403, "not_member")),
+        (json!({"type": "send", "id": 1, "room": "DINNER", "text": "hi"}), (404, "room_not_found")),
+        (json!({"type": "kick", "id": 1, "room": "LUNCH", "member": 9}), (404, "member_not_found")),
+        (json!({"type": "redact", "id": 1, "room": "LUNCH", "seq": 9}), (404, "message_not_found")),
+        (json!({"type": "join", "id": 1, "room": "TEA", "nick": "cid"}), (409, "nick_taken")),
+        (json!({"type": "join", "id": 1, "room": "LUNCH", "nick": "Ann"}), (409, "already_member")),
+        (json!({"type": "create", "id": 1, "nick": "Ann", "room": "TEA"}), (409, "name_taken")),
+    ] {
+        let reply = house.post(&welcome, &frame).await;
+        assert_eq!(reply.code(), refusal, "{frame:.80}");
+        let id = if reply.status == 413 { None } else { frame.get("id") };
+        assert_eq!(reply.frame.get("id"), id);
+    }
+}
+
+#[tokio::test]
+async fn every_code_has_a_status_of_its_kind() {
+    let house = House::ruled(Says { to_topics: true, ..Says::default() });
+    let (_stream, welcome) = ann(&house).await;
+    for code in RejectCode::ALL {
+        let topic = json!({"type": "topic", "id": 1, "room": "LUNCH", "topic": code.as_str()});
+        let reply = house.post(&welcome, &topic).await;
+        assert_eq!(reply.frame["code"], code.as_str());
+        let may_pass = matches!(reply.status.as_u16(), 429 | 503);
+        assert_eq!(reply.headers.contains_key("retry-after"), may_pass, "{reply:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_too_fast_is_told_when_to_go_on() {
+    let limits = SessionLimits { send_burst: 2, send_per_second: 1, ..SessionLimits::default() };
+    let house = House::with(Limits { session: limits, ..Limits::default() });
+    let (_stream, welcome) = ann(&house).await;
+    let send = json!({"type": "send", "id": 1, "room": "LUNCH", "text": "hi"});
+    assert_eq!(house.post(&welcome, &send).await.status, StatusCode::OK);
+    assert_eq!(house.post(&welcome, &send).await.status, StatusCode::OK);
+    let reply = house.post(&welcome, &send).await;
+    assert_eq!(reply.code(), (429, "rate_limited"));
+    assert_eq!(
+        (&reply.headers["retry-after"], &reply.frame["retry_after_ms"]),
+        (&"1".parse().expect("a value"), &json!(1_000))
+    );
+}
+
+#[tokio::test]
+async fn past_the_commands_in_flight_a_session_is_busy() {
+    let limits = SessionLimits { commands_in_flight_max: 0, ..SessionLimits::default() };
+    let house = House::with(Limits { session: limits, ..Limits::default() });
+    let welcome = house.open("/sse").await;
+    let mut stream = welcome;
+    let welcome = stream.expect("welcome").await.data;
+    for frame in [json!({"type": "leave", "id": 3, "room": "LUNCH"}), json!({"type": "nonsense", "id": 3})] {
+        let reply = house.post(&welcome, &frame).await;
+        assert_eq!((reply.code(), &reply.frame["id"]), ((429, "busy"), &json!(3)));
+        assert_eq!(reply.headers["retry-after"], "1");
+    }
+}
+
+#[tokio::test]
+async fn only_the_sessions_token_speaks_for_it() {
+    let house = House::new();
+    let (_stream, welcome) = ann(&house).await;
+    let (_other_stream, other) = {
+        let mut stream = house.open("/sse").await;
+        let welcome = stream.expect("welcome").await.data;
+        (stream, welcome)
+    };
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let (session, token) = (text(&welcome["session"]), text(&welcome["token"]));
+    let leave = || Body::from(json!({"type": "leave", "id": 1, "room": "LUNCH"}).to_string());
+    for (session, token) in [
+        (session.as_str(), None),
+        (session.as_str(), Some("")),
+        (session.as_str(), Some("nonsense")),
+        (session.as_str(), Some(text(&other["token"]).as_str())),
+        ("nonsense", Some(token.as_str())),
+        ("%FF", Some(token.as_str())),
+    ] {
+        let reply = house.post_raw(session, token, leave()).await;
+        assert_eq!(reply.code(), (401, "bad_token"), "{session} {token:?}");
+        assert_eq!(reply.headers["www-authenticate"], "Bearer");
+    }
+    assert_eq!(house.post_raw(&session, Some(&token), leave()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn any_media_type_and_any_case_of_the_scheme_will_do() {
+    let house = House::new();
+    let (_stream, welcome) = ann(&house).await;
+    for media in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"] {
+        let request = Request::post(format!("/sse/{}", welcome["session"].as_str().expect("a session")))
+            .header("authorization", format!("bearer {}", welcome["token"].as_str().expect("a token")))
+            .header("content-type", media)
+            .body(Body::from(r#"{"type":"send","room":"LUNCH","text":"hi"}"#))
+            .expect("a request");
+        assert_eq!(house.send(request).await.status(), StatusCode::OK, "{media}");
+    }
+}
+
+/// A body of which this much comes, in pieces without a length, and no end.
+fn endless(pieces: usize, piece: Bytes) -> Body {
+    let pieces = std::iter::repeat_n(piece, pieces).map(|piece| Ok::<_, std::io::Error>(Frame::data(piece)));
+    let mut pieces = pieces.collect::<Vec<_>>().into_iter();
+    Body::new(StreamBody::new(futures_util::stream::poll_fn(move |_| match pieces.next() {
+        Some(piece) => std::task::Poll::Ready(Some(piece)),
+        None => std::task::Poll::Pending,
+    })))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_end_is_not_waited_for() {
+    let house = House::new();
+    let (_stream, welcome) = ann(&house).await;
+    let text = |field: &str| welcome[field].as_str().expect("a text").to_owned();
+    let start = Instant::now();
+    let slow = house.post_raw(&text("session"), Some(&text("token")), endless(1, Bytes::from_static(b"{"))).await;
+    assert_eq!((slow.code(), start.elapsed()), ((400, "bad_frame"), Duration::from_secs(10)));
+    let start = Instant::now();
+    let long = endless(5, Bytes::from(vec![b' '; 64 << 10]));
+    let long = house.post_raw(&text("session"), Some(&text("token")), long).await;
+    assert_eq!((long.code(), start.elapsed()), ((413, "too_long"), Duration::ZERO));
+}
+
+#[tokio::test]
+async fn other_methods_are_not_allowed() {
+    let house = House::build(Engine::builder(), SseConfig::default());
+    for (method, path) in [("POST", "/sse"), ("GET", "/sse/0000000000000000000000007V"), ("DELETE", "/sse")] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+        assert_eq!(house.send(request).await.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Streams that nobody reads: the session is taken off them, so that its memberships run into their grace.
+
+use std::time::Duration;
+
+use chat_core::{Engine, EngineBuilder, Limits, SessionLimits};
+use serde_json::json;
+use tokio::time::{advance, sleep};
+
+use super::support::{House, Stream, settle};
+
+/// The stall timeout, and the most that it may be noticed late.
+const STALL: u64 = 30;
+const LATE: u64 = STALL / 4;
+
+/// Time goes by, in steps that timers can follow.
+async fn pass(seconds: u64) {
+    for _ in 0..seconds {
+        settle().await;
+        advance(Duration::from_secs(1)).await;
+    }
+    settle().await;
+}
+
+async fn bob(house: &House) -> (chat_core::Session, Stream) {
+    let ann = house.guest("LUNCH", "Ann").await;
+    let mut stream = house.open("/sse?room=LUNCH&nick=Bob").await;
+    stream.due().await;
+    (ann, stream)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_not_asked_any_more_loses_its_session() {
+    let house = House::new();
+    let (ann, mut stream) = bob(&house).await;
+    house.say(&ann, "LUNCH", "hello").await;
+    stream.chunk().await.expect("the message");
+    pass(STALL - 1).await;
+    assert_eq!(house.engine.stats().sessions, 2);
+    pass(1 + LATE).await;
+    assert_eq!(house.engine.stats().sessions, 1, "Bob's is detached, though his stream is still there");
+    // The connection takes something again: it is told why there is no more.
+    stream.expect("message").await;
+    let closing = stream.expect("closing").await;
+    assert_eq!((&closing.data["code"], closing.has_id), (&json!(4002), false));
+    assert!(stream.try_next().await.is_none());
+    pass(31).await;
+    assert!(matches!(house.engine.stats().sessions_detached, 1));
+    let members =
+        ann.call(chat_core::Command::Members { room: room(), after: None, limit: None }).await.expect("a list");
+    let chat_core::ServerFrame::Members { members_total, .. } = members else { panic!("{members:?}") };
+    assert_eq!(members_total, 1, "his grace has run out");
+}
+
+fn room() -> chat_core::RoomCode {
+    chat_core::RoomCode::parse("LUNCH").expect("a code")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_was_never_asked_is_given_up_too() {
+    let house = House::new();
+    let _response = house.ask("/sse", &[]).await;
+    pass(STALL - 1).await;
+    assert_eq!(house.engine.stats().sessions, 1);
+    pass(1 + LATE).await;
+    assert_eq!(house.engine.stats().sessions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_asked_but_has_nothing_to_say_is_well() {
+    let house = House::new();
+    let (_ann, mut stream) = bob(&house).await;
+    let reader = tokio::spawn(async move {
+        while stream.chunk().await.is_some() {}
+        stream.parser.comments
+    });
+    for _ in 0..20 {
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(house.engine.stats().sessions, 2);
+    house.engine.drain(Duration::ZERO).await;
+    assert_eq!(reader.await.expect("no panic"), 13, "a comment every 15 seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_heartbeat_nobody_takes_is_given_up() {
+    let house = House::new();
+    let (_ann, _stream) = bob(&house).await;
+    // Its connection was asleep, and is never woken: nothing is due until the heartbeat is.
+    pass(15 + STALL - 1).await;
+    assert_eq!(house.engine.stats().sessions, 2);
+    pass(1 + LATE).await;
+    assert_eq!(house.engine.stats().sessions, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_given_up_goes_on_where_it_was() {
+    let house = House::new();
+    let (ann, mut stream) = bob(&house).await;
+    house.say(&ann, "LUNCH", "seen").await;
+    let seen = stream.expect("message").await.last_id;
+    house.say(&ann, "LUNCH", "missed").await;
+    pass(STALL + LATE).await;
+    assert_eq!(house.engine.stats().sessions, 1);
+    let mut stream = house.open_with("/sse", &[("last-event-id", &seen)]).await;
+    assert_eq!(stream.expect("welcome").await.data["rooms"][0]["status"], "live");
+    assert_eq!(stream.texts().await, ["missed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_stall_timeout_is_kept_too() {
+    let limits = SessionLimits { stall_timeout: Duration::from_millis(200), ..SessionLimits::default() };
+    let engine: EngineBuilder = Engine::builder().limits(Limits { session: limits, ..Limits::default() });
+    let house = House::build(engine, transport_sse::SseConfig::default());
+    let _response = house.ask("/sse", &[]).await;
+    settle().await;
+    sleep(Duration::from_millis(251)).await;
+    assert_eq!(house.engine.stats().sessions, 0);
+}
