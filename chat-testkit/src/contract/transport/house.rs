@@ -15,12 +15,12 @@ pub struct House<D> {
 }
 
 impl<D: Door> House<D> {
-    /// With the bounds of [`limits`].
+    /// With the bounds of the contract.
     pub async fn open() -> Self {
         Self::with(|_| {}).await
     }
 
-    /// With other bounds than those of [`limits`].
+    /// With other bounds than those of the contract.
     pub async fn with(change: impl FnOnce(&mut Limits)) -> Self {
         Self::build(change, |builder| builder).await
     }
