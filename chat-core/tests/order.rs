@@ -226,6 +226,32 @@ async fn small_chunks_and_short_writes_tell_every_room_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_busy_room_does_not_hold_up_a_quiet_one() {
+    let engine = engine_with(|limits| {
+        limits.session.send_per_second = 0;
+        limits.session.chunk_bytes_max = 1;
+    });
+    let ann = Client::new(&engine).await;
+    let bob = Client::new(&engine).await;
+    for room in ["BUSY", "QUIET", "IDLE"] {
+        ann.enter(room, "Ann").await;
+        bob.enter(room, "Bob").await;
+    }
+    for _ in 0..20 {
+        ann.submit(send("BUSY", "x"));
+    }
+    ann.say("QUIET", "at last").await;
+    settle().await;
+    let mut socket = Vec::new();
+    for _ in 0..2 {
+        fill(&bob.session, &mut socket, |length| length).expect("there is enough");
+    }
+    let mut told: Vec<String> = unframed(&socket).iter().map(brief).collect();
+    told.sort();
+    assert_eq!(told, ["3 Ann: at last", "3 Ann: x"], "a frame of each");
+}
+
+#[tokio::test(start_paused = true)]
 async fn positions_beside_a_frame_never_run_ahead_of_it() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

@@ -3,7 +3,7 @@
 //! - [`model`]: a slow, obvious room to compare the real one with.
 //! - [`strategies`]: proptest strategies for words, commands and whole runs of a room.
 //! - [`logs`]: a log in memory, and a wrapper that makes any log fail on demand.
-//! - [`contract`]: what every implementation of a port, and every transport, must do, as tests to run over it.
+//! - [`contract`]: what every log and every transport must do, as tests to run over it.
 //! - [`records`]: legal records to fill a log with.
 
 pub mod contract;

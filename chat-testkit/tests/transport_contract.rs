@@ -1,14 +1,15 @@
-//! The transport contract over no transport: frames go straight into a session. What fails here is the engine's or the contract's.
+//! The transport contract over no transport: frames go straight into a session. What fails here is no transport's.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 
 use async_trait::async_trait;
 use chat_core::{
-    BadFrame, ClientFrame, CloseReason, ConnectRequest, Engine, FrameKind, Hello, Refusal, Reject, RejectCode, Reply,
-    Request, Session,
+    BadFrame, ClientFrame, ConnectRequest, Engine, FrameKind, Hello, Refusal, Reject, RejectCode, Reply, Request,
+    RoomCode, Session,
 };
-use chat_testkit::contract::transport::{Client, Door, Resume};
+use chat_testkit::contract::run;
+use chat_testkit::contract::transport::{self, Client, Door, Resume};
 use serde_json::{Value, json};
 
 chat_testkit::transport_contract!(Straight);
@@ -39,25 +40,14 @@ impl Door for Straight {
     }
 
     async fn connect(&self, resume: Option<Resume>) -> Inside {
-        let resume = resume.map(|Resume { token, positions }| chat_core::Resume {
-            token,
-            positions: positions
-                .iter()
-                .map(|(room, position)| (room.parse_room(), position.parse().expect("a position")))
-                .collect(),
+        let resume = resume.map(|Resume { token, positions }| {
+            let parse = |(room, position): &(String, String)| {
+                (RoomCode::parse(room).expect("a code"), position.parse().expect("a position"))
+            };
+            chat_core::Resume { token, positions: positions.iter().map(parse).collect() }
         });
         let session = self.0.connect(ConnectRequest::default(), Hello { id: None, resume }).await.map_err(Some);
         Inside { engine: self.0.clone(), session, kept: VecDeque::new(), over: false }
-    }
-}
-
-trait ParseRoom {
-    fn parse_room(&self) -> chat_core::RoomCode;
-}
-
-impl ParseRoom for String {
-    fn parse_room(&self) -> chat_core::RoomCode {
-        chat_core::RoomCode::parse(self).expect("a code")
     }
 }
 
@@ -70,8 +60,7 @@ impl Inside {
         let session = self.session();
         let frame = poll_fn(|cx| session.poll_peek(cx)).await;
         session.commit(frame.mark);
-        let over = frame.kind == FrameKind::Closing;
-        self.over |= over;
+        self.over |= frame.kind == FrameKind::Closing;
         serde_json::from_slice(&frame.json).expect("JSON")
     }
 }
@@ -122,7 +111,7 @@ impl Client for Inside {
                 Some(json!({"type": "error", "code": reject.code.as_str(), "message": reject.message}))
             }
             Ok(session) if self.over => {
-                assert!(session.ended().is_some_and(|reason| CloseReason::ALL.contains(&reason)));
+                assert!(session.ended().is_some());
                 // Who has heard the end goes.
                 self.session = Err(None);
                 None
@@ -132,4 +121,62 @@ impl Client for Inside {
     }
 
     async fn cut(self) {}
+}
+
+/// A door whose clients lose every `LOST`th frame, or hear it twice.
+struct Careless<const LOST: usize, const TWICE: usize>(Straight);
+
+struct CarelessClient<const LOST: usize, const TWICE: usize> {
+    inside: Inside,
+    heard: usize,
+    again: Option<Value>,
+}
+
+#[async_trait]
+impl<const LOST: usize, const TWICE: usize> Door for Careless<LOST, TWICE> {
+    type Client = CarelessClient<LOST, TWICE>;
+
+    async fn open(engine: Engine) -> Self {
+        Self(Straight(engine))
+    }
+
+    async fn connect(&self, resume: Option<Resume>) -> Self::Client {
+        CarelessClient { inside: self.0.connect(resume).await, heard: 0, again: None }
+    }
+}
+
+#[async_trait]
+impl<const LOST: usize, const TWICE: usize> Client for CarelessClient<LOST, TWICE> {
+    async fn command(&mut self, frame: Value) -> Value {
+        self.inside.command(frame).await
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        if let Some(frame) = self.again.take() {
+            return Some(frame);
+        }
+        self.heard += 1;
+        if self.heard.is_multiple_of(LOST) {
+            self.inside.next().await;
+        }
+        let frame = self.inside.next().await;
+        self.again = frame.clone().filter(|_| self.heard.is_multiple_of(TWICE));
+        frame
+    }
+
+    async fn cut(self) {}
+}
+
+const NEVER: usize = usize::MAX;
+
+#[test]
+#[should_panic(expected = "the next event")]
+fn a_lost_event_is_found() {
+    run(transport::history_is_paged_backwards_to_the_first_message::<Careless<5, NEVER>>());
+}
+
+#[test]
+#[should_panic(expected = "the next event")]
+fn a_repeated_event_is_found() {
+    run(transport::history_is_paged_backwards_to_the_first_message::<Careless<NEVER, 5>>());
 }

@@ -13,10 +13,10 @@
 //! # }
 //! ```
 //!
-//! Every request passes the `front`, which gives each Engine.IO session a `line`: it counts the bytes that the
-//! session's connections have taken (a `tap` in each WebSocket, the bodies of polls), and can end them. The `greeting`
-//! attaches a chat session, `inbound` hands in its commands, and one `pump` per session emits what is due, but never
-//! further ahead of the line than a bound.
+//! Every request passes the `front`, which gives each Engine.IO session a `line`: it counts the bytes that the session's
+//! connections have taken (a `tap` in each WebSocket, the bodies of polls), and can end them. The `greeting` attaches a chat
+//! session, `inbound` hands in its commands, and one `pump` per session emits what is due, but never further ahead of the
+//! line than a bound.
 
 mod config;
 mod due;

@@ -25,8 +25,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Reads a request. The first of these says which session is meant: `Last-Event-ID`, `cursor`, `resume`, a token of ours as
-    /// `Authorization`. Any other authorisation is the policy's.
+    /// Reads a request. The first of these says which session is meant: `Last-Event-ID`, `cursor`, `resume`, a token of
+    /// ours as `Authorization`. Any other authorisation is the policy's.
     ///
     /// # Errors
     /// `bad_field` or `too_long`, naming the parameter.

@@ -13,13 +13,13 @@ use axum::http::request::Parts;
 pub struct SseConfig {
     /// After how much silence a comment is sent. 15 s: below the half minute after which some proxies give up.
     pub heartbeat_interval: Duration,
-    /// How long a client should wait before it reconnects. 2 s; each is told between one and two of it, so that after a crash not
-    /// all of them come back in the same moment.
+    /// How long a client should wait before it reconnects. 2 s; each is told between one and two of it, so that after a
+    /// crash not all of them come back in the same moment.
     pub retry: Duration,
     /// How long the body of a POST may take. 10 s.
     pub body_timeout: Duration,
-    /// Pages of other origins that may use these routes, written as browsers do: `https://chat.example.org`. None. Pages from the
-    /// same origin, and programs that are no browsers, always may.
+    /// Pages of other origins that may use these routes, written as browsers do: `https://chat.example.org`. None.
+    /// Pages from the same origin, and programs that are no browsers, always may.
     pub allowed_origins: Vec<String>,
     /// Who the client is, seen from its request. The peer's own address, where the serving loop gives it.
     pub address: ClientAddress,
@@ -37,8 +37,8 @@ impl Default for SseConfig {
     }
 }
 
-/// How a client's address is found. Behind a proxy, where the peer is the proxy, give it a function that reads the header which
-/// that proxy sets; never one that any client may set.
+/// How a client's address is found. Behind a proxy, where the peer is the proxy, give it a function that reads the
+/// header which that proxy sets; never one that any client may set.
 #[derive(Clone)]
 pub struct ClientAddress(Arc<Find>);
 

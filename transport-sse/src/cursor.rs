@@ -1,7 +1,8 @@
 //! The `id` of an event: a credential that resumes the session, and where the client stands once it has read the event.
 //!
-//! `SESSION.SIGNATURE~CODE:EPOCH:SEQ,CODE:EPOCH:SEQ`. Only the credential is signed. A position is the client's own affair: it is
-//! clamped to what the session may see. Codes and epochs are written out, because a restart forgets every shorter name.
+//! `SESSION.SIGNATURE~CODE:EPOCH:SEQ,CODE:EPOCH:SEQ`. Only the credential is signed. A position is the client's own
+//! affair: it is clamped to what the session may see. Codes and epochs are written out, because a restart forgets every
+//! shorter name.
 
 use std::fmt::Write;
 
@@ -34,7 +35,8 @@ pub(crate) fn parse(text: &str, rooms_max: usize) -> Resume {
 /// Reads the positions of a request that names its token apart.
 ///
 /// # Errors
-/// `bad_field` where one is no position, `too_long` where there are more than a session has rooms; both naming `positions`.
+/// `bad_field` where one is no position, `too_long` where there are more than a session has rooms; both naming
+/// `positions`.
 pub(crate) fn parse_positions(text: &str, rooms_max: usize) -> Result<Vec<(RoomCode, Position)>, Reject> {
     if list(text).count() > rooms_max {
         return Err(Reject::too_long("positions", rooms_max as u64, "rooms"));

@@ -10,8 +10,8 @@ use super::cursor;
 
 /// A comment: all that is asked for is that the bytes arrive.
 pub(crate) const HEARTBEAT: &[u8] = b":\n\n";
-/// What a client is told that should not come back. An `EventSource` always does, and knows nothing of `closing`; this is as close to
-/// never as it can be told.
+/// What a client is told that should not come back. An `EventSource` always does, and knows nothing of `closing`; this
+/// is as close to never as it can be told.
 const STAY_AWAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// `event: `, `data: `, `id: ` and their line ends, and one position of a room with a drawn code.
 const AROUND: usize = 64;

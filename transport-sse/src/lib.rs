@@ -12,10 +12,10 @@
 //! # }
 //! ```
 //!
-//! A stream is a response body that is asked for its next chunk when the connection can take one, and then holds everything
-//! due. A chunk counts as read once the next one is asked for; positions move only then. Between chunks a stream holds no
-//! buffer. A body is not told that its connection has stalled, it just is not asked any more: the `watch` of a router notices,
-//! and detaches the session. The socket itself is the serving loop's: see [`routes`].
+//! A stream is a response body that is asked for its next chunk when the connection can take one, and then holds
+//! everything due. A chunk counts as read once the next one is asked for; positions move only then. Between chunks a
+//! stream holds no buffer. A body is not told that its connection has stalled, it just is not asked any more: the
+//! `watch` of a router notices, and detaches the session. The socket itself is the serving loop's: see [`routes`].
 
 mod answer;
 mod asked;

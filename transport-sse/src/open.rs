@@ -1,7 +1,7 @@
 //! `GET /sse`: a session, let into a room where the request asks for it, and then its stream.
 //!
-//! An `EventSource` never comes back after an answer other than 200, and always after one. So what may pass is told inside a
-//! stream that ends, and only what is final is answered with an error.
+//! An `EventSource` never comes back after an answer other than 200, and always after one. So what may pass is told
+//! inside a stream that ends, and only what is final is answered with an error.
 
 use std::sync::Arc;
 
@@ -51,7 +51,8 @@ fn refuse(shared: &Shared, refused: Answered) -> Response {
 
 /// Brings a session into the room it asks for, unless it is there already.
 ///
-/// A session that came back to other rooms is not given up for one that will not have it: it reads the answer in its stream.
+/// A session that came back to other rooms is not given up for one that will not have it: it reads the answer in its
+/// stream.
 async fn enter(session: &Session, entry: Option<Command>) -> Result<(), Answered> {
     let Some(mut entry) = entry else { return Ok(()) };
     let standings = standings(session);
@@ -64,7 +65,8 @@ async fn enter(session: &Session, entry: Option<Command>) -> Result<(), Answered
         }
         *after = standing.epoch.zip(standing.seq).map(|(epoch, seq)| Position { epoch, seq });
     }
-    // Where a command is not taken, or its answer does not come, a newer connection has the session: the stream says so.
+    // Where a command is not taken, or its answer does not come, a newer connection has the session: the stream says
+    // so.
     if standings.iter().any(is_in) {
         let _ = session.submit(entry, Reply::mailbox(None));
         return Ok(());

@@ -31,10 +31,10 @@ pub(crate) struct Shared {
 
 /// The routes of this transport: `GET /sse`, `POST /sse/{session}`, `GET /sse/openapi.json`.
 ///
-/// Three things are the serving loop's. It puts [`ConnectInfo`](axum::extract::ConnectInfo) into the requests, where addresses
-/// matter. It sets `TCP_USER_TIMEOUT`, or ends sockets that take nothing some other way: the session of a stalled stream is
-/// detached after [`stall_timeout`](chat_core::SessionLimits::stall_timeout), but the socket and what it holds stay. And it keeps layers
-/// that cut off slow answers, or compress and gather them, away from `GET /sse`.
+/// Three things are the serving loop's. It puts [`ConnectInfo`](axum::extract::ConnectInfo) into the requests, where
+/// addresses matter. It sets `TCP_USER_TIMEOUT`, or ends sockets that take nothing some other way: the session of a
+/// stalled stream is detached after [`stall_timeout`](chat_core::SessionLimits::stall_timeout), but the socket and what
+/// it holds stay. And it keeps layers that cut off slow answers, or compress and gather them, away from `GET /sse`.
 ///
 /// End the streams with [`Engine::drain`] before the loop: a server that waits for its requests waits for its streams.
 ///

@@ -1,7 +1,7 @@
 //! Ends streams that nobody asks for more: their connection has stalled, and a body is never told.
 //!
-//! One task watches all streams of a router, while there are any. It ends the session's stay on the stream; the socket, with what it
-//! still holds, is the serving loop's to end.
+//! One task watches all streams of a router, while there are any. It ends the session's stay on the stream; the socket,
+//! with what it still holds, is the serving loop's to end.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What every implementation of a port, and every transport, must do, as tests: one behaviour, one function, named as a sentence.
+//! What every log and every transport must do, as tests: one behaviour, one function, named as a sentence.
 
 pub mod log;
 pub mod transport;

@@ -122,8 +122,7 @@ async fn whoever_is_too_fast_is_told_when_to_go_on() {
 async fn past_the_commands_in_flight_a_session_is_busy() {
     let limits = SessionLimits { commands_in_flight_max: 0, ..SessionLimits::default() };
     let house = House::with(Limits { session: limits, ..Limits::default() });
-    let welcome = house.open("/sse").await;
-    let mut stream = welcome;
+    let mut stream = house.open("/sse").await;
     let welcome = stream.expect("welcome").await.data;
     for frame in [json!({"type": "leave", "id": 3, "room": "LUNCH"}), json!({"type": "nonsense", "id": 3})] {
         let reply = house.post(&welcome, &frame).await;
@@ -136,11 +135,8 @@ async fn past_the_commands_in_flight_a_session_is_busy() {
 async fn only_the_sessions_token_speaks_for_it() {
     let house = House::new();
     let (_stream, welcome) = ann(&house).await;
-    let (_other_stream, other) = {
-        let mut stream = house.open("/sse").await;
-        let welcome = stream.expect("welcome").await.data;
-        (stream, welcome)
-    };
+    let mut other = house.open("/sse").await;
+    let other = other.expect("welcome").await.data;
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let (session, token) = (text(&welcome["session"]), text(&welcome["token"]));
     let leave = || Body::from(json!({"type": "leave", "id": 1, "room": "LUNCH"}).to_string());

@@ -69,7 +69,7 @@ fn described(spec: &Spec) -> Seen {
 
 #[tokio::test]
 async fn the_description_is_what_the_routes_do() {
-    let (mut seen, none) = (Seen::default(), Value::Null);
+    let (mut seen, none, spec) = (Seen::default(), Value::Null, Spec::load());
     let rejects = [RejectCode::Forbidden, RejectCode::BadToken].map(|code| Reject::new(code, "as a test wants it"));
     let limits = Limits { room: RoomLimits { members_max: 1, ..RoomLimits::default() }, ..Limits::default() };
     let policy = Says { to_topics: true, ..Says::to_clients(rejects) };
@@ -98,7 +98,7 @@ async fn the_description_is_what_the_routes_do() {
         json!({"type": "send", "room": "LUNCH", "text": "x".repeat(70_000)}),
     ] {
         let frame = seen.ask(&house, "POST", &post, &authorised, &body).await;
-        house_spec().check_frame(&frame);
+        spec.check_frame(&frame);
     }
     seen.ask(&house, "POST", &post, &[], &none).await;
     let (cursor, token) = (joined.last_id, text("token"));
@@ -107,15 +107,10 @@ async fn the_description_is_what_the_routes_do() {
     seen.ask(&house, "GET", &format!("/sse?cursor={cursor}"), &[], &none).await;
     seen.ask(&house, "GET", &format!("/sse?resume={token}&positions="), &[], &none).await;
     let served = seen.ask(&house, "GET", "/sse/openapi.json", &[], &none).await;
-    let spec = house_spec();
     assert_eq!(served, spec.0);
     let described = described(&spec);
     assert_eq!(seen.answers, described.answers);
     assert_eq!(seen.parameters, described.parameters);
-}
-
-fn house_spec() -> Spec {
-    Spec::load()
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! Looking back and around: histories and members, page by page.
+//! Looking back and around: histories and members, page by page, and counts where there are too many to name.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -54,4 +56,26 @@ pub async fn members_are_paged_by_number<D: Door>() {
         after = list(&page, "members")[count - 1]["member"].clone();
     }
     assert_eq!(nicks, ["Ann", "Bob", "Cid", "Dan", "Eve"]);
+}
+
+/// Joins and leaves are not told one by one any more, but as counts; messages are.
+pub async fn a_big_room_is_counted_not_told<D: Door>() {
+    let house = House::<D>::with(|limits| {
+        limits.room.notices_members_max = 2;
+        limits.room.presence_interval = Duration::from_millis(20);
+    })
+    .await;
+    let [mut ann, _bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let (mut cid, mut dan) = (house.guest().await, house.guest().await);
+    cid.join("LUNCH", "Cid").await;
+    assert_eq!(ann.find("notices_changed").await["notices"], "counted");
+    assert_eq!(dan.join("LUNCH", "Dan").await["notices"], "counted");
+    while number(&ann.find("presence").await, "members") != 4 {}
+    let members = ann.done(json!({"type": "members", "room": "LUNCH"})).await;
+    let nicks: Vec<_> = list(&members, "members").iter().map(|member| text(member, "nick")).collect();
+    assert_eq!(nicks, ["Ann", "Bob", "Cid", "Dan"]);
+    cid.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    dan.say("LUNCH", "crowded").await;
+    let told = ann.told().await;
+    assert!(told.ends_with(" Dan: crowded"), "{told}");
 }

@@ -1,9 +1,49 @@
 //! The contract of a transport: what a client hears through it, in frames of the protocol page, whatever carries them.
 //!
-//! Say how your transport is mounted ([`Door`]) and how a client of it talks ([`Client`]), and run everything with
+//! Say how your transport is mounted ([`Door`]) and how a client of it talks ([`Client`]), and everything is run by
 //! [`transport_contract!`](crate::transport_contract). What the transport has of its own (its handshake, its pings, its
-//! headers) stays in tests of its own. With [`transport_pair_contract!`](crate::transport_pair_contract) two transports in
-//! front of one engine are tried together.
+//! headers) stays in tests of its own. With [`transport_pair_contract!`](crate::transport_pair_contract) two transports
+//! in front of one engine are tried together.
+//!
+//! ```
+//! # mod my_tests {
+//! use async_trait::async_trait;
+//! use chat_core::Engine;
+//! use chat_testkit::contract::transport::{Client, Door, Resume};
+//! use serde_json::Value;
+//!
+//! struct MyDoor; // the address of a server
+//! struct MyClient; // a socket, and the frames that came before an answer
+//!
+//! #[async_trait]
+//! impl Door for MyDoor {
+//!     type Client = MyClient;
+//!
+//!     async fn open(_engine: Engine) -> Self {
+//!         unimplemented!("serves the transport on a free port")
+//!     }
+//!
+//!     async fn connect(&self, _resume: Option<Resume>) -> MyClient {
+//!         unimplemented!("connects, and asks for a session")
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Client for MyClient {
+//!     async fn command(&mut self, _frame: Value) -> Value {
+//!         unimplemented!("sends a frame, and reads on to its answer")
+//!     }
+//!
+//!     async fn next(&mut self) -> Option<Value> {
+//!         unimplemented!("the next frame")
+//!     }
+//!
+//!     async fn cut(self) {}
+//! }
+//!
+//! chat_testkit::transport_contract!(MyDoor);
+//! # }
+//! ```
 //!
 //! Each frame that a client reads is checked against the protocol on the way: its shape, that events of a room are
 //! numbered without holes from the position on, that time does not go back, that nothing follows one's own leaving.
@@ -53,11 +93,11 @@ pub trait Door: Sized + Send + Sync + 'static {
     /// Mounts the transport, with bounds of its own that no test of seconds runs into.
     async fn open(engine: Engine) -> Self;
 
-    /// Connects a client, which asks for a new session or for the one it resumes. Does not wait for the `welcome`: that is
-    /// the first frame of [`Client::next`].
+    /// Connects a client, which asks for a new session or for the one it resumes. Does not wait for the `welcome`:
+    /// that is the first frame of [`Client::next`].
     ///
-    /// A client that is turned away is returned too. It reads an `error` with the code, then perhaps a `closing`, and then
-    /// the end. Where the transport says so in other words (an HTTP status, say), its client puts it in these.
+    /// A client that is turned away is returned too. It reads an `error` with the code, then perhaps a `closing`, and
+    /// then the end. Where the transport says so in other words (an HTTP status, say), its client puts it in these.
     async fn connect(&self, resume: Option<Resume>) -> Self::Client;
 }
 
@@ -76,9 +116,9 @@ pub trait Client: Send + 'static {
     /// Hands in one client frame and waits for its answer: `ack`, `error`, `history`, `members`, or the `joined` that
     /// answers a `create` or `join`. What else comes meanwhile is kept for [`Client::next`], in order.
     ///
-    /// Where commands go another way than frames (a POST beside a stream), a `create` or `join` is answered with an `ack`, and
-    /// its `joined` is among the frames. Most frames are objects with an `id`; one that is no object goes in as the
-    /// transport can carry it.
+    /// Where commands go another way than frames (a POST beside a stream), a `create` or `join` is answered with an
+    /// `ack`, and its `joined` is among the frames. Most frames are objects with an `id`; one that is no object goes in
+    /// as the transport can carry it.
     ///
     /// # Panics
     /// When the connection ends before the answer.
@@ -93,11 +133,8 @@ pub trait Client: Send + 'static {
 
 /// Makes one test of each behaviour of a transport.
 ///
-/// The argument is a type that is a [`Door`](crate::contract::transport::Door).
-///
-/// ```ignore
-/// chat_testkit::transport_contract!(MyDoor);
-/// ```
+/// The argument is a type that is a [`Door`](crate::contract::transport::Door); see [there](crate::contract::transport)
+/// for an example.
 #[macro_export]
 macro_rules! transport_contract {
     ($door:ty) => {
@@ -118,6 +155,7 @@ macro_rules! transport_contract {
             typing_ends_by_itself_with_a_send_and_with_leaving,
             history_is_paged_backwards_to_the_first_message,
             members_are_paged_by_number,
+            a_big_room_is_counted_not_told,
             a_topic_is_told_and_shown_to_joiners,
             a_message_taken_back_is_a_tombstone_in_histories,
             who_is_kicked_may_come_again,
@@ -178,12 +216,8 @@ macro_rules! transport_contract {
 
 /// Makes one test of each behaviour of two transports in front of one engine.
 ///
-/// The arguments are types that are a [`Door`](crate::contract::transport::Door). What goes from one to the other is tried in
-/// this direction; name them the other way round for the other.
-///
-/// ```ignore
-/// chat_testkit::transport_pair_contract!(MyDoor, AnotherDoor);
-/// ```
+/// The arguments are types that are a [`Door`](crate::contract::transport::Door). What goes from one to the other is
+/// tried in this direction; name them the other way round for the other.
 #[macro_export]
 macro_rules! transport_pair_contract {
     ($one:ty, $other:ty) => {

@@ -1,4 +1,4 @@
-//! An engine with the routes of this transport, asked without a socket; every answer is checked against the description.
+//! An engine with these routes, asked without a socket; every answer is checked against the description.
 
 use std::sync::Arc;
 

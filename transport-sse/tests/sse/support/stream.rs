@@ -88,7 +88,8 @@ impl Stream {
     }
 }
 
-/// Reconnects for ever after a stream that has ended, with the last id it has seen; stops for good at any answer but 200.
+/// Reconnects for ever after a stream that has ended, with the last id it has seen; stops for good at any answer but
+/// 200.
 pub(crate) struct EventSource<'a> {
     house: &'a House,
     uri: String,
