@@ -7,21 +7,38 @@
 use std::fmt::Write;
 
 use bytes::{BufMut, BytesMut};
-use chat_core::{Position, Positions, Reject, Resume, RoomCode};
+use chat_core::{Epoch, Position, Positions, Reject, Resume, RoomCode};
 
 /// Between the credential and the positions; no base32 letter, and sent as it is in an address.
 const BORDER: char = '~';
 
-/// Appends a cursor.
-pub(crate) fn put(out: &mut BytesMut, credential: &str, positions: Positions<'_>) {
-    out.put_slice(credential.as_bytes());
-    let mut border = BORDER;
-    for (code, position) in positions.iter() {
-        write!(out, "{border}{code}:{position}").expect("a buffer takes every write");
-        border = ',';
+/// Writes cursors of one session. What stays the same from one to the next is put into words once.
+pub(crate) struct Cursors<'a> {
+    credential: &'a str,
+    /// `CODE:EPOCH:` of each room, in the order of the positions. An epoch is of one room only.
+    lives: Vec<(Epoch, String)>,
+}
+
+impl<'a> Cursors<'a> {
+    pub(crate) fn new(credential: &'a str) -> Self {
+        Self { credential, lives: Vec::new() }
     }
-    if border == BORDER {
+
+    /// Appends a cursor.
+    pub(crate) fn put(&mut self, out: &mut BytesMut, positions: Positions<'_>) {
+        out.put_slice(self.credential.as_bytes());
         out.put_u8(BORDER as u8);
+        for (index, (code, Position { epoch, seq })) in positions.iter().enumerate() {
+            if index > 0 {
+                out.put_u8(b',');
+            }
+            if self.lives.get(index).is_none_or(|(known, _)| *known != epoch) {
+                self.lives.truncate(index);
+                self.lives.push((epoch, format!("{code}:{epoch}:")));
+            }
+            out.put_slice(self.lives[index].1.as_bytes());
+            write!(out, "{seq}").expect("a buffer takes every write");
+        }
     }
 }
 

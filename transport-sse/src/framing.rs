@@ -4,59 +4,46 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use chat_core::{FrameKind, FrameRef, Framing, Positions, ServerFrame};
+use chat_core::{FrameKind, FrameRef, Framing, ServerFrame};
 
-use super::cursor;
+use super::cursor::Cursors;
 
 /// A comment: all that is asked for is that the bytes arrive.
 pub(crate) const HEARTBEAT: &[u8] = b":\n\n";
 /// What a client is told that should not come back. An `EventSource` always does, and knows nothing of `closing`; this
 /// is as close to never as it can be told.
 const STAY_AWAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// `event: `, `data: `, `id: ` and their line ends, and one position of a room with a drawn code.
-const AROUND: usize = 64;
+/// Bytes around a frame: names of fields and of the event, a credential, and one position.
+const AROUND: usize = 128;
 
 /// Frames with their `id`, for one session.
 pub(crate) struct EventFrames<'a> {
-    /// What the ids begin with.
-    pub(crate) credential: &'a str,
+    pub(crate) cursors: Cursors<'a>,
     /// When to come back, to be said before the first frame.
     pub(crate) retry: &'a mut Option<Duration>,
 }
 
 impl Framing for EventFrames<'_> {
     fn frame(&mut self, out: &mut BytesMut, frame: FrameRef<'_>) {
-        let kind = frame.kind.as_str();
-        out.reserve(kind.len() + frame.json.len() + self.credential.len() + AROUND);
         if let Some(wait) = self.retry.take() {
             put_retry(out, wait);
         }
         // The end is not a place to go on from.
         if frame.kind == FrameKind::Closing {
-            put_closing(out, frame.json);
-        } else {
-            put_event(out, frame.kind, frame.json, Some((self.credential, frame.positions)));
+            return put_closing(out, frame.json);
         }
+        out.reserve(frame.json.len() + AROUND);
+        put_data(out, frame.kind, frame.json);
+        out.put_slice(b"id: ");
+        self.cursors.put(out, frame.positions);
+        out.put_slice(b"\n\n");
     }
-}
-
-/// Appends one event.
-fn put_event(out: &mut BytesMut, kind: FrameKind, json: &[u8], id: Option<(&str, Positions<'_>)>) {
-    out.put_slice(b"event: ");
-    out.put_slice(kind.as_str().as_bytes());
-    // Compact JSON has no line ends, so it is one line of data.
-    out.put_slice(b"\ndata: ");
-    out.put_slice(json);
-    if let Some((credential, positions)) = id {
-        out.put_slice(b"\nid: ");
-        cursor::put(out, credential, positions);
-    }
-    out.put_slice(b"\n\n");
 }
 
 /// Appends an event that says why there will be no stream.
 pub(crate) fn put_error(out: &mut BytesMut, json: &[u8]) {
-    put_event(out, FrameKind::Error, json, None);
+    put_data(out, FrameKind::Error, json);
+    out.put_u8(b'\n');
 }
 
 /// Appends the last event of a stream, with when to come back in words that an `EventSource` understands.
@@ -67,7 +54,17 @@ pub(crate) fn put_closing(out: &mut BytesMut, json: &[u8]) {
             put_retry(out, wait);
         }
     }
-    put_event(out, FrameKind::Closing, json, None);
+    put_data(out, FrameKind::Closing, json);
+    out.put_u8(b'\n');
+}
+
+/// Appends what every event has. Compact JSON has no line ends, so it is one line of data.
+fn put_data(out: &mut BytesMut, kind: FrameKind, json: &[u8]) {
+    out.put_slice(b"event: ");
+    out.put_slice(kind.as_str().as_bytes());
+    out.put_slice(b"\ndata: ");
+    out.put_slice(json);
+    out.put_u8(b'\n');
 }
 
 fn put_retry(out: &mut BytesMut, wait: Duration) {

@@ -15,6 +15,7 @@ use chat_core::{CloseReason, Fill, ServerFrame, Session};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::cursor::Cursors;
 use super::framing::{self, EventFrames};
 use super::routes::Shared;
 use super::watch::Outlet;
@@ -109,7 +110,7 @@ impl EventStream {
             session.written(std::mem::take(&mut self.handed_out));
         }
         let mut out = BytesMut::new();
-        let mut frames = EventFrames { credential: &self.credential, retry: &mut self.retry };
+        let mut frames = EventFrames { cursors: Cursors::new(&self.credential), retry: &mut self.retry };
         match session.poll_fill(cx, &mut frames, &mut out) {
             Poll::Ready(Fill::Frames) => self.handed_out = out.len(),
             Poll::Ready(Fill::Ended(_)) => {

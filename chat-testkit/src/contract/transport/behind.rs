@@ -52,7 +52,6 @@ pub async fn a_slow_reader_delays_nobody_and_is_told_what_it_missed<D: Door>() {
     let is_message = |frame: &Value| frame["type"] == "message";
     assert!(read.len() as u64 == COUNT && read.iter().all(is_message), "who reads never has a gap");
     let told = slow.read_to("LUNCH", last).await;
-    eprintln!("PROBE {:?}", house.engine.stats());
     let missed: u64 =
         told.iter().filter(|frame| frame["type"] == "gap").map(|gap| 1 + number(gap, "to") - number(gap, "from")).sum();
     assert!(missed > 0, "{COUNT} long messages are more than may be held up for one who does not read");
