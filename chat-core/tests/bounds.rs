@@ -3,7 +3,7 @@
 
 mod support;
 
-use chat_core::{Busy, Command, Hello, RejectCode, Reply, ServerFrame};
+use chat_core::{Busy, Command, ConnectRequest, Hello, Position, RejectCode, Reply, ServerFrame};
 use support::*;
 
 #[tokio::test(start_paused = true)]
@@ -247,4 +247,118 @@ async fn stays_that_were_not_read_to_their_end_count() {
     assert_eq!(refused, 17, "who does not read cannot leave and join without end");
     ann.told().await;
     ann.enter("LUNCH", "Ann").await;
+}
+
+fn from(address: &str) -> ConnectRequest {
+    ConnectRequest { transport: "test", address: Some(address.parse().expect("an address")), credentials: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_names_too_many_rooms_that_are_not_there_has_to_wait() {
+    let engine = engine_with(|limits| limits.session.command_per_second = 0);
+    let _host = Client::in_room(&engine, "LUNCH", "Host").await;
+    let ann = Client::new(&engine).await;
+    for number in 0..16 {
+        assert_eq!(ann.refused(join(&format!("GUESS-{number}"), "Ann")).await.code, RejectCode::RoomNotFound);
+        assert_eq!(ann.refused(create("LUNCH", "Ann")).await.code, RejectCode::NameTaken, "tells as much");
+    }
+    let reject = ann.refused(join("GUESS-16", "Ann")).await;
+    assert_eq!((reject.code, reject.retry_after), (RejectCode::RateLimited, Some(secs(1))));
+    assert_eq!(ann.refused(join("LUNCH", "Ann")).await.code, RejectCode::RateLimited, "there or not");
+    assert_eq!(ann.refused(create("LUNCH", "Ann")).await.code, RejectCode::RateLimited);
+    pass(secs(1)).await;
+    ann.session.call(join("LUNCH", "Ann")).await.expect("one more is free");
+    ann.say("LUNCH", "and the rest goes on").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_that_are_there_are_no_guesses() {
+    let engine = engine_with(|limits| limits.session.command_per_second = 0);
+    let _host = Client::in_room(&engine, "LUNCH", "Host").await;
+    let ann = Client::new(&engine).await;
+    for _ in 0..100 {
+        ann.session.call(join("LUNCH", "Ann")).await.expect("it is there");
+        ann.session.call(leave("LUNCH")).await.expect("she is in");
+        ann.told().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_guesses_has_to_wait_whichever_session_it_uses() {
+    let engine = engine_with(|limits| {
+        limits.engine.address_miss_burst = 4;
+        limits.engine.address_misses_per_second = 2;
+    });
+    let _host = Client::in_room(&engine, "LUNCH", "Host").await;
+    for number in 0..4 {
+        let guesser = Client::with_request(&engine, from("2001:db8::1"), Hello::default()).await;
+        assert_eq!(guesser.refused(join(&format!("GUESS-{number}"), "Ann")).await.code, RejectCode::RoomNotFound);
+    }
+    let other = Client::with_request(&engine, from("2001:db8::2"), Hello::default()).await;
+    let reject = other.refused(join("LUNCH", "Ann")).await;
+    assert_eq!((reject.code, reject.retry_after), (RejectCode::RateLimited, Some(millis(500))), "one network");
+    let elsewhere = Client::with_request(&engine, from("2001:db8:0:1::1"), Hello::default()).await;
+    elsewhere.session.call(join("LUNCH", "Bob")).await.expect("another network");
+    pass(millis(500)).await;
+    other.session.call(join("LUNCH", "Ann")).await.expect("one more is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_of_rooms_that_are_not_there_are_guesses_too() {
+    let engine = engine_with(|limits| limits.session.miss_burst = 3);
+    let _host = Client::in_room(&engine, "LUNCH", "Host").await;
+    let ann = Client::new(&engine).await;
+    let token = ann.token();
+    drop(ann);
+    let at = Position { epoch: chat_core::Epoch(7), seq: chat_core::Seq(1) };
+    let guess = resume(&token, &[("GUESS-1", at), ("GUESS-2", at), ("GUESS-3", at)]);
+    let ann = Client::with_hello(&engine, guess).await;
+    assert_eq!(ann.told().await, ["welcome back guess-1:unknown:1 guess-2:unknown:1 guess-3:unknown:1"]);
+    drop(ann);
+    let ann = Client::with_hello(&engine, resume(&token, &[("LUNCH", at)])).await;
+    assert_eq!(ann.told().await, ["welcome back lunch:unavailable"], "not looked at");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_address_has_so_many_connections_and_no_more() {
+    let engine = engine_with(|limits| limits.engine.sessions_per_address_max = 2);
+    let ann = Client::with_request(&engine, from("192.0.2.1"), Hello::default()).await;
+    let bob = Client::with_request(&engine, from("192.0.2.1"), Hello::default()).await;
+    let refusal = engine.connect(from("::ffff:192.0.2.1"), Hello::default()).await.expect_err("two are there");
+    assert_eq!((refusal.close.code(), refusal.reject.code), (4005, RejectCode::AtCapacity));
+    assert_eq!((refusal.reject.limit, refusal.reconnect_after), (Some(2), Some(secs(10))));
+    let _elsewhere = Client::with_request(&engine, from("192.0.2.2"), Hello::default()).await;
+    let _unknown = Client::new(&engine).await;
+    let again = Client::with_request(&engine, from("192.0.2.1"), resume(&ann.token(), &[])).await;
+    assert_eq!(again.told().await, ["welcome back"], "a takeover needs no place of its own");
+    drop(ann);
+    assert!(engine.connect(from("192.0.2.1"), Hello::default()).await.is_err(), "the one taken over has no place to free");
+    drop(bob);
+    assert!(engine.connect(from("192.0.2.1"), Hello::default()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_after_many_refusals_is_shown_out() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let mut refused = 0;
+    let told = loop {
+        while ann.session.submit(send("NOWHERE", "x"), Reply::mailbox(None)).is_ok() {}
+        let told = ann.told().await;
+        refused += told.iter().filter(|frame| frame.starts_with("error")).count();
+        if told.iter().any(|frame| frame.starts_with("closing")) {
+            break told;
+        }
+        assert!(refused < 1_000, "no end of it");
+    };
+    assert_eq!(told.last().map(String::as_str), Some("closing 4504"));
+    assert!((250..=256 + 32).contains(&refused), "{refused}");
+    let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+    again.told().await;
+    assert_eq!(again.session.submit(send("LUNCH", "x"), Reply::mailbox(None)), Err(Busy), "the session owes still");
+    assert_eq!(again.told().await, ["closing 4504"]);
+    pass(secs(60)).await;
+    let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+    again.told().await;
+    again.say("LUNCH", "having waited").await;
 }

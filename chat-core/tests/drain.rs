@@ -51,6 +51,51 @@ async fn who_takes_nothing_does_not_hold_up_the_end() {
     assert_eq!(refused.map_err(|refusal| refusal.close.code()).err(), Some(4001), "a resume is refused too");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_due_is_told_before_the_end_and_the_end_says_where_one_stands() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let epoch = Client::in_room(&engine, "LUNCH", "Bob").await.session.call(send("LUNCH", "hi")).await;
+    assert!(epoch.is_ok());
+    ann.submit(send("LUNCH", "still mine"));
+    settle().await;
+    let drain = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.drain(secs(1)).await }
+    });
+    settle().await;
+    ann.submit(send("LUNCH", "too late"));
+    let frames = ann.frames().await;
+    let told: Vec<_> = frames.iter().map(brief).collect();
+    assert_eq!(told[..2], ["ack 5", "error draining"], "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("closing 4001"));
+    assert!(told.iter().any(|frame| frame.contains("still mine")), "{told:?}");
+    let Some(ServerFrame::Closing { positions, .. }) = frames.last() else { panic!("{frames:?}") };
+    let position = positions.get("lunch").or(positions.get("LUNCH")).expect("the room she is in");
+    assert!(position.ends_with(":5"), "{position}");
+    drop(ann);
+    drain.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_a_reader_only_so_long() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for number in 0..5 {
+        ann.say("LUNCH", &number.to_string()).await;
+    }
+    let drain = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.drain(secs(1)).await }
+    });
+    settle().await;
+    assert_eq!(ann.peeked().as_deref(), Some("2 Ann: 0"));
+    pass(secs(2)).await;
+    assert_eq!(ann.peeked().as_deref(), Some("closing 4001"), "the flush timeout");
+    drop(ann);
+    drain.await.expect("no panic");
+}
+
 /// Thinks for a second before it lets somebody in.
 struct SlowDoor;
 

@@ -198,6 +198,8 @@ async fn nobody_is_ever_a_member_of_a_room_that_is_gone() {
     let engine = engine_with(|limits| {
         limits.session.send_per_second = 0;
         limits.session.command_per_second = 0;
+        limits.session.misses_per_second = 0;
+        limits.session.refusals_per_second = 0;
     });
     let clients: Vec<_> = (0..16).map(|number| tokio::spawn(come_and_go(engine.clone(), number, 100))).collect();
     for client in clients {

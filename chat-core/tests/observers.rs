@@ -95,3 +95,42 @@ async fn comings_goings_refusals_and_gaps_are_seen() {
         ]
     );
 }
+
+/// Asks the engine whenever it sees something.
+#[derive(Default)]
+struct Curious {
+    engine: std::sync::OnceLock<Engine>,
+    asked: std::sync::atomic::AtomicUsize,
+}
+
+impl Observer for Curious {
+    fn observe(&self, _fact: Fact<'_>) {
+        if let Some(engine) = self.engine.get() {
+            let _ = (engine.stats(), engine.rooms());
+            self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_may_ask_the_engine_whatever_it_sees() {
+    let curious = Arc::new(Curious::default());
+    let limits = limits(|limits| {
+        limits.session.send_per_second = 0;
+        limits.session.rooms_max = 1;
+        limits.room.backlog_events_max = 8;
+    });
+    let engine = Engine::builder().limits(limits).observer(curious.clone()).build();
+    curious.engine.set(engine.clone()).ok().expect("set once");
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    assert_eq!(bob.refused(create("OTHER", "Bob")).await.code, chat_core::RejectCode::TooManyRooms);
+    for _ in 0..20 {
+        ann.say("LUNCH", "x").await;
+        ann.take();
+    }
+    assert!(bob.told().await.iter().any(|frame| frame.starts_with("gap")), "the fact that is seen while he reads");
+    drop(bob);
+    pass(secs(31)).await;
+    assert!(curious.asked.load(std::sync::atomic::Ordering::Relaxed) > 25);
+}

@@ -50,9 +50,8 @@ fn response(body: Body) -> Response {
 }
 
 fn closing(reason: CloseReason, wait: Option<Duration>) -> Vec<u8> {
-    let reconnect_after_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-    let frame = ServerFrame::Closing { code: reason.code(), reason: reason.as_str().to_owned(), reconnect_after_ms };
-    serde_json::to_vec(&frame).expect("frames have string keys, and a Vec takes every write")
+    serde_json::to_vec(&ServerFrame::closing(reason, wait))
+        .expect("frames have string keys, and a Vec takes every write")
 }
 
 /// The body. Dropping it is a disconnect.

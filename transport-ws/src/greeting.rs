@@ -101,11 +101,7 @@ pub(crate) fn hand_in(session: &Session, frame: Result<ClientFrame, BadFrame>, w
 
 /// Tells a client without a session that this is the end.
 fn refuse<S>(line: &mut Line<S>, reason: CloseReason, reconnect_after: Option<Duration>) -> Parting {
-    let reconnect_after_ms = reconnect_after.map(millis);
-    put(
-        &mut line.writer,
-        &ServerFrame::Closing { code: reason.code(), reason: reason.as_str().to_owned(), reconnect_after_ms },
-    );
+    put(&mut line.writer, &ServerFrame::closing(reason, reconnect_after));
     Parting::Close(reason)
 }
 

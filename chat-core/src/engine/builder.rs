@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use rand::RngExt;
 use tokio::sync::Notify;
 
-use super::engine::{Engine, Sessions, Shared};
+use super::addresses::Addresses;
+use super::engine::{Engine, Shared};
 use super::registry::Registry;
+use super::sessions::Sessions;
 use super::timers::{self, Timers};
 use super::token::Signer;
 use crate::ports::{Clock, Log, Observer, Policy, SystemClock};
@@ -80,6 +82,7 @@ impl EngineBuilder {
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret),
             sessions: Mutex::new(Sessions::default()),
+            addresses: Addresses::default(),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),

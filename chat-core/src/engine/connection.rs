@@ -1,17 +1,20 @@
 //! One connection of a session: how it is woken, and how it ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::addresses::AddressCell;
 use super::wake::Wake;
-use crate::words::{CloseReason, Generation};
+use crate::words::{CloseReason, Generation, Mono};
 
 /// What a session, its rooms and its transport share about one connection. A newer connection gets its own, so that
 /// nothing an older one does late can touch it.
 pub(crate) struct Connection {
     pub(crate) generation: Generation,
     pub(crate) transport: &'static str,
+    /// Where it came from, as far as that is known.
+    pub(crate) address: Option<Arc<AddressCell>>,
     pub(crate) wake: Wake,
     /// Whether the transport was ever unable to write what was due. A reader that never was is never told of a gap.
     pub(crate) was_blocked: AtomicBool,
@@ -23,26 +26,40 @@ pub(crate) struct Connection {
 pub(crate) struct Closing {
     pub(crate) reason: CloseReason,
     pub(crate) reconnect_after: Option<Duration>,
+    /// Until then, what is due is told before the end is.
+    pub(crate) flush_until: Option<Mono>,
     pub(crate) told: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(generation: Generation, transport: &'static str) -> Self {
+    pub(crate) fn new(generation: Generation, transport: &'static str, address: Option<Arc<AddressCell>>) -> Self {
         Self {
             generation,
             transport,
+            address,
             wake: Wake::new(),
             was_blocked: AtomicBool::new(false),
             closing: Mutex::new(None),
         }
     }
 
-    /// Ends the connection; the first reason counts.
-    pub(crate) fn close(&self, reason: CloseReason, reconnect_after: Option<Duration>) {
-        {
-            let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-            closing.get_or_insert(Closing { reason, reconnect_after, told: false });
-        }
+    /// Ends the connection, at once; the first reason counts.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.end(Closing { reason, reconnect_after: None, flush_until: None, told: false });
+    }
+
+    /// Ends the connection once it has taken what is due, or at `flush_until`.
+    pub(crate) fn drain(&self, reconnect_after: Duration, flush_until: Mono) {
+        self.end(Closing {
+            reason: CloseReason::Draining,
+            reconnect_after: Some(reconnect_after),
+            flush_until: Some(flush_until),
+            told: false,
+        });
+    }
+
+    fn end(&self, end: Closing) {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
         self.wake.wake();
     }
 
@@ -54,6 +71,13 @@ impl Connection {
     pub(crate) fn closing_told(&self) {
         if let Some(closing) = &mut *self.closing.lock().unwrap_or_else(PoisonError::into_inner) {
             closing.told = true;
+        }
+    }
+
+    /// It counts no more among those from its address. Called once, by who takes the session off it.
+    pub(crate) fn leave_address(&self) {
+        if let Some(address) = &self.address {
+            address.connected.fetch_sub(1, Ordering::AcqRel);
         }
     }
 

@@ -8,7 +8,6 @@ use rand::RngExt;
 
 use super::connection::Connection;
 use super::engine::Shared;
-use crate::words::CloseReason;
 
 pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
     let connections: Vec<Arc<Connection>> = {
@@ -17,10 +16,13 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
         shared.draining.store(true, Ordering::Release);
         sessions.by_id.values().filter_map(|cell| cell.lock().connection.clone()).collect()
     };
+    let flush_until = shared.clock.now().mono.after(shared.limits.session.flush_timeout);
     let spread_ms = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
     for connection in connections {
         let delay = Duration::from_millis(rand::rng().random_range(0..=spread_ms));
-        connection.close(CloseReason::Draining, Some(delay));
+        connection.drain(delay, flush_until);
+        // Whoever is in the middle of something when the time is over hears of the end then.
+        shared.timers.wake_connection(flush_until, &connection);
     }
     let all_gone = async {
         loop {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use super::connection::Connection;
 use super::engine::Shared;
@@ -13,7 +13,7 @@ use crate::messages::Command;
 use crate::ports::SessionView;
 use crate::room::{Actor, Budget, Caller, Input};
 use crate::wire::BadFrame;
-use crate::words::{Body, Mono, Reject, RejectCode, RoomCode};
+use crate::words::{Body, CloseReason, Reject, RejectCode, RoomCode};
 
 /// Where a session's commands go in: one at a time, in order, without waiting. Cheap to clone; of no use any more once its
 /// connection is gone.
@@ -62,7 +62,14 @@ impl Lane {
         let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
         // A session that is still coming back to its rooms must not enter one of them twice.
         let is_coming_back = matches!(state.welcome, Welcome::Awaited);
-        if is_coming_back || state.in_flight >= self.shared.limits.session.commands_in_flight_max {
+        let limits = &self.shared.limits.session;
+        if is_coming_back || state.in_flight >= limits.commands_in_flight_max {
+            return Err(Busy);
+        }
+        let now = self.shared.clock.now().mono;
+        if state.refusals.look(now, limits.refusal_burst, limits.refusals_per_second).is_err() {
+            drop(state);
+            self.connection.close(CloseReason::Flooding);
             return Err(Busy);
         }
         state.in_flight += 1;
@@ -100,6 +107,10 @@ impl PolicyQueue {
 
 /// Takes in one command. Without a policy it is in its room's inbox when this returns.
 fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
+    if shared.draining.load(Ordering::Acquire) {
+        shared.count_reject(RejectCode::Draining);
+        return reply.reject(command.room(), Reject::new(RejectCode::Draining, "the server is going down"));
+    }
     let budget = match pay(shared, &command, &reply) {
         Ok(budget) => budget,
         Err(reject) => {
@@ -205,85 +216,22 @@ pub(crate) fn reserve(shared: &Shared, reply: &ReplyTo, room: Option<&RoomCode>)
     // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
     state.forget_finished();
     let is_in = |code: &RoomCode| state.rooms.iter().any(|slot| slot.is_open() && slot.subscription.life.code == *code);
+    let is_in = room.is_some_and(is_in);
     let taken = state.rooms.len() + state.left_off.len() + state.entering;
-    if taken >= rooms_max && !room.is_some_and(is_in) {
+    let refused = if taken >= rooms_max && !is_in {
         let reject = Reject::new(RejectCode::TooManyRooms, "the session is in as many rooms as it may be");
-        shared.count_reject(reject.code);
-        return Err(reject.limit(rooms_max as u64));
-    }
-    state.entering += 1;
-    Ok(())
-}
-
-/// A token bucket: so many at once after a pause, so many per second in the long run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
-    /// Thousandths of a token.
-    level: u64,
-    filled: Mono,
-}
-
-const TOKEN: u64 = 1_000;
-
-impl Bucket {
-    pub(crate) fn full(burst: u32, now: Mono) -> Self {
-        Self { level: u64::from(burst) * TOKEN, filled: now }
-    }
-
-    /// Takes one token.
-    ///
-    /// # Errors
-    /// How long until there is one.
-    pub(crate) fn take(&mut self, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
-        if per_second == 0 {
-            return Ok(());
-        }
-        // A token per second is a thousandth of a token per millisecond: no rounding, however often this is called.
-        let earned = (now.since(self.filled).as_millis() as u64).saturating_mul(u64::from(per_second));
-        self.filled = now;
-        self.level = self.level.saturating_add(earned).min(u64::from(burst.max(1)) * TOKEN);
-        if self.level < TOKEN {
-            let missing = TOKEN - self.level;
-            return Err(Duration::from_millis(missing.div_ceil(u64::from(per_second))));
-        }
-        self.level -= TOKEN;
+        Err(reject.limit(rooms_max as u64))
+    } else if room.is_some() && !is_in {
+        shared.may_try(&mut state, &reply.connection)
+    } else {
         Ok(())
+    };
+    match &refused {
+        Ok(()) => state.entering += 1,
+        Err(reject) => {
+            drop(state);
+            shared.count_reject(reject.code);
+        }
     }
-
-    /// Puts one token back: it was taken for nothing.
-    pub(crate) fn put_back(&mut self) {
-        self.level += TOKEN;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bucket_gives_a_burst_and_then_its_rate() {
-        let mut bucket = Bucket::full(2, Mono(0));
-        assert_eq!(bucket.take(Mono(0), 2, 5), Ok(()));
-        assert_eq!(bucket.take(Mono(0), 2, 5), Ok(()));
-        assert_eq!(bucket.take(Mono(0), 2, 5), Err(Duration::from_millis(200)));
-        assert_eq!(bucket.take(Mono(199), 2, 5), Err(Duration::from_millis(1)));
-        assert_eq!(bucket.take(Mono(200), 2, 5), Ok(()));
-        assert_eq!(bucket.take(Mono(10_000), 2, 5), Ok(()));
-        assert_eq!(bucket.take(Mono(10_000), 2, 5), Ok(()));
-        assert!(bucket.take(Mono(10_000), 2, 5).is_err(), "a long pause earns no more than a burst");
-    }
-
-    #[test]
-    fn a_rate_of_zero_is_no_bound() {
-        let mut bucket = Bucket::full(1, Mono(0));
-        assert!((0..1_000).all(|_| bucket.take(Mono(0), 1, 0).is_ok()));
-    }
-
-    #[test]
-    fn a_token_put_back_can_be_taken_again() {
-        let mut bucket = Bucket::full(1, Mono(0));
-        assert_eq!(bucket.take(Mono(0), 1, 1), Ok(()));
-        bucket.put_back();
-        assert_eq!(bucket.take(Mono(0), 1, 1), Ok(()));
-    }
+    refused
 }

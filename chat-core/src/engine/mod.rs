@@ -1,10 +1,13 @@
 //! The engine around the rooms: who is connected, what waits, what is due to whom. No rule of a room lives here, and no transport.
 
+mod addresses;
 mod answer;
 mod backlog;
+mod bucket;
 mod builder;
 mod catch_up;
 mod connection;
+mod create;
 mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
 mod engine;
@@ -18,6 +21,7 @@ mod room_cell;
 mod room_task;
 mod session;
 mod session_cell;
+mod sessions;
 mod subscription;
 mod timers;
 mod token;

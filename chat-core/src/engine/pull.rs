@@ -12,9 +12,8 @@ use super::engine::Shared;
 use super::room_cell::Letter;
 use super::session_cell::{Mark, RoomSlot, SessionState, Span, Welcome};
 use crate::messages::CloseCause;
-use crate::ports::Fact;
 use crate::wire::{self, FrameKind};
-use crate::words::{Position, RoomCode, Seq, SessionId};
+use crate::words::{Position, RoomCode, Seq};
 
 /// One frame that is due, as a transport's framing sees it.
 pub struct FrameRef<'a> {
@@ -42,6 +41,10 @@ pub struct Positions<'a> {
 }
 
 impl<'a> Positions<'a> {
+    pub(crate) fn of(rooms: &'a [RoomSlot]) -> Self {
+        Self { rooms }
+    }
+
     /// Each room with its position, in the order they were entered.
     pub fn iter(self) -> impl Iterator<Item = (&'a RoomCode, Position)> {
         self.rooms.iter().filter(|slot| slot.opening_is_out()).map(|slot| {
@@ -76,64 +79,69 @@ pub(crate) trait Sink {
     fn expect(&mut self, _bytes: usize) {}
 }
 
-/// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`.
+/// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`. Tells how many events
+/// each gap leaves out.
 pub(crate) fn pull(
     shared: &Arc<Shared>,
-    id: SessionId,
     state: &mut SessionState,
     connection: &Arc<Connection>,
     quota: Quota,
     sink: &mut impl Sink,
     filled: &mut Vec<Span>,
-) {
-    let mut pull = Pull { shared, id, connection, quota, held: 0, sink, filled };
-    // What an earlier fill held and the socket did not take is not ahead any more; every frame of this one says so.
-    for slot in &mut state.rooms {
-        slot.ahead = slot.cursor;
-        slot.opening_ahead = false;
-    }
-    match &state.welcome {
-        Welcome::Awaited => return,
-        Welcome::Due(json) => {
-            let json = json.clone();
-            pull.one(state, Mark::Welcome, FrameKind::Welcome, &json, None);
-        }
-        Welcome::Told => {}
-    }
-    state.forget_finished();
-    for index in 0..state.mailbox.len() {
-        if pull.is_full() {
-            return;
-        }
-        let mail = &state.mailbox[index];
-        let (kind, json, tag) = (mail.kind, mail.json.clone(), mail.tag);
-        pull.one(state, Mark::Answer, kind, &json, tag);
-    }
-    let rooms = state.rooms.len();
-    if rooms == 0 {
-        return;
-    }
-    let start = state.turn % rooms;
-    let quantum = if rooms == 1 { quota.bytes } else { shared.limits.session.room_quantum_bytes };
-    for step in 0..rooms {
-        if pull.is_full() {
-            return;
-        }
-        pull.room(state, (start + step) % rooms, quantum);
-    }
+) -> Vec<u64> {
+    let mut pull = Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new() };
+    pull.all(state);
+    pull.gaps
 }
 
 struct Pull<'a, S> {
     shared: &'a Arc<Shared>,
-    id: SessionId,
     connection: &'a Arc<Connection>,
     quota: Quota,
     held: usize,
     sink: &'a mut S,
     filled: &'a mut Vec<Span>,
+    gaps: Vec<u64>,
 }
 
 impl<S: Sink> Pull<'_, S> {
+    fn all(&mut self, state: &mut SessionState) {
+        // What an earlier fill held and the socket did not take is not ahead any more; every frame of this one says so.
+        for slot in &mut state.rooms {
+            slot.ahead = slot.cursor;
+            slot.opening_ahead = false;
+        }
+        match &state.welcome {
+            Welcome::Awaited => return,
+            Welcome::Due(json) => {
+                let json = json.clone();
+                self.one(state, Mark::Welcome, FrameKind::Welcome, &json, None);
+            }
+            Welcome::Told => {}
+        }
+        state.forget_finished();
+        for index in 0..state.mailbox.len() {
+            if self.is_full() {
+                return;
+            }
+            let mail = &state.mailbox[index];
+            let (kind, json, tag) = (mail.kind, mail.json.clone(), mail.tag);
+            self.one(state, Mark::Answer, kind, &json, tag);
+        }
+        let rooms = state.rooms.len();
+        if rooms == 0 {
+            return;
+        }
+        let start = state.turn % rooms;
+        let quantum = if rooms == 1 { self.quota.bytes } else { self.shared.limits.session.room_quantum_bytes };
+        for step in 0..rooms {
+            if self.is_full() {
+                return;
+            }
+            self.room(state, (start + step) % rooms, quantum);
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.held >= self.quota.bytes || self.filled.len() >= self.quota.frames
     }
@@ -235,7 +243,7 @@ impl<S: Sink> Pull<'_, S> {
         let rest = snapshot.as_ref().map(|snapshot| snapshot.json.as_ref());
         let json = wire::gap(&life.code, life.epoch, after.next(), to, rest);
         self.shared.count_gap(self.connection, slot.came_late);
-        self.shared.observe(Fact::Gap { session: self.id, events: to.0 - after.0 });
+        self.gaps.push(to.0 - after.0);
         state.rooms[index].ahead = to;
         self.one(state, Mark::Gap { slot: key, to }, FrameKind::Gap, &json, None);
         true

@@ -117,6 +117,7 @@ impl ReplyTo {
     /// Refuses the command.
     pub(crate) fn reject(self, room: Option<&RoomCode>, reject: Reject) {
         let json = wire::error(self.id(), room, &reject);
+        self.cell.lock().refusals.owe();
         self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
     }
 

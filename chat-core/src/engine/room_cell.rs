@@ -69,8 +69,16 @@ impl Entrance {
 
     /// The caller is not let in.
     pub(crate) fn reject(self, room: &RoomCode, epoch: Option<Epoch>, reject: Reject) {
+        let tells_what_is_there = matches!(reject.code, RejectCode::RoomNotFound | RejectCode::NameTaken);
+        let is_miss = tells_what_is_there && !matches!(&self, Self::Resume(resuming) if resuming.known.is_some());
+        if is_miss && let Some(address) = &self.connection().address {
+            address.miss();
+        }
         if let Some(mut state) = self.cell().lock_for(self.connection()) {
             state.entering = state.entering.saturating_sub(1);
+            if is_miss {
+                state.misses.owe();
+            }
         }
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => reply.reject(Some(room), reject),

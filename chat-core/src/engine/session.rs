@@ -9,10 +9,11 @@ use bytes::{Bytes, BytesMut};
 use super::connection::Connection;
 use super::engine::Shared;
 use super::lane::{self, Busy, Lane};
-use super::pull::{FrameRef, Quota, Sink, pull};
+use super::pull::{FrameRef, Positions, Quota, Sink, pull};
 use super::reply::{Answered, Reply};
 use super::session_cell::{Mark as Place, SessionCell, SessionState, Span};
 use crate::messages::Command;
+use crate::ports::Fact;
 use crate::wire::{self, BadFrame, FrameKind, ServerFrame};
 use crate::words::{CloseReason, CommandId, Identity, Reject, RejectCode, SessionId};
 
@@ -239,25 +240,36 @@ impl Session {
     /// Ends this connection with a reason: a `closing` frame becomes due, and after it nothing. The session itself lives on,
     /// detached, once this handle is dropped.
     pub fn close(&self, reason: CloseReason) {
-        self.connection.close(reason, None);
+        self.connection.close(reason);
     }
 
     /// Runs one pull under the lock and looks at what it gave.
     fn with_due<T>(&self, quota: Quota, sink: &mut impl Sink, found: impl FnOnce(&mut Vec<Span>) -> T) -> T {
         let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         filled.clear();
-        if let Some(closing) = self.connection.closing() {
-            // Nothing is due after the end, and nothing before it that a resume would not bring again. The session's state may
-            // belong to a newer connection by now and is not looked at.
-            if !closing.told {
-                let json = wire::closing(closing.reason, closing.reconnect_after);
-                let end = sink.take(FrameRef::closing(&json));
-                filled.push(Span { end, mark: Place::Closing });
-            }
-        } else if let Some(mut state) = self.cell.lock_for(&self.connection) {
-            pull(&self.shared, self.cell.id, &mut state, &self.connection, quota, sink, &mut filled);
+        let closing = self.connection.closing();
+        let now = || self.shared.clock.now().mono;
+        let is_open = closing.is_none_or(|closing| closing.flush_until.is_some_and(|until| now() < until));
+        // The session's state may belong to a newer connection by now; then it is not looked at.
+        let mut gaps = Vec::new();
+        if is_open && let Some(mut state) = self.cell.lock_for(&self.connection) {
+            gaps = pull(&self.shared, &mut state, &self.connection, quota, sink, &mut filled);
         }
-        found(&mut filled)
+        // Nothing is due after the end, and nothing before it that a resume would not bring again.
+        if let Some(closing) = closing.filter(|closing| !closing.told && filled.is_empty()) {
+            let state = self.cell.lock_for(&self.connection);
+            let positions = state.iter().flat_map(|state| Positions::of(&state.rooms).iter());
+            let json = wire::closing(closing.reason, closing.reconnect_after, positions);
+            let end = sink.take(FrameRef::closing(&json));
+            filled.push(Span { end, mark: Place::Closing });
+        }
+        let found = found(&mut filled);
+        drop(filled);
+        // Nothing is locked any more: an observer may ask the engine.
+        for events in gaps {
+            self.shared.observe(Fact::Gap { session: self.cell.id, events });
+        }
+        found
     }
 
     /// One frame has been taken.

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::bucket::Bucket;
 use super::connection::Connection;
-use super::lane::{Bucket, PolicyQueue};
+use super::lane::PolicyQueue;
 use super::reply::Answered;
 use super::subscription::Subscription;
 use crate::wire::FrameKind;
@@ -46,6 +47,10 @@ pub(crate) struct SessionState {
     pub(crate) asking: PolicyQueue,
     pub(crate) sends: Bucket,
     pub(crate) commands: Bucket,
+    /// Rooms named that are not there.
+    pub(crate) misses: Bucket,
+    /// Commands refused, whatever for.
+    pub(crate) refusals: Bucket,
     /// Since when it has no connection.
     pub(crate) detached: Mono,
 }
@@ -188,6 +193,8 @@ impl SessionCell {
                 asking: PolicyQueue::default(),
                 sends: Bucket::full(limits.send_burst, now),
                 commands: Bucket::full(limits.command_burst, now),
+                misses: Bucket::full(limits.miss_burst, now),
+                refusals: Bucket::full(limits.refusal_burst, now),
                 detached: now,
             }),
         }

@@ -9,7 +9,7 @@ use super::server_frame::{
     FrameKind, MemberEntry, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
 };
 use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded};
-use crate::words::{CloseReason, CommandId, Epoch, MemberId, Reject, RoomCode, Seq, SessionId, Wall};
+use crate::words::{CloseReason, CommandId, Epoch, MemberId, Position, Reject, RoomCode, Seq, SessionId, Wall};
 
 /// Writes the frame of a record that members are told; nothing for one that they are not.
 pub(crate) fn encode_event(room: &RoomCode, record: &Recorded, out: &mut Vec<u8>) -> Option<FrameKind> {
@@ -277,12 +277,16 @@ pub(crate) fn room_closed(room: &RoomCode, epoch: Epoch, cause: CloseCause) -> B
     to_bytes(&ServerFrame::RoomClosed { room: room.as_str().to_owned(), epoch, reason: reason.to_owned() })
 }
 
-pub(crate) fn closing(reason: CloseReason, reconnect_after: Option<Duration>) -> Bytes {
-    to_bytes(&ServerFrame::Closing {
-        code: reason.code(),
-        reason: reason.as_str().to_owned(),
-        reconnect_after_ms: reconnect_after.map(millis),
-    })
+pub(crate) fn closing<'a>(
+    reason: CloseReason,
+    reconnect_after: Option<Duration>,
+    positions: impl Iterator<Item = (&'a RoomCode, Position)>,
+) -> Bytes {
+    let mut frame = ServerFrame::closing(reason, reconnect_after);
+    if let ServerFrame::Closing { positions: told, .. } = &mut frame {
+        told.extend(positions.map(|(room, position)| (room.as_str().to_owned(), position.to_string())));
+    }
+    to_bytes(&frame)
 }
 
 fn millis(wait: Duration) -> u64 {

@@ -1,9 +1,12 @@
 //! What a client reads: every server frame, typed. The server writes the same shapes straight to bytes.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::messages::{Notices, Role};
-use crate::words::{Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
+use crate::words::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
 
 /// Which frame it is: its `type`, and the event name of transports that have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -198,7 +201,19 @@ pub enum ServerFrame {
         reason: String,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reconnect_after_ms: Option<u64>,
+        /// As a `hello` takes them.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+        positions: BTreeMap<String, String>,
     },
+}
+
+impl ServerFrame {
+    /// The last frame of a connection, where no session stands behind it that has positions.
+    pub fn closing(reason: CloseReason, reconnect_after: Option<Duration>) -> Self {
+        let reconnect_after_ms = reconnect_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        let reason_name = reason.as_str().to_owned();
+        Self::Closing { code: reason.code(), reason: reason_name, reconnect_after_ms, positions: BTreeMap::new() }
+    }
 }
 
 /// The answer to a join: the room as the joiner first sees it.

@@ -116,12 +116,23 @@ pub struct SessionLimits {
     pub command_burst: u32,
     /// Other commands per second in the long run. 20; 0 means no bound.
     pub command_per_second: u32,
+    /// Rooms that may be named without being there, at once after a pause. 32: as many as a session may be in.
+    pub miss_burst: u32,
+    /// Rooms per second that may be named without being there, in the long run. 1; 0 means no bound. Of 26^8 codes a guesser
+    /// finds none.
+    pub misses_per_second: u32,
+    /// Commands that may be refused, whatever for, at once after a pause. 256: eight times as many as are in flight.
+    pub refusal_burst: u32,
+    /// Refused commands per second in the long run; past it the connection ends as `flooding`. 20; 0 means no bound.
+    pub refusals_per_second: u32,
     /// How long a session without a connection is kept. 24 h: a laptop closed overnight.
     pub retention: Duration,
     /// At most one gap in this time. 1 s: a reader that cannot follow is told seldom and far, not often and little.
     pub gap_interval: Duration,
     /// How long a connection may accept nothing while something is due. 30 s.
     pub stall_timeout: Duration,
+    /// How long a drain lets a connection take what is due before it is told to go. 2 s: the answers to what it asked.
+    pub flush_timeout: Duration,
 }
 
 impl Default for SessionLimits {
@@ -136,9 +147,14 @@ impl Default for SessionLimits {
             send_per_second: 5,
             command_burst: 64,
             command_per_second: 20,
+            miss_burst: 32,
+            misses_per_second: 1,
+            refusal_burst: 256,
+            refusals_per_second: 20,
             retention: Duration::from_secs(24 * 60 * 60),
             gap_interval: Duration::from_secs(1),
             stall_timeout: Duration::from_secs(30),
+            flush_timeout: Duration::from_secs(2),
         }
     }
 }
@@ -152,10 +168,26 @@ pub struct EngineLimits {
     pub sessions_max: usize,
     /// Sessions kept without a connection. 100,000; the longest gone is forgotten first.
     pub sessions_detached_max: usize,
+    /// Sessions with a connection from one address at once; 0 means no bound. 0: an office or a proxy is one address.
+    pub sessions_per_address_max: usize,
+    /// As [`SessionLimits::miss_burst`], for all sessions of one address. 256: an office that comes back after a restart.
+    pub address_miss_burst: u32,
+    /// As [`SessionLimits::misses_per_second`], for all sessions of one address. 8; 0 means no bound.
+    pub address_misses_per_second: u32,
+    /// Addresses remembered for what they owe. 100,000; past it those are forgotten that nobody is connected from.
+    pub addresses_max: usize,
 }
 
 impl Default for EngineLimits {
     fn default() -> Self {
-        Self { rooms_max: 1_000_000, sessions_max: 1_000_000, sessions_detached_max: 100_000 }
+        Self {
+            rooms_max: 1_000_000,
+            sessions_max: 1_000_000,
+            sessions_detached_max: 100_000,
+            sessions_per_address_max: 0,
+            address_miss_burst: 256,
+            address_misses_per_second: 8,
+            addresses_max: 100_000,
+        }
     }
 }

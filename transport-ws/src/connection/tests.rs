@@ -60,7 +60,7 @@ impl Peer {
     /// Hears the last frame and the close frame, answers it, and sees the socket end. Returns the code and its advice.
     async fn hear_end(&mut self) -> (u16, Option<u64>) {
         let (code, reason, reconnect_after) = loop {
-            if let ServerFrame::Closing { code, reason, reconnect_after_ms } = self.hear().await {
+            if let ServerFrame::Closing { code, reason, reconnect_after_ms, .. } = self.hear().await {
                 break (code, reason, reconnect_after_ms);
             }
         };

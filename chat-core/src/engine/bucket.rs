@@ -1,0 +1,109 @@
+//! Token buckets: how often something may be done.
+
+use std::time::Duration;
+
+use crate::words::Mono;
+
+/// A token bucket: so many at once after a pause, so many per second in the long run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    /// Thousandths of a token; below 0 where something was done that could not be refused.
+    level: i64,
+    filled: Mono,
+}
+
+const TOKEN: i64 = 1_000;
+
+impl Bucket {
+    pub(crate) fn full(burst: u32, now: Mono) -> Self {
+        Self { level: i64::from(burst) * TOKEN, filled: now }
+    }
+
+    /// Takes one token.
+    ///
+    /// # Errors
+    /// How long until there is one.
+    pub(crate) fn take(&mut self, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
+        self.look(now, burst, per_second)?;
+        if per_second != 0 {
+            self.level -= TOKEN;
+        }
+        Ok(())
+    }
+
+    /// Whether there is a token. A rate of 0 is no bound.
+    ///
+    /// # Errors
+    /// How long until there is one.
+    pub(crate) fn look(&mut self, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
+        if per_second == 0 {
+            return Ok(());
+        }
+        // A token per second is a thousandth of a token per millisecond: no rounding, however often this is called.
+        let earned = (now.since(self.filled).as_millis() as i64).saturating_mul(i64::from(per_second));
+        self.filled = now;
+        self.level = self.level.saturating_add(earned).min(i64::from(burst.max(1)) * TOKEN);
+        if self.level < TOKEN {
+            let missing = (TOKEN - self.level).unsigned_abs();
+            return Err(Duration::from_millis(missing.div_ceil(u64::from(per_second))));
+        }
+        Ok(())
+    }
+
+    /// Puts one token back: it was taken for nothing.
+    pub(crate) fn put_back(&mut self) {
+        self.level += TOKEN;
+    }
+
+    /// Takes a token that may not be there, for something that is known only once it is done.
+    pub(crate) fn owe(&mut self) {
+        self.level = self.level.saturating_sub(TOKEN);
+    }
+
+    /// Whether nothing has been taken for so long that it is as good as new.
+    pub(crate) fn is_full(&mut self, now: Mono, burst: u32, per_second: u32) -> bool {
+        self.look(now, burst, per_second).is_ok() && (per_second == 0 || self.level >= i64::from(burst.max(1)) * TOKEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_a_burst_and_then_its_rate() {
+        let mut bucket = Bucket::full(2, Mono(0));
+        assert_eq!(bucket.take(Mono(0), 2, 5), Ok(()));
+        assert_eq!(bucket.take(Mono(0), 2, 5), Ok(()));
+        assert_eq!(bucket.take(Mono(0), 2, 5), Err(Duration::from_millis(200)));
+        assert_eq!(bucket.take(Mono(199), 2, 5), Err(Duration::from_millis(1)));
+        assert_eq!(bucket.take(Mono(200), 2, 5), Ok(()));
+        assert_eq!(bucket.take(Mono(10_000), 2, 5), Ok(()));
+        assert_eq!(bucket.take(Mono(10_000), 2, 5), Ok(()));
+        assert!(bucket.take(Mono(10_000), 2, 5).is_err(), "a long pause earns no more than a burst");
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_no_bound() {
+        let mut bucket = Bucket::full(1, Mono(0));
+        assert!((0..1_000).all(|_| bucket.take(Mono(0), 1, 0).is_ok()));
+    }
+
+    #[test]
+    fn what_is_owed_is_earned_first() {
+        let mut bucket = Bucket::full(2, Mono(0));
+        (0..5).for_each(|_| bucket.owe());
+        assert_eq!(bucket.look(Mono(0), 2, 1), Err(Duration::from_secs(4)));
+        assert!(!bucket.is_full(Mono(4_999), 2, 1));
+        assert_eq!(bucket.look(Mono(4_999), 2, 1), Ok(()));
+        assert!(bucket.is_full(Mono(5_000), 2, 1));
+    }
+
+    #[test]
+    fn a_token_put_back_can_be_taken_again() {
+        let mut bucket = Bucket::full(1, Mono(0));
+        assert_eq!(bucket.take(Mono(0), 1, 1), Ok(()));
+        bucket.put_back();
+        assert_eq!(bucket.take(Mono(0), 1, 1), Ok(()));
+    }
+}
