@@ -332,7 +332,10 @@ async fn one_address_has_so_many_connections_and_no_more() {
     let again = Client::with_request(&engine, from("192.0.2.1"), resume(&ann.token(), &[])).await;
     assert_eq!(again.told().await, ["welcome back"], "a takeover needs no place of its own");
     drop(ann);
-    assert!(engine.connect(from("192.0.2.1"), Hello::default()).await.is_err(), "the one taken over has no place to free");
+    assert!(
+        engine.connect(from("192.0.2.1"), Hello::default()).await.is_err(),
+        "the one taken over has no place to free"
+    );
     drop(bob);
     assert!(engine.connect(from("192.0.2.1"), Hello::default()).await.is_ok());
 }

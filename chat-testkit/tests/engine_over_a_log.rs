@@ -293,3 +293,20 @@ async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() 
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
     assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_log_shows_what_memory_gave_back() {
+    let mut limits = chat_core::Limits::default();
+    limits.engine.backlog_bytes_max = 16 << 10;
+    limits.session.send_per_second = 0;
+    let engine = Engine::builder().limits(limits).log(log() as _).build();
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    for number in 0..300 {
+        say(&ann, &"x".repeat(100), &format!("k{number}")).await.expect("logged");
+    }
+    assert!(engine.stats().backlog_bytes <= 16 << 10);
+    let page = Command::History { room: code(), before: None, limit: Some(200) };
+    let Ok(ServerFrame::History { messages, more, .. }) = ann.call(page).await else { panic!("a history is answered") };
+    assert_eq!((messages.len(), more), (200, true));
+}

@@ -9,12 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
+use super::budget::Budget;
 use super::wake::Head;
 use crate::wire::{FrameKind, tombstone};
 use crate::words::{RoomLimits, Seq};
 
 /// Below this, new events are added to the last segment instead of starting one: an idle room holds few allocations.
 const MERGE_BYTES: usize = 8 << 10;
+/// What a segment takes beside its events and their places, about.
+const SEGMENT_BYTES: usize = 96;
 
 /// A run of events with consecutive numbers.
 #[derive(Clone, Debug)]
@@ -83,6 +86,18 @@ impl Segment {
         (end + 1 - start, (self.slots[end].end - before) as usize)
     }
 
+    /// The events from this one on, which is in it.
+    fn from(&self, first: u64) -> Self {
+        let mut fresh = Self::new(Seq(first));
+        for (_, kind, json) in self.events(Seq(first - 1), Seq(self.last())) {
+            fresh.json.extend_from_slice(json);
+            fresh.close_event(kind);
+        }
+        fresh.json.shrink_to_fit();
+        fresh.slots.shrink_to_fit();
+        fresh
+    }
+
     fn replace(&mut self, seq: u64, json: &[u8]) {
         let mut fresh = Segment::new(Seq(self.first));
         for (at, kind, old) in self.events(Seq(self.first - 1), Seq(self.last())) {
@@ -108,18 +123,61 @@ struct Ring {
     events: usize,
 }
 
+impl Ring {
+    /// What it holds in memory, about.
+    fn weight(&self) -> usize {
+        self.bytes + self.events * size_of::<Slot>() + self.segments.len() * SEGMENT_BYTES
+    }
+
+    fn pop(&mut self) {
+        let oldest = self.segments.pop_front().expect("there is one to go");
+        self.bytes -= oldest.json.len();
+        self.events -= oldest.slots.len();
+    }
+
+    /// Lets the oldest events go until no more than this is held, or one event.
+    fn shrink(&mut self, weight_max: usize) {
+        while self.segments.len() > 1 && self.weight() > weight_max {
+            self.pop();
+        }
+        if self.weight() <= weight_max {
+            return;
+        }
+        let Some(last) = self.segments.front_mut() else { return };
+        let room = weight_max.saturating_sub(SEGMENT_BYTES);
+        let mut kept = 0;
+        let fits = |&seq: &u64| {
+            kept += last.get(seq).map_or(0, |(_, json)| json.len()) + size_of::<Slot>();
+            kept <= room
+        };
+        let first = (last.first..=last.last()).rev().take_while(fits).last().unwrap_or(last.last());
+        *last = Arc::new(last.from(first));
+        (self.bytes, self.events) = (last.json.len(), last.slots.len());
+    }
+}
+
 /// The backlog of one life of a room.
 pub(crate) struct Backlog {
     head: Head,
     ring: Mutex<Ring>,
     bytes_max: usize,
     events_max: usize,
+    budget: Arc<Budget>,
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        let held = self.lock().weight();
+        self.budget.leave(held);
+    }
 }
 
 impl Backlog {
     /// An empty backlog whose next event is `head + 1`.
-    pub(crate) fn new(head: Seq, limits: &RoomLimits) -> Self {
+    pub(crate) fn new(head: Seq, limits: &RoomLimits, budget: Arc<Budget>) -> Self {
+        budget.enter();
         Self {
+            budget,
             head: Head::new(head.0),
             ring: Mutex::new(Ring { segments: VecDeque::new(), bytes: 0, events: 0 }),
             bytes_max: limits.backlog_bytes_max,
@@ -148,6 +206,7 @@ impl Backlog {
         debug_assert_eq!(segment.first, self.head.seq() + 1, "events are published in order");
         {
             let mut ring = self.lock();
+            let before = ring.weight();
             ring.bytes += segment.json.len();
             ring.events += segment.slots.len();
             let merged = ring.segments.back_mut().and_then(Arc::get_mut).is_some_and(|open| {
@@ -165,12 +224,31 @@ impl Backlog {
                 ring.segments.push_back(Arc::new(segment));
             }
             while ring.segments.len() > 1 && (ring.bytes > self.bytes_max || ring.events > self.events_max) {
-                let oldest = ring.segments.pop_front().expect("there is more than one");
-                ring.bytes -= oldest.json.len();
-                ring.events -= oldest.slots.len();
+                ring.pop();
+            }
+            self.budget.change(before, ring.weight());
+            if self.budget.is_passed() {
+                // Whoever goes on growing gives at once; the others are asked.
+                self.shrink(&mut ring, self.budget.level());
             }
         }
         self.head.publish(last);
+    }
+
+    /// Lets the oldest events go until no more than `weight_max` bytes are held, or one event.
+    pub(crate) fn evict(&self, weight_max: usize) {
+        self.shrink(&mut self.lock(), weight_max);
+    }
+
+    /// What it holds in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        self.lock().weight()
+    }
+
+    fn shrink(&self, ring: &mut Ring, weight_max: usize) {
+        let before = ring.weight();
+        ring.shrink(weight_max);
+        self.budget.change(before, ring.weight());
     }
 
     /// Handles of the segments that hold the events after `after`, about `bytes` of them and at least one event.
@@ -219,6 +297,7 @@ impl Backlog {
     pub(crate) fn redact(&self, seq: Seq) {
         let mut guard = self.lock();
         let ring = &mut *guard;
+        let before = ring.weight();
         let index = ring.segments.partition_point(|segment| segment.last() < seq.0);
         let Some(segment) = ring.segments.get_mut(index) else { return };
         let Some(bare) = segment.get(seq.0).and_then(|(_, json)| tombstone(json)) else { return };
@@ -226,6 +305,7 @@ impl Backlog {
         fresh.replace(seq.0, &bare);
         ring.bytes = ring.bytes - segment.json.len() + fresh.json.len();
         *segment = Arc::new(fresh);
+        self.budget.change(before, ring.weight());
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -247,7 +327,7 @@ mod tests {
     fn backlog(events_max: usize, bytes_max: usize) -> Backlog {
         let limits =
             RoomLimits { backlog_events_max: events_max, backlog_bytes_max: bytes_max, ..RoomLimits::default() };
-        Backlog::new(Seq(0), &limits)
+        Backlog::new(Seq(0), &limits, Budget::new(usize::MAX))
     }
 
     fn publish(backlog: &Backlog, events: &[&str]) {
@@ -314,6 +394,25 @@ mod tests {
         publish(&backlog, &["small"]);
         publish(&backlog, &["much too large"]);
         assert_eq!(read_all(&backlog, 1), Some(vec!["much too large".into()]));
+    }
+
+    #[test]
+    fn what_is_over_its_share_goes_oldest_first_and_one_event_stays() {
+        let budget = Budget::new(usize::MAX);
+        let backlog = Backlog::new(Seq(0), &RoomLimits::default(), Arc::clone(&budget));
+        for event in ["one", "two", "three", "four"] {
+            publish(&backlog, &[event]);
+        }
+        assert_eq!(budget.held(), backlog.weight());
+        backlog.evict(SEGMENT_BYTES + 2 * (size_of::<Slot>() + 5));
+        assert_eq!(backlog.oldest(), Seq(3));
+        assert_eq!(read_all(&backlog, 2), Some(vec!["three".into(), "four".into()]));
+        backlog.evict(0);
+        assert_eq!((backlog.oldest(), budget.held()), (Seq(4), SEGMENT_BYTES + size_of::<Slot>() + 4));
+        publish(&backlog, &["five"]);
+        assert_eq!(read_all(&backlog, 3), Some(vec!["four".into(), "five".into()]));
+        drop(backlog);
+        assert_eq!(budget.held(), 0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use rand::RngExt;
 use tokio::sync::Notify;
 
 use super::addresses::Addresses;
+use super::budget::Budget;
 use super::engine::{Engine, Shared};
 use super::registry::Registry;
 use super::sessions::Sessions;
@@ -73,7 +74,6 @@ impl EngineBuilder {
         let secret = self.secret.unwrap_or_else(|| rand::rng().random());
         let shared = Arc::new(Shared {
             room_limits: Arc::new(self.limits.room.clone()),
-            limits: self.limits,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             log: self.log,
             policy: self.policy,
@@ -83,6 +83,7 @@ impl EngineBuilder {
             signer: Signer::new(&secret),
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),
+            budget: Budget::new(self.limits.engine.backlog_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),
@@ -91,6 +92,7 @@ impl EngineBuilder {
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
             rejects: AtomicU64::new(0),
+            limits: self.limits,
         });
         tokio::spawn(timers::run(Arc::downgrade(&shared), timers));
         Engine { shared }

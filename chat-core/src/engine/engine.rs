@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::addresses::Addresses;
+use super::budget::Budget;
 use super::builder::EngineBuilder;
 use super::connection::Connection;
 use super::lane::Lane;
@@ -66,6 +67,8 @@ pub struct Stats {
     pub sessions: usize,
     /// Sessions kept without a connection.
     pub sessions_detached: usize,
+    /// Bytes that the backlogs of all rooms hold, about.
+    pub backlog_bytes: usize,
     /// Gaps told.
     pub gaps: u64,
     /// Gaps told to a reader that had always taken what was due: stays 0.
@@ -87,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) signer: Signer,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) addresses: Addresses,
+    pub(crate) budget: Arc<Budget>,
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
     /// locked before sessions.
     pub(crate) connected: AtomicUsize,
@@ -181,6 +185,7 @@ impl Engine {
             rooms: shared.registry.len(),
             sessions,
             sessions_detached: all.saturating_sub(sessions),
+            backlog_bytes: shared.budget.held(),
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),

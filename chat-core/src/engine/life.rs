@@ -1,11 +1,12 @@
 //! One life of a room as its readers see it: the backlog, the passing signals, and how it ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
 use super::backlog::Backlog;
+use super::budget::Budget;
 use crate::messages::CloseCause;
 use crate::wire::FrameKind;
 use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
@@ -21,11 +22,11 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    pub(crate) fn new(code: RoomCode, epoch: Epoch, head: Seq, limits: &RoomLimits) -> Self {
+    pub(crate) fn new(code: RoomCode, epoch: Epoch, head: Seq, limits: &RoomLimits, budget: &Arc<Budget>) -> Self {
         Self {
             code,
             epoch,
-            backlog: Backlog::new(head, limits),
+            backlog: Backlog::new(head, limits, Arc::clone(budget)),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             snapshot: SnapshotSlot::default(),
             closed: OnceLock::new(),

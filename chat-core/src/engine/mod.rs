@@ -4,6 +4,7 @@ mod addresses;
 mod answer;
 mod backlog;
 mod bucket;
+mod budget;
 mod builder;
 mod catch_up;
 mod connection;

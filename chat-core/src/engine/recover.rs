@@ -101,7 +101,7 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
     state.room.note(now, Note::Recovered);
     let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
-    let life = Arc::new(Life::new(cell.code.clone(), epoch, Seq(first.0 - 1), &shared.limits.room));
+    let life = Arc::new(Life::new(cell.code.clone(), epoch, Seq(first.0 - 1), &shared.limits.room, &shared.budget));
     publish_records(&life, recent.iter());
     state.life = Some(life);
     state.tail = tail;

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::room_cell::{Letter, RoomCell};
+use super::room_cell::{Letter, RoomCell, Weight};
 use crate::words::RoomCode;
 
 /// Locks taken apart, so that commands of different rooms seldom meet.
@@ -75,6 +75,29 @@ impl Registry {
             shard.keys().cloned().collect::<Vec<_>>()
         };
         self.shards.iter().flat_map(shard).collect()
+    }
+
+    /// The rooms whose weight is like this.
+    pub(crate) async fn cells(&self, is_wanted: impl Fn(Weight) -> bool) -> Vec<Arc<RoomCell>> {
+        self.look(|cell| is_wanted(cell.weight()).then(|| Arc::clone(cell))).await
+    }
+
+    /// What the backlog of each room holds, in bytes.
+    pub(crate) async fn weights(&self) -> Vec<usize> {
+        self.look(|cell| Some(cell.weight().bytes)).await
+    }
+
+    /// Looks at all rooms, one shard at a time; others run in between.
+    async fn look<T>(&self, mut seen: impl FnMut(&Arc<RoomCell>) -> Option<T>) -> Vec<T> {
+        let mut found = Vec::new();
+        for lock in &self.shards {
+            {
+                let shard = lock.read().unwrap_or_else(PoisonError::into_inner);
+                found.extend(shard.values().filter_map(&mut seen));
+            }
+            tokio::task::yield_now().await;
+        }
+        found
     }
 
     fn read(&self, code: &RoomCode) -> RwLockReadGuard<'_, Shard> {

@@ -3,10 +3,12 @@
 //! An idle room is data, not a task. The push that finds it idle starts the task; the task ends when the inbox is empty.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::budget::Eviction;
 use super::connection::Connection;
 use super::reply::ReplyTo;
 use super::room_task::RoomState;
@@ -27,6 +29,8 @@ pub(crate) enum Letter {
     Detach { session: SessionId, generation: Generation },
     /// A reader fell behind and needs to be shown the room afresh.
     Snapshot,
+    /// All backlogs together hold too much.
+    Evict(Eviction),
     /// A deadline has come.
     Tick,
 }
@@ -122,7 +126,7 @@ impl Letter {
                 // The embedder may have stopped waiting.
                 let _ = answer.send(Err(reject));
             }
-            Self::Detach { .. } | Self::Snapshot | Self::Tick => {}
+            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => {}
         }
     }
 
@@ -130,7 +134,7 @@ impl Letter {
     pub(crate) fn is_asked(&self) -> bool {
         match self {
             Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } => true,
-            Self::Detach { .. } | Self::Snapshot | Self::Tick => false,
+            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => false,
         }
     }
 
@@ -140,7 +144,7 @@ impl Letter {
         match self {
             Self::Command { .. } | Self::Host { .. } => true,
             Self::Enter { entrance, .. } => !matches!(entrance, Entrance::Resume(_)),
-            Self::Detach { .. } | Self::Snapshot | Self::Tick => false,
+            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => false,
         }
     }
 }
@@ -150,6 +154,17 @@ pub(crate) struct RoomCell {
     pub(crate) code: RoomCode,
     inbox: Mutex<Inbox>,
     state: Mutex<Option<Box<RoomState>>>,
+    /// See [`Weight`]; the lowest bit says whether it lingers.
+    weight: AtomicUsize,
+}
+
+/// What is known of a room from outside: as of its last batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// What its backlog holds in memory, in bytes, to the next even number.
+    pub(crate) bytes: usize,
+    /// It has no members.
+    pub(crate) is_lingering: bool,
 }
 
 #[derive(Default)]
@@ -177,7 +192,16 @@ pub(crate) enum Pushed {
 
 impl RoomCell {
     pub(crate) fn new(code: RoomCode) -> Self {
-        Self { code, inbox: Mutex::default(), state: Mutex::new(None) }
+        Self { code, inbox: Mutex::default(), state: Mutex::new(None), weight: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn weigh(&self, bytes: usize, is_lingering: bool) {
+        self.weight.store(bytes & !1 | usize::from(is_lingering), Ordering::Relaxed);
+    }
+
+    pub(crate) fn weight(&self) -> Weight {
+        let weight = self.weight.load(Ordering::Relaxed);
+        Weight { bytes: weight & !1, is_lingering: weight & 1 == 1 }
     }
 
     pub(crate) fn push(&self, letter: Letter, inbox_max: usize) -> Pushed {

@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 
 use super::answer;
 use super::backlog::Segment;
+use super::budget::{self, Eviction};
 use super::connection::Connection;
 use super::engine::Shared;
 use super::life::{Life, PRESENCE, RoomSnapshot, TYPING};
@@ -149,6 +150,7 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
                 state.tail = Tail::default();
             }
             state.after_batch(shared, cell);
+            budget::keep(shared);
             // Let the readers run before the next round: an eighth of the backlog is all they can be behind by then.
             tokio::task::yield_now().await;
         }
@@ -243,6 +245,10 @@ impl RoomState {
             }
             // Looked at after the batch.
             Letter::Snapshot => return,
+            Letter::Evict(eviction) => {
+                self.evict(*eviction);
+                return;
+            }
             Letter::Tick => {
                 if self.armed.is_some_and(|at| at <= now.mono) {
                     self.armed = None;
@@ -251,6 +257,15 @@ impl RoomState {
             }
         };
         round.verdicts.push((letter, verdict));
+    }
+
+    fn evict(&self, eviction: Eviction) {
+        let Some(life) = &self.life else { return };
+        match eviction {
+            Eviction::Lingering if self.room.members_total() > 0 => {}
+            Eviction::Lingering => life.backlog.evict(0),
+            Eviction::Above(share) => life.backlog.evict(share),
+        }
     }
 
     fn decide(
@@ -280,7 +295,8 @@ impl RoomState {
                 // What members of an earlier life were told says nothing to those of this one.
                 (self.snapshot_made, self.presence_told) = (None, None);
                 self.typing_told.clear();
-                self.life = Some(Arc::new(Life::new(cell.code.clone(), *epoch, Seq(0), &shared.limits.room)));
+                self.life =
+                    Some(Arc::new(Life::new(cell.code.clone(), *epoch, Seq(0), &shared.limits.room, &shared.budget)));
             }
             Event::Left { .. } => {
                 let member = record.by.expect("a leave has a member");
@@ -362,6 +378,7 @@ impl RoomState {
     /// What is owed once a batch is out: signals, snapshots for those behind, the next tick.
     fn after_batch(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
         let Some(life) = self.life.clone() else { return };
+        cell.weigh(life.backlog.weight(), self.room.members_total() == 0);
         let now = shared.clock.now().mono;
         let mut wake = false;
         let mut soonest = self.room.next_deadline();

@@ -174,6 +174,9 @@ pub struct EngineLimits {
     pub address_miss_burst: u32,
     /// As [`SessionLimits::misses_per_second`], for all sessions of one address. 8; 0 means no bound.
     pub address_misses_per_second: u32,
+    /// Bytes of all backlogs together. 1 GiB. From seven eighths of it rooms without members give all but their last event, and
+    /// where that is not enough, the largest backlogs are cut to one level. Messages that a log holds can still be paged.
+    pub backlog_bytes_max: usize,
     /// Addresses remembered for what they owe. 100,000; past it those are forgotten that nobody is connected from.
     pub addresses_max: usize,
 }
@@ -187,6 +190,7 @@ impl Default for EngineLimits {
             sessions_per_address_max: 0,
             address_miss_burst: 256,
             address_misses_per_second: 8,
+            backlog_bytes_max: 1 << 30,
             addresses_max: 100_000,
         }
     }
