@@ -58,5 +58,5 @@ pub use wire::{BadFrame, ClientFrame, FrameKind, Hello, Request, Resume, ServerF
 pub use words::{
     Body, CloseReason, Color, CommandId, EngineLimits, Epoch, Generation, Identity, Key, Limits, MemberId, Mono, Nick,
     NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits, Scope, Seq, SessionId, SessionLimits,
-    Topic, Wall,
+    Topic, Wall, ZeroLimit,
 };

@@ -134,3 +134,10 @@ async fn an_observer_may_ask_the_engine_whatever_it_sees() {
     pass(secs(31)).await;
     assert!(curious.asked.load(std::sync::atomic::Ordering::Relaxed) > 25);
 }
+
+#[test]
+fn what_is_printed_for_a_log_holds_no_secret() {
+    let request = format!("{:?}", shown("hunter2"));
+    let hello = format!("{:?}", resume("hunter2", &[]));
+    assert!(!request.contains("hunter2") && !hello.contains("hunter2"), "{request} {hello}");
+}

@@ -254,3 +254,18 @@ async fn who_joins_a_room_that_tells_again_is_not_shown_old_counts() {
     let dan = Client::in_room(&engine, "LUNCH", "Dan").await;
     assert_eq!(dan.told().await, Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_is_not_told_that_nobody_is_typing() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let typing = |state| Command::Typing { room: code("LUNCH"), state };
+    ann.submit(typing(TypingState::On));
+    ann.told().await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    assert_eq!(bob.told().await, ["typing [1]"]);
+    ann.submit(typing(TypingState::Off));
+    assert_eq!(bob.told().await, ["typing []"]);
+    let cid = Client::in_room(&engine, "LUNCH", "Cid").await;
+    assert_eq!(cid.told().await, [""; 0]);
+}

@@ -68,8 +68,9 @@ impl EngineBuilder {
     /// Builds it.
     ///
     /// # Panics
-    /// Outside a tokio runtime: the engine's timer runs there.
+    /// Outside a tokio runtime: the engine's timer runs there. With limits that [`Limits::check`] does not pass.
     pub fn build(self) -> Engine {
+        self.limits.check().unwrap_or_else(|zero| panic!("{zero}"));
         let timers = Arc::new(Timers::default());
         let secret = self.secret.unwrap_or_else(|| rand::rng().random());
         let shared = Arc::new(Shared {

@@ -38,6 +38,8 @@ impl Life {
 pub(crate) struct SignalSlot {
     pub(crate) kind: FrameKind,
     version: AtomicU32,
+    /// There is nothing to say to who has heard nothing.
+    at_rest: AtomicBool,
     json: Mutex<Bytes>,
 }
 
@@ -48,18 +50,26 @@ pub(crate) const PRESENCE: usize = 1;
 
 impl SignalSlot {
     fn new(kind: FrameKind) -> Self {
-        Self { kind, version: AtomicU32::new(0), json: Mutex::new(Bytes::new()) }
+        Self { kind, version: AtomicU32::new(0), at_rest: AtomicBool::new(true), json: Mutex::new(Bytes::new()) }
     }
 
-    /// Replaces the signal. Only the room's task calls this.
-    pub(crate) fn set(&self, json: Bytes) {
+    /// Replaces the signal. `at_rest` where it only takes back what was said before. Only the room's task calls this.
+    pub(crate) fn set(&self, json: Bytes, at_rest: bool) {
+        self.at_rest.store(at_rest, Ordering::Release);
         *self.json.lock().unwrap_or_else(PoisonError::into_inner) = json;
         self.version.fetch_add(1, Ordering::Release);
     }
 
     /// Takes the signal back: it is not true any more, and there is nothing to say instead.
     pub(crate) fn withdraw(&self) {
-        self.set(Bytes::new());
+        self.set(Bytes::new(), true);
+    }
+
+    /// The version that somebody who comes in now may be taken to have heard.
+    pub(crate) fn heard_by_newcomer(&self) -> u32 {
+        // The version first: one that is set in between is another, and is told.
+        let version = self.version();
+        if self.at_rest.load(Ordering::Acquire) { version } else { 0 }
     }
 
     /// 0 before the first signal, another number for each.

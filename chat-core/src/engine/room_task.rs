@@ -386,7 +386,7 @@ impl RoomState {
 
         let typing = self.room.typing();
         if typing != self.typing_told {
-            life.signals[TYPING].set(wire::typing(&cell.code, typing.clone()));
+            life.signals[TYPING].set(wire::typing(&cell.code, typing.clone()), typing.is_empty());
             self.typing_told = typing;
             wake = true;
         }
@@ -402,7 +402,7 @@ impl RoomState {
                     at_latest(told.after(shared.limits.room.presence_interval));
                 }
                 _ => {
-                    life.signals[PRESENCE].set(wire::presence(&cell.code, counts.0, counts.1));
+                    life.signals[PRESENCE].set(wire::presence(&cell.code, counts.0, counts.1), false);
                     self.presence_told = Some((now, counts.0, counts.1));
                     wake = true;
                 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::bucket::Bucket;
 use super::connection::Connection;
 use super::lane::PolicyQueue;
+use super::life::{PRESENCE, TYPING};
 use super::reply::Answered;
 use super::subscription::Subscription;
 use crate::wire::FrameKind;
@@ -254,6 +255,11 @@ impl SessionState {
             |stay: &&LeftOff| stay.code == life.code && stay.position.epoch == life.epoch && stay.member == member;
         let began = self.left_off.iter().find(is_same).map_or(from, |stay| stay.began.min(from));
         self.left_off.retain(|stay| stay.code != life.code);
+        // Who is shown the room afresh has heard of no signal; who goes on may have.
+        let seen = match opening {
+            Some(_) => [TYPING, PRESENCE].map(|kind| life.signals[kind].heard_by_newcomer()),
+            None => [0; 2],
+        };
         self.rooms.push(RoomSlot {
             key,
             subscription,
@@ -262,7 +268,7 @@ impl SessionState {
             ahead: from,
             opening,
             opening_ahead: false,
-            seen: [0; 2],
+            seen,
             last_gap: None,
             gap_wait: None,
             closed_told: false,

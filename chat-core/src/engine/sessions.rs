@@ -46,6 +46,7 @@ impl Shared {
                 }
             },
         };
+        let asked_back = hello.resume.is_some();
         let resume = hello.resume.unwrap_or_default();
         if let Some(id) = self.signer.verify_resume(&resume.token)
             && let Some((cell, connection, known)) = self.resume(id, &identity, &request)?
@@ -56,7 +57,7 @@ impl Shared {
             return Ok(session);
         }
         let session = self.start(&request, identity)?;
-        if !resume.token.is_empty() {
+        if asked_back {
             let reject = Reject::new(RejectCode::BadToken, "the token is not of this server, or not of this client");
             self.count_reject(reject.code);
             let error = wire::error(hello.id, None, &reject);

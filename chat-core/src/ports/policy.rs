@@ -1,5 +1,6 @@
 //! The embedder's own rules: who may connect, and allow, deny or rewrite each command.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use crate::messages::Command;
 use crate::words::{Identity, Reject, SessionId};
 
 /// What is known of a client that wants to connect, or comes back.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct ConnectRequest {
     /// Which transport it came over: `ws`, `sse`, `socketio`, or an embedder's own.
     pub transport: &'static str,
@@ -16,6 +17,16 @@ pub struct ConnectRequest {
     pub address: Option<IpAddr>,
     /// What it showed to say who it is (a bearer token, a cookie), as the transport found it.
     pub credentials: Option<String>,
+}
+
+impl fmt::Debug for ConnectRequest {
+    /// Without the credentials: they are secret, and this may go to a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.credentials.is_some();
+        let mut request = f.debug_struct("ConnectRequest");
+        request.field("transport", &self.transport).field("address", &self.address);
+        request.field("shows_credentials", &shown).finish()
+    }
 }
 
 /// The policy's welcome.

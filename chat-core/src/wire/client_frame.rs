@@ -1,6 +1,7 @@
 //! From the bytes of one client frame to a hello or a command, or to a reject that names the field.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -39,12 +40,19 @@ pub struct Hello {
 }
 
 /// Which session to come back to, and what it has seen.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Resume {
     /// The session's token.
     pub token: String,
     /// The last event seen of each room; rooms without one are shown afresh.
     pub positions: Vec<(RoomCode, Position)>,
+}
+
+impl fmt::Debug for Resume {
+    /// Without the token: it is a secret, and this may go to a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resume").field("positions", &self.positions).finish_non_exhaustive()
+    }
 }
 
 /// A client frame that is none, with the number to answer it under.

@@ -1,5 +1,6 @@
 //! Every bound there is, with its default and its reason. Nothing in the workspace grows past one of these.
 
+use std::fmt;
 use std::time::Duration;
 
 /// All bounds of an engine, its rooms and its sessions.
@@ -11,6 +12,50 @@ pub struct Limits {
     pub session: SessionLimits,
     /// Bounds of the whole engine.
     pub engine: EngineLimits,
+}
+
+/// A bound that must not be 0: with it nothing would ever get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZeroLimit {
+    /// Which.
+    pub field: &'static str,
+}
+
+impl fmt::Display for ZeroLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the limit `{}` must not be 0", self.field)
+    }
+}
+
+impl std::error::Error for ZeroLimit {}
+
+impl Limits {
+    /// Looks whether an engine can work within these bounds.
+    ///
+    /// # Errors
+    /// The first bound that is 0 and must not be.
+    pub fn check(&self) -> Result<(), ZeroLimit> {
+        let Self { room, session, engine: _ } = self;
+        let at_least_one = [
+            ("room.members_max", room.members_max),
+            ("room.attachments_max", room.attachments_max),
+            ("room.message_chars_max", room.message_chars_max),
+            ("room.history_max", room.history_max),
+            ("room.members_page_max", room.members_page_max),
+            ("room.inbox_max", room.inbox_max),
+            ("room.batch_inputs_max", room.batch_inputs_max),
+            ("room.marks_max", room.marks_max),
+            ("session.rooms_max", session.rooms_max),
+            ("session.commands_in_flight_max", session.commands_in_flight_max),
+            ("session.frame_bytes_max", session.frame_bytes_max),
+            ("session.chunk_bytes_max", session.chunk_bytes_max),
+            ("session.room_quantum_bytes", session.room_quantum_bytes),
+        ];
+        match at_least_one.into_iter().find(|(_, bound)| *bound == 0) {
+            Some((field, _)) => Err(ZeroLimit { field }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Bounds and durations of one room.
@@ -193,5 +238,19 @@ impl Default for EngineLimits {
             backlog_bytes_max: 1 << 30,
             addresses_max: 100_000,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_that_lets_nothing_through_is_named() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let mut limits = Limits::default();
+        limits.room.batch_inputs_max = 0;
+        let zero = limits.check().expect_err("no room would ever decide anything");
+        assert_eq!(zero.to_string(), "the limit `room.batch_inputs_max` must not be 0");
     }
 }

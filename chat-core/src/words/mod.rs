@@ -11,7 +11,7 @@ mod time;
 
 pub use close::CloseReason;
 pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, SessionId};
-pub use limits::{EngineLimits, Limits, RoomLimits, SessionLimits};
+pub use limits::{EngineLimits, Limits, RoomLimits, SessionLimits, ZeroLimit};
 pub use position::{Offset, Position, Seq};
 pub use reject::{Reject, RejectCode};
 pub use text::{Body, Key, Nick, NickKey, RoomCode, Topic};
