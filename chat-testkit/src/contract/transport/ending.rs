@@ -20,6 +20,23 @@ pub async fn a_drained_server_tells_when_to_come_back<D: Door>() {
     assert_eq!(house.engine.stats().sessions, 0);
 }
 
+/// In the words of a `hello`: a client that kept no positions of its own goes on from these.
+pub async fn a_drained_server_tells_what_is_due_and_where_one_stands<D: Door>() {
+    let house = House::<D>::open().await;
+    let [ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    for number in 0..20 {
+        bob.say("LUNCH", &number.to_string()).await;
+    }
+    let position = ann.trail().at("LUNCH", 22).position("LUNCH");
+    let engine = house.engine.clone();
+    let draining = tokio::spawn(async move { engine.drain(Duration::from_secs(3)).await });
+    let bobs = bob.end();
+    let closing = ann.end().await;
+    assert_eq!(closing["positions"]["LUNCH"], position.as_str(), "{closing}");
+    bobs.await;
+    within(draining).await.expect("draining ends when all connections have");
+}
+
 /// Neither new ones nor those who come back.
 pub async fn a_drained_server_lets_nobody_in<D: Door>() {
     let house = House::<D>::open().await;

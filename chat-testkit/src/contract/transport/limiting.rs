@@ -135,6 +135,37 @@ pub async fn a_retry_costs_no_rate<D: Door>() {
     }
 }
 
+/// Else codes could be found by trying.
+pub async fn who_names_rooms_that_are_not_there_has_to_wait<D: Door>() {
+    let house = House::<D>::with(|limits| limits.session.miss_burst = 3).await;
+    let [_ann] = house.people("LUNCH", ["Ann"]).await;
+    let mut guesser = house.guest().await;
+    for room in ["GUESS-1", "GUESS-2", "GUESS-3"] {
+        assert_eq!(guesser.code(json!({"type": "join", "room": room, "nick": "Eve"})).await, "room_not_found");
+    }
+    let join = json!({"type": "join", "room": "LUNCH", "nick": "Eve"});
+    let refused = guesser.refused(join).await;
+    assert_eq!(refused["code"], "rate_limited", "there or not");
+    assert!((1..=1_000).contains(&number(&refused, "retry_after_ms")), "{refused}");
+}
+
+/// After so many refusals, whatever for.
+pub async fn who_floods_is_shown_out_and_told_not_to_come_back<D: Door>() {
+    let house = House::<D>::with(|limits| {
+        limits.session.refusal_burst = 20;
+        limits.session.refusals_per_second = 1;
+    })
+    .await;
+    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    for _ in 0..20 {
+        assert_eq!(ann.code(json!({"type": "send", "room": "NOWHERE", "text": "x"})).await, "room_not_found");
+    }
+    assert_eq!(ann.code(json!({"type": "send", "room": "NOWHERE", "text": "one too many"})).await, "busy");
+    let closing = ann.end().await;
+    assert_eq!((number(&closing, "code"), &closing["reason"]), (4504, &"flooding".into()));
+    bob.say("LUNCH", "nobody else was in the way").await;
+}
+
 /// Clients of tomorrow may say more.
 pub async fn unknown_fields_are_ignored<D: Door>() {
     let house = House::<D>::open().await;

@@ -203,7 +203,10 @@ macro_rules! transport_contract {
             what_the_backlog_has_lost_is_told_as_a_gap,
             a_slow_reader_delays_nobody_and_is_told_what_it_missed,
             a_drained_server_tells_when_to_come_back,
+            a_drained_server_tells_what_is_due_and_where_one_stands,
             a_drained_server_lets_nobody_in,
+            who_names_rooms_that_are_not_there_has_to_wait,
+            who_floods_is_shown_out_and_told_not_to_come_back,
         }
     };
     (@tests $door:ty; $($behaviour:ident),* $(,)?) => {$(
