@@ -5,6 +5,9 @@
 //! with upgrades, and tells handlers the peer's address as
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!
+//! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
+//! whether its page may connect ([`Origins`]), and its credentials ([`bearer`]).
+//!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
 //! use chat_serve::{ServeConfig, serve};
@@ -17,7 +20,10 @@
 //! ```
 
 mod accept;
+mod address;
+mod bearer;
 mod exchange;
+mod origins;
 mod socket;
 
 use std::pin::pin;
@@ -28,6 +34,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
+
+pub use address::ClientAddress;
+pub use bearer::bearer;
+pub use origins::Origins;
 
 /// Bounds of a serving loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
