@@ -24,6 +24,7 @@ mod address;
 mod bearer;
 mod exchange;
 mod origins;
+mod proxies;
 mod socket;
 
 use std::pin::pin;
@@ -38,6 +39,7 @@ use tokio::time::timeout;
 pub use address::ClientAddress;
 pub use bearer::bearer;
 pub use origins::Origins;
+pub use proxies::{BadNetwork, Network, TrustedProxies};
 
 /// Bounds of a serving loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
