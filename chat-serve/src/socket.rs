@@ -1,5 +1,6 @@
-//! An accepted socket: it keeps its place among the connections until it is dropped, whatever it has been upgraded to, and
-//! ends when its peer takes nothing for too long.
+//! An accepted socket: keeps its place among the connections until it is dropped, and ends when its peer takes nothing.
+//!
+//! Whatever it has been upgraded to: transports get this socket and not the stream in it.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
