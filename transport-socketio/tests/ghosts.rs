@@ -12,13 +12,14 @@ use tokio::time::timeout;
 use transport_socketio::SocketIoConfig;
 
 /// Long enough for anything that happens at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server that gives up soon on who takes nothing.
+/// A server that gives up soon on who takes nothing; and not because a ping is not answered.
 fn impatient() -> Server {
     let mut limits = limits();
     limits.session.stall_timeout = Duration::from_secs(1);
-    Server::start(Engine::builder().limits(limits).build(), SocketIoConfig::default())
+    let config = SocketIoConfig { ping_interval: 60 * PATIENCE, ..SocketIoConfig::default() };
+    Server::start(Engine::builder().limits(limits).build(), config)
 }
 
 async fn enter(server: &Server, command: &str, nick: &str) -> (Client<Ws>, Value) {
