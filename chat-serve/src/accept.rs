@@ -16,14 +16,18 @@ use super::socket::Socket;
 /// How long to wait when the process has no file descriptors left. 250 ms: trying at once again would only burn a core.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(250);
 
-pub(crate) async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, config: &ServeConfig) -> (Socket, SocketAddr) {
+pub(crate) async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    config: &ServeConfig,
+) -> (Socket<TcpStream>, SocketAddr) {
     let slot = Arc::clone(slots).acquire_owned().await.expect("the slots are never closed");
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // A peer that is gone already shows with the first read.
                 let _ = prepare(&stream, config);
-                return (Socket::new(stream, slot), peer);
+                return (Socket::new(stream, slot, config.stall_timeout), peer);
             }
             Err(error) if is_of_one_peer(&error) => {}
             Err(_) => sleep(EXHAUSTED_PAUSE).await,
@@ -41,8 +45,8 @@ fn prepare(stream: &TcpStream, config: &ServeConfig) -> io::Result<()> {
     // What is due is written in one go, so there is nothing to wait for.
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
-    SockRef::from(stream).set_tcp_user_timeout(Some(config.user_timeout))?;
+    SockRef::from(stream).set_tcp_user_timeout(Some(config.stall_timeout))?;
     #[cfg(not(target_os = "linux"))]
-    let _ = (SockRef::from(stream), config.user_timeout);
+    let _ = (SockRef::from(stream), config.stall_timeout);
     Ok(())
 }

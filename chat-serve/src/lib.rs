@@ -2,8 +2,11 @@
 //!
 //! `axum::serve` is fine behind a proxy. Facing the internet it lacks three things: it waits for ever for a request's head, it
 //! accepts without bound, and it notices a peer that has vanished only when TCP gives up. This loop has them, speaks HTTP/1.1
-//! with upgrades, and tells handlers the peer's address as
+//! with upgrades and HTTP/2 with prior knowledge (as proxies do; browsers want TLS for it), and tells handlers the peer's address as
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
+//!
+//! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
+//! whether its page may connect ([`Origins`]), and its credentials ([`bearer`]).
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -17,8 +20,14 @@
 //! ```
 
 mod accept;
+mod address;
+mod bearer;
 mod exchange;
+mod origins;
+mod proxies;
 mod socket;
+mod streams;
+mod version;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,18 +38,31 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
+pub use address::ClientAddress;
+pub use bearer::bearer;
+pub use origins::Origins;
+pub use proxies::{BadNetwork, Network, TrustedProxies};
+
 /// Bounds of a serving loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServeConfig {
     /// Connections at once, upgraded ones included. 100,000; above it new ones wait in the kernel's queue.
     pub connections_max: usize,
-    /// How long the head of a request may take, and how long a connection may wait for its next request. 10 s.
+    /// How long the head of a request may take, and how long a connection may wait for its next request. 10 s; as long again
+    /// for the first few bytes, which tell the version, and for the end of a connection of HTTP/2.
     pub header_timeout: Duration,
-    /// Bytes of a request's head. 16 KiB: also what a connection that is still HTTP holds at most for reading.
+    /// Bytes of a request's head. 16 KiB: also what a connection of HTTP/1.1 holds at most for reading.
     pub header_bytes_max: usize,
-    /// How long sent bytes may stay unacknowledged, or a full receiver full, before the kernel ends the connection. 40 s: a
-    /// little longer than a session may stall, so that the reason told is the right one. Linux only.
-    pub user_timeout: Duration,
+    /// How long a peer may take nothing of what waits for it: neither acknowledge it (on Linux), nor make room for it on the
+    /// connection, nor on a stream of HTTP/2. 40 s: a little longer than a session may stall, so that the reason told is the
+    /// right one.
+    pub stall_timeout: Duration,
+    /// Streams at once on one connection of HTTP/2; above it the client waits. 128: the standard asks for 100 or more.
+    pub streams_max: u32,
+    /// After how much silence a peer of HTTP/2 is pinged. 20 s.
+    pub ping_interval: Duration,
+    /// How long it may take to answer. 20 s.
+    pub ping_timeout: Duration,
     /// How long requests under way may take to finish once the loop is told to end. 10 s.
     pub shutdown_timeout: Duration,
 }
@@ -51,7 +73,10 @@ impl Default for ServeConfig {
             connections_max: 100_000,
             header_timeout: Duration::from_secs(10),
             header_bytes_max: 16 << 10,
-            user_timeout: Duration::from_secs(40),
+            stall_timeout: Duration::from_secs(40),
+            streams_max: 128,
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(20),
             shutdown_timeout: Duration::from_secs(10),
         }
     }

@@ -1,5 +1,7 @@
 //! The serving loop against real sockets: who is cut off, who waits, and how it ends.
 
+mod support;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,38 +10,14 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Extension, Router};
-use chat_serve::{ServeConfig, serve};
+use chat_serve::ServeConfig;
+use support::{connect, hello, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
-
-struct Server {
-    address: SocketAddr,
-    shutdown: oneshot::Sender<()>,
-    ended: JoinHandle<()>,
-}
-
-async fn start(router: Router, config: ServeConfig) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    let (shutdown, asked) = oneshot::channel();
-    let ended = tokio::spawn(serve(listener, router, config, async {
-        let _ = asked.await;
-    }));
-    Server { address, shutdown, ended }
-}
-
-fn hello() -> Router {
-    Router::new().route("/", get(|| async { "hello" }))
-}
-
-async fn connect(server: &Server) -> TcpStream {
-    TcpStream::connect(server.address).await.expect("the server accepts")
-}
 
 /// One request and the whole of its short answer.
 async fn ask(stream: &mut TcpStream) -> String {

@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_core::Limits;
+use chat_serve::{ClientAddress, Network, TrustedProxies};
+use transport_socketio::SocketIoConfig;
+use transport_sse::SseConfig;
+use transport_ws::WsConfig;
 
 /// Flags that every example server takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,6 +23,11 @@ pub struct Flags {
     /// Going down, tell clients to come back spread over so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub drain_spread: u64,
+
+    /// Believe a proxy at this address, or in this network, about where clients come from (X-Forwarded-For); may be given
+    /// several times
+    #[arg(long = "trusted-proxy", value_name = "CIDR")]
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Flags {
@@ -33,8 +42,75 @@ impl Flags {
         limits
     }
 
+    /// WebSocket, with what the flags say.
+    pub fn ws(&self) -> WsConfig {
+        WsConfig { address: self.address(), ..WsConfig::default() }
+    }
+
+    /// SSE and POST, with what the flags say.
+    pub fn sse(&self) -> SseConfig {
+        SseConfig { address: self.address(), ..SseConfig::default() }
+    }
+
+    /// Socket.IO, with what the flags say.
+    pub fn socketio(&self) -> SocketIoConfig {
+        SocketIoConfig { address: self.address(), ..SocketIoConfig::default() }
+    }
+
+    fn address(&self) -> ClientAddress {
+        TrustedProxies::new(self.trusted_proxies.iter().copied()).into()
+    }
+
     /// How far apart clients are told to come back.
     pub fn drain_spread(&self) -> Duration {
         Duration::from_secs(self.drain_spread)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::ConnectInfo;
+    use axum::http::Request;
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Flags, String> {
+        let named = ["server"].iter().chain(arguments);
+        Arguments::try_parse_from(named).map(|arguments| arguments.flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn proxies_are_trusted_that_were_named_and_no_others() {
+        let find = |arguments: &[&str]| {
+            let peer = SocketAddr::from(([10, 0, 0, 1], 1234));
+            let request = Request::get("/ws").header("x-forwarded-for", "203.0.113.7, 192.0.2.1");
+            let request = request.extension(ConnectInfo(peer)).body(()).expect("a request");
+            let flags = parse(arguments).expect("they are right");
+            let request = request.into_parts().0;
+            let found = [flags.ws().address, flags.sse().address, flags.socketio().address];
+            let found = found.map(|address| address.find(&request).expect("a peer").to_string());
+            assert!(found.iter().all(|address| *address == found[0]), "{found:?}");
+            found[0].clone()
+        };
+        assert_eq!(find(&[]), "10.0.0.1");
+        assert_eq!(find(&["--trusted-proxy", "10.0.0.0/8"]), "192.0.2.1");
+        assert_eq!(find(&["--trusted-proxy", "192.0.2.1", "--trusted-proxy", "10.0.0.0/8"]), "203.0.113.7");
+    }
+
+    #[test]
+    fn a_proxy_that_is_none_is_refused_with_what_one_looks_like() {
+        for (value, words) in
+            [("proxy.example.org", "192.0.2.1"), ("10.1.2.3/8", "10.0.0.0/8"), ("10.0.0.0/33", "fd00::/8")]
+        {
+            let error = parse(&["--trusted-proxy", value]).expect_err("no network");
+            assert!(error.contains("--trusted-proxy <CIDR>") && error.contains(words), "{error}");
+        }
     }
 }

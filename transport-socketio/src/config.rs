@@ -1,13 +1,8 @@
 //! What an embedder may set about Socket.IO connections.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use chat_serve::{ClientAddress, Origins};
 
 /// Where connections come in, from which pages, and how long a silent or slow one is kept.
 #[derive(Clone, Debug)]
@@ -16,7 +11,8 @@ pub struct SocketIoConfig {
     pub path: String,
     /// How a client may connect. By long-polling and WebSocket.
     pub transports: Transports,
-    /// Pages that may connect. Those from the same host; programs that are no browsers send no origin and always may.
+    /// Pages that may connect. Those from the same host; programs that are no browsers send no origin and always may. Pages
+    /// of another host that are to connect by long-polling need a CORS layer around the routes too.
     pub origins: Origins,
     /// Who the client is, seen from its first request. The peer's own address, where the serving loop gives it.
     pub address: ClientAddress,
@@ -62,118 +58,4 @@ pub enum Transports {
     All,
     /// By WebSocket only; clients must be told so (`transports: ["websocket"]`).
     WebSocket,
-}
-
-/// Pages that may open a connection.
-///
-/// Browsers let any page on the internet open a WebSocket to any host, with the cookies of that host. Only the `Origin`
-/// header, which a page cannot change, tells a stranger's page from one's own. Pages of another host that are to connect by
-/// long-polling need a CORS layer around the routes too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// Those whose host and port are the ones in the `Host` header.
-    SameHost,
-    /// These, written as browsers do: `https://chat.example.org`. For a server behind a proxy that rewrites `Host`.
-    Listed(Vec<String>),
-    /// All. For servers whose policy looks at more than a cookie.
-    Any,
-}
-
-impl Origins {
-    /// Whether a client whose first request has these headers may connect.
-    pub(crate) fn allow(&self, headers: &HeaderMap) -> bool {
-        let mut origins = headers.get_all(header::ORIGIN).iter();
-        let Some(origin) = origins.next() else { return true };
-        let Ok(origin) = origin.to_str() else { return false };
-        if origins.next().is_some() {
-            return false;
-        }
-        match self {
-            Self::Any => true,
-            Self::Listed(listed) => listed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)),
-            Self::SameHost => {
-                let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-                // An origin is `scheme://host[:port]` or `null`; both leave a scheme's own port out.
-                let own = origin.split_once("://").map(|(_, authority)| authority);
-                host.is_some() && own.zip(host).is_some_and(|(own, host)| own.eq_ignore_ascii_case(host))
-            }
-        }
-    }
-}
-
-/// How a client's address is found. Behind a proxy, where the peer is the proxy, give it a function that reads the header which
-/// that proxy sets; never one that any client may set.
-#[derive(Clone)]
-pub struct ClientAddress(Arc<Find>);
-
-type Find = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
-
-impl ClientAddress {
-    /// The address that `find` reads from the first request of a client.
-    pub fn new(find: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(find))
-    }
-
-    pub(crate) fn find(&self, request: &Parts) -> Option<IpAddr> {
-        (self.0)(request)
-    }
-}
-
-impl Default for ClientAddress {
-    /// The peer's address, where the serving loop has put [`ConnectInfo<SocketAddr>`] into the request.
-    fn default() -> Self {
-        Self::new(|request| request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()))
-    }
-}
-
-impl fmt::Debug for ClientAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientAddress")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(lines: &[(header::HeaderName, &str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (name.clone(), value.parse().expect("a header value"))).collect()
-    }
-
-    fn from(origin: &str) -> HeaderMap {
-        headers(&[(header::HOST, "chat.example.org:8080"), (header::ORIGIN, origin)])
-    }
-
-    #[test]
-    fn only_pages_of_the_same_host_and_port_come_in() {
-        let same = Origins::SameHost;
-        assert!(same.allow(&from("http://chat.example.org:8080")));
-        assert!(same.allow(&from("https://CHAT.example.org:8080")));
-        assert!(!same.allow(&from("http://chat.example.org")));
-        assert!(!same.allow(&from("http://evil.example.org:8080")));
-        assert!(!same.allow(&from("http://chat.example.org:8080.evil.org")));
-        assert!(!same.allow(&from("null")));
-        assert!(!same.allow(&headers(&[(header::ORIGIN, "http://chat.example.org:8080")])));
-    }
-
-    #[test]
-    fn a_program_that_is_no_browser_sends_no_origin_and_comes_in() {
-        assert!(Origins::SameHost.allow(&headers(&[(header::HOST, "chat.example.org")])));
-        assert!(Origins::Listed(Vec::new()).allow(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn listed_pages_come_in_whatever_the_host() {
-        let listed = Origins::Listed(vec!["https://chat.example.org".to_owned()]);
-        assert!(listed.allow(&from("https://chat.example.org")));
-        assert!(!listed.allow(&from("http://chat.example.org")));
-        assert!(Origins::Any.allow(&from("http://anyone.example.net")));
-    }
-
-    #[test]
-    fn two_origins_are_none() {
-        let mut headers = from("http://chat.example.org:8080");
-        headers.append(header::ORIGIN, "http://chat.example.org:8080".parse().expect("a header value"));
-        assert!(!Origins::SameHost.allow(&headers));
-    }
 }

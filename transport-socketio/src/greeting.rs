@@ -6,8 +6,8 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, header};
 use chat_core::{ClientFrame, ConnectRequest, Engine, Hello, RejectCode, Request};
+use chat_serve::bearer;
 use serde::Deserialize;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::handler::{ConnectHandler, ConnectMiddleware};
@@ -38,7 +38,7 @@ impl Greeting {
 
     async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), RejectCode> {
         let request = socket.req_parts();
-        if !self.config.origins.allow(&request.headers) {
+        if !self.config.origins.allow(&request.uri, &request.headers) {
             return Err(RejectCode::Forbidden);
         }
         let auth = match auth {
@@ -49,7 +49,7 @@ impl Greeting {
         let asked = ConnectRequest {
             transport: "socketio",
             address: self.config.address.find(request),
-            credentials: bearer(&request.headers).or_else(|| token(auth)),
+            credentials: bearer(&request.headers).map(str::to_owned).or_else(|| token(auth)),
         };
         let line = line(socket);
         let session = self.engine.connect(asked, hello).await.map_err(|refusal| refusal.reject.code)?;
@@ -90,11 +90,6 @@ impl ConnectHandler<LocalAdapter, Greets> for Greeting {
 fn line(socket: &Socket) -> Arc<Line> {
     let line = socket.req_parts().extensions.get::<Arc<Line>>();
     Arc::clone(line.expect("every session begins at the front, which gives it a line"))
-}
-
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 /// Browsers cannot set headers of a WebSocket; they say it in the auth.

@@ -30,5 +30,6 @@ mod packet;
 mod pump;
 mod tap;
 
-pub use config::{ClientAddress, Origins, SocketIoConfig, Transports};
+pub use chat_serve::{ClientAddress, Origins};
+pub use config::{SocketIoConfig, Transports};
 pub use front::routes;

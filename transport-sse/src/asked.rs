@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use axum::extract::Query;
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HeaderName};
+use axum::http::HeaderName;
 use axum::http::request::Parts;
 use chat_core::{Command, Nick, Reject, Resume, RoomCode, SessionId};
+use chat_serve::bearer;
 
 use super::cursor;
 
@@ -63,12 +63,6 @@ impl Asked {
         let credentials = bearer.filter(|_| own_token.is_none()).map(str::to_owned);
         Ok(Self { resume, entry, credentials })
     }
-}
-
-/// The token of an `Authorization: Bearer` header.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Whether this can be a session's token, and no credential of the embedder's: two numbers as ids are written.

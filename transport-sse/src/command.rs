@@ -10,11 +10,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use chat_core::{Answered, BadFrame, Busy, ClientFrame, Lane, Reject, RejectCode, Reply, Request as Asked, SessionId};
+use chat_serve::bearer;
 use http_body_util::LengthLimitError;
 use tokio::time::timeout;
 
 use super::answer;
-use super::asked::bearer;
 use super::routes::Shared;
 
 /// How much longer than a frame a body may be before it is not even read.

@@ -28,5 +28,6 @@ mod routes;
 mod stream;
 mod watch;
 
-pub use config::{ClientAddress, SseConfig};
+pub use chat_serve::{ClientAddress, Origins};
+pub use config::SseConfig;
 pub use routes::routes;

@@ -9,7 +9,8 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use chat_core::Engine;
-use tower_http::cors::CorsLayer;
+use chat_serve::Origins;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::command;
 use super::config::SseConfig;
@@ -39,9 +40,9 @@ pub(crate) struct Shared {
 /// End the streams with [`Engine::drain`] before the loop: a server that waits for its requests waits for its streams.
 ///
 /// # Panics
-/// Where an allowed origin cannot be one: `*`, or what no header can hold.
+/// Where a listed origin cannot be one: `*`, or what no header can hold.
 pub fn routes(engine: Engine, config: SseConfig) -> Router {
-    let cors = cors(&config.allowed_origins);
+    let cors = cors(&config.origins);
     let watch = Watch::new(engine.limits().session.stall_timeout);
     let router = Router::new()
         // A HEAD must not join anything.
@@ -59,13 +60,20 @@ async fn openapi() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], OPENAPI)
 }
 
-fn cors(origins: &[String]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
-    }
-    let parse = |origin: &String| HeaderValue::from_str(origin).expect("an allowed origin is what a header can hold");
+/// What lets pages of other origins read the answers. Without it browsers keep them from doing so.
+fn cors(origins: &Origins) -> Option<CorsLayer> {
+    let allowed = match origins {
+        Origins::SameHost => return None,
+        Origins::Any => AllowOrigin::any(),
+        Origins::Listed(listed) => {
+            let is_origin = |origin: &String| origin != "*" && HeaderValue::from_str(origin).is_ok();
+            assert!(listed.iter().all(is_origin), "a listed origin is what an Origin header can hold");
+            let origins = origins.clone();
+            AllowOrigin::predicate(move |_, request| origins.allow(&request.uri, &request.headers))
+        }
+    };
     let layer = CorsLayer::new()
-        .allow_origin(origins.iter().map(parse).collect::<Vec<_>>())
+        .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("last-event-id")])
         .expose_headers([RETRY_AFTER])

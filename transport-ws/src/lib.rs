@@ -26,5 +26,6 @@ mod reader;
 mod upgrade;
 mod writer;
 
-pub use config::{ClientAddress, Origins, WsConfig};
+pub use chat_serve::{ClientAddress, Origins};
+pub use config::WsConfig;
 pub use upgrade::routes;

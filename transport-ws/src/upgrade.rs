@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chat_core::{ConnectRequest, Engine};
+use chat_serve::bearer;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
@@ -34,7 +35,7 @@ pub fn routes(engine: Engine, config: WsConfig) -> Router {
 }
 
 async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
-    if !shared.config.origins.allow(request.headers()) {
+    if !shared.config.origins.allow(request.uri(), request.headers()) {
         return (StatusCode::FORBIDDEN, "pages of this origin may not connect\n").into_response();
     }
     let Ok(mut response) = create_response_with_body(&request, Body::empty) else {
@@ -49,7 +50,7 @@ async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Res
     let asked = ConnectRequest {
         transport: "ws",
         address: shared.config.address.find(&head),
-        credentials: bearer(&head.headers),
+        credentials: bearer(&head.headers).map(str::to_owned),
     };
     tokio::spawn(async move {
         // A client that goes away before the answer has reached it has lost nothing yet.
@@ -67,9 +68,4 @@ fn offers_subprotocol(headers: &HeaderMap) -> bool {
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
         .any(|name| name.trim() == SUBPROTOCOL)
-}
-
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }

@@ -6,9 +6,6 @@ use axum::routing::get;
 use chat_core::Engine;
 use clap::Parser;
 use examples::{Flags, page, run};
-use transport_socketio::SocketIoConfig;
-use transport_sse::SseConfig;
-use transport_ws::WsConfig;
 
 /// A chat server with its page. Rooms live in memory, and go with their last member.
 #[derive(clap::Parser)]
@@ -24,9 +21,9 @@ async fn main() -> std::process::ExitCode {
     let engine = Engine::builder().limits(flags.limits()).build();
     let router = Router::new()
         .merge(page())
-        .merge(transport_ws::routes(engine.clone(), WsConfig::default()))
-        .merge(transport_sse::routes(engine.clone(), SseConfig::default()))
-        .merge(transport_socketio::routes(engine.clone(), SocketIoConfig::default()))
+        .merge(transport_ws::routes(engine.clone(), flags.ws()))
+        .merge(transport_sse::routes(engine.clone(), flags.sse()))
+        .merge(transport_socketio::routes(engine.clone(), flags.socketio()))
         .merge(health(engine.clone()));
     run(&flags, engine, router, |at| println!("Chat is at http://{at}/")).await
 }

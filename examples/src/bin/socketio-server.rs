@@ -3,7 +3,6 @@
 use chat_core::Engine;
 use clap::Parser;
 use examples::{Flags, run};
-use transport_socketio::SocketIoConfig;
 
 /// A chat server that speaks Socket.IO at /socket.io/.
 #[derive(clap::Parser)]
@@ -17,6 +16,6 @@ struct Arguments {
 async fn main() -> std::process::ExitCode {
     let Arguments { flags } = Arguments::parse();
     let engine = Engine::builder().limits(flags.limits()).build();
-    let router = transport_socketio::routes(engine.clone(), SocketIoConfig::default());
+    let router = transport_socketio::routes(engine.clone(), flags.socketio());
     run(&flags, engine, router, |at| println!("Chat is at http://{at}/socket.io/")).await
 }

@@ -3,7 +3,6 @@
 use chat_core::Engine;
 use clap::Parser;
 use examples::{Flags, run};
-use transport_sse::SseConfig;
 
 /// A chat server that speaks SSE and POST at /sse.
 #[derive(clap::Parser)]
@@ -17,6 +16,6 @@ struct Arguments {
 async fn main() -> std::process::ExitCode {
     let Arguments { flags } = Arguments::parse();
     let engine = Engine::builder().limits(flags.limits()).build();
-    let router = transport_sse::routes(engine.clone(), SseConfig::default());
+    let router = transport_sse::routes(engine.clone(), flags.sse());
     run(&flags, engine, router, |at| println!("Chat is at http://{at}/sse")).await
 }

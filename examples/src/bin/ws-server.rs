@@ -3,7 +3,6 @@
 use chat_core::Engine;
 use clap::Parser;
 use examples::{Flags, run};
-use transport_ws::WsConfig;
 
 /// A chat server that speaks WebSocket at /ws.
 #[derive(clap::Parser)]
@@ -17,6 +16,6 @@ struct Arguments {
 async fn main() -> std::process::ExitCode {
     let Arguments { flags } = Arguments::parse();
     let engine = Engine::builder().limits(flags.limits()).build();
-    let router = transport_ws::routes(engine.clone(), WsConfig::default());
+    let router = transport_ws::routes(engine.clone(), flags.ws());
     run(&flags, engine, router, |at| println!("Chat is at ws://{at}/ws")).await
 }

@@ -65,7 +65,7 @@ pub enum Packet {
 
 impl Packet {
     /// Reads what follows the `4` of an Engine.IO message.
-    fn read(text: &str) -> Self {
+    pub fn read(text: &str) -> Self {
         let (kind, rest) = text.split_at(1);
         let start = rest.find('[').unwrap_or(rest.len());
         let (number, list) = rest.split_at(start);

@@ -3,14 +3,14 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use chat_core::Engine;
-use transport_sse::SseConfig;
+use transport_sse::{Origins, SseConfig};
 
 use super::support::House;
 
 const OWN: &str = "https://chat.example.org";
 
 fn open_to_own() -> House {
-    let config = SseConfig { allowed_origins: vec![OWN.to_owned()], ..SseConfig::default() };
+    let config = SseConfig { origins: Origins::Listed(vec![OWN.to_owned()]), ..SseConfig::default() };
     House::build(Engine::builder(), config)
 }
 
@@ -66,8 +66,26 @@ async fn only_the_very_same_origin_is_listed() {
 }
 
 #[tokio::test]
-#[should_panic]
+#[should_panic(expected = "what an Origin header can hold")]
 async fn everybody_cannot_be_listed() {
-    let config = SseConfig { allowed_origins: vec!["*".to_owned()], ..SseConfig::default() };
+    let config = SseConfig { origins: Origins::Listed(vec!["*".to_owned()]), ..SseConfig::default() };
     House::build(Engine::builder(), config);
+}
+
+#[tokio::test]
+async fn a_list_of_nobody_is_as_closed_as_none() {
+    let config = SseConfig { origins: Origins::Listed(Vec::new()), ..SseConfig::default() };
+    let house = House::build(Engine::builder(), config);
+    assert!(!is_allowed(&preflight(&house, "/sse", OWN).await.1));
+    assert!(!is_allowed(house.ask("/sse", &[("origin", OWN)]).await.headers()));
+}
+
+#[tokio::test]
+async fn a_server_for_everybody_says_so_and_asks_for_no_cookies() {
+    let house = House::build(Engine::builder(), SseConfig { origins: Origins::Any, ..SseConfig::default() });
+    for origin in [OWN, "https://anyone.example.net"] {
+        let (status, headers) = preflight(&house, "/sse/0000000000000000000000007V", origin).await;
+        assert_eq!((status, &headers["access-control-allow-origin"]), (StatusCode::OK, &"*".parse().expect("a value")));
+        assert!(!headers.contains_key("access-control-allow-credentials"));
+    }
 }

@@ -1,23 +1,28 @@
 //! Over real sockets: both versions of HTTP, addresses, lost and stalled connections.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, Response};
 use chat_core::{Engine, Limits, Policy, SessionLimits};
+use chat_serve::{ServeConfig, serve};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use transport_sse::SseConfig;
 
-use super::support::{House, Parser, Says};
+use super::support::{Event, House, Parser, Says};
 
 const REQUEST: &[u8] = b"GET /sse?room=LUNCH&nick=Bob HTTP/1.1\r\nHost: test\r\n\r\n";
 
@@ -118,35 +123,83 @@ async fn the_policy_learns_where_a_client_comes_from() {
     assert_eq!(shown.credentials.as_deref(), Some("ann"));
 }
 
+/// Reads on to the next event of a stream.
+async fn next(stream: &mut Incoming, parser: &mut Parser, events: &mut VecDeque<Event>) -> Event {
+    loop {
+        if let Some(event) = events.pop_front() {
+            return event;
+        }
+        let bytes = stream.frame().await.expect("more").expect("no error").into_data().expect("data");
+        parser.read(&bytes, |event| events.push_back(event));
+    }
+}
+
+/// A server, and one connection of HTTP/2 to it.
+struct Second {
+    client: SendRequest<Body>,
+    connection: JoinHandle<hyper::Result<()>>,
+    shutdown: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Second {
+    async fn open(house: &House) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let socket = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("accepted");
+        let (shutdown, asked) = oneshot::channel();
+        let serving = serve(listener, house.router.clone(), ServeConfig::default(), async {
+            let _ = asked.await;
+        });
+        let serving = tokio::spawn(serving);
+        let (client, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.expect("a handshake");
+        Self { client, connection: tokio::spawn(connection), shutdown, serving }
+    }
+
+    async fn ask(&mut self, request: Request<Body>) -> Response<Incoming> {
+        self.client.send_request(request).await.expect("an answer")
+    }
+}
+
 #[tokio::test]
 async fn one_connection_of_the_second_version_carries_stream_and_commands() {
-    let house = House::new();
-    let (client, server) = duplex(64 << 10);
-    let service = TowerToHyperService::new(house.router.clone());
-    let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    tokio::spawn(serving.serve_connection(TokioIo::new(server), service));
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(client)).await.expect("a handshake");
-    tokio::spawn(connection);
+    let session = SessionLimits { send_per_second: 0, command_per_second: 0, ..SessionLimits::default() };
+    let house = House::with(Limits { session, ..Limits::default() });
+    let mut second = Second::open(&house).await;
     let request = Request::get("http://test/sse?create=LUNCH&nick=Ann").body(Body::empty()).expect("a request");
-    let mut stream = sender.send_request(request).await.expect("an answer").into_body();
-    let (mut parser, mut events) = (Parser::default(), Vec::new());
-    while events.len() < 2 {
-        let bytes = stream.frame().await.expect("more").expect("no error").into_data().expect("data");
-        parser.read(&bytes, |event| events.push(event));
+    let mut stream = second.ask(request).await.into_body();
+    let (mut parser, mut events) = (Parser::default(), VecDeque::new());
+    let welcome = next(&mut stream, &mut parser, &mut events).await.data;
+    assert_eq!(next(&mut stream, &mut parser, &mut events).await.name, "joined");
+    let text = |field: &str| welcome[field].as_str().expect("a text").to_owned();
+    // In all more than the windows of the stream and of the connection.
+    for number in 0..40 {
+        let key = number.to_string();
+        let send = json!({"type": "send", "id": number, "room": "LUNCH", "text": "x".repeat(4_000), "key": key});
+        let post = Request::post(format!("http://test/sse/{}", text("session")))
+            .header("authorization", format!("Bearer {}", text("token")))
+            .body(Body::from(send.to_string()))
+            .expect("a request");
+        assert_eq!(second.ask(post).await.status(), 200);
+        let message = next(&mut stream, &mut parser, &mut events).await;
+        assert_eq!((message.name.as_str(), &message.data["key"]), ("message", &json!(key)));
     }
-    let welcome = &events[0].data;
-    let send = json!({"type": "send", "id": 1, "room": "LUNCH", "text": "x".repeat(4_000)});
-    let post = Request::post(format!("http://test/sse/{}", welcome["session"].as_str().expect("a session")))
-        .header("authorization", format!("Bearer {}", welcome["token"].as_str().expect("a token")))
-        .body(Body::from(send.to_string()))
-        .expect("a request");
-    assert_eq!(sender.send_request(post).await.expect("an answer").status(), 200);
-    while events.len() < 3 {
-        let bytes = stream.frame().await.expect("more").expect("no error").into_data().expect("data");
-        parser.read(&bytes, |event| events.push(event));
-    }
-    assert_eq!(events[2].name, "message");
+    // Streams end first, and then the connection has no reason to stay.
+    house.engine.drain(Duration::ZERO).await;
+    assert_eq!(next(&mut stream, &mut parser, &mut events).await.data["code"], 4001);
+    assert!(stream.collect().await.expect("an end in order").to_bytes().is_empty());
+    second.shutdown.send(()).expect("still serving");
+    second.serving.await.expect("ended");
+    second.connection.await.expect("no panic").expect("an end in order");
+}
+
+#[tokio::test]
+async fn a_stream_of_the_second_version_that_is_given_up_detaches_at_once() {
+    let house = House::new();
+    let mut second = Second::open(&house).await;
+    let request = Request::get("http://test/sse?create=LUNCH&nick=Ann").body(Body::empty()).expect("a request");
+    let stream = second.ask(request).await.into_body();
+    assert_eq!(house.engine.stats().sessions, 1);
     drop(stream);
     eventually(|| house.engine.stats().sessions == 0).await;
 }

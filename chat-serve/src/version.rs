@@ -1,0 +1,51 @@
+//! Which version of HTTP a client speaks: the second begins with words with which no request of the first begins.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::socket::{Ahead, Socket};
+
+/// What a client of HTTP/2 sends first (RFC 9113, section 3.4).
+pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.0 or HTTP/1.1, or nothing that is known.
+    One,
+    /// HTTP/2, with prior knowledge: there is nothing to upgrade from.
+    Two,
+}
+
+/// Reads until it is clear. What was read is read again by whoever speaks the version.
+///
+/// Fails when the peer ends the connection before, or the connection is lost.
+pub(crate) async fn read<S: AsyncRead + Unpin>(socket: &mut Socket<S>) -> io::Result<Version> {
+    loop {
+        let seen = socket.ahead.unread();
+        if !PREFACE.starts_with(seen) {
+            return Ok(Version::One);
+        }
+        if seen.len() == PREFACE.len() {
+            return Ok(Version::Two);
+        }
+        read_on(socket).await?;
+    }
+}
+
+async fn read_on<S: AsyncRead + Unpin>(socket: &mut Socket<S>) -> io::Result<()> {
+    let mut bytes = [0; PREFACE.len()];
+    let known = socket.ahead.unread().len();
+    bytes[..known].copy_from_slice(socket.ahead.unread());
+    let mut out = ReadBuf::new(&mut bytes);
+    out.set_filled(known);
+    poll_fn(|cx| Pin::new(&mut socket.stream).poll_read(cx, &mut out)).await?;
+    let read = out.filled().len();
+    if read == known {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    socket.ahead = Ahead::new(bytes, read);
+    Ok(())
+}
