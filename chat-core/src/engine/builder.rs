@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::engine::{Engine, Sessions, Shared};
 use super::registry::Registry;
+use super::sweep;
 use super::timers::{self, Timers};
 use super::token::Signer;
 use crate::ports::{Clock, Log, Observer, Policy, SystemClock};
@@ -90,6 +91,9 @@ impl EngineBuilder {
             rejects: AtomicU64::new(0),
         });
         tokio::spawn(timers::run(Arc::downgrade(&shared), timers));
+        if shared.log.is_some() {
+            tokio::spawn(sweep::run(Arc::downgrade(&shared)));
+        }
         Engine { shared }
     }
 }

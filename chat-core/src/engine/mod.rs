@@ -19,6 +19,7 @@ mod room_task;
 mod session;
 mod session_cell;
 mod subscription;
+mod sweep;
 mod timers;
 mod token;
 mod wake;
