@@ -65,7 +65,7 @@ impl RedbLog {
         let store = Arc::new(store);
         let (queue, requests) = mpsc::channel();
         let mut writer = Writer::new(Arc::clone(&store), requests, options);
-        writer.begin().map_err(|what| OpenError::Damaged { name: name.clone(), what })?;
+        writer.begin();
         let thread = std::thread::Builder::new().name("log-redb".into()).spawn(move || writer.run());
         Ok(Self {
             store,

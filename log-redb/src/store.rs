@@ -1,11 +1,11 @@
 //! The file as a whole: opening it, refusing what is not a log of ours, and taking it away while it is not to be trusted.
 
 use std::any::Any;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
@@ -125,9 +125,14 @@ enum Empty {
     IsRefused,
 }
 
+/// Locked while a log is open in a folder, also where redb has the file itself closed.
+const LOCK_NAME: &str = "lock";
+
 /// The open file, or for a while none.
 pub(crate) struct Store {
     database: RwLock<Option<Database>>,
+    /// What keeps other processes out of the folder, until [`Store::end`].
+    lock: Mutex<Option<File>>,
     open: Box<dyn Fn(Empty) -> Result<Database, OpenError> + Send + Sync>,
     len: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     distrust: Box<dyn Fn() + Send + Sync>,
@@ -139,6 +144,11 @@ impl Store {
         let path = dir.join(FILE_NAME);
         let io = |source| OpenError::Io { name: path.display().to_string(), source };
         fs::create_dir_all(dir).map_err(io)?;
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(dir.join(LOCK_NAME)).map_err(io)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => OpenError::InUse { name: dir.display().to_string() },
+            TryLockError::Error(source) => io(source),
+        })?;
         match fs::metadata(&path) {
             Ok(metadata) if metadata.len() == 0 => {
                 return Err(OpenError::Damaged { name: path.display().to_string(), what: "it is empty".into() });
@@ -147,7 +157,9 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => begin(dir, &path, options)?,
             Err(error) => return Err(io(error)),
         }
-        Self::open_on(FilePlace(path), options)
+        let store = Self::open_on(FilePlace(path), options)?;
+        *store.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+        Ok(store)
     }
 
     /// Opens what lies at a place.
@@ -156,6 +168,7 @@ impl Store {
         let (lengths, caches, options) = (place.clone(), place.clone(), *options);
         let store = Self {
             database: RwLock::new(None),
+            lock: Mutex::new(None),
             open: Box::new(move |empty| open(&*place, &options, empty)),
             len: Box::new(move || lengths.len()),
             distrust: Box::new(move || caches.distrust()),
@@ -174,18 +187,21 @@ impl Store {
         self.database.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes it. Errors are of no interest: what was committed is there, and what was not is nobody's.
+    /// Takes it away from readers and the writer, and closes it.
     pub(crate) fn shut(&self) {
         let database = self.exclusive().take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+        database.into_iter().for_each(close);
     }
 
-    /// Opens it again after [`Store::shut`].
-    pub(crate) fn reopen(&self) -> Result<(), OpenError> {
+    /// Opens it again after [`Store::shut`], for the caller alone.
+    pub(crate) fn open_again(&self) -> Result<Database, OpenError> {
         (self.distrust)();
-        let database = (self.open)(Empty::IsRefused)?;
+        (self.open)(Empty::IsRefused)
+    }
+
+    /// Gives readers and the writer what [`Store::open_again`] has opened.
+    pub(crate) fn publish(&self, database: Database) {
         *self.exclusive() = Some(database);
-        Ok(())
     }
 
     /// Closes it properly, which cuts off the free pages at its end, and opens it again.
@@ -200,10 +216,26 @@ impl Store {
         Ok(())
     }
 
+    /// Closes it properly, and lets others into the folder.
+    pub(crate) fn end(&self) -> Result<(), String> {
+        let database = self.exclusive().take();
+        let closed = catch_unwind(AssertUnwindSafe(|| database.map_or(Ok(()), Database::close)));
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        match closed {
+            Ok(closed) => closed.map_err(|error| error.to_string()),
+            Err(panic) => Err(panicked(&*panic)),
+        }
+    }
+
     /// Bytes of the file.
     pub(crate) fn bytes(&self) -> io::Result<u64> {
         (self.len)()
     }
+}
+
+/// Closes a file that is not to be trusted. Errors are of no interest: what was committed is there, and what was not is nobody's.
+pub(crate) fn close(database: Database) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
 }
 
 /// Makes the file under another name first: one under its own name always is a whole log, and never an empty one.

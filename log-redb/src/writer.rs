@@ -79,10 +79,17 @@ impl Writer {
         }
     }
 
-    /// Compacts a file that was left with scrubbed texts in its free pages, or mostly free.
-    pub(crate) fn begin(&mut self) -> Result<(), String> {
-        self.write(redb::Durability::Immediate, |_| Ok(())).map_err(|failure| failure.error)?;
-        self.compact_if_owed()
+    /// Looks at what the file owes, and takes scrubbed texts out of it. On a disk that cannot be written now the log is open
+    /// nevertheless, and tries again: what is there can be read.
+    pub(crate) fn begin(&mut self) {
+        let looked = self.write(redb::Durability::Immediate, |tables| trim::purge(tables, trim::SLICE));
+        let begun = looked.map_err(|failure| failure.error).and_then(|is_purging| {
+            self.is_purging = is_purging;
+            self.compact_if_owed()
+        });
+        if let Err(error) = begun {
+            tracing::warn!(error, "scrubbed texts may still be in the log's file");
+        }
     }
 
     pub(crate) fn run(mut self) {
@@ -185,25 +192,22 @@ impl Writer {
         durability: redb::Durability,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
     ) -> Result<T, Failure> {
-        let is_committing = Cell::new(false);
-        let attempt = catch_unwind(AssertUnwindSafe(|| {
-            let database = self.store.shared();
-            let database = database.as_ref().ok_or_else(|| Fault::Damaged(self.why_closed()))?;
-            transact(database, durability, &is_committing, work)
-        }));
-        let error = match attempt {
-            Ok(Ok((value, owed))) => {
-                self.owed = owed;
-                return Ok(value);
-            }
-            Ok(Err(fault)) => fault.to_string(),
-            Err(panic) => panicked(&*panic),
+        let attempted = match &*self.store.shared() {
+            Some(database) => attempt(database, durability, work),
+            None => Err(Failure { in_doubt: false, error: self.why_closed() }),
         };
-        let failure = Failure { in_doubt: is_committing.get(), error };
-        if self.broken.is_none() {
-            self.break_off(&failure.error);
+        match attempted {
+            Ok((value, owed)) => {
+                self.owed = owed;
+                Ok(value)
+            }
+            Err(failure) => {
+                if self.broken.is_none() {
+                    self.break_off(&failure.error);
+                }
+                Err(failure)
+            }
         }
-        Err(failure)
     }
 
     fn why_closed(&self) -> String {
@@ -260,14 +264,25 @@ impl Writer {
             (Ok(()), Some(())) => self.compact_if_owed(),
             _ => Ok(()),
         };
-        let database = self.store.exclusive().take();
-        let closed = catch_unwind(AssertUnwindSafe(|| database.map_or(Ok(()), Database::close)));
-        let closed = match closed {
-            Ok(closed) => closed.map_err(|error| error.to_string()),
-            Err(panic) => Err(panicked(&*panic)),
-        };
+        let closed = self.store.end();
         synced.and(compacted).and(closed)
     }
+}
+
+/// One write transaction on an open file, whatever comes of it.
+fn attempt<T>(
+    database: &Database,
+    durability: redb::Durability,
+    work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
+) -> Result<(T, Owed), Failure> {
+    let is_committing = Cell::new(false);
+    let done = catch_unwind(AssertUnwindSafe(|| transact(database, durability, &is_committing, work)));
+    let error = match done {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(fault)) => fault.to_string(),
+        Err(panic) => panicked(&*panic),
+    };
+    Err(Failure { in_doubt: is_committing.get(), error })
 }
 
 fn transact<T>(

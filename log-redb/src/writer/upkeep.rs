@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{GROUP_BYTES_MAX, Writer};
+use redb::Database;
+
+use super::{GROUP_BYTES_MAX, Writer, attempt};
 use crate::apply::apply;
 use crate::compact::{self, Thoroughness};
-use crate::store::OpenError;
+use crate::store::{OpenError, close};
 use crate::trim;
 
 /// First and longest pause before a file that failed is opened again.
@@ -82,31 +84,40 @@ impl Writer {
     }
 
     pub(super) fn reopen(&mut self) {
-        let again = self.store.reopen().map_err(|error| match error {
+        let opened = self.store.open_again().map_err(|error| match error {
             OpenError::Io { source, .. } => source.to_string(),
             other => other.to_string(),
         });
-        let broken = self.broken.take();
-        let replayed = again.and_then(|()| self.replay());
-        if let Err(error) = replayed {
-            tracing::warn!(error, "the log's file cannot be opened again yet");
-            self.store.shut();
-            self.broken = Some(Broken::after(error, broken));
-        } else {
-            tracing::info!("the log's file is open again");
+        let replayed = opened.and_then(|database| match self.replay(&database) {
+            Ok(()) => Ok(database),
+            Err(error) => {
+                close(database);
+                Err(error)
+            }
+        });
+        match replayed {
+            Ok(database) => {
+                self.store.publish(database);
+                self.broken = None;
+                self.synced_if_whole();
+                tracing::info!("the log's file is open again");
+            }
+            Err(error) => {
+                tracing::warn!(error, "the log's file cannot be opened again yet");
+                self.broken = Some(Broken::after(error, self.broken.take()));
+            }
         }
     }
 
-    /// Makes durable what the file says, and writes what had been acked and may be missing. All of that came in one durable
-    /// commit or in none, so what is there already refuses to be written twice by its tail.
-    fn replay(&mut self) -> Result<(), String> {
-        let (changes, retention) = (std::mem::take(&mut self.unsynced), self.options.retention);
-        let written = self.write(redb::Durability::Immediate, |tables| {
-            changes.iter().try_for_each(|change| apply(tables, change, &retention).map(drop))
+    /// Makes durable what the file says, before anybody may read it, and writes what had been acked and may be missing. All of
+    /// that came in one durable commit or in none, so what is there already refuses to be written twice by its tail.
+    fn replay(&mut self, database: &Database) -> Result<(), String> {
+        let retention = self.options.retention;
+        let written = attempt(database, redb::Durability::Immediate, |tables| {
+            self.unsynced.iter().try_for_each(|change| apply(tables, change, &retention).map(drop))
         });
-        self.unsynced = changes;
-        written.map_err(|failure| failure.error)?;
-        self.synced_if_whole();
+        let ((), owed) = written.map_err(|failure| failure.error)?;
+        self.owed = owed;
         Ok(())
     }
 

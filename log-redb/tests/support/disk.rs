@@ -66,6 +66,10 @@ impl Disk {
         self.0.bytes.lock().expect("no panic").len() as u64
     }
 
+    pub(crate) fn holds(&self, text: &[u8]) -> bool {
+        self.0.bytes.lock().expect("no panic").windows(text.len()).any(|window| window == text)
+    }
+
     /// How often a log was opened on it.
     pub(crate) fn opened(&self) -> u64 {
         self.0.opened.load(Ordering::SeqCst)
