@@ -1,9 +1,11 @@
 //! What the example servers share: flags, the page, and an orderly end.
 
+mod data;
 mod flags;
 mod page;
 mod run;
 
+pub use data::{DataError, DataFlags, Durability, SECRET_VARIABLE};
 pub use flags::Flags;
 pub use page::page;
 pub use run::run;

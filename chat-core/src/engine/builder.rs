@@ -11,6 +11,7 @@ use super::budget::Budget;
 use super::engine::{Engine, Shared};
 use super::registry::Registry;
 use super::sessions::Sessions;
+use super::sweep;
 use super::timers::{self, Timers};
 use super::token::Signer;
 use crate::ports::{Clock, Log, Observer, Policy, SystemClock};
@@ -96,6 +97,9 @@ impl EngineBuilder {
             limits: self.limits,
         });
         tokio::spawn(timers::run(Arc::downgrade(&shared), timers));
+        if shared.log.is_some() {
+            tokio::spawn(sweep::run(Arc::downgrade(&shared)));
+        }
         Engine { shared }
     }
 }

@@ -24,6 +24,7 @@ mod session;
 mod session_cell;
 mod sessions;
 mod subscription;
+mod sweep;
 mod timers;
 mod token;
 mod wake;

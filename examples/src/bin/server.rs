@@ -1,31 +1,48 @@
 //! The full chat server: the page, and every transport in front of the same rooms.
 
+use std::process::ExitCode;
+
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use chat_core::Engine;
 use clap::Parser;
-use examples::{Flags, page, run};
+use examples::{DataFlags, Flags, page, run};
 
-/// A chat server with its page. Rooms live in memory, and go with their last member.
+/// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder.
 #[derive(clap::Parser)]
 #[command(name = "server", version)]
 struct Arguments {
     #[command(flatten)]
     flags: Flags,
+    #[command(flatten)]
+    data: DataFlags,
 }
 
 #[tokio::main]
-async fn main() -> std::process::ExitCode {
-    let Arguments { flags } = Arguments::parse();
-    let engine = Engine::builder().limits(flags.limits()).build();
+async fn main() -> ExitCode {
+    let Arguments { flags, data } = Arguments::parse();
+    let (engine, log) = match data.open(Engine::builder().limits(data.limits(flags.limits()))) {
+        Ok((engine, log)) => (engine.build(), log),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let router = Router::new()
         .merge(page())
         .merge(transport_ws::routes(engine.clone(), flags.ws()))
         .merge(transport_sse::routes(engine.clone(), flags.sse()))
         .merge(transport_socketio::routes(engine.clone(), flags.socketio()))
         .merge(health(engine.clone()));
-    run(&flags, engine, router, |at| println!("Chat is at http://{at}/")).await
+    let ended = run(&flags, engine, router, |at| println!("Chat is at http://{at}/")).await;
+    if let Some(log) = log
+        && let Err(error) = log.close().await
+    {
+        eprintln!("What is on disk is whole, but was not closed properly: {error}");
+        return ExitCode::FAILURE;
+    }
+    ended
 }
 
 /// Whether a load balancer should send clients here.

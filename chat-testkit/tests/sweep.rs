@@ -1,0 +1,140 @@
+//! After a start the engine visits every stored room by itself: paced, one at a time, and over failures of the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{Command, ConnectRequest, Engine, Hello, Limits, Log, Nick, RoomCode, Session};
+use chat_testkit::logs::{Call, Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
+
+type TestLog = Arc<FaultyLog<MemoryLog>>;
+
+/// Longer than the grace.
+const LATER: Duration = Duration::from_secs(40);
+
+fn engine(log: &TestLog) -> Engine {
+    Engine::builder().log(Arc::clone(log) as _).build()
+}
+
+fn code(number: usize) -> RoomCode {
+    RoomCode::parse(&format!("ROOM-{number:03}")).expect("valid")
+}
+
+async fn connect(engine: &Engine) -> Session {
+    engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in")
+}
+
+/// A log with rooms that each have a member, left by a process that is gone.
+async fn left_behind(rooms: usize) -> TestLog {
+    let log = Arc::new(FaultyLog::new(MemoryLog::default()));
+    let engine = engine(&log);
+    for number in 0..rooms {
+        let session = connect(&engine).await;
+        let command = Command::Create { nick: Nick::parse("Ann").expect("valid"), room: Some(code(number)) };
+        session.call(command).await.expect("the code is free");
+    }
+    log
+}
+
+async fn stored(log: &TestLog) -> Vec<RoomCode> {
+    log.inner().rooms(None, usize::MAX).await.expect("the log underneath does not fail")
+}
+
+fn fails(operation: Operation) -> impl Fn(&Call) -> Option<Fault> {
+    move |call| (call.operation == operation).then(|| Fault::from(Outcome::Fails))
+}
+
+#[tokio::test(start_paused = true)]
+async fn graces_run_out_in_rooms_that_nobody_opens() {
+    let log = left_behind(300).await;
+    assert_eq!(stored(&log).await.len(), 300, "an engine that is dropped leaves its rooms as they are");
+    let _engine = engine(&log);
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert_eq!(stored(&log).await.len(), 300, "the grace begins again with the process");
+    tokio::time::sleep(LATER).await;
+    assert_eq!(stored(&log).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_are_visited_one_at_a_time_and_nobody_waits_for_it() {
+    let log = left_behind(20).await;
+    let slow = |call: &Call| {
+        let before = Delay::For(Duration::from_secs(1));
+        let is_swept = call.room.as_ref().is_none_or(|room| *room != code(19));
+        (call.operation == Operation::LoadSnapshot && is_swept).then(|| Fault { before, ..Fault::default() })
+    };
+    log.plan(slow);
+    let engine = engine(&log);
+    for seconds in 1..=5 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let read = log.calls(Operation::LoadSnapshot);
+        assert!((seconds..=seconds + 1).contains(&read), "{read} rooms read in {seconds} s of 1 s each");
+    }
+    let before = tokio::time::Instant::now();
+    let nick = Nick::parse("Bob").expect("valid");
+    let join = Command::Join { room: code(19), nick, history: None, after: None };
+    connect(&engine).await.call(join).await.expect("the room is there");
+    assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_read_at_the_start_is_asked_again() {
+    for operation in [Operation::Rooms, Operation::Read] {
+        let log = left_behind(5).await;
+        log.plan(move |call| {
+            let is_down = call.operation == operation || call.operation == Operation::Rooms && call.number > 2;
+            is_down.then(|| Fault::from(Outcome::Fails))
+        });
+        let _engine = engine(&log);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(log.faults(Operation::Rooms) < 150, "it is asked seldom");
+        log.heal();
+        tokio::time::sleep(LATER).await;
+        assert_eq!(stored(&log).await, [], "{operation:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_cannot_be_read_keeps_nobody_from_the_others() {
+    let log = left_behind(5).await;
+    log.plan(|call| {
+        let is_bad = call.operation == Operation::Read && call.room == Some(code(2));
+        is_bad.then(|| Fault::from(Outcome::Damaged))
+    });
+    let _engine = engine(&log);
+    tokio::time::sleep(LATER).await;
+    assert_eq!(stored(&log).await, [code(2)]);
+    assert_eq!(log.faults(Operation::Read), 3, "and it is not asked for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_is_told_to_stay_empty_goes_when_that_time_is_over() {
+    let log = left_behind(3).await;
+    let mut limits = Limits::default();
+    limits.room.empty_linger = Duration::from_secs(3_600);
+    let _engine = Engine::builder().log(Arc::clone(&log) as _).limits(limits).build();
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(stored(&log).await.len(), 3, "an hour from the end of the grace");
+    tokio::time::sleep(LATER).await;
+    assert_eq!(stored(&log).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_goes_visits_nobody_any_more() {
+    for drains in [true, false] {
+        let log = left_behind(10).await;
+        let engine = engine(&log);
+        match drains {
+            true => engine.drain(Duration::ZERO).await,
+            false => drop(engine),
+        }
+        let read = log.calls(Operation::Read);
+        tokio::time::sleep(LATER).await;
+        assert!(log.calls(Operation::Read) <= read + 2, "at most the visit that was under way");
+        assert!(stored(&log).await.len() >= 9);
+    }
+    let log = left_behind(2).await;
+    log.plan(fails(Operation::Rooms));
+    drop(engine(&log));
+    tokio::time::sleep(LATER).await;
+    assert!(log.calls(Operation::Rooms) <= 2);
+}

@@ -1,0 +1,181 @@
+//! The command line of a server that keeps rooms on disk: what is kept, where, for how long, and signed with what.
+
+use std::io;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{EngineBuilder, Limits};
+use clap::ValueEnum;
+use log_redb::{OpenError, Options, RedbLog, Retention};
+
+/// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
+pub const SECRET_VARIABLE: &str = "CHAT_SECRET";
+
+/// Flags about what outlives the server.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DataFlags {
+    /// Keep rooms and messages in this folder; without it they live in memory
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// What a confirmed message has survived
+    #[arg(long, value_enum, default_value_t = Durability::Synced, requires = "data")]
+    pub durability: Durability,
+
+    /// Keep a room for so long after its last member has left (for example 90s, 12h, 30days)
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub keep_empty: Duration,
+
+    /// Keep about so many of the newest messages of each room on disk
+    #[arg(long, value_name = "N", requires = "data")]
+    pub keep_messages: Option<NonZeroU64>,
+
+    /// Keep about so many bytes of each room on disk
+    #[arg(long, value_name = "N", requires = "data")]
+    pub keep_bytes: Option<NonZeroU64>,
+
+    /// Keep messages on disk for about so long
+    #[arg(long, value_name = "DURATION", requires = "data", value_parser = humantime::parse_duration)]
+    pub keep_age: Option<Duration>,
+}
+
+/// What a confirmed message has survived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// It is on the disk
+    Synced,
+    /// It is on the disk 100 ms later; a crash loses what came in between
+    Relaxed,
+}
+
+/// Why a server cannot keep rooms where it is told to.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The folder or the file in it.
+    #[error("Cannot keep rooms: {0}{advice}", advice = advice(.0))]
+    Log(#[from] OpenError),
+    /// The secret in the folder.
+    #[error("Cannot use the secret: {0}")]
+    Secret(#[from] io::Error),
+    /// The secret in the environment. Its text is nobody's business.
+    #[error("{SECRET_VARIABLE} must be 64 hexadecimal digits (`openssl rand -hex 32` draws some)")]
+    Variable,
+}
+
+fn advice(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::InUse { .. } => "; is another server running on it?",
+        OpenError::Newer { .. } => "; nothing in it was changed. Start the version that wrote it",
+        OpenError::Foreign { .. } => "; choose another folder with --data",
+        OpenError::Damaged { .. } => {
+            "; nothing is guessed at. Restore it from a backup, or choose another folder with --data"
+        }
+        OpenError::Io { .. } => "",
+    }
+}
+
+impl DataFlags {
+    /// `limits` with what the flags say.
+    pub fn limits(&self, mut limits: Limits) -> Limits {
+        limits.room.empty_linger = self.keep_empty;
+        limits
+    }
+
+    /// Opens what the flags name, and gives the engine its log and its secret. Faults of the log are written to standard error
+    /// from now on.
+    ///
+    /// Blocks while a file that was not closed properly is verified.
+    ///
+    /// # Errors
+    /// See [`DataError`].
+    pub fn open(&self, engine: EngineBuilder) -> Result<(EngineBuilder, Option<Arc<RedbLog>>), DataError> {
+        let from_environment = match std::env::var_os(SECRET_VARIABLE) {
+            Some(text) => Some(text.to_str().and_then(parse_secret).ok_or(DataError::Variable)?),
+            None => None,
+        };
+        let Some(dir) = &self.data else {
+            return Ok((from_environment.into_iter().fold(engine, EngineBuilder::secret), None));
+        };
+        let faults = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
+        // Whoever has set up logging before keeps it.
+        let _ = faults.with_writer(io::stderr).with_target(false).try_init();
+        let log = Arc::new(RedbLog::open(dir, self.options())?);
+        let secret = match from_environment {
+            Some(secret) => secret,
+            None => log_redb::secret(dir)?,
+        };
+        Ok((engine.log(Arc::clone(&log) as _).secret(secret), Some(log)))
+    }
+
+    fn options(&self) -> Options {
+        let durability = match self.durability {
+            Durability::Synced => log_redb::Durability::Synced,
+            Durability::Relaxed => log_redb::Durability::Relaxed,
+        };
+        let retention = Retention {
+            messages_max: self.keep_messages.map(NonZeroU64::get),
+            bytes_max: self.keep_bytes.map(NonZeroU64::get),
+            age_max: self.keep_age,
+        };
+        Options { durability, retention, ..Options::default() }
+    }
+}
+
+/// 32 bytes from 64 hexadecimal digits.
+fn parse_secret(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> =
+        text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        data: DataFlags,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<DataFlags, clap::Error> {
+        Arguments::try_parse_from([&["server"], arguments].concat()).map(|arguments| arguments.data)
+    }
+
+    #[test]
+    fn a_room_goes_with_its_last_member_unless_told_otherwise() {
+        let linger = |flags: &[&str]| parse(flags).expect("valid").limits(Limits::default()).room.empty_linger;
+        assert_eq!(linger(&[]), Duration::ZERO);
+        assert_eq!(linger(&["--keep-empty", "90s"]), Duration::from_secs(90));
+        assert_eq!(linger(&["--keep-empty", "1h 30m"]), Duration::from_secs(5_400));
+        assert!(parse(&["--keep-empty", "soon"]).is_err());
+        assert!(parse(&["--keep-empty", "-1s"]).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_on_disk_needs_a_disk() {
+        for flags in [["--durability", "relaxed"], ["--keep-messages", "100"], ["--keep-age", "7days"]] {
+            assert!(parse(&flags).is_err(), "{flags:?}");
+            let flags = parse(&[&["--data", "rooms"], &flags[..]].concat()).expect("valid");
+            assert_ne!(flags.options(), Options::default());
+        }
+        assert_eq!(parse(&["--data", "rooms"]).expect("valid").options(), Options::default(), "acks are synced");
+        assert!(parse(&["--data", "rooms", "--keep-messages", "0"]).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_64_hexadecimal_digits() {
+        let text = "00ff".repeat(16);
+        assert_eq!(parse_secret(&text).expect("a secret")[..4], [0x00, 0xFF, 0x00, 0xFF]);
+        assert_eq!(parse_secret(&text.to_uppercase()), parse_secret(&text));
+        for bad in ["", "changeme", &text[1..], &format!("{text}0"), &format!("{text}00"), &text.replace('0', "g")] {
+            assert_eq!(parse_secret(bad), None, "{bad}");
+        }
+    }
+}

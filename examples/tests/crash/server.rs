@@ -1,0 +1,72 @@
+//! The real server as a process, over a folder.
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+pub(crate) fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command.args(["--listen", "127.0.0.1:0", "--send-rate", "0", "--drain-spread", "0", "--data"]).arg(dir);
+    command.env_remove("CHAT_SECRET").stdin(Stdio::null());
+    command
+}
+
+/// A running server; killed when it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Server {
+    pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_with(command(dir))
+    }
+
+    pub(crate) fn start_with(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server is built");
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, out }
+    }
+
+    /// Waits until it listens, and returns where. `None` when it has ended before.
+    pub(crate) fn address(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("it writes text");
+        let address = line.trim_end().strip_prefix("Chat is at http://")?.strip_suffix('/')?;
+        Some(address.to_owned())
+    }
+
+    /// With SIGKILL: it has no moment to put anything in order.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is dead");
+    }
+
+    /// With SIGTERM, as an operator ends it. Returns whether it says that all went well.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&mut self) -> bool {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is ours");
+        let status = self.child.wait().expect("it ends");
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).expect("it writes text");
+        status.success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a server that is expected not to start.
+pub(crate) fn refused(mut command: Command) -> String {
+    let Output { status, stderr, .. } = command.output().expect("the server is built");
+    let said = String::from_utf8(stderr).expect("it writes text");
+    assert!(!status.success(), "it started: {said}");
+    said
+}

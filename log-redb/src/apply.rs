@@ -1,0 +1,209 @@
+//! One change after another inside a write transaction: whole or refused, and always after the tail that it names.
+
+use chat_core::{AppendError, Body, Epoch, Event, Seq, Tail};
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use crate::format::{self, Encoded, Fault, GRAVES, META, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS};
+use crate::format::{RecordRow, SnapshotRow, TailRow};
+use crate::options::Retention;
+use crate::read;
+use crate::request::{Change, Outcome};
+use crate::trim;
+
+/// The tables of a write transaction, and what it does to the numbers about the file.
+pub(crate) struct Tables<'t> {
+    pub(crate) tails: Table<'t, &'static str, &'static [u8]>,
+    pub(crate) records: Table<'t, &'static [u8], &'static [u8]>,
+    pub(crate) snapshots: Table<'t, &'static str, &'static [u8]>,
+    pub(crate) graves: Table<'t, &'static [u8], ()>,
+    meta: Table<'t, &'static str, u64>,
+    /// Bytes that this transaction removes.
+    pub(crate) removed: u64,
+    /// Texts that it takes away.
+    scrubbed: u64,
+}
+
+impl<'t> Tables<'t> {
+    pub(crate) fn open(write: &'t WriteTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            tails: write.open_table(TAILS)?,
+            records: write.open_table(RECORDS)?,
+            snapshots: write.open_table(SNAPSHOTS)?,
+            graves: write.open_table(GRAVES)?,
+            meta: write.open_table(META)?,
+            removed: 0,
+            scrubbed: 0,
+        })
+    }
+
+    /// Adds to the numbers about the file; the last thing before a commit. Returns them as they are now.
+    pub(crate) fn settle(mut self) -> Result<Owed, Fault> {
+        let mut owed = Owed::default();
+        for (name, added, total) in
+            [(META_REMOVED, self.removed, &mut owed.removed), (META_SCRUBBED, self.scrubbed, &mut owed.scrubbed)]
+        {
+            *total = self.meta.get(name)?.map_or(0, |value| value.value());
+            if added > 0 {
+                *total += added;
+                self.meta.insert(name, *total)?;
+            }
+        }
+        Ok(owed)
+    }
+
+    pub(crate) fn put_tail(&mut self, room: &str, row: &TailRow) -> Result<(), Fault> {
+        self.tails.insert(room, row.encode(room).as_slice())?;
+        Ok(())
+    }
+}
+
+/// What has gone from the tables since the last compaction, and may still lie in free pages of the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Owed {
+    pub(crate) removed: u64,
+    pub(crate) scrubbed: u64,
+}
+
+/// Applies one change. Damage is the matter of the room it is found in; a fault of the storage ends the transaction.
+pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, retention: &Retention) -> Result<Outcome, Fault> {
+    let outcome = match change {
+        Change::Append { room, after, claims, batch } => {
+            append(tables, room.as_str(), after, *claims, batch, retention)
+        }
+        Change::Snapshot { room, epoch, through, bytes } => {
+            let row = SnapshotRow { epoch: *epoch, through: *through, bytes };
+            snapshot(tables, room.as_str(), &row, retention)
+        }
+        Change::Scrub { room, epoch, seq } => scrub(tables, room.as_str(), *epoch, *seq),
+        Change::Delete { room, epoch } => delete(tables, room.as_str(), *epoch),
+    };
+    match outcome {
+        Err(Fault::Damaged(what)) => Ok(Err(AppendError::NotWritten(format!("the log is damaged: {what}")))),
+        other => other,
+    }
+}
+
+fn append(
+    tables: &mut Tables<'_>,
+    room: &str,
+    after: &Tail,
+    claims: Option<Epoch>,
+    batch: &[Encoded],
+    retention: &Retention,
+) -> Result<Outcome, Fault> {
+    let held = read::tail(&tables.tails, room)?;
+    if held.as_ref().map(TailRow::tail).unwrap_or_default() != *after {
+        return Ok(Err(AppendError::Conflict));
+    }
+    let mut row = match (held, claims) {
+        (Some(row), _) => row,
+        (None, Some(epoch)) => TailRow::new(epoch),
+        (None, None) => return Ok(Err(AppendError::Conflict)),
+    };
+    if let Some(found) = out_of_order(row.head, batch) {
+        let head = row.head;
+        return Ok(Err(AppendError::NotWritten(format!("told number {found} does not continue those up to {head}"))));
+    }
+    let grave = format::life_key(room, row.epoch);
+    if row.offset == 0 {
+        read::nobody_holds(&tables.records, &tables.graves, room)?;
+        if tables.graves.get(grave.as_slice())?.is_some() {
+            while trim::purge_life(tables, &grave, usize::MAX)? > 0 {}
+        }
+    }
+    for record in batch {
+        row.head = record.seq.map_or(row.head, |seq| seq.0);
+        let key = format::record_key(room, row.epoch, record.offset);
+        let message_before = row.message;
+        let stored = RecordRow {
+            is_message: record.is_message,
+            head: row.head,
+            message_before,
+            at: record.at,
+            json: &record.json,
+        }
+        .encode(&key);
+        row.offset = record.offset;
+        row.bytes += stored.len() as u64;
+        if record.is_message {
+            row.message = record.offset;
+            row.messages += 1;
+        }
+        tables.records.insert(key.as_slice(), stored.as_slice())?;
+    }
+    trim::trim(tables, room, &mut row, retention, trim::Look::Sizes, 2 * batch.len() + 16)?;
+    tables.put_tail(room, &row)?;
+    Ok(Ok(row.tail()))
+}
+
+/// A told number that leaves a hole behind `head`, or goes back. A bug of whoever appends, and one that would break every search.
+fn out_of_order(mut head: u64, batch: &[Encoded]) -> Option<Seq> {
+    for seq in batch.iter().filter_map(|record| record.seq) {
+        if seq.0 != head + 1 {
+            return Some(seq);
+        }
+        head = seq.0;
+    }
+    None
+}
+
+fn snapshot(
+    tables: &mut Tables<'_>,
+    room: &str,
+    stored: &SnapshotRow<'_>,
+    retention: &Retention,
+) -> Result<Outcome, Fault> {
+    let Some(mut row) = read::tail(&tables.tails, room)?.filter(|row| row.epoch == stored.epoch) else {
+        return Ok(Ok(Tail::default()));
+    };
+    // One that is older than what is stored, and may have let records be trimmed, or that speaks of records that are not there.
+    if stored.through.0 < row.through || stored.through.0 > row.offset {
+        return Ok(Ok(Tail::default()));
+    }
+    let old = tables.snapshots.insert(room, stored.encode(room).as_slice())?.map(|old| old.value().len() as u64);
+    tables.removed += old.unwrap_or_default();
+    row.through = stored.through.0;
+    trim::trim(tables, room, &mut row, retention, trim::Look::SizesAndAge, trim::SLICE)?;
+    tables.put_tail(room, &row)?;
+    Ok(Ok(Tail::default()))
+}
+
+fn scrub(tables: &mut Tables<'_>, room: &str, epoch: Epoch, seq: Seq) -> Result<Outcome, Fault> {
+    let nothing = Ok(Ok(Tail::default()));
+    let Some(mut tail) = read::tail(&tables.tails, room)?.filter(|tail| tail.epoch == epoch) else {
+        return nothing;
+    };
+    let offset = read::find(&tables.records, room, &tail, &move |row| row.head >= seq.0)?;
+    if offset > tail.offset {
+        return nothing;
+    }
+    let scrubbed = read::record(&tables.records, room, epoch, offset, |key, row| {
+        let mut record = row.record(key)?;
+        match &mut record.event {
+            Event::Sent { text, .. } if record.seq == Some(seq) && !text.as_str().is_empty() => {
+                *text = Body::scrubbed();
+            }
+            _ => return Ok(None),
+        }
+        let json = Encoded::new(&record).json;
+        Ok(Some((key.to_vec(), RecordRow { json: &json, ..row }.encode(key))))
+    })?;
+    if let Some((key, stored)) = scrubbed {
+        let old = tables.records.insert(key.as_slice(), stored.as_slice())?.map_or(0, |old| old.value().len());
+        tail.bytes = (tail.bytes + stored.len() as u64).saturating_sub(old as u64);
+        tables.put_tail(room, &tail)?;
+        tables.scrubbed += 1;
+    }
+    nothing
+}
+
+fn delete(tables: &mut Tables<'_>, room: &str, epoch: Epoch) -> Result<Outcome, Fault> {
+    if read::tail(&tables.tails, room)?.is_some_and(|tail| tail.epoch == epoch) {
+        tables.tails.remove(room)?;
+        let snapshot = tables.snapshots.remove(room)?.map(|old| old.value().len() as u64);
+        tables.removed += snapshot.unwrap_or_default();
+        // Its records go slice by slice: the code is free at once, and no other room waits for a large one.
+        tables.graves.insert(format::life_key(room, epoch).as_slice(), ())?;
+    }
+    Ok(Ok(Tail::default()))
+}

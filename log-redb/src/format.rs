@@ -1,0 +1,269 @@
+//! The bytes in the file: tables, keys, records and tails, each with a version and a checksum. `FORMAT.md` says it in words.
+
+use chat_core::{Epoch, Event, Offset, Recorded, RoomCode, Seq, Tail};
+use redb::{StorageError, TableDefinition};
+
+/// The version of the whole file; a higher one is refused.
+pub(crate) const FORMAT: u64 = 1;
+/// The version of a tail, a record and a snapshot.
+const ROW: u8 = 1;
+
+/// Numbers about the file: see the constants below.
+pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+/// Code of a room -> [`TailRow`].
+pub(crate) const TAILS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tails");
+/// [`record_key`] -> [`RecordRow`].
+pub(crate) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+/// Code of a room -> [`SnapshotRow`].
+pub(crate) const SNAPSHOTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("snapshots");
+/// [`life_key`] of lives that are deleted, and whose records are still to go.
+pub(crate) const GRAVES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("graves");
+
+/// In [`META`]: [`FORMAT`].
+pub(crate) const META_FORMAT: &str = "format";
+/// In [`META`]: texts scrubbed since the last compaction, which may still lie in free pages.
+pub(crate) const META_SCRUBBED: &str = "scrubbed";
+/// In [`META`]: bytes removed since the last compaction.
+pub(crate) const META_REMOVED: &str = "removed";
+
+/// What stops a read or a write inside the file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// What is there cannot be right.
+    #[error("{0}")]
+    Damaged(String),
+    /// The file cannot be reached.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+}
+
+impl From<redb::TableError> for Fault {
+    fn from(error: redb::TableError) -> Self {
+        match error {
+            redb::TableError::Storage(error) => error.into(),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::TransactionError> for Fault {
+    fn from(error: redb::TransactionError) -> Self {
+        match error {
+            redb::TransactionError::Storage(error) => error.into(),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// All records of a life begin with it. A code has no byte below `-`, so no code's keys lie among those of another.
+pub(crate) fn life_key(room: &str, epoch: Epoch) -> Vec<u8> {
+    let mut key = Vec::with_capacity(room.len() + 17);
+    key.extend_from_slice(room.as_bytes());
+    key.push(0);
+    key.extend_from_slice(&epoch.0.to_be_bytes());
+    key
+}
+
+/// Code, zero byte, epoch, offset; numbers big-endian, so that keys lie in the order of their records.
+pub(crate) fn record_key(room: &str, epoch: Epoch, offset: u64) -> Vec<u8> {
+    let mut key = life_key(room, epoch);
+    key.extend_from_slice(&offset.to_be_bytes());
+    key
+}
+
+/// The offset at the end of a [`record_key`].
+pub(crate) fn offset_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+/// How a record is named in errors.
+fn record_name(key: &[u8]) -> String {
+    let room = key.split(|byte| *byte == 0).next().unwrap_or_default();
+    format!("record {} of room {}", offset_of(key).unwrap_or_default(), String::from_utf8_lossy(room))
+}
+
+/// Version, kind, checksum over `key` and all but itself, then the body.
+fn seal(key: &[u8], kind: u8, body: &[&[u8]]) -> Vec<u8> {
+    let mut row = Vec::with_capacity(6 + body.iter().map(|part| part.len()).sum::<usize>());
+    row.extend_from_slice(&[ROW, kind, 0, 0, 0, 0]);
+    body.iter().for_each(|part| row.extend_from_slice(part));
+    let sum = checksum(key, &row);
+    row[2..6].copy_from_slice(&sum);
+    row
+}
+
+fn checksum(key: &[u8], row: &[u8]) -> [u8; 4] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(key);
+    hasher.update(&row[..2]);
+    hasher.update(&row[6..]);
+    hasher.finalize().to_be_bytes()
+}
+
+/// The kind and the body of a row that is as it was written.
+fn unseal<'a>(key: &[u8], row: &'a [u8], name: impl Fn() -> String) -> Result<(u8, &'a [u8]), Fault> {
+    match row {
+        [ROW, kind, a, b, c, d, body @ ..] => {
+            if checksum(key, row) != [*a, *b, *c, *d] {
+                return Err(Fault::Damaged(format!("{} does not match its checksum", name())));
+            }
+            Ok((*kind, body))
+        }
+        [] | [ROW, ..] => Err(Fault::Damaged(format!("{} is cut short", name()))),
+        [version, ..] => {
+            let name = name();
+            Err(Fault::Damaged(format!("{name} is of format version {version}; this program reads up to {ROW}")))
+        }
+    }
+}
+
+/// Takes eight bytes off the front.
+fn number(body: &mut &[u8]) -> Option<u64> {
+    let (first, rest) = body.split_first_chunk()?;
+    *body = rest;
+    Some(u64::from_be_bytes(*first))
+}
+
+/// What the file knows of a room without looking at its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TailRow {
+    pub(crate) epoch: Epoch,
+    /// The oldest record kept.
+    pub(crate) first: u64,
+    /// The newest record.
+    pub(crate) offset: u64,
+    /// The newest told number.
+    pub(crate) head: u64,
+    /// The newest record that is a message; 0 for none.
+    pub(crate) message: u64,
+    /// Messages kept.
+    pub(crate) messages: u64,
+    /// Bytes of the rows kept.
+    pub(crate) bytes: u64,
+    /// The last record that the stored snapshot includes; 0 without one.
+    pub(crate) through: u64,
+}
+
+impl TailRow {
+    /// A life of which nothing is written yet.
+    pub(crate) fn new(epoch: Epoch) -> Self {
+        Self { epoch, first: 1, offset: 0, head: 0, message: 0, messages: 0, bytes: 0, through: 0 }
+    }
+
+    pub(crate) fn tail(&self) -> Tail {
+        Tail { epoch: Some(self.epoch), offset: Offset(self.offset), token: 0 }
+    }
+
+    pub(crate) fn encode(&self, room: &str) -> Vec<u8> {
+        let numbers =
+            [self.epoch.0, self.first, self.offset, self.head, self.message, self.messages, self.bytes, self.through];
+        seal(room.as_bytes(), 0, &numbers.map(u64::to_be_bytes).each_ref().map(|bytes| &bytes[..]))
+    }
+
+    pub(crate) fn decode(room: &str, row: &[u8]) -> Result<Self, Fault> {
+        let name = || format!("the tail of room {room}");
+        let (_, mut body) = unseal(room.as_bytes(), row, name)?;
+        let mut next = || number(&mut body).ok_or_else(|| Fault::Damaged(format!("{} is cut short", name())));
+        Ok(Self {
+            epoch: Epoch(next()?),
+            first: next()?,
+            offset: next()?,
+            head: next()?,
+            message: next()?,
+            messages: next()?,
+            bytes: next()?,
+            through: next()?,
+        })
+    }
+}
+
+/// A record as a batch brings it: serialised where it was decided, so that the writer only adds what its tail knows.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) offset: u64,
+    pub(crate) seq: Option<Seq>,
+    pub(crate) at: u64,
+    pub(crate) is_message: bool,
+    pub(crate) json: Vec<u8>,
+}
+
+impl Encoded {
+    pub(crate) fn new(record: &Recorded) -> Self {
+        Self {
+            offset: record.offset.0,
+            seq: record.seq,
+            at: record.at.0,
+            is_message: matches!(record.event, Event::Sent { .. }),
+            json: serde_json::to_vec(record).expect("a record has string keys, and a Vec takes every write"),
+        }
+    }
+}
+
+/// A record with what leads to its neighbours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordRow<'a> {
+    pub(crate) is_message: bool,
+    /// The newest told number up to and including this record.
+    pub(crate) head: u64,
+    /// The newest record before this one that is a message; 0 for none.
+    pub(crate) message_before: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+    /// The record itself.
+    pub(crate) json: &'a [u8],
+}
+
+impl<'a> RecordRow<'a> {
+    pub(crate) fn encode(&self, key: &[u8]) -> Vec<u8> {
+        let [head, message, at] = [self.head, self.message_before, self.at].map(u64::to_be_bytes);
+        seal(key, u8::from(self.is_message), &[&head, &message, &at, self.json])
+    }
+
+    pub(crate) fn decode(key: &[u8], row: &'a [u8]) -> Result<Self, Fault> {
+        let (kind, mut body) = unseal(key, row, || record_name(key))?;
+        let cut = || Fault::Damaged(format!("{} is cut short", record_name(key)));
+        Ok(Self {
+            is_message: kind == 1,
+            head: number(&mut body).ok_or_else(cut)?,
+            message_before: number(&mut body).ok_or_else(cut)?,
+            at: number(&mut body).ok_or_else(cut)?,
+            json: body,
+        })
+    }
+
+    /// The record, if it is the one that its key says.
+    pub(crate) fn record(&self, key: &[u8]) -> Result<Recorded, Fault> {
+        let record: Recorded = serde_json::from_slice(self.json)
+            .map_err(|error| Fault::Damaged(format!("{} cannot be read: {error}", record_name(key))))?;
+        if Some(record.offset.0) != offset_of(key) {
+            return Err(Fault::Damaged(format!("{} says that it is record {}", record_name(key), record.offset.0)));
+        }
+        Ok(record)
+    }
+}
+
+/// A stored snapshot.
+pub(crate) struct SnapshotRow<'a> {
+    pub(crate) epoch: Epoch,
+    pub(crate) through: Offset,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> SnapshotRow<'a> {
+    pub(crate) fn encode(&self, room: &str) -> Vec<u8> {
+        seal(room.as_bytes(), 0, &[&self.epoch.0.to_be_bytes(), &self.through.0.to_be_bytes(), self.bytes])
+    }
+
+    pub(crate) fn decode(room: &str, row: &'a [u8]) -> Result<Self, Fault> {
+        let name = || format!("the snapshot of room {room}");
+        let (_, mut body) = unseal(room.as_bytes(), row, name)?;
+        let cut = || Fault::Damaged(format!("{} is cut short", name()));
+        let (epoch, through) = (number(&mut body).ok_or_else(cut)?, number(&mut body).ok_or_else(cut)?);
+        Ok(Self { epoch: Epoch(epoch), through: Offset(through), bytes: body })
+    }
+}
+
+/// A code out of the file.
+pub(crate) fn code(text: &str) -> Result<RoomCode, Fault> {
+    RoomCode::parse(text).map_err(|_| Fault::Damaged(format!("{text:?} is no code of a room")))
+}

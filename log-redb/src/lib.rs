@@ -1,0 +1,45 @@
+//! A durable log for many rooms in one file, on redb: the [`Log`](chat_core::Log) port of chat-core.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use chat_core::Engine;
+//! use log_redb::{Options, RedbLog};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = folder.path();
+//! let log = Arc::new(RedbLog::open(dir, Options::default())?);
+//! let engine = Engine::builder().log(Arc::clone(&log) as _).secret(log_redb::secret(dir)?).build();
+//! // ... serve, and when everybody has gone:
+//! drop(engine);
+//! log.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - One thread writes. What many rooms append while it waits for the disk becomes one commit, and is answered together.
+//! - Reads run on snapshots of the file, beside the writer and never on a thread of the async runtime.
+//! - After a failed write the file is closed and opened again; until then reads are unavailable and nothing is written.
+//! - What lies in the file is on the page `FORMAT.md`; what does not look like it is refused by name, never guessed at.
+
+mod apply;
+mod compact;
+mod format;
+mod log;
+mod options;
+mod read;
+mod request;
+mod secret;
+mod store;
+mod trim;
+mod writer;
+
+pub use log::RedbLog;
+pub use options::{Durability, Options, Retention, Verify};
+pub use secret::secret;
+pub use store::{FILE_NAME, OpenError, Place};
+
+/// What [`Place::storage`] is made of, for those who bring their own storage.
+pub use redb;

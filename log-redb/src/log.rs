@@ -1,0 +1,245 @@
+//! The port: appends go to the writer's queue, reads to threads that may block. Nothing here touches the file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use chat_core::{AppendError, Epoch, Event, Log, Offset, ReadError, Recorded, RoomCode, Seq, Stretch, Tail};
+use redb::{ReadTransaction, ReadableDatabase, StorageError};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::format::{Encoded, Fault};
+use crate::options::Options;
+use crate::read;
+use crate::request::{Change, Outcome, Request};
+use crate::store::{OpenError, Place, Store, panicked};
+use crate::writer::Writer;
+
+/// Changes that wait for the writer; whoever comes later waits for a place.
+const QUEUE_MAX: usize = 8_192;
+/// Reads at once.
+const READERS_MAX: usize = 16;
+
+/// A durable log of many rooms in one file.
+///
+/// Dropping it waits until what was acked is on disk, and closes the file; [`RedbLog::close`] also compacts it, and tells of
+/// errors.
+pub struct RedbLog {
+    store: Arc<Store>,
+    /// `None` only while it is dropped.
+    queue: Option<Sender<Request>>,
+    places: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    /// Whether the writer has been asked to look at the file, and has not yet done so.
+    is_doubted: Arc<AtomicBool>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl RedbLog {
+    /// Opens `rooms.redb` in a folder; makes both where they are missing.
+    ///
+    /// Blocks: a clean file is open at once, one that was not closed properly is verified first, and in one with scrubbed texts
+    /// the free pages are overwritten.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let dir = dir.as_ref();
+        let name = dir.join(crate::FILE_NAME).display().to_string();
+        Self::start(Store::open_in(dir, &options)?, options, name)
+    }
+
+    /// Opens a log that lies somewhere else than in a file: in memory, or in a storage that fails on demand.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_on(place: impl Place, options: Options) -> Result<Self, OpenError> {
+        let name = place.name();
+        Self::start(Store::open_on(place, &options)?, options, name)
+    }
+
+    fn start(store: Store, options: Options, name: String) -> Result<Self, OpenError> {
+        let store = Arc::new(store);
+        let (queue, requests) = mpsc::channel();
+        let mut writer = Writer::new(Arc::clone(&store), requests, options);
+        writer.begin();
+        let thread = std::thread::Builder::new().name("log-redb".into()).spawn(move || writer.run());
+        Ok(Self {
+            store,
+            queue: Some(queue),
+            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            readers: Arc::new(Semaphore::new(READERS_MAX)),
+            is_doubted: Arc::default(),
+            writer: Some(thread.map_err(|source| OpenError::Io { name, source })?),
+        })
+    }
+
+    /// Gives free pages back to the disk, and takes scrubbed texts out of the file. Everything else waits meanwhile: count on
+    /// a minute for each few gigabytes.
+    ///
+    /// It happens by itself when more than half of the file is free. Opening and closing only take scrubbed texts out, which
+    /// takes as long as overwriting what is free.
+    ///
+    /// # Errors
+    /// When the disk failed; the log goes on, and the texts are still in the file.
+    pub async fn compact(&self) -> Result<(), ReadError> {
+        self.ask(Request::Compact).await
+    }
+
+    /// Writes what is queued, takes scrubbed texts out of the file, and closes it. Later calls find it closed.
+    ///
+    /// # Errors
+    /// When something acked may not be on disk (only with [`Durability::Relaxed`](crate::Durability::Relaxed)), or scrubbed
+    /// texts may still be in the file.
+    pub async fn close(&self) -> Result<(), ReadError> {
+        self.ask(Request::Close).await
+    }
+
+    async fn ask(&self, request: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Request) -> Result<(), ReadError> {
+        let (answer, answered) = oneshot::channel();
+        if self.queue().send(request(answer)).is_err() {
+            return Err(closed());
+        }
+        answered.await.unwrap_or_else(|_| Err(CLOSED.into())).map_err(ReadError::Unavailable)
+    }
+
+    fn queue(&self) -> &Sender<Request> {
+        self.queue.as_ref().expect("the queue is there until the log is dropped")
+    }
+
+    async fn change(&self, change: Change) -> Outcome {
+        let permit = Arc::clone(&self.places).acquire_owned().await.expect("the queue's places are never closed");
+        let (answer, answered) = oneshot::channel();
+        if self.queue().send(Request::Change { change, answer, permit }).is_err() {
+            return Err(AppendError::NotWritten(CLOSED.into()));
+        }
+        answered.await.unwrap_or_else(|_| Err(AppendError::Unknown("the writer has ended".into())))
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&ReadTransaction) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let permit = Arc::clone(&self.readers).acquire_owned().await.expect("the readers' places are never closed");
+        let store = Arc::clone(&self.store);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let database = store.shared();
+            let database = database.as_ref()?;
+            Some(database.begin_read().map_err(Fault::from).and_then(|read| look(&read)))
+        });
+        match reading.await {
+            Ok(Some(Ok(found))) => Ok(found),
+            Ok(Some(Err(Fault::Damaged(what)))) => Err(ReadError::Damaged(what)),
+            Ok(Some(Err(Fault::Storage(error)))) => {
+                self.doubt();
+                match error {
+                    StorageError::Corrupted(what) => Err(ReadError::Damaged(what)),
+                    error => Err(ReadError::Unavailable(error.to_string())),
+                }
+            }
+            Ok(None) => Err(closed()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => {
+                    self.doubt();
+                    Err(ReadError::Damaged(panicked(&*panic)))
+                }
+                Err(error) => Err(ReadError::Unavailable(error.to_string())),
+            },
+        }
+    }
+
+    /// redb refuses everything after an I/O error, also one of a read. The writer looks, and opens the file again.
+    fn doubt(&self) {
+        if !self.is_doubted.swap(true, Ordering::AcqRel) {
+            let _ = self.queue().send(Request::Doubt(Arc::clone(&self.is_doubted)));
+        }
+    }
+}
+
+const CLOSED: &str = "the log is closed, or being opened again";
+
+fn closed() -> ReadError {
+    ReadError::Unavailable(CLOSED.into())
+}
+
+#[async_trait]
+impl Log for RedbLog {
+    /// # Panics
+    /// For a batch that no room could have decided: an empty one, one whose offsets do not continue those of `after`, or one that
+    /// begins a life without its creation.
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+        let claims = check(after, batch);
+        let batch = batch.iter().map(Encoded::new).collect();
+        self.change(Change::Append { room: room.clone(), after: after.clone(), claims, batch }).await
+    }
+
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+        let room = room.clone();
+        self.look(move |read| read::stretch(read, &room, after, max)).await
+    }
+
+    async fn messages(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        before: Seq,
+        max: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let room = room.clone();
+        self.look(move |read| read::messages(read, &room, epoch, before, max)).await
+    }
+
+    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
+        let after = after.cloned();
+        self.look(move |read| read::rooms(read, after.as_ref(), max)).await
+    }
+
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
+        let room = room.clone();
+        self.look(move |read| read::snapshot(read, &room, epoch)).await
+    }
+
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError> {
+        let bytes = snapshot.to_vec();
+        self.change(Change::Snapshot { room: room.clone(), epoch, through, bytes }).await.map(drop)
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
+        self.change(Change::Scrub { room: room.clone(), epoch, seq }).await.map(drop)
+    }
+
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
+        self.change(Change::Delete { room: room.clone(), epoch }).await.map(drop)
+    }
+}
+
+impl Drop for RedbLog {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// The epoch that the batch claims the code for, if it is the first of a life.
+fn check(after: &Tail, batch: &[Recorded]) -> Option<Epoch> {
+    let first = batch.first().expect("a batch is never empty");
+    let offsets = batch.iter().map(|record| record.offset.0);
+    assert!(offsets.eq(after.offset.0 + 1..=after.offset.0 + batch.len() as u64), "offsets continue those before");
+    match (after.epoch, &first.event) {
+        (Some(_), _) => None,
+        (None, Event::Created { epoch, .. }) => Some(*epoch),
+        (None, other) => panic!("a life begins with its creation, not with {other:?}"),
+    }
+}

@@ -1,0 +1,167 @@
+//! Reading a room out of the file: stretches, messages, codes and snapshots. What has holes is damaged.
+
+use chat_core::{Epoch, Event, Offset, Recorded, RoomCode, Seq, Stretch};
+use redb::{ReadTransaction, ReadableTable};
+
+use crate::format::{self, Fault, GRAVES, RECORDS, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TailRow};
+
+/// What [`find`] looks for: the first record of which this holds. It holds for all later ones too.
+type Reached = dyn Fn(&RecordRow<'_>) -> bool;
+
+pub(crate) fn tail(
+    tails: &impl ReadableTable<&'static str, &'static [u8]>,
+    room: &str,
+) -> Result<Option<TailRow>, Fault> {
+    match tails.get(room)? {
+        Some(row) => TailRow::decode(room, row.value()).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Makes sure that a room without a tail has none because nobody holds its code: it has no records either, but of deleted lives.
+///
+/// A page that is damaged in the middle of the tree can hide a room. It must not be taken for one that never was.
+pub(crate) fn nobody_holds(
+    records: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    graves: &impl ReadableTable<&'static [u8], ()>,
+    room: &str,
+) -> Result<(), Fault> {
+    let mut start = [room.as_bytes(), &[0]].concat();
+    let end = [room.as_bytes(), &[1]].concat();
+    while let Some(entry) = records.range(start.as_slice()..end.as_slice())?.next() {
+        let key = entry?.0.value().to_vec();
+        let life = key.get(..room.len() + 9).unwrap_or(&key);
+        if graves.get(life)?.is_none() {
+            return Err(Fault::Damaged(format!("room {room} has records and no tail")));
+        }
+        start = [life, &[0xFF; 9]].concat();
+    }
+    Ok(())
+}
+
+/// Looks at one record that the tail says is there.
+pub(crate) fn record<T>(
+    records: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    room: &str,
+    epoch: Epoch,
+    offset: u64,
+    look: impl FnOnce(&[u8], RecordRow<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let key = format::record_key(room, epoch, offset);
+    match records.get(key.as_slice())? {
+        Some(row) => look(&key, RecordRow::decode(&key, row.value())?),
+        None => Err(missing(room, offset)),
+    }
+}
+
+fn missing(room: &str, offset: u64) -> Fault {
+    Fault::Damaged(format!("record {offset} of room {room} is missing"))
+}
+
+/// The first kept record that `reached` holds for; one past the end where there is none.
+pub(crate) fn find(
+    records: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    room: &str,
+    tail: &TailRow,
+    reached: &Reached,
+) -> Result<u64, Fault> {
+    let (mut low, mut high) = (tail.first, tail.offset + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if record(records, room, tail.epoch, middle, |_, row| Ok(reached(&row)))? {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(low)
+}
+
+/// At most `max` records after `after`; from the first that is kept, where older ones were trimmed.
+pub(crate) fn stretch(read: &ReadTransaction, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, Fault> {
+    let room = room.as_str();
+    let Some(tail) = tail(&read.open_table(TAILS)?, room)? else {
+        nobody_holds(&read.open_table(RECORDS)?, &read.open_table(GRAVES)?, room)?;
+        return Ok(Stretch::default());
+    };
+    let first = after.0.saturating_add(1).max(tail.first);
+    let wanted = (tail.offset + 1).saturating_sub(first).min(max as u64);
+    let mut found = Vec::with_capacity(wanted.min(1_024) as usize);
+    if wanted > 0 {
+        let records = read.open_table(RECORDS)?;
+        let keys = [first, first + wanted - 1].map(|offset| format::record_key(room, tail.epoch, offset));
+        for entry in records.range(keys[0].as_slice()..=keys[1].as_slice())? {
+            let (key, row) = entry?;
+            let expected = first + found.len() as u64;
+            if format::offset_of(key.value()) != Some(expected) {
+                return Err(missing(room, expected));
+            }
+            found.push(RecordRow::decode(key.value(), row.value())?.record(key.value())?);
+        }
+        if (found.len() as u64) < wanted {
+            return Err(missing(room, first + found.len() as u64));
+        }
+    }
+    Ok(Stretch { records: found, tail: tail.tail() })
+}
+
+/// The last `max` messages before `before`, oldest first: from each to the one before it, whatever lies between them.
+pub(crate) fn messages(
+    read: &ReadTransaction,
+    room: &RoomCode,
+    epoch: Epoch,
+    before: Seq,
+    max: usize,
+) -> Result<Vec<Recorded>, Fault> {
+    let room = room.as_str();
+    let Some(tail) = tail(&read.open_table(TAILS)?, room)?.filter(|tail| tail.epoch == epoch) else {
+        return Ok(Vec::new());
+    };
+    let records = read.open_table(RECORDS)?;
+    let mut offset = if before.0 > tail.head {
+        tail.message
+    } else {
+        let at_or_after = find(&records, room, &tail, &move |row| row.head >= before.0)?;
+        if at_or_after > tail.offset {
+            tail.message
+        } else {
+            record(&records, room, epoch, at_or_after, |_, row| Ok(row.message_before))?
+        }
+    };
+    let mut found = Vec::new();
+    while found.len() < max && offset >= tail.first {
+        let (message, before) =
+            record(&records, room, epoch, offset, |key, row| Ok((row.record(key)?, row.message_before)))?;
+        if !matches!(message.event, Event::Sent { .. }) || before >= offset {
+            return Err(Fault::Damaged(format!("record {offset} of room {room} is no message, and is linked as one")));
+        }
+        found.push(message);
+        offset = before;
+    }
+    found.reverse();
+    Ok(found)
+}
+
+pub(crate) fn rooms(read: &ReadTransaction, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, Fault> {
+    use std::ops::Bound::{Excluded, Unbounded};
+    let tails = read.open_table(TAILS)?;
+    let start = after.map_or(Unbounded, |after| Excluded(after.as_str()));
+    let mut codes = Vec::new();
+    for entry in tails.range::<&str>((start, Unbounded))?.take(max) {
+        codes.push(format::code(entry?.0.value())?);
+    }
+    Ok(codes)
+}
+
+pub(crate) fn snapshot(
+    read: &ReadTransaction,
+    room: &RoomCode,
+    epoch: Epoch,
+) -> Result<Option<(Offset, Vec<u8>)>, Fault> {
+    let snapshots = read.open_table(SNAPSHOTS)?;
+    let Some(row) = snapshots.get(room.as_str())? else {
+        return Ok(None);
+    };
+    let snapshot = SnapshotRow::decode(room.as_str(), row.value())?;
+    Ok((snapshot.epoch == epoch).then(|| (snapshot.through, snapshot.bytes.to_vec())))
+}

@@ -1,0 +1,334 @@
+//! The file as a whole: opening it, refusing what is not a log of ours, and taking it away while it is not to be trusted.
+
+use std::any::Any;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
+
+use crate::apply::Tables;
+use crate::format::{FORMAT, Fault, META, META_FORMAT};
+use crate::options::{Options, Verify};
+
+/// The file's name in its folder.
+pub const FILE_NAME: &str = "rooms.redb";
+
+/// A log that could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another part of this one, has it open.
+    #[error("{name} is in use")]
+    InUse {
+        /// The file.
+        name: String,
+    },
+    /// A later version of this program has written it.
+    #[error("{name} is of format version {found}; this program reads up to {known}")]
+    Newer {
+        /// The file.
+        name: String,
+        /// Its version.
+        found: u64,
+        /// The highest version that can be read.
+        known: u64,
+    },
+    /// It is a redb file, and not a log of rooms.
+    #[error("{name} holds no log of rooms")]
+    Foreign {
+        /// The file.
+        name: String,
+    },
+    /// What is in it cannot be right.
+    #[error("{name} is damaged: {what}")]
+    Damaged {
+        /// The file.
+        name: String,
+        /// What is wrong, and where.
+        what: String,
+    },
+    /// It cannot be read or written.
+    #[error("{name} cannot be opened: {source}")]
+    Io {
+        /// The file.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Where the bytes of a log lie; a file, unless a test or an embedder brings something else.
+#[expect(clippy::len_without_is_empty, reason = "a place is not a collection")]
+pub trait Place: Send + Sync + 'static {
+    /// What redb reads and writes.
+    type Storage: StorageBackend;
+
+    /// How it is called in errors.
+    fn name(&self) -> String;
+
+    /// Opens it. Called again after an error, once what the call before returned has been dropped.
+    ///
+    /// # Errors
+    /// When it cannot be reached now; it is tried again later.
+    fn storage(&self) -> io::Result<Self::Storage>;
+
+    /// Its length in bytes; 0 where there is nothing yet.
+    ///
+    /// # Errors
+    /// When it cannot be reached now.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Called before it is opened again after an error: what a cache says may not be what the disk holds.
+    fn distrust(&self) {}
+}
+
+/// A file on disk.
+struct FilePlace(PathBuf);
+
+impl Place for FilePlace {
+    type Storage = FileBackend;
+
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn storage(&self) -> io::Result<FileBackend> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.0)?;
+        FileBackend::new(file).map_err(io::Error::other)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        match fs::metadata(&self.0) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// After a failed sync Linux keeps the pages it could not write, as if it had written them. Without this they would be
+    /// read as the truth, until the machine restarts.
+    #[cfg(target_os = "linux")]
+    fn distrust(&self) {
+        if let Ok(file) = File::open(&self.0) {
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+    }
+}
+
+/// Whether a place without a log gets one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Begins,
+    IsRefused,
+}
+
+/// Locked while a log is open in a folder, also where redb has the file itself closed.
+const LOCK_NAME: &str = "lock";
+
+/// The open file, or for a while none.
+pub(crate) struct Store {
+    database: RwLock<Option<Database>>,
+    /// What keeps other processes out of the folder, until [`Store::end`].
+    lock: Mutex<Option<File>>,
+    open: Box<dyn Fn(Empty) -> Result<Database, OpenError> + Send + Sync>,
+    len: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
+    distrust: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Store {
+    /// Opens `rooms.redb` in a folder, and makes both where they are missing.
+    pub(crate) fn open_in(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+        let path = dir.join(FILE_NAME);
+        let io = |source| OpenError::Io { name: path.display().to_string(), source };
+        fs::create_dir_all(dir).map_err(io)?;
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(dir.join(LOCK_NAME)).map_err(io)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => OpenError::InUse { name: dir.display().to_string() },
+            TryLockError::Error(source) => io(source),
+        })?;
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.len() == 0 => {
+                return Err(OpenError::Damaged { name: path.display().to_string(), what: "it is empty".into() });
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => begin(dir, &path, options)?,
+            Err(error) => return Err(io(error)),
+        }
+        let store = Self::open_on(FilePlace(path), options)?;
+        *store.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+        Ok(store)
+    }
+
+    /// Opens what lies at a place.
+    pub(crate) fn open_on(place: impl Place, options: &Options) -> Result<Self, OpenError> {
+        let place = std::sync::Arc::new(place);
+        let (lengths, caches, options) = (place.clone(), place.clone(), *options);
+        let store = Self {
+            database: RwLock::new(None),
+            lock: Mutex::new(None),
+            open: Box::new(move |empty| open(&*place, &options, empty)),
+            len: Box::new(move || lengths.len()),
+            distrust: Box::new(move || caches.distrust()),
+        };
+        *store.exclusive() = Some((store.open)(Empty::Begins)?);
+        Ok(store)
+    }
+
+    /// The file as readers and the writer use it. `None` while it is closed.
+    pub(crate) fn shared(&self) -> RwLockReadGuard<'_, Option<Database>> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file alone, once everybody who reads has finished.
+    pub(crate) fn exclusive(&self) -> RwLockWriteGuard<'_, Option<Database>> {
+        self.database.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes it away from readers and the writer, and closes it.
+    pub(crate) fn shut(&self) {
+        let database = self.exclusive().take();
+        database.into_iter().for_each(close);
+    }
+
+    /// Opens it again after [`Store::shut`], for the caller alone.
+    pub(crate) fn open_again(&self) -> Result<Database, OpenError> {
+        (self.distrust)();
+        (self.open)(Empty::IsRefused)
+    }
+
+    /// Gives readers and the writer what [`Store::open_again`] has opened.
+    pub(crate) fn publish(&self, database: Database) {
+        *self.exclusive() = Some(database);
+    }
+
+    /// Closes it properly, which cuts off the free pages at its end, and opens it again.
+    pub(crate) fn trim(&self) -> Result<(), Fault> {
+        let mut shared = self.exclusive();
+        let Some(database) = shared.take() else { return Ok(()) };
+        database.close().map_err(|error| match error {
+            DatabaseError::Storage(error) => Fault::Storage(error),
+            other => Fault::Damaged(other.to_string()),
+        })?;
+        *shared = Some((self.open)(Empty::IsRefused).map_err(|error| Fault::Damaged(error.to_string()))?);
+        Ok(())
+    }
+
+    /// Closes it properly, and lets others into the folder.
+    pub(crate) fn end(&self) -> Result<(), String> {
+        let database = self.exclusive().take();
+        let closed = catch_unwind(AssertUnwindSafe(|| database.map_or(Ok(()), Database::close)));
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        match closed {
+            Ok(closed) => closed.map_err(|error| error.to_string()),
+            Err(panic) => Err(panicked(&*panic)),
+        }
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn bytes(&self) -> io::Result<u64> {
+        (self.len)()
+    }
+}
+
+/// Closes a file that is not to be trusted. Errors are of no interest: what was committed is there, and what was not is nobody's.
+pub(crate) fn close(database: Database) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+}
+
+/// Makes the file under another name first: one under its own name always is a whole log, and never an empty one.
+fn begin(dir: &Path, path: &Path, options: &Options) -> Result<(), OpenError> {
+    let io = |source| OpenError::Io { name: path.display().to_string(), source };
+    let new = dir.join(format!("{FILE_NAME}.new"));
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    drop(open(&FilePlace(new.clone()), options, Empty::Begins)?);
+    fs::rename(&new, path).map_err(io)?;
+    sync_folder(dir).map_err(io)
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+fn open(place: &impl Place, options: &Options, empty: Empty) -> Result<Database, OpenError> {
+    let name = || place.name();
+    let io = |source| OpenError::Io { name: name(), source };
+    let is_new = place.len().map_err(io)? == 0;
+    if is_new && empty == Empty::IsRefused {
+        return Err(OpenError::Damaged { name: name(), what: "it has become empty".into() });
+    }
+    let storage = place.storage().map_err(io)?;
+    // redb may panic over a file that was changed behind its back.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let database = Builder::new()
+            .set_cache_size(options.cache_bytes)
+            .set_check_integrity_on_open(options.verify == Verify::Always)
+            .create_with_backend(storage)
+            .map_err(|error| refused(name(), error))?;
+        if is_new {
+            initialise(&database).map_err(|fault| faulty(name(), fault))?;
+        }
+        check_format(&database, name)?;
+        Ok(database)
+    }));
+    opened.unwrap_or_else(|panic| Err(OpenError::Damaged { name: name(), what: panicked(&*panic) }))
+}
+
+/// What a panic said.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    said.unwrap_or("what it holds makes no sense").to_owned()
+}
+
+/// Writes the version and makes the tables, so that readers find them.
+fn initialise(database: &Database) -> Result<(), Fault> {
+    let write = database.begin_write()?;
+    write.open_table(META)?.insert(META_FORMAT, FORMAT)?;
+    drop(Tables::open(&write)?);
+    write.commit().map_err(|error| match error {
+        redb::CommitError::Storage(error) => Fault::Storage(error),
+        other => Fault::Damaged(other.to_string()),
+    })
+}
+
+fn check_format(database: &Database, name: impl Fn() -> String) -> Result<(), OpenError> {
+    let found = || -> Result<Option<u64>, Fault> {
+        let read = database.begin_read()?;
+        if !read.list_tables()?.any(|table| table.name() == META.name()) {
+            return Ok(None);
+        }
+        Ok(read.open_table(META)?.get(META_FORMAT)?.map(|version| version.value()))
+    };
+    match found().map_err(|fault| faulty(name(), fault))? {
+        None => Err(OpenError::Foreign { name: name() }),
+        Some(FORMAT) => Ok(()),
+        Some(found) if found > FORMAT => Err(OpenError::Newer { name: name(), found, known: FORMAT }),
+        Some(found) => {
+            Err(OpenError::Damaged { name: name(), what: format!("there never was a format version {found}") })
+        }
+    }
+}
+
+fn faulty(name: String, fault: Fault) -> OpenError {
+    match fault {
+        Fault::Storage(error) => refused(name, DatabaseError::Storage(error)),
+        Fault::Damaged(what) => OpenError::Damaged { name, what },
+    }
+}
+
+fn refused(name: String, error: DatabaseError) -> OpenError {
+    use io::ErrorKind::{InvalidData, UnexpectedEof};
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { name },
+        DatabaseError::Storage(StorageError::Io(source)) if !matches!(source.kind(), InvalidData | UnexpectedEof) => {
+            OpenError::Io { name, source }
+        }
+        other => OpenError::Damaged { name, what: other.to_string() },
+    }
+}

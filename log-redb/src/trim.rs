@@ -1,0 +1,123 @@
+//! What goes from the tables: records that retention no longer keeps, and the records of deleted lives.
+
+use std::time::{Duration, SystemTime};
+
+use redb::ReadableTable;
+
+use crate::apply::Tables;
+use crate::format::{self, Fault, RecordRow, TailRow};
+use crate::options::Retention;
+use crate::read;
+
+/// Records that one commit removes at most, beside those that new ones push out: others wait for it.
+pub(crate) const SLICE: usize = 2_048;
+/// Rooms that one sweep looks at.
+const ROOMS: usize = 64;
+
+/// Which limits are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Sizes,
+    SizesAndAge,
+}
+
+/// Removes the oldest records of a room as long as it is over a limit and a snapshot covers them; `most` of them at most.
+///
+/// The newest record always stays: whoever reads the room from anywhere before its end finds its end.
+pub(crate) fn trim(
+    tables: &mut Tables<'_>,
+    room: &str,
+    row: &mut TailRow,
+    retention: &Retention,
+    look: Look,
+    most: usize,
+) -> Result<usize, Fault> {
+    let mut trimmed = 0;
+    if retention.keeps_all() {
+        return Ok(trimmed);
+    }
+    let oldest = match (look, retention.age_max) {
+        (Look::SizesAndAge, Some(age)) => now().saturating_sub(millis(age)),
+        _ => 0,
+    };
+    while trimmed < most && row.first <= row.through.min(row.offset.saturating_sub(1)) {
+        let over = retention.messages_max.is_some_and(|max| row.messages > max)
+            || retention.bytes_max.is_some_and(|max| row.bytes > max);
+        if !over && oldest == 0 {
+            break;
+        }
+        let key = format::record_key(room, row.epoch, row.first);
+        let (is_message, bytes) = match tables.records.get(key.as_slice())? {
+            None => (false, 0),
+            Some(stored) => match RecordRow::decode(&key, stored.value()) {
+                Ok(record) if !over && record.at >= oldest => break,
+                Ok(record) => (record.is_message, stored.value().len() as u64),
+                // Damage stays where it is, to be seen by whoever reads it.
+                Err(_) => break,
+            },
+        };
+        tables.records.remove(key.as_slice())?;
+        tables.removed += bytes;
+        row.first += 1;
+        row.bytes = row.bytes.saturating_sub(bytes);
+        row.messages = row.messages.saturating_sub(u64::from(is_message));
+        trimmed += 1;
+    }
+    Ok(trimmed)
+}
+
+/// Removes records of deleted lives, `most` at most. Returns whether there may be more.
+pub(crate) fn purge(tables: &mut Tables<'_>, most: usize) -> Result<bool, Fault> {
+    let grave = tables.graves.first()?.map(|(life, _)| life.value().to_vec());
+    match grave {
+        Some(life) => purge_life(tables, &life, most).map(|_| true),
+        None => Ok(false),
+    }
+}
+
+/// Removes records of one deleted life, `most` at most; the last call takes the grave itself, and returns 0.
+pub(crate) fn purge_life(tables: &mut Tables<'_>, life: &[u8], most: usize) -> Result<usize, Fault> {
+    let end = [life, &[0xFF; 8]].concat();
+    let mut keys = Vec::new();
+    for entry in tables.records.range(life..=end.as_slice())?.take(most) {
+        let (key, row) = entry?;
+        tables.removed += row.value().len() as u64;
+        keys.push(key.value().to_vec());
+    }
+    for key in &keys {
+        tables.records.remove(key.as_slice())?;
+    }
+    if keys.is_empty() {
+        tables.graves.remove(life)?;
+    }
+    Ok(keys.len())
+}
+
+/// Trims the rooms after `after` by age too. Returns where to go on; `None` after the last room.
+pub(crate) fn sweep(
+    tables: &mut Tables<'_>,
+    after: Option<&str>,
+    retention: &Retention,
+) -> Result<Option<String>, Fault> {
+    use std::ops::Bound::{Excluded, Unbounded};
+    let mut codes = Vec::new();
+    for entry in tables.tails.range::<&str>((after.map_or(Unbounded, Excluded), Unbounded))?.take(ROOMS) {
+        codes.push(entry?.0.value().to_owned());
+    }
+    for room in &codes {
+        // A damaged tail is told to whoever uses the room.
+        let Ok(Some(mut row)) = read::tail(&tables.tails, room) else { continue };
+        if trim(tables, room, &mut row, retention, Look::SizesAndAge, SLICE)? > 0 {
+            tables.put_tail(room, &row)?;
+        }
+    }
+    Ok(if codes.len() == ROOMS { codes.pop() } else { None })
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

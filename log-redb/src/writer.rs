@@ -1,0 +1,302 @@
+//! The one thread that writes: joins what is queued into one commit, answers it together, and gets over a failed disk.
+
+mod upkeep;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
+
+use chat_core::AppendError;
+use redb::{Database, WriteTransaction};
+use tokio::sync::oneshot;
+
+use crate::apply::{Owed, Tables, apply};
+use crate::compact::{self, Thoroughness};
+use crate::format::Fault;
+use crate::options::{Durability, Options};
+use crate::request::{Change, Outcome, Request};
+use crate::store::{Store, panicked};
+use crate::trim;
+use upkeep::{Broken, Sweep};
+
+/// Changes in one commit.
+const GROUP_MAX: usize = 4_096;
+/// Bytes in one commit, and acked bytes that wait for a sync: both are held in memory.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+/// Records of deleted rooms that go with a commit somebody waits for.
+const PURGE_BESIDE: usize = 256;
+
+/// A write that did not succeed.
+struct Failure {
+    /// Whether it may be in the file nevertheless.
+    in_doubt: bool,
+    error: String,
+}
+
+impl Failure {
+    fn answer(&self) -> AppendError {
+        match self.in_doubt {
+            true => AppendError::Unknown(self.error.clone()),
+            false => AppendError::NotWritten(self.error.clone()),
+        }
+    }
+}
+
+pub(crate) struct Writer {
+    store: Arc<Store>,
+    queue: Receiver<Request>,
+    options: Options,
+    /// Acked, and not yet known to be on disk: written again if the file has to be opened anew.
+    unsynced: Vec<Change>,
+    unsynced_bytes: usize,
+    sync_due: Option<Instant>,
+    broken: Option<Broken>,
+    owed: Owed,
+    /// Bytes removed before the free pages are looked at again.
+    looked_at: u64,
+    is_purging: bool,
+    sweep: Option<Sweep>,
+}
+
+impl Writer {
+    pub(crate) fn new(store: Arc<Store>, queue: Receiver<Request>, options: Options) -> Self {
+        let sweep = options.retention.age_max.map(|_| Sweep::begin());
+        Self {
+            store,
+            queue,
+            options,
+            unsynced: Vec::new(),
+            unsynced_bytes: 0,
+            sync_due: None,
+            broken: None,
+            owed: Owed::default(),
+            looked_at: compact::FREE_BYTES_MIN,
+            is_purging: true,
+            sweep,
+        }
+    }
+
+    /// Looks at what the file owes, and takes scrubbed texts out of it. On a disk that cannot be written now the log is open
+    /// nevertheless, and tries again: what is there can be read.
+    pub(crate) fn begin(&mut self) {
+        let looked = self.write(redb::Durability::Immediate, |tables| trim::purge(tables, trim::SLICE));
+        let begun = looked.map_err(|failure| failure.error).and_then(|is_purging| {
+            self.is_purging = is_purging;
+            self.compact_if_owed()
+        });
+        if let Err(error) = begun {
+            tracing::warn!(error, "scrubbed texts may still be in the log's file");
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.queue.recv_timeout(self.patience()) {
+                Ok(request) => {
+                    if let Some(answer) = self.serve(request) {
+                        let closed = self.end(Some(()));
+                        let _ = answer.send(closed);
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    if let Err(error) = self.end(None) {
+                        tracing::error!(%error, "the log could not be closed properly");
+                    }
+                    return;
+                }
+            }
+            self.upkeep();
+        }
+    }
+
+    /// Takes what is queued, commits it and answers. Returns whom to tell that the log is closed, if that was asked.
+    fn serve(&mut self, first: Request) -> Option<oneshot::Sender<Result<(), String>>> {
+        let (mut group, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut next = Some(first);
+        let mut last = None;
+        while let Some(request) = next {
+            match request {
+                Request::Change { change, answer, permit } => {
+                    bytes += change.bytes();
+                    group.push(change);
+                    waiting.push((answer, permit));
+                }
+                other => {
+                    last = Some(other);
+                    break;
+                }
+            }
+            let full = group.len() >= GROUP_MAX || bytes >= GROUP_BYTES_MAX;
+            next = if full { None } else { self.queue.try_recv().ok() };
+        }
+        if !group.is_empty() {
+            let answers = self.commit(group, bytes);
+            // Whoever has gone away has no use for the answer.
+            waiting.into_iter().zip(answers).for_each(|((asked, _permit), answer)| drop(asked.send(answer)));
+        }
+        match last {
+            Some(Request::Doubt(is_doubted)) => {
+                is_doubted.store(false, Ordering::Release);
+                self.probe();
+            }
+            Some(Request::Compact(answer)) => {
+                let done = self.compact(Thoroughness::Squeeze);
+                let _ = answer.send(done);
+            }
+            Some(Request::Close(answer)) => return Some(answer),
+            Some(Request::Change { .. }) | None => {}
+        }
+        None
+    }
+
+    /// One commit of many changes, and what to answer to each.
+    fn commit(&mut self, group: Vec<Change>, bytes: usize) -> Vec<Outcome> {
+        let retention = self.options.retention;
+        let durability = match self.options.durability {
+            Durability::Synced => redb::Durability::Immediate,
+            Durability::Relaxed => redb::Durability::None,
+        };
+        let is_purging = self.is_purging;
+        let written = self.write(durability, |tables| {
+            let outcomes = group.iter().map(|change| apply(tables, change, &retention));
+            let outcomes = outcomes.collect::<Result<Vec<Outcome>, Fault>>()?;
+            if is_purging {
+                trim::purge(tables, PURGE_BESIDE)?;
+            }
+            Ok(outcomes)
+        });
+        match written {
+            Err(failure) => vec![Err(failure.answer()); group.len()],
+            Ok(outcomes) => {
+                self.is_purging |= group.iter().any(|change| matches!(change, Change::Delete { .. }));
+                if self.options.durability == Durability::Relaxed {
+                    let done = group.into_iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+                    self.unsynced.extend(done.map(|(change, _)| change));
+                    self.unsynced_bytes += bytes;
+                    self.sync_due.get_or_insert_with(|| Instant::now() + Durability::RELAXED_WINDOW);
+                }
+                outcomes
+            }
+        }
+    }
+
+    /// One write transaction. After a failure the file is closed before anybody hears of it: what a read found meanwhile could
+    /// be other than what is found once it is open again.
+    fn write<T>(
+        &mut self,
+        durability: redb::Durability,
+        work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Failure> {
+        let attempted = match &*self.store.shared() {
+            Some(database) => attempt(database, durability, work),
+            None => Err(Failure { in_doubt: false, error: self.why_closed() }),
+        };
+        match attempted {
+            Ok((value, owed)) => {
+                self.owed = owed;
+                Ok(value)
+            }
+            Err(failure) => {
+                if self.broken.is_none() {
+                    self.break_off(&failure.error);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn why_closed(&self) -> String {
+        let error = self.broken.as_ref().map_or("it is closed", |broken| &broken.error);
+        format!("the file is being opened again after: {error}")
+    }
+
+    fn break_off(&mut self, error: &str) {
+        tracing::warn!(error, "the log's file is closed, and will be opened again");
+        self.store.shut();
+        self.broken = Some(Broken::after(error.to_owned(), None));
+    }
+
+    /// A reader could not read. If the file refuses to be written too, it has to be opened again.
+    fn probe(&mut self) {
+        if self.broken.is_none() {
+            let _ = self.write(redb::Durability::Immediate, |_| Ok(()));
+            self.synced_if_whole();
+        }
+    }
+
+    fn compact(&mut self, how: Thoroughness) -> Result<(), String> {
+        if self.broken.is_some() {
+            return Err(self.why_closed());
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| compact::compact(&self.store, how)));
+        let error = match done {
+            Ok(Ok(())) => {
+                self.owed.scrubbed = 0;
+                if how == Thoroughness::Squeeze {
+                    (self.owed.removed, self.looked_at) = (0, compact::FREE_BYTES_MIN);
+                }
+                self.synced_if_whole();
+                return Ok(());
+            }
+            Ok(Err(fault)) => fault.to_string(),
+            Err(panic) => panicked(&*panic),
+        };
+        self.break_off(&error);
+        Err(error)
+    }
+
+    /// Leaves the file whole; compacted too where the embedder has waited for it.
+    fn end(&mut self, compacts: Option<()>) -> Result<(), String> {
+        if self.broken.is_some() {
+            self.reopen();
+        }
+        let synced = match &self.broken {
+            Some(_) => Err(self.why_closed()),
+            None if self.unsynced.is_empty() => Ok(()),
+            None => self.sync(),
+        };
+        let compacted = match (&synced, compacts) {
+            (Ok(()), Some(())) => self.compact_if_owed(),
+            _ => Ok(()),
+        };
+        let closed = self.store.end();
+        synced.and(compacted).and(closed)
+    }
+}
+
+/// One write transaction on an open file, whatever comes of it.
+fn attempt<T>(
+    database: &Database,
+    durability: redb::Durability,
+    work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
+) -> Result<(T, Owed), Failure> {
+    let is_committing = Cell::new(false);
+    let done = catch_unwind(AssertUnwindSafe(|| transact(database, durability, &is_committing, work)));
+    let error = match done {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(fault)) => fault.to_string(),
+        Err(panic) => panicked(&*panic),
+    };
+    Err(Failure { in_doubt: is_committing.get(), error })
+}
+
+fn transact<T>(
+    database: &Database,
+    durability: redb::Durability,
+    is_committing: &Cell<bool>,
+    work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
+) -> Result<(T, Owed), Fault> {
+    let mut write: WriteTransaction = database.begin_write()?;
+    write.set_durability(durability).map_err(|error| Fault::Damaged(error.to_string()))?;
+    let mut tables = Tables::open(&write)?;
+    let value = work(&mut tables)?;
+    let owed = tables.settle()?;
+    is_committing.set(true);
+    compact::commit(write)?;
+    Ok((value, owed))
+}

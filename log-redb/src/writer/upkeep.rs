@@ -1,0 +1,171 @@
+//! What the writer does without being asked: opening the file again, syncing, and taking away what is not kept.
+
+use std::time::{Duration, Instant};
+
+use redb::Database;
+
+use super::{GROUP_BYTES_MAX, Writer, attempt};
+use crate::apply::apply;
+use crate::compact::{self, Thoroughness};
+use crate::store::{OpenError, close};
+use crate::trim;
+
+/// First and longest pause before a file that failed is opened again.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
+/// How often every room is looked at for records that are too old.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Between one part of such a look and the next.
+const SWEEP_PAUSE: Duration = Duration::from_millis(50);
+
+/// While the file is closed after an error.
+pub(super) struct Broken {
+    pause: Duration,
+    retry: Instant,
+    pub(super) error: String,
+}
+
+impl Broken {
+    /// Twice as long as the time before.
+    pub(super) fn after(error: String, before: Option<Self>) -> Self {
+        let pause = before.map_or(PAUSE.0, |before| (before.pause * 2).min(PAUSE.1));
+        Self { pause, retry: Instant::now() + pause, error }
+    }
+}
+
+/// How far the look for records that are too old has come.
+pub(super) struct Sweep {
+    after: Option<String>,
+    due: Instant,
+}
+
+impl Sweep {
+    pub(super) fn begin() -> Self {
+        Self { after: None, due: Instant::now() }
+    }
+}
+
+impl Writer {
+    /// How long nothing has to be done.
+    pub(super) fn patience(&self) -> Duration {
+        if let Some(broken) = &self.broken {
+            return broken.retry.saturating_duration_since(Instant::now());
+        }
+        if self.is_purging {
+            return Duration::ZERO;
+        }
+        let due = [self.sync_due, self.sweep.as_ref().map(|sweep| sweep.due)].into_iter().flatten().min();
+        due.map_or(SWEEP_EVERY, |due| due.saturating_duration_since(Instant::now()))
+    }
+
+    /// What is due, whether or not somebody has asked for something.
+    pub(super) fn upkeep(&mut self) {
+        if let Some(broken) = &self.broken {
+            if broken.retry <= Instant::now() {
+                self.reopen();
+            }
+            return;
+        }
+        if self.unsynced_bytes >= GROUP_BYTES_MAX || self.sync_due.is_some_and(|due| due <= Instant::now()) {
+            let _ = self.sync();
+        }
+        if self.is_purging {
+            let more = self.write(redb::Durability::Immediate, |tables| trim::purge(tables, trim::SLICE));
+            self.is_purging = more.unwrap_or(true);
+            self.synced_if_whole();
+        }
+        if self.sweep.as_ref().is_some_and(|sweep| sweep.due <= Instant::now()) {
+            self.sweep();
+        }
+        if self.broken.is_none()
+            && let Err(error) = self.compact_if_free()
+        {
+            tracing::warn!(error, "the log could not be compacted");
+        }
+    }
+
+    pub(super) fn reopen(&mut self) {
+        let opened = self.store.open_again().map_err(|error| match error {
+            OpenError::Io { source, .. } => source.to_string(),
+            other => other.to_string(),
+        });
+        let replayed = opened.and_then(|database| match self.replay(&database) {
+            Ok(()) => Ok(database),
+            Err(error) => {
+                close(database);
+                Err(error)
+            }
+        });
+        match replayed {
+            Ok(database) => {
+                self.store.publish(database);
+                self.broken = None;
+                self.synced_if_whole();
+                tracing::info!("the log's file is open again");
+            }
+            Err(error) => {
+                tracing::warn!(error, "the log's file cannot be opened again yet");
+                self.broken = Some(Broken::after(error, self.broken.take()));
+            }
+        }
+    }
+
+    /// Makes durable what the file says, before anybody may read it, and writes what had been acked and may be missing. All of
+    /// that came in one durable commit or in none, so what is there already refuses to be written twice by its tail.
+    fn replay(&mut self, database: &Database) -> Result<(), String> {
+        let retention = self.options.retention;
+        let written = attempt(database, redb::Durability::Immediate, |tables| {
+            self.unsynced.iter().try_for_each(|change| apply(tables, change, &retention).map(drop))
+        });
+        let ((), owed) = written.map_err(|failure| failure.error)?;
+        self.owed = owed;
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> Result<(), String> {
+        let written = self.write(redb::Durability::Immediate, |_| Ok(()));
+        self.synced_if_whole();
+        written.map_err(|failure| failure.error)
+    }
+
+    /// After a durable commit: everything before it is durable too.
+    pub(super) fn synced_if_whole(&mut self) {
+        if self.broken.is_none() {
+            self.unsynced.clear();
+            self.unsynced_bytes = 0;
+            self.sync_due = None;
+        }
+    }
+
+    fn sweep(&mut self) {
+        let Some(Sweep { after, .. }) = self.sweep.take() else { return };
+        let retention = self.options.retention;
+        let swept = self.write(redb::Durability::Immediate, |tables| trim::sweep(tables, after.as_deref(), &retention));
+        self.synced_if_whole();
+        let after = swept.unwrap_or_default();
+        let pause = if after.is_some() { SWEEP_PAUSE } else { SWEEP_EVERY };
+        self.sweep = Some(Sweep { after, due: Instant::now() + pause });
+    }
+
+    fn compact_if_free(&mut self) -> Result<(), String> {
+        if self.is_purging || self.owed.removed < self.looked_at {
+            return Ok(());
+        }
+        match compact::is_worth_it(&self.store, self.owed.removed) {
+            Ok(true) => self.compact(Thoroughness::Squeeze),
+            Ok(false) => {
+                self.looked_at = self.owed.removed + compact::FREE_BYTES_MIN.max(self.owed.removed / 2);
+                Ok(())
+            }
+            Err(fault) => {
+                self.break_off(&fault.to_string());
+                Err(fault.to_string())
+            }
+        }
+    }
+
+    /// On opening and closing: what others wait for should not take longer than it must.
+    pub(super) fn compact_if_owed(&mut self) -> Result<(), String> {
+        self.compact_if_free()?;
+        if self.owed.scrubbed > 0 { self.compact(Thoroughness::Wash) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,187 @@
+//! The engine over a file: rooms come back with members, positions, keys and what was taken back, also from a trimmed log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::wire::{Joined, Status};
+use chat_core::{
+    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Log, Nick, Offset, Position, Reject, RejectCode, Resume,
+    RoomCode, Seq, ServerFrame, Session,
+};
+use log_redb::{FILE_NAME, Options, RedbLog, Retention};
+use tempfile::TempDir;
+
+fn log(dir: &TempDir, retention: Retention) -> Arc<RedbLog> {
+    let options = Options { retention, ..Options::default() };
+    Arc::new(RedbLog::open(dir.path(), options).expect("nobody else has it open"))
+}
+
+fn engine(log: &Arc<RedbLog>, dir: &TempDir, limits: Limits) -> Engine {
+    let secret = log_redb::secret(dir.path()).expect("it is there, or made");
+    Engine::builder().log(Arc::clone(log) as _).secret(secret).limits(limits).build()
+}
+
+/// The engine is gone, and the log closed.
+async fn stop(engine: Engine, log: Arc<RedbLog>) {
+    drop(engine);
+    log.close().await.expect("it can be closed");
+}
+
+fn code() -> RoomCode {
+    RoomCode::parse("LUNCH").expect("valid")
+}
+
+async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
+    engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
+}
+
+async fn joined(session: &Session) -> Joined {
+    loop {
+        if let ServerFrame::Joined(joined) = session.next().await {
+            return joined;
+        }
+    }
+}
+
+async fn create(session: &Session) -> Joined {
+    let nick = Nick::parse("Ann").expect("valid");
+    session.call(Command::Create { nick, room: Some(code()) }).await.expect("the code is free");
+    joined(session).await
+}
+
+async fn join(session: &Session, nick: &str) -> Result<Joined, Reject> {
+    let nick = Nick::parse(nick).expect("valid");
+    session.call(Command::Join { room: code(), nick, history: None, after: None }).await?;
+    Ok(joined(session).await)
+}
+
+async fn say(session: &Session, text: &str, key: &str) -> Result<Seq, RejectCode> {
+    let text = Body::parse(text, 100).expect("valid");
+    let key = Some(Key::parse(key).expect("valid"));
+    match session.call(Command::Send { room: code(), text, key }).await {
+        Ok(ServerFrame::Ack { seq, .. }) => Ok(seq),
+        Ok(other) => panic!("a send is answered with an ack: {other:?}"),
+        Err(reject) => Err(reject.code),
+    }
+}
+
+fn texts(joined: &Joined) -> Vec<String> {
+    joined.history.iter().map(|message| message.frame().text.clone()).collect()
+}
+
+async fn next_message(session: &Session) -> (Seq, String) {
+    loop {
+        if let ServerFrame::Message(message) = session.next().await {
+            return (message.seq, message.text);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_comes_back_with_its_members_positions_and_keys() {
+    let dir = TempDir::new().expect("a folder");
+    let (token, position);
+    {
+        let log = log(&dir, Retention::default());
+        let engine = engine(&log, &dir, Limits::default());
+        let ann = connect(&engine, None).await;
+        let room = create(&ann).await;
+        assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
+        assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
+        (token, position) = (ann.token().to_owned(), Position { epoch: room.epoch, seq: Seq(2) });
+        drop(ann);
+        stop(engine, log).await;
+    }
+    let log = log(&dir, Retention::default());
+    let engine = engine(&log, &dir, Limits::default());
+    let ann = connect(&engine, Some(Resume { token, positions: vec![(code(), position)] })).await;
+    let ServerFrame::Welcome { resumed, rooms, .. } = ann.next().await else { panic!("welcome comes first") };
+    assert!(resumed, "the secret beside the log is the one that signed the token");
+    assert_eq!((rooms[0].status, rooms[0].seq), (Status::Live, Some(Seq(2))));
+    assert_eq!(next_message(&ann).await, (Seq(3), "two".into()));
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)), "a retry from before the restart");
+    assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(4)));
+    let bob = connect(&engine, None).await;
+    let seen = join(&bob, "Bob").await.expect("the room is there");
+    assert_eq!(texts(&seen), ["one", "two", "three"]);
+    let nicks: Vec<&str> = seen.members.iter().map(|member| member.nick.as_str()).collect();
+    assert_eq!(nicks, ["Bob", "Ann"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_is_gone_from_the_file_when_the_server_has_stopped() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, Retention::default());
+    let engine = engine(&log, &dir, Limits::default());
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    assert_eq!(say(&ann, "my password is hunter2", "k1").await, Ok(Seq(2)));
+    ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
+    assert_eq!(say(&ann, "forget it", "k2").await, Ok(Seq(4)));
+    drop(ann);
+    stop(engine, log).await;
+    let bytes = std::fs::read(dir.path().join(FILE_NAME)).expect("readable");
+    assert!(bytes.windows(9).any(|window| window == b"forget it"));
+    assert!(!bytes.windows(7).any(|window| window == b"hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, Retention::default());
+    let engine = engine(&log, &dir, Limits::default());
+    let ann = connect(&engine, None).await;
+    let first = create(&ann).await.epoch;
+    ann.call(Command::Leave { room: code() }).await.expect("she is in it");
+    let bob = connect(&engine, None).await;
+    for _ in 0..100 {
+        if log.rooms(None, 10).await.expect("readable").is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(join(&bob, "Bob").await.map(drop).map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
+    assert_ne!(create(&bob).await.epoch, first);
+}
+
+/// Talks past the second snapshot, so that retention has something to take, and restarts.
+async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
+    const SAID: u64 = 2_300;
+    let dir = TempDir::new().expect("a folder");
+    let mut limits = Limits::default();
+    limits.room.backlog_events_max = backlog_events_max;
+    (limits.session.send_per_second, limits.session.command_per_second) = (1_000_000, 1_000_000);
+    (limits.session.send_burst, limits.session.command_burst) = (1_000_000, 1_000_000);
+    let retention = Retention { messages_max: Some(messages_max), ..Retention::default() };
+    {
+        let log = log(&dir, retention);
+        let engine = engine(&log, &dir, limits.clone());
+        let ann = connect(&engine, None).await;
+        create(&ann).await;
+        for number in 0..SAID {
+            assert_eq!(say(&ann, &format!("number {number}"), &format!("k{number}")).await, Ok(Seq(number + 2)));
+        }
+        let first = log.read(&code(), Offset(0), 1).await.expect("readable").records[0].offset;
+        assert!(first > Offset(1), "nothing was trimmed: this test shows nothing");
+        drop(ann);
+        stop(engine, log).await;
+    }
+    let log = log(&dir, retention);
+    let engine = engine(&log, &dir, limits);
+    let bob = connect(&engine, None).await;
+    let seen = join(&bob, "Bob").await.expect("the room is there");
+    assert_eq!(seen.members_total, 2, "who joined in what was trimmed is a member by the snapshot");
+    assert_eq!(texts(&seen).last(), Some(&format!("number {}", SAID - 1)));
+    assert_eq!(say(&bob, "and on", "k").await, Ok(Seq(SAID + 3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trimmed_room_comes_back() {
+    a_long_room_that_keeps(500, 200).await;
+}
+
+/// The backlog would reach further back than the log does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_keeps_less_than_a_backlog_comes_back() {
+    a_long_room_that_keeps(100, 4_096).await;
+}

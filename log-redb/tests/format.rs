@@ -1,0 +1,232 @@
+//! A file that is not what it should be is refused by name: newer, foreign, cut, or changed anywhere.
+
+mod support;
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+
+use chat_core::{Log, Offset, ReadError, Recorded};
+use log_redb::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use log_redb::{FILE_NAME, OpenError, Options, RedbLog, Verify};
+use support::{code, fill, read_all};
+use tempfile::TempDir;
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const TAILS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tails");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+
+fn open(dir: &Path) -> Result<RedbLog, OpenError> {
+    RedbLog::open(dir, Options::default())
+}
+
+/// A closed log with some rooms, and what is in them.
+async fn closed_log(rooms: usize) -> (TempDir, Vec<Vec<Recorded>>) {
+    let dir = TempDir::new().expect("a folder");
+    let log = open(dir.path()).expect("it opens");
+    let mut whole = Vec::new();
+    for number in 0..rooms {
+        let room = code(&format!("ROOM-{number}"));
+        fill(&log, &room, 30).await;
+        whole.push(read_all(&log, &room).await);
+    }
+    log.close().await.expect("it closes");
+    (dir, whole)
+}
+
+/// Changes the row of record 7 of the first room.
+fn edit_record(dir: &Path, edit: impl FnOnce(&mut Vec<u8>)) {
+    let database = Database::open(dir.join(FILE_NAME)).expect("it is a redb file");
+    let write = database.begin_write().expect("writable");
+    {
+        let mut records = write.open_table(RECORDS).expect("there");
+        let key = [b"ROOM-0\0".as_slice(), &1_u64.to_be_bytes(), &7_u64.to_be_bytes()].concat();
+        let mut row =
+            records.get(key.as_slice()).expect("readable").expect("the key is as documented").value().to_vec();
+        edit(&mut row);
+        if row.is_empty() {
+            records.remove(key.as_slice()).expect("writable");
+        } else {
+            records.insert(key.as_slice(), row.as_slice()).expect("writable");
+        }
+    }
+    write.commit().expect("writable");
+}
+
+async fn damage(log: &RedbLog) -> String {
+    match log.read(&code("ROOM-0"), Offset(0), 100).await {
+        Err(ReadError::Damaged(what)) => what,
+        other => panic!("it is not refused: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_newer_version_is_refused() {
+    let (dir, _) = closed_log(1).await;
+    let database = Database::open(dir.path().join(FILE_NAME)).expect("it is a redb file");
+    let write = database.begin_write().expect("writable");
+    write.open_table(META).expect("there").insert("format", 2).expect("writable");
+    write.commit().expect("writable");
+    drop(database);
+    let error = open(dir.path()).map(drop).expect_err("it is newer");
+    assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error:?}");
+    assert!(error.to_string().ends_with("rooms.redb is of format version 2; this program reads up to 1"), "{error}");
+}
+
+#[test]
+fn a_file_of_something_else_is_refused() {
+    let dir = TempDir::new().expect("a folder");
+    let path = dir.path().join(FILE_NAME);
+    fs::write(&path, "these are not the bytes you are looking for".repeat(500)).expect("writable");
+    let error = open(dir.path()).map(drop).expect_err("it is no redb file");
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+
+    fs::write(&path, "").expect("writable");
+    let error = open(dir.path()).map(drop).expect_err("an empty file was a log once");
+    assert!(error.to_string().ends_with("rooms.redb is damaged: it is empty"), "{error}");
+
+    fs::remove_file(&path).expect("removable");
+    let database = Database::create(&path).expect("a redb file");
+    let write = database.begin_write().expect("writable");
+    write
+        .open_table(TableDefinition::<&str, u64>::new("recipes"))
+        .expect("a table")
+        .insert("soup", 1)
+        .expect("writable");
+    write.commit().expect("writable");
+    drop(database);
+    let error = open(dir.path()).map(drop).expect_err("it is another's");
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+}
+
+#[test]
+fn a_file_in_use_is_refused() {
+    let dir = TempDir::new().expect("a folder");
+    let _log = open(dir.path()).expect("it opens");
+    let error = open(dir.path()).map(drop).expect_err("it is in use");
+    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_record_is_damage_with_its_name_and_other_rooms_are_whole() {
+    let (dir, whole) = closed_log(2).await;
+    edit_record(dir.path(), |row| *row.last_mut().expect("not empty") ^= 1);
+    let log = open(dir.path()).expect("the file is whole");
+    assert_eq!(damage(&log).await, "record 7 of room ROOM-0 does not match its checksum");
+    assert_eq!(log.read(&code("ROOM-0"), Offset(7), 100).await.expect("readable").records, whole[0][7..]);
+    assert_eq!(read_all(&log, &code("ROOM-1")).await, whole[1]);
+    let messages = log.messages(&code("ROOM-0"), chat_core::Epoch(1), chat_core::Seq(100), 100).await;
+    assert!(matches!(messages, Err(ReadError::Damaged(_))), "{messages:?}");
+    log.close().await.expect("it closes");
+
+    edit_record(dir.path(), |row| row.truncate(9));
+    assert_eq!(
+        damage(&open(dir.path()).expect("it opens")).await,
+        "record 7 of room ROOM-0 does not match its checksum"
+    );
+    edit_record(dir.path(), |row| row.truncate(4));
+    assert_eq!(damage(&open(dir.path()).expect("it opens")).await, "record 7 of room ROOM-0 is cut short");
+    edit_record(dir.path(), |row| row[0] = 9);
+    let newer = "record 7 of room ROOM-0 is of format version 9; this program reads up to 1";
+    assert_eq!(damage(&open(dir.path()).expect("it opens")).await, newer);
+    edit_record(dir.path(), Vec::clear);
+    assert_eq!(damage(&open(dir.path()).expect("it opens")).await, "record 7 of room ROOM-0 is missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_tail_is_damage_with_its_name() {
+    let (dir, _) = closed_log(1).await;
+    let database = Database::open(dir.path().join(FILE_NAME)).expect("it is a redb file");
+    let write = database.begin_write().expect("writable");
+    {
+        let mut tails = write.open_table(TAILS).expect("there");
+        let mut row = tails.get("ROOM-0").expect("readable").expect("there").value().to_vec();
+        row[30] ^= 1;
+        tails.insert("ROOM-0", row.as_slice()).expect("writable");
+    }
+    write.commit().expect("writable");
+    drop(database);
+    let log = open(dir.path()).expect("the file is whole");
+    assert_eq!(damage(&log).await, "the tail of room ROOM-0 does not match its checksum");
+    let mut scribe = chat_testkit::records::Scribe::new(chat_core::Epoch(1));
+    let refused = log.append(&code("ROOM-0"), &chat_core::Tail::default(), &scribe.opening()).await;
+    assert!(matches!(refused, Err(chat_core::AppendError::NotWritten(_))), "nothing is written over it: {refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_cut_anywhere_is_refused() {
+    let (dir, _) = closed_log(20).await;
+    let path = dir.path().join(FILE_NAME);
+    let bytes = fs::read(&path).expect("readable");
+    for part in [1, 100, 4_095, 4_096, bytes.len() / 4, bytes.len() / 2, bytes.len() - 4_096, bytes.len() - 1] {
+        fs::write(&path, &bytes[..part]).expect("writable");
+        let error = open(dir.path()).map(drop).expect_err("it is cut");
+        assert!(matches!(error, OpenError::Damaged { .. }), "cut at {part}: {error:?}");
+    }
+    fs::write(&path, &bytes).expect("writable");
+    open(dir.path()).expect("and whole it is not");
+}
+
+/// A byte of every page in turn: what can be read afterwards is what was written; the rest is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_changed_anywhere_never_reads_wrong() {
+    let (dir, whole) = closed_log(20).await;
+    let path = dir.path().join(FILE_NAME);
+    let bytes = fs::read(&path).expect("readable");
+    let (mut refused, mut read) = (0, 0);
+    for verify in [Verify::AfterCrash, Verify::Always] {
+        for page in (0..bytes.len()).step_by(4_096 * bytes.len().div_ceil(4_096 * 40)) {
+            let mut changed = bytes.clone();
+            for at in [page + 9, page + 200, page + 1_500] {
+                changed[at] ^= 0x55;
+            }
+            fs::write(&path, &changed).expect("writable");
+            let Ok(log) = RedbLog::open(dir.path(), Options { verify, ..Options::default() }) else {
+                refused += 1;
+                continue;
+            };
+            for (number, records) in whole.iter().enumerate() {
+                match log.read(&code(&format!("ROOM-{number}")), Offset(0), 100).await {
+                    Ok(stretch) if stretch.records == *records => read += 1,
+                    Err(_) => refused += 1,
+                    Ok(stretch) => panic!("page {page}: {} records of {}", stretch.records.len(), records.len()),
+                }
+            }
+        }
+    }
+    assert!(refused > 0 && read > 0, "{refused} refused, {read} read");
+}
+
+/// The file as it was while the log was open is what a crash leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_never_closed_is_whole() {
+    let dir = TempDir::new().expect("a folder");
+    let log = open(dir.path()).expect("it opens");
+    fill(&log, &code("ROOM"), 500).await;
+    let other = TempDir::new().expect("a folder");
+    fs::copy(dir.path().join(FILE_NAME), other.path().join(FILE_NAME)).expect("copied while it is open");
+    let copy = open(other.path()).expect("it is repaired");
+    assert_eq!(read_all(&copy, &code("ROOM")).await, read_all(&log, &code("ROOM")).await);
+    drop(copy);
+    let longer = OpenOptions::new().append(true).open(other.path().join(FILE_NAME));
+    std::io::Write::write_all(&mut longer.expect("there"), &[0xA5; 10_000]).expect("writable");
+    if let Ok(copy) = open(other.path()) {
+        assert_eq!(read_all(&copy, &code("ROOM")).await.len(), 502);
+    }
+}
+
+#[test]
+fn the_format_page_names_what_is_in_the_file() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("FORMAT.md")).expect("the page is there");
+    let dir = TempDir::new().expect("a folder");
+    drop(open(dir.path()).expect("it opens"));
+    let database = Database::open(dir.path().join(FILE_NAME)).expect("it is a redb file");
+    let read = database.begin_read().expect("readable");
+    for table in read.list_tables().expect("readable") {
+        let name = log_redb::redb::TableHandle::name(&table).to_owned();
+        assert!(page.contains(&format!("`{name}`")), "FORMAT.md does not name the table {name}");
+    }
+    for entry in read.open_table(META).expect("there").iter().expect("readable") {
+        let name = entry.expect("readable").0.value().to_owned();
+        assert!(page.contains(&format!("`{name}`")), "FORMAT.md does not name the number {name}");
+    }
+}

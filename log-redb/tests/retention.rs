@@ -1,0 +1,148 @@
+//! How much of a room is kept: by count, bytes and age, oldest first, and only what a snapshot covers.
+
+mod support;
+
+use std::time::Duration;
+
+use chat_core::{Epoch, Log, Offset, Recorded, Seq, Tail, Wall};
+use chat_testkit::records::Scribe;
+use log_redb::{Options, RedbLog, Retention};
+use support::{code, fill, read_all, texts};
+use tempfile::TempDir;
+
+fn log(dir: &TempDir, retention: Retention) -> RedbLog {
+    RedbLog::open(dir.path(), Options { retention, ..Options::default() }).expect("it opens")
+}
+
+fn messages(max: u64) -> Retention {
+    Retention { messages_max: Some(max), ..Retention::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_snapshot_nothing_is_trimmed() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, messages(10));
+    fill(&log, &code("ROOM"), 200).await;
+    assert_eq!(read_all(&log, &code("ROOM")).await.len(), 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_go_as_far_as_the_snapshot_reaches() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, messages(10));
+    let room = code("ROOM");
+    let (mut scribe, tail) = fill(&log, &room, 100).await;
+    let whole = read_all(&log, &room).await;
+
+    log.save_snapshot(&room, Epoch(1), Offset(60), b"up to 60").await.expect("it can be saved");
+    let kept = log.read(&room, Offset(0), usize::MAX).await.expect("readable");
+    assert_eq!(kept.records, whole[60..], "41 messages are too many, and no more is covered");
+    assert_eq!(kept.tail, tail, "the end is where it was");
+
+    log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
+    assert_eq!(read_all(&log, &room).await, whole[92..]);
+    assert_eq!(log.read(&room, Offset(95), 3).await.expect("readable").records, whole[95..98]);
+    assert_eq!(log.read(&room, Offset(7), 3).await.expect("readable").records, whole[92..95], "from the first kept");
+    let paged = log.messages(&room, Epoch(1), Seq(u64::MAX), 100).await.expect("readable");
+    assert_eq!(paged, whole[92..], "paging back ends where the log begins");
+    assert_eq!(log.messages(&room, Epoch(1), Seq(20), 100).await, Ok(Vec::new()));
+    log.scrub(&room, Epoch(1), Seq(20)).await.expect("scrubbing what is gone is no error");
+
+    // Nothing newer is covered: the room grows past the limit until the next snapshot.
+    let tail = log.append(&room, &tail, &scribe.talk(5)).await.expect("the tail is the end");
+    assert_eq!(texts(&read_all(&log, &room).await).len(), 10, "what is covered goes as others come");
+    log.append(&room, &tail, &scribe.talk(30)).await.expect("the tail is the end");
+    assert_eq!(texts(&read_all(&log, &room).await).len(), 35, "and then no more is covered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_record_stays_whatever_the_limit() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, Retention { messages_max: Some(0), bytes_max: Some(0), ..Retention::default() });
+    let room = code("ROOM");
+    let (_, tail) = fill(&log, &room, 20).await;
+    log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
+    let stretch = log.read(&room, Offset(0), 100).await.expect("readable");
+    assert_eq!((stretch.records.len(), stretch.records[0].offset), (1, tail.offset));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_over_its_bytes_is_trimmed() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, Retention { bytes_max: Some(10_000), ..Retention::default() });
+    let room = code("ROOM");
+    let (_, tail) = fill(&log, &room, 500).await;
+    log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
+    let kept = read_all(&log, &room).await;
+    assert!((10..100).contains(&kept.len()), "{} records of 100 to 1,000 bytes", kept.len());
+}
+
+/// Records made a given time ago.
+fn aged(mut records: Vec<Recorded>, age: Duration) -> Vec<Recorded> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    records.iter_mut().for_each(|record| record.at = Wall((now - age).as_millis() as u64));
+    records
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_old_goes_also_from_a_room_that_nobody_uses() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let dir = TempDir::new().expect("a folder");
+    let room = code("ROOM");
+    let (old, new);
+    {
+        let log = log(&dir, Retention::default());
+        let mut scribe = Scribe::new(Epoch(1));
+        old = aged([scribe.opening(), scribe.talk(50)].concat(), 30 * DAY);
+        new = aged(scribe.talk(20), DAY);
+        let tail = log.append(&room, &Tail::default(), &old).await.expect("the code is free");
+        let tail = log.append(&room, &tail, &new).await.expect("the tail is the end");
+        log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
+        assert_eq!(read_all(&log, &room).await.len(), 72);
+    }
+    let log = log(&dir, Retention { age_max: Some(7 * DAY), ..Retention::default() });
+    for _ in 0..100 {
+        if read_all(&log, &room).await == new {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{} records are left, and {} are young enough", read_all(&log, &room).await.len(), new.len());
+}
+
+/// One that came late would uncover records that are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_never_goes_back() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, messages(10));
+    let room = code("ROOM");
+    let (_, tail) = fill(&log, &room, 100).await;
+    log.save_snapshot(&room, Epoch(1), tail.offset, b"newer").await.expect("it can be saved");
+    log.save_snapshot(&room, Epoch(1), Offset(50), b"older").await.expect("an ignored snapshot is no error");
+    let kept = log.load_snapshot(&room, Epoch(1)).await;
+    assert_eq!(kept, Ok(Some((tail.offset, b"newer".to_vec()))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_shrinks_once_most_of_it_is_free() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, Retention::default());
+    let room = code("LARGE");
+    let (mut scribe, mut tail) = fill(&log, &room, 1).await;
+    let text = "y".repeat(4_000);
+    for _ in 0..12 {
+        let batch: Vec<Recorded> = (0..512).map(|_| scribe.sent(&text)).collect();
+        tail = log.append(&room, &tail, &batch).await.expect("the tail is the end");
+    }
+    let bytes = || std::fs::metadata(dir.path().join(log_redb::FILE_NAME)).expect("there").len();
+    let before = bytes();
+    assert!(before > 30 << 20);
+    log.delete(&room, Epoch(1)).await.expect("it can be deleted");
+    for _ in 0..200 {
+        if bytes() < before / 4 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the file had {before} bytes, and still has {}", bytes());
+}

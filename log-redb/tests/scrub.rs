@@ -1,0 +1,79 @@
+//! A text that is taken away is gone at once for readers, and gone from the file after the next compaction.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use chat_core::{Epoch, Log, Seq};
+use log_redb::{FILE_NAME, Options, RedbLog};
+use support::{code, open_life, read_all};
+
+/// How often the text stands in the file.
+fn occurrences(dir: &Path, text: &str) -> usize {
+    let bytes = fs::read(dir.join(FILE_NAME)).expect("the file is there");
+    bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+}
+
+/// Messages of different lengths in many rooms, every third of which names a secret; then all of those are scrubbed.
+async fn whisper(log: &RedbLog, rooms: usize) {
+    for number in 0..rooms {
+        let room = code(&format!("ROOM-{number}"));
+        let (mut scribe, mut tail) = open_life(log, &room, 1).await;
+        for turn in 0..6_usize {
+            let filler = "x".repeat((number * 37 + turn * 411) % 3_000);
+            let batch = [
+                scribe.sent(&format!("before {filler}")),
+                scribe.sent(&format!("{filler} PASSWORD-IS-HUNTER2 {filler}")),
+                scribe.sent("after"),
+            ];
+            tail = log.append(&room, &tail, &batch).await.expect("the tail is the end");
+        }
+    }
+    for number in 0..rooms {
+        for turn in 0..6 {
+            let seq = Seq(3 + turn * 3);
+            log.scrub(&code(&format!("ROOM-{number}")), Epoch(1), seq).await.expect("it can be scrubbed");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_compaction_the_file_does_not_hold_the_text() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let log = RedbLog::open(dir.path(), Options::default()).expect("it opens");
+    whisper(&log, 60).await;
+    for number in 0..60 {
+        let records = read_all(&log, &code(&format!("ROOM-{number}"))).await;
+        assert!(!format!("{records:?}").contains("HUNTER2"), "gone for readers at once");
+    }
+    assert!(occurrences(dir.path(), "HUNTER2") > 0, "free pages still hold it: otherwise this test shows nothing");
+    log.compact().await.expect("it can be compacted");
+    assert_eq!(occurrences(dir.path(), "HUNTER2"), 0);
+    assert_eq!(read_all(&log, &code("ROOM-0")).await.len(), 20, "and nothing else is lost");
+    let before = read_all(&log, &code("ROOM-7")).await;
+    drop(log);
+    let log = RedbLog::open(dir.path(), Options::default()).expect("it opens");
+    assert_eq!(read_all(&log, &code("ROOM-7")).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_and_opening_compact_what_is_owed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let log = RedbLog::open(dir.path(), Options::default()).expect("it opens");
+    whisper(&log, 10).await;
+    drop(log);
+    assert!(occurrences(dir.path(), "HUNTER2") > 0, "dropping does not take the time");
+    let log = RedbLog::open(dir.path(), Options::default()).expect("it opens");
+    assert_eq!(occurrences(dir.path(), "HUNTER2"), 0, "opening does");
+    let room = code("ANOTHER");
+    let (mut scribe, tail) = open_life(&log, &room, 1).await;
+    let tail = log.append(&room, &tail, &[scribe.sent("PASSWORD-IS-HUNTER2")]).await.expect("the tail is the end");
+    log.scrub(&room, Epoch(1), Seq(2)).await.expect("it can be scrubbed");
+    log.close().await.expect("it can be closed");
+    assert_eq!(occurrences(dir.path(), "HUNTER2"), 0, "closing does");
+    assert!(log.read(&room, chat_core::Offset(0), 1).await.is_err(), "a closed log says so");
+    assert!(log.append(&room, &tail, &[scribe.sent("x")]).await.is_err());
+    drop(log);
+    RedbLog::open(dir.path(), Options::default()).expect("a closed log can be opened");
+}
