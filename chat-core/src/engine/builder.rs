@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
-use rand::RngExt;
 use tokio::sync::Notify;
 
+use super::chance::Chance;
 use super::engine::{Engine, Sessions, Shared};
 use super::registry::Registry;
 use super::timers::{self, Timers};
@@ -23,6 +23,7 @@ pub struct EngineBuilder {
     policy: Option<Arc<dyn Policy>>,
     observer: Option<Arc<dyn Observer>>,
     secret: Option<[u8; 32]>,
+    chance: Chance,
 }
 
 impl EngineBuilder {
@@ -62,13 +63,20 @@ impl EngineBuilder {
         self
     }
 
+    /// Draws every id, epoch and room code from this seed, so that a run can be repeated. For simulations alone: whoever knows
+    /// the seed knows what will be drawn.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.chance = Chance::seeded(seed);
+        self
+    }
+
     /// Builds it.
     ///
     /// # Panics
     /// Outside a tokio runtime: the engine's timer runs there.
     pub fn build(self) -> Engine {
         let timers = Arc::new(Timers::default());
-        let secret = self.secret.unwrap_or_else(|| rand::rng().random());
+        let secret = self.secret.unwrap_or_else(|| self.chance.secret());
         let shared = Arc::new(Shared {
             room_limits: Arc::new(self.limits.room.clone()),
             limits: self.limits,
@@ -79,6 +87,7 @@ impl EngineBuilder {
             registry: Registry::new(),
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret),
+            chance: self.chance,
             sessions: Mutex::new(Sessions::default()),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::sync::oneshot;
 
 use super::builder::EngineBuilder;
+use super::chance::Chance;
 use super::connection::Connection;
 use super::lane::{self, Lane};
 use super::registry::Registry;
@@ -23,8 +23,8 @@ use crate::ports::{Clock, ConnectRequest, Fact, Log, Observer, Policy};
 use crate::room::{Actor, Caller, Input};
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 use crate::words::{
-    CloseReason, Epoch, Generation, Identity, Limits, MemberId, Nick, Position, Reject, RejectCode, RoomCode,
-    RoomLimits, Seq, SessionId, Topic,
+    CloseReason, Generation, Identity, Limits, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq,
+    SessionId, Topic,
 };
 
 /// Draws of a room code before giving up; one is enough unless nearly all codes are in use.
@@ -93,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) timers: Arc<Timers>,
     pub(crate) signer: Signer,
+    pub(crate) chance: Chance,
     pub(crate) sessions: Mutex<Sessions>,
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
     /// locked before sessions.
@@ -235,7 +236,7 @@ impl Engine {
         bad_token: bool,
     ) -> Result<Session, Refusal> {
         let shared = &self.shared;
-        let id = SessionId(rand::rng().random());
+        let id = shared.chance.session();
         let now = shared.clock.now().mono;
         let cell = Arc::new(SessionCell::new(id, shared.signer.token(id), identity, &shared.limits.session, now));
         let connection = {
@@ -291,7 +292,8 @@ impl Shared {
                 if self.registry.room(&code).is_none() && self.is_full() {
                     return self.refuse_creation(reply);
                 }
-                let input = Input::Create { by, nick, epoch: Epoch(rand::rng().random()), salt: rand::rng().random() };
+                let (epoch, salt) = (self.chance.epoch(), self.chance.salt());
+                let input = Input::Create { by, nick, epoch, salt };
                 self.post_new(&code, Letter::Enter { input, entrance: Entrance::Command(reply) });
             }
             None => self.create_drawn(by, nick, reply),
@@ -303,15 +305,15 @@ impl Shared {
             return self.refuse_creation(reply);
         }
         for _ in 0..DRAWS_MAX {
-            let code = draw_code();
+            let code = self.chance.code();
             if self.registry.room(&code).is_some() {
                 continue;
             }
             let input = Input::Create {
                 by: by.clone(),
                 nick: nick.clone(),
-                epoch: Epoch(rand::rng().random()),
-                salt: rand::rng().random(),
+                epoch: self.chance.epoch(),
+                salt: self.chance.salt(),
             };
             return self.post_new(&code, Letter::Enter { input, entrance: Entrance::Drawn { by, nick, reply } });
         }
@@ -490,6 +492,8 @@ impl Shared {
             state.leave_off();
             state.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
         };
+        #[cfg(feature = "planted")]
+        let codes = if crate::planted::is(crate::planted::Bug::ForgetDetach) { Vec::new() } else { codes };
         for code in codes {
             let letter = Letter::Detach { session: cell.id, generation: connection.generation };
             self.post(&code, letter);
@@ -537,18 +541,4 @@ impl Refusal {
     fn new(close: CloseReason, code: RejectCode, message: &'static str) -> Self {
         Self { close, reject: Reject::new(code, message), reconnect_after: None }
     }
-}
-
-/// Eight letters from the thread's cryptographic generator. 26 does not divide 256: draws past 234 are drawn again, so that every
-/// letter is as likely as any other.
-fn draw_code() -> RoomCode {
-    let mut rng = rand::rng();
-    RoomCode::from_draw(std::array::from_fn(|_| {
-        loop {
-            let byte: u8 = rng.random();
-            if byte < 234 {
-                return byte;
-            }
-        }
-    }))
 }

@@ -4,6 +4,7 @@ mod answer;
 mod backlog;
 mod builder;
 mod catch_up;
+mod chance;
 mod connection;
 mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
