@@ -92,6 +92,8 @@ enum Outcome {
     Acked(Seq),
     /// It is not, and is not tried again.
     Refused,
+    /// It was too long ago to be asked safely.
+    GivenUp,
 }
 
 impl Person {
@@ -179,10 +181,21 @@ impl Person {
 
     /// The connection is gone, with whatever was under way.
     fn lose(&mut self) -> Option<Link> {
-        self.asked.clear();
+        for id in self.asked.keys().copied().collect::<Vec<_>>() {
+            self.forget(id);
+        }
         self.welcomed = false;
         self.stalled = false;
         self.link.take()
+    }
+
+    /// The answer to a command will not come.
+    fn forget(&mut self, id: u64) {
+        if let Some((_, Asked::Leave { room })) = self.asked.remove(&id)
+            && let Some(view) = self.views.get_mut(&room)
+        {
+            view.may_have_left();
+        }
     }
 
     fn calm_down(&mut self) {
@@ -206,7 +219,7 @@ impl Person {
     /// Everything has been told; is it everything?
     fn check(&self) -> Result<(), Broken> {
         hold!(self.link.is_some() && self.welcomed, Promise::CatchUp, "{} could not come back", self.name);
-        self.views.values().try_for_each(|view| view.check_at_the_end(&self.scene.truth))?;
+        self.views.values().try_for_each(|view| view.check_at_the_end(&self.scene.truth, self.scene.plan.tells))?;
         let open = self.asked.keys().next();
         hold!(open.is_none(), Promise::Answered, "{}: no answer to {open:?}", self.name);
         let unsure = self

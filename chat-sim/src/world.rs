@@ -111,28 +111,30 @@ async fn begin(seed: u64, settings: &Settings) -> World {
         secret: rng.random(),
         plan,
     };
-    let (phase, phases) = watch::channel(Phase::Storm);
     let mut director = Director {
         ground,
         rng,
         front: Front::default(),
         transcript: Arc::clone(&transcript),
-        phase,
+        phases: Vec::new(),
         outage: Arc::new(AtomicBool::new(false)),
         servers: 0,
     };
-    let scene = Scene {
-        plan: Arc::new(director.ground.plan.clone()),
-        truth: Arc::clone(&truth),
-        transcript: Arc::clone(&transcript),
-        front: Arc::clone(&director.front),
-        phase: phases,
-    };
     let mut people = JoinSet::new();
-    for number in 0..director.ground.plan.people {
-        people.spawn(Person::new(number, scene.clone(), director.rng.random()).live());
+    let plan = Arc::new(director.ground.plan.clone());
+    for number in 0..plan.people {
+        // One each: a channel with many receivers wakes them in an order of its own.
+        let (phase, phases) = watch::channel(Phase::Storm);
+        director.phases.push(phase);
+        let scene = Scene {
+            plan: Arc::clone(&plan),
+            truth: Arc::clone(&truth),
+            transcript: Arc::clone(&transcript),
+            front: Arc::clone(&director.front),
+            phase: phases,
+        };
+        people.spawn(Person::new(number, scene, director.rng.random()).live());
     }
-    drop(scene);
     let broken = director.direct(&mut people).await.err();
     if let Some(broken) = &broken {
         transcript.note("world", broken);
@@ -147,7 +149,7 @@ struct Director {
     rng: StdRng,
     front: Front,
     transcript: Arc<Transcript>,
-    phase: watch::Sender<Phase>,
+    phases: Vec<watch::Sender<Phase>>,
     /// The log answers nobody.
     outage: Arc<AtomicBool>,
     servers: u32,
@@ -328,7 +330,9 @@ impl Director {
 
     fn set(&self, phase: Phase) {
         self.note(format_args!("{phase:?}"));
-        self.phase.send_replace(phase);
+        for person in &self.phases {
+            person.send_replace(phase);
+        }
     }
 
     fn server(&self) -> std::sync::MutexGuard<'_, Option<Arc<Server>>> {

@@ -13,13 +13,15 @@ use crate::view::View;
 
 /// Messages that may be said again; fewer than a room remembers of one person.
 const REPEATABLE: usize = 16;
+/// Messages after which nobody asks any more what became of one: with what is repeated, still fewer than a room remembers.
+const FINDABLE: usize = 40;
 
 impl Person {
     /// One thing, drawn; and when to do the next.
     pub(super) fn act(&mut self) {
         let pause = u64::try_from(self.scene.plan.pause.as_millis()).unwrap_or(1);
         let mut wait = self.rng.random_range(0..=pause);
-        let room = ROOMS[self.rng.random_range(0..ROOMS.len())];
+        let room = self.room();
         let wrong = self.scene.plan.wrong;
         match (&self.link, self.rng.random_range(0..100)) {
             (None, _) => self.connect(),
@@ -29,10 +31,14 @@ impl Person {
                     self.lose();
                 }
             }
+            (Some(_), 0..50) if self.stalled => self.stall(),
             (_, 0..36) => self.say(room),
             (_, 36..44) => self.say_again(),
-            (_, 44..60) => self.enter(room),
-            (_, 60..65) => self.leave(room),
+            (_, 44..62) => {
+                let room = ROOMS[self.rng.random_range(0..ROOMS.len())];
+                self.enter(room);
+            }
+            (_, 62..65) => self.leave(room),
             (_, 65..68) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
             (_, 68..72) => self.look_back(room),
             (_, 72..74) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
@@ -44,13 +50,23 @@ impl Person {
                 wait *= 4;
             }
             // A pause, at times so long that the grace runs out.
-            (_, 91..93) => wait += self.rng.random_range(0..12_000),
+            (_, 91..92) => wait += self.rng.random_range(0..12_000),
             _ => wait *= 2,
         }
         if self.link.is_none() && self.rng.random_bool(0.1) {
             wait += self.rng.random_range(0..15_000);
         }
         self.next = Instant::now() + Duration::from_millis(wait.max(1));
+    }
+
+    /// Mostly one of those one is in, where there are any.
+    fn room(&mut self) -> &'static str {
+        let own = |room: &&str| self.views.get(*room).is_some_and(View::is_open);
+        let own: Vec<&'static str> = ROOMS.into_iter().filter(own).collect();
+        match own.is_empty() || self.rng.random_bool(0.2) {
+            true => ROOMS[self.rng.random_range(0..ROOMS.len())],
+            false => own[self.rng.random_range(0..own.len())],
+        }
     }
 
     /// Nothing goes wrong any more: comes back, finds out what became of everything, and says a last word.
@@ -65,7 +81,11 @@ impl Person {
             return;
         }
         let under_way: Vec<usize> = self.sends_under_way();
-        for number in 0..self.said.len() {
+        let first = self.said.len().saturating_sub(FINDABLE);
+        for said in self.said[..first].iter_mut().filter(|said| said.outcome == Outcome::Open) {
+            said.outcome = Outcome::GivenUp;
+        }
+        for number in first..self.said.len() {
             let said = &self.said[number];
             let is_open = said.outcome == Outcome::Open && self.views.get(&said.room).is_some_and(View::is_live);
             if is_open && !under_way.contains(&number) {

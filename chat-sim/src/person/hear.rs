@@ -10,7 +10,7 @@ use crate::promise::{Broken, Promise, hold};
 use crate::view::View;
 
 /// Codes that a client never sees which speaks the protocol and keeps its keys apart.
-const NEVER: [&str; 6] = ["bad_frame", "unknown_type", "bad_field", "too_long", "key_conflict", "bad_token"];
+const NEVER: [&str; 5] = ["bad_frame", "unknown_type", "too_long", "key_conflict", "bad_token"];
 /// Codes of refusals that may pass.
 const PASSING: [&str; 6] = ["rate_limited", "busy", "unavailable", "at_capacity", "draining", "not_connected"];
 
@@ -34,7 +34,7 @@ impl Person {
                 self.note(format_args!("hears nothing of #{id}"));
                 // A join may still be answered down the stream, and it is not known whether it will.
                 if !matches!(self.asked.get(&id), Some((_, Asked::Join { .. }))) {
-                    self.asked.remove(&id);
+                    self.forget(id);
                 }
                 Ok(())
             }
