@@ -21,8 +21,6 @@ pub(crate) struct View {
     state: State,
     /// One has left, and knows it, but has not been told everything up to there.
     leaving: bool,
-    /// One has asked to leave, and the answer was lost.
-    may_have_left: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +80,11 @@ impl View {
             seq,
             state: State::Open,
             leaving: false,
-            may_have_left: false,
         })
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -118,11 +119,6 @@ impl View {
     /// The leave has been acknowledged; the stream goes on to its end.
     pub(crate) fn left(&mut self) {
         self.leaving = true;
-    }
-
-    /// Nobody knows whether one has left. Where leaves are told, one will be.
-    pub(crate) fn may_have_left(&mut self) {
-        self.may_have_left = true;
     }
 
     /// A new connection: what an ended stay had still to tell does not come any more.
@@ -189,12 +185,11 @@ impl View {
         Ok(())
     }
 
-    /// Everything has been read and nothing happens any more.
-    pub(crate) fn check_at_the_end(&self, truth: &Truth, tells: bool) -> Result<(), Broken> {
+    /// Everything has been read and nothing happens any more. `quiet` where one may have left without being told.
+    pub(crate) fn check_at_the_end(&self, truth: &Truth, quiet: bool) -> Result<(), Broken> {
         let head = truth.head(&self.room, self.epoch);
         let has_all = self.seq == head && !truth.is_over(&self.room, self.epoch);
-        // Where leaves are only counted, one's own is not told either.
-        let is_over = self.state == State::Ended || ((self.leaving || self.may_have_left) && !tells);
+        let is_over = self.state == State::Ended || quiet;
         let is_told = is_over || (self.state == State::Open && has_all);
         hold!(is_told, Promise::CatchUp, "{}: the log ends at {head} for {self:?}", self.room);
         Ok(())

@@ -149,7 +149,8 @@ impl Person {
             }
         };
         let after: Option<Position> = after.filter(|_| frame["type"] == "join");
-        self.ask(frame, Asked::Join { after });
+        self.joins.insert(self.next_id + 1, after);
+        self.ask(frame, Asked::Join);
     }
 
     pub(super) fn leave(&mut self, room: &str) {

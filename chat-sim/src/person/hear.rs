@@ -32,10 +32,7 @@ impl Person {
             }
             Heard::Unanswered(id) => {
                 self.note(format_args!("hears nothing of #{id}"));
-                // A join may still be answered down the stream, and it is not known whether it will.
-                if !matches!(self.asked.get(&id), Some((_, Asked::Join { .. }))) {
-                    self.forget(id);
-                }
+                self.forget(id);
                 Ok(())
             }
             Heard::Ended(why) => {
@@ -62,12 +59,14 @@ impl Person {
                 self.welcome(rooms)
             }
             ServerFrame::Joined(joined) => {
-                let asked = joined.id.and_then(|id| self.asked.remove(&id.0));
-                let after = match asked {
-                    Some((_, Asked::Join { after })) => after,
-                    Some(_) => return self.wrong("a joined answers a join", frame),
+                let after = match joined.id {
                     None => None,
+                    Some(id) => match self.joins.get(&id.0).copied() {
+                        Some(after) => after,
+                        None => return self.wrong("a joined answers a join", frame),
+                    },
                 };
+                self.take(joined.id);
                 let view = View::joined(joined, self.views.get(&joined.room), after, &truth, tells)?;
                 self.views.insert(joined.room.clone(), view);
                 Ok(())
