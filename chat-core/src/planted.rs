@@ -12,7 +12,7 @@ pub enum Bug {
     SkipEvent,
     /// One event in a while is told under the number of the one before it.
     ReuseSeq,
-    /// A position of another life of the room is taken for one of this life.
+    /// A life begins under the epoch of the one before.
     ForgetEpoch,
     /// Who asked is answered before the log has the records.
     AckBeforeAppend,

@@ -299,10 +299,6 @@ impl<'a> Rules<'a> {
 
     /// What a caller says they have seen, if it is of this life.
     fn seen(self, after: Option<Position>) -> Option<Seq> {
-        #[cfg(feature = "planted")]
-        if crate::planted::is(crate::planted::Bug::ForgetEpoch) {
-            return after.map(|after| after.seq);
-        }
         after.filter(|after| Some(after.epoch) == self.ledger.epoch()).map(|after| after.seq)
     }
 
