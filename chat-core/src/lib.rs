@@ -33,6 +33,9 @@
 #[cfg(feature = "engine")]
 mod engine;
 mod messages;
+#[cfg(feature = "planted")]
+#[doc(hidden)]
+pub mod planted;
 #[cfg(feature = "engine")]
 mod ports;
 pub mod room;

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
-use rand::RngExt;
 use tokio::sync::Notify;
 
 use super::addresses::Addresses;
 use super::budget::Budget;
+use super::chance::Chance;
 use super::engine::{Engine, Shared};
 use super::registry::Registry;
 use super::sessions::Sessions;
@@ -27,6 +27,7 @@ pub struct EngineBuilder {
     policy: Option<Arc<dyn Policy>>,
     observer: Option<Arc<dyn Observer>>,
     secret: Option<[u8; 32]>,
+    chance: Chance,
 }
 
 impl EngineBuilder {
@@ -66,6 +67,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Draws every id, epoch and room code from this seed, so that a run can be repeated. For simulations alone: whoever knows
+    /// the seed knows what will be drawn.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.chance = Chance::seeded(seed);
+        self
+    }
+
     /// Builds it.
     ///
     /// # Panics
@@ -73,7 +81,7 @@ impl EngineBuilder {
     pub fn build(self) -> Engine {
         self.limits.check().unwrap_or_else(|zero| panic!("{zero}"));
         let timers = Arc::new(Timers::default());
-        let secret = self.secret.unwrap_or_else(|| rand::rng().random());
+        let secret = self.secret.unwrap_or_else(|| self.chance.secret());
         let shared = Arc::new(Shared {
             room_limits: Arc::new(self.limits.room.clone()),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
@@ -83,6 +91,7 @@ impl EngineBuilder {
             registry: Registry::new(),
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret),
+            chance: self.chance,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),
             budget: Budget::new(self.limits.engine.backlog_bytes_max),

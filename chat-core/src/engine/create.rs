@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use rand::RngExt;
-
 use super::engine::Shared;
 use super::lane;
 use super::reply::ReplyTo;
 use super::room_cell::{Entrance, Letter};
 use crate::room::{Caller, Input};
-use crate::words::{Epoch, Nick, Reject, RejectCode, RoomCode};
+use crate::words::{Nick, Reject, RejectCode, RoomCode};
 
 /// Draws of a room code before giving up; one is enough unless nearly all codes are in use.
 const DRAWS_MAX: usize = 16;
@@ -25,7 +23,8 @@ impl Shared {
                 if self.registry.room(&code).is_none() && self.is_full() {
                     return self.refuse_creation(reply);
                 }
-                let input = Input::Create { by, nick, epoch: Epoch(rand::rng().random()), salt: rand::rng().random() };
+                let (epoch, salt) = (self.chance.epoch(), self.chance.salt());
+                let input = Input::Create { by, nick, epoch, salt };
                 self.post_new(&code, Letter::Enter { input, entrance: Entrance::Command(reply) });
             }
             None => self.create_drawn(by, nick, reply),
@@ -37,15 +36,15 @@ impl Shared {
             return self.refuse_creation(reply);
         }
         for _ in 0..DRAWS_MAX {
-            let code = draw_code();
+            let code = self.chance.code();
             if self.registry.room(&code).is_some() {
                 continue;
             }
             let input = Input::Create {
                 by: by.clone(),
                 nick: nick.clone(),
-                epoch: Epoch(rand::rng().random()),
-                salt: rand::rng().random(),
+                epoch: self.chance.epoch(),
+                salt: self.chance.salt(),
             };
             return self.post_new(&code, Letter::Enter { input, entrance: Entrance::Drawn { by, nick, reply } });
         }
@@ -64,18 +63,4 @@ impl Shared {
         let reject = Reject::new(RejectCode::AtCapacity, "the server has as many rooms as it may");
         reply.reject(None, reject.limit(self.limits.engine.rooms_max as u64));
     }
-}
-
-/// Eight letters from the thread's cryptographic generator. 26 does not divide 256: draws past 234 are drawn again, so that every
-/// letter is as likely as any other.
-fn draw_code() -> RoomCode {
-    let mut rng = rand::rng();
-    RoomCode::from_draw(std::array::from_fn(|_| {
-        loop {
-            let byte: u8 = rng.random();
-            if byte < 234 {
-                return byte;
-            }
-        }
-    }))
 }

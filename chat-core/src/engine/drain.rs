@@ -4,23 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rand::RngExt;
-
 use super::connection::Connection;
 use super::engine::Shared;
 
 pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
-    let connections: Vec<Arc<Connection>> = {
+    let mut connections: Vec<Arc<Connection>> = {
         let sessions = shared.lock_sessions();
         // Under the lock: a connection is either among these, or finds that nobody is let in any more.
         shared.draining.store(true, Ordering::Release);
         sessions.by_id.values().filter_map(|cell| cell.lock().connection.clone()).collect()
     };
     let flush_until = shared.clock.now().mono.after(shared.limits.session.flush_timeout);
-    let spread_ms = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
+    // A table of hashes has no order of its own.
+    connections.sort_unstable_by_key(|connection| connection.generation);
     for connection in connections {
-        let delay = Duration::from_millis(rand::rng().random_range(0..=spread_ms));
-        connection.drain(delay, flush_until);
+        connection.drain(shared.chance.delay(spread), flush_until);
         // Whoever is in the middle of something when the time is over hears of the end then.
         shared.timers.wake_connection(flush_until, &connection);
     }

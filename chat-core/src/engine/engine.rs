@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::addresses::Addresses;
 use super::budget::Budget;
 use super::builder::EngineBuilder;
+use super::chance::Chance;
 use super::connection::Connection;
 use super::lane::Lane;
 use super::registry::Registry;
@@ -88,6 +89,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) timers: Arc<Timers>,
     pub(crate) signer: Signer,
+    pub(crate) chance: Chance,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) addresses: Addresses,
     pub(crate) budget: Arc<Budget>,

@@ -7,6 +7,7 @@ mod bucket;
 mod budget;
 mod builder;
 mod catch_up;
+mod chance;
 mod connection;
 mod create;
 mod drain;

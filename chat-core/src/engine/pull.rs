@@ -194,6 +194,10 @@ impl<S: Sink> Pull<'_, S> {
                         self.sink.expect((bytes + FRAMING_BYTES * events).min(self.quota.bytes));
                         for (seq, kind, json) in segment.events(after, readable) {
                             state.rooms[index].ahead = seq;
+                            #[cfg(feature = "planted")]
+                            if crate::planted::strikes(crate::planted::Bug::SkipEvent, seq) {
+                                continue;
+                            }
                             self.one(state, Mark::Event { slot: key, seq }, kind, json, None);
                             if self.held >= stop || self.filled.len() >= self.quota.frames {
                                 return;

@@ -121,6 +121,8 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             }
             let mut round = Round::default();
             state.decide_all(shared, cell, &mut letters, &mut round);
+            #[cfg(feature = "planted")]
+            state.answer_too_early(shared, cell, &mut round);
             if !round.records.is_empty() && shared.log.is_some() {
                 round = match recover::append(shared, cell, state, round).await {
                     Appended::Done(round) => round,
@@ -363,6 +365,15 @@ impl RoomState {
         }
     }
 
+    #[cfg(feature = "planted")]
+    fn answer_too_early(&self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
+        if crate::planted::is(crate::planted::Bug::AckBeforeAppend) {
+            let early = round.verdicts.extract_if(.., |(letter, _)| matches!(letter, Letter::Command { .. }));
+            early
+                .for_each(|(letter, verdict)| answer::deliver(shared, &cell.code, self.life.as_ref(), letter, verdict));
+        }
+    }
+
     fn wake_all(&self) {
         for reader in self.subscribers.values() {
             reader.connection.wake.wake();
@@ -437,6 +448,8 @@ impl RoomState {
 /// Encodes one told record behind the others of its batch.
 pub(crate) fn encode(life: &Life, record: &Recorded, round: &mut Round) {
     let seq = record.seq.expect("only told records are encoded");
+    #[cfg(feature = "planted")]
+    let record = &crate::planted::renumbered(record);
     let needs_new = round.segments.last().is_none_or(|segment| life.backlog.is_full(segment));
     if needs_new {
         round.segments.push(Segment::new(seq));

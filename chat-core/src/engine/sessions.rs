@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::sync::oneshot;
 
 use super::addresses::AddressCell;
@@ -69,7 +68,7 @@ impl Shared {
 
     /// A new session.
     fn start(self: &Arc<Self>, request: &ConnectRequest, identity: Option<Identity>) -> Result<Session, Refusal> {
-        let id = SessionId(rand::rng().random());
+        let id = self.chance.session();
         let now = self.clock.now().mono;
         let cell = Arc::new(SessionCell::new(id, self.signer.token(id), identity, &self.limits.session, now));
         let connection = {
@@ -310,6 +309,8 @@ impl Shared {
             state.leave_off();
             state.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
         };
+        #[cfg(feature = "planted")]
+        let codes = if crate::planted::is(crate::planted::Bug::ForgetDetach) { Vec::new() } else { codes };
         for code in codes {
             let letter = Letter::Detach { session: cell.id, generation: connection.generation };
             self.post(&code, letter);

@@ -238,6 +238,10 @@ impl Ledger {
 
     /// The send of this person under this key, if it is remembered.
     pub(super) fn sent_before(&self, scope: &Scope, key: &Key) -> Option<&Kept> {
+        #[cfg(feature = "planted")]
+        if crate::planted::is(crate::planted::Bug::ForgetKey) {
+            return None;
+        }
         self.keys.find(KeyHash::new(self.salt(), self.hash(scope), key))
     }
 

@@ -1,0 +1,63 @@
+//! Bugs on purpose, one at a time: what the simulator must find. Compiled in by the feature `planted` alone.
+
+use std::cell::Cell;
+
+use crate::messages::Recorded;
+use crate::words::Seq;
+
+/// A bug that can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// A reader is not given one event in a while.
+    SkipEvent,
+    /// One event in a while is told under the number of the one before it.
+    ReuseSeq,
+    /// A life begins under the epoch of the one before.
+    ForgetEpoch,
+    /// Who asked is answered before the log has the records.
+    AckBeforeAppend,
+    /// Who was put out goes on reading.
+    DeliverPastKick,
+    /// A send under a known key is said again.
+    ForgetKey,
+    /// A lost connection is not told to its rooms.
+    ForgetDetach,
+}
+
+impl Bug {
+    /// Every one.
+    pub const ALL: [Bug; 7] = [
+        Self::SkipEvent,
+        Self::ReuseSeq,
+        Self::ForgetEpoch,
+        Self::AckBeforeAppend,
+        Self::DeliverPastKick,
+        Self::ForgetKey,
+        Self::ForgetDetach,
+    ];
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Plants a bug into every engine of this thread, or none.
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether this bug is planted.
+pub(crate) fn is(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether this bug is planted and strikes at this number: at every eleventh.
+pub(crate) fn strikes(bug: Bug, seq: Seq) -> bool {
+    is(bug) && seq.0 % 11 == 10
+}
+
+/// A record as it is told, under the number of the one before where that is the bug.
+pub(crate) fn renumbered(record: &Recorded) -> Recorded {
+    let seq = record.seq.map(|seq| if strikes(Bug::ReuseSeq, seq) { Seq(seq.0 - 1) } else { seq });
+    Recorded { seq, ..record.clone() }
+}

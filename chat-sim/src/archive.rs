@@ -1,0 +1,149 @@
+//! The log of a world: one that keeps everything in memory, tells the truth what it has taken, and dies with its server.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{AppendError, Epoch, Event, Log, Offset, ReadError, Recorded, RoomCode, Seq, Stretch, Tail};
+use chat_testkit::logs::{FaultyLog, MemoryLog};
+use tokio::sync::watch;
+
+use crate::truth::Truth;
+
+/// A log in memory whose appends become the truth.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    memory: MemoryLog,
+    truth: Arc<Truth>,
+}
+
+impl Archive {
+    pub(crate) fn new(truth: Arc<Truth>) -> Self {
+        Self { memory: MemoryLog::new(), truth }
+    }
+}
+
+#[async_trait]
+impl Log for Archive {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+        let tail = self.memory.append(room, after, batch).await?;
+        let claimed = batch.iter().find_map(|record| match record.event {
+            Event::Created { epoch, .. } => Some(epoch),
+            _ => None,
+        });
+        let epoch = claimed.or(tail.epoch).expect("what was appended belongs to a life");
+        self.truth.add(room, epoch, batch);
+        Ok(tail)
+    }
+
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+        self.memory.read(room, after, max).await
+    }
+
+    async fn messages(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        before: Seq,
+        max: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        self.memory.messages(room, epoch, before, max).await
+    }
+
+    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
+        self.memory.rooms(after, max).await
+    }
+
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
+        self.memory.load_snapshot(room, epoch).await
+    }
+
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError> {
+        self.memory.save_snapshot(room, epoch, through, snapshot).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
+        self.memory.scrub(room, epoch, seq).await
+    }
+
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
+        self.memory.delete(room, epoch).await
+    }
+}
+
+/// The log as one server sees it: once that server is down, no call of it returns.
+pub(crate) struct Fence {
+    log: Arc<FaultyLog<Archive>>,
+    down: watch::Receiver<bool>,
+}
+
+impl Fence {
+    pub(crate) fn new(log: Arc<FaultyLog<Archive>>, down: watch::Receiver<bool>) -> Self {
+        Self { log, down }
+    }
+
+    async fn while_up<T>(&self, call: impl Future<Output = T> + Send) -> T {
+        let mut down = self.down.clone();
+        let end = async {
+            // An error means that the server is gone, which is as good as down.
+            let _ = down.wait_for(|down| *down).await.map(drop);
+        };
+        tokio::select! {
+            biased;
+            () = end => std::future::pending().await,
+            result = call => result,
+        }
+    }
+}
+
+#[async_trait]
+impl Log for Fence {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+        self.while_up(self.log.append(room, after, batch)).await
+    }
+
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+        self.while_up(self.log.read(room, after, max)).await
+    }
+
+    async fn messages(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        before: Seq,
+        max: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        self.while_up(self.log.messages(room, epoch, before, max)).await
+    }
+
+    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
+        self.while_up(self.log.rooms(after, max)).await
+    }
+
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
+        self.while_up(self.log.load_snapshot(room, epoch)).await
+    }
+
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError> {
+        self.while_up(self.log.save_snapshot(room, epoch, through, snapshot)).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
+        self.while_up(self.log.scrub(room, epoch, seq)).await
+    }
+
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
+        self.while_up(self.log.delete(room, epoch)).await
+    }
+}

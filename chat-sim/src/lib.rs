@@ -1,0 +1,31 @@
+//! One seed is one world: the real engine, the real transports, a log with faults, and people who check what they are told.
+//!
+//! Nothing here waits for real time or opens a socket: connections are in memory, time is virtual, everything runs on one thread,
+//! and every choice is drawn from the seed. So a world that breaks a promise breaks it again:
+//!
+//! ```
+//! use chat_sim::{Settings, run};
+//!
+//! let world = run(17, &Settings::default());
+//! assert_eq!(world.broken, None);
+//! ```
+//!
+//! Never here: a rule of a room. What people check is what the log says, and what the protocol page says.
+
+mod archive;
+mod brief;
+mod clock;
+mod link;
+mod person;
+mod pipe;
+mod plan;
+mod promise;
+mod server;
+mod transcript;
+mod truth;
+mod view;
+mod world;
+
+pub use link::Way;
+pub use promise::{Broken, Promise};
+pub use world::{Settings, World, run};

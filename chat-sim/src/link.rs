@@ -1,0 +1,182 @@
+//! One connection of a person, whichever transport carries it: frames said, and frames heard.
+
+mod socketio;
+mod sse;
+mod ws;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chat_core::ServerFrame;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::pipe::{Cable, End};
+use crate::plan::Plan;
+use crate::server::Server;
+
+/// By which transport somebody comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// WebSocket.
+    Ws,
+    /// A stream of Server-Sent Events, and POSTs.
+    Sse,
+    /// Socket.IO over a WebSocket.
+    SocketIo,
+    /// Socket.IO by long-polling.
+    Polling,
+}
+
+impl Way {
+    /// Every one.
+    pub const ALL: [Way; 4] = [Self::Ws, Self::Sse, Self::SocketIo, Self::Polling];
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ws => "ws",
+            Self::Sse => "sse",
+            Self::SocketIo => "sio",
+            Self::Polling => "poll",
+        })
+    }
+}
+
+/// What a person hears.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// A frame.
+    Frame(Box<ServerFrame>),
+    /// Something that is no frame of the protocol.
+    Nonsense(String),
+    /// The id of the last event of a stream.
+    Cursor(String),
+    /// The answer to this command will not come: what carried it is gone.
+    Unanswered(u64),
+    /// The connection has ended.
+    Ended(String),
+}
+
+/// What a client says first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hello {
+    pub(crate) token: Option<String>,
+    pub(crate) positions: Vec<(String, String)>,
+    /// Instead of both: the cursor of a stream.
+    pub(crate) cursor: Option<String>,
+}
+
+/// One connection. Dropping it ends it.
+pub(crate) struct Link {
+    pub(crate) way: Way,
+    say: mpsc::UnboundedSender<Value>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    cables: Arc<Mutex<Vec<Cable>>>,
+    task: JoinHandle<()>,
+}
+
+/// Where the server is right now, if there is one.
+pub(crate) type Front = Arc<Mutex<Option<Arc<Server>>>>;
+
+/// Makes connections for one link.
+struct Dialer {
+    front: Front,
+    plan: Arc<Plan>,
+    rng: StdRng,
+    cables: Arc<Mutex<Vec<Cable>>>,
+}
+
+impl Dialer {
+    fn dial(&mut self) -> Result<End, String> {
+        let server = self.front.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let server = server.ok_or("nobody serves")?;
+        let (end, cable) = server.dial(&self.plan, &mut self.rng);
+        self.cables.lock().unwrap_or_else(PoisonError::into_inner).push(cable);
+        Ok(end)
+    }
+}
+
+/// Hands over what is heard.
+#[derive(Clone)]
+struct Ear(mpsc::UnboundedSender<Heard>);
+
+impl Ear {
+    fn frame(&self, json: &str) {
+        let heard = match serde_json::from_str(json) {
+            Ok(frame) => Heard::Frame(Box::new(frame)),
+            Err(error) => Heard::Nonsense(format!("{error}: {json}")),
+        };
+        self.tell(heard);
+    }
+
+    fn tell(&self, heard: Heard) {
+        // A person who does not listen any more has ended the link.
+        let _ = self.0.send(heard);
+    }
+}
+
+impl Link {
+    /// Connects.
+    pub(crate) fn open(way: Way, front: &Front, plan: &Arc<Plan>, seed: u64, hello: Hello) -> Self {
+        let (say, said) = mpsc::unbounded_channel();
+        let (ear, heard) = mpsc::unbounded_channel();
+        let cables = Arc::new(Mutex::default());
+        let dialer = Dialer {
+            front: Arc::clone(front),
+            plan: Arc::clone(plan),
+            rng: StdRng::seed_from_u64(seed),
+            cables: Arc::clone(&cables),
+        };
+        let ear = Ear(ear);
+        let task = tokio::spawn(async move {
+            let why = match way {
+                Way::Ws => ws::talk(dialer, hello, said, &ear).await,
+                Way::Sse => sse::talk(dialer, hello, said, &ear).await,
+                Way::SocketIo => socketio::talk(dialer, hello, said, &ear).await,
+                Way::Polling => socketio::poll(dialer, hello, said, &ear).await,
+            };
+            ear.tell(Heard::Ended(why));
+        });
+        Self { way, say, heard, cables, task }
+    }
+
+    /// Says a frame. One that the connection does not outlive is lost.
+    pub(crate) fn say(&self, frame: Value) {
+        let _ = self.say.send(frame);
+    }
+
+    /// What comes next.
+    pub(crate) async fn hear(&mut self) -> Heard {
+        self.heard.recv().await.unwrap_or_else(|| Heard::Ended("over".to_owned()))
+    }
+
+    /// Stops reading, or reads on.
+    pub(crate) fn stall(&self, stalled: bool) {
+        self.each(|cable| cable.stall(stalled));
+    }
+
+    /// Breaks.
+    pub(crate) fn cut(self) {
+        self.each(Cable::cut);
+    }
+
+    /// Vanishes: the server is not told.
+    pub(crate) fn vanish(self) {
+        self.each(Cable::silence);
+    }
+
+    fn each(&self, act: impl Fn(&Cable)) {
+        self.cables.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(act);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,281 @@
+//! A person with one session: does random things, loses connections, comes back by another door, and checks what it is told.
+
+mod act;
+mod hear;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{Position, Seq};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::link::{Front, Heard, Hello, Link, Way};
+use crate::plan::Plan;
+use crate::promise::{Broken, Promise, hold};
+use crate::transcript::Transcript;
+use crate::truth::Truth;
+use crate::view::View;
+
+/// Within which a command is answered on a connection that is read.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a world is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Everything that goes wrong does.
+    Storm,
+    /// Nothing goes wrong any more: everybody comes back and catches up.
+    Calm,
+    /// Everybody looks whether they have caught up.
+    Check,
+    /// Everybody goes.
+    Leave,
+}
+
+/// What a person has of its world.
+#[derive(Clone)]
+pub(crate) struct Scene {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) truth: Arc<Truth>,
+    pub(crate) transcript: Arc<Transcript>,
+    pub(crate) front: Front,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+pub(crate) struct Person {
+    name: String,
+    scene: Scene,
+    rng: StdRng,
+    token: Option<String>,
+    link: Option<Link>,
+    welcomed: bool,
+    stalled: bool,
+    /// Since when everything that comes is read.
+    reads_since: Instant,
+    views: BTreeMap<String, View>,
+    /// What was asked on this connection and not yet answered.
+    asked: BTreeMap<u64, (Instant, Asked)>,
+    next_id: u64,
+    said: Vec<Said>,
+    /// Joins ever asked for. A POST may come true after its stream was lost, and be answered down the next one.
+    joins: BTreeMap<u64, Option<Position>>,
+    /// Rooms that were asked to be left by commands whose answers were lost.
+    may_have_left: BTreeSet<String>,
+    /// The positions named with the last hello.
+    named: BTreeMap<String, Position>,
+    /// The last cursor of the stream one is on.
+    cursor: Option<String>,
+    next: Instant,
+}
+
+enum Asked {
+    Send { number: usize },
+    Join,
+    Leave { room: String },
+    History { room: String, before: Option<u64>, limit: u64 },
+    Other,
+}
+
+/// A message with a key, until it is known what became of it.
+struct Said {
+    room: String,
+    text: String,
+    key: String,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Nobody knows.
+    Open,
+    /// It is in the log.
+    Acked(Seq),
+    /// It is not, and is not tried again.
+    Refused,
+    /// It was too long ago to be asked safely.
+    GivenUp,
+}
+
+impl Person {
+    pub(crate) fn new(number: usize, scene: Scene, seed: u64) -> Self {
+        Self {
+            name: format!("P{number}"),
+            scene,
+            rng: StdRng::seed_from_u64(seed),
+            token: None,
+            link: None,
+            welcomed: false,
+            stalled: false,
+            reads_since: Instant::now(),
+            views: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            next_id: 0,
+            said: Vec::new(),
+            joins: BTreeMap::new(),
+            may_have_left: BTreeSet::new(),
+            named: BTreeMap::new(),
+            cursor: None,
+            next: Instant::now(),
+        }
+    }
+
+    /// Lives until everybody goes.
+    ///
+    /// # Errors
+    /// The first promise that is broken to this person.
+    pub(crate) async fn live(mut self) -> Result<(), Broken> {
+        let mut phases = self.scene.phase.clone();
+        loop {
+            tokio::select! {
+                biased;
+                heard = hear(&mut self.link) => self.hear(heard)?,
+                changed = phases.changed() => {
+                    let phase = *phases.borrow_and_update();
+                    match phase {
+                        Phase::Storm => {}
+                        Phase::Calm => self.calm_down(),
+                        Phase::Check => self.check()?,
+                        Phase::Leave => return self.go().await,
+                    }
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                }
+                () = sleep_until(self.next) => {
+                    match *phases.borrow() {
+                        Phase::Storm => self.act(),
+                        _ => self.come_back(),
+                    }
+                    self.check_answers()?;
+                }
+            }
+        }
+    }
+
+    /// Connects, comes back, or takes over: with true positions, older ones, or none.
+    fn connect(&mut self) {
+        let ways = &self.scene.plan.ways;
+        let way = ways[self.rng.random_range(0..ways.len())];
+        let mut hello = Hello { token: self.token.clone(), ..Hello::default() };
+        self.lose();
+        self.named.clear();
+        let cursor = self.cursor.take().filter(|_| way == Way::Sse && self.rng.random_bool(0.7));
+        if let Some(cursor) = cursor {
+            self.named = positions_of(&cursor);
+            hello.cursor = Some(cursor);
+        } else {
+            let how = self.rng.random_range(0..4);
+            for (room, view) in self.views.iter().filter(|(_, view)| view.has_position()) {
+                let mut position = view.position();
+                match how {
+                    0 => continue,
+                    1 => position.seq = Seq(self.rng.random_range(view.from().0.min(position.seq.0)..=position.seq.0)),
+                    _ => {}
+                }
+                self.named.insert(room.clone(), position);
+            }
+            hello.positions = self.named.iter().map(|(room, at)| (room.clone(), at.to_string())).collect();
+        }
+        self.note(format_args!("connects by {way} naming {:?} {}", hello.positions, hello.cursor.is_some()));
+        self.link = Some(Link::open(way, &self.scene.front, &self.scene.plan, self.rng.random(), hello));
+        self.reads_since = Instant::now();
+    }
+
+    /// The connection is gone, with whatever was under way.
+    fn lose(&mut self) -> Option<Link> {
+        for id in self.asked.keys().copied().collect::<Vec<_>>() {
+            self.forget(id);
+        }
+        self.welcomed = false;
+        self.stalled = false;
+        self.link.take()
+    }
+
+    /// The answer to a command will not come.
+    fn forget(&mut self, id: u64) {
+        if let Some((_, Asked::Leave { room })) = self.asked.remove(&id) {
+            self.may_have_left.insert(room);
+        }
+    }
+
+    fn calm_down(&mut self) {
+        if let Some(link) = &self.link {
+            link.stall(false);
+        }
+        self.stalled = false;
+        self.reads_since = Instant::now();
+        self.next = Instant::now() + Duration::from_millis(self.rng.random_range(0..2_000));
+    }
+
+    fn check_answers(&self) -> Result<(), Broken> {
+        if self.stalled || self.link.is_none() || self.reads_since.elapsed() < PATIENCE {
+            return Ok(());
+        }
+        let late = self.asked.iter().find(|(_, (at, _))| at.elapsed() > PATIENCE);
+        hold!(late.is_none(), Promise::Answered, "{}: no answer to {:?}", self.name, late.map(|(id, _)| id));
+        Ok(())
+    }
+
+    /// Everything has been told; is it everything?
+    fn check(&self) -> Result<(), Broken> {
+        hold!(self.link.is_some() && self.welcomed, Promise::CatchUp, "{} could not come back", self.name);
+        for (room, view) in &self.views {
+            // Where leaves are only counted, one's own is not told either.
+            let quiet = !self.scene.plan.tells && (view.is_leaving() || self.may_have_left.contains(room));
+            view.check_at_the_end(&self.scene.truth, quiet)?;
+        }
+        let open = self.asked.keys().next();
+        hold!(open.is_none(), Promise::Answered, "{}: no answer to {open:?}", self.name);
+        let unsure = self
+            .said
+            .iter()
+            .find(|said| said.outcome == Outcome::Open && self.views.get(&said.room).is_some_and(View::is_live));
+        hold!(unsure.is_none(), Promise::Answered, "{}: what became of {:?}", self.name, unsure.map(|said| &said.key));
+        Ok(())
+    }
+
+    /// Goes: some say so, others are just gone.
+    async fn go(mut self) -> Result<(), Broken> {
+        if self.rng.random_bool(0.5) {
+            self.note("leaves everywhere");
+            for room in crate::plan::ROOMS {
+                self.leave(room);
+            }
+            let end = Instant::now() + Duration::from_secs(5);
+            loop {
+                tokio::select! {
+                    biased;
+                    heard = hear(&mut self.link) => self.hear(heard)?,
+                    () = sleep_until(end) => break,
+                }
+            }
+        }
+        self.note("is gone");
+        Ok(())
+    }
+
+    fn note(&self, what: impl std::fmt::Display) {
+        self.scene.transcript.note(&self.name, what);
+    }
+}
+
+async fn hear(link: &mut Option<Link>) -> Heard {
+    match link {
+        Some(link) => link.hear().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a cursor says: `CREDENTIAL~CODE:EPOCH:SEQ,...`.
+fn positions_of(cursor: &str) -> BTreeMap<String, Position> {
+    let list = cursor.split_once('~').map_or("", |(_, list)| list);
+    let position = |item: &str| {
+        let (code, position) = item.split_once(':')?;
+        Some((code.to_owned(), position.parse().ok()?))
+    };
+    list.split(',').filter_map(position).collect()
+}

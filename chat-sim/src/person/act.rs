@@ -1,0 +1,229 @@
+//! What people do: talk, come and go, lose their connection, stop reading, take over from themselves.
+
+use std::time::Duration;
+
+use chat_core::Position;
+use rand::RngExt;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Asked, Outcome, Person, Said};
+use crate::plan::ROOMS;
+use crate::view::View;
+
+/// Messages that may be said again; fewer than a room remembers of one person.
+const REPEATABLE: usize = 16;
+/// Messages after which nobody asks any more what became of one: with what is repeated, still fewer than a room remembers.
+const FINDABLE: usize = 40;
+
+impl Person {
+    /// One thing, drawn; and when to do the next.
+    pub(super) fn act(&mut self) {
+        let pause = u64::try_from(self.scene.plan.pause.as_millis()).unwrap_or(1);
+        let mut wait = self.rng.random_range(0..=pause);
+        let room = self.room();
+        let wrong = self.scene.plan.wrong;
+        match (&self.link, self.rng.random_range(0..100)) {
+            (None, _) => self.connect(),
+            (Some(_), _) if !self.welcomed => {
+                // A server that is silent is given up after a while.
+                if self.reads_since.elapsed() > Duration::from_secs(20) {
+                    self.lose();
+                }
+            }
+            (Some(_), 0..50) if self.stalled => self.stall(),
+            (_, 0..36) => self.say(room),
+            (_, 36..44) => self.say_again(),
+            (_, 44..62) => {
+                let room = ROOMS[self.rng.random_range(0..ROOMS.len())];
+                self.enter(room);
+            }
+            (_, 62..65) => self.leave(room),
+            (_, 65..68) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
+            (_, 68..72) => self.look_back(room),
+            (_, 72..74) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
+            (_, 74..77) => self.moderate(room),
+            (_, 77..82) if wrong.cuts => self.cut(),
+            (_, 82..85) if wrong.cuts => self.take_over(),
+            (_, 85..91) if wrong.stalls => {
+                self.stall();
+                wait *= 4;
+            }
+            // A pause, at times so long that the grace runs out.
+            (_, 91..92) => wait += self.rng.random_range(0..12_000),
+            _ => wait *= 2,
+        }
+        if self.link.is_none() && self.rng.random_bool(0.1) {
+            wait += self.rng.random_range(0..15_000);
+        }
+        self.next = Instant::now() + Duration::from_millis(wait.max(1));
+    }
+
+    /// Mostly one of those one is in, where there are any.
+    fn room(&mut self) -> &'static str {
+        let own = |room: &&str| self.views.get(*room).is_some_and(View::is_open);
+        let own: Vec<&'static str> = ROOMS.into_iter().filter(own).collect();
+        match own.is_empty() || self.rng.random_bool(0.2) {
+            true => ROOMS[self.rng.random_range(0..ROOMS.len())],
+            false => own[self.rng.random_range(0..own.len())],
+        }
+    }
+
+    /// Nothing goes wrong any more: comes back, finds out what became of everything, and says a last word.
+    pub(super) fn come_back(&mut self) {
+        self.next = Instant::now() + Duration::from_secs(1);
+        let gives_up = self.views.values().any(View::is_parked);
+        let is_silent = !self.welcomed && self.reads_since.elapsed() > Duration::from_secs(20);
+        if self.link.is_none() || gives_up || is_silent {
+            return self.connect();
+        }
+        if !self.welcomed {
+            return;
+        }
+        let under_way: Vec<usize> = self.sends_under_way();
+        let first = self.said.len().saturating_sub(FINDABLE);
+        for said in self.said[..first].iter_mut().filter(|said| said.outcome == Outcome::Open) {
+            said.outcome = Outcome::GivenUp;
+        }
+        for number in first..self.said.len() {
+            let said = &self.said[number];
+            let is_open = said.outcome == Outcome::Open && self.views.get(&said.room).is_some_and(View::is_live);
+            if is_open && !under_way.contains(&number) {
+                self.send(number);
+            }
+        }
+    }
+
+    pub(super) fn say(&mut self, room: &str) {
+        let number = self.said.len();
+        let key = format!("{}-{number}", self.name);
+        let text = format!("{key} {}", "x".repeat(self.rng.random_range(0..60)));
+        if self.rng.random_bool(0.1) {
+            self.ask(json!({"type": "send", "room": room, "text": text}), Asked::Other);
+            return;
+        }
+        self.said.push(Said { room: room.to_owned(), text, key, outcome: Outcome::Open });
+        self.send(number);
+    }
+
+    /// A retry of something that may have been said already, or not.
+    fn say_again(&mut self) {
+        let first = self.said.len().saturating_sub(REPEATABLE);
+        if first < self.said.len() {
+            let number = self.rng.random_range(first..self.said.len());
+            self.send(number);
+        }
+    }
+
+    fn send(&mut self, number: usize) {
+        let Said { room, text, key, .. } = &self.said[number];
+        let frame = json!({"type": "send", "room": room, "text": text, "key": key});
+        self.ask(frame, Asked::Send { number });
+    }
+
+    fn sends_under_way(&self) -> Vec<usize> {
+        let numbers = self.asked.values().filter_map(|(_, asked)| match asked {
+            Asked::Send { number } => Some(*number),
+            _ => None,
+        });
+        numbers.collect()
+    }
+
+    fn enter(&mut self, room: &str) {
+        // Who asks to come in where they are, and loses the connection over it, cannot know what a position they name is of.
+        if self.views.get(room).is_some_and(View::is_open) {
+            return;
+        }
+        let after = self.views.get(room).map(View::position).filter(|_| self.rng.random_bool(0.5));
+        let frame = match self.rng.random_bool(0.5) {
+            true => json!({"type": "create", "room": room, "nick": self.name}),
+            false => {
+                let mut frame = json!({"type": "join", "room": room, "nick": self.name});
+                if let Some(after) = after {
+                    frame["after"] = after.to_string().into();
+                }
+                if self.rng.random_bool(0.3) {
+                    frame["history"] = self.rng.random_range(0..20).into();
+                }
+                frame
+            }
+        };
+        let after: Option<Position> = after.filter(|_| frame["type"] == "join");
+        self.joins.insert(self.next_id + 1, after);
+        self.ask(frame, Asked::Join);
+    }
+
+    pub(super) fn leave(&mut self, room: &str) {
+        let asked = Asked::Leave { room: room.to_owned() };
+        self.ask(json!({"type": "leave", "room": room}), asked);
+    }
+
+    fn look_back(&mut self, room: &str) {
+        let limit = self.rng.random_range(1..10);
+        let before = self.rng.random_bool(0.5).then(|| self.rng.random_range(1..60));
+        let mut frame = json!({"type": "history", "room": room, "limit": limit});
+        if let Some(before) = before {
+            frame["before"] = before.into();
+        }
+        let asked = Asked::History { room: room.to_owned(), before, limit };
+        self.ask(frame, asked);
+    }
+
+    fn moderate(&mut self, room: &str) {
+        let frame = match self.rng.random_range(0..3) {
+            0 => json!({"type": "redact", "room": room, "seq": self.rng.random_range(1..60)}),
+            1 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
+            _ => json!({"type": "topic", "room": room, "topic": format!("topic of {}", self.name)}),
+        };
+        self.ask(frame, Asked::Other);
+    }
+
+    /// Loses the connection: seen by both, by the client alone, or politely.
+    fn cut(&mut self) {
+        let Some(link) = self.lose() else { return };
+        match self.rng.random_range(0..3) {
+            0 => {
+                self.note("is cut off");
+                link.cut();
+            }
+            1 => {
+                self.note("vanishes");
+                link.vanish();
+            }
+            _ => self.note("hangs up"),
+        }
+    }
+
+    /// Connects while the older connection is still there.
+    fn take_over(&mut self) {
+        let older = self.link.take();
+        self.connect();
+        self.note("takes over");
+        if let Some(mut older) = older {
+            tokio::spawn(async move {
+                // It is told that it was replaced, and ends.
+                let end = async { while !matches!(older.hear().await, crate::link::Heard::Ended(_)) {} };
+                let _ = tokio::time::timeout(Duration::from_secs(10), end).await;
+            });
+        }
+    }
+
+    fn stall(&mut self) {
+        let Some(link) = &self.link else { return };
+        self.stalled = !self.stalled;
+        link.stall(self.stalled);
+        self.reads_since = Instant::now();
+        self.note(if self.stalled { "stops reading" } else { "reads on" });
+    }
+
+    /// Hands in a command with a number.
+    fn ask(&mut self, mut frame: Value, asked: Asked) {
+        self.next_id += 1;
+        frame["id"] = self.next_id.into();
+        if let Some(link) = &self.link {
+            self.note(format_args!("says {frame}"));
+            link.say(frame);
+            self.asked.insert(self.next_id, (Instant::now(), asked));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What people are told, and whether it may be so.
+
+use chat_core::wire::RoomStatus;
+use chat_core::{CommandId, Position, Seq, ServerFrame};
+
+use super::{Asked, Outcome, Person};
+use crate::brief::brief;
+use crate::link::{Heard, Way};
+use crate::promise::{Broken, Promise, hold};
+use crate::view::View;
+
+/// Codes that a client never sees which speaks the protocol and keeps its keys apart.
+const NEVER: [&str; 5] = ["bad_frame", "unknown_type", "too_long", "key_conflict", "bad_token"];
+/// Codes of refusals that may pass.
+const PASSING: [&str; 6] = ["rate_limited", "busy", "unavailable", "at_capacity", "draining", "not_connected"];
+
+impl Person {
+    /// Something has come.
+    pub(super) fn hear(&mut self, heard: Heard) -> Result<(), Broken> {
+        match heard {
+            Heard::Frame(frame) => {
+                let way = self.link.as_ref().map_or(Way::Ws, |link| link.way);
+                self.note(format_args!("{way}> {}", brief(&frame)));
+                self.told(&frame)
+            }
+            Heard::Nonsense(text) => {
+                Err(Broken { promise: Promise::Protocol, how: format!("{} is told {text}", self.name) })
+            }
+            Heard::Cursor(cursor) => {
+                self.cursor = Some(cursor);
+                Ok(())
+            }
+            Heard::Unanswered(id) => {
+                self.note(format_args!("hears nothing of #{id}"));
+                self.forget(id);
+                Ok(())
+            }
+            Heard::Ended(why) => {
+                self.note(format_args!("is disconnected: {why}"));
+                self.lose();
+                Ok(())
+            }
+        }
+    }
+
+    fn told(&mut self, frame: &ServerFrame) -> Result<(), Broken> {
+        let truth = self.scene.truth.clone();
+        let tells = self.scene.plan.tells;
+        let is_early =
+            !matches!(frame, ServerFrame::Welcome { .. } | ServerFrame::Error { .. } | ServerFrame::Closing { .. });
+        hold!(self.welcomed || !is_early, Promise::Protocol, "\"{}\" before the welcome", brief(frame));
+        match frame {
+            ServerFrame::Welcome { token, resumed, rooms, .. } => {
+                hold!(!self.welcomed, Promise::Protocol, "{} is welcomed twice", self.name);
+                let is_same = self.token.as_ref().is_none_or(|own| *resumed && own == token);
+                hold!(is_same, Promise::Protocol, "{} is not welcomed as itself", self.name);
+                self.token = Some(token.clone());
+                self.welcomed = true;
+                self.welcome(rooms)
+            }
+            ServerFrame::Joined(joined) => {
+                let after = match joined.id {
+                    None => None,
+                    Some(id) => match self.joins.get(&id.0).copied() {
+                        Some(after) => after,
+                        None => return self.wrong("a joined answers a join", frame),
+                    },
+                };
+                self.take(joined.id);
+                let view = View::joined(joined, self.views.get(&joined.room), after, &truth, tells)?;
+                self.views.insert(joined.room.clone(), view);
+                Ok(())
+            }
+            ServerFrame::Ack { id, seq, .. } => self.acked(*id, *seq, frame),
+            ServerFrame::Error { id, code, .. } => self.refused(*id, code, frame),
+            ServerFrame::History { id, messages, more, .. } => {
+                let Some((_, Asked::History { room, before, limit })) = self.take(*id) else {
+                    return self.wrong("nobody has asked for", frame);
+                };
+                let seqs: Vec<Seq> = messages.iter().map(|message| message.frame().seq).collect();
+                self.check_history(&room, before, limit, &seqs, *more)
+            }
+            ServerFrame::Members { id, members, .. } => {
+                let is_sorted = members.is_sorted_by_key(|entry| entry.member);
+                hold!(self.take(*id).is_some() && is_sorted, Promise::Fold, "\"{}\"", brief(frame));
+                Ok(())
+            }
+            ServerFrame::Gap { room, .. } => self.view(room, frame)?.gap(frame, &truth, tells),
+            ServerFrame::RoomClosed { room, epoch, .. } => {
+                self.view(room, frame)?.closed(*epoch, &truth)?;
+                self.views.remove(room);
+                Ok(())
+            }
+            ServerFrame::Typing { .. } | ServerFrame::Presence { .. } => Ok(()),
+            ServerFrame::Message(message) => self.view(&message.room, frame)?.event(message.seq, frame, &truth),
+            ServerFrame::MemberJoined { room, seq, .. }
+            | ServerFrame::MemberLeft { room, seq, .. }
+            | ServerFrame::Redacted { room, seq, .. }
+            | ServerFrame::TopicChanged { room, seq, .. }
+            | ServerFrame::RoleChanged { room, seq, .. }
+            | ServerFrame::NoticesChanged { room, seq, .. } => self.view(room, frame)?.event(*seq, frame, &truth),
+            ServerFrame::Closing { code, .. } => {
+                hold!(*code < 4500, Promise::Protocol, "{} is closed with {code}", self.name);
+                Ok(())
+            }
+        }
+    }
+
+    fn welcome(&mut self, rooms: &[RoomStatus]) -> Result<(), Broken> {
+        self.views.values_mut().for_each(View::reconnected);
+        for status in rooms {
+            let named: Option<Position> = self.named.get(&status.room).copied();
+            if let Some(view) = self.views.get_mut(&status.room)
+                && !view.resumed(status, named)?
+            {
+                self.views.remove(&status.room);
+            }
+        }
+        let is_stated = |room: &String| rooms.iter().any(|status| status.room == *room);
+        let all = self.named.keys().all(is_stated);
+        hold!(all, Promise::Protocol, "{} named {:?} and hears of {rooms:?}", self.name, self.named);
+        // What was not named and is not stated has ended, and the frame that said so was lost on its way.
+        self.views.retain(|room, view| !view.is_open() || is_stated(room));
+        Ok(())
+    }
+
+    fn acked(&mut self, id: Option<CommandId>, seq: Seq, frame: &ServerFrame) -> Result<(), Broken> {
+        match self.take(id) {
+            Some((_, Asked::Send { number })) => {
+                let said = &mut self.said[number];
+                let (room, text) = (&said.room, &said.text);
+                let is_said = self.scene.truth.has_said(room, seq, text);
+                hold!(is_said, Promise::Receipt, "{room}: {seq} is acknowledged, and the log has no {text}");
+                said.outcome = Outcome::Acked(seq);
+                Ok(())
+            }
+            Some((_, Asked::Leave { room })) => {
+                if let Some(view) = self.views.get_mut(&room) {
+                    view.left();
+                }
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            None => self.wrong("nobody has asked for", frame),
+        }
+    }
+
+    fn refused(&mut self, id: Option<CommandId>, code: &str, frame: &ServerFrame) -> Result<(), Broken> {
+        hold!(!NEVER.contains(&code), Promise::Protocol, "{} is told \"{}\"", self.name, brief(frame));
+        match self.take(id) {
+            Some((_, Asked::Send { number })) => {
+                let said = &mut self.said[number];
+                if !PASSING.contains(&code) && said.outcome == Outcome::Open {
+                    said.outcome = Outcome::Refused;
+                }
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            // Who is not let in is told so, and has asked for nothing.
+            None if !self.welcomed => Ok(()),
+            None => self.wrong("nobody has asked for", frame),
+        }
+    }
+
+    /// A page of history is a stretch of the messages of some life of the room, without holes.
+    fn check_history(
+        &self,
+        room: &str,
+        before: Option<u64>,
+        limit: u64,
+        seqs: &[Seq],
+        more: bool,
+    ) -> Result<(), Broken> {
+        let Some(view) = self.views.get(room).filter(|view| view.is_live()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (seqs.first(), seqs.last()) else { return Ok(()) };
+        let bounds = seqs.len() as u64 <= limit && before.is_none_or(|before| last.0 < before);
+        hold!(bounds, Promise::Fold, "{room}: history {seqs:?} before {before:?}, {limit} at most");
+        let all = self.scene.truth.messages(room, view.position().epoch, *last);
+        let start = all.partition_point(|seq| seq < first);
+        hold!(all[start..] == *seqs, Promise::Fold, "{room}: history {seqs:?} of {all:?}, more: {more}");
+        Ok(())
+    }
+
+    fn take(&mut self, id: Option<CommandId>) -> Option<(tokio::time::Instant, Asked)> {
+        self.asked.remove(&id?.0)
+    }
+
+    fn view(&mut self, room: &str, frame: &ServerFrame) -> Result<&mut View, Broken> {
+        let how = format!("{}: \"{}\" of {room} before its joined", self.name, brief(frame));
+        self.views.get_mut(room).ok_or(Broken { promise: Promise::Interval, how })
+    }
+
+    fn wrong(&self, what: &str, frame: &ServerFrame) -> Result<(), Broken> {
+        Err(Broken { promise: Promise::Protocol, how: format!("{}: {what} \"{}\"", self.name, brief(frame)) })
+    }
+}

@@ -1,0 +1,229 @@
+//! A connection in memory: bounded, slow, split at random places, and able to stall, break, or go silent.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Makes a connection: both its ends, and the hand on the cable.
+pub(crate) fn pipe(rng: &mut StdRng, capacity: usize, latency: Duration) -> (End, End, Cable) {
+    let up = Lane::new(rng, capacity, latency);
+    let down = Lane::new(rng, capacity, latency);
+    let client = End::new(Arc::clone(&down), Arc::clone(&up));
+    let server = End::new(Arc::clone(&up), Arc::clone(&down));
+    (client, server, Cable { up, down })
+}
+
+/// One direction.
+pub(crate) struct Lane(Mutex<Flow>);
+
+struct Flow {
+    /// What is under way, and when it arrives.
+    chunks: VecDeque<(Instant, Bytes)>,
+    held: usize,
+    capacity: usize,
+    latency: Duration,
+    state: State,
+    /// The reader is not given anything for now.
+    stalled: bool,
+    /// The writer has ended, or is gone.
+    ended: bool,
+    /// The reader is gone.
+    unread: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    rng: StdRng,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Whole,
+    /// Both ends are told at once.
+    Broken,
+    /// Nobody is told anything, and nothing arrives any more.
+    Silent,
+}
+
+impl Lane {
+    fn new(rng: &mut StdRng, capacity: usize, latency: Duration) -> Arc<Self> {
+        let rng = StdRng::seed_from_u64(rng.random());
+        Arc::new(Self(Mutex::new(Flow {
+            chunks: VecDeque::new(),
+            held: 0,
+            capacity,
+            latency,
+            state: State::Whole,
+            stalled: false,
+            ended: false,
+            unread: false,
+            reader: None,
+            writer: None,
+            rng,
+        })))
+    }
+
+    fn flow(&self) -> MutexGuard<'_, Flow> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Flow)) {
+        let wakers = {
+            let mut flow = self.flow();
+            change(&mut flow);
+            [flow.reader.take(), flow.writer.take()]
+        };
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// What the world may do to a connection.
+#[derive(Clone)]
+pub(crate) struct Cable {
+    up: Arc<Lane>,
+    down: Arc<Lane>,
+}
+
+impl Cable {
+    /// The client reads nothing any more, or reads again.
+    pub(crate) fn stall(&self, stalled: bool) {
+        self.down.change(|flow| flow.stalled = stalled);
+    }
+
+    /// Both ends see the connection break; what was under way is lost.
+    pub(crate) fn cut(&self) {
+        for lane in [&self.up, &self.down] {
+            lane.change(|flow| {
+                flow.state = State::Broken;
+                flow.chunks.clear();
+            });
+        }
+    }
+
+    /// The server is not told that the client is gone.
+    pub(crate) fn silence(&self) {
+        for lane in [&self.up, &self.down] {
+            lane.change(|flow| flow.state = State::Silent);
+        }
+    }
+}
+
+/// One end of a connection. Dropping it ends both directions, after what is under way has arrived.
+pub(crate) struct End {
+    inbound: Arc<Lane>,
+    outbound: Arc<Lane>,
+    arrival: Pin<Box<Sleep>>,
+}
+
+impl End {
+    fn new(inbound: Arc<Lane>, outbound: Arc<Lane>) -> Self {
+        Self { inbound, outbound, arrival: Box::pin(sleep_until(Instant::now())) }
+    }
+}
+
+impl AsyncRead for End {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let mut flow = this.inbound.flow();
+        match flow.state {
+            State::Broken => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            State::Whole if !flow.stalled => {}
+            _ => {
+                flow.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
+        let Some(&(at, _)) = flow.chunks.front() else {
+            if flow.ended {
+                return Poll::Ready(Ok(()));
+            }
+            flow.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        if at > Instant::now() {
+            flow.reader = Some(cx.waker().clone());
+            drop(flow);
+            this.arrival.as_mut().reset(at);
+            if this.arrival.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            flow = this.inbound.flow();
+        }
+        let Flow { chunks, rng, .. } = &mut *flow;
+        let Some((_, chunk)) = chunks.front_mut() else { return Poll::Pending };
+        let most = chunk.len().min(buf.remaining());
+        let taken = if rng.random_bool(0.5) { most } else { rng.random_range(most.min(1)..=most) };
+        buf.put_slice(&chunk[..taken]);
+        chunk.advance(taken);
+        if chunk.is_empty() {
+            chunks.pop_front();
+        }
+        flow.held -= taken;
+        let writer = flow.writer.take();
+        drop(flow);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for End {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut flow = self.outbound.flow();
+        if flow.state == State::Broken || flow.unread || flow.ended {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let most = bytes.len().min(flow.capacity - flow.held);
+        if most == 0 && !bytes.is_empty() {
+            flow.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let taken = if flow.rng.random_bool(0.7) { most } else { flow.rng.random_range(most.min(1)..=most) };
+        if taken > 0 {
+            let at = Instant::now() + flow.latency;
+            flow.chunks.push_back((at, Bytes::copy_from_slice(&bytes[..taken])));
+            flow.held += taken;
+        }
+        let reader = flow.reader.take();
+        drop(flow);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outbound.change(|flow| flow.ended = true);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // In silence nobody learns of it.
+        let silent = self.outbound.flow().state == State::Silent;
+        if !silent {
+            self.outbound.change(|flow| flow.ended = true);
+            self.inbound.change(|flow| flow.unread = true);
+        }
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("End")
+    }
+}

@@ -1,0 +1,92 @@
+//! What kind of world a seed makes: how many people, which doors, which bounds, and what goes wrong how often.
+
+use std::time::Duration;
+
+use chat_core::Limits;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::link::Way;
+
+/// The rooms of every world: few, so that people meet.
+pub(crate) const ROOMS: [&str; 3] = ["AAA", "BBB", "CCC"];
+
+/// One kind of world.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) people: usize,
+    pub(crate) ways: Vec<Way>,
+    pub(crate) has_log: bool,
+    pub(crate) limits: Limits,
+    /// Whether joins and leaves are told in every room.
+    pub(crate) tells: bool,
+    /// How long things go wrong.
+    pub(crate) storm: Duration,
+    /// How long a person does nothing, at most.
+    pub(crate) pause: Duration,
+    pub(crate) latency: Duration,
+    pub(crate) capacity: usize,
+    pub(crate) wrong: Wrong,
+}
+
+/// What goes wrong, and how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wrong {
+    /// The share of calls of the log that fail in some way.
+    pub(crate) log_fails: f64,
+    /// The share of calls of the log that take their time.
+    pub(crate) log_slow: f64,
+    /// The share of the director's acts that end the server.
+    pub(crate) restarts: f64,
+    /// Connections are lost now and then.
+    pub(crate) cuts: bool,
+    /// People stop reading now and then.
+    pub(crate) stalls: bool,
+}
+
+impl Plan {
+    /// The world of a seed, with these doors or with some that are drawn.
+    pub(crate) fn draw(rng: &mut StdRng, ways: Option<&[Way]>) -> Self {
+        let tells = rng.random_bool(0.8);
+        let mut limits = Limits::default();
+        limits.room.backlog_events_max = rng.random_range(8..64);
+        limits.room.grace = Duration::from_millis(rng.random_range(1_000..8_000));
+        limits.room.empty_linger = Duration::from_millis(rng.random_range(0_u64..3).saturating_sub(1) * 1_500);
+        limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(1..4) };
+        limits.room.batch_inputs_max = rng.random_range(1..16);
+        limits.room.history_default = rng.random_range(0..10);
+        limits.room.inbox_max = if rng.random_bool(0.1) { rng.random_range(1..8) } else { 1_024 };
+        limits.session.chunk_bytes_max = rng.random_range(1..4_000);
+        limits.session.room_quantum_bytes = rng.random_range(1..1_000);
+        limits.session.gap_interval = Duration::from_millis(rng.random_range(0..1_000));
+        limits.session.stall_timeout = Duration::from_millis(rng.random_range(2_000..10_000));
+        if rng.random_bool(0.7) {
+            (limits.session.send_per_second, limits.session.command_per_second) = (0, 0);
+        }
+        let drawn: Vec<Way> = Way::ALL.into_iter().filter(|_| rng.random_bool(0.5)).collect();
+        let ways = match ways {
+            Some(ways) => ways.to_vec(),
+            None if drawn.is_empty() => Way::ALL.to_vec(),
+            None => drawn,
+        };
+        let is_rough = rng.random_bool(0.7);
+        Self {
+            people: rng.random_range(2..6),
+            ways,
+            has_log: rng.random_bool(0.8),
+            limits,
+            tells,
+            storm: Duration::from_secs(rng.random_range(20..90)),
+            pause: Duration::from_millis(rng.random_range(50..1_500)),
+            latency: Duration::from_millis(rng.random_range(0..80)),
+            capacity: rng.random_range(600..12_000),
+            wrong: Wrong {
+                log_fails: if is_rough { rng.random_range(0.0..0.15) } else { 0.0 },
+                log_slow: rng.random_range(0.0..0.5),
+                restarts: if rng.random_bool(0.6) { rng.random_range(0.0..0.3) } else { 0.0 },
+                cuts: rng.random_bool(0.9),
+                stalls: rng.random_bool(0.8),
+            },
+        }
+    }
+}

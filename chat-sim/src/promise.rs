@@ -1,0 +1,79 @@
+//! What is promised, by number, and how a world says that one of the promises was broken.
+
+use std::fmt;
+
+/// A promise. Those from 1 to 8 are the invariants of the design, as they are seen from the clients and the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// 1: numbers are dense within a life, and time does not go back.
+    Dense,
+    /// 2: a session sees exactly its interval: in order, nothing twice, nothing missing but what a gap names.
+    Interval,
+    /// 3: everybody sees the same, and it is what the log holds.
+    OneOrder,
+    /// 4: members are the fold of the log, history is its last messages.
+    Fold,
+    /// 5: a room exists exactly while it has members; a life that is over never comes back.
+    Life,
+    /// 6: one key, one message; what is acknowledged is in the log.
+    Receipt,
+    /// 7: a snapshot and the rest of the log give the ledger that living through it gave.
+    Replay,
+    /// 8: who was never blocked is never told of a gap.
+    NoGap,
+    /// Nothing is told before the log has it.
+    Logged,
+    /// Every command is answered.
+    Answered,
+    /// Once faults stop everybody catches up.
+    CatchUp,
+    /// Every frame is one of the protocol, at a moment when it may come.
+    Protocol,
+    /// Nothing panics.
+    NoPanic,
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dense => "1, numbers are dense and time does not go back",
+            Self::Interval => "2, a session sees exactly its interval",
+            Self::OneOrder => "3, everybody sees what the log holds, in its order",
+            Self::Fold => "4, members and history are what the log says",
+            Self::Life => "5, a room exists exactly while it has members",
+            Self::Receipt => "6, one key is one message, and what is acknowledged is in the log",
+            Self::Replay => "7, replaying the log gives the ledger that was lived through",
+            Self::NoGap => "8, who was never blocked is never told of a gap",
+            Self::Logged => "logged before told",
+            Self::Answered => "every command is answered",
+            Self::CatchUp => "once faults stop everybody catches up",
+            Self::Protocol => "every frame is of the protocol",
+            Self::NoPanic => "nothing panics",
+        })
+    }
+}
+
+/// A promise that was broken, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which.
+    pub promise: Promise,
+    /// What was seen, and what should have been.
+    pub how: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "broken promise: {}\n  {}", self.promise, self.how)
+    }
+}
+
+/// Returns with the promise as broken, unless the condition holds.
+macro_rules! hold {
+    ($condition:expr, $promise:expr, $($how:tt)+) => {
+        if !$condition {
+            return Err($crate::promise::Broken { promise: $promise, how: format!($($how)+) });
+        }
+    };
+}
+pub(crate) use hold;

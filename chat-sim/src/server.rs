@@ -1,0 +1,110 @@
+//! One server from its start to its end: the engine over the world's log, every transport in front of it, connections in memory.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use chat_core::{Engine, Fact, Log, Moderation, Observer, RoomCode, Seq, Stats};
+use chat_testkit::logs::FaultyLog;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::sync::watch;
+
+use crate::archive::{Archive, Fence};
+use crate::clock::WorldClock;
+use crate::pipe::{Cable, End, pipe};
+use crate::plan::Plan;
+use crate::truth::{Truth, Witness};
+
+/// What outlives servers.
+pub(crate) struct Ground {
+    pub(crate) plan: Plan,
+    pub(crate) truth: Arc<Truth>,
+    pub(crate) log: Arc<FaultyLog<Archive>>,
+    pub(crate) clock: Arc<WorldClock>,
+    pub(crate) secret: [u8; 32],
+}
+
+/// A process that serves.
+pub(crate) struct Server {
+    pub(crate) engine: Engine,
+    router: Router,
+    cables: Mutex<Vec<Cable>>,
+    down: watch::Sender<bool>,
+}
+
+/// What a server publishes while it is up.
+struct WhileUp {
+    witness: Witness,
+    down: watch::Receiver<bool>,
+}
+
+impl Observer for WhileUp {
+    fn observe(&self, fact: Fact<'_>) {
+        if !*self.down.borrow() {
+            self.witness.observe(fact);
+        }
+    }
+}
+
+impl Server {
+    pub(crate) fn start(ground: &Ground, seed: u64) -> Arc<Self> {
+        let (down, is_down) = watch::channel(false);
+        let has_log = ground.plan.has_log;
+        let witness = Witness { truth: Arc::clone(&ground.truth), has_log };
+        let mut builder = Engine::builder()
+            .limits(ground.plan.limits.clone())
+            .clock(Arc::clone(&ground.clock) as _)
+            .secret(ground.secret)
+            .seed(seed)
+            .observer(Arc::new(WhileUp { witness, down: is_down.clone() }));
+        if has_log {
+            builder = builder.log(Arc::new(Fence::new(Arc::clone(&ground.log), is_down)));
+        }
+        let engine = builder.build();
+        let router = transport_ws::routes(engine.clone(), transport_ws::WsConfig::default())
+            .merge(transport_sse::routes(engine.clone(), transport_sse::SseConfig::default()))
+            .merge(transport_socketio::routes(engine.clone(), transport_socketio::SocketIoConfig::default()));
+        Arc::new(Self { engine, router, cables: Mutex::default(), down })
+    }
+
+    /// A new connection, as its client has it.
+    pub(crate) fn dial(&self, plan: &Plan, rng: &mut StdRng) -> (End, Cable) {
+        let most = u64::try_from(plan.latency.as_millis()).unwrap_or(0);
+        let latency = Duration::from_millis(rng.random_range(0..=most));
+        let (client, server, cable) = pipe(rng, plan.capacity, latency);
+        self.cables.lock().unwrap_or_else(PoisonError::into_inner).push(cable.clone());
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(server), service);
+        tokio::spawn(async move {
+            // A connection that breaks is what this is about.
+            let _ = connection.with_upgrades().await;
+        });
+        (client, cable)
+    }
+
+    /// The process is gone from one moment to the next.
+    pub(crate) fn crash(&self) -> Stats {
+        self.down.send_replace(true);
+        for cable in self.cables.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            cable.cut();
+        }
+        self.engine.stats()
+    }
+
+    /// Opens every room that the log holds, so that graces run out in rooms to which nobody comes any more.
+    pub(crate) async fn sweep(engine: Engine, log: Arc<FaultyLog<Archive>>) {
+        for code in log.inner().rooms(None, usize::MAX).await.unwrap_or_default() {
+            visit(&engine, &code).await;
+        }
+    }
+}
+
+/// Asks for something that changes nothing.
+async fn visit(engine: &Engine, room: &RoomCode) {
+    // No room has this message: that it says so is enough.
+    let _ = engine.moderate(room, Moderation::Redact(Seq(u64::MAX / 2))).await;
+}

@@ -1,0 +1,252 @@
+//! What really happened, as the log took it: the measure of what everybody is told.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chat_core::room::{Ledger, Snapshot};
+use chat_core::wire::MemberEntry;
+use chat_core::{Epoch, Event, Fact, Key, MemberId, Observer, Recorded, RoomCode, RoomLimits, Scope, Seq};
+
+use crate::brief::brief_record;
+use crate::promise::{Broken, Promise, hold};
+
+/// Every record of every life.
+#[derive(Debug, Default)]
+pub(crate) struct Truth {
+    lives: Mutex<BTreeMap<(String, Epoch), Life>>,
+    /// The first promise that was broken where nobody could be told.
+    broken: Mutex<Option<Broken>>,
+}
+
+#[derive(Debug, Default)]
+struct Life {
+    records: Vec<Recorded>,
+    redacted: BTreeSet<Seq>,
+    /// It went down with a server that had no log.
+    lost: bool,
+}
+
+impl Truth {
+    /// Records that the log has taken, or that were published where there is none.
+    pub(crate) fn add(&self, room: &RoomCode, epoch: Epoch, records: &[Recorded]) {
+        let mut lives = self.lives();
+        let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
+        for record in records {
+            if let Err(broken) = life.add(room, record) {
+                self.note(broken);
+            }
+        }
+    }
+
+    /// Something is published: the log must have it.
+    pub(crate) fn published(&self, room: &RoomCode, epoch: Epoch, record: &Recorded) {
+        let lives = self.lives();
+        let life = lives.get(&(room.as_str().to_owned(), epoch));
+        let logged = life.and_then(|life| life.records.get((record.offset.0 - 1) as usize));
+        let is_logged = logged.is_some_and(|logged| is_same(logged, record));
+        if !is_logged {
+            let how = format!("{room} publishes {record:?}, and the log has {logged:?}");
+            self.note(Broken { promise: Promise::Logged, how });
+        }
+    }
+
+    /// A server without a log has crashed.
+    pub(crate) fn lose_all(&self) {
+        self.lives().values_mut().for_each(|life| life.lost = true);
+    }
+
+    pub(crate) fn note(&self, broken: Broken) {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(broken);
+    }
+
+    pub(crate) fn take_broken(&self) -> Option<Broken> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// What a member may be told under this number, in the words of [`brief`](crate::brief::brief).
+    pub(crate) fn told(&self, room: &str, epoch: Epoch, seq: Seq) -> Vec<String> {
+        let lives = self.lives();
+        let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return Vec::new() };
+        let Some(record) = life.at(seq) else { return Vec::new() };
+        let mut may_be = vec![brief_record(record)];
+        if life.redacted.contains(&seq)
+            && let Event::Sent { nick, .. } = &record.event
+        {
+            may_be.push(format!("{seq} {} (redacted)", nick.as_str()));
+        }
+        may_be
+    }
+
+    /// The numbers of the messages up to here.
+    pub(crate) fn messages(&self, room: &str, epoch: Epoch, until: Seq) -> Vec<Seq> {
+        let lives = self.lives();
+        let records = lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.records);
+        let messages = records.iter().filter(|record| matches!(record.event, Event::Sent { .. }));
+        messages.filter_map(|record| record.seq).filter(|seq| *seq <= until).collect()
+    }
+
+    /// The last number of a life; 0 for one that never was.
+    pub(crate) fn head(&self, room: &str, epoch: Epoch) -> Seq {
+        let lives = self.lives();
+        let records = lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.records);
+        records.iter().rev().find_map(|record| record.seq).unwrap_or_default()
+    }
+
+    /// Whether the life has ended.
+    pub(crate) fn is_over(&self, room: &str, epoch: Epoch) -> bool {
+        let lives = self.lives();
+        lives.get(&(room.to_owned(), epoch)).is_none_or(|life| life.lost || life.is_closed())
+    }
+
+    /// The members as of a number, where joins and leaves have numbers.
+    pub(crate) fn members(&self, room: &str, epoch: Epoch, seq: Seq) -> BTreeSet<MemberId> {
+        let lives = self.lives();
+        let mut members = BTreeSet::new();
+        for record in lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.records) {
+            if record.seq.is_some_and(|at| at > seq) {
+                break;
+            }
+            match &record.event {
+                Event::Joined { .. } => drop(members.insert(record.by.expect("a join has a member"))),
+                Event::Left { .. } => drop(members.remove(&record.by.expect("a leave has a member"))),
+                Event::Kicked { member, .. } => drop(members.remove(member)),
+                _ => {}
+            }
+        }
+        members
+    }
+
+    /// Whether the room has said this, in any of its lives.
+    pub(crate) fn has_said(&self, room: &str, seq: Seq, text: &str) -> bool {
+        let lives = self.lives();
+        let mut lives = lives.iter().filter(|((code, _), _)| code == room);
+        lives.any(|(_, life)| {
+            life.at(seq)
+                .is_some_and(|record| matches!(&record.event, Event::Sent { text: said, .. } if said.as_str() == text))
+        })
+    }
+
+    /// How many records there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lives().values().map(|life| life.records.len()).sum()
+    }
+
+    /// What holds of every life once everybody has gone.
+    pub(crate) fn check_at_the_end(&self, limits: &RoomLimits) -> Result<(), Broken> {
+        for ((room, epoch), life) in &*self.lives() {
+            hold!(life.lost || life.is_closed(), Promise::Life, "{room} {epoch} has no members and goes on");
+            let mut keys: HashSet<(&Scope, &Key)> = HashSet::new();
+            let mut scopes = BTreeMap::new();
+            for record in &life.records {
+                match (&record.event, record.by) {
+                    (Event::Joined { scope, .. }, Some(member)) => drop(scopes.insert(member, scope)),
+                    (Event::Sent { keyed: Some(keyed), text, .. }, Some(member)) => {
+                        let is_new = scopes.get(&member).is_some_and(|scope| keys.insert((scope, &keyed.key)));
+                        hold!(is_new, Promise::Receipt, "{room} {epoch}: {} is said twice", text.as_str());
+                    }
+                    _ => {}
+                }
+            }
+            life.check_replay(limits)?;
+        }
+        Ok(())
+    }
+
+    fn lives(&self) -> MutexGuard<'_, BTreeMap<(String, Epoch), Life>> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Life {
+    fn add(&mut self, room: &RoomCode, record: &Recorded) -> Result<(), Broken> {
+        hold!(!self.is_closed() && !self.lost, Promise::Life, "{room}: {record:?} in a life that is over");
+        let last = self.records.last();
+        let offset = last.map_or(0, |last| last.offset.0);
+        hold!(record.offset.0 == offset + 1, Promise::Dense, "{room}: {record:?} follows record {offset}");
+        let seq = self.records.iter().rev().find_map(|record| record.seq).unwrap_or_default();
+        let is_next = record.seq.is_none_or(|next| next == seq.next());
+        hold!(is_next, Promise::Dense, "{room}: {record:?} follows number {seq}");
+        let is_later = last.is_none_or(|last| last.at <= record.at);
+        hold!(is_later, Promise::Dense, "{room}: time goes back to {record:?}");
+        if let Event::Redacted { target } = &record.event {
+            self.redacted.insert(*target);
+        }
+        self.records.push(record.clone());
+        Ok(())
+    }
+
+    fn at(&self, seq: Seq) -> Option<&Recorded> {
+        let index = self.records.partition_point(|record| record.offset.0 < seq.0);
+        self.records[index.saturating_sub(1)..].iter().find(|record| record.seq == Some(seq))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.records.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }))
+    }
+
+    /// Replays it at once, and from a snapshot taken half way.
+    fn check_replay(&self, limits: &RoomLimits) -> Result<(), Broken> {
+        let (mut whole, mut resumed) = (Ledger::new(limits), None);
+        for (index, record) in self.records.iter().enumerate() {
+            if index == self.records.len() / 2 && index > 0 {
+                let stored = serde_json::to_vec(&Snapshot::from(whole.clone()));
+                let bytes = stored.expect("a ledger has string keys, and a Vec takes every write");
+                let snapshot: Result<Snapshot, _> = serde_json::from_slice(&bytes);
+                resumed = snapshot.ok().map(Ledger::from);
+                hold!(resumed.as_ref() == Some(&whole), Promise::Replay, "a snapshot read back is another ledger");
+            }
+            whole.apply(record);
+            if let Some(ledger) = &mut resumed {
+                ledger.apply(record);
+            }
+        }
+        let is_same = resumed.is_none_or(|ledger| ledger == whole);
+        hold!(is_same, Promise::Replay, "a snapshot and the rest give another ledger than the log");
+        Ok(())
+    }
+}
+
+/// The same record, or the same with its text scrubbed meanwhile.
+fn is_same(logged: &Recorded, record: &Recorded) -> bool {
+    let scrubbed = |record: &Recorded| {
+        matches!(&record.event, Event::Sent { text, .. } if text.as_str().is_empty()).then_some((
+            record.offset,
+            record.seq,
+            record.at,
+            record.by,
+        ))
+    };
+    logged == record || scrubbed(record).is_some_and(|rest| rest == (logged.offset, logged.seq, logged.at, logged.by))
+}
+
+/// Whether everybody sees the members that the log says.
+pub(crate) fn check_members(
+    truth: &Truth,
+    room: &str,
+    epoch: Epoch,
+    seq: Seq,
+    shown: &[MemberEntry],
+) -> Result<(), Broken> {
+    let members = truth.members(room, epoch, seq);
+    let shown: BTreeSet<MemberId> = shown.iter().map(|entry| entry.member).collect();
+    hold!(shown == members, Promise::Fold, "{room}: members {shown:?} as of {seq}, the log says {members:?}");
+    Ok(())
+}
+
+/// Watches one server's engine.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    pub(crate) truth: Arc<Truth>,
+    pub(crate) has_log: bool,
+}
+
+impl Observer for Witness {
+    fn observe(&self, fact: Fact<'_>) {
+        if let Fact::Published { room, epoch, record } = fact {
+            match self.has_log {
+                true => self.truth.published(room, epoch, record),
+                false => self.truth.add(room, epoch, std::slice::from_ref(record)),
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! One room as one person sees it, frame by frame: what may come next, and what may not.
+
+use chat_core::wire::{Joined, RoomStatus, Status};
+use chat_core::{Epoch, MemberId, Position, Seq, ServerFrame};
+
+use crate::brief::brief;
+use crate::promise::{Broken, Promise, hold};
+use crate::truth::{Truth, check_members};
+
+/// What a person knows of a room.
+#[derive(Debug)]
+pub(crate) struct View {
+    room: String,
+    epoch: Epoch,
+    /// As whom.
+    member: MemberId,
+    /// Where this stay began.
+    from: Seq,
+    /// The last event seen.
+    seq: Seq,
+    state: State,
+    /// One has left, and knows it, but has not been told everything up to there.
+    leaving: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Events follow.
+    Open,
+    /// After a resume that does not go on from here: a `joined` follows.
+    AwaitsJoined,
+    /// The server could not say: the next connection asks again.
+    Parked,
+    /// The membership has ended; at most the end of the room follows.
+    Ended,
+}
+
+impl View {
+    /// A stay begins, where it was asked to go on after a position of this life, if it was.
+    pub(crate) fn joined(
+        joined: &Joined,
+        earlier: Option<&View>,
+        after: Option<Position>,
+        truth: &Truth,
+        tells: bool,
+    ) -> Result<Self, Broken> {
+        let (room, epoch, seq) = (joined.room.as_str(), joined.epoch, joined.seq);
+        if let Some(earlier) = earlier {
+            let is_over = earlier.state != State::Open || !tells;
+            // After a resume: one may have been shown where one is already.
+            let is_the_same = earlier.position() == joined.position() && earlier.member == joined.you.member;
+            hold!(is_over || is_the_same, Promise::Interval, "{room}: {} before the end of {earlier:?}", joined.seq);
+        }
+        let head = truth.head(room, epoch);
+        hold!(seq <= head, Promise::Logged, "{room}: joined at {epoch}:{seq}, and the log ends at {head}");
+        let after = after.filter(|after| after.epoch == epoch);
+        match after {
+            // The members are those of now, whatever is still to be told.
+            Some(after) => {
+                let goes_on = after.seq == seq && tells;
+                let empty = joined.history.is_empty();
+                hold!(!goes_on || empty, Promise::Interval, "{room}: a history where events follow from {seq}");
+            }
+            None if tells => check_members(truth, room, epoch, seq, &joined.members)?,
+            None => {}
+        }
+        hold!(joined.members.first() == Some(&joined.you), Promise::Fold, "{room}: oneself is not first");
+        let all = truth.messages(room, epoch, seq);
+        let shown: Vec<Seq> = joined.history.iter().map(|message| message.frame().seq).collect();
+        let are_last = all.ends_with(&shown);
+        hold!(are_last, Promise::Fold, "{room}: history {shown:?} is not the last of {all:?}");
+        for message in &joined.history {
+            check_told(truth, room, epoch, message.frame().seq, &ServerFrame::Message(message.frame().clone()))?;
+        }
+        Ok(Self {
+            room: room.to_owned(),
+            epoch,
+            member: joined.you.member,
+            from: seq,
+            seq,
+            state: State::Open,
+            leaving: false,
+        })
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        Position { epoch: self.epoch, seq: self.seq }
+    }
+
+    /// Where this stay began.
+    pub(crate) fn from(&self) -> Seq {
+        self.from
+    }
+
+    /// Whether one is a member, as far as one knows.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state != State::Ended && !self.leaving
+    }
+
+    /// Whether one can talk here.
+    pub(crate) fn is_live(&self) -> bool {
+        self.state == State::Open && !self.leaving
+    }
+
+    /// Whether one knows where one is, and may name it when coming back.
+    pub(crate) fn has_position(&self) -> bool {
+        matches!(self.state, State::Open | State::Parked) && !self.leaving
+    }
+
+    /// Whether the server could not say where one is.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.state == State::Parked
+    }
+
+    /// The leave has been acknowledged; the stream goes on to its end.
+    pub(crate) fn left(&mut self) {
+        self.leaving = true;
+    }
+
+    /// A new connection: what an ended stay had still to tell does not come any more.
+    pub(crate) fn reconnected(&mut self) {
+        if self.leaving {
+            self.state = State::Ended;
+        }
+    }
+
+    /// What the welcome says, after the position that was named. `false` when there is nothing to know any more.
+    pub(crate) fn resumed(&mut self, status: &RoomStatus, named: Option<Position>) -> Result<bool, Broken> {
+        match status.status {
+            Status::Live | Status::Gap => {
+                let reached = status.epoch.zip(status.seq).map(|(epoch, seq)| Position { epoch, seq });
+                match named.filter(|_| self.state != State::Ended && reached == named) {
+                    Some(named) => (self.seq, self.state) = (named.seq, State::Open),
+                    None => self.state = State::AwaitsJoined,
+                }
+            }
+            Status::Left => self.state = State::Ended,
+            Status::Closed | Status::Unknown => return Ok(false),
+            Status::Unavailable if self.state == State::AwaitsJoined => {}
+            Status::Unavailable if self.state != State::Ended => self.state = State::Parked,
+            Status::Unavailable => {}
+        }
+        Ok(true)
+    }
+
+    /// An event of this room.
+    pub(crate) fn event(&mut self, seq: Seq, frame: &ServerFrame, truth: &Truth) -> Result<(), Broken> {
+        let told = brief(frame);
+        hold!(self.state == State::Open, Promise::Interval, "{}: \"{told}\" to {self:?}", self.room);
+        hold!(seq == self.seq.next(), Promise::Interval, "{}: \"{told}\" follows {}", self.room, self.seq);
+        check_told(truth, &self.room, self.epoch, seq, frame)?;
+        self.seq = seq;
+        if matches!(frame, ServerFrame::MemberLeft { member, .. } if *member == self.member) {
+            self.state = State::Ended;
+        }
+        Ok(())
+    }
+
+    /// Events that will not come.
+    pub(crate) fn gap(&mut self, frame: &ServerFrame, truth: &Truth, tells: bool) -> Result<(), Broken> {
+        let ServerFrame::Gap { epoch, from, to, members, ended, .. } = frame else { unreachable!("a gap") };
+        let is_next = (self.state, self.epoch, self.seq.next()) == (State::Open, *epoch, *from);
+        hold!(is_next, Promise::Interval, "\"{}\" to {self:?}", brief(frame));
+        let head = truth.head(&self.room, self.epoch);
+        hold!(to >= from && *to <= head, Promise::Interval, "\"{}\" where the log ends at {head}", brief(frame));
+        self.seq = *to;
+        if *ended {
+            self.state = State::Ended;
+        } else if tells {
+            check_members(truth, &self.room, self.epoch, *to, members)?;
+        }
+        Ok(())
+    }
+
+    /// The end of the room.
+    pub(crate) fn closed(&self, epoch: Epoch, truth: &Truth) -> Result<(), Broken> {
+        hold!(self.epoch == epoch, Promise::Life, "{}: {epoch} is closed for {self:?}", self.room);
+        let head = truth.head(&self.room, epoch);
+        hold!(truth.is_over(&self.room, epoch), Promise::Logged, "{}: closed, and the log goes on", self.room);
+        hold!(self.seq == head, Promise::Interval, "{}: closed at {head} for {self:?}", self.room);
+        Ok(())
+    }
+
+    /// Everything has been read and nothing happens any more. `quiet` where one may have left without being told.
+    pub(crate) fn check_at_the_end(&self, truth: &Truth, quiet: bool) -> Result<(), Broken> {
+        let head = truth.head(&self.room, self.epoch);
+        let has_all = self.seq == head && !truth.is_over(&self.room, self.epoch);
+        let is_over = self.state == State::Ended || quiet;
+        let is_told = is_over || (self.state == State::Open && has_all);
+        hold!(is_told, Promise::CatchUp, "{}: the log ends at {head} for {self:?}", self.room);
+        Ok(())
+    }
+}
+
+/// Whether the log says the same under this number.
+fn check_told(truth: &Truth, room: &str, epoch: Epoch, seq: Seq, frame: &ServerFrame) -> Result<(), Broken> {
+    let (told, may_be) = (brief(frame), truth.told(room, epoch, seq));
+    hold!(!may_be.is_empty(), Promise::Logged, "{room}: \"{told}\" is told, and the log has no {seq}");
+    hold!(may_be.contains(&told), Promise::OneOrder, "{room}: \"{told}\" is told, the log says {may_be:?}");
+    Ok(())
+}

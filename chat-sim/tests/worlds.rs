@@ -1,0 +1,98 @@
+//! Worlds in which every promise is kept, the same world twice, and bugs on purpose, each of which is found.
+
+use chat_core::planted::{Bug, plant};
+use chat_sim::{Promise, Settings, Way, World, run};
+
+fn by(way: Way) -> Settings {
+    Settings { ways: Some(vec![way]), ..Settings::default() }
+}
+
+/// Runs some worlds, and shows the first in which a promise is broken.
+#[track_caller]
+fn all_is_well(seeds: std::ops::Range<u64>, settings: &Settings) {
+    for seed in seeds {
+        let world = run(seed, settings);
+        if let Some(broken) = &world.broken {
+            panic!("seed {seed}\n{}\n{broken}", world.last.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn every_promise_is_kept_by_all_doors_together() {
+    all_is_well(0..12, &Settings::default());
+}
+
+#[test]
+fn every_promise_is_kept_over_websocket() {
+    all_is_well(100..106, &by(Way::Ws));
+}
+
+#[test]
+fn every_promise_is_kept_over_sse() {
+    all_is_well(200..204, &by(Way::Sse));
+}
+
+#[test]
+fn every_promise_is_kept_over_socket_io() {
+    all_is_well(300..304, &by(Way::SocketIo));
+    all_is_well(304..308, &by(Way::Polling));
+}
+
+#[test]
+fn a_seed_is_the_same_world_again() {
+    for seed in 0..3 {
+        assert_eq!(run(seed, &by(Way::Ws)), run(seed, &by(Way::Ws)));
+    }
+}
+
+/// The first world in which a planted bug is found, out of so many.
+fn found(bug: Bug, worlds: u64) -> Option<World> {
+    plant(Some(bug));
+    let found = (0..worlds).map(|seed| run(seed, &by(Way::Ws))).find(|world| world.broken.is_some());
+    plant(None);
+    found
+}
+
+#[track_caller]
+fn is_found(bug: Bug, worlds: u64, promises: &[Promise]) {
+    let world = found(bug, worlds).unwrap_or_else(|| panic!("{bug:?} is not found in {worlds} worlds"));
+    let broken = world.broken.expect("it was found");
+    println!("{bug:?} is found in world {}: {broken}", world.seed);
+    assert!(promises.contains(&broken.promise), "{bug:?} is found as something else: {broken}");
+}
+
+#[test]
+fn an_event_that_is_skipped_is_found() {
+    is_found(Bug::SkipEvent, 8, &[Promise::Interval]);
+}
+
+#[test]
+fn a_number_that_is_used_twice_is_found() {
+    is_found(Bug::ReuseSeq, 8, &[Promise::Interval]);
+}
+
+#[test]
+fn an_epoch_that_is_forgotten_is_found() {
+    is_found(Bug::ForgetEpoch, 8, &[Promise::Life, Promise::OneOrder]);
+}
+
+#[test]
+fn an_answer_before_the_append_is_found() {
+    is_found(Bug::AckBeforeAppend, 8, &[Promise::Receipt]);
+}
+
+#[test]
+fn an_event_past_a_kick_is_found() {
+    is_found(Bug::DeliverPastKick, 8, &[Promise::Interval]);
+}
+
+#[test]
+fn a_key_that_is_forgotten_is_found() {
+    is_found(Bug::ForgetKey, 8, &[Promise::Receipt]);
+}
+
+#[test]
+fn a_lost_connection_that_is_not_told_is_found() {
+    is_found(Bug::ForgetDetach, 8, &[Promise::Life]);
+}
