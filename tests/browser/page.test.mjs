@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, enter, hear, PHONE, say, withBrowser } from './chat.mjs';
 
-const POLICY = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self' ws: wss:",
+const POLICY = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'",
   "img-src 'self' data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
 
 withBrowser('page', chat => {
