@@ -98,7 +98,8 @@ withBrowser('fallback', chat => {
   });
 
   behindProxy('where SSE does not get through either, WebSocket is asked again', { streams: 'refused' }, async proxy => {
-    const bob = await chat.open('/page/style.css', { url: proxy.url });
+    const bob = await chat.open('/?transport=ws', { url: proxy.url });
+    await over(bob, 'WebSocket');
     await bob.evaluate(name => localStorage.setItem(name, String(Date.now())), MARK);
     await bob.goto(proxy.url);
     await over(bob, 'WebSocket');

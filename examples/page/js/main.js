@@ -18,7 +18,9 @@ import { openWebSocket } from './websocket.js';
 import { lostWords, sessionEndedWords } from './words.js';
 
 const TITLE = 'Chat rooms';
-const TOAST_MS = 4_000;
+/** A toast stays long enough to be read, at this pace. */
+const TOAST_MS_MIN = 4_000;
+const TOAST_MS_PER_CHARACTER = 90;
 /** Who is connected is not told as it changes, so the list on screen is asked for again after this time. */
 const MEMBERS_RENEWAL_MS = 20_000;
 /** Hidden pages are painted seldom; nobody looks. */
@@ -159,7 +161,7 @@ function say(words) {
   toastTimer = setTimeout(() => {
     byId('toast').classList.remove('shown');
     setText(byId('toast'), '');
-  }, TOAST_MS);
+  }, Math.max(TOAST_MS_MIN, words.length * TOAST_MS_PER_CHARACTER));
 }
 
 /** What was chosen holds for the next visits, and over what the address says. */

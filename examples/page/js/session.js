@@ -177,9 +177,9 @@ export function createSession({ route, onChange }) {
     return connection.request({ type: 'leave', room: code }, { kind: 'leave', room: code });
   }
 
-  function requestMembers(code) {
+  function requestMembers(code, asOf) {
     const room = roomOf(code);
-    if (room?.live) connection.request({ type: 'members', room: code }, { kind: 'members', room: code });
+    if (room?.live) connection.request({ type: 'members', room: code }, { kind: 'members', room: code, asOf });
   }
 
   return {
@@ -193,7 +193,8 @@ export function createSession({ route, onChange }) {
     },
     /** Asks who is connected now, where all members are listed. */
     refreshMembers(code) {
-      if (roomOf(code)?.membersTotal <= state.limits.members) requestMembers(code);
+      const room = roomOf(code);
+      if (room?.membersTotal <= state.limits.members) requestMembers(code, room.members);
     },
     save,
     state: () => state,

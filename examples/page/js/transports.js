@@ -33,6 +33,8 @@ export function createTransportMenu({ choose }) {
         setText(button.querySelector('.name'), name);
         button.setAttribute('aria-label', `Transport: ${name}`);
         button.classList.toggle('fallback', isFallback);
+        if (isFallback) button.setAttribute('aria-description', onFallbackWords);
+        else button.removeAttribute('aria-description');
       }
       setText(byId('transports-note'), isFallback ? onFallbackWords : '');
       byId('transports-note').hidden = !isFallback;
