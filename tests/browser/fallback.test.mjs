@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { choose, create, enter, hear, inRoom, messages, notices, over, say, startServer, withBrowser } from './chat.mjs';
+import { setTimeout } from 'node:timers/promises';
+import {
+  choose, create, enter, hear, inRoom, messages, notices, over, PATIENCE_MS, say, startServer, withBrowser,
+} from './chat.mjs';
 import { startProxy } from './proxy.mjs';
 
 const MARK = 'chat.websocket-blocked';
@@ -18,6 +21,13 @@ withBrowser('fallback', chat => {
       proxy.stop();
     }
   });
+  const waitFor = async isSo => {
+    const until = Date.now() + PATIENCE_MS;
+    while (!isSo()) {
+      assert.ok(Date.now() < until, 'it never came true');
+      await setTimeout(20);
+    }
+  };
   const mark = page => page.evaluate(name => localStorage.getItem(name), MARK);
   const toast = page => page.getByText('WebSocket does not get through here. Connected over SSE + POST instead.');
 
@@ -33,6 +43,20 @@ withBrowser('fallback', chat => {
       assert.equal(await mark(ann), null);
       await bob.getByRole('button', { name: 'Transport: SSE + POST' }).click();
       await bob.getByText('WebSocket did not get through here').waitFor();
+    });
+  }
+
+  for (const upgrades of ['refused', 'swallowed']) {
+    behindProxy(`Socket.IO stays with long-polling where a WebSocket is ${upgrades}`, { upgrades }, async proxy => {
+      const [ann, bob] = [await chat.open(), await chat.open('/?transport=socketio', { url: proxy.url })];
+      await enter(bob, 'Bob', await create(ann, 'Ann'));
+      await over(bob, 'Socket.IO');
+      await waitFor(() => proxy.seen.upgrades > 0);
+      await say(bob, 'by polling');
+      await hear(ann, 'by polling');
+      await say(ann, 'and back');
+      await hear(bob, 'and back');
+      assert.deepEqual(await messages(bob), ['by polling', 'and back']);
     });
   }
 

@@ -49,12 +49,13 @@ withBrowser('transports', chat => {
       await notice(ann, 'Bob left');
     });
 
-    test(`over ${words}: a cut line loses nothing and doubles nothing`, async () => {
+    test(`over ${words}: being offline loses nothing and doubles nothing`, async () => {
       const proxy = await startProxy(chat.server.port);
       const [ann, bob] = [await chat.open(), await chat.open(path, { url: proxy.url })];
       await enter(bob, 'Bob', await create(ann, 'Ann'));
       await say(ann, 'one');
       await hear(bob, 'one');
+      await bob.context().setOffline(true);
       proxy.cut();
       await bob.getByText('No connection.').waitFor();
       await say(ann, 'two');
@@ -63,6 +64,7 @@ withBrowser('transports', chat => {
       await hear(ann, 'two');
       await bob.locator('.message.pending').nth(1).waitFor();
       proxy.mend();
+      await bob.context().setOffline(false);
       await hear(bob, 'four');
       await hear(ann, 'four');
       for (const page of [ann, bob]) assert.deepEqual(await messages(page), ['one', 'two', 'three', 'four']);
@@ -70,6 +72,23 @@ withBrowser('transports', chat => {
       await over(bob, words);
       await bob.context().close();
       proxy.stop();
+    });
+
+    test(`over ${words}: a copied tab takes over, and the first one stays quiet`, async () => {
+      const [ann, bob] = [await chat.open(), await chat.open(path)];
+      const code = await create(ann, 'Ann');
+      await enter(bob, 'Bob', code);
+      const saved = await bob.waitForFunction(() => sessionStorage.getItem('chat.session'));
+      const copied = await chat.open(`${path}#${code}`, { context: bob.context(), session: await saved.jsonValue() });
+      await inRoom(copied, code);
+      await bob.getByRole('heading', { name: 'This chat continues in another tab' }).waitFor();
+      await say(copied, 'from the copy');
+      await hear(ann, 'from the copy');
+      assert.deepEqual(await notices(ann), ['Bob joined']);
+      await bob.getByRole('button', { name: 'Use here' }).click();
+      await enter(bob, 'Bob two', code);
+      await over(bob, words);
+      await hear(bob, 'from the copy');
     });
 
     test(`over ${words}: the page comes back to a server that was restarted in good order`, async () => {

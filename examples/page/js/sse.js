@@ -31,7 +31,12 @@ export function openSse({ onOpen, onFrame, onClose }) {
   function told(frame) {
     if (over.signal.aborted) return;
     if (frame.type === 'welcome') session = { id: frame.session, token: frame.token };
-    onFrame(frame);
+    try {
+      onFrame(frame);
+    } catch (error) {
+      // A bug of the page, and no reason to lose the connection, again and again.
+      reportError(error);
+    }
   }
 
   async function listen({ resume, positions = {} }) {
