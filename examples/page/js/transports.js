@@ -10,12 +10,6 @@ export function createTransportMenu({ choose }) {
   const items = new Map(Object.entries(transportWords).map(([name, words]) => [name, itemOf(name, words)]));
   byId('transport-list').append(...[...items.values()].map(item => el('li', {}, item)));
 
-  menu.addEventListener('toggle', ({ newState }) => {
-    const isOpen = newState === 'open';
-    for (const button of buttons) button.setAttribute('aria-expanded', String(isOpen));
-    if (isOpen) menu.querySelector('[aria-pressed="true"]').focus();
-  });
-
   function itemOf(name, words) {
     const chosen = () => {
       menu.hidePopover();
@@ -27,7 +21,11 @@ export function createTransportMenu({ choose }) {
 
   return {
     render({ choice, via, isFallback }) {
-      for (const [name, item] of items) item.setAttribute('aria-pressed', String(name === choice));
+      for (const [name, item] of items) {
+        item.setAttribute('aria-pressed', String(name === choice));
+        // Where the focus goes when the menu opens.
+        item.autofocus = name === choice;
+      }
       const { name } = transportWords[via];
       for (const button of buttons) {
         setText(button.querySelector('.name'), name);
