@@ -36,18 +36,24 @@ const ASSETS: &[Asset] = &[
     asset!("js/message.js"),
     asset!("js/outbox.js"),
     asset!("js/room.js"),
+    asset!("js/route.js"),
     asset!("js/session.js"),
     asset!("js/sidebar.js"),
+    asset!("js/socketio.js"),
+    asset!("js/sse.js"),
     asset!("js/storage.js"),
     asset!("js/time.js"),
     asset!("js/timeline.js"),
+    asset!("js/transports.js"),
     asset!("js/websocket.js"),
     asset!("js/words.js"),
     asset!("style.css"),
+    asset!("vendor/socket.io.LICENSE.txt"),
+    asset!("vendor/socket.io.esm.min.js"),
 ];
 
 /// Only this page's own scripts, styles and connections; nobody may frame it (Content Security Policy, level 3).
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page at `/`, what it loads below `/page/`.
@@ -87,6 +93,7 @@ fn content_type(path: &str) -> &'static str {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
+        Some("txt") => "text/plain; charset=utf-8",
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
     }

@@ -65,6 +65,11 @@ export async function startServer({ port = null, flags = ['--send-rate', '0'] } 
   return {
     url: `http://${listen}`,
     port: Number(listen.split(':')[1]),
+    /** Asks it to go down in good order, and waits until it has. */
+    drain() {
+      child.kill('SIGTERM');
+      return ended;
+    },
     stop() {
       child.kill('SIGKILL');
       return ended;
@@ -90,8 +95,9 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
   page.on('pageerror', error => page.problems.push(String(error)));
   page.on('dialog', dialog => page.problems.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
   page.on('console', message => {
-    // The browser itself reports a refused connection; tests that cut one mean it.
-    const meant = message.text().includes('WebSocket connection to');
+    // The browser itself reports what is cut or refused on the way to the chat; tests that do so mean it.
+    const lost = message.text().startsWith('Failed to load resource') && /\/(sse|socket\.io)\b/.test(message.location().url);
+    const meant = message.text().includes('WebSocket connection to') || lost;
     if (['error', 'warning'].includes(message.type()) && !meant) page.problems.push(message.text());
   });
   chat.pages.push(page);
@@ -127,6 +133,19 @@ export async function inRoom(page, code) {
     const shown = document.querySelector('#room:not([hidden]) #room-code')?.textContent ?? '';
     return shown !== '' && (wanted === '' || shown === wanted) && document.querySelector('.member') !== null;
   }, code);
+}
+
+/** Waits until the page is connected over this transport (`WebSocket`, `SSE + POST` or `Socket.IO`). */
+export async function over(page, name) {
+  await page.waitForFunction(wanted => document.querySelector('#connection').dataset.state === 'open'
+    && document.querySelector('#connection .transport-button .name').textContent === wanted, name);
+}
+
+/** Chooses a transport in the menu. */
+export async function choose(page, name) {
+  await page.getByRole('button', { name: /^Transport:/ }).click();
+  await page.getByRole('group', { name: 'Transport' }).getByRole('button')
+    .filter({ has: page.getByText(name, { exact: true }) }).click();
 }
 
 /** Writes a message and sends it with Enter. */

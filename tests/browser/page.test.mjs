@@ -1,10 +1,11 @@
 // The page as such: what the server allows it, how it fits a phone, and who can use it.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { create, enter, hear, PHONE, say, withBrowser } from './chat.mjs';
 
-const POLICY = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self' ws: wss:",
+const POLICY = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'",
   "img-src 'self' data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
 
 withBrowser('page', chat => {
@@ -20,6 +21,17 @@ withBrowser('page', chat => {
     await create(ann, 'Ann');
     await say(ann, 'https://example.org and so on');
     await hear(ann, 'https://example.org and so on');
+  });
+
+  test('the Socket.IO client of the page is the stock one, with its licence', async () => {
+    const stock = new URL('node_modules/socket.io-client/', import.meta.url);
+    for (const [own, file] of [
+      ['socket.io.esm.min.js', 'dist/socket.io.esm.min.js'], ['socket.io.LICENSE.txt', 'LICENSE'],
+    ]) {
+      const served = await fetch(`${chat.server.url}/page/vendor/${own}`);
+      assert.equal(served.status, 200);
+      assert.equal(await served.text(), await readFile(new URL(file, stock), 'utf8'));
+    }
   });
 
   test('a phone is wide enough for everything', async () => {

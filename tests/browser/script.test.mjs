@@ -182,6 +182,66 @@ withBrowser('script', chat => {
     await hear(bob, 'back');
   });
 
+  for (const [reason, title, offers] of [
+    ['kicked', 'You were removed from this room while you were away', 1], ['banned', 'You may not come back', 0],
+  ]) {
+    test(`whoever was ${reason} while away is told so, and does not go back unasked`, async () => {
+      const { bob, line } = await inLab();
+      line.close(4003, 'peer_timeout');
+      const { line: again } = await returned();
+      again.send(welcome([{ room: 'LAB', epoch: EPOCH, seq: 11, status: 'left', reason }]));
+      await bob.getByRole('heading', { name: title }).waitFor();
+      assert.equal(await bob.getByRole('button', { name: 'Rejoin' }).count(), offers);
+      // Whatever it sends next is the first frame after its hello.
+      await bob.getByRole('button', { name: 'New room' }).click();
+      await tryToEnter(bob, 'Bob', 'lab-two');
+      assert.equal((await again.next()).room, 'LAB-TWO');
+    });
+  }
+
+  for (const [code, words] of [
+    [4001, 'The server is restarting.'], [4002, 'The connection was too slow.'], [4005, 'The server is full.'],
+    [4003, 'No connection.'],
+  ]) {
+    test(`close code ${code} is told as what it is, until the connection is back`, async () => {
+      const { bob, line } = await inLab();
+      await bob.clock.install();
+      line.send({ type: 'closing', code, reason: 'said by number', reconnect_after_ms: 5_000 });
+      await bob.getByText(words, { exact: true }).waitFor();
+      await bob.clock.runFor(5_000);
+      const { line: again } = await returned();
+      assert.equal(await bob.locator('#banner-words').textContent(), words);
+      again.send(live(10));
+      await bob.locator('#banner').waitFor({ state: 'hidden' });
+    });
+  }
+
+  test('a message that is taken back stays so, where an answer older than that comes later', async () => {
+    const { bob, line } = await inLab();
+    line.send(gap(11, 90));
+    await bob.getByRole('button', { name: 'Load missed messages' }).click();
+    const asked = await line.next('history');
+    line.send({ type: 'redacted', room: 'LAB', seq: 91, at: at(91), target: 60, by: 1 });
+    line.send(history(asked.id, [message(60, 'sixty'), message(80, 'eighty')]));
+    await hear(bob, 'eighty');
+    assert.equal((await messages(bob)).includes('sixty'), false);
+    assert.equal(await bob.locator('.message.redacted').count(), 1);
+  });
+
+  test('a list of members that is older than who came since does not put them out', async () => {
+    const { bob, line } = await inLab();
+    await bob.clock.install();
+    await bob.clock.runFor(20_000);
+    // The list is renewed when a room is shown, and then from time to time.
+    const asked = await line.next('members');
+    line.send({ ...BOB, type: 'member_joined', room: 'LAB', seq: 11, at: at(11), member: 3, nick: 'Cid' });
+    await bob.locator('.member', { hasText: 'Cid' }).waitFor();
+    line.send({ type: 'members', id: asked.id, room: 'LAB', members: [ANN, BOB], members_total: 2, more: false });
+    line.send(message(12, 'twelve'));
+    await hear(bob, 'twelve');
+    assert.equal(await bob.locator('.member').count(), 3);
+  });
+
   for (const [code, words] of [[4501, 'This chat continues in another tab'], [4504, 'The session has ended']]) {
     test(`after close code ${code} the page does not come back by itself`, async () => {
       const { bob, line } = await inLab();

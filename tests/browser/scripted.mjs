@@ -29,11 +29,11 @@ export async function serveScript() {
       send: (...told) => told.forEach(frame => socket.send(JSON.stringify(frame))),
       close: (code, reason) => socket.close(code, reason),
       closed: new Promise(done => socket.once('close', done)),
-      /** The next frame of this type; what comes before it is passed over. */
+      /** The next frame of this type, or of any; what comes before it is passed over. */
       async next(type) {
         for (;;) {
           const frame = await frames.next();
-          if (frame.type === type) return frame;
+          if (type === undefined || frame.type === type) return frame;
         }
       },
     });

@@ -6,8 +6,6 @@ const BACKOFF_MIN_MS = 400;
 const BACKOFF_MAX_MS = 20_000;
 /** A connection that held this long was a good one: the next loss starts from the first wait again. */
 const STEADY_MS = 5_000;
-/** Longer than this for the first answer, and the attempt counts as failed. */
-const WELCOME_MS_MAX = 10_000;
 /** Longer than this for an answer, and the connection is dead although nobody said so. */
 const ANSWER_MS_MAX = 15_000;
 
@@ -23,40 +21,41 @@ const isFinal = code => code >= 4500 && code <= 4999;
 /**
  * Makes the keeper of connections; `start` opens the first.
  *
- * `open(handlers)` opens a transport, `hello()` gives the first frame of each connection,
+ * `route` opens transports and says which, `hello()` gives the first frame of each connection,
  * `onFrame(frame, context)` hears every frame, with the context its request was made with, if it is an answer, and
  * `onStatus(status)` hears `{ name: 'connecting' | 'open' | 'waiting' | 'ended', retryAt?, code?, reason? }`.
  */
-export function createConnection({ open, hello, onFrame, onStatus }) {
+export function createConnection({ route, hello, onFrame, onStatus }) {
   let current = null;
   let attempt = 0;
   let nextId = 1;
   let retryTimer = null;
+  /** What the route makes of a failed attempt, while it finds out. */
+  let judging = null;
 
   function start() {
     clearTimeout(retryTimer);
-    retryTimer = null;
-    const connection = { transport: null, answers: new Map(), openedAt: null, advice: null, timer: null };
+    retryTimer = judging = null;
+    const connection = {
+      transport: null, answers: new Map(), heard: false, openedAt: null, advice: null, timer: null,
+    };
     current = connection;
     onStatus({ name: 'connecting' });
-    connection.timer = setTimeout(() => lose(connection, { code: 1006, reason: 'no answer' }), WELCOME_MS_MAX);
-    connection.transport = open({
-      onOpen: () => current === connection && connection.transport.send(JSON.stringify(hello())),
-      onText: text => current === connection && receive(connection, text),
+    const hung = () => lose(connection, { code: 1006, reason: 'no answer', hung: true });
+    connection.timer = setTimeout(hung, route.patienceMs());
+    connection.transport = route.open({
+      onOpen: () => current === connection && connection.transport.send(hello()),
+      onFrame: frame => current === connection && receive(connection, frame),
       onClose: close => lose(connection, close),
     });
   }
 
-  function receive(connection, text) {
-    let frame;
-    try {
-      frame = JSON.parse(text);
-    } catch {
-      return;
-    }
+  function receive(connection, frame) {
+    connection.heard = true;
     if (frame.type === 'welcome') {
       clearTimeout(connection.timer);
       connection.openedAt = Date.now();
+      route.welcomed();
       onStatus({ name: 'open' });
     }
     if (frame.type === 'closing') {
@@ -71,11 +70,21 @@ export function createConnection({ open, hello, onFrame, onStatus }) {
     onFrame(frame, request?.context);
   }
 
-  function lose(connection, close) {
+  async function lose(connection, close) {
     if (current !== connection) return;
     drop(connection);
     if (isFinal(close.code)) return onStatus({ name: 'ended', code: close.code, reason: close.reason });
-    if (connection.openedAt !== null && Date.now() - connection.openedAt >= STEADY_MS) attempt = 0;
+    if (connection.openedAt === null) {
+      const heard = connection.heard || close.code >= 4000;
+      const judged = judging = route.failed({ heard, hung: close.hung === true });
+      const atOnce = await judged;
+      // The person has chosen another transport meanwhile.
+      if (judging !== judged) return;
+      judging = null;
+      if (atOnce) return start();
+    } else if (Date.now() - connection.openedAt >= STEADY_MS) {
+      attempt = 0;
+    }
     const wait = connection.advice?.reconnect_after_ms ?? backoffMs(attempt);
     attempt += 1;
     retryTimer = setTimeout(start, wait);
@@ -96,7 +105,7 @@ export function createConnection({ open, hello, onFrame, onStatus }) {
     isOpen,
     /** Sends a frame that wants no answer; dropped when there is no connection. */
     tell(frame) {
-      if (isOpen()) current.transport.send(JSON.stringify(frame));
+      if (isOpen()) current.transport.send(frame);
     },
     /** Sends a command; `context` comes back with its answer, unless the connection is lost first. */
     request(frame, context) {
@@ -105,7 +114,7 @@ export function createConnection({ open, hello, onFrame, onStatus }) {
       const id = nextId++;
       const timer = setTimeout(() => lose(connection, { code: 1006, reason: 'no answer' }), ANSWER_MS_MAX);
       connection.answers.set(id, { context, timer });
-      connection.transport.send(JSON.stringify({ ...frame, id }));
+      connection.transport.send({ ...frame, id });
       return true;
     },
     /** Tries again at once, where a wait is running. */

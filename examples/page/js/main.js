@@ -7,23 +7,41 @@ import { createHead } from './head.js';
 import { codeIn, createHome, isCode } from './home.js';
 import { createLog } from './log.js';
 import { createMembers } from './members.js';
+import { createRoute, DEFAULT_TRANSPORT } from './route.js';
 import { createSession } from './session.js';
 import { createDrawers, createSidebar } from './sidebar.js';
-import { openWebSocket, webSocketUrl } from './websocket.js';
-import { sessionEndedWords } from './words.js';
+import { openSocketIo } from './socketio.js';
+import { openSse, reachesSse } from './sse.js';
+import { loadBlocked, loadTransport, saveBlocked, saveTransport } from './storage.js';
+import { createTransportMenu } from './transports.js';
+import { openWebSocket } from './websocket.js';
+import { lostWords, sessionEndedWords } from './words.js';
 
 const TITLE = 'Chat rooms';
-const TOAST_MS = 4_000;
+/** A toast stays long enough to be read, at this pace. */
+const TOAST_MS_MIN = 4_000;
+const TOAST_MS_PER_CHARACTER = 90;
 /** Who is connected is not told as it changes, so the list on screen is asked for again after this time. */
 const MEMBERS_RENEWAL_MS = 20_000;
 /** Hidden pages are painted seldom; nobody looks. */
 const HIDDEN_PAINT_MS = 250;
 
-const url = webSocketUrl(location);
-const session = createSession({ open: handlers => openWebSocket(url, handlers), onChange: paintSoon });
+const transports = { ws: openWebSocket, sse: openSse, socketio: openSocketIo };
+const asked = new URLSearchParams(location.search).get('transport');
+const isTransport = name => name !== null && Object.hasOwn(transports, name);
+const route = createRoute({
+  transports,
+  chosen: [asked, loadTransport()].find(isTransport) ?? DEFAULT_TRANSPORT,
+  // Who asks for WebSocket by name wants to see it tried.
+  isBlocked: asked !== DEFAULT_TRANSPORT && loadBlocked(),
+  reaches: reachesSse,
+  onBlocked: saveBlocked,
+});
+const session = createSession({ route, onChange: paintSoon });
 
 const home = createHome({ ask: session.ask });
 const sidebar = createSidebar({ show });
+const transportMenu = createTransportMenu({ choose: chooseTransport });
 const drawers = createDrawers({ sidebar: '(max-width: 760px)', members: '(max-width: 1080px)' });
 const head = createHead({ act: session.act, leave, say });
 const members = createMembers({ act: session.act, more: session.moreMembers });
@@ -79,6 +97,7 @@ function paint() {
 
   sidebar.render({ ...state, rooms, active: room?.code ?? null });
   home.render(state);
+  transportMenu.render(state.transport);
   if (room) {
     head.render(room);
     members.render(room);
@@ -111,7 +130,7 @@ function placed(place, over) {
     if (!composer.focus()) head.focus();
   } else {
     if (!first) {
-      history.replaceState(null, '', location.pathname);
+      history.replaceState(null, '', location.pathname + location.search);
       home.invite('');
     }
     home.focus();
@@ -129,7 +148,7 @@ function paintOver(connection) {
 function paintBanner(connection) {
   const lost = connection.name === 'waiting' || (connection.name === 'connecting' && !byId('banner').hidden);
   byId('banner').hidden = !lost;
-  setText(byId('banner-words'), lost ? 'No connection.' : '');
+  if (connection.name !== 'connecting') setText(byId('banner-words'), lost ? lostWords(connection.code) : '');
   byId('retry-now').disabled = connection.name !== 'waiting';
   const seconds = Math.ceil(((connection.retryAt ?? 0) - Date.now()) / 1_000);
   setText(byId('banner-wait'), seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying again…');
@@ -142,7 +161,16 @@ function say(words) {
   toastTimer = setTimeout(() => {
     byId('toast').classList.remove('shown');
     setText(byId('toast'), '');
-  }, TOAST_MS);
+  }, Math.max(TOAST_MS_MIN, words.length * TOAST_MS_PER_CHARACTER));
+}
+
+/** What was chosen holds for the next visits, and over what the address says. */
+function chooseTransport(name) {
+  saveTransport(name === DEFAULT_TRANSPORT ? null : name);
+  const address = new URL(location.href);
+  address.searchParams.delete('transport');
+  history.replaceState(null, '', address);
+  session.use(name);
 }
 
 function show(code) {

@@ -33,6 +33,8 @@ export function newRoom(code, nick, saved = {}) {
     /** What is being paged: null, 'earlier', or the `from` of a gap; and the words when that failed. */
     loading: null,
     loadError: null,
+    /** Messages taken back since the page was asked for: over SSE its answer may be the older one of the two. */
+    takenBack: [],
     pending: saved.pending ?? [],
     draft: saved.draft ?? '',
     /** Being read right now: shown, at its newest entry, in a visible page. */
@@ -87,7 +89,10 @@ const EVENTS = {
   },
   redacted(room, frame) {
     const taken = entry => entry.kind === 'message' && entry.seq === frame.target;
-    return { entries: room.entries.map(entry => taken(entry) ? { ...entry, text: '', redacted: true } : entry) };
+    return {
+      entries: room.entries.map(entry => taken(entry) ? { ...entry, text: '', redacted: true } : entry),
+      takenBack: room.loading === null ? [] : [...room.takenBack, frame.target],
+    };
   },
   topic_changed: (room, frame) => ({ topic: frame.topic }),
   role_changed(room, frame) {
@@ -144,11 +149,13 @@ const OTHERS = {
     return room.pending.reduce(settled, next);
   },
   history(room, frame, context) {
-    const next = { ...room, loading: null, loadError: null };
+    const next = { ...room, loading: null, loadError: null, takenBack: [] };
     if (!context) return room;
-    if (context.gap === undefined) return { ...shown(next, frame.messages), more: frame.more };
-    const missed = frame.messages.filter(message => message.seq >= context.gap);
-    const filled = !frame.more || missed.length < frame.messages.length || missed.length === 0;
+    const isTaken = message => room.takenBack.includes(message.seq);
+    const messages = frame.messages.map(message => isTaken(message) ? { ...message, text: '', redacted: true } : message);
+    if (context.gap === undefined) return { ...shown(next, messages), more: frame.more };
+    const missed = messages.filter(message => message.seq >= context.gap);
+    const filled = !frame.more || missed.length < messages.length || missed.length === 0;
     const rest = room.entries.flatMap(entry => {
       if (entry.kind !== 'gap' || entry.from !== context.gap) return [entry];
       return filled ? [] : [gapEntry(entry.from, missed[0].seq - 1)];
@@ -156,6 +163,8 @@ const OTHERS = {
     return shown({ ...next, entries: rest }, missed);
   },
   members(room, frame, context) {
+    // Somebody came or went since it was asked for, and over SSE the answer may be older than that.
+    if (context?.asOf && context.asOf !== room.members) return room;
     const you = frame.members.find(member => member.member === room.you.member) ?? room.you;
     const before = context?.after === undefined ? [] : room.members;
     const numbers = new Set(frame.members.map(member => member.member)).add(you.member);

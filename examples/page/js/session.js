@@ -4,7 +4,7 @@ import { createConnection } from './connection.js';
 import { createOutbox } from './outbox.js';
 import { disconnected, ended, newRoom, pageBefore, receive, watched } from './room.js';
 import { loadSession, saveSession } from './storage.js';
-import { errorWords, isPassing } from './words.js';
+import { errorWords, fallbackWords, isPassing, putOutWords } from './words.js';
 
 /** In force until `welcome` names others. */
 const LIMITS = { text_chars: 4_000, nick_chars: 32, members: 500 };
@@ -16,8 +16,11 @@ const TYPING_RENEWAL_MS = 3_000;
 /** How long to wait before joining again after a passing refusal that names no time. */
 const REJOIN_PAUSE_MS = 2_000;
 
-/** Makes the session, not yet connected. `onChange(state)` hears every change; `open` opens a transport. */
-export function createSession({ open, onChange }) {
+/** Ends of a membership that somebody else wanted. */
+const PUT_OUT = new Set(['kicked', 'banned']);
+
+/** Makes the session, not yet connected. `onChange(state)` hears every change; `route` opens transports. */
+export function createSession({ route, onChange }) {
   const saved = loadSession();
   let token = saved?.token ?? null;
   let saveTimer = null;
@@ -25,6 +28,8 @@ export function createSession({ open, onChange }) {
   const drafts = new Map();
   let state = {
     connection: { name: 'connecting' },
+    /** The transport: `{ choice, via, isFallback }`. */
+    transport: route.state(),
     limits: LIMITS,
     rooms: (saved?.rooms ?? []).map(restored),
     /** The room on screen; null is the form to create and join. */
@@ -34,7 +39,7 @@ export function createSession({ open, onChange }) {
     toast: null,
   };
 
-  const connection = createConnection({ open, hello, onFrame, onStatus });
+  const connection = createConnection({ route, hello, onFrame, onStatus });
   const outbox = createOutbox({ roomOf, setRoom, request: connection.request });
 
   function set(changes) {
@@ -76,7 +81,10 @@ export function createSession({ open, onChange }) {
 
   function onStatus(status) {
     if (status.name === 'ended') token = null;
-    set({ connection: status, rooms: status.name === 'open' ? state.rooms : state.rooms.map(disconnected) });
+    const transport = route.state();
+    if (transport.isFallback && !state.transport.isFallback) set({ toast: fallbackWords });
+    const rooms = status.name === 'open' ? state.rooms : state.rooms.map(disconnected);
+    set({ connection: status, transport, rooms });
     if (status.name === 'ended') save();
   }
 
@@ -95,15 +103,15 @@ export function createSession({ open, onChange }) {
   function onWelcome(frame) {
     token = frame.token;
     set({ limits: { ...LIMITS, ...frame.limits } });
-    const told = new Map((frame.rooms ?? []).map(room => [room.room, room.status]));
-    const isLive = code => told.get(code) === 'live' || told.get(code) === 'gap';
+    const told = new Map((frame.rooms ?? []).map(room => [room.room, room]));
+    const isLive = code => ['live', 'gap'].includes(told.get(code)?.status);
     // What was asked for may have been done just before the connection was lost: then its `joined` follows by itself.
     const done = [...told.keys()].some(code => isLive(code) && !roomOf(code));
-    for (const room of state.rooms) welcomed(room, isLive(room.code), told.get(room.code));
+    for (const room of state.rooms) welcomed(room, isLive(room.code), told.get(room.code) ?? {});
     if (state.asking && !state.asking.error && !done) connection.request(state.asking.frame, { kind: 'ask' });
   }
 
-  function welcomed(room, isLive, status) {
+  function welcomed(room, isLive, { status, reason }) {
     const { code } = room;
     if (room.leaving) return isLive ? requestLeave(code) : removeRoom(code);
     if (isLive) {
@@ -112,6 +120,8 @@ export function createSession({ open, onChange }) {
     }
     if (room.ended) return;
     if (status === 'closed') return endRoom(code, 'closed', 'It was closed while you were away.');
+    // Who was put out does not come back unasked.
+    if (status === 'left' && PUT_OUT.has(reason)) return endRoom(code, reason, putOutWords(reason));
     // `left` is the only status from which the log can go on; any other joins like somebody new.
     rejoin(code, status === 'left' && !room.fresh ? `${room.epoch}:${room.seq}` : undefined);
   }
@@ -167,17 +177,24 @@ export function createSession({ open, onChange }) {
     return connection.request({ type: 'leave', room: code }, { kind: 'leave', room: code });
   }
 
-  function requestMembers(code) {
+  function requestMembers(code, asOf) {
     const room = roomOf(code);
-    if (room?.live) connection.request({ type: 'members', room: code }, { kind: 'members', room: code });
+    if (room?.live) connection.request({ type: 'members', room: code }, { kind: 'members', room: code, asOf });
   }
 
   return {
     start: connection.start,
     retryNow: connection.retryNow,
+    /** Goes on over another transport, where the session stands. */
+    use(name) {
+      route.choose(name);
+      set({ transport: route.state() });
+      if (state.connection.name !== 'ended') connection.restart();
+    },
     /** Asks who is connected now, where all members are listed. */
     refreshMembers(code) {
-      if (roomOf(code)?.membersTotal <= state.limits.members) requestMembers(code);
+      const room = roomOf(code);
+      if (room?.membersTotal <= state.limits.members) requestMembers(code, room.members);
     },
     save,
     state: () => state,

@@ -118,6 +118,9 @@ export function createDrawers(narrow) {
     button.addEventListener('click', () => close({ focusBack: true }));
   }
   shade.addEventListener('click', () => close({ focusBack: true }));
-  document.addEventListener('keydown', event => event.key === 'Escape' && close({ focusBack: true }));
+  document.addEventListener('keydown', event => {
+    // A menu above the drawer closes by itself, and first.
+    if (event.key === 'Escape' && !document.querySelector(':popover-open')) close({ focusBack: true });
+  });
   return { close };
 }

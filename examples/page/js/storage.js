@@ -1,7 +1,11 @@
-// What outlives a reload: the session of this tab, and the name of this person. Without storage all still works once.
+// What outlives a reload: the session of this tab, this person's name and transport. Without storage all still works once.
 
 const SESSION = 'chat.session';
 const NICK = 'chat.nick';
+const TRANSPORT = 'chat.transport';
+const BLOCKED = 'chat.websocket-blocked';
+/** For how long it is remembered that WebSocket did not get through; then it is tried again. */
+const BLOCKED_MS = 10 * 60_000;
 
 const SAVED_FIELDS = ['code', 'nick', 'epoch', 'seq', 'readSeq', 'selves', 'draft', 'ended', 'leaving'];
 
@@ -26,18 +30,38 @@ export function saveSession({ token, active, rooms }) {
 }
 
 /** The name used last, or an empty one. */
-export function loadNick() {
+export const loadNick = () => load(NICK) ?? '';
+
+/** Remembers the name for the next visit. */
+export const saveNick = nick => keep(NICK, nick);
+
+/** The transport chosen last, or null. */
+export const loadTransport = () => load(TRANSPORT);
+
+/** Remembers the transport for the next visit. */
+export const saveTransport = name => keep(TRANSPORT, name);
+
+/** Whether WebSocket was found not to get through, a short while ago. */
+export function loadBlocked() {
+  const age = Date.now() - Number(load(BLOCKED) ?? NaN);
+  return age >= 0 && age < BLOCKED_MS;
+}
+
+/** Remembers whether WebSocket gets through. */
+export const saveBlocked = isBlocked => keep(BLOCKED, isBlocked ? String(Date.now()) : null);
+
+function load(name) {
   try {
-    return localStorage.getItem(NICK) ?? '';
+    return localStorage.getItem(name);
   } catch {
-    return '';
+    return null;
   }
 }
 
-/** Remembers the name for the next visit. */
-export function saveNick(nick) {
+function keep(name, value) {
   try {
-    localStorage.setItem(NICK, nick);
+    if (value === null) localStorage.removeItem(name);
+    else localStorage.setItem(name, value);
   } catch {
     // See above.
   }

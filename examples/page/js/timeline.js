@@ -43,7 +43,7 @@ export function rowsOf(room) {
       mine,
       state: 'told',
       error: undefined,
-      mayRedact: !entry.redacted && room.live && (entry.member === room.you.member || isOwner),
+      mayRedact: !entry.redacted && room.ended === null && room.you !== null && (entry.member === room.you.member || isOwner),
       first: true,
       last: true,
     };

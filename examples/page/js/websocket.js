@@ -5,21 +5,27 @@ const SUBPROTOCOL = 'chat.v1';
 
 /**
  * Opens a connection. A transport is any function of this shape:
- * `handlers` are `onOpen()`, `onText(text)` and `onClose({ code, reason })`, the last called exactly once;
- * the answer is `{ send(text), close() }`.
+ * `handlers` are `onOpen()`, after which the first frame is sent, `onFrame(frame)`, and `onClose({ code, reason })`, the last
+ * called at most once; the answer is `{ send(frame), close() }`.
  */
-export function openWebSocket(url, { onOpen, onText, onClose }) {
-  const socket = new WebSocket(url, SUBPROTOCOL);
+export function openWebSocket({ onOpen, onFrame, onClose }) {
+  const socket = new WebSocket(addressOf(location), SUBPROTOCOL);
   socket.addEventListener('open', onOpen);
-  socket.addEventListener('message', event => onText(event.data));
+  socket.addEventListener('message', event => {
+    let frame;
+    try {
+      frame = JSON.parse(event.data);
+    } catch {
+      return;
+    }
+    onFrame(frame);
+  });
   socket.addEventListener('close', event => onClose({ code: event.code, reason: event.reason }));
   return {
-    send: text => socket.send(text),
+    send: frame => socket.send(JSON.stringify(frame)),
     close: () => socket.close(),
   };
 }
 
 /** The address of the server that served the page. */
-export function webSocketUrl(location) {
-  return `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/ws`;
-}
+const addressOf = ({ protocol, host }) => `${protocol === 'https:' ? 'wss:' : 'ws:'}//${host}/ws`;

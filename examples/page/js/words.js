@@ -119,6 +119,35 @@ export function sessionEndedWords(code) {
   return { title: 'The session has ended', text, button: 'Start anew' };
 }
 
+/** Why somebody else ended a membership while one was away. */
+export const putOutWords = reason => reason === 'banned'
+  ? 'You were put out of this room while you were away.'
+  : 'You were removed from this room while you were away';
+
+/** Why a connection was lost, where the server said so. */
+export function lostWords(code) {
+  switch (code) {
+    case 4001: return 'The server is restarting.';
+    case 4002: return 'The connection was too slow.';
+    case 4005: return 'The server is full.';
+    case 4006: return 'Something went wrong in the server.';
+    default: return 'No connection.';
+  }
+}
+
+/** The transports by name: what they are called, and what they are. */
+export const transportWords = {
+  ws: { name: 'WebSocket', what: 'One line for both ways. What is used unless you choose.' },
+  sse: { name: 'SSE + POST', what: 'Plain web requests. They pass where WebSocket does not.' },
+  socketio: { name: 'Socket.IO', what: 'The stock client, by long-polling or WebSocket.' },
+};
+
+/** WebSocket has just been given up. */
+export const fallbackWords = 'WebSocket does not get through here. Connected over SSE + POST instead.';
+
+/** WebSocket has been given up, at some time. */
+export const onFallbackWords = 'WebSocket did not get through here, so SSE + POST stands in for it. It is tried again later.';
+
 /** The state of the connection in a word or two. */
 export const connectionWords = {
   connecting: 'Connecting…',
