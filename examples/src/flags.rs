@@ -20,6 +20,10 @@ pub struct Flags {
     #[arg(long, value_name = "N", default_value_t = Limits::default().session.send_per_second)]
     pub send_rate: u32,
 
+    /// Clients that may be connected from one address at once; 0 for no bound
+    #[arg(long, value_name = "N", default_value_t = Limits::default().engine.sessions_per_address_max)]
+    pub sessions_per_address: usize,
+
     /// Going down, tell clients to come back spread over so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub drain_spread: u64,
@@ -35,6 +39,7 @@ impl Flags {
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         limits.session.send_per_second = self.send_rate;
+        limits.engine.sessions_per_address_max = self.sessions_per_address;
         if self.send_rate == 0 {
             // Who may say any amount may ask for any amount.
             limits.session.command_per_second = 0;
