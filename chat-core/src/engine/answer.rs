@@ -12,8 +12,8 @@ use super::room_task::Verdict;
 use super::session_cell::Opening;
 use super::subscription::Subscription;
 use crate::messages::Event;
-use crate::room::{Answer, Budget, Entered, Entry, HistorySlice, Input, Repeated, Room};
-use crate::wire::{self, FrameKind, JoinedParts, MemberEntry, RoomStatus, Status};
+use crate::room::{Answer, Budget, Entered, Entry, HistorySlice, Input, Member, Repeated, Room};
+use crate::wire::{self, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
 use crate::words::{MemberId, Reject, RejectCode, RoomCode};
 
 /// Somebody who has been let in: what they are to be shown, fixed as of that moment.
@@ -34,10 +34,11 @@ impl Entering {
         subscription: Arc<Subscription>,
     ) -> Self {
         let page = shared.limits.room.members_page_max;
-        let you = member_entry(room, entered.member).expect("who has entered is a member");
+        let you = room.member(entered.member).expect("who has entered is a member");
         let others = room.members().filter(|member| member.id != entered.member);
-        let mut members = vec![you.clone()];
-        members.extend(others.take(page.saturating_sub(1)).filter_map(|member| member_entry(room, member.id)));
+        let mut members = MemberList::with_capacity(page.min(room.members_total()));
+        let shown = std::iter::once(you).chain(others.take(page.saturating_sub(1)));
+        shown.for_each(|member| members.push(&line(room, member)));
         let continues = match input {
             Input::Attach { after: Some(after), .. } => {
                 entered.entry == Entry::Attached && after.epoch == subscription.life.epoch
@@ -49,7 +50,6 @@ impl Entering {
                 id: None,
                 epoch: subscription.life.epoch,
                 seq: entered.from,
-                you,
                 members,
                 members_total: room.members_total(),
                 topic: room.topic().as_str().to_owned(),
@@ -62,23 +62,20 @@ impl Entering {
     }
 }
 
-/// A member as others see them.
-pub(crate) fn member_entry(room: &Room, id: MemberId) -> Option<MemberEntry> {
-    let member = room.member(id)?;
-    Some(MemberEntry {
-        member: id,
-        nick: member.nick.as_str().to_owned(),
-        color: member.color,
-        role: member.role,
-        online: !room.sessions_of(id).is_empty(),
-    })
+fn line<'a>(room: &Room, member: &'a Member) -> MemberLine<'a> {
+    let Member { id, nick, color, role, .. } = member;
+    MemberLine { member: *id, nick: nick.as_str(), color: *color, role: *role, online: room.is_online(*id) }
+}
+
+/// These members, those who are gone left out.
+pub(crate) fn members_page(room: &Room, page: &[MemberId]) -> MemberList {
+    page.iter().filter_map(|&id| room.member(id)).map(|member| line(room, member)).collect()
 }
 
 /// The room as of now, for readers that fell behind.
 pub(crate) fn gap_snapshot(shared: &Shared, room: &Room) -> Bytes {
-    let page = shared.limits.room.members_page_max;
-    let members: Vec<MemberEntry> =
-        room.members().take(page).filter_map(|member| member_entry(room, member.id)).collect();
+    let page = room.members().take(shared.limits.room.members_page_max);
+    let members = page.map(|member| line(room, member)).collect();
     wire::gap_snapshot(&members, room.members_total(), room.topic().as_str(), room.notices())
 }
 
@@ -101,7 +98,7 @@ pub(crate) fn deliver(
             let _ = answer.send(Ok(seq));
         }
         (Letter::Command { reply, .. }, Verdict::Members { page, total, more }) => {
-            let json = wire::members_page(reply.id(), code, page, total, more);
+            let json = wire::members_page(reply.id(), code, &page, total, more);
             reply.answer(FrameKind::Members, json);
         }
         (Letter::Command { reply, input }, Verdict::Answer(answer)) => match answer {

@@ -180,7 +180,9 @@ impl<S: Sink> Pull<'_, S> {
             if after >= readable || self.is_full() || self.held >= stop {
                 return;
             }
-            match life.backlog.read(after, stop - self.held) {
+            // For one frame one segment will do.
+            let bytes = if self.quota.frames == 1 { 1 } else { stop - self.held };
+            match life.backlog.read(after, bytes) {
                 Stretch::Missing => {
                     if !self.gap(state, index, readable) {
                         return;

@@ -20,7 +20,7 @@ use super::subscription::{End, Subscription};
 use crate::messages::{CloseCause, Event, Notices, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input, Note, Room};
-use crate::wire::{self, MemberEntry};
+use crate::wire::{self, MemberList};
 use crate::words::{Generation, MemberId, Mono, Now, Reject, RejectCode, RoomCode, Seq, SessionId};
 
 /// A room as its task knows it.
@@ -73,7 +73,7 @@ pub(crate) enum Verdict {
     Rejected(Reject),
     Answer(Answer),
     Entered(Box<answer::Entering>),
-    Members { page: Vec<MemberEntry>, total: usize, more: bool },
+    Members { page: MemberList, total: usize, more: bool },
 }
 
 impl Round {
@@ -382,8 +382,7 @@ impl RoomState {
 
     fn members_page(&self, page: Vec<MemberId>, total: usize) -> Verdict {
         let more = page.last().is_some_and(|&last| self.room.members_after(Some(last)).next().is_some());
-        let page = page.iter().filter_map(|&id| answer::member_entry(&self.room, id)).collect();
-        Verdict::Members { page, total, more }
+        Verdict::Members { page: answer::members_page(&self.room, &page), total, more }
     }
 
     /// What is owed once a batch is out: signals, snapshots for those behind, the next tick.

@@ -78,6 +78,11 @@ impl Attendance {
         sessions.filter(|&session| self.state(session) == Some(State::Attached)).collect()
     }
 
+    pub(super) fn is_online(&self, member: MemberId) -> bool {
+        let Ok(person) = self.person(member) else { return false };
+        self.people[person].sessions.iter().any(|&session| self.state(session) == Some(State::Attached))
+    }
+
     /// How many members have a session attached.
     pub(super) fn online(&self) -> usize {
         self.online

@@ -181,6 +181,11 @@ impl Room {
         self.attendance.sessions_of(member)
     }
 
+    /// Whether a session is attached as this member.
+    pub fn is_online(&self, member: MemberId) -> bool {
+        self.attendance.is_online(member)
+    }
+
     /// Who is typing: the lowest numbers, at most [`RoomLimits::typing_members_max`].
     pub fn typing(&self) -> Vec<MemberId> {
         self.attendance.typing().take(self.limits.typing_members_max).collect()

@@ -5,11 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::server_frame::{
-    FrameKind, MemberEntry, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
-};
-use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded};
-use crate::words::{CloseReason, CommandId, Epoch, MemberId, Position, Reject, RoomCode, Seq, SessionId, Wall};
+use super::server_frame::{FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits};
+use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded, Role};
+use crate::words::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Reject, RoomCode, Seq, SessionId, Wall};
 
 /// Writes the frame of a record that members are told; nothing for one that they are not.
 pub(crate) fn encode_event(room: &RoomCode, record: &Recorded, out: &mut Vec<u8>) -> Option<FrameKind> {
@@ -152,13 +150,71 @@ pub(crate) fn tombstone(message: &[u8]) -> Option<Vec<u8>> {
     Some(to_vec(&TaggedMessage::Message(bare)))
 }
 
+/// Members, encoded while their list grows.
+#[derive(Default)]
+pub(crate) struct MemberList {
+    json: Vec<u8>,
+    /// Where the first one ends.
+    first: usize,
+}
+
+/// A member as others see them.
+pub(crate) struct MemberLine<'a> {
+    pub(crate) member: MemberId,
+    pub(crate) nick: &'a str,
+    pub(crate) color: Color,
+    pub(crate) role: Role,
+    pub(crate) online: bool,
+}
+
+impl MemberList {
+    /// Bytes of one member, about.
+    const LINE_BYTES: usize = 96;
+
+    /// An empty one, with room for so many.
+    pub(crate) fn with_capacity(members: usize) -> Self {
+        Self { json: Vec::with_capacity(members * Self::LINE_BYTES), first: 0 }
+    }
+
+    pub(crate) fn push(&mut self, line: &MemberLine<'_>) {
+        let out = &mut self.json;
+        if !out.is_empty() {
+            out.push(b',');
+        }
+        // As a `MemberEntry`, field by field: a join to a big room shows hundreds.
+        out.extend_from_slice(b"{\"member\":");
+        push(out, &line.member);
+        push_field(out, "nick", line.nick);
+        push_field(out, "color", &line.color);
+        push_field(out, "role", &line.role);
+        push_field(out, "online", &line.online);
+        out.push(b'}');
+        if self.first == 0 {
+            self.first = self.json.len();
+        }
+    }
+
+    fn first(&self) -> &[u8] {
+        &self.json[..self.first]
+    }
+}
+
+impl<'a> FromIterator<MemberLine<'a>> for MemberList {
+    fn from_iter<T: IntoIterator<Item = MemberLine<'a>>>(lines: T) -> Self {
+        let lines = lines.into_iter();
+        let mut list = Self::with_capacity(lines.size_hint().0);
+        lines.for_each(|line| list.push(&line));
+        list
+    }
+}
+
 /// What a `joined` says beside its history: fixed when the join is decided, before anything later happens.
 pub(crate) struct JoinedParts {
     pub(crate) id: Option<CommandId>,
     pub(crate) epoch: Epoch,
     pub(crate) seq: Seq,
-    pub(crate) you: MemberEntry,
-    pub(crate) members: Vec<MemberEntry>,
+    /// Oneself first.
+    pub(crate) members: MemberList,
     pub(crate) members_total: usize,
     pub(crate) topic: String,
     pub(crate) notices: Notices,
@@ -170,14 +226,15 @@ pub(crate) fn joined<'a>(
     history: impl Iterator<Item = &'a [u8]>,
     more: bool,
 ) -> Bytes {
-    let mut out = Vec::with_capacity(256 + 96 * parts.members.len());
+    let mut out = Vec::with_capacity(512 + parts.members.json.len());
     out.extend_from_slice(b"{\"type\":\"joined\"");
     push_id(&mut out, parts.id);
     push_field(&mut out, "room", room.as_str());
     push_field(&mut out, "epoch", &parts.epoch);
     push_field(&mut out, "seq", &parts.seq);
-    push_field(&mut out, "you", &parts.you);
-    push_field(&mut out, "members", &parts.members);
+    out.extend_from_slice(b",\"you\":");
+    out.extend_from_slice(parts.members.first());
+    push_list(&mut out, "members", [&*parts.members.json].into_iter());
     push_field(&mut out, "members_total", &parts.members_total);
     push_field(&mut out, "topic", &parts.topic);
     push_field(&mut out, "notices", &parts.notices);
@@ -203,11 +260,17 @@ pub(crate) fn history<'a>(
 pub(crate) fn members_page(
     id: Option<CommandId>,
     room: &RoomCode,
-    members: Vec<MemberEntry>,
+    members: &MemberList,
     members_total: usize,
     more: bool,
 ) -> Bytes {
-    to_bytes(&ServerFrame::Members { id, room: room.as_str().to_owned(), members, members_total, more })
+    let mut out = b"{\"type\":\"members\"".to_vec();
+    push_id(&mut out, id);
+    push_field(&mut out, "room", room.as_str());
+    push_list(&mut out, "members", [&*members.json].into_iter());
+    push_field(&mut out, "members_total", &members_total);
+    push_field(&mut out, "more", &more);
+    finish(out)
 }
 
 pub(crate) fn welcome(
@@ -260,9 +323,9 @@ pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, snapshot: O
 }
 
 /// The part of a gap that all readers at one position share.
-pub(crate) fn gap_snapshot(members: &[MemberEntry], members_total: usize, topic: &str, notices: Notices) -> Bytes {
-    let mut out = Vec::with_capacity(64 + 96 * members.len());
-    push_field(&mut out, "members", members);
+pub(crate) fn gap_snapshot(members: &MemberList, members_total: usize, topic: &str, notices: Notices) -> Bytes {
+    let mut out = Vec::with_capacity(128 + members.json.len());
+    push_list(&mut out, "members", [&*members.json].into_iter());
     push_field(&mut out, "members_total", &members_total);
     push_field(&mut out, "topic", topic);
     push_field(&mut out, "notices", &notices);
