@@ -1,6 +1,7 @@
 //! The engine around the rooms: who is connected, what waits, what is due to whom. No rule of a room lives here, and no transport.
 
 mod addresses;
+mod announce;
 mod answer;
 mod backlog;
 mod bucket;
@@ -15,6 +16,7 @@ mod drain;
 mod engine;
 mod lane;
 mod life;
+mod post;
 mod pull;
 mod recover;
 mod registry;

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 
@@ -13,15 +11,15 @@ use super::backlog::Segment;
 use super::budget::{self, Eviction};
 use super::connection::Connection;
 use super::engine::Shared;
-use super::life::{Life, PRESENCE, RoomSnapshot, TYPING};
+use super::life::Life;
 use super::recover::{self, Appended, Backoff};
-use super::room_cell::{Letter, Pushed, RoomCell};
+use super::room_cell::{Letter, RoomCell};
 use super::subscription::{End, Subscription};
-use crate::messages::{CloseCause, Event, Notices, Recorded};
+use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input, Note, Room};
 use crate::wire::{self, MemberList};
-use crate::words::{Generation, MemberId, Mono, Now, Reject, RejectCode, RoomCode, Seq, SessionId};
+use crate::words::{Generation, MemberId, Mono, Now, Reject, Seq, SessionId};
 
 /// A room as its task knows it.
 pub(crate) struct RoomState {
@@ -34,10 +32,10 @@ pub(crate) struct RoomState {
     pub(crate) recovered: bool,
     pub(crate) subscribers: BTreeMap<SessionId, Subscriber>,
     /// The tick that is on its way.
-    armed: Option<Mono>,
-    snapshot_made: Option<Mono>,
-    presence_told: Option<(Mono, usize, usize)>,
-    typing_told: Vec<MemberId>,
+    pub(super) armed: Option<Mono>,
+    pub(super) snapshot_made: Option<Mono>,
+    pub(super) presence_told: Option<(Mono, usize, usize)>,
+    pub(super) typing_told: Vec<MemberId>,
     /// Records since the last snapshot of the ledger was stored.
     pub(crate) unsaved: usize,
     /// Messages taken back whose text the log could not be made to forget yet.
@@ -151,7 +149,7 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
                 state.life = None;
                 state.tail = Tail::default();
             }
-            state.after_batch(shared, cell);
+            state.announce(shared, cell);
             budget::keep(shared);
             // Let the readers run before the next round: an eighth of the backlog is all they can be behind by then.
             tokio::task::yield_now().await;
@@ -374,7 +372,7 @@ impl RoomState {
         }
     }
 
-    fn wake_all(&self) {
+    pub(super) fn wake_all(&self) {
         for reader in self.subscribers.values() {
             reader.connection.wake.wake();
         }
@@ -383,64 +381,6 @@ impl RoomState {
     fn members_page(&self, page: Vec<MemberId>, total: usize) -> Verdict {
         let more = page.last().is_some_and(|&last| self.room.members_after(Some(last)).next().is_some());
         Verdict::Members { page: answer::members_page(&self.room, &page), total, more }
-    }
-
-    /// What is owed once a batch is out: signals, snapshots for those behind, the next tick.
-    fn after_batch(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
-        let Some(life) = self.life.clone() else { return };
-        cell.weigh(life.backlog.weight(), self.room.members_total() == 0);
-        let now = shared.clock.now().mono;
-        let mut wake = false;
-        let mut soonest = self.room.next_deadline();
-        let mut at_latest = |at: Mono| soonest = Some(soonest.map_or(at, |soonest| soonest.min(at)));
-
-        let typing = self.room.typing();
-        if typing != self.typing_told {
-            life.signals[TYPING].set(wire::typing(&cell.code, typing.clone()), typing.is_empty());
-            self.typing_told = typing;
-            wake = true;
-        }
-
-        if self.room.notices() == Notices::Told && self.presence_told.take().is_some() {
-            life.signals[PRESENCE].withdraw();
-        }
-        if self.room.notices() == Notices::Counted {
-            let counts = (self.room.members_total(), self.room.online());
-            match self.presence_told {
-                Some((_, members, online)) if (members, online) == counts => {}
-                Some((told, ..)) if now < told.after(shared.limits.room.presence_interval) => {
-                    at_latest(told.after(shared.limits.room.presence_interval));
-                }
-                _ => {
-                    life.signals[PRESENCE].set(wire::presence(&cell.code, counts.0, counts.1), false);
-                    self.presence_told = Some((now, counts.0, counts.1));
-                    wake = true;
-                }
-            }
-        }
-
-        if life.snapshot.is_wanted() {
-            let next = self.snapshot_made.map(|made| made.after(shared.limits.room.snapshot_interval));
-            match next {
-                Some(next) if now < next => at_latest(next),
-                _ => {
-                    let json = answer::gap_snapshot(shared, &self.room);
-                    life.snapshot.set(RoomSnapshot { seq: life.backlog.head(), json });
-                    self.snapshot_made = Some(now);
-                    wake = true;
-                }
-            }
-        }
-
-        if wake {
-            self.wake_all();
-        }
-        if let Some(at) = soonest
-            && self.armed.is_none_or(|armed| at < armed || armed <= now)
-        {
-            self.armed = Some(at);
-            shared.timers.tick_room(at, cell);
-        }
     }
 }
 
@@ -456,54 +396,4 @@ pub(crate) fn encode(life: &Life, record: &Recorded, round: &mut Round) {
     let segment = round.segments.last_mut().expect("there is one now");
     let kind = wire::encode_event(&life.code, record, segment.buffer()).expect("a told record has a frame");
     segment.close_event(kind);
-}
-
-impl Shared {
-    /// Puts a letter into a room's inbox; refuses it where there is no such room, or too much to do.
-    pub(crate) fn post(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
-        let mut letter = letter;
-        loop {
-            let cell = match self.registry.room(code) {
-                Some(cell) => cell,
-                None if self.log.is_some() => self.registry.room_or_new(code),
-                None => {
-                    if letter.is_asked() {
-                        self.count_reject(RejectCode::RoomNotFound);
-                    }
-                    return letter.refuse(code, None, Reject::new(RejectCode::RoomNotFound, "no room has this code"));
-                }
-            };
-            match self.push(&cell, letter) {
-                None => return,
-                Some(again) => letter = again,
-            }
-        }
-    }
-
-    /// As [`Shared::post`], and makes the room's place where there is none.
-    pub(crate) fn post_new(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
-        let mut letter = Some(letter);
-        while let Some(next) = letter {
-            letter = self.push(&self.registry.room_or_new(code), next);
-        }
-    }
-
-    /// Pushes into this very cell; gives the letter back when the cell has left the registry.
-    pub(crate) fn push(self: &Arc<Self>, cell: &Arc<RoomCell>, letter: Letter) -> Option<Letter> {
-        match cell.push(letter, self.limits.room.inbox_max) {
-            Pushed::Queued => None,
-            Pushed::Start => {
-                self.tasks.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(run(Arc::clone(self), Arc::clone(cell)));
-                None
-            }
-            Pushed::Full(letter) => {
-                self.count_reject(RejectCode::Busy);
-                let reject = Reject::new(RejectCode::Busy, "the room has too much to do");
-                letter.refuse(&cell.code, None, reject.retry_after(Duration::from_millis(100)));
-                None
-            }
-            Pushed::Gone(letter) => Some(letter),
-        }
-    }
 }
