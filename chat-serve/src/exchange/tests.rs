@@ -223,3 +223,28 @@ async fn a_stream_whose_peer_takes_little_is_kept() {
     assert_eq!(came, 40 * CHUNK.len());
     assert!(start.elapsed() > 300 * SECOND, "{:?}", start.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_after_an_upgrade_is_cut_off_too() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let tell = Arc::new(Mutex::new(Some(tell)));
+    let upgrade = move |mut request: axum::extract::Request| async move {
+        let upgrading = hyper::upgrade::on(&mut request);
+        let tell = tell.lock().expect("no panic").take().expect("asked for once");
+        tokio::spawn(async move {
+            let mut stream = TokioIo::new(upgrading.await.expect("upgraded"));
+            let start = Instant::now();
+            let error = loop {
+                if let Err(error) = stream.write_all(&CHUNK).await {
+                    break error.kind();
+                }
+            };
+            tell.send((error, start.elapsed())).expect("waited for");
+        });
+        (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "echo")])
+    };
+    let (mut pipe, _ending) = connect(&Router::new().route("/", get(upgrade))).await;
+    let request = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    pipe.write_all(request).await.expect("sent");
+    assert_eq!(told.await, Ok((std::io::ErrorKind::TimedOut, 40 * SECOND)));
+}
