@@ -50,3 +50,20 @@ fn prepare(stream: &TcpStream, config: &ServeConfig) -> io::Result<()> {
     let _ = (SockRef::from(stream), config.stall_timeout);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_is_told_how_long_a_peer_may_be_silent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("accepted");
+        let config = ServeConfig { stall_timeout: Duration::from_secs(7), ..ServeConfig::default() };
+        let (socket, peer) = next(&listener, &Arc::new(Semaphore::new(1)), &config).await;
+        assert_eq!(peer, client.local_addr().expect("connected"));
+        assert!(socket.stream.nodelay().expect("a socket"));
+        #[cfg(target_os = "linux")]
+        assert_eq!(SockRef::from(&socket.stream).tcp_user_timeout().expect("a socket"), Some(config.stall_timeout));
+    }
+}

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tower_service::Service;
 
 use super::ServeConfig;
+use super::body::Timed;
 use super::socket::Socket;
 use super::streams::{Streams, Told};
 use super::version::{self, Version};
@@ -39,11 +41,12 @@ const MISTAKES_MAX: usize = 64;
 struct Desk {
     router: Router,
     peer: SocketAddr,
+    body_timeout: Duration,
 }
 
 impl Desk {
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(Timed::new(body, self.body_timeout)));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         // A router is always ready.
         self.router.clone().call(request)
@@ -64,7 +67,7 @@ pub(crate) async fn run<S>(
         version = timeout(config.header_timeout, version::read(&mut socket)) => version,
         _ = end.changed() => return,
     };
-    let desk = Desk { router, peer };
+    let desk = Desk { router, peer, body_timeout: config.body_timeout };
     match version {
         Ok(Ok(Version::One)) => run_1(socket, desk, config, end).await,
         Ok(Ok(Version::Two)) => Box::pin(run_2(socket, desk, config, end)).await,

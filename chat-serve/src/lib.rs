@@ -22,6 +22,7 @@
 mod accept;
 mod address;
 mod bearer;
+mod body;
 mod exchange;
 mod origins;
 mod proxies;
@@ -53,6 +54,8 @@ pub struct ServeConfig {
     pub header_timeout: Duration,
     /// Bytes of a request's head. 16 KiB: also what a connection of HTTP/1.1 holds at most for reading.
     pub header_bytes_max: usize,
+    /// How long the body of a request may take, from when a handler first waits for it. 30 s.
+    pub body_timeout: Duration,
     /// How long a peer may take nothing of what waits for it: neither acknowledge it (on Linux), nor make room for it on the
     /// connection, nor on a stream of HTTP/2. 40 s: a little longer than a session may stall, so that the reason told is the
     /// right one.
@@ -73,6 +76,7 @@ impl Default for ServeConfig {
             connections_max: 100_000,
             header_timeout: Duration::from_secs(10),
             header_bytes_max: 16 << 10,
+            body_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(40),
             streams_max: 128,
             ping_interval: Duration::from_secs(20),

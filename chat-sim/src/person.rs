@@ -63,7 +63,7 @@ pub(crate) struct Person {
     said: Vec<Said>,
     /// Joins ever asked for. A POST may come true after its stream was lost, and be answered down the next one.
     joins: BTreeMap<u64, Option<Position>>,
-    /// Rooms that were asked to be left by commands whose answers were lost.
+    /// Rooms that were asked to be left: which stay the answer meant, or whether there was one, is not always known.
     may_have_left: BTreeSet<String>,
     /// The positions named with the last hello.
     named: BTreeMap<String, Position>,

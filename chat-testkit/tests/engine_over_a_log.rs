@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, Status};
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, Hello, Key, Nick, Position, Reject, RejectCode, Resume, RoomCode, Seq,
-    ServerFrame, Session,
+    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Nick, Position, Reject, RejectCode, Resume, RoomCode,
+    Seq, ServerFrame, Session,
 };
 use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
@@ -263,6 +263,30 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
     let history = joined(&bob).await.history;
     let frame = history[0].frame();
     assert_eq!((frame.text.as_str(), frame.redacted, &frame.key), ("", true, &None));
+    let kept = chat_core::Log::read(log.inner(), &code(), chat_core::Offset(0), 100).await.expect("readable");
+    assert!(!format!("{kept:?}").contains("a secret"));
+}
+
+/// What was taken back was said before all that a backlog holds.
+#[tokio::test(start_paused = true)]
+async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_after_it() {
+    let log = log();
+    let mut limits = Limits::default();
+    limits.room.backlog_events_max = 4;
+    let engine = || Engine::builder().log(Arc::clone(&log) as _).secret(SECRET).limits(limits.clone()).build();
+    {
+        let engine = engine();
+        let ann = connect(&engine, None).await;
+        create(&ann).await;
+        for (number, text) in ["a secret", "b", "c", "d", "e", "f", "g", "h"].into_iter().enumerate() {
+            say(&ann, text, &number.to_string()).await.expect("the log works");
+        }
+        log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
+        ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
+    }
+    log.heal();
+    let engine = engine();
+    assert_eq!(texts(&engine, "Bob").await, ["", "b", "c", "d", "e", "f", "g", "h"]);
     let kept = chat_core::Log::read(log.inner(), &code(), chat_core::Offset(0), 100).await.expect("readable");
     assert!(!format!("{kept:?}").contains("a secret"));
 }

@@ -1,4 +1,4 @@
-//! How many messages a second a log takes, by rooms that write at once, and how fast a large file opens.
+//! How many messages a second are acked by rooms at once, in memory and on disk, and how soon a large file takes the first join.
 //!
 //! `cargo run --release -p log-redb --example throughput [FOLDER]`; without a folder, a temporary one.
 
@@ -6,76 +6,100 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chat_core::{Epoch, Log, Offset, RoomCode, Seq, Tail};
-use chat_testkit::logs::MemoryLog;
+use chat_core::{
+    Body, Command, ConnectRequest, Engine, EngineBuilder, Epoch, Hello, Limits, Log, Nick, RoomCode, Session, Tail,
+};
 use chat_testkit::records::Scribe;
 use log_redb::{Durability, FILE_NAME, Options, RedbLog};
 
 /// How long each figure is measured.
 const TIME: Duration = Duration::from_secs(3);
+/// How often the table is measured; compare within one round, and rounds with each other.
+const ROUNDS: usize = 3;
 const TEXT: usize = 100;
 
 fn code(number: usize) -> RoomCode {
     RoomCode::parse(&format!("ROOM-{number:05}")).expect("a valid code")
 }
 
-/// Rooms that each append the next batch once the last is acked. Returns messages per second, and the median and the 99th
-/// percentile of how long an append took.
-async fn measure(log: Arc<dyn Log>, rooms: usize, batch: usize) -> (f64, Duration, Duration) {
+fn text() -> Body {
+    Body::parse(&"m".repeat(TEXT), TEXT).expect("valid")
+}
+
+fn engine() -> EngineBuilder {
+    let mut limits = Limits::default();
+    (limits.session.send_per_second, limits.session.command_per_second) = (0, 0);
+    Engine::builder().limits(limits)
+}
+
+async fn connect(engine: &Engine) -> Session {
+    engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in")
+}
+
+/// A session in each room, with so many sends on their way. Returns messages per second, and the median and the 99th percentile
+/// of how long an ack took.
+async fn measure(engine: &Engine, rooms: usize, in_flight: usize) -> (f64, Duration, Duration) {
+    let mut sessions = Vec::new();
+    for number in 0..rooms {
+        let session = connect(engine).await;
+        let command = Command::Create { nick: Nick::parse("Ann").expect("valid"), room: Some(code(number)) };
+        session.call(command).await.expect("the code is free");
+        sessions.push(Arc::new(session));
+    }
     let begun = Instant::now();
-    let owners: Vec<_> = (0..rooms)
-        .map(|number| {
-            let log = Arc::clone(&log);
-            tokio::spawn(async move {
-                let (room, mut scribe) = (code(number), Scribe::new(Epoch(1)));
-                let opening = scribe.opening();
-                let mut tail = log.append(&room, &Tail::default(), &opening).await.expect("the code is free");
-                let text = "m".repeat(TEXT);
+    let mut senders = Vec::new();
+    for (number, session) in sessions.iter().enumerate() {
+        for _ in 0..in_flight {
+            let session = Arc::clone(session);
+            senders.push(tokio::spawn(async move {
                 let mut took = Vec::new();
                 while begun.elapsed() < TIME {
-                    let records: Vec<_> = (0..batch).map(|_| scribe.sent(&text)).collect();
                     let sent = Instant::now();
-                    tail = log.append(&room, &tail, &records).await.expect("the disk works");
+                    let command = Command::Send { room: code(number), text: text(), key: None };
+                    session.call(command).await.expect("the disk works");
                     took.push(sent.elapsed());
                 }
                 took
-            })
-        })
-        .collect();
-    let mut took = Vec::new();
-    for owner in owners {
-        took.extend(owner.await.expect("no owner fails"));
+            }));
+        }
     }
-    let rate = (took.len() * batch) as f64 / begun.elapsed().as_secs_f64();
+    let mut took = Vec::new();
+    for sender in senders {
+        took.extend(sender.await.expect("no sender fails"));
+    }
+    let rate = took.len() as f64 / begun.elapsed().as_secs_f64();
     took.sort();
     (rate, took[took.len() / 2], took[took.len() * 99 / 100])
 }
 
 async fn rates(dir: &Path) {
-    println!("{:>6} {:>6} {:>9} {:>12} {:>10} {:>10}", "rooms", "batch", "log", "messages/s", "p50", "p99");
-    for (rooms, batch) in [(1, 1), (1, 64), (100, 1), (1_000, 1), (1_000, 8)] {
+    println!("{:>6} {:>9} {:>9} {:>12} {:>10} {:>10}", "rooms", "in flight", "log", "messages/s", "p50", "p99");
+    for (rooms, in_flight) in [(1, 1), (1, 16), (100, 1), (1_000, 1), (1_000, 4)] {
         for name in ["synced", "relaxed", "memory"] {
-            let place = dir.join(format!("{name}-{rooms}-{batch}"));
+            let place = dir.join("rates");
             let durability = if name == "relaxed" { Durability::Relaxed } else { Durability::Synced };
-            let log: Arc<dyn Log> = match name {
-                "memory" => Arc::new(MemoryLog::new()),
-                _ => Arc::new(RedbLog::open(&place, Options { durability, ..Options::default() }).expect("it opens")),
+            let open = || RedbLog::open(&place, Options { durability, ..Options::default() }).expect("it opens");
+            let log = (name != "memory").then(|| Arc::new(open()));
+            let engine = match &log {
+                Some(log) => engine().log(Arc::clone(log) as _).build(),
+                None => engine().build(),
             };
-            let (rate, median, late) = measure(log, rooms, batch).await;
-            println!("{rooms:>6} {batch:>6} {name:>9} {rate:>12.0} {median:>10.1?} {late:>10.1?}");
+            let (rate, median, late) = measure(&engine, rooms, in_flight).await;
+            println!("{rooms:>6} {in_flight:>9} {name:>9} {rate:>12.0} {median:>10.1?} {late:>10.1?}");
+            drop(engine);
+            if let Some(log) = log {
+                log.close().await.expect("it closes");
+            }
             let _ = std::fs::remove_dir_all(&place);
         }
     }
 }
 
-/// Many rooms, closed properly and not; then one of them is read.
-async fn opening(dir: &Path, rooms: usize, records: usize) {
-    let place = dir.join("opening");
-    let log = Arc::new(RedbLog::open(&place, Options::default()).expect("it opens"));
-    let begun = Instant::now();
+/// Rooms of a member each, and with so many records.
+async fn fill(log: &Arc<RedbLog>, rooms: usize, records: usize) {
     let fillers: Vec<_> = (0..16)
         .map(|part| {
-            let log = Arc::clone(&log);
+            let log = Arc::clone(log);
             tokio::spawn(async move {
                 for number in (part..rooms).step_by(16) {
                     let mut scribe = Scribe::new(Epoch(1));
@@ -89,31 +113,42 @@ async fn opening(dir: &Path, rooms: usize, records: usize) {
     for filler in fillers {
         filler.await.expect("no filler fails");
     }
-    let file = place.join(FILE_NAME);
-    let megabytes = || std::fs::metadata(&file).expect("there").len() >> 20;
+}
+
+/// Many rooms, closed properly and not; then somebody joins one of them.
+async fn opening(dir: &Path, rooms: usize, records: usize) {
+    let (place, torn) = (dir.join("opening"), dir.join("torn"));
+    let log = Arc::new(RedbLog::open(&place, Options::default()).expect("it opens"));
+    let begun = Instant::now();
+    fill(&log, rooms, records).await;
+    let megabytes = || std::fs::metadata(place.join(FILE_NAME)).expect("there").len() >> 20;
     println!("\n{rooms} rooms x {records} records: written in {:.1?}, {} MiB", begun.elapsed(), megabytes());
-    let torn = dir.join("torn");
     std::fs::create_dir_all(&torn).expect("writable");
-    std::fs::copy(&file, torn.join(FILE_NAME)).expect("copied while it is open: as a crash leaves it");
+    std::fs::copy(place.join(FILE_NAME), torn.join(FILE_NAME)).expect("copied while it is open: as a crash leaves it");
     let begun = Instant::now();
     log.close().await.expect("it closes");
     println!("closed in {:.1?}", begun.elapsed());
     for (what, place) in [("after a proper end", &place), ("after a crash", &torn)] {
-        let begun = Instant::now();
-        let log = RedbLog::open(place, Options::default()).expect("it opens");
-        let opened = begun.elapsed();
-        let begun = Instant::now();
-        let read = log.read(&code(rooms / 2), Offset(0), 1_024).await.expect("readable").records.len();
-        let first = begun.elapsed();
-        let begun = Instant::now();
-        let page = log.messages(&code(rooms / 3), Epoch(1), Seq(u64::MAX), 50).await.expect("readable").len();
-        println!(
-            "{what}: opened in {opened:.1?}; a room of {read} read in {first:.1?}, {page} messages in {:.1?}",
-            begun.elapsed()
-        );
+        for _ in 0..ROUNDS {
+            let copy = dir.join("copy");
+            std::fs::create_dir_all(&copy).expect("writable");
+            std::fs::copy(place.join(FILE_NAME), copy.join(FILE_NAME)).expect("readable");
+            let begun = Instant::now();
+            let log = Arc::new(RedbLog::open(&copy, Options::default()).expect("it opens"));
+            let opened = begun.elapsed();
+            let engine = engine().log(Arc::clone(&log) as _).build();
+            let session = connect(&engine).await;
+            let nick = Nick::parse("Zoe").expect("valid");
+            let join = Command::Join { room: code(rooms / 2), nick, history: None, after: None };
+            session.call(join).await.expect("the room is there");
+            println!("{what}: opened in {opened:.1?}, first join answered after {:.1?}", begun.elapsed());
+            drop((session, engine));
+            drop(log);
+            let _ = std::fs::remove_dir_all(&copy);
+        }
     }
     let log = RedbLog::open(&place, Options::default()).expect("it opens");
-    log.scrub(&code(1), Epoch(1), Seq(2)).await.expect("it can be scrubbed");
+    log.scrub(&code(1), Epoch(1), chat_core::Seq(2)).await.expect("it can be scrubbed");
     let begun = Instant::now();
     log.close().await.expect("it closes");
     println!("closed with a scrub owed in {:.1?}, {} MiB", begun.elapsed(), megabytes());
@@ -128,8 +163,11 @@ async fn opening(dir: &Path, rooms: usize, records: usize) {
 async fn main() {
     let temporary = tempfile::tempdir().expect("a folder");
     let dir = std::env::args_os().nth(1).map_or(temporary.path().to_path_buf(), Into::into);
-    rates(&dir).await;
+    for _ in 0..ROUNDS {
+        rates(&dir).await;
+    }
     opening(&dir, 10_000, 100).await;
-    let _ = std::fs::remove_dir_all(dir.join("opening"));
-    let _ = std::fs::remove_dir_all(dir.join("torn"));
+    for folder in ["opening", "torn"] {
+        let _ = std::fs::remove_dir_all(dir.join(folder));
+    }
 }

@@ -144,6 +144,47 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
     assert_ne!(create(&bob).await.epoch, first);
 }
 
+/// Pages back through the whole room, newest first.
+async fn page_back(session: &Session, limit: u32) -> Vec<String> {
+    let (mut texts, mut before) = (Vec::new(), None);
+    loop {
+        let page = session.call(Command::History { room: code(), before, limit: Some(limit) }).await;
+        let Ok(ServerFrame::History { messages, more, .. }) = page else { panic!("a history: {page:?}") };
+        before = messages.first().map(|message| message.frame().seq);
+        texts.extend(messages.iter().rev().map(|message| message.frame().text.clone()));
+        if !more {
+            return texts;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_messages_than_the_backlog_holds_are_paged_from_the_file() {
+    let dir = TempDir::new().expect("a folder");
+    let mut limits = Limits::default();
+    (limits.room.backlog_events_max, limits.room.marks_max) = (16, 64);
+    (limits.session.send_per_second, limits.session.command_per_second) = (0, 0);
+    let said: Vec<String> = (0..100).rev().map(|number| format!("number {number}")).collect();
+    for restart in [false, true] {
+        let log = log(&dir, Retention::default());
+        let engine = engine(&log, &dir, limits.clone());
+        let session = connect(&engine, None).await;
+        if restart {
+            join(&session, "Bob").await.expect("the room is there");
+        } else {
+            create(&session).await;
+            for (number, text) in said.iter().rev().enumerate() {
+                say(&session, text, &number.to_string()).await.expect("the disk works");
+            }
+        }
+        for limit in [7, 50, 200] {
+            assert_eq!(page_back(&session, limit).await, said, "{limit} at once");
+        }
+        drop(session);
+        stop(engine, log).await;
+    }
+}
+
 /// Talks past the second snapshot, so that retention has something to take, and restarts.
 async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
     const SAID: u64 = 2_300;

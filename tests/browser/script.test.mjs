@@ -139,6 +139,30 @@ withBrowser('script', chat => {
     assert.equal((await again.next('send')).text, 'here');
   });
 
+  test('a room that cannot be reached is asked for until it can, and goes on where it was', async () => {
+    const { bob, line } = await inLab();
+    line.close(4006, 'fault');
+    const { line: again } = await returned();
+    again.send(welcome([{ room: 'LAB', epoch: EPOCH, seq: 10, status: 'unavailable' }]));
+    const refused = await again.next('join');
+    assert.equal(refused.after, `${EPOCH}:10`);
+    again.send({ type: 'error', id: refused.id, room: 'LAB', code: 'unavailable', message: 'no', retry_after_ms: 50 });
+    const { id, after } = await again.next('join');
+    assert.equal(after, `${EPOCH}:10`);
+    again.send(joined({ id }), message(11, 'eleven'));
+    await hear(bob, 'eleven');
+    assert.deepEqual(await messages(bob), ['nine', 'eleven']);
+  });
+
+  test('a gap in which the own membership ended says so, and offers the way back', async () => {
+    const { bob, line } = await inLab();
+    line.send({ type: 'gap', room: 'LAB', epoch: EPOCH, from: 11, to: 90, ended: true });
+    await bob.getByRole('heading', { name: 'You are not in this room any more' }).waitFor();
+    assert.equal(await bob.locator('.gap').count(), 1);
+    await bob.getByRole('button', { name: 'Rejoin' }).click();
+    assert.equal((await line.next('join')).room, 'LAB');
+  });
+
   test('a nick that was taken meanwhile is asked for anew', async () => {
     const { bob, line } = await inLab();
     line.close(1001, '');

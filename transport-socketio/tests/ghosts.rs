@@ -72,6 +72,30 @@ async fn a_connection_that_takes_nothing_is_replaced_at_once_and_then_ends() {
     assert_eq!(newer.ask("leave", json!({"room": "LUNCH"})).await["type"], "ack");
 }
 
+#[tokio::test]
+async fn whoever_pauses_among_many_small_frames_is_not_given_up_for_a_ping() {
+    // Where the queue of packets is full when a ping is due, socketioxide gives the connection up.
+    let config = SocketIoConfig { ping_interval: Duration::from_millis(300), ..SocketIoConfig::default() };
+    let server = Server::start(Engine::builder().limits(limits()).build(), config);
+    let (mut bob, _) = enter(&server, "create", "Bob").await;
+    let (mut eve, _) = enter(&server, "join", "Eve").await;
+    for number in 0..1_000 {
+        // The first fill the buffers of the connection, the others wait in the queue.
+        let text = if number < 60 { format!("{number:0>2000}") } else { number.to_string() };
+        assert_eq!(bob.ask("send", json!({"room": "LUNCH", "text": text})).await["type"], "ack");
+    }
+    // Several pings are due meanwhile.
+    let pause = tokio::time::sleep(Duration::from_secs(1));
+    tokio::join!(pause, async {
+        bob.ask("leave", json!({"room": "LUNCH"})).await;
+    });
+    for number in 0..1_000 {
+        assert_eq!(eve.texts(1).await[0].parse(), Ok(number));
+    }
+    assert_eq!(eve.ask("leave", json!({"room": "LUNCH"})).await["type"], "ack");
+    assert_eq!(server.engine.stats().gaps, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_emitted_the_moment_one_is_connected_is_never_missed() {
     let server = Arc::new(Server::plain());

@@ -56,7 +56,9 @@ pub(crate) fn with_messages(
     let missing = slice.seqs.len() - frames.len() + slice.wanted;
     match &shared.log {
         Some(log) if missing > 0 => {
-            let before = slice.seqs.get(slice.seqs.len() - frames.len()).copied().unwrap_or(slice.before);
+            // Where the backlog has none of them, all are missing, also the newest.
+            let first = slice.seqs.get(slice.seqs.len() - frames.len()).copied();
+            let before = first.or(slice.seqs.last().map(|last| last.next())).unwrap_or(slice.before);
             let log = Arc::clone(log);
             tokio::spawn(async move {
                 let messages = from_log(&*log, &life, before, missing, frames).await;

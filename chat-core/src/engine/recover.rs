@@ -168,15 +168,20 @@ async fn take_back(
     redacted: &[Seq],
     recent: &mut VecDeque<Recorded>,
 ) -> Result<(), ReadError> {
+    let oldest = recent.front().and_then(|record| record.seq);
+    // Whether those before the backlog have their text still is not looked at: to take it twice is no harm.
+    let mut owed: Vec<Seq> = redacted.iter().copied().filter(|seq| oldest.is_none_or(|oldest| *seq < oldest)).collect();
     for record in recent.iter_mut().filter(|record| record.seq.is_some_and(|seq| redacted.contains(&seq))) {
         if let Event::Sent { text, .. } = &mut record.event
             && !text.as_str().is_empty()
         {
             *text = Body::scrubbed();
-            let seq = record.seq.expect("filtered");
-            let scrubbed = log.scrub(&cell.code, epoch, seq).await;
-            scrubbed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+            owed.extend(record.seq);
         }
+    }
+    for seq in owed {
+        let scrubbed = log.scrub(&cell.code, epoch, seq).await;
+        scrubbed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! How long a connection may be of no use, over pipes in memory: there the clock stands still while bytes are on their way.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -222,4 +221,70 @@ async fn a_stream_whose_peer_takes_little_is_kept() {
     }
     assert_eq!(came, 40 * CHUNK.len());
     assert!(start.elapsed() > 300 * SECOND, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_after_an_upgrade_is_cut_off_too() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let tell = Arc::new(Mutex::new(Some(tell)));
+    let upgrade = move |mut request: axum::extract::Request| async move {
+        let upgrading = hyper::upgrade::on(&mut request);
+        let tell = tell.lock().expect("no panic").take().expect("asked for once");
+        tokio::spawn(async move {
+            let mut stream = TokioIo::new(upgrading.await.expect("upgraded"));
+            let start = Instant::now();
+            let error = loop {
+                if let Err(error) = stream.write_all(&CHUNK).await {
+                    break error.kind();
+                }
+            };
+            tell.send((error, start.elapsed())).expect("waited for");
+        });
+        (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "echo")])
+    };
+    let (mut pipe, _ending) = connect(&Router::new().route("/", get(upgrade))).await;
+    let request = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    pipe.write_all(request).await.expect("sent");
+    assert_eq!(told.await, Ok((std::io::ErrorKind::TimedOut, 40 * SECOND)));
+}
+
+/// A router that takes in bodies.
+fn taking() -> Router {
+    Router::new().route("/", axum::routing::post(|body: Bytes| async move { format!("{} bytes", body.len()) }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_not_waited_for() {
+    for body in ["Content-Length: 40\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"] {
+        let (slow, _ending) = connect(&taking()).await;
+        let (mut hear, mut say) = tokio::io::split(slow);
+        say.write_all(format!("POST / HTTP/1.1\r\nHost: test\r\n{body}").as_bytes()).await.expect("sent");
+        let start = Instant::now();
+        let talk = async {
+            while say.write_all(b"1\r\nx\r\n").await.is_ok() && start.elapsed() < 60 * SECOND {
+                sleep(7 * SECOND).await;
+            }
+        };
+        let end = async {
+            let mut answer = Vec::new();
+            let _ = hear.read_to_end(&mut answer).await;
+            (String::from_utf8(answer).expect("text"), start.elapsed())
+        };
+        let ((answer, waited), ()) = tokio::join!(end, talk);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(waited >= 30 * SECOND && waited < 60 * SECOND, "{waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_the_second_version_that_never_ends_is_not_waited_for_either() {
+    let (pipe, _ending) = connect(&taking()).await;
+    let (client, _connection) = client(pipe).await;
+    let mut ready = client.clone().ready().await.expect("a connection");
+    let request = Request::post("http://test/").body(()).expect("a request");
+    let (answer, mut body) = ready.send_request(request, false).expect("a stream");
+    body.send_data(Bytes::from_static(b"x"), false).expect("sent");
+    let start = Instant::now();
+    assert_eq!(answer.await.expect("an answer").status(), StatusCode::BAD_REQUEST);
+    assert_eq!(start.elapsed(), 30 * SECOND);
 }

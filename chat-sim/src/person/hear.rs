@@ -138,6 +138,8 @@ impl Person {
                 if let Some(view) = self.views.get_mut(&room) {
                     view.left();
                 }
+                // Beside a stream that is read late, it may speak of a stay whose joined is still to come.
+                self.may_have_left.insert(room);
                 Ok(())
             }
             Some(_) => Ok(()),

@@ -133,6 +133,10 @@ const OTHERS = {
   gap(room, frame) {
     if (frame.epoch !== room.epoch || frame.to <= room.seq) return room;
     const from = Math.max(frame.from, room.seq + 1);
+    if (frame.ended) {
+      const past = { ...room, seq: frame.to, entries: [...room.entries, gapEntry(from, frame.to)] };
+      return { ...past, ...ended(past, { why: 'left', detail: 'You are not in this room any more' }) };
+    }
     const own = frame.members.find(member => member.member === room.you.member);
     const next = {
       ...room,

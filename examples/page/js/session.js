@@ -122,8 +122,9 @@ export function createSession({ route, onChange }) {
     if (status === 'closed') return endRoom(code, 'closed', 'It was closed while you were away.');
     // Who was put out does not come back unasked.
     if (status === 'left' && PUT_OUT.has(reason)) return endRoom(code, reason, putOutWords(reason));
-    // `left` is the only status from which the log can go on; any other joins like somebody new.
-    rejoin(code, status === 'left' && !room.fresh ? `${room.epoch}:${room.seq}` : undefined);
+    // From these the log may go on; after any other one joins like somebody new.
+    const mayGoOn = status === 'left' || status === 'unavailable';
+    rejoin(code, mayGoOn && !room.fresh ? `${room.epoch}:${room.seq}` : undefined);
   }
 
   function onJoined(frame, context) {

@@ -30,11 +30,11 @@ impl Client {
         Some(Self(socket))
     }
 
-    async fn say(&mut self, frame: Value) -> Result<(), Gone> {
+    pub(crate) async fn say(&mut self, frame: Value) -> Result<(), Gone> {
         self.0.send(Message::text(frame.to_string())).await.map_err(|_| Gone)
     }
 
-    async fn hear(&mut self) -> Result<Value, Gone> {
+    pub(crate) async fn hear(&mut self) -> Result<Value, Gone> {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("the server answers");
             match message {

@@ -37,6 +37,11 @@ impl Server {
         Some(address.to_owned())
     }
 
+    #[cfg(unix)]
+    pub(crate) fn id(&self) -> i32 {
+        rustix::process::Pid::from_child(&self.child).as_raw_pid()
+    }
+
     /// With SIGKILL: it has no moment to put anything in order.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it is ours");

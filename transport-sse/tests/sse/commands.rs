@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
-use chat_core::{Engine, Limits, RejectCode, SessionLimits};
+use chat_core::{Engine, EngineLimits, Limits, RejectCode, SessionLimits};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use serde_json::{Value, json};
@@ -89,17 +89,42 @@ async fn a_refusal_says_by_its_status_what_to_do() {
     }
 }
 
+/// The codes that the protocol page has for each status.
+fn page() -> Vec<(u16, Vec<&'static str>)> {
+    let page = include_str!("../../../docs/protocol.md");
+    let table = page.split("| status | codes |").nth(1).expect("a table of statuses");
+    let rows = table.lines().skip(2).map_while(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let code = |name: &'static str| name.chars().all(|char| char.is_ascii_lowercase() || char == '_');
+    let codes = |cell: &'static str| cell.split('`').skip(1).step_by(2).filter(|name| code(name)).collect();
+    rows.map(|(status, cell)| (status[..3].parse().expect("a status"), codes(cell))).collect()
+}
+
 #[tokio::test]
-async fn every_code_has_a_status_of_its_kind() {
+async fn every_code_has_the_status_that_the_protocol_page_gives_it() {
     let house = House::ruled(Says { to_topics: true, ..Says::default() });
     let (_stream, welcome) = ann(&house).await;
+    let page = page();
+    let statuses: Vec<u16> = page.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [200, 400, 401, 403, 404, 409, 413, 429, 503]);
     for code in RejectCode::ALL {
         let topic = json!({"type": "topic", "id": 1, "room": "LUNCH", "topic": code.as_str()});
         let reply = house.post(&welcome, &topic).await;
-        assert_eq!(reply.frame["code"], code.as_str());
-        let may_pass = matches!(reply.status.as_u16(), 429 | 503);
+        let (status, _) = page.iter().find(|(_, codes)| codes.contains(&code.as_str())).expect("it is on the page");
+        assert_eq!(reply.code(), (*status, code.as_str()));
+        let may_pass = matches!(status, 429 | 503);
         assert_eq!(reply.headers.contains_key("retry-after"), may_pass, "{reply:?}");
     }
+}
+
+#[tokio::test]
+async fn a_full_server_says_when_to_try_again() {
+    let engine = EngineLimits { rooms_max: 1, ..EngineLimits::default() };
+    let house = House::with(Limits { engine, ..Limits::default() });
+    let (_stream, welcome) = ann(&house).await;
+    let reply = house.post(&welcome, &json!({"type": "create", "id": 1, "nick": "Ann", "room": "TEA"})).await;
+    assert_eq!((reply.code(), &reply.frame["id"]), ((503, "at_capacity"), &json!(1)));
+    let wait: u64 = reply.headers["retry-after"].to_str().expect("text").parse().expect("whole seconds");
+    assert!(wait >= 1);
 }
 
 #[tokio::test(start_paused = true)]

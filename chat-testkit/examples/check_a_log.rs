@@ -1,0 +1,253 @@
+//! A log of one's own, and how it is checked: one file per room, a JSON object per record, and the contract of every log over it.
+//!
+//! `cargo test -p chat-testkit --example check_a_log` runs the contract; `cargo run` of it keeps a room over a restart.
+//!
+//! A log to learn from, not to serve from: each append writes the whole room again, and nothing is flushed to the disk.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chat_core::{
+    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, Hello, Log, Nick, Offset, ReadError, Recorded,
+    RoomCode, Seq, Stretch, Tail,
+};
+
+/// A folder of rooms.
+struct FolderLog {
+    /// One at a time: reads and writes are short, and a reader must not see half of a file.
+    folder: Mutex<PathBuf>,
+}
+
+impl FolderLog {
+    fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        Ok(Self { folder: Mutex::new(folder.to_owned()) })
+    }
+
+    fn folder(&self) -> MutexGuard<'_, PathBuf> {
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Everything of a room; empty for a code that nobody holds.
+fn load(folder: &Path, room: &RoomCode) -> io::Result<Vec<Recorded>> {
+    match fs::read(file(folder, room, "jsonl")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(bytes) => {
+            let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+            lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
+        }
+    }
+}
+
+/// Puts these records in the place of all before: whole or not at all, because a rename is.
+fn store(folder: &Path, room: &RoomCode, records: &[Recorded]) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut bytes, record)?;
+        bytes.push(b'\n');
+    }
+    let fresh = file(folder, room, "fresh");
+    fs::write(&fresh, bytes)?;
+    fs::rename(fresh, file(folder, room, "jsonl"))
+}
+
+fn file(folder: &Path, room: &RoomCode, kind: &str) -> PathBuf {
+    // A room code is letters, digits and dashes: no path can hide in it.
+    folder.join(format!("{room}.{kind}"))
+}
+
+fn epoch_of(records: &[Recorded]) -> Option<Epoch> {
+    records.first().and_then(|first| match first.event {
+        Event::Created { epoch, .. } => Some(epoch),
+        _ => None,
+    })
+}
+
+fn tail_of(records: &[Recorded]) -> Tail {
+    let offset = records.last().map(|last| last.offset).unwrap_or_default();
+    Tail { epoch: epoch_of(records), offset, token: 0 }
+}
+
+fn unread(error: io::Error) -> ReadError {
+    ReadError::Unavailable(error.to_string())
+}
+
+fn unwritten(error: io::Error) -> AppendError {
+    AppendError::Unknown(error.to_string())
+}
+
+#[async_trait]
+impl Log for FolderLog {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+        let folder = self.folder();
+        let mut records = load(&folder, room).map_err(|error| AppendError::NotWritten(error.to_string()))?;
+        if tail_of(&records) != *after {
+            return Err(AppendError::Conflict);
+        }
+        records.extend_from_slice(batch);
+        store(&folder, room, &records).map_err(unwritten)?;
+        Ok(tail_of(&records))
+    }
+
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+        let records = load(&self.folder(), room).map_err(unread)?;
+        let tail = tail_of(&records);
+        let records = records.into_iter().filter(|record| record.offset > after).take(max).collect();
+        Ok(Stretch { records, tail })
+    }
+
+    async fn messages(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        before: Seq,
+        max: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let records = load(&self.folder(), room).map_err(unread)?;
+        if epoch_of(&records) != Some(epoch) {
+            return Ok(Vec::new());
+        }
+        let is_earlier = |record: &Recorded| record.seq.is_some_and(|seq| seq < before);
+        let is_message = |record: &Recorded| matches!(record.event, Event::Sent { .. });
+        let mut newest: Vec<Recorded> =
+            records.into_iter().rev().filter(|record| is_message(record) && is_earlier(record)).take(max).collect();
+        newest.reverse();
+        Ok(newest)
+    }
+
+    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
+        let mut rooms = Vec::new();
+        for entry in fs::read_dir(&*self.folder()).map_err(unread)? {
+            let name = entry.map_err(unread)?.file_name();
+            let code = name.to_str().and_then(|name| RoomCode::parse(name.strip_suffix(".jsonl")?).ok());
+            rooms.extend(code.filter(|code| after.is_none_or(|after| code > after)));
+        }
+        rooms.sort();
+        rooms.truncate(max);
+        Ok(rooms)
+    }
+
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
+        let folder = self.folder();
+        if epoch_of(&load(&folder, room).map_err(unread)?) != Some(epoch) {
+            return Ok(None);
+        }
+        match fs::read(file(&folder, room, "snapshot")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unread(error)),
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        }
+    }
+
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError> {
+        let folder = self.folder();
+        if epoch_of(&load(&folder, room).map_err(unwritten)?) != Some(epoch) {
+            return Ok(());
+        }
+        let bytes = serde_json::to_vec(&(through, snapshot)).map_err(|error| unwritten(error.into()))?;
+        let fresh = file(&folder, room, "fresh");
+        fs::write(&fresh, bytes).and_then(|()| fs::rename(fresh, file(&folder, room, "snapshot"))).map_err(unwritten)
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
+        let folder = self.folder();
+        let mut records = load(&folder, room).map_err(unwritten)?;
+        if epoch_of(&records) != Some(epoch) {
+            return Ok(());
+        }
+        if let Some(record) = records.iter_mut().find(|record| record.seq == Some(seq))
+            && let Event::Sent { text, .. } = &mut record.event
+        {
+            *text = Body::scrubbed();
+            store(&folder, room, &records).map_err(unwritten)?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
+        let folder = self.folder();
+        if epoch_of(&load(&folder, room).map_err(unwritten)?) != Some(epoch) {
+            return Ok(());
+        }
+        // The snapshot first: one that is left over would be taken for one of the next life.
+        for kind in ["snapshot", "jsonl"] {
+            match fs::remove_file(file(&folder, room, kind)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritten(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A room is created and talked in, the process ends, and another one goes on.
+async fn survive_a_restart(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let room = RoomCode::parse("LUNCH")?;
+    {
+        let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?)).build();
+        let ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
+        ann.call(Command::Create { nick: Nick::parse("Ann")?, room: Some(room.clone()) }).await?;
+        ann.call(Command::Send { room: room.clone(), text: Body::parse("Pizza?", 4_000)?, key: None }).await?;
+    }
+    let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?)).build();
+    let bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
+    bob.call(Command::Join { room, nick: Nick::parse("Bob")?, history: None, after: None }).await?;
+    loop {
+        if let chat_core::ServerFrame::Joined(joined) = bob.next().await {
+            assert_eq!(joined.history.len(), 1);
+            println!("after the restart: {}", joined.history[0].frame().text);
+            return Ok(());
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Folder::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(survive_a_restart(&folder.0))
+}
+
+/// A folder that is gone when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("check_a_log-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Nothing is lost with a folder that stays.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chat_testkit::contract::Home;
+
+    #[async_trait]
+    impl Home for Folder {
+        async fn open(&mut self) -> Arc<dyn Log> {
+            Arc::new(FolderLog::open(&self.0).expect("a folder can be made"))
+        }
+    }
+
+    chat_testkit::log_contract!(Folder::new);
+}
