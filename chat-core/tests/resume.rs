@@ -99,7 +99,13 @@ async fn who_was_kicked_while_away_has_left() {
     drop(bob);
     ann.session.call(Command::Kick { room: code("LUNCH"), member: MemberId(2) }).await.expect("Ann is the owner");
     let bob = back(&engine, &token, &[]).await;
-    assert_eq!(bob.told().await, ["welcome back lunch:left:2"]);
+    assert_eq!(bob.told().await, ["welcome back lunch:left:2:kicked"], "not to go back in by itself");
+    bob.session.call(join("LUNCH", "Bob")).await.expect("who was kicked may ask again");
+    bob.told().await;
+    drop(bob);
+    ann.session.call(Command::Ban { room: code("LUNCH"), member: MemberId(3) }).await.expect("Ann is the owner");
+    let bob = back(&engine, &token, &[]).await;
+    assert_eq!(bob.told().await, ["welcome back lunch:left:4:banned"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -379,7 +385,7 @@ async fn a_resume_is_of_all_rooms_and_each_has_its_own_status() {
     let ServerFrame::Welcome { rooms, resumed: true, .. } = &frames[0] else { panic!("{frames:?}") };
     let mut statuses: Vec<String> = rooms.iter().map(brief_status).collect();
     statuses.sort();
-    assert_eq!(statuses, ["aaa:live:3", "bbb:closed:2", "ccc:left:2"]);
+    assert_eq!(statuses, ["aaa:live:3", "bbb:closed:2", "ccc:left:2:kicked"]);
     assert_eq!(frames[1..].iter().map(brief).collect::<Vec<_>>(), ["joined 3 as 2"]);
 }
 

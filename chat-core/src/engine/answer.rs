@@ -187,6 +187,7 @@ fn activate(shared: &Arc<Shared>, entrance: Entrance, mut entering: Entering, me
                 epoch: Some(life.epoch),
                 seq: Some(subscription.from),
                 status: if came_late { Status::Gap } else { Status::Live },
+                reason: None,
             };
             // The connect that asked may have been given up.
             let _ = resuming.status.send(status);

@@ -14,8 +14,8 @@ use super::reply::ReplyTo;
 use super::room_task::RoomState;
 use super::session_cell::SessionCell;
 use crate::room::{Caller, Input};
-use crate::wire::{RoomStatus, Status};
-use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId};
+use crate::wire::{LeftReason, RoomStatus, Status};
+use crate::words::{Epoch, Generation, MemberId, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId};
 
 /// One thing for a room's task.
 pub(crate) enum Letter {
@@ -53,6 +53,10 @@ pub(crate) struct Resuming {
     pub(crate) after: Option<Position>,
     /// What the session itself knows of its last stay: the life, and the last event of it that was taken.
     pub(crate) known: Option<Position>,
+    /// Who it was in that stay.
+    pub(crate) member: Option<MemberId>,
+    /// Why it is not let in any more, where the room knows.
+    pub(crate) put_out: Option<LeftReason>,
     pub(crate) status: oneshot::Sender<RoomStatus>,
 }
 
@@ -111,6 +115,7 @@ impl Resuming {
             room: room.as_str().to_owned(),
             epoch: position.map(|position| position.epoch),
             seq: position.map(|position| position.seq),
+            reason: self.put_out.filter(|_| status == Status::Left),
             status,
         }
     }

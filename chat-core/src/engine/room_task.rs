@@ -13,13 +13,13 @@ use super::connection::Connection;
 use super::engine::Shared;
 use super::life::Life;
 use super::recover::{self, Appended, Backoff};
-use super::room_cell::{Letter, RoomCell};
+use super::room_cell::{Entrance, Letter, RoomCell};
 use super::subscription::{End, Subscription};
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input, Note, Room};
-use crate::wire::{self, MemberList};
-use crate::words::{Generation, MemberId, Mono, Now, Reject, Seq, SessionId};
+use crate::wire::{self, LeftReason, MemberList};
+use crate::words::{Generation, MemberId, Mono, Now, Reject, RejectCode, Seq, SessionId};
 
 /// A room as its task knows it.
 pub(crate) struct RoomState {
@@ -36,6 +36,8 @@ pub(crate) struct RoomState {
     pub(super) snapshot_made: Option<Mono>,
     pub(super) presence_told: Option<(Mono, usize, usize)>,
     pub(super) typing_told: Vec<MemberId>,
+    /// Who was kicked lately, so that those who were away can be told.
+    pub(super) kicked: VecDeque<MemberId>,
     /// Records since the last snapshot of the ledger was stored.
     pub(crate) unsaved: usize,
     /// Messages taken back whose text the log could not be made to forget yet.
@@ -169,6 +171,7 @@ impl RoomState {
             snapshot_made: None,
             presence_told: None,
             typing_told: Vec::new(),
+            kicked: VecDeque::new(),
             unsaved: 0,
             unscrubbed: Vec::new(),
             backoff: Backoff::default(),
@@ -214,7 +217,14 @@ impl RoomState {
         }
     }
 
-    pub(crate) fn take(&mut self, shared: &Arc<Shared>, cell: &RoomCell, now: Now, letter: Letter, round: &mut Round) {
+    pub(crate) fn take(
+        &mut self,
+        shared: &Arc<Shared>,
+        cell: &RoomCell,
+        now: Now,
+        mut letter: Letter,
+        round: &mut Round,
+    ) {
         let verdict = match &letter {
             Letter::Command { input, .. } | Letter::Host { input, .. } => {
                 match self.decide(shared, cell, now, input, round) {
@@ -256,6 +266,14 @@ impl RoomState {
                 return;
             }
         };
+        if let (Letter::Enter { entrance: Entrance::Resume(resuming), .. }, Verdict::Rejected(reject)) =
+            (&mut letter, &verdict)
+        {
+            resuming.put_out = match reject.code {
+                RejectCode::Banned => Some(LeftReason::Banned),
+                _ => resuming.member.filter(|member| self.kicked.contains(member)).map(|_| LeftReason::Kicked),
+            };
+        }
         round.verdicts.push((letter, verdict));
     }
 
@@ -295,6 +313,7 @@ impl RoomState {
                 // What members of an earlier life were told says nothing to those of this one.
                 (self.snapshot_made, self.presence_told) = (None, None);
                 self.typing_told.clear();
+                self.kicked.clear();
                 self.life =
                     Some(Arc::new(Life::new(cell.code.clone(), *epoch, Seq(0), &shared.limits.room, &shared.budget)));
             }
@@ -302,7 +321,13 @@ impl RoomState {
                 let member = record.by.expect("a leave has a member");
                 self.end_member(member, until, round);
             }
-            Event::Kicked { member, .. } => self.end_member(*member, until, round),
+            Event::Kicked { member, .. } => {
+                if self.kicked.len() >= shared.limits.room.bans_max {
+                    self.kicked.pop_front();
+                }
+                self.kicked.push_back(*member);
+                self.end_member(*member, until, round);
+            }
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.subscribers);
                 round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));

@@ -105,7 +105,7 @@ pub(crate) struct LeftOff {
     pub(crate) code: RoomCode,
     /// The life, and the last event of it that the transport has taken.
     pub(crate) position: Position,
-    member: MemberId,
+    pub(crate) member: MemberId,
     /// What it was told of this membership comes after this.
     began: Seq,
 }

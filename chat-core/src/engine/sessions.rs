@@ -242,7 +242,9 @@ impl Shared {
                 cell: Arc::clone(&session.cell),
                 connection: Arc::clone(&session.connection),
                 after,
-                known: stay.map(|stay| stay.position),
+                known: stay.as_ref().map(|stay| stay.position),
+                member: stay.map(|stay| stay.member),
+                put_out: None,
                 status,
             };
             let input = Input::Attach { by: by.clone(), after };
@@ -256,6 +258,7 @@ impl Shared {
                 epoch: None,
                 seq: None,
                 status: Status::Unavailable,
+                reason: None,
             }));
         }
         statuses

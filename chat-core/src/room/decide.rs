@@ -60,7 +60,7 @@ impl<'a> Rules<'a> {
     fn join(self, by: &Caller, nick: &Nick, history: Option<u32>, after: Option<Position>) -> Result<Decision, Reject> {
         let scope = by.scope();
         if self.ledger.is_banned(&scope) {
-            return Err(Reject::new(RejectCode::Banned, "you are banned from this room"));
+            return Err(banned());
         }
         if let Some(member) = self.ledger.member_with_scope(&scope) {
             if self.attendance.attached(by.session, by.generation) == Some(member.id) {
@@ -88,7 +88,10 @@ impl<'a> Rules<'a> {
     }
 
     fn attach(self, by: &Caller, after: Option<Position>) -> Result<Decision, Reject> {
-        let member = self.ledger.member_with_scope(&by.scope()).ok_or_else(not_member)?;
+        let scope = by.scope();
+        let Some(member) = self.ledger.member_with_scope(&scope) else {
+            return Err(if self.ledger.is_banned(&scope) { banned() } else { not_member() });
+        };
         self.come_back(by, member, None, after)
     }
 
@@ -309,6 +312,10 @@ impl<'a> Rules<'a> {
     fn history_count(self, limit: Option<u32>) -> usize {
         limit.map_or(self.limits.history_default, |limit| limit as usize).min(self.limits.history_max)
     }
+}
+
+fn banned() -> Reject {
+    Reject::new(RejectCode::Banned, "you are banned from this room")
 }
 
 fn not_member() -> Reject {

@@ -10,5 +10,6 @@ pub(crate) use encode::{
     members_page, presence, room_closed, tombstone, typing, welcome,
 };
 pub use server_frame::{
-    FrameKind, Joined, MemberEntry, MessageFrame, RoomStatus, ServerFrame, Status, TaggedMessage, WelcomeLimits,
+    FrameKind, Joined, LeftReason, MemberEntry, MessageFrame, RoomStatus, ServerFrame, Status, TaggedMessage,
+    WelcomeLimits,
 };

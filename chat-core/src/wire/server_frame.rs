@@ -296,6 +296,17 @@ pub struct RoomStatus {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seq: Option<Seq>,
     pub status: Status,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<LeftReason>,
+}
+
+/// Why a membership has ended, where that is no accident and still known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum LeftReason {
+    Kicked,
+    Banned,
 }
 
 /// See the table under `welcome` on the protocol page.

@@ -282,7 +282,8 @@ pub fn brief(frame: &ServerFrame) -> String {
 /// Where a session stands in a room, in few words.
 pub fn brief_status(status: &RoomStatus) -> String {
     let seq = status.seq.map_or(String::new(), |seq| format!(":{seq}"));
-    format!("{}:{:?}{seq}", status.room, status.status).to_lowercase()
+    let reason = status.reason.map_or(String::new(), |reason| format!(":{reason:?}"));
+    format!("{}:{:?}{seq}{reason}", status.room, status.status).to_lowercase()
 }
 
 /// A clock whose wall half is set by hand; the monotonic half is the runtime's virtual time.

@@ -81,7 +81,9 @@ pub(super) fn join(
 pub(super) fn attach(model: &Model, by: &Caller, after: Option<Position>) -> Result<Decision, Refusal> {
     let members = model.members();
     let person = members.iter().find(|person| person.scope == by.scope());
-    come_back(model, by, person.ok_or(refusal(RejectCode::NotMember, None))?, None, after)
+    let is_banned = facts::bans(&model.facts(), model.limits.bans_max).contains(&by.scope());
+    let code = if is_banned { RejectCode::Banned } else { RejectCode::NotMember };
+    come_back(model, by, person.ok_or(refusal(code, None))?, None, after)
 }
 
 /// One more session of a member, or the same one again.

@@ -29,6 +29,7 @@ pub async fn who_was_kicked_while_away_has_left<D: Door>() {
     ann.done(json!({"type": "kick", "room": "LUNCH", "member": 2})).await;
     let mut bob = house.back(&trail).await;
     assert_eq!(bob.standings(), ["LUNCH left 2"]);
+    assert_eq!(bob.welcome["rooms"][0]["reason"], "kicked");
     assert_eq!(bob.code(json!({"type": "send", "room": "LUNCH", "text": "hey"})).await, "not_member");
 }
 
