@@ -198,7 +198,6 @@ async fn a_stream_without_any_window_is_reset_too() {
     let (client, connection) = Builder::new().initial_window_size(0).handshake::<_, Bytes>(pipe).await.expect("shaken");
     let _connection = tokio::spawn(connection);
     let _stream = ask(&client, "/told").await;
-    let start = Instant::now();
     say.send(CHUNK).expect("heard");
     assert_eq!(until_dropped(&say).await, 40 * SECOND);
 }
