@@ -133,7 +133,10 @@ impl RedbLog {
         });
         match reading.await {
             Ok(Some(Ok(found))) => Ok(found),
-            Ok(Some(Err(Fault::Damaged(what)))) => Err(ReadError::Damaged(what)),
+            Ok(Some(Err(Fault::Damaged(what)))) => {
+                tracing::error!(what, "the log is damaged");
+                Err(ReadError::Damaged(what))
+            }
             Ok(Some(Err(Fault::Storage(error)))) => {
                 self.doubt();
                 match error {
