@@ -67,7 +67,7 @@ pub enum DataError {
 fn advice(error: &OpenError) -> &'static str {
     match error {
         OpenError::InUse { .. } => "; is another server running on it?",
-        OpenError::Newer { .. } => "; nothing in it was changed. Start the version that wrote it",
+        OpenError::Newer { .. } => "; start the version that wrote it",
         OpenError::Foreign { .. } => "; choose another folder with --data",
         OpenError::Damaged { .. } => {
             "; nothing is guessed at. Restore it from a backup, or choose another folder with --data"

@@ -19,8 +19,8 @@ pub(crate) struct Tables<'t> {
     meta: Table<'t, &'static str, u64>,
     /// Bytes that this transaction removes.
     pub(crate) removed: u64,
-    /// Texts that it takes away.
-    scrubbed: u64,
+    /// Records that it takes away, or the text of.
+    pub(crate) scrubbed: u64,
 }
 
 impl<'t> Tables<'t> {

@@ -21,7 +21,7 @@ pub(crate) const GRAVES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("
 
 /// In [`META`]: [`FORMAT`].
 pub(crate) const META_FORMAT: &str = "format";
-/// In [`META`]: texts scrubbed since the last compaction, which may still lie in free pages.
+/// In [`META`]: texts taken away since free pages were last overwritten, which may still lie in them.
 pub(crate) const META_SCRUBBED: &str = "scrubbed";
 /// In [`META`]: bytes removed since the last compaction.
 pub(crate) const META_REMOVED: &str = "removed";
@@ -115,6 +115,11 @@ fn unseal<'a>(key: &[u8], row: &'a [u8], name: impl Fn() -> String) -> Result<(u
             Err(Fault::Damaged(format!("{name} is of format version {version}; this program reads up to {ROW}")))
         }
     }
+}
+
+/// Whether it is a row of ours under this key, as it was written.
+pub(crate) fn is_row(key: &[u8], row: &[u8]) -> bool {
+    unseal(key, row, String::new).is_ok()
 }
 
 /// Takes eight bytes off the front.

@@ -32,6 +32,7 @@ mod options;
 mod read;
 mod request;
 mod secret;
+mod slack;
 mod store;
 mod trim;
 mod writer;

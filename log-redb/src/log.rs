@@ -41,8 +41,8 @@ pub struct RedbLog {
 impl RedbLog {
     /// Opens `rooms.redb` in a folder; makes both where they are missing.
     ///
-    /// Blocks: a clean file is open at once, one that was not closed properly is verified first, and in one with scrubbed texts
-    /// the free pages are overwritten.
+    /// Blocks: a clean file is open at once, one that was not closed properly is verified first, and in one that texts were
+    /// taken away from the free pages are overwritten.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -133,7 +133,10 @@ impl RedbLog {
         });
         match reading.await {
             Ok(Some(Ok(found))) => Ok(found),
-            Ok(Some(Err(Fault::Damaged(what)))) => Err(ReadError::Damaged(what)),
+            Ok(Some(Err(Fault::Damaged(what)))) => {
+                tracing::error!(what, "the log is damaged");
+                Err(ReadError::Damaged(what))
+            }
             Ok(Some(Err(Fault::Storage(error)))) => {
                 self.doubt();
                 match error {

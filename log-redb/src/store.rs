@@ -13,6 +13,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, S
 use crate::apply::Tables;
 use crate::format::{FORMAT, Fault, META, META_FORMAT};
 use crate::options::{Options, Verify};
+use crate::slack::Cleared;
 
 /// The file's name in its folder.
 pub const FILE_NAME: &str = "rooms.redb";
@@ -263,7 +264,7 @@ fn open(place: &impl Place, options: &Options, empty: Empty) -> Result<Database,
     if is_new && empty == Empty::IsRefused {
         return Err(OpenError::Damaged { name: name(), what: "it has become empty".into() });
     }
-    let storage = place.storage().map_err(io)?;
+    let storage = Cleared(place.storage().map_err(io)?);
     // redb may panic over a file that was changed behind its back.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let database = Builder::new()

@@ -58,6 +58,7 @@ pub(crate) fn trim(
         };
         tables.records.remove(key.as_slice())?;
         tables.removed += bytes;
+        tables.scrubbed += u64::from(is_message);
         row.first += 1;
         row.bytes = row.bytes.saturating_sub(bytes);
         row.messages = row.messages.saturating_sub(u64::from(is_message));
@@ -82,6 +83,7 @@ pub(crate) fn purge_life(tables: &mut Tables<'_>, life: &[u8], most: usize) -> R
     for entry in tables.records.range(life..=end.as_slice())?.take(most) {
         let (key, row) = entry?;
         tables.removed += row.value().len() as u64;
+        tables.scrubbed += 1;
         keys.push(key.value().to_vec());
     }
     for key in &keys {

@@ -79,16 +79,11 @@ impl Writer {
         }
     }
 
-    /// Looks at what the file owes, and takes scrubbed texts out of it. On a disk that cannot be written now the log is open
+    /// Takes deleted rooms and scrubbed texts out of the file. On a disk that cannot be written now the log is open
     /// nevertheless, and tries again: what is there can be read.
     pub(crate) fn begin(&mut self) {
-        let looked = self.write(redb::Durability::Immediate, |tables| trim::purge(tables, trim::SLICE));
-        let begun = looked.map_err(|failure| failure.error).and_then(|is_purging| {
-            self.is_purging = is_purging;
-            self.compact_if_owed()
-        });
-        if let Err(error) = begun {
-            tracing::warn!(error, "scrubbed texts may still be in the log's file");
+        if let Err(error) = self.purge_all().and_then(|()| self.compact_if_owed()) {
+            tracing::warn!(error, "texts that were taken away may still be in the log's file");
         }
     }
 
@@ -261,7 +256,7 @@ impl Writer {
             None => self.sync(),
         };
         let compacted = match (&synced, compacts) {
-            (Ok(()), Some(())) => self.compact_if_owed(),
+            (Ok(()), Some(())) => self.purge_all().and_then(|()| self.compact_if_owed()),
             _ => Ok(()),
         };
         let closed = self.store.end();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use chat_core::{Epoch, Log, Seq};
-use log_redb::{FILE_NAME, Options, RedbLog};
+use log_redb::{FILE_NAME, Options, RedbLog, Retention};
 use support::{code, open_life, read_all};
 
 /// How often the text stands in the file.
@@ -31,10 +31,11 @@ async fn whisper(log: &RedbLog, rooms: usize) {
         }
     }
     for number in 0..rooms {
-        for turn in 0..6 {
-            let seq = Seq(3 + turn * 3);
-            log.scrub(&code(&format!("ROOM-{number}")), Epoch(1), seq).await.expect("it can be scrubbed");
-        }
+        let room = code(&format!("ROOM-{number}"));
+        let scrub = |turn: u64| log.scrub(&room, Epoch(1), Seq(3 + turn * 3));
+        // Together, so that one commit changes one page several times.
+        let scrubbed = tokio::join!(scrub(0), scrub(1), scrub(2), scrub(3), scrub(4), scrub(5));
+        assert_eq!(scrubbed, (Ok(()), Ok(()), Ok(()), Ok(()), Ok(()), Ok(())));
     }
 }
 
@@ -76,4 +77,46 @@ async fn closing_and_opening_compact_what_is_owed() {
     assert!(log.append(&room, &tail, &[scribe.sent("x")]).await.is_err());
     drop(log);
     RedbLog::open(dir.path(), Options::default()).expect("a closed log can be opened");
+}
+
+/// A room's end, and what retention no longer keeps, take texts away as scrubbing does.
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_rooms_and_trimmed_messages_leave_the_file_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let retention = Retention { messages_max: Some(10), ..Retention::default() };
+    let options = Options { retention, ..Options::default() };
+    for ends in ["closed", "opened"] {
+        let log = RedbLog::open(dir.path(), options).expect("it opens");
+        let (deleted, trimmed, kept) = (code("DELETED"), code("TRIMMED"), code("KEPT"));
+        for room in [&deleted, &trimmed, &kept] {
+            let (mut scribe, tail) = open_life(&log, room, 1).await;
+            let batch: Vec<_> = (0..3_000).map(|_| scribe.sent(&format!("HUNTER2 in {room}"))).collect();
+            let tail = log.append(room, &tail, &batch).await.expect("the tail is the end");
+            let tail = log.append(room, &tail, &scribe.talk(10)).await.expect("the tail is the end");
+            if *room == trimmed {
+                log.save_snapshot(room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
+            }
+        }
+        // More is to go than one snapshot lets go at once.
+        for _ in 0..2 {
+            let stretch = log.read(&trimmed, chat_core::Offset(0), 0).await.expect("readable");
+            log.save_snapshot(&trimmed, Epoch(1), stretch.tail.offset, b"all").await.expect("it can be saved");
+        }
+        assert_eq!(read_all(&log, &trimmed).await.len(), 10);
+        log.delete(&deleted, Epoch(1)).await.expect("it can be deleted");
+        match ends {
+            "closed" => log.close().await.expect("it can be closed"),
+            _ => {
+                drop(log);
+                drop(RedbLog::open(dir.path(), options).expect("it opens"));
+            }
+        }
+        assert_eq!(occurrences(dir.path(), "HUNTER2 in DELETED"), 0, "{ends}");
+        assert_eq!(occurrences(dir.path(), "HUNTER2 in TRIMMED"), 0, "{ends}");
+        assert!(occurrences(dir.path(), "HUNTER2 in KEPT") >= 3_000);
+        let log = RedbLog::open(dir.path(), options).expect("it opens");
+        for room in [trimmed, kept] {
+            log.delete(&room, Epoch(1)).await.expect("it can be deleted");
+        }
+    }
 }

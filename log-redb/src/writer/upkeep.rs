@@ -83,6 +83,18 @@ impl Writer {
         }
     }
 
+    /// Takes all records of deleted lives out of the tables.
+    pub(super) fn purge_all(&mut self) -> Result<(), String> {
+        loop {
+            let more = self.write(redb::Durability::Immediate, |tables| trim::purge(tables, trim::SLICE));
+            self.is_purging = more.map_err(|failure| failure.error)?;
+            self.synced_if_whole();
+            if !self.is_purging {
+                return Ok(());
+            }
+        }
+    }
+
     pub(super) fn reopen(&mut self) {
         let opened = self.store.open_again().map_err(|error| match error {
             OpenError::Io { source, .. } => source.to_string(),
