@@ -70,6 +70,7 @@ pub(crate) struct Person {
     /// The last cursor of the stream one is on.
     cursor: Option<String>,
     next: Instant,
+    said_last_word: bool,
 }
 
 enum Asked {
@@ -120,6 +121,7 @@ impl Person {
             named: BTreeMap::new(),
             cursor: None,
             next: Instant::now(),
+            said_last_word: false,
         }
     }
 
