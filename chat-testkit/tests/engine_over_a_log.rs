@@ -152,6 +152,29 @@ async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Session {
     ann
 }
 
+/// Found by the simulator: the letter that says that a connection is lost was read while the room waited for its log, and
+/// forgotten when the append went well after all. Nobody was in the room any more, and it stayed for ever.
+#[tokio::test(start_paused = true)]
+async fn who_goes_while_a_batch_waits_for_the_log_is_no_ghost() {
+    let log = log();
+    for outcome in [Outcome::AnswerLost, Outcome::NotDone] {
+        let engine = engine(&log);
+        let ann = connect(&engine, None).await;
+        create(&ann).await;
+        log.push(Operation::Append, outcome);
+        log.plan(|call| (call.operation == Operation::Read).then(|| Fault::from(Outcome::Fails)));
+        tokio::select! {
+            answer = say(&ann, "one", "k1") => panic!("nothing is known yet: {answer:?}"),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        drop(ann);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        log.heal();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(engine.stats().rooms, 0, "{outcome:?}: a room goes with its last member");
+    }
+}
+
 async fn next_left(session: &Session) -> (String, String) {
     loop {
         if let ServerFrame::MemberLeft { nick, reason, .. } = session.next().await {
