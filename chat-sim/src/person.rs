@@ -73,6 +73,8 @@ pub(crate) struct Person {
     cursor: Option<String>,
     next: Instant,
     said_last_word: bool,
+    /// How often somebody new began here.
+    lives: u32,
 }
 
 enum Asked {
@@ -125,6 +127,7 @@ impl Person {
             cursor: None,
             next: Instant::now(),
             said_last_word: false,
+            lives: 0,
         }
     }
 

@@ -49,10 +49,11 @@ impl Person {
             (_, 74..77) => self.moderate(room),
             (_, 77..82) if wrong.cuts => self.cut(),
             (_, 82..85) if wrong.cuts => self.take_over(),
-            (_, 85..91) if wrong.stalls => {
+            (_, 85..90) if wrong.stalls => {
                 self.stall();
                 wait *= 4;
             }
+            (_, 90..91) if wrong.cuts => self.forget_all(),
             // A pause, at times so long that the grace runs out.
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
             _ => wait *= 2,
@@ -203,6 +204,21 @@ impl Person {
             }
             _ => self.note("hangs up"),
         }
+    }
+
+    /// Is gone for good, and another one begins here: new keys, another name, nothing known of any room.
+    fn forget_all(&mut self) {
+        self.cut();
+        self.lives += 1;
+        let name = self.name.split('.').next().unwrap_or_default();
+        self.name = format!("{name}.{}", self.lives);
+        self.token = None;
+        self.cursor = None;
+        self.views.clear();
+        self.said.clear();
+        self.joins.clear();
+        self.may_have_left.clear();
+        self.note("begins anew");
     }
 
     /// Connects while the older connection is still there.
