@@ -295,7 +295,7 @@ async fn roll_back(
     shared: &Arc<Shared>,
     cell: &Arc<RoomCell>,
     state: &mut RoomState,
-    round: Round,
+    mut round: Round,
     gone: &mut Vec<(SessionId, Generation)>,
 ) -> VecDeque<Letter> {
     let log = shared.log.clone().expect("only rooms with a log roll back");
@@ -347,6 +347,7 @@ async fn roll_back(
             install(shared, cell, state, loaded);
         }
     }
+    forget_gone(shared, state, &mut round.gone);
     forget_gone(shared, state, gone);
     // Nobody could come back while the log could not be reached: graces begin again.
     state.room.note(now, Note::Recovered);
