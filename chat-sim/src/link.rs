@@ -67,6 +67,8 @@ pub(crate) enum Heard {
 pub(crate) struct Hello {
     pub(crate) token: Option<String>,
     pub(crate) positions: Vec<(String, String)>,
+    /// Who one says one is.
+    pub(crate) pass: Option<String>,
     /// Instead of both: the cursor of a stream.
     pub(crate) cursor: Option<String>,
 }

@@ -48,6 +48,8 @@ pub(crate) struct Scene {
 
 pub(crate) struct Person {
     name: String,
+    /// Shown at the door, in worlds where people have two devices.
+    pass: Option<String>,
     scene: Scene,
     rng: StdRng,
     token: Option<String>,
@@ -70,6 +72,9 @@ pub(crate) struct Person {
     /// The last cursor of the stream one is on.
     cursor: Option<String>,
     next: Instant,
+    said_last_word: bool,
+    /// How often somebody new began here.
+    lives: u32,
 }
 
 enum Asked {
@@ -104,6 +109,7 @@ impl Person {
     pub(crate) fn new(number: usize, scene: Scene, seed: u64) -> Self {
         Self {
             name: format!("P{number}"),
+            pass: scene.plan.pairs.then(|| format!("person-{}", number / 2)),
             scene,
             rng: StdRng::seed_from_u64(seed),
             token: None,
@@ -120,6 +126,8 @@ impl Person {
             named: BTreeMap::new(),
             cursor: None,
             next: Instant::now(),
+            said_last_word: false,
+            lives: 0,
         }
     }
 
@@ -160,15 +168,18 @@ impl Person {
     fn connect(&mut self) {
         let ways = &self.scene.plan.ways;
         let way = ways[self.rng.random_range(0..ways.len())];
-        let mut hello = Hello { token: self.token.clone(), ..Hello::default() };
+        let mut hello = Hello { token: self.token.clone(), pass: self.pass.clone(), ..Hello::default() };
         self.lose();
         self.named.clear();
-        let cursor = self.cursor.take().filter(|_| way == Way::Sse && self.rng.random_bool(0.7));
+        // A person whose membership ended while this device was away, and who came in again on the other, is now another member. A
+        // device that names a position of the earlier membership is not told so: until it is, it asks to be shown afresh.
+        let names = !self.scene.plan.pairs;
+        let cursor = self.cursor.take().filter(|_| names && way == Way::Sse && self.rng.random_bool(0.7));
         if let Some(cursor) = cursor {
             self.named = positions_of(&cursor);
             hello.cursor = Some(cursor);
         } else {
-            let how = self.rng.random_range(0..4);
+            let how = if names { self.rng.random_range(0..4) } else { 0 };
             for (room, view) in self.views.iter().filter(|(_, view)| view.has_position()) {
                 let mut position = view.position();
                 match how {

@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     /// Whether joins and leaves are told in every room.
     pub(crate) tells: bool,
+    /// Two people each are one and the same, on two devices.
+    pub(crate) pairs: bool,
     /// How long things go wrong.
     pub(crate) storm: Duration,
     /// How long a person does nothing, at most.
@@ -70,12 +72,31 @@ impl Plan {
             None => drawn,
         };
         let is_rough = rng.random_bool(0.7);
+        if rng.random_bool(0.2) {
+            limits.session.commands_in_flight_max = rng.random_range(1..5);
+        }
+        if rng.random_bool(0.15) {
+            limits.engine.sessions_detached_max = rng.random_range(0..3);
+        }
+        if rng.random_bool(0.1) {
+            limits.engine.rooms_max = rng.random_range(1..3);
+        }
+        if rng.random_bool(0.1) {
+            limits.room.members_max = rng.random_range(1..4);
+        }
+        // Where leaves are only counted, one device is not told that the other has left.
+        let pairs = tells && rng.random_bool(0.3);
+        if pairs {
+            // Both say things under keys of one person.
+            limits.room.keys_per_scope_max = 4_096;
+        }
         Self {
             people: rng.random_range(2..6),
             ways,
             has_log: rng.random_bool(0.8),
             limits,
             tells,
+            pairs,
             storm: Duration::from_secs(rng.random_range(20..90)),
             pause: Duration::from_millis(rng.random_range(50..1_500)),
             latency: Duration::from_millis(rng.random_range(0..80)),

@@ -3,8 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
-use chat_core::{Engine, Fact, Log, Moderation, Observer, RoomCode, Seq, Stats};
+use chat_core::{
+    Admission, ConnectRequest, Engine, Fact, Identity, Log, Moderation, Observer, Policy, Reject, RoomCode, Seq, Stats,
+};
 use chat_testkit::logs::FaultyLog;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -36,6 +39,16 @@ pub(crate) struct Server {
     down: watch::Sender<bool>,
 }
 
+/// Takes everybody for who they say they are.
+struct Doorman;
+
+#[async_trait]
+impl Policy for Doorman {
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) })
+    }
+}
+
 /// What a server publishes while it is up.
 struct WhileUp {
     witness: Witness,
@@ -61,6 +74,9 @@ impl Server {
             .secret(ground.secret)
             .seed(seed)
             .observer(Arc::new(WhileUp { witness, down: is_down.clone() }));
+        if ground.plan.pairs {
+            builder = builder.policy(Arc::new(Doorman));
+        }
         if has_log {
             builder = builder.log(Arc::new(Fence::new(Arc::clone(&ground.log), is_down)));
         }

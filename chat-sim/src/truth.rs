@@ -100,20 +100,7 @@ impl Truth {
 
     /// The members as of a number, where joins and leaves have numbers.
     pub(crate) fn members(&self, room: &str, epoch: Epoch, seq: Seq) -> BTreeSet<MemberId> {
-        let lives = self.lives();
-        let mut members = BTreeSet::new();
-        for record in lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.records) {
-            if record.seq.is_some_and(|at| at > seq) {
-                break;
-            }
-            match &record.event {
-                Event::Joined { .. } => drop(members.insert(record.by.expect("a join has a member"))),
-                Event::Left { .. } => drop(members.remove(&record.by.expect("a leave has a member"))),
-                Event::Kicked { member, .. } => drop(members.remove(member)),
-                _ => {}
-            }
-        }
-        members
+        self.lives().get(&(room.to_owned(), epoch)).map(|life| life.members(seq)).unwrap_or_default()
     }
 
     /// Whether the room has said this, in any of its lives.
@@ -134,7 +121,8 @@ impl Truth {
     /// What holds of every life once everybody has gone.
     pub(crate) fn check_at_the_end(&self, limits: &RoomLimits) -> Result<(), Broken> {
         for ((room, epoch), life) in &*self.lives() {
-            hold!(life.lost || life.is_closed(), Promise::Life, "{room} {epoch} has no members and goes on");
+            let (is_over, members) = (life.lost || life.is_closed(), life.members(Seq(u64::MAX)));
+            hold!(is_over, Promise::Life, "nobody is there, and {room} {epoch} goes on with {members:?}");
             let mut keys: HashSet<(&Scope, &Key)> = HashSet::new();
             let mut scopes = BTreeMap::new();
             for record in &life.records {
@@ -173,6 +161,19 @@ impl Life {
         }
         self.records.push(record.clone());
         Ok(())
+    }
+
+    fn members(&self, seq: Seq) -> BTreeSet<MemberId> {
+        let mut members = BTreeSet::new();
+        for record in self.records.iter().take_while(|record| record.seq.is_none_or(|at| at <= seq)) {
+            match (&record.event, record.by) {
+                (Event::Joined { .. }, Some(member)) => drop(members.insert(member)),
+                (Event::Left { .. }, Some(member)) => drop(members.remove(&member)),
+                (Event::Kicked { member, .. }, _) => drop(members.remove(member)),
+                _ => {}
+            }
+        }
+        members
     }
 
     fn at(&self, seq: Seq) -> Option<&Recorded> {

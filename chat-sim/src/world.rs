@@ -185,14 +185,15 @@ impl Director {
 
     /// What is left when everybody has gone: nothing.
     async fn end(&mut self) -> Result<(), Broken> {
+        self.ground.truth.check_at_the_end(&self.ground.plan.limits.room)?;
         let server = self.server().take().expect("a server is up at the end");
         let stats = server.engine.stats();
-        hold!(stats.rooms == 0, Promise::Life, "{} rooms without members", stats.rooms);
+        let rooms = server.engine.rooms();
+        hold!(rooms.is_empty(), Promise::Life, "{rooms:?} without members");
         hold!(stats.sessions == 0, Promise::Life, "{} sessions with a connection", stats.sessions);
         self.check_gaps(stats.gaps_unblocked)?;
         let kept = self.ground.log.inner().rooms(None, usize::MAX).await.unwrap_or_default();
         hold!(kept.is_empty(), Promise::Life, "the log keeps {kept:?}");
-        self.ground.truth.check_at_the_end(&self.ground.plan.limits.room)?;
         self.check().await
     }
 

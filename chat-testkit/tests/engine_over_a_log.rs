@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, Status};
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Nick, Position, Reject, RejectCode, Resume, RoomCode,
-    Seq, ServerFrame, Session,
+    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Nick, Position, Reject, RejectCode, Reply, Resume,
+    RoomCode, Seq, ServerFrame, Session,
 };
 use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
@@ -150,6 +150,47 @@ async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Session {
     drop(bob);
     tokio::time::sleep(Duration::from_secs(10)).await;
     ann
+}
+
+/// Found by the simulator: the letter that says that a connection is lost was read while the room waited for its log, and
+/// forgotten when the append went well after all. Nobody was in the room any more, and it stayed for ever.
+#[tokio::test(start_paused = true)]
+async fn who_goes_while_a_batch_waits_for_the_log_is_no_ghost() {
+    let log = log();
+    for outcome in [Outcome::AnswerLost, Outcome::NotDone] {
+        let engine = engine(&log);
+        let ann = connect(&engine, None).await;
+        create(&ann).await;
+        log.push(Operation::Append, outcome);
+        log.plan(|call| (call.operation == Operation::Read).then(|| Fault::from(Outcome::Fails)));
+        tokio::select! {
+            answer = say(&ann, "one", "k1") => panic!("nothing is known yet: {answer:?}"),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        drop(ann);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        log.heal();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(engine.stats().rooms, 0, "{outcome:?}: a room goes with its last member");
+    }
+}
+
+/// Found by the simulator: Bob's leave and the loss of his connection were in one batch. When the leave was undone he was attached
+/// again, on a connection that was gone: nobody would ever say so a second time, and he stayed for ever.
+#[tokio::test(start_paused = true)]
+async fn who_goes_right_behind_a_leave_that_is_undone_is_no_ghost() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    let bob = connect(&engine, None).await;
+    create(&ann).await;
+    join(&bob, "Bob").await.expect("the room is there");
+    log.push(Operation::Append, Outcome::Fails);
+    log.push(Operation::Append, Outcome::Fails);
+    bob.submit(Command::Leave { room: code() }, Reply::mailbox(None)).expect("few commands are in flight");
+    drop(bob);
+    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&ann)).await;
+    assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
 }
 
 async fn next_left(session: &Session) -> (String, String) {

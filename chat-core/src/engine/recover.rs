@@ -217,6 +217,7 @@ pub(crate) async fn append(
         let error = match log.append(&cell.code, &state.tail, &round.records).await {
             Ok(tail) => {
                 state.tail = tail;
+                forget_gone(shared, state, &mut gone);
                 return Appended::Done(round);
             }
             Err(error) => error,
@@ -226,6 +227,7 @@ pub(crate) async fn append(
             Found::Ours(tail) => {
                 // Only the answer was lost.
                 state.tail = tail;
+                forget_gone(shared, state, &mut gone);
                 return Appended::Done(round);
             }
             Found::Nothing if attempt == 0 && error != AppendError::Conflict => {}
@@ -284,13 +286,21 @@ async fn wait(cell: &RoomCell, state: &mut RoomState, backoff: &mut Backoff, gon
     }
 }
 
+/// Takes in who has gone while the log was waited for: their letters have been read, and nobody writes them again.
+fn forget_gone(shared: &Shared, state: &mut RoomState, gone: &mut Vec<(SessionId, Generation)>) {
+    let now = shared.clock.now();
+    for (session, generation) in gone.drain(..) {
+        state.forget_reader(now, session, generation);
+    }
+}
+
 /// Undoes a round: the ledger is read again, attendance stays, and what others have logged is published. Gives back the round's
 /// letters.
 async fn roll_back(
     shared: &Arc<Shared>,
     cell: &Arc<RoomCell>,
     state: &mut RoomState,
-    round: Round,
+    mut round: Round,
     gone: &mut Vec<(SessionId, Generation)>,
 ) -> VecDeque<Letter> {
     let log = shared.log.clone().expect("only rooms with a log roll back");
@@ -342,9 +352,8 @@ async fn roll_back(
             install(shared, cell, state, loaded);
         }
     }
-    for (session, generation) in gone.drain(..) {
-        state.forget_reader(now, session, generation);
-    }
+    forget_gone(shared, state, &mut round.gone);
+    forget_gone(shared, state, gone);
     // Nobody could come back while the log could not be reached: graces begin again.
     state.room.note(now, Note::Recovered);
     round.verdicts.into_iter().map(|(letter, _)| letter).collect()

@@ -64,6 +64,8 @@ pub(crate) struct Round {
     pub(crate) ends: Vec<(SessionId, Subscriber, Seq, End)>,
     /// Intervals that begin with it.
     pub(crate) begun: Vec<(SessionId, Generation)>,
+    /// Who has lost their connection. One whose leaving is undone must not be attached again.
+    pub(crate) gone: Vec<(SessionId, Generation)>,
     pub(crate) redacted: Vec<Seq>,
     pub(crate) closed: Option<CloseCause>,
 }
@@ -251,6 +253,7 @@ impl RoomState {
             },
             Letter::Detach { session, generation } => {
                 self.forget_reader(now, *session, *generation);
+                round.gone.push((*session, *generation));
                 return;
             }
             // Looked at after the batch.

@@ -149,6 +149,9 @@ fn take(packet: &str, hello: &Hello, say: &UnboundedSender<String>, ear: &Ear) -
 
 fn auth(hello: &Hello) -> Value {
     let mut auth = json!({});
+    if let Some(pass) = &hello.pass {
+        auth["token"] = pass.clone().into();
+    }
     if let Some(token) = &hello.token {
         let positions = hello.positions.iter().map(|(room, position)| (room.clone(), position.clone().into()));
         auth["resume"] = token.clone().into();

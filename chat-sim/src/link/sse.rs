@@ -40,6 +40,9 @@ pub(super) async fn talk(mut dialer: Dialer, hello: Hello, said: UnboundedReceiv
 fn open(hello: &Hello) -> Request<Full<Bytes>> {
     let mut target = "/sse".to_owned();
     let mut request = Request::builder().method("GET").header("host", "sim").header("accept", "text/event-stream");
+    if let Some(pass) = &hello.pass {
+        request = request.header("authorization", format!("Bearer {pass}"));
+    }
     if let Some(cursor) = &hello.cursor {
         request = request.header("last-event-id", cursor);
     } else if let Some(token) = &hello.token {

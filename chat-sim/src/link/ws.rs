@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::{Dialer, Ear, Hello};
 
@@ -14,7 +15,12 @@ pub(super) async fn talk(mut dialer: Dialer, hello: Hello, mut said: UnboundedRe
         Ok(end) => end,
         Err(why) => return why,
     };
-    let socket = match client_async("ws://sim/ws", end).await {
+    let mut request = "ws://sim/ws".into_client_request().expect("a request");
+    if let Some(pass) = &hello.pass {
+        let bearer = format!("Bearer {pass}").parse().expect("a header");
+        request.headers_mut().insert("authorization", bearer);
+    }
+    let socket = match client_async(request, end).await {
         Ok((socket, _)) => socket,
         Err(error) => return error.to_string(),
     };

@@ -1,14 +1,18 @@
 //! What people do: talk, come and go, lose their connection, stop reading, take over from themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::Position;
+use chat_core::{CloseReason, Position, ServerFrame};
 use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Asked, Outcome, Person, Said};
+use crate::brief::brief;
+use crate::link::{Heard, Link};
 use crate::plan::ROOMS;
+use crate::promise::{Broken, Promise};
 use crate::view::View;
 
 /// Messages that may be said again; fewer than a room remembers of one person.
@@ -45,10 +49,11 @@ impl Person {
             (_, 74..77) => self.moderate(room),
             (_, 77..82) if wrong.cuts => self.cut(),
             (_, 82..85) if wrong.cuts => self.take_over(),
-            (_, 85..91) if wrong.stalls => {
+            (_, 85..90) if wrong.stalls => {
                 self.stall();
                 wait *= 4;
             }
+            (_, 90..91) if wrong.cuts => self.forget_all(),
             // A pause, at times so long that the grace runs out.
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
             _ => wait *= 2,
@@ -90,6 +95,13 @@ impl Person {
             let is_open = said.outcome == Outcome::Open && self.views.get(&said.room).is_some_and(View::is_live);
             if is_open && !under_way.contains(&number) {
                 self.send(number);
+            }
+        }
+        if !std::mem::replace(&mut self.said_last_word, true) {
+            for room in
+                ROOMS.into_iter().filter(|room| self.views.get(*room).is_some_and(View::is_live)).collect::<Vec<_>>()
+            {
+                self.say(room);
             }
         }
     }
@@ -194,16 +206,34 @@ impl Person {
         }
     }
 
+    /// Is gone for good, and another one begins here: new keys, another name, nothing known of any room.
+    fn forget_all(&mut self) {
+        self.cut();
+        self.lives += 1;
+        let name = self.name.split('.').next().unwrap_or_default();
+        self.name = format!("{name}.{}", self.lives);
+        self.token = None;
+        self.cursor = None;
+        self.views.clear();
+        self.said.clear();
+        self.joins.clear();
+        self.may_have_left.clear();
+        self.note("begins anew");
+    }
+
     /// Connects while the older connection is still there.
     fn take_over(&mut self) {
         let older = self.link.take();
         self.connect();
         self.note("takes over");
-        if let Some(mut older) = older {
+        if let Some(older) = older {
+            let (name, truth) = (self.name.clone(), Arc::clone(&self.scene.truth));
             tokio::spawn(async move {
-                // It is told that it was replaced, and ends.
-                let end = async { while !matches!(older.hear().await, crate::link::Heard::Ended(_)) {} };
-                let _ = tokio::time::timeout(Duration::from_secs(10), end).await;
+                // One that was cut off before it was welcomed replaces nobody.
+                let heard = tokio::time::timeout(Duration::from_secs(10), hear_the_end(older)).await;
+                if let Ok(Err(how)) = heard {
+                    truth.note(Broken { promise: Promise::Protocol, how: format!("{name}, replaced: {how}") });
+                }
             });
         }
     }
@@ -224,6 +254,28 @@ impl Person {
             self.note(format_args!("says {frame}"));
             link.say(frame);
             self.asked.insert(self.next_id, (Instant::now(), asked));
+        }
+    }
+}
+
+/// Reads a connection that was replaced to its end: at most one `closing`, with a fitting reason, and nothing after it.
+async fn hear_the_end(mut link: Link) -> Result<(), String> {
+    let mut is_over = false;
+    loop {
+        match link.hear().await {
+            Heard::Ended(_) => return Ok(()),
+            Heard::Nonsense(text) => return Err(text),
+            Heard::Frame(frame) if is_over => return Err(format!("\"{}\" after the closing", brief(&frame))),
+            Heard::Frame(frame) => {
+                if let ServerFrame::Closing { code, .. } = *frame {
+                    let fits = [CloseReason::Replaced, CloseReason::Draining, CloseReason::SlowConsumer];
+                    if !fits.iter().any(|reason| reason.code() == code) {
+                        return Err(format!("closed with {code}"));
+                    }
+                    is_over = true;
+                }
+            }
+            Heard::Cursor(_) | Heard::Unanswered(_) => {}
         }
     }
 }
