@@ -14,6 +14,9 @@ use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// After which a write that nobody acknowledges makes the next one fail: what a server's `TCP_USER_TIMEOUT` does.
+const GIVEN_UP: Duration = Duration::from_secs(20);
+
 /// Makes a connection: both its ends, and the hand on the cable.
 pub(crate) fn pipe(rng: &mut StdRng, capacity: usize, latency: Duration) -> (End, End, Cable) {
     let up = Lane::new(rng, capacity, latency);
@@ -39,6 +42,8 @@ struct Flow {
     ended: bool,
     /// The reader is gone.
     unread: bool,
+    /// Since when something was written in silence, which nobody acknowledges.
+    unacknowledged: Option<Instant>,
     reader: Option<Waker>,
     writer: Option<Waker>,
     rng: StdRng,
@@ -65,6 +70,7 @@ impl Lane {
             stalled: false,
             ended: false,
             unread: false,
+            unacknowledged: None,
             reader: None,
             writer: None,
             rng,
@@ -181,6 +187,12 @@ impl AsyncWrite for End {
         let mut flow = self.outbound.flow();
         if flow.state == State::Broken || flow.unread || flow.ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if flow.state == State::Silent {
+            let since = *flow.unacknowledged.get_or_insert_with(Instant::now);
+            if since.elapsed() > GIVEN_UP {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
         }
         let most = bytes.len().min(flow.capacity - flow.held);
         if most == 0 && !bytes.is_empty() {

@@ -265,7 +265,12 @@ async fn hear_the_end(mut link: Link) -> Result<(), String> {
         match link.hear().await {
             Heard::Ended(_) => return Ok(()),
             Heard::Nonsense(text) => return Err(text),
-            Heard::Frame(frame) if is_over => return Err(format!("\"{}\" after the closing", brief(&frame))),
+            // Answers may go another way than the stream: that of a POST, or an acknowledgement.
+            Heard::Frame(frame)
+                if is_over && !matches!(*frame, ServerFrame::Ack { .. } | ServerFrame::Error { .. }) =>
+            {
+                return Err(format!("\"{}\" after the closing", brief(&frame)));
+            }
             Heard::Frame(frame) => {
                 if let ServerFrame::Closing { code, .. } = *frame {
                     let fits = [CloseReason::Replaced, CloseReason::Draining, CloseReason::SlowConsumer];
