@@ -26,6 +26,8 @@ use super::socket::Socket;
 use super::streams::{Streams, Told};
 use super::version::{self, Version};
 
+/// The least that hyper's HTTP/1 takes as a bound, in bytes.
+const HEAD_BYTES_MIN: usize = 8 << 10;
 /// Bytes of bodies that a client of HTTP/2 may send ahead on one stream, and on all of a connection. 64 KiB, and 256 KiB:
 /// more than a request of this server holds, and what one connection may make it keep.
 const AHEAD_BYTES: [u32; 2] = [64 << 10, 256 << 10];
@@ -82,7 +84,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
-        .max_buf_size(config.header_bytes_max)
+        .max_buf_size(config.header_bytes_max.max(HEAD_BYTES_MIN))
         .serve_connection(TokioIo::new(socket), service_fn(move |request| desk.answer(request)))
         .with_upgrades();
     let mut connection = pin!(connection);

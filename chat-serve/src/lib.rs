@@ -52,7 +52,7 @@ pub struct ServeConfig {
     /// How long the head of a request may take, and how long a connection may wait for its next request. 10 s; as long again
     /// for the first few bytes, which tell the version, and for the end of a connection of HTTP/2.
     pub header_timeout: Duration,
-    /// Bytes of a request's head. 16 KiB: also what a connection of HTTP/1.1 holds at most for reading.
+    /// Bytes of a request's head, at least 8 KiB. 16 KiB: also what a connection of HTTP/1.1 holds at most for reading.
     pub header_bytes_max: usize,
     /// How long the body of a request may take, from when a handler first waits for it. 30 s.
     pub body_timeout: Duration,

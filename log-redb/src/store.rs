@@ -97,7 +97,7 @@ impl Place for FilePlace {
     }
 
     fn storage(&self) -> io::Result<FileBackend> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.0)?;
+        let file = private().read(true).write(true).create(true).truncate(false).open(&self.0)?;
         FileBackend::new(file).map_err(io::Error::other)
     }
 
@@ -117,6 +117,24 @@ impl Place for FilePlace {
             let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
         }
     }
+}
+
+/// Files made with this are their owner's alone: people's messages are nobody else's business.
+fn private() -> OpenOptions {
+    #[allow(unused_mut, reason = "not every system has modes")]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes a folder, where there is none, that only its owner can enter.
+fn make_private(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
 
 /// Whether a place without a log gets one.
@@ -144,8 +162,8 @@ impl Store {
     pub(crate) fn open_in(dir: &Path, options: &Options) -> Result<Self, OpenError> {
         let path = dir.join(FILE_NAME);
         let io = |source| OpenError::Io { name: path.display().to_string(), source };
-        fs::create_dir_all(dir).map_err(io)?;
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(dir.join(LOCK_NAME)).map_err(io)?;
+        make_private(dir).map_err(io)?;
+        let lock = private().write(true).create(true).truncate(false).open(dir.join(LOCK_NAME)).map_err(io)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => OpenError::InUse { name: dir.display().to_string() },
             TryLockError::Error(source) => io(source),

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chat_core::AppendError;
 use redb::{Database, WriteTransaction};
@@ -54,6 +54,9 @@ pub(crate) struct Writer {
     unsynced_bytes: usize,
     sync_due: Option<Instant>,
     broken: Option<Broken>,
+    /// How long the last one was; nothing once a write has gone well. A file that opens and fails again at once is not tried
+    /// without end.
+    pause: Duration,
     owed: Owed,
     /// Bytes removed before the free pages are looked at again.
     looked_at: u64,
@@ -72,6 +75,7 @@ impl Writer {
             unsynced_bytes: 0,
             sync_due: None,
             broken: None,
+            pause: Duration::ZERO,
             owed: Owed::default(),
             looked_at: compact::FREE_BYTES_MIN,
             is_purging: true,
@@ -194,6 +198,7 @@ impl Writer {
         match attempted {
             Ok((value, owed)) => {
                 self.owed = owed;
+                self.pause = Duration::ZERO;
                 Ok(value)
             }
             Err(failure) => {
@@ -213,7 +218,9 @@ impl Writer {
     fn break_off(&mut self, error: &str) {
         tracing::warn!(error, "the log's file is closed, and will be opened again");
         self.store.shut();
-        self.broken = Some(Broken::after(error.to_owned(), None));
+        let broken = Broken::after(error.to_owned(), self.pause);
+        self.pause = broken.pause;
+        self.broken = Some(broken);
     }
 
     /// A reader could not read. If the file refuses to be written too, it has to be opened again.

@@ -11,13 +11,22 @@ use crate::words::{EngineLimits, Mono};
 /// Addresses of whoever is connected, and of those who left lately.
 #[derive(Default)]
 pub(crate) struct Addresses {
-    table: Mutex<HashMap<IpAddr, Arc<AddressCell>>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    cells: HashMap<IpAddr, Arc<AddressCell>>,
+    /// With so many, those are looked for that can be forgotten. Doubled where few can: a look at all is not for every
+    /// client that comes.
+    sweep_at: usize,
 }
 
 /// One address. A connection holds it; the table forgets it some time after the last one.
 pub(crate) struct AddressCell {
     pub(crate) connected: AtomicUsize,
     misses: Mutex<Bucket>,
+    burst: u32,
 }
 
 impl Addresses {
@@ -25,17 +34,20 @@ impl Addresses {
     /// all to itself (RFC 4291, section 2.5.1).
     pub(crate) fn cell(&self, address: IpAddr, limits: &EngineLimits, now: Mono) -> Arc<AddressCell> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= limits.addresses_max && !table.contains_key(&network(address)) {
-            table.retain(|_, cell| !cell.is_forgettable(limits, now));
-            if table.len() >= limits.addresses_max {
+        let Table { cells, sweep_at } = &mut *table;
+        if cells.len() >= limits.addresses_max.max(*sweep_at) && !cells.contains_key(&network(address)) {
+            cells.retain(|_, cell| !cell.is_forgettable(limits, now));
+            if cells.len() >= limits.addresses_max {
                 // More than may be remembered owe something: what those owe who have gone is forgotten.
-                table.retain(|_, cell| cell.connected.load(Ordering::Acquire) > 0);
+                cells.retain(|_, cell| cell.connected.load(Ordering::Acquire) > 0);
             }
+            *sweep_at = cells.len() * 2;
         }
-        let cell = table.entry(network(address)).or_insert_with(|| {
+        let cell = cells.entry(network(address)).or_insert_with(|| {
             Arc::new(AddressCell {
                 connected: AtomicUsize::new(0),
                 misses: Mutex::new(Bucket::full(limits.address_miss_burst, now)),
+                burst: limits.address_miss_burst,
             })
         });
         Arc::clone(cell)
@@ -45,7 +57,7 @@ impl Addresses {
 impl AddressCell {
     /// An attempt to find a room that is not there.
     pub(crate) fn miss(&self) {
-        self.lock().owe();
+        self.lock().owe(self.burst);
     }
 
     /// Whether another attempt may be made.
@@ -102,6 +114,6 @@ mod tests {
         addresses.cell(address("192.0.2.3"), &limits, Mono(0));
         let again = addresses.cell(address("192.0.2.1"), &limits, Mono(0));
         assert!(Arc::ptr_eq(&here, &again), "who is connected is not forgotten");
-        assert_eq!(addresses.table.lock().unwrap_or_else(PoisonError::into_inner).len(), 2);
+        assert_eq!(addresses.table.lock().unwrap_or_else(PoisonError::into_inner).cells.len(), 2);
     }
 }

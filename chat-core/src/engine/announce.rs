@@ -15,7 +15,7 @@ impl RoomState {
     /// Says what is owed, and wakes whom it is said to.
     pub(super) fn announce(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
         let Some(life) = self.life.clone() else { return };
-        cell.weigh(life.backlog.weight(), self.room.members_total() == 0);
+        cell.weigh(life.backlog.spare(), self.room.members_total() == 0);
         let now = shared.clock.now().mono;
         let mut wake = false;
         let mut soonest = self.room.next_deadline();

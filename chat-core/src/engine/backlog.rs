@@ -151,6 +151,9 @@ impl Ring {
             kept <= room
         };
         let first = (last.first..=last.last()).rev().take_while(fits).last().unwrap_or(last.last());
+        if first == last.first {
+            return;
+        }
         *last = Arc::new(last.from(first));
         (self.bytes, self.events) = (last.json.len(), last.slots.len());
     }
@@ -228,8 +231,12 @@ impl Backlog {
             }
             self.budget.change(before, ring.weight());
             if self.budget.is_passed() {
-                // Whoever goes on growing gives at once; the others are asked.
-                self.shrink(&mut ring, self.budget.level());
+                // Whoever goes on growing gives at once, and nothing that nobody could have read; the others are asked.
+                let (level, before) = (self.budget.level(), ring.weight());
+                while ring.segments.len() > 1 && ring.weight() > level {
+                    ring.pop();
+                }
+                self.budget.change(before, ring.weight());
             }
         }
         self.head.publish(last);
@@ -241,8 +248,15 @@ impl Backlog {
     }
 
     /// What it holds in memory, about.
-    pub(crate) fn weight(&self) -> usize {
+    #[cfg(test)]
+    fn weight(&self) -> usize {
         self.lock().weight()
+    }
+
+    /// The same, of what could be given back: nothing where it has one event, which it keeps.
+    pub(crate) fn spare(&self) -> usize {
+        let ring = self.lock();
+        if ring.events > 1 { ring.weight() } else { 0 }
     }
 
     fn shrink(&self, ring: &mut Ring, weight_max: usize) {

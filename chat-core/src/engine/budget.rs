@@ -4,13 +4,14 @@
 //! keeps more than a level, so that no room that keeps less loses anything and the level is as high as can be. A room that would pass the whole
 //! budget meanwhile gives at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::engine::Shared;
-use super::room_cell::Letter;
+use super::life::Life;
+use super::room_cell::{Letter, RoomCell};
 use crate::words::Mono;
 
 /// The shortest time between two looks at all rooms: a budget that cannot be met is not to cost more than this.
@@ -21,7 +22,10 @@ pub(crate) struct Budget {
     bytes_max: usize,
     held: AtomicUsize,
     backlogs: AtomicUsize,
+    /// 0 before the first look.
     level: AtomicUsize,
+    /// Lives that are over and still read: no room can be asked for theirs.
+    ended: Mutex<Vec<Weak<Life>>>,
     /// When all rooms were looked at last.
     looked: Mutex<Option<Mono>>,
 }
@@ -41,7 +45,8 @@ impl Budget {
             bytes_max,
             held: AtomicUsize::new(0),
             backlogs: AtomicUsize::new(0),
-            level: AtomicUsize::new(usize::MAX),
+            level: AtomicUsize::new(0),
+            ended: Mutex::default(),
             looked: Mutex::default(),
         })
     }
@@ -63,16 +68,35 @@ impl Budget {
     /// What one backlog may keep, as of the last look; before the first, an equal share.
     pub(crate) fn level(&self) -> usize {
         match self.level.load(Ordering::Relaxed) {
-            usize::MAX => self.bytes_max / self.backlogs.load(Ordering::Relaxed).max(1),
+            0 => self.bytes_max / self.backlogs.load(Ordering::Relaxed).max(1),
             level => level,
         }
     }
 
     /// Finds the level anew. A quarter is left free, so that not every message after it makes all rooms be looked at.
     fn set_level(&self, weights: Vec<usize>) -> usize {
-        let level = level(weights, self.bytes_max / 4 * 3);
+        let out_of_reach = self.held().saturating_sub(weights.iter().sum());
+        let level = level(weights, (self.bytes_max / 4 * 3).saturating_sub(out_of_reach)).max(1);
         self.level.store(level, Ordering::Relaxed);
         level
+    }
+
+    /// A life is over. Whoever has not read it to its end may, unless its memory is needed.
+    pub(crate) fn note_ended(&self, life: &Arc<Life>) {
+        let mut ended = self.lock_ended();
+        if ended.len() == ended.capacity() {
+            ended.retain(|life| life.strong_count() > 0);
+        }
+        ended.push(Arc::downgrade(life));
+    }
+
+    fn evict_ended(&self) {
+        let ended = std::mem::take(&mut *self.lock_ended());
+        ended.iter().filter_map(Weak::upgrade).for_each(|life| life.backlog.evict(0));
+    }
+
+    fn lock_ended(&self) -> MutexGuard<'_, Vec<Weak<Life>>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn enter(&self) {
@@ -111,8 +135,14 @@ pub(crate) fn keep(shared: &Arc<Shared>) {
 }
 
 async fn evict(shared: Arc<Shared>) {
+    shared.budget.evict_ended();
+    let ask = |cell: Arc<RoomCell>, eviction| {
+        if cell.may_evict() {
+            shared.push(&cell, Letter::Evict(eviction));
+        }
+    };
     for cell in shared.registry.cells(|weight| weight.is_lingering && weight.bytes > 0).await {
-        shared.push(&cell, Letter::Evict(Eviction::Lingering));
+        ask(cell, Eviction::Lingering);
     }
     // They are done when everybody who runs now has run.
     tokio::task::yield_now().await;
@@ -121,7 +151,7 @@ async fn evict(shared: Arc<Shared>) {
     }
     let level = shared.budget.set_level(shared.registry.weights().await);
     for cell in shared.registry.cells(|weight| weight.bytes > level).await {
-        shared.push(&cell, Letter::Evict(Eviction::Above(level)));
+        ask(cell, Eviction::Above(level));
     }
 }
 

@@ -198,7 +198,19 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: 
         Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),
         Command::SetTopic { room, topic } => (room, Input::SetTopic { by: Actor::Member(by), topic }),
     };
+    if let Err(reject) = may_ask(shared, &reply, &room) {
+        shared.count_reject(reject.code);
+        return reply.reject(Some(&room), reject);
+    }
     shared.post(&room, Letter::Command { input, reply });
+}
+
+/// Whether a room may be asked: any that the session is in, and others as long as it has not guessed too much. What a room
+/// says to somebody who is not in it tells that it is there.
+fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reject> {
+    let mut state = reply.cell.lock();
+    let is_in = state.rooms.iter().any(|slot| slot.subscription.life.code == *room);
+    if is_in { Ok(()) } else { shared.may_try(&mut state, &reply.connection) }
 }
 
 /// Brings a join into its room's inbox, if the session may be in another room.

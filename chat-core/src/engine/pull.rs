@@ -107,10 +107,7 @@ struct Pull<'a, S> {
 impl<S: Sink> Pull<'_, S> {
     fn all(&mut self, state: &mut SessionState) {
         // What an earlier fill held and the socket did not take is not ahead any more; every frame of this one says so.
-        for slot in &mut state.rooms {
-            slot.ahead = slot.cursor;
-            slot.opening_ahead = false;
-        }
+        state.roll_back();
         match &state.welcome {
             Welcome::Awaited => return,
             Welcome::Due(json) => {

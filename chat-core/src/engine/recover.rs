@@ -53,6 +53,8 @@ struct Loaded {
     tail: Tail,
     /// The newest told records, for the backlog.
     recent: VecDeque<Recorded>,
+    /// How many of its records the stored snapshot does not cover.
+    unsaved: usize,
 }
 
 /// What the log holds behind the published tail.
@@ -96,7 +98,8 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     state.recovered = true;
     state.tail = Tail::default();
     state.room = Room::new(Arc::clone(&shared.room_limits));
-    let Some(Loaded { ledger, tail, recent }) = loaded else { return };
+    let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
+    state.unsaved = unsaved;
     let epoch = ledger.epoch().expect("a room that is loaded has a life");
     state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
     state.room.note(now, Note::Recovered);
@@ -119,6 +122,7 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
     let mut ledger = ledger
         .filter(|ledger| ledger.epoch() == Some(epoch) && ledger.last_offset() <= tail.offset)
         .unwrap_or_else(|| Ledger::new(&shared.limits.room));
+    let covered = ledger.last_offset();
     let keep = shared.limits.room.backlog_events_max;
     let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
     let start = ledger.last_offset().min(backlog_start);
@@ -128,10 +132,13 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
     let tail = loop {
         let stretch = log.read(code, after, PAGE).await?;
         for record in stretch.records {
-            // A log that keeps only so much begins later than it was asked for, but never behind what the ledger knows.
-            let is_first = recent.is_empty() && after == start;
-            if record.offset != after.next() && !(is_first && record.offset <= ledger.last_offset().next()) {
-                return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
+            // A log that keeps only so much may begin later than it was asked for, or let go of more while it is read; but
+            // never of what the ledger does not know.
+            if record.offset != after.next() {
+                if record.offset > ledger.last_offset().next() {
+                    return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
+                }
+                recent.clear();
             }
             after = record.offset;
             if record.offset > ledger.last_offset() {
@@ -157,7 +164,8 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
         return Ok(None);
     }
     take_back(log, cell, epoch, &redacted, &mut recent).await?;
-    Ok(Some(Loaded { ledger, tail, recent }))
+    let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
+    Ok(Some(Loaded { ledger, tail, recent, unsaved }))
 }
 
 /// A process may have ended between logging that a message is taken back and scrubbing it.

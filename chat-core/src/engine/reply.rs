@@ -114,10 +114,18 @@ impl ReplyTo {
         self.answer(FrameKind::Ack, json);
     }
 
+    /// It named a room that is not there.
+    pub(crate) fn miss(&self) {
+        self.cell.lock().miss();
+        if let Some(address) = &self.connection.address {
+            address.miss();
+        }
+    }
+
     /// Refuses the command.
     pub(crate) fn reject(self, room: Option<&RoomCode>, reject: Reject) {
         let json = wire::error(self.id(), room, &reject);
-        self.cell.lock().refusals.owe();
+        self.cell.lock().refused(reject.code);
         self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
     }
 

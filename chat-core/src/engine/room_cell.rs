@@ -3,7 +3,7 @@
 //! An idle room is data, not a task. The push that finds it idle starts the task; the task ends when the inbox is empty.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -85,7 +85,7 @@ impl Entrance {
         if let Some(mut state) = self.cell().lock_for(self.connection()) {
             state.entering = state.entering.saturating_sub(1);
             if is_miss {
-                state.misses.owe();
+                state.miss();
             }
         }
         match self {
@@ -125,7 +125,12 @@ impl Letter {
     /// Answers a letter that no room will read.
     pub(crate) fn refuse(self, room: &RoomCode, epoch: Option<Epoch>, reject: Reject) {
         match self {
-            Self::Command { reply, .. } => reply.reject(Some(room), reject),
+            Self::Command { reply, .. } => {
+                if reject.code == RejectCode::RoomNotFound {
+                    reply.miss();
+                }
+                reply.reject(Some(room), reject);
+            }
             Self::Enter { entrance, .. } => entrance.reject(room, epoch, reject),
             Self::Host { answer, .. } => {
                 // The embedder may have stopped waiting.
@@ -161,6 +166,8 @@ pub(crate) struct RoomCell {
     state: Mutex<Option<Box<RoomState>>>,
     /// See [`Weight`]; the lowest bit says whether it lingers.
     weight: AtomicUsize,
+    /// It has been asked to give memory back, and has not yet looked.
+    evicting: AtomicBool,
 }
 
 /// What is known of a room from outside: as of its last batch.
@@ -197,11 +204,26 @@ pub(crate) enum Pushed {
 
 impl RoomCell {
     pub(crate) fn new(code: RoomCode) -> Self {
-        Self { code, inbox: Mutex::default(), state: Mutex::new(None), weight: AtomicUsize::new(0) }
+        Self {
+            code,
+            inbox: Mutex::default(),
+            state: Mutex::new(None),
+            weight: AtomicUsize::new(0),
+            evicting: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn weigh(&self, bytes: usize, is_lingering: bool) {
         self.weight.store(bytes & !1 | usize::from(is_lingering), Ordering::Relaxed);
+    }
+
+    /// Whether it is to be asked to give memory back: one letter at a time.
+    pub(crate) fn may_evict(&self) -> bool {
+        !self.evicting.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn evicted(&self) {
+        self.evicting.store(false, Ordering::Release);
     }
 
     pub(crate) fn weight(&self) -> Weight {

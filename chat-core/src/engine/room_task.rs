@@ -150,7 +150,7 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
                 recover::after_publish(shared, cell, state, &life, &round).await;
             }
             if round.closed.is_some() {
-                state.life = None;
+                state.life.take().iter().for_each(|life| shared.budget.note_ended(life));
                 state.tail = Tail::default();
             }
             state.announce(shared, cell);
@@ -259,6 +259,7 @@ impl RoomState {
             // Looked at after the batch.
             Letter::Snapshot => return,
             Letter::Evict(eviction) => {
+                cell.evicted();
                 self.evict(*eviction);
                 return;
             }
@@ -324,13 +325,7 @@ impl RoomState {
                 let member = record.by.expect("a leave has a member");
                 self.end_member(member, until, round);
             }
-            Event::Kicked { member, .. } => {
-                if self.kicked.len() >= shared.limits.room.bans_max {
-                    self.kicked.pop_front();
-                }
-                self.kicked.push_back(*member);
-                self.end_member(*member, until, round);
-            }
+            Event::Kicked { member, .. } => self.end_member(*member, until, round),
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.subscribers);
                 round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));
@@ -375,6 +370,12 @@ impl RoomState {
             life.backlog.redact(seq);
         }
         for record in &round.records {
+            if let Event::Kicked { member, .. } = record.event {
+                if self.kicked.len() >= shared.limits.room.bans_max {
+                    self.kicked.pop_front();
+                }
+                self.kicked.push_back(member);
+            }
             shared.observe(Fact::Published { room: &cell.code, epoch: life.epoch, record });
         }
     }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 
-use super::connection::Connection;
+use super::connection::{Closing, Connection};
 use super::engine::Shared;
 use super::lane::{self, Busy, Lane};
 use super::pull::{FrameRef, Positions, Quota, Sink, pull};
@@ -249,15 +249,22 @@ impl Session {
         filled.clear();
         let closing = self.connection.closing();
         let now = || self.shared.clock.now().mono;
-        let is_open = closing.is_none_or(|closing| closing.flush_until.is_some_and(|until| now() < until));
+        let is_open =
+            closing.is_none_or(|closing| !closing.told && closing.flush_until.is_some_and(|until| now() < until));
+        let mut is_owed_an_answer = false;
         // The session's state may belong to a newer connection by now; then it is not looked at.
         let mut gaps = Vec::new();
         if is_open && let Some(mut state) = self.cell.lock_for(&self.connection) {
             gaps = pull(&self.shared, &mut state, &self.connection, quota, sink, &mut filled);
+            is_owed_an_answer = state.in_flight > 0;
         }
         // Nothing is due after the end, and nothing before it that a resume would not bring again.
-        if let Some(closing) = closing.filter(|closing| !closing.told && filled.is_empty()) {
-            let state = self.cell.lock_for(&self.connection);
+        let is_over = |closing: &Closing| !closing.told && filled.is_empty() && !is_owed_an_answer;
+        if let Some(closing) = closing.filter(is_over) {
+            let mut state = self.cell.lock_for(&self.connection);
+            if let Some(state) = &mut state {
+                state.roll_back();
+            }
             let positions = state.iter().flat_map(|state| Positions::of(&state.rooms).iter());
             let json = wire::closing(closing.reason, closing.reconnect_after, positions);
             let end = sink.take(FrameRef::closing(&json));

@@ -14,7 +14,9 @@ use super::life::{PRESENCE, TYPING};
 use super::reply::Answered;
 use super::subscription::Subscription;
 use crate::wire::FrameKind;
-use crate::words::{Generation, Identity, MemberId, Mono, Position, RoomCode, Seq, SessionId, SessionLimits};
+use crate::words::{
+    Generation, Identity, MemberId, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits,
+};
 
 /// One session, with or without a connection.
 pub(crate) struct SessionCell {
@@ -50,8 +52,10 @@ pub(crate) struct SessionState {
     pub(crate) commands: Bucket,
     /// Rooms named that are not there.
     pub(crate) misses: Bucket,
-    /// Commands refused, whatever for.
+    /// Commands refused for what they are.
     pub(crate) refusals: Bucket,
+    miss_burst: u32,
+    refusal_burst: u32,
     /// Since when it has no connection.
     pub(crate) detached: Mono,
 }
@@ -196,6 +200,8 @@ impl SessionCell {
                 commands: Bucket::full(limits.command_burst, now),
                 misses: Bucket::full(limits.miss_burst, now),
                 refusals: Bucket::full(limits.refusal_burst, now),
+                miss_burst: limits.miss_burst,
+                refusal_burst: limits.refusal_burst,
                 detached: now,
             }),
         }
@@ -330,6 +336,27 @@ impl SessionState {
                 let Some(slot) = self.slot(slot) else { return };
                 slot.closed_told = true;
             }
+        }
+    }
+
+    /// A room was named that is not there.
+    pub(crate) fn miss(&mut self) {
+        self.misses.owe(self.miss_burst);
+    }
+
+    /// A command was refused. What the server cannot do is not the client's fault.
+    pub(crate) fn refused(&mut self, code: RejectCode) {
+        use RejectCode::{AtCapacity, Busy, Draining, Unavailable};
+        if !matches!(code, AtCapacity | Busy | Draining | Unavailable) {
+            self.refusals.owe(self.refusal_burst);
+        }
+    }
+
+    /// What a fill held and the transport did not take is not ahead any more.
+    pub(crate) fn roll_back(&mut self) {
+        for slot in &mut self.rooms {
+            slot.ahead = slot.cursor;
+            slot.opening_ahead = false;
         }
     }
 

@@ -93,17 +93,16 @@ impl Shared {
     /// sessions is locked.
     fn check_place(&self, address: Option<IpAddr>, now: Mono) -> Result<Option<Arc<AddressCell>>, Refusal> {
         self.check_draining()?;
-        let limits = &self.limits.engine;
-        let no_place = |message, limit: usize| {
-            let refusal = Refusal::new(CloseReason::AtCapacity, RejectCode::AtCapacity, message);
-            let reject = refusal.reject.retry_after(NO_PLACE_WAIT).limit(limit as u64);
-            Refusal { reject, reconnect_after: Some(NO_PLACE_WAIT), ..refusal }
-        };
-        if self.connected.load(Ordering::Acquire) >= limits.sessions_max {
-            return Err(no_place("the server is full", limits.sessions_max));
+        let sessions_max = self.limits.engine.sessions_max;
+        if self.connected.load(Ordering::Acquire) >= sessions_max {
+            return Err(no_place("the server is full", sessions_max));
         }
-        let address = self.address(address, now);
-        let per_address = limits.sessions_per_address_max;
+        self.check_address(self.address(address, now))
+    }
+
+    /// Whether there is a place for another connection of the address.
+    fn check_address(&self, address: Option<Arc<AddressCell>>) -> Result<Option<Arc<AddressCell>>, Refusal> {
+        let per_address = self.limits.engine.sessions_per_address_max;
         if let Some(cell) = &address
             && per_address != 0
             && cell.connected.load(Ordering::Acquire) >= per_address
@@ -184,12 +183,17 @@ impl Shared {
         if state.identity != *identity {
             return Ok(None);
         }
-        let address = match state.connection {
+        let address = match &state.connection {
             None => self.check_place(request.address, now)?,
             // Who takes over a connection has its place.
-            Some(_) => {
+            Some(older) => {
                 self.check_draining()?;
-                self.address(request.address, now)
+                let address = self.address(request.address, now);
+                let moves = match (&address, &older.address) {
+                    (Some(new), Some(old)) => !Arc::ptr_eq(new, old),
+                    (new, _) => new.is_some(),
+                };
+                if moves { self.check_address(address)? } else { address }
             }
         };
         if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
@@ -349,4 +353,10 @@ impl Shared {
             }
         }
     }
+}
+
+fn no_place(message: &'static str, limit: usize) -> Refusal {
+    let refusal = Refusal::new(CloseReason::AtCapacity, RejectCode::AtCapacity, message);
+    let reject = refusal.reject.retry_after(NO_PLACE_WAIT).limit(limit as u64);
+    Refusal { reject, reconnect_after: Some(NO_PLACE_WAIT), ..refusal }
 }

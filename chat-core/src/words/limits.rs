@@ -222,7 +222,7 @@ pub struct EngineLimits {
     /// Bytes of all backlogs together. 1 GiB. From seven eighths of it rooms without members give all but their last event, and
     /// where that is not enough, the largest backlogs are cut to one level. Messages that a log holds can still be paged.
     pub backlog_bytes_max: usize,
-    /// Addresses remembered for what they owe. 100,000; past it those are forgotten that nobody is connected from.
+    /// Addresses remembered that nobody is connected from, for what they owe. 100,000; past it they are forgotten.
     pub addresses_max: usize,
 }
 

@@ -6,6 +6,8 @@ const BACKOFF_MIN_MS = 400;
 const BACKOFF_MAX_MS = 20_000;
 /** A connection that held this long was a good one: the next loss starts from the first wait again. */
 const STEADY_MS = 5_000;
+/** Longer than this for a welcome once the server was reached, and nothing that is said gets through. */
+const WELCOME_MS_MAX = 10_000;
 /** Longer than this for an answer, and the connection is dead although nobody said so. */
 const ANSWER_MS_MAX = 15_000;
 
@@ -44,7 +46,13 @@ export function createConnection({ route, hello, onFrame, onStatus }) {
     const hung = () => lose(connection, { code: 1006, reason: 'no answer', hung: true });
     connection.timer = setTimeout(hung, route.patienceMs());
     connection.transport = route.open({
-      onOpen: () => current === connection && connection.transport.send(hello()),
+      onOpen() {
+        if (current !== connection) return;
+        connection.transport.send(hello());
+        // The server is there. It may be slow: its rooms are asked before it says welcome.
+        clearTimeout(connection.timer);
+        connection.timer = setTimeout(hung, WELCOME_MS_MAX);
+      },
       onFrame: frame => current === connection && receive(connection, frame),
       onClose: close => lose(connection, close),
     });

@@ -19,15 +19,15 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(50);
 
 /// While the file is closed after an error.
 pub(super) struct Broken {
-    pause: Duration,
+    pub(super) pause: Duration,
     retry: Instant,
     pub(super) error: String,
 }
 
 impl Broken {
-    /// Twice as long as the time before.
-    pub(super) fn after(error: String, before: Option<Self>) -> Self {
-        let pause = before.map_or(PAUSE.0, |before| (before.pause * 2).min(PAUSE.1));
+    /// Waits twice as long as the time before.
+    pub(super) fn after(error: String, before: Duration) -> Self {
+        let pause = (before * 2).clamp(PAUSE.0, PAUSE.1);
         Self { pause, retry: Instant::now() + pause, error }
     }
 }
@@ -116,7 +116,9 @@ impl Writer {
             }
             Err(error) => {
                 tracing::warn!(error, "the log's file cannot be opened again yet");
-                self.broken = Some(Broken::after(error, self.broken.take()));
+                let broken = Broken::after(error, self.pause);
+                self.pause = broken.pause;
+                self.broken = Some(broken);
             }
         }
     }
