@@ -74,7 +74,7 @@ fn a_number_that_is_used_twice_is_found() {
 
 #[test]
 fn an_epoch_that_is_forgotten_is_found() {
-    is_found(Bug::ForgetEpoch, 8, &[Promise::Life, Promise::OneOrder]);
+    is_found(Bug::ForgetEpoch, 8, &[Promise::Life, Promise::OneOrder, Promise::Receipt]);
 }
 
 #[test]

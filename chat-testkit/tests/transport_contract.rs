@@ -91,7 +91,10 @@ impl Client for Inside {
                 self.session().refuse(bad, Reply::mailbox(id))
             }
         };
-        taken.expect("one command at a time");
+        if taken.is_err() {
+            let code = RejectCode::Busy.as_str();
+            return serde_json::json!({"type": "error", "id": frame["id"], "code": code, "message": "not taken"});
+        }
         loop {
             let frame = self.frame().await;
             if is_answer(&frame) {

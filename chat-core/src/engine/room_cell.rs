@@ -15,7 +15,7 @@ use super::room_task::RoomState;
 use super::session_cell::SessionCell;
 use crate::room::{Caller, Input};
 use crate::wire::{LeftReason, RoomStatus, Status};
-use crate::words::{Epoch, Generation, MemberId, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId};
+use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId};
 
 /// One thing for a room's task.
 pub(crate) enum Letter {
@@ -53,8 +53,6 @@ pub(crate) struct Resuming {
     pub(crate) after: Option<Position>,
     /// What the session itself knows of its last stay: the life, and the last event of it that was taken.
     pub(crate) known: Option<Position>,
-    /// Who it was in that stay.
-    pub(crate) member: Option<MemberId>,
     /// Why it is not let in any more, where the room knows.
     pub(crate) put_out: Option<LeftReason>,
     pub(crate) status: oneshot::Sender<RoomStatus>,

@@ -19,7 +19,7 @@ use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input, Note, Room};
 use crate::wire::{self, LeftReason, MemberList};
-use crate::words::{Generation, MemberId, Mono, Now, Reject, RejectCode, Seq, SessionId};
+use crate::words::{Generation, MemberId, Mono, Now, Reject, RejectCode, Scope, Seq, SessionId};
 
 /// A room as its task knows it.
 pub(crate) struct RoomState {
@@ -37,7 +37,7 @@ pub(crate) struct RoomState {
     pub(super) presence_told: Option<(Mono, usize, usize)>,
     pub(super) typing_told: Vec<MemberId>,
     /// Who was kicked lately, so that those who were away can be told.
-    pub(super) kicked: VecDeque<MemberId>,
+    pub(super) kicked: VecDeque<Scope>,
     /// Records since the last snapshot of the ledger was stored.
     pub(crate) unsaved: usize,
     /// Messages taken back whose text the log could not be made to forget yet.
@@ -67,6 +67,7 @@ pub(crate) struct Round {
     /// Who has lost their connection. One whose leaving is undone must not be attached again.
     pub(crate) gone: Vec<(SessionId, Generation)>,
     pub(crate) redacted: Vec<Seq>,
+    pub(crate) kicked: Vec<Scope>,
     pub(crate) closed: Option<CloseCause>,
 }
 
@@ -270,12 +271,14 @@ impl RoomState {
                 return;
             }
         };
-        if let (Letter::Enter { entrance: Entrance::Resume(resuming), .. }, Verdict::Rejected(reject)) =
-            (&mut letter, &verdict)
+        if let (
+            Letter::Enter { input: Input::Attach { by, .. }, entrance: Entrance::Resume(resuming) },
+            Verdict::Rejected(reject),
+        ) = (&mut letter, &verdict)
         {
             resuming.put_out = match reject.code {
                 RejectCode::Banned => Some(LeftReason::Banned),
-                _ => resuming.member.filter(|member| self.kicked.contains(member)).map(|_| LeftReason::Kicked),
+                _ => self.kicked.contains(&by.scope()).then_some(LeftReason::Kicked),
             };
         }
         round.verdicts.push((letter, verdict));
@@ -325,7 +328,12 @@ impl RoomState {
                 let member = record.by.expect("a leave has a member");
                 self.end_member(member, until, round);
             }
-            Event::Kicked { member, .. } => self.end_member(*member, until, round),
+            Event::Kicked { member, .. } => {
+                round.kicked.extend(self.room.member(*member).map(|member| member.scope.clone()));
+                self.end_member(*member, until, round);
+            }
+            // Who is back was not put out for good.
+            Event::Joined { scope, .. } => self.kicked.retain(|kicked| kicked != scope),
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.subscribers);
                 round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));
@@ -369,13 +377,13 @@ impl RoomState {
         for &seq in &round.redacted {
             life.backlog.redact(seq);
         }
-        for record in &round.records {
-            if let Event::Kicked { member, .. } = record.event {
-                if self.kicked.len() >= shared.limits.room.bans_max {
-                    self.kicked.pop_front();
-                }
-                self.kicked.push_back(member);
+        for scope in round.kicked.drain(..) {
+            if self.kicked.len() >= shared.limits.room.bans_max {
+                self.kicked.pop_front();
             }
+            self.kicked.push_back(scope);
+        }
+        for record in &round.records {
             shared.observe(Fact::Published { room: &cell.code, epoch: life.epoch, record });
         }
     }

@@ -109,7 +109,7 @@ pub(crate) struct LeftOff {
     pub(crate) code: RoomCode,
     /// The life, and the last event of it that the transport has taken.
     pub(crate) position: Position,
-    pub(crate) member: MemberId,
+    member: MemberId,
     /// What it was told of this membership comes after this.
     began: Seq,
 }

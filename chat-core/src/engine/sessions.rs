@@ -246,8 +246,7 @@ impl Shared {
                 cell: Arc::clone(&session.cell),
                 connection: Arc::clone(&session.connection),
                 after,
-                known: stay.as_ref().map(|stay| stay.position),
-                member: stay.map(|stay| stay.member),
+                known: stay.map(|stay| stay.position),
                 put_out: None,
                 status,
             };

@@ -46,7 +46,6 @@ impl Limits {
             ("room.batch_inputs_max", room.batch_inputs_max),
             ("room.marks_max", room.marks_max),
             ("session.rooms_max", session.rooms_max),
-            ("session.commands_in_flight_max", session.commands_in_flight_max),
             ("session.frame_bytes_max", session.frame_bytes_max),
             ("session.chunk_bytes_max", session.chunk_bytes_max),
             ("session.room_quantum_bytes", session.room_quantum_bytes),
