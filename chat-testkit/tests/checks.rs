@@ -139,3 +139,21 @@ fn every_file_of_the_corpus_passes() {
     checks::replay("session_ops", checks::session_ops);
     checks::replay("cursor_token", checks::cursor_token);
 }
+
+#[test]
+fn every_target_is_built_run_and_explained() {
+    let fuzz = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let read = |name: &str| std::fs::read_to_string(fuzz.join(name)).expect("it is there");
+    let (manifest, script, page) = (read("Cargo.toml"), read("run.sh"), read("README.md"));
+    let targets = std::fs::read_dir(fuzz.join("fuzz_targets")).expect("it is there");
+    let mut found = 0;
+    for target in targets.flatten() {
+        let target = target.path().file_stem().expect("a file has a name").to_string_lossy().into_owned();
+        assert!(manifest.contains(&format!("name = \"{target}\"")), "{target} is built");
+        assert!(script.contains(&target), "{target} is run by the smoke");
+        assert!(page.contains(&format!("| `{target}` |")), "{target} is on the page");
+        assert!(target == "canary" || fuzz.join("corpus").join(&target).is_dir(), "{target} has seeds");
+        found += 1;
+    }
+    assert_eq!(manifest.matches("[[bin]]").count(), found, "nothing else is built");
+}

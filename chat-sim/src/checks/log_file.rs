@@ -30,10 +30,10 @@ pub fn log_file(data: &[u8]) {
     let is_after_crash = choices.below(2) == 1;
     let mut bytes = if is_after_crash { whole.crashed.clone() } else { whole.closed.clone() };
     match choices.below(6) {
-        // An empty place would become a log without rooms.
+        // Nowhere nothing at all: an empty place becomes a log without rooms.
         0 if !choices.is_over() => bytes = choices.rest().to_vec(),
         0 => {}
-        1 => bytes.truncate(place(&mut choices, bytes.len())),
+        1 => bytes.truncate(1 + place(&mut choices, bytes.len())),
         2 => bytes.extend_from_slice(choices.rest()),
         3 => {
             let (at, length) = (place(&mut choices, bytes.len()), 1 + choices.word() as usize % SECTOR);

@@ -22,6 +22,8 @@ pub(super) struct Reader {
     from: Seq,
     at: Seq,
     due: Due,
+    /// The `welcome` of this connection has been read.
+    is_welcomed: bool,
     /// Whether the last thing asked for, and granted, was to come in.
     wants_in: bool,
     /// A leave was granted since the last `joined`.
@@ -68,6 +70,7 @@ impl Reader {
             from: Seq(0),
             at: Seq(0),
             due: Due::Nothing,
+            is_welcomed: false,
             wants_in: false,
             has_left: false,
             entering: None,
@@ -105,6 +108,7 @@ impl Reader {
         self.token.get_or_insert_with(|| session.token().to_owned());
         self.half = None;
         self.entering = None;
+        self.is_welcomed = false;
         // The rest of a stay that one has left does not come any more.
         if self.has_left || !self.wants_in {
             self.due = Due::Nothing;
@@ -126,9 +130,10 @@ impl Reader {
         }
     }
 
-    /// Leaves a room that one has been shown: of two joins in a row it could not be told whose `joined` comes.
+    /// Leaves a room that one has been shown: of two that are still to come it could not be told whose a `joined` is.
     pub(super) async fn leave(&mut self) {
-        let Some(session) = self.session.as_ref().filter(|_| self.entering.is_none()) else { return };
+        let is_shown = self.is_welcomed && self.due == Due::Events && self.entering.is_none();
+        let Some(session) = self.session.as_ref().filter(|_| is_shown) else { return };
         if session.call(Command::Leave { room: room() }).await.is_ok() {
             self.wants_in = false;
             self.has_left = true;
@@ -205,6 +210,7 @@ impl Reader {
     }
 
     fn welcomed(&mut self, status: Option<&RoomStatus>, truth: &Truth) {
+        self.is_welcomed = true;
         assert!(self.named.is_none() || status.is_some(), "a room that is named is stated");
         // What is not stated has ended, and what said so was lost on its way.
         let Some(status) = status else { return self.out() };
