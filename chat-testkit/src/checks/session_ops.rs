@@ -200,10 +200,9 @@ impl Truth {
         self.look(|told| told.epoch).expect("the room was made before anybody reads")
     }
 
-    /// Whether somebody was put out under this number.
-    fn was_kicked(&self, member: MemberId) -> bool {
-        let is_it =
-            |record: &Recorded| matches!(&record.event, Event::Kicked { member: kicked, .. } if *kicked == member);
+    /// Whether somebody was ever put out, also from a stay that they were not shown.
+    fn was_kicked(&self, who: &Nick) -> bool {
+        let is_it = |record: &Recorded| matches!(&record.event, Event::Kicked { nick, .. } if nick == who);
         self.look(|told| told.events.values().any(is_it))
     }
 

@@ -228,6 +228,8 @@ impl Reader {
             }
             (Status::Live | Status::Gap, None) => self.due = Due::Joined,
             (Status::Left, _) => self.out(),
+            // Somebody who is not in any more, and names a life that never was.
+            (Status::Closed, Some(named)) if named.epoch != truth.epoch() => self.out(),
             other => panic!("the room is there, and can say so: {other:?}"),
         }
     }
@@ -239,7 +241,7 @@ impl Reader {
         assert!(joined.epoch == truth.epoch() && joined.seq <= truth.head(), "{joined:?}");
         match entered.flatten() {
             // Of whom was put out the room remembers nothing: they are newcomers.
-            Some(after) if !truth.was_kicked(self.member) => {
+            Some(after) if !truth.was_kicked(&self.nick) => {
                 assert_eq!(joined.seq, after.seq, "it goes on where it was asked to");
             }
             _ => {
