@@ -14,6 +14,7 @@
 
 mod archive;
 mod brief;
+pub mod checks;
 mod clock;
 mod link;
 mod person;

@@ -4,8 +4,10 @@
 //! - [`strategies`]: proptest strategies for words, commands and whole runs of a room.
 //! - [`logs`]: a log in memory, and a wrapper that makes any log fail on demand.
 //! - [`contract`]: what every log and every transport must do, as tests to run over it.
+//! - [`checks`]: what must hold for any bytes at all, for fuzzers.
 //! - [`records`]: legal records to fill a log with.
 
+pub mod checks;
 pub mod contract;
 pub mod logs;
 pub mod model;

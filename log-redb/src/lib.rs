@@ -27,6 +27,9 @@
 mod apply;
 mod compact;
 mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod log;
 mod options;
 mod read;

@@ -1,15 +1,12 @@
 //! The room and the model side by side: the same steps, the same outcomes, and the invariants that a room must keep.
 
-mod world;
-
 use std::sync::Arc;
 
 use chat_core::{Nick, RoomLimits};
+use chat_testkit::checks::World;
 use chat_testkit::strategies::{Act, Attempt, Pass, Step, Who, any_run, cases, small_limits};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
-
-use world::World;
 
 /// Steps in one run, at most.
 const STEPS_MAX: usize = 100;

@@ -8,15 +8,17 @@ use chat_core::{
     Body, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Recorded, RejectCode, RoomLimits, Scope, Seq,
     SessionId, Wall,
 };
-use chat_testkit::model::{Model, Person, Refusal, without_digest};
-use chat_testkit::strategies::{Cast, Play, Step};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
+
+use crate::model::{Model, Person, Refusal, without_digest};
+use crate::strategies::{Cast, Play, Step};
 
 /// More consequences of one moment than any run has.
 const CONSEQUENCES_MAX: usize = 32;
 
-pub(crate) struct World {
+/// A room, a model of it, and the log that the room's decisions make.
+pub struct World {
     limits: Arc<RoomLimits>,
     room: Room,
     model: Model,
@@ -30,7 +32,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(limits: Arc<RoomLimits>) -> Self {
+    /// Nothing has happened yet.
+    pub fn new(limits: Arc<RoomLimits>) -> Self {
         Self {
             room: Room::new(Arc::clone(&limits)),
             model: Model::new(Arc::clone(&limits)),
@@ -43,7 +46,11 @@ impl World {
         }
     }
 
-    pub(crate) fn step(&mut self, step: &Step) -> TestCaseResult {
+    /// Plays one step, and everything that is due after it.
+    ///
+    /// # Errors
+    /// Where the room and the model differ, or an invariant does not hold.
+    pub fn step(&mut self, step: &Step) -> TestCaseResult {
         let wall = self.now.wall.0.saturating_add(step.pass.mono).saturating_add_signed(step.pass.step);
         self.now = Now { wall: Wall(wall), mono: Mono(self.now.mono.0 + step.pass.mono) };
         match self.cast.play(&step.act, &self.model) {
@@ -66,13 +73,16 @@ impl World {
     }
 
     /// Stores the ledger as it is now; replayed at the end of the run.
-    pub(crate) fn take_snapshot(&mut self) {
+    pub fn take_snapshot(&mut self) {
         self.snapshot = Some((stored(self.room.ledger()), self.log.len()));
     }
 
     /// Invariant 7: replaying a snapshot and the rest of the log, or all of the log, gives the ledger that lived
     /// through it.
-    pub(crate) fn check_replays(&self) -> TestCaseResult {
+    ///
+    /// # Errors
+    /// Where it gives another.
+    pub fn check_replays(&self) -> TestCaseResult {
         prop_assert_eq!(&replay(Ledger::new(&self.limits), &self.log), self.room.ledger(), "the whole log, replayed");
         if let Some((snapshot, decisions)) = &self.snapshot {
             let replayed = replay(restored(snapshot)?, &self.log[*decisions..]);

@@ -1,0 +1,93 @@
+//! Any bytes as a client frame: a frame or a refusal that says what is wrong, and what is read is read back as written.
+
+use chat_core::{BadFrame, ClientFrame, Command, Limits, RejectCode, Request, TypingState};
+use serde_json::{Map, Value, json};
+
+/// All bytes are one frame.
+///
+/// # Panics
+/// When a refusal has a code that no frame deserves, or a frame that was read is not read back from its own words.
+pub fn client_frame(data: &[u8]) {
+    let parse = |bytes: &[u8]| {
+        let limits = Limits::default();
+        ClientFrame::parse(bytes, &limits.room, &limits.session)
+    };
+    match parse(data) {
+        Ok(frame) => {
+            let written = write(&frame).to_string();
+            assert_eq!(parse(written.as_bytes()).as_ref(), Ok(&frame), "{written}");
+        }
+        Err(BadFrame { id, reject }) => {
+            use RejectCode::{BadField, BadFrame, TooLong, UnknownType};
+            let is_of_a_frame = matches!(reject.code, BadFrame | UnknownType | BadField | TooLong);
+            assert!(is_of_a_frame, "{reject:?}");
+            assert_eq!(reject.limit.is_some(), reject.code == TooLong, "{reject:?}");
+            assert_eq!(reject.field.is_some(), matches!(reject.code, BadField | TooLong), "{reject:?}");
+            assert!(reject.retry_after.is_none(), "it is wrong at any time: {reject:?}");
+            assert!(id.is_none_or(|id| id.0 < 1 << 53), "{id:?}");
+        }
+    }
+}
+
+/// A frame in the words of the protocol page.
+fn write(frame: &ClientFrame) -> Value {
+    let mut fields = match &frame.request {
+        Request::Hello(hello) => {
+            assert_eq!(hello.id, frame.id, "one frame, one number");
+            let mut fields = named("hello");
+            if let Some(resume) = &hello.resume {
+                let positions = resume.positions.iter();
+                let positions: Map<String, Value> =
+                    positions.map(|(room, position)| (room.to_string(), position.to_string().into())).collect();
+                fields.insert("resume".into(), resume.token.clone().into());
+                fields.insert("positions".into(), positions.into());
+            }
+            fields
+        }
+        Request::Command(command) => write_command(command),
+    };
+    if let Some(id) = frame.id {
+        fields.insert("id".into(), id.0.into());
+    }
+    fields.into()
+}
+
+fn write_command(command: &Command) -> Map<String, Value> {
+    let fields = match command {
+        Command::Create { nick, room } => {
+            json!({"type": "create", "nick": nick.as_str(), "room": room.as_ref().map(|room| room.as_str())})
+        }
+        Command::Join { room, nick, history, after } => json!({
+            "type": "join", "room": room.as_str(), "nick": nick.as_str(), "history": history,
+            "after": after.map(|after| after.to_string()),
+        }),
+        Command::Send { room, text, key } => json!({
+            "type": "send", "room": room.as_str(), "text": text.as_str(),
+            "key": key.as_ref().map(|key| key.as_str()),
+        }),
+        Command::Leave { room } => json!({"type": "leave", "room": room.as_str()}),
+        Command::History { room, before, limit } => {
+            json!({"type": "history", "room": room.as_str(), "before": before.map(|before| before.0), "limit": limit})
+        }
+        Command::Members { room, after, limit } => {
+            json!({"type": "members", "room": room.as_str(), "after": after.map(|after| after.0), "limit": limit})
+        }
+        Command::Typing { room, state } => {
+            json!({"type": "typing", "room": room.as_str(), "on": *state == TypingState::On})
+        }
+        Command::Redact { room, seq } => json!({"type": "redact", "room": room.as_str(), "seq": seq.0}),
+        Command::Kick { room, member } => json!({"type": "kick", "room": room.as_str(), "member": member.0}),
+        Command::Ban { room, member } => json!({"type": "ban", "room": room.as_str(), "member": member.0}),
+        Command::SetTopic { room, topic } => {
+            json!({"type": "topic", "room": room.as_str(), "topic": topic.as_str()})
+        }
+    };
+    match fields {
+        Value::Object(fields) => fields,
+        other => unreachable!("a command is an object: {other}"),
+    }
+}
+
+fn named(kind: &str) -> Map<String, Value> {
+    [("type".to_owned(), kind.into())].into_iter().collect()
+}

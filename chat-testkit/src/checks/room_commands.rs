@@ -1,0 +1,186 @@
+//! Any commands at any times: the room does what the model does, its invariants hold, and its log replays to the same state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::room::Budget;
+use chat_core::{Body, CloseCause, Key, Nick, RoomLimits, Topic, TypingState};
+
+use super::choices::Choices;
+use super::world::World;
+use crate::strategies::{Act, After, Attempt, Back, Mod, Pass, Step, Target, Who};
+
+/// Steps of one run, at most: the model reads its whole diary at each.
+const STEPS_MAX: usize = 120;
+/// Nicks of which some look alike.
+const NICKS: [&str; 10] = ["Ann", "ann", "\u{410}nn", "Bob", "B\u{43E}b", "mary", "rnary", "Cid", "Dan", "Eve"];
+const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars", "thirteen char"];
+const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
+const TOPICS: [&str; 3] = ["Lunch", "", "Dinner"];
+
+/// The first five bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
+/// step.
+///
+/// # Panics
+/// Where the room and the model differ, an invariant does not hold, or a replay gives another state.
+pub fn room_commands(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let limits = limits(&mut choices);
+    let cut = usize::from(choices.byte());
+    let mut world = World::new(Arc::new(limits));
+    for number in 0..STEPS_MAX {
+        if choices.is_over() {
+            break;
+        }
+        if number == cut % STEPS_MAX {
+            world.take_snapshot();
+        }
+        let step = step(&mut choices);
+        world.step(&step).unwrap_or_else(|broken| panic!("step {number}, {step:?}: {broken}"));
+    }
+    world.check_replays().unwrap_or_else(|broken| panic!("{broken}"));
+}
+
+/// Bounds so small that a run hits them all.
+fn limits(choices: &mut Choices<'_>) -> RoomLimits {
+    RoomLimits {
+        members_max: 6,
+        attachments_max: 2,
+        message_chars_max: 12,
+        history_default: 3,
+        history_max: choices.below(9),
+        members_page_max: 3,
+        notices_members_max: 4,
+        notices_resume_percent: choices.one_of(&[100, 75, 50, 0]),
+        empty_linger: Duration::from_secs(choices.one_of(&[0, 10])),
+        typing_members_max: 2,
+        keys_per_scope_max: 3,
+        keys_max: 5,
+        marks_max: 1 + choices.below(6),
+        former_max: 3,
+        bans_max: 2,
+        ..RoomLimits::default()
+    }
+}
+
+fn step(choices: &mut Choices<'_>) -> Step {
+    Step { pass: pass(choices), act: act(choices) }
+}
+
+/// Mostly no time at all.
+fn pass(choices: &mut Choices<'_>) -> Pass {
+    let mono = match choices.byte() {
+        0..160 => 0,
+        160..240 => u64::from(choices.byte()) * 12,
+        _ => choices.one_of(&[5_999, 6_000, 10_000, 29_999, 30_000, 61_000]),
+    };
+    let step = if choices.in_256(16) { (i64::from(choices.word()) - 0x8000) * 110 } else { 0 };
+    Pass { mono, step }
+}
+
+fn act(choices: &mut Choices<'_>) -> Act {
+    match choices.below(21) {
+        0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
+        1 | 2 => Act::Join {
+            who: newcomer(choices),
+            nick: nick(choices),
+            history: count(choices),
+            after: choices.in_256(100).then(|| after(choices)),
+        },
+        3 => Act::Attach { who: newcomer(choices), after: choices.in_256(128).then(|| after(choices)) },
+        4..7 => Act::Send {
+            who: insider(choices),
+            text: text(choices),
+            as_sent: choices.in_256(50).then(|| text(choices)),
+            key: choices.in_256(150).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
+            budget: match choices.in_256(36) {
+                true => Budget::Exhausted { retry_after: Duration::from_millis(400) },
+                false => Budget::Paid,
+            },
+        },
+        7 => Act::Leave { who: insider(choices) },
+        8 => Act::History {
+            who: insider(choices),
+            before: choices.in_256(128).then(|| back(choices)),
+            limit: count(choices),
+        },
+        9 => Act::Members {
+            who: insider(choices),
+            after: choices.in_256(128).then(|| target(choices)),
+            limit: count(choices),
+        },
+        10 => Act::Typing {
+            who: insider(choices),
+            state: choices.one_of(&[TypingState::On, TypingState::On, TypingState::Off]),
+        },
+        11 => Act::Redact { by: moderator(choices), message: back(choices) },
+        12 => Act::Kick { by: moderator(choices), member: target(choices) },
+        13 => Act::Ban { by: moderator(choices), member: target(choices) },
+        14 => Act::SetTopic {
+            by: moderator(choices),
+            topic: Topic::parse(choices.one_of(&TOPICS)).expect("a valid topic"),
+        },
+        15 => Act::Close { cause: choices.one_of(&[CloseCause::Empty, CloseCause::Host]) },
+        16 => Act::Detach { who: anybody(choices) },
+        17 => Act::Wait,
+        18 => Act::Recover,
+        19 => Act::Restart,
+        _ => Act::Lose { decisions: choices.below(4) },
+    }
+}
+
+fn newcomer(choices: &mut Choices<'_>) -> Who {
+    let attempt = choices.one_of(&[Attempt::New, Attempt::New, Attempt::New, Attempt::Current, Attempt::Late]);
+    Who::Session(choices.below(12), attempt)
+}
+
+fn anybody(choices: &mut Choices<'_>) -> Who {
+    let attempt = if choices.in_256(28) { Attempt::Late } else { Attempt::Current };
+    Who::Session(choices.below(12), attempt)
+}
+
+fn insider(choices: &mut Choices<'_>) -> Who {
+    if choices.in_256(24) { anybody(choices) } else { Who::Insider(choices.below(8)) }
+}
+
+fn moderator(choices: &mut Choices<'_>) -> Mod {
+    match choices.below(3) {
+        0 => Mod::Owner,
+        1 => Mod::Host,
+        _ => Mod::Person(insider(choices)),
+    }
+}
+
+fn nick(choices: &mut Choices<'_>) -> Nick {
+    Nick::parse(choices.one_of(&NICKS)).expect("a valid nick")
+}
+
+fn text(choices: &mut Choices<'_>) -> Body {
+    Body::parse(choices.one_of(&TEXTS), 13).expect("a valid text")
+}
+
+fn back(choices: &mut Choices<'_>) -> Back {
+    match choices.byte() {
+        u8::MAX => Back(u64::MAX),
+        back => Back(u64::from(back) % 40),
+    }
+}
+
+fn after(choices: &mut Choices<'_>) -> After {
+    if choices.in_256(50) { After::AnotherLife(back(choices)) } else { After::ThisLife(back(choices)) }
+}
+
+fn target(choices: &mut Choices<'_>) -> Target {
+    match choices.byte() {
+        u8::MAX => Target(u32::MAX),
+        target => Target(u32::from(target) % 8),
+    }
+}
+
+fn count(choices: &mut Choices<'_>) -> Option<u32> {
+    match choices.byte() {
+        0..128 => None,
+        u8::MAX => Some(u32::MAX),
+        count => Some(u32::from(count) % 8),
+    }
+}
