@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn bars_are_as_long_as_their_medians() {
         let picture = render(&[run("ours-ws", 0, 4e6), run("sketch", 0, 2e6)], "a <quiet> machine");
-        assert!(picture.contains("class=\"ours\" x=\"206.0\" y=\"92.0\" width=\"420.0\""), "{picture}");
-        assert!(picture.contains("class=\"peer\" x=\"206.0\" y=\"116.0\" width=\"210.0\""), "{picture}");
+        assert!(picture.contains("class=\"ours\" x=\"206.0\" y=\"102.0\" width=\"420.0\""), "{picture}");
+        assert!(picture.contains("class=\"peer\" x=\"206.0\" y=\"126.0\" width=\"210.0\""), "{picture}");
         assert!(picture.contains("a &lt;quiet> machine") && picture.ends_with("</svg>\n"));
         assert!(!picture.contains("idle"), "what was not run has no panel");
     }
