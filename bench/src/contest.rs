@@ -1,8 +1,9 @@
-//! Who is compared, in what, and one run of it: a fresh server on one core, the load on another.
+//! What the servers are compared in, and one run of it: a fresh server on one core, the load on another.
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,49 +11,16 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::scenario::Figures;
+use crate::servers::Server;
 
 const START_MAX: Duration = Duration::from_secs(10);
 /// The load ends itself before that; this is for a load that cannot.
-const RUN_SECONDS_MAX: &str = "150";
+const RUN_SECONDS_MAX: &str = "300";
 
-/// A server that takes part.
-#[derive(Debug)]
-pub struct Server {
-    /// Its column.
-    pub name: &'static str,
-    /// Its program, beside the one that compares.
-    pub program: &'static str,
-    /// How the load speaks to it.
-    pub protocol: &'static str,
-    arguments: fn(SocketAddr) -> Vec<String>,
-}
-
-/// Ours first: the others are what it is held against.
-pub const SERVERS: [Server; 3] = [
-    Server {
-        name: "ours",
-        program: "ws-server",
-        protocol: "chat-ws",
-        arguments: |address| ["--listen", &address.to_string(), "--send-rate", "0"].map(str::to_owned).to_vec(),
-    },
-    Server {
-        name: "sketch",
-        program: "fanout",
-        protocol: "raw-ws",
-        arguments: |address| vec![address.port().to_string()],
-    },
-    Server {
-        name: "axum",
-        program: "peer-axum-broadcast",
-        protocol: "axum-broadcast",
-        arguments: |address| vec![address.port().to_string()],
-    },
-];
-
-/// One thing to compare the servers in.
+/// One thing to compare servers in.
 #[derive(Debug)]
 pub struct Trial {
-    /// Chosen by, and the first word of its rows.
+    /// Chosen by, and the heading of its table.
     pub name: &'static str,
     /// What happens, in words.
     pub about: &'static str,
@@ -61,62 +29,64 @@ pub struct Trial {
     quick_length: &'static [&'static str],
     /// Who can take part.
     pub servers: &'static [&'static str],
-    /// What to show of it.
-    pub rows: &'static [Row],
+    /// What to show of it: the figure's name in the load's line, and what it is called in tables, with its unit.
+    pub figures: &'static [(&'static str, &'static str)],
 }
 
-/// One line of the table.
-#[derive(Debug)]
-pub struct Row {
-    /// The figure's name in the load's line.
-    pub figure: &'static str,
-    /// How it is called in the table, with its unit.
-    pub label: &'static str,
-}
-
-const fn row(figure: &'static str, label: &'static str) -> Row {
-    Row { figure, label }
-}
-
-const ALL: &[&str] = &["ours", "sketch", "axum"];
+const RATE: (&str, &str) = ("deliveries_per_s", "deliveries/s");
+const CPU: (&str, &str) = ("server_us_per_delivery", "us CPU/delivery");
+const P50: (&str, &str) = ("p50_us", "p50 us");
+const P99: (&str, &str) = ("p99_us", "p99 us");
+const FIVE_SECONDS: &[&str] = &["--seconds", "5"];
+const EIGHT_SECONDS: &[&str] = &["--seconds", "8"];
+const SHORT: &[&str] = &["--seconds", "2"];
 
 /// All that is compared.
-pub const TRIALS: [Trial; 6] = [
+pub const TRIALS: [Trial; 12] = [
     Trial {
         name: "saturation",
         about: "500 members, 1 sender with 16 messages in flight",
         arguments: &["saturation", "--members", "500", "--senders", "1", "--in-flight", "16"],
-        full_length: &["--seconds", "5"],
-        quick_length: &["--seconds", "2"],
-        servers: ALL,
-        rows: &[row("deliveries_per_s", "deliveries/s"), row("server_us_per_delivery", "us CPU/delivery")],
+        full_length: FIVE_SECONDS,
+        quick_length: SHORT,
+        servers: &["ours-ws", "sketch", "axum", "ours-socketio", "socketioxide"],
+        figures: &[RATE, CPU],
+    },
+    Trial {
+        name: "saturation-sse",
+        about: "500 members, 16 of them with 1 message in flight each (HTTP/1.1 answers one request of a connection at a time)",
+        arguments: &["saturation", "--members", "500", "--senders", "16", "--in-flight", "1"],
+        full_length: FIVE_SECONDS,
+        quick_length: SHORT,
+        servers: &["ours-sse", "axum-sse", "nchan"],
+        figures: &[RATE, CPU],
     },
     Trial {
         name: "saturation-20",
         about: "500 members, 20 senders with 16 messages in flight each",
         arguments: &["saturation", "--members", "500", "--senders", "20", "--in-flight", "16"],
-        full_length: &["--seconds", "5"],
-        quick_length: &["--seconds", "2"],
-        servers: ALL,
-        rows: &[row("deliveries_per_s", "deliveries/s"), row("server_us_per_delivery", "us CPU/delivery")],
+        full_length: FIVE_SECONDS,
+        quick_length: SHORT,
+        servers: &["ours-ws", "sketch", "axum"],
+        figures: &[RATE, CPU],
     },
     Trial {
         name: "quiet",
         about: "500 members, 20 messages/s",
         arguments: &["quiet", "--members", "500", "--rate", "20"],
-        full_length: &["--seconds", "8"],
-        quick_length: &["--seconds", "3"],
-        servers: ALL,
-        rows: &[row("server_us_per_delivery", "us CPU/delivery"), row("p99_us", "p99 us")],
+        full_length: EIGHT_SECONDS,
+        quick_length: SHORT,
+        servers: &["ours-ws", "sketch", "axum", "ours-sse", "axum-sse", "nchan", "ours-socketio", "socketioxide"],
+        figures: &[CPU, P99],
     },
     Trial {
         name: "small-rooms",
         about: "250 rooms of 4, 2,000 messages/s in all",
         arguments: &["small-rooms", "--rooms", "250", "--members", "4", "--rate", "2000"],
-        full_length: &["--seconds", "8"],
-        quick_length: &["--seconds", "3"],
-        servers: &["ours", "axum"],
-        rows: &[row("server_us_per_delivery", "us CPU/delivery"), row("p50_us", "p50 us"), row("p99_us", "p99 us")],
+        full_length: EIGHT_SECONDS,
+        quick_length: SHORT,
+        servers: &["ours-ws", "axum", "ours-socketio", "socketioxide"],
+        figures: &[CPU, P50, P99],
     },
     Trial {
         name: "idle",
@@ -124,20 +94,89 @@ pub const TRIALS: [Trial; 6] = [
         arguments: &["idle"],
         full_length: &["--connections", "5000", "--settle", "2"],
         quick_length: &["--connections", "1000", "--settle", "1"],
-        servers: ALL,
-        rows: &[
-            row("kib_per_connection", "KiB/connection"),
-            row("kib_per_connection_after_a_message", "KiB/connection after a message"),
+        servers: &["ours-ws", "sketch", "axum", "ours-sse", "axum-sse", "nchan", "ours-socketio", "socketioxide"],
+        figures: &[
+            ("kib_per_connection", "KiB/connection"),
+            ("kib_per_connection_after_a_message", "KiB/connection after a message"),
         ],
     },
     Trial {
         name: "join-storm",
-        about: "1,000 members join one room, all are told",
+        about: "1,000 members join one room, 32 at a time, and all inside are told of each",
         arguments: &["join-storm", "--members", "1000"],
         full_length: &[],
         quick_length: &[],
+        servers: &["ours-ws", "ours-socketio", "socketioxide"],
+        figures: &[("server_us_per_join", "us CPU/join"), ("told_ms", "ms until all are told")],
+    },
+    Trial {
+        name: "huge-room",
+        about: "15,000 members of one room; 1,000 joins at 2,000 members and at 14,000; then 2 messages/s",
+        arguments: &["huge-room"],
+        full_length: &["--members", "15000", "--messages", "20"],
+        quick_length: &["--members", "5000", "--messages", "4"],
+        servers: &["ours-ws"],
+        figures: &[
+            ("server_us_per_join_small", "us CPU/join at 2,000"),
+            ("server_us_per_join_huge", "us CPU/join at the end"),
+            ("join_growth", "growth"),
+            CPU,
+            P99,
+        ],
+    },
+    Trial {
+        name: "many-rooms",
+        about: "100,000 rooms of 4 members with 50 messages of 100 bytes each, all idle; what a step costs beside 1,000 and beside all",
+        arguments: &["rooms"],
+        full_length: &["--rooms", "100000"],
+        quick_length: &["--rooms", "5000"],
         servers: &["ours"],
-        rows: &[row("server_us_per_join", "us CPU/join"), row("told_ms", "ms until all are told")],
+        figures: &[
+            ("bytes_per_room", "bytes/room"),
+            ("encoded_bytes_per_room", "of which encoded messages"),
+            ("bytes_beyond", "bytes/room beyond 1.3x those"),
+            ("create_growth", "create, growth"),
+            ("join_growth", "join, growth"),
+            ("send_growth", "send, growth"),
+            ("delete_growth", "delete, growth"),
+        ],
+    },
+    Trial {
+        name: "joins",
+        about: "joins of a room of 10 with 50 messages of history, each read by its joiner",
+        arguments: &["joins"],
+        full_length: &[],
+        quick_length: &["--quick"],
+        servers: &["ours"],
+        figures: &[("joins_per_s", "joins/s"), ("allocations_per_join", "allocations/join")],
+    },
+    Trial {
+        name: "pure-room",
+        about: "decide and apply of a send, without the engine",
+        arguments: &["send"],
+        full_length: &[],
+        quick_length: &["--quick"],
+        servers: &["ours"],
+        figures: &[
+            ("sends_per_s", "sends/s"),
+            ("allocations_per_send", "allocations/send"),
+            ("keyed_sends_per_s", "sends/s with a key"),
+            ("allocations_per_keyed_send", "allocations/send with a key"),
+        ],
+    },
+    Trial {
+        name: "parts",
+        about: "nanoseconds: a client frame read as a command; an event taken from the backlog and framed for one of 100 readers; a server frame's JSON written and read by serde",
+        arguments: &["parts"],
+        full_length: &[],
+        quick_length: &["--quick"],
+        servers: &["ours"],
+        figures: &[
+            ("parse_ns", "parse"),
+            ("fill_ns", "backlog and framing"),
+            ("write_json_ns", "JSON written"),
+            ("read_json_ns", "JSON read"),
+        ],
     },
 ];
 
@@ -166,35 +205,51 @@ pub enum Length {
 }
 
 impl Track<'_> {
-    /// Starts `server`, lets the load run `trial` against it, ends it, and gives back the load's figures.
+    /// Starts `server`, lets the load run `trial` against it, ends it, and gives back the load's figures. A server without a
+    /// protocol measures itself.
     pub fn run(&self, server: &Server, trial: &Trial) -> io::Result<Figures> {
+        let program = server.program(self.programs).map_err(io::Error::other)?;
+        let Some(protocol) = server.protocol else {
+            return self.figures(self.server_core, &program, &[], server, trial);
+        };
         let address = free_address()?;
-        let program = self.programs.join(server.program);
+        let scratch = Scratch::new(address.port())?;
         // The server ends when this process does, however that happens.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).args(self.pin(self.server_core));
-        command.arg(program).args((server.arguments)(address));
+        command.arg(program).args(server.arguments(address, &scratch.0)?);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut running = Running(command.spawn()?);
         running.wait_until_ready(address)?;
+        let (address, pid) = (address.to_string(), running.0.id().to_string());
+        let words = ["--protocol", protocol, "--server", &address, "--pid", &pid];
+        self.figures(self.load_core, &self.programs.join("load"), &words, server, trial)
+    }
 
-        let mut load = Command::new("timeout");
-        load.args(["--foreground", RUN_SECONDS_MAX]).args(self.pin(self.load_core));
-        load.arg(self.programs.join("load")).args(["--protocol", server.protocol]);
-        load.args(["--server", &address.to_string(), "--pid", &running.0.id().to_string()]);
-        load.args(trial.arguments).args(match self.length {
+    /// What a program that measures has printed.
+    fn figures(
+        &self,
+        core: usize,
+        program: &Path,
+        words: &[&str],
+        server: &Server,
+        trial: &Trial,
+    ) -> io::Result<Figures> {
+        let mut command = Command::new("timeout");
+        command.args(["--foreground", RUN_SECONDS_MAX]).args(self.pin(core)).arg(program).args(words);
+        command.args(trial.arguments).args(match self.length {
             Length::Full => trial.full_length,
             Length::Quick => trial.quick_length,
         });
-        let output = load.stdin(Stdio::null()).output()?;
+        let output = command.stdin(Stdio::null()).output()?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            let said = said.lines().next().unwrap_or("the load has ended without a word");
+            let said = said.lines().next().unwrap_or("the program has ended without a word");
             return Err(io::Error::other(format!("{} in {}: {said}", server.name, trial.name)));
         }
         match serde_json::from_slice(&output.stdout)? {
             Value::Object(figures) => Ok(figures),
-            _ => Err(io::Error::other("the load has printed something else than its figures")),
+            _ => Err(io::Error::other("something else than figures was printed")),
         }
     }
 
@@ -206,6 +261,24 @@ impl Track<'_> {
             _ => &["nice", "-n", &niceness, "taskset", "-c", &core],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
+
+/// A folder for what a server wants to have written; goes with its owner.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(port: u16) -> io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("bench-{}-{port}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is a few bytes in a folder for such.
+        drop(fs::remove_dir_all(&self.0));
     }
 }
 
@@ -246,18 +319,13 @@ fn free_address() -> io::Result<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::servers::SERVERS;
 
     #[test]
     fn every_trial_names_servers_that_exist() {
         for trial in &TRIALS {
             assert!(trial.servers.iter().all(|name| SERVERS.iter().any(|server| server.name == *name)));
-            assert!(!trial.rows.is_empty());
+            assert!(!trial.figures.is_empty());
         }
-    }
-
-    #[test]
-    fn our_server_gets_its_address_and_no_send_limit() {
-        let arguments = (SERVERS[0].arguments)(SocketAddr::from(([127, 0, 0, 1], 4000)));
-        assert_eq!(arguments, ["--listen", "127.0.0.1:4000", "--send-rate", "0"]);
     }
 }

@@ -19,6 +19,8 @@ const READ_BYTES_MAX: usize = 256 * 1024;
 const OPENING_MAX: usize = 64;
 const EVENTS_MAX: usize = 1024;
 const TICK: Duration = Duration::from_millis(100);
+/// In an event's token: it is of the member's second connection.
+const VOICE: u64 = 1 << 63;
 
 /// What has happened besides messages, over all connections.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +79,15 @@ struct Member {
     rest: Vec<u8>,
     /// What the socket would not take yet.
     out: Vec<u8>,
+    /// Where the protocol has it speak over a second connection: opened when it first speaks.
+    voice: Option<Voice>,
+}
+
+#[derive(Debug)]
+struct Voice {
+    stream: TcpStream,
+    rest: Vec<u8>,
+    out: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,16 +120,13 @@ impl<P: Protocol> Crowd<P> {
             while self.members.len() - self.ready >= OPENING_MAX {
                 self.step()?;
             }
-            let stream = TcpStream::connect(self.server)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            let token = epoll::EventData::new_u64(self.members.len() as u64);
-            // Edges, not levels: a socket is looked at once for each arrival, and a short read needs no second one.
-            epoll::add(&self.epoll, &stream, token, EventFlags::IN | EventFlags::OUT | EventFlags::ET)?;
-            let mut member = Member { seat: *seat, stream, stage: Stage::Opening, rest: Vec::new(), out: Vec::new() };
+            let stream = self.dial(self.members.len() as u64)?;
+            let (rest, out) = (Vec::new(), Vec::new());
+            let mut member = Member { seat: *seat, stream, stage: Stage::Opening, rest, out, voice: None };
             self.protocol.open(seat, &mut member.out);
             member.flush()?;
             self.members.push(member);
+            self.ready += usize::from(!P::SESSION_FIRST);
         }
         while self.ready < self.members.len() {
             self.step()?;
@@ -147,8 +155,13 @@ impl<P: Protocol> Crowd<P> {
 
     /// `index` says `text` now.
     pub fn say(&mut self, index: usize, text: &[u8]) -> io::Result<()> {
+        if P::VOICE && self.members[index].voice.is_none() {
+            let stream = self.dial(index as u64 | VOICE)?;
+            self.members[index].voice = Some(Voice { stream, rest: Vec::new(), out: Vec::new() });
+        }
         let member = &mut self.members[index];
-        self.protocol.say(&member.seat, text, &mut member.out);
+        let out = member.voice.as_mut().map_or(&mut member.out, |voice| &mut voice.out);
+        self.protocol.say(&member.seat, text, out);
         member.flush()
     }
 
@@ -166,7 +179,11 @@ impl<P: Protocol> Crowd<P> {
         }
         for event in 0..self.events.len() {
             let epoll::Event { flags, data } = self.events[event];
-            self.serve(data.u64() as usize, flags, hear)?;
+            if data.u64() & VOICE == 0 {
+                self.serve(data.u64() as usize, flags, hear)?;
+            } else {
+                self.answers((data.u64() & !VOICE) as usize)?;
+            }
         }
         Ok(())
     }
@@ -192,6 +209,16 @@ impl<P: Protocol> Crowd<P> {
     /// See [`Protocol::faults`].
     pub fn faults(&self) -> u64 {
         self.protocol.faults()
+    }
+
+    fn dial(&self, token: u64) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.server)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        // Edges, not levels: a socket is looked at once for each arrival, and a short read needs no second one.
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
+        epoll::add(&self.epoll, &stream, epoll::EventData::new_u64(token), flags)?;
+        Ok(stream)
     }
 
     /// One turn while connecting or entering, when nobody may be turned away.
@@ -261,20 +288,23 @@ impl<P: Protocol> Crowd<P> {
         hear: &mut impl FnMut(&Seat, &[u8], &mut Pen<'_, P>),
     ) -> io::Result<usize> {
         let Self { protocol, members, buffer, census, ready, inside, .. } = self;
-        let Member { seat, stage, out, .. } = &mut members[index];
+        let Member { seat, stage, out, voice, .. } = &mut members[index];
         let mut at = 0;
         if *stage == Stage::Opening {
             let Some(head) = protocol.opened(seat, &buffer[..end])? else { return Ok(0) };
             at = head;
             *stage = Stage::Open;
-            if protocol.greet(seat, out) == Step::Done {
+            if protocol.greet(seat, out) == Step::Done && P::SESSION_FIRST {
                 *ready += 1;
             }
         }
         while let Some((length, told)) = protocol.read(seat, &buffer[at..end]) {
             at += length;
             match told {
-                Told::Message(payload) => hear(seat, payload, &mut Pen { protocol, seat, out }),
+                Told::Message(payload) => {
+                    let out = voice.as_mut().map_or(&mut *out, |voice| &mut voice.out);
+                    hear(seat, payload, &mut Pen { protocol, seat, out });
+                }
                 Told::Notice => census.notices += 1,
                 Told::Answer => {}
                 Told::Ready => *ready += 1,
@@ -292,6 +322,31 @@ impl<P: Protocol> Crowd<P> {
         Ok(at)
     }
 
+    /// Reads what answers what a member has said over its second connection.
+    fn answers(&mut self, index: usize) -> io::Result<()> {
+        let Self { protocol, members, buffer, census, .. } = self;
+        let Some(voice) = &mut members[index].voice else { return Ok(()) };
+        loop {
+            match voice.stream.read(buffer) {
+                Ok(0) => {
+                    census.ended += 1;
+                    break;
+                }
+                Ok(read) => voice.rest.extend_from_slice(&buffer[..read]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        while let Some((length, told)) = protocol.answered(&voice.rest) {
+            if let Told::Refused(answer) = told {
+                census.refuse(answer);
+            }
+            voice.rest.drain(..length);
+        }
+        voice.flush()
+    }
+
     fn end(&mut self, index: usize) -> io::Result<()> {
         self.census.ended += 1;
         self.members[index].stage = Stage::Ended;
@@ -301,16 +356,30 @@ impl<P: Protocol> Crowd<P> {
 
 impl Member {
     fn flush(&mut self) -> io::Result<()> {
-        while !self.out.is_empty() && self.stage != Stage::Ended {
-            match self.stream.write(&self.out) {
-                Ok(written) => drop(self.out.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        if self.stage != Stage::Ended {
+            flush(&mut self.stream, &mut self.out)?;
         }
-        Ok(())
+        self.voice.as_mut().map_or(Ok(()), Voice::flush)
     }
+}
+
+impl Voice {
+    fn flush(&mut self) -> io::Result<()> {
+        flush(&mut self.stream, &mut self.out)
+    }
+}
+
+/// Writes what the socket takes.
+fn flush(stream: &mut TcpStream, out: &mut Vec<u8>) -> io::Result<()> {
+    while !out.is_empty() {
+        match stream.write(out) {
+            Ok(written) => drop(out.drain(..written)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Census {

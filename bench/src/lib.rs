@@ -3,12 +3,17 @@
 //! The load must be several times cheaper than any server it drives: one thread, one read buffer for all connections,
 //! frames read where they lie, nothing allocated per message. No server code lives here; servers are separate processes.
 
+pub mod chart;
 pub mod contest;
 pub mod crowd;
+pub mod events;
 pub mod frames;
+pub mod goals;
+pub mod machine;
 pub mod meter;
 pub mod protocol;
 pub mod scenario;
+pub mod servers;
 pub mod stamp;
 pub mod table;
 pub mod tally;

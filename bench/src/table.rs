@@ -1,9 +1,10 @@
-//! The runs of a comparison as one table: medians with their spread, and ratios within rounds.
+//! The runs of a comparison as tables, one for each scenario: medians with their spread, and ratios within rounds.
 
 use std::fmt::Write;
 
-use crate::contest::{SERVERS, TRIALS, Trial};
+use crate::contest::{TRIALS, Trial};
 use crate::scenario::Figures;
+use crate::servers::named;
 
 /// One run that has ended well.
 #[derive(Debug)]
@@ -38,14 +39,18 @@ impl Run {
 
 /// A median with the least and the most.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
+pub struct Spread {
+    /// Half of the values are no larger.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The most.
+    pub max: f64,
 }
 
 impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
+    /// Of these values; `None` of none.
+    pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_unstable_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
         let middle = values.len() / 2;
@@ -55,59 +60,82 @@ impl Spread {
     }
 }
 
-/// The table in Markdown, and below it whatever was not delivered as promised.
+/// The tables in Markdown, and below them whatever was not delivered as promised.
 pub fn render(runs: &[Run]) -> String {
-    let mut table = String::from("| scenario | figure |");
-    for server in &SERVERS {
-        let _ = write!(table, " {} |", server.name);
-    }
-    let (ours, others) = (SERVERS[0].name, &SERVERS[1..]);
-    for other in others {
-        let _ = write!(table, " {ours}/{} |", other.name);
-    }
-    let _ = write!(table, " noise |\n|---|---|{}---|\n", "---:|".repeat(SERVERS.len() + others.len()));
+    let mut page = String::new();
     for trial in TRIALS.iter().filter(|trial| runs.iter().any(|run| run.trial == trial.name)) {
-        for row in trial.rows {
-            let _ = write!(table, "| {}: {} | {} |", trial.name, trial.about, row.label);
-            for server in &SERVERS {
-                let values = values(runs, trial, server.name, row.figure).into_iter().map(|(_, value)| value);
-                let _ = write!(table, " {} |", show(Spread::of(values.collect())));
-            }
-            for other in others {
-                let _ = write!(table, " {} |", show(Spread::of(ratios(runs, trial, ours, other.name, row.figure))));
-            }
-            let noise = runs.iter().filter(|run| run.trial == trial.name).map(Run::noise).fold(0.0, f64::max);
-            let _ = writeln!(table, " {noise:.2} |");
+        let _ = write!(page, "### {}\n\n{}.\n\n| server | over |", trial.name, trial.about);
+        for (_, label) in trial.figures {
+            let _ = write!(page, " {label} |");
         }
+        let compares = trial.servers.len() > 1;
+        if compares {
+            let _ = write!(page, " ours by it: {} |", trial.figures[0].1);
+        }
+        let columns = trial.figures.len() + usize::from(compares);
+        let _ = write!(page, " lost | noise |\n|---|---|{}\n", "---:|".repeat(columns + 2));
+        for server in trial.servers {
+            put_row(&mut page, runs, trial, server, compares);
+        }
+        page.push('\n');
     }
+    put_promises(&mut page, runs);
+    page
+}
+
+fn put_row(page: &mut String, runs: &[Run], trial: &Trial, server: &str, compares: bool) {
+    let mine: Vec<&Run> = runs.iter().filter(|run| run.trial == trial.name && run.server == server).collect();
+    if mine.is_empty() {
+        return;
+    }
+    let _ = write!(page, "| {server} | {} |", named(server).transport);
+    for (figure, _) in trial.figures {
+        let _ = write!(page, " {} |", show(spread(runs, trial.name, server, figure)));
+    }
+    if compares {
+        let against = ours_over(trial, named(server).transport).filter(|ours| *ours != server);
+        let ratios = against.map(|ours| ratios(runs, trial.name, ours, server, trial.figures[0].0));
+        let _ = write!(page, " {} |", show(ratios.and_then(Spread::of)));
+    }
+    let lost = mine.iter().filter_map(|run| run.figures.get("lost")?.as_u64()).reduce(u64::max);
+    let noise = mine.iter().map(|run| run.noise()).fold(0.0, f64::max);
+    let lost = lost.map_or("-".to_owned(), |lost| lost.to_string());
+    let _ = writeln!(page, " {lost} | {noise:.2} |");
+}
+
+/// This project's server in a trial that is spoken to in the same way.
+fn ours_over(trial: &Trial, transport: &str) -> Option<&'static str> {
+    let is_ours = |name: &&&'static str| name.starts_with("ours") && named(name).transport == transport;
+    trial.servers.iter().find(is_ours).copied()
+}
+
+fn put_promises(page: &mut String, runs: &[Run]) {
     let unclean: Vec<&Run> = runs.iter().filter(|run| !run.is_clean()).collect();
-    if unclean.is_empty() {
-        table.push_str("\nIn every run every member got every message exactly once, in one order.\n");
-    } else {
-        table.push_str("\nNot delivered as promised:\n\n");
-    }
+    page.push_str(match unclean.is_empty() {
+        true => "In every run every member got every message exactly once, in one order.\n",
+        false => "Not delivered as promised:\n\n",
+    });
     for run in unclean {
-        let _ = write!(table, "- {} in {}, round {}:", run.server, run.trial, run.round + 1);
+        let _ = write!(page, "- {} in {}, round {}:", run.server, run.trial, run.round + 1);
         for name in ["expected", "delivered", "lost", "repeated_or_late", "other_order", "strange", "notices_expected"]
             .into_iter()
             .chain(["notices", "skipped", "refused", "ended", "protocol_faults", "first_refusal"])
         {
             if let Some(value) = run.figures.get(name).filter(|value| value.as_u64() != Some(0)) {
-                let _ = write!(table, " {name} {value}");
+                let _ = write!(page, " {name} {value}");
             }
         }
-        table.push('\n');
+        page.push('\n');
     }
-    table
 }
 
-fn values(runs: &[Run], trial: &Trial, server: &str, figure: &str) -> Vec<(usize, f64)> {
-    let runs = runs.iter().filter(|run| run.trial == trial.name && run.server == server);
-    runs.filter_map(|run| Some((run.round, run.number(figure)?))).collect()
+/// One server's figure over all rounds.
+pub fn spread(runs: &[Run], trial: &str, server: &str, figure: &str) -> Option<Spread> {
+    Spread::of(values(runs, trial, server, figure).into_iter().map(|(_, value)| value).collect())
 }
 
 /// One server's figure by another's, for each round that both have run.
-fn ratios(runs: &[Run], trial: &Trial, server: &str, other: &str, figure: &str) -> Vec<f64> {
+pub fn ratios(runs: &[Run], trial: &str, server: &str, other: &str, figure: &str) -> Vec<f64> {
     let others = values(runs, trial, other, figure);
     let pairs = values(runs, trial, server, figure).into_iter().filter_map(|(round, value)| {
         let (_, against) = others.iter().find(|(other_round, against)| *other_round == round && *against > 0.0)?;
@@ -116,16 +144,22 @@ fn ratios(runs: &[Run], trial: &Trial, server: &str, other: &str, figure: &str) 
     pairs.collect()
 }
 
-fn show(spread: Option<Spread>) -> String {
+fn values(runs: &[Run], trial: &str, server: &str, figure: &str) -> Vec<(usize, f64)> {
+    let runs = runs.iter().filter(|run| run.trial == trial && run.server == server);
+    runs.filter_map(|run| Some((run.round, run.number(figure)?))).collect()
+}
+
+/// A median with its spread, as people read it.
+pub fn show(spread: Option<Spread>) -> String {
     let Some(Spread { median, min, max }) = spread else { return "-".to_owned() };
     if min == max { digits(median) } else { format!("{} ({}-{})", digits(median), digits(min), digits(max)) }
 }
 
 /// Three figures that mean something.
-fn digits(value: f64) -> String {
+pub fn digits(value: f64) -> String {
     match value.abs() {
         1e6.. => format!("{:.2} M", value / 1e6),
-        1e4.. => format!("{:.0} k", value / 1e3),
+        1e4.. => format!("{:.1} k", value / 1e3),
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
         1.0.. => format!("{value:.2}"),
@@ -134,12 +168,13 @@ fn digits(value: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn run(server: &'static str, round: usize, rate: f64) -> Run {
+    /// A run of saturation at this rate.
+    pub(crate) fn run(server: &'static str, round: usize, rate: f64) -> Run {
         let serde_json::Value::Object(figures) = json!({"deliveries_per_s": rate, "clean": true, "lost": 0}) else {
             unreachable!("an object is an object")
         };
@@ -149,17 +184,15 @@ mod tests {
     #[test]
     fn ratios_are_made_within_rounds() {
         let runs = [
-            run("ours", 0, 3e6),
+            run("ours-ws", 0, 3e6),
             run("sketch", 0, 4e6),
-            run("ours", 1, 1.5e6),
+            run("ours-ws", 1, 1.5e6),
             run("sketch", 1, 2e6),
-            run("ours", 2, 3e6),
+            run("ours-ws", 2, 3e6),
         ];
         let table = render(&runs);
-        assert!(
-            table.contains("| deliveries/s | 3.00 M (1.50 M-3.00 M) | 3.00 M (2.00 M-4.00 M) | - | 0.750 | - |"),
-            "{table}"
-        );
+        assert!(table.contains("| ours-ws | WebSocket | 3.00 M (1.50 M-3.00 M) | - | - | 0 | 0.00 |\n"), "{table}");
+        assert!(table.contains("| sketch | WebSocket | 3.00 M (2.00 M-4.00 M) | - | 0.750 | 0 | 0.00 |\n"), "{table}");
         assert!(table.contains("exactly once"));
     }
 

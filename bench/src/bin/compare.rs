@@ -1,4 +1,4 @@
-//! Runs every server through every scenario, one after the other and in rounds, and writes the table.
+//! Runs every server through every scenario, one after the other and in rounds, and writes the tables and the chart.
 //!
 //! Builds nothing: everything has to be built before, the way README.md says.
 
@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bench::contest::{Length, SERVERS, Server, TRIALS, Track, Trial};
-use bench::table::{Run, render};
+use bench::contest::{Length, TRIALS, Track, Trial};
+use bench::servers::{SERVERS, Server};
+use bench::table::Run;
+use bench::{chart, goals, machine, table};
 use clap::Parser;
 
 #[derive(Debug, Parser)]
-#[command(about = "Runs every server through every scenario and writes the table. Builds nothing.")]
+#[command(about = "Runs every server through every scenario and writes tables and a chart. Builds nothing.")]
 struct Options {
     /// Short runs and one round: shows that everything works, not how fast.
     #[arg(long)]
@@ -77,10 +79,12 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
     let wanted = |list: &[String], name: &str| list.is_empty() || list.iter().any(|wanted| wanted == name);
     let servers: Vec<&Server> = SERVERS.iter().filter(|server| wanted(&options.servers, server.name)).collect();
     let trials: Vec<&Trial> = TRIALS.iter().filter(|trial| wanted(&options.scenarios, trial.name)).collect();
-    let (present, absent): (Vec<&Server>, Vec<&Server>) =
-        servers.into_iter().partition(|server| programs.join(server.program).exists());
-    for server in &absent {
-        eprintln!("{} takes no part: there is no {} (it has to be built first)", server.name, server.program);
+    let mut present = Vec::new();
+    for server in servers {
+        match server.program(programs) {
+            Ok(_) => present.push(server),
+            Err(missing) => eprintln!("{} takes no part: {missing}", server.name),
+        }
     }
 
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -101,17 +105,19 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     }
 
-    let mut page = format!("# Side by side\n\n{}, {rounds} round(s)", machine());
-    if options.quick {
-        page.push_str(", **quick: too short to quote**");
-    }
-    page.push_str(
-        ". Medians (least-most); ratios are of runs of the same round. `noise` is the most that others used of the \
-         machine during a run, in cores.\n\n",
+    let quick = if options.quick { ", **quick: too short to quote**" } else { "" };
+    let caption = format!("{}, {rounds} round(s)", machine::hardware());
+    let name = if options.quick { "quick" } else { "compare" };
+    let page = format!(
+        "# Side by side\n\n{caption}{quick}. {versions}.\n\nMedians (least-most); ratios are of runs of the same round. `noise` is \
+         the most that others used of the machine during a run, in cores; `lost` the most that a run has lost.\n\n\
+         ![The chart]({name}.svg)\n\n## Goals\n\n{goals}\n## Scenarios\n\n{tables}{failures}",
+        versions = machine::versions(),
+        goals = goals::render(&runs),
+        tables = table::render(&runs),
     );
-    page.push_str(&render(&runs));
-    page.push_str(&failures);
-    fs::write(options.out.join(if options.quick { "quick.md" } else { "compare.md" }), &page)?;
+    fs::write(options.out.join(format!("{name}.md")), &page)?;
+    fs::write(options.out.join(format!("{name}.svg")), chart::render(&runs, &caption))?;
     println!("{page}");
     Ok(())
 }
@@ -144,13 +150,4 @@ fn least_disturbed(
         }
     }
     best.ok_or_else(|| "no run".into())
-}
-
-fn machine() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": an unknown CPU");
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let kernel = kernel.split(['-', '\n']).next().unwrap_or_default();
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    format!("{}, {cores} cores, Linux {kernel}", model.trim_start_matches([' ', '\t', ':']))
 }

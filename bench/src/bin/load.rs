@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bench::meter::Process;
-use bench::protocol::{AxumBroadcast, ChatWs, Protocol, RawWs};
-use bench::scenario::{self, Figures, Ground, Idle, Paced, Saturation, Storm, Waiting};
+use bench::protocol::{AxumBroadcast, ChatSocketIo, ChatSse, ChatWs, PlainSse, Protocol, RawWs, Socketioxide};
+use bench::scenario::{self, Figures, Ground, Huge, Idle, Paced, Saturation, Storm, Waiting};
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::Value;
 
@@ -40,8 +40,14 @@ struct Options {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Speech {
     ChatWs,
+    ChatSse,
+    #[value(name = "chat-socketio")]
+    ChatSocketIo,
     RawWs,
     AxumBroadcast,
+    AxumSse,
+    Nchan,
+    Socketioxide,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +103,19 @@ enum Scenario {
         #[arg(long, default_value_t = 32)]
         in_flight: usize,
     },
+    /// One very large room.
+    HugeRoom {
+        #[arg(long, default_value_t = 15_000)]
+        members: usize,
+        #[arg(long, default_value_t = 2000)]
+        small: usize,
+        #[arg(long, default_value_t = 1000)]
+        stretch: usize,
+        #[arg(long, default_value_t = 10)]
+        messages: u32,
+        #[arg(long, default_value_t = 2)]
+        rate: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -117,10 +136,16 @@ fn run(options: &Options) -> Result<Figures, Box<dyn Error>> {
     if !options.server.ip().is_loopback() {
         return Err("this load is for loopback only".into());
     }
+    let run = std::process::id();
     match options.protocol {
-        Speech::ChatWs => run_with(ChatWs::new(std::process::id()), options),
+        Speech::ChatWs => run_with(ChatWs::new(run), options),
+        Speech::ChatSse => run_with(ChatSse::new(run), options),
+        Speech::ChatSocketIo => run_with(ChatSocketIo::new(run), options),
         Speech::RawWs => run_with(RawWs, options),
         Speech::AxumBroadcast => run_with(AxumBroadcast, options),
+        Speech::AxumSse => run_with(PlainSse::axum(), options),
+        Speech::Nchan => run_with(PlainSse::nchan(), options),
+        Speech::Socketioxide => run_with(Socketioxide, options),
     }
 }
 
@@ -155,6 +180,10 @@ fn run_with<P: Protocol>(protocol: P, options: &Options) -> Result<Figures, Box<
         }
         Scenario::JoinStorm { members, in_flight } => {
             ("join-storm", scenario::storm(protocol, &ground, &Storm { members, in_flight: in_flight.max(1) })?)
+        }
+        Scenario::HugeRoom { members, small, stretch, messages, rate } => {
+            let plan = Huge { members, stretch: stretch.max(1), small, messages, rate: rate.max(1) };
+            ("huge-room", scenario::huge(protocol, &ground, &plan)?)
         }
     };
     let speech = options.protocol.to_possible_value().map(|value| value.get_name().to_owned());

@@ -3,13 +3,20 @@
 //! One connection per member, one implementation per protocol. A protocol keeps what it must remember per member in its own table
 //! (it is told the member with every call); it knows no socket, no scenario and no clock.
 
+mod chat;
+mod chat_sse;
 mod chat_ws;
+mod plain_sse;
 mod plain_ws;
+mod socketio;
 
 use std::io;
 
+pub use chat_sse::ChatSse;
 pub use chat_ws::ChatWs;
+pub use plain_sse::PlainSse;
 pub use plain_ws::{AxumBroadcast, RawWs};
+pub use socketio::{ChatSocketIo, Socketioxide};
 
 /// The place of one member in the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +76,10 @@ pub trait Protocol {
     const ROOMS: bool;
     /// Whether members are told who else joins.
     const NOTICES: bool;
+    /// Whether a connection gets its session before its member enters a room. Otherwise nothing is said on it until then.
+    const SESSION_FIRST: bool = true;
+    /// Whether what a member says goes over a second connection of its own. The answers are read by [`answered`](Self::answered).
+    const VOICE: bool = false;
 
     /// The first bytes of a connection: an HTTP request.
     fn open(&mut self, seat: &Seat, out: &mut Vec<u8>);
@@ -90,6 +101,11 @@ pub trait Protocol {
 
     /// Answers [`Told::Ping`].
     fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>);
+
+    /// The first whole answer on a second connection, and its length.
+    fn answered<'a>(&mut self, bytes: &'a [u8]) -> Option<(usize, Told<'a>)> {
+        (!bytes.is_empty()).then_some((bytes.len(), Told::Refused(bytes)))
+    }
 
     /// Broken promises that only this protocol makes (numbers without holes, well-formed JSON), found in samples.
     fn faults(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! What is measured: each scenario brings its members in, lets them do one thing, and gives back its figures.
 
+mod huge;
 mod idle;
 mod paced;
 mod saturation;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+pub use huge::{Huge, huge};
 pub use idle::{Idle, idle};
 pub use paced::{Paced, paced};
 pub use saturation::{Saturation, saturation};

@@ -32,20 +32,12 @@ pub struct Paced {
 
 /// Runs it.
 pub fn paced<P: Protocol>(protocol: P, ground: &Ground, plan: &Paced) -> io::Result<Figures> {
-    let Paced { rooms, room_size, senders, rate, .. } = *plan;
+    let Paced { rooms, room_size, rate, .. } = *plan;
     let mut crowd = Crowd::new(protocol, ground.server, ground.deadline)?;
     gather(&mut crowd, &seats(0, rooms * room_size, room_size))?;
-    let mut speech = Speech {
-        plan,
-        tally: Tally::new(rooms * room_size, room_size, senders),
-        finder: Finder::default(),
-        sent: vec![0; rooms * room_size],
-        text: blank_text(ground.text_bytes),
-        start: Instant::now(),
-        latencies_ns: Vec::with_capacity(LATENCIES_MAX.min(1 << 20)),
-    };
+    let mut speech = Speech::new(plan, ground);
     speech.run(&mut crowd, ground, plan.warmup)?;
-    speech.latencies_ns.clear();
+    speech.forget_latencies();
     let (from, before) = (Mark::now(ground.process)?, speech.tally.delivered());
     speech.run(&mut crowd, ground, plan.window)?;
     let (to, after) = (Mark::now(ground.process)?, speech.tally.delivered());
@@ -58,29 +50,54 @@ pub fn paced<P: Protocol>(protocol: P, ground: &Ground, plan: &Paced) -> io::Res
     put(&mut figures, "rate", rate);
     put_rounded(&mut figures, "deliveries_per_s", delivered as f64 / window.seconds);
     put_rounded(&mut figures, "server_us_per_delivery", window.server_us_per(delivered));
-    speech.latencies_ns.sort_unstable();
-    for (name, share) in [("p50_us", 0.5), ("p90_us", 0.9), ("p99_us", 0.99), ("p999_us", 0.999), ("max_us", 1.0)] {
-        put_rounded(&mut figures, name, quantile_us(&speech.latencies_ns, share));
-    }
+    speech.put_latencies(&mut figures);
     put_window(&mut figures, &window);
     put_verdict(&mut figures, &speech.tally.verdict(&speech.sent));
     put_census(&mut figures, crowd.census(), crowd.faults());
     Ok(figures)
 }
 
-struct Speech<'a> {
+/// What has been said so far, and when it was heard.
+pub(super) struct Speech<'a> {
     plan: &'a Paced,
-    tally: Tally,
+    pub(super) tally: Tally,
     finder: Finder,
-    sent: Vec<u32>,
+    pub(super) sent: Vec<u32>,
     text: Vec<u8>,
     start: Instant,
     latencies_ns: Vec<u64>,
 }
 
-impl Speech<'_> {
+impl<'a> Speech<'a> {
+    /// Nothing yet, by people who are all in their rooms.
+    pub(super) fn new(plan: &'a Paced, ground: &Ground) -> Self {
+        let members = plan.rooms * plan.room_size;
+        Self {
+            plan,
+            tally: Tally::new(members, plan.room_size, plan.senders),
+            finder: Finder::default(),
+            sent: vec![0; members],
+            text: blank_text(ground.text_bytes),
+            start: Instant::now(),
+            latencies_ns: Vec::with_capacity(LATENCIES_MAX.min(1 << 20)),
+        }
+    }
+
+    /// What was heard so far is not counted in quantiles.
+    pub(super) fn forget_latencies(&mut self) {
+        self.latencies_ns.clear();
+    }
+
+    /// Quantiles of what was heard and not forgotten.
+    pub(super) fn put_latencies(&mut self, figures: &mut Figures) {
+        self.latencies_ns.sort_unstable();
+        for (name, share) in [("p50_us", 0.5), ("p90_us", 0.9), ("p99_us", 0.99), ("p999_us", 0.999), ("max_us", 1.0)] {
+            put_rounded(figures, name, quantile_us(&self.latencies_ns, share));
+        }
+    }
+
     /// Speaks for `time`, then listens until everything has come, so that the server's work is all inside.
-    fn run<P: Protocol>(&mut self, crowd: &mut Crowd<P>, ground: &Ground, time: Duration) -> io::Result<()> {
+    pub(super) fn run<P: Protocol>(&mut self, crowd: &mut Crowd<P>, ground: &Ground, time: Duration) -> io::Result<()> {
         let begin = Instant::now();
         let interval = Duration::from_secs(1) / self.plan.rate;
         let count = (time.as_secs_f64() * f64::from(self.plan.rate)) as u32;

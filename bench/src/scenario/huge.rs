@@ -1,0 +1,79 @@
+//! One very large room: what a join costs as it fills, and how late a message reaches the last of its members.
+
+use std::io;
+use std::time::Duration;
+
+use super::paced::{Paced, Speech};
+use super::{ENTERING_MAX, Figures, Ground, put, put_census, put_rounded, put_verdict, put_window, seats};
+use crate::crowd::Crowd;
+use crate::meter::Mark;
+use crate::protocol::Protocol;
+
+/// How much of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Huge {
+    /// Members of the room, at last.
+    pub members: usize,
+    /// Joins whose cost is taken as one figure: those after `small` members, and the last.
+    pub stretch: usize,
+    /// Members with whom the room counts as small yet.
+    pub small: usize,
+    /// Messages, once all are in.
+    pub messages: u32,
+    /// Messages per second; a room that cannot tell one before the next comes shows it as latency.
+    pub rate: u32,
+}
+
+/// Runs it. Connecting comes before everything, so that only joins are in the cost of a join.
+pub fn huge<P: Protocol>(protocol: P, ground: &Ground, plan: &Huge) -> io::Result<Figures> {
+    let Huge { members, stretch, small, messages, rate } = *plan;
+    if small + 2 * stretch > members {
+        return Err(io::Error::other("the room is too small for two stretches"));
+    }
+    let mut crowd = Crowd::new(protocol, ground.server, ground.deadline)?;
+    crowd.connect(&seats(0, members, members))?;
+    crowd.enter(&[0], 1)?;
+    enter(&mut crowd, 1, small)?;
+    let near = measured(&mut crowd, ground, small, small + stretch)?;
+    enter(&mut crowd, small + stretch, members - stretch)?;
+    let far = measured(&mut crowd, ground, members - stretch, members)?;
+    crowd.settle(Duration::from_millis(1500))?;
+
+    // One speaks; the first message is warm-up.
+    let (warmup, window) = (Duration::from_secs(1) / rate, Duration::from_secs(1) * messages / rate);
+    let pace = Paced { rooms: 1, room_size: members, senders: 1, rate, warmup, window };
+    let mut speech = Speech::new(&pace, ground);
+    speech.run(&mut crowd, ground, pace.warmup)?;
+    speech.forget_latencies();
+    let (from, before) = (Mark::now(ground.process)?, speech.tally.delivered());
+    speech.run(&mut crowd, ground, pace.window)?;
+    let (to, after) = (Mark::now(ground.process)?, speech.tally.delivered());
+    crowd.settle(Duration::from_millis(50))?;
+
+    let window = from.until(&to);
+    let mut figures = Figures::new();
+    put(&mut figures, "members", members);
+    put_rounded(&mut figures, "server_us_per_join_small", near);
+    put_rounded(&mut figures, "server_us_per_join_huge", far);
+    put_rounded(&mut figures, "join_growth", far / near);
+    put_rounded(&mut figures, "server_us_per_delivery", window.server_us_per(after - before));
+    speech.put_latencies(&mut figures);
+    put_window(&mut figures, &window);
+    put_verdict(&mut figures, &speech.tally.verdict(&speech.sent));
+    put_census(&mut figures, crowd.census(), crowd.faults());
+    Ok(figures)
+}
+
+fn enter<P: Protocol>(crowd: &mut Crowd<P>, from: usize, to: usize) -> io::Result<()> {
+    crowd.enter(&(from..to).collect::<Vec<_>>(), ENTERING_MAX)
+}
+
+/// Brings these in, and says what each has cost the server, in microseconds, with all that was told to others meanwhile.
+fn measured<P: Protocol>(crowd: &mut Crowd<P>, ground: &Ground, from: usize, to: usize) -> io::Result<f64> {
+    crowd.settle(Duration::from_millis(1200))?;
+    let before = Mark::now(ground.process)?;
+    enter(crowd, from, to)?;
+    crowd.settle(Duration::from_millis(1200))?;
+    let after = Mark::now(ground.process)?;
+    Ok(before.until(&after).server_us_per((to - from) as u64))
+}
