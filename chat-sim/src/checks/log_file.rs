@@ -165,7 +165,7 @@ impl Memory {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn at<'a>(bytes: &'a mut [u8], offset: u64, length: usize) -> io::Result<&'a mut [u8]> {
+    fn at(bytes: &mut [u8], offset: u64, length: usize) -> io::Result<&mut [u8]> {
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let end = start.checked_add(length).ok_or(io::ErrorKind::UnexpectedEof)?;
         bytes.get_mut(start..end).ok_or(io::ErrorKind::UnexpectedEof.into())
