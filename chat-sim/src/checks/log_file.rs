@@ -118,8 +118,12 @@ impl Whole {
                 Err(error) => assert!(!is_whole, "{room}: a whole file is read: {error}"),
             }
         }
-        if let Ok(rooms) = log.rooms(None, usize::MAX).await {
-            assert!(rooms.iter().all(|room| ROOMS.contains(&room.as_str())), "{rooms:?}");
+        for room in log.rooms(None, usize::MAX).await.unwrap_or_default() {
+            // A code is listed as it stands in the file, changed or not; behind a changed one there is nothing to be read.
+            if !ROOMS.contains(&room.as_str()) {
+                let found = log.read(&room, Offset(0), usize::MAX).await;
+                assert!(!found.is_ok_and(|stretch| !stretch.records.is_empty()), "{room} never was");
+            }
         }
     }
 }
