@@ -132,7 +132,8 @@ pub const TRIALS: [Trial; 12] = [
         quick_length: &["--rooms", "5000"],
         servers: &["ours"],
         figures: &[
-            ("bytes_per_room", "bytes/room"),
+            ("bytes_per_room", "bytes/room (resident)"),
+            ("heap_bytes_per_room", "of which asked for"),
             ("encoded_bytes_per_room", "of which encoded messages"),
             ("bytes_beyond", "bytes/room beyond 1.3x those"),
             ("create_growth", "create, growth"),

@@ -75,8 +75,7 @@ fn run(what: &What) -> Outcome {
     };
     let window = from.until(&Mark::now(Process::own())?);
     put(&mut figures, "window_s", window.seconds);
-    // This process is both the server and the load, and counted twice.
-    put(&mut figures, "others_cpu_share", (window.others_share + window.load_share).max(0.0));
+    put(&mut figures, "others_cpu_share", window.others_share);
     put(&mut figures, "steal_share", window.steal_share);
     Ok(figures)
 }

@@ -24,43 +24,53 @@ pub(crate) fn measure(rooms: usize) -> Outcome {
     if rooms <= FEW {
         return Err("there must be more rooms than the few they are compared with".into());
     }
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let (engine, sessions, probes) = runtime.block_on(async {
         let engine = Engine::builder().limits(limits()).build();
         let sessions = connect(&engine, rooms.div_ceil(ROOMS_PER_SESSION) * MEMBERS).await?;
         let probes = connect(&engine, MEMBERS).await?;
         // What is allocated once is there before the first look.
         Steps::measured(&engine, &probes, 0).await?;
+        Ok::<_, Box<dyn Error>>((engine, sessions, probes))
+    })?;
 
-        let before = Process::own().rss_kib()?;
-        let mut ear = Ear::default();
-        fill(&sessions, 0..FEW, &mut ear).await?;
-        let few = Steps::measured(&engine, &probes, 1).await?;
-        fill(&sessions, FEW..rooms, &mut ear).await?;
-        let after = Process::own().rss_kib()?;
-        let many = Steps::measured(&engine, &probes, 2).await?;
+    let mut ear = Ear::default();
+    let before = Process::own().rss_kib()?;
+    let mut heap_bytes = 0;
+    let mut fill = |rooms| {
+        let mut filled = Ok(());
+        let held = allocation_counter::measure(|| filled = runtime.block_on(fill(&sessions, rooms, &mut ear)));
+        heap_bytes += held.bytes_current;
+        filled
+    };
+    fill(0..FEW)?;
+    let few = runtime.block_on(Steps::measured(&engine, &probes, 1))?;
+    fill(FEW..rooms)?;
+    let after = Process::own().rss_kib()?;
+    let many = runtime.block_on(Steps::measured(&engine, &probes, 2))?;
 
-        // Each member heard each message once.
-        let heard = ear.count.messages == (rooms * MEMBERS * MESSAGES) as u64 && ear.count.broken == 0;
-        let encoded = ear.count.message_bytes as f64 / (rooms * MEMBERS) as f64;
-        let bytes = after.saturating_sub(before) as f64 * 1024.0 / rooms as f64;
-        let mut figures = Figures::new();
-        figures.insert("rooms".into(), rooms.into());
-        figures.insert("clean".into(), (heard && engine.stats().rooms == rooms).into());
-        put(&mut figures, "bytes_per_room", bytes);
-        put(&mut figures, "encoded_bytes_per_room", encoded);
-        put(&mut figures, "bytes_beyond", bytes - 1.3 * encoded);
-        for (name, few, many) in [
-            ("create", few.create, many.create),
-            ("join", few.join, many.join),
-            ("send", few.send, many.send),
-            ("delete", few.delete, many.delete),
-        ] {
-            put(&mut figures, &format!("{name}_ns_beside_few"), few);
-            put(&mut figures, &format!("{name}_ns_beside_many"), many);
-            put(&mut figures, &format!("{name}_growth"), many / few);
-        }
-        Ok(figures)
-    })
+    // Each member heard each message once.
+    let heard = ear.count.messages == (rooms * MEMBERS * MESSAGES) as u64 && ear.count.broken == 0;
+    let encoded = ear.count.message_bytes as f64 / (rooms * MEMBERS) as f64;
+    let bytes = after.saturating_sub(before) as f64 * 1024.0 / rooms as f64;
+    let mut figures = Figures::new();
+    figures.insert("rooms".into(), rooms.into());
+    figures.insert("clean".into(), (heard && engine.stats().rooms == rooms).into());
+    put(&mut figures, "bytes_per_room", bytes);
+    put(&mut figures, "heap_bytes_per_room", heap_bytes as f64 / rooms as f64);
+    put(&mut figures, "encoded_bytes_per_room", encoded);
+    put(&mut figures, "bytes_beyond", bytes - 1.3 * encoded);
+    for (name, few, many) in [
+        ("create", few.create, many.create),
+        ("join", few.join, many.join),
+        ("send", few.send, many.send),
+        ("delete", few.delete, many.delete),
+    ] {
+        put(&mut figures, &format!("{name}_ns_beside_few"), few);
+        put(&mut figures, &format!("{name}_ns_beside_many"), many);
+        put(&mut figures, &format!("{name}_growth"), many / few);
+    }
+    Ok(figures)
 }
 
 /// Makes these rooms, has everybody say their share, and everybody hear it.
