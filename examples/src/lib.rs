@@ -2,10 +2,12 @@
 
 mod data;
 mod flags;
+mod health;
 mod page;
 mod run;
 
 pub use data::{DataError, DataFlags, Durability, SECRET_VARIABLE};
 pub use flags::Flags;
+pub use health::health;
 pub use page::page;
 pub use run::run;

@@ -5,19 +5,23 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
-use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+type Socket = WebSocketStream<TcpStream>;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Of 4 KB each.
+const MESSAGES: usize = 3_000;
 
 async fn start() -> (Child, String) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_server"))
-        .args(["--listen", "127.0.0.1:0"])
+        .args(["--listen", "127.0.0.1:0", "--send-rate", "0"])
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .expect("the server starts");
@@ -33,36 +37,47 @@ async fn terminate(process: &Child) {
     assert!(sent.success());
 }
 
-/// The status of the health page, asked on a connection of its own.
-async fn health(address: &str) -> u16 {
-    let mut stream = TcpStream::connect(address).await.expect("it listens");
-    let request = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.expect("writable");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("readable");
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line")
+async fn connect(address: &str, buffer: Option<u32>, frame: &str) -> Socket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    if let Some(bytes) = buffer {
+        socket.set_recv_buffer_size(bytes).expect("a buffer of that size");
+    }
+    let stream = socket.connect(address.parse().expect("an address")).await.expect("it listens");
+    let (mut socket, _) = client_async(format!("ws://{address}/ws"), stream).await.expect("a WebSocket");
+    socket.send(Message::text(frame)).await.expect("it takes a frame");
+    while !socket.next().await.expect("it goes on").expect("a frame").to_string().contains(r#""type":"joined""#) {}
+    socket
+}
+
+/// More than a socket that is not read holds.
+async fn flood(socket: Socket) {
+    let (mut out, mut back) = socket.split();
+    let writing = tokio::spawn(async move {
+        let text = "x".repeat(4_000);
+        for number in 0..MESSAGES {
+            let frame = format!(r#"{{"type":"send","room":"LUNCH","text":"{number} {}"}}"#, &text[10..]);
+            out.send(Message::text(frame)).await.expect("it takes a frame");
+        }
+    });
+    let last = format!("\"{} x", MESSAGES - 1);
+    while !back.next().await.expect("it goes on").expect("a frame").to_string().contains(&last) {}
+    writing.await.expect("all were written");
 }
 
 #[tokio::test]
-async fn the_first_signal_turns_the_health_page_and_the_second_ends_at_once() {
+async fn the_first_signal_waits_for_who_is_slow_and_the_second_for_nobody() {
     let (mut process, address) = start().await;
-    assert_eq!(health(&address).await, 200);
-    // Somebody who does not answer the end of their connection: the drain waits for them.
-    let stream = TcpStream::connect(&address).await.expect("it listens");
-    let (mut idle, _) = client_async(format!("ws://{address}/ws"), stream).await.expect("a WebSocket");
-    idle.send(Message::text(r#"{"type":"hello"}"#)).await.expect("it takes a frame");
-    idle.next().await.expect("a welcome").expect("a frame");
+    let ann = connect(&address, None, r#"{"type":"create","room":"LUNCH","nick":"Ann"}"#).await;
+    let slow = connect(&address, Some(4 << 10), r#"{"type":"join","room":"LUNCH","nick":"Slow"}"#).await;
+    tokio::time::timeout(PATIENCE, flood(ann)).await.expect("in time");
 
+    let mut said = BufReader::new(process.stderr.take().expect("piped")).lines();
     terminate(&process).await;
-    let turned = async {
-        while health(&address).await == 200 {
-            tokio::task::yield_now().await;
-        }
-        health(&address).await
-    };
-    assert_eq!(tokio::time::timeout(PATIENCE, turned).await.expect("it turns"), 503);
+    let line = tokio::time::timeout(PATIENCE, said.next_line()).await.expect("in time").expect("readable");
+    assert!(line.is_some_and(|line| line.contains("a second signal ends at once")));
+    assert_eq!(process.try_wait().expect("asked"), None, "somebody has yet to be told");
     terminate(&process).await;
     let ended = tokio::time::timeout(PATIENCE, process.wait()).await.expect("it ends").expect("waited for");
     assert_eq!(ended.code(), Some(130), "not the orderly end");
-    drop(idle);
+    drop(slow);
 }

@@ -3,11 +3,9 @@
 use std::process::ExitCode;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::get;
 use chat_core::Engine;
 use clap::Parser;
-use examples::{DataFlags, Flags, page, run};
+use examples::{DataFlags, Flags, health, page, run};
 
 /// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder.
 #[derive(clap::Parser)]
@@ -43,13 +41,4 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ended
-}
-
-/// Whether a load balancer should send clients here.
-fn health(engine: Engine) -> Router {
-    let answer = move || {
-        let is_draining = engine.is_draining();
-        async move { if is_draining { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") } else { (StatusCode::OK, "ok\n") } }
-    };
-    Router::new().route("/healthz", get(answer))
 }
