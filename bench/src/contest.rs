@@ -54,8 +54,8 @@ pub const TRIALS: [Trial; 12] = [
     },
     Trial {
         name: "saturation-sse",
-        about: "500 members, 16 of them with 1 message in flight each (HTTP/1.1 answers one request of a connection at a time)",
-        arguments: &["saturation", "--members", "500", "--senders", "16", "--in-flight", "1"],
+        about: "500 members, 1 sender with 16 messages in flight, each over its own connection to POST on",
+        arguments: &["saturation", "--members", "500", "--senders", "1", "--in-flight", "16"],
         full_length: FIVE_SECONDS,
         quick_length: SHORT,
         servers: &["ours-sse", "axum-sse", "nchan"],
@@ -119,7 +119,7 @@ pub const TRIALS: [Trial; 12] = [
         figures: &[
             ("server_us_per_join_small", "us CPU/join at 2,000"),
             ("server_us_per_join_huge", "us CPU/join at the end"),
-            ("join_growth", "growth"),
+            ("join_growth", "growth without signals"),
             CPU,
             P99,
         ],
@@ -245,7 +245,7 @@ impl Track<'_> {
         let output = command.stdin(Stdio::null()).output()?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            let said = said.lines().next().unwrap_or("the program has ended without a word");
+            let said = said.lines().find(|line| !line.is_empty()).unwrap_or("the program has ended without a word");
             return Err(io::Error::other(format!("{} in {}: {said}", server.name, trial.name)));
         }
         match serde_json::from_slice(&output.stdout)? {

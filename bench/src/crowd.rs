@@ -19,14 +19,17 @@ const READ_BYTES_MAX: usize = 256 * 1024;
 const OPENING_MAX: usize = 64;
 const EVENTS_MAX: usize = 1024;
 const TICK: Duration = Duration::from_millis(100);
-/// In an event's token: it is of the member's second connection.
+/// In an event's token: it is of a connection that a member only speaks on. Which of them stands above the member's index.
 const VOICE: u64 = 1 << 63;
+const LANE_SHIFT: u32 = 32;
 
 /// What has happened besides messages, over all connections.
 #[derive(Debug, Clone, Default)]
 pub struct Census {
     /// Joins and leaves told.
     pub notices: u64,
+    /// Signals told: counts of those present, who is typing.
+    pub signals: u64,
     /// Events that the server said it would not deliver.
     pub skipped: u64,
     /// Commands refused, and frames not understood.
@@ -47,12 +50,14 @@ pub struct Pen<'a, P> {
     protocol: &'a mut P,
     seat: &'a Seat,
     out: &'a mut Vec<u8>,
+    voices: &'a mut [Voice],
 }
 
 impl<P: Protocol> Pen<'_, P> {
-    /// Says `text`; it leaves when all that was read at once has been heard.
-    pub fn say(&mut self, text: &[u8]) {
-        self.protocol.say(self.seat, text, self.out);
+    /// Says `text`, over the connection `lane` where the protocol has several; it leaves when all that was read at once has been heard.
+    pub fn say(&mut self, lane: usize, text: &[u8]) {
+        let out = self.voices.get_mut(lane).map_or(&mut *self.out, |voice| &mut voice.out);
+        self.protocol.say(self.seat, text, out);
     }
 }
 
@@ -79,8 +84,8 @@ struct Member {
     rest: Vec<u8>,
     /// What the socket would not take yet.
     out: Vec<u8>,
-    /// Where the protocol has it speak over a second connection: opened when it first speaks.
-    voice: Option<Voice>,
+    /// Where the protocol has it speak over connections of its own: opened when they are first spoken on.
+    voices: Vec<Voice>,
 }
 
 #[derive(Debug)]
@@ -122,7 +127,7 @@ impl<P: Protocol> Crowd<P> {
             }
             let stream = self.dial(self.members.len() as u64)?;
             let (rest, out) = (Vec::new(), Vec::new());
-            let mut member = Member { seat: *seat, stream, stage: Stage::Opening, rest, out, voice: None };
+            let mut member = Member { seat: *seat, stream, stage: Stage::Opening, rest, out, voices: Vec::new() };
             self.protocol.open(seat, &mut member.out);
             member.flush()?;
             self.members.push(member);
@@ -153,14 +158,15 @@ impl<P: Protocol> Crowd<P> {
         Ok(())
     }
 
-    /// `index` says `text` now.
-    pub fn say(&mut self, index: usize, text: &[u8]) -> io::Result<()> {
-        if P::VOICE && self.members[index].voice.is_none() {
-            let stream = self.dial(index as u64 | VOICE)?;
-            self.members[index].voice = Some(Voice { stream, rest: Vec::new(), out: Vec::new() });
+    /// `index` says `text` now, over the connection `lane` where the protocol has several.
+    pub fn say(&mut self, index: usize, lane: usize, text: &[u8]) -> io::Result<()> {
+        while P::VOICE && self.members[index].voices.len() <= lane {
+            let token = VOICE | (self.members[index].voices.len() as u64) << LANE_SHIFT | index as u64;
+            let voice = Voice { stream: self.dial(token)?, rest: Vec::new(), out: Vec::new() };
+            self.members[index].voices.push(voice);
         }
         let member = &mut self.members[index];
-        let out = member.voice.as_mut().map_or(&mut member.out, |voice| &mut voice.out);
+        let out = member.voices.get_mut(lane).map_or(&mut member.out, |voice| &mut voice.out);
         self.protocol.say(&member.seat, text, out);
         member.flush()
     }
@@ -179,10 +185,9 @@ impl<P: Protocol> Crowd<P> {
         }
         for event in 0..self.events.len() {
             let epoll::Event { flags, data } = self.events[event];
-            if data.u64() & VOICE == 0 {
-                self.serve(data.u64() as usize, flags, hear)?;
-            } else {
-                self.answers((data.u64() & !VOICE) as usize)?;
+            match data.u64() {
+                token if token & VOICE == 0 => self.serve(token as usize, flags, hear)?,
+                token => self.answers(token as u32 as usize, ((token & !VOICE) >> LANE_SHIFT) as usize)?,
             }
         }
         Ok(())
@@ -288,7 +293,7 @@ impl<P: Protocol> Crowd<P> {
         hear: &mut impl FnMut(&Seat, &[u8], &mut Pen<'_, P>),
     ) -> io::Result<usize> {
         let Self { protocol, members, buffer, census, ready, inside, .. } = self;
-        let Member { seat, stage, out, voice, .. } = &mut members[index];
+        let Member { seat, stage, out, voices, .. } = &mut members[index];
         let mut at = 0;
         if *stage == Stage::Opening {
             let Some(head) = protocol.opened(seat, &buffer[..end])? else { return Ok(0) };
@@ -301,11 +306,9 @@ impl<P: Protocol> Crowd<P> {
         while let Some((length, told)) = protocol.read(seat, &buffer[at..end]) {
             at += length;
             match told {
-                Told::Message(payload) => {
-                    let out = voice.as_mut().map_or(&mut *out, |voice| &mut voice.out);
-                    hear(seat, payload, &mut Pen { protocol, seat, out });
-                }
+                Told::Message(payload) => hear(seat, payload, &mut Pen { protocol, seat, out, voices }),
                 Told::Notice => census.notices += 1,
+                Told::Signal => census.signals += 1,
                 Told::Answer => {}
                 Told::Ready => *ready += 1,
                 Told::Entered => *inside += 1,
@@ -322,10 +325,10 @@ impl<P: Protocol> Crowd<P> {
         Ok(at)
     }
 
-    /// Reads what answers what a member has said over its second connection.
-    fn answers(&mut self, index: usize) -> io::Result<()> {
+    /// Reads what answers what a member has said over one of its connections for that.
+    fn answers(&mut self, index: usize, lane: usize) -> io::Result<()> {
         let Self { protocol, members, buffer, census, .. } = self;
-        let Some(voice) = &mut members[index].voice else { return Ok(()) };
+        let Some(voice) = members[index].voices.get_mut(lane) else { return Ok(()) };
         loop {
             match voice.stream.read(buffer) {
                 Ok(0) => {
@@ -359,7 +362,7 @@ impl Member {
         if self.stage != Stage::Ended {
             flush(&mut self.stream, &mut self.out)?;
         }
-        self.voice.as_mut().map_or(Ok(()), Voice::flush)
+        self.voices.iter_mut().try_for_each(Voice::flush)
     }
 }
 

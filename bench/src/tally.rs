@@ -74,9 +74,9 @@ impl Tally {
         self.delivered
     }
 
-    /// How many messages of `sender` have come back to itself, or have been skipped on the way.
-    pub fn echoed(&self, sender: usize) -> u32 {
-        self.next[sender * self.senders + sender % self.room_size]
+    /// How many messages of `sender` have come to `member`, or have been skipped on the way.
+    pub fn heard(&self, member: usize, sender: usize) -> u32 {
+        self.next[member * self.senders + sender % self.room_size]
     }
 
     /// Whether every member has got the newest message of every sender. `sent` is how many each member has sent.
@@ -135,7 +135,7 @@ mod tests {
         }
         let sent = [2, 1, 0, 1];
         assert!(tally.is_complete(&sent));
-        assert_eq!(tally.echoed(0), 2);
+        assert_eq!((tally.heard(0, 0), tally.heard(1, 0), tally.heard(3, 3)), (2, 2, 1));
         let verdict = tally.verdict(&sent);
         assert_eq!((verdict.expected, verdict.delivered), (8, 8));
         assert!(verdict.is_clean());

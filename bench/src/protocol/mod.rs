@@ -56,6 +56,8 @@ pub enum Told<'a> {
     Notice,
     /// A command was carried out, or something else that changes nothing.
     Answer,
+    /// Something that passes: how many are there, who is typing.
+    Signal,
     /// The connection has its session.
     Ready,
     /// The member is in its room.
@@ -78,7 +80,8 @@ pub trait Protocol {
     const NOTICES: bool;
     /// Whether a connection gets its session before its member enters a room. Otherwise nothing is said on it until then.
     const SESSION_FIRST: bool = true;
-    /// Whether what a member says goes over a second connection of its own. The answers are read by [`answered`](Self::answered).
+    /// Whether what a member says goes over connections of its own, one for each message in flight, because one of them answers
+    /// only one at a time. The answers are read by [`answered`](Self::answered).
     const VOICE: bool = false;
 
     /// The first bytes of a connection: an HTTP request.
@@ -102,7 +105,7 @@ pub trait Protocol {
     /// Answers [`Told::Ping`].
     fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>);
 
-    /// The first whole answer on a second connection, and its length.
+    /// The first whole answer on a connection that is only spoken on, and its length.
     fn answered<'a>(&mut self, bytes: &'a [u8]) -> Option<(usize, Told<'a>)> {
         (!bytes.is_empty()).then_some((bytes.len(), Told::Refused(bytes)))
     }

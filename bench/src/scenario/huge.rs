@@ -53,10 +53,13 @@ pub fn huge<P: Protocol>(protocol: P, ground: &Ground, plan: &Huge) -> io::Resul
     let window = from.until(&to);
     let mut figures = Figures::new();
     put(&mut figures, "members", members);
-    put_rounded(&mut figures, "server_us_per_join_small", near);
-    put_rounded(&mut figures, "server_us_per_join_huge", far);
-    put_rounded(&mut figures, "join_growth", far / near);
-    put_rounded(&mut figures, "server_us_per_delivery", window.server_us_per(after - before));
+    let each = window.server_us_per(after - before);
+    put_rounded(&mut figures, "server_us_per_join_small", near.us);
+    put_rounded(&mut figures, "server_us_per_join_huge", far.us);
+    put_rounded(&mut figures, "signals_per_join_small", near.signals);
+    put_rounded(&mut figures, "signals_per_join_huge", far.signals);
+    put_rounded(&mut figures, "join_growth", far.without_signals(each) / near.without_signals(each));
+    put_rounded(&mut figures, "server_us_per_delivery", each);
     speech.put_latencies(&mut figures);
     put_window(&mut figures, &window);
     put_verdict(&mut figures, &speech.tally.verdict(&speech.sent));
@@ -68,12 +71,26 @@ fn enter<P: Protocol>(crowd: &mut Crowd<P>, from: usize, to: usize) -> io::Resul
     crowd.enter(&(from..to).collect::<Vec<_>>(), ENTERING_MAX)
 }
 
-/// Brings these in, and says what each has cost the server, in microseconds, with all that was told to others meanwhile.
-fn measured<P: Protocol>(crowd: &mut Crowd<P>, ground: &Ground, from: usize, to: usize) -> io::Result<f64> {
+/// What a join has cost the server, in microseconds, and how many counts of those present were told for each.
+struct Cost {
+    us: f64,
+    signals: f64,
+}
+
+impl Cost {
+    /// Counts go to every member once a second, however many join: they are a cost of the room and its size, not of a join. Each is one
+    /// small write, like a message that comes alone, which costs `each`.
+    fn without_signals(&self, each: f64) -> f64 {
+        self.us - self.signals * each
+    }
+}
+
+fn measured<P: Protocol>(crowd: &mut Crowd<P>, ground: &Ground, from: usize, to: usize) -> io::Result<Cost> {
     crowd.settle(Duration::from_millis(1200))?;
-    let before = Mark::now(ground.process)?;
+    let (before, told_before) = (Mark::now(ground.process)?, crowd.census().signals);
     enter(crowd, from, to)?;
     crowd.settle(Duration::from_millis(1200))?;
     let after = Mark::now(ground.process)?;
-    Ok(before.until(&after).server_us_per((to - from) as u64))
+    let signals = (crowd.census().signals - told_before) as f64 / (to - from) as f64;
+    Ok(Cost { us: before.until(&after).server_us_per((to - from) as u64), signals })
 }

@@ -49,7 +49,7 @@ pub fn idle<P: Protocol>(protocol: P, ground: &Ground, plan: &Idle) -> io::Resul
     let makers = if P::ROOMS { connections / ROOM_SIZE } else { 1 };
     for maker in (0..makers).map(|room| PRIMERS + room * ROOM_SIZE) {
         Stamp { sender: maker as u32, number: 0, at_ns: 0 }.put(&mut text);
-        crowd.say(maker, &text)?;
+        crowd.say(maker, 0, &text)?;
     }
     crowd.settle(plan.settle)?;
     let told = ground.process.rss_kib()?;

@@ -113,6 +113,7 @@ fn put_verdict(figures: &mut Figures, verdict: &Verdict) {
 
 fn put_census(figures: &mut Figures, census: &Census, faults: u64) {
     put(figures, "notices", census.notices);
+    put(figures, "signals", census.signals);
     put(figures, "skipped", census.skipped);
     put(figures, "refused", census.refused);
     put(figures, "ended", census.ended);

@@ -114,7 +114,7 @@ impl<'a> Speech<'a> {
             let at_ns = self.start.elapsed().as_nanos() as u64;
             Stamp { sender: sender as u32, number: self.sent[sender], at_ns }.put(&mut self.text);
             self.sent[sender] += 1;
-            crowd.say(sender, &self.text)?;
+            crowd.say(sender, 0, &self.text)?;
         }
         let (mut seen, mut since) = (self.tally.delivered(), Instant::now());
         while !self.tally.is_complete(&self.sent) && since.elapsed() < PATIENCE {

@@ -31,18 +31,36 @@ pub struct Saturation {
     pub window: Duration,
 }
 
-/// What the senders have said so far.
+/// What has been said so far, by line: a stretch of messages that are numbered together and come in order.
+///
+/// A sender has one line with all it has in flight. Where it speaks over several connections the server may take from them in any
+/// order, so each is a line of its own, with one message in flight.
 struct Said {
     sent: Vec<u32>,
     text: Vec<u8>,
     start: Instant,
+    lines_per_sender: usize,
+    lines: usize,
+    in_flight: u32,
 }
 
 impl Said {
-    fn next(&mut self, sender: usize) -> &[u8] {
-        let number = self.sent[sender];
-        self.sent[sender] += 1;
-        Stamp { sender: sender as u32, number, at_ns: self.start.elapsed().as_nanos() as u64 }.put(&mut self.text);
+    fn by<P: Protocol>(ground: &Ground, plan: &Saturation) -> Self {
+        let (lines_per_sender, in_flight) = if P::VOICE { (plan.in_flight as usize, 1) } else { (1, plan.in_flight) };
+        let (text, start) = (blank_text(ground.text_bytes), Instant::now());
+        let lines = plan.senders * lines_per_sender;
+        Self { sent: vec![0; plan.members], text, start, lines_per_sender, lines, in_flight }
+    }
+
+    /// Who speaks this line, and over which of its connections.
+    fn speaker(&self, line: usize) -> (usize, usize) {
+        (line / self.lines_per_sender, line % self.lines_per_sender)
+    }
+
+    fn next(&mut self, line: usize) -> &[u8] {
+        let number = self.sent[line];
+        self.sent[line] += 1;
+        Stamp { sender: line as u32, number, at_ns: self.start.elapsed().as_nanos() as u64 }.put(&mut self.text);
         &self.text
     }
 }
@@ -53,26 +71,31 @@ pub fn saturation<P: Protocol>(protocol: P, ground: &Ground, plan: &Saturation) 
     let mut crowd = Crowd::new(protocol, ground.server, ground.deadline)?;
     gather(&mut crowd, &seats(0, members, members))?;
 
-    let mut tally = Tally::new(members, members, senders);
+    let mut said = Said::by::<P>(ground, plan);
+    if said.lines > members {
+        return Err(io::Error::other("more is in flight than there are members to number it by"));
+    }
+    let mut tally = Tally::new(members, members, said.lines);
     let mut finder = Finder::default();
-    let mut said = Said { sent: vec![0; members], text: blank_text(ground.text_bytes), start: Instant::now() };
-    for sender in 0..senders {
-        for _ in 0..in_flight {
-            crowd.say(sender, said.next(sender))?;
+    for line in 0..said.lines {
+        for _ in 0..said.in_flight {
+            let (member, lane) = said.speaker(line);
+            crowd.say(member, lane, said.next(line))?;
         }
     }
 
     let (mut from, mut to) = (None, None);
-    let mut last_echo = vec![(0, Instant::now()); senders];
+    let mut last_echo = vec![(0, Instant::now()); said.lines];
     let (mut next_look, mut stalls) = (Instant::now() + STALL, 0_u64);
     while to.is_none() {
-        turn(&mut crowd, ground, &mut tally, &mut finder, &mut |member, tally, pen| {
+        turn(&mut crowd, ground, &mut tally, &mut finder, &mut |member, line, tally, pen| {
+            let (speaker, lane) = said.speaker(line);
+            if speaker != member || line >= said.lines {
+                return;
+            }
             // After a loss more than one is due.
-            while member < senders
-                && said.sent[member] - tally.echoed(member) < in_flight
-                && said.sent[member] < NUMBER_MAX
-            {
-                pen.say(said.next(member));
+            while said.sent[line] - tally.heard(member, line) < said.in_flight && said.sent[line] < NUMBER_MAX {
+                pen.say(lane, said.next(line));
             }
         })?;
         let now = Instant::now();
@@ -84,12 +107,13 @@ pub fn saturation<P: Protocol>(protocol: P, ground: &Ground, plan: &Saturation) 
         }
         if now >= next_look {
             next_look = now + STALL;
-            for (sender, (echoed, since)) in last_echo.iter_mut().enumerate() {
-                if tally.echoed(sender) != *echoed {
-                    (*echoed, *since) = (tally.echoed(sender), now);
+            for (line, (echoed, since)) in last_echo.iter_mut().enumerate() {
+                let (member, lane) = said.speaker(line);
+                if tally.heard(member, line) != *echoed {
+                    (*echoed, *since) = (tally.heard(member, line), now);
                 } else if now - *since >= STALL {
                     stalls += 1;
-                    crowd.say(sender, said.next(sender))?;
+                    crowd.say(member, lane, said.next(line))?;
                 }
             }
         }
@@ -100,7 +124,7 @@ pub fn saturation<P: Protocol>(protocol: P, ground: &Ground, plan: &Saturation) 
 
     let (mut seen, mut since) = (tally.delivered(), Instant::now());
     while !tally.is_complete(&said.sent) && since.elapsed() < PATIENCE {
-        turn(&mut crowd, ground, &mut tally, &mut finder, &mut |_, _, _| {})?;
+        turn(&mut crowd, ground, &mut tally, &mut finder, &mut |_, _, _, _| {})?;
         if tally.delivered() != seen {
             (seen, since) = (tally.delivered(), Instant::now());
         }
@@ -123,19 +147,17 @@ pub fn saturation<P: Protocol>(protocol: P, ground: &Ground, plan: &Saturation) 
     Ok(figures)
 }
 
-/// One turn; `heard` is told when a member has got one of its own messages back.
+/// One turn; `heard` is told who has got a message of which line.
 fn turn<P: Protocol>(
     crowd: &mut Crowd<P>,
     ground: &Ground,
     tally: &mut Tally,
     finder: &mut Finder,
-    heard: &mut impl FnMut(usize, &Tally, &mut Pen<'_, P>),
+    heard: &mut impl FnMut(usize, usize, &Tally, &mut Pen<'_, P>),
 ) -> io::Result<()> {
     crowd.turn(ground.waiting.at_most(TURN_MAX), &mut |seat: &Seat, payload: &[u8], pen: &mut Pen<'_, P>| {
         let Some(stamp) = finder.find(payload) else { return };
         tally.count(seat.member, stamp.sender, stamp.number);
-        if stamp.sender as usize == seat.member {
-            heard(seat.member, tally, pen);
-        }
+        heard(seat.member, stamp.sender as usize, tally, pen);
     })
 }

@@ -25,6 +25,8 @@ pub(crate) fn measure(rooms: usize) -> Outcome {
         return Err("there must be more rooms than the few they are compared with".into());
     }
     let runtime = runtime()?;
+    // Sessions that go while they are in a room want a runtime around them.
+    let _around = runtime.enter();
     let (engine, sessions, probes) = runtime.block_on(async {
         let engine = Engine::builder().limits(limits()).build();
         let sessions = connect(&engine, rooms.div_ceil(ROOMS_PER_SESSION) * MEMBERS).await?;
