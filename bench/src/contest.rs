@@ -42,7 +42,7 @@ const EIGHT_SECONDS: &[&str] = &["--seconds", "8"];
 const SHORT: &[&str] = &["--seconds", "2"];
 
 /// All that is compared.
-pub const TRIALS: [Trial; 12] = [
+pub const TRIALS: [Trial; 13] = [
     Trial {
         name: "saturation",
         about: "500 members, 1 sender with 16 messages in flight",
@@ -122,6 +122,19 @@ pub const TRIALS: [Trial; 12] = [
             ("join_growth", "growth without signals"),
             CPU,
             P99,
+        ],
+    },
+    Trial {
+        name: "huge-room-inside",
+        about: "15,000 members of one room, without sockets; 1,000 joins at 2,000 members and at 14,000, each taken by its joiner",
+        arguments: &["crowded"],
+        full_length: &["--members", "15000"],
+        quick_length: &["--members", "5000"],
+        servers: &["ours"],
+        figures: &[
+            ("us_per_join_small", "us/join at 2,000"),
+            ("us_per_join_huge", "us/join at the end"),
+            ("join_growth", "growth"),
         ],
     },
     Trial {

@@ -391,10 +391,10 @@ impl RoomState {
     /// Wakes everybody for whom the round brought something. After the answers: who asked is awake by then, stands before
     /// the others in the runtime's queue, and has the next command here while they are still being served.
     fn wake_readers(&self, round: &mut Round) {
-        if round.records.is_empty() {
-            return;
+        // What is recorded quietly brings nobody anything: in a big room each join would wake all.
+        if round.records.iter().any(|record| record.seq.is_some()) {
+            self.wake_all();
         }
-        self.wake_all();
         for (_, reader, ..) in round.ends.drain(..) {
             reader.connection.wake.wake();
         }

@@ -3,6 +3,7 @@
 //! Everything runs on one thread. The global allocator counts, for this thread and where asked to only; that costs a few nanoseconds
 //! for each allocation, which are in all figures of time.
 
+mod crowded;
 mod house;
 mod joins;
 mod parts;
@@ -31,6 +32,15 @@ enum What {
     Rooms {
         #[arg(long, default_value_t = 100_000)]
         rooms: usize,
+    },
+    /// One very large room: what a join costs as it fills.
+    Crowded {
+        #[arg(long, default_value_t = 15_000)]
+        members: usize,
+        #[arg(long, default_value_t = 2_000)]
+        small: usize,
+        #[arg(long, default_value_t = 1_000)]
+        stretch: usize,
     },
     /// Joins that are shown 50 messages.
     Joins {
@@ -69,6 +79,7 @@ fn run(what: &What) -> Outcome {
     let from = Mark::now(Process::own())?;
     let mut figures = match what {
         What::Rooms { rooms } => rooms::measure(*rooms)?,
+        What::Crowded { members, small, stretch } => crowded::measure(*members, *small, *stretch)?,
         What::Joins { quick } => joins::measure(rounds(*quick))?,
         What::Send { quick } => send::measure(rounds(*quick))?,
         What::Parts { quick } => parts::measure(rounds(*quick))?,
