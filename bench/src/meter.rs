@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// A process to watch.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,23 @@ impl Process {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid))?;
         let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
         number(line.and_then(|rest| rest.split_whitespace().next()))
+    }
+}
+
+/// A moment of this thread's own CPU time: what others do with the machine meanwhile does not count.
+#[derive(Debug, Clone, Copy)]
+pub struct ThreadTime(Duration);
+
+impl ThreadTime {
+    /// Now. Costs a system call, a few hundred nanoseconds.
+    pub fn now() -> Self {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        Self(Duration::new(now.tv_sec as u64, now.tv_nsec as u32))
+    }
+
+    /// CPU time of this thread since.
+    pub fn elapsed(&self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
     }
 }
 
@@ -132,12 +151,13 @@ mod tests {
     fn work_shows_as_cpu_time_and_memory() {
         let own = Process::own();
         assert!(own.rss_kib().expect("own memory") > 100);
-        let start = Instant::now();
+        let (start, thread) = (Instant::now(), ThreadTime::now());
         let mut sum = 0_u64;
         while start.elapsed().as_millis() < 60 {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         assert!(own.cpu_ns().expect("own CPU time") > 1_000_000);
+        assert!(thread.elapsed().as_millis() > 0);
         assert_eq!(Mark::now(own).expect("a mark").load_ns, 0, "a process that measures itself is not two");
     }
 }

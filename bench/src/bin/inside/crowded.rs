@@ -1,8 +1,8 @@
 //! One very large room without sockets: what a join costs the engine as the room fills.
 
 use std::error::Error;
-use std::time::Instant;
 
+use bench::meter::ThreadTime;
 use bench::scenario::Figures;
 use chat_core::{Engine, RoomCode, Session};
 
@@ -51,7 +51,7 @@ async fn enter(
     let mut times = Vec::new();
     let members: Vec<usize> = range.collect();
     for chunk in members.chunks(CHUNK) {
-        let since = Instant::now();
+        let since = ThreadTime::now();
         for index in chunk {
             sessions[*index].call(join(room, *index)?).await?;
             ear.hear(&sessions[*index]);

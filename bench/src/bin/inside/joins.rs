@@ -1,8 +1,8 @@
 //! Joins of a room with history: the command, the answer with 50 messages, and taking it.
 
 use std::error::Error;
-use std::time::Instant;
 
+use bench::meter::ThreadTime;
 use bench::scenario::Figures;
 use chat_core::{Command, Engine, RoomCode, Session};
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub(crate) fn measure(rounds: usize) -> Outcome {
         let mut seconds = 0.0;
         for _ in 0..JOINS {
             let command = join(&room, RESIDENTS)?;
-            let since = Instant::now();
+            let since = ThreadTime::now();
             enter(&runtime, &joiner, command, &mut ear)?;
             seconds += since.elapsed().as_secs_f64();
             clean &= is_whole(&ear.count.joined) || round > 0;

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::hint::black_box;
-use std::time::Instant;
 
+use bench::meter::ThreadTime;
 use bench::scenario::Figures;
 use chat_core::{ClientFrame, Command, Engine, ServerFrame};
 
@@ -45,7 +45,7 @@ pub(crate) fn measure(rounds: usize) -> Outcome {
 /// Nanoseconds of one call, the median over rounds of many.
 fn ns(rounds: usize, mut call: impl FnMut()) -> f64 {
     let round = |_| {
-        let since = Instant::now();
+        let since = ThreadTime::now();
         (0..REPEATS).for_each(|_| call());
         since.elapsed().as_nanos() as f64 / REPEATS as f64
     };
@@ -67,7 +67,7 @@ async fn fill(rounds: usize) -> Result<(f64, bool), Box<dyn Error>> {
         for _ in 0..EVENTS {
             readers[0].call(Command::Send { room: room.clone(), text: text.clone(), key: None }).await?;
         }
-        let since = Instant::now();
+        let since = ThreadTime::now();
         readers.iter().for_each(|reader| ear.hear(reader));
         times.push(since.elapsed().as_nanos() as f64 / (EVENTS * READERS) as f64);
     }

@@ -1,9 +1,8 @@
 //! Many idle rooms: what each keeps in memory, and whether creating, joining, sending and deleting cost the same beside them.
 
 use std::error::Error;
-use std::time::Instant;
 
-use bench::meter::Process;
+use bench::meter::{Process, ThreadTime};
 use bench::scenario::Figures;
 use chat_core::{Command, Engine, Session};
 use tokio::task::yield_now;
@@ -106,25 +105,25 @@ impl Steps {
     async fn measured(engine: &Engine, probes: &[Session], run: usize) -> Result<Self, Box<dyn Error>> {
         let (text, before, mut ear) = (text()?, engine.stats().rooms, Ear::default());
         let mut times: [Vec<f64>; 4] = Default::default();
-        let mut took = |step: usize, count: usize, since: Instant| {
+        let mut took = |step: usize, count: usize, since: ThreadTime| {
             times[step].push(since.elapsed().as_nanos() as f64 / count as f64);
         };
         for chunk in 0..CHUNKS {
             let codes = (0..CHUNK).map(|index| code("PROBE", (run * CHUNKS + chunk) * CHUNK + index));
             let codes = codes.collect::<Result<Vec<_>, _>>()?;
-            let since = Instant::now();
+            let since = ThreadTime::now();
             for room in &codes {
                 probes[0].call(create(room, 0)?).await?;
             }
             took(0, CHUNK, since);
-            let since = Instant::now();
+            let since = ThreadTime::now();
             for room in &codes {
                 for (nick, probe) in probes.iter().enumerate().skip(1) {
                     probe.call(join(room, nick)?).await?;
                 }
             }
             took(1, CHUNK * (MEMBERS - 1), since);
-            let since = Instant::now();
+            let since = ThreadTime::now();
             for room in &codes {
                 for probe in probes {
                     probe.call(Command::Send { room: room.clone(), text: text.clone(), key: None }).await?;
@@ -136,7 +135,7 @@ impl Steps {
                     probe.call(Command::Leave { room: room.clone() }).await?;
                 }
             }
-            let since = Instant::now();
+            let since = ThreadTime::now();
             for room in &codes {
                 probes[0].call(Command::Leave { room: room.clone() }).await?;
             }

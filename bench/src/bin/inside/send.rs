@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
 
+use bench::meter::ThreadTime;
 use bench::scenario::Figures;
 use chat_core::room::{Budget, Caller, Input, Room};
 use chat_core::{Epoch, Generation, Key, Mono, Now, RoomLimits, SessionId, Wall};
@@ -27,7 +27,7 @@ pub(crate) fn measure(rounds: usize) -> Outcome {
         let mut run = 0;
         for _ in 0..rounds {
             let inputs = inputs(&members, keyed, run)?;
-            let since = Instant::now();
+            let since = ThreadTime::now();
             clean &= send_all(&mut room, &inputs, run);
             rates.push(SENDS as f64 / since.elapsed().as_secs_f64());
             run += 1;
