@@ -24,6 +24,8 @@ const TEXT: usize = 4_000;
 const WINDOW: usize = 16;
 /// What the last message says.
 const END: &str = "THE-END";
+/// What its frame has behind the text, and more, in bytes.
+const TAIL: usize = 64;
 /// The receive buffer of who does not read, in bytes: what lies in the kernel is not the server's memory, but the machine's.
 const STALLED_BUFFER: u32 = 4 << 10;
 
@@ -102,23 +104,23 @@ async fn hear(socket: &mut Socket, kind: &str) -> Value {
 async fn read_to_the_end(socket: Socket) {
     let (mut stream, mut back) = socket.into_inner().into_split();
     let mut buffer = vec![0; 256 << 10];
-    let mut kept = 0;
+    let mut last = Vec::new();
     let mut alive = tokio::time::interval(Duration::from_secs(5));
     loop {
         let read = tokio::select! {
-            read = stream.read(&mut buffer[kept..]) => read.expect("readable"),
+            read = stream.read(&mut buffer) => read.expect("readable"),
             _ = alive.tick() => {
                 back.write_all(&PONG).await.expect("writable");
                 continue;
             }
         };
         assert!(read > 0, "the server ended it");
-        let held = kept + read;
-        if buffer[..held].windows(END.len()).any(|window| window == END.as_bytes()) {
+        // Nothing is told after it, so it is the end of what was read; or falls apart there, and then is seen with the rest.
+        last.extend_from_slice(&buffer[read.saturating_sub(TAIL)..read]);
+        if last.windows(END.len()).any(|window| window == END.as_bytes()) {
             return;
         }
-        kept = END.len().min(held);
-        buffer.copy_within(held - kept..held, 0);
+        last.drain(..last.len().saturating_sub(END.len()));
     }
 }
 
