@@ -365,3 +365,27 @@ async fn who_goes_on_after_many_refusals_is_shown_out() {
     again.told().await;
     again.say("LUNCH", "having waited").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_guess_is_a_guess_whatever_the_command() {
+    let engine = engine_with(|limits| limits.session.miss_burst = 3);
+    let _host = Client::in_room(&engine, "LUNCH", "Host").await;
+    let eve = Client::new(&engine).await;
+    let look = |room| Command::History { room: code(room), before: None, limit: None };
+    for room in ["GUESS-1", "GUESS-2", "GUESS-3"] {
+        assert_eq!(eve.refused(look(room)).await.code, RejectCode::RoomNotFound);
+    }
+    assert_eq!(eve.refused(look("LUNCH")).await.code, RejectCode::RateLimited, "there or not");
+    pass(secs(1)).await;
+    assert_eq!(eve.refused(look("LUNCH")).await.code, RejectCode::NotMember);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_from_another_address_needs_a_place_there() {
+    let engine = engine_with(|limits| limits.engine.sessions_per_address_max = 1);
+    let ann = Client::with_request(&engine, from("192.0.2.1"), Hello::default()).await;
+    let _bob = Client::with_request(&engine, from("192.0.2.2"), Hello::default()).await;
+    let moved = engine.connect(from("192.0.2.2"), resume(&ann.token(), &[])).await;
+    assert_eq!(moved.expect_err("taken").close.code(), 4005);
+    assert!(engine.connect(from("192.0.2.3"), resume(&ann.token(), &[])).await.is_ok());
+}

@@ -96,6 +96,63 @@ async fn a_drain_waits_for_a_reader_only_so_long() {
     drain.await.expect("no panic");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_end_names_what_was_taken_and_nothing_follows_it() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for number in 0..5 {
+        ann.say("LUNCH", &number.to_string()).await;
+    }
+    let drain = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.drain(secs(1)).await }
+    });
+    settle().await;
+    // Shown, and never taken.
+    assert_eq!(ann.peeked().as_deref(), Some("2 Ann: 0"));
+    pass(secs(2)).await;
+    let frames = ann.take();
+    let [ServerFrame::Closing { positions, .. }] = &frames[..] else { panic!("{frames:?}") };
+    assert!(positions.values().all(|position| position.ends_with(":1")), "{positions:?}");
+    ann.submit(send("LUNCH", "too late"));
+    assert_eq!(ann.told().await, [""; 0], "after the end");
+    drop(ann);
+    drain.await.expect("no panic");
+}
+
+/// Thinks for a second about each command.
+struct SlowMind;
+
+#[async_trait]
+impl Policy for SlowMind {
+    async fn check(
+        &self,
+        _session: &chat_core::SessionView,
+        command: chat_core::Command,
+    ) -> Result<chat_core::Command, Reject> {
+        tokio::time::sleep(secs(1)).await;
+        Ok(command)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_under_way_is_waited_for() {
+    let engine = Engine::builder().policy(Arc::new(SlowMind)).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    ann.submit(send("LUNCH", "hi"));
+    settle().await;
+    let drain = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.drain(secs(1)).await }
+    });
+    settle().await;
+    assert_eq!(ann.told().await, [""; 0], "not yet");
+    pass(secs(1)).await;
+    assert_eq!(ann.told().await, ["ack 2", "2 Ann: hi", "closing 4001"]);
+    drop(ann);
+    drain.await.expect("no panic");
+}
+
 /// Thinks for a second before it lets somebody in.
 struct SlowDoor;
 
