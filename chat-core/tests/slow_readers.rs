@@ -160,6 +160,66 @@ async fn a_big_batch_of_big_messages_is_no_gap_for_who_always_reads() {
     assert_eq!(engine.stats().gaps_unblocked, 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn with_hundreds_of_readers_too_and_none_of_them_is_left_out() {
+    const READERS: usize = 300;
+    let engine = engine_with(|limits| {
+        limits.session.send_per_second = 0;
+        limits.session.commands_in_flight_max = 1_000;
+        limits.room.backlog_bytes_max = 64 << 10;
+    });
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let mut readers = Vec::new();
+    for number in 0..READERS {
+        let reader = Client::in_room(&engine, "LUNCH", &format!("Reader {number}")).await;
+        readers.push(tokio::spawn(async move {
+            let mut read = (0, 0);
+            while read.0 < 200 && read.1 == 0 {
+                let (messages, gaps) = read_all(&reader).await;
+                read = (read.0 + messages, read.1 + gaps);
+            }
+            read
+        }));
+    }
+    settle().await;
+    for _ in 0..200 {
+        ann.submit(send("LUNCH", &"x".repeat(3_000)));
+    }
+    for reader in readers {
+        assert_eq!(reader.await.expect("it reads all"), (200, 0));
+    }
+    assert_eq!(engine.stats().gaps_unblocked, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_speaks_is_answered_before_the_whole_room_has_read_it() {
+    let engine = engine_with(|limits| limits.session.send_per_second = 0);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let reads = Arc::new(AtomicU64::new(0));
+    for number in 0..300 {
+        let (reader, reads) =
+            (Client::in_room(&engine, "LUNCH", &format!("Reader {number}")).await, Arc::clone(&reads));
+        tokio::spawn(async move {
+            loop {
+                read_all(&reader).await;
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    settle().await;
+    let so_far = Arc::clone(&reads);
+    let speaker = tokio::spawn(async move {
+        let mut before = so_far.load(Ordering::Relaxed);
+        for said in 0..10 {
+            ann.session.call(send("LUNCH", "x")).await.expect("she may speak");
+            let read = so_far.load(Ordering::Relaxed);
+            assert!(read - before < 100, "{} readers came before the answer to message {said}", read - before);
+            before = read;
+        }
+    });
+    speaker.await.expect("she speaks to the end");
+}
+
 /// Counts messages and gaps.
 #[derive(Default)]
 struct Counting {

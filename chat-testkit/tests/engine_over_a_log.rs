@@ -227,7 +227,10 @@ async fn a_stalled_log_holds_up_its_room_and_no_other() {
     let engine = engine(&log);
     let ann = connect(&engine, None).await;
     create(&ann).await;
-    log.push(Operation::Append, Fault { before: Delay::For(Duration::from_secs(5)), ..Fault::default() });
+    log.plan(|call| {
+        let is_it = call.operation == Operation::Append && call.room == Some(code());
+        is_it.then(|| Fault { before: Delay::For(Duration::from_secs(5)), ..Fault::default() })
+    });
     let before = tokio::time::Instant::now();
     let other = async {
         let session = connect(&engine, None).await;

@@ -10,4 +10,4 @@ pub use data::{DataError, DataFlags, Durability, SECRET_VARIABLE};
 pub use flags::Flags;
 pub use health::health;
 pub use page::page;
-pub use run::run;
+pub use run::{block_on, run};

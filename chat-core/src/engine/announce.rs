@@ -12,7 +12,7 @@ use crate::wire;
 use crate::words::Mono;
 
 impl RoomState {
-    /// Says what is owed, and wakes whom it is said to.
+    /// Says what is owed, and sees to it that those are woken whom it is said to.
     pub(super) fn announce(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
         let Some(life) = self.life.clone() else { return };
         cell.weigh(life.backlog.spare(), self.room.members_total() == 0);
@@ -60,7 +60,7 @@ impl RoomState {
         }
 
         if wake {
-            self.wake_all();
+            self.fanout.begin();
         }
         if let Some(at) = soonest
             && self.armed.is_none_or(|armed| at < armed || armed <= now)

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use smallvec::SmallVec;
 
 use super::budget::Budget;
+use super::fanout::Extent;
 use super::wake::Head;
 use crate::wire::{FrameKind, tombstone};
 use crate::words::{RoomLimits, Seq};
@@ -51,6 +52,10 @@ impl Segment {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    pub(crate) fn size(&self) -> Extent {
+        Extent { events: self.slots.len(), bytes: self.json.len() }
     }
 
     fn last(&self) -> u64 {
@@ -197,6 +202,12 @@ impl Backlog {
     /// eviction never takes more at once than a reader can be expected to be behind.
     pub(crate) fn is_full(&self, segment: &Segment) -> bool {
         segment.slots.len() >= (self.events_max / 8).max(1) || segment.json.len() >= (self.bytes_max / 8).max(1)
+    }
+
+    /// Whether so much of it is more than a reader may be left without a turn for: a quarter of the bounds, so that with one
+    /// more round and the next eviction it is all still here.
+    pub(crate) fn is_much(&self, unseen: Extent) -> bool {
+        unseen.events > self.events_max / 4 || unseen.bytes > self.bytes_max / 4
     }
 
     /// Adds a segment that follows the head, and lets the oldest ones go while a bound is passed. The newest always stays,

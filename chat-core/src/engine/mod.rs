@@ -14,6 +14,7 @@ mod create;
 mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
 mod engine;
+mod fanout;
 mod lane;
 mod life;
 mod post;

@@ -1,8 +1,10 @@
 //! The work of one room: a batch of letters at a time, decided, applied, logged, published, answered.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::FutureExt;
 
@@ -11,6 +13,7 @@ use super::backlog::Segment;
 use super::budget::{self, Eviction};
 use super::connection::Connection;
 use super::engine::Shared;
+use super::fanout::Fanout;
 use super::life::Life;
 use super::recover::{self, Appended, Backoff};
 use super::room_cell::{Entrance, Letter, RoomCell};
@@ -31,6 +34,7 @@ pub(crate) struct RoomState {
     /// Whether the log has been asked for this code.
     pub(crate) recovered: bool,
     pub(crate) subscribers: BTreeMap<SessionId, Subscriber>,
+    pub(super) fanout: Fanout,
     /// The tick that is on its way.
     pub(super) armed: Option<Mono>,
     pub(super) snapshot_made: Option<Mono>,
@@ -50,6 +54,12 @@ pub(crate) struct RoomState {
 pub(crate) struct Subscriber {
     pub(crate) connection: Arc<Connection>,
     pub(crate) subscription: Arc<Subscription>,
+}
+
+impl Subscriber {
+    fn wake(&self) {
+        self.connection.wake.wake();
+    }
 }
 
 /// One batch on its way from decided to published.
@@ -109,6 +119,10 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
     while let Some(state) = held {
         let mut letters = cell.take_letters(shared.limits.room.batch_inputs_max);
         if letters.is_empty() {
+            if state.fanout.is_on() {
+                state.let_readers_run().await;
+                continue;
+            }
             match state.life {
                 None if shared.registry.remove(cell) => *held = None,
                 None => {}
@@ -118,6 +132,10 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
         }
         let mut tries = 0;
         while !letters.is_empty() || state.is_due(shared) {
+            state.let_readers_run().await;
+            while state.is_far_ahead() {
+                state.let_readers_run().await;
+            }
             if !state.recovered && !recover::recover(shared, cell, state).await {
                 letters.drain(..).for_each(|letter| letter.refuse(&cell.code, None, recover::unavailable()));
                 break;
@@ -127,6 +145,8 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             #[cfg(feature = "planted")]
             state.answer_too_early(shared, cell, &mut round);
             if !round.records.is_empty() && shared.log.is_some() {
+                // Nobody waits for the log but who has asked for something.
+                state.fanout.wake_rest(&state.subscribers, Subscriber::wake);
                 round = match recover::append(shared, cell, state, round).await {
                     Appended::Done(round) => round,
                     Appended::Refused => Round::default(),
@@ -146,8 +166,9 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             for (letter, verdict) in round.verdicts.drain(..) {
                 answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
             }
-            state.wake_readers(&mut round);
-            if let Some(life) = life.filter(|_| !round.records.is_empty()) {
+            state.tell_readers(&mut round);
+            if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
+                state.fanout.wake_rest(&state.subscribers, Subscriber::wake);
                 recover::after_publish(shared, cell, state, &life, &round).await;
             }
             if round.closed.is_some() {
@@ -156,10 +177,22 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             }
             state.announce(shared, cell);
             budget::keep(shared);
-            // Let the readers run before the next round: an eighth of the backlog is all they can be behind by then.
-            tokio::task::yield_now().await;
         }
     }
+}
+
+/// Lets everybody run who is ready by now. Unlike tokio's `yield_now`, which comes back when the runtime next looks for news,
+/// whether or not they have.
+async fn go_to_the_back() {
+    let mut has_been = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_been, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl RoomState {
@@ -170,6 +203,7 @@ impl RoomState {
             tail: Tail::default(),
             recovered: shared.log.is_none(),
             subscribers: BTreeMap::new(),
+            fanout: Fanout::default(),
             armed: None,
             snapshot_made: None,
             presence_told: None,
@@ -371,6 +405,7 @@ impl RoomState {
             let _ = life.closed.set(cause);
         }
         for segment in round.segments.drain(..) {
+            self.fanout.note(segment.size());
             life.backlog.publish(segment);
         }
         // After the segments: a message may be taken back in the batch that says it.
@@ -388,16 +423,29 @@ impl RoomState {
         }
     }
 
-    /// Wakes everybody for whom the round brought something. After the answers: who asked is awake by then, stands before
-    /// the others in the runtime's queue, and has the next command here while they are still being served.
-    fn wake_readers(&self, round: &mut Round) {
+    /// Sees to it that everybody is woken for whom the round brought something. After the answers: who asked stands before the
+    /// others in the runtime's queue, and has the next command here while they are still being served.
+    fn tell_readers(&mut self, round: &mut Round) {
         // What is recorded quietly brings nobody anything: in a big room each join would wake all.
         if round.records.iter().any(|record| record.seq.is_some()) {
-            self.wake_all();
+            self.fanout.begin();
         }
         for (_, reader, ..) in round.ends.drain(..) {
             reader.connection.wake.wake();
         }
+    }
+
+    /// Wakes the next few readers that have not heard of the latest, and lets them, and whoever else waits, run.
+    async fn let_readers_run(&mut self) {
+        self.fanout.wake_some(&self.subscribers, Subscriber::wake);
+        if self.fanout.take_woken() {
+            go_to_the_back().await;
+        }
+    }
+
+    /// Whether so much has been published that a reader who has not been woken yet could lose sight of it.
+    fn is_far_ahead(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.backlog.is_much(self.fanout.unseen()))
     }
 
     #[cfg(feature = "planted")]
@@ -406,12 +454,6 @@ impl RoomState {
             let early = round.verdicts.extract_if(.., |(letter, _)| matches!(letter, Letter::Command { .. }));
             early
                 .for_each(|(letter, verdict)| answer::deliver(shared, &cell.code, self.life.as_ref(), letter, verdict));
-        }
-    }
-
-    pub(super) fn wake_all(&self) {
-        for reader in self.subscribers.values() {
-            reader.connection.wake.wake();
         }
     }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use axum::Router;
 use chat_core::Engine;
 use clap::Parser;
-use examples::{DataFlags, Flags, health, page, run};
+use examples::{DataFlags, Flags, block_on, health, page, run};
 
 /// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder.
 #[derive(clap::Parser)]
@@ -17,8 +17,11 @@ struct Arguments {
     data: DataFlags,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    block_on(serve())
+}
+
+async fn serve() -> ExitCode {
     let Arguments { flags, data } = Arguments::parse();
     let (engine, log) = match data.open(Engine::builder().limits(data.limits(flags.limits()))) {
         Ok((engine, log)) => (engine.build(), log),

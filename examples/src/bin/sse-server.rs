@@ -1,8 +1,10 @@
 //! The smallest chat server that speaks SSE and POST.
 
+use std::process::ExitCode;
+
 use chat_core::Engine;
 use clap::Parser;
-use examples::{Flags, run};
+use examples::{Flags, block_on, run};
 
 /// A chat server that speaks SSE and POST at /sse.
 #[derive(clap::Parser)]
@@ -12,8 +14,11 @@ struct Arguments {
     flags: Flags,
 }
 
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
+    block_on(serve())
+}
+
+async fn serve() -> ExitCode {
     let Arguments { flags } = Arguments::parse();
     let engine = Engine::builder().limits(flags.limits()).build();
     let router = transport_sse::routes(engine.clone(), flags.sse());
