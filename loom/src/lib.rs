@@ -78,12 +78,9 @@ mod tests {
         awake: &AtomicBool,
         waker: &loom::future::AtomicWaker,
         cx: &Context<'_>,
-        mut look: impl FnMut() -> Option<T>,
+        look: impl FnOnce() -> Option<T>,
     ) -> Poll<T> {
         waker.register_by_ref(cx.waker());
-        if let Some(seen) = look() {
-            return Poll::Ready(seen);
-        }
         awake.store(false, Ordering::Release);
         look().map_or(Poll::Pending, Poll::Ready)
     }

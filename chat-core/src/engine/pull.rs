@@ -10,7 +10,8 @@ use super::backlog::Stretch;
 use super::connection::Connection;
 use super::engine::Shared;
 use super::room_cell::Letter;
-use super::session_cell::{Mark, RoomSlot, SessionState, Span, Welcome};
+use super::session_cell::{Mark, RoomSlot, SessionState, Span, Spans, Welcome};
+use super::subscription::Subscription;
 use crate::messages::CloseCause;
 use crate::wire::{self, FrameKind};
 use crate::words::{Position, RoomCode, Seq};
@@ -87,7 +88,7 @@ pub(crate) fn pull(
     connection: &Arc<Connection>,
     quota: Quota,
     sink: &mut impl Sink,
-    filled: &mut Vec<Span>,
+    filled: &mut Spans,
 ) -> Vec<u64> {
     let mut pull = Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new() };
     pull.all(state);
@@ -100,7 +101,7 @@ struct Pull<'a, S> {
     quota: Quota,
     held: usize,
     sink: &'a mut S,
-    filled: &'a mut Vec<Span>,
+    filled: &'a mut Spans,
     gaps: Vec<u64>,
 }
 
@@ -161,14 +162,14 @@ impl<S: Sink> Pull<'_, S> {
             state.rooms[index].opening_ahead = true;
             self.one(state, Mark::Opening { slot: key }, FrameKind::Joined, &json, tag);
         }
-        self.events(state, index, quantum);
-        self.signals(state, index);
-        self.room_closed(state, index);
+        let subscription = Arc::clone(&state.rooms[index].subscription);
+        self.events(state, index, &subscription, quantum);
+        self.signals(state, index, &subscription);
+        self.room_closed(state, index, &subscription);
     }
 
-    fn events(&mut self, state: &mut SessionState, index: usize, quantum: usize) {
+    fn events(&mut self, state: &mut SessionState, index: usize, subscription: &Subscription, quantum: usize) {
         let stop = self.held.saturating_add(quantum).min(self.quota.bytes);
-        let subscription = Arc::clone(&state.rooms[index].subscription);
         let life = &subscription.life;
         let key = state.rooms[index].key;
         loop {
@@ -181,7 +182,7 @@ impl<S: Sink> Pull<'_, S> {
             let bytes = if self.quota.frames == 1 { 1 } else { stop - self.held };
             match life.backlog.read(after, bytes) {
                 Stretch::Missing => {
-                    if !self.gap(state, index, readable) {
+                    if !self.gap(state, index, subscription, readable) {
                         return;
                     }
                 }
@@ -209,9 +210,8 @@ impl<S: Sink> Pull<'_, S> {
     }
 
     /// Tells what will not come, where that can be told now; else sees to it that it can be told later.
-    fn gap(&mut self, state: &mut SessionState, index: usize, readable: Seq) -> bool {
+    fn gap(&mut self, state: &mut SessionState, index: usize, subscription: &Subscription, readable: Seq) -> bool {
         let slot = &state.rooms[index];
-        let subscription = Arc::clone(&slot.subscription);
         let life = &subscription.life;
         let key = slot.key;
         let after = slot.ahead;
@@ -252,8 +252,7 @@ impl<S: Sink> Pull<'_, S> {
         true
     }
 
-    fn signals(&mut self, state: &mut SessionState, index: usize) {
-        let subscription = Arc::clone(&state.rooms[index].subscription);
+    fn signals(&mut self, state: &mut SessionState, index: usize, subscription: &Subscription) {
         if subscription.until().is_some() {
             return;
         }
@@ -271,9 +270,8 @@ impl<S: Sink> Pull<'_, S> {
         }
     }
 
-    fn room_closed(&mut self, state: &mut SessionState, index: usize) {
+    fn room_closed(&mut self, state: &mut SessionState, index: usize, subscription: &Subscription) {
         let slot = &state.rooms[index];
-        let subscription = Arc::clone(&slot.subscription);
         let is_due = subscription.is_closed()
             && !slot.closed_told
             && subscription.until().is_some_and(|until| slot.ahead >= until);

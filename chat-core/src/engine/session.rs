@@ -11,7 +11,7 @@ use super::engine::Shared;
 use super::lane::{self, Busy, Lane};
 use super::pull::{FrameRef, Positions, Quota, Sink, pull};
 use super::reply::{Answered, Reply};
-use super::session_cell::{Mark as Place, SessionCell, SessionState, Span};
+use super::session_cell::{Mark as Place, SessionCell, SessionState, Span, Spans};
 use crate::messages::Command;
 use crate::ports::Fact;
 use crate::wire::{self, BadFrame, FrameKind, ServerFrame};
@@ -29,7 +29,7 @@ pub struct Session {
     pub(crate) cell: Arc<SessionCell>,
     pub(crate) connection: Arc<Connection>,
     /// What the last fill holds, until the transport says how much of it was written.
-    pub(crate) filled: Mutex<Vec<Span>>,
+    pub(crate) filled: Mutex<Spans>,
 }
 
 /// One frame that is due.
@@ -244,7 +244,7 @@ impl Session {
     }
 
     /// Runs one pull under the lock and looks at what it gave.
-    fn with_due<T>(&self, quota: Quota, sink: &mut impl Sink, found: impl FnOnce(&mut Vec<Span>) -> T) -> T {
+    fn with_due<T>(&self, quota: Quota, sink: &mut impl Sink, found: impl FnOnce(&mut Spans) -> T) -> T {
         let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         filled.clear();
         let closing = self.connection.closing();

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::bucket::Bucket;
 use super::connection::Connection;
@@ -38,7 +39,7 @@ pub(crate) struct SessionState {
     /// Commands not yet answered, or answered and not yet taken.
     pub(crate) in_flight: usize,
     /// Rooms in the order they were entered.
-    pub(crate) rooms: Vec<RoomSlot>,
+    pub(crate) rooms: SmallVec<[RoomSlot; 1]>,
     /// Where it stood in rooms that it has not come back to yet.
     pub(crate) left_off: Vec<LeftOff>,
     /// Joins and creations not yet decided.
@@ -131,6 +132,9 @@ pub(crate) struct Opening {
     pub(crate) answers: bool,
 }
 
+/// The frames of a fill, in order; mostly one.
+pub(crate) type Spans = SmallVec<[Span; 1]>;
+
 /// A frame of a fill: where it ends, and what its being written means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
@@ -190,7 +194,7 @@ impl SessionCell {
                 welcome: Welcome::Awaited,
                 mailbox: VecDeque::new(),
                 in_flight: 0,
-                rooms: Vec::new(),
+                rooms: SmallVec::new(),
                 left_off: Vec::new(),
                 entering: 0,
                 turn: 0,
@@ -297,7 +301,7 @@ impl SessionState {
                 began: slot.began,
             });
         }
-        self.rooms = Vec::new();
+        self.rooms = SmallVec::new();
     }
 
     /// A frame has been taken by the transport: the one place where positions move.

@@ -32,18 +32,21 @@ impl Wake {
         }
     }
 
-    /// Looks, and sleeps only when there is nothing: register, look, clear the flag, look again.
+    /// Looks, and sleeps only when there is nothing: register, clear the flag, look.
     ///
-    /// The flag is cleared with a read-modify-write. A plain store may pass the second look (on x86 too), and then a writer that
+    /// The flag is cleared with a read-modify-write. A plain store may pass the look (on x86 too), and then a writer that
     /// published in between sees the old flag, wakes nobody, and its message waits for the next one.
-    pub(crate) fn poll<T>(&self, cx: &Context<'_>, mut look: impl FnMut() -> Option<T>) -> Poll<T> {
+    ///
+    /// Who has seen something comes back before it sleeps, and need not be woken meanwhile: the flag is set again. Not by a plain
+    /// store either, which would wipe out what a writer that came in between says it published.
+    pub(crate) fn poll<T>(&self, cx: &Context<'_>, look: impl FnOnce() -> Option<T>) -> Poll<T> {
         self.register(cx);
-        if let Some(seen) = look() {
-            return Poll::Ready(seen);
-        }
         self.awake.swap(false, Ordering::AcqRel);
         match look() {
-            Some(seen) => Poll::Ready(seen),
+            Some(seen) => {
+                self.awake.swap(true, Ordering::AcqRel);
+                Poll::Ready(seen)
+            }
             None => Poll::Pending,
         }
     }
