@@ -347,3 +347,44 @@ impl Attendance {
         &mut self.people[index]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Member 1, attached in session 1.
+    fn one_attached() -> Attendance {
+        let mut attendance = Attendance::default();
+        attendance.enter(MemberId(1));
+        attendance.attach(SessionId(1), Generation(1), MemberId(1), &RoomLimits::default());
+        attendance.check(Depth::Full, &RoomLimits::default());
+        attendance
+    }
+
+    #[test]
+    #[should_panic(expected = "who types is online")]
+    fn more_typists_than_people_online_are_a_bug_that_counts_show() {
+        let mut broken = one_attached();
+        broken.typing.set(MemberId(1), Mono(9));
+        broken.typing.set(MemberId(2), Mono(9));
+        broken.check(Depth::Counts, &RoomLimits::default());
+    }
+
+    /// As if member 2 had the session of member 1.
+    fn mixed_up() -> Attendance {
+        let mut broken = one_attached();
+        broken.attachments[0].member = MemberId(2);
+        broken
+    }
+
+    #[test]
+    #[should_panic(expected = "a member's sessions are their own")]
+    fn an_attachment_of_somebody_else_is_a_bug_that_a_full_look_shows() {
+        mixed_up().check(Depth::Full, &RoomLimits::default());
+    }
+
+    #[test]
+    fn counts_are_looked_at_without_a_look_at_every_member() {
+        mixed_up().check(Depth::Counts, &RoomLimits::default());
+    }
+}

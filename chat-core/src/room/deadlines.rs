@@ -93,12 +93,22 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.set(MemberId(1), Mono(10));
         deadlines.set(MemberId(2), Mono(11));
+        assert_eq!(deadlines.len(), 2);
         deadlines.drop(MemberId(1));
         deadlines.drop(MemberId(7));
         assert!(!deadlines.contains(MemberId(1)));
         assert_eq!(deadlines.members().collect::<Vec<_>>(), [MemberId(2)]);
         deadlines.drop(MemberId(2));
         assert_eq!((deadlines.len(), deadlines.earliest()), (0, None));
+        deadlines.check();
+    }
+
+    #[test]
+    #[should_panic(expected = "a member has one deadline")]
+    fn a_deadline_that_is_nobodys_is_a_bug() {
+        let mut deadlines = Deadlines::default();
+        deadlines.set(MemberId(1), Mono(10));
+        deadlines.order.insert((Mono(11), MemberId(1)));
         deadlines.check();
     }
 }

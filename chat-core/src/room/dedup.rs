@@ -261,6 +261,7 @@ impl From<KeyWindow> for Vec<Kept> {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::hash::BuildHasher;
 
     use super::*;
     use crate::words::{Identity, SessionId};
@@ -318,7 +319,36 @@ mod tests {
     fn a_tighter_bound_keeps_the_newest() {
         let window = KeyWindow::from((1..=5).map(|seq| kept(seq, seq)).collect::<Vec<_>>());
         assert_eq!(seqs(&window.bounded(WindowBounds { scope_max: 1, total_max: 2 })), [4, 5]);
-        assert_eq!(window.bounded(WindowBounds { scope_max: 0, total_max: 0 }).len(), 0);
+    }
+
+    #[test]
+    fn a_window_without_a_place_for_a_person_or_for_all_remembers_nothing() {
+        let window = KeyWindow::from((1..=5).map(|seq| kept(seq, seq)).collect::<Vec<_>>());
+        for (scope_max, total_max) in [(0, 0), (0, 5), (5, 0)] {
+            assert_eq!(window.bounded(WindowBounds { scope_max, total_max }).len(), 0, "{scope_max}, {total_max}");
+        }
+    }
+
+    #[test]
+    fn windows_are_the_same_when_they_remember_the_same_in_order() {
+        let window = |seqs: &[u64]| KeyWindow::from(seqs.iter().map(|&seq| kept(1, seq)).collect::<Vec<_>>());
+        assert_eq!(window(&[1, 2]), window(&[1, 2]));
+        assert_ne!(window(&[1, 2]), window(&[1]));
+        assert_ne!(window(&[1, 2]), window(&[2, 1]));
+    }
+
+    /// Were all hashes one, every send would be searched for among all that are remembered.
+    #[test]
+    fn a_hash_is_looked_up_as_it_is() {
+        let hashes = BuildHasherDefault::<AsItIs>::default();
+        assert_eq!([7, 8].map(|hash| hashes.hash_one(KeyHash(hash))), [7, 8]);
+        assert_eq!(hashes.hash_one(ScopeHash(u64::MAX)), u64::MAX);
+    }
+
+    #[test]
+    #[should_panic(expected = "only 64-bit hashes are looked up")]
+    fn what_is_no_hash_is_not_looked_up_as_one() {
+        BuildHasherDefault::<AsItIs>::default().hash_one("a text");
     }
 
     #[test]

@@ -304,3 +304,33 @@ pub(super) enum Depth {
 fn actor(record: &Recorded) -> MemberId {
     record.by.expect("who joins, leaves or sends is named")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "what is told is recorded")]
+    fn a_head_past_the_last_record_is_a_bug_that_counts_show() {
+        let broken = Ledger { head: Seq(1), ..Ledger::new(&RoomLimits::default()) };
+        broken.check(Depth::Counts);
+    }
+
+    /// With a message that is newer than the head.
+    fn ahead() -> Ledger {
+        let mut broken = Ledger::new(&RoomLimits::default());
+        broken.marks.push(Seq(1), MemberId(1), 1);
+        broken
+    }
+
+    #[test]
+    #[should_panic(expected = "no message is newer than the head")]
+    fn a_message_from_the_future_is_a_bug_that_a_full_look_shows() {
+        ahead().check(Depth::Full);
+    }
+
+    #[test]
+    fn counts_are_looked_at_without_a_look_at_every_message() {
+        ahead().check(Depth::Counts);
+    }
+}

@@ -118,6 +118,7 @@ mod tests {
         assert_eq!((slice.wanted, slice.before, slice.more), (2, Seq(14), More::Yes));
         let older = marks.slice(Seq(9), 3);
         assert_eq!((numbers(&older), older.wanted, older.before, older.more), (vec![], 3, Seq(9), More::Yes));
+        assert_eq!(marks.len(), 4);
         let capped = marks.slice(Seq(21), 50);
         assert_eq!(capped.wanted, 6, "not more than there ever were");
     }
@@ -141,5 +142,11 @@ mod tests {
     fn a_room_may_remember_nothing() {
         let marks = even(3, 0);
         assert_eq!((marks.len(), marks.slice(Seq(7), 2).wanted), (0, 2));
+    }
+
+    #[test]
+    #[should_panic(expected = "no message is newer than the head")]
+    fn a_message_newer_than_the_head_is_a_bug() {
+        even(3, 10).check(Seq(5));
     }
 }

@@ -283,6 +283,14 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "the lists hold the same members")]
+    fn a_member_with_an_old_role_in_one_list_is_a_bug() {
+        let mut members = three();
+        members.by_id[1].1 = Arc::new(Member { role: Role::Owner, ..Member::clone(&members.by_id[1].1) });
+        members.check();
+    }
+
+    #[test]
     fn those_who_left_first_are_forgotten_first() {
         let scopes: Vec<_> = (0..4).map(|id| ScopeHash::new(7, &member(id, "x", 0).scope)).collect();
         let mut former = Former::default();

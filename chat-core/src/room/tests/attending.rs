@@ -115,6 +115,27 @@ fn notes_that_do_not_fit_are_ignored() {
     world.note(Note::Typing { member: MemberId(9), state: TypingState::On });
     assert_eq!(world.room.sessions_of(MemberId(1)).as_slice(), [SessionId(1)]);
     assert_eq!((world.room.sessions_of(MemberId(9)).len(), typing(&world)), (0, vec![]));
+    world.join(2);
+    world.detach(2);
+    world.note(Note::Typing { member: MemberId(2), state: TypingState::On });
+    assert!(typing(&world).is_empty(), "whose connection was lost in the meantime");
+}
+
+#[test]
+fn who_is_online_has_a_session_attached() {
+    let mut world = world();
+    world.join(2);
+    world.detach(2);
+    let online = [1, 2, 9].map(|member| world.room.is_online(MemberId(member)));
+    assert_eq!(online, [true, false, false]);
+}
+
+#[test]
+fn a_session_may_come_back_with_the_generation_it_was_lost_with() {
+    let mut world = world();
+    world.detach(1);
+    world.run(&Input::Attach { by: caller(1), after: None }).expect("attached");
+    assert_eq!((world.room.online(), world.room.next_deadline()), (1, None));
 }
 
 #[test]
@@ -156,6 +177,39 @@ fn a_room_read_back_and_never_noted_finds_its_own_graces() {
     world.room = Room::from_ledger(world.room.ledger().clone(), Arc::clone(&world.room.limits));
     assert_eq!(world.settle(), []);
     assert_eq!(world.room.next_deadline(), Some(world.now.mono.after(Duration::from_secs(30))));
+}
+
+#[test]
+fn an_exit_before_the_first_note_takes_nobody_elses_grace_along() {
+    let mut world = world();
+    (2..=3).for_each(|session| drop(world.join(session)));
+    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::clone(&world.room.limits));
+    world.run(&Input::Kick { by: Actor::Host, member: MemberId(2) }).expect("kicked");
+    assert_eq!(world.settle(), []);
+    let expected = [("left", Some(5)), ("role_changed", Some(6)), ("left", Some(7)), ("closed", None)];
+    assert_eq!(world.pass(30_000), expected);
+}
+
+#[test]
+fn a_recovery_starts_the_graces_that_run_anew() {
+    let mut world = world();
+    world.join(2);
+    world.detach(2);
+    world.pass(20_000);
+    world.note(Note::Recovered);
+    assert_eq!(world.pass(29_999), []);
+    assert_eq!(world.pass(1), [("left", Some(3))]);
+}
+
+#[test]
+fn who_asks_before_anything_is_due_has_nothing_to_note() {
+    let mut world = world();
+    world.type_on(1);
+    let early = world.run(&Input::Elapsed).expect("decided");
+    assert_eq!((kinds(&early), early.note), (vec![], None));
+    world.now.mono = world.now.mono.after(Duration::from_secs(6));
+    let due = world.run(&Input::Elapsed).expect("decided");
+    assert_eq!((kinds(&due), due.note, typing(&world)), (vec![], Some(Note::Elapsed), vec![]));
 }
 
 #[test]

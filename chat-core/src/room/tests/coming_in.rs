@@ -53,6 +53,27 @@ fn a_new_life_starts_every_number_again_and_forgets_the_old_one() {
 }
 
 #[test]
+fn a_new_life_has_a_time_of_its_own() {
+    let mut world = world();
+    world.pass(60_000);
+    world.leave(1);
+    let ended = world.now.wall;
+    assert_eq!(world.room.ledger().last_at(), ended, "the time stays, as the numbers do");
+    world.now.wall = Wall(ended.0 - 30_000);
+    let decision = world.create(1, Epoch(78));
+    assert!(decision.records.iter().all(|record| record.at == world.now.wall), "set back since the old one");
+    assert_eq!(world.room.ledger().last_at(), world.now.wall);
+}
+
+#[test]
+fn a_life_has_the_salt_it_was_made_with_and_no_life_has_none() {
+    let mut world = world();
+    assert_eq!(world.room.ledger().salt(), SALT);
+    world.leave(1);
+    assert_eq!(world.room.ledger().salt(), 0);
+}
+
+#[test]
 fn a_joiner_is_told_what_follows_their_own_join() {
     let mut world = world();
     world.send(1, "hi");
@@ -232,6 +253,16 @@ fn a_banned_person_stays_out_until_the_ban_is_forgotten() {
     assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
     world.run(&Input::Ban { by: actor(1), member: MemberId(3) }).expect("banned");
     world.join(2);
+}
+
+#[test]
+fn a_ban_lifts_no_other() {
+    let mut world = world();
+    (2..=3).for_each(|session| drop(world.join(session)));
+    for member in [2, 3] {
+        world.run(&Input::Ban { by: actor(1), member: MemberId(member) }).expect("banned");
+    }
+    assert_eq!([2, 3].map(|session| world.reject(&join(caller(session)))), [RejectCode::Banned; 2]);
 }
 
 #[test]

@@ -43,11 +43,20 @@ fn the_room_ends_with_its_last_member() {
 #[test]
 fn an_empty_room_may_linger_before_it_ends() {
     let mut world = lingering();
-    assert_eq!(kinds(&world.leave(1)), [("left", Some(2))]);
+    let left = world.leave(1);
+    assert_eq!((kinds(&left), left.note), (vec![("left", Some(2))], Some(Note::Elapsed)));
     assert_eq!(world.room.next_deadline(), Some(world.now.mono.after(Duration::from_secs(60))));
     assert_eq!(world.pass(59_999), []);
     assert_eq!(world.pass(1), [("closed", None)]);
     assert_eq!(world.room.epoch(), None);
+}
+
+#[test]
+fn only_the_exit_that_empties_a_lingering_room_needs_the_time() {
+    let mut world = lingering();
+    world.join(2);
+    assert_eq!(world.leave(2).note, None, "not empty");
+    assert_eq!(super::world().leave(1).note, None, "over at once");
 }
 
 #[test]

@@ -78,6 +78,8 @@ fn members_are_paged_in_the_order_of_their_numbers() {
     assert_eq!(page(&mut world, Some(4), None), (vec![5], 4));
     assert_eq!(page(&mut world, Some(1), Some(1)), (vec![3], 4));
     assert_eq!(page(&mut world, None, Some(99)).0.len(), 3);
+    let after: Vec<u32> = world.room.members_after(Some(MemberId(3))).map(|member| member.id.0).collect();
+    assert_eq!(after, [4, 5], "what a page leaves out");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The rules, each as a sentence, through the public door of a room.
 
 mod attending;
+mod checking;
 mod coming_in;
 mod going_out;
 mod looking;
