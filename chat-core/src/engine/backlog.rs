@@ -20,6 +20,15 @@ const MERGE_BYTES: usize = 8 << 10;
 /// What a segment takes beside its events and their places, about.
 const SEGMENT_BYTES: usize = 96;
 
+/// By how much an open segment grows. 1 KiB: a few messages.
+const GROWTH_BYTES: usize = 1 << 10;
+
+fn reserve<T>(list: &mut Vec<T>, count: usize, step: usize) {
+    if list.capacity() - list.len() < count {
+        list.reserve_exact(count.max(step));
+    }
+}
+
 /// A run of events with consecutive numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
@@ -56,6 +65,15 @@ impl Segment {
 
     pub(crate) fn size(&self) -> Extent {
         Extent { events: self.slots.len(), bytes: self.json.len() }
+    }
+
+    /// Adds what follows. Room is made in small steps: doubled, it would be mostly empty in most of a hundred thousand quiet rooms.
+    fn extend(&mut self, next: &Segment) {
+        reserve(&mut self.json, next.json.len(), GROWTH_BYTES);
+        reserve(&mut self.slots, next.slots.len(), GROWTH_BYTES / size_of::<Slot>() / 4);
+        let base = self.json.len() as u32;
+        self.json.extend_from_slice(&next.json);
+        self.slots.extend(next.slots.iter().map(|slot| Slot { end: base + slot.end, ..*slot }));
     }
 
     fn last(&self) -> u64 {
@@ -98,9 +116,13 @@ impl Segment {
             fresh.json.extend_from_slice(json);
             fresh.close_event(kind);
         }
-        fresh.json.shrink_to_fit();
-        fresh.slots.shrink_to_fit();
+        fresh.shrink();
         fresh
+    }
+
+    fn shrink(&mut self) {
+        self.json.shrink_to_fit();
+        self.slots.shrink_to_fit();
     }
 
     fn replace(&mut self, seq: u64, json: &[u8]) {
@@ -226,15 +248,12 @@ impl Backlog {
             let merged = ring.segments.back_mut().and_then(Arc::get_mut).is_some_and(|open| {
                 let fits = open.json.len() + segment.json.len() <= MERGE_BYTES && !self.is_full(open);
                 if fits {
-                    let base = open.json.len() as u32;
-                    open.json.extend_from_slice(&segment.json);
-                    open.slots.extend(segment.slots.iter().map(|slot| Slot { end: base + slot.end, ..*slot }));
+                    open.extend(&segment);
                 }
                 fits
             });
             if !merged {
-                segment.json.shrink_to_fit();
-                segment.slots.shrink_to_fit();
+                segment.shrink();
                 ring.segments.push_back(Arc::new(segment));
             }
             while ring.segments.len() > 1 && (ring.bytes > self.bytes_max || ring.events > self.events_max) {

@@ -79,8 +79,7 @@ impl Attendance {
     }
 
     pub(super) fn is_online(&self, member: MemberId) -> bool {
-        let Ok(person) = self.person(member) else { return false };
-        self.people[person].sessions.iter().any(|&session| self.state(session) == Some(State::Attached))
+        self.person(member).is_ok_and(|person| self.people[person].attached > 0)
     }
 
     /// How many members have a session attached.

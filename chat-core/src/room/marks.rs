@@ -44,6 +44,10 @@ impl Marks {
         // Before the push, so that a full window never doubles its buffer for one mark.
         self.bound(max.saturating_sub(1));
         if max > 0 {
+            if self.kept.len() == self.kept.capacity() {
+                // In small steps while it is small: most rooms are.
+                self.kept.reserve_exact((self.kept.len() / 4).max(8));
+            }
             self.kept.push_back(Mark { seq, by, redacted: false });
         }
     }
