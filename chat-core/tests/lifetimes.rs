@@ -20,6 +20,20 @@ async fn a_member_without_a_connection_leaves_exactly_when_the_grace_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_may_be_used_and_dropped_where_there_is_no_runtime() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    let elsewhere = std::thread::spawn(move || {
+        bob.submit(send("LUNCH", "from afar"));
+        drop(bob);
+    });
+    elsewhere.join().expect("it needs no runtime");
+    pass(secs(30)).await;
+    assert_eq!(ann.told().await, ["2 +Bob", "3 Bob: from afar", "4 -Bob timeout"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_return_within_the_grace_is_told_nobody() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::addresses::Addresses;
@@ -83,6 +84,7 @@ impl EngineBuilder {
         let timers = Arc::new(Timers::default());
         let secret = self.secret.unwrap_or_else(|| self.chance.secret());
         let shared = Arc::new(Shared {
+            runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             log: self.log,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::addresses::Addresses;
@@ -26,7 +27,7 @@ use crate::words::{CloseReason, Limits, MemberId, Reject, RejectCode, RoomCode, 
 
 /// A chat engine: rooms, sessions, and nothing of any transport. Cheap to clone; all clones are the same engine.
 ///
-/// Runs on the tokio runtime it is built in.
+/// Runs on the tokio runtime it is built in, whatever thread it is called or a session is dropped from.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
@@ -80,6 +81,8 @@ pub struct Stats {
 
 /// What all parts of an engine share.
 pub(crate) struct Shared {
+    /// Where the rooms work, whatever thread a command or a disconnect comes from.
+    pub(crate) runtime: Handle,
     pub(crate) limits: Limits,
     pub(crate) room_limits: Arc<RoomLimits>,
     pub(crate) clock: Arc<dyn Clock>,

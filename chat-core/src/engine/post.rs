@@ -45,7 +45,7 @@ impl Shared {
             Pushed::Queued => None,
             Pushed::Start => {
                 self.tasks.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(run(Arc::clone(self), Arc::clone(cell)));
+                self.runtime.spawn(run(Arc::clone(self), Arc::clone(cell)));
                 None
             }
             Pushed::Full(letter) => {
