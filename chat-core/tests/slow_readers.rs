@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
-use chat_core::{Engine, FrameKind, FrameRef, Framing, MemberId, Moderation, ServerFrame};
+use chat_core::{Command, Engine, FrameKind, FrameRef, Framing, MemberId, Moderation, ServerFrame};
 use support::*;
 
 /// An engine whose rooms remember eight events, and which lets everybody talk as fast as they can.
@@ -189,6 +189,66 @@ async fn with_hundreds_of_readers_too_and_none_of_them_is_left_out() {
         assert_eq!(reader.await.expect("it reads all"), (200, 0));
     }
     assert_eq!(engine.stats().gaps_unblocked, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_where_the_memory_of_all_rooms_is_short() {
+    let engine = engine_with(|limits| {
+        limits.session.send_per_second = 0;
+        limits.session.commands_in_flight_max = 1_000;
+        limits.room.batch_inputs_max = 8;
+        limits.engine.backlog_bytes_max = 64 << 10;
+    });
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let mut readers = Vec::new();
+    for number in 0..300 {
+        let reader = Client::in_room(&engine, "LUNCH", &format!("Reader {number}")).await;
+        readers.push(tokio::spawn(async move {
+            let mut read = (0, 0);
+            while read.0 < 200 && read.1 == 0 {
+                let (messages, gaps) = read_all(&reader).await;
+                read = (read.0 + messages, read.1 + gaps);
+            }
+            read
+        }));
+    }
+    settle().await;
+    for _ in 0..200 {
+        ann.submit(send("LUNCH", &"x".repeat(1_000)));
+    }
+    for reader in readers {
+        assert_eq!(reader.await.expect("it reads all"), (200, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_has_much_to_answer_and_nothing_to_tell_lets_others_run() {
+    let engine = engine_with(|limits| {
+        limits.session.commands_in_flight_max = 1_000;
+        limits.session.command_per_second = 0;
+        limits.room.batch_inputs_max = 1;
+    });
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&turns);
+    tokio::spawn(std::future::poll_fn(move |cx| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        std::task::Poll::<()>::Pending
+    }));
+    let asker = tokio::spawn(async move {
+        for _ in 0..200 {
+            ann.submit(Command::Members { room: code("LUNCH"), after: None, limit: None });
+        }
+        ann.session.next().await;
+        let first = turns.load(Ordering::Relaxed);
+        for _ in 1..200 {
+            ann.session.next().await;
+        }
+        turns.load(Ordering::Relaxed) - first
+    });
+    let between = asker.await.expect("all is answered");
+    assert!(between > 100, "others had {between} turns between 200 answers");
 }
 
 #[tokio::test(start_paused = true)]

@@ -227,9 +227,11 @@ impl Backlog {
     }
 
     /// Whether so much of it is more than a reader may be left without a turn for: a quarter of the bounds, so that with one
-    /// more round and the next eviction it is all still here.
+    /// more round and the next eviction it is all still here. Anything, where the oldest may be let go at any time.
     pub(crate) fn is_much(&self, unseen: Extent) -> bool {
-        unseen.events > self.events_max / 4 || unseen.bytes > self.bytes_max / 4
+        unseen.events > self.events_max / 4
+            || unseen.bytes > self.bytes_max / 4
+            || unseen.events > 0 && self.budget.is_nearly_passed()
     }
 
     /// Adds a segment that follows the head, and lets the oldest ones go while a bound is passed. The newest always stays,

@@ -61,7 +61,7 @@ impl Budget {
     }
 
     /// Whether it is time to look who can give some back.
-    fn is_nearly_passed(&self) -> bool {
+    pub(crate) fn is_nearly_passed(&self) -> bool {
         self.held() > self.bytes_max / 8 * 7
     }
 

@@ -27,7 +27,7 @@ use crate::words::{CloseReason, Limits, MemberId, Reject, RejectCode, RoomCode, 
 
 /// A chat engine: rooms, sessions, and nothing of any transport. Cheap to clone; all clones are the same engine.
 ///
-/// Runs on the tokio runtime it is built in, whatever thread it is called or a session is dropped from.
+/// Runs on the tokio runtime it is built in; commands may be handed in, and sessions dropped, on any thread.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
@@ -81,7 +81,7 @@ pub struct Stats {
 
 /// What all parts of an engine share.
 pub(crate) struct Shared {
-    /// Where the rooms work, whatever thread a command or a disconnect comes from.
+    /// Where rooms work when a command or a disconnect comes from a thread without a runtime.
     pub(crate) runtime: Handle,
     pub(crate) limits: Limits,
     pub(crate) room_limits: Arc<RoomLimits>,

@@ -9,9 +9,10 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use crate::words::SessionId;
 
-/// How many are woken before others have their turn. 16: a quarter of a millisecond of writes, and the steps of a big room still
-/// cost little beside them.
+/// How many are woken before others have their turn. 16: a quarter of a millisecond of writes.
 const AT_A_TIME: usize = 16;
+/// In how many turns, at most, all are woken: beside hundreds of busy rooms a big one gets to its last reader in time.
+const TURNS_MAX: usize = 64;
 
 /// Events, and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Fanout {
 
     /// Wakes the next few.
     pub(crate) fn wake_some<R>(&mut self, readers: &BTreeMap<SessionId, R>, wake: impl FnMut(&R)) {
-        self.wake(readers, AT_A_TIME, wake);
+        self.wake(readers, AT_A_TIME.max(readers.len().div_ceil(TURNS_MAX)), wake);
     }
 
     /// Wakes everybody who is still to be woken.

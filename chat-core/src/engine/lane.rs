@@ -126,7 +126,7 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
     state.asking.queue.push_back((command, budget, reply));
     if !std::mem::replace(&mut state.asking.running, true) {
         drop(state);
-        shared.runtime.spawn(run(Arc::clone(shared), cell));
+        shared.spawn(run(Arc::clone(shared), cell));
     }
 }
 

@@ -4,12 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::engine::Shared;
 use super::room_cell::{Letter, Pushed, RoomCell};
 use super::room_task::run;
 use crate::words::{Reject, RejectCode, RoomCode};
 
 impl Shared {
+    /// On the runtime we are called in; where there is none, on the engine's own.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        Handle::try_current().unwrap_or_else(|_| self.runtime.clone()).spawn(task);
+    }
+
     /// Puts a letter into a room's inbox; refuses it where there is no such room, or too much to do.
     pub(crate) fn post(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
         let mut letter = letter;
@@ -45,7 +52,7 @@ impl Shared {
             Pushed::Queued => None,
             Pushed::Start => {
                 self.tasks.fetch_add(1, Ordering::Relaxed);
-                self.runtime.spawn(run(Arc::clone(self), Arc::clone(cell)));
+                self.spawn(run(Arc::clone(self), Arc::clone(cell)));
                 None
             }
             Pushed::Full(letter) => {

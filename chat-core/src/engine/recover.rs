@@ -371,6 +371,10 @@ async fn roll_back(
 pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut RoomState, life: &Life, round: &Round) {
     let Some(log) = &shared.log else { return };
     state.unscrubbed.extend(&round.redacted);
+    let is_snapshot_due = state.unsaved + round.records.len() >= SNAPSHOT_EVERY;
+    if is_snapshot_due || round.closed.is_some() || !state.unscrubbed.is_empty() {
+        state.wake_rest();
+    }
     for seq in std::mem::take(&mut state.unscrubbed) {
         if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
             fault(shared, cell, &error);

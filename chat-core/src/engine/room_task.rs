@@ -35,6 +35,8 @@ pub(crate) struct RoomState {
     pub(crate) recovered: bool,
     pub(crate) subscribers: BTreeMap<SessionId, Subscriber>,
     pub(super) fanout: Fanout,
+    /// A round has been worked on since others had their turn.
+    has_worked: bool,
     /// The tick that is on its way.
     pub(super) armed: Option<Mono>,
     pub(super) snapshot_made: Option<Mono>,
@@ -120,9 +122,10 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
         let mut letters = cell.take_letters(shared.limits.room.batch_inputs_max);
         if letters.is_empty() {
             if state.fanout.is_on() {
-                state.let_readers_run().await;
+                state.let_others_run().await;
                 continue;
             }
+            state.has_worked = false;
             match state.life {
                 None if shared.registry.remove(cell) => *held = None,
                 None => {}
@@ -132,10 +135,11 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
         }
         let mut tries = 0;
         while !letters.is_empty() || state.is_due(shared) {
-            state.let_readers_run().await;
+            state.let_others_run().await;
             while state.is_far_ahead() {
-                state.let_readers_run().await;
+                state.let_others_run().await;
             }
+            state.has_worked = true;
             if !state.recovered && !recover::recover(shared, cell, state).await {
                 letters.drain(..).for_each(|letter| letter.refuse(&cell.code, None, recover::unavailable()));
                 break;
@@ -146,7 +150,7 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             state.answer_too_early(shared, cell, &mut round);
             if !round.records.is_empty() && shared.log.is_some() {
                 // Nobody waits for the log but who has asked for something.
-                state.fanout.wake_rest(&state.subscribers, Subscriber::wake);
+                state.wake_rest();
                 round = match recover::append(shared, cell, state, round).await {
                     Appended::Done(round) => round,
                     Appended::Refused => Round::default(),
@@ -168,7 +172,6 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             }
             state.tell_readers(&mut round);
             if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
-                state.fanout.wake_rest(&state.subscribers, Subscriber::wake);
                 recover::after_publish(shared, cell, state, &life, &round).await;
             }
             if round.closed.is_some() {
@@ -204,6 +207,7 @@ impl RoomState {
             recovered: shared.log.is_none(),
             subscribers: BTreeMap::new(),
             fanout: Fanout::default(),
+            has_worked: false,
             armed: None,
             snapshot_made: None,
             presence_told: None,
@@ -435,12 +439,19 @@ impl RoomState {
         }
     }
 
-    /// Wakes the next few readers that have not heard of the latest, and lets them, and whoever else waits, run.
-    async fn let_readers_run(&mut self) {
+    /// Wakes the next few readers that have not heard of the latest, and lets them, and whoever else waits, run. Also where a
+    /// round brought nobody anything: many of those in a row would stand before everybody else.
+    async fn let_others_run(&mut self) {
         self.fanout.wake_some(&self.subscribers, Subscriber::wake);
-        if self.fanout.take_woken() {
+        if self.fanout.take_woken() || self.has_worked {
+            self.has_worked = false;
             go_to_the_back().await;
         }
+    }
+
+    /// Wakes everybody who has not heard of the latest: something is to be waited for.
+    pub(super) fn wake_rest(&mut self) {
+        self.fanout.wake_rest(&self.subscribers, Subscriber::wake);
     }
 
     /// Whether so much has been published that a reader who has not been woken yet could lose sight of it.

@@ -104,6 +104,19 @@ mod tests {
     }
 
     #[test]
+    fn a_small_room_holds_little_more_than_its_marks_and_a_big_one_grows_seldom() {
+        let mut marks = Marks::default();
+        let mut sizes = Vec::new();
+        for seq in 1..=4_000 {
+            marks.push(Seq(seq), MemberId(1), 4_096);
+            sizes.push(marks.kept.capacity());
+            assert!(marks.kept.capacity() <= marks.len() + (marks.len() / 4).max(8));
+        }
+        sizes.dedup();
+        assert!(sizes.len() < 40, "{sizes:?}");
+    }
+
+    #[test]
     fn a_slice_is_the_last_messages_before_a_number() {
         let marks = even(5, 10);
         let slice = marks.slice(Seq(9), 2);
