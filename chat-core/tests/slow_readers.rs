@@ -160,18 +160,11 @@ async fn a_big_batch_of_big_messages_is_no_gap_for_who_always_reads() {
     assert_eq!(engine.stats().gaps_unblocked, 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn with_hundreds_of_readers_too_and_none_of_them_is_left_out() {
-    const READERS: usize = 300;
-    let engine = engine_with(|limits| {
-        limits.session.send_per_second = 0;
-        limits.session.commands_in_flight_max = 1_000;
-        limits.room.backlog_bytes_max = 64 << 10;
-    });
-    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+/// Three hundred who read 200 messages as soon as they can, or up to a gap; each says how many of both it saw.
+async fn prompt_readers(engine: &Engine) -> Vec<tokio::task::JoinHandle<(u64, u64)>> {
     let mut readers = Vec::new();
-    for number in 0..READERS {
-        let reader = Client::in_room(&engine, "LUNCH", &format!("Reader {number}")).await;
+    for number in 0..300 {
+        let reader = Client::in_room(engine, "LUNCH", &format!("Reader {number}")).await;
         readers.push(tokio::spawn(async move {
             let mut read = (0, 0);
             while read.0 < 200 && read.1 == 0 {
@@ -181,6 +174,18 @@ async fn with_hundreds_of_readers_too_and_none_of_them_is_left_out() {
             read
         }));
     }
+    readers
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_hundreds_of_readers_too_and_none_of_them_is_left_out() {
+    let engine = engine_with(|limits| {
+        limits.session.send_per_second = 0;
+        limits.session.commands_in_flight_max = 1_000;
+        limits.room.backlog_bytes_max = 64 << 10;
+    });
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let readers = prompt_readers(&engine).await;
     settle().await;
     for _ in 0..200 {
         ann.submit(send("LUNCH", &"x".repeat(3_000)));
@@ -200,18 +205,7 @@ async fn nor_where_the_memory_of_all_rooms_is_short() {
         limits.engine.backlog_bytes_max = 64 << 10;
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    let mut readers = Vec::new();
-    for number in 0..300 {
-        let reader = Client::in_room(&engine, "LUNCH", &format!("Reader {number}")).await;
-        readers.push(tokio::spawn(async move {
-            let mut read = (0, 0);
-            while read.0 < 200 && read.1 == 0 {
-                let (messages, gaps) = read_all(&reader).await;
-                read = (read.0 + messages, read.1 + gaps);
-            }
-            read
-        }));
-    }
+    let readers = prompt_readers(&engine).await;
     settle().await;
     for _ in 0..200 {
         ann.submit(send("LUNCH", &"x".repeat(1_000)));
