@@ -15,7 +15,7 @@ mod tests {
     use loom::sync::atomic::{AtomicBool, Ordering};
     use loom::thread;
 
-    use super::wake::{Head, Wake};
+    use super::wake::{Head, Look, Wake};
 
     /// Explores every schedule with at most three preemptions: where bugs of this kind live, and seconds instead of hours.
     fn check(model: impl Fn() + Sync + Send + 'static) {
@@ -28,13 +28,40 @@ mod tests {
     fn read_to(wake: &Wake, head: &Head, last: u64) {
         let mut seen = 0;
         while seen < last {
-            seen = block_on(poll_fn(|cx| wake.poll(cx, || Some(head.seq()).filter(|&seq| seq > seen))));
+            seen = block_on(poll_fn(|cx| wake.poll(cx, || look(head, seen, Look::Some))));
+        }
+    }
+
+    fn look(head: &Head, seen: u64, found: impl FnOnce(u64) -> Look<u64>) -> Look<u64> {
+        Some(head.seq()).filter(|&seq| seq > seen).map_or(Look::Nothing, found)
+    }
+
+    /// As [`read_to`], by a reader that has seen all there was, and looks again only when something is new.
+    fn read_all_to(wake: &Wake, head: &Head, last: u64) {
+        let (mut seen, mut is_all) = (0, false);
+        while seen < last {
+            seen = block_on(poll_fn(|cx| {
+                if is_all && wake.is_quiet(cx) {
+                    return Poll::Pending;
+                }
+                wake.poll(cx, || look(head, seen, Look::All))
+            }));
+            is_all = true;
         }
     }
 
     #[test]
     fn a_reader_sees_everything_one_writer_publishes() {
-        check(|| {
+        publish_to(read_to);
+    }
+
+    #[test]
+    fn a_reader_that_does_not_look_twice_sees_it_too() {
+        publish_to(read_all_to);
+    }
+
+    fn publish_to(read: fn(&Wake, &Head, u64)) {
+        check(move || {
             let shared = Arc::new((Wake::new(), Head::new(0)));
             let writer = {
                 let shared = Arc::clone(&shared);
@@ -45,7 +72,7 @@ mod tests {
                     }
                 })
             };
-            read_to(&shared.0, &shared.1, 2);
+            read(&shared.0, &shared.1, 2);
             writer.join().unwrap();
         });
     }
@@ -66,7 +93,12 @@ mod tests {
                 })
             };
             let (one, two) = (writer(true), writer(false));
-            block_on(poll_fn(|cx| shared.0.poll(cx, || (shared.1.seq() == 1 && shared.2.seq() == 1).then_some(()))));
+            block_on(poll_fn(|cx| {
+                shared.0.poll(cx, || match (shared.1.seq(), shared.2.seq()) {
+                    (1, 1) => Look::Some(()),
+                    _ => Look::Nothing,
+                })
+            }));
             one.join().unwrap();
             two.join().unwrap();
         });

@@ -80,8 +80,16 @@ pub(crate) trait Sink {
     fn expect(&mut self, _bytes: usize) {}
 }
 
-/// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`. Tells how many events
-/// each gap leaves out.
+/// What a pull has come to.
+#[derive(Default)]
+pub(crate) struct Pulled {
+    /// How many events each gap leaves out.
+    pub(crate) gaps: Vec<u64>,
+    /// Nothing was left for want of room, and nothing becomes due by what was pulled being taken.
+    pub(crate) is_all: bool,
+}
+
+/// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`.
 pub(crate) fn pull(
     shared: &Arc<Shared>,
     state: &mut SessionState,
@@ -89,10 +97,12 @@ pub(crate) fn pull(
     quota: Quota,
     sink: &mut impl Sink,
     filled: &mut Spans,
-) -> Vec<u64> {
-    let mut pull = Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new() };
+) -> Pulled {
+    let mut pull = Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new(), is_cut: false };
     pull.all(state);
-    pull.gaps
+    // The end of one stay makes way for the next one, and for the end of its room.
+    let is_all = !pull.is_cut && !pull.is_full() && state.rooms.iter().all(RoomSlot::is_open);
+    Pulled { gaps: pull.gaps, is_all }
 }
 
 struct Pull<'a, S> {
@@ -103,6 +113,8 @@ struct Pull<'a, S> {
     sink: &'a mut S,
     filled: &'a mut Spans,
     gaps: Vec<u64>,
+    /// A room had more than its share of this pull.
+    is_cut: bool,
 }
 
 impl<S: Sink> Pull<'_, S> {
@@ -175,7 +187,11 @@ impl<S: Sink> Pull<'_, S> {
         loop {
             let after = state.rooms[index].ahead;
             let readable = subscription.readable();
-            if after >= readable || self.is_full() || self.held >= stop {
+            if after >= readable {
+                return;
+            }
+            if self.is_full() || self.held >= stop {
+                self.is_cut = true;
                 return;
             }
             // For one frame one segment will do.
@@ -200,6 +216,7 @@ impl<S: Sink> Pull<'_, S> {
                             }
                             self.one(state, Mark::Event { slot: key, seq }, kind, json, None);
                             if self.held >= stop || self.filled.len() >= self.quota.frames {
+                                self.is_cut = true;
                                 return;
                             }
                         }

@@ -9,9 +9,10 @@ use bytes::{Bytes, BytesMut};
 use super::connection::{Closing, Connection};
 use super::engine::Shared;
 use super::lane::{self, Busy, Lane};
-use super::pull::{FrameRef, Positions, Quota, Sink, pull};
+use super::pull::{FrameRef, Positions, Pulled, Quota, Sink, pull};
 use super::reply::{Answered, Reply};
 use super::session_cell::{Mark as Place, SessionCell, SessionState, Span, Spans};
+use super::wake::Look;
 use crate::messages::Command;
 use crate::ports::Fact;
 use crate::wire::{self, BadFrame, FrameKind, ServerFrame};
@@ -28,8 +29,17 @@ pub struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cell: Arc<SessionCell>,
     pub(crate) connection: Arc<Connection>,
-    /// What the last fill holds, until the transport says how much of it was written.
-    pub(crate) filled: Mutex<Spans>,
+    pub(crate) filled: Mutex<Filled>,
+}
+
+/// What the last fill holds, until the transport says how much of it was written.
+#[derive(Default)]
+pub(crate) struct Filled {
+    spans: Spans,
+    /// Nothing else was due.
+    is_all: bool,
+    /// All that was due has been written: there is nothing to look for before somebody says so.
+    is_told: bool,
 }
 
 /// One frame that is due.
@@ -165,14 +175,15 @@ impl Session {
     /// The next frame that is due, without taking it.
     pub fn peek(&self) -> Option<Frame> {
         let mut sink = PeekSink::default();
-        let mark = self.with_due(Quota { frames: 1, bytes: usize::MAX }, &mut sink, |filled| filled.pop())?.mark;
+        let quota = Quota { frames: 1, bytes: usize::MAX };
+        let mark = self.with_due(quota, &mut sink, |filled| filled.spans.pop())?.mark;
         let (kind, json, tag) = sink.frame.expect("a mark comes with its frame");
         Some(Frame { kind, json, tag, mark: FrameMark(mark) })
     }
 
     /// As [`Session::peek`]; wakes the task when something becomes due.
     pub fn poll_peek(&self, cx: &Context<'_>) -> Poll<Frame> {
-        self.connection.wake.poll(cx, || self.peek())
+        self.connection.wake.poll(cx, || self.peek().map_or(Look::Nothing, Look::Some))
     }
 
     /// The transport has taken the frame of the last [`Session::peek`]: positions move.
@@ -185,12 +196,16 @@ impl Session {
     /// [`chunk_bytes_max`](crate::SessionLimits::chunk_bytes_max) (a little more where the last frame is long); pending while
     /// nothing is. After each fill with frames [`Session::written`] must be called.
     pub fn poll_fill<F: Framing>(&self, cx: &Context<'_>, framing: &mut F, out: &mut BytesMut) -> Poll<Fill> {
+        if self.lock_filled().is_told && self.connection.wake.is_quiet(cx) {
+            return Poll::Pending;
+        }
         let quota = Quota { frames: usize::MAX, bytes: self.shared.limits.session.chunk_bytes_max };
         self.connection.wake.poll(cx, || {
             let mut sink = FillSink { framing: &mut *framing, out: &mut *out };
-            match self.with_due(quota, &mut sink, |filled| filled.is_empty()) {
-                false => Some(Fill::Frames),
-                true => self.ended().map(Fill::Ended),
+            match self.with_due(quota, &mut sink, |filled| (filled.spans.is_empty(), filled.is_all)) {
+                (false, true) => Look::All(Fill::Frames),
+                (false, false) => Look::Some(Fill::Frames),
+                (true, _) => self.ended().map_or(Look::Nothing, |reason| Look::Some(Fill::Ended(reason))),
             }
         })
     }
@@ -209,7 +224,10 @@ impl Session {
     /// out.advance(taken);      // what is left in `out` is the rest of one frame, or nothing
     /// ```
     pub fn written(&self, bytes: usize) -> usize {
-        let filled = std::mem::take(&mut *self.filled.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut held = self.lock_filled();
+        let filled = std::mem::take(&mut held.spans);
+        held.is_told = held.is_all && filled.last().is_some_and(|span| span.end <= bytes);
+        drop(held);
         let mut state = self.cell.lock_for(&self.connection);
         let mut end = 0;
         for (index, span) in filled.iter().enumerate() {
@@ -244,8 +262,9 @@ impl Session {
     }
 
     /// Runs one pull under the lock and looks at what it gave.
-    fn with_due<T>(&self, quota: Quota, sink: &mut impl Sink, found: impl FnOnce(&mut Spans) -> T) -> T {
-        let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
+    fn with_due<T>(&self, quota: Quota, sink: &mut impl Sink, found: impl FnOnce(&mut Filled) -> T) -> T {
+        let mut held = self.lock_filled();
+        let filled = &mut held.spans;
         filled.clear();
         let closing = self.connection.closing();
         let now = || self.shared.clock.now().mono;
@@ -253,9 +272,9 @@ impl Session {
             closing.is_none_or(|closing| !closing.told && closing.flush_until.is_some_and(|until| now() < until));
         let mut is_owed_an_answer = false;
         // The session's state may belong to a newer connection by now; then it is not looked at.
-        let mut gaps = Vec::new();
+        let mut pulled = Pulled::default();
         if is_open && let Some(mut state) = self.cell.lock_for(&self.connection) {
-            gaps = pull(&self.shared, &mut state, &self.connection, quota, sink, &mut filled);
+            pulled = pull(&self.shared, &mut state, &self.connection, quota, sink, filled);
             is_owed_an_answer = state.in_flight > 0;
         }
         // Nothing is due after the end, and nothing before it that a resume would not bring again.
@@ -270,13 +289,18 @@ impl Session {
             let end = sink.take(FrameRef::closing(&json));
             filled.push(Span { end, mark: Place::Closing });
         }
-        let found = found(&mut filled);
-        drop(filled);
+        (held.is_all, held.is_told) = (pulled.is_all && closing.is_none(), false);
+        let found = found(&mut held);
+        drop(held);
         // Nothing is locked any more: an observer may ask the engine.
-        for events in gaps {
+        for events in pulled.gaps {
             self.shared.observe(Fact::Gap { session: self.cell.id, events });
         }
         found
+    }
+
+    fn lock_filled(&self) -> MutexGuard<'_, Filled> {
+        self.filled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One frame has been taken.

@@ -20,6 +20,15 @@ pub(crate) struct Wake {
     waker: AtomicWaker,
 }
 
+/// What a reader has found.
+pub(crate) enum Look<T> {
+    Nothing,
+    /// Something, and perhaps there is more: it looks again before it sleeps.
+    Some(T),
+    /// All there is: it may sleep without another look, if [`Wake::is_quiet`].
+    All(T),
+}
+
 impl Wake {
     pub(crate) fn new() -> Self {
         Self { awake: AtomicBool::new(false), waker: AtomicWaker::new() }
@@ -39,16 +48,23 @@ impl Wake {
     ///
     /// Who has seen something comes back before it sleeps, and need not be woken meanwhile: the flag is set again. Not by a plain
     /// store either, which would wipe out what a writer that came in between says it published.
-    pub(crate) fn poll<T>(&self, cx: &Context<'_>, look: impl FnOnce() -> Option<T>) -> Poll<T> {
+    pub(crate) fn poll<T>(&self, cx: &Context<'_>, look: impl FnOnce() -> Look<T>) -> Poll<T> {
         self.register(cx);
         self.awake.swap(false, Ordering::AcqRel);
         match look() {
-            Some(seen) => {
+            Look::Some(seen) => {
                 self.awake.swap(true, Ordering::AcqRel);
                 Poll::Ready(seen)
             }
-            None => Poll::Pending,
+            Look::All(seen) => Poll::Ready(seen),
+            Look::Nothing => Poll::Pending,
         }
+    }
+
+    /// After a look that found everything: whether there is nothing new since. If so, the task is woken when there is.
+    pub(crate) fn is_quiet(&self, cx: &Context<'_>) -> bool {
+        self.register(cx);
+        !self.awake.load(Ordering::Acquire)
     }
 
     #[cfg(not(loom))]
