@@ -43,6 +43,7 @@ pub use address::ClientAddress;
 pub use bearer::bearer;
 pub use origins::Origins;
 pub use proxies::{BadNetwork, Network, TrustedProxies};
+pub use socket::{Socket, reclaim};
 
 /// Bounds of a serving loop.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::socket::{Ahead, Socket};
+use super::socket::Socket;
 
 /// What a client of HTTP/2 sends first (RFC 9113, section 3.4).
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -24,7 +25,7 @@ pub(crate) enum Version {
 /// Fails when the peer ends the connection before, or the connection is lost.
 pub(crate) async fn read<S: AsyncRead + Unpin>(socket: &mut Socket<S>) -> io::Result<Version> {
     loop {
-        let seen = socket.ahead.unread();
+        let seen = &*socket.ahead;
         if !PREFACE.starts_with(seen) {
             return Ok(Version::One);
         }
@@ -37,15 +38,14 @@ pub(crate) async fn read<S: AsyncRead + Unpin>(socket: &mut Socket<S>) -> io::Re
 
 async fn read_on<S: AsyncRead + Unpin>(socket: &mut Socket<S>) -> io::Result<()> {
     let mut bytes = [0; PREFACE.len()];
-    let known = socket.ahead.unread().len();
-    bytes[..known].copy_from_slice(socket.ahead.unread());
+    let known = socket.ahead.len();
+    bytes[..known].copy_from_slice(&socket.ahead);
     let mut out = ReadBuf::new(&mut bytes);
     out.set_filled(known);
     poll_fn(|cx| Pin::new(&mut socket.stream).poll_read(cx, &mut out)).await?;
-    let read = out.filled().len();
-    if read == known {
+    if out.filled().len() == known {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    socket.ahead = Ahead::new(bytes, read);
+    socket.ahead = Bytes::copy_from_slice(out.filled());
     Ok(())
 }

@@ -62,7 +62,7 @@ where
 {
     let pulse = Pulse::new(&shared.config, shared.engine.limits().session.stall_timeout, Instant::now());
     let mut timer = pin!(sleep_until(pulse.deadline(None)));
-    let mut talk = Talk { shared, session, pulse, hearing: Hearing::On, end_by: None };
+    let mut talk = Talk { shared, session, pulse, hearing: Hearing::On, end_by: None, alarm: None };
     poll_fn(|cx| talk.poll(cx, line, timer.as_mut())).await
 }
 
@@ -83,6 +83,9 @@ struct Talk<'a> {
     hearing: Hearing,
     /// Until when the end of the connection must be written, once we have ended it.
     end_by: Option<Instant>,
+    /// When the timer fires; `None` until it runs. The timer itself is not looked at before: the task is always the same, and so
+    /// is whom it wakes.
+    alarm: Option<Instant>,
 }
 
 impl Talk<'_> {
@@ -91,12 +94,15 @@ impl Talk<'_> {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         loop {
-            if timer.as_mut().poll(cx).is_ready() {
-                if let Some(parting) = self.beat(line) {
-                    return Poll::Ready(parting);
+            if self.alarm.is_none_or(|at| Instant::now() >= at) {
+                if timer.as_mut().poll(cx).is_ready() {
+                    if let Some(parting) = self.beat(line) {
+                        return Poll::Ready(parting);
+                    }
+                    self.set(timer.as_mut(), self.deadline(line));
+                    continue;
                 }
-                timer.as_mut().reset(self.deadline(line));
-                continue;
+                self.alarm = Some(timer.deadline());
             }
             if let Poll::Ready(parting) = self.poll_read(cx, line) {
                 return Poll::Ready(parting);
@@ -112,11 +118,13 @@ impl Talk<'_> {
             if line.writer.take_drained() {
                 self.pulse.heard(Instant::now());
             }
-            // A stall, or the end, may have brought the deadline forward. A later one is found when the timer fires.
-            let deadline = self.deadline(line);
-            if deadline < timer.deadline() {
-                timer.as_mut().reset(deadline);
-                continue;
+            // A stall, or the end, brings the deadline forward. A later one is found when the timer fires.
+            if line.writer.stalled().is_some() || self.end_by.is_some() {
+                let deadline = self.deadline(line);
+                if self.alarm.is_none_or(|at| deadline < at) {
+                    self.set(timer.as_mut(), deadline);
+                    continue;
+                }
             }
             // What was just written may have made room for what was left unread.
             if self.hearing == Hearing::Waiting && self.has_room(line) {
@@ -128,6 +136,11 @@ impl Talk<'_> {
             }
             return Poll::Pending;
         }
+    }
+
+    fn set(&mut self, timer: Pin<&mut Sleep>, deadline: Instant) {
+        timer.reset(deadline);
+        self.alarm = None;
     }
 
     /// Takes in what the peer sent, as long as there is room for the answers.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chat_core::{ConnectRequest, Engine};
-use chat_serve::bearer;
+use chat_serve::{bearer, reclaim};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
@@ -54,8 +54,10 @@ async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Res
     };
     tokio::spawn(async move {
         // A client that goes away before the answer has reached it has lost nothing yet.
-        if let Ok(upgraded) = upgrading.await {
-            connection::serve(TokioIo::new(upgraded), shared, asked).await;
+        let Ok(upgraded) = upgrading.await else { return };
+        match reclaim(upgraded) {
+            Ok(socket) => connection::serve(socket, shared, asked).await,
+            Err(upgraded) => Box::pin(connection::serve(TokioIo::new(upgraded), shared, asked)).await,
         }
     });
     response

@@ -16,6 +16,10 @@ pub(crate) struct Connection {
     /// Where it came from, as far as that is known.
     pub(crate) address: Option<Arc<AddressCell>>,
     pub(crate) wake: Wake,
+    /// Whether it has an end. Looked at with every wake-up, and the end itself only then.
+    is_closing: AtomicBool,
+    /// Whether any of the subscriptions it reads has an end; likewise.
+    has_ended: AtomicBool,
     /// Whether the transport was ever unable to write what was due. A reader that never was is never told of a gap.
     pub(crate) was_blocked: AtomicBool,
     closing: Mutex<Option<Closing>>,
@@ -38,6 +42,8 @@ impl Connection {
             transport,
             address,
             wake: Wake::new(),
+            is_closing: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
             was_blocked: AtomicBool::new(false),
             closing: Mutex::new(None),
         }
@@ -60,10 +66,14 @@ impl Connection {
 
     fn end(&self, end: Closing) {
         self.closing.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
+        self.is_closing.store(true, Ordering::Release);
         self.wake.wake();
     }
 
     pub(crate) fn closing(&self) -> Option<Closing> {
+        if !self.is_closing.load(Ordering::Acquire) {
+            return None;
+        }
         *self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -79,6 +89,16 @@ impl Connection {
         if let Some(address) = &self.address {
             address.connected.fetch_sub(1, Ordering::AcqRel);
         }
+    }
+
+    /// One of the subscriptions it reads has an end. Called before anything past that end is published.
+    pub(crate) fn note_ended(&self) {
+        self.has_ended.store(true, Ordering::Release);
+    }
+
+    /// Whether a subscription it reads may have an end. Where not, everything up to a head that was read before may be read.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
     }
 
     pub(crate) fn note_blocked(&self) {

@@ -209,7 +209,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: 
 /// says to somebody who is not in it tells that it is there.
 fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reject> {
     let mut state = reply.cell.lock();
-    let is_in = state.rooms.iter().any(|slot| slot.subscription.life.code == *room);
+    let is_in = state.rooms.iter().any(|slot| slot.life.code == *room);
     if is_in { Ok(()) } else { shared.may_try(&mut state, &reply.connection) }
 }
 
@@ -227,7 +227,7 @@ pub(crate) fn reserve(shared: &Shared, reply: &ReplyTo, room: Option<&RoomCode>)
     let rooms_max = shared.limits.session.rooms_max;
     // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
     state.forget_finished();
-    let is_in = |code: &RoomCode| state.rooms.iter().any(|slot| slot.is_open() && slot.subscription.life.code == *code);
+    let is_in = |code: &RoomCode| state.rooms.iter().any(|slot| slot.is_open() && slot.life.code == *code);
     let is_in = room.is_some_and(is_in);
     let taken = state.rooms.len() + state.left_off.len() + state.entering;
     let refused = if taken >= rooms_max && !is_in {

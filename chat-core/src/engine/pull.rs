@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::backlog::Stretch;
 use super::connection::Connection;
 use super::engine::Shared;
+use super::life::Life;
 use super::room_cell::Letter;
 use super::session_cell::{Mark, RoomSlot, SessionState, Span, Spans, Welcome};
-use super::subscription::Subscription;
 use crate::messages::CloseCause;
 use crate::wire::{self, FrameKind};
 use crate::words::{Position, RoomCode, Seq};
@@ -49,7 +49,7 @@ impl<'a> Positions<'a> {
     /// Each room with its position, in the order they were entered.
     pub fn iter(self) -> impl Iterator<Item = (&'a RoomCode, Position)> {
         self.rooms.iter().filter(|slot| slot.opening_is_out()).map(|slot| {
-            let life = &slot.subscription.life;
+            let life = &slot.life;
             (&life.code, Position { epoch: life.epoch, seq: slot.ahead })
         })
     }
@@ -101,7 +101,8 @@ pub(crate) fn pull(
     let mut pull = Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new(), is_cut: false };
     pull.all(state);
     // The end of one stay makes way for the next one, and for the end of its room.
-    let is_all = !pull.is_cut && !pull.is_full() && state.rooms.iter().all(RoomSlot::is_open);
+    let is_all =
+        !pull.is_cut && !pull.is_full() && (!connection.has_ended() || state.rooms.iter().all(RoomSlot::is_open));
     Pulled { gaps: pull.gaps, is_all }
 }
 
@@ -129,7 +130,9 @@ impl<S: Sink> Pull<'_, S> {
             }
             Welcome::Told => {}
         }
-        state.forget_finished();
+        if self.connection.has_ended() {
+            state.forget_finished();
+        }
         for index in 0..state.mailbox.len() {
             if self.is_full() {
                 return;
@@ -166,27 +169,37 @@ impl<S: Sink> Pull<'_, S> {
         let key = state.rooms[index].key;
         if let Some(opening) = &state.rooms[index].opening {
             // An earlier stay in the same room is told to its end first.
-            let code = &state.rooms[index].subscription.life.code;
-            if state.rooms[..index].iter().any(|slot| slot.subscription.life.code == *code) {
+            let code = &state.rooms[index].life.code;
+            if state.rooms[..index].iter().any(|slot| slot.life.code == *code) {
                 return;
             }
             let (json, tag) = (opening.json.clone(), opening.tag);
             state.rooms[index].opening_ahead = true;
             self.one(state, Mark::Opening { slot: key }, FrameKind::Joined, &json, tag);
         }
-        let subscription = Arc::clone(&state.rooms[index].subscription);
-        self.events(state, index, &subscription, quantum);
-        self.signals(state, index, &subscription);
-        self.room_closed(state, index, &subscription);
+        let life = Arc::clone(&state.rooms[index].life);
+        self.events(state, index, &life, quantum);
+        if !self.connection.has_ended() || state.rooms[index].is_open() {
+            self.signals(state, index, &life);
+        } else {
+            self.room_closed(state, index, &life);
+        }
     }
 
-    fn events(&mut self, state: &mut SessionState, index: usize, subscription: &Subscription, quantum: usize) {
+    /// The last event of a room that may be read right now.
+    ///
+    /// The head is read first: a subscription that ends after that ends at an event past this head.
+    fn readable(&self, slot: &RoomSlot) -> Seq {
+        let head = slot.life.backlog.head();
+        if self.connection.has_ended() { slot.subscription.until().map_or(head, |until| head.min(until)) } else { head }
+    }
+
+    fn events(&mut self, state: &mut SessionState, index: usize, life: &Life, quantum: usize) {
         let stop = self.held.saturating_add(quantum).min(self.quota.bytes);
-        let life = &subscription.life;
         let key = state.rooms[index].key;
         loop {
             let after = state.rooms[index].ahead;
-            let readable = subscription.readable();
+            let readable = self.readable(&state.rooms[index]);
             if after >= readable {
                 return;
             }
@@ -198,7 +211,7 @@ impl<S: Sink> Pull<'_, S> {
             let bytes = if self.quota.frames == 1 { 1 } else { stop - self.held };
             match life.backlog.read(after, bytes) {
                 Stretch::Missing => {
-                    if !self.gap(state, index, subscription, readable) {
+                    if !self.gap(state, index, life, readable) {
                         return;
                     }
                 }
@@ -227,21 +240,20 @@ impl<S: Sink> Pull<'_, S> {
     }
 
     /// Tells what will not come, where that can be told now; else sees to it that it can be told later.
-    fn gap(&mut self, state: &mut SessionState, index: usize, subscription: &Subscription, readable: Seq) -> bool {
+    fn gap(&mut self, state: &mut SessionState, index: usize, life: &Life, readable: Seq) -> bool {
         let slot = &state.rooms[index];
-        let life = &subscription.life;
         let key = slot.key;
         let after = slot.ahead;
-        let snapshot = match subscription.until() {
+        let snapshot = match slot.subscription.until() {
             // Its end is on its way: the gap reaches to there, and wakes this reader when it is published.
             Some(until) if readable < until => return false,
             // The membership ended in the gap: there is no room to show any more.
             Some(_) => None,
             None => {
-                if let Some(last) = slot.last_gap {
+                if let Some(last) = slot.pace.as_ref().and_then(|pace| pace.last) {
                     let next = last.after(self.shared.limits.session.gap_interval);
                     if self.shared.clock.now().mono < next {
-                        if state.rooms[index].gap_wait.replace(next) != Some(next) {
+                        if state.rooms[index].pace.get_or_insert_default().wait.replace(next) != Some(next) {
                             self.shared.timers.wake_connection(next, self.connection);
                         }
                         return false;
@@ -269,12 +281,9 @@ impl<S: Sink> Pull<'_, S> {
         true
     }
 
-    fn signals(&mut self, state: &mut SessionState, index: usize, subscription: &Subscription) {
-        if subscription.until().is_some() {
-            return;
-        }
+    fn signals(&mut self, state: &mut SessionState, index: usize, life: &Life) {
         let key = state.rooms[index].key;
-        for (kind, signal) in subscription.life.signals.iter().enumerate() {
+        for (kind, signal) in life.signals.iter().enumerate() {
             let version = signal.version();
             if version != state.rooms[index].seen[kind] && !self.is_full() {
                 let json: Bytes = signal.json();
@@ -287,13 +296,12 @@ impl<S: Sink> Pull<'_, S> {
         }
     }
 
-    fn room_closed(&mut self, state: &mut SessionState, index: usize, subscription: &Subscription) {
+    fn room_closed(&mut self, state: &mut SessionState, index: usize, life: &Life) {
         let slot = &state.rooms[index];
-        let is_due = subscription.is_closed()
+        let is_due = slot.subscription.is_closed()
             && !slot.closed_told
-            && subscription.until().is_some_and(|until| slot.ahead >= until);
+            && slot.subscription.until().is_some_and(|until| slot.ahead >= until);
         if is_due && !self.is_full() {
-            let life = &subscription.life;
             let cause = life.closed.get().copied().unwrap_or(CloseCause::Host);
             let key = slot.key;
             let json = wire::room_closed(&life.code, life.epoch, cause);

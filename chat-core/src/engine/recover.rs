@@ -345,7 +345,7 @@ async fn roll_back(
             state.subscribers.retain(|session, reader| {
                 let stays = room.sessions_of(reader.subscription.member).contains(session);
                 if !stays {
-                    reader.subscription.end(life.backlog.head(), End::Membership);
+                    reader.end(life.backlog.head(), End::Membership);
                 }
                 reader.connection.wake.wake();
                 stays

@@ -62,6 +62,16 @@ impl Subscriber {
     fn wake(&self) {
         self.connection.wake.wake();
     }
+
+    fn is_awake(&self) -> bool {
+        self.connection.wake.is_awake()
+    }
+
+    /// Ends what it reads with this event, before that is published.
+    pub(crate) fn end(&self, until: Seq, end: End) {
+        self.subscription.end(until, end);
+        self.connection.note_ended();
+    }
 }
 
 /// One batch on its way from decided to published.
@@ -237,7 +247,7 @@ impl RoomState {
         let Some(life) = self.life.take() else { return };
         let _ = life.closed.set(cause);
         for reader in std::mem::take(&mut self.subscribers).into_values() {
-            reader.subscription.end(life.backlog.head(), End::Life);
+            reader.end(life.backlog.head(), End::Life);
             reader.connection.wake.wake();
         }
     }
@@ -403,7 +413,7 @@ impl RoomState {
         }
         let life = Arc::clone(self.life.as_ref().expect("records belong to a life"));
         for (_, reader, until, end) in &round.ends {
-            reader.subscription.end(*until, *end);
+            reader.end(*until, *end);
         }
         if let Some(cause) = round.closed {
             let _ = life.closed.set(cause);
@@ -442,7 +452,7 @@ impl RoomState {
     /// Wakes the next few readers that have not heard of the latest, and lets them, and whoever else waits, run. Also where a
     /// round brought nobody anything: many of those in a row would stand before everybody else.
     async fn let_others_run(&mut self) {
-        self.fanout.wake_some(&self.subscribers, Subscriber::wake);
+        self.fanout.wake_some(&self.subscribers, Subscriber::is_awake, Subscriber::wake);
         if self.fanout.take_woken() || self.has_worked {
             self.has_worked = false;
             go_to_the_back().await;

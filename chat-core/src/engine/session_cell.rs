@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::bucket::Bucket;
 use super::connection::Connection;
 use super::lane::PolicyQueue;
-use super::life::{PRESENCE, TYPING};
+use super::life::{Life, PRESENCE, TYPING};
 use super::reply::Answered;
 use super::subscription::Subscription;
 use crate::wire::FrameKind;
@@ -26,27 +26,29 @@ pub(crate) struct SessionCell {
     state: Mutex<SessionState>,
 }
 
+/// In the order in which a wake-up reads it: a server of many connections spends its time waiting for memory, and the first
+/// fields share as few cache lines as they can.
+#[repr(C)]
 pub(crate) struct SessionState {
     /// The connection it is on; `None` while it has none.
     pub(crate) connection: Option<Arc<Connection>>,
+    /// Rooms in the order they were entered.
+    pub(crate) rooms: SmallVec<[RoomSlot; 1]>,
+    /// Which room is served first: the one after that whose frame was taken last.
+    pub(crate) turn: usize,
+    /// Commands not yet answered, or answered and not yet taken.
+    pub(crate) in_flight: usize,
+    /// Answers not yet taken by the transport.
+    pub(crate) mailbox: VecDeque<Mail>,
+    /// The first frame of the connection. Nothing else is due before it.
+    pub(crate) welcome: Welcome,
     /// Of the newest connection, past or present.
     pub(crate) generation: Generation,
     pub(crate) identity: Option<Identity>,
-    /// The first frame of the connection. Nothing else is due before it.
-    pub(crate) welcome: Welcome,
-    /// Answers not yet taken by the transport.
-    pub(crate) mailbox: VecDeque<Mail>,
-    /// Commands not yet answered, or answered and not yet taken.
-    pub(crate) in_flight: usize,
-    /// Rooms in the order they were entered.
-    pub(crate) rooms: SmallVec<[RoomSlot; 1]>,
     /// Where it stood in rooms that it has not come back to yet.
     pub(crate) left_off: Vec<LeftOff>,
     /// Joins and creations not yet decided.
     pub(crate) entering: usize,
-    /// Which room is served first: the one after that whose frame was taken last.
-    pub(crate) turn: usize,
-    pub(crate) next_slot: u32,
     /// Commands that wait for the policy.
     pub(crate) asking: PolicyQueue,
     pub(crate) sends: Bucket,
@@ -55,6 +57,7 @@ pub(crate) struct SessionState {
     pub(crate) misses: Bucket,
     /// Commands refused for what they are.
     pub(crate) refusals: Bucket,
+    pub(crate) next_slot: u32,
     miss_burst: u32,
     refusal_burst: u32,
     /// Since when it has no connection.
@@ -83,6 +86,8 @@ pub(crate) struct RoomSlot {
     /// Names the slot: a session may leave a room and enter it again before the transport has written the first stay.
     pub(crate) key: u32,
     pub(crate) subscription: Arc<Subscription>,
+    /// The subscription's: read with every wake-up, and the subscription only once something has ended.
+    pub(crate) life: Arc<Life>,
     /// Where this membership began for the session, over all its connections.
     began: Seq,
     /// The last event the transport has taken.
@@ -90,18 +95,25 @@ pub(crate) struct RoomSlot {
     /// The last event of the fill in hand.
     pub(crate) ahead: Seq,
     /// The frame that sets the position; before anything else of the room.
-    pub(crate) opening: Option<Opening>,
+    pub(crate) opening: Option<Box<Opening>>,
     /// The opening is in the fill in hand.
     pub(crate) opening_ahead: bool,
     /// Versions of the signals the client has.
     pub(crate) seen: [u32; 2],
-    pub(crate) last_gap: Option<Mono>,
-    /// When the connection will be woken for the next one.
-    pub(crate) gap_wait: Option<Mono>,
+    /// Once there was a gap.
+    pub(crate) pace: Option<Box<Pace>>,
     /// It was told that the room is closed.
     pub(crate) closed_told: bool,
     /// It came in behind the backlog: a gap is no surprise.
     pub(crate) came_late: bool,
+}
+
+/// How often a session hears of gaps in one room.
+#[derive(Default)]
+pub(crate) struct Pace {
+    pub(crate) last: Option<Mono>,
+    /// When the connection will be woken for the next one.
+    pub(crate) wait: Option<Mono>,
 }
 
 /// Where a session stood in a room when it lost its connection.
@@ -272,15 +284,15 @@ impl SessionState {
         };
         self.rooms.push(RoomSlot {
             key,
+            life: Arc::clone(life),
             subscription,
             began,
             cursor: from,
             ahead: from,
-            opening,
+            opening: opening.map(Box::new),
             opening_ahead: false,
             seen,
-            last_gap: None,
-            gap_wait: None,
+            pace: None,
             closed_told: false,
             came_late,
         });
@@ -290,7 +302,7 @@ impl SessionState {
     /// is not to keep the backlogs of closed rooms for so long.
     pub(crate) fn leave_off(&mut self) {
         for slot in self.rooms.drain(..) {
-            let life = &slot.subscription.life;
+            let life = &slot.life;
             let position = Position { epoch: life.epoch, seq: slot.cursor };
             // Of two stays in one room the later counts.
             self.left_off.retain(|stay| stay.code != life.code);
@@ -329,7 +341,7 @@ impl SessionState {
             Mark::Gap { slot, to } => {
                 let Some(slot) = self.slot(slot) else { return };
                 slot.cursor = to;
-                slot.last_gap = Some(now());
+                slot.pace.get_or_insert_default().last = Some(now());
                 slot.came_late = false;
             }
             Mark::Signal { slot, kind, version } => {
@@ -364,7 +376,7 @@ impl SessionState {
         }
     }
 
-    /// Drops the rooms that have nothing more to tell.
+    /// Drops the rooms that have nothing more to tell. Some of them have an end.
     pub(crate) fn forget_finished(&mut self) {
         if self.rooms.iter().any(RoomSlot::is_finished) {
             self.rooms.retain(|slot| !slot.is_finished());

@@ -55,15 +55,4 @@ impl Subscription {
     pub(crate) fn is_closed(&self) -> bool {
         self.until().is_some() && self.closed.load(Ordering::Acquire)
     }
-
-    /// The last event that may be read right now.
-    ///
-    /// The head is read first: an interval that ends after that ends at an event past this head.
-    pub(crate) fn readable(&self) -> Seq {
-        let head = self.life.backlog.head();
-        match self.until() {
-            Some(until) => head.min(until),
-            None => head,
-        }
-    }
 }

@@ -61,6 +61,11 @@ impl Wake {
         }
     }
 
+    /// Whether the reader seems to be awake. It may fall asleep at any time: no reason not to wake it.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.awake.load(Ordering::Relaxed)
+    }
+
     /// After a look that found everything: whether there is nothing new since. If so, the task is woken when there is.
     pub(crate) fn is_quiet(&self, cx: &Context<'_>) -> bool {
         self.register(cx);

@@ -13,7 +13,7 @@ fn readers(count: u128) -> Readers {
 
 fn some(fanout: &mut Fanout, readers: &Readers) -> Vec<usize> {
     let mut woken = Vec::new();
-    fanout.wake_some(readers, |&reader| woken.push(reader));
+    fanout.wake_some(readers, |_| true, |&reader| woken.push(reader));
     woken
 }
 
@@ -67,7 +67,7 @@ fn nobody_is_passed_over_and_nobody_is_further_behind_than_is_said() {
                 2 | 3 => drop(readers.insert(SessionId(rng.random_range(0..200)), 0.into())),
                 4 => drop(readers.remove(&SessionId(rng.random_range(0..200)))),
                 5 if rng.random_bool(0.1) => fanout.wake_rest(&readers, |behind| behind.set(0)),
-                _ => fanout.wake_some(&readers, |behind| behind.set(0)),
+                _ => fanout.wake_some(&readers, |behind| behind.get() == 0, |behind| behind.set(0)),
             }
             let furthest = readers.values().map(std::cell::Cell::get).max().unwrap_or(0);
             assert!(furthest <= fanout.unseen().events, "seed {seed}: {furthest} events, {:?}", fanout.unseen());
