@@ -251,6 +251,31 @@ async fn a_busy_room_does_not_hold_up_a_quiet_one() {
     assert_eq!(told, ["3 Ann: at last", "3 Ann: x"], "a frame of each");
 }
 
+/// A room that had its share of a fill, beside one that needed little of it: the rest is due although nothing new is said.
+#[tokio::test(start_paused = true)]
+async fn what_a_room_has_beyond_its_share_of_a_fill_comes_with_the_next() {
+    let engine = engine_with(|limits| {
+        limits.session.send_per_second = 0;
+        limits.session.room_quantum_bytes = 1 << 10;
+    });
+    let ann = Client::new(&engine).await;
+    let bob = Client::new(&engine).await;
+    for room in ["BUSY", "QUIET"] {
+        ann.enter(room, "Ann").await;
+        bob.enter(room, "Bob").await;
+    }
+    for _ in 0..20 {
+        ann.submit(send("BUSY", &"x".repeat(200)));
+    }
+    settle().await;
+    let (mut socket, mut fills) = (Vec::new(), 0);
+    while fill(&bob.session, &mut socket, |length| length).is_some() {
+        fills += 1;
+    }
+    assert_eq!(unframed(&socket).len(), 20, "in {fills} fills");
+    assert!(fills > 2, "{fills} fills of a room's share each");
+}
+
 #[tokio::test(start_paused = true)]
 async fn positions_beside_a_frame_never_run_ahead_of_it() {
     let engine = engine();
