@@ -10,7 +10,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Extension, Router};
-use chat_serve::ServeConfig;
+use chat_serve::{ServeConfig, reclaim};
 use support::{connect, hello, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -117,6 +117,40 @@ async fn upgrade(
         release.notified().await;
     });
     (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "echo")])
+}
+
+#[tokio::test]
+async fn an_upgraded_socket_is_taken_back_with_what_came_behind_the_request() {
+    let echo = |mut request: Request| async move {
+        let upgrading = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut socket = reclaim(upgrading.await.expect("upgraded")).expect("it is of this loop");
+            // A byte at a time, so that what was read ahead is given out in pieces.
+            let mut byte = [0];
+            while socket.read_exact(&mut byte).await.is_ok() {
+                socket.write_all(&byte).await.expect("sent");
+            }
+        });
+        (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "echo")])
+    };
+    let server =
+        start(Router::new().route("/", get(echo)), ServeConfig { connections_max: 1, ..ServeConfig::default() });
+    let server = server.await;
+    let mut client = connect(&server).await;
+    let request = "GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nwell, ";
+    client.write_all(request.as_bytes()).await.expect("sent");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\nwell, ") {
+        assert!(client.read_buf(&mut head).await.expect("read") > 0, "{}", String::from_utf8_lossy(&head));
+    }
+    client.write_all(b"hello").await.expect("sent");
+    answer(&mut client).await;
+    // Taken back or not, it is one of the connections.
+    let mut second = connect(&server).await;
+    second.write_all(REQUEST).await.expect("sent");
+    assert!(second.try_read(&mut [0; 1]).is_err());
+    drop(client);
+    second.read_exact(&mut [0; 12]).await.expect("served");
 }
 
 #[tokio::test]
