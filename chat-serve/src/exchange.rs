@@ -1,9 +1,11 @@
 //! Requests and answers on one connection, in the version of HTTP it begins with, until it ends or is upgraded.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,6 +24,7 @@ use tower_service::Service;
 
 use super::ServeConfig;
 use super::body::Timed;
+use super::lasting::{Broadcast, Lasting, Turn};
 use super::socket::Socket;
 use super::streams::{Streams, Told};
 use super::version::{self, Version};
@@ -55,46 +58,97 @@ impl Desk {
     }
 }
 
-pub(crate) async fn run<S>(
+/// Runs a connection to its end.
+pub(crate) fn run<S>(
+    socket: Socket<S>,
+    peer: SocketAddr,
+    router: Router,
+    config: Arc<ServeConfig>,
+    end: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Boxed, to be freed before an answer begins that lasts for hours: all that speaks HTTP is in there.
+    let talk = Box::pin(talk(socket, peer, router, config, end.clone()));
+    async move {
+        if let Some(broadcast) = talk.await {
+            broadcast.run(end).await;
+        }
+    }
+}
+
+/// Answers requests until the connection ends, or is left to one answer.
+async fn talk<S>(
     mut socket: Socket<S>,
     peer: SocketAddr,
     router: Router,
     config: Arc<ServeConfig>,
     mut end: watch::Receiver<bool>,
-) where
+) -> Option<Box<Broadcast<S>>>
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // hyper's own look at the version has no deadline.
     let version = tokio::select! {
         version = timeout(config.header_timeout, version::read(&mut socket)) => version,
-        _ = end.changed() => return,
+        _ = end.changed() => return None,
     };
     let desk = Desk { router, peer, body_timeout: config.body_timeout };
     match version {
         Ok(Ok(Version::One)) => run_1(socket, desk, config, end).await,
-        Ok(Ok(Version::Two)) => Box::pin(run_2(socket, desk, config, end)).await,
-        Ok(Err(_)) | Err(_) => {}
+        Ok(Ok(Version::Two)) => {
+            Box::pin(run_2(socket, desk, config, end)).await;
+            None
+        }
+        Ok(Err(_)) | Err(_) => None,
     }
 }
 
-async fn run_1<S>(socket: Socket<S>, desk: Desk, config: Arc<ServeConfig>, mut end: watch::Receiver<bool>)
+async fn run_1<S>(
+    socket: Socket<S>,
+    desk: Desk,
+    config: Arc<ServeConfig>,
+    mut end: watch::Receiver<bool>,
+) -> Option<Box<Broadcast<S>>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = http1::Builder::new()
+    let (turn, owes) = (Arc::new(Turn::default()), socket.owes());
+    let service = service_fn(|request: Request<Incoming>| {
+        let may_last = Lasting::is_for(&request);
+        let answer = desk.answer(request);
+        let (turn, owes) = (Arc::clone(&turn), owes.clone());
+        async move {
+            let response = answer.await?;
+            // Where the peer has yet to take an earlier answer, hyper holds the rest of that.
+            match may_last && Lasting::marks(&response) && !owes.anything() {
+                true => turn.leave_to(response).await,
+                false => Ok::<_, Infallible>(response),
+            }
+        }
+    });
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
         .max_buf_size(config.header_bytes_max.max(HEAD_BYTES_MIN))
-        .serve_connection(TokioIo::new(socket), service_fn(move |request| desk.answer(request)))
+        .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
-    let mut connection = pin!(connection);
     loop {
-        tokio::select! {
+        let polled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
             // A peer's failure to speak HTTP is the peer's affair; hyper has answered it where that is possible.
-            _ = connection.as_mut() => return,
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => turn.left_to().map_or(Poll::Pending, |response| Poll::Ready(Some(response))),
+        });
+        tokio::select! {
+            left_to = polled => {
+                let response = left_to?;
+                let parts = connection.into_parts()?;
+                return Some(Box::new(Broadcast::new(parts.io.into_inner(), &parts.read_buf, response)));
+            }
             asked = end.changed() => match asked {
-                Ok(()) => connection.as_mut().graceful_shutdown(),
-                Err(_) => return,
+                Ok(()) => Pin::new(&mut connection).graceful_shutdown(),
+                Err(_) => return None,
             },
         }
     }

@@ -6,7 +6,8 @@
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!
 //! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
-//! whether its page may connect ([`Origins`]), and its credentials ([`bearer`]).
+//! whether its page may connect ([`Origins`]), and its credentials ([`bearer`]). And a transport may say that an answer is
+//! [`Lasting`]: its connection then keeps no buffers meanwhile.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -24,6 +25,7 @@ mod address;
 mod bearer;
 mod body;
 mod exchange;
+mod lasting;
 mod origins;
 mod proxies;
 mod socket;
@@ -41,6 +43,7 @@ use tokio::time::timeout;
 
 pub use address::ClientAddress;
 pub use bearer::bearer;
+pub use lasting::Lasting;
 pub use origins::Origins;
 pub use proxies::{BadNetwork, Network, TrustedProxies};
 pub use socket::{Socket, reclaim};

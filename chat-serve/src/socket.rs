@@ -4,6 +4,8 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ pub struct Socket<S> {
     stall_timeout: Duration,
     /// Runs while the peer takes nothing although something waits.
     stall: Option<Pin<Box<Sleep>>>,
+    owes: Owes,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -43,17 +46,34 @@ pub fn reclaim(upgraded: Upgraded) -> Result<Socket<TcpStream>, Upgraded> {
     Ok(socket)
 }
 
+/// Whether the last write found no room: there is more to be written then. Readable where the socket itself is not at hand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Owes(Arc<AtomicBool>);
+
+impl Owes {
+    pub(crate) fn anything(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl<S> Socket<S> {
     pub(crate) fn new(stream: S, slot: OwnedSemaphorePermit, stall_timeout: Duration) -> Self {
-        Self { stream, ahead: Bytes::new(), stall_timeout, stall: None, _slot: slot }
+        Self { stream, ahead: Bytes::new(), stall_timeout, stall: None, owes: Owes::default(), _slot: slot }
+    }
+
+    pub(crate) fn owes(&self) -> Owes {
+        self.owes.clone()
     }
 
     /// Passes on what came of a write, unless writing has come to nothing for too long.
     fn note<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
-            self.stall = None;
+            if self.stall.take().is_some() {
+                self.owes.0.store(false, Ordering::Relaxed);
+            }
             return result;
         }
+        self.owes.0.store(true, Ordering::Relaxed);
         let stall_timeout = self.stall_timeout;
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(stall_timeout)));
         stall.as_mut().poll(cx).map(|()| Err(ErrorKind::TimedOut.into()))
@@ -69,7 +89,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
                 // Not even an empty part of it is kept.
                 self.ahead = Bytes::new();
             }
-            return Poll::Ready(Ok(()));
+            if out.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            // With what else is there: a head that comes in two parts makes hyper double its buffer. An end shows again.
+            return match Pin::new(&mut self.stream).poll_read(cx, out) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(())),
+            };
         }
         Pin::new(&mut self.stream).poll_read(cx, out)
     }
@@ -100,5 +127,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::version;
+
+    #[tokio::test]
+    async fn what_was_read_ahead_is_read_again_together_with_the_rest() {
+        let request = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+        let (mut client, stream) = duplex(64);
+        let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("open");
+        let mut socket = Socket::new(stream, slot, Duration::from_secs(1));
+        client.write_all(request).await.expect("room");
+        version::read(&mut socket).await.expect("words");
+        let mut bytes = [0; 64];
+        assert_eq!(socket.read(&mut bytes).await.expect("read"), request.len());
+        assert_eq!(&bytes[..request.len()], request);
+        client.write_all(b"more").await.expect("room");
+        assert_eq!(socket.read(&mut bytes).await.expect("read"), 4);
     }
 }

@@ -20,6 +20,7 @@ use tower_service::Service;
 
 use super::config::{SocketIoConfig, Transports};
 use super::greeting::Greeting;
+use super::head;
 use super::line::{Line, Lines};
 use super::pump;
 use super::tap::Tap;
@@ -95,11 +96,13 @@ impl Front {
 
     /// Begins a session that long-polls. It may go over to a WebSocket before it has said anything, so its line is to be found
     /// under its name from the start.
-    async fn begin(&self, mut request: Request) -> Response {
+    async fn begin(&self, request: Request) -> Response {
         let line = match self.open() {
             Ok(line) => line,
             Err(busy) => return busy.into_response(),
         };
+        let (head, body) = request.into_parts();
+        let mut request = Request::from_parts(head::detach(head), body);
         request.extensions_mut().insert(Arc::clone(&line));
         let (head, body) = self.pass(request).await.into_parts();
         let body = to_bytes(body, OPEN_BYTES_MAX).await.expect("the body is in memory, and short");
@@ -133,7 +136,7 @@ impl Front {
             Some(None) => return Fault::Session.answer(),
         };
         let upgrading = hyper::upgrade::on(&mut request);
-        let (mut head, _) = request.into_parts();
+        let mut head = head::detach(request.into_parts().0);
         head.extensions.insert(Arc::clone(&line));
         let mut service = self.lines.service.clone();
         tokio::spawn(async move {

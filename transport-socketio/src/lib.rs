@@ -23,6 +23,7 @@ mod due;
 mod farewell;
 mod front;
 mod greeting;
+mod head;
 mod inbound;
 mod line;
 mod link;

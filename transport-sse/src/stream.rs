@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use chat_core::{CloseReason, Fill, ServerFrame, Session};
+use chat_serve::Lasting;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -29,7 +30,9 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 
 /// The stream of a session, from its first event to its last.
 pub(crate) fn of(session: Session, shared: &Arc<Shared>) -> Response {
-    response(Body::new(EventStream::new(session, shared)))
+    let mut response = response(Body::new(EventStream::new(session, shared)));
+    response.extensions_mut().insert(Lasting);
+    response
 }
 
 /// A stream that only says that there is none now, and when to come back.

@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod lasting;
+
 const SECOND: Duration = Duration::from_secs(1);
 /// A frame of no settings: length, type, flags, stream.
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use chat_core::Engine;
+use chat_serve::{ServeConfig, serve};
 use chat_testkit::contract::transport::{Client, Door, Resume};
 use serde_json::Value;
 use tokio::net::TcpSocket;
@@ -40,7 +41,7 @@ impl Door for EventSource {
         let listener = socket.listen(1_024).expect("listening");
         let address = listener.local_addr().expect("bound");
         let router = routes(engine, SseConfig::default());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(serve(listener, router, ServeConfig::default(), std::future::pending()));
         Self(address)
     }
 

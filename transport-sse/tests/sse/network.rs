@@ -26,11 +26,25 @@ use super::support::{Event, House, Parser, Says};
 
 const REQUEST: &[u8] = b"GET /sse?room=LUNCH&nick=Bob HTTP/1.1\r\nHost: test\r\n\r\n";
 
-async fn listen(router: Router) -> SocketAddr {
+/// What runs the routes: our own loop sends streams itself, any other leaves them to hyper.
+#[derive(Clone, Copy, Debug)]
+enum Loop {
+    Own,
+    Axum,
+}
+
+const LOOPS: [Loop; 2] = [Loop::Own, Loop::Axum];
+
+async fn listen(served_by: Loop, router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
+    match served_by {
+        Loop::Own => tokio::spawn(serve(listener, router, ServeConfig::default(), std::future::pending())),
+        Loop::Axum => {
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            tokio::spawn(async move { axum::serve(listener, service).await.expect("it serves for ever") })
+        }
+    };
     address
 }
 
@@ -56,71 +70,81 @@ async fn eventually(what: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_socket_is_a_chat_client() {
-    let house = House::new();
-    let ann = house.guest("LUNCH", "Ann").await;
-    let address = listen(house.router.clone()).await;
-    let mut bob = TcpStream::connect(address).await.expect("accepted");
-    bob.write_all(REQUEST).await.expect("sent");
-    let head = read_until(&mut bob, "event: joined").await;
-    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("transfer-encoding: chunked"), "{head}");
-    house.say(&ann, "LUNCH", "Pizza?").await;
-    read_until(&mut bob, "Pizza?").await;
+    for served_by in LOOPS {
+        let house = House::new();
+        let ann = house.guest("LUNCH", "Ann").await;
+        let address = listen(served_by, house.router.clone()).await;
+        let mut bob = TcpStream::connect(address).await.expect("accepted");
+        bob.write_all(REQUEST).await.expect("sent");
+        let head = read_until(&mut bob, "event: joined").await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("transfer-encoding: chunked"), "{head}");
+        let is_left_to_the_loop = head.contains("connection: close");
+        assert_eq!(is_left_to_the_loop, matches!(served_by, Loop::Own), "{head}");
+        house.say(&ann, "LUNCH", "Pizza?").await;
+        read_until(&mut bob, "Pizza?").await;
+    }
 }
 
 #[tokio::test]
 async fn a_lost_connection_detaches_at_once() {
-    let house = House::new();
-    let _ann = house.guest("LUNCH", "Ann").await;
-    let address = listen(house.router.clone()).await;
-    let mut bob = TcpStream::connect(address).await.expect("accepted");
-    bob.write_all(REQUEST).await.expect("sent");
-    read_until(&mut bob, "event: joined").await;
-    assert_eq!(house.engine.stats().sessions, 2);
-    drop(bob);
-    eventually(|| house.engine.stats().sessions == 1).await;
+    for served_by in LOOPS {
+        let house = House::new();
+        let _ann = house.guest("LUNCH", "Ann").await;
+        let address = listen(served_by, house.router.clone()).await;
+        let mut bob = TcpStream::connect(address).await.expect("accepted");
+        bob.write_all(REQUEST).await.expect("sent");
+        read_until(&mut bob, "event: joined").await;
+        assert_eq!(house.engine.stats().sessions, 2);
+        drop(bob);
+        eventually(|| house.engine.stats().sessions == 1).await;
+    }
 }
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_given_up() {
-    let session =
-        SessionLimits { stall_timeout: Duration::from_millis(400), send_per_second: 0, ..SessionLimits::default() };
-    let house = House::with(Limits { session, ..Limits::default() });
-    let ann = house.guest("LUNCH", "Ann").await;
-    let address = listen(house.router.clone()).await;
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4_096).expect("a small window");
-    let mut bob = socket.connect(address).await.expect("accepted");
-    bob.write_all(REQUEST).await.expect("sent");
-    eventually(|| house.engine.stats().sessions == 2).await;
-    let text = "x".repeat(4_000);
-    for _ in 0..4_000 {
-        house.say(&ann, "LUNCH", &text).await;
-    }
-    eventually(|| house.engine.stats().sessions == 1).await;
-    // What was on its way still comes, and then the end.
-    let mut all = Vec::new();
-    timeout(Duration::from_secs(10), async {
-        while !all.ends_with(b"0\r\n\r\n") {
-            assert!(bob.read_buf(&mut all).await.expect("read") > 0);
+    for served_by in LOOPS {
+        let session =
+            SessionLimits { stall_timeout: Duration::from_millis(400), send_per_second: 0, ..SessionLimits::default() };
+        let house = House::with(Limits { session, ..Limits::default() });
+        let ann = house.guest("LUNCH", "Ann").await;
+        let address = listen(served_by, house.router.clone()).await;
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("a small window");
+        let mut bob = socket.connect(address).await.expect("accepted");
+        bob.write_all(REQUEST).await.expect("sent");
+        eventually(|| house.engine.stats().sessions == 2).await;
+        let text = "x".repeat(4_000);
+        for _ in 0..4_000 {
+            house.say(&ann, "LUNCH", &text).await;
         }
-    })
-    .await
-    .expect("in time");
-    assert!(String::from_utf8_lossy(&all).contains("\"code\":4002"));
+        eventually(|| house.engine.stats().sessions == 1).await;
+        // What was on its way still comes, and then the end.
+        let mut all = Vec::new();
+        timeout(Duration::from_secs(10), async {
+            while !all.ends_with(b"0\r\n\r\n") {
+                assert!(bob.read_buf(&mut all).await.expect("read") > 0);
+            }
+        })
+        .await
+        .expect("in time");
+        assert!(String::from_utf8_lossy(&all).contains("\"code\":4002"));
+    }
 }
 
 #[tokio::test]
 async fn the_policy_learns_where_a_client_comes_from() {
-    let policy = Arc::new(Says::default());
-    let engine = Engine::builder().policy(Arc::clone(&policy) as Arc<dyn Policy>);
-    let house = House::build(engine, SseConfig::default());
-    let address = listen(house.router.clone()).await;
-    let mut client = TcpStream::connect(address).await.expect("accepted");
-    client.write_all(b"GET /sse HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer ann\r\n\r\n").await.expect("sent");
-    read_until(&mut client, "event: welcome").await;
-    let shown = policy.shown.lock().expect("no panic")[0].clone();
-    assert_eq!((shown.transport, shown.address), ("sse", Some(client.local_addr().expect("bound").ip())));
-    assert_eq!(shown.credentials.as_deref(), Some("ann"));
+    for served_by in LOOPS {
+        let policy = Arc::new(Says::default());
+        let engine = Engine::builder().policy(Arc::clone(&policy) as Arc<dyn Policy>);
+        let house = House::build(engine, SseConfig::default());
+        let address = listen(served_by, house.router.clone()).await;
+        let mut client = TcpStream::connect(address).await.expect("accepted");
+        client.write_all(b"GET /sse HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer ann\r\n\r\n").await.expect("sent");
+        read_until(&mut client, "event: welcome").await;
+        let shown = policy.shown.lock().expect("no panic")[0].clone();
+        assert_eq!((shown.transport, shown.address), ("sse", Some(client.local_addr().expect("bound").ip())));
+        assert_eq!(shown.credentials.as_deref(), Some("ann"));
+    }
 }
 
 /// Reads on to the next event of a stream.
