@@ -98,6 +98,9 @@ pub(crate) struct Pump<S, O> {
     retry: Duration,
     /// Since when nothing is taken although something should be.
     stalled: Option<Instant>,
+    /// When the timer fires; `None` until it runs. The timer itself is not looked at before: the task is always the same, and so
+    /// is whom it wakes.
+    alarm: Option<Instant>,
 }
 
 impl<S: Source, O: Outlet> Pump<S, O> {
@@ -123,6 +126,7 @@ impl<S: Source, O: Outlet> Pump<S, O> {
             hold: None,
             retry: RETRY[0],
             stalled: None,
+            alarm: None,
         }
     }
 
@@ -138,13 +142,16 @@ impl<S: Source, O: Outlet> Pump<S, O> {
                 self.source.close(CloseReason::Flooding);
             }
             self.settle(self.line.taken());
-            if timer.as_mut().poll(cx).is_ready() {
-                if let Some(parting) = self.beat(Instant::now()) {
-                    return Poll::Ready(parting);
+            if self.alarm.is_none_or(|at| Instant::now() >= at) {
+                if timer.as_mut().poll(cx).is_ready() {
+                    if let Some(parting) = self.beat(Instant::now()) {
+                        return Poll::Ready(parting);
+                    }
+                    let deadline = self.deadline().unwrap_or_else(|| Instant::now() + NEVER);
+                    self.set(timer.as_mut(), deadline);
+                    continue;
                 }
-                let deadline = self.deadline();
-                timer.as_mut().reset(deadline.unwrap_or_else(|| Instant::now() + NEVER));
-                continue;
+                self.alarm = Some(timer.deadline());
             }
             if self.hold.is_some() {
                 self.settle(self.line.await_taken());
@@ -167,11 +174,17 @@ impl<S: Source, O: Outlet> Pump<S, O> {
                 }
             }
             // A later deadline than the timer's is found when the timer fires.
-            match self.deadline().filter(|deadline| *deadline < timer.deadline()) {
-                Some(deadline) => timer.as_mut().reset(deadline),
+            let alarm = self.alarm;
+            match self.deadline().filter(|deadline| alarm.is_none_or(|at| *deadline < at)) {
+                Some(deadline) => self.set(timer.as_mut(), deadline),
                 None => return Poll::Pending,
             }
         }
+    }
+
+    fn set(&mut self, timer: Pin<&mut Sleep>, deadline: Instant) {
+        timer.reset(deadline);
+        self.alarm = None;
     }
 
     /// Waits until all that was emitted is taken, or nobody is left to take it.
