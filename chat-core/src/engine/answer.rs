@@ -170,7 +170,7 @@ fn activate(shared: &Arc<Shared>, entrance: Entrance, mut entering: Entering, me
             Entrance::Command(reply) | Entrance::Drawn { reply, .. } => (reply.tag(), reply.is_mailbox()),
             Entrance::Resume(_) => (None, false),
         };
-        let opening = opening.map(|json| Opening { json, tag, answers });
+        let opening = opening.map(|json| Box::new(Opening { json, tag, answers }));
         state.enter(Arc::clone(&subscription), opening, came_late);
     }
     match entrance {

@@ -241,7 +241,7 @@ impl<S: Sink> Pull<'_, S> {
                 if let Some(last) = slot.last_gap {
                     let next = last.after(self.shared.limits.session.gap_interval);
                     if self.shared.clock.now().mono < next {
-                        if state.rooms[index].gap_wait.replace(next) != Some(next) {
+                        if !std::mem::replace(&mut state.rooms[index].gap_awaited, true) {
                             self.shared.timers.wake_connection(next, self.connection);
                         }
                         return false;

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backlog::Segment;
 use super::engine::Shared;
 use super::life::Life;
 use super::room_cell::{Letter, RoomCell};
 use super::room_task::{RoomState, Round};
+use super::segment::Segment;
 use super::subscription::End;
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
@@ -335,7 +335,7 @@ async fn roll_back(
             let published = state.tail.offset;
             state.room.replace_ledger(now, loaded.ledger);
             for (session, reader, ..) in round.ends {
-                let (generation, member) = (reader.connection.generation, reader.subscription.member);
+                let (generation, member) = (reader.connection.generation, reader.member);
                 state.room.note(now, Note::Attached { session, generation, member });
                 state.subscribers.insert(session, reader);
             }
@@ -343,11 +343,11 @@ async fn roll_back(
             publish_records(&life, loaded.recent.iter().filter(|record| record.offset > published));
             let room = &state.room;
             state.subscribers.retain(|session, reader| {
-                let stays = room.sessions_of(reader.subscription.member).contains(session);
+                let stays = room.sessions_of(reader.member).contains(session);
                 if !stays {
-                    reader.subscription.end(life.backlog.head(), End::Membership);
+                    reader.end(life.backlog.head(), End::Membership);
                 }
-                reader.connection.wake.wake();
+                reader.wake();
                 stays
             });
         }

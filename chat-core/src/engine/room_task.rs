@@ -9,14 +9,13 @@ use std::task::Poll;
 use futures_util::FutureExt;
 
 use super::answer;
-use super::backlog::Segment;
 use super::budget::{self, Eviction};
-use super::connection::Connection;
 use super::engine::Shared;
 use super::fanout::Fanout;
 use super::life::Life;
 use super::recover::{self, Appended, Backoff};
 use super::room_cell::{Entrance, Letter, RoomCell};
+use super::segment::Segment;
 use super::subscription::{End, Subscription};
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{Fact, Tail};
@@ -33,7 +32,8 @@ pub(crate) struct RoomState {
     pub(crate) tail: Tail,
     /// Whether the log has been asked for this code.
     pub(crate) recovered: bool,
-    pub(crate) subscribers: BTreeMap<SessionId, Subscriber>,
+    /// Who reads this room right now.
+    pub(crate) subscribers: BTreeMap<SessionId, Arc<Subscription>>,
     pub(super) fanout: Fanout,
     /// A round has been worked on since others had their turn.
     has_worked: bool,
@@ -52,18 +52,6 @@ pub(crate) struct RoomState {
     pub(crate) backoff: Backoff,
 }
 
-/// Somebody who reads this room right now.
-pub(crate) struct Subscriber {
-    pub(crate) connection: Arc<Connection>,
-    pub(crate) subscription: Arc<Subscription>,
-}
-
-impl Subscriber {
-    fn wake(&self) {
-        self.connection.wake.wake();
-    }
-}
-
 /// One batch on its way from decided to published.
 #[derive(Default)]
 pub(crate) struct Round {
@@ -73,7 +61,7 @@ pub(crate) struct Round {
     /// What to answer, and to whom, once the log has the records.
     pub(crate) verdicts: Vec<(Letter, Verdict)>,
     /// Intervals that end with this batch.
-    pub(crate) ends: Vec<(SessionId, Subscriber, Seq, End)>,
+    pub(crate) ends: Vec<(SessionId, Arc<Subscription>, Seq, End)>,
     /// Intervals that begin with it.
     pub(crate) begun: Vec<(SessionId, Generation)>,
     /// Who has lost their connection. One whose leaving is undone must not be attached again.
@@ -237,8 +225,8 @@ impl RoomState {
         let Some(life) = self.life.take() else { return };
         let _ = life.closed.set(cause);
         for reader in std::mem::take(&mut self.subscribers).into_values() {
-            reader.subscription.end(life.backlog.head(), End::Life);
-            reader.connection.wake.wake();
+            reader.end(life.backlog.head(), End::Life);
+            reader.wake();
         }
     }
 
@@ -279,13 +267,10 @@ impl RoomState {
                 Ok(Answer::Entered(entered)) => {
                     let session = entrance.cell().id;
                     let life = self.life.as_ref().expect("somebody has entered it");
-                    let subscription = Arc::new(Subscription::new(Arc::clone(life), entered.member, entered.from));
-                    let subscriber = Subscriber {
-                        connection: Arc::clone(entrance.connection()),
-                        subscription: Arc::clone(&subscription),
-                    };
-                    self.subscribers.insert(session, subscriber);
-                    round.begun.push((session, entrance.connection().generation));
+                    let (life, connection) = (Arc::clone(life), Arc::clone(entrance.connection()));
+                    round.begun.push((session, connection.generation));
+                    let subscription = Arc::new(Subscription::new(life, connection, entered.member, entered.from));
+                    self.subscribers.insert(session, Arc::clone(&subscription));
                     Verdict::Entered(Box::new(answer::Entering::new(shared, &self.room, input, entered, subscription)))
                 }
                 Ok(other) => Verdict::Answer(other),
@@ -403,7 +388,7 @@ impl RoomState {
         }
         let life = Arc::clone(self.life.as_ref().expect("records belong to a life"));
         for (_, reader, until, end) in &round.ends {
-            reader.subscription.end(*until, *end);
+            reader.end(*until, *end);
         }
         if let Some(cause) = round.closed {
             let _ = life.closed.set(cause);
@@ -435,14 +420,14 @@ impl RoomState {
             self.fanout.begin();
         }
         for (_, reader, ..) in round.ends.drain(..) {
-            reader.connection.wake.wake();
+            reader.wake();
         }
     }
 
     /// Wakes the next few readers that have not heard of the latest, and lets them, and whoever else waits, run. Also where a
     /// round brought nobody anything: many of those in a row would stand before everybody else.
     async fn let_others_run(&mut self) {
-        self.fanout.wake_some(&self.subscribers, Subscriber::wake);
+        self.fanout.wake_some(&self.subscribers, |reader| reader.wake());
         if self.fanout.take_woken() || self.has_worked {
             self.has_worked = false;
             go_to_the_back().await;
@@ -451,7 +436,7 @@ impl RoomState {
 
     /// Wakes everybody who has not heard of the latest: something is to be waited for.
     pub(super) fn wake_rest(&mut self) {
-        self.fanout.wake_rest(&self.subscribers, Subscriber::wake);
+        self.fanout.wake_rest(&self.subscribers, |reader| reader.wake());
     }
 
     /// Whether so much has been published that a reader who has not been woken yet could lose sight of it.

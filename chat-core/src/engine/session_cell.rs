@@ -90,14 +90,14 @@ pub(crate) struct RoomSlot {
     /// The last event of the fill in hand.
     pub(crate) ahead: Seq,
     /// The frame that sets the position; before anything else of the room.
-    pub(crate) opening: Option<Opening>,
+    pub(crate) opening: Option<Box<Opening>>,
     /// The opening is in the fill in hand.
     pub(crate) opening_ahead: bool,
     /// Versions of the signals the client has.
     pub(crate) seen: [u32; 2],
     pub(crate) last_gap: Option<Mono>,
-    /// When the connection will be woken for the next one.
-    pub(crate) gap_wait: Option<Mono>,
+    /// The connection will be woken when the next one may come.
+    pub(crate) gap_awaited: bool,
     /// It was told that the room is closed.
     pub(crate) closed_told: bool,
     /// It came in behind the backlog: a gap is no surprise.
@@ -256,7 +256,7 @@ impl SessionState {
     }
 
     /// Takes up a room. `came_late` where the position lies before the backlog.
-    pub(crate) fn enter(&mut self, subscription: Arc<Subscription>, opening: Option<Opening>, came_late: bool) {
+    pub(crate) fn enter(&mut self, subscription: Arc<Subscription>, opening: Option<Box<Opening>>, came_late: bool) {
         let key = self.next_slot;
         self.next_slot = self.next_slot.wrapping_add(1);
         let from = subscription.from;
@@ -280,7 +280,7 @@ impl SessionState {
             opening_ahead: false,
             seen,
             last_gap: None,
-            gap_wait: None,
+            gap_awaited: false,
             closed_told: false,
             came_late,
         });
@@ -329,7 +329,7 @@ impl SessionState {
             Mark::Gap { slot, to } => {
                 let Some(slot) = self.slot(slot) else { return };
                 slot.cursor = to;
-                slot.last_gap = Some(now());
+                (slot.last_gap, slot.gap_awaited) = (Some(now()), false);
                 slot.came_late = false;
             }
             Mark::Signal { slot, kind, version } => {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::connection::Connection;
 use super::life::Life;
 use crate::words::{MemberId, Seq};
 
 /// What a session may read of a room. Shared by the session, which reads, and the room's task, which ends it.
 pub(crate) struct Subscription {
     pub(crate) life: Arc<Life>,
+    /// Who reads; a later connection of the session has a subscription of its own.
+    pub(crate) connection: Arc<Connection>,
     /// The member the session is; fixed for the life of the subscription.
     pub(crate) member: MemberId,
     /// Events with a higher number follow.
@@ -29,8 +32,8 @@ pub(crate) enum End {
 }
 
 impl Subscription {
-    pub(crate) fn new(life: Arc<Life>, member: MemberId, from: Seq) -> Self {
-        Self { life, member, from, until: AtomicU64::new(OPEN), closed: AtomicBool::new(false) }
+    pub(crate) fn new(life: Arc<Life>, connection: Arc<Connection>, member: MemberId, from: Seq) -> Self {
+        Self { life, connection, member, from, until: AtomicU64::new(OPEN), closed: AtomicBool::new(false) }
     }
 
     /// Ends it with this event; the first end counts. Called before the event is published, so that no reader, however
@@ -44,6 +47,11 @@ impl Subscription {
             self.closed.store(end == End::Life, Ordering::Release);
             self.until.store(until.0, Ordering::Release);
         }
+    }
+
+    /// Wakes the reader.
+    pub(crate) fn wake(&self) {
+        self.connection.wake.wake();
     }
 
     /// The last event of the interval; `None` while it is open.

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::base32;
 
 /// One device or tab; outlives its connections. 128 random bits, written as 26 base32 characters; not a secret.
+// Packed, as the alignment of a u128 would pad whatever holds one: each member, each attachment, each scope.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C, packed(8))]
 pub struct SessionId(pub u128);
 
 /// A life of a room: 64 bits drawn anew whenever its code is claimed, written as 13 base32 characters.

@@ -150,12 +150,12 @@ fn nick(text: &str) -> Nick {
 
 /// Each session asks for a nick of its own.
 fn join(by: Caller) -> Input {
-    let nick = nick(&format!("P{}", by.session.0));
+    let nick = nick(&format!("P{}", { by.session.0 }));
     Input::Join { by, nick, history: None, after: None }
 }
 
 fn join_after(by: Caller, after: Option<Position>) -> Input {
-    let nick = nick(&format!("P{}", by.session.0));
+    let nick = nick(&format!("P{}", { by.session.0 }));
     Input::Join { by, nick, history: None, after }
 }
 
