@@ -10,7 +10,7 @@ pub(super) const SEGMENT_BYTES: usize = 96;
 pub(super) const SLOT_BYTES: usize = size_of::<Slot>();
 
 /// As far as an open segment grows, by small batches being added to it: an idle room holds few allocations.
-const MERGED_BYTES_MAX: usize = 8 << 10;
+const MERGED_BYTES_MAX: usize = 16 << 10;
 /// By how much it grows at a time. 1 KiB: a few messages.
 const GROWTH_BYTES: usize = 1 << 10;
 /// The same, in events.
