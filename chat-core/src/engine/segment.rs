@@ -150,3 +150,33 @@ fn reserve<T>(list: &mut Vec<T>, count: usize, step: usize) {
         list.reserve_exact(count.max(step));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(seq: u64, bytes: usize) -> Segment {
+        let mut segment = Segment::new(Seq(seq));
+        segment.buffer().resize(bytes, b'x');
+        segment.close_event(FrameKind::Message);
+        segment
+    }
+
+    #[test]
+    fn an_open_segment_holds_little_more_than_its_events_and_grows_to_its_bound_and_no_further() {
+        let mut open = event(1, 200);
+        open.shrink();
+        for seq in 2.. {
+            let next = event(seq, 200);
+            if !open.takes(&next) {
+                break;
+            }
+            open.extend(&next);
+            assert!(open.json.capacity() - open.json.len() <= GROWTH_BYTES);
+            assert!(open.slots.capacity() - open.slots.len() <= GROWTH_SLOTS);
+            assert!(open.json.capacity() <= MERGED_BYTES_MAX);
+        }
+        assert_eq!(open.size().events, MERGED_BYTES_MAX / 200);
+        assert_eq!((SLOT_BYTES, open.extent(Seq(0), Seq(u64::MAX))), (5, (81, 16_200)));
+    }
+}
