@@ -72,7 +72,7 @@ impl Scribe {
             nick,
             color: Color(((self.members - 1) % Color::COUNT as u32) as u8),
             role: if self.members == 1 { Role::Owner } else { Role::Member },
-            scope: Scope::Session(SessionId(u128::from(self.members))),
+            scope: Scope::Session(SessionId::new(u128::from(self.members))),
         };
         self.told(Some(MemberId(self.members)), event)
     }
@@ -109,7 +109,7 @@ impl Scribe {
             self.sent_keyed("hello again", "c0ffee"),
         ];
         let target = self.seq;
-        let scope = Scope::Session(SessionId(u128::from(bob.0)));
+        let scope = Scope::Session(SessionId::new(u128::from(bob.0)));
         records.extend([
             self.told(Some(ann), Event::Redacted { target }),
             self.told(Some(ann), Event::TopicChanged { topic: Topic::parse("Lunch \u{2615}").expect("a valid topic") }),

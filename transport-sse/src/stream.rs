@@ -82,7 +82,7 @@ impl EventStream {
         let heartbeat_interval = shared.config.heartbeat_interval;
         let stall_timeout = shared.engine.limits().session.stall_timeout;
         let credential = session.cursor().into();
-        let retry = Some(spread(shared.config.retry, session.id().0));
+        let retry = Some(spread(shared.config.retry, session.id().bits()));
         Self {
             outlet: shared.watch.outlet(session, now + stall_timeout),
             credential,

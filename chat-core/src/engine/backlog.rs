@@ -11,129 +11,10 @@ use smallvec::SmallVec;
 
 use super::budget::Budget;
 use super::fanout::Extent;
+use super::segment::{SEGMENT_BYTES, SLOT_BYTES, Segment};
 use super::wake::Head;
-use crate::wire::{FrameKind, tombstone};
+use crate::wire::tombstone;
 use crate::words::{RoomLimits, Seq};
-
-/// Below this, new events are added to the last segment instead of starting one: an idle room holds few allocations.
-const MERGE_BYTES: usize = 8 << 10;
-/// What a segment takes beside its events and their places, about.
-const SEGMENT_BYTES: usize = 96;
-
-/// By how much an open segment grows. 1 KiB: a few messages.
-const GROWTH_BYTES: usize = 1 << 10;
-
-fn reserve<T>(list: &mut Vec<T>, count: usize, step: usize) {
-    if list.capacity() - list.len() < count {
-        list.reserve_exact(count.max(step));
-    }
-}
-
-/// A run of events with consecutive numbers.
-#[derive(Clone, Debug)]
-pub(crate) struct Segment {
-    first: u64,
-    slots: Vec<Slot>,
-    json: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    kind: FrameKind,
-    end: u32,
-}
-
-impl Segment {
-    pub(crate) fn new(first: Seq) -> Self {
-        Self { first: first.0, slots: Vec::new(), json: Vec::new() }
-    }
-
-    /// The buffer to write the next event's JSON to, before [`Segment::close_event`].
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.json
-    }
-
-    /// Everything written since the last call is one event.
-    pub(crate) fn close_event(&mut self, kind: FrameKind) {
-        let end = u32::try_from(self.json.len()).expect("a segment is far smaller than 4 GiB");
-        self.slots.push(Slot { kind, end });
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
-    pub(crate) fn size(&self) -> Extent {
-        Extent { events: self.slots.len(), bytes: self.json.len() }
-    }
-
-    /// Adds what follows. Room is made in small steps: doubled, it would be mostly empty in most of a hundred thousand quiet rooms.
-    fn extend(&mut self, next: &Segment) {
-        reserve(&mut self.json, next.json.len(), GROWTH_BYTES);
-        reserve(&mut self.slots, next.slots.len(), GROWTH_BYTES / size_of::<Slot>() / 4);
-        let base = self.json.len() as u32;
-        self.json.extend_from_slice(&next.json);
-        self.slots.extend(next.slots.iter().map(|slot| Slot { end: base + slot.end, ..*slot }));
-    }
-
-    fn last(&self) -> u64 {
-        self.first + self.slots.len() as u64 - 1
-    }
-
-    fn get(&self, seq: u64) -> Option<(FrameKind, &[u8])> {
-        let index = usize::try_from(seq.checked_sub(self.first)?).ok()?;
-        let slot = self.slots.get(index)?;
-        let start = if index == 0 { 0 } else { self.slots[index - 1].end as usize };
-        Some((slot.kind, &self.json[start..slot.end as usize]))
-    }
-
-    /// Events after `after` up to `until`, with their numbers.
-    pub(crate) fn events(&self, after: Seq, until: Seq) -> impl Iterator<Item = (Seq, FrameKind, &[u8])> {
-        let start = (after.0 + 1).max(self.first);
-        let end = until.0.min(self.last());
-        (start..=end).map(|seq| {
-            let (kind, json) = self.get(seq).expect("clamped to the segment");
-            (Seq(seq), kind, json)
-        })
-    }
-
-    /// How many events lie after `after` up to `until`, and how many bytes they have.
-    pub(crate) fn extent(&self, after: Seq, until: Seq) -> (usize, usize) {
-        let start = (after.0 + 1).max(self.first);
-        let end = until.0.min(self.last());
-        if start > end {
-            return (0, 0);
-        }
-        let (start, end) = ((start - self.first) as usize, (end - self.first) as usize);
-        let before = if start == 0 { 0 } else { self.slots[start - 1].end };
-        (end + 1 - start, (self.slots[end].end - before) as usize)
-    }
-
-    /// The events from this one on, which is in it.
-    fn from(&self, first: u64) -> Self {
-        let mut fresh = Self::new(Seq(first));
-        for (_, kind, json) in self.events(Seq(first - 1), Seq(self.last())) {
-            fresh.json.extend_from_slice(json);
-            fresh.close_event(kind);
-        }
-        fresh.shrink();
-        fresh
-    }
-
-    fn shrink(&mut self) {
-        self.json.shrink_to_fit();
-        self.slots.shrink_to_fit();
-    }
-
-    fn replace(&mut self, seq: u64, json: &[u8]) {
-        let mut fresh = Segment::new(Seq(self.first));
-        for (at, kind, old) in self.events(Seq(self.first - 1), Seq(self.last())) {
-            fresh.json.extend_from_slice(if at.0 == seq { json } else { old });
-            fresh.close_event(kind);
-        }
-        *self = fresh;
-    }
-}
 
 /// What a reader finds after its position.
 pub(crate) enum Stretch {
@@ -153,13 +34,13 @@ struct Ring {
 impl Ring {
     /// What it holds in memory, about.
     fn weight(&self) -> usize {
-        self.bytes + self.events * size_of::<Slot>() + self.segments.len() * SEGMENT_BYTES
+        self.bytes + self.events * SLOT_BYTES + self.segments.len() * SEGMENT_BYTES
     }
 
     fn pop(&mut self) {
         let oldest = self.segments.pop_front().expect("there is one to go");
-        self.bytes -= oldest.json.len();
-        self.events -= oldest.slots.len();
+        self.bytes -= oldest.size().bytes;
+        self.events -= oldest.size().events;
     }
 
     /// Lets the oldest events go until no more than this is held, or one event.
@@ -174,15 +55,15 @@ impl Ring {
         let room = weight_max.saturating_sub(SEGMENT_BYTES);
         let mut kept = 0;
         let fits = |&seq: &u64| {
-            kept += last.get(seq).map_or(0, |(_, json)| json.len()) + size_of::<Slot>();
+            kept += last.get(seq).map_or(0, |(_, json)| json.len()) + SLOT_BYTES;
             kept <= room
         };
-        let first = (last.first..=last.last()).rev().take_while(fits).last().unwrap_or(last.last());
-        if first == last.first {
+        let first = (last.first()..=last.last()).rev().take_while(fits).last().unwrap_or(last.last());
+        if first == last.first() {
             return;
         }
         *last = Arc::new(last.from(first));
-        (self.bytes, self.events) = (last.json.len(), last.slots.len());
+        (self.bytes, self.events) = (last.size().bytes, last.size().events);
     }
 }
 
@@ -223,7 +104,8 @@ impl Backlog {
     /// Whether a segment has grown so far that the next event should begin another: an eighth of the bounds, so that
     /// eviction never takes more at once than a reader can be expected to be behind.
     pub(crate) fn is_full(&self, segment: &Segment) -> bool {
-        segment.slots.len() >= (self.events_max / 8).max(1) || segment.json.len() >= (self.bytes_max / 8).max(1)
+        let size = segment.size();
+        size.events >= (self.events_max / 8).max(1) || size.bytes >= (self.bytes_max / 8).max(1)
     }
 
     /// Whether so much of it is more than a reader may be left without a turn for: a quarter of the bounds, so that with one
@@ -241,18 +123,18 @@ impl Backlog {
             return;
         }
         let last = segment.last();
-        debug_assert_eq!(segment.first, self.head.seq() + 1, "events are published in order");
+        debug_assert_eq!(segment.first(), self.head.seq() + 1, "events are published in order");
         {
             let mut ring = self.lock();
             let before = ring.weight();
-            ring.bytes += segment.json.len();
-            ring.events += segment.slots.len();
+            ring.bytes += segment.size().bytes;
+            ring.events += segment.size().events;
             let merged = ring.segments.back_mut().and_then(Arc::get_mut).is_some_and(|open| {
-                let fits = open.json.len() + segment.json.len() <= MERGE_BYTES && !self.is_full(open);
-                if fits {
+                let takes = open.takes(&segment) && !self.is_full(open);
+                if takes {
                     open.extend(&segment);
                 }
-                fits
+                takes
             });
             if !merged {
                 segment.shrink();
@@ -302,17 +184,17 @@ impl Backlog {
         let ring = self.lock();
         let next = after.0 + 1;
         let Some(oldest) = ring.segments.front() else { return Stretch::Missing };
-        if next < oldest.first {
+        if next < oldest.first() {
             return Stretch::Missing;
         }
         // Readers are near the head: look from the new end.
-        let newer = ring.segments.iter().rev().take_while(|segment| segment.first > next).count();
+        let newer = ring.segments.iter().rev().take_while(|segment| segment.first() > next).count();
         let index = ring.segments.len() - newer - 1;
         let mut taken = SmallVec::new();
         let mut found = 0;
         for segment in ring.segments.range(index..) {
             taken.push(Arc::clone(segment));
-            found += segment.json.len();
+            found += segment.size().bytes;
             if found >= bytes {
                 break;
             }
@@ -323,7 +205,7 @@ impl Backlog {
     /// The number of the oldest event that can be read; one past the head when there is none.
     pub(crate) fn oldest(&self) -> Seq {
         let ring = self.lock();
-        Seq(ring.segments.front().map_or(self.head.seq() + 1, |segment| segment.first))
+        Seq(ring.segments.front().map_or(self.head.seq() + 1, |segment| segment.first()))
     }
 
     /// The number in the middle of what can be read: a position from which a reader has half the backlog to catch up.
@@ -336,7 +218,7 @@ impl Backlog {
     pub(crate) fn segment_of(&self, seq: Seq) -> Option<Arc<Segment>> {
         let ring = self.lock();
         let index = ring.segments.partition_point(|segment| segment.last() < seq.0);
-        ring.segments.get(index).filter(|segment| segment.first <= seq.0).map(Arc::clone)
+        ring.segments.get(index).filter(|segment| segment.first() <= seq.0).map(Arc::clone)
     }
 
     /// Swaps the message `seq` for its tombstone. Whoever has read it has read it.
@@ -347,9 +229,8 @@ impl Backlog {
         let index = ring.segments.partition_point(|segment| segment.last() < seq.0);
         let Some(segment) = ring.segments.get_mut(index) else { return };
         let Some(bare) = segment.get(seq.0).and_then(|(_, json)| tombstone(json)) else { return };
-        let mut fresh = Segment::clone(segment);
-        fresh.replace(seq.0, &bare);
-        ring.bytes = ring.bytes - segment.json.len() + fresh.json.len();
+        let fresh = segment.replaced(seq.0, &bare);
+        ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
         *segment = Arc::new(fresh);
         self.budget.change(before, ring.weight());
     }
@@ -359,16 +240,10 @@ impl Backlog {
     }
 }
 
-impl Segment {
-    /// One event of this segment.
-    pub(crate) fn event(&self, seq: Seq) -> Option<&[u8]> {
-        self.get(seq.0).map(|(_, json)| json)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::FrameKind;
 
     fn backlog(events_max: usize, bytes_max: usize) -> Backlog {
         let limits =
@@ -450,11 +325,11 @@ mod tests {
             publish(&backlog, &[event]);
         }
         assert_eq!(budget.held(), backlog.weight());
-        backlog.evict(SEGMENT_BYTES + 2 * (size_of::<Slot>() + 5));
+        backlog.evict(SEGMENT_BYTES + 2 * (SLOT_BYTES + 5));
         assert_eq!(backlog.oldest(), Seq(3));
         assert_eq!(read_all(&backlog, 2), Some(vec!["three".into(), "four".into()]));
         backlog.evict(0);
-        assert_eq!((backlog.oldest(), budget.held()), (Seq(4), SEGMENT_BYTES + size_of::<Slot>() + 4));
+        assert_eq!((backlog.oldest(), budget.held()), (Seq(4), SEGMENT_BYTES + SLOT_BYTES + 4));
         publish(&backlog, &["five"]);
         assert_eq!(read_all(&backlog, 3), Some(vec!["four".into(), "five".into()]));
         drop(backlog);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::answer::is_message;
-use super::backlog::Segment;
 use super::engine::Shared;
 use super::life::Life;
+use super::segment::Segment;
 use crate::ports::Log;
 use crate::room::{HistorySlice, More};
 use crate::wire;

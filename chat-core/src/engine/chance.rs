@@ -25,7 +25,7 @@ impl Chance {
     }
 
     pub(crate) fn session(&self) -> SessionId {
-        SessionId(self.draw(|rng| rng.random()))
+        SessionId::new(self.draw(|rng| rng.random()))
     }
 
     pub(crate) fn epoch(&self) -> Epoch {

@@ -87,11 +87,10 @@ impl SignalSlot {
 #[derive(Default)]
 pub(crate) struct SnapshotSlot {
     wanted: AtomicBool,
-    newest: Mutex<Option<RoomSnapshot>>,
+    newest: Mutex<Option<Arc<RoomSnapshot>>>,
 }
 
 /// The room as of `seq`, in the words of a `gap`.
-#[derive(Clone)]
 pub(crate) struct RoomSnapshot {
     pub(crate) seq: Seq,
     pub(crate) json: Bytes,
@@ -108,11 +107,11 @@ impl SnapshotSlot {
     }
 
     pub(crate) fn set(&self, snapshot: RoomSnapshot) {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
         self.wanted.store(false, Ordering::Release);
     }
 
-    pub(crate) fn newest(&self) -> Option<RoomSnapshot> {
+    pub(crate) fn newest(&self) -> Option<Arc<RoomSnapshot>> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

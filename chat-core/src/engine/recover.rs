@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backlog::Segment;
 use super::engine::Shared;
 use super::life::Life;
 use super::room_cell::{Letter, RoomCell};
 use super::room_task::{RoomState, Round};
+use super::segment::Segment;
 use super::subscription::End;
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};

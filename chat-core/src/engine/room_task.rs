@@ -9,7 +9,6 @@ use std::task::Poll;
 use futures_util::FutureExt;
 
 use super::answer;
-use super::backlog::Segment;
 use super::budget::{self, Eviction};
 use super::connection::Connection;
 use super::engine::Shared;
@@ -17,6 +16,7 @@ use super::fanout::Fanout;
 use super::life::Life;
 use super::recover::{self, Appended, Backoff};
 use super::room_cell::{Entrance, Letter, RoomCell};
+use super::segment::Segment;
 use super::subscription::{End, Subscription};
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{Fact, Tail};

@@ -44,7 +44,7 @@ impl Signer {
     fn sign(&self, purpose: &str, session: SessionId) -> String {
         let mac = self.mac(purpose, session).finalize().into_bytes();
         let signature = u128::from_be_bytes(mac[..MAC_BYTES].try_into().expect("SHA-256 has 32 bytes"));
-        format!("{session}.{}", SessionId(signature))
+        format!("{session}.{}", SessionId::new(signature))
     }
 
     fn verify(&self, purpose: &str, credential: &str) -> Option<SessionId> {
@@ -52,14 +52,14 @@ impl Signer {
         let session: SessionId = session.parse().ok()?;
         let signature: SessionId = signature.parse().ok()?;
         // In constant time: the comparison must not tell how much of a guess is right.
-        self.mac(purpose, session).verify_truncated_left(&signature.0.to_be_bytes()).ok()?;
+        self.mac(purpose, session).verify_truncated_left(&signature.bits().to_be_bytes()).ok()?;
         Some(session)
     }
 
     fn mac(&self, purpose: &str, session: SessionId) -> Hmac<Sha256> {
         let mut mac = self.key.clone();
         mac.update(purpose.as_bytes());
-        mac.update(&session.0.to_be_bytes());
+        mac.update(&session.bits().to_be_bytes());
         mac
     }
 }
@@ -71,13 +71,13 @@ mod tests {
     #[test]
     fn only_a_token_of_the_same_secret_is_recognised() {
         let signer = Signer::new(&[1; 32]);
-        let session = SessionId(42);
+        let session = SessionId::new(42);
         let token = signer.token(session);
         assert_eq!(signer.verify_token(&token), Some(session));
         assert_eq!(Signer::new(&[2; 32]).verify_token(&token), None);
         assert_eq!(signer.verify_token(&token.replace('.', "")), None);
         assert_eq!(signer.verify_token(&session.to_string()), None);
-        let other = signer.token(SessionId(43));
+        let other = signer.token(SessionId::new(43));
         let spliced = format!("{session}.{}", other.split_once('.').expect("a token has a dot").1);
         assert_eq!(signer.verify_token(&spliced), None, "the signature of another session");
     }
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn a_cursor_resumes_and_does_nothing_else() {
         let signer = Signer::new(&[1; 32]);
-        let cursor = signer.cursor(SessionId(42));
-        assert_eq!(signer.verify_resume(&cursor), Some(SessionId(42)));
-        assert_eq!(signer.verify_resume(&signer.token(SessionId(42))), Some(SessionId(42)));
+        let cursor = signer.cursor(SessionId::new(42));
+        assert_eq!(signer.verify_resume(&cursor), Some(SessionId::new(42)));
+        assert_eq!(signer.verify_resume(&signer.token(SessionId::new(42))), Some(SessionId::new(42)));
         assert_eq!(signer.verify_token(&cursor), None);
     }
 }

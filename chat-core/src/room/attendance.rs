@@ -355,7 +355,7 @@ mod tests {
     fn one_attached() -> Attendance {
         let mut attendance = Attendance::default();
         attendance.enter(MemberId(1));
-        attendance.attach(SessionId(1), Generation(1), MemberId(1), &RoomLimits::default());
+        attendance.attach(SessionId::new(1), Generation(1), MemberId(1), &RoomLimits::default());
         attendance.check(Depth::Full, &RoomLimits::default());
         attendance
     }

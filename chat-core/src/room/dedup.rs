@@ -31,7 +31,7 @@ impl ScopeHash {
             }
             Scope::Session(session) => {
                 hasher.write_u8(2);
-                hasher.write(&session.0.to_le_bytes());
+                hasher.write(&session.bits().to_le_bytes());
             }
         }
         Self(hasher.finish())
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn hashes_depend_on_life_person_and_key() {
-        let ann = Scope::Session(SessionId(1));
+        let ann = Scope::Session(SessionId::new(1));
         let bob = Scope::Identity(Identity::new("bob").expect("a valid identity"));
         let key = Key::parse("c0ffee").expect("a valid key");
         assert_ne!(ScopeHash::new(1, &ann), ScopeHash::new(1, &bob));

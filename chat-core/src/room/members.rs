@@ -227,7 +227,7 @@ mod tests {
             nick,
             color: Color(color),
             role: Role::Member,
-            scope: Scope::Session(SessionId(1_000 - u128::from(id))),
+            scope: Scope::Session(SessionId::new(1_000 - u128::from(id))),
             joined: Seq(u64::from(id)),
             since: Wall(0),
         }

@@ -49,7 +49,7 @@ pub use snapshot::Snapshot;
 ///
 /// let now = Now { wall: Wall(1_795_370_400_000), mono: Mono(0) };
 /// let mut room = Room::new(Arc::new(RoomLimits::default()));
-/// let by = Caller { session: SessionId(1), generation: Generation(1), identity: None };
+/// let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None };
 /// let create = Input::Create { by: by.clone(), nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 8 };
 ///
 /// let decision = room.decide(now, &create)?;

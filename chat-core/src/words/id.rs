@@ -9,8 +9,24 @@ use serde::{Deserialize, Serialize};
 use super::base32;
 
 /// One device or tab; outlives its connections. 128 random bits, written as 26 base32 characters; not a secret.
+// In halves, as the alignment of a u128 would pad whatever holds one: each member, each attachment, each scope.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub u128);
+pub struct SessionId {
+    high: u64,
+    low: u64,
+}
+
+impl SessionId {
+    /// The session of this number.
+    pub const fn new(bits: u128) -> Self {
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+
+    /// Its number.
+    pub const fn bits(self) -> u128 {
+        (self.high as u128) << 64 | self.low as u128
+    }
+}
 
 /// A life of a room: 64 bits drawn anew whenever its code is claimed, written as 13 base32 characters.
 ///
@@ -18,6 +34,16 @@ pub struct SessionId(pub u128);
 /// first life would silently skip the first 17 events of the second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
+
+impl Epoch {
+    const fn new(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    const fn bits(self) -> u64 {
+        self.0
+    }
+}
 
 /// A person in one life of one room: 1, 2, 3, ... in the order of joining, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,7 +120,7 @@ macro_rules! base32_id {
     ($name:ident, $int:ty, $width:literal, $what:literal) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let text = base32::encode::<$width>(self.0 as u128);
+                let text = base32::encode::<$width>(self.bits() as u128);
                 f.pad(std::str::from_utf8(&text).expect("the alphabet is ASCII"))
             }
         }
@@ -109,7 +135,7 @@ macro_rules! base32_id {
             type Err = &'static str;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                base32::decode(text, $width, <$int>::MAX as u128).map(|bits| Self(bits as $int)).ok_or($what)
+                base32::decode(text, $width, <$int>::MAX as u128).map(|bits| Self::new(bits as $int)).ok_or($what)
             }
         }
 

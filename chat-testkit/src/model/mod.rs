@@ -14,7 +14,7 @@
 //!
 //! let mut model = Model::new(Arc::new(RoomLimits::default()));
 //! let now = Now { wall: Wall(1_000), mono: Mono(0) };
-//! let by = Caller { session: SessionId(1), generation: Generation(1), identity: None };
+//! let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None };
 //! let create = Input::Create { by, nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 0 };
 //!
 //! let expected = model.expect(now, &create).expect("nothing stands against a first room");

@@ -144,7 +144,7 @@ fn caller(index: usize, generation: u64) -> Caller {
 
 fn session(index: usize) -> SessionId {
     // Not in the order of the cast, so that no order of sessions is taken for one of people.
-    SessionId(((index as u128 * 7) % Cast::SESSIONS as u128) + 100)
+    SessionId::new(((index as u128 * 7) % Cast::SESSIONS as u128) + 100)
 }
 
 fn seq(back: Back, model: &Model) -> Seq {

@@ -8,6 +8,7 @@ use chat_core::{Command, Engine, RoomCode, Session};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::heap;
 use super::house::{Ear, code, connect, create, join, limits, runtime, text};
 use super::{Outcome, median, put};
 
@@ -44,9 +45,9 @@ pub(crate) fn measure(rounds: usize) -> Outcome {
 
         let command = join(&room, RESIDENTS)?;
         let mut entered = Ok(());
-        let counted = allocation_counter::measure(|| entered = enter(&runtime, &joiner, command, &mut ear));
+        let counted = heap::asked(|| entered = enter(&runtime, &joiner, command, &mut ear));
         entered?;
-        allocations.push(counted.count_total as f64);
+        allocations.push(counted.times as f64);
         runtime.block_on(async {
             leave(&room, &joiner).await?;
             for resident in &residents {

@@ -1,9 +1,10 @@
 //! Measures the engine and the room without any socket, in this process, and prints figures as one line of JSON.
 //!
-//! Everything runs on one thread. The global allocator counts, for this thread and where asked to only; that costs a few nanoseconds
-//! for each allocation, which are in all figures of time.
+//! Everything runs on one thread. The global allocator counts; that costs a few nanoseconds for each allocation, which are in all figures
+//! of time.
 
 mod crowded;
+mod heap;
 mod house;
 mod joins;
 mod parts;

@@ -7,6 +7,7 @@ use bench::scenario::Figures;
 use chat_core::{Command, Engine, Session};
 use tokio::task::yield_now;
 
+use super::heap;
 use super::house::{Ear, code, connect, create, join, limits, runtime, text};
 use super::{Outcome, median, put};
 
@@ -40,8 +41,8 @@ pub(crate) fn measure(rooms: usize) -> Outcome {
     let mut heap_bytes = 0;
     let mut fill = |rooms| {
         let mut filled = Ok(());
-        let held = allocation_counter::measure(|| filled = runtime.block_on(fill(&sessions, rooms, &mut ear)));
-        heap_bytes += held.bytes_current;
+        let held = heap::asked(|| filled = runtime.block_on(fill(&sessions, rooms, &mut ear)));
+        heap_bytes += held.bytes_kept;
         filled
     };
     fill(0..FEW)?;

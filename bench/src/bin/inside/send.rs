@@ -9,6 +9,7 @@ use bench::scenario::Figures;
 use chat_core::room::{Budget, Caller, Input, Room};
 use chat_core::{Epoch, Generation, Key, Mono, Now, RoomLimits, SessionId, Wall};
 
+use super::heap;
 use super::house::{nick, text};
 use super::{Outcome, median, put};
 
@@ -33,11 +34,11 @@ pub(crate) fn measure(rounds: usize) -> Outcome {
             run += 1;
         }
         let inputs = inputs(&members, keyed, run)?;
-        let counted = allocation_counter::measure(|| clean &= send_all(&mut room, &inputs, run));
+        let counted = heap::asked(|| clean &= send_all(&mut room, &inputs, run));
         // The makers' joins were told too.
         clean &= room.head().0 == ((rounds + 1) * SENDS + MEMBERS) as u64;
         put(&mut figures, rate, median(rates));
-        put(&mut figures, allocations, counted.count_total as f64 / SENDS as f64);
+        put(&mut figures, allocations, counted.times as f64 / SENDS as f64);
     }
     figures.insert("clean".into(), clean.into());
     Ok(figures)
@@ -61,7 +62,7 @@ fn step(room: &mut Room, now: Now, input: &Input) -> bool {
 /// A room and those who are in it.
 fn furnished() -> Result<(Room, Vec<Caller>), Box<dyn Error>> {
     let mut room = Room::new(Arc::new(RoomLimits::default()));
-    let caller = |index| Caller { session: SessionId(index as u128), generation: Generation(1), identity: None };
+    let caller = |index| Caller { session: SessionId::new(index as u128), generation: Generation(1), identity: None };
     let members: Vec<Caller> = (0..MEMBERS).map(caller).collect();
     for (index, by) in members.iter().cloned().enumerate() {
         let nick = nick(index)?;

@@ -8,7 +8,7 @@ use super::*;
 type Readers = BTreeMap<SessionId, usize>;
 
 fn readers(count: u128) -> Readers {
-    (0..count).map(|id| (SessionId(id), id as usize)).collect()
+    (0..count).map(|id| (SessionId::new(id), id as usize)).collect()
 }
 
 fn some(fanout: &mut Fanout, readers: &Readers) -> Vec<usize> {
@@ -64,8 +64,8 @@ fn nobody_is_passed_over_and_nobody_is_further_behind_than_is_said() {
                     fanout.begin();
                     readers.values().for_each(|behind| behind.set(behind.get() + events));
                 }
-                2 | 3 => drop(readers.insert(SessionId(rng.random_range(0..200)), 0.into())),
-                4 => drop(readers.remove(&SessionId(rng.random_range(0..200)))),
+                2 | 3 => drop(readers.insert(SessionId::new(rng.random_range(0..200)), 0.into())),
+                4 => drop(readers.remove(&SessionId::new(rng.random_range(0..200)))),
                 5 if rng.random_bool(0.1) => fanout.wake_rest(&readers, |behind| behind.set(0)),
                 _ => fanout.wake_some(&readers, |behind| behind.get() == 0, |behind| behind.set(0)),
             }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::*;
 
 fn attach(session: u128, generation: u64, member: u32) -> Note {
-    Note::Attached { session: SessionId(session), generation: Generation(generation), member: MemberId(member) }
+    Note::Attached { session: SessionId::new(session), generation: Generation(generation), member: MemberId(member) }
 }
 
 fn detach(session: u128, generation: u64) -> Note {
-    Note::Detached { session: SessionId(session), generation: Generation(generation) }
+    Note::Detached { session: SessionId::new(session), generation: Generation(generation) }
 }
 
 fn typing(world: &World) -> Vec<u32> {
@@ -113,7 +113,7 @@ fn notes_that_do_not_fit_are_ignored() {
     world.note(detach(5, 1));
     world.note(attach(6, 1, 1));
     world.note(Note::Typing { member: MemberId(9), state: TypingState::On });
-    assert_eq!(world.room.sessions_of(MemberId(1)).as_slice(), [SessionId(1)]);
+    assert_eq!(world.room.sessions_of(MemberId(1)).as_slice(), [SessionId::new(1)]);
     assert_eq!((world.room.sessions_of(MemberId(9)).len(), typing(&world)), (0, vec![]));
     world.join(2);
     world.detach(2);
@@ -144,7 +144,7 @@ fn sessions_lost_longest_are_forgotten_when_the_place_is_needed() {
     world.note(attach(2, 5, 1));
     world.detach(1);
     world.note(attach(3, 1, 1));
-    assert_eq!(world.room.sessions_of(MemberId(1)).as_slice(), [SessionId(2), SessionId(3)]);
+    assert_eq!(world.room.sessions_of(MemberId(1)).as_slice(), [SessionId::new(2), SessionId::new(3)]);
     world.note(attach(4, 1, 1));
     assert_eq!(world.room.sessions_of(MemberId(1)).len(), 2, "who is attached is not pushed out");
 }
@@ -154,7 +154,7 @@ fn a_session_that_attaches_as_somebody_else_has_left_the_first_one() {
     let mut world = world();
     world.join(2);
     world.note(attach(2, 2, 1));
-    assert_eq!(world.room.sessions_of(MemberId(1)).as_slice(), [SessionId(1), SessionId(2)]);
+    assert_eq!(world.room.sessions_of(MemberId(1)).as_slice(), [SessionId::new(1), SessionId::new(2)]);
     assert_eq!(world.pass(30_000), [("left", Some(3))]);
 }
 

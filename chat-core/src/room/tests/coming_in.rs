@@ -130,7 +130,7 @@ fn the_same_identity_attaches_to_its_member_with_its_nick() {
     assert_eq!((kinds(&decision), entered(&decision).entry), (vec![], Entry::Attached));
     assert_eq!(entered(&decision).member, first.member);
     assert_eq!(world.room.member(first.member).map(|bob| bob.nick.as_str()), Some("P2"));
-    assert_eq!(world.room.sessions_of(first.member).as_slice(), [SessionId(2), SessionId(3)]);
+    assert_eq!(world.room.sessions_of(first.member).as_slice(), [SessionId::new(2), SessionId::new(3)]);
     assert_eq!(world.room.online(), 2, "two people on three sessions");
 }
 
@@ -146,7 +146,7 @@ fn a_member_has_only_so_many_sessions_attached() {
     world.run(&join(again)).expect("a session replaces itself");
     world.detach(2);
     world.run(&attach).expect("a lost connection takes no place");
-    assert_eq!(world.room.sessions_of(MemberId(2)).as_slice(), [SessionId(3), SessionId(4)]);
+    assert_eq!(world.room.sessions_of(MemberId(2)).as_slice(), [SessionId::new(3), SessionId::new(4)]);
 }
 
 #[test]

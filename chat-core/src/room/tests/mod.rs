@@ -88,7 +88,7 @@ impl World {
     }
 
     fn detach(&mut self, session: u128) {
-        self.note(Note::Detached { session: SessionId(session), generation: Generation(1) });
+        self.note(Note::Detached { session: SessionId::new(session), generation: Generation(1) });
     }
 
     fn type_on(&mut self, session: u128) {
@@ -128,7 +128,7 @@ impl World {
 }
 
 fn caller(session: u128) -> Caller {
-    Caller { session: SessionId(session), generation: Generation(1), identity: None }
+    Caller { session: SessionId::new(session), generation: Generation(1), identity: None }
 }
 
 fn later(session: u128, generation: u64) -> Caller {
@@ -150,12 +150,12 @@ fn nick(text: &str) -> Nick {
 
 /// Each session asks for a nick of its own.
 fn join(by: Caller) -> Input {
-    let nick = nick(&format!("P{}", by.session.0));
+    let nick = nick(&format!("P{}", by.session.bits()));
     Input::Join { by, nick, history: None, after: None }
 }
 
 fn join_after(by: Caller, after: Option<Position>) -> Input {
-    let nick = nick(&format!("P{}", by.session.0));
+    let nick = nick(&format!("P{}", by.session.bits()));
     Input::Join { by, nick, history: None, after }
 }
 

@@ -25,7 +25,7 @@ fn a_ban_is_a_quiet_fact_and_a_told_kick() {
     world.join(2);
     let decision = world.run(&Input::Ban { by: Actor::Host, member: MemberId(2) }).expect("banned");
     assert_eq!(kinds(&decision), [("banned", None), ("kicked", Some(3))]);
-    assert_eq!(decision.records[0].event, Event::Banned { scope: Scope::Session(SessionId(2)) });
+    assert_eq!(decision.records[0].event, Event::Banned { scope: Scope::Session(SessionId::new(2)) });
     assert!(decision.records.iter().all(|record| record.by.is_none()), "the host has no number");
     assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
 }

@@ -69,7 +69,7 @@ fn tighter_limits_forget_the_oldest_when_a_room_is_read_back() {
 }
 
 fn attach() -> Note {
-    Note::Attached { session: SessionId(1), generation: Generation(1), member: MemberId(1) }
+    Note::Attached { session: SessionId::new(1), generation: Generation(1), member: MemberId(1) }
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn whatever_happens_the_log_replays_to_the_same_ledger() {
             }
             if draw.below(20) == 0 {
                 let (session, generation) =
-                    (SessionId(1 + u128::from(draw.below(5))), any_generation(&mut draw, &world));
+                    (SessionId::new(1 + u128::from(draw.below(5))), any_generation(&mut draw, &world));
                 world.note(Note::Detached { session, generation });
             }
             world.pass(draw.below(200));
