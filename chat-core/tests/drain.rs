@@ -9,6 +9,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::{Admission, ConnectRequest, Engine, Hello, Policy, Reject, RejectCode, ServerFrame};
 use support::*;
+use tokio::task::JoinHandle;
+
+fn drain(engine: &Engine) -> JoinHandle<()> {
+    let engine = engine.clone();
+    tokio::spawn(async move { engine.drain(secs(1)).await })
+}
+
+/// A reader with five messages to take.
+async fn with_five_messages(engine: &Engine) -> Client {
+    let ann = Client::in_room(engine, "LUNCH", "Ann").await;
+    for number in 0..5 {
+        ann.say("LUNCH", &number.to_string()).await;
+    }
+    ann
+}
 
 #[tokio::test(start_paused = true)]
 async fn everybody_is_told_their_own_time_to_come_back_and_the_drain_ends_with_the_last() {
@@ -59,10 +74,7 @@ async fn what_is_due_is_told_before_the_end_and_the_end_says_where_one_stands() 
     assert!(epoch.is_ok());
     ann.submit(send("LUNCH", "still mine"));
     settle().await;
-    let drain = tokio::spawn({
-        let engine = engine.clone();
-        async move { engine.drain(secs(1)).await }
-    });
+    let drain = drain(&engine);
     settle().await;
     ann.submit(send("LUNCH", "too late"));
     let frames = ann.frames().await;
@@ -80,14 +92,8 @@ async fn what_is_due_is_told_before_the_end_and_the_end_says_where_one_stands() 
 #[tokio::test(start_paused = true)]
 async fn a_drain_waits_for_a_reader_only_so_long() {
     let engine = engine();
-    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    for number in 0..5 {
-        ann.say("LUNCH", &number.to_string()).await;
-    }
-    let drain = tokio::spawn({
-        let engine = engine.clone();
-        async move { engine.drain(secs(1)).await }
-    });
+    let ann = with_five_messages(&engine).await;
+    let drain = drain(&engine);
     settle().await;
     assert_eq!(ann.peeked().as_deref(), Some("2 Ann: 0"));
     pass(secs(2)).await;
@@ -99,14 +105,8 @@ async fn a_drain_waits_for_a_reader_only_so_long() {
 #[tokio::test(start_paused = true)]
 async fn the_end_names_what_was_taken_and_not_what_was_shown() {
     let engine = engine();
-    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    for number in 0..5 {
-        ann.say("LUNCH", &number.to_string()).await;
-    }
-    let drain = tokio::spawn({
-        let engine = engine.clone();
-        async move { engine.drain(secs(1)).await }
-    });
+    let ann = with_five_messages(&engine).await;
+    let drain = drain(&engine);
     settle().await;
     // Shown, and never taken.
     assert_eq!(ann.peeked().as_deref(), Some("2 Ann: 0"));
@@ -139,10 +139,7 @@ async fn an_answer_under_way_is_waited_for_and_nothing_follows_the_end() {
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     ann.submit(send("LUNCH", "hi"));
     settle().await;
-    let drain = tokio::spawn({
-        let engine = engine.clone();
-        async move { engine.drain(secs(1)).await }
-    });
+    let drain = drain(&engine);
     settle().await;
     assert_eq!(ann.told().await, [""; 0], "not yet");
     pass(secs(1)).await;

@@ -39,10 +39,10 @@ pub struct Socket<S> {
 pub fn reclaim(upgraded: Upgraded) -> Result<Socket<TcpStream>, Upgraded> {
     let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Socket<TcpStream>>>()?;
     let mut socket = io.into_inner();
-    socket.ahead = match socket.ahead.is_empty() {
-        true => read_buf,
-        false => [read_buf, socket.ahead].concat().into(),
-    };
+    if !read_buf.is_empty() {
+        // A copy: what is handed back is a part of hyper's buffer, and keeps all of it.
+        socket.ahead = [&read_buf[..], &socket.ahead[..]].concat().into();
+    }
     Ok(socket)
 }
 

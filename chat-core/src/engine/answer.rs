@@ -8,7 +8,7 @@ use super::catch_up::{self, Messages};
 use super::engine::Shared;
 use super::life::Life;
 use super::room_cell::{Entrance, Letter};
-use super::room_task::Verdict;
+use super::round::Verdict;
 use super::session_cell::Opening;
 use super::subscription::Subscription;
 use crate::messages::Event;

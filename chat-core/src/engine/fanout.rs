@@ -5,8 +5,10 @@
 //! each write carries.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::hint::black_box;
 use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::task::Poll;
 
 use crate::words::SessionId;
 
@@ -119,6 +121,20 @@ impl Fanout {
         }
         (self.goal, self.laps) = (None, Default::default());
     }
+}
+
+/// Lets everybody run who is ready by now. Unlike tokio's `yield_now`, which comes back when the runtime next looks for news,
+/// whether or not they have.
+pub(super) async fn go_to_the_back() {
+    let mut has_been = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_been, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

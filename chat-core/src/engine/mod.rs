@@ -24,6 +24,7 @@ mod registry;
 mod reply;
 mod room_cell;
 mod room_task;
+mod round;
 mod segment;
 mod session;
 mod session_cell;

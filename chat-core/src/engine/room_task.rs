@@ -1,27 +1,24 @@
 //! The work of one room: a batch of letters at a time, decided, applied, logged, published, answered.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::task::Poll;
 
 use futures_util::FutureExt;
 
 use super::answer;
 use super::budget::{self, Eviction};
-use super::connection::Connection;
 use super::engine::Shared;
-use super::fanout::Fanout;
+use super::fanout::{Fanout, go_to_the_back};
 use super::life::Life;
 use super::recover::{self, Appended, Backoff};
 use super::room_cell::{Entrance, Letter, RoomCell};
-use super::segment::Segment;
-use super::subscription::{End, Subscription};
+use super::round::{Round, Verdict};
+use super::subscription::{End, Subscriber, Subscription};
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input, Note, Room};
-use crate::wire::{self, LeftReason, MemberList};
+use crate::wire::LeftReason;
 use crate::words::{Generation, MemberId, Mono, Now, Reject, RejectCode, Scope, Seq, SessionId};
 
 /// A room as its task knows it.
@@ -50,66 +47,6 @@ pub(crate) struct RoomState {
     pub(crate) unscrubbed: Vec<Seq>,
     /// When a log that could not be read is asked again.
     pub(crate) backoff: Backoff,
-}
-
-/// Somebody who reads this room right now.
-pub(crate) struct Subscriber {
-    pub(crate) connection: Arc<Connection>,
-    pub(crate) subscription: Arc<Subscription>,
-}
-
-impl Subscriber {
-    fn wake(&self) {
-        self.connection.wake.wake();
-    }
-
-    fn is_awake(&self) -> bool {
-        self.connection.wake.is_awake()
-    }
-
-    /// Ends what it reads with this event, before that is published.
-    pub(crate) fn end(&self, until: Seq, end: End) {
-        self.subscription.end(until, end);
-        self.connection.note_ended();
-    }
-}
-
-/// One batch on its way from decided to published.
-#[derive(Default)]
-pub(crate) struct Round {
-    pub(crate) records: Vec<Recorded>,
-    /// The told ones, encoded; published together.
-    pub(crate) segments: Vec<Segment>,
-    /// What to answer, and to whom, once the log has the records.
-    pub(crate) verdicts: Vec<(Letter, Verdict)>,
-    /// Intervals that end with this batch.
-    pub(crate) ends: Vec<(SessionId, Subscriber, Seq, End)>,
-    /// Intervals that begin with it.
-    pub(crate) begun: Vec<(SessionId, Generation)>,
-    /// Who has lost their connection. One whose leaving is undone must not be attached again.
-    pub(crate) gone: Vec<(SessionId, Generation)>,
-    pub(crate) redacted: Vec<Seq>,
-    pub(crate) kicked: Vec<Scope>,
-    pub(crate) closed: Option<CloseCause>,
-}
-
-/// What was decided about a letter.
-pub(crate) enum Verdict {
-    Rejected(Reject),
-    Answer(Answer),
-    Entered(Box<answer::Entering>),
-    Members { page: MemberList, total: usize, more: bool },
-}
-
-impl Round {
-    fn is_full(&self, state: &RoomState, shared: &Shared) -> bool {
-        self.closed.is_some()
-            || self.verdicts.len().max(self.records.len()) >= shared.limits.room.batch_inputs_max
-            || state
-                .life
-                .as_ref()
-                .is_some_and(|life| self.segments.last().is_some_and(|segment| life.backlog.is_full(segment)))
-    }
 }
 
 /// Works until the inbox is empty. A bug that ends it ends the life of the room for its readers, and not the engine.
@@ -194,20 +131,6 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
     }
 }
 
-/// Lets everybody run who is ready by now. Unlike tokio's `yield_now`, which comes back when the runtime next looks for news,
-/// whether or not they have.
-async fn go_to_the_back() {
-    let mut has_been = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut has_been, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
 impl RoomState {
     pub(crate) fn new(shared: &Shared) -> Self {
         Self {
@@ -258,11 +181,13 @@ impl RoomState {
 
     fn decide_all(&mut self, shared: &Arc<Shared>, cell: &RoomCell, letters: &mut VecDeque<Letter>, round: &mut Round) {
         let now = shared.clock.now();
-        while !round.is_full(self, shared) {
+        while !round.is_full(self.life.as_ref(), &shared.limits.room) {
             let Some(letter) = letters.pop_front() else { break };
             self.take(shared, cell, now, letter, round);
         }
-        while !round.is_full(self, shared) && self.room.next_deadline().is_some_and(|at| at <= now.mono) {
+        while !round.is_full(self.life.as_ref(), &shared.limits.room)
+            && self.room.next_deadline().is_some_and(|at| at <= now.mono)
+        {
             // What has run out is decided like everything else; nobody asked, so nobody is answered.
             let _ = self.decide(shared, cell, now, &Input::Elapsed, round);
         }
@@ -393,7 +318,7 @@ impl RoomState {
         self.room.apply(&record);
         if record.seq.is_some() {
             let life = self.life.as_ref().expect("told events belong to a life");
-            encode(life, &record, round);
+            round.encode(life, &record);
         }
         round.records.push(record);
     }
@@ -482,18 +407,4 @@ impl RoomState {
         let more = page.last().is_some_and(|&last| self.room.members_after(Some(last)).next().is_some());
         Verdict::Members { page: answer::members_page(&self.room, &page), total, more }
     }
-}
-
-/// Encodes one told record behind the others of its batch.
-pub(crate) fn encode(life: &Life, record: &Recorded, round: &mut Round) {
-    let seq = record.seq.expect("only told records are encoded");
-    #[cfg(feature = "planted")]
-    let record = &crate::planted::renumbered(record);
-    let needs_new = round.segments.last().is_none_or(|segment| life.backlog.is_full(segment));
-    if needs_new {
-        round.segments.push(Segment::new(seq));
-    }
-    let segment = round.segments.last_mut().expect("there is one now");
-    let kind = wire::encode_event(&life.code, record, segment.buffer()).expect("a told record has a frame");
-    segment.close_event(kind);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::connection::Connection;
 use super::life::Life;
 use crate::words::{MemberId, Seq};
 
@@ -54,5 +55,27 @@ impl Subscription {
     /// Whether the room has ended, and not just this membership.
     pub(crate) fn is_closed(&self) -> bool {
         self.until().is_some() && self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// Somebody who reads this room right now.
+pub(crate) struct Subscriber {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) subscription: Arc<Subscription>,
+}
+
+impl Subscriber {
+    pub(super) fn wake(&self) {
+        self.connection.wake.wake();
+    }
+
+    pub(super) fn is_awake(&self) -> bool {
+        self.connection.wake.is_awake()
+    }
+
+    /// Ends what it reads with this event, before that is published.
+    pub(crate) fn end(&self, until: Seq, end: End) {
+        self.subscription.end(until, end);
+        self.connection.note_ended();
     }
 }

@@ -1,0 +1,63 @@
+//! One batch of a room's work on its way from decided to published.
+
+use std::sync::Arc;
+
+use super::answer;
+use super::life::Life;
+use super::room_cell::Letter;
+use super::segment::Segment;
+use super::subscription::{End, Subscriber};
+use crate::messages::{CloseCause, Recorded};
+use crate::room::Answer;
+use crate::wire::{self, MemberList};
+use crate::words::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
+
+/// One batch on its way from decided to published.
+#[derive(Default)]
+pub(crate) struct Round {
+    pub(crate) records: Vec<Recorded>,
+    /// The told ones, encoded; published together.
+    pub(crate) segments: Vec<Segment>,
+    /// What to answer, and to whom, once the log has the records.
+    pub(crate) verdicts: Vec<(Letter, Verdict)>,
+    /// Intervals that end with this batch.
+    pub(crate) ends: Vec<(SessionId, Subscriber, Seq, End)>,
+    /// Intervals that begin with it.
+    pub(crate) begun: Vec<(SessionId, Generation)>,
+    /// Who has lost their connection. One whose leaving is undone must not be attached again.
+    pub(crate) gone: Vec<(SessionId, Generation)>,
+    pub(crate) redacted: Vec<Seq>,
+    pub(crate) kicked: Vec<Scope>,
+    pub(crate) closed: Option<CloseCause>,
+}
+
+/// What was decided about a letter.
+pub(crate) enum Verdict {
+    Rejected(Reject),
+    Answer(Answer),
+    Entered(Box<answer::Entering>),
+    Members { page: MemberList, total: usize, more: bool },
+}
+
+impl Round {
+    /// Whether nothing more is to be decided before this is published.
+    pub(super) fn is_full(&self, life: Option<&Arc<Life>>, limits: &RoomLimits) -> bool {
+        self.closed.is_some()
+            || self.verdicts.len().max(self.records.len()) >= limits.batch_inputs_max
+            || life.is_some_and(|life| self.segments.last().is_some_and(|segment| life.backlog.is_full(segment)))
+    }
+
+    /// Encodes one told record behind the others.
+    pub(super) fn encode(&mut self, life: &Life, record: &Recorded) {
+        let seq = record.seq.expect("only told records are encoded");
+        #[cfg(feature = "planted")]
+        let record = &crate::planted::renumbered(record);
+        let needs_new = self.segments.last().is_none_or(|segment| life.backlog.is_full(segment));
+        if needs_new {
+            self.segments.push(Segment::new(seq));
+        }
+        let segment = self.segments.last_mut().expect("there is one now");
+        let kind = wire::encode_event(&life.code, record, segment.buffer()).expect("a told record has a frame");
+        segment.close_event(kind);
+    }
+}
