@@ -20,13 +20,14 @@ use tokio::time::{Sleep, sleep};
 /// A socket of [`serve`](crate::serve). Keeps its place among the connections until it is dropped; a write fails once the peer
 /// has taken nothing for [`stall_timeout`](crate::ServeConfig::stall_timeout).
 #[derive(Debug)]
+#[repr(C)]
 pub struct Socket<S> {
     pub(crate) stream: S,
+    /// Runs while the peer takes nothing although something waits.
+    stall: Option<Pin<Box<Sleep>>>,
     /// Bytes that were read from the stream for something else, and come before the rest of it.
     pub(crate) ahead: Bytes,
     stall_timeout: Duration,
-    /// Runs while the peer takes nothing although something waits.
-    stall: Option<Pin<Box<Sleep>>>,
     owes: Owes,
     _slot: OwnedSemaphorePermit,
 }

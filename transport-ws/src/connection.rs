@@ -1,7 +1,7 @@
 //! One connection from its first frame to its last: one task, one loop.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -18,12 +18,13 @@ use super::reader::{Incoming, Reader};
 use super::upgrade::Shared;
 use super::writer::Writer;
 
-/// A socket with what reads and writes it.
+/// A socket with what reads and writes it. In the order in which a wake-up comes by.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Line<S> {
-    pub(crate) socket: S,
-    pub(crate) reader: Reader,
     pub(crate) writer: Writer,
+    pub(crate) reader: Reader,
+    pub(crate) socket: S,
 }
 
 /// How a connection ends.
@@ -40,30 +41,36 @@ pub(crate) enum Parting {
 }
 
 /// Serves one socket that speaks WebSocket from here on.
-pub(crate) async fn serve<S>(socket: S, shared: Arc<Shared>, asked: ConnectRequest)
+pub(crate) fn serve<S>(socket: S, shared: Arc<Shared>, asked: ConnectRequest) -> impl Future<Output = ()> + Send
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let reader = Reader::new(shared.engine.limits().session.frame_bytes_max);
-    let mut line = Line { socket, reader, writer: Writer::default() };
     // Beginnings and ends are boxed: a connection spends its life between them.
-    let (parting, session) = match Box::pin(greet(&mut line, &shared, asked)).await {
-        Ok(session) => (converse(&mut line, &session, &shared).await, Some(session)),
-        Err(parting) => (parting, None),
-    };
-    if parting != Parting::Lost {
-        Box::pin(farewell::part(line, parting, session, shared.config.close_timeout)).await;
+    let opening = Box::pin(open(socket, shared, asked));
+    async move {
+        let Some(mut talk) = opening.await else { return };
+        let parting = poll_fn(|cx| talk.poll(cx)).await;
+        if parting != Parting::Lost {
+            let close_timeout = talk.shared.config.close_timeout;
+            Box::pin(farewell::part(talk.line, parting, Some(talk.session), close_timeout)).await;
+        }
     }
 }
 
-async fn converse<S>(line: &mut Line<S>, session: &Session, shared: &Shared) -> Parting
+async fn open<S>(socket: S, shared: Arc<Shared>, asked: ConnectRequest) -> Option<Talk<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let pulse = Pulse::new(&shared.config, shared.engine.limits().session.stall_timeout, Instant::now());
-    let mut timer = pin!(sleep_until(pulse.deadline(None)));
-    let mut talk = Talk { shared, session, pulse, hearing: Hearing::On, end_by: None, alarm: None };
-    poll_fn(|cx| talk.poll(cx, line, timer.as_mut())).await
+    let reader = Reader::new(shared.engine.limits().session.frame_bytes_max);
+    let mut line = Line { writer: Writer::default(), reader, socket };
+    match greet(&mut line, &shared, asked).await {
+        Ok(session) => Some(Talk::new(line, session, shared)),
+        Err(Parting::Lost) => None,
+        Err(parting) => {
+            farewell::part(line, parting, None, shared.config.close_timeout).await;
+            None
+        }
+    }
 }
 
 /// Whether the peer is listened to.
@@ -76,38 +83,45 @@ enum Hearing {
     Off,
 }
 
-struct Talk<'a> {
-    shared: &'a Shared,
-    session: &'a Session,
-    pulse: Pulse,
-    hearing: Hearing,
-    /// Until when the end of the connection must be written, once we have ended it.
-    end_by: Option<Instant>,
+/// In the order in which a wake-up reads it: a server of many connections spends its time waiting for memory.
+#[repr(C)]
+struct Talk<S> {
     /// When the timer fires; `None` until it runs. The timer itself is not looked at before: the task is always the same, and so
     /// is whom it wakes.
     alarm: Option<Instant>,
+    /// Until when the end of the connection must be written, once we have ended it.
+    end_by: Option<Instant>,
+    hearing: Hearing,
+    session: Session,
+    line: Line<S>,
+    shared: Arc<Shared>,
+    pulse: Pulse,
+    timer: Pin<Box<Sleep>>,
 }
 
-impl Talk<'_> {
-    fn poll<S>(&mut self, cx: &mut Context<'_>, line: &mut Line<S>, mut timer: Pin<&mut Sleep>) -> Poll<Parting>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
+    fn new(line: Line<S>, session: Session, shared: Arc<Shared>) -> Self {
+        let pulse = Pulse::new(&shared.config, shared.engine.limits().session.stall_timeout, Instant::now());
+        let timer = Box::pin(sleep_until(pulse.deadline(None)));
+        Self { alarm: None, end_by: None, hearing: Hearing::On, session, line, shared, pulse, timer }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Parting> {
         loop {
             if self.alarm.is_none_or(|at| Instant::now() >= at) {
-                if timer.as_mut().poll(cx).is_ready() {
-                    if let Some(parting) = self.beat(line) {
+                if self.timer.as_mut().poll(cx).is_ready() {
+                    if let Some(parting) = self.beat() {
                         return Poll::Ready(parting);
                     }
-                    self.set(timer.as_mut(), self.deadline(line));
+                    self.set(self.deadline());
                     continue;
                 }
-                self.alarm = Some(timer.deadline());
+                self.alarm = Some(self.timer.deadline());
             }
-            if let Poll::Ready(parting) = self.poll_read(cx, line) {
+            if let Poll::Ready(parting) = self.poll_read(cx) {
                 return Poll::Ready(parting);
             }
-            match line.writer.poll_source(cx, &mut line.socket, self.session) {
+            match self.line.writer.poll_source(cx, &mut self.line.socket, &self.session) {
                 Poll::Ready(Ok(reason)) if self.hearing == Hearing::Off => {
                     return Poll::Ready(Parting::Abandon(reason));
                 }
@@ -115,19 +129,19 @@ impl Talk<'_> {
                 Poll::Ready(Err(_)) => return Poll::Ready(Parting::Lost),
                 Poll::Pending => {}
             }
-            if line.writer.take_drained() {
+            if self.line.writer.take_drained() {
                 self.pulse.heard(Instant::now());
             }
             // A stall, or the end, brings the deadline forward. A later one is found when the timer fires.
-            if line.writer.stalled().is_some() || self.end_by.is_some() {
-                let deadline = self.deadline(line);
+            if self.line.writer.stalled().is_some() || self.end_by.is_some() {
+                let deadline = self.deadline();
                 if self.alarm.is_none_or(|at| deadline < at) {
-                    self.set(timer.as_mut(), deadline);
+                    self.set(deadline);
                     continue;
                 }
             }
             // What was just written may have made room for what was left unread.
-            if self.hearing == Hearing::Waiting && self.has_room(line) {
+            if self.hearing == Hearing::Waiting && self.has_room() {
                 self.hearing = Hearing::On;
                 if has_budget_remaining() {
                     continue;
@@ -138,19 +152,16 @@ impl Talk<'_> {
         }
     }
 
-    fn set(&mut self, timer: Pin<&mut Sleep>, deadline: Instant) {
-        timer.reset(deadline);
+    fn set(&mut self, deadline: Instant) {
+        self.timer.as_mut().reset(deadline);
         self.alarm = None;
     }
 
     /// Takes in what the peer sent, as long as there is room for the answers.
-    fn poll_read<S>(&mut self, cx: &mut Context<'_>, line: &mut Line<S>) -> Poll<Parting>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Parting> {
         while self.hearing == Hearing::On {
-            let next = line.reader.poll_next(cx, &mut line.socket, &mut line.writer.control);
-            if line.reader.take_heard() {
+            let next = self.line.reader.poll_next(cx, &mut self.line.socket, &mut self.line.writer.control);
+            if self.line.reader.take_heard() {
                 self.pulse.heard(Instant::now());
             }
             match next {
@@ -163,9 +174,9 @@ impl Talk<'_> {
                     self.end(CloseReason::ProtocolViolation);
                     return Poll::Pending;
                 }
-                Poll::Ready(message) => hand_in(self.session, parse(self.shared, &message), &mut line.writer),
+                Poll::Ready(message) => hand_in(&self.session, parse(&self.shared, &message), &mut self.line.writer),
             }
-            if !self.has_room(line) {
+            if !self.has_room() {
                 self.hearing = Hearing::Waiting;
             }
         }
@@ -173,12 +184,12 @@ impl Talk<'_> {
     }
 
     /// Whether the answer to whatever comes next has a place to wait in.
-    fn has_room<S>(&self, line: &Line<S>) -> bool {
-        self.session.can_submit() && !line.writer.is_laden()
+    fn has_room(&self) -> bool {
+        self.session.can_submit() && !self.line.writer.is_laden()
     }
 
     /// Does what is due by the clock; says how the connection ends, if it does.
-    fn beat<S>(&mut self, line: &mut Line<S>) -> Option<Parting> {
+    fn beat(&mut self) -> Option<Parting> {
         let now = Instant::now();
         if self.end_by.is_some_and(|by| now >= by) {
             return Some(Parting::Lost);
@@ -186,9 +197,9 @@ impl Talk<'_> {
         if self.hearing == Hearing::Waiting {
             self.pulse.heard(now);
         }
-        match self.pulse.beat(now, line.writer.stalled()) {
+        match self.pulse.beat(now, self.line.writer.stalled()) {
             Beat::Rest => {}
-            Beat::Ping => line.writer.control.extend_from_slice(&frames::PING),
+            Beat::Ping => self.line.writer.control.extend_from_slice(&frames::PING),
             Beat::PeerGone => self.end(CloseReason::PeerTimeout),
             Beat::Stalled => {
                 // The frame that says so would wait behind all the others.
@@ -199,8 +210,8 @@ impl Talk<'_> {
         None
     }
 
-    fn deadline<S>(&self, line: &Line<S>) -> Instant {
-        self.end_by.unwrap_or_else(|| self.pulse.deadline(line.writer.stalled()))
+    fn deadline(&self) -> Instant {
+        self.end_by.unwrap_or_else(|| self.pulse.deadline(self.line.writer.stalled()))
     }
 
     /// Ends the connection from this side: the session's last frame is due, and soon must be out.

@@ -55,10 +55,11 @@ async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Res
     tokio::spawn(async move {
         // A client that goes away before the answer has reached it has lost nothing yet.
         let Ok(upgraded) = upgrading.await else { return };
+        // In a task of its own: this one, with what it has kept for the upgrade, ends here.
         match reclaim(upgraded) {
-            Ok(socket) => connection::serve(socket, shared, asked).await,
-            Err(upgraded) => Box::pin(connection::serve(TokioIo::new(upgraded), shared, asked)).await,
-        }
+            Ok(socket) => tokio::spawn(connection::serve(socket, shared, asked)),
+            Err(upgraded) => tokio::spawn(connection::serve(TokioIo::new(upgraded), shared, asked)),
+        };
     });
     response
 }
