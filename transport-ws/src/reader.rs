@@ -67,7 +67,10 @@ impl Reader {
                     Poll::Ready(Ok(())) => {}
                 }
                 self.border.pass(bytes.filled());
-                let config = config(self.message_bytes_max);
+                // Behind whole messages nothing is read into it: no room for more, which would be the largest thing that a command
+                // allocates.
+                let room = if self.border.is_clean() { 0 } else { READ_BYTES };
+                let config = config(self.message_bytes_max).read_buffer_size(room);
                 let read = bytes.filled().to_vec();
                 self.tungstenite.insert(Box::new(WebSocketContext::from_partially_read(
                     read,
@@ -91,10 +94,7 @@ impl Reader {
                 Incoming::Closed
             }
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                if self.border.is_clean() {
-                    self.tungstenite = None;
-                    self.border = Border { is_heard: self.border.is_heard, ..Border::default() };
-                }
+                self.rest();
                 return Poll::Pending;
             }
             Err(Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed) => Incoming::Lost,
@@ -103,7 +103,19 @@ impl Reader {
             Err(Error::Utf8(_)) if self.border.is_plain => Incoming::NoText("the frame is not UTF-8"),
             Err(_) => Incoming::Broken,
         };
+        self.border.messages = self.border.messages.saturating_sub(1);
+        if self.border.messages == 0 {
+            self.rest();
+        }
         Poll::Ready(incoming)
+    }
+
+    /// Keeps nothing, if nothing is begun.
+    fn rest(&mut self) {
+        if self.border.is_clean() {
+            self.tungstenite = None;
+            self.border = Border { is_heard: self.border.is_heard, ..Border::default() };
+        }
     }
 
     /// Whether the peer has sent anything, if only a part of a frame, since this was last asked.
@@ -114,7 +126,6 @@ impl Reader {
 
 fn config(message_bytes_max: usize) -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(READ_BYTES)
         .write_buffer_size(0)
         .max_message_size(Some(message_bytes_max))
         .max_frame_size(Some(message_bytes_max))
@@ -161,6 +172,8 @@ struct Border {
     header_bytes: usize,
     /// Of mask and payload of the frame being read, what is still to come.
     rest: u64,
+    /// Whole messages that have not been given yet, pings and pongs too; perhaps with one of which the rest is still to come.
+    messages: usize,
     /// A message in several frames has begun and not ended.
     is_open: bool,
     /// Nothing but whole messages, pings and pongs came since the last clean border.
@@ -170,7 +183,7 @@ struct Border {
 
 impl Default for Border {
     fn default() -> Self {
-        Self { header: [0; 10], header_bytes: 0, rest: 0, is_open: false, is_plain: true, is_heard: false }
+        Self { header: [0; 10], header_bytes: 0, rest: 0, messages: 0, is_open: false, is_plain: true, is_heard: false }
     }
 }
 
@@ -211,6 +224,7 @@ impl Border {
                 }
                 _ => {}
             }
+            self.messages += usize::from(is_final);
             self.rest = payload.saturating_add(mask);
             self.header_bytes = 0;
             self.header = [0; 10];

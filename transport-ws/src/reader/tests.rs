@@ -68,6 +68,17 @@ impl Line {
 }
 
 #[tokio::test]
+async fn the_last_whole_message_takes_everything_with_it() {
+    let mut line = Line::new();
+    line.peer.write_all(&[text("one"), frame(0x89, b"ping"), text("two")].concat()).await.expect("room for all");
+    let mut cx = Context::from_waker(Waker::noop());
+    for is_last in [false, false, true] {
+        assert!(line.reader.poll_next(&mut cx, &mut line.socket, &mut line.control).is_ready());
+        assert_eq!(line.is_bare(), is_last, "nothing is read for want of a message");
+    }
+}
+
+#[tokio::test]
 async fn between_frames_nothing_is_kept() {
     let mut line = Line::new();
     assert_eq!(line.hear(&[]).await, [""; 0]);
