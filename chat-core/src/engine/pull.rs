@@ -62,8 +62,8 @@ impl RoomSlot {
     }
 }
 
-/// What a framing adds to an event, about.
-const FRAMING_BYTES: usize = 8;
+/// What a framing adds to an event, at most, if it is WebSocket's (RFC 6455, section 5.2). One byte too few, and the buffer moves.
+const FRAMING_BYTES: usize = 10;
 
 /// How much one pull may take.
 #[derive(Clone, Copy)]

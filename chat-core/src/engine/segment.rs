@@ -9,6 +9,9 @@ pub(super) const SEGMENT_BYTES: usize = 96;
 /// What an event takes beside its JSON.
 pub(super) const SLOT_BYTES: usize = size_of::<Slot>();
 
+/// Room for one event, so that a short one is written without moving. 512: 100 letters, 300 bytes around them, and some to spare.
+const EVENT_BYTES: usize = 512;
+
 /// As far as an open segment grows, by small batches being added to it: an idle room holds few allocations.
 const MERGED_BYTES_MAX: usize = 16 << 10;
 /// By how much it grows at a time. 1 KiB: a few messages.
@@ -39,6 +42,7 @@ impl Segment {
 
     /// The buffer to write the next event's JSON to, before [`Segment::close_event`].
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        self.json.reserve(EVENT_BYTES);
         &mut self.json
     }
 
