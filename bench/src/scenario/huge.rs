@@ -27,17 +27,16 @@ pub struct Huge {
 /// Runs it. Connecting comes before everything, so that only joins are in the cost of a join.
 pub fn huge<P: Protocol>(protocol: P, ground: &Ground, plan: &Huge) -> io::Result<Figures> {
     let Huge { members, stretch, small, messages, rate } = *plan;
-    if small + 2 * stretch > members {
+    if small + 2 * (stretch + 2 * LONE) > members {
         return Err(io::Error::other("the room is too small for two stretches"));
     }
     let mut crowd = Crowd::new(protocol, ground.server, ground.deadline)?;
     crowd.connect(&seats(0, members, members))?;
     crowd.enter(&[0], 1)?;
     enter(&mut crowd, 1, small)?;
-    let near = measured(&mut crowd, ground, small, small + stretch)?;
-    enter(&mut crowd, small + stretch, members - stretch)?;
-    let far = measured(&mut crowd, ground, members - stretch, members)?;
-    crowd.settle(Duration::from_millis(1500))?;
+    let near = Stretch::measured(&mut crowd, ground, small, stretch)?;
+    enter(&mut crowd, small + stretch + 2 * LONE, members - stretch - 2 * LONE)?;
+    let far = Stretch::measured(&mut crowd, ground, members - stretch - 2 * LONE, stretch)?;
 
     // One speaks; the first message is warm-up.
     let (warmup, window) = (Duration::from_secs(1) / rate, Duration::from_secs(1) * messages / rate);
@@ -53,13 +52,13 @@ pub fn huge<P: Protocol>(protocol: P, ground: &Ground, plan: &Huge) -> io::Resul
     let window = from.until(&to);
     let mut figures = Figures::new();
     put(&mut figures, "members", members);
-    let each = window.server_us_per(after - before);
-    put_rounded(&mut figures, "server_us_per_join_small", near.us);
-    put_rounded(&mut figures, "server_us_per_join_huge", far.us);
-    put_rounded(&mut figures, "signals_per_join_small", near.signals);
-    put_rounded(&mut figures, "signals_per_join_huge", far.signals);
-    put_rounded(&mut figures, "join_growth", far.without_signals(each) / near.without_signals(each));
-    put_rounded(&mut figures, "server_us_per_delivery", each);
+    for (stretch, size) in [(&near, "small"), (&far, "huge")] {
+        put_rounded(&mut figures, &format!("server_us_per_join_{size}"), stretch.join.us);
+        put_rounded(&mut figures, &format!("signals_per_join_{size}"), stretch.join.signals);
+        put_rounded(&mut figures, &format!("server_us_per_signal_{size}"), stretch.signal_us);
+    }
+    put_rounded(&mut figures, "join_growth", far.without_signals() / near.without_signals());
+    put_rounded(&mut figures, "server_us_per_delivery", window.server_us_per(after - before));
     speech.put_latencies(&mut figures);
     put_window(&mut figures, &window);
     put_verdict(&mut figures, &speech.tally.verdict(&speech.sent));
@@ -71,17 +70,44 @@ fn enter<P: Protocol>(crowd: &mut Crowd<P>, from: usize, to: usize) -> io::Resul
     crowd.enter(&(from..to).collect::<Vec<_>>(), ENTERING_MAX)
 }
 
+/// Joins of one person alone, from which the cost of a signal is taken: so many before a stretch, and after it.
+const LONE: usize = 3;
+
+/// What joins have cost at one size of the room.
+struct Stretch {
+    join: Cost,
+    /// Microseconds for one count of those present, told to one member.
+    signal_us: f64,
+}
+
 /// What a join has cost the server, in microseconds, and how many counts of those present were told for each.
 struct Cost {
     us: f64,
     signals: f64,
 }
 
-impl Cost {
-    /// Counts go to every member once a second, however many join: they are a cost of the room and its size, not of a join. Each is one
-    /// small write, like a message that comes alone, which costs `each`.
-    fn without_signals(&self, each: f64) -> f64 {
-        self.us - self.signals * each
+impl Stretch {
+    /// `count` joins in a row, between some by people who come alone.
+    fn measured<P: Protocol>(crowd: &mut Crowd<P>, ground: &Ground, from: usize, count: usize) -> io::Result<Self> {
+        let (mut us, mut signals) = (0.0, 0.0);
+        let mut alone = |crowd: &mut Crowd<P>, from: usize| {
+            for next in from..from + LONE {
+                let lone = measured(crowd, ground, next, next + 1)?;
+                us += lone.us;
+                signals += lone.signals;
+            }
+            io::Result::Ok(from + LONE)
+        };
+        let from = alone(crowd, from)?;
+        let join = measured(crowd, ground, from, from + count)?;
+        alone(crowd, from + count)?;
+        Ok(Self { join, signal_us: if signals > 0.0 { us / signals } else { 0.0 } })
+    }
+
+    /// Counts go to every member once a second, however many join: they are a cost of the room and its size, not of a join. What one
+    /// costs is what a lone join costs, which is told to thousands.
+    fn without_signals(&self) -> f64 {
+        self.join.us - self.join.signals * self.signal_us
     }
 }
 
