@@ -9,8 +9,8 @@ pub(super) const SEGMENT_BYTES: usize = 96;
 /// What an event takes beside its JSON.
 pub(super) const SLOT_BYTES: usize = size_of::<Slot>();
 
-/// Room for one event, so that a short one is written without moving. 512: 100 letters, 300 bytes around them, and some to spare.
-const EVENT_BYTES: usize = 512;
+/// Room for one event, so that one of few words is written without moving. 256: more would be left over between the events of idle rooms.
+const EVENT_BYTES: usize = 256;
 
 /// As far as an open segment grows, by small batches being added to it: an idle room holds few allocations.
 const MERGED_BYTES_MAX: usize = 16 << 10;
