@@ -18,7 +18,7 @@ use crate::ports::{ConnectRequest, Fact};
 use crate::room::{Caller, Input};
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 use crate::words::{
-    CloseReason, CommandId, Generation, Identity, Mono, Nick, Position, Reject, RejectCode, RoomCode, SessionId,
+    CloseReason, CommandId, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode, SessionId,
 };
 
 /// What a client that finds no place is told to wait before it tries again.
@@ -68,8 +68,8 @@ impl Shared {
 
     /// A new session.
     fn start(self: &Arc<Self>, request: &ConnectRequest, identity: Option<Identity>) -> Result<Session, Refusal> {
-        let id = self.chance.session();
-        let now = self.clock.now().mono;
+        let Now { wall, mono: now } = self.clock.now();
+        let id = self.chance.session(wall);
         let cell = Arc::new(SessionCell::new(id, self.signer.token(id), identity, &self.limits.session, now));
         let connection = {
             let mut sessions = self.lock_sessions();

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::base32;
 
-/// One device or tab; outlives its connections. 128 random bits, written as 26 base32 characters; not a secret.
+/// One device or tab; outlives its connections. An engine's are ULIDs (a time and 80 more bits, 64 of them random), written as
+/// 26 base32 characters; not a secret.
 // In halves, as the alignment of a u128 would pad whatever holds one: each member, each attachment, each scope.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId {
