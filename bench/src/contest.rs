@@ -115,7 +115,7 @@ pub const TRIALS: [Trial; 13] = [
         arguments: &["huge-room"],
         full_length: &["--members", "15000", "--messages", "20"],
         quick_length: &["--members", "5000", "--messages", "4"],
-        servers: &["ours-ws"],
+        servers: &["ours-ws", "sketch", "axum"],
         figures: &[
             ("server_us_per_join_small", "us CPU/join at 2,000"),
             ("server_us_per_join_huge", "us CPU/join at the end"),
