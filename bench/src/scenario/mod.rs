@@ -25,6 +25,8 @@ use crate::tally::Verdict;
 
 /// Members on their way into a room at the same time, where that is not what is measured.
 const ENTERING_MAX: usize = 32;
+/// Members that connect before the first of them enters, likewise. 512: half of what a listener of tokio's holds.
+const CONNECTING_MAX: usize = 512;
 
 /// The figures of one run, by name.
 pub type Figures = Map<String, Value>;
@@ -74,12 +76,15 @@ fn seats(from: usize, to: usize, room_size: usize) -> Vec<Seat> {
     (from..to).map(|member| Seat { member, room: member / room_size, role: role(member) }).collect()
 }
 
-/// Connects these members and brings them into their rooms, makers first.
+/// Connects these members and brings them into their rooms, makers first. In portions: servers end a connection that asks
+/// for nothing, and some that nobody has accepted yet are dropped, to come again after seconds.
 fn gather<P: Protocol>(crowd: &mut Crowd<P>, seats: &[Seat]) -> io::Result<()> {
-    crowd.connect(seats)?;
-    for role in [Role::Maker, Role::Joiner] {
-        let members: Vec<usize> = seats.iter().filter(|seat| seat.role == role).map(|seat| seat.member).collect();
-        crowd.enter(&members, ENTERING_MAX)?;
+    for seats in seats.chunks(CONNECTING_MAX) {
+        crowd.connect(seats)?;
+        for role in [Role::Maker, Role::Joiner] {
+            let members: Vec<usize> = seats.iter().filter(|seat| seat.role == role).map(|seat| seat.member).collect();
+            crowd.enter(&members, ENTERING_MAX)?;
+        }
     }
     crowd.settle(Duration::from_millis(200))
 }
