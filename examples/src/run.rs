@@ -1,13 +1,13 @@
 //! From a listening socket to an orderly end: serve, drain at the first signal, end at once at the second.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::Router;
 use chat_core::Engine;
 use chat_serve::{ServeConfig, serve};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
 
 use super::flags::Flags;
@@ -16,6 +16,10 @@ use super::flags::Flags;
 /// takes 10 us or more. After tokio's 61, whoever speaks would wait for up to a millisecond until they are read, and the readers
 /// would get less with each write.
 const TASKS_BETWEEN_POLLS: u32 = 16;
+
+/// Connections that the kernel holds until they are accepted. 4,096, or as many as it allows: after a restart everybody comes at
+/// once, and whoever finds the 128 places of tokio's listeners taken comes again after a second, and then after three.
+const PENDING_MAX: u32 = 4096;
 
 /// Runs a server on a runtime with as many threads as cores, to its end.
 pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
@@ -33,7 +37,7 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
 ///
 /// Fails, with words on standard error, when the address cannot be listened on.
 pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOnce(SocketAddr)) -> ExitCode {
-    let bound = TcpListener::bind(flags.listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let bound = listen(flags.listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (at, listener) = match bound {
         Ok(bound) => bound,
         Err(error) => {
@@ -61,6 +65,15 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
     };
     serve(listener, router, ServeConfig::default(), ended).await;
     ExitCode::SUCCESS
+}
+
+fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As tokio's listeners have it: a server that comes back takes the address of one that has just ended.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(PENDING_MAX)
 }
 
 /// What asks a server to end: SIGTERM, and SIGINT (Ctrl-C).
@@ -98,5 +111,25 @@ impl Signals {
 
     async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_that_comes_at_once_finds_a_place() {
+        let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("of the kernel");
+        let crowd = allowed.trim().parse::<usize>().expect("a number").min(400);
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let at = listener.local_addr().expect("bound");
+        // Nobody is accepted. Who finds no place is answered nothing, and would try again and again.
+        let came = (0..crowd).map(|_| TcpStream::connect_timeout(&at, Duration::from_millis(500)));
+        let inside = came.collect::<Result<Vec<_>, _>>().expect("a place for each");
+        assert_eq!(inside.len(), crowd);
     }
 }

@@ -25,7 +25,8 @@ use crate::tally::Verdict;
 
 /// Members on their way into a room at the same time, where that is not what is measured.
 const ENTERING_MAX: usize = 32;
-/// Members that connect before the first of them enters, likewise. 512: half of what a listener of tokio's holds.
+/// Members that connect before the first of them enters, likewise. 512: the last of them is accepted long before a
+/// server's patience with the first ends.
 const CONNECTING_MAX: usize = 512;
 
 /// The figures of one run, by name.
