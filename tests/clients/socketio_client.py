@@ -26,13 +26,20 @@ def auth():
     return {"resume": state["token"], "positions": {room: state["position"]}}
 
 
+def stand(epoch, seq):
+    with line:
+        before, _, last = (state["position"] or ":").partition(":")
+        # Of two callbacks the later one may be the first to run.
+        if epoch not in (None, before) or seq > int(last):
+            state["position"] = f"{epoch or before}:{seq}"
+
+
 @client.on("*")
 def told(kind, frame):
     if kind == "welcome":
         state["token"] = frame["token"]
     if "seq" in frame and kind not in ("ack", "error"):
-        epoch = frame.get("epoch") or state["position"].split(":")[0]
-        state["position"] = f"{epoch}:{frame['seq']}"
+        stand(frame.get("epoch"), frame["seq"])
     say(kind, frame)
 
 
@@ -40,7 +47,7 @@ client.connect(url, auth=auth)
 
 
 def joined(frame):
-    state["position"] = f"{frame['epoch']}:{frame['seq']}"
+    stand(frame["epoch"], frame["seq"])
     say("joined", frame)
 
 
