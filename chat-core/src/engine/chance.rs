@@ -30,7 +30,7 @@ impl Chance {
     /// A ULID: the time, and of the 80 bits after it the first 16 count, so that ids sort as their sessions began.
     ///
     /// A room keeps its readers in this order, and goes along it with each message. Who connected one after the other lies side by
-    /// side in memory, here and in the kernel; in an order of chance, telling 15,000 members takes half as long again.
+    /// side in memory, here and in the kernel; in an order of chance, every send would wait for memory longer.
     pub(crate) fn session(&self, now: Wall) -> SessionId {
         let time = u128::from(now.min(Wall::MAX).0);
         let count = u128::from(self.sessions.fetch_add(1, Ordering::Relaxed));
