@@ -65,6 +65,23 @@ async fn a_leave_and_a_kick_are_of_all_devices() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_device_that_was_away_is_told_of_the_membership_that_another_began() {
+    let engine = engine_by(|_| {});
+    let host = Client::of(&engine, "host").await;
+    host.enter("LUNCH", "Host").await;
+    let laptop = Client::of(&engine, "ann").await;
+    let first = laptop.enter("LUNCH", "Ann").await;
+    let token = laptop.token();
+    drop(laptop);
+    pass(secs(31)).await;
+    let phone = Client::of(&engine, "ann").await;
+    assert_eq!(phone.enter("LUNCH", "Ann").await.you.member, MemberId(3));
+    let hello = resume(&token, &[("LUNCH", first.position())]);
+    let laptop = Client::with_request(&engine, shown("ann"), hello).await;
+    assert_eq!(laptop.told().await, ["welcome back lunch:live:2", "joined 2 as 3", "3 -Ann timeout", "4 +Ann"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_ninth_device_is_one_too_many_until_another_is_gone() {
     let engine = engine_by(|_| {});
     let mut devices = Vec::new();

@@ -70,7 +70,29 @@ async fn a_position_of_an_earlier_stay_does_not_stand_for_one_that_was_not_shown
     let token = bob.token();
     drop(bob);
     let bob = back(&engine, &token, &[("LUNCH", stay.position())]).await;
-    assert_eq!(bob.told().await, ["welcome back lunch:live:5", "joined 5 as 3"], "Bob would not know who he is");
+    let told = ["welcome back lunch:live:2", "joined 2 as 3", "3 -Bob left", "4 +Bob", "5 Ann: hi"];
+    assert_eq!(bob.told().await, told, "Bob would not know who he is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_join_whose_answer_was_lost_is_shown_to_who_names_a_position_of_the_stay_before() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::new(&engine).await;
+    let stay = bob.enter("LUNCH", "Bob").await;
+    ann.say("LUNCH", "hi").await;
+    bob.told().await;
+    bob.session.call(leave("LUNCH")).await.expect("Bob is in");
+    let token = bob.token();
+    bob.submit(join("LUNCH", "Bob"));
+    // Before the room has looked at the join: what is known of Bob's rooms is the stay that he has left.
+    drop(bob);
+    settle().await;
+    let bob = back(&engine, &token, &[("LUNCH", at(&stay, 3))]).await;
+    assert_eq!(bob.told().await, ["welcome back lunch:live:3", "joined 3 as 3", "4 -Bob left", "5 +Bob"]);
+    drop(bob);
+    let bob = back(&engine, &token, &[("LUNCH", at(&stay, 5))]).await;
+    assert_eq!(bob.told().await, ["welcome back lunch:live:5"], "he knows by now");
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,7 +213,7 @@ async fn a_joined_that_was_written_and_never_arrived_is_shown_again() {
     bob.submit(join("LUNCH", "Bob"));
     assert_eq!(bob.told().await.len(), 3, "written to a socket that was dead already");
     let again = back(&engine, &bob.token(), &[("LUNCH", stay.position())]).await;
-    assert_eq!(again.told().await, ["welcome back lunch:live:4", "joined 4 as 3"]);
+    assert_eq!(again.told().await, ["welcome back lunch:live:2", "joined 2 as 3", "3 -Bob left", "4 +Bob"]);
 }
 
 #[tokio::test(start_paused = true)]

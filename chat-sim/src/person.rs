@@ -171,15 +171,12 @@ impl Person {
         let mut hello = Hello { token: self.token.clone(), pass: self.pass.clone(), ..Hello::default() };
         self.lose();
         self.named.clear();
-        // A person whose membership ended while this device was away, and who came in again on the other, is now another member. A
-        // device that names a position of the earlier membership is not told so: until it is, it asks to be shown afresh.
-        let names = !self.scene.plan.pairs;
-        let cursor = self.cursor.take().filter(|_| names && way == Way::Sse && self.rng.random_bool(0.7));
+        let cursor = self.cursor.take().filter(|_| way == Way::Sse && self.rng.random_bool(0.7));
         if let Some(cursor) = cursor {
             self.named = positions_of(&cursor);
             hello.cursor = Some(cursor);
         } else {
-            let how = if names { self.rng.random_range(0..4) } else { 0 };
+            let how = self.rng.random_range(0..4);
             for (room, view) in self.views.iter().filter(|(_, view)| view.has_position()) {
                 let mut position = view.position();
                 match how {

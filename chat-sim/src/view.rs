@@ -21,6 +21,8 @@ pub(crate) struct View {
     state: State,
     /// One has left, and knows it, but has not been told everything up to there.
     leaving: bool,
+    /// The position named with the last resume, where it is of the life that the server says one is in.
+    named: Option<Position>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +49,15 @@ impl View {
         let (room, epoch, seq) = (joined.room.as_str(), joined.epoch, joined.seq);
         if let Some(earlier) = earlier {
             let is_over = earlier.state != State::Open || !tells;
-            // After a resume: one may have been shown where one is already.
-            let is_the_same = earlier.position() == joined.position() && earlier.member == joined.you.member;
+            // After a resume: one may be shown where one is already, as another member too, whose join nobody has heard of.
+            let is_the_same = earlier.position() == joined.position();
             hold!(is_over || is_the_same, Promise::Interval, "{room}: {} before the end of {earlier:?}", joined.seq);
         }
         let head = truth.head(room, epoch);
         hold!(seq <= head, Promise::Logged, "{room}: joined at {epoch}:{seq}, and the log ends at {head}");
-        let after = after.filter(|after| after.epoch == epoch);
+        // One that answers nothing follows a resume, and goes on from the position named there.
+        let named = earlier.filter(|_| joined.id.is_none()).and_then(|earlier| earlier.named);
+        let after = after.or(named).filter(|after| after.epoch == epoch);
         match after {
             // The members are those of now, whatever is still to be told.
             Some(after) => {
@@ -80,6 +84,7 @@ impl View {
             seq,
             state: State::Open,
             leaving: false,
+            named: None,
         })
     }
 
@@ -133,6 +138,7 @@ impl View {
         match status.status {
             Status::Live | Status::Gap => {
                 let reached = status.epoch.zip(status.seq).map(|(epoch, seq)| Position { epoch, seq });
+                self.named = named.filter(|named| Some(named.epoch) == status.epoch);
                 match named.filter(|_| self.state != State::Ended && reached == named) {
                     Some(named) => (self.seq, self.state) = (named.seq, State::Open),
                     None => self.state = State::AwaitsJoined,

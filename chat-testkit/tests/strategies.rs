@@ -169,10 +169,14 @@ fn note_what(
         reach("typing more than are shown");
     }
     match (&decision.answer, input) {
-        (Answer::Entered(entered), Input::Join { by, after, .. } | Input::Attach { by, after }) => {
+        (Answer::Entered(entered), Input::Join { by, .. } | Input::Attach { by, .. }) => {
             let own = decision.records.first().and_then(|joined| joined.seq);
             match entered.entry {
-                Entry::Attached if after.is_some() && entered.from < before.head() => reach("came back to a position"),
+                Entry::Continued if entered.from < before.head() => reach("came back to a position"),
+                Entry::Continued => reach("came back to the head"),
+                Entry::Attached if matches!(input, Input::Attach { after: Some(at), .. } if at.seq == entered.from) => {
+                    reach("came back to a position of an earlier membership")
+                }
                 Entry::Attached => reach("attached"),
                 Entry::Joined if own.is_some_and(|own| entered.from < own) => reach("came back to a place"),
                 Entry::Joined => false,

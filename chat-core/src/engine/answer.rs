@@ -26,25 +26,13 @@ pub(crate) struct Entering {
 }
 
 impl Entering {
-    pub(crate) fn new(
-        shared: &Shared,
-        room: &Room,
-        input: &Input,
-        entered: Entered,
-        subscription: Arc<Subscription>,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, room: &Room, entered: Entered, subscription: Arc<Subscription>) -> Self {
         let page = shared.limits.room.members_page_max;
         let you = room.member(entered.member).expect("who has entered is a member");
         let others = room.members().filter(|member| member.id != entered.member);
         let mut members = MemberList::with_capacity(page.min(room.members_total()));
         let shown = std::iter::once(you).chain(others.take(page.saturating_sub(1)));
         shown.for_each(|member| members.push(&line(room, member)));
-        let continues = match input {
-            Input::Attach { after: Some(after), .. } => {
-                entered.entry == Entry::Attached && after.epoch == subscription.life.epoch
-            }
-            _ => false,
-        };
         Self {
             parts: JoinedParts {
                 id: None,
@@ -57,7 +45,7 @@ impl Entering {
             },
             history: entered.history,
             subscription,
-            continues,
+            continues: entered.entry == Entry::Continued,
         }
     }
 }

@@ -221,7 +221,7 @@ impl RoomState {
                     };
                     self.subscribers.insert(session, subscriber);
                     round.begun.push((session, entrance.connection().generation));
-                    Verdict::Entered(Box::new(answer::Entering::new(shared, &self.room, input, entered, subscription)))
+                    Verdict::Entered(Box::new(answer::Entering::new(shared, &self.room, entered, subscription)))
                 }
                 Ok(other) => Verdict::Answer(other),
             },

@@ -15,9 +15,7 @@ use super::life::{Life, PRESENCE, TYPING};
 use super::reply::Answered;
 use super::subscription::Subscription;
 use crate::wire::FrameKind;
-use crate::words::{
-    Generation, Identity, MemberId, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits,
-};
+use crate::words::{Generation, Identity, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
 
 /// One session, with or without a connection.
 pub(crate) struct SessionCell {
@@ -88,8 +86,6 @@ pub(crate) struct RoomSlot {
     pub(crate) subscription: Arc<Subscription>,
     /// The subscription's: read with every wake-up, and the subscription only once something has ended.
     pub(crate) life: Arc<Life>,
-    /// Where this membership began for the session, over all its connections.
-    began: Seq,
     /// The last event the transport has taken.
     pub(crate) cursor: Seq,
     /// The last event of the fill in hand.
@@ -104,7 +100,7 @@ pub(crate) struct RoomSlot {
     pub(crate) pace: Option<Box<Pace>>,
     /// It was told that the room is closed.
     pub(crate) closed_told: bool,
-    /// It came in behind the backlog: a gap is no surprise.
+    /// It came in behind the backlog, or the backlog went on before its connection was welcomed: a gap is no surprise.
     pub(crate) came_late: bool,
 }
 
@@ -122,18 +118,6 @@ pub(crate) struct LeftOff {
     pub(crate) code: RoomCode,
     /// The life, and the last event of it that the transport has taken.
     pub(crate) position: Position,
-    member: MemberId,
-    /// What it was told of this membership comes after this.
-    began: Seq,
-}
-
-impl LeftOff {
-    /// Whether a client that names this position can mean this stay. If not, it remembers an earlier one, and has to be
-    /// told of this: a `joined` that was written may never have arrived. Whether one was written says nothing either way: the
-    /// client may have read what the transport did not yet know to be taken.
-    pub(crate) fn is_meant_by(&self, after: Position) -> bool {
-        after.epoch != self.position.epoch || after.seq >= self.began
-    }
 }
 
 /// A `joined` that waits to be told.
@@ -175,6 +159,12 @@ impl Mark {
 }
 
 impl RoomSlot {
+    /// Whether what comes next has left the backlog by now: there will be a gap, though nobody was slow.
+    pub(crate) fn has_come_late(&mut self) -> bool {
+        self.came_late |= self.cursor.next() < self.life.backlog.oldest();
+        self.came_late
+    }
+
     /// Whether the session is in the room, as far as it has been published.
     pub(crate) fn is_open(&self) -> bool {
         self.subscription.until().is_none()
@@ -272,10 +262,7 @@ impl SessionState {
         let key = self.next_slot;
         self.next_slot = self.next_slot.wrapping_add(1);
         let from = subscription.from;
-        let (life, member) = (&subscription.life, subscription.member);
-        let is_same =
-            |stay: &&LeftOff| stay.code == life.code && stay.position.epoch == life.epoch && stay.member == member;
-        let began = self.left_off.iter().find(is_same).map_or(from, |stay| stay.began.min(from));
+        let life = &subscription.life;
         self.left_off.retain(|stay| stay.code != life.code);
         // Who is shown the room afresh has heard of no signal; who goes on may have.
         let seen = match opening {
@@ -286,7 +273,6 @@ impl SessionState {
             key,
             life: Arc::clone(life),
             subscription,
-            began,
             cursor: from,
             ahead: from,
             opening: opening.map(Box::new),
@@ -306,12 +292,7 @@ impl SessionState {
             let position = Position { epoch: life.epoch, seq: slot.cursor };
             // Of two stays in one room the later counts.
             self.left_off.retain(|stay| stay.code != life.code);
-            self.left_off.push(LeftOff {
-                code: life.code.clone(),
-                position,
-                member: slot.subscription.member,
-                began: slot.began,
-            });
+            self.left_off.push(LeftOff { code: life.code.clone(), position });
         }
         self.rooms = SmallVec::new();
     }

@@ -222,10 +222,8 @@ impl Shared {
         let known = known.into_iter().map(|stay| (stay.code.clone(), None, Some(stay)));
         let mut rooms: Vec<(RoomCode, Option<Position>, Option<LeftOff>)> = known.collect();
         for (code, after) in positions {
-            if let Some((_, first, stay)) = rooms.iter_mut().find(|(other, ..)| *other == code) {
-                if stay.as_ref().is_none_or(|stay| stay.is_meant_by(after)) {
-                    first.get_or_insert(after);
-                }
+            if let Some((_, first, _)) = rooms.iter_mut().find(|(other, ..)| *other == code) {
+                first.get_or_insert(after);
             } else if rooms.len() < self.limits.session.rooms_max {
                 rooms.push((code, Some(after), None));
             }
@@ -277,7 +275,7 @@ impl Shared {
         may
     }
 
-    fn welcome(&self, session: &Session, id: Option<CommandId>, resumed: bool, rooms: Vec<RoomStatus>) {
+    fn welcome(&self, session: &Session, id: Option<CommandId>, resumed: bool, mut rooms: Vec<RoomStatus>) {
         let limits = &self.limits;
         let limits = WelcomeLimits {
             frame_bytes: limits.session.frame_bytes_max,
@@ -293,9 +291,17 @@ impl Shared {
         // A room that could not say is asked again by the next connection.
         let unknown: Vec<String> =
             rooms.iter().filter(|room| room.status == Status::Unavailable).map(|room| room.room.clone()).collect();
-        let json = wire::welcome(id, session.cell.id, &session.cell.token, resumed, rooms, limits);
         if let Some(mut state) = session.cell.lock_for(&session.connection) {
+            // The first room to answer has waited for the last, and may have gone on without its reader.
+            for slot in &mut state.rooms {
+                if slot.has_come_late()
+                    && let Some(room) = rooms.iter_mut().find(|room| room.room == slot.life.code.as_str())
+                {
+                    room.status = Status::Gap;
+                }
+            }
             state.left_off.retain(|stay| unknown.iter().any(|code| code == stay.code.as_str()));
+            let json = wire::welcome(id, session.cell.id, &session.cell.token, resumed, rooms, limits);
             state.welcome = Welcome::Due(json);
         }
         session.connection.wake.wake();

@@ -92,7 +92,16 @@ impl<'a> Rules<'a> {
         let Some(member) = self.ledger.member_with_scope(&scope) else {
             return Err(if self.ledger.is_banned(&scope) { banned() } else { not_member() });
         };
-        self.come_back(by, member, None, after)
+        // One from before all that they may see is nobody's.
+        let after = after.filter(|after| after.seq >= member.joined);
+        let mut decision = self.come_back(by, member, None, after)?;
+        let Answer::Entered(entered) = &mut decision.answer else { unreachable!("who comes back has entered") };
+        // Who names a position of an earlier membership has not heard of this one: another device began it, or its `joined`
+        // was lost.
+        if self.seen(after).is_some_and(|seen| seen >= member.entered) {
+            entered.entry = Entry::Continued;
+        }
+        Ok(decision)
     }
 
     /// What an older generation asks late is not for it to have any more: its answer would reach nobody.

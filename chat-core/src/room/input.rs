@@ -241,6 +241,8 @@ pub enum Entry {
     Joined,
     /// To a membership they had: nobody is told.
     Attached,
+    /// As `Attached`, at a position of this very membership: they know who they are here, and nothing is shown afresh.
+    Continued,
 }
 
 /// Messages by number, oldest first.

@@ -102,6 +102,7 @@ impl Ledger {
                     role: *role,
                     scope: scope.clone(),
                     joined,
+                    entered: record.seq.unwrap_or(self.head.next()),
                     since: record.at,
                 });
             }

@@ -28,6 +28,10 @@ pub struct Member {
     /// They may see what was told after this; positions they name are clamped to it. From an earlier membership where
     /// the room remembers one.
     pub joined: Seq,
+    /// Positions from here on are of this membership; one before it is of an earlier one, whose number was another. Where
+    /// nobody was told of the join, the next number that is told: the last one before may be of either.
+    #[serde(default)]
+    pub entered: Seq,
     /// When this membership began.
     pub since: Wall,
 }
@@ -229,6 +233,7 @@ mod tests {
             role: Role::Member,
             scope: Scope::Session(SessionId::new(1_000 - u128::from(id))),
             joined: Seq(u64::from(id)),
+            entered: Seq(u64::from(id)),
             since: Wall(0),
         }
     }

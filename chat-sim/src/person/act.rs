@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Asked, Outcome, Person, Said};
 use crate::brief::brief;
-use crate::link::{Heard, Link};
+use crate::link::{Heard, Link, Way};
 use crate::plan::ROOMS;
 use crate::promise::{Broken, Promise};
 use crate::view::View;
@@ -265,10 +265,8 @@ async fn hear_the_end(mut link: Link) -> Result<(), String> {
         match link.hear().await {
             Heard::Ended(_) => return Ok(()),
             Heard::Nonsense(text) => return Err(text),
-            // Answers may go another way than the stream: that of a POST, or an acknowledgement.
-            Heard::Frame(frame)
-                if is_over && !matches!(*frame, ServerFrame::Ack { .. } | ServerFrame::Error { .. }) =>
-            {
+            // Where answers go another way than the stream, as that of a POST, or an acknowledgement, one may come after it.
+            Heard::Frame(frame) if is_over && (link.way == Way::Ws || !is_answer(&frame)) => {
                 return Err(format!("\"{}\" after the closing", brief(&frame)));
             }
             Heard::Frame(frame) => {
@@ -283,4 +281,10 @@ async fn hear_the_end(mut link: Link) -> Result<(), String> {
             Heard::Cursor(_) | Heard::Unanswered(_) => {}
         }
     }
+}
+
+/// Whether a frame answers a command, and so may come beside the stream.
+fn is_answer(frame: &ServerFrame) -> bool {
+    use ServerFrame::{Ack, Error, History, Members};
+    matches!(frame, Ack { .. } | Error { .. } | History { .. } | Members { .. })
 }

@@ -8,7 +8,7 @@ use chat_core::{Body, CloseCause, Key, Nick, RoomLimits, Topic, TypingState};
 
 use super::choices::Choices;
 use super::world::World;
-use crate::strategies::{Act, After, Attempt, Back, Mod, Pass, Step, Target, Who};
+use crate::strategies::{Act, After, Attempt, Mod, Pass, Spot, Step, Target, Who};
 
 /// Steps of one run, at most: the model reads its whole diary at each.
 const STEPS_MAX: usize = 120;
@@ -101,7 +101,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
         7 => Act::Leave { who: insider(choices) },
         8 => Act::History {
             who: insider(choices),
-            before: choices.in_256(128).then(|| back(choices)),
+            before: choices.in_256(128).then(|| spot(choices)),
             limit: count(choices),
         },
         9 => Act::Members {
@@ -113,7 +113,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
             who: insider(choices),
             state: choices.one_of(&[TypingState::On, TypingState::On, TypingState::Off]),
         },
-        11 => Act::Redact { by: moderator(choices), message: back(choices) },
+        11 => Act::Redact { by: moderator(choices), message: spot(choices) },
         12 => Act::Kick { by: moderator(choices), member: target(choices) },
         13 => Act::Ban { by: moderator(choices), member: target(choices) },
         14 => Act::SetTopic {
@@ -159,15 +159,17 @@ fn text(choices: &mut Choices<'_>) -> Body {
     Body::parse(choices.one_of(&TEXTS), 13).expect("a valid text")
 }
 
-fn back(choices: &mut Choices<'_>) -> Back {
+fn spot(choices: &mut Choices<'_>) -> Spot {
     match choices.byte() {
-        u8::MAX => Back(u64::MAX),
-        back => Back(u64::from(back) % 40),
+        u8::MAX => Spot::Back(u64::MAX),
+        count @ 200.. => Spot::Message(u64::from(count) % 8),
+        count @ 160.. => Spot::Join(u64::from(count) % 8),
+        back => Spot::Back(u64::from(back) % 40),
     }
 }
 
 fn after(choices: &mut Choices<'_>) -> After {
-    if choices.in_256(50) { After::AnotherLife(back(choices)) } else { After::ThisLife(back(choices)) }
+    if choices.in_256(50) { After::AnotherLife(spot(choices)) } else { After::ThisLife(spot(choices)) }
 }
 
 fn target(choices: &mut Choices<'_>) -> Target {

@@ -267,6 +267,7 @@ fn person(member: &chat_core::room::Member) -> Person {
         role: member.role,
         scope: member.scope.clone(),
         joined: member.joined,
+        entered: member.entered,
         since: member.since,
     }
 }

@@ -83,7 +83,14 @@ pub(super) fn attach(model: &Model, by: &Caller, after: Option<Position>) -> Res
     let person = members.iter().find(|person| person.scope == by.scope());
     let is_banned = facts::bans(&model.facts(), model.limits.bans_max).contains(&by.scope());
     let code = if is_banned { RejectCode::Banned } else { RejectCode::NotMember };
-    come_back(model, by, person.ok_or(refusal(code, None))?, None, after)
+    let person = person.ok_or(refusal(code, None))?;
+    let after = after.filter(|after| after.seq >= person.joined);
+    let mut decision = come_back(model, by, person, None, after)?;
+    let knows = after.is_some_and(|after| Some(after.epoch) == model.epoch() && after.seq >= person.entered);
+    if let (true, Answer::Entered(entered)) = (knows, &mut decision.answer) {
+        entered.entry = Entry::Continued;
+    }
+    Ok(decision)
 }
 
 /// One more session of a member, or the same one again.

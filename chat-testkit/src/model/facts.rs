@@ -21,6 +21,8 @@ pub struct Person {
     pub scope: Scope,
     /// Where what they may see begins: with their join, or with an earlier one where the room remembers it.
     pub joined: Seq,
+    /// The first position that can be of this membership and of no earlier one: its own join, or what is told next after that.
+    pub entered: Seq,
     /// When this membership began.
     pub since: Wall,
 }
@@ -81,6 +83,7 @@ pub(super) fn people(facts: &[Recorded], former_max: usize) -> (Vec<Person>, Vec
                     role: *role,
                     scope: scope.clone(),
                     joined: place_of(&former, scope).unwrap_or(head),
+                    entered: record.seq.unwrap_or(head.next()),
                     since: record.at,
                 });
                 former.retain(|gone| gone.scope != *scope);

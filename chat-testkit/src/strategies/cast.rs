@@ -3,7 +3,7 @@
 use chat_core::room::{Actor, Caller, Input, Note};
 use chat_core::{Epoch, Generation, Identity, MemberId, Position, Role, Seq, SessionId};
 
-use super::steps::{Act, After, Attempt, Back, Mod, Target, Who};
+use super::steps::{Act, After, Attempt, Mod, Spot, Target, Who};
 use crate::model::Model;
 
 /// Twelve sessions: two of Ann's, three of Bob's, one of a guest who signs in as Cid and out again with every other
@@ -147,8 +147,20 @@ fn session(index: usize) -> SessionId {
     SessionId::new(((index as u128 * 7) % Cast::SESSIONS as u128) + 100)
 }
 
-fn seq(back: Back, model: &Model) -> Seq {
-    Seq((model.head().0 + 2).saturating_sub(back.0))
+fn seq(spot: Spot, model: &Model) -> Seq {
+    // The highest count is the last of them.
+    let newest = |numbers: Vec<Seq>, count: u64| match count {
+        u64::MAX => numbers.first().copied(),
+        _ => numbers.iter().rev().nth((count % numbers.len().max(1) as u64) as usize).copied(),
+    };
+    match spot {
+        Spot::Back(back) => Seq((model.head().0 + 2).saturating_sub(back)),
+        Spot::Message(count) => newest(model.marks(), count).unwrap_or(model.head()),
+        Spot::Join(count) => {
+            let joins = model.members().iter().map(|person| person.entered).collect();
+            newest(joins, count).unwrap_or(model.head())
+        }
+    }
 }
 
 fn member(target: Target, model: &Model) -> MemberId {
@@ -161,7 +173,7 @@ fn member(target: Target, model: &Model) -> MemberId {
 fn position(after: After, model: &Model) -> Position {
     let epoch = model.epoch().unwrap_or(Epoch(0));
     match after {
-        After::ThisLife(back) => Position { epoch, seq: seq(back, model) },
-        After::AnotherLife(back) => Position { epoch: Epoch(epoch.0 ^ 1), seq: seq(back, model) },
+        After::ThisLife(spot) => Position { epoch, seq: seq(spot, model) },
+        After::AnotherLife(spot) => Position { epoch: Epoch(epoch.0 ^ 1), seq: seq(spot, model) },
     }
 }

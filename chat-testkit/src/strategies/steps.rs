@@ -63,7 +63,7 @@ pub enum Act {
     },
     History {
         who: Who,
-        before: Option<Back>,
+        before: Option<Spot>,
         limit: Option<u32>,
     },
     Members {
@@ -77,7 +77,7 @@ pub enum Act {
     },
     Redact {
         by: Mod,
-        message: Back,
+        message: Spot,
     },
     Kick {
         by: Mod,
@@ -141,16 +141,23 @@ pub enum Mod {
     Host,
 }
 
-/// A number this far back from two past the last told one.
+/// A number in the log, as it is at the moment of the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Back(pub u64);
+pub enum Spot {
+    /// This far back from two past the last told one.
+    Back(u64),
+    /// That of a message the room remembers, the newest first, counted around; else the last told one.
+    Message(u64),
+    /// Where a membership begins, the newest first, counted around; else the last told one.
+    Join(u64),
+}
 
 /// A position, of this life of the room or of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum After {
-    ThisLife(Back),
-    AnotherLife(Back),
+    ThisLife(Spot),
+    AnotherLife(Spot),
 }
 
 /// A member: one of those there, counted around; where nobody is, that number.
@@ -159,8 +166,9 @@ pub struct Target(pub u32);
 
 /// Bounds so small that a run of a few dozen steps hits them all.
 pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
-    (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), 0..=8_usize, 1..=6_usize).prop_map(
-        |(linger, resume, history_max, marks_max)| RoomLimits {
+    let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize);
+    (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists).prop_map(
+        |(linger, resume, (history_max, marks_max, bans_max))| RoomLimits {
             members_max: 6,
             attachments_max: 2,
             message_chars_max: 12,
@@ -177,7 +185,7 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
             keys_max: 5,
             marks_max,
             former_max: 3,
-            bans_max: 2,
+            bans_max,
             ..RoomLimits::default()
         },
     )
@@ -217,9 +225,9 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
             .prop_map(|(who, text, as_sent, key, budget)| Act::Send { who, text, as_sent, key, budget }),
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
-        3 => (moderator(), back()).prop_map(|(by, message)| Act::Redact { by, message }),
+        3 => (moderator(), message()).prop_map(|(by, message)| Act::Redact { by, message }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
-        2 => (insider(), option::of(back()), count())
+        2 => (insider(), option::of(message()), count())
             .prop_map(|(who, before, limit)| Act::History { who, before, limit }),
         1 => (insider(), option::of(target()), count())
             .prop_map(|(who, after, limit)| Act::Members { who, after, limit }),
@@ -273,12 +281,23 @@ fn target() -> impl Strategy<Value = Target> + Clone {
     prop_oneof![8 => 0..8_u32, 1 => Just(u32::MAX)].prop_map(Target)
 }
 
-fn back() -> impl Strategy<Value = Back> + Clone {
-    prop_oneof![8 => 0..12_u64, 2 => 12..40_u64, 1 => Just(u64::MAX)].prop_map(Back)
+fn back() -> impl Strategy<Value = Spot> + Clone {
+    prop_oneof![8 => 0..12_u64, 2 => 12..40_u64, 1 => Just(u64::MAX)].prop_map(Spot::Back)
+}
+
+/// Mostly a message, and often the newest or the oldest of those the room remembers: where a search goes wrong first.
+fn message() -> impl Strategy<Value = Spot> + Clone {
+    prop_oneof![
+        2 => Just(Spot::Message(0)),
+        1 => Just(Spot::Message(u64::MAX)),
+        1 => (0..6_u64).prop_map(Spot::Message),
+        2 => back(),
+    ]
 }
 
 fn after() -> impl Strategy<Value = After> + Clone {
-    prop_oneof![4 => back().prop_map(After::ThisLife), 1 => back().prop_map(After::AnotherLife)]
+    let spot = || prop_oneof![3 => back(), 2 => (0..4_u64).prop_map(Spot::Join)];
+    prop_oneof![4 => spot().prop_map(After::ThisLife), 1 => spot().prop_map(After::AnotherLife)]
 }
 
 fn count() -> impl Strategy<Value = Option<u32>> + Clone {

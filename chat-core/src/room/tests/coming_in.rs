@@ -173,7 +173,42 @@ fn a_resume_goes_on_from_its_position_without_a_history() {
     let decision = world.run(&Input::Attach { by: later(1, 2), after }).expect("attached");
     assert_eq!(kinds(&decision), []);
     let resumed = entered(&decision);
-    assert_eq!((resumed.from, resumed.entry, resumed.history), (Seq(4), Entry::Attached, HistorySlice::default()));
+    assert_eq!((resumed.from, resumed.entry, resumed.history), (Seq(4), Entry::Continued, HistorySlice::default()));
+}
+
+#[test]
+fn a_position_of_an_earlier_membership_shows_the_room_and_leaves_nothing_out() {
+    let mut world = world();
+    world.join(2);
+    world.send(1, "one");
+    world.leave(2);
+    world.join(2);
+    let resumed = |world: &mut World, generation, seq| {
+        let after = world.here(seq);
+        let back = entered(&world.run(&Input::Attach { by: later(2, generation), after }).expect("attached"));
+        (back.member, back.from, back.entry)
+    };
+    assert_eq!(resumed(&mut world, 2, 3), (MemberId(3), Seq(3), Entry::Attached), "a message of the first stay");
+    assert_eq!(resumed(&mut world, 3, 4), (MemberId(3), Seq(4), Entry::Attached), "the end of the first stay");
+    assert_eq!(resumed(&mut world, 4, 5), (MemberId(3), Seq(5), Entry::Continued), "the beginning of the second");
+}
+
+#[test]
+fn where_joins_are_not_told_a_position_before_the_first_event_may_be_of_an_earlier_membership() {
+    let mut world = world_with(|limits| limits.notices_members_max = 1);
+    world.join(2);
+    let head = world.room.head();
+    world.leave(2);
+    world.join(2);
+    let entry = |world: &mut World, generation, seq: Seq| {
+        let after = world.here(seq.0);
+        entered(&world.run(&Input::Attach { by: later(2, generation), after }).expect("attached")).entry
+    };
+    let silent = world.room.head();
+    assert_eq!(entry(&mut world, 2, silent), Entry::Attached, "nothing was told since: either stay may be meant");
+    world.send(1, "one");
+    assert!(world.room.head() > head);
+    assert_eq!(entry(&mut world, 3, silent.next()), Entry::Continued);
 }
 
 #[test]
