@@ -141,3 +141,35 @@ fn what_is_printed_for_a_log_holds_no_secret() {
     let hello = format!("{:?}", resume("hunter2", &[]));
     assert!(!request.contains("hunter2") && !hello.contains("hunter2"), "{request} {hello}");
 }
+
+/// Panics over every kind of fact in turn, and over some all the time.
+struct Clumsy;
+
+impl Observer for Clumsy {
+    fn observe(&self, fact: Fact<'_>) {
+        panic!("an observer that trips over {fact:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_changes_nothing() {
+    let engine =
+        Engine::builder().limits(limits(|limits| limits.room.backlog_events_max = 4)).observer(Arc::new(Clumsy));
+    let engine = engine.build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    assert_eq!(ann.told().await, ["2 +Bob"]);
+    for number in 3..10 {
+        assert_eq!(ann.say("LUNCH", "hi").await, number);
+    }
+    assert_eq!(bob.told().await.first().map(String::as_str), Some("gap 3..9"));
+    assert_eq!(bob.refused(join("LUNCH", "Bob")).await.code, chat_core::RejectCode::AlreadyMember);
+    drop(bob);
+    pass(secs(31)).await;
+    assert_eq!(ann.told().await.last().map(String::as_str), Some("10 -Bob timeout"), "not a ghost for ever");
+    drop(ann);
+    pass(secs(31)).await;
+    let stats = engine.stats();
+    assert_eq!((stats.rooms, stats.sessions), (0, 0));
+    assert!(stats.embedder_panics > 10, "{stats:?}");
+}

@@ -1,4 +1,4 @@
-//! The embedder's rules over commands: denied, rewritten, slow.
+//! The embedder's rules over commands: denied, rewritten, slow, and failing.
 #![cfg(feature = "engine")]
 
 mod support;
@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use chat_core::{Command, Engine, Policy, Reject, RejectCode, Reply, SessionView};
+use chat_core::{
+    Admission, CloseReason, Command, ConnectRequest, Engine, Hello, Policy, Reject, RejectCode, Reply, SessionView,
+};
 use support::*;
 
 /// Says no to what holds `spam`, softens `damn`, and thinks as long over `slow` as a database does.
@@ -105,4 +107,70 @@ async fn who_is_too_fast_is_refused_before_the_policy_is_asked() {
         refused += usize::from(ann.session.call(send("LUNCH", "ham")).await.is_err());
     }
     assert_eq!((refused, policy.asked.load(Ordering::Relaxed) - asked), (20, 10));
+}
+
+/// Panics over `trip`, and never says anything about `hang`; likewise with credentials.
+struct Clumsy;
+
+async fn stumble(over: &str) {
+    match over {
+        "trip" => panic!("a policy that trips"),
+        "hang" => std::future::pending().await,
+        _ => {}
+    }
+}
+
+#[async_trait]
+impl Policy for Clumsy {
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        stumble(request.credentials.as_deref().unwrap_or_default()).await;
+        Ok(Admission::default())
+    }
+
+    async fn check(&self, _session: &SessionView, command: Command) -> Result<Command, Reject> {
+        if let Command::Send { text, .. } = &command {
+            stumble(text.as_str()).await;
+        }
+        Ok(command)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_panics_or_hangs_harms_one_command() {
+    let engine = Engine::builder().policy(Arc::new(Clumsy)).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for (number, text) in ["trip", "hang", "trip", "hang"].into_iter().enumerate() {
+        let reject = ann.refused(send("LUNCH", text)).await;
+        assert_eq!((reject.code, reject.retry_after), (RejectCode::Unavailable, Some(secs(1))), "{text}");
+        assert_eq!(ann.say("LUNCH", "still here").await, number as u64 + 2);
+    }
+    let stats = engine.stats();
+    assert_eq!((stats.embedder_panics, stats.policy_timeouts), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_does_not_wait_for_a_policy_that_hangs() {
+    let engine = Engine::builder().policy(Arc::new(Clumsy)).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    ann.submit(send("LUNCH", "hang"));
+    ann.submit(send("LUNCH", "waits behind it"));
+    settle().await;
+    let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+    again.joined().await;
+    again.submit(send("LUNCH", "hi"));
+    assert_eq!(again.told().await, ["ack 2", "2 Ann: hi"], "at once, and nothing of the older connection");
+    pass(secs(20)).await;
+    assert_eq!(again.say("LUNCH", "and on").await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_panics_or_hangs_at_the_door_sends_the_client_away_to_come_back() {
+    let engine = Engine::builder().policy(Arc::new(Clumsy)).build();
+    for credentials in ["trip", "hang"] {
+        let refusal = engine.connect(shown(credentials), Hello::default()).await.expect_err("it cannot be asked");
+        assert_eq!((refusal.close, refusal.reject.code), (CloseReason::Fault, RejectCode::Unavailable));
+        assert_eq!(refusal.reconnect_after, Some(secs(1)));
+    }
+    Client::of(&engine, "fine").await;
+    assert_eq!(engine.stats().sessions, 0, "the one that was let in has gone");
 }

@@ -130,7 +130,7 @@ impl Budget {
 /// Asks rooms to give back what is too much, if it is, and this was not done just now.
 pub(crate) fn keep(shared: &Arc<Shared>) {
     if shared.budget.is_nearly_passed() && shared.budget.may_look(shared.clock.now().mono) {
-        tokio::spawn(evict(Arc::clone(shared)));
+        shared.spawn(evict(Arc::clone(shared)));
     }
 }
 

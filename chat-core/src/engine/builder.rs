@@ -105,6 +105,8 @@ impl EngineBuilder {
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
             rejects: AtomicU64::new(0),
+            embedder_panics: AtomicU64::new(0),
+            policy_timeouts: AtomicU64::new(0),
             limits: self.limits,
         });
         tokio::spawn(timers::run(Arc::downgrade(&shared), timers));

@@ -60,7 +60,7 @@ pub(crate) fn with_messages(
             let first = slice.seqs.get(slice.seqs.len() - frames.len()).copied();
             let before = first.or(slice.seqs.last().map(|last| last.next())).unwrap_or(slice.before);
             let log = Arc::clone(log);
-            tokio::spawn(async move {
+            shared.spawn(async move {
                 let messages = from_log(&*log, &life, before, missing, frames).await;
                 then(&life, messages);
             });

@@ -77,6 +77,10 @@ pub struct Stats {
     pub gaps_unblocked: u64,
     /// Commands and connections refused.
     pub rejects: u64,
+    /// Calls of the policy or the observer that panicked.
+    pub embedder_panics: u64,
+    /// Calls of the policy that said nothing within [`policy_timeout`](crate::EngineLimits::policy_timeout).
+    pub policy_timeouts: u64,
 }
 
 /// What all parts of an engine share.
@@ -107,6 +111,8 @@ pub(crate) struct Shared {
     pub(crate) gaps: AtomicU64,
     pub(crate) gaps_unblocked: AtomicU64,
     pub(crate) rejects: AtomicU64,
+    pub(crate) embedder_panics: AtomicU64,
+    pub(crate) policy_timeouts: AtomicU64,
 }
 
 impl Engine {
@@ -194,17 +200,13 @@ impl Engine {
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),
+            embedder_panics: shared.embedder_panics.load(Ordering::Relaxed),
+            policy_timeouts: shared.policy_timeouts.load(Ordering::Relaxed),
         }
     }
 }
 
 impl Shared {
-    pub(crate) fn observe(&self, fact: Fact<'_>) {
-        if let Some(observer) = &self.observer {
-            observer.observe(fact);
-        }
-    }
-
     pub(crate) fn count_reject(&self, code: RejectCode) {
         self.rejects.fetch_add(1, Ordering::Relaxed);
         self.observe(Fact::Rejected { code });

@@ -95,12 +95,17 @@ pub(crate) struct PolicyQueue {
     queue: VecDeque<(Command, Budget, ReplyTo)>,
     /// Whether a task is working through the queue.
     running: bool,
+    /// Counts connections: a task that began with an older one takes nothing of this one.
+    turn: u64,
 }
 
 impl PolicyQueue {
     /// Gives up what waits: its connection is gone, and nobody would hear the answers. To be dropped once the session is
-    /// not locked any more.
+    /// not locked any more. What the policy is being asked at this moment goes on beside the new connection's commands: it may
+    /// take its time.
     pub(crate) fn give_up(&mut self) -> impl Sized + use<> {
+        self.turn += 1;
+        self.running = false;
         std::mem::take(&mut self.queue)
     }
 }
@@ -125,8 +130,9 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
     let mut state = cell.lock();
     state.asking.queue.push_back((command, budget, reply));
     if !std::mem::replace(&mut state.asking.running, true) {
+        let turn = state.asking.turn;
         drop(state);
-        shared.spawn(run(Arc::clone(shared), cell));
+        shared.spawn(run(Arc::clone(shared), cell, turn));
     }
 }
 
@@ -147,11 +153,14 @@ fn pay(shared: &Shared, command: &Command, reply: &ReplyTo) -> Result<Budget, Re
 }
 
 /// Asks the policy about one command after the other, until the queue is empty.
-async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>) {
+async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>, turn: u64) {
     let policy = shared.policy.clone().expect("a lane runs only where there is a policy");
     loop {
         let (command, budget, reply, identity) = {
             let mut state = cell.lock();
+            if state.asking.turn != turn {
+                return;
+            }
             let Some((command, budget, reply)) = state.asking.queue.pop_front() else {
                 state.asking.running = false;
                 state.asking.queue = VecDeque::new();
@@ -165,7 +174,7 @@ async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>) {
             _ => None,
         };
         let room = command.room().cloned();
-        match policy.check(&view, command).await {
+        match shared.ask_policy(async { policy.check(&view, command).await }).await {
             Ok(command) => dispatch(&shared, command, said, budget, reply),
             Err(reject) => {
                 shared.count_reject(reject.code);

@@ -13,6 +13,7 @@ mod connection;
 mod create;
 mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
+mod embedder;
 mod engine;
 mod fanout;
 mod lane;

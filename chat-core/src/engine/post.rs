@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::engine::Shared;
 use super::room_cell::{Letter, Pushed, RoomCell};
 use super::room_task::run;
 use crate::words::{Reject, RejectCode, RoomCode};
 
 impl Shared {
-    /// On the runtime we are called in; where there is none, on the engine's own.
+    /// On the engine's own runtime, whichever we are called in: that one may end at any time, and what is begun here serves
+    /// others than the caller.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        Handle::try_current().unwrap_or_else(|_| self.runtime.clone()).spawn(task);
+        self.runtime.spawn(task);
     }
 
     /// Puts a letter into a room's inbox; refuses it where there is no such room, or too much to do.

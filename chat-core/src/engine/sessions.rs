@@ -37,11 +37,11 @@ impl Shared {
         self.check_draining()?;
         let identity = match &self.policy {
             None => None,
-            Some(policy) => match policy.admit(&request).await {
+            Some(policy) => match self.ask_policy(async { policy.admit(&request).await }).await {
                 Ok(admission) => admission.identity,
                 Err(reject) => {
                     self.count_reject(reject.code);
-                    return Err(Refusal { close: CloseReason::Refused, reject, reconnect_after: None });
+                    return Err(not_admitted(reject));
                 }
             },
         };
@@ -358,6 +358,12 @@ impl Shared {
             }
         }
     }
+}
+
+/// The policy does not let a client in, or could not be asked: then it may come again.
+fn not_admitted(reject: Reject) -> Refusal {
+    let close = if reject.code == RejectCode::Unavailable { CloseReason::Fault } else { CloseReason::Refused };
+    Refusal { close, reconnect_after: reject.retry_after, reject }
 }
 
 fn no_place(message: &'static str, limit: usize) -> Refusal {

@@ -223,6 +223,9 @@ pub struct EngineLimits {
     pub backlog_bytes_max: usize,
     /// Addresses remembered that nobody is connected from, for what they owe. 100,000; past it they are forgotten.
     pub addresses_max: usize,
+    /// How long a call of the policy may take; then it is answered `unavailable`. 10 s: longer than a database that is asked
+    /// takes to give up by itself, shorter than a person waits.
+    pub policy_timeout: Duration,
 }
 
 impl Default for EngineLimits {
@@ -236,6 +239,7 @@ impl Default for EngineLimits {
             address_misses_per_second: 8,
             backlog_bytes_max: 1 << 30,
             addresses_max: 100_000,
+            policy_timeout: Duration::from_secs(10),
         }
     }
 }
