@@ -2,7 +2,7 @@
 #![cfg(loom)]
 
 #[allow(dead_code)]
-#[path = "../../chat-core/src/engine/wake.rs"]
+#[path = "../../chat-core/src/engine/feed/wake.rs"]
 mod wake;
 
 #[cfg(test)]

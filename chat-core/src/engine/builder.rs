@@ -6,15 +6,19 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::addresses::Addresses;
-use super::budget::Budget;
-use super::chance::Chance;
-use super::engine::{Engine, Shared};
-use super::registry::Registry;
-use super::sessions::Sessions;
-use super::sweep;
-use super::timers::{self, Timers};
-use super::token::Signer;
+use crate::engine::engine::Engine;
+use crate::engine::feed::budget::Budget;
+use crate::engine::feed::ended::EndedLives;
+use crate::engine::rooms::registry::Registry;
+use crate::engine::session::addresses::Addresses;
+use crate::engine::session::table::Sessions;
+use crate::engine::session::token::Signer;
+use crate::engine::shared::Shared;
+use crate::engine::shared::chance::Chance;
+use crate::engine::shared::timers::Timers;
+use crate::engine::wake_up;
+use crate::engine::work::sweep;
+use crate::engine::work::task;
 use crate::ports::{Clock, Log, Observer, Policy, SystemClock};
 use crate::words::Limits;
 
@@ -29,6 +33,13 @@ pub struct EngineBuilder {
     observer: Option<Arc<dyn Observer>>,
     secret: Option<[u8; 32]>,
     chance: Chance,
+}
+
+impl Engine {
+    /// Picks ports and bounds, or takes defaults: in memory, system clock, open to everyone.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
 }
 
 impl EngineBuilder {
@@ -91,11 +102,13 @@ impl EngineBuilder {
             policy: self.policy,
             observer: self.observer,
             registry: Registry::new(),
+            work: task::start,
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret),
             chance: self.chance,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),
+            ended: EndedLives::default(),
             budget: Budget::new(self.limits.engine.backlog_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
@@ -109,7 +122,7 @@ impl EngineBuilder {
             policy_timeouts: AtomicU64::new(0),
             limits: self.limits,
         });
-        tokio::spawn(timers::run(Arc::downgrade(&shared), timers));
+        tokio::spawn(wake_up::run(Arc::downgrade(&shared), timers));
         if shared.log.is_some() {
             tokio::spawn(sweep::run(Arc::downgrade(&shared)));
         }

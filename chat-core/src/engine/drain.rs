@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::connection::Connection;
-use super::engine::Shared;
+use crate::engine::session::connection::Connection;
+use crate::engine::shared::Shared;
 
 pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
     let mut connections: Vec<Arc<Connection>> = {

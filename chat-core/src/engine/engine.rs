@@ -1,29 +1,20 @@
 //! The engine: all rooms, all sessions, and the way between them.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::addresses::Addresses;
-use super::budget::Budget;
-use super::builder::EngineBuilder;
-use super::chance::Chance;
-use super::connection::Connection;
-use super::lane::Lane;
-use super::registry::Registry;
-use super::room_cell::Letter;
-use super::session::Session;
-use super::sessions::Sessions;
-use super::timers::Timers;
-use super::token::Signer;
+use crate::engine::client::lane::Lane;
+use crate::engine::client::session::Session;
+use crate::engine::rooms::cell::Letter;
+use crate::engine::shared::{Refusal, Shared};
 use crate::messages::CloseCause;
-use crate::ports::{Clock, ConnectRequest, Fact, Log, Observer, Policy};
+use crate::ports::ConnectRequest;
 use crate::room::{Actor, Input};
 use crate::wire::Hello;
-use crate::words::{CloseReason, Limits, MemberId, Reject, RejectCode, RoomCode, RoomLimits, Seq, SessionId, Topic};
+use crate::words::{Limits, MemberId, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
 
 /// A chat engine: rooms, sessions, and nothing of any transport. Cheap to clone; all clones are the same engine.
 ///
@@ -31,18 +22,6 @@ use crate::words::{CloseReason, Limits, MemberId, Reject, RejectCode, RoomCode, 
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
-}
-
-/// A client that was not let in.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reject}")]
-pub struct Refusal {
-    /// How the connection ends.
-    pub close: CloseReason,
-    /// Why, in more words.
-    pub reject: Reject,
-    /// When to try again, where that helps.
-    pub reconnect_after: Option<Duration>,
 }
 
 /// What the embedder may do in any room.
@@ -83,44 +62,7 @@ pub struct Stats {
     pub policy_timeouts: u64,
 }
 
-/// What all parts of an engine share.
-pub(crate) struct Shared {
-    /// Where rooms work when a command or a disconnect comes from a thread without a runtime.
-    pub(crate) runtime: Handle,
-    pub(crate) limits: Limits,
-    pub(crate) room_limits: Arc<RoomLimits>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) log: Option<Arc<dyn Log>>,
-    pub(crate) policy: Option<Arc<dyn Policy>>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
-    pub(crate) registry: Registry,
-    pub(crate) timers: Arc<Timers>,
-    pub(crate) signer: Signer,
-    pub(crate) chance: Chance,
-    pub(crate) sessions: Mutex<Sessions>,
-    pub(crate) addresses: Addresses,
-    pub(crate) budget: Arc<Budget>,
-    /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
-    /// locked before sessions.
-    pub(crate) connected: AtomicUsize,
-    /// Counted over all sessions: one that was forgotten and is made anew must not look older than itself to its rooms.
-    pub(crate) generations: AtomicU64,
-    pub(crate) draining: AtomicBool,
-    pub(crate) tasks: AtomicU64,
-    pub(crate) gone: tokio::sync::Notify,
-    pub(crate) gaps: AtomicU64,
-    pub(crate) gaps_unblocked: AtomicU64,
-    pub(crate) rejects: AtomicU64,
-    pub(crate) embedder_panics: AtomicU64,
-    pub(crate) policy_timeouts: AtomicU64,
-}
-
 impl Engine {
-    /// Picks ports and bounds, or takes defaults: in memory, system clock, open to everyone.
-    pub fn builder() -> EngineBuilder {
-        EngineBuilder::default()
-    }
-
     /// The bounds in force.
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
@@ -156,7 +98,7 @@ impl Engine {
     /// not everybody comes back at once. Returns when all connections are gone, or after
     /// [`stall_timeout`](crate::SessionLimits::stall_timeout).
     pub async fn drain(&self, spread: Duration) {
-        super::drain::drain(&self.shared, spread).await;
+        crate::engine::drain::drain(&self.shared, spread).await;
     }
 
     /// Whether [`Engine::drain`] has begun.
@@ -179,7 +121,7 @@ impl Engine {
         };
         let (answer, answered) = oneshot::channel();
         self.shared.post(room, Letter::Host { input, answer });
-        answered.await.unwrap_or_else(|_| Err(super::recover::unavailable()))
+        answered.await.unwrap_or_else(|_| Err(crate::engine::shared::unavailable()))
     }
 
     /// The codes of all rooms in memory, in no order.
@@ -203,35 +145,5 @@ impl Engine {
             embedder_panics: shared.embedder_panics.load(Ordering::Relaxed),
             policy_timeouts: shared.policy_timeouts.load(Ordering::Relaxed),
         }
-    }
-}
-
-impl Shared {
-    pub(crate) fn count_reject(&self, code: RejectCode) {
-        self.rejects.fetch_add(1, Ordering::Relaxed);
-        self.observe(Fact::Rejected { code });
-    }
-
-    pub(crate) fn count_gap(&self, connection: &Connection, came_late: bool) {
-        self.gaps.fetch_add(1, Ordering::Relaxed);
-        if !came_late && !connection.was_blocked.load(Ordering::Relaxed) {
-            self.gaps_unblocked.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn lock_sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.timers.stop();
-    }
-}
-
-impl Refusal {
-    pub(crate) fn new(close: CloseReason, code: RejectCode, message: &'static str) -> Self {
-        Self { close, reject: Reject::new(code, message), reconnect_after: None }
     }
 }

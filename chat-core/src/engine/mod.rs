@@ -1,44 +1,24 @@
 //! The engine around the rooms: who is connected, what waits, what is due to whom. No rule of a room lives here, and no transport.
+//!
+//! Layers, each of which names only those before it: `feed`, `session`, `rooms`, `shared`, `work`, `client`, and on top the engine
+//! itself. A test holds them to it.
 
-mod addresses;
-mod announce;
-mod answer;
-mod backlog;
-mod bucket;
-mod budget;
 mod builder;
-mod catch_up;
-mod chance;
-mod connection;
-mod create;
+mod client;
 mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
-mod embedder;
 mod engine;
-mod fanout;
-mod lane;
-mod life;
-mod post;
-mod pull;
-mod recover;
-mod registry;
-mod reply;
-mod room_cell;
-mod room_task;
-mod round;
-mod segment;
+mod feed;
+mod rooms;
 mod session;
-mod session_cell;
-mod sessions;
-mod subscription;
-mod sweep;
-mod timers;
-mod token;
-mod wake;
+mod shared;
+mod wake_up;
+mod work;
 
 pub use builder::EngineBuilder;
-pub use engine::{Engine, Moderation, Refusal, Stats};
-pub use lane::{Busy, Lane};
-pub use pull::{FrameRef, Positions};
-pub use reply::{Answered, Reply};
-pub use session::{Fill, Frame, FrameMark, Framing, Session};
+pub use client::lane::{Busy, Lane};
+pub use client::pull::{FrameRef, Positions};
+pub use client::session::{Fill, Frame, FrameMark, Framing, Session};
+pub use engine::{Engine, Moderation, Stats};
+pub use session::reply::{Answered, Reply};
+pub use shared::Refusal;

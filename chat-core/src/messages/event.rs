@@ -155,6 +155,13 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whether it is something that a person wrote: what a history shows.
+    pub fn is_message(&self) -> bool {
+        matches!(self, Self::Sent { .. })
+    }
+}
+
 /// One record of a room's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {

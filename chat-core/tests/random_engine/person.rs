@@ -239,7 +239,7 @@ impl Person {
             ServerFrame::Joined(joined) => {
                 let asked = joined.id.and_then(|id| self.asked.remove(&id.0));
                 let after = match asked {
-                    Some(Asked::Join { after }) => after.filter(|after| after.epoch == joined.epoch),
+                    Some(Asked::Join { after }) => after,
                     Some(_) => panic!("a joined answers a join"),
                     None => None,
                 };

@@ -20,6 +20,8 @@ pub(crate) struct View {
     state: State,
     /// One has left, and knows it, but has not been told everything up to there.
     leaving: bool,
+    /// The position named with the last resume, where it is of the life that the server says one is in.
+    named: Option<Position>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +40,13 @@ impl View {
         let room = joined.room.as_str();
         if let Some(earlier) = earlier {
             let is_over = earlier.state != State::Open || !truth.tells;
-            // After a resume: one may have been shown where one is already.
-            let is_the_same = earlier.position() == joined.position() && earlier.member == joined.you.member;
+            // After a resume: one may be shown where one is already, as another member too, whose join nobody has heard of.
+            let is_the_same = earlier.position() == joined.position();
             assert!(is_over || is_the_same, "{room}: an earlier stay is told to its end: {earlier:?}");
         }
-        match after {
+        // One that answers nothing follows a resume, and goes on from the position named there.
+        let named = earlier.filter(|_| joined.id.is_none()).and_then(|earlier| earlier.named);
+        match after.or(named).filter(|after| after.epoch == joined.epoch) {
             // The members are those of now, whatever is still to be told.
             Some(after) => {
                 let goes_on = after.seq == joined.seq && truth.tells;
@@ -67,6 +71,7 @@ impl View {
             seq: joined.seq,
             state: State::Open,
             leaving: false,
+            named: None,
         }
     }
 
@@ -105,6 +110,7 @@ impl View {
     pub(crate) fn resumed(&mut self, status: &RoomStatus, named: Option<Position>) -> bool {
         match status.status {
             Status::Live | Status::Gap => {
+                self.named = named.filter(|named| Some(named.epoch) == status.epoch);
                 let reached = status.epoch.zip(status.seq).map(|(epoch, seq)| Position { epoch, seq });
                 match named.filter(|_| self.state != State::Ended && reached == named) {
                     Some(named) => (self.seq, self.state) = (named.seq, State::Open),

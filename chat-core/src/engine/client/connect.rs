@@ -1,0 +1,348 @@
+//! Sessions come, come back and go: the table of all of them, and whose connection counts.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::engine::client::session::Session;
+use crate::engine::rooms::cell::{Entrance, Letter, Resuming};
+use crate::engine::session::addresses::AddressCell;
+use crate::engine::session::cell::{LeftOff, SessionCell, SessionState, Welcome};
+use crate::engine::session::connection::Connection;
+use crate::engine::session::table::Sessions;
+use crate::engine::shared::{Refusal, Shared};
+use crate::ports::{ConnectRequest, Fact};
+use crate::room::{Caller, Input};
+use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
+use crate::words::{
+    CloseReason, CommandId, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode, SessionId,
+};
+
+/// What a client that finds no place is told to wait before it tries again.
+const NO_PLACE_WAIT: Duration = Duration::from_secs(10);
+
+impl Shared {
+    /// See [`Engine::connect`](crate::Engine::connect).
+    pub(crate) async fn connect(self: &Arc<Self>, request: ConnectRequest, hello: Hello) -> Result<Session, Refusal> {
+        self.check_draining()?;
+        let identity = match &self.policy {
+            None => None,
+            Some(policy) => match self.ask_policy(async { policy.admit(&request).await }).await {
+                Ok(admission) => admission.identity,
+                Err(reject) => {
+                    self.count_reject(reject.code);
+                    return Err(not_admitted(reject));
+                }
+            },
+        };
+        let asked_back = hello.resume.is_some();
+        let resume = hello.resume.unwrap_or_default();
+        if let Some(id) = self.signer.verify_resume(&resume.token)
+            && let Some((cell, connection, known)) = self.resume(id, &identity, &request)?
+        {
+            let session = Session::new(Arc::clone(self), cell, connection);
+            let rooms = self.attach_rooms(&session, identity, known, resume.positions).await;
+            self.welcome(&session, hello.id, true, rooms);
+            return Ok(session);
+        }
+        let session = self.start(&request, identity)?;
+        if asked_back {
+            let reject = Reject::new(RejectCode::BadToken, "the token is not of this server, or not of this client");
+            self.count_reject(reject.code);
+            let error = wire::error(hello.id, None, &reject);
+            session.cell.lock().mail_extra(wire::FrameKind::Error, error);
+        }
+        self.welcome(&session, hello.id, false, Vec::new());
+        Ok(session)
+    }
+
+    /// A new session.
+    fn start(self: &Arc<Self>, request: &ConnectRequest, identity: Option<Identity>) -> Result<Session, Refusal> {
+        let Now { wall, mono: now } = self.clock.now();
+        let id = self.chance.session(wall);
+        let cell = Arc::new(SessionCell::new(id, self.signer.token(id), identity, &self.limits.session, now));
+        let connection = {
+            let mut sessions = self.lock_sessions();
+            let address = self.check_place(request.address, now)?;
+            self.forget_detached(&mut sessions);
+            sessions.by_id.insert(id, Arc::clone(&cell));
+            let mut state = cell.lock();
+            self.take_over(&mut state, request.transport, address)
+        };
+        Ok(Session::new(Arc::clone(self), cell, connection))
+    }
+
+    fn check_draining(&self) -> Result<(), Refusal> {
+        match self.draining.load(Ordering::Acquire) {
+            true => Err(Refusal::new(CloseReason::Draining, RejectCode::Draining, "the server is going down")),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether there is a place for another connection, of the engine and of the address. Holds only while the table of
+    /// sessions is locked.
+    fn check_place(&self, address: Option<IpAddr>, now: Mono) -> Result<Option<Arc<AddressCell>>, Refusal> {
+        self.check_draining()?;
+        let sessions_max = self.limits.engine.sessions_max;
+        if self.connected.load(Ordering::Acquire) >= sessions_max {
+            return Err(no_place("the server is full", sessions_max));
+        }
+        self.check_address(self.address(address, now))
+    }
+
+    /// Whether there is a place for another connection of the address.
+    fn check_address(&self, address: Option<Arc<AddressCell>>) -> Result<Option<Arc<AddressCell>>, Refusal> {
+        let per_address = self.limits.engine.sessions_per_address_max;
+        if let Some(cell) = &address
+            && per_address != 0
+            && cell.connected.load(Ordering::Acquire) >= per_address
+        {
+            return Err(no_place("as many are connected from this address as may be", per_address));
+        }
+        Ok(address)
+    }
+
+    fn address(&self, address: Option<IpAddr>, now: Mono) -> Option<Arc<AddressCell>> {
+        address.map(|address| self.addresses.cell(address, &self.limits.engine, now))
+    }
+
+    /// Gives a session to a new connection. The older one is told that it was replaced.
+    fn take_over(
+        &self,
+        state: &mut SessionState,
+        transport: &'static str,
+        address: Option<Arc<AddressCell>>,
+    ) -> Arc<Connection> {
+        state.generation = Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
+        if let Some(address) = &address {
+            address.connected.fetch_add(1, Ordering::AcqRel);
+        }
+        let connection = Arc::new(Connection::new(state.generation, transport, address));
+        match state.connection.replace(Arc::clone(&connection)) {
+            Some(older) => {
+                older.leave_address();
+                older.close(CloseReason::Replaced);
+            }
+            None => {
+                self.connected.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        state.welcome = Welcome::Awaited;
+        // Pending answers die with their connection; keys make retries safe.
+        state.mailbox = VecDeque::new();
+        state.in_flight = 0;
+        state.entering = 0;
+        connection
+    }
+
+    /// Finds a session again, or makes it anew after a restart: its id is in the signed token, its memberships are in the
+    /// rooms. `None` where it is of another identity.
+    #[allow(clippy::type_complexity)]
+    fn resume(
+        &self,
+        id: SessionId,
+        identity: &Option<Identity>,
+        request: &ConnectRequest,
+    ) -> Result<Option<(Arc<SessionCell>, Arc<Connection>, Vec<LeftOff>)>, Refusal> {
+        let now = self.clock.now().mono;
+        let mut sessions = self.lock_sessions();
+        let cell = sessions.by_id.get(&id).cloned().unwrap_or_else(|| {
+            let token = self.signer.token(id);
+            Arc::new(SessionCell::new(id, token, identity.clone(), &self.limits.session, now))
+        });
+        let mut state = cell.lock();
+        if state.identity != *identity {
+            return Ok(None);
+        }
+        let address = match &state.connection {
+            None => self.check_place(request.address, now)?,
+            // Who takes over a connection has its place.
+            Some(older) => {
+                self.check_draining()?;
+                let address = self.address(request.address, now);
+                let moves = match (&address, &older.address) {
+                    (Some(new), Some(old)) => !Arc::ptr_eq(new, old),
+                    (new, _) => new.is_some(),
+                };
+                if moves { self.check_address(address)? } else { address }
+            }
+        };
+        if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
+            // As if it had been forgotten: whether the table was swept in between makes no difference.
+            state.left_off.clear();
+        }
+        let connection = self.take_over(&mut state, request.transport, address);
+        let given_up = state.asking.give_up();
+        state.leave_off();
+        let known = state.left_off.clone();
+        drop(state);
+        drop(given_up);
+        sessions.by_id.entry(id).or_insert_with(|| Arc::clone(&cell));
+        Ok(Some((cell, connection, known)))
+    }
+
+    /// Asks each room of a session that comes back where it stands there.
+    async fn attach_rooms(
+        self: &Arc<Self>,
+        session: &Session,
+        identity: Option<Identity>,
+        known: Vec<LeftOff>,
+        positions: Vec<(RoomCode, Position)>,
+    ) -> Vec<RoomStatus> {
+        // All rooms it is known to be in, whatever the client names: one that is left out would keep a member who never goes.
+        let known = known.into_iter().map(|stay| (stay.code.clone(), None, Some(stay)));
+        let mut rooms: Vec<(RoomCode, Option<Position>, Option<LeftOff>)> = known.collect();
+        for (code, after) in positions {
+            if let Some((_, first, _)) = rooms.iter_mut().find(|(other, ..)| *other == code) {
+                first.get_or_insert(after);
+            } else if rooms.len() < self.limits.session.rooms_max {
+                rooms.push((code, Some(after), None));
+            }
+        }
+        if let Some(mut state) = session.cell.lock_for(&session.connection) {
+            state.entering = rooms.len();
+        }
+        let by = Caller { session: session.cell.id, generation: session.connection.generation, identity };
+        let mut answers = Vec::with_capacity(rooms.len());
+        for (code, after, stay) in rooms {
+            let (status, answer) = oneshot::channel();
+            if stay.is_none() && !self.may_look(session) {
+                // Dropped: the room cannot be asked now.
+                answers.push((code, answer));
+                continue;
+            }
+            let resuming = Resuming {
+                cell: Arc::clone(&session.cell),
+                connection: Arc::clone(&session.connection),
+                after,
+                known: stay.map(|stay| stay.position),
+                put_out: None,
+                status,
+            };
+            let input = Input::Attach { by: by.clone(), after };
+            self.post(&code, Letter::Enter { input, entrance: Entrance::Resume(resuming) });
+            answers.push((code, answer));
+        }
+        let mut statuses = Vec::with_capacity(answers.len());
+        for (code, answer) in answers {
+            statuses.push(answer.await.unwrap_or_else(|_| RoomStatus {
+                room: code.as_str().to_owned(),
+                epoch: None,
+                seq: None,
+                status: Status::Unavailable,
+                reason: None,
+            }));
+        }
+        statuses
+    }
+
+    /// Whether a room that the session is not known to be in may be asked, on the word of the client alone.
+    fn may_look(&self, session: &Session) -> bool {
+        let Some(mut state) = session.cell.lock_for(&session.connection) else { return false };
+        let may = self.may_try(&mut state, &session.connection).is_ok();
+        if !may {
+            state.entering = state.entering.saturating_sub(1);
+        }
+        may
+    }
+
+    fn welcome(&self, session: &Session, id: Option<CommandId>, resumed: bool, mut rooms: Vec<RoomStatus>) {
+        let limits = &self.limits;
+        let limits = WelcomeLimits {
+            frame_bytes: limits.session.frame_bytes_max,
+            text_chars: limits.room.message_chars_max,
+            nick_chars: Nick::CHARS_MAX,
+            rooms: limits.session.rooms_max,
+            history: limits.room.history_max,
+            members: limits.room.members_page_max,
+            in_flight: limits.session.commands_in_flight_max,
+            grace_ms: limits.room.grace.as_millis() as u64,
+            typing_ms: limits.room.typing_ttl.as_millis() as u64,
+        };
+        // A room that could not say is asked again by the next connection.
+        let unknown: Vec<String> =
+            rooms.iter().filter(|room| room.status == Status::Unavailable).map(|room| room.room.clone()).collect();
+        if let Some(mut state) = session.cell.lock_for(&session.connection) {
+            // The first room to answer has waited for the last, and may have gone on without its reader.
+            for slot in &mut state.rooms {
+                if slot.has_come_late()
+                    && let Some(room) = rooms.iter_mut().find(|room| room.room == slot.life.code.as_str())
+                {
+                    room.status = Status::Gap;
+                }
+            }
+            state.left_off.retain(|stay| unknown.iter().any(|code| code == stay.code.as_str()));
+            let json = wire::welcome(id, session.cell.id, &session.cell.token, resumed, rooms, limits);
+            state.welcome = Welcome::Due(json);
+        }
+        session.connection.wake.wake();
+        self.observe(Fact::Connected { session: session.cell.id, transport: session.connection.transport });
+    }
+
+    /// A connection is gone. Its rooms are told, unless a newer one has taken over.
+    pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<Connection>) {
+        let reason = connection.closing().map(|closing| closing.reason);
+        self.observe(Fact::Disconnected { session: cell.id, reason });
+        let codes = {
+            let Some(mut state) = cell.lock_for(connection) else { return };
+            state.connection = None;
+            connection.leave_address();
+            state.detached = self.clock.now().mono;
+            state.mailbox = VecDeque::new();
+            state.leave_off();
+            state.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
+        };
+        #[cfg(feature = "planted")]
+        let codes = if crate::planted::is(crate::planted::Bug::ForgetDetach) { Vec::new() } else { codes };
+        for code in codes {
+            let letter = Letter::Detach { session: cell.id, generation: connection.generation };
+            self.post(&code, letter);
+        }
+        let mut sessions = self.lock_sessions();
+        self.connected.fetch_sub(1, Ordering::AcqRel);
+        sessions.detached.push_back((cell.id, connection.generation));
+        self.forget_detached(&mut sessions);
+        drop(sessions);
+        self.gone.notify_waiters();
+    }
+
+    /// Forgets sessions that have been without a connection for too long, or are too many; the longest gone first.
+    fn forget_detached(&self, sessions: &mut Sessions) {
+        let now = self.clock.now().mono;
+        let Sessions { by_id, detached } = sessions;
+        // A session that comes and goes leaves an entry each time, all of them behind one that stays away.
+        if detached.len() > 2 * by_id.len() {
+            detached.retain(|(id, generation)| by_id.get(id).is_some_and(|cell| cell.is_gone_since(*generation)));
+        }
+        while let Some(&(id, generation)) = sessions.detached.front() {
+            let is_over = sessions.by_id.get(&id).is_none_or(|cell| {
+                !cell.is_gone_since(generation) || now.since(cell.lock().detached) > self.limits.session.retention
+            });
+            let detached = sessions.by_id.len().saturating_sub(self.connected.load(Ordering::Acquire));
+            let too_many = detached > self.limits.engine.sessions_detached_max;
+            if !is_over && !too_many {
+                return;
+            }
+            sessions.detached.pop_front();
+            if sessions.by_id.get(&id).is_some_and(|cell| cell.is_gone_since(generation)) {
+                sessions.by_id.remove(&id);
+            }
+        }
+    }
+}
+
+/// The policy does not let a client in, or could not be asked: then it may come again.
+fn not_admitted(reject: Reject) -> Refusal {
+    let close = if reject.code == RejectCode::Unavailable { CloseReason::Fault } else { CloseReason::Refused };
+    Refusal { close, reconnect_after: reject.retry_after, reject }
+}
+
+fn no_place(message: &'static str, limit: usize) -> Refusal {
+    let refusal = Refusal::new(CloseReason::AtCapacity, RejectCode::AtCapacity, message);
+    let reject = refusal.reject.retry_after(NO_PLACE_WAIT).limit(limit as u64);
+    Refusal { reject, reconnect_after: Some(NO_PLACE_WAIT), ..refusal }
+}

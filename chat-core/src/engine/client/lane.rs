@@ -1,0 +1,213 @@
+//! The way of one session's commands into rooms: rate first, then the policy, one command at a time and in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::engine::rooms::cell::{Entrance, Letter};
+use crate::engine::session::cell::{SessionCell, Welcome};
+use crate::engine::session::connection::Connection;
+use crate::engine::session::reply::Reply;
+use crate::engine::session::reply_to::ReplyTo;
+use crate::engine::shared::Shared;
+use crate::messages::Command;
+use crate::ports::SessionView;
+use crate::room::{Actor, Budget, Caller, Input};
+use crate::wire::BadFrame;
+use crate::words::{Body, CloseReason, Reject, RejectCode, RoomCode};
+
+/// Where a session's commands go in: one at a time, in order, without waiting. Cheap to clone; of no use any more once its
+/// connection is gone.
+#[derive(Clone)]
+pub struct Lane {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cell: Arc<SessionCell>,
+    pub(crate) connection: Arc<Connection>,
+}
+
+/// Too many commands are in flight: wait for an answer to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many commands are in flight")]
+pub struct Busy;
+
+impl Lane {
+    /// Hands in a command. Its answer goes where `reply` says.
+    ///
+    /// # Errors
+    /// [`Busy`] when [`commands_in_flight_max`](crate::SessionLimits::commands_in_flight_max) commands are unanswered, or
+    /// answered and not yet read. The command was not taken.
+    pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
+        self.take_in()?;
+        submit(&self.shared, command, self.reply_to(reply));
+        Ok(())
+    }
+
+    /// Answers a frame that was no command.
+    ///
+    /// # Errors
+    /// As [`Lane::submit`].
+    pub fn refuse(&self, bad: BadFrame, reply: Reply) -> Result<(), Busy> {
+        self.take_in()?;
+        self.shared.count_reject(bad.reject.code);
+        self.reply_to(reply).reject(None, bad.reject);
+        Ok(())
+    }
+
+    /// Whether another command would be taken. A transport that reads no further while this is false never has to refuse
+    /// one; it is woken when that changes.
+    pub fn can_submit(&self) -> bool {
+        can_submit(&self.shared, &self.cell, &self.connection)
+    }
+
+    fn take_in(&self) -> Result<(), Busy> {
+        let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
+        // A session that is still coming back to its rooms must not enter one of them twice.
+        let is_coming_back = matches!(state.welcome, Welcome::Awaited);
+        let limits = &self.shared.limits.session;
+        if is_coming_back || state.in_flight >= limits.commands_in_flight_max {
+            return Err(Busy);
+        }
+        let now = self.shared.clock.now().mono;
+        if state.refusals.look(now, limits.refusal_burst, limits.refusals_per_second).is_err() {
+            drop(state);
+            self.connection.close(CloseReason::Flooding);
+            return Err(Busy);
+        }
+        state.in_flight += 1;
+        Ok(())
+    }
+
+    fn reply_to(&self, reply: Reply) -> ReplyTo {
+        ReplyTo::new(Arc::clone(&self.cell), Arc::clone(&self.connection), reply)
+    }
+}
+
+/// See [`Lane::can_submit`].
+pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<Connection>) -> bool {
+    match cell.lock_for(connection) {
+        Some(state) => state.in_flight < shared.limits.session.commands_in_flight_max,
+        None => false,
+    }
+}
+
+/// Takes in one command. Without a policy it is in its room's inbox when this returns.
+fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
+    if shared.draining.load(Ordering::Acquire) {
+        shared.count_reject(RejectCode::Draining);
+        return reply.reject(command.room(), Reject::new(RejectCode::Draining, "the server is going down"));
+    }
+    let budget = match pay(shared, &command, &reply) {
+        Ok(budget) => budget,
+        Err(reject) => {
+            shared.count_reject(reject.code);
+            return reply.reject(command.room(), reject);
+        }
+    };
+    if shared.policy.is_none() {
+        return dispatch(shared, command, None, budget, reply);
+    }
+    let cell = Arc::clone(&reply.cell);
+    let mut state = cell.lock();
+    let (connection, reply) = reply.take();
+    state.asking.queue.push_back((command, budget, connection, reply));
+    if !std::mem::replace(&mut state.asking.running, true) {
+        let turn = state.asking.turn;
+        drop(state);
+        shared.spawn(run(Arc::clone(shared), cell, turn));
+    }
+}
+
+/// Takes a token for a command. A send with a key goes on without one: it may be a retry, and the answer to that costs nothing.
+fn pay(shared: &Shared, command: &Command, reply: &ReplyTo) -> Result<Budget, Reject> {
+    let now = shared.clock.now().mono;
+    let limits = &shared.limits.session;
+    let mut state = reply.cell.lock();
+    let (paid, what) = match command {
+        Command::Send { .. } => (state.sends.take(now, limits.send_burst, limits.send_per_second), "too many messages"),
+        _ => (state.commands.take(now, limits.command_burst, limits.command_per_second), "too many commands"),
+    };
+    match (paid, command) {
+        (Ok(()), _) => Ok(Budget::Paid),
+        (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(Budget::Exhausted { retry_after }),
+        (Err(retry_after), _) => Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after)),
+    }
+}
+
+/// Asks the policy about one command after the other, until the queue is empty.
+async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>, turn: u64) {
+    let policy = shared.policy.clone().expect("a lane runs only where there is a policy");
+    loop {
+        let (command, budget, reply, identity) = {
+            let mut state = cell.lock();
+            if state.asking.turn != turn {
+                return;
+            }
+            let Some((command, budget, connection, reply)) = state.asking.queue.pop_front() else {
+                state.asking.running = false;
+                state.asking.queue = VecDeque::new();
+                return;
+            };
+            let reply = ReplyTo::new(Arc::clone(&cell), connection, reply);
+            (command, budget, reply, state.identity.clone())
+        };
+        let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
+        let said = match &command {
+            Command::Send { text, .. } => Some(text.clone()),
+            _ => None,
+        };
+        let room = command.room().cloned();
+        match shared.ask_policy(async { policy.check(&view, command).await }).await {
+            Ok(command) => dispatch(&shared, command, said, budget, reply),
+            Err(reject) => {
+                shared.count_reject(reject.code);
+                reply.reject(room.as_ref(), reject);
+            }
+        }
+    }
+}
+
+/// Brings a command into its room's inbox, or refuses it. `said` is the text as the client sent it, where a policy has seen it.
+fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: Budget, reply: ReplyTo) {
+    let identity = reply.cell.lock().identity.clone();
+    let by = Caller { session: reply.cell.id, generation: reply.connection.generation, identity };
+    let (room, input) = match command {
+        Command::Create { nick, room } => return shared.create(by, nick, room, reply),
+        Command::Join { room, nick, history, after } => {
+            let input = Input::Join { by, nick, history, after };
+            return enter(shared, room, input, reply);
+        }
+        Command::Send { room, text, key } => {
+            let as_sent = said.filter(|said| *said != text);
+            (room, Input::Send { by, text, as_sent, key, budget })
+        }
+        Command::Leave { room } => (room, Input::Leave { by }),
+        Command::History { room, before, limit } => (room, Input::History { by, before, limit }),
+        Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),
+        Command::Typing { room, state } => (room, Input::Typing { by, state }),
+        Command::Redact { room, seq } => (room, Input::Redact { by: Actor::Member(by), seq }),
+        Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
+        Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),
+        Command::SetTopic { room, topic } => (room, Input::SetTopic { by: Actor::Member(by), topic }),
+    };
+    if let Err(reject) = may_ask(shared, &reply, &room) {
+        shared.count_reject(reject.code);
+        return reply.reject(Some(&room), reject);
+    }
+    shared.post(&room, Letter::Command { input, reply });
+}
+
+/// Whether a room may be asked: any that the session is in, and others as long as it has not guessed too much. What a room
+/// says to somebody who is not in it tells that it is there.
+fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reject> {
+    let mut state = reply.cell.lock();
+    let is_in = state.rooms.iter().any(|slot| slot.life.code == *room);
+    if is_in { Ok(()) } else { shared.may_try(&mut state, &reply.connection) }
+}
+
+/// Brings a join into its room's inbox, if the session may be in another room.
+fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, reply: ReplyTo) {
+    match shared.reserve(&reply, Some(&room)) {
+        Ok(()) => shared.post(&room, Letter::Enter { input, entrance: Entrance::Command(reply) }),
+        Err(reject) => reply.reject(Some(&room), reject),
+    }
+}

@@ -1,0 +1,311 @@
+//! What is due to one session, in order: welcome, answers, the end, and then each room in turn.
+//!
+//! One pass serves everything: history, live delivery, resuming and catching up all read on from a position.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::feed::backlog::Stretch;
+use crate::engine::feed::life::Life;
+use crate::engine::rooms::cell::Letter;
+use crate::engine::session::cell::{Mark, RoomSlot, SessionState, Span, Spans, Welcome};
+use crate::engine::session::connection::Connection;
+use crate::engine::shared::Shared;
+use crate::messages::CloseCause;
+use crate::wire::{self, FrameKind};
+use crate::words::{Position, RoomCode, Seq};
+
+/// One frame that is due, as a transport's framing sees it.
+pub struct FrameRef<'a> {
+    /// Which frame.
+    pub kind: FrameKind,
+    /// The frame.
+    pub json: &'a [u8],
+    /// What the transport gave with the command that this answers.
+    pub tag: Option<u64>,
+    /// Where the session stands in each room once this frame has been read.
+    pub positions: Positions<'a>,
+}
+
+impl<'a> FrameRef<'a> {
+    /// The last frame of a connection; it has no positions.
+    pub(crate) fn closing(json: &'a [u8]) -> Self {
+        Self { kind: FrameKind::Closing, json, tag: None, positions: Positions { rooms: &[] } }
+    }
+}
+
+/// Positions of a session, one per room.
+#[derive(Clone, Copy)]
+pub struct Positions<'a> {
+    rooms: &'a [RoomSlot],
+}
+
+impl<'a> Positions<'a> {
+    pub(crate) fn of(rooms: &'a [RoomSlot]) -> Self {
+        Self { rooms }
+    }
+
+    /// Each room with its position, in the order they were entered.
+    pub fn iter(self) -> impl Iterator<Item = (&'a RoomCode, Position)> {
+        self.rooms.iter().filter(|slot| slot.opening_is_out()).map(|slot| {
+            let life = &slot.life;
+            (&life.code, Position { epoch: life.epoch, seq: slot.ahead })
+        })
+    }
+}
+
+impl RoomSlot {
+    /// Whether the client knows of this room yet, or will with the fill in hand.
+    fn opening_is_out(&self) -> bool {
+        self.opening.is_none() || self.opening_ahead
+    }
+}
+
+/// What a framing adds to an event, at most, if it is WebSocket's (RFC 6455, section 5.2). One byte too few, and the buffer moves.
+const FRAMING_BYTES: usize = 10;
+
+/// How much one pull may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Quota {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Takes frames one after the other; says how many bytes it holds now.
+pub(crate) trait Sink {
+    fn take(&mut self, frame: FrameRef<'_>) -> usize;
+
+    /// About so many bytes come next.
+    fn expect(&mut self, _bytes: usize) {}
+}
+
+/// What a pull has come to.
+#[derive(Default)]
+pub(crate) struct Pulled {
+    /// How many events each gap leaves out.
+    pub(crate) gaps: Vec<u64>,
+    /// Nothing was left for want of room, and nothing becomes due by what was pulled being taken.
+    pub(crate) is_all: bool,
+}
+
+/// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`.
+pub(crate) fn pull(
+    shared: &Arc<Shared>,
+    state: &mut SessionState,
+    connection: &Arc<Connection>,
+    quota: Quota,
+    sink: &mut impl Sink,
+    filled: &mut Spans,
+) -> Pulled {
+    let mut pull = Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new(), is_cut: false };
+    pull.all(state);
+    // The end of one stay makes way for the next one, and for the end of its room.
+    let is_all =
+        !pull.is_cut && !pull.is_full() && (!connection.has_ended() || state.rooms.iter().all(RoomSlot::is_open));
+    Pulled { gaps: pull.gaps, is_all }
+}
+
+struct Pull<'a, S> {
+    shared: &'a Arc<Shared>,
+    connection: &'a Arc<Connection>,
+    quota: Quota,
+    held: usize,
+    sink: &'a mut S,
+    filled: &'a mut Spans,
+    gaps: Vec<u64>,
+    /// A room had more than its share of this pull.
+    is_cut: bool,
+}
+
+impl<S: Sink> Pull<'_, S> {
+    fn all(&mut self, state: &mut SessionState) {
+        // What an earlier fill held and the socket did not take is not ahead any more; every frame of this one says so.
+        state.roll_back();
+        match &state.welcome {
+            Welcome::Awaited => return,
+            Welcome::Due(json) => {
+                let json = json.clone();
+                self.one(state, Mark::Welcome, FrameKind::Welcome, &json, None);
+            }
+            Welcome::Told => {}
+        }
+        if self.connection.has_ended() {
+            state.forget_finished();
+        }
+        for index in 0..state.mailbox.len() {
+            if self.is_full() {
+                return;
+            }
+            let mail = &state.mailbox[index];
+            let (kind, json, tag) = (mail.kind, mail.json.clone(), mail.tag);
+            self.one(state, Mark::Answer, kind, &json, tag);
+        }
+        let rooms = state.rooms.len();
+        if rooms == 0 {
+            return;
+        }
+        let start = state.turn % rooms;
+        let quantum = if rooms == 1 { self.quota.bytes } else { self.shared.limits.session.room_quantum_bytes };
+        for step in 0..rooms {
+            if self.is_full() {
+                return;
+            }
+            self.room(state, (start + step) % rooms, quantum);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held >= self.quota.bytes || self.filled.len() >= self.quota.frames
+    }
+
+    fn one(&mut self, state: &SessionState, mark: Mark, kind: FrameKind, json: &[u8], tag: Option<u64>) {
+        let positions = Positions { rooms: &state.rooms };
+        self.held = self.sink.take(FrameRef { kind, json, tag, positions });
+        self.filled.push(Span { end: self.held, mark });
+    }
+
+    fn room(&mut self, state: &mut SessionState, index: usize, quantum: usize) {
+        let key = state.rooms[index].key;
+        if let Some(opening) = &state.rooms[index].opening {
+            // An earlier stay in the same room is told to its end first.
+            let code = &state.rooms[index].life.code;
+            if state.rooms[..index].iter().any(|slot| slot.life.code == *code) {
+                return;
+            }
+            let (json, tag) = (opening.json.clone(), opening.tag);
+            state.rooms[index].opening_ahead = true;
+            self.one(state, Mark::Opening { slot: key }, FrameKind::Joined, &json, tag);
+        }
+        let life = Arc::clone(&state.rooms[index].life);
+        self.events(state, index, &life, quantum);
+        if !self.connection.has_ended() || state.rooms[index].is_open() {
+            self.signals(state, index, &life);
+        } else {
+            self.room_closed(state, index, &life);
+        }
+    }
+
+    /// The last event of a room that may be read right now.
+    ///
+    /// The head is read first: a subscription that ends after that ends at an event past this head.
+    fn readable(&self, slot: &RoomSlot) -> Seq {
+        let head = slot.life.backlog.head();
+        if self.connection.has_ended() { slot.subscription.until().map_or(head, |until| head.min(until)) } else { head }
+    }
+
+    fn events(&mut self, state: &mut SessionState, index: usize, life: &Life, quantum: usize) {
+        let stop = self.held.saturating_add(quantum).min(self.quota.bytes);
+        let key = state.rooms[index].key;
+        loop {
+            let after = state.rooms[index].ahead;
+            let readable = self.readable(&state.rooms[index]);
+            if after >= readable {
+                return;
+            }
+            if self.is_full() || self.held >= stop {
+                self.is_cut = true;
+                return;
+            }
+            // For one frame one segment will do.
+            let bytes = if self.quota.frames == 1 { 1 } else { stop - self.held };
+            match life.backlog.read(after, bytes) {
+                Stretch::Missing => {
+                    if !self.gap(state, index, life, readable) {
+                        return;
+                    }
+                }
+                Stretch::Events(segments) => {
+                    for segment in &segments {
+                        let after = state.rooms[index].ahead;
+                        let (events, bytes) = segment.extent(after, readable);
+                        self.filled.reserve(events.min(self.quota.frames));
+                        self.sink.expect((bytes + FRAMING_BYTES * events).min(self.quota.bytes));
+                        for (seq, kind, json) in segment.events(after, readable) {
+                            state.rooms[index].ahead = seq;
+                            #[cfg(feature = "planted")]
+                            if crate::planted::strikes(crate::planted::Bug::SkipEvent, seq) {
+                                continue;
+                            }
+                            self.one(state, Mark::Event { slot: key, seq }, kind, json, None);
+                            if self.held >= stop || self.filled.len() >= self.quota.frames {
+                                self.is_cut = true;
+                                return;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells what will not come, where that can be told now; else sees to it that it can be told later.
+    fn gap(&mut self, state: &mut SessionState, index: usize, life: &Life, readable: Seq) -> bool {
+        let slot = &state.rooms[index];
+        let key = slot.key;
+        let after = slot.ahead;
+        let snapshot = match slot.subscription.until() {
+            // Its end is on its way: the gap reaches to there, and wakes this reader when it is published.
+            Some(until) if readable < until => return false,
+            // The membership ended in the gap: there is no room to show any more.
+            Some(_) => None,
+            None => {
+                if let Some(last) = slot.pace.as_ref().and_then(|pace| pace.last) {
+                    let next = last.after(self.shared.limits.session.gap_interval);
+                    if self.shared.clock.now().mono < next {
+                        if state.rooms[index].pace.get_or_insert_default().wait.replace(next) != Some(next) {
+                            self.shared.timers.wake_connection(next, self.connection);
+                        }
+                        return false;
+                    }
+                }
+                let recent = life.snapshot.newest().filter(|snapshot| {
+                    snapshot.seq > after && snapshot.seq <= readable && snapshot.seq >= life.backlog.middle()
+                });
+                let Some(snapshot) = recent else {
+                    if life.snapshot.ask() {
+                        self.shared.post(&life.code, Letter::Snapshot);
+                    }
+                    return false;
+                };
+                Some(snapshot)
+            }
+        };
+        let to = snapshot.as_ref().map_or(readable, |snapshot| snapshot.seq);
+        let rest = snapshot.as_ref().map(|snapshot| snapshot.json.as_ref());
+        let json = wire::gap(&life.code, life.epoch, after.next(), to, rest);
+        self.shared.count_gap(self.connection, slot.came_late);
+        self.gaps.push(to.0 - after.0);
+        state.rooms[index].ahead = to;
+        self.one(state, Mark::Gap { slot: key, to }, FrameKind::Gap, &json, None);
+        true
+    }
+
+    fn signals(&mut self, state: &mut SessionState, index: usize, life: &Life) {
+        let key = state.rooms[index].key;
+        for (kind, signal) in life.signals.iter().enumerate() {
+            let version = signal.version();
+            if version != state.rooms[index].seen[kind] && !self.is_full() {
+                let json: Bytes = signal.json();
+                if json.is_empty() {
+                    state.rooms[index].seen[kind] = version;
+                    continue;
+                }
+                self.one(state, Mark::Signal { slot: key, kind, version }, signal.kind, &json, None);
+            }
+        }
+    }
+
+    fn room_closed(&mut self, state: &mut SessionState, index: usize, life: &Life) {
+        let slot = &state.rooms[index];
+        let is_due = slot.subscription.is_closed()
+            && !slot.closed_told
+            && slot.subscription.until().is_some_and(|until| slot.ahead >= until);
+        if is_due && !self.is_full() {
+            let cause = life.closed.get().copied().unwrap_or(CloseCause::Host);
+            let key = slot.key;
+            let json = wire::room_closed(&life.code, life.epoch, cause);
+            self.one(state, Mark::RoomClosed { slot: key }, FrameKind::RoomClosed, &json, None);
+        }
+    }
+}

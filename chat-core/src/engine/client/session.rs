@@ -1,0 +1,331 @@
+//! A session as a transport holds it: commands in, frames out, positions moved by what was really written.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::engine::client::lane::{self, Busy, Lane};
+use crate::engine::client::pull::{FrameRef, Positions, Pulled, Quota, Sink, pull};
+use crate::engine::feed::wake::Look;
+use crate::engine::session::cell::{Mark as Place, SessionCell, SessionState, Span, Spans};
+use crate::engine::session::connection::{Closing, Connection};
+use crate::engine::session::reply::{Answered, Reply};
+use crate::engine::shared::Shared;
+use crate::messages::Command;
+use crate::ports::Fact;
+use crate::wire::{self, BadFrame, FrameKind, ServerFrame};
+use crate::words::{CloseReason, CommandId, Identity, Reject, RejectCode, SessionId};
+
+/// One connection of a session. Dropping it is a disconnect: the session detaches, and its memberships run into their
+/// grace.
+///
+/// **The contract.** Commands go in with [`submit`](Self::submit), which never waits. Frames come out in one of three ways, of
+/// which a transport uses one: [`poll_fill`](Self::poll_fill) and [`written`](Self::written) (many frames, one buffer, one write),
+/// [`peek`](Self::peek) and [`commit`](Self::commit) (one frame, taken when the transport has accepted it), or
+/// [`next`](Self::next) (typed, for embedders). A frame that was not committed comes again.
+pub struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cell: Arc<SessionCell>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) filled: Mutex<Filled>,
+}
+
+/// What the last fill holds, until the transport says how much of it was written.
+#[derive(Default)]
+pub(crate) struct Filled {
+    spans: Spans,
+    /// Nothing else was due.
+    is_all: bool,
+    /// All that was due has been written: there is nothing to look for before somebody says so.
+    is_told: bool,
+}
+
+/// One frame that is due.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Which frame.
+    pub kind: FrameKind,
+    /// The frame.
+    pub json: Bytes,
+    /// What the transport gave with the command that this answers.
+    pub tag: Option<u64>,
+    /// To be given to [`Session::commit`] when the transport has taken the frame.
+    pub mark: FrameMark,
+}
+
+/// What taking a frame means. Good for the next [`Session::commit`] on the same session only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameMark(Place);
+
+/// What [`Session::poll_fill`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// Frames are in the buffer.
+    Frames,
+    /// The `closing` frame has been taken: the connection is to be closed now.
+    Ended(CloseReason),
+}
+
+/// Turns frames into what goes over a transport, a few bytes around each. No state of a room or session lives here.
+pub trait Framing {
+    /// Appends one frame to `out`.
+    fn frame(&mut self, out: &mut BytesMut, frame: FrameRef<'_>);
+}
+
+struct FillSink<'a, F> {
+    framing: &'a mut F,
+    out: &'a mut BytesMut,
+}
+
+impl<F: Framing> Sink for FillSink<'_, F> {
+    fn take(&mut self, frame: FrameRef<'_>) -> usize {
+        self.framing.frame(self.out, frame);
+        self.out.len()
+    }
+
+    fn expect(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+}
+
+#[derive(Default)]
+struct PeekSink {
+    frame: Option<(FrameKind, Bytes, Option<u64>)>,
+}
+
+impl Sink for PeekSink {
+    fn take(&mut self, frame: FrameRef<'_>) -> usize {
+        self.frame = Some((frame.kind, Bytes::copy_from_slice(frame.json), frame.tag));
+        frame.json.len()
+    }
+}
+
+impl Session {
+    pub(crate) fn new(shared: Arc<Shared>, cell: Arc<SessionCell>, connection: Arc<Connection>) -> Self {
+        Self { shared, cell, connection, filled: Mutex::default() }
+    }
+
+    /// Which session; not a secret.
+    pub fn id(&self) -> SessionId {
+        self.cell.id
+    }
+
+    /// The session's one secret: resumes it on any transport.
+    pub fn token(&self) -> &str {
+        &self.cell.token
+    }
+
+    /// Who it is, as the policy said.
+    pub fn identity(&self) -> Option<Identity> {
+        self.cell.lock().identity.clone()
+    }
+
+    /// Where commands go in.
+    pub fn lane(&self) -> Lane {
+        Lane {
+            shared: Arc::clone(&self.shared),
+            cell: Arc::clone(&self.cell),
+            connection: Arc::clone(&self.connection),
+        }
+    }
+
+    /// See [`Lane::submit`].
+    ///
+    /// # Errors
+    /// [`Busy`], as there.
+    pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
+        self.lane().submit(command, reply)
+    }
+
+    /// See [`Lane::refuse`].
+    ///
+    /// # Errors
+    /// [`Busy`], as there.
+    pub fn refuse(&self, bad: BadFrame, reply: Reply) -> Result<(), Busy> {
+        self.lane().refuse(bad, reply)
+    }
+
+    /// See [`Lane::can_submit`].
+    pub fn can_submit(&self) -> bool {
+        lane::can_submit(&self.shared, &self.cell, &self.connection)
+    }
+
+    /// A credential that resumes the session and does nothing else: for places that are less secret than the token's.
+    pub fn cursor(&self) -> String {
+        self.shared.signer.cursor(self.cell.id)
+    }
+
+    /// Hands in a command and waits for its answer: an `ack` (for a join too: the `joined` itself comes with
+    /// [`Session::next`]), `history` or `members`.
+    ///
+    /// # Errors
+    /// The reject; `busy` also where [`Session::submit`] would be.
+    pub async fn call(&self, command: Command) -> Result<ServerFrame, Reject> {
+        let (reply, answer) = Reply::channel(None::<CommandId>);
+        self.submit(command, reply).map_err(|Busy| Reject::new(RejectCode::Busy, "too many commands are in flight"))?;
+        match answer.await {
+            Ok(Answered { reject: Some(reject), .. }) => Err(reject),
+            Ok(Answered { json, .. }) => Ok(parse(&json)),
+            Err(_) => Err(Reject::new(RejectCode::Unavailable, "the connection was replaced before the answer")),
+        }
+    }
+
+    /// The next frame that is due, without taking it.
+    pub fn peek(&self) -> Option<Frame> {
+        let mut sink = PeekSink::default();
+        let quota = Quota { frames: 1, bytes: usize::MAX };
+        let mark = self.with_due(quota, &mut sink, |filled| filled.spans.pop())?.mark;
+        let (kind, json, tag) = sink.frame.expect("a mark comes with its frame");
+        Some(Frame { kind, json, tag, mark: FrameMark(mark) })
+    }
+
+    /// As [`Session::peek`]; wakes the task when something becomes due.
+    pub fn poll_peek(&self, cx: &Context<'_>) -> Poll<Frame> {
+        self.connection.wake.poll(cx, || self.peek().map_or(Look::Nothing, Look::Some))
+    }
+
+    /// The transport has taken the frame of the last [`Session::peek`]: positions move.
+    pub fn commit(&self, mark: FrameMark) {
+        let mut state = self.cell.lock_for(&self.connection);
+        self.apply(&mut state, mark.0);
+    }
+
+    /// Fills `out`, which is empty, with everything due, up to
+    /// [`chunk_bytes_max`](crate::SessionLimits::chunk_bytes_max) (a little more where the last frame is long); pending while
+    /// nothing is. After each fill with frames [`Session::written`] must be called.
+    pub fn poll_fill<F: Framing>(&self, cx: &Context<'_>, framing: &mut F, out: &mut BytesMut) -> Poll<Fill> {
+        if self.lock_filled().is_told && self.connection.wake.is_quiet(cx) {
+            return Poll::Pending;
+        }
+        let quota = Quota { frames: usize::MAX, bytes: self.shared.limits.session.chunk_bytes_max };
+        self.connection.wake.poll(cx, || {
+            let mut sink = FillSink { framing: &mut *framing, out: &mut *out };
+            match self.with_due(quota, &mut sink, |filled| (filled.spans.is_empty(), filled.is_all)) {
+                (false, true) => Look::All(Fill::Frames),
+                (false, false) => Look::Some(Fill::Frames),
+                (true, _) => self.ended().map_or(Look::Nothing, |reason| Look::Some(Fill::Ended(reason))),
+            }
+        })
+    }
+
+    /// Why the connection is to be closed; `None` until its `closing` frame has been taken.
+    pub fn ended(&self) -> Option<CloseReason> {
+        self.connection.closing().filter(|closing| closing.told).map(|closing| closing.reason)
+    }
+
+    /// Says how many bytes of the last fill the socket has taken, and learns how many bytes of it must still be sent: to the
+    /// end of the frame that is half out. The frames after that come again with the next fill.
+    ///
+    /// ```text
+    /// let end = session.written(taken);
+    /// out.truncate(end);
+    /// out.advance(taken);      // what is left in `out` is the rest of one frame, or nothing
+    /// ```
+    pub fn written(&self, bytes: usize) -> usize {
+        let mut held = self.lock_filled();
+        let filled = std::mem::take(&mut held.spans);
+        held.is_told = held.is_all && filled.last().is_some_and(|span| span.end <= bytes);
+        drop(held);
+        let mut state = self.cell.lock_for(&self.connection);
+        let mut end = 0;
+        for (index, span) in filled.iter().enumerate() {
+            if end >= bytes {
+                self.connection.note_blocked();
+                break;
+            }
+            end = span.end;
+            // Of a run of events in one room, the last says it all.
+            let is_passed = end < bytes && filled.get(index + 1).is_some_and(|next| next.mark.passes(span.mark));
+            if !is_passed {
+                self.apply(&mut state, span.mark);
+            }
+        }
+        if end > bytes {
+            self.connection.note_blocked();
+        }
+        end
+    }
+
+    /// Waits for the next frame and takes it. After [`ServerFrame::Closing`] nothing follows, and this never returns.
+    pub async fn next(&self) -> ServerFrame {
+        let frame = std::future::poll_fn(|cx| self.poll_peek(cx)).await;
+        self.commit(frame.mark);
+        parse(&frame.json)
+    }
+
+    /// Ends this connection with a reason: a `closing` frame becomes due, and after it nothing. The session itself lives on,
+    /// detached, once this handle is dropped.
+    pub fn close(&self, reason: CloseReason) {
+        self.connection.close(reason);
+    }
+
+    /// Runs one pull under the lock and looks at what it gave.
+    fn with_due<T>(&self, quota: Quota, sink: &mut impl Sink, found: impl FnOnce(&mut Filled) -> T) -> T {
+        let mut held = self.lock_filled();
+        let filled = &mut held.spans;
+        filled.clear();
+        let closing = self.connection.closing();
+        let now = || self.shared.clock.now().mono;
+        let is_open =
+            closing.is_none_or(|closing| !closing.told && closing.flush_until.is_some_and(|until| now() < until));
+        let mut is_owed_an_answer = false;
+        // The session's state may belong to a newer connection by now; then it is not looked at.
+        let mut pulled = Pulled::default();
+        if is_open && let Some(mut state) = self.cell.lock_for(&self.connection) {
+            pulled = pull(&self.shared, &mut state, &self.connection, quota, sink, filled);
+            is_owed_an_answer = state.in_flight > 0;
+        }
+        // Nothing is due after the end, and nothing before it that a resume would not bring again.
+        let is_over = |closing: &Closing| !closing.told && filled.is_empty() && !is_owed_an_answer;
+        if let Some(closing) = closing.filter(is_over) {
+            let mut state = self.cell.lock_for(&self.connection);
+            if let Some(state) = &mut state {
+                state.roll_back();
+            }
+            let positions = state.iter().flat_map(|state| Positions::of(&state.rooms).iter());
+            let json = wire::closing(closing.reason, closing.reconnect_after, positions);
+            let end = sink.take(FrameRef::closing(&json));
+            filled.push(Span { end, mark: Place::Closing });
+        }
+        (held.is_all, held.is_told) = (pulled.is_all && closing.is_none(), false);
+        let found = found(&mut held);
+        drop(held);
+        // Nothing is locked any more: an observer may ask the engine.
+        for events in pulled.gaps {
+            self.shared.observe(Fact::Gap { session: self.cell.id, events });
+        }
+        found
+    }
+
+    fn lock_filled(&self) -> MutexGuard<'_, Filled> {
+        self.filled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One frame has been taken.
+    fn apply(&self, state: &mut Option<MutexGuard<'_, SessionState>>, mark: Place) {
+        match (mark, state) {
+            (Place::Closing, _) => self.connection.closing_told(),
+            (mark, Some(state)) => state.commit(mark, || self.shared.clock.now().mono),
+            // Replaced in between: the newer connection has its own positions.
+            (_, None) => {}
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.detach(&self.cell, &self.connection);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.cell.id).field("generation", &self.connection.generation).finish()
+    }
+}
+
+fn parse(json: &[u8]) -> ServerFrame {
+    serde_json::from_slice(json).expect("every server frame is of the wire protocol")
+}

@@ -1,0 +1,352 @@
+//! The recent stretch of one room's log: shared by all its readers, each event encoded once.
+//!
+//! Events lie in segments, one behind the other in one buffer. A reader takes handles of the segments it needs under a
+//! short lock and copies outside it. Publishing is O(1); what falls out at the old end goes a segment at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use smallvec::SmallVec;
+
+use crate::engine::feed::budget::Budget;
+use crate::engine::feed::fanout::Extent;
+use crate::engine::feed::segment::{SEGMENT_BYTES, SLOT_BYTES, Segment};
+use crate::engine::feed::wake::Head;
+use crate::wire::tombstone;
+use crate::words::{RoomLimits, Seq};
+
+/// What a reader finds after its position.
+pub(crate) enum Stretch {
+    /// Segments holding the next events, in order.
+    Events(SmallVec<[Arc<Segment>; 4]>),
+    /// The next events are not here any more; the oldest that is has this number.
+    Missing,
+}
+
+#[derive(Debug)]
+struct Ring {
+    segments: VecDeque<Arc<Segment>>,
+    bytes: usize,
+    events: usize,
+}
+
+impl Ring {
+    /// What it holds in memory, about.
+    fn weight(&self) -> usize {
+        self.bytes + self.events * SLOT_BYTES + self.segments.len() * SEGMENT_BYTES
+    }
+
+    fn pop(&mut self) {
+        let oldest = self.segments.pop_front().expect("there is one to go");
+        self.bytes -= oldest.size().bytes;
+        self.events -= oldest.size().events;
+    }
+
+    /// Lets the oldest events go until no more than this is held, or one event.
+    fn shrink(&mut self, weight_max: usize) {
+        while self.segments.len() > 1 && self.weight() > weight_max {
+            self.pop();
+        }
+        if self.weight() <= weight_max {
+            return;
+        }
+        let Some(last) = self.segments.front_mut() else { return };
+        let room = weight_max.saturating_sub(SEGMENT_BYTES);
+        let mut kept = 0;
+        let fits = |&seq: &u64| {
+            kept += last.get(seq).map_or(0, |(_, json)| json.len()) + SLOT_BYTES;
+            kept <= room
+        };
+        let first = (last.first()..=last.last()).rev().take_while(fits).last().unwrap_or(last.last());
+        if first == last.first() {
+            return;
+        }
+        *last = Arc::new(last.from(first));
+        (self.bytes, self.events) = (last.size().bytes, last.size().events);
+    }
+}
+
+/// The backlog of one life of a room.
+pub(crate) struct Backlog {
+    head: Head,
+    ring: Mutex<Ring>,
+    bytes_max: usize,
+    events_max: usize,
+    budget: Arc<Budget>,
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        let held = self.lock().weight();
+        self.budget.leave(held);
+    }
+}
+
+impl Backlog {
+    /// An empty backlog whose next event is `head + 1`.
+    pub(crate) fn new(head: Seq, limits: &RoomLimits, budget: Arc<Budget>) -> Self {
+        budget.enter();
+        Self {
+            budget,
+            head: Head::new(head.0),
+            ring: Mutex::new(Ring { segments: VecDeque::new(), bytes: 0, events: 0 }),
+            bytes_max: limits.backlog_bytes_max,
+            events_max: limits.backlog_events_max.max(1),
+        }
+    }
+
+    /// The last event that can be read.
+    pub(crate) fn head(&self) -> Seq {
+        Seq(self.head.seq())
+    }
+
+    /// Whether a segment has grown so far that the next event should begin another: an eighth of the bounds, so that
+    /// eviction never takes more at once than a reader can be expected to be behind.
+    pub(crate) fn is_full(&self, segment: &Segment) -> bool {
+        let size = segment.size();
+        size.events >= (self.events_max / 8).max(1) || size.bytes >= (self.bytes_max / 8).max(1)
+    }
+
+    /// Whether so much of it is more than a reader may be left without a turn for: a quarter of the bounds, so that with one
+    /// more round and the next eviction it is all still here. Anything, where the oldest may be let go at any time.
+    pub(crate) fn is_much(&self, unseen: Extent) -> bool {
+        unseen.events > self.events_max / 4
+            || unseen.bytes > self.bytes_max / 4
+            || unseen.events > 0 && self.budget.is_nearly_passed()
+    }
+
+    /// Adds a segment that follows the head, and lets the oldest ones go while a bound is passed. The newest always stays,
+    /// however large.
+    pub(crate) fn publish(&self, mut segment: Segment) {
+        if segment.is_empty() {
+            return;
+        }
+        let last = segment.last();
+        debug_assert_eq!(segment.first(), self.head.seq() + 1, "events are published in order");
+        {
+            let mut ring = self.lock();
+            let before = ring.weight();
+            ring.bytes += segment.size().bytes;
+            ring.events += segment.size().events;
+            let merged = ring.segments.back_mut().and_then(Arc::get_mut).is_some_and(|open| {
+                let takes = open.takes(&segment) && !self.is_full(open);
+                if takes {
+                    open.extend(&segment);
+                }
+                takes
+            });
+            if !merged {
+                segment.shrink();
+                ring.segments.push_back(Arc::new(segment));
+            }
+            while ring.segments.len() > 1 && (ring.bytes > self.bytes_max || ring.events > self.events_max) {
+                ring.pop();
+            }
+            self.budget.change(before, ring.weight());
+            if self.budget.is_passed() {
+                // Whoever goes on growing gives at once, and nothing that nobody could have read; the others are asked.
+                let (level, before) = (self.budget.level(), ring.weight());
+                while ring.segments.len() > 1 && ring.weight() > level {
+                    ring.pop();
+                }
+                self.budget.change(before, ring.weight());
+            }
+        }
+        self.head.publish(last);
+    }
+
+    /// Lets the oldest events go until no more than `weight_max` bytes are held, or one event.
+    pub(crate) fn evict(&self, weight_max: usize) {
+        self.shrink(&mut self.lock(), weight_max);
+    }
+
+    /// What it holds in memory, about.
+    #[cfg(test)]
+    fn weight(&self) -> usize {
+        self.lock().weight()
+    }
+
+    /// The same, of what could be given back: nothing where it has one event, which it keeps.
+    pub(crate) fn spare(&self) -> usize {
+        let ring = self.lock();
+        if ring.events > 1 { ring.weight() } else { 0 }
+    }
+
+    fn shrink(&self, ring: &mut Ring, weight_max: usize) {
+        let before = ring.weight();
+        ring.shrink(weight_max);
+        self.budget.change(before, ring.weight());
+    }
+
+    /// Handles of the segments that hold the events after `after`, about `bytes` of them and at least one event.
+    pub(crate) fn read(&self, after: Seq, bytes: usize) -> Stretch {
+        let ring = self.lock();
+        let next = after.0 + 1;
+        let Some(oldest) = ring.segments.front() else { return Stretch::Missing };
+        if next < oldest.first() {
+            return Stretch::Missing;
+        }
+        // Readers are near the head: look from the new end.
+        let newer = ring.segments.iter().rev().take_while(|segment| segment.first() > next).count();
+        let index = ring.segments.len() - newer - 1;
+        let mut taken = SmallVec::new();
+        let mut found = 0;
+        for segment in ring.segments.range(index..) {
+            taken.push(Arc::clone(segment));
+            found += segment.size().bytes;
+            if found >= bytes {
+                break;
+            }
+        }
+        Stretch::Events(taken)
+    }
+
+    /// The number of the oldest event that can be read; one past the head when there is none.
+    pub(crate) fn oldest(&self) -> Seq {
+        let ring = self.lock();
+        Seq(ring.segments.front().map_or(self.head.seq() + 1, |segment| segment.first()))
+    }
+
+    /// The number in the middle of what can be read: a position from which a reader has half the backlog to catch up.
+    pub(crate) fn middle(&self) -> Seq {
+        let (oldest, head) = (self.oldest().0, self.head.seq());
+        Seq((oldest + (head + 1).saturating_sub(oldest) / 2).min(head))
+    }
+
+    /// The segment that holds `seq`, if it is still here.
+    pub(crate) fn segment_of(&self, seq: Seq) -> Option<Arc<Segment>> {
+        let ring = self.lock();
+        let index = ring.segments.partition_point(|segment| segment.last() < seq.0);
+        ring.segments.get(index).filter(|segment| segment.first() <= seq.0).map(Arc::clone)
+    }
+
+    /// Swaps the message `seq` for its tombstone. Whoever has read it has read it.
+    pub(crate) fn redact(&self, seq: Seq) {
+        let mut guard = self.lock();
+        let ring = &mut *guard;
+        let before = ring.weight();
+        let index = ring.segments.partition_point(|segment| segment.last() < seq.0);
+        let Some(segment) = ring.segments.get_mut(index) else { return };
+        let Some(bare) = segment.get(seq.0).and_then(|(_, json)| tombstone(json)) else { return };
+        let fresh = segment.replaced(seq.0, &bare);
+        ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
+        *segment = Arc::new(fresh);
+        self.budget.change(before, ring.weight());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::FrameKind;
+
+    fn backlog(events_max: usize, bytes_max: usize) -> Backlog {
+        let limits =
+            RoomLimits { backlog_events_max: events_max, backlog_bytes_max: bytes_max, ..RoomLimits::default() };
+        Backlog::new(Seq(0), &limits, Budget::new(usize::MAX))
+    }
+
+    fn publish(backlog: &Backlog, events: &[&str]) {
+        let mut segment = Segment::new(backlog.head().next());
+        for event in events {
+            segment.buffer().extend_from_slice(event.as_bytes());
+            segment.close_event(FrameKind::Message);
+        }
+        backlog.publish(segment);
+    }
+
+    fn read_all(backlog: &Backlog, after: u64) -> Option<Vec<String>> {
+        match backlog.read(Seq(after), usize::MAX) {
+            Stretch::Missing => None,
+            Stretch::Events(segments) => Some(
+                segments
+                    .iter()
+                    .flat_map(|segment| segment.events(Seq(after), Seq(u64::MAX)))
+                    .map(|(_, _, json)| String::from_utf8_lossy(json).into_owned())
+                    .collect(),
+            ),
+        }
+    }
+
+    #[test]
+    fn a_reader_gets_what_follows_its_position() {
+        let backlog = backlog(100, 1 << 20);
+        publish(&backlog, &["a", "b"]);
+        publish(&backlog, &["c"]);
+        assert_eq!(backlog.head(), Seq(3));
+        assert_eq!(read_all(&backlog, 0), Some(vec!["a".into(), "b".into(), "c".into()]));
+        assert_eq!(read_all(&backlog, 2), Some(vec!["c".into()]));
+    }
+
+    #[test]
+    fn small_batches_share_a_segment_unless_somebody_reads_it() {
+        let backlog = backlog(100, 1 << 20);
+        publish(&backlog, &["a"]);
+        publish(&backlog, &["b"]);
+        assert_eq!(backlog.lock().segments.len(), 1);
+        let held = backlog.read(Seq(0), 1);
+        publish(&backlog, &["c"]);
+        assert_eq!(backlog.lock().segments.len(), 2);
+        drop(held);
+        publish(&backlog, &["d"]);
+        assert_eq!(backlog.lock().segments.len(), 2);
+        assert_eq!(read_all(&backlog, 1), Some(vec!["b".into(), "c".into(), "d".into()]));
+    }
+
+    #[test]
+    fn the_oldest_events_go_when_a_bound_is_passed() {
+        let backlog = backlog(8, 1 << 20);
+        for event in ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"] {
+            publish(&backlog, &[event]);
+        }
+        assert_eq!(backlog.oldest(), Seq(3));
+        assert_eq!(read_all(&backlog, 1), None, "event 2 is gone");
+        assert_eq!(read_all(&backlog, 2).map(|events| events.len()), Some(8));
+    }
+
+    #[test]
+    fn an_event_larger_than_the_bound_is_kept() {
+        let backlog = backlog(8, 4);
+        publish(&backlog, &["small"]);
+        publish(&backlog, &["much too large"]);
+        assert_eq!(read_all(&backlog, 1), Some(vec!["much too large".into()]));
+    }
+
+    #[test]
+    fn what_is_over_its_share_goes_oldest_first_and_one_event_stays() {
+        let budget = Budget::new(usize::MAX);
+        let backlog = Backlog::new(Seq(0), &RoomLimits::default(), Arc::clone(&budget));
+        for event in ["one", "two", "three", "four"] {
+            publish(&backlog, &[event]);
+        }
+        assert_eq!(budget.held(), backlog.weight());
+        backlog.evict(SEGMENT_BYTES + 2 * (SLOT_BYTES + 5));
+        assert_eq!(backlog.oldest(), Seq(3));
+        assert_eq!(read_all(&backlog, 2), Some(vec!["three".into(), "four".into()]));
+        backlog.evict(0);
+        assert_eq!((backlog.oldest(), budget.held()), (Seq(4), SEGMENT_BYTES + SLOT_BYTES + 4));
+        publish(&backlog, &["five"]);
+        assert_eq!(read_all(&backlog, 3), Some(vec!["four".into(), "five".into()]));
+        drop(backlog);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_redacted_message_is_a_tombstone_for_those_who_have_not_read_it() {
+        let backlog = backlog(8, 1 << 20);
+        let message = r#"{"type":"message","room":"ABC","seq":1,"at":"2026-11-22T18:00:00.123Z","member":2,"nick":"Bob","color":4,"text":"secret"}"#;
+        publish(&backlog, &[message, "other"]);
+        backlog.redact(Seq(1));
+        let events = read_all(&backlog, 0).expect("still here");
+        assert!(!events[0].contains("secret") && events[0].contains(r#""redacted":true"#), "{}", events[0]);
+        assert_eq!(events[1], "other");
+        backlog.redact(Seq(2));
+        backlog.redact(Seq(9));
+        assert_eq!(read_all(&backlog, 1), Some(vec!["other".into()]), "no message, nothing to take back");
+    }
+}

@@ -1,0 +1,124 @@
+//! The bytes of all backlogs together, and who gives some back when they are too many.
+//!
+//! Max-min fair: when seven eighths are held, rooms that linger without members give theirs, and if that is not enough, no room
+//! keeps more than a level, so that no room that keeps less loses anything and the level is as high as can be. A room that would pass the whole
+//! budget meanwhile gives at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::words::Mono;
+
+/// The shortest time between two looks at all rooms: a budget that cannot be met is not to cost more than this.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What all backlogs of an engine hold, and may hold.
+pub(crate) struct Budget {
+    bytes_max: usize,
+    held: AtomicUsize,
+    backlogs: AtomicUsize,
+    /// 0 before the first look.
+    level: AtomicUsize,
+    /// When all rooms were looked at last.
+    looked: Mutex<Option<Mono>>,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            bytes_max,
+            held: AtomicUsize::new(0),
+            backlogs: AtomicUsize::new(0),
+            level: AtomicUsize::new(0),
+            looked: Mutex::default(),
+        })
+    }
+
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_passed(&self) -> bool {
+        self.held() > self.bytes_max
+    }
+
+    /// Whether it is time to look who can give some back.
+    pub(crate) fn is_nearly_passed(&self) -> bool {
+        self.held() > self.bytes_max / 8 * 7
+    }
+
+    /// What one backlog may keep, as of the last look; before the first, an equal share.
+    pub(crate) fn level(&self) -> usize {
+        match self.level.load(Ordering::Relaxed) {
+            0 => self.bytes_max / self.backlogs.load(Ordering::Relaxed).max(1),
+            level => level,
+        }
+    }
+
+    /// Finds the level anew. A quarter is left free, so that not every message after it makes all rooms be looked at.
+    pub(crate) fn set_level(&self, weights: Vec<usize>) -> usize {
+        let out_of_reach = self.held().saturating_sub(weights.iter().sum());
+        let level = level(weights, (self.bytes_max / 4 * 3).saturating_sub(out_of_reach)).max(1);
+        self.level.store(level, Ordering::Relaxed);
+        level
+    }
+
+    pub(crate) fn enter(&self) {
+        self.backlogs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A backlog goes, with what it held.
+    pub(crate) fn leave(&self, held: usize) {
+        self.backlogs.fetch_sub(1, Ordering::Relaxed);
+        self.held.fetch_sub(held, Ordering::Relaxed);
+    }
+
+    /// A backlog holds `now` bytes instead of `before`.
+    pub(crate) fn change(&self, before: usize, now: usize) {
+        match now >= before {
+            true => self.held.fetch_add(now - before, Ordering::Relaxed),
+            false => self.held.fetch_sub(before - now, Ordering::Relaxed),
+        };
+    }
+
+    /// Whether all rooms may be looked at now: not too often.
+    pub(crate) fn may_look(&self, now: Mono) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = looked.is_none_or(|last| now >= last.after(PAUSE));
+        if may {
+            *looked = Some(now);
+        }
+        may
+    }
+}
+
+/// The highest level that fits: if nobody keeps more than it, all together keep `target`.
+fn level(mut weights: Vec<usize>, target: usize) -> usize {
+    weights.sort_unstable();
+    let (mut left, mut rooms) = (target, weights.len());
+    for weight in weights {
+        let equal = left / rooms;
+        if weight > equal {
+            return equal;
+        }
+        left -= weight;
+        rooms -= 1;
+    }
+    usize::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_takes_from_the_largest_only() {
+        assert_eq!(level(vec![10, 20, 30], 60), usize::MAX, "it fits");
+        assert_eq!(level(vec![10, 1_000, 20, 1_000], 100), 35);
+        assert_eq!(level(vec![50, 50, 50], 75), 25);
+        assert_eq!(level(vec![], 0), usize::MAX);
+        assert_eq!(level(vec![5], 0), 0);
+    }
+}

@@ -1,0 +1,32 @@
+//! Lives that are over and still read: no room can be asked for their memory.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::engine::feed::life::Life;
+
+/// Ended lives, as long as anybody reads them.
+#[derive(Default)]
+pub(crate) struct EndedLives {
+    lives: Mutex<Vec<Weak<Life>>>,
+}
+
+impl EndedLives {
+    /// A life is over. Whoever has not read it to its end may, unless its memory is needed.
+    pub(crate) fn note(&self, life: &Arc<Life>) {
+        let mut ended = self.lock();
+        if ended.len() == ended.capacity() {
+            ended.retain(|life| life.strong_count() > 0);
+        }
+        ended.push(Arc::downgrade(life));
+    }
+
+    /// Takes their memory from all of them.
+    pub(crate) fn evict(&self) {
+        let ended = std::mem::take(&mut *self.lock());
+        ended.iter().filter_map(Weak::upgrade).for_each(|life| life.backlog.evict(0));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Life>>> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

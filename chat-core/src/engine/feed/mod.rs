@@ -1,0 +1,9 @@
+//! What the readers of a room share: the backlog, its segments and their memory, and how they are woken. Names nothing else of the engine.
+
+pub(crate) mod backlog;
+pub(crate) mod budget;
+pub(crate) mod ended;
+pub(crate) mod fanout;
+pub(crate) mod life;
+pub(crate) mod segment;
+pub(crate) mod wake;

@@ -1,0 +1,24 @@
+//! A pause that grows with every failure.
+
+use std::time::Duration;
+
+use crate::words::Mono;
+
+/// First and longest pause before a log that failed is asked again.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// A pause that grows with every failure.
+#[derive(Default)]
+pub(crate) struct Backoff {
+    pause: Duration,
+    /// When what failed may be tried again.
+    pub(crate) until: Mono,
+}
+
+impl Backoff {
+    /// The next pause.
+    pub(crate) fn next(&mut self) -> Duration {
+        self.pause = (self.pause * 2).clamp(PAUSE.0, PAUSE.1);
+        self.pause
+    }
+}

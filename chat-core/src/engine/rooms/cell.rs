@@ -1,0 +1,301 @@
+//! A room's place in the registry: its inbox, and its state while nobody is working on it.
+//!
+//! An idle room is data, not a task. The push that finds it idle starts the task; the task ends when the inbox is empty.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::engine::rooms::state::RoomState;
+use crate::engine::session::cell::SessionCell;
+use crate::engine::session::connection::Connection;
+use crate::engine::session::reply_to::ReplyTo;
+use crate::room::{Caller, Input};
+use crate::wire::{LeftReason, RoomStatus, Status};
+use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId};
+
+/// One thing for a room's task.
+pub(crate) enum Letter {
+    /// A command of a member.
+    Command { input: Input, reply: ReplyTo },
+    /// Somebody comes in, or comes back.
+    Enter { input: Input, entrance: Entrance },
+    /// The embedder asks.
+    Host { input: Input, answer: oneshot::Sender<Result<Seq, Reject>> },
+    /// A session has lost its connection.
+    Detach { session: SessionId, generation: Generation },
+    /// A reader fell behind and needs to be shown the room afresh.
+    Snapshot,
+    /// All backlogs together hold too much.
+    Evict(Eviction),
+    /// A deadline has come.
+    Tick,
+}
+
+/// What a room is to give back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Eviction {
+    /// All, if it has no members.
+    Lingering,
+    /// What is over this many bytes.
+    Above(usize),
+}
+
+/// How somebody comes in.
+pub(crate) enum Entrance {
+    /// By a join, or a creation under a name they chose.
+    Command(ReplyTo),
+    /// By a creation under a drawn code: another is drawn when it turns out to be taken.
+    Drawn { by: Caller, nick: Nick, reply: ReplyTo },
+    /// By a resume.
+    Resume(Resuming),
+}
+
+/// A session that comes back to a room.
+pub(crate) struct Resuming {
+    pub(crate) cell: Arc<SessionCell>,
+    pub(crate) connection: Arc<Connection>,
+    /// What the client says it has seen.
+    pub(crate) after: Option<Position>,
+    /// What the session itself knows of its last stay: the life, and the last event of it that was taken.
+    pub(crate) known: Option<Position>,
+    /// Why it is not let in any more, where the room knows.
+    pub(crate) put_out: Option<LeftReason>,
+    pub(crate) status: oneshot::Sender<RoomStatus>,
+}
+
+impl Entrance {
+    pub(crate) fn cell(&self) -> &Arc<SessionCell> {
+        match self {
+            Self::Command(reply) | Self::Drawn { reply, .. } => &reply.cell,
+            Self::Resume(resuming) => &resuming.cell,
+        }
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        match self {
+            Self::Command(reply) | Self::Drawn { reply, .. } => &reply.connection,
+            Self::Resume(resuming) => &resuming.connection,
+        }
+    }
+
+    /// The caller is not let in.
+    pub(crate) fn reject(self, room: &RoomCode, epoch: Option<Epoch>, reject: Reject) {
+        let tells_what_is_there = matches!(reject.code, RejectCode::RoomNotFound | RejectCode::NameTaken);
+        let is_miss = tells_what_is_there && !matches!(&self, Self::Resume(resuming) if resuming.known.is_some());
+        if is_miss && let Some(address) = &self.connection().address {
+            address.miss();
+        }
+        if let Some(mut state) = self.cell().lock_for(self.connection()) {
+            state.entering = state.entering.saturating_sub(1);
+            if is_miss {
+                state.miss();
+            }
+        }
+        match self {
+            Self::Command(reply) | Self::Drawn { reply, .. } => reply.reject(Some(room), reject),
+            Self::Resume(resuming) => {
+                let status = resuming.refused(room, epoch, reject.code);
+                // The connect that asked may have been given up.
+                let _ = resuming.status.send(status);
+            }
+        }
+    }
+}
+
+impl Resuming {
+    /// Where the session stands in a room that did not take it back.
+    fn refused(&self, room: &RoomCode, epoch: Option<Epoch>, code: RejectCode) -> RoomStatus {
+        let position = self.after.or(self.known);
+        let status = match (code, position) {
+            (RejectCode::Unavailable | RejectCode::Busy, _) => Status::Unavailable,
+            (_, None) => Status::Unknown,
+            // No room, and not one that the session remembers either.
+            (RejectCode::RoomNotFound, Some(_)) if self.known.is_none() => Status::Unknown,
+            (_, Some(position)) if epoch == Some(position.epoch) => Status::Left,
+            (_, Some(_)) => Status::Closed,
+        };
+        RoomStatus {
+            room: room.as_str().to_owned(),
+            epoch: position.map(|position| position.epoch),
+            seq: position.map(|position| position.seq),
+            reason: self.put_out.filter(|_| status == Status::Left),
+            status,
+        }
+    }
+}
+
+impl Letter {
+    /// Answers a letter that no room will read.
+    pub(crate) fn refuse(self, room: &RoomCode, epoch: Option<Epoch>, reject: Reject) {
+        match self {
+            Self::Command { reply, .. } => {
+                if reject.code == RejectCode::RoomNotFound {
+                    reply.miss();
+                }
+                reply.reject(Some(room), reject);
+            }
+            Self::Enter { entrance, .. } => entrance.reject(room, epoch, reject),
+            Self::Host { answer, .. } => {
+                // The embedder may have stopped waiting.
+                let _ = answer.send(Err(reject));
+            }
+            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => {}
+        }
+    }
+
+    /// Whether somebody has asked for something, and is answered.
+    pub(crate) fn is_asked(&self) -> bool {
+        match self {
+            Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } => true,
+            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => false,
+        }
+    }
+
+    /// Whether the inbox may refuse it. What an engine itself has to say is never refused: there is at most one such letter
+    /// per session and timer.
+    fn is_bounded(&self) -> bool {
+        match self {
+            Self::Command { .. } | Self::Host { .. } => true,
+            Self::Enter { entrance, .. } => !matches!(entrance, Entrance::Resume(_)),
+            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => false,
+        }
+    }
+}
+
+/// One room code in use.
+pub(crate) struct RoomCell {
+    pub(crate) code: RoomCode,
+    inbox: Mutex<Inbox>,
+    state: Mutex<Option<Box<RoomState>>>,
+    /// See [`Weight`]; the lowest bit says whether it lingers.
+    weight: AtomicUsize,
+    /// It has been asked to give memory back, and has not yet looked.
+    evicting: AtomicBool,
+}
+
+/// What is known of a room from outside: as of its last batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// What its backlog holds in memory, in bytes, to the next even number.
+    pub(crate) bytes: usize,
+    /// It has no members.
+    pub(crate) is_lingering: bool,
+}
+
+#[derive(Default)]
+struct Inbox {
+    letters: VecDeque<Letter>,
+    /// Letters that count against the bound.
+    bounded: usize,
+    /// A task is at work.
+    running: bool,
+    /// The cell has left the registry: letters for its code go to a new one.
+    gone: bool,
+}
+
+/// What became of a push.
+pub(crate) enum Pushed {
+    /// It is in; a task is at work.
+    Queued,
+    /// It is in; the caller starts the task.
+    Start,
+    /// The room has too much to do.
+    Full(Letter),
+    /// The cell has left the registry: look again.
+    Gone(Letter),
+}
+
+impl RoomCell {
+    pub(crate) fn new(code: RoomCode) -> Self {
+        Self {
+            code,
+            inbox: Mutex::default(),
+            state: Mutex::new(None),
+            weight: AtomicUsize::new(0),
+            evicting: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn weigh(&self, bytes: usize, is_lingering: bool) {
+        self.weight.store(bytes & !1 | usize::from(is_lingering), Ordering::Relaxed);
+    }
+
+    /// Whether it is to be asked to give memory back: one letter at a time.
+    pub(crate) fn may_evict(&self) -> bool {
+        !self.evicting.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn evicted(&self) {
+        self.evicting.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn weight(&self) -> Weight {
+        let weight = self.weight.load(Ordering::Relaxed);
+        Weight { bytes: weight & !1, is_lingering: weight & 1 == 1 }
+    }
+
+    pub(crate) fn push(&self, letter: Letter, inbox_max: usize) -> Pushed {
+        let mut inbox = self.lock();
+        if inbox.gone {
+            return Pushed::Gone(letter);
+        }
+        if letter.is_bounded() {
+            if inbox.bounded >= inbox_max {
+                return Pushed::Full(letter);
+            }
+            inbox.bounded += 1;
+        }
+        inbox.letters.push_back(letter);
+        match std::mem::replace(&mut inbox.running, true) {
+            true => Pushed::Queued,
+            false => Pushed::Start,
+        }
+    }
+
+    /// Up to `max` letters, in order.
+    pub(crate) fn take_letters(&self, max: usize) -> VecDeque<Letter> {
+        let mut inbox = self.lock();
+        let letters = match inbox.letters.len() <= max {
+            true => std::mem::take(&mut inbox.letters),
+            false => inbox.letters.drain(..max).collect(),
+        };
+        inbox.bounded -= letters.iter().filter(|letter| letter.is_bounded()).count();
+        letters
+    }
+
+    /// The state, for the one task at work; made when there is none yet.
+    pub(crate) fn take_state(&self) -> Option<Box<RoomState>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Takes the state back, unless something has come in: then the task goes on. It is back before the next task can start.
+    pub(crate) fn rest(&self, state: &mut Option<Box<RoomState>>) {
+        let mut inbox = self.lock();
+        if inbox.letters.is_empty() {
+            *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state.take();
+            inbox.letters = VecDeque::new();
+            inbox.running = false;
+        }
+    }
+
+    /// Leaves for good, with what has come in.
+    pub(crate) fn abandon(&self) -> VecDeque<Letter> {
+        let mut inbox = self.lock();
+        inbox.gone = true;
+        std::mem::take(&mut inbox.letters)
+    }
+
+    /// Leaves for good, unless something has come in. Called with the registry's shard locked.
+    pub(crate) fn leave(&self) -> bool {
+        let mut inbox = self.lock();
+        inbox.gone = inbox.letters.is_empty();
+        inbox.gone
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

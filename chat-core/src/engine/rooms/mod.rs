@@ -1,0 +1,7 @@
+//! A room's place, inbox and state, while nobody works on it and while its task does. Nothing here acts.
+
+pub(crate) mod backoff;
+pub(crate) mod cell;
+pub(crate) mod registry;
+pub(crate) mod round;
+pub(crate) mod state;

@@ -1,0 +1,114 @@
+//! Which room codes are in use, and where.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::engine::rooms::cell::{Letter, RoomCell, Weight};
+use crate::words::RoomCode;
+
+/// Locks taken apart, so that commands of different rooms seldom meet.
+const SHARDS: usize = 64;
+
+type Shard = HashMap<RoomCode, Arc<RoomCell>>;
+
+/// All rooms of an engine.
+pub(crate) struct Registry {
+    shards: Vec<RwLock<Shard>>,
+    hasher: RandomState,
+    rooms: AtomicUsize,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
+        Self { shards, hasher: RandomState::new(), rooms: AtomicUsize::new(0) }
+    }
+
+    /// How many codes are in use.
+    pub(crate) fn len(&self) -> usize {
+        self.rooms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn room(&self, code: &RoomCode) -> Option<Arc<RoomCell>> {
+        self.read(code).get(code).cloned()
+    }
+
+    /// The room's cell, made when there is none.
+    pub(crate) fn room_or_new(&self, code: &RoomCode) -> Arc<RoomCell> {
+        if let Some(cell) = self.room(code) {
+            return cell;
+        }
+        let mut shard = self.write(code);
+        let cell = shard.entry(code.clone()).or_insert_with(|| {
+            self.rooms.fetch_add(1, Ordering::Relaxed);
+            Arc::new(RoomCell::new(code.clone()))
+        });
+        Arc::clone(cell)
+    }
+
+    /// Takes a cell out, unless letters have come in. A push that comes after finds it gone and looks here again.
+    pub(crate) fn remove(&self, cell: &RoomCell) -> bool {
+        let mut shard = self.write(&cell.code);
+        let leaves = cell.leave();
+        if leaves {
+            shard.remove(&cell.code);
+            self.rooms.fetch_sub(1, Ordering::Relaxed);
+        }
+        leaves
+    }
+
+    /// Takes a cell out whose task has failed, with the letters that nobody will read.
+    pub(crate) fn abandon(&self, cell: &RoomCell) -> VecDeque<Letter> {
+        let mut shard = self.write(&cell.code);
+        let letters = cell.abandon();
+        shard.remove(&cell.code);
+        self.rooms.fetch_sub(1, Ordering::Relaxed);
+        letters
+    }
+
+    /// Every code in use, in no order.
+    pub(crate) fn codes(&self) -> Vec<RoomCode> {
+        let shard = |lock: &RwLock<Shard>| {
+            let shard = lock.read().unwrap_or_else(PoisonError::into_inner);
+            shard.keys().cloned().collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(shard).collect()
+    }
+
+    /// The rooms whose weight is like this.
+    pub(crate) async fn cells(&self, is_wanted: impl Fn(Weight) -> bool) -> Vec<Arc<RoomCell>> {
+        self.look(|cell| is_wanted(cell.weight()).then(|| Arc::clone(cell))).await
+    }
+
+    /// What the backlog of each room holds, in bytes.
+    pub(crate) async fn weights(&self) -> Vec<usize> {
+        self.look(|cell| Some(cell.weight().bytes)).await
+    }
+
+    /// Looks at all rooms, one shard at a time; others run in between.
+    async fn look<T>(&self, mut seen: impl FnMut(&Arc<RoomCell>) -> Option<T>) -> Vec<T> {
+        let mut found = Vec::new();
+        for lock in &self.shards {
+            {
+                let shard = lock.read().unwrap_or_else(PoisonError::into_inner);
+                found.extend(shard.values().filter_map(&mut seen));
+            }
+            tokio::task::yield_now().await;
+        }
+        found
+    }
+
+    fn read(&self, code: &RoomCode) -> RwLockReadGuard<'_, Shard> {
+        self.shard(code).read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, code: &RoomCode) -> RwLockWriteGuard<'_, Shard> {
+        self.shard(code).write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shard(&self, code: &RoomCode) -> &RwLock<Shard> {
+        &self.shards[self.hasher.hash_one(code) as usize % SHARDS]
+    }
+}

@@ -1,0 +1,71 @@
+//! One batch of a room's work on its way from decided to published.
+
+use std::sync::Arc;
+
+use crate::engine::feed::life::Life;
+use crate::engine::feed::segment::Segment;
+use crate::engine::rooms::cell::Letter;
+use crate::engine::session::subscription::{End, Subscriber, Subscription};
+use crate::messages::{CloseCause, Recorded};
+use crate::room::{Answer, HistorySlice};
+use crate::wire::{self, JoinedParts, MemberList};
+use crate::words::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
+
+/// One batch on its way from decided to published.
+#[derive(Default)]
+pub(crate) struct Round {
+    pub(crate) records: Vec<Recorded>,
+    /// The told ones, encoded; published together.
+    pub(crate) segments: Vec<Segment>,
+    /// What to answer, and to whom, once the log has the records.
+    pub(crate) verdicts: Vec<(Letter, Verdict)>,
+    /// Intervals that end with this batch.
+    pub(crate) ends: Vec<(SessionId, Subscriber, Seq, End)>,
+    /// Intervals that begin with it.
+    pub(crate) begun: Vec<(SessionId, Generation)>,
+    /// Who has lost their connection. One whose leaving is undone must not be attached again.
+    pub(crate) gone: Vec<(SessionId, Generation)>,
+    pub(crate) redacted: Vec<Seq>,
+    pub(crate) kicked: Vec<Scope>,
+    pub(crate) closed: Option<CloseCause>,
+}
+
+/// What was decided about a letter.
+pub(crate) enum Verdict {
+    Rejected(Reject),
+    Answer(Answer),
+    Entered(Box<Entering>),
+    Members { page: MemberList, total: usize, more: bool },
+}
+
+/// Somebody who has been let in: what they are to be shown, fixed as of that moment.
+pub(crate) struct Entering {
+    pub(crate) parts: JoinedParts,
+    pub(crate) history: HistorySlice,
+    pub(crate) subscription: Arc<Subscription>,
+    /// They said where they were, and go on from there: nothing is shown afresh.
+    pub(crate) continues: bool,
+}
+
+impl Round {
+    /// Whether nothing more is to be decided before this is published.
+    pub(crate) fn is_full(&self, life: Option<&Arc<Life>>, limits: &RoomLimits) -> bool {
+        self.closed.is_some()
+            || self.verdicts.len().max(self.records.len()) >= limits.batch_inputs_max
+            || life.is_some_and(|life| self.segments.last().is_some_and(|segment| life.backlog.is_full(segment)))
+    }
+
+    /// Encodes one told record behind the others.
+    pub(crate) fn encode(&mut self, life: &Life, record: &Recorded) {
+        let seq = record.seq.expect("only told records are encoded");
+        #[cfg(feature = "planted")]
+        let record = &crate::planted::renumbered(record);
+        let needs_new = self.segments.last().is_none_or(|segment| life.backlog.is_full(segment));
+        if needs_new {
+            self.segments.push(Segment::new(seq));
+        }
+        let segment = self.segments.last_mut().expect("there is one now");
+        let kind = wire::encode_event(&life.code, record, segment.buffer()).expect("a told record has a frame");
+        segment.close_event(kind);
+    }
+}

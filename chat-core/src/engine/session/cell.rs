@@ -1,0 +1,373 @@
+//! A session's own state: its rooms with a position each, its answers, and which connection it is on.
+//!
+//! Never here: messages. A session holds positions; what lies behind them is the rooms' backlogs.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::engine::feed::life::{Life, PRESENCE, TYPING};
+use crate::engine::session::bucket::Bucket;
+use crate::engine::session::connection::Connection;
+use crate::engine::session::policy_queue::PolicyQueue;
+use crate::engine::session::reply::Answered;
+use crate::engine::session::subscription::Subscription;
+use crate::wire::FrameKind;
+use crate::words::{Generation, Identity, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
+
+/// One session, with or without a connection.
+pub(crate) struct SessionCell {
+    pub(crate) id: SessionId,
+    pub(crate) token: Box<str>,
+    state: Mutex<SessionState>,
+}
+
+/// In the order in which a wake-up reads it: a server of many connections spends its time waiting for memory, and the first
+/// fields share as few cache lines as they can.
+#[repr(C)]
+pub(crate) struct SessionState {
+    /// The connection it is on; `None` while it has none.
+    pub(crate) connection: Option<Arc<Connection>>,
+    /// Rooms in the order they were entered.
+    pub(crate) rooms: SmallVec<[RoomSlot; 1]>,
+    /// Which room is served first: the one after that whose frame was taken last.
+    pub(crate) turn: usize,
+    /// Commands not yet answered, or answered and not yet taken.
+    pub(crate) in_flight: usize,
+    /// Answers not yet taken by the transport.
+    pub(crate) mailbox: VecDeque<Mail>,
+    /// The first frame of the connection. Nothing else is due before it.
+    pub(crate) welcome: Welcome,
+    /// Of the newest connection, past or present.
+    pub(crate) generation: Generation,
+    pub(crate) identity: Option<Identity>,
+    /// Where it stood in rooms that it has not come back to yet.
+    pub(crate) left_off: Vec<LeftOff>,
+    /// Joins and creations not yet decided.
+    pub(crate) entering: usize,
+    /// Commands that wait for the policy.
+    pub(crate) asking: PolicyQueue,
+    pub(crate) sends: Bucket,
+    pub(crate) commands: Bucket,
+    /// Rooms named that are not there.
+    pub(crate) misses: Bucket,
+    /// Commands refused for what they are.
+    pub(crate) refusals: Bucket,
+    pub(crate) next_slot: u32,
+    miss_burst: u32,
+    refusal_burst: u32,
+    /// Since when it has no connection.
+    pub(crate) detached: Mono,
+}
+
+/// Whether the first frame of a connection is out.
+pub(crate) enum Welcome {
+    /// Rooms are still being asked where they stand.
+    Awaited,
+    /// It is due.
+    Due(Bytes),
+    /// It is out.
+    Told,
+}
+
+/// One answer.
+pub(crate) struct Mail {
+    pub(crate) kind: FrameKind,
+    pub(crate) json: Bytes,
+    pub(crate) tag: Option<u64>,
+}
+
+/// One room of a session.
+pub(crate) struct RoomSlot {
+    /// Names the slot: a session may leave a room and enter it again before the transport has written the first stay.
+    pub(crate) key: u32,
+    pub(crate) subscription: Arc<Subscription>,
+    /// The subscription's: read with every wake-up, and the subscription only once something has ended.
+    pub(crate) life: Arc<Life>,
+    /// The last event the transport has taken.
+    pub(crate) cursor: Seq,
+    /// The last event of the fill in hand.
+    pub(crate) ahead: Seq,
+    /// The frame that sets the position; before anything else of the room.
+    pub(crate) opening: Option<Box<Opening>>,
+    /// The opening is in the fill in hand.
+    pub(crate) opening_ahead: bool,
+    /// Versions of the signals the client has.
+    pub(crate) seen: [u32; 2],
+    /// Once there was a gap.
+    pub(crate) pace: Option<Box<Pace>>,
+    /// It was told that the room is closed.
+    pub(crate) closed_told: bool,
+    /// It came in behind the backlog, or the backlog went on before its connection was welcomed: a gap is no surprise.
+    pub(crate) came_late: bool,
+}
+
+/// How often a session hears of gaps in one room.
+#[derive(Default)]
+pub(crate) struct Pace {
+    pub(crate) last: Option<Mono>,
+    /// When the connection will be woken for the next one.
+    pub(crate) wait: Option<Mono>,
+}
+
+/// Where a session stood in a room when it lost its connection.
+#[derive(Clone)]
+pub(crate) struct LeftOff {
+    pub(crate) code: RoomCode,
+    /// The life, and the last event of it that the transport has taken.
+    pub(crate) position: Position,
+}
+
+/// A `joined` that waits to be told.
+pub(crate) struct Opening {
+    pub(crate) json: Bytes,
+    pub(crate) tag: Option<u64>,
+    /// Whether it answers a command, and so ends its being in flight.
+    pub(crate) answers: bool,
+}
+
+/// The frames of a fill, in order; mostly one.
+pub(crate) type Spans = SmallVec<[Span; 1]>;
+
+/// A frame of a fill: where it ends, and what its being written means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) end: usize,
+    pub(crate) mark: Mark,
+}
+
+/// What moves when a frame has been taken by the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Welcome,
+    Closing,
+    Answer,
+    Opening { slot: u32 },
+    Event { slot: u32, seq: Seq },
+    Gap { slot: u32, to: Seq },
+    Signal { slot: u32, kind: usize, version: u32 },
+    RoomClosed { slot: u32 },
+}
+
+impl Mark {
+    /// Whether applying `self` leaves nothing of applying `earlier`.
+    pub(crate) fn passes(self, earlier: Mark) -> bool {
+        matches!((earlier, self), (Mark::Event { slot: one, .. }, Mark::Event { slot: other, .. }) if one == other)
+    }
+}
+
+impl RoomSlot {
+    /// Whether what comes next has left the backlog by now: there will be a gap, though nobody was slow.
+    pub(crate) fn has_come_late(&mut self) -> bool {
+        self.came_late |= self.cursor.next() < self.life.backlog.oldest();
+        self.came_late
+    }
+
+    /// Whether the session is in the room, as far as it has been published.
+    pub(crate) fn is_open(&self) -> bool {
+        self.subscription.until().is_none()
+    }
+
+    /// Whether everything that this slot will ever tell has been told.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.opening.is_none()
+            && self.subscription.until().is_some_and(|until| self.cursor >= until)
+            && (!self.subscription.is_closed() || self.closed_told)
+    }
+}
+
+impl SessionCell {
+    pub(crate) fn new(
+        id: SessionId,
+        token: String,
+        identity: Option<Identity>,
+        limits: &SessionLimits,
+        now: Mono,
+    ) -> Self {
+        Self {
+            id,
+            token: token.into(),
+            state: Mutex::new(SessionState {
+                connection: None,
+                generation: Generation(0),
+                identity,
+                welcome: Welcome::Awaited,
+                mailbox: VecDeque::new(),
+                in_flight: 0,
+                rooms: SmallVec::new(),
+                left_off: Vec::new(),
+                entering: 0,
+                turn: 0,
+                next_slot: 0,
+                asking: PolicyQueue::default(),
+                sends: Bucket::full(limits.send_burst, now),
+                commands: Bucket::full(limits.command_burst, now),
+                misses: Bucket::full(limits.miss_burst, now),
+                refusals: Bucket::full(limits.refusal_burst, now),
+                miss_burst: limits.miss_burst,
+                refusal_burst: limits.refusal_burst,
+                detached: now,
+            }),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, SessionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, if `connection` is still the one this session is on.
+    pub(crate) fn lock_for(&self, connection: &Arc<Connection>) -> Option<MutexGuard<'_, SessionState>> {
+        Some(self.lock()).filter(|state| state.is_on(connection))
+    }
+
+    /// Whether its last connection was this one, and it has none now.
+    pub(crate) fn is_gone_since(&self, generation: Generation) -> bool {
+        let state = self.lock();
+        state.generation == generation && state.connection.is_none()
+    }
+
+    /// Puts an answer into the mailbox; one of an older connection is nobody's any more.
+    pub(crate) fn mail(&self, connection: &Arc<Connection>, answered: Answered, tag: Option<u64>) {
+        if let Some(mut state) = self.lock_for(connection) {
+            state.mailbox.push_back(Mail { kind: answered.kind, json: answered.json, tag });
+        }
+        connection.wake.wake();
+    }
+
+    /// A command has been answered outside the mailbox.
+    pub(crate) fn answered(&self, connection: &Arc<Connection>) {
+        if let Some(mut state) = self.lock_for(connection) {
+            state.in_flight = state.in_flight.saturating_sub(1);
+        }
+        connection.wake.wake();
+    }
+}
+
+impl SessionState {
+    pub(crate) fn is_on(&self, connection: &Arc<Connection>) -> bool {
+        self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
+    }
+
+    /// Adds something to say that answers no command.
+    pub(crate) fn mail_extra(&mut self, kind: FrameKind, json: Bytes) {
+        // Counted like an answer, because taking it ends one.
+        self.in_flight += 1;
+        self.mailbox.push_back(Mail { kind, json, tag: None });
+    }
+
+    /// Takes up a room. `came_late` where the position lies before the backlog.
+    pub(crate) fn enter(&mut self, subscription: Arc<Subscription>, opening: Option<Opening>, came_late: bool) {
+        let key = self.next_slot;
+        self.next_slot = self.next_slot.wrapping_add(1);
+        let from = subscription.from;
+        let life = &subscription.life;
+        self.left_off.retain(|stay| stay.code != life.code);
+        // Who is shown the room afresh has heard of no signal; who goes on may have.
+        let seen = match opening {
+            Some(_) => [TYPING, PRESENCE].map(|kind| life.signals[kind].heard_by_newcomer()),
+            None => [0; 2],
+        };
+        self.rooms.push(RoomSlot {
+            key,
+            life: Arc::clone(life),
+            subscription,
+            cursor: from,
+            ahead: from,
+            opening: opening.map(Box::new),
+            opening_ahead: false,
+            seen,
+            pace: None,
+            closed_told: false,
+            came_late,
+        });
+    }
+
+    /// Keeps where it stands in its rooms and lets go of the rooms: a session may be without a connection for a day, and
+    /// is not to keep the backlogs of closed rooms for so long.
+    pub(crate) fn leave_off(&mut self) {
+        for slot in self.rooms.drain(..) {
+            let life = &slot.life;
+            let position = Position { epoch: life.epoch, seq: slot.cursor };
+            // Of two stays in one room the later counts.
+            self.left_off.retain(|stay| stay.code != life.code);
+            self.left_off.push(LeftOff { code: life.code.clone(), position });
+        }
+        self.rooms = SmallVec::new();
+    }
+
+    /// A frame has been taken by the transport: the one place where positions move.
+    pub(crate) fn commit(&mut self, mark: Mark, now: impl FnOnce() -> Mono) {
+        match mark {
+            Mark::Welcome => self.welcome = Welcome::Told,
+            Mark::Closing => unreachable!("the end of a connection is not the session's"),
+            Mark::Answer => {
+                self.mailbox.pop_front();
+                self.in_flight = self.in_flight.saturating_sub(1);
+                if self.mailbox.is_empty() && self.mailbox.capacity() > 4 {
+                    self.mailbox = VecDeque::new();
+                }
+            }
+            Mark::Opening { slot } => {
+                let Some(slot) = self.slot(slot) else { return };
+                if slot.opening.take().is_some_and(|opening| opening.answers) {
+                    self.in_flight = self.in_flight.saturating_sub(1);
+                }
+            }
+            Mark::Event { slot, seq } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.cursor = seq;
+            }
+            Mark::Gap { slot, to } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.cursor = to;
+                slot.pace.get_or_insert_default().last = Some(now());
+                slot.came_late = false;
+            }
+            Mark::Signal { slot, kind, version } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.seen[kind] = version;
+            }
+            Mark::RoomClosed { slot } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.closed_told = true;
+            }
+        }
+    }
+
+    /// A room was named that is not there.
+    pub(crate) fn miss(&mut self) {
+        self.misses.owe(self.miss_burst);
+    }
+
+    /// A command was refused. What the server cannot do is not the client's fault.
+    pub(crate) fn refused(&mut self, code: RejectCode) {
+        use RejectCode::{AtCapacity, Busy, Draining, Unavailable};
+        if !matches!(code, AtCapacity | Busy | Draining | Unavailable) {
+            self.refusals.owe(self.refusal_burst);
+        }
+    }
+
+    /// What a fill held and the transport did not take is not ahead any more.
+    pub(crate) fn roll_back(&mut self) {
+        for slot in &mut self.rooms {
+            slot.ahead = slot.cursor;
+            slot.opening_ahead = false;
+        }
+    }
+
+    /// Drops the rooms that have nothing more to tell. Some of them have an end.
+    pub(crate) fn forget_finished(&mut self) {
+        if self.rooms.iter().any(RoomSlot::is_finished) {
+            self.rooms.retain(|slot| !slot.is_finished());
+        }
+    }
+
+    /// The room of a frame that has been taken; the next one has its turn.
+    fn slot(&mut self, key: u32) -> Option<&mut RoomSlot> {
+        let index = self.rooms.iter().position(|slot| slot.key == key)?;
+        self.turn = index + 1;
+        Some(&mut self.rooms[index])
+    }
+}

@@ -1,0 +1,110 @@
+//! One connection of a session: how it is woken, and how it ends.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::engine::feed::wake::Wake;
+use crate::engine::session::addresses::AddressCell;
+use crate::words::{CloseReason, Generation, Mono};
+
+/// What a session, its rooms and its transport share about one connection. A newer connection gets its own, so that
+/// nothing an older one does late can touch it.
+///
+/// In the order in which a wake-up reads it: the first fields share a cache line or two.
+#[repr(C)]
+pub(crate) struct Connection {
+    pub(crate) wake: Wake,
+    /// Whether it has an end. Looked at with every wake-up, and the end itself only then.
+    is_closing: AtomicBool,
+    /// Whether any of the subscriptions it reads has an end; likewise.
+    has_ended: AtomicBool,
+    /// Whether the transport was ever unable to write what was due. A reader that never was is never told of a gap.
+    pub(crate) was_blocked: AtomicBool,
+    closing: Mutex<Option<Closing>>,
+    pub(crate) generation: Generation,
+    pub(crate) transport: &'static str,
+    /// Where it came from, as far as that is known.
+    pub(crate) address: Option<Arc<AddressCell>>,
+}
+
+/// The end of a connection, to be told to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closing {
+    pub(crate) reason: CloseReason,
+    pub(crate) reconnect_after: Option<Duration>,
+    /// Until then, what is due is told before the end is.
+    pub(crate) flush_until: Option<Mono>,
+    pub(crate) told: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(generation: Generation, transport: &'static str, address: Option<Arc<AddressCell>>) -> Self {
+        Self {
+            wake: Wake::new(),
+            is_closing: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            was_blocked: AtomicBool::new(false),
+            closing: Mutex::new(None),
+            generation,
+            transport,
+            address,
+        }
+    }
+
+    /// Ends the connection, at once; the first reason counts.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.end(Closing { reason, reconnect_after: None, flush_until: None, told: false });
+    }
+
+    /// Ends the connection once it has taken what is due, or at `flush_until`.
+    pub(crate) fn drain(&self, reconnect_after: Duration, flush_until: Mono) {
+        self.end(Closing {
+            reason: CloseReason::Draining,
+            reconnect_after: Some(reconnect_after),
+            flush_until: Some(flush_until),
+            told: false,
+        });
+    }
+
+    fn end(&self, end: Closing) {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
+        self.is_closing.store(true, Ordering::Release);
+        self.wake.wake();
+    }
+
+    pub(crate) fn closing(&self) -> Option<Closing> {
+        if !self.is_closing.load(Ordering::Acquire) {
+            return None;
+        }
+        *self.closing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The `closing` frame has been taken by the transport.
+    pub(crate) fn closing_told(&self) {
+        if let Some(closing) = &mut *self.closing.lock().unwrap_or_else(PoisonError::into_inner) {
+            closing.told = true;
+        }
+    }
+
+    /// It counts no more among those from its address. Called once, by who takes the session off it.
+    pub(crate) fn leave_address(&self) {
+        if let Some(address) = &self.address {
+            address.connected.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// One of the subscriptions it reads has an end. Called before anything past that end is published.
+    pub(crate) fn note_ended(&self) {
+        self.has_ended.store(true, Ordering::Release);
+    }
+
+    /// Whether a subscription it reads may have an end. Where not, everything up to a head that was read before may be read.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_blocked(&self) {
+        self.was_blocked.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,12 @@
+//! A session's own state: its connection, its rooms, its answers, its allowances. Nothing here acts on a room.
+
+pub(crate) mod addresses;
+pub(crate) mod bucket;
+pub(crate) mod cell;
+pub(crate) mod connection;
+pub(crate) mod policy_queue;
+pub(crate) mod reply;
+pub(crate) mod reply_to;
+pub(crate) mod subscription;
+pub(crate) mod table;
+pub(crate) mod token;

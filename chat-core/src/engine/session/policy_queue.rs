@@ -1,0 +1,30 @@
+//! The commands of one session that wait for the policy, in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::engine::session::connection::Connection;
+use crate::engine::session::reply::Reply;
+use crate::messages::Command;
+use crate::room::Budget;
+
+/// Commands that wait for the policy.
+#[derive(Default)]
+pub(crate) struct PolicyQueue {
+    pub(crate) queue: VecDeque<(Command, Budget, Arc<Connection>, Reply)>,
+    /// Whether a task is working through the queue.
+    pub(crate) running: bool,
+    /// Counts connections: a task that began with an older one takes nothing of this one.
+    pub(crate) turn: u64,
+}
+
+impl PolicyQueue {
+    /// Gives up what waits: its connection is gone, and nobody would hear the answers. To be dropped once the session is
+    /// not locked any more. What the policy is being asked at this moment goes on beside the new connection's commands: it may
+    /// take its time.
+    pub(crate) fn give_up(&mut self) -> impl Sized + use<> {
+        self.turn += 1;
+        self.running = false;
+        std::mem::take(&mut self.queue)
+    }
+}

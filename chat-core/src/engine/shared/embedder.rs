@@ -1,0 +1,40 @@
+//! Calls into the embedder's code: one that panics or hangs harms that call and nothing else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use crate::engine::shared::Shared;
+use crate::ports::Fact;
+use crate::words::{Reject, RejectCode};
+
+/// What who asked is told to wait before they ask again.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Tells the observer. Nothing may be locked: it may ask the engine.
+    pub(crate) fn observe(&self, fact: Fact<'_>) {
+        let Some(observer) = &self.observer else { return };
+        // Whatever half-done thing a panic leaves is the observer's own.
+        if catch_unwind(AssertUnwindSafe(|| observer.observe(fact))).is_err() {
+            self.embedder_panics.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits for what the policy says, for so long and no longer.
+    ///
+    /// # Errors
+    /// The policy's reject; `unavailable` where it panicked, or said nothing in time.
+    pub(crate) async fn ask_policy<T>(&self, call: impl Future<Output = Result<T, Reject>>) -> Result<T, Reject> {
+        let call = AssertUnwindSafe(call).catch_unwind();
+        let (counter, how) = match tokio::time::timeout(self.limits.engine.policy_timeout, call).await {
+            Ok(Ok(said)) => return said,
+            Ok(Err(_)) => (&self.embedder_panics, "whether this is allowed could not be found out"),
+            Err(_) => (&self.policy_timeouts, "whether this is allowed could not be found out in time"),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Err(Reject::new(RejectCode::Unavailable, how).retry_after(RETRY))
+    }
+}

@@ -1,0 +1,117 @@
+//! What all parts of an engine share: its ports and bounds, its tables, and what is counted.
+//!
+//! Never here: what is done with it.
+
+pub(crate) mod chance;
+pub(crate) mod embedder;
+pub(crate) mod quota;
+pub(crate) mod timers;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::engine::feed::budget::Budget;
+use crate::engine::feed::ended::EndedLives;
+use crate::engine::rooms::cell::RoomCell;
+use crate::engine::rooms::registry::Registry;
+use crate::engine::session::addresses::Addresses;
+use crate::engine::session::connection::Connection;
+use crate::engine::session::table::Sessions;
+use crate::engine::session::token::Signer;
+use crate::engine::shared::chance::Chance;
+use crate::engine::shared::timers::Timers;
+use crate::ports::{Clock, Fact, Log, Observer, Policy};
+use crate::words::{CloseReason, Limits, Reject, RejectCode, RoomLimits};
+
+/// A client that was not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reject}")]
+pub struct Refusal {
+    /// How the connection ends.
+    pub close: CloseReason,
+    /// Why, in more words.
+    pub reject: Reject,
+    /// When to try again, where that helps.
+    pub reconnect_after: Option<Duration>,
+}
+
+/// What all parts of an engine share.
+pub(crate) struct Shared {
+    /// Where rooms work when a command or a disconnect comes from a thread without a runtime.
+    pub(crate) runtime: Handle,
+    pub(crate) limits: Limits,
+    pub(crate) room_limits: Arc<RoomLimits>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: Option<Arc<dyn Log>>,
+    pub(crate) policy: Option<Arc<dyn Policy>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) registry: Registry,
+    /// What works on a room that has something to do. Set by the builder, as what works on rooms knows all of this.
+    pub(crate) work: fn(Arc<Shared>, Arc<RoomCell>),
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) signer: Signer,
+    pub(crate) chance: Chance,
+    pub(crate) sessions: Mutex<Sessions>,
+    pub(crate) addresses: Addresses,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) ended: EndedLives,
+    /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
+    /// locked before sessions.
+    pub(crate) connected: AtomicUsize,
+    /// Counted over all sessions: one that was forgotten and is made anew must not look older than itself to its rooms.
+    pub(crate) generations: AtomicU64,
+    pub(crate) draining: AtomicBool,
+    pub(crate) tasks: AtomicU64,
+    pub(crate) gone: tokio::sync::Notify,
+    pub(crate) gaps: AtomicU64,
+    pub(crate) gaps_unblocked: AtomicU64,
+    pub(crate) rejects: AtomicU64,
+    pub(crate) embedder_panics: AtomicU64,
+    pub(crate) policy_timeouts: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn count_reject(&self, code: RejectCode) {
+        self.rejects.fetch_add(1, Ordering::Relaxed);
+        self.observe(Fact::Rejected { code });
+    }
+
+    pub(crate) fn count_gap(&self, connection: &Connection, came_late: bool) {
+        self.gaps.fetch_add(1, Ordering::Relaxed);
+        if !came_late && !connection.was_blocked.load(Ordering::Relaxed) {
+            self.gaps_unblocked.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn lock_sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// On the engine's own runtime, whichever we are called in: that one may end at any time, and what is begun here serves
+    /// others than the caller.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.timers.stop();
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(close: CloseReason, code: RejectCode, message: &'static str) -> Self {
+        Self { close, reject: Reject::new(code, message), reconnect_after: None }
+    }
+}
+
+/// What is answered where a room's log cannot be reached, or its task has ended.
+pub(crate) fn unavailable() -> Reject {
+    Reject::new(RejectCode::Unavailable, "the room's log cannot be reached now").retry_after(Duration::from_secs(1))
+}

@@ -1,0 +1,39 @@
+//! The task that wakes rooms and connections when their time has come.
+
+use std::sync::{Arc, Weak};
+
+use crate::engine::rooms::cell::Letter;
+use crate::engine::shared::Shared;
+use crate::engine::shared::timers::{Sleeper, Timers};
+
+/// Wakes whoever is due, until the engine is gone.
+pub(crate) async fn run(engine: Weak<Shared>, timers: Arc<Timers>) {
+    loop {
+        let next = {
+            let Some(shared) = engine.upgrade() else { return };
+            let (due, next) = timers.take_due(shared.clock.now().mono);
+            for sleeper in due {
+                match sleeper {
+                    Sleeper::Room(room) => {
+                        if let Some(room) = room.upgrade() {
+                            shared.push(&room, Letter::Tick);
+                        }
+                    }
+                    Sleeper::Connection(connection) => {
+                        if let Some(connection) = connection.upgrade() {
+                            connection.wake.wake();
+                        }
+                    }
+                }
+            }
+            next.map(|at| shared.clock.instant(at))
+        };
+        match next {
+            Some(at) => tokio::select! {
+                () = tokio::time::sleep_until(at) => {}
+                () = timers.sooner.notified() => {}
+            },
+            None => timers.sooner.notified().await,
+        }
+    }
+}

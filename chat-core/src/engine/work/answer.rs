@@ -1,0 +1,174 @@
+//! From a verdict to the frame that tells it: the room names, this fills in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::feed::life::Life;
+use crate::engine::rooms::cell::{Entrance, Letter};
+use crate::engine::rooms::round::{Entering, Verdict};
+use crate::engine::session::cell::Opening;
+use crate::engine::session::subscription::Subscription;
+use crate::engine::shared::Shared;
+use crate::engine::work::catch_up::{self, Messages};
+use crate::room::{Answer, Budget, Entered, Entry, Input, Member, Repeated, Room};
+use crate::wire::{self, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
+use crate::words::{MemberId, Reject, RejectCode, RoomCode};
+
+/// What is fixed of somebody's coming in, as the room is at this moment.
+pub(crate) fn admit(shared: &Shared, room: &Room, entered: Entered, subscription: Arc<Subscription>) -> Entering {
+    let page = shared.limits.room.members_page_max;
+    let you = room.member(entered.member).expect("who has entered is a member");
+    let others = room.members().filter(|member| member.id != entered.member);
+    let mut members = MemberList::with_capacity(page.min(room.members_total()));
+    let shown = std::iter::once(you).chain(others.take(page.saturating_sub(1)));
+    shown.for_each(|member| members.push(&line(room, member)));
+    Entering {
+        parts: JoinedParts {
+            id: None,
+            epoch: subscription.life.epoch,
+            seq: entered.from,
+            members,
+            members_total: room.members_total(),
+            topic: room.topic().as_str().to_owned(),
+            notices: room.notices(),
+        },
+        history: entered.history,
+        subscription,
+        continues: entered.entry == Entry::Continued,
+    }
+}
+
+fn line<'a>(room: &Room, member: &'a Member) -> MemberLine<'a> {
+    let Member { id, nick, color, role, .. } = member;
+    MemberLine { member: *id, nick: nick.as_str(), color: *color, role: *role, online: room.is_online(*id) }
+}
+
+/// These members, those who are gone left out.
+pub(crate) fn members_page(room: &Room, page: &[MemberId]) -> MemberList {
+    page.iter().filter_map(|&id| room.member(id)).map(|member| line(room, member)).collect()
+}
+
+/// The room as of now, for readers that fell behind.
+pub(crate) fn gap_snapshot(shared: &Shared, room: &Room) -> Bytes {
+    let page = room.members().take(shared.limits.room.members_page_max);
+    let members = page.map(|member| line(room, member)).collect();
+    wire::gap_snapshot(&members, room.members_total(), room.topic().as_str(), room.notices())
+}
+
+/// Tells a verdict to whoever asked. What it speaks of has been published.
+pub(crate) fn deliver(
+    shared: &Arc<Shared>,
+    code: &RoomCode,
+    life: Option<&Arc<Life>>,
+    letter: Letter,
+    verdict: Verdict,
+) {
+    match (letter, verdict) {
+        (letter, Verdict::Rejected(reject)) => refuse(shared, code, life, letter, reject),
+        (Letter::Host { answer, .. }, verdict) => {
+            let seq = match verdict {
+                Verdict::Answer(Answer::Done { seq } | Answer::Left { seq }) => seq,
+                _ => life.map(|life| life.backlog.head()).unwrap_or_default(),
+            };
+            // The embedder may have stopped waiting.
+            let _ = answer.send(Ok(seq));
+        }
+        (Letter::Command { reply, .. }, Verdict::Members { page, total, more }) => {
+            let json = wire::members_page(reply.id(), code, &page, total, more);
+            reply.answer(FrameKind::Members, json);
+        }
+        (Letter::Command { reply, input }, Verdict::Answer(answer)) => match answer {
+            Answer::Sent { seq, at, repeated } => {
+                let was_paid = matches!(input, Input::Send { budget: Budget::Paid, .. });
+                if repeated == Repeated::Retry && was_paid {
+                    reply.cell.lock().sends.put_back();
+                }
+                reply.ack(code, seq, Some(at));
+            }
+            Answer::Left { seq } | Answer::Done { seq } => reply.ack(code, seq, None),
+            Answer::History(slice) => {
+                let life = Arc::clone(life.expect("a history belongs to a life"));
+                catch_up::with_messages(shared, life, slice, move |life, messages| {
+                    let json = wire::history(reply.id(), &life.code, messages.iter(), messages.more);
+                    reply.answer(FrameKind::History, json);
+                });
+            }
+            // An id and a tag both say that somebody waits for the answer.
+            Answer::Nothing if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() => reply.nothing(),
+            _ => reply.ack(code, life.map(|life| life.backlog.head()).unwrap_or_default(), None),
+        },
+        (Letter::Enter { entrance, .. }, Verdict::Entered(entering)) => enter(shared, entrance, *entering),
+        _ => {}
+    }
+}
+
+fn refuse(shared: &Arc<Shared>, code: &RoomCode, life: Option<&Arc<Life>>, letter: Letter, reject: Reject) {
+    shared.count_reject(reject.code);
+    match letter {
+        Letter::Enter { entrance: Entrance::Drawn { by, nick, reply }, .. } if reject.code == RejectCode::NameTaken => {
+            shared.create_drawn(by, nick, reply);
+        }
+        letter => letter.refuse(code, life.map(|life| life.epoch), reject),
+    }
+}
+
+/// Lets somebody in whose membership is decided and published.
+fn enter(shared: &Arc<Shared>, entrance: Entrance, entering: Entering) {
+    let life = Arc::clone(&entering.subscription.life);
+    if entering.continues {
+        return activate(shared, entrance, entering, None);
+    }
+    let slice = entering.history.clone();
+    let shared_then = Arc::clone(shared);
+    catch_up::with_messages(shared, life, slice, move |_, messages| {
+        activate(&shared_then, entrance, entering, Some(messages));
+    });
+}
+
+fn activate(shared: &Arc<Shared>, entrance: Entrance, mut entering: Entering, messages: Option<Messages>) {
+    let subscription = entering.subscription;
+    let life = Arc::clone(&subscription.life);
+    let came_late = subscription.from.next() < life.backlog.oldest();
+    let (cell, connection) = (Arc::clone(entrance.cell()), Arc::clone(entrance.connection()));
+    entering.parts.id = match &entrance {
+        Entrance::Command(reply) | Entrance::Drawn { reply, .. } => reply.id(),
+        Entrance::Resume(_) => None,
+    };
+    let opening = messages.map(|messages| wire::joined(&life.code, &entering.parts, messages.iter(), messages.more));
+    {
+        let Some(mut state) = cell.lock_for(&connection) else {
+            // The connection was lost or replaced meanwhile, and nobody told the room, which was not yet known to be entered.
+            let letter = Letter::Detach { session: cell.id, generation: connection.generation };
+            return shared.post(&life.code, letter);
+        };
+        state.entering = state.entering.saturating_sub(1);
+        let (tag, answers) = match &entrance {
+            Entrance::Command(reply) | Entrance::Drawn { reply, .. } => (reply.tag(), reply.is_mailbox()),
+            Entrance::Resume(_) => (None, false),
+        };
+        let opening = opening.map(|json| Opening { json, tag, answers });
+        state.enter(Arc::clone(&subscription), opening, came_late);
+    }
+    match entrance {
+        Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
+            if reply.is_mailbox() {
+                reply.answered_by_frames();
+            } else {
+                reply.ack(&life.code, entering.parts.seq, None);
+            }
+        }
+        Entrance::Resume(resuming) => {
+            let status = RoomStatus {
+                room: life.code.as_str().to_owned(),
+                epoch: Some(life.epoch),
+                seq: Some(subscription.from),
+                status: if came_late { Status::Gap } else { Status::Live },
+                reason: None,
+            };
+            // The connect that asked may have been given up.
+            let _ = resuming.status.send(status);
+        }
+    }
+    connection.wake.wake();
+}

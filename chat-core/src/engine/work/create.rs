@@ -1,0 +1,65 @@
+//! Making a room: under the name its creator chose, or under a code drawn until it is unused.
+
+use std::sync::Arc;
+
+use crate::engine::rooms::cell::{Entrance, Letter};
+use crate::engine::session::reply_to::ReplyTo;
+use crate::engine::shared::Shared;
+use crate::room::{Caller, Input};
+use crate::words::{Nick, Reject, RejectCode, RoomCode};
+
+/// Draws of a room code before giving up; one is enough unless nearly all codes are in use.
+const DRAWS_MAX: usize = 16;
+
+impl Shared {
+    /// Makes a room for a creation, under the name chosen or a code drawn.
+    pub(crate) fn create(self: &Arc<Self>, by: Caller, nick: Nick, room: Option<RoomCode>, reply: ReplyTo) {
+        if let Err(reject) = self.reserve(&reply, room.as_ref()) {
+            return reply.reject(room.as_ref(), reject);
+        }
+        match room {
+            Some(code) => {
+                if self.registry.room(&code).is_none() && self.is_full() {
+                    return self.refuse_creation(reply);
+                }
+                let (epoch, salt) = (self.chance.epoch(), self.chance.salt());
+                let input = Input::Create { by, nick, epoch, salt };
+                self.post_new(&code, Letter::Enter { input, entrance: Entrance::Command(reply) });
+            }
+            None => self.create_drawn(by, nick, reply),
+        }
+    }
+
+    pub(crate) fn create_drawn(self: &Arc<Self>, by: Caller, nick: Nick, reply: ReplyTo) {
+        if self.is_full() {
+            return self.refuse_creation(reply);
+        }
+        for _ in 0..DRAWS_MAX {
+            let code = self.chance.code();
+            if self.registry.room(&code).is_some() {
+                continue;
+            }
+            let input = Input::Create {
+                by: by.clone(),
+                nick: nick.clone(),
+                epoch: self.chance.epoch(),
+                salt: self.chance.salt(),
+            };
+            return self.post_new(&code, Letter::Enter { input, entrance: Entrance::Drawn { by, nick, reply } });
+        }
+        self.refuse_creation(reply);
+    }
+
+    fn is_full(&self) -> bool {
+        self.registry.len() >= self.limits.engine.rooms_max
+    }
+
+    fn refuse_creation(&self, reply: ReplyTo) {
+        self.count_reject(RejectCode::AtCapacity);
+        if let Some(mut state) = reply.cell.lock_for(&reply.connection) {
+            state.entering = state.entering.saturating_sub(1);
+        }
+        let reject = Reject::new(RejectCode::AtCapacity, "the server has as many rooms as it may");
+        reply.reject(None, reject.limit(self.limits.engine.rooms_max as u64));
+    }
+}

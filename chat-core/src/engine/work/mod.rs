@@ -1,0 +1,11 @@
+//! What is done in rooms: commands on their way in, decided, logged, published and answered, and what is owed after that.
+
+pub(crate) mod announce;
+pub(crate) mod answer;
+pub(crate) mod catch_up;
+pub(crate) mod create;
+pub(crate) mod evict;
+pub(crate) mod post;
+pub(crate) mod recover;
+pub(crate) mod sweep;
+pub(crate) mod task;

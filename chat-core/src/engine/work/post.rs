@@ -1,0 +1,59 @@
+//! The way of a letter into a room's inbox, and what starts the room's task.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::engine::rooms::cell::{Letter, Pushed, RoomCell};
+use crate::engine::shared::Shared;
+use crate::words::{Reject, RejectCode, RoomCode};
+
+impl Shared {
+    /// Puts a letter into a room's inbox; refuses it where there is no such room, or too much to do.
+    pub(crate) fn post(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
+        let mut letter = letter;
+        loop {
+            let cell = match self.registry.room(code) {
+                Some(cell) => cell,
+                None if self.log.is_some() => self.registry.room_or_new(code),
+                None => {
+                    if letter.is_asked() {
+                        self.count_reject(RejectCode::RoomNotFound);
+                    }
+                    return letter.refuse(code, None, Reject::new(RejectCode::RoomNotFound, "no room has this code"));
+                }
+            };
+            match self.push(&cell, letter) {
+                None => return,
+                Some(again) => letter = again,
+            }
+        }
+    }
+
+    /// As [`Shared::post`], and makes the room's place where there is none.
+    pub(crate) fn post_new(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
+        let mut letter = Some(letter);
+        while let Some(next) = letter {
+            letter = self.push(&self.registry.room_or_new(code), next);
+        }
+    }
+
+    /// Pushes into this very cell; gives the letter back when the cell has left the registry.
+    pub(crate) fn push(self: &Arc<Self>, cell: &Arc<RoomCell>, letter: Letter) -> Option<Letter> {
+        match cell.push(letter, self.limits.room.inbox_max) {
+            Pushed::Queued => None,
+            Pushed::Start => {
+                self.tasks.fetch_add(1, Ordering::Relaxed);
+                (self.work)(Arc::clone(self), Arc::clone(cell));
+                None
+            }
+            Pushed::Full(letter) => {
+                self.count_reject(RejectCode::Busy);
+                let reject = Reject::new(RejectCode::Busy, "the room has too much to do");
+                letter.refuse(&cell.code, None, reject.retry_after(Duration::from_millis(100)));
+                None
+            }
+            Pushed::Gone(letter) => Some(letter),
+        }
+    }
+}

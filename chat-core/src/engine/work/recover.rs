@@ -1,0 +1,386 @@
+//! Where a room meets its log: reading it back, appending, and finding out what became of an append that failed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::engine::feed::life::Life;
+use crate::engine::feed::segment::Segment;
+use crate::engine::rooms::backoff::Backoff;
+use crate::engine::rooms::cell::{Letter, RoomCell};
+use crate::engine::rooms::round::Round;
+use crate::engine::rooms::state::RoomState;
+use crate::engine::session::subscription::End;
+use crate::engine::shared::{Shared, unavailable};
+use crate::messages::{CloseCause, Event, Recorded};
+use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
+use crate::room::{Ledger, Note, Room, Snapshot};
+use crate::wire;
+use crate::words::{Body, Generation, Offset, Seq, SessionId};
+
+/// Records read at once.
+const PAGE: usize = 1_024;
+/// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
+const SNAPSHOT_EVERY: usize = 1_000;
+
+/// What became of a round's append.
+pub(crate) enum Appended {
+    /// The log has it.
+    Done(Round),
+    /// Somebody else has written: the letters are to be decided again, by what the room is now.
+    Again(VecDeque<Letter>),
+    /// The log has none of it, and everybody who asked has been told.
+    Refused,
+}
+
+/// What a log says about a room.
+struct Loaded {
+    ledger: Ledger,
+    tail: Tail,
+    /// The newest told records, for the backlog.
+    recent: VecDeque<Recorded>,
+    /// How many of its records the stored snapshot does not cover.
+    unsaved: usize,
+}
+
+/// What the log holds behind the published tail.
+enum Found {
+    /// The round, whole.
+    Ours(Tail),
+    /// Nothing.
+    Nothing,
+    /// Something else.
+    Others,
+}
+
+/// Reads a room back when its code is first used. `false` where the log cannot be read now.
+pub(crate) async fn recover(shared: &Arc<Shared>, cell: &RoomCell, state: &mut RoomState) -> bool {
+    let log = shared.log.clone().expect("only rooms with a log are recovered");
+    let now = shared.clock.now();
+    if now.mono < state.backoff.until {
+        return false;
+    }
+    match load(shared, &*log, cell).await {
+        Err(error) => {
+            fault(shared, cell, &error);
+            state.backoff.until = now.mono.after(state.backoff.next());
+            false
+        }
+        Ok(loaded) => {
+            state.backoff = Backoff::default();
+            install(shared, cell, state, loaded);
+            true
+        }
+    }
+}
+
+/// Puts what the log says in the place of whatever the room was; nobody is attached.
+fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Option<Loaded>) {
+    let now = shared.clock.now();
+    state.recovered = true;
+    state.tail = Tail::default();
+    state.room = Room::new(Arc::clone(&shared.room_limits));
+    let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
+    state.unsaved = unsaved;
+    let epoch = ledger.epoch().expect("a room that is loaded has a life");
+    state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
+    state.room.note(now, Note::Recovered);
+    let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
+    let life = Arc::new(Life::new(cell.code.clone(), epoch, Seq(first.0 - 1), &shared.limits.room, &shared.budget));
+    publish_records(&life, recent.iter());
+    state.life = Some(life);
+    state.tail = tail;
+}
+
+async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<Loaded>, ReadError> {
+    let code = &cell.code;
+    let tail = log.read(code, Offset(0), 0).await?.tail;
+    let Some(epoch) = tail.epoch else { return Ok(None) };
+    let stored = log.load_snapshot(code, epoch).await?;
+    let ledger = stored.and_then(|(_, bytes)| {
+        // A snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
+        serde_json::from_slice::<Snapshot>(&bytes).ok().map(Ledger::from)
+    });
+    let mut ledger = ledger
+        .filter(|ledger| ledger.epoch() == Some(epoch) && ledger.last_offset() <= tail.offset)
+        .unwrap_or_else(|| Ledger::new(&shared.limits.room));
+    let covered = ledger.last_offset();
+    let keep = shared.limits.room.backlog_events_max;
+    let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
+    let start = ledger.last_offset().min(backlog_start);
+    let mut after = start;
+    let mut recent: VecDeque<Recorded> = VecDeque::new();
+    let mut redacted = Vec::new();
+    let tail = loop {
+        let stretch = log.read(code, after, PAGE).await?;
+        for record in stretch.records {
+            // A log that keeps only so much may begin later than it was asked for, or let go of more while it is read; but
+            // never of what the ledger does not know.
+            if record.offset != after.next() {
+                if record.offset > ledger.last_offset().next() {
+                    return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
+                }
+                recent.clear();
+            }
+            after = record.offset;
+            if record.offset > ledger.last_offset() {
+                ledger.apply(&record);
+            }
+            if let Event::Redacted { target } = record.event {
+                redacted.push(target);
+            }
+            if record.seq.is_some() {
+                recent.push_back(record);
+                if recent.len() > keep {
+                    recent.pop_front();
+                }
+            }
+        }
+        if after >= stretch.tail.offset || stretch.tail.epoch != Some(epoch) {
+            break stretch.tail;
+        }
+    };
+    if ledger.epoch().is_none() {
+        // It was closed, and the process ended before it was deleted.
+        log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        return Ok(None);
+    }
+    take_back(log, cell, epoch, &redacted, &mut recent).await?;
+    let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
+    Ok(Some(Loaded { ledger, tail, recent, unsaved }))
+}
+
+/// A process may have ended between logging that a message is taken back and scrubbing it.
+async fn take_back(
+    log: &dyn Log,
+    cell: &RoomCell,
+    epoch: crate::words::Epoch,
+    redacted: &[Seq],
+    recent: &mut VecDeque<Recorded>,
+) -> Result<(), ReadError> {
+    let oldest = recent.front().and_then(|record| record.seq);
+    // Whether those before the backlog have their text still is not looked at: to take it twice is no harm.
+    let mut owed: Vec<Seq> = redacted.iter().copied().filter(|seq| oldest.is_none_or(|oldest| *seq < oldest)).collect();
+    for record in recent.iter_mut().filter(|record| record.seq.is_some_and(|seq| redacted.contains(&seq))) {
+        if let Event::Sent { text, .. } = &mut record.event
+            && !text.as_str().is_empty()
+        {
+            *text = Body::scrubbed();
+            owed.extend(record.seq);
+        }
+    }
+    for seq in owed {
+        let scrubbed = log.scrub(&cell.code, epoch, seq).await;
+        scrubbed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn publish_records<'a>(life: &Life, records: impl Iterator<Item = &'a Recorded>) {
+    let mut segment: Option<Segment> = None;
+    for record in records {
+        let Some(seq) = record.seq else { continue };
+        let open = segment.get_or_insert_with(|| Segment::new(seq));
+        if let Some(kind) = wire::encode_event(&life.code, record, open.buffer()) {
+            open.close_event(kind);
+        }
+        if life.backlog.is_full(open) {
+            life.backlog.publish(segment.take().expect("it is open"));
+        }
+    }
+    if let Some(open) = segment {
+        life.backlog.publish(open);
+    }
+}
+
+/// Appends a round's records; after a failure that wrote nothing, once more.
+pub(crate) async fn append(
+    shared: &Arc<Shared>,
+    cell: &Arc<RoomCell>,
+    state: &mut RoomState,
+    round: Round,
+) -> Appended {
+    let log = shared.log.clone().expect("only rooms with a log append");
+    let mut gone = Vec::new();
+    let mut others = false;
+    for attempt in 0..2 {
+        let error = match log.append(&cell.code, &state.tail, &round.records).await {
+            Ok(tail) => {
+                state.tail = tail;
+                forget_gone(shared, state, &mut gone);
+                return Appended::Done(round);
+            }
+            Err(error) => error,
+        };
+        fault(shared, cell, &error);
+        match find_out(shared, cell, state, &round.records, &mut gone).await {
+            Found::Ours(tail) => {
+                // Only the answer was lost.
+                state.tail = tail;
+                forget_gone(shared, state, &mut gone);
+                return Appended::Done(round);
+            }
+            Found::Nothing if attempt == 0 && error != AppendError::Conflict => {}
+            Found::Nothing => break,
+            Found::Others => {
+                others = true;
+                break;
+            }
+        }
+    }
+    let letters = roll_back(shared, cell, state, round, &mut gone).await;
+    if others {
+        return Appended::Again(letters);
+    }
+    letters.into_iter().for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
+    Appended::Refused
+}
+
+/// Asks the log what it holds, until it can be read.
+async fn find_out(
+    shared: &Arc<Shared>,
+    cell: &RoomCell,
+    state: &mut RoomState,
+    ours: &[Recorded],
+    gone: &mut Vec<(SessionId, Generation)>,
+) -> Found {
+    let log = shared.log.clone().expect("only rooms with a log ask it");
+    let last = ours.last().expect("a round that is appended has records").offset;
+    let mut backoff = Backoff::default();
+    loop {
+        match log.read(&cell.code, state.tail.offset, ours.len()).await {
+            Ok(stretch) if stretch.records.starts_with(ours) => {
+                // What somebody else has put behind it is found by the next append.
+                return Found::Ours(Tail { offset: last, ..stretch.tail });
+            }
+            Ok(stretch) if stretch.tail.epoch != state.tail.epoch => return Found::Others,
+            Ok(stretch) if stretch.tail.offset > state.tail.offset => return Found::Others,
+            Ok(stretch) if stretch.tail.offset == state.tail.offset => return Found::Nothing,
+            // Members have seen more of this life than it holds: it cannot have been read right.
+            Ok(stretch) => fault(shared, cell, &format!("ends at {:?}, before {:?}", stretch.tail, state.tail)),
+            Err(error) => fault(shared, cell, &error),
+        }
+        wait(cell, state, &mut backoff, gone).await;
+    }
+}
+
+/// Waits before the log is asked again. Meanwhile the room refuses what it is asked, and remembers who has gone.
+async fn wait(cell: &RoomCell, state: &mut RoomState, backoff: &mut Backoff, gone: &mut Vec<(SessionId, Generation)>) {
+    tokio::time::sleep(backoff.next()).await;
+    for letter in cell.take_letters(usize::MAX) {
+        match letter {
+            Letter::Detach { session, generation } => gone.push((session, generation)),
+            Letter::Tick => state.disarm(),
+            letter => letter.refuse(&cell.code, None, unavailable()),
+        }
+    }
+}
+
+/// Takes in who has gone while the log was waited for: their letters have been read, and nobody writes them again.
+fn forget_gone(shared: &Shared, state: &mut RoomState, gone: &mut Vec<(SessionId, Generation)>) {
+    let now = shared.clock.now();
+    for (session, generation) in gone.drain(..) {
+        state.forget_reader(now, session, generation);
+    }
+}
+
+/// Undoes a round: the ledger is read again, attendance stays, and what others have logged is published. Gives back the round's
+/// letters.
+async fn roll_back(
+    shared: &Arc<Shared>,
+    cell: &Arc<RoomCell>,
+    state: &mut RoomState,
+    mut round: Round,
+    gone: &mut Vec<(SessionId, Generation)>,
+) -> VecDeque<Letter> {
+    let log = shared.log.clone().expect("only rooms with a log roll back");
+    let mut backoff = Backoff::default();
+    let loaded = loop {
+        match load(shared, &*log, cell).await {
+            Ok(loaded) => break loaded,
+            Err(error) => fault(shared, cell, &error),
+        }
+        wait(cell, state, &mut backoff, gone).await;
+    };
+    let now = shared.clock.now();
+    // Who came in has not come in, and who left has not left.
+    for (session, generation) in &round.begun {
+        state.subscribers.remove(session);
+        state.room.note(now, Note::Detached { session: *session, generation: *generation });
+    }
+    let life = state.life.clone().filter(|life| {
+        let epoch = loaded.as_ref().and_then(|loaded| loaded.ledger.epoch());
+        epoch == Some(life.epoch)
+    });
+    match (loaded, life) {
+        (Some(loaded), Some(life)) => {
+            let published = state.tail.offset;
+            state.room.replace_ledger(now, loaded.ledger);
+            for (session, reader, ..) in round.ends {
+                let (generation, member) = (reader.connection.generation, reader.subscription.member);
+                state.room.note(now, Note::Attached { session, generation, member });
+                state.subscribers.insert(session, reader);
+            }
+            state.tail = loaded.tail;
+            publish_records(&life, loaded.recent.iter().filter(|record| record.offset > published));
+            let room = &state.room;
+            state.subscribers.retain(|session, reader| {
+                let stays = room.sessions_of(reader.subscription.member).contains(session);
+                if !stays {
+                    reader.end(life.backlog.head(), End::Membership);
+                }
+                reader.connection.wake.wake();
+                stays
+            });
+        }
+        (loaded, _) => {
+            // The life was never there, or is over for everyone.
+            for (session, reader, ..) in round.ends {
+                state.subscribers.insert(session, reader);
+            }
+            state.end_life(CloseCause::Host);
+            install(shared, cell, state, loaded);
+        }
+    }
+    forget_gone(shared, state, &mut round.gone);
+    forget_gone(shared, state, gone);
+    // Nobody could come back while the log could not be reached: graces begin again.
+    state.room.note(now, Note::Recovered);
+    round.verdicts.into_iter().map(|(letter, _)| letter).collect()
+}
+
+/// What the log is owed once a round is out: texts scrubbed, lives deleted, snapshots stored. Nobody waits for it but the room.
+pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut RoomState, life: &Life, round: &Round) {
+    let Some(log) = &shared.log else { return };
+    state.unscrubbed.extend(&round.redacted);
+    let is_snapshot_due = state.unsaved + round.records.len() >= SNAPSHOT_EVERY;
+    if is_snapshot_due || round.closed.is_some() || !state.unscrubbed.is_empty() {
+        state.wake_rest();
+    }
+    for seq in std::mem::take(&mut state.unscrubbed) {
+        if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
+            fault(shared, cell, &error);
+            state.unscrubbed.push(seq);
+        }
+    }
+    if round.closed.is_some() {
+        if let Err(error) = log.delete(&cell.code, life.epoch).await {
+            // Whoever uses the code next finds the life closed, and deletes it then.
+            fault(shared, cell, &error);
+            state.recovered = false;
+        }
+        return;
+    }
+    state.unsaved += round.records.len();
+    if state.unsaved >= SNAPSHOT_EVERY {
+        state.unsaved = 0;
+        let snapshot = Snapshot::from(state.room.ledger().clone());
+        let bytes = serde_json::to_vec(&snapshot).expect("a ledger has string keys, and a Vec takes every write");
+        if let Err(error) = log.save_snapshot(&cell.code, life.epoch, state.room.last_offset(), &bytes).await {
+            fault(shared, cell, &error);
+        }
+    }
+}
+
+fn fault(shared: &Shared, cell: &RoomCell, error: &dyn std::fmt::Display) {
+    shared.observe(Fact::LogFault { room: &cell.code, error: error.to_string() });
+}

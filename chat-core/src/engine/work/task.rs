@@ -1,0 +1,347 @@
+//! The work of one room: a batch of letters at a time, decided, applied, logged, published, answered.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use crate::engine::feed::fanout::go_to_the_back;
+use crate::engine::feed::life::Life;
+use crate::engine::rooms::cell::{Entrance, Eviction, Letter, RoomCell};
+use crate::engine::rooms::round::{Round, Verdict};
+use crate::engine::rooms::state::RoomState;
+use crate::engine::session::subscription::{End, Subscriber, Subscription};
+use crate::engine::shared::{Shared, unavailable};
+use crate::engine::work::answer;
+use crate::engine::work::evict;
+use crate::engine::work::recover::{self, Appended};
+use crate::messages::{CloseCause, Event, Recorded};
+use crate::ports::{Fact, Tail};
+use crate::room::{Answer, Input};
+use crate::wire::LeftReason;
+use crate::words::{MemberId, Now, Reject, RejectCode, Seq};
+
+/// Sets a task to work on a room that has been idle.
+pub(crate) fn start(shared: Arc<Shared>, cell: Arc<RoomCell>) {
+    let runtime = shared.runtime.clone();
+    runtime.spawn(run(shared, cell));
+}
+
+/// Works until the inbox is empty. A bug that ends it ends the life of the room for its readers, and not the engine.
+async fn run(shared: Arc<Shared>, cell: Arc<RoomCell>) {
+    let mut held =
+        Some(cell.take_state().unwrap_or_else(|| Box::new(RoomState::new(&shared.room_limits, shared.log.is_some()))));
+    let work = AssertUnwindSafe(work(&shared, &cell, &mut held)).catch_unwind().await;
+    if let Err(panic) = work {
+        if let Some(mut state) = held {
+            state.end_life(CloseCause::Host);
+        }
+        for letter in shared.registry.abandon(&cell) {
+            letter.refuse(&cell.code, None, unavailable());
+        }
+        std::panic::resume_unwind(panic);
+    }
+}
+
+async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<RoomState>>) {
+    while let Some(state) = held {
+        let mut letters = cell.take_letters(shared.limits.room.batch_inputs_max);
+        if letters.is_empty() {
+            if state.fanout.is_on() {
+                state.let_others_run().await;
+                continue;
+            }
+            state.has_worked = false;
+            match state.life {
+                None if shared.registry.remove(cell) => *held = None,
+                None => {}
+                Some(_) => cell.rest(held),
+            }
+            continue;
+        }
+        let mut tries = 0;
+        while !letters.is_empty() || state.is_due(shared) {
+            state.let_others_run().await;
+            while state.is_far_ahead() {
+                state.let_others_run().await;
+            }
+            state.has_worked = true;
+            if !state.recovered && !recover::recover(shared, cell, state).await {
+                letters.drain(..).for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
+                break;
+            }
+            let mut round = Round::default();
+            state.decide_all(shared, cell, &mut letters, &mut round);
+            #[cfg(feature = "planted")]
+            state.answer_too_early(shared, cell, &mut round);
+            if !round.records.is_empty() && shared.log.is_some() {
+                // Nobody waits for the log but who has asked for something.
+                state.wake_rest();
+                round = match recover::append(shared, cell, state, round).await {
+                    Appended::Done(round) => round,
+                    Appended::Refused => Round::default(),
+                    Appended::Again(again) if tries == 0 => {
+                        tries += 1;
+                        again.into_iter().rev().for_each(|letter| letters.push_front(letter));
+                        continue;
+                    }
+                    Appended::Again(again) => {
+                        again.into_iter().for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
+                        continue;
+                    }
+                };
+            }
+            state.publish(shared, cell, &mut round);
+            let life = state.life.clone();
+            for (letter, verdict) in round.verdicts.drain(..) {
+                answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
+            }
+            state.tell_readers(&mut round);
+            if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
+                recover::after_publish(shared, cell, state, &life, &round).await;
+            }
+            if round.closed.is_some() {
+                state.life.take().iter().for_each(|life| shared.ended.note(life));
+                state.tail = Tail::default();
+            }
+            state.announce(shared, cell);
+            evict::keep(shared);
+        }
+    }
+}
+
+impl RoomState {
+    fn is_due(&self, shared: &Shared) -> bool {
+        self.life.is_some() && self.room.next_deadline().is_some_and(|at| at <= shared.clock.now().mono)
+    }
+
+    fn decide_all(&mut self, shared: &Arc<Shared>, cell: &RoomCell, letters: &mut VecDeque<Letter>, round: &mut Round) {
+        let now = shared.clock.now();
+        while !round.is_full(self.life.as_ref(), &shared.limits.room) {
+            let Some(letter) = letters.pop_front() else { break };
+            self.take(shared, cell, now, letter, round);
+        }
+        while !round.is_full(self.life.as_ref(), &shared.limits.room)
+            && self.room.next_deadline().is_some_and(|at| at <= now.mono)
+        {
+            // What has run out is decided like everything else; nobody asked, so nobody is answered.
+            let _ = self.decide(shared, cell, now, &Input::Elapsed, round);
+        }
+    }
+
+    pub(crate) fn take(
+        &mut self,
+        shared: &Arc<Shared>,
+        cell: &RoomCell,
+        now: Now,
+        mut letter: Letter,
+        round: &mut Round,
+    ) {
+        let verdict = match &letter {
+            Letter::Command { input, .. } | Letter::Host { input, .. } => {
+                match self.decide(shared, cell, now, input, round) {
+                    Err(reject) => Verdict::Rejected(reject),
+                    Ok(Answer::Members { page, total }) => self.members_page(page, total),
+                    Ok(answer) => Verdict::Answer(answer),
+                }
+            }
+            Letter::Enter { input, entrance } => match self.decide(shared, cell, now, input, round) {
+                Err(reject) => Verdict::Rejected(reject),
+                Ok(Answer::Entered(entered)) => {
+                    let session = entrance.cell().id;
+                    let life = self.life.as_ref().expect("somebody has entered it");
+                    let subscription = Arc::new(Subscription::new(Arc::clone(life), entered.member, entered.from));
+                    let subscriber = Subscriber {
+                        connection: Arc::clone(entrance.connection()),
+                        subscription: Arc::clone(&subscription),
+                    };
+                    self.subscribers.insert(session, subscriber);
+                    round.begun.push((session, entrance.connection().generation));
+                    Verdict::Entered(Box::new(answer::admit(shared, &self.room, entered, subscription)))
+                }
+                Ok(other) => Verdict::Answer(other),
+            },
+            Letter::Detach { session, generation } => {
+                self.forget_reader(now, *session, *generation);
+                round.gone.push((*session, *generation));
+                return;
+            }
+            // Looked at after the batch.
+            Letter::Snapshot => return,
+            Letter::Evict(eviction) => {
+                cell.evicted();
+                self.evict(*eviction);
+                return;
+            }
+            Letter::Tick => {
+                if self.armed.is_some_and(|at| at <= now.mono) {
+                    self.armed = None;
+                }
+                return;
+            }
+        };
+        if let (
+            Letter::Enter { input: Input::Attach { by, .. }, entrance: Entrance::Resume(resuming) },
+            Verdict::Rejected(reject),
+        ) = (&mut letter, &verdict)
+        {
+            resuming.put_out = match reject.code {
+                RejectCode::Banned => Some(LeftReason::Banned),
+                _ => self.kicked.contains(&by.scope()).then_some(LeftReason::Kicked),
+            };
+        }
+        round.verdicts.push((letter, verdict));
+    }
+
+    fn evict(&self, eviction: Eviction) {
+        let Some(life) = &self.life else { return };
+        match eviction {
+            Eviction::Lingering if self.room.members_total() > 0 => {}
+            Eviction::Lingering => life.backlog.evict(0),
+            Eviction::Above(share) => life.backlog.evict(share),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        shared: &Arc<Shared>,
+        cell: &RoomCell,
+        now: Now,
+        input: &Input,
+        round: &mut Round,
+    ) -> Result<Answer, Reject> {
+        let decision = self.room.decide(now, input)?;
+        for record in decision.records {
+            self.apply(shared, cell, record, round);
+        }
+        if let Some(note) = decision.note {
+            self.room.note(now, note);
+        }
+        Ok(decision.answer)
+    }
+
+    /// Takes in one record, and notes what its publishing will bring.
+    pub(crate) fn apply(&mut self, shared: &Arc<Shared>, cell: &RoomCell, record: Recorded, round: &mut Round) {
+        let until = record.seq.unwrap_or(self.room.head());
+        match &record.event {
+            Event::Created { epoch, .. } => {
+                self.subscribers.clear();
+                // What members of an earlier life were told says nothing to those of this one.
+                (self.snapshot_made, self.presence_told) = (None, None);
+                self.typing_told.clear();
+                self.kicked.clear();
+                self.life =
+                    Some(Arc::new(Life::new(cell.code.clone(), *epoch, Seq(0), &shared.limits.room, &shared.budget)));
+            }
+            Event::Left { .. } => {
+                let member = record.by.expect("a leave has a member");
+                self.end_member(member, until, round);
+            }
+            Event::Kicked { member, .. } => {
+                round.kicked.extend(self.room.member(*member).map(|member| member.scope.clone()));
+                self.end_member(*member, until, round);
+            }
+            // Who is back was not put out for good.
+            Event::Joined { scope, .. } => self.kicked.retain(|kicked| kicked != scope),
+            Event::Closed { cause } => {
+                let readers = std::mem::take(&mut self.subscribers);
+                round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));
+                round.closed = Some(*cause);
+            }
+            Event::Redacted { target } => round.redacted.push(*target),
+            _ => {}
+        }
+        self.room.apply(&record);
+        if record.seq.is_some() {
+            let life = self.life.as_ref().expect("told events belong to a life");
+            round.encode(life, &record);
+        }
+        round.records.push(record);
+    }
+
+    fn end_member(&mut self, member: MemberId, until: Seq, round: &mut Round) {
+        for session in self.room.sessions_of(member) {
+            if let Some(reader) = self.subscribers.remove(&session) {
+                round.ends.push((session, reader, until, End::Membership));
+            }
+        }
+    }
+
+    /// Makes a batch known: the log has it.
+    fn publish(&mut self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
+        if round.records.is_empty() {
+            return;
+        }
+        let life = Arc::clone(self.life.as_ref().expect("records belong to a life"));
+        for (_, reader, until, end) in &round.ends {
+            reader.end(*until, *end);
+        }
+        if let Some(cause) = round.closed {
+            let _ = life.closed.set(cause);
+        }
+        for segment in round.segments.drain(..) {
+            self.fanout.note(segment.size());
+            life.backlog.publish(segment);
+        }
+        // After the segments: a message may be taken back in the batch that says it.
+        for &seq in &round.redacted {
+            life.backlog.redact(seq);
+        }
+        for scope in round.kicked.drain(..) {
+            if self.kicked.len() >= shared.limits.room.bans_max {
+                self.kicked.pop_front();
+            }
+            self.kicked.push_back(scope);
+        }
+        for record in &round.records {
+            shared.observe(Fact::Published { room: &cell.code, epoch: life.epoch, record });
+        }
+    }
+
+    /// Sees to it that everybody is woken for whom the round brought something. After the answers: who asked stands before the
+    /// others in the runtime's queue, and has the next command here while they are still being served.
+    fn tell_readers(&mut self, round: &mut Round) {
+        // What is recorded quietly brings nobody anything: in a big room each join would wake all.
+        if round.records.iter().any(|record| record.seq.is_some()) {
+            self.fanout.begin();
+        }
+        for (_, reader, ..) in round.ends.drain(..) {
+            reader.connection.wake.wake();
+        }
+    }
+
+    /// Wakes the next few readers that have not heard of the latest, and lets them, and whoever else waits, run. Also where a
+    /// round brought nobody anything: many of those in a row would stand before everybody else.
+    async fn let_others_run(&mut self) {
+        self.fanout.wake_some(&self.subscribers, Subscriber::is_awake, Subscriber::wake);
+        if self.fanout.take_woken() || self.has_worked {
+            self.has_worked = false;
+            go_to_the_back().await;
+        }
+    }
+
+    /// Wakes everybody who has not heard of the latest: something is to be waited for.
+    pub(crate) fn wake_rest(&mut self) {
+        self.fanout.wake_rest(&self.subscribers, Subscriber::wake);
+    }
+
+    /// Whether so much has been published that a reader who has not been woken yet could lose sight of it.
+    fn is_far_ahead(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.backlog.is_much(self.fanout.unseen()))
+    }
+
+    #[cfg(feature = "planted")]
+    fn answer_too_early(&self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
+        if crate::planted::is(crate::planted::Bug::AckBeforeAppend) {
+            let early = round.verdicts.extract_if(.., |(letter, _)| matches!(letter, Letter::Command { .. }));
+            early
+                .for_each(|(letter, verdict)| answer::deliver(shared, &cell.code, self.life.as_ref(), letter, verdict));
+        }
+    }
+
+    fn members_page(&self, page: Vec<MemberId>, total: usize) -> Verdict {
+        let more = page.last().is_some_and(|&last| self.room.members_after(Some(last)).next().is_some());
+        Verdict::Members { page: answer::members_page(&self.room, &page), total, more }
+    }
+}
