@@ -13,6 +13,9 @@ use rand::rngs::StdRng;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::pipe::{Cable, End};
 use crate::plan::Plan;
@@ -101,6 +104,13 @@ impl Dialer {
         self.cables.lock().unwrap_or_else(PoisonError::into_inner).push(cable);
         Ok(end)
     }
+}
+
+/// A WebSocket over a connection. Its buffers are small: what is usual is zeroed anew for each of a million short reads.
+async fn upgrade(request: impl IntoClientRequest + Unpin, end: End) -> Result<WebSocketStream<End>, String> {
+    let config = WebSocketConfig::default().read_buffer_size(2 << 10).write_buffer_size(2 << 10);
+    let shaken = client_async_with_config(request, end, Some(config)).await;
+    shaken.map(|(socket, _)| socket).map_err(|error| error.to_string())
 }
 
 /// Hands over what is heard.

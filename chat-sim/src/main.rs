@@ -1,7 +1,11 @@
-//! Runs worlds: one that is named by its seed, or many.
+//! Runs worlds: one that is named by its seed, or many, on several threads.
 
-use std::io::{IsTerminal, Write};
+use std::fmt::Write;
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
 use std::time::Instant;
 
 use chat_sim::{Settings, Way, World, run};
@@ -10,9 +14,9 @@ use clap::{Parser, ValueEnum};
 /// Simulates chat servers and their people. One seed is one world.
 #[derive(Debug, Parser)]
 struct Flags {
-    /// The first seed.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// The first seed: a number, or `random` for one that the system draws.
+    #[arg(long, default_value = "0")]
+    seed: Seed,
     /// How many worlds, seed by seed.
     #[arg(long, default_value_t = 1)]
     worlds: u64,
@@ -25,6 +29,28 @@ struct Flags {
     /// Run each world twice, and compare.
     #[arg(long)]
     twice: bool,
+    /// Go on after a broken promise; one line for each.
+    #[arg(long)]
+    keep_going: bool,
+    /// How many worlds at once. Each has a thread to itself.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_024))]
+    jobs: u64,
+}
+
+/// The first seed of a run.
+#[derive(Clone, Copy, Debug)]
+struct Seed(u64);
+
+impl FromStr for Seed {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            // Short enough to be typed again.
+            "random" => Ok(Self(u64::from(rand::random::<u32>()))),
+            text => text.parse().map(Self),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -46,46 +72,84 @@ impl From<Door> for Way {
     }
 }
 
+/// A world that has been run, and whether it was another one the second time.
+struct Done {
+    world: World,
+    differs: bool,
+}
+
 fn main() -> ExitCode {
     let flags = Flags::parse();
-    let ways = (!flags.by.is_empty()).then(|| flags.by.iter().copied().map(Way::from).collect());
-    let settings = Settings { ways, shown: flags.trace };
+    let first = flags.seed.0;
+    println!("seed {first}");
     let begun = Instant::now();
-    let (mut lines, mut records) = (0, 0);
-    for (count, seed) in (flags.seed..flags.seed.saturating_add(flags.worlds)).enumerate() {
-        if flags.worlds == 1 {
-            println!("seed {seed}");
+    let (mut count, mut lines, mut records, mut bad) = (0, 0, 0, 0_u64);
+    let next = AtomicU64::new(0);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (tell, done) = mpsc::channel();
+        for _ in 0..flags.jobs.min(flags.worlds) {
+            let (flags, next, is_over, tell) = (&flags, &next, &is_over, tell.clone());
+            scope.spawn(move || work(flags, next, is_over, &tell));
         }
-        let world = run(seed, &settings);
-        if world.broken.is_some() {
-            return tell(&world);
+        drop(tell);
+        for Done { world, differs } in done {
+            (count, lines, records) = (count + 1, lines + world.lines, records + world.records as u64);
+            if differs || world.broken.is_some() {
+                bad += 1;
+                tell_of(&flags, &world);
+                is_over.store(!flags.keep_going, Ordering::Relaxed);
+            } else if flags.worlds == 1 {
+                println!("hash {:016x}, {} lines, {} servers", world.hash, world.lines, world.servers);
+            }
+            if flags.worlds > 1 && count % 1_000 == 0 {
+                println!("{count} of {} worlds, {} s", flags.worlds, begun.elapsed().as_secs());
+            }
         }
-        if flags.twice && run(seed, &settings).hash != world.hash {
-            println!("seed {seed}: run again, the world is another one");
-            return ExitCode::FAILURE;
-        }
-        (lines, records) = (lines + world.lines, records + world.records as u64);
-        if flags.worlds == 1 {
-            println!("hash {:016x}, {} lines, {} servers", world.hash, world.lines, world.servers);
-        } else if std::io::stdout().is_terminal() || (count + 1) % 100 == 0 {
-            print!("\r{} of {} worlds, {} s", count + 1, flags.worlds, begun.elapsed().as_secs());
-            let _ = std::io::stdout().flush();
-        }
+    });
+    if bad > 0 {
+        println!("{count} worlds from seed {first}, {bad} in which something is wrong");
+        return ExitCode::FAILURE;
     }
     if flags.worlds > 1 {
-        println!("\n{} worlds, {records} records, {lines} lines: every promise was kept", flags.worlds);
+        println!("{count} worlds from seed {first}, {records} records, {lines} lines: every promise was kept");
     }
     ExitCode::SUCCESS
 }
 
-fn tell(world: &World) -> ExitCode {
+/// Runs one world after the other, as long as there are any.
+fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Done>) {
+    let ways = (!flags.by.is_empty()).then(|| flags.by.iter().copied().map(Way::from).collect());
+    let settings = Settings { ways, shown: flags.trace };
+    while !is_over.load(Ordering::Relaxed) {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= flags.worlds {
+            return;
+        }
+        let world = run(flags.seed.0.wrapping_add(number), &settings);
+        let differs = flags.twice && world.broken.is_none() && run(world.seed, &settings).hash != world.hash;
+        // Nobody listens any more where the first broken promise has ended it.
+        let _ = tell.send(Done { world, differs });
+    }
+}
+
+/// What is wrong with a world, and how to see it again.
+fn tell_of(flags: &Flags, world: &World) {
+    let mut replay = format!("cargo run --release -p chat-sim -- --seed {}", world.seed);
+    for door in &flags.by {
+        let name = door.to_possible_value().expect("no door is hidden");
+        write!(replay, " --by {}", name.get_name()).expect("a String takes every write");
+    }
+    let Some(broken) = &world.broken else {
+        return println!("seed {}: run again, the world is another one: {replay} --twice", world.seed);
+    };
+    if flags.keep_going {
+        let how: String = broken.how.chars().take(200).collect();
+        return println!("seed {}: {}: {}: {replay}", world.seed, broken.promise, how.replace('\n', " "));
+    }
     println!("\nseed {}", world.seed);
     for line in &world.last {
         println!("{line}");
     }
-    if let Some(broken) = &world.broken {
-        println!("{broken}");
-    }
-    println!("replay: cargo run --release -p chat-sim -- --seed {}", world.seed);
-    ExitCode::FAILURE
+    println!("{broken}\nreplay: {replay}");
 }

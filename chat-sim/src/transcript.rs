@@ -1,7 +1,7 @@
 //! What happened in a world, line by line: hashed as it grows, and its last lines kept.
 
 use std::collections::VecDeque;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
@@ -35,16 +35,17 @@ impl Transcript {
 
     /// Adds a line: who did or was told what, and when.
     pub(crate) fn note(&self, who: impl fmt::Display, what: impl fmt::Display) {
-        let line = format!("{:>9.3} {who}: {what}", self.start.elapsed().as_secs_f64());
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        // The oldest makes place: its memory does for the newest.
+        let mut line = if lines.last.len() == KEPT { lines.last.pop_front() } else { None }.unwrap_or_default();
+        line.clear();
+        let millis = self.start.elapsed().as_millis();
+        write!(line, "{:>5}.{:03} {who}: {what}", millis / 1_000, millis % 1_000).expect("a String takes every write");
         if self.shown {
             eprintln!("{line}");
         }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.hash = line.bytes().fold(lines.hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV.1));
         lines.count += 1;
-        if lines.last.len() == KEPT {
-            lines.last.pop_front();
-        }
         lines.last.push_back(line);
     }
 

@@ -82,7 +82,7 @@ impl Truth {
         let lives = self.lives();
         let records = lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.records);
         let messages = records.iter().filter(|record| matches!(record.event, Event::Sent { .. }));
-        messages.filter_map(|record| record.seq).filter(|seq| *seq <= until).collect()
+        messages.filter_map(|record| record.seq).take_while(|seq| *seq <= until).collect()
     }
 
     /// The last number of a life; 0 for one that never was.

@@ -200,8 +200,10 @@ impl Director {
     /// Time passes, unless a promise is broken meanwhile.
     async fn pass(&mut self, people: &mut People, time: Duration) -> Result<(), Broken> {
         let end = Instant::now() + time;
+        // Where much time passes not much happens.
+        let most = if time > Duration::from_secs(60) { Duration::from_secs(5) } else { Duration::from_secs(1) };
         while Instant::now() < end {
-            let step = (end - Instant::now()).min(Duration::from_secs(1));
+            let step = (end - Instant::now()).min(most);
             tokio::select! {
                 biased;
                 Some(gone) = people.join_next(), if !people.is_empty() => match gone {

@@ -11,10 +11,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
-use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Dialer, Ear, Heard, Hello};
+use super::{Dialer, Ear, Heard, Hello, upgrade};
 
 const OVER_WS: &str = "ws://sim/socket.io/?EIO=4&transport=websocket";
 const BY_POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -25,9 +24,9 @@ pub(super) async fn talk(mut dialer: Dialer, hello: Hello, mut said: UnboundedRe
         Ok(end) => end,
         Err(why) => return why,
     };
-    let socket = match client_async(OVER_WS, end).await {
-        Ok((socket, _)) => socket,
-        Err(error) => return error.to_string(),
+    let socket = match upgrade(OVER_WS, end).await {
+        Ok(socket) => socket,
+        Err(why) => return why,
     };
     let (mut sink, mut stream) = socket.split();
     let (pong, mut pongs) = mpsc::unbounded_channel();

@@ -3,11 +3,10 @@
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use super::{Dialer, Ear, Hello};
+use super::{Dialer, Ear, Hello, upgrade};
 
 /// Talks until the connection ends. Returns why it did.
 pub(super) async fn talk(mut dialer: Dialer, hello: Hello, mut said: UnboundedReceiver<Value>, ear: &Ear) -> String {
@@ -20,9 +19,9 @@ pub(super) async fn talk(mut dialer: Dialer, hello: Hello, mut said: UnboundedRe
         let bearer = format!("Bearer {pass}").parse().expect("a header");
         request.headers_mut().insert("authorization", bearer);
     }
-    let socket = match client_async(request, end).await {
-        Ok((socket, _)) => socket,
-        Err(error) => return error.to_string(),
+    let socket = match upgrade(request, end).await {
+        Ok(socket) => socket,
+        Err(why) => return why,
     };
     let (mut sink, mut stream) = socket.split();
     let speak = async {

@@ -104,6 +104,10 @@ impl Person {
                 self.say(room);
             }
         }
+        if self.asked.is_empty() {
+            // Nothing is left to be found out: whoever is cut off now has time.
+            self.next = Instant::now() + Duration::from_secs(4);
+        }
     }
 
     pub(super) fn say(&mut self, room: &str) {

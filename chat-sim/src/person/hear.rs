@@ -188,8 +188,11 @@ impl Person {
     }
 
     fn view(&mut self, room: &str, frame: &ServerFrame) -> Result<&mut View, Broken> {
-        let how = format!("{}: \"{}\" of {room} before its joined", self.name, brief(frame));
-        self.views.get_mut(room).ok_or(Broken { promise: Promise::Interval, how })
+        let name = &self.name;
+        self.views.get_mut(room).ok_or_else(|| {
+            let how = format!("{name}: \"{}\" of {room} before its joined", brief(frame));
+            Broken { promise: Promise::Interval, how }
+        })
     }
 
     fn wrong(&self, what: &str, frame: &ServerFrame) -> Result<(), Broken> {
