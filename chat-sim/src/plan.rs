@@ -6,6 +6,7 @@ use chat_core::Limits;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::embedder::Temper;
 use crate::link::Way;
 
 /// The rooms of every world: few, so that people meet.
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) latency: Duration,
     pub(crate) capacity: usize,
     pub(crate) wrong: Wrong,
+    /// The embedder's rules and its observer, where it has any.
+    pub(crate) embedder: Option<Temper>,
 }
 
 /// What goes wrong, and how often.
@@ -38,6 +41,8 @@ pub(crate) struct Wrong {
     pub(crate) log_fails: f64,
     /// The share of calls of the log that take their time.
     pub(crate) log_slow: f64,
+    /// The share of failed appends before which another owner of the room has written.
+    pub(crate) others: f64,
     /// The share of the director's acts that end the server.
     pub(crate) restarts: f64,
     /// Connections are lost now and then.
@@ -54,7 +59,7 @@ impl Plan {
         limits.room.backlog_events_max = rng.random_range(8..64);
         limits.room.grace = Duration::from_millis(rng.random_range(1_000..8_000));
         limits.room.empty_linger = Duration::from_millis(rng.random_range(0_u64..3).saturating_sub(1) * 1_500);
-        limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(1..4) };
+        limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(0..4) };
         limits.room.batch_inputs_max = rng.random_range(1..16);
         limits.room.history_default = rng.random_range(0..10);
         limits.room.inbox_max = if rng.random_bool(0.1) { rng.random_range(1..8) } else { 1_024 };
@@ -90,6 +95,27 @@ impl Plan {
             // Both say things under keys of one person.
             limits.room.keys_per_scope_max = 4_096;
         }
+        if rng.random_bool(0.2) {
+            // Whoever stops reading for a moment misses something, and hears of it seldom.
+            limits.room.backlog_events_max = rng.random_range(2..8);
+            limits.session.gap_interval = Duration::from_millis(rng.random_range(2_000..8_000));
+        }
+        if rng.random_bool(0.2) {
+            limits.session.refusal_burst = rng.random_range(5..20);
+            limits.session.refusals_per_second = rng.random_range(1..4);
+        }
+        if rng.random_bool(0.5) {
+            // Then a room that cannot say is one whose log cannot be reached.
+            limits.session.misses_per_second = 0;
+        }
+        let embedder = rng.random_bool(0.3).then(|| Temper::draw(rng));
+        if let Some(temper) = &embedder {
+            limits.engine.policy_timeout = Duration::from_secs(rng.random_range(1..10));
+            if !temper.long.is_zero() {
+                limits.engine.policy_timeout = Duration::from_secs(90);
+                limits.session.commands_in_flight_max = rng.random_range(1..4);
+            }
+        }
         Self {
             people: rng.random_range(2..6),
             ways,
@@ -104,10 +130,12 @@ impl Plan {
             wrong: Wrong {
                 log_fails: if is_rough { rng.random_range(0.0..0.15) } else { 0.0 },
                 log_slow: rng.random_range(0.0..0.5),
+                others: if rng.random_bool(0.3) { 0.5 } else { 0.0 },
                 restarts: if rng.random_bool(0.6) { rng.random_range(0.0..0.3) } else { 0.0 },
                 cuts: rng.random_bool(0.9),
                 stalls: rng.random_bool(0.8),
             },
+            embedder,
         }
     }
 }

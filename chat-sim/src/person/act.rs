@@ -220,6 +220,7 @@ impl Person {
         self.cursor = None;
         self.views.clear();
         self.said.clear();
+        self.refused.clear();
         self.joins.clear();
         self.may_have_left.clear();
         self.note("begins anew");
@@ -275,7 +276,8 @@ async fn hear_the_end(mut link: Link) -> Result<(), String> {
             }
             Heard::Frame(frame) => {
                 if let ServerFrame::Closing { code, .. } = *frame {
-                    let fits = [CloseReason::Replaced, CloseReason::Draining, CloseReason::SlowConsumer];
+                    use CloseReason::{Draining, Flooding, PeerTimeout, Replaced, SlowConsumer};
+                    let fits = [Replaced, Draining, SlowConsumer, Flooding, PeerTimeout];
                     if !fits.iter().any(|reason| reason.code() == code) {
                         return Err(format!("closed with {code}"));
                     }

@@ -12,6 +12,8 @@ use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::End;
 use crate::engine::shared::{Shared, unavailable};
 use crate::messages::{CloseCause, Event, Recorded};
+#[cfg(feature = "planted")]
+use crate::planted::{self, Bug};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
 use crate::room::{Ledger, Note, Room, Snapshot};
 use crate::wire;
@@ -248,6 +250,10 @@ async fn find_out(
     let mut backoff = Backoff::default();
     loop {
         match log.read(&cell.code, state.tail.offset, ours.len()).await {
+            #[cfg(feature = "planted")]
+            Ok(stretch) if planted::is(Bug::MistakeOthers) && stretch.records.len() == ours.len() => {
+                return Found::Ours(Tail { offset: last, ..stretch.tail });
+            }
             Ok(stretch) if stretch.records.starts_with(ours) => {
                 // What somebody else has put behind it is found by the next append.
                 return Found::Ours(Tail { offset: last, ..stretch.tail });
@@ -343,6 +349,10 @@ async fn roll_back(
     }
     forget_gone(shared, state, &mut round.gone);
     forget_gone(shared, state, gone);
+    #[cfg(feature = "planted")]
+    if planted::is(Bug::RunGracesOut) {
+        return round.verdicts.into_iter().map(|(letter, _)| letter).collect();
+    }
     // Nobody could come back while the log could not be reached: graces begin again.
     state.room.note(now, Note::Recovered);
     round.verdicts.into_iter().map(|(letter, _)| letter).collect()
@@ -359,6 +369,10 @@ pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut 
     for seq in std::mem::take(&mut state.unscrubbed) {
         if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
             fault(shared, cell, &error);
+            #[cfg(feature = "planted")]
+            if planted::is(Bug::ForgetScrub) {
+                continue;
+            }
             state.unscrubbed.push(seq);
         }
     }
