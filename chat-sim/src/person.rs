@@ -210,7 +210,6 @@ impl Person {
     /// The connection is gone, with whatever was under way.
     fn lose(&mut self) -> Option<Link> {
         for id in self.asked.keys().copied().collect::<Vec<_>>() {
-            self.refused.push(Instant::now() + AFTERWARDS);
             self.forget(id);
         }
         self.welcomed = false;
@@ -220,6 +219,7 @@ impl Person {
 
     /// The answer to a command will not come.
     fn forget(&mut self, id: u64) {
+        self.refused.push(Instant::now() + AFTERWARDS);
         if let Some((_, Asked::Leave { room })) = self.asked.remove(&id) {
             self.may_have_left.insert(room);
         }

@@ -128,6 +128,10 @@ impl<S: Sink> Pull<'_, S> {
             Welcome::Awaited => return,
             Welcome::Due(json) => {
                 let json = json.clone();
+                // What went by before there was anything to be read is nobody's slowness.
+                for slot in &mut state.rooms {
+                    slot.has_come_late();
+                }
                 self.one(state, Mark::Welcome, FrameKind::Welcome, &json, None);
             }
             Welcome::Told => {}

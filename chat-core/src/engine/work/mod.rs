@@ -1,5 +1,6 @@
 //! What is done in rooms: commands on their way in, decided, logged, published and answered, and what is owed after that.
 
+mod absence;
 pub(crate) mod announce;
 pub(crate) mod answer;
 pub(crate) mod catch_up;

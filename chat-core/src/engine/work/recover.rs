@@ -11,13 +11,14 @@ use crate::engine::rooms::round::Round;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::End;
 use crate::engine::shared::{Shared, unavailable};
+use crate::engine::work::absence::Absence;
 use crate::messages::{CloseCause, Event, Recorded};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
 use crate::room::{Ledger, Note, Room, Snapshot};
 use crate::wire;
-use crate::words::{Body, Generation, Offset, Seq, SessionId};
+use crate::words::{Body, Offset, Seq};
 
 /// Records read at once.
 const PAGE: usize = 1_024;
@@ -202,23 +203,23 @@ pub(crate) async fn append(
     round: Round,
 ) -> Appended {
     let log = shared.log.clone().expect("only rooms with a log append");
-    let mut gone = Vec::new();
+    let mut absence = Absence::default();
     let mut others = false;
     for attempt in 0..2 {
         let error = match log.append(&cell.code, &state.tail, &round.records).await {
             Ok(tail) => {
                 state.tail = tail;
-                forget_gone(shared, state, &mut gone);
+                absence.end(shared, state);
                 return Appended::Done(round);
             }
             Err(error) => error,
         };
         fault(shared, cell, &error);
-        match find_out(shared, cell, state, &round.records, &mut gone).await {
+        match find_out(shared, cell, state, &round.records, &mut absence).await {
             Found::Ours(tail) => {
                 // Only the answer was lost.
                 state.tail = tail;
-                forget_gone(shared, state, &mut gone);
+                absence.end(shared, state);
                 return Appended::Done(round);
             }
             Found::Nothing if attempt == 0 && error != AppendError::Conflict => {}
@@ -229,7 +230,7 @@ pub(crate) async fn append(
             }
         }
     }
-    let letters = roll_back(shared, cell, state, round, &mut gone).await;
+    let letters = roll_back(shared, cell, state, round, absence).await;
     if others {
         return Appended::Again(letters);
     }
@@ -243,7 +244,7 @@ async fn find_out(
     cell: &RoomCell,
     state: &mut RoomState,
     ours: &[Recorded],
-    gone: &mut Vec<(SessionId, Generation)>,
+    absence: &mut Absence,
 ) -> Found {
     let log = shared.log.clone().expect("only rooms with a log ask it");
     let last = ours.last().expect("a round that is appended has records").offset;
@@ -265,27 +266,7 @@ async fn find_out(
             Ok(stretch) => fault(shared, cell, &format!("ends at {:?}, before {:?}", stretch.tail, state.tail)),
             Err(error) => fault(shared, cell, &error),
         }
-        wait(cell, state, &mut backoff, gone).await;
-    }
-}
-
-/// Waits before the log is asked again. Meanwhile the room refuses what it is asked, and remembers who has gone.
-async fn wait(cell: &RoomCell, state: &mut RoomState, backoff: &mut Backoff, gone: &mut Vec<(SessionId, Generation)>) {
-    tokio::time::sleep(backoff.next()).await;
-    for letter in cell.take_letters(usize::MAX) {
-        match letter {
-            Letter::Detach { session, generation } => gone.push((session, generation)),
-            Letter::Tick => state.disarm(),
-            letter => letter.refuse(&cell.code, None, unavailable()),
-        }
-    }
-}
-
-/// Takes in who has gone while the log was waited for: their letters have been read, and nobody writes them again.
-fn forget_gone(shared: &Shared, state: &mut RoomState, gone: &mut Vec<(SessionId, Generation)>) {
-    let now = shared.clock.now();
-    for (session, generation) in gone.drain(..) {
-        state.forget_reader(now, session, generation);
+        absence.wait(cell, state, &mut backoff).await;
     }
 }
 
@@ -296,7 +277,7 @@ async fn roll_back(
     cell: &Arc<RoomCell>,
     state: &mut RoomState,
     mut round: Round,
-    gone: &mut Vec<(SessionId, Generation)>,
+    mut absence: Absence,
 ) -> VecDeque<Letter> {
     let log = shared.log.clone().expect("only rooms with a log roll back");
     let mut backoff = Backoff::default();
@@ -305,7 +286,7 @@ async fn roll_back(
             Ok(loaded) => break loaded,
             Err(error) => fault(shared, cell, &error),
         }
-        wait(cell, state, &mut backoff, gone).await;
+        absence.wait(cell, state, &mut backoff).await;
     };
     let now = shared.clock.now();
     // Who came in has not come in, and who left has not left.
@@ -347,14 +328,9 @@ async fn roll_back(
             install(shared, cell, state, loaded);
         }
     }
-    forget_gone(shared, state, &mut round.gone);
-    forget_gone(shared, state, gone);
-    #[cfg(feature = "planted")]
-    if planted::is(Bug::RunGracesOut) {
-        return round.verdicts.into_iter().map(|(letter, _)| letter).collect();
-    }
-    // Nobody could come back while the log could not be reached: graces begin again.
-    state.room.note(now, Note::Recovered);
+    absence.gone.append(&mut round.gone);
+    absence.turns_away = true;
+    absence.end(shared, state);
     round.verdicts.into_iter().map(|(letter, _)| letter).collect()
 }
 
