@@ -65,6 +65,8 @@ pub(crate) struct Person {
     stalled: bool,
     /// Since when everything that comes is read.
     reads_since: Instant,
+    /// When it last read on after it had not.
+    read_on: Option<Instant>,
     /// When this connection was asked for.
     connected: Instant,
     /// When commands were refused for what this client is, at the latest.
@@ -128,6 +130,7 @@ impl Person {
             welcomed: false,
             stalled: false,
             reads_since: Instant::now(),
+            read_on: None,
             connected: Instant::now(),
             refused: Vec::new(),
             views: BTreeMap::new(),
@@ -229,7 +232,9 @@ impl Person {
         if let Some(link) = &self.link {
             link.stall(false);
         }
-        self.stalled = false;
+        if std::mem::take(&mut self.stalled) {
+            self.read_on = Some(Instant::now());
+        }
         self.reads_since = Instant::now();
         self.next = Instant::now() + Duration::from_millis(self.rng.random_range(0..2_000));
     }

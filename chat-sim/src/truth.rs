@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chat_core::room::{Ledger, Snapshot};
 use chat_core::wire::MemberEntry;
-use chat_core::{Epoch, Event, Fact, Key, MemberId, Observer, Recorded, RoomCode, RoomLimits, Scope, Seq};
+use chat_core::{Epoch, Event, Fact, Key, MemberId, Observer, Offset, Recorded, RoomCode, RoomLimits, Scope, Seq};
 use tokio::time::Instant;
 
 use crate::brief::brief_record;
@@ -31,6 +31,8 @@ struct Life {
     lost: bool,
     /// When members could be told up to which number.
     due: Vec<(Instant, Seq)>,
+    /// The last record that was published.
+    published: Offset,
     /// When it was last published that somebody is a member, or is not any more.
     changed: Option<Instant>,
 }
@@ -55,6 +57,7 @@ impl Truth {
     pub(crate) fn published(&self, room: &RoomCode, epoch: Epoch, record: &Recorded) {
         let mut lives = self.lives();
         let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
+        life.published = record.offset;
         life.due.extend(record.seq.map(|seq| (Instant::now(), seq)));
         if matches!(record.event, Event::Joined { .. } | Event::Left { .. } | Event::Kicked { .. }) {
             life.changed = Some(Instant::now());
@@ -139,10 +142,14 @@ impl Truth {
         due.iter().rev().find(|(since, _)| *since <= at).map(|(_, seq)| *seq).unwrap_or_default()
     }
 
-    /// How many members there are, since when, and whether this is one of them.
+    /// How many members there are, since when, and whether this is one of them; while everything logged is published.
     pub(crate) fn count(&self, room: &str, epoch: Epoch, member: MemberId) -> Option<(usize, Instant, bool)> {
         let lives = self.lives();
         let life = lives.get(&(room.to_owned(), epoch))?;
+        let is_published = life.records.last().is_some_and(|last| last.offset == life.published);
+        if !is_published {
+            return None;
+        }
         let members = life.members(Seq(u64::MAX));
         Some((members.len(), life.changed?, members.contains(&member)))
     }

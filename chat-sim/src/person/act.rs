@@ -247,6 +247,7 @@ impl Person {
         let Some(link) = &self.link else { return };
         self.stalled = !self.stalled;
         link.stall(self.stalled);
+        self.read_on = Some(Instant::now());
         self.reads_since = Instant::now();
         self.note(if self.stalled { "stops reading" } else { "reads on" });
     }
