@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 pub(crate) struct Temper {
     /// The share of calls of the policy that take up to a second.
     pub(crate) slow: f64,
-    /// How long a call takes once in a while.
+    /// How long it takes over one command now and then.
     pub(crate) long: Duration,
     pub(crate) denies: f64,
     pub(crate) panics: f64,
@@ -34,9 +34,6 @@ impl Temper {
         let observer_panics = now_and_then(0.01);
         let mut temper = Self { slow, denies, panics, hangs, observer_panics, ..Self::default() };
         temper.rewrites = rng.random_bool(0.5);
-        if rng.random_bool(0.3) {
-            (temper.long, temper.hangs) = (Duration::from_millis(rng.random_range(1_000..60_000)), 0.0);
-        }
         temper
     }
 }
@@ -97,13 +94,13 @@ impl Embedder {
         }
     }
 
-    fn mood(&self) -> Mood {
+    fn mood(&self, is_command: bool) -> Mood {
         let Temper { slow, long, denies, panics, hangs, .. } = self.temper;
         if self.is_calm.load(Ordering::Relaxed) {
             return Mood::Kind;
         }
         let (mut state, now) = (self.state(), Instant::now());
-        if !long.is_zero() && now >= state.long_after && state.rng.random_bool(0.05) {
+        if !long.is_zero() && is_command && now >= state.long_after && state.rng.random_bool(0.05) {
             state.long_after = now + BETWEEN_LONG;
             return Mood::Slow(long);
         }
@@ -122,8 +119,8 @@ impl Embedder {
         }
     }
 
-    async fn think(&self) -> Result<(), Reject> {
-        match self.mood() {
+    async fn think(&self, is_command: bool) -> Result<(), Reject> {
+        match self.mood(is_command) {
             Mood::Kind => {}
             Mood::Slow(time) => sleep(time).await,
             Mood::Denies => return Err(Reject::new(RejectCode::Forbidden, "the house does not want it")),
@@ -142,13 +139,13 @@ impl Embedder {
 impl Policy for Embedder {
     /// Takes everybody for who they say they are.
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        self.think().await?;
+        self.think(false).await?;
         let shown = request.credentials.as_deref().filter(|_| self.pairs);
         Ok(Admission { identity: shown.and_then(Identity::new) })
     }
 
     async fn check(&self, _: &SessionView, command: Command) -> Result<Command, Reject> {
-        self.think().await?;
+        self.think(true).await?;
         Ok(match command {
             Command::Send { room, text, key } if self.temper.rewrites => {
                 let instead = rewritten(text.as_str()).and_then(|text| Body::parse(&text, usize::MAX).ok());

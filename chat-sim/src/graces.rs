@@ -16,7 +16,7 @@ const SLACK: Duration = Duration::from_millis(2);
 pub(crate) struct Graces {
     /// No sooner than this, and a grace, has the member left.
     since: BTreeMap<Member, Instant>,
-    /// Who was left by timeout, as it was decided: a room may hand in one decision twice.
+    /// What members have done, as it was decided: a room may hand in one decision twice.
     decided: BTreeSet<(Member, Offset, Wall)>,
 }
 
@@ -34,9 +34,12 @@ impl Graces {
         for record in records {
             let Some(by) = record.by else { continue };
             let member = (room.as_str().to_owned(), epoch, by);
+            if !self.decided.insert((member.clone(), record.offset, record.at)) {
+                continue;
+            }
             if !matches!(record.event, Event::Left { reason: LeaveReason::Timeout, .. }) {
                 self.since.insert(member, Instant::now());
-            } else if self.decided.insert((member.clone(), record.offset, record.at)) {
+            } else {
                 let gone = self.since.get(&member).map(|since| since.elapsed());
                 let is_over = gone.is_none_or(|gone| gone + SLACK >= grace);
                 hold!(is_over, Promise::Patience, "{room}: {by} is left after {gone:?}, where the grace is {grace:?}");

@@ -249,7 +249,8 @@ impl Person {
     }
 
     fn check_in_time(&self) -> Result<(), Broken> {
-        if self.stalled || !self.welcomed || self.reads_since.elapsed() < LATE {
+        let waits_for_log = !self.scene.truth.is_log_back(LATE);
+        if waits_for_log || self.stalled || !self.welcomed || self.reads_since.elapsed() < LATE {
             return Ok(());
         }
         self.views.values().try_for_each(|view| view.check_in_time(&self.scene.truth, LATE))

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     /// How long a person does nothing, at most.
     pub(crate) pause: Duration,
+    /// How many messages somebody says in one breath, at most.
+    pub(crate) breath: usize,
     pub(crate) latency: Duration,
     pub(crate) capacity: usize,
     pub(crate) wrong: Wrong,
@@ -96,11 +98,6 @@ impl Plan {
             limits.room.keys_per_scope_max = 4_096;
         }
         if rng.random_bool(0.2) {
-            // Whoever stops reading for a moment misses something, and hears of it seldom.
-            limits.room.backlog_events_max = rng.random_range(2..8);
-            limits.session.gap_interval = Duration::from_millis(rng.random_range(2_000..8_000));
-        }
-        if rng.random_bool(0.2) {
             limits.session.refusal_burst = rng.random_range(5..20);
             limits.session.refusals_per_second = rng.random_range(1..4);
         }
@@ -109,14 +106,8 @@ impl Plan {
             limits.session.misses_per_second = 0;
         }
         let embedder = rng.random_bool(0.3).then(|| Temper::draw(rng));
-        if let Some(temper) = &embedder {
-            limits.engine.policy_timeout = Duration::from_secs(rng.random_range(1..10));
-            if !temper.long.is_zero() {
-                limits.engine.policy_timeout = Duration::from_secs(90);
-                limits.session.commands_in_flight_max = rng.random_range(1..4);
-            }
-        }
-        Self {
+        limits.engine.policy_timeout = Duration::from_secs(rng.random_range(1..10));
+        let mut plan = Self {
             people: rng.random_range(2..6),
             ways,
             has_log: rng.random_bool(0.8),
@@ -125,6 +116,7 @@ impl Plan {
             pairs,
             storm: Duration::from_secs(rng.random_range(20..90)),
             pause: Duration::from_millis(rng.random_range(50..1_500)),
+            breath: 1,
             latency: Duration::from_millis(rng.random_range(0..80)),
             capacity: rng.random_range(600..12_000),
             wrong: Wrong {
@@ -136,6 +128,31 @@ impl Plan {
                 stalls: rng.random_bool(0.8),
             },
             embedder,
+        };
+        if rng.random_bool(0.2) {
+            plan.narrow(rng);
         }
+        if rng.random_bool(0.06) {
+            plan.hold_back(rng);
+        }
+        plan
+    }
+
+    /// Whoever is not quick misses something, and hears of it seldom.
+    fn narrow(&mut self, rng: &mut StdRng) {
+        self.limits.room.backlog_events_max = rng.random_range(2..8);
+        self.limits.session.gap_interval = Duration::from_millis(rng.random_range(2_000..8_000));
+        self.breath = rng.random_range(2..12);
+        self.capacity = rng.random_range(400..1_500);
+    }
+
+    /// Nobody goes away, but the policy takes so long over one command that whoever said it is not listened to for a while.
+    fn hold_back(&mut self, rng: &mut StdRng) {
+        let long = Duration::from_millis(rng.random_range(10_000..60_000));
+        self.embedder = Some(Temper { long, ..Temper::default() });
+        self.limits.engine.policy_timeout = Duration::from_secs(90);
+        self.limits.session.commands_in_flight_max = rng.random_range(1..4);
+        self.storm = Duration::from_secs(90);
+        (self.wrong.cuts, self.wrong.stalls, self.wrong.restarts) = (false, false, 0.0);
     }
 }

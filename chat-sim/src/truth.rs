@@ -19,6 +19,8 @@ pub(crate) struct Truth {
     lives: Mutex<BTreeMap<(String, Epoch), Life>>,
     grace: Duration,
     graces: Mutex<Graces>,
+    /// Since when the log can be reached; `None` while it cannot.
+    log_back: Mutex<Option<Instant>>,
     /// The first promise that was broken where nobody could be told.
     broken: Mutex<Option<Broken>>,
 }
@@ -39,7 +41,18 @@ struct Life {
 
 impl Truth {
     pub(crate) fn new(grace: Duration) -> Self {
-        Self { grace, ..Self::default() }
+        Self { grace, log_back: Mutex::new(Some(Instant::now())), ..Self::default() }
+    }
+
+    pub(crate) fn log_is_out(&self, is_out: bool) {
+        let back = if is_out { None } else { Some(Instant::now()) };
+        *self.log_back.lock().unwrap_or_else(PoisonError::into_inner) = back;
+    }
+
+    /// Whether the log could be reached for so long.
+    pub(crate) fn is_log_back(&self, time: Duration) -> bool {
+        let back = *self.log_back.lock().unwrap_or_else(PoisonError::into_inner);
+        back.is_some_and(|back| back.elapsed() >= time)
     }
 
     /// Records that the log has taken, or that were published where there is none.

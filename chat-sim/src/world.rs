@@ -175,7 +175,7 @@ impl Director {
         self.note("the storm is over");
         self.ground.log.heal();
         self.ground.embedder.calm_down();
-        self.outage.store(false, Ordering::Relaxed);
+        self.set_outage(false);
         self.set(Phase::Calm);
         // Longer than any timeout, twice: pings, stalls, graces, the pauses between looks at the log.
         self.pass(people, Duration::from_secs(240)).await?;
@@ -241,12 +241,20 @@ impl Director {
                 self.ground.clock.step(step);
             }
             4 if self.ground.plan.wrong.log_fails > 0.0 => {
-                let is_out = !self.outage.fetch_xor(true, Ordering::Relaxed);
-                self.note(if is_out { "the log is out of reach" } else { "the log is back" });
+                let is_out = self.outage.load(Ordering::Relaxed);
+                self.set_outage(!is_out);
             }
-            _ => self.outage.store(false, Ordering::Relaxed),
+            5..8 => self.set_outage(false),
+            _ => {}
         }
         Ok(())
+    }
+
+    fn set_outage(&self, is_out: bool) {
+        if self.outage.swap(is_out, Ordering::Relaxed) != is_out {
+            self.note(if is_out { "the log is out of reach" } else { "the log is back" });
+            self.ground.truth.log_is_out(is_out);
+        }
     }
 
     /// The server goes down, at once or in an orderly way, and another one comes up after a while.
