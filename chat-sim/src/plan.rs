@@ -140,7 +140,8 @@ impl Plan {
 
     /// Whoever is not quick misses something, and hears of it seldom.
     fn narrow(&mut self, rng: &mut StdRng) {
-        self.limits.room.backlog_events_max = rng.random_range(2..8);
+        // What comes of one command fits in.
+        self.limits.room.backlog_events_max = rng.random_range(4..10);
         self.limits.session.gap_interval = Duration::from_millis(rng.random_range(2_000..8_000));
         self.breath = rng.random_range(2..12);
         self.capacity = rng.random_range(400..1_500);

@@ -90,7 +90,7 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
                     }
                     Appended::Again(again) => {
                         again.into_iter().for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
-                        continue;
+                        Round::default()
                     }
                 };
             }
