@@ -30,5 +30,6 @@ mod view;
 mod world;
 
 pub use link::Way;
+pub use plan::Kind;
 pub use promise::{Broken, Promise};
 pub use world::{Settings, World, run};

@@ -102,14 +102,15 @@ impl Person {
                 self.send(number);
             }
         }
-        if !std::mem::replace(&mut self.said_last_word, true) {
+        if self.last_words > 0 {
+            self.last_words -= 1;
             for room in
                 ROOMS.into_iter().filter(|room| self.views.get(*room).is_some_and(View::is_live)).collect::<Vec<_>>()
             {
                 self.say_some(room);
             }
         }
-        if self.asked.is_empty() {
+        if self.asked.is_empty() && self.last_words == 0 {
             // Nothing is left to be found out: whoever is cut off now has time.
             self.next = Instant::now() + Duration::from_secs(4);
         }
@@ -117,7 +118,8 @@ impl Person {
 
     /// One message, or a few in one breath.
     fn say_some(&mut self, room: &str) {
-        for _ in 0..self.rng.random_range(1..=self.scene.plan.breath) {
+        let most = if self.rng.random_bool(0.3) { self.scene.plan.breath } else { 1 };
+        for _ in 0..self.rng.random_range(1..=most) {
             self.say(room);
         }
     }
