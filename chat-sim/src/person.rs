@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Within which somebody who reads is told what is due, beside the pause between two gaps.
 const LATE: Duration = Duration::from_secs(4);
+/// How long a room may wait before it looks again whether its log is back.
+const LOOKS: Duration = Duration::from_secs(6);
 /// Who has been reading for so long has answered every ping.
 const PINGED: Duration = Duration::from_secs(30);
 /// For so long a command may still be refused whose connection was lost.
@@ -121,7 +123,7 @@ enum Outcome {
 
 impl Person {
     pub(crate) fn new(number: usize, scene: Scene, seed: u64) -> Self {
-        let last_words = if scene.plan.breath > 1 { 4 } else { 1 };
+        let last_words = if scene.plan.breath > 1 { 6 } else { 1 };
         Self {
             name: format!("P{number}"),
             pass: scene.plan.pairs.then(|| format!("person-{}", number / 2)),
@@ -252,7 +254,7 @@ impl Person {
 
     fn check_in_time(&self) -> Result<(), Broken> {
         let (late, truth) = (LATE + self.scene.plan.limits.session.gap_interval, &self.scene.truth);
-        if !truth.is_log_back(late) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
+        if !truth.is_log_back(late + LOOKS) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
             return Ok(());
         }
         self.views.values().try_for_each(|view| view.check_in_time(truth, late))

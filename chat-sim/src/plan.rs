@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     /// How long a person does nothing, at most.
     pub(crate) pause: Duration,
+    /// How likely it is, at each step without a connection, that one stays away for longer than most graces.
+    pub(crate) away: f64,
     /// How many messages somebody says in one breath, at most.
     pub(crate) breath: usize,
     pub(crate) latency: Duration,
@@ -118,6 +120,7 @@ impl Plan {
             pairs,
             storm: Duration::from_secs(rng.random_range(20..90)),
             pause: Duration::from_millis(rng.random_range(50..1_500)),
+            away: if rng.random_bool(0.3) { 0.4 } else { 0.1 },
             breath: 1,
             latency: Duration::from_millis(rng.random_range(0..80)),
             capacity: rng.random_range(600..12_000),
@@ -146,11 +149,12 @@ impl Plan {
     fn narrow(&mut self, rng: &mut StdRng) {
         // What comes of one command fits in.
         self.limits.room.backlog_events_max = rng.random_range(4..10);
-        self.limits.session.gap_interval = Duration::from_millis(rng.random_range(2_000..8_000));
+        self.limits.session.gap_interval = Duration::from_millis(rng.random_range(3_000..8_000));
         self.limits.session.commands_in_flight_max = 32;
         self.breath = rng.random_range(4..16);
         self.pause = self.pause.max(Duration::from_millis(400));
-        self.capacity = rng.random_range(400..1_500);
+        self.capacity = rng.random_range(300..1_000);
+        self.latency = self.latency.max(Duration::from_millis(40));
     }
 
     /// Nobody goes away, but the policy takes so long over one command that whoever said it is not listened to for a while.
@@ -167,8 +171,8 @@ impl Plan {
     /// Few people, whose coming and going is only counted, and who leave some time for counts to be heard.
     fn count(&mut self, rng: &mut StdRng) {
         (self.tells, self.pairs) = (false, false);
-        self.limits.room.notices_members_max = rng.random_range(0..2);
-        self.people = 2;
+        (self.limits.room.notices_members_max, self.limits.room.empty_linger) = (0, Duration::ZERO);
+        (self.people, self.storm) = (2, Duration::from_secs(90));
         self.pause = Duration::from_millis(rng.random_range(1_000..4_000));
     }
 

@@ -179,6 +179,8 @@ impl Director {
         self.ground.embedder.calm_down();
         self.set_outage(false);
         self.set(Phase::Calm);
+        // What a room owes its log it gives once it is opened.
+        self.sweep();
         // Longer than any timeout, twice: pings, stalls, graces, the pauses between looks at the log.
         self.pass(people, Duration::from_secs(240)).await?;
         self.ground.log.inner().check_taken_back().await?;
@@ -337,7 +339,9 @@ impl Director {
                 false => Delay::None,
             };
             let (before, after) = (delay(&mut rng), delay(&mut rng));
-            let fails = outage.load(Ordering::Relaxed) || rng.random_bool(wrong.log_fails);
+            // There are few scrubs in a world.
+            let share = if call.operation == Operation::Scrub { 4.0 } else { 1.0 };
+            let fails = outage.load(Ordering::Relaxed) || rng.random_bool(share * wrong.log_fails);
             if call.operation == Operation::Append
                 && fails
                 && rng.random_bool(wrong.others)

@@ -106,12 +106,12 @@ fn a_lost_connection_that_is_not_told_is_found() {
 
 #[test]
 fn a_gap_that_is_overslept_is_found() {
-    is_found_in(Bug::OversleepGap, Kind::Narrow, 64, &[Promise::CatchUp, Promise::InTime]);
+    is_found_in(Bug::OversleepGap, Kind::Narrow, 128, &[Promise::CatchUp, Promise::InTime]);
 }
 
 #[test]
 fn a_text_that_stays_in_the_log_is_found() {
-    is_found_in(Bug::ForgetScrub, Kind::Cut, 32, &[Promise::TakenBack]);
+    is_found_in(Bug::ForgetScrub, Kind::Narrow, 64, &[Promise::TakenBack]);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_client_that_is_blamed_for_the_server_is_found() {
 
 #[test]
 fn a_kick_that_is_remembered_too_long_is_found() {
-    is_found(Bug::RememberKick, 128, &[Promise::Fold]);
+    is_found_in(Bug::RememberKick, Kind::Narrow, 256, &[Promise::Fold]);
 }
 
 #[test]

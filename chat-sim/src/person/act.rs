@@ -63,7 +63,7 @@ impl Person {
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
             _ => wait *= 2,
         }
-        if self.link.is_none() && self.rng.random_bool(0.1) {
+        if self.link.is_none() && self.rng.random_bool(self.scene.plan.away) {
             wait += self.rng.random_range(0..15_000);
         }
         self.next = Instant::now() + Duration::from_millis(wait.max(1));
@@ -201,9 +201,9 @@ impl Person {
     }
 
     fn moderate(&mut self, room: &str) {
-        let frame = match self.rng.random_range(0..3) {
-            0 => json!({"type": "redact", "room": room, "seq": self.target(room)}),
-            1 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
+        let frame = match self.rng.random_range(0..4) {
+            0..2 => json!({"type": "redact", "room": room, "seq": self.target(room)}),
+            2 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
             _ => json!({"type": "topic", "room": room, "topic": format!("topic of {}", self.name)}),
         };
         self.ask(frame, Asked::Other);
