@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::engine::client::lane::Lane;
 use crate::engine::client::session::Session;
 use crate::engine::rooms::cell::Letter;
+use crate::engine::session::token::claimed;
 use crate::engine::shared::{Refusal, Shared};
 use crate::messages::CloseCause;
 use crate::ports::ConnectRequest;
@@ -83,10 +84,15 @@ impl Engine {
     /// `bad_token` when the token is not this session's; `not_connected` when the session has no connection right now.
     pub fn lane(&self, session: SessionId, token: &str) -> Result<Lane, Reject> {
         let shared = &self.shared;
-        if shared.signer.verify_token(token) != Some(session) {
+        let cell = shared.lock_sessions().by_id.get(&session).cloned();
+        let is_its_own = match &cell {
+            Some(cell) => shared.signer.verify_token(token, cell.lock().identity.as_ref()) == Some(session),
+            // It is not known whose it was: nothing is done for anybody.
+            None => claimed(token) == Some(session),
+        };
+        if !is_its_own {
             return Err(Reject::new(RejectCode::BadToken, "the token is not of this session"));
         }
-        let cell = shared.lock_sessions().by_id.get(&session).cloned();
         let lane = cell.and_then(|cell| {
             let connection = cell.lock().connection.clone()?;
             Some(Lane { shared: Arc::clone(shared), cell, connection })

@@ -52,9 +52,11 @@ impl Person {
         match frame {
             ServerFrame::Welcome { token, resumed, rooms, .. } => {
                 hold!(!self.welcomed, Promise::Protocol, "{} is welcomed twice", self.name);
-                let is_same = self.token.as_ref().is_none_or(|own| *resumed && own == token);
+                // A cursor resumes, and shows no token.
+                let token = token.as_ref().or(self.token.as_ref().filter(|_| *resumed));
+                let is_same = token.is_some() && self.token.as_ref().is_none_or(|own| *resumed && Some(own) == token);
                 hold!(is_same, Promise::Protocol, "{} is not welcomed as itself", self.name);
-                self.token = Some(token.clone());
+                self.token = token.cloned();
                 self.welcomed = true;
                 self.welcome(rooms)
             }

@@ -14,6 +14,7 @@ use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::cell::{LeftOff, SessionCell, SessionState, Welcome};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::table::Sessions;
+use crate::engine::session::token::Credential;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::{ConnectRequest, Fact};
 use crate::room::{Caller, Input};
@@ -41,12 +42,12 @@ impl Shared {
         };
         let asked_back = hello.resume.is_some();
         let resume = hello.resume.unwrap_or_default();
-        if let Some(id) = self.signer.verify_resume(&resume.token)
+        if let Some((id, shown)) = self.signer.verify_resume(&resume.token, identity.as_ref())
             && let Some((cell, connection, known)) = self.resume(id, &identity, &request)?
         {
             let session = Session::new(Arc::clone(self), cell, connection);
             let rooms = self.attach_rooms(&session, identity, known, resume.positions).await;
-            self.welcome(&session, hello.id, true, rooms);
+            self.welcome(&session, hello.id, Some(shown), rooms);
             return Ok(session);
         }
         let session = self.start(&request, identity)?;
@@ -56,7 +57,7 @@ impl Shared {
             let error = wire::error(hello.id, None, &reject);
             session.cell.lock().mail_extra(wire::FrameKind::Error, error);
         }
-        self.welcome(&session, hello.id, false, Vec::new());
+        self.welcome(&session, hello.id, None, Vec::new());
         Ok(session)
     }
 
@@ -64,7 +65,13 @@ impl Shared {
     fn start(self: &Arc<Self>, request: &ConnectRequest, identity: Option<Identity>) -> Result<Session, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
         let id = self.chance.session(wall);
-        let cell = Arc::new(SessionCell::new(id, self.signer.token(id), identity, &self.limits.session, now));
+        let cell = Arc::new(SessionCell::new(
+            id,
+            self.signer.token(id, identity.as_ref()),
+            identity,
+            &self.limits.session,
+            now,
+        ));
         let connection = {
             let mut sessions = self.lock_sessions();
             let address = self.check_place(request.address, now)?;
@@ -151,7 +158,7 @@ impl Shared {
         let now = self.clock.now().mono;
         let mut sessions = self.lock_sessions();
         let cell = sessions.by_id.get(&id).cloned().unwrap_or_else(|| {
-            let token = self.signer.token(id);
+            let token = self.signer.token(id, identity.as_ref());
             Arc::new(SessionCell::new(id, token, identity.clone(), &self.limits.session, now))
         });
         let mut state = cell.lock();
@@ -250,7 +257,14 @@ impl Shared {
         may
     }
 
-    fn welcome(&self, session: &Session, id: Option<CommandId>, resumed: bool, mut rooms: Vec<RoomStatus>) {
+    /// Makes the first frame due. `resumed` is what the session was resumed with, if it was.
+    fn welcome(
+        &self,
+        session: &Session,
+        id: Option<CommandId>,
+        resumed: Option<Credential>,
+        mut rooms: Vec<RoomStatus>,
+    ) {
         let limits = &self.limits;
         let limits = WelcomeLimits {
             frame_bytes: limits.session.frame_bytes_max,
@@ -276,7 +290,9 @@ impl Shared {
                 }
             }
             state.left_off.retain(|stay| unknown.iter().any(|code| code == stay.code.as_str()));
-            let json = wire::welcome(id, session.cell.id, &session.cell.token, resumed, rooms, limits);
+            // Who has a cursor only must not get the token by it.
+            let token = (resumed != Some(Credential::Cursor)).then_some(&*session.cell.token);
+            let json = wire::welcome(id, session.cell.id, token, resumed.is_some(), rooms, limits);
             state.welcome = Welcome::Due(json);
         }
         session.connection.wake.wake();

@@ -154,7 +154,7 @@ impl Session {
 
     /// A credential that resumes the session and does nothing else: for places that are less secret than the token's.
     pub fn cursor(&self) -> String {
-        self.shared.signer.cursor(self.cell.id)
+        self.shared.signer.cursor(self.cell.id, self.identity().as_ref())
     }
 
     /// Hands in a command and waits for its answer: an `ack` (for a join too: the `joined` itself comes with
