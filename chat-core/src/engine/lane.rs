@@ -149,6 +149,7 @@ fn pay(shared: &Shared, command: &Command, reply: &ReplyTo) -> Result<Budget, Re
 /// Asks the policy about one command after the other, until the queue is empty.
 async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>) {
     let policy = shared.policy.clone().expect("a lane runs only where there is a policy");
+    let _failing = Failing(&cell);
     loop {
         let (command, budget, reply, identity) = {
             let mut state = cell.lock();
@@ -171,6 +172,20 @@ async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>) {
                 shared.count_reject(reject.code);
                 reply.reject(room.as_ref(), reject);
             }
+        }
+    }
+}
+
+/// Where a bug in the policy ends the task: what waits is answered as lost, and the next command is asked about again.
+struct Failing<'a>(&'a SessionCell);
+
+impl Drop for Failing<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut state = self.0.lock();
+            let asking = std::mem::take(&mut state.asking);
+            drop(state);
+            drop(asking);
         }
     }
 }
@@ -214,16 +229,20 @@ fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reje
 }
 
 /// Brings a join into its room's inbox, if the session may be in another room.
-fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, reply: ReplyTo) {
-    match reserve(shared, &reply, Some(&room)) {
+fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, mut reply: ReplyTo) {
+    match reserve(shared, &mut reply, Some(&room)) {
         Ok(()) => shared.post(&room, Letter::Enter { input, entrance: Entrance::Command(reply) }),
         Err(reject) => reply.reject(Some(&room), reject),
     }
 }
 
-/// Counts a room that is about to be entered; the entrance gives it back.
-pub(crate) fn reserve(shared: &Shared, reply: &ReplyTo, room: Option<&RoomCode>) -> Result<(), Reject> {
-    let mut state = reply.cell.lock();
+/// Counts a room that is about to be entered, for as long as the reply lives or until it has been entered.
+pub(crate) fn reserve(shared: &Shared, reply: &mut ReplyTo, room: Option<&RoomCode>) -> Result<(), Reject> {
+    let cell = Arc::clone(&reply.cell);
+    let Some(mut state) = cell.lock_for(&reply.connection) else {
+        // The policy took its time. Rooms of the session are the newer connection's now, and it has not asked for this one.
+        return Err(Reject::new(RejectCode::Unavailable, "the connection is gone"));
+    };
     let rooms_max = shared.limits.session.rooms_max;
     // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
     state.forget_finished();
@@ -239,7 +258,7 @@ pub(crate) fn reserve(shared: &Shared, reply: &ReplyTo, room: Option<&RoomCode>)
         Ok(())
     };
     match &refused {
-        Ok(()) => state.entering += 1,
+        Ok(()) => reply.enters(&mut state),
         Err(reject) => {
             drop(state);
             shared.count_reject(reject.code);

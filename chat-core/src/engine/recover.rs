@@ -335,7 +335,7 @@ async fn roll_back(
         (Some(loaded), Some(life)) => {
             let published = state.tail.offset;
             state.room.replace_ledger(now, loaded.ledger);
-            for (session, reader, ..) in round.ends {
+            for (session, reader, ..) in round.ends.drain(..) {
                 let (generation, member) = (reader.connection.generation, reader.subscription.member);
                 state.room.note(now, Note::Attached { session, generation, member });
                 state.subscribers.insert(session, reader);
@@ -354,7 +354,7 @@ async fn roll_back(
         }
         (loaded, _) => {
             // The life was never there, or is over for everyone.
-            for (session, reader, ..) in round.ends {
+            for (session, reader, ..) in round.ends.drain(..) {
                 state.subscribers.insert(session, reader);
             }
             state.end_life(CloseCause::Host);

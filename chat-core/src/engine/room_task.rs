@@ -306,7 +306,10 @@ impl RoomState {
                 self.end_member(*member, until, round);
             }
             // Who is back was not put out for good.
-            Event::Joined { scope, .. } => self.kicked.retain(|kicked| kicked != scope),
+            Event::Joined { scope, .. } => {
+                self.kicked.retain(|kicked| kicked != scope);
+                round.kicked.retain(|kicked| kicked != scope);
+            }
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.subscribers);
                 round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));
@@ -337,7 +340,7 @@ impl RoomState {
             return;
         }
         let life = Arc::clone(self.life.as_ref().expect("records belong to a life"));
-        for (_, reader, until, end) in &round.ends {
+        for (_, reader, until, end) in &*round.ends {
             reader.end(*until, *end);
         }
         if let Some(cause) = round.closed {
