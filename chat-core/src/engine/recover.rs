@@ -98,6 +98,8 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     let now = shared.clock.now();
     state.recovered = true;
     state.tail = Tail::default();
+    // What was owed was owed for another life.
+    (state.unscrubbed, state.unsaved) = (Vec::new(), 0);
     state.room = Room::new(Arc::clone(&shared.room_limits));
     let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
     state.unsaved = unsaved;
@@ -383,6 +385,8 @@ pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut 
         }
     }
     if round.closed.is_some() {
+        // They go with the life. The numbers mean other messages in the next.
+        (state.unscrubbed, state.unsaved) = (Vec::new(), 0);
         if let Err(error) = log.delete(&cell.code, life.epoch).await {
             // Whoever uses the code next finds the life closed, and deletes it then.
             fault(shared, cell, &error);
