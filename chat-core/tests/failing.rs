@@ -11,6 +11,7 @@ use chat_core::{
     SessionView,
 };
 use support::*;
+use tokio::task::JoinHandle;
 
 /// Trips over messages that say so, over people who are put out, and over rooms that are closed.
 struct Clumsy;
@@ -32,7 +33,7 @@ fn clumsy(change: impl FnOnce(&mut Limits)) -> Engine {
     Engine::builder().limits(limits(change)).observer(Arc::new(Clumsy)).build()
 }
 
-/// The next frame, which a reader that sleeps is woken for. No time passes.
+/// The next frame, which a reader that sleeps is woken for: by who wakes it alone, so not beside anything else in a task.
 async fn woken_for(client: &Client) -> String {
     let asleep = tokio::time::Instant::now();
     let frame = tokio::time::timeout(secs(60), client.session.next()).await.expect("there is something to tell");
@@ -50,19 +51,27 @@ async fn told_to_the_end(client: &Client) -> Vec<String> {
     told
 }
 
+/// Sleeps until there is something to read.
+async fn asleep<T: Send + 'static>(reading: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    let reader = tokio::spawn(reading);
+    settle().await;
+    reader
+}
+
 #[tokio::test(start_paused = true)]
 async fn its_readers_are_told_that_it_is_closed_and_its_code_is_free() {
     let engine = clumsy(|_| {});
     let other = Client::in_room(&engine, "OTHER", "Dan").await;
     let ann = Client::new(&engine).await;
-    let bob = Client::new(&engine).await;
+    let bob = Arc::new(Client::new(&engine).await);
     for _ in 0..3 {
         assert_eq!(ann.enter("LUNCH", "Ann").await.seq.0, 1, "a new life");
         bob.enter("LUNCH", "Bob").await;
         assert_eq!(engine.stats().rooms, 2);
-        let (answer, told) = tokio::join!(ann.session.call(send("LUNCH", "trip")), told_to_the_end(&bob));
-        assert_eq!(answer.expect_err("nobody knows").code, RejectCode::Unavailable);
-        assert_eq!(told, ["3 Ann: trip", "closed host"]);
+        let reader = Arc::clone(&bob);
+        let reading = asleep(async move { told_to_the_end(&reader).await }).await;
+        assert_eq!(ann.refused(send("LUNCH", "trip")).await.code, RejectCode::Unavailable, "nobody knows");
+        assert_eq!(reading.await.expect("he reads"), ["3 Ann: trip", "closed host"]);
         assert_eq!(told_to_the_end(&ann).await, ["2 +Bob", "3 Ann: trip", "closed host"]);
         assert_eq!((engine.stats().rooms, engine.rooms()), (1, vec![code("OTHER")]));
         assert_eq!(ann.refused(send("LUNCH", "x")).await.code, RejectCode::RoomNotFound);
@@ -89,19 +98,19 @@ async fn who_was_just_put_out_is_woken_too() {
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
     let kick = Command::Kick { room: code("LUNCH"), member: MemberId(2) };
-    let (answer, told) = tokio::join!(ann.session.call(kick), woken_for(&bob));
-    assert_eq!(answer.expect_err("nobody knows").code, RejectCode::Unavailable);
-    assert_eq!(told, "3 -Bob kicked by 1");
+    let reading = asleep(async move { woken_for(&bob).await }).await;
+    assert_eq!(ann.refused(kick).await.code, RejectCode::Unavailable, "nobody knows");
+    assert_eq!(reading.await.expect("he reads"), "3 -Bob kicked by 1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_was_in_a_room_that_was_just_closed_is_woken_too() {
     let engine = clumsy(|_| {});
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    let lunch = code("LUNCH");
-    let (answer, told) = tokio::join!(engine.moderate(&lunch, Moderation::Close), told_to_the_end(&ann));
+    let reading = asleep(async move { woken_for(&ann).await }).await;
+    let answer = engine.moderate(&code("LUNCH"), Moderation::Close).await;
     assert_eq!(answer.expect_err("nobody knows").code, RejectCode::Unavailable);
-    assert_eq!(told, ["closed host"]);
+    assert_eq!(reading.await.expect("she reads"), "closed host");
 }
 
 #[tokio::test(start_paused = true)]

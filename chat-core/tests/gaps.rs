@@ -96,7 +96,7 @@ async fn a_gap_never_reaches_past_the_end_of_the_membership() {
     talk(&ann, 40).await;
     // Bob looks, finds that he is still in the room and 40 the last event, and then asks what time it is.
     let (asked, is_asked) = mpsc::channel();
-    let looking = thread::spawn({
+    let looking = tokio::task::spawn_blocking({
         let (bob, clock) = (Arc::clone(&bob), Arc::clone(&clock));
         move || {
             *clock.watched.lock().expect("nobody panics with it") = Some((thread::current().id(), asked));
@@ -110,6 +110,6 @@ async fn a_gap_never_reaches_past_the_end_of_the_membership() {
     talk(&ann, 44).await;
     assert_eq!(cid.told().await, ["gap 4..44"], "the room is described as it is without Bob");
     go_on.send(()).expect("he waits for it");
-    assert_eq!(looking.join().expect("he looks"), None);
+    assert_eq!(looking.await.expect("he looks"), None);
     assert_eq!(bob.told().await, ["gap 21..41 ended"]);
 }

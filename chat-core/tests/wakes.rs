@@ -3,7 +3,10 @@
 
 mod support;
 
-use chat_core::{Command, Engine, TypingState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chat_core::{Clock, Command, Engine, Mono, Now, SystemClock, TypingState};
 use support::*;
 
 /// What is told next, and after how many milliseconds.
@@ -134,4 +137,46 @@ async fn each_count_that_has_to_wait_is_told_when_its_time_has_come() {
         assert_eq!(ann.told().await, Vec::<String>::new(), "not two within a second");
         assert_eq!(next_told(&ann).await, (format!("presence {count}/{count}"), 600));
     }
+}
+
+/// A clock that counts how often it is asked.
+struct CountingClock {
+    clock: SystemClock,
+    asked: AtomicU64,
+}
+
+impl Clock for CountingClock {
+    fn now(&self) -> Now {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.clock.now()
+    }
+
+    fn instant(&self, mono: Mono) -> tokio::time::Instant {
+        self.clock.instant(mono)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_waited_for_nothing_wakes() {
+    let clock = Arc::new(CountingClock { clock: SystemClock::new(), asked: AtomicU64::new(0) });
+    let bounds = limits(|limits| {
+        limits.room.backlog_events_max = 8;
+        limits.room.notices_members_max = 1;
+        limits.session.send_per_second = 0;
+    });
+    let engine = Engine::builder().limits(bounds).clock(clock.clone()).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    drop(Client::in_room(&engine, "LUNCH", "Cid").await);
+    for seen in [20, 40, 60] {
+        typing(&ann);
+        talk(&ann, seen).await;
+        assert!(bob.told().await.iter().any(|frame| frame.starts_with("gap")), "at {seen}");
+        pass(secs(2)).await;
+    }
+    pass(secs(60)).await;
+    bob.told().await;
+    let before = clock.asked.load(Ordering::Relaxed);
+    pass(secs(24 * 60 * 60)).await;
+    assert_eq!(clock.asked.load(Ordering::Relaxed) - before, 0, "a day, with two who say nothing");
 }
