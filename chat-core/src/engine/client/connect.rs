@@ -210,9 +210,6 @@ impl Shared {
                 rooms.push((code, Some(after), None));
             }
         }
-        if let Some(mut state) = session.cell.lock_for(&session.connection) {
-            state.entering = rooms.len();
-        }
         let by = Caller { session: session.cell.id, generation: session.connection.generation, identity };
         let mut answers = Vec::with_capacity(rooms.len());
         for (code, after, stay) in rooms {
@@ -250,11 +247,7 @@ impl Shared {
     /// Whether a room that the session is not known to be in may be asked, on the word of the client alone.
     fn may_look(&self, session: &Session) -> bool {
         let Some(mut state) = session.cell.lock_for(&session.connection) else { return false };
-        let may = self.may_try(&mut state, &session.connection).is_ok();
-        if !may {
-            state.entering = state.entering.saturating_sub(1);
-        }
-        may
+        self.may_try(&mut state, &session.connection).is_ok()
     }
 
     /// Makes the first frame due. `resumed` is what the session was resumed with, if it was.

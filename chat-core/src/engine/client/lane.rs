@@ -205,8 +205,8 @@ fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reje
 }
 
 /// Brings a join into its room's inbox, if the session may be in another room.
-fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, reply: ReplyTo) {
-    match shared.reserve(&reply, Some(&room)) {
+fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, mut reply: ReplyTo) {
+    match shared.reserve(&mut reply, Some(&room)) {
         Ok(()) => shared.post(&room, Letter::Enter { input, entrance: Entrance::Command(reply) }),
         Err(reject) => reply.reject(Some(&room), reject),
     }

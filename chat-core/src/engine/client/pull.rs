@@ -259,9 +259,12 @@ impl<S: Sink> Pull<'_, S> {
                         return false;
                     }
                 }
-                let recent = life.snapshot.newest().filter(|snapshot| {
-                    snapshot.seq > after && snapshot.seq <= readable && snapshot.seq >= life.backlog.middle()
-                });
+                // Past `readable` the membership may have ended meanwhile. Before the middle of the backlog the next gap would soon
+                // follow; and what is missing after `after` lies there too.
+                let recent = life
+                    .snapshot
+                    .newest()
+                    .filter(|snapshot| snapshot.seq <= readable && snapshot.seq >= life.backlog.middle());
                 let Some(snapshot) = recent else {
                     if life.snapshot.ask() {
                         self.shared.post(&life.code, Letter::Snapshot);

@@ -88,11 +88,8 @@ impl Entrance {
         if is_miss && let Some(address) = &self.connection().address {
             address.miss();
         }
-        if let Some(mut state) = self.cell().lock_for(self.connection()) {
-            state.entering = state.entering.saturating_sub(1);
-            if is_miss {
-                state.miss();
-            }
+        if is_miss && let Some(mut state) = self.cell().lock_for(self.connection()) {
+            state.miss();
         }
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => reply.reject(Some(room), reject),

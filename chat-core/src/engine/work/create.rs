@@ -13,8 +13,8 @@ const DRAWS_MAX: usize = 16;
 
 impl Shared {
     /// Makes a room for a creation, under the name chosen or a code drawn.
-    pub(crate) fn create(self: &Arc<Self>, by: Caller, nick: Nick, room: Option<RoomCode>, reply: ReplyTo) {
-        if let Err(reject) = self.reserve(&reply, room.as_ref()) {
+    pub(crate) fn create(self: &Arc<Self>, by: Caller, nick: Nick, room: Option<RoomCode>, mut reply: ReplyTo) {
+        if let Err(reject) = self.reserve(&mut reply, room.as_ref()) {
             return reply.reject(room.as_ref(), reject);
         }
         match room {
@@ -56,9 +56,6 @@ impl Shared {
 
     fn refuse_creation(&self, reply: ReplyTo) {
         self.count_reject(RejectCode::AtCapacity);
-        if let Some(mut state) = reply.cell.lock_for(&reply.connection) {
-            state.entering = state.entering.saturating_sub(1);
-        }
         let reject = Reject::new(RejectCode::AtCapacity, "the server has as many rooms as it may");
         reply.reject(None, reject.limit(self.limits.engine.rooms_max as u64));
     }

