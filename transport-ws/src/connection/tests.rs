@@ -15,6 +15,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::*;
 use crate::WsConfig;
 
+mod held_back;
+
 const HELLO: &str = r#"{"type":"hello"}"#;
 
 struct Peer {
