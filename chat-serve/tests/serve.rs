@@ -16,8 +16,9 @@ use support::{connect, hello, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+const HOUR: Duration = Duration::from_secs(3_600);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
 /// One request and the whole of its short answer.
@@ -106,14 +107,20 @@ async fn every_place_is_given_back_however_its_connection_ends() {
             let mut client = connect(&server).await;
             client.write_all(said.as_bytes()).await.expect("sent");
             let mut bytes = Vec::new();
-            while !String::from_utf8_lossy(&bytes).contains(heard) {
-                assert!(client.read_buf(&mut bytes).await.expect("read") > 0, "cut off after {said:?}");
-            }
+            let hear = async {
+                while !String::from_utf8_lossy(&bytes).contains(heard) {
+                    assert!(client.read_buf(&mut bytes).await.expect("read") > 0, "cut off after {said:?}");
+                }
+            };
+            timeout(HOUR, hear).await.expect("there is a place");
         }
         // And one that is still there, and is cut off.
         let mut silent = connect(&server).await;
-        silent.read_to_end(&mut Vec::new()).await.expect("the end");
-        assert!(ask(&mut connect(&server).await).await.starts_with("HTTP/1.1 200"), "there is a place");
+        let mut rest = Vec::new();
+        timeout(HOUR, silent.read_to_end(&mut rest)).await.expect("there is a place").expect("the end");
+        let mut last = connect(&server).await;
+        let answer = timeout(HOUR, ask(&mut last)).await.expect("there is a place");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }
 
