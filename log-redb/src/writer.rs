@@ -302,3 +302,6 @@ fn transact<T>(
     compact::commit(write)?;
     Ok((value, owed))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::*;
 use crate::WsConfig;
 
+mod again;
+mod held_back;
+
 const HELLO: &str = r#"{"type":"hello"}"#;
 
 struct Peer {
