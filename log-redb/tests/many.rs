@@ -24,7 +24,7 @@ fn log(dir: &TempDir, retention: Retention) -> Arc<RedbLog> {
 /// Waits for what the writer does by itself.
 async fn eventually(mut what: impl AsyncFnMut() -> Result<(), String>) {
     let mut missing = String::new();
-    for _ in 0..500 {
+    for _ in 0..1_500 {
         match what().await {
             Ok(()) => return,
             Err(now) => missing = now,
