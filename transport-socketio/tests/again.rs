@@ -31,6 +31,8 @@ impl Policy for Gate {
 fn gated() -> (Pipes, Arc<Gate>, usize) {
     let gate = Arc::new(Gate(watch::Sender::new(true)));
     let mut limits = limits();
+    // The gate is to hold back longer than any other clock here runs.
+    limits.engine.policy_timeout = Duration::MAX;
     limits.session.commands_in_flight_max = SessionLimits::default().commands_in_flight_max;
     let engine = Engine::builder().limits(limits.clone()).policy(Arc::clone(&gate) as Arc<dyn Policy>).build();
     (Pipes::start(engine, SocketIoConfig::default()), gate, limits.session.commands_in_flight_max)

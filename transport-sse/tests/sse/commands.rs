@@ -160,7 +160,10 @@ async fn past_the_commands_in_flight_a_session_is_busy() {
 #[tokio::test(start_paused = true)]
 async fn a_command_that_waits_costs_nobody_the_stream_and_is_answered_in_the_end() {
     let policy = Arc::new(Says::default());
-    let engine = Engine::builder().policy(Arc::clone(&policy) as Arc<dyn Policy>);
+    // The policy is to take longer than any other clock here runs.
+    let mut limits = Limits::default();
+    limits.engine.policy_timeout = Duration::MAX;
+    let engine = Engine::builder().limits(limits).policy(Arc::clone(&policy) as Arc<dyn Policy>);
     let house = Arc::new(House::build(engine, SseConfig::default()));
     let (mut stream, welcome) = ann(&house).await;
     let reader = tokio::spawn(async move { stream.until("closing").await.data });

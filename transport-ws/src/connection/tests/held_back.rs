@@ -1,6 +1,6 @@
 //! A peer whose commands wait for the policy or the log: nothing of it is read meanwhile, so nothing may be made of its silence.
 
-use chat_core::{Policy, SessionView};
+use chat_core::{Limits, Policy, SessionView};
 use tokio::sync::watch;
 
 use super::*;
@@ -19,7 +19,10 @@ impl Policy for Gate {
 /// An engine with a closed gate.
 fn gated() -> (Arc<Gate>, Engine) {
     let gate = Arc::new(Gate(watch::Sender::new(false)));
-    let engine = Engine::builder().policy(Arc::clone(&gate) as Arc<dyn Policy>).build();
+    // The policy is to take longer than any other clock here runs.
+    let mut limits = Limits::default();
+    limits.engine.policy_timeout = Duration::MAX;
+    let engine = Engine::builder().limits(limits).policy(Arc::clone(&gate) as Arc<dyn Policy>).build();
     (gate, engine)
 }
 
