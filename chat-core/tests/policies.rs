@@ -145,7 +145,7 @@ async fn a_policy_that_panics_or_hangs_harms_one_command() {
         assert_eq!(ann.say("LUNCH", "still here").await, number as u64 + 2);
     }
     let stats = engine.stats();
-    assert_eq!((stats.embedder_panics, stats.policy_timeouts), (2, 2));
+    assert_eq!((stats.embedder_panics, stats.embedder_timeouts), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]

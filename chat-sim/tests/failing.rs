@@ -5,6 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use chat_core::{Command, CommandId, Engine, Limits, MemberId, Moderation, RejectCode, Reply, planted};
+use chat_testkit::logs::MemoryLog;
 use support::*;
 use tokio::task::JoinHandle;
 
@@ -52,8 +53,8 @@ async fn its_readers_are_told_that_it_is_closed_and_its_code_is_free() {
         let reader = Arc::clone(&bob);
         let reading = asleep(async move { told_to_the_end(&reader).await }).await;
         assert_eq!(ann.refused(send("LUNCH", "trip")).await.code, RejectCode::Unavailable, "nobody knows");
-        assert_eq!(reading.await.expect("he reads"), ["3 Ann: trip", "closed host"]);
-        assert_eq!(told_to_the_end(&ann).await, ["2 +Bob", "3 Ann: trip", "closed host"]);
+        assert_eq!(reading.await.expect("he reads"), ["3 Ann: trip", "closed fault"]);
+        assert_eq!(told_to_the_end(&ann).await, ["2 +Bob", "3 Ann: trip", "closed fault"]);
         assert_eq!((engine.stats().rooms, engine.rooms()), (1, vec![code("OTHER")]));
         assert_eq!(ann.refused(send("LUNCH", "x")).await.code, RejectCode::RoomNotFound);
     }
@@ -136,4 +137,28 @@ async fn who_was_about_to_come_back_to_it_may_enter_another() {
     let bob = Client::with_hello(&engine, resume(&token, &[])).await;
     assert_eq!(bob.told().await, ["welcome back lunch:unavailable"]);
     bob.session.call(create("DINNER", "Bob")).await.expect("one room may still be there, and two he may be in");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_a_log_has_is_left_by_its_readers_and_found_again() {
+    planted::let_rooms_trip(true);
+    let log = Arc::new(MemoryLog::default());
+    let engine = Engine::builder().log(log).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::new(&engine).await;
+    let joined = bob.enter("LUNCH", "Bob").await;
+    for round in 0..3 {
+        let bob = Client::with_hello(&engine, resume(&bob.token(), &[])).await;
+        bob.told().await;
+        let ann = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+        ann.joined().await;
+        let reading = asleep(async move { woken_for(&bob).await }).await;
+        assert_eq!(ann.refused(send("LUNCH", "trip")).await.code, RejectCode::Unavailable, "nobody knows");
+        let told = reading.await.expect("he reads");
+        assert!([format!("{} Ann: trip", round + 3), "closing 4006".to_owned()].contains(&told), "{told}");
+    }
+    let bob = Client::with_hello(&engine, resume(&bob.token(), &[("LUNCH", joined.position())])).await;
+    let told = bob.told().await;
+    assert_eq!(told, ["welcome back lunch:live:2", "3 Ann: trip", "4 Ann: trip", "5 Ann: trip"], "the log has them");
+    assert_eq!(engine.stats().rooms, 1);
 }

@@ -14,7 +14,9 @@ use crate::engine::session::addresses::Addresses;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::Shared;
+use crate::engine::shared::bounded_log::BoundedLog;
 use crate::engine::shared::chance::Chance;
+use crate::engine::shared::embedder::Failures;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
 use crate::engine::work::sweep;
@@ -94,11 +96,15 @@ impl EngineBuilder {
         self.limits.check().unwrap_or_else(|zero| panic!("{zero}"));
         let timers = Arc::new(Timers::default());
         let secret = self.secret.unwrap_or_else(|| self.chance.secret());
+        let failures = Arc::new(Failures::default());
+        let log_timeout = self.limits.engine.log_timeout;
+        let log =
+            self.log.map(|log| Arc::new(BoundedLog::new(log, log_timeout, Arc::clone(&failures))) as Arc<dyn Log>);
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
-            log: self.log,
+            log,
             policy: self.policy,
             observer: self.observer,
             registry: Registry::new(),
@@ -118,8 +124,7 @@ impl EngineBuilder {
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
             rejects: AtomicU64::new(0),
-            embedder_panics: AtomicU64::new(0),
-            policy_timeouts: AtomicU64::new(0),
+            failures,
             limits: self.limits,
         });
         tokio::spawn(wake_up::run(Arc::downgrade(&shared), timers));

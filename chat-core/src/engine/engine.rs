@@ -57,10 +57,11 @@ pub struct Stats {
     pub gaps_unblocked: u64,
     /// Commands and connections refused.
     pub rejects: u64,
-    /// Calls of the policy or the observer that panicked.
+    /// Calls of the policy, the log or the observer that panicked.
     pub embedder_panics: u64,
-    /// Calls of the policy that said nothing within [`policy_timeout`](crate::EngineLimits::policy_timeout).
-    pub policy_timeouts: u64,
+    /// Calls that said nothing within [`policy_timeout`](crate::EngineLimits::policy_timeout) or
+    /// [`log_timeout`](crate::EngineLimits::log_timeout).
+    pub embedder_timeouts: u64,
 }
 
 impl Engine {
@@ -148,8 +149,8 @@ impl Engine {
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),
-            embedder_panics: shared.embedder_panics.load(Ordering::Relaxed),
-            policy_timeouts: shared.policy_timeouts.load(Ordering::Relaxed),
+            embedder_panics: shared.failures.panics(),
+            embedder_timeouts: shared.failures.timeouts(),
         }
     }
 }

@@ -59,6 +59,9 @@ pub enum ReadError {
 ///
 /// A batch is appended whole or not at all. An `append` that has returned `Ok` is there for every later `read`, over
 /// restarts too (within the durability that the implementation states).
+///
+/// A call that takes longer than [`log_timeout`](crate::EngineLimits::log_timeout) is dropped where it waits. It may still come to
+/// pass: an append that does names the tail it follows, and so cannot come between what was written since.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
     /// Appends `batch` after `after`, all or nothing, and returns the new end.

@@ -336,6 +336,7 @@ pub(crate) fn room_closed(room: &RoomCode, epoch: Epoch, cause: CloseCause) -> B
     let reason = match cause {
         CloseCause::Empty => "empty",
         CloseCause::Host => "host",
+        CloseCause::Fault => "fault",
     };
     to_bytes(&ServerFrame::RoomClosed { room: room.as_str().to_owned(), epoch, reason: reason.to_owned() })
 }

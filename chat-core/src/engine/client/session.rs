@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use crate::engine::client::lane::{self, Busy, Lane};
 use crate::engine::client::pull::{FrameRef, Positions, Pulled, Quota, Sink, pull};
 use crate::engine::feed::wake::Look;
+use crate::engine::rooms::cell::Letter;
 use crate::engine::session::cell::{Mark as Place, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection::{Closing, Connection};
 use crate::engine::session::reply::{Answered, Reply};
@@ -292,7 +293,10 @@ impl Session {
         (held.is_all, held.is_told) = (pulled.is_all && closing.is_none(), false);
         let found = found(&mut held);
         drop(held);
-        // Nothing is locked any more: an observer may ask the engine.
+        // Nothing is locked any more: an observer may ask the engine, and a room may be given up on the way.
+        for code in pulled.asks {
+            self.shared.post(&code, Letter::Snapshot);
+        }
         for events in pulled.gaps {
             self.shared.observe(Fact::Gap { session: self.cell.id, events });
         }

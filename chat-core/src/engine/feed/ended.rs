@@ -39,7 +39,7 @@ mod tests {
 
     fn life(budget: &Arc<Budget>) -> Arc<Life> {
         let code = RoomCode::parse("LUNCH").expect("a room code");
-        Arc::new(Life::new(code, Epoch(1), Seq(0), &RoomLimits::default(), budget))
+        Arc::new(Life::new(code, Epoch(1), Seq(0), false, &RoomLimits::default(), budget))
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
 pub(crate) struct Life {
     pub(crate) code: RoomCode,
     pub(crate) epoch: Epoch,
+    /// Whether a log has it, too.
+    pub(crate) is_logged: bool,
     pub(crate) backlog: Backlog,
     pub(crate) signals: [SignalSlot; 2],
     pub(crate) snapshot: SnapshotSlot,
@@ -22,10 +24,18 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    pub(crate) fn new(code: RoomCode, epoch: Epoch, head: Seq, limits: &RoomLimits, budget: &Arc<Budget>) -> Self {
+    pub(crate) fn new(
+        code: RoomCode,
+        epoch: Epoch,
+        head: Seq,
+        is_logged: bool,
+        limits: &RoomLimits,
+        budget: &Arc<Budget>,
+    ) -> Self {
         Self {
             code,
             epoch,
+            is_logged,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             snapshot: SnapshotSlot::default(),

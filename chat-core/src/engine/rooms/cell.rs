@@ -216,6 +216,15 @@ impl RoomCell {
         }
     }
 
+    /// Answers a letter that the room cannot look at now.
+    pub(crate) fn refuse(&self, letter: Letter, reject: Reject) {
+        if matches!(letter, Letter::Evict(_)) {
+            // It may be asked again.
+            self.evicted();
+        }
+        letter.refuse(&self.code, None, reject);
+    }
+
     pub(crate) fn weigh(&self, bytes: usize, is_lingering: bool) {
         self.weight.store(bytes & !1 | usize::from(is_lingering), Ordering::Relaxed);
     }

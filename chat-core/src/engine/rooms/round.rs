@@ -52,10 +52,7 @@ impl DerefMut for Ends {
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        for (_, reader, ..) in &self.0 {
-            reader.end(reader.subscription.life.backlog.head(), End::Life);
-            reader.connection.wake.wake();
-        }
+        self.0.iter().for_each(|(_, reader, ..)| reader.give_up());
     }
 }
 

@@ -75,6 +75,16 @@ impl RoomState {
         }
     }
 
+    /// Nobody works on the room any more, and what is here may be half done.
+    pub(crate) fn give_up(&mut self) {
+        if self.life.as_ref().is_some_and(|life| life.is_logged) {
+            self.life = None;
+            std::mem::take(&mut self.subscribers).into_values().for_each(|reader| reader.give_up());
+        } else {
+            self.end_life(CloseCause::Fault);
+        }
+    }
+
     /// Ends the life for whoever reads it.
     pub(crate) fn end_life(&mut self, cause: CloseCause) {
         let Some(life) = self.life.take() else { return };

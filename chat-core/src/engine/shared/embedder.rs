@@ -1,7 +1,7 @@
 //! Calls into the embedder's code: one that panics or hangs harms that call and nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -13,13 +13,38 @@ use crate::words::{Reject, RejectCode};
 /// What who asked is told to wait before they ask again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How often the embedder's code failed.
+#[derive(Default)]
+pub(crate) struct Failures {
+    panics: AtomicU64,
+    timeouts: AtomicU64,
+}
+
+impl Failures {
+    pub(crate) fn note_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_timeout(&self) {
+        self.timeouts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn timeouts(&self) -> u64 {
+        self.timeouts.load(Ordering::Relaxed)
+    }
+}
+
 impl Shared {
     /// Tells the observer. Nothing may be locked: it may ask the engine.
     pub(crate) fn observe(&self, fact: Fact<'_>) {
         let Some(observer) = &self.observer else { return };
         // Whatever half-done thing a panic leaves is the observer's own.
         if catch_unwind(AssertUnwindSafe(|| observer.observe(fact))).is_err() {
-            self.embedder_panics.fetch_add(1, Ordering::Relaxed);
+            self.failures.note_panic();
         }
     }
 
@@ -29,12 +54,17 @@ impl Shared {
     /// The policy's reject; `unavailable` where it panicked, or said nothing in time.
     pub(crate) async fn ask_policy<T>(&self, call: impl Future<Output = Result<T, Reject>>) -> Result<T, Reject> {
         let call = AssertUnwindSafe(call).catch_unwind();
-        let (counter, how) = match tokio::time::timeout(self.limits.engine.policy_timeout, call).await {
+        let how = match tokio::time::timeout(self.limits.engine.policy_timeout, call).await {
             Ok(Ok(said)) => return said,
-            Ok(Err(_)) => (&self.embedder_panics, "whether this is allowed could not be found out"),
-            Err(_) => (&self.policy_timeouts, "whether this is allowed could not be found out in time"),
+            Ok(Err(_)) => {
+                self.failures.note_panic();
+                "whether this is allowed could not be found out"
+            }
+            Err(_) => {
+                self.failures.note_timeout();
+                "whether this is allowed could not be found out in time"
+            }
         };
-        counter.fetch_add(1, Ordering::Relaxed);
         Err(Reject::new(RejectCode::Unavailable, how).retry_after(RETRY))
     }
 }

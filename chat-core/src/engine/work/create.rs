@@ -6,7 +6,7 @@ use crate::engine::rooms::cell::{Entrance, Letter};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::Shared;
 use crate::room::{Caller, Input};
-use crate::words::{Nick, Reject, RejectCode, RoomCode};
+use crate::words::{Nick, RejectCode, RoomCode};
 
 /// Draws of a room code before giving up; one is enough unless nearly all codes are in use.
 const DRAWS_MAX: usize = 16;
@@ -56,7 +56,6 @@ impl Shared {
 
     fn refuse_creation(&self, reply: ReplyTo) {
         self.count_reject(RejectCode::AtCapacity);
-        let reject = Reject::new(RejectCode::AtCapacity, "the server has as many rooms as it may");
-        reply.reject(None, reject.limit(self.limits.engine.rooms_max as u64));
+        reply.reject(None, self.no_place());
     }
 }

@@ -87,7 +87,7 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
     state.room.note(now, Note::Recovered);
     let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
-    let life = Arc::new(Life::new(cell.code.clone(), epoch, Seq(first.0 - 1), &shared.limits.room, &shared.budget));
+    let life = Arc::new(shared.new_life(&cell.code, epoch, Seq(first.0 - 1)));
     publish_records(&life, recent.iter());
     state.life = Some(life);
     state.tail = tail;
@@ -272,7 +272,7 @@ async fn wait(cell: &RoomCell, state: &mut RoomState, backoff: &mut Backoff, gon
         match letter {
             Letter::Detach { session, generation } => gone.push((session, generation)),
             Letter::Tick => state.disarm(),
-            letter => letter.refuse(&cell.code, None, unavailable()),
+            letter => cell.refuse(letter, unavailable()),
         }
     }
 }

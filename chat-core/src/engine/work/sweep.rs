@@ -81,7 +81,7 @@ async fn visit(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
         answered
     };
     match answered.await {
-        Ok(Err(reject)) if reject.code == RejectCode::Unavailable => Visit::Failed,
+        Ok(Err(reject)) if matches!(reject.code, RejectCode::Unavailable | RejectCode::AtCapacity) => Visit::Failed,
         _ => Visit::Done,
     }
 }

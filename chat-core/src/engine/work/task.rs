@@ -1,13 +1,9 @@
 //! The work of one room: a batch of letters at a time, decided, applied, logged, published, answered.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-
 use crate::engine::feed::fanout::go_to_the_back;
-use crate::engine::feed::life::Life;
 use crate::engine::rooms::cell::{Entrance, Eviction, Letter, RoomCell};
 use crate::engine::rooms::round::{Round, Verdict};
 use crate::engine::rooms::state::RoomState;
@@ -16,7 +12,7 @@ use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::answer;
 use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
-use crate::messages::{CloseCause, Event, Recorded};
+use crate::messages::{Event, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input};
 use crate::wire::LeftReason;
@@ -24,61 +20,82 @@ use crate::words::{MemberId, Now, Reject, RejectCode, Seq};
 
 /// Sets a task to work on a room that has been idle.
 pub(crate) fn start(shared: Arc<Shared>, cell: Arc<RoomCell>) {
+    let state = cell.take_state();
+    let state = state.unwrap_or_else(|| Box::new(RoomState::new(&shared.room_limits, shared.log.is_some())));
     let runtime = shared.runtime.clone();
-    runtime.spawn(run(shared, cell));
+    runtime.spawn(RoomTask { shared, cell, state: Some(state) }.run());
 }
 
-/// Works until the inbox is empty. A bug that ends it ends the life of the room for its readers, and not the engine.
-async fn run(shared: Arc<Shared>, cell: Arc<RoomCell>) {
-    let mut held =
-        Some(cell.take_state().unwrap_or_else(|| Box::new(RoomState::new(&shared.room_limits, shared.log.is_some()))));
-    let work = AssertUnwindSafe(work(&shared, &cell, &mut held)).catch_unwind().await;
-    if let Err(panic) = work {
-        if let Some(mut state) = held {
-            state.end_life(CloseCause::Host);
-        }
-        for letter in shared.registry.abandon(&cell) {
-            letter.refuse(&cell.code, None, unavailable());
-        }
-        std::panic::resume_unwind(panic);
+/// A room at work.
+///
+/// However it ends, the room goes on: where it is dropped with work left, because of a bug or because the runtime has ended, the room
+/// is given up. Whoever has asked for something is answered, readers are told, and the next command finds the room anew.
+struct RoomTask {
+    shared: Arc<Shared>,
+    cell: Arc<RoomCell>,
+    /// `None` once the room is at rest, or gone.
+    state: Option<Box<RoomState>>,
+}
+
+impl Drop for RoomTask {
+    fn drop(&mut self) {
+        let Some(mut state) = self.state.take() else { return };
+        state.give_up();
+        let letters = self.shared.registry.abandon(&self.cell);
+        letters.into_iter().for_each(|letter| letter.refuse(&self.cell.code, None, unavailable()));
     }
 }
 
-async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<RoomState>>) {
-    while let Some(state) = held {
-        let mut letters = cell.take_letters(shared.limits.room.batch_inputs_max);
-        if letters.is_empty() {
-            if state.fanout.is_on() {
+impl RoomTask {
+    /// Works until the inbox is empty.
+    async fn run(mut self) {
+        let Self { shared, cell, state: held } = &mut self;
+        while let Some(state) = held {
+            let letters = cell.take_letters(shared.limits.room.batch_inputs_max);
+            if !letters.is_empty() {
+                state.work_through(shared, cell, letters).await;
+            } else if state.fanout.is_on() {
                 state.let_others_run().await;
-                continue;
+            } else {
+                state.has_worked = false;
+                match state.life {
+                    // What a log said of itself outlives the look for a room that may not be there.
+                    None if !state.is_patient(shared) && shared.registry.remove(cell) => *held = None,
+                    None if !state.is_patient(shared) => {}
+                    _ => cell.rest(held),
+                }
             }
-            state.has_worked = false;
-            match state.life {
-                None if shared.registry.remove(cell) => *held = None,
-                None => {}
-                Some(_) => cell.rest(held),
-            }
-            continue;
         }
+    }
+}
+
+impl RoomState {
+    /// Decides, appends, publishes and answers, until nothing of this is left and nothing is due.
+    async fn work_through(&mut self, shared: &Arc<Shared>, cell: &Arc<RoomCell>, mut letters: VecDeque<Letter>) {
         let mut tries = 0;
-        while !letters.is_empty() || state.is_due(shared) {
-            state.let_others_run().await;
-            while state.is_far_ahead() {
-                state.let_others_run().await;
+        while !letters.is_empty() || self.is_due(shared) {
+            self.let_others_run().await;
+            while self.is_far_ahead() {
+                self.let_others_run().await;
             }
-            state.has_worked = true;
-            if !state.recovered && !recover::recover(shared, cell, state).await {
-                letters.drain(..).for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
-                break;
+            self.has_worked = true;
+            if !self.recovered {
+                // Nobody asks a log for the sake of a timer that has run out.
+                let is_asked = letters.iter().any(|letter| !matches!(letter, Letter::Tick | Letter::Evict(_)));
+                if !is_asked || !recover::recover(shared, cell, self).await {
+                    letters.drain(..).for_each(|letter| cell.refuse(letter, unavailable()));
+                    self.remember_to_try_again(shared, cell);
+                    return;
+                }
             }
             let mut round = Round::default();
-            state.decide_all(shared, cell, &mut letters, &mut round);
+            self.decide_all(shared, cell, &mut letters, &mut round);
             #[cfg(feature = "planted")]
-            state.answer_too_early(shared, cell, &mut round);
+            self.answer_too_early(shared, cell, &mut round);
             if !round.records.is_empty() && shared.log.is_some() {
                 // Nobody waits for the log but who has asked for something.
-                state.wake_rest();
-                round = match recover::append(shared, cell, state, round).await {
+                self.wake_rest();
+                round = match recover::append(shared, cell, self, round).await {
                     Appended::Done(round) => round,
                     Appended::Refused => Round::default(),
                     Appended::Again(again) if tries == 0 => {
@@ -87,31 +104,42 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
                         continue;
                     }
                     Appended::Again(again) => {
-                        again.into_iter().for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
+                        again.into_iter().for_each(|letter| cell.refuse(letter, unavailable()));
                         continue;
                     }
                 };
             }
-            state.publish(shared, cell, &mut round);
-            let life = state.life.clone();
+            self.publish(shared, cell, &mut round);
+            let life = self.life.clone();
             for (letter, verdict) in round.verdicts.drain(..) {
                 answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
             }
-            state.tell_readers(&mut round);
+            self.tell_readers(&mut round);
             if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
-                recover::after_publish(shared, cell, state, &life, &round).await;
+                recover::after_publish(shared, cell, self, &life, &round).await;
             }
             if round.closed.is_some() {
-                state.life.take().iter().for_each(|life| shared.ended.note(life));
-                state.tail = Tail::default();
+                self.life.take().iter().for_each(|life| shared.ended.note(life));
+                self.tail = Tail::default();
             }
-            state.announce(shared, cell);
+            self.announce(shared, cell);
             evict::keep(shared);
         }
     }
-}
 
-impl RoomState {
+    /// Whether the log has failed, and is not to be asked again before a while.
+    fn is_patient(&self, shared: &Shared) -> bool {
+        shared.clock.now().mono < self.backoff.until
+    }
+
+    /// A room that could not be read is kept until its log may be asked again, so that not every command asks; then it goes.
+    fn remember_to_try_again(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
+        if self.is_patient(shared) && self.armed != Some(self.backoff.until) {
+            self.armed = Some(self.backoff.until);
+            shared.timers.tick_room(self.backoff.until, cell);
+        }
+    }
+
     fn is_due(&self, shared: &Shared) -> bool {
         self.life.is_some() && self.room.next_deadline().is_some_and(|at| at <= shared.clock.now().mono)
     }
@@ -231,8 +259,7 @@ impl RoomState {
                 (self.snapshot_made, self.presence_told) = (None, None);
                 self.typing_told.clear();
                 self.kicked.clear();
-                self.life =
-                    Some(Arc::new(Life::new(cell.code.clone(), *epoch, Seq(0), &shared.limits.room, &shared.budget)));
+                self.life = Some(Arc::new(shared.new_life(&cell.code, *epoch, Seq(0))));
             }
             Event::Left { .. } => {
                 let member = record.by.expect("a leave has a member");
