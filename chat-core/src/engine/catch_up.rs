@@ -6,10 +6,11 @@ use super::answer::is_message;
 use super::engine::Shared;
 use super::life::Life;
 use super::segment::Segment;
+use crate::messages::Event;
 use crate::ports::Log;
 use crate::room::{HistorySlice, More};
 use crate::wire;
-use crate::words::Seq;
+use crate::words::{Body, Seq};
 
 /// Encoded messages, oldest first.
 #[derive(Default)]
@@ -83,6 +84,13 @@ async fn from_log(log: &dyn Log, life: &Life, before: Seq, missing: usize, newer
     let more = records.len() > missing;
     if more {
         records.remove(0);
+    }
+    // The log may hold what it could not be made to forget yet.
+    let unscrubbed = life.unscrubbed().clone();
+    for record in records.iter_mut().filter(|record| record.seq.is_some_and(|seq| unscrubbed.contains(&seq))) {
+        if let Event::Sent { text, .. } = &mut record.event {
+            *text = Body::scrubbed();
+        }
     }
     let older = records.iter().filter(|record| is_message(&record.event)).map(|record| {
         let mut json = Vec::new();

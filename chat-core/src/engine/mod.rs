@@ -33,6 +33,7 @@ mod subscription;
 mod sweep;
 mod timers;
 mod token;
+mod upkeep;
 mod wake;
 
 pub use builder::EngineBuilder;

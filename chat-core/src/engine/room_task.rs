@@ -15,6 +15,7 @@ use super::recover::{self, Appended, Backoff};
 use super::room_cell::{Entrance, Letter, RoomCell};
 use super::round::{Round, Verdict};
 use super::subscription::{End, Subscriber, Subscription};
+use super::upkeep;
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input, Note, Room};
@@ -43,8 +44,8 @@ pub(crate) struct RoomState {
     pub(super) kicked: VecDeque<Scope>,
     /// Records since the last snapshot of the ledger was stored.
     pub(crate) unsaved: usize,
-    /// Messages taken back whose text the log could not be made to forget yet.
-    pub(crate) unscrubbed: Vec<Seq>,
+    /// When a log that could not be made to forget a text is asked again.
+    pub(crate) scrubbing: Backoff,
     /// When a log that could not be read is asked again.
     pub(crate) backoff: Backoff,
 }
@@ -81,6 +82,8 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             continue;
         }
         let mut tries = 0;
+        // Once something has run out: how many letters were in by then, and are read before anything is decided about it.
+        let mut ahead: Option<usize> = None;
         while !letters.is_empty() || state.is_due(shared) {
             state.let_others_run().await;
             while state.is_far_ahead() {
@@ -92,7 +95,18 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
                 break;
             }
             let mut round = Round::default();
-            state.decide_all(shared, cell, &mut letters, &mut round);
+            ahead = state.is_due(shared).then(|| ahead.unwrap_or_else(|| cell.waiting()));
+            if letters.is_empty()
+                && let Some(ahead) = &mut ahead
+            {
+                letters = cell.take_letters(shared.limits.room.batch_inputs_max.min(*ahead));
+                // A room that waits for its log has refused what it was waiting for.
+                *ahead = if letters.is_empty() { 0 } else { *ahead - letters.len() };
+            }
+            state.decide_letters(shared, cell, &mut letters, &mut round);
+            if ahead.is_none_or(|ahead| ahead == 0) {
+                state.decide_elapsed(shared, cell, &mut round);
+            }
             #[cfg(feature = "planted")]
             state.answer_too_early(shared, cell, &mut round);
             if !round.records.is_empty() && shared.log.is_some() {
@@ -101,14 +115,15 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
                 round = match recover::append(shared, cell, state, round).await {
                     Appended::Done(round) => round,
                     Appended::Refused => Round::default(),
-                    Appended::Again(again) if tries == 0 => {
-                        tries += 1;
-                        again.into_iter().rev().for_each(|letter| letters.push_front(letter));
-                        continue;
-                    }
                     Appended::Again(again) => {
-                        again.into_iter().for_each(|letter| letter.refuse(&cell.code, None, recover::unavailable()));
-                        continue;
+                        match tries {
+                            0 => again.into_iter().rev().for_each(|letter| letters.push_front(letter)),
+                            _ => again
+                                .into_iter()
+                                .for_each(|letter| letter.refuse(&cell.code, None, recover::unavailable())),
+                        }
+                        tries += 1;
+                        Round::default()
                     }
                 };
             }
@@ -118,8 +133,10 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
                 answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
             }
             state.tell_readers(&mut round);
-            if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
-                recover::after_publish(shared, cell, state, &life, &round).await;
+            if let Some(life) =
+                life.filter(|life| !round.records.is_empty() || upkeep::is_scrub_due(shared, state, life))
+            {
+                upkeep::after_publish(shared, cell, state, &life, &round).await;
             }
             if round.closed.is_some() {
                 state.life.take().iter().for_each(|life| shared.budget.note_ended(life));
@@ -147,7 +164,7 @@ impl RoomState {
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
             unsaved: 0,
-            unscrubbed: Vec::new(),
+            scrubbing: Backoff::default(),
             backoff: Backoff::default(),
         }
     }
@@ -179,16 +196,26 @@ impl RoomState {
         self.life.is_some() && self.room.next_deadline().is_some_and(|at| at <= shared.clock.now().mono)
     }
 
-    fn decide_all(&mut self, shared: &Arc<Shared>, cell: &RoomCell, letters: &mut VecDeque<Letter>, round: &mut Round) {
+    fn decide_letters(
+        &mut self,
+        shared: &Arc<Shared>,
+        cell: &RoomCell,
+        letters: &mut VecDeque<Letter>,
+        round: &mut Round,
+    ) {
         let now = shared.clock.now();
         while !round.is_full(self.life.as_ref(), &shared.limits.room) {
             let Some(letter) = letters.pop_front() else { break };
             self.take(shared, cell, now, letter, round);
         }
+    }
+
+    /// Decides what has run out like everything else; nobody asked, so nobody is answered.
+    fn decide_elapsed(&mut self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
+        let now = shared.clock.now();
         while !round.is_full(self.life.as_ref(), &shared.limits.room)
             && self.room.next_deadline().is_some_and(|at| at <= now.mono)
         {
-            // What has run out is decided like everything else; nobody asked, so nobody is answered.
             let _ = self.decide(shared, cell, now, &Input::Elapsed, round);
         }
     }
@@ -233,8 +260,7 @@ impl RoomState {
             // Looked at after the batch.
             Letter::Snapshot => return,
             Letter::Evict(eviction) => {
-                cell.evicted();
-                self.evict(*eviction);
+                self.give_back(cell, *eviction);
                 return;
             }
             Letter::Tick => {
@@ -257,7 +283,9 @@ impl RoomState {
         round.verdicts.push((letter, verdict));
     }
 
-    fn evict(&self, eviction: Eviction) {
+    /// Gives memory back, as it was asked to.
+    pub(super) fn give_back(&self, cell: &RoomCell, eviction: Eviction) {
+        cell.evicted();
         let Some(life) = &self.life else { return };
         match eviction {
             Eviction::Lingering if self.room.members_total() > 0 => {}
