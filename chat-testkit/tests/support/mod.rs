@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, RoomStatus, Status};
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Log, Nick, Position, Reject, RejectCode, Resume,
-    RoomCode, Seq, ServerFrame, Session,
+    Body, Command, ConnectRequest, Engine, EngineBuilder, Hello, Key, Limits, Log, Nick, Position, Reject, RejectCode,
+    Resume, RoomCode, Seq, ServerFrame, Session,
 };
 use chat_testkit::logs::{Call, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
@@ -32,7 +32,12 @@ pub fn engine<L: Log>(log: &Arc<L>) -> Engine {
 pub fn engine_with<L: Log>(log: &Arc<L>, change: impl FnOnce(&mut Limits)) -> Engine {
     let mut limits = Limits::default();
     change(&mut limits);
-    Engine::builder().log(Arc::clone(log) as _).secret(SECRET).limits(limits).build()
+    builder(log).limits(limits).build()
+}
+
+/// Of engines that know each other's sessions.
+pub fn builder<L: Log>(log: &Arc<L>) -> EngineBuilder {
+    Engine::builder().log(Arc::clone(log) as _).secret(SECRET)
 }
 
 /// A plan by which every call of these fails.
