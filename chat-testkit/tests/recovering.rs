@@ -13,8 +13,8 @@ use chat_core::{
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
 use support::{
-    SECRET, builder, code, come_back, connect, create, engine, engine_with, join, joined, log, newcomer, next_message,
-    say, say_many, settle, texts,
+    builder, code, come_back, connect, create, engine, engine_with, join, joined, log, newcomer, next_message, say,
+    say_many, settle, texts,
 };
 
 #[tokio::test(start_paused = true)]
@@ -51,6 +51,7 @@ async fn who_does_not_come_back_after_a_restart_has_left_after_the_grace() {
         let ann = connect(&engine, None).await;
         create(&ann).await;
     }
+    settle().await;
     let engine = engine(&log);
     let bob = connect(&engine, None).await;
     join(&bob, "Bob").await.expect("the room is there");
@@ -74,6 +75,7 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
         log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
         ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
     }
+    settle().await;
     log.heal();
     let engine = engine(&log);
     let bob = connect(&engine, None).await;
@@ -89,9 +91,7 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
 #[tokio::test(start_paused = true)]
 async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_after_it() {
     let log = log();
-    let mut limits = Limits::default();
-    limits.room.backlog_events_max = 4;
-    let engine = || Engine::builder().log(Arc::clone(&log) as _).secret(SECRET).limits(limits.clone()).build();
+    let engine = || engine_with(&log, |limits| limits.room.backlog_events_max = 4);
     {
         let engine = engine();
         let ann = connect(&engine, None).await;
@@ -102,6 +102,7 @@ async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_afte
         log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
         ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
     }
+    settle().await;
     log.heal();
     let engine = engine();
     assert_eq!(texts(&engine, "Bob").await, ["", "b", "c", "d", "e", "f", "g", "h"]);

@@ -2,10 +2,14 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Command, Event, Log, MemberId, Offset, Recorded, Seq, ServerFrame, Session, Tail, Topic};
-use chat_testkit::logs::{Operation, Outcome};
+use chat_core::{
+    Command, Engine, Event, Log, LogInUse, MemberId, Offset, Recorded, Reply, Seq, ServerFrame, Session, Tail, Topic,
+};
+use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
+use support::bent::BentLog;
 use support::{
     TestLog, code, connect, create, engine, fails, join, log, newcomer, next_left, next_message, say, seconds, settle,
     texts,
@@ -13,8 +17,8 @@ use support::{
 
 #[tokio::test(start_paused = true)]
 async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() {
-    let log = log();
-    let (one, two) = (engine(&log), engine(&log));
+    let memory = Arc::new(MemoryLog::new());
+    let [one, two] = [(), ()].map(|()| engine(&Arc::new(BentLog::new(&memory))));
     let ann = connect(&one, None).await;
     create(&ann).await;
     let bob = connect(&two, None).await;
@@ -124,7 +128,7 @@ async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
     other_writes(&log, topic("first")).await;
     // The second conflict is behind an outage, in which Bob's grace runs out.
     let appends = log.calls(Operation::Append);
-    let counting = std::sync::Arc::downgrade(&log);
+    let counting = Arc::downgrade(&log);
     log.plan(move |call| {
         let calls = counting.upgrade().map_or(0, |log| log.calls(Operation::Append));
         let is_second = calls >= appends + 2;
@@ -142,4 +146,33 @@ async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
     ann.call(Command::Leave { room: code() }).await.expect("she is in it");
     settle().await;
     assert_eq!(engine.stats().rooms, 0);
+}
+
+/// The second would find nobody attached, and put out everybody whom the first serves.
+#[tokio::test(start_paused = true)]
+async fn a_second_engine_over_one_log_is_refused_until_all_of_the_first_is_gone() {
+    let log = log();
+    let first = engine(&log);
+    let ann = connect(&first, None).await;
+    create(&ann).await;
+    let second = || Engine::builder().log(Arc::clone(&log) as _);
+    assert_eq!(second().err(), Some(LogInUse));
+    seconds(120).await;
+    assert_eq!(say(&ann, "still here", "k1").await, Ok(Seq(2)));
+    drop(first);
+    assert_eq!(second().err(), Some(LogInUse), "a session of it is left");
+
+    // A room that waits for the log may write to it yet.
+    log.push(Operation::Append, Fault::stalled(Outcome::Done));
+    let (reply, _answer) = Reply::channel(None);
+    let last = Command::Send { room: code(), text: support::text("late"), key: None };
+    ann.submit(last, reply).expect("few commands are in flight");
+    drop(ann);
+    settle().await;
+    assert_eq!(second().err(), Some(LogInUse), "a room of it waits for the log");
+    assert!(log.release_one());
+    settle().await;
+
+    let next = second().expect("nothing is left").build();
+    assert_eq!(texts(&next, "Bob").await, ["still here", "late"]);
 }

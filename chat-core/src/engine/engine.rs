@@ -20,7 +20,7 @@ use super::sessions::Sessions;
 use super::timers::Timers;
 use super::token::Signer;
 use crate::messages::CloseCause;
-use crate::ports::{Clock, ConnectRequest, Fact, Log, Observer, Policy};
+use crate::ports::{Clock, ConnectRequest, Fact, Log, LogClaim, Observer, Policy};
 use crate::room::{Actor, Input};
 use crate::wire::Hello;
 use crate::words::{CloseReason, Limits, MemberId, Reject, RejectCode, RoomCode, RoomLimits, Seq, SessionId, Topic};
@@ -87,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) room_limits: Arc<RoomLimits>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: Option<Arc<dyn Log>>,
+    /// Room tasks and sessions hold this struct, so no other engine writes while one of them still may.
+    pub(crate) _claim: Option<LogClaim>,
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) registry: Registry,

@@ -4,14 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_core::{AppendError, Epoch, Log, Offset, ReadError, Recorded, RoomCode, Seq, Stretch, Tail};
+use chat_core::{
+    AppendError, Epoch, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch, Tail,
+};
 use chat_testkit::logs::MemoryLog;
 
 type Bend<T> = Box<dyn Fn(T) -> T + Send + Sync>;
 
-/// Shares its records with every other that is made of the same memory.
+/// Shares its records with every other that is made of the same memory, and its claim with none: each is the log of an engine
+/// that knows nothing of the others.
 pub struct BentLog {
     memory: Arc<MemoryLog>,
+    engines: OneEngine,
     read: Bend<Stretch>,
     messages: Bend<Vec<Recorded>>,
     rooms: Bend<Vec<RoomCode>>,
@@ -20,7 +24,13 @@ pub struct BentLog {
 impl BentLog {
     pub fn new(memory: &Arc<MemoryLog>) -> Self {
         let memory = Arc::clone(memory);
-        Self { memory, read: Box::new(|it| it), messages: Box::new(|it| it), rooms: Box::new(|it| it) }
+        Self {
+            memory,
+            engines: OneEngine::default(),
+            read: Box::new(|it| it),
+            messages: Box::new(|it| it),
+            rooms: Box::new(|it| it),
+        }
     }
 
     /// Every stretch that is read becomes what `bend` makes of it.
@@ -47,6 +57,10 @@ impl fmt::Debug for BentLog {
 
 #[async_trait]
 impl Log for BentLog {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        self.engines.claim()
+    }
+
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
         self.memory.append(room, after, batch).await
     }

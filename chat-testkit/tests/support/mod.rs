@@ -37,7 +37,7 @@ pub fn engine_with<L: Log>(log: &Arc<L>, change: impl FnOnce(&mut Limits)) -> En
 
 /// Of engines that know each other's sessions.
 pub fn builder<L: Log>(log: &Arc<L>) -> EngineBuilder {
-    Engine::builder().log(Arc::clone(log) as _).secret(SECRET)
+    Engine::builder().log(Arc::clone(log) as _).expect("the engine before is gone").secret(SECRET)
 }
 
 /// A plan by which every call of these fails.
