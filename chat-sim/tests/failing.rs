@@ -143,7 +143,7 @@ async fn who_was_about_to_come_back_to_it_may_enter_another() {
 async fn a_room_that_a_log_has_is_left_by_its_readers_and_found_again() {
     planted::let_rooms_trip(true);
     let log = Arc::new(MemoryLog::default());
-    let engine = Engine::builder().log(log).build();
+    let engine = Engine::builder().log(log).expect("nobody else has it").build();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::new(&engine).await;
     let joined = bob.enter("LUNCH", "Bob").await;

@@ -55,7 +55,8 @@ impl From<Version> for u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::RoomLimits;
+    use crate::messages::{Digest, Event, Keyed, LeaveReason, Recorded, Role};
+    use crate::words::{Body, Color, Epoch, Identity, Key, MemberId, Nick, RoomLimits, Scope, Seq, SessionId, Wall};
 
     #[test]
     fn a_snapshot_is_read_back() {
@@ -63,6 +64,82 @@ mod tests {
         let stored = serde_json::to_string(&snapshot).expect("a snapshot can be stored");
         let read: Snapshot = serde_json::from_str(&stored).expect("what was stored is read");
         assert_eq!(read, snapshot);
+    }
+
+    /// The records of one life.
+    struct Life {
+        ledger: Ledger,
+        members: u32,
+    }
+
+    impl Life {
+        fn new(limits: &RoomLimits) -> Self {
+            let mut life = Self { ledger: Ledger::new(limits), members: 0 };
+            life.record(None, None, Event::Created { epoch: Epoch(1), salt: 7 });
+            life
+        }
+
+        fn record(&mut self, seq: Option<Seq>, by: Option<MemberId>, event: Event) {
+            let offset = self.ledger.last_offset().next();
+            self.ledger.apply(&Recorded { offset, seq, at: Wall(offset.0), by, event });
+        }
+
+        fn tell(&mut self, by: MemberId, event: Event) {
+            self.record(Some(self.ledger.head().next()), Some(by), event);
+        }
+
+        fn join(&mut self, scope: Scope) -> MemberId {
+            self.members += 1;
+            let nick = Nick::parse(&format!("N{}", self.members)).expect("a valid nick");
+            let (nick_key, by) = (nick.key(), MemberId(self.members));
+            self.tell(by, Event::Joined { nick, nick_key, color: Color(0), role: Role::Member, scope });
+            by
+        }
+
+        fn say(&mut self, by: MemberId, key: usize) {
+            let key = Key::parse(&format!("k{key}")).expect("a valid key");
+            let nick = Nick::parse("N").expect("a valid nick");
+            let text = Body::parse("text", 10).expect("a valid text");
+            let keyed = Some(Keyed { key, digest: Digest(3) });
+            self.tell(by, Event::Sent { nick, color: Color(0), text, keyed });
+        }
+    }
+
+    /// What is read back is bounded by the limits it was made under, also where they are wider than the defaults.
+    #[test]
+    fn a_snapshot_forgets_nothing_that_its_own_limits_allow() {
+        let default = RoomLimits::default();
+        let limits = RoomLimits {
+            keys_per_scope_max: 2 * default.keys_max,
+            keys_max: 2 * default.keys_max,
+            marks_max: 2 * default.marks_max,
+            former_max: 2 * default.former_max,
+            bans_max: 2 * default.bans_max,
+            ..default
+        };
+        let session = |number: usize| Scope::Session(SessionId::new(number as u128));
+        let mut life = Life::new(&limits);
+        let ann = life.join(Scope::Identity(Identity::new("ann").expect("a valid identity")));
+        (0..limits.keys_max).for_each(|key| life.say(ann, key));
+        for number in 0..limits.former_max {
+            let guest = life.join(session(number));
+            let nick = Nick::parse("N").expect("a valid nick");
+            life.tell(guest, Event::Left { nick, reason: LeaveReason::Left });
+        }
+        for number in 0..limits.bans_max {
+            life.record(None, Some(ann), Event::Banned { scope: session(limits.former_max + number) });
+        }
+        let bytes = serde_json::to_vec(&Snapshot::from(life.ledger.clone())).expect("a snapshot can be stored");
+        let read = Ledger::from(serde_json::from_slice::<Snapshot>(&bytes).expect("what was stored is read"));
+        assert!(read == life.ledger, "the same members, keys, marks, bans and people who left");
+        let first = Key::parse("k0").expect("a valid key");
+        let scope = Scope::Identity(Identity::new("ann").expect("a valid identity"));
+        let kept = read.sent_before(&scope, &first).map(|kept| kept.seq);
+        assert_eq!(kept, Some(Seq(2)), "the oldest key");
+        assert!(read.former_joined(&session(0)).is_some() && read.is_banned(&session(limits.former_max)));
+        assert_eq!(read.marks().len(), limits.marks_max);
+        let same = read.bounded(&limits);
+        assert!(same == life.ledger, "under the same limits nothing is forgotten");
     }
 
     #[test]

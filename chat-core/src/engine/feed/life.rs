@@ -1,7 +1,7 @@
 //! One life of a room as its readers see it: the backlog, the passing signals, and how it ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
@@ -21,6 +21,7 @@ pub(crate) struct Life {
     pub(crate) signals: [SignalSlot; 2],
     pub(crate) snapshot: SnapshotSlot,
     pub(crate) closed: OnceLock<CloseCause>,
+    unscrubbed: Mutex<Vec<Seq>>,
 }
 
 impl Life {
@@ -40,7 +41,13 @@ impl Life {
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             snapshot: SnapshotSlot::default(),
             closed: OnceLock::new(),
+            unscrubbed: Mutex::default(),
         }
+    }
+
+    /// Messages taken back whose text the log could not be made to forget yet: whoever reads the log leaves it out.
+    pub(crate) fn unscrubbed(&self) -> MutexGuard<'_, Vec<Seq>> {
+        self.unscrubbed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

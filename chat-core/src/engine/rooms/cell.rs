@@ -261,6 +261,11 @@ impl RoomCell {
         }
     }
 
+    /// How many letters are in.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().letters.len()
+    }
+
     /// Up to `max` letters, in order.
     pub(crate) fn take_letters(&self, max: usize) -> VecDeque<Letter> {
         let mut inbox = self.lock();

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 
 use crate::engine::shared::embedder::Failures;
 use crate::messages::Recorded;
-use crate::ports::{AppendError, Log, ReadError, Stretch, Tail};
+use crate::ports::{AppendError, Log, LogClaim, LogInUse, ReadError, Stretch, Tail};
 use crate::words::{Epoch, Offset, RoomCode, Seq};
 
 /// A log whose calls have an end.
@@ -51,6 +51,10 @@ impl BoundedLog {
 
 #[async_trait]
 impl Log for BoundedLog {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        self.log.claim()
+    }
+
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
         self.write_within(async { self.log.append(room, after, batch).await }).await
     }

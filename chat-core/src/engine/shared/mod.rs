@@ -26,7 +26,7 @@ use crate::engine::session::token::Signer;
 use crate::engine::shared::chance::Chance;
 use crate::engine::shared::embedder::Failures;
 use crate::engine::shared::timers::Timers;
-use crate::ports::{Clock, Fact, Log, Observer, Policy};
+use crate::ports::{Clock, Fact, Log, LogClaim, Observer, Policy};
 use crate::words::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
 /// A client that was not let in.
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) room_limits: Arc<RoomLimits>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: Option<Arc<dyn Log>>,
+    /// Room tasks and sessions hold this struct, so no other engine writes while one of them still may.
+    pub(crate) _claim: Option<LogClaim>,
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) registry: Registry,

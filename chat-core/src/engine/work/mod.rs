@@ -9,3 +9,4 @@ pub(crate) mod post;
 pub(crate) mod recover;
 pub(crate) mod sweep;
 pub(crate) mod task;
+pub(crate) mod upkeep;

@@ -12,6 +12,7 @@ use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::answer;
 use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
+use crate::engine::work::upkeep;
 use crate::messages::{Event, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input};
@@ -73,6 +74,8 @@ impl RoomState {
     /// Decides, appends, publishes and answers, until nothing of this is left and nothing is due.
     async fn work_through(&mut self, shared: &Arc<Shared>, cell: &Arc<RoomCell>, mut letters: VecDeque<Letter>) {
         let mut tries = 0;
+        // Once something has run out: how many letters were in by then, and are read before anything is decided about it.
+        let mut ahead: Option<usize> = None;
         while !letters.is_empty() || self.is_due(shared) {
             self.let_others_run().await;
             while self.is_far_ahead() {
@@ -89,7 +92,18 @@ impl RoomState {
                 }
             }
             let mut round = Round::default();
-            self.decide_all(shared, cell, &mut letters, &mut round);
+            ahead = self.is_due(shared).then(|| ahead.unwrap_or_else(|| cell.waiting()));
+            if letters.is_empty()
+                && let Some(ahead) = &mut ahead
+            {
+                letters = cell.take_letters(shared.limits.room.batch_inputs_max.min(*ahead));
+                // A room that waits for its log has refused what it was waiting for.
+                *ahead = if letters.is_empty() { 0 } else { *ahead - letters.len() };
+            }
+            self.decide_letters(shared, cell, &mut letters, &mut round);
+            if ahead.is_none_or(|ahead| ahead == 0) {
+                self.decide_elapsed(shared, cell, &mut round);
+            }
             #[cfg(feature = "planted")]
             self.answer_too_early(shared, cell, &mut round);
             if !round.records.is_empty() && shared.log.is_some() {
@@ -98,14 +112,13 @@ impl RoomState {
                 round = match recover::append(shared, cell, self, round).await {
                     Appended::Done(round) => round,
                     Appended::Refused => Round::default(),
-                    Appended::Again(again) if tries == 0 => {
-                        tries += 1;
-                        again.into_iter().rev().for_each(|letter| letters.push_front(letter));
-                        continue;
-                    }
                     Appended::Again(again) => {
-                        again.into_iter().for_each(|letter| cell.refuse(letter, unavailable()));
-                        continue;
+                        match tries {
+                            0 => again.into_iter().rev().for_each(|letter| letters.push_front(letter)),
+                            _ => again.into_iter().for_each(|letter| cell.refuse(letter, unavailable())),
+                        }
+                        tries += 1;
+                        Round::default()
                     }
                 };
             }
@@ -115,8 +128,10 @@ impl RoomState {
                 answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
             }
             self.tell_readers(&mut round);
-            if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
-                recover::after_publish(shared, cell, self, &life, &round).await;
+            if let Some(life) =
+                life.filter(|life| !round.records.is_empty() || upkeep::is_scrub_due(shared, self, life))
+            {
+                upkeep::after_publish(shared, cell, self, &life, &round).await;
             }
             if round.closed.is_some() {
                 self.life.take().iter().for_each(|life| shared.ended.note(life));
@@ -129,14 +144,14 @@ impl RoomState {
 
     /// Whether the log has failed, and is not to be asked again before a while.
     fn is_patient(&self, shared: &Shared) -> bool {
-        shared.clock.now().mono < self.backoff.until
+        shared.clock.now().mono < self.backoff.until()
     }
 
     /// A room that could not be read is kept until its log may be asked again, so that not every command asks; then it goes.
     fn remember_to_try_again(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
-        if self.is_patient(shared) && self.armed != Some(self.backoff.until) {
-            self.armed = Some(self.backoff.until);
-            shared.timers.tick_room(self.backoff.until, cell);
+        if self.is_patient(shared) && self.armed != Some(self.backoff.until()) {
+            self.armed = Some(self.backoff.until());
+            shared.timers.tick_room(self.backoff.until(), cell);
         }
     }
 
@@ -144,16 +159,26 @@ impl RoomState {
         self.life.is_some() && self.room.next_deadline().is_some_and(|at| at <= shared.clock.now().mono)
     }
 
-    fn decide_all(&mut self, shared: &Arc<Shared>, cell: &RoomCell, letters: &mut VecDeque<Letter>, round: &mut Round) {
+    fn decide_letters(
+        &mut self,
+        shared: &Arc<Shared>,
+        cell: &RoomCell,
+        letters: &mut VecDeque<Letter>,
+        round: &mut Round,
+    ) {
         let now = shared.clock.now();
         while !round.is_full(self.life.as_ref(), &shared.limits.room) {
             let Some(letter) = letters.pop_front() else { break };
             self.take(shared, cell, now, letter, round);
         }
+    }
+
+    /// Decides what has run out like everything else; nobody asked, so nobody is answered.
+    fn decide_elapsed(&mut self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
+        let now = shared.clock.now();
         while !round.is_full(self.life.as_ref(), &shared.limits.room)
             && self.room.next_deadline().is_some_and(|at| at <= now.mono)
         {
-            // What has run out is decided like everything else; nobody asked, so nobody is answered.
             let _ = self.decide(shared, cell, now, &Input::Elapsed, round);
         }
     }
@@ -198,8 +223,7 @@ impl RoomState {
             // Looked at after the batch.
             Letter::Snapshot => return,
             Letter::Evict(eviction) => {
-                cell.evicted();
-                self.evict(*eviction);
+                self.give_back(cell, *eviction);
                 return;
             }
             Letter::Tick => {
@@ -222,7 +246,9 @@ impl RoomState {
         round.verdicts.push((letter, verdict));
     }
 
-    fn evict(&self, eviction: Eviction) {
+    /// Gives memory back, as it was asked to.
+    pub(super) fn give_back(&self, cell: &RoomCell, eviction: Eviction) {
+        cell.evicted();
         let Some(life) = &self.life else { return };
         match eviction {
             Eviction::Lingering if self.room.members_total() > 0 => {}
