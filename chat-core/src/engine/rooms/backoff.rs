@@ -20,6 +20,11 @@ impl Backoff {
         self.until
     }
 
+    /// When nothing of it matters any more: a failure later than that is a first one again.
+    pub(crate) fn is_over_at(&self) -> Mono {
+        self.until.after(self.pause)
+    }
+
     /// It has failed once more.
     pub(crate) fn failed(&mut self, now: Mono) {
         self.until = now.after(self.next());

@@ -144,14 +144,15 @@ impl RoomState {
 
     /// Whether the log has failed, and is not to be asked again before a while.
     fn is_patient(&self, shared: &Shared) -> bool {
-        shared.clock.now().mono < self.backoff.until()
+        shared.clock.now().mono < self.backoff.is_over_at()
     }
 
-    /// A room that could not be read is kept until its log may be asked again, so that not every command asks; then it goes.
+    /// A room that could not be read is kept while its log is given time, so that not every command asks; then it goes.
     fn remember_to_try_again(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
-        if self.is_patient(shared) && self.armed != Some(self.backoff.until()) {
-            self.armed = Some(self.backoff.until());
-            shared.timers.tick_room(self.backoff.until(), cell);
+        let until = self.backoff.is_over_at();
+        if self.is_patient(shared) && self.armed != Some(until) {
+            self.armed = Some(until);
+            shared.timers.tick_room(until, cell);
         }
     }
 
