@@ -37,6 +37,7 @@ mod request;
 mod secret;
 mod slack;
 mod store;
+mod tables;
 mod trim;
 mod writer;
 

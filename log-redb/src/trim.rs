@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use redb::ReadableTable;
 
-use crate::apply::Tables;
 use crate::format::{self, Fault, RecordRow, TailRow};
 use crate::options::Retention;
 use crate::read;
+use crate::tables::Tables;
 
 /// Records that one commit removes at most, beside those that new ones push out: others wait for it.
 pub(crate) const SLICE: usize = 2_048;

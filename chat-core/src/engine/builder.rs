@@ -16,7 +16,7 @@ use crate::engine::session::token::Signer;
 use crate::engine::shared::Shared;
 use crate::engine::shared::bounded_log::BoundedLog;
 use crate::engine::shared::chance::Chance;
-use crate::engine::shared::embedder::Failures;
+use crate::engine::shared::failures::Failures;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
 use crate::engine::work::sweep;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
-use crate::engine::shared::embedder::Failures;
+use crate::engine::shared::failures::Failures;
 use crate::messages::Recorded;
 use crate::ports::{AppendError, Log, LogClaim, LogInUse, ReadError, Stretch, Tail};
 use crate::words::{Epoch, Offset, RoomCode, Seq};

@@ -1,7 +1,6 @@
 //! Calls into the embedder's code: one that panics or hangs harms that call and nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,31 +11,6 @@ use crate::words::{Reject, RejectCode};
 
 /// What who asked is told to wait before they ask again.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// How often the embedder's code failed.
-#[derive(Default)]
-pub(crate) struct Failures {
-    panics: AtomicU64,
-    timeouts: AtomicU64,
-}
-
-impl Failures {
-    pub(crate) fn note_panic(&self) {
-        self.panics.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn note_timeout(&self) {
-        self.timeouts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn panics(&self) -> u64 {
-        self.panics.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn timeouts(&self) -> u64 {
-        self.timeouts.load(Ordering::Relaxed)
-    }
-}
 
 impl Shared {
     /// Tells the observer. Nothing may be locked: it may ask the engine.

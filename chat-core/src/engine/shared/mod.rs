@@ -5,6 +5,7 @@
 pub(crate) mod bounded_log;
 pub(crate) mod chance;
 pub(crate) mod embedder;
+pub(crate) mod failures;
 pub(crate) mod quota;
 pub(crate) mod timers;
 
@@ -24,7 +25,7 @@ use crate::engine::session::connection::Connection;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::chance::Chance;
-use crate::engine::shared::embedder::Failures;
+use crate::engine::shared::failures::Failures;
 use crate::engine::shared::timers::Timers;
 use crate::ports::{Clock, Fact, Log, LogClaim, Observer, Policy};
 use crate::words::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
