@@ -225,6 +225,7 @@ impl Shared {
                 after,
                 known: stay.map(|stay| stay.position),
                 put_out: None,
+                was_member: false,
                 status,
             };
             let input = Input::Attach { by: by.clone(), after };

@@ -310,7 +310,10 @@ impl Session {
     /// One frame has been taken.
     fn apply(&self, state: &mut Option<MutexGuard<'_, SessionState>>, mark: Place) {
         match (mark, state) {
-            (Place::Closing, _) => self.connection.closing_told(),
+            (Place::Closing, _) => {
+                self.connection.closing_told();
+                self.shared.gone.notify_waiters();
+            }
             (mark, Some(state)) => state.commit(mark, || self.shared.clock.now().mono),
             // Replaced in between: the newer connection has its own positions.
             (_, None) => {}

@@ -63,6 +63,8 @@ pub(crate) struct Resuming {
     pub(crate) known: Option<Position>,
     /// Why it is not let in any more, where the room knows.
     pub(crate) put_out: Option<LeftReason>,
+    /// Whether the room knows of an earlier membership.
+    pub(crate) was_member: bool,
     pub(crate) status: oneshot::Sender<RoomStatus>,
 }
 
@@ -111,8 +113,10 @@ impl Resuming {
             (_, None) => Status::Unknown,
             // No room, and not one that the session remembers either.
             (RejectCode::RoomNotFound, Some(_)) if self.known.is_none() => Status::Unknown,
-            (_, Some(position)) if epoch == Some(position.epoch) => Status::Left,
-            (_, Some(_)) => Status::Closed,
+            (_, Some(position)) if epoch != Some(position.epoch) => Status::Closed,
+            // Neither the session nor the room knows of a membership: whoever it was that told the position.
+            (_, Some(_)) if self.known.is_none() && self.put_out.is_none() && !self.was_member => Status::Unknown,
+            (_, Some(_)) => Status::Left,
         };
         RoomStatus {
             room: room.as_str().to_owned(),

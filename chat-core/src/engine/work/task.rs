@@ -239,6 +239,7 @@ impl RoomState {
             Verdict::Rejected(reject),
         ) = (&mut letter, &verdict)
         {
+            resuming.was_member = self.room.was_member(&by.scope());
             resuming.put_out = match reject.code {
                 RejectCode::Banned => Some(LeftReason::Banned),
                 _ => self.kicked.contains(&by.scope()).then_some(LeftReason::Kicked),
