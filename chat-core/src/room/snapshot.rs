@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
 
-/// A stored ledger. Reading one of another version is an error that names both; the log is replayed instead.
+/// A stored ledger. Reading one of a later version is an error that names both; the log is replayed instead.
+///
+/// Retention may have cut the log that a snapshot covers, so every format that was ever written stays readable: a field that comes later has
+/// a default, and a version that comes later reads the ones before. Fixtures hold it to that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     // The first field: it is looked at before the ledger, whose shape may be another.
@@ -56,7 +59,9 @@ impl From<Version> for u32 {
 mod tests {
     use super::*;
     use crate::messages::{Digest, Event, Keyed, LeaveReason, Recorded, Role};
-    use crate::words::{Body, Color, Epoch, Identity, Key, MemberId, Nick, RoomLimits, Scope, Seq, SessionId, Wall};
+    use crate::words::{
+        Body, Color, Epoch, Identity, Key, MemberId, Nick, RoomLimits, Scope, Seq, SessionId, Topic, Wall,
+    };
 
     #[test]
     fn a_snapshot_is_read_back() {
@@ -140,6 +145,42 @@ mod tests {
         assert_eq!(read.marks().len(), limits.marks_max);
         let same = read.bounded(&limits);
         assert!(same == life.ledger, "under the same limits nothing is forgotten");
+    }
+
+    /// A room with something of everything.
+    fn full_life(limits: &RoomLimits) -> Life {
+        let mut life = Life::new(limits);
+        let ann = life.join(Scope::Identity(Identity::new("ann").expect("a valid identity")));
+        let bob = life.join(Scope::Session(SessionId::new(42)));
+        (0..3).for_each(|key| life.say(ann, key));
+        life.tell(ann, Event::Redacted { target: Seq(4) });
+        life.tell(ann, Event::TopicChanged { topic: Topic::parse("Lunch").expect("a valid topic") });
+        life.tell(bob, Event::Left { nick: Nick::parse("N2").expect("a valid nick"), reason: LeaveReason::Timeout });
+        life.record(None, Some(ann), Event::Banned { scope: Scope::Session(SessionId::new(43)) });
+        life.join(Scope::Session(SessionId::new(44)));
+        life
+    }
+
+    /// Every format that was ever written, newest last. A fixture is never changed: what it was made from is on somebody's disk.
+    #[test]
+    fn what_earlier_programs_wrote_can_be_read() {
+        let limits = RoomLimits::default();
+        let fixtures = [include_str!("fixtures/snapshot-1.json"), include_str!("fixtures/snapshot-1-entered.json")];
+        for stored in fixtures {
+            let read: Snapshot = serde_json::from_str(stored).expect("it can be read");
+            let mut ledger = Ledger::from(read).bounded(&limits);
+            assert_eq!((ledger.head(), ledger.members_total(), ledger.topic().as_str()), (Seq(9), 2, "Lunch"));
+            assert!(ledger.is_banned(&Scope::Session(SessionId::new(43))));
+            assert!(ledger.former_joined(&Scope::Session(SessionId::new(42))).is_some());
+            assert!(ledger.marks().find(Seq(4)).is_some_and(|mark| mark.redacted));
+            // And the log goes on behind it.
+            let offset = ledger.last_offset().next();
+            let left = Event::Left { nick: Nick::parse("N3").expect("a valid nick"), reason: LeaveReason::Left };
+            ledger.apply(&Recorded { offset, seq: Some(Seq(10)), at: Wall(99), by: Some(MemberId(3)), event: left });
+            assert_eq!(ledger.members_total(), 1);
+        }
+        let newest: Snapshot = serde_json::from_str(fixtures[fixtures.len() - 1]).expect("it can be read");
+        assert!(newest == Snapshot::from(full_life(&limits).ledger), "what is written now");
     }
 
     #[test]
