@@ -22,11 +22,27 @@ pub enum Bug {
     ForgetKey,
     /// A lost connection is not told to its rooms.
     ForgetDetach,
+    /// A reader that waits for a gap a second time is not woken for it.
+    OversleepGap,
+    /// A text that the log could not be made to forget is not tried again.
+    ForgetScrub,
+    /// Graces run on while a log cannot be reached.
+    RunGracesOut,
+    /// What the server could not do counts as refused for what the client is.
+    BlameClient,
+    /// Who was kicked and came in again is still taken for kicked.
+    RememberKick,
+    /// What was last told of who is there, in an earlier life of the room, passes for told in this one.
+    WithholdPresence,
+    /// What somebody else has written into the log passes for one's own.
+    MistakeOthers,
+    /// A client that is not listened to for now is taken for silent.
+    MistakeSilence,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 7] = [
+    pub const ALL: [Bug; 15] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -34,6 +50,14 @@ impl Bug {
         Self::DeliverPastKick,
         Self::ForgetKey,
         Self::ForgetDetach,
+        Self::OversleepGap,
+        Self::ForgetScrub,
+        Self::RunGracesOut,
+        Self::BlameClient,
+        Self::RememberKick,
+        Self::WithholdPresence,
+        Self::MistakeOthers,
+        Self::MistakeSilence,
     ];
 }
 
@@ -47,7 +71,7 @@ pub fn plant(bug: Option<Bug>) {
 }
 
 /// Whether this bug is planted.
-pub(crate) fn is(bug: Bug) -> bool {
+pub fn is(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 

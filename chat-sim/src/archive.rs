@@ -5,11 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::{
     AppendError, Epoch, Event, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch,
-    Tail,
+    Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
+use futures_util::FutureExt;
 use tokio::sync::watch;
 
+use crate::promise::{Broken, Promise, hold};
 use crate::truth::Truth;
 
 /// A log in memory whose appends become the truth.
@@ -23,6 +25,48 @@ impl Archive {
     pub(crate) fn new(truth: Arc<Truth>) -> Self {
         Self { memory: MemoryLog::new(), truth }
     }
+
+    /// Another server, which takes the room for its own, changes its topic. Nothing happens where there is no room.
+    pub(crate) fn intrude(&self, room: &RoomCode) {
+        // Nothing here waits for anything.
+        let _ = self.change_topic(room).now_or_never();
+    }
+
+    async fn change_topic(&self, room: &RoomCode) -> Option<Tail> {
+        let Stretch { records, tail } = self.memory.read(room, Offset(0), usize::MAX).await.ok()?;
+        let last = records.last().filter(|last| !matches!(last.event, Event::Closed { .. }))?;
+        let seq = records.iter().rev().find_map(|record| record.seq)?;
+        let topic = Topic::parse(&format!("another owner was here after {seq}")).ok()?;
+        let (offset, seq) = (last.offset.next(), Some(seq.next()));
+        let record = Recorded { offset, seq, at: last.at, by: None, event: Event::TopicChanged { topic } };
+        self.append(room, &tail, &[record]).await.ok()
+    }
+
+    /// Whether what was taken back is unreadable by now.
+    pub(crate) async fn check_taken_back(&self) -> Result<(), Broken> {
+        for room in self.rooms(None, usize::MAX).await.unwrap_or_default() {
+            let Ok(Stretch { records, tail }) = self.read(&room, Offset(0), usize::MAX).await else { continue };
+            let Some(epoch) = tail.epoch else { continue };
+            let taken_back = self.truth.taken_back(room.as_str(), epoch);
+            let readable = records.iter().find(|record| match &record.event {
+                Event::Sent { text, .. } => {
+                    !text.as_str().is_empty() && taken_back.contains(&record.seq.unwrap_or_default())
+                }
+                _ => false,
+            });
+            hold!(readable.is_none(), Promise::TakenBack, "{room}: {readable:?}");
+        }
+        Ok(())
+    }
+}
+
+/// The life that a batch belongs to.
+fn life_of(after: &Tail, batch: &[Recorded]) -> Epoch {
+    let claimed = batch.iter().find_map(|record| match record.event {
+        Event::Created { epoch, .. } => Some(epoch),
+        _ => None,
+    });
+    claimed.or(after.epoch).expect("what is appended belongs to a life")
 }
 
 #[async_trait]
@@ -33,12 +77,7 @@ impl Log for Archive {
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
         let tail = self.memory.append(room, after, batch).await?;
-        let claimed = batch.iter().find_map(|record| match record.event {
-            Event::Created { epoch, .. } => Some(epoch),
-            _ => None,
-        });
-        let epoch = claimed.or(tail.epoch).expect("what was appended belongs to a life");
-        self.truth.add(room, epoch, batch);
+        self.truth.add(room, life_of(after, batch), batch);
         Ok(tail)
     }
 
@@ -117,6 +156,9 @@ impl Log for Fence {
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+        if !*self.down.borrow() {
+            self.log.inner().truth.decided(room, life_of(after, batch), batch);
+        }
         self.while_up(self.log.append(room, after, batch)).await
     }
 

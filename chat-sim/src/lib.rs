@@ -16,6 +16,8 @@ mod archive;
 mod brief;
 pub mod checks;
 mod clock;
+mod embedder;
+mod graces;
 mod link;
 mod person;
 mod pipe;

@@ -23,6 +23,13 @@ use crate::view::View;
 /// Within which a command is answered on a connection that is read.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Within which somebody who reads is told what is due. Longer than the pause between two gaps.
+const LATE: Duration = Duration::from_secs(20);
+/// Who has been reading for so long has answered every ping.
+const PINGED: Duration = Duration::from_secs(60);
+/// For so long a command may still be refused whose connection was lost.
+const AFTERWARDS: Duration = Duration::from_secs(70);
+
 /// What a world is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -58,6 +65,12 @@ pub(crate) struct Person {
     stalled: bool,
     /// Since when everything that comes is read.
     reads_since: Instant,
+    /// When it last read on after it had not.
+    read_on: Option<Instant>,
+    /// When this connection was asked for.
+    connected: Instant,
+    /// When commands were refused for what this client is, at the latest.
+    refused: Vec<Instant>,
     views: BTreeMap<String, View>,
     /// What was asked on this connection and not yet answered.
     asked: BTreeMap<u64, (Instant, Asked)>,
@@ -117,6 +130,9 @@ impl Person {
             welcomed: false,
             stalled: false,
             reads_since: Instant::now(),
+            read_on: None,
+            connected: Instant::now(),
+            refused: Vec::new(),
             views: BTreeMap::new(),
             asked: BTreeMap::new(),
             next_id: 0,
@@ -159,6 +175,7 @@ impl Person {
                         _ => self.come_back(),
                     }
                     self.check_answers()?;
+                    self.check_in_time()?;
                 }
             }
         }
@@ -190,7 +207,7 @@ impl Person {
         }
         self.note(format_args!("connects by {way} naming {:?} {}", hello.positions, hello.cursor.is_some()));
         self.link = Some(Link::open(way, &self.scene.front, &self.scene.plan, self.rng.random(), hello));
-        self.reads_since = Instant::now();
+        (self.reads_since, self.connected) = (Instant::now(), Instant::now());
     }
 
     /// The connection is gone, with whatever was under way.
@@ -205,6 +222,7 @@ impl Person {
 
     /// The answer to a command will not come.
     fn forget(&mut self, id: u64) {
+        self.refused.push(Instant::now() + AFTERWARDS);
         if let Some((_, Asked::Leave { room })) = self.asked.remove(&id) {
             self.may_have_left.insert(room);
         }
@@ -214,7 +232,9 @@ impl Person {
         if let Some(link) = &self.link {
             link.stall(false);
         }
-        self.stalled = false;
+        if std::mem::take(&mut self.stalled) {
+            self.read_on = Some(Instant::now());
+        }
         self.reads_since = Instant::now();
         self.next = Instant::now() + Duration::from_millis(self.rng.random_range(0..2_000));
     }
@@ -226,6 +246,14 @@ impl Person {
         let late = self.asked.iter().find(|(_, (at, _))| at.elapsed() > PATIENCE);
         hold!(late.is_none(), Promise::Answered, "{}: no answer to {:?}", self.name, late.map(|(id, _)| id));
         Ok(())
+    }
+
+    fn check_in_time(&self) -> Result<(), Broken> {
+        let waits_for_log = !self.scene.truth.is_log_back(LATE);
+        if waits_for_log || self.stalled || !self.welcomed || self.reads_since.elapsed() < LATE {
+            return Ok(());
+        }
+        self.views.values().try_for_each(|view| view.check_in_time(&self.scene.truth, LATE))
     }
 
     /// Everything has been told; is it everything?

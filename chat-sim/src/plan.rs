@@ -6,6 +6,7 @@ use chat_core::Limits;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::embedder::Temper;
 use crate::link::Way;
 
 /// The rooms of every world: few, so that people meet.
@@ -26,9 +27,13 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     /// How long a person does nothing, at most.
     pub(crate) pause: Duration,
+    /// How many messages somebody says in one breath, at most.
+    pub(crate) breath: usize,
     pub(crate) latency: Duration,
     pub(crate) capacity: usize,
     pub(crate) wrong: Wrong,
+    /// The embedder's rules and its observer, where it has any.
+    pub(crate) embedder: Option<Temper>,
 }
 
 /// What goes wrong, and how often.
@@ -38,6 +43,8 @@ pub(crate) struct Wrong {
     pub(crate) log_fails: f64,
     /// The share of calls of the log that take their time.
     pub(crate) log_slow: f64,
+    /// The share of failed appends before which another owner of the room has written.
+    pub(crate) others: f64,
     /// The share of the director's acts that end the server.
     pub(crate) restarts: f64,
     /// Connections are lost now and then.
@@ -54,7 +61,7 @@ impl Plan {
         limits.room.backlog_events_max = rng.random_range(8..64);
         limits.room.grace = Duration::from_millis(rng.random_range(1_000..8_000));
         limits.room.empty_linger = Duration::from_millis(rng.random_range(0_u64..3).saturating_sub(1) * 1_500);
-        limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(1..4) };
+        limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(0..4) };
         limits.room.batch_inputs_max = rng.random_range(1..16);
         limits.room.history_default = rng.random_range(0..10);
         limits.room.inbox_max = if rng.random_bool(0.1) { rng.random_range(1..8) } else { 1_024 };
@@ -90,7 +97,17 @@ impl Plan {
             // Both say things under keys of one person.
             limits.room.keys_per_scope_max = 4_096;
         }
-        Self {
+        if rng.random_bool(0.2) {
+            limits.session.refusal_burst = rng.random_range(5..20);
+            limits.session.refusals_per_second = rng.random_range(1..4);
+        }
+        if rng.random_bool(0.5) {
+            // Then a room that cannot say is one whose log cannot be reached.
+            limits.session.misses_per_second = 0;
+        }
+        let embedder = rng.random_bool(0.3).then(|| Temper::draw(rng));
+        limits.engine.policy_timeout = Duration::from_secs(rng.random_range(1..10));
+        let mut plan = Self {
             people: rng.random_range(2..6),
             ways,
             has_log: rng.random_bool(0.8),
@@ -99,15 +116,44 @@ impl Plan {
             pairs,
             storm: Duration::from_secs(rng.random_range(20..90)),
             pause: Duration::from_millis(rng.random_range(50..1_500)),
+            breath: 1,
             latency: Duration::from_millis(rng.random_range(0..80)),
             capacity: rng.random_range(600..12_000),
             wrong: Wrong {
                 log_fails: if is_rough { rng.random_range(0.0..0.15) } else { 0.0 },
                 log_slow: rng.random_range(0.0..0.5),
+                others: if rng.random_bool(0.3) { 0.5 } else { 0.0 },
                 restarts: if rng.random_bool(0.6) { rng.random_range(0.0..0.3) } else { 0.0 },
                 cuts: rng.random_bool(0.9),
                 stalls: rng.random_bool(0.8),
             },
+            embedder,
+        };
+        if rng.random_bool(0.2) {
+            plan.narrow(rng);
         }
+        if rng.random_bool(0.06) {
+            plan.hold_back(rng);
+        }
+        plan
+    }
+
+    /// Whoever is not quick misses something, and hears of it seldom.
+    fn narrow(&mut self, rng: &mut StdRng) {
+        // What comes of one command fits in.
+        self.limits.room.backlog_events_max = rng.random_range(4..10);
+        self.limits.session.gap_interval = Duration::from_millis(rng.random_range(2_000..8_000));
+        self.breath = rng.random_range(2..12);
+        self.capacity = rng.random_range(400..1_500);
+    }
+
+    /// Nobody goes away, but the policy takes so long over one command that whoever said it is not listened to for a while.
+    fn hold_back(&mut self, rng: &mut StdRng) {
+        let long = Duration::from_millis(rng.random_range(10_000..60_000));
+        self.embedder = Some(Temper { long, ..Temper::default() });
+        self.limits.engine.policy_timeout = Duration::from_secs(90);
+        self.limits.session.commands_in_flight_max = rng.random_range(1..4);
+        self.storm = Duration::from_secs(90);
+        (self.wrong.cuts, self.wrong.stalls, self.wrong.restarts) = (false, false, 0.0);
     }
 }

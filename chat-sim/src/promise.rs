@@ -27,6 +27,12 @@ pub enum Promise {
     Answered,
     /// Once faults stop everybody catches up.
     CatchUp,
+    /// What is due to somebody who reads is told soon.
+    InTime,
+    /// Nobody is let go who is there, or who could not come back.
+    Patience,
+    /// What was taken back cannot be read in the log.
+    TakenBack,
     /// Every frame is one of the protocol, at a moment when it may come.
     Protocol,
     /// Nothing panics.
@@ -47,6 +53,9 @@ impl fmt::Display for Promise {
             Self::Logged => "logged before told",
             Self::Answered => "every command is answered",
             Self::CatchUp => "once faults stop everybody catches up",
+            Self::InTime => "what is due to somebody who reads is told soon",
+            Self::Patience => "nobody is let go who is there, or who could not come back",
+            Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",
         })

@@ -3,11 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
-use chat_core::{
-    Admission, ConnectRequest, Engine, Fact, Identity, Log, Moderation, Observer, Policy, Reject, RoomCode, Seq, Stats,
-};
+use chat_core::{Engine, Fact, Log, Moderation, Observer, RoomCode, Seq, Stats};
 use chat_testkit::logs::FaultyLog;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::archive::{Archive, Fence};
 use crate::clock::WorldClock;
+use crate::embedder::Embedder;
 use crate::pipe::{Cable, End, pipe};
 use crate::plan::Plan;
 use crate::truth::{Truth, Witness};
@@ -28,6 +26,7 @@ pub(crate) struct Ground {
     pub(crate) truth: Arc<Truth>,
     pub(crate) log: Arc<FaultyLog<Archive>>,
     pub(crate) clock: Arc<WorldClock>,
+    pub(crate) embedder: Arc<Embedder>,
     pub(crate) secret: [u8; 32],
 }
 
@@ -39,19 +38,10 @@ pub(crate) struct Server {
     down: watch::Sender<bool>,
 }
 
-/// Takes everybody for who they say they are.
-struct Doorman;
-
-#[async_trait]
-impl Policy for Doorman {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) })
-    }
-}
-
 /// What a server publishes while it is up.
 struct WhileUp {
     witness: Witness,
+    embedder: Arc<Embedder>,
     down: watch::Receiver<bool>,
 }
 
@@ -59,6 +49,7 @@ impl Observer for WhileUp {
     fn observe(&self, fact: Fact<'_>) {
         if !*self.down.borrow() {
             self.witness.observe(fact);
+            self.embedder.watch();
         }
     }
 }
@@ -68,14 +59,15 @@ impl Server {
         let (down, is_down) = watch::channel(false);
         let has_log = ground.plan.has_log;
         let witness = Witness { truth: Arc::clone(&ground.truth), has_log };
+        let embedder = Arc::clone(&ground.embedder);
         let mut builder = Engine::builder()
             .limits(ground.plan.limits.clone())
             .clock(Arc::clone(&ground.clock) as _)
             .secret(ground.secret)
             .seed(seed)
-            .observer(Arc::new(WhileUp { witness, down: is_down.clone() }));
-        if ground.plan.pairs {
-            builder = builder.policy(Arc::new(Doorman));
+            .observer(Arc::new(WhileUp { witness, embedder, down: is_down.clone() }));
+        if ground.plan.pairs || ground.plan.embedder.is_some() {
+            builder = builder.policy(Arc::clone(&ground.embedder) as _);
         }
         if has_log {
             let fence = Fence::new(Arc::clone(&ground.log), is_down);

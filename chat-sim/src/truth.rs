@@ -2,18 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chat_core::room::{Ledger, Snapshot};
 use chat_core::wire::MemberEntry;
-use chat_core::{Epoch, Event, Fact, Key, MemberId, Observer, Recorded, RoomCode, RoomLimits, Scope, Seq};
+use chat_core::{Epoch, Event, Fact, Key, MemberId, Observer, Offset, Recorded, RoomCode, RoomLimits, Scope, Seq};
+use tokio::time::Instant;
 
 use crate::brief::brief_record;
+use crate::graces::Graces;
 use crate::promise::{Broken, Promise, hold};
 
 /// Every record of every life.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
     lives: Mutex<BTreeMap<(String, Epoch), Life>>,
+    grace: Duration,
+    graces: Mutex<Graces>,
+    /// Since when the log can be reached; `None` while it cannot.
+    log_back: Mutex<Option<Instant>>,
     /// The first promise that was broken where nobody could be told.
     broken: Mutex<Option<Broken>>,
 }
@@ -24,9 +31,30 @@ struct Life {
     redacted: BTreeSet<Seq>,
     /// It went down with a server that had no log.
     lost: bool,
+    /// When members could be told up to which number.
+    due: Vec<(Instant, Seq)>,
+    /// The last record that was published.
+    published: Offset,
+    /// When it was last published that somebody is a member, or is not any more.
+    changed: Option<Instant>,
 }
 
 impl Truth {
+    pub(crate) fn new(grace: Duration) -> Self {
+        Self { grace, log_back: Mutex::new(Some(Instant::now())), ..Self::default() }
+    }
+
+    pub(crate) fn log_is_out(&self, is_out: bool) {
+        let back = if is_out { None } else { Some(Instant::now()) };
+        *self.log_back.lock().unwrap_or_else(PoisonError::into_inner) = back;
+    }
+
+    /// Whether the log could be reached for so long.
+    pub(crate) fn is_log_back(&self, time: Duration) -> bool {
+        let back = *self.log_back.lock().unwrap_or_else(PoisonError::into_inner);
+        back.is_some_and(|back| back.elapsed() >= time)
+    }
+
     /// Records that the log has taken, or that were published where there is none.
     pub(crate) fn add(&self, room: &RoomCode, epoch: Epoch, records: &[Recorded]) {
         let mut lives = self.lives();
@@ -40,14 +68,31 @@ impl Truth {
 
     /// Something is published: the log must have it.
     pub(crate) fn published(&self, room: &RoomCode, epoch: Epoch, record: &Recorded) {
-        let lives = self.lives();
-        let life = lives.get(&(room.as_str().to_owned(), epoch));
-        let logged = life.and_then(|life| life.records.get((record.offset.0 - 1) as usize));
+        let mut lives = self.lives();
+        let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
+        life.published = record.offset;
+        life.due.extend(record.seq.map(|seq| (Instant::now(), seq)));
+        if matches!(record.event, Event::Joined { .. } | Event::Left { .. } | Event::Kicked { .. }) {
+            life.changed = Some(Instant::now());
+        }
+        let logged = life.records.get((record.offset.0 - 1) as usize);
         let is_logged = logged.is_some_and(|logged| is_same(logged, record));
         if !is_logged {
             let how = format!("{room} publishes {record:?}, and the log has {logged:?}");
             self.note(Broken { promise: Promise::Logged, how });
         }
+    }
+
+    /// A room has decided this just now.
+    pub(crate) fn decided(&self, room: &RoomCode, epoch: Epoch, records: &[Recorded]) {
+        if let Err(broken) = self.graces().decided(room, epoch, records, self.grace) {
+            self.note(broken);
+        }
+    }
+
+    /// See [`Graces::turned_away`].
+    pub(crate) fn turned_away(&self, room: &str, epoch: Epoch, member: MemberId, at: Instant) {
+        self.graces().turned_away(room, epoch, member, at);
     }
 
     /// A server without a log has crashed.
@@ -103,6 +148,36 @@ impl Truth {
         self.lives().get(&(room.to_owned(), epoch)).map(|life| life.members(seq)).unwrap_or_default()
     }
 
+    /// The last number that members could be told at this time.
+    pub(crate) fn due(&self, room: &str, epoch: Epoch, at: Instant) -> Seq {
+        let lives = self.lives();
+        let due = lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.due);
+        due.iter().rev().find(|(since, _)| *since <= at).map(|(_, seq)| *seq).unwrap_or_default()
+    }
+
+    /// How many members there are, since when, and whether this is one of them; while everything logged is published.
+    pub(crate) fn count(&self, room: &str, epoch: Epoch, member: MemberId) -> Option<(usize, Instant, bool)> {
+        let lives = self.lives();
+        let life = lives.get(&(room.to_owned(), epoch))?;
+        let is_published = life.records.last().is_some_and(|last| last.offset == life.published);
+        if !is_published {
+            return None;
+        }
+        let members = life.members(Seq(u64::MAX));
+        Some((members.len(), life.changed?, members.contains(&member)))
+    }
+
+    /// Whether whoever was this member was put out when they were last a member.
+    pub(crate) fn was_put_out(&self, room: &str, epoch: Epoch, member: MemberId) -> bool {
+        let lives = self.lives();
+        lives.get(&(room.to_owned(), epoch)).is_some_and(|life| life.was_put_out(member))
+    }
+
+    /// The messages of a life that were taken back.
+    pub(crate) fn taken_back(&self, room: &str, epoch: Epoch) -> BTreeSet<Seq> {
+        self.lives().get(&(room.to_owned(), epoch)).map(|life| life.redacted.clone()).unwrap_or_default()
+    }
+
     /// Whether the room has said this, in any of its lives.
     pub(crate) fn has_said(&self, room: &str, seq: Seq, text: &str) -> bool {
         let lives = self.lives();
@@ -140,6 +215,10 @@ impl Truth {
         Ok(())
     }
 
+    fn graces(&self) -> MutexGuard<'_, Graces> {
+        self.graces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lives(&self) -> MutexGuard<'_, BTreeMap<(String, Epoch), Life>> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,6 +253,22 @@ impl Life {
             }
         }
         members
+    }
+
+    fn was_put_out(&self, member: MemberId) -> bool {
+        let mut scopes = BTreeMap::new();
+        for record in &self.records {
+            if let (Event::Joined { scope, .. }, Some(by)) = (&record.event, record.by) {
+                scopes.insert(by, scope);
+            }
+        }
+        let is_own = |other: &MemberId| scopes.get(other).is_some_and(|scope| scopes.get(&member) == Some(scope));
+        let exits = self.records.iter().rev().filter_map(|record| match (&record.event, record.by) {
+            (Event::Left { .. }, Some(by)) => Some((by, false)),
+            (Event::Kicked { member, .. }, _) => Some((*member, true)),
+            _ => None,
+        });
+        exits.into_iter().find(|(other, _)| is_own(other)).is_some_and(|(_, is_kick)| is_kick)
     }
 
     fn at(&self, seq: Seq) -> Option<&Recorded> {
@@ -244,10 +339,12 @@ pub(crate) struct Witness {
 impl Observer for Witness {
     fn observe(&self, fact: Fact<'_>) {
         if let Fact::Published { room, epoch, record } = fact {
-            match self.has_log {
-                true => self.truth.published(room, epoch, record),
-                false => self.truth.add(room, epoch, std::slice::from_ref(record)),
+            if !self.has_log {
+                let records = std::slice::from_ref(record);
+                self.truth.decided(room, epoch, records);
+                self.truth.add(room, epoch, records);
             }
+            self.truth.published(room, epoch, record);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! One room as one person sees it, frame by frame: what may come next, and what may not.
 
+use std::time::Duration;
+
 use chat_core::wire::{Joined, RoomStatus, Status};
-use chat_core::{Epoch, MemberId, Position, Seq, ServerFrame};
+use chat_core::{Epoch, MemberId, Notices, Position, Seq, ServerFrame};
+use tokio::time::Instant;
 
 use crate::brief::brief;
 use crate::promise::{Broken, Promise, hold};
@@ -23,6 +26,12 @@ pub(crate) struct View {
     leaving: bool,
     /// The position named with the last resume, where it is of the life that the server says one is in.
     named: Option<Position>,
+    /// Since when events follow.
+    since: Instant,
+    /// Whether joins and leaves are only counted here.
+    counts: bool,
+    /// Members, and those of them with a connection, as last told.
+    presence: Option<(usize, usize)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,11 +94,19 @@ impl View {
             state: State::Open,
             leaving: false,
             named: None,
+            since: Instant::now(),
+            counts: joined.notices == Notices::Counted,
+            presence: None,
         })
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving
+    }
+
+    /// As whom one is or was there.
+    pub(crate) fn member(&self) -> MemberId {
+        self.member
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -140,7 +157,7 @@ impl View {
                 let reached = status.epoch.zip(status.seq).map(|(epoch, seq)| Position { epoch, seq });
                 self.named = named.filter(|named| Some(named.epoch) == status.epoch);
                 match named.filter(|_| self.state != State::Ended && reached == named) {
-                    Some(named) => (self.seq, self.state) = (named.seq, State::Open),
+                    Some(named) => (self.seq, self.state, self.since) = (named.seq, State::Open, Instant::now()),
                     None => self.state = State::AwaitsJoined,
                 }
             }
@@ -160,6 +177,9 @@ impl View {
         hold!(seq == self.seq.next(), Promise::Interval, "{}: \"{told}\" follows {}", self.room, self.seq);
         check_told(truth, &self.room, self.epoch, seq, frame)?;
         self.seq = seq;
+        if let ServerFrame::NoticesChanged { notices, .. } = frame {
+            self.counts = *notices == Notices::Counted;
+        }
         if matches!(frame, ServerFrame::MemberLeft { member, .. } if *member == self.member) {
             self.state = State::Ended;
         }
@@ -168,17 +188,41 @@ impl View {
 
     /// Events that will not come.
     pub(crate) fn gap(&mut self, frame: &ServerFrame, truth: &Truth, tells: bool) -> Result<(), Broken> {
-        let ServerFrame::Gap { epoch, from, to, members, ended, .. } = frame else { unreachable!("a gap") };
+        let ServerFrame::Gap { epoch, from, to, members, ended, notices, .. } = frame else { unreachable!("a gap") };
         let is_next = (self.state, self.epoch, self.seq.next()) == (State::Open, *epoch, *from);
         hold!(is_next, Promise::Interval, "\"{}\" to {self:?}", brief(frame));
         let head = truth.head(&self.room, self.epoch);
         hold!(to >= from && *to <= head, Promise::Interval, "\"{}\" where the log ends at {head}", brief(frame));
         self.seq = *to;
+        self.counts = notices.map_or(self.counts, |notices| notices == Notices::Counted);
         if *ended {
             self.state = State::Ended;
         } else if tells {
             check_members(truth, &self.room, self.epoch, *to, members)?;
         }
+        Ok(())
+    }
+
+    /// How many there are.
+    pub(crate) fn presence(&mut self, members: usize, online: usize) {
+        self.presence = Some((members, online));
+    }
+
+    /// Whether what has been due for some time to somebody who reads has been told.
+    pub(crate) fn check_in_time(&self, truth: &Truth, late: Duration) -> Result<(), Broken> {
+        let Some(since) = Instant::now().checked_sub(late).filter(|since| self.is_live() && self.since <= *since)
+        else {
+            return Ok(());
+        };
+        let due = truth.due(&self.room, self.epoch, since);
+        if self.seq >= due && !self.counts {
+            return Ok(());
+        }
+        // Where leaves are only counted, one's own is not told either.
+        let Some((members, changed, true)) = truth.count(&self.room, self.epoch, self.member) else { return Ok(()) };
+        hold!(self.seq >= due, Promise::InTime, "{}: {due} is not told after {late:?} to {self:?}", self.room);
+        let is_told = !self.counts || changed > since || self.presence.is_some_and(|(told, _)| told == members);
+        hold!(is_told, Promise::InTime, "{}: it has {members} members, which is not told to {self:?}", self.room);
         Ok(())
     }
 
@@ -198,6 +242,13 @@ impl View {
         let is_over = self.state == State::Ended || quiet;
         let is_told = is_over || (self.state == State::Open && has_all);
         hold!(is_told, Promise::CatchUp, "{}: the log ends at {head} for {self:?}", self.room);
+        if let Some((members, _, true)) = truth.count(&self.room, self.epoch, self.member)
+            && self.is_live()
+            && self.counts
+        {
+            let is_counted = self.presence == Some((members, members));
+            hold!(is_counted, Promise::CatchUp, "{}: all of {members} members are there for {self:?}", self.room);
+        }
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::archive::Archive;
 use crate::clock::WorldClock;
+use crate::embedder::{Embedder, OnPurpose};
 use crate::link::{Front, Way};
 use crate::person::{Person, Phase, Scene};
 use crate::plan::{Plan, ROOMS};
@@ -81,6 +82,9 @@ fn watch_panics() {
     ONCE.call_once(|| {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
+            if info.payload().is::<OnPurpose>() {
+                return;
+            }
             let is_noted = PANICKED
                 .with_borrow_mut(|panicked| panicked.as_mut().map(|list| list.push(info.to_string())).is_some());
             if !is_noted {
@@ -102,12 +106,13 @@ async fn begin(seed: u64, settings: &Settings) -> World {
     let mut rng = StdRng::seed_from_u64(seed);
     let plan = Plan::draw(&mut rng, settings.ways.as_deref());
     let transcript = Arc::new(Transcript::new(settings.shown));
-    let truth = Arc::new(Truth::default());
+    let truth = Arc::new(Truth::new(plan.limits.room.grace));
     transcript.note("world", format_args!("{plan:?}"));
     let ground = Ground {
         truth: Arc::clone(&truth),
         log: Arc::new(FaultyLog::new(Archive::new(Arc::clone(&truth)))),
         clock: Arc::new(WorldClock::new()),
+        embedder: Arc::new(Embedder::new(plan.embedder.unwrap_or_default(), plan.pairs, rng.random())),
         secret: rng.random(),
         plan,
     };
@@ -169,10 +174,12 @@ impl Director {
         }
         self.note("the storm is over");
         self.ground.log.heal();
-        self.outage.store(false, Ordering::Relaxed);
+        self.ground.embedder.calm_down();
+        self.set_outage(false);
         self.set(Phase::Calm);
         // Longer than any timeout, twice: pings, stalls, graces, the pauses between looks at the log.
         self.pass(people, Duration::from_secs(240)).await?;
+        self.ground.log.inner().check_taken_back().await?;
         self.set(Phase::Check);
         self.pass(people, Duration::from_secs(1)).await?;
         self.set(Phase::Leave);
@@ -234,12 +241,20 @@ impl Director {
                 self.ground.clock.step(step);
             }
             4 if self.ground.plan.wrong.log_fails > 0.0 => {
-                let is_out = !self.outage.fetch_xor(true, Ordering::Relaxed);
-                self.note(if is_out { "the log is out of reach" } else { "the log is back" });
+                let is_out = self.outage.load(Ordering::Relaxed);
+                self.set_outage(!is_out);
             }
-            _ => self.outage.store(false, Ordering::Relaxed),
+            5..8 => self.set_outage(false),
+            _ => {}
         }
         Ok(())
+    }
+
+    fn set_outage(&self, is_out: bool) {
+        if self.outage.swap(is_out, Ordering::Relaxed) != is_out {
+            self.note(if is_out { "the log is out of reach" } else { "the log is back" });
+            self.ground.truth.log_is_out(is_out);
+        }
     }
 
     /// The server goes down, at once or in an orderly way, and another one comes up after a while.
@@ -304,6 +319,8 @@ impl Director {
         let wrong = self.ground.plan.wrong;
         let rng = Mutex::new(StdRng::seed_from_u64(self.rng.random()));
         let outage = Arc::clone(&self.outage);
+        // The plan is part of the log.
+        let log = Arc::downgrade(&self.ground.log);
         self.ground.log.plan(move |call: &Call| {
             let mut rng = rng.lock().unwrap_or_else(PoisonError::into_inner);
             let delay = |rng: &mut StdRng| match rng.random_bool(wrong.log_slow) {
@@ -312,6 +329,13 @@ impl Director {
             };
             let (before, after) = (delay(&mut rng), delay(&mut rng));
             let fails = outage.load(Ordering::Relaxed) || rng.random_bool(wrong.log_fails);
+            if call.operation == Operation::Append
+                && fails
+                && rng.random_bool(wrong.others)
+                && let (Some(log), Some(room)) = (log.upgrade(), &call.room)
+            {
+                log.inner().intrude(room);
+            }
             let outcome = match (call.operation, fails) {
                 (_, false) => Outcome::Done,
                 (Operation::Append, true) => match rng.random_range(0..4) {

@@ -56,6 +56,7 @@ fn found(bug: Bug, worlds: u64) -> Option<World> {
 
 #[track_caller]
 fn is_found(bug: Bug, worlds: u64, promises: &[Promise]) {
+    let worlds = std::env::var("SIM_WORLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(worlds);
     let world = found(bug, worlds).unwrap_or_else(|| panic!("{bug:?} is not found in {worlds} worlds"));
     let broken = world.broken.expect("it was found");
     println!("{bug:?} is found in world {}: {broken}", world.seed);
@@ -95,4 +96,44 @@ fn a_key_that_is_forgotten_is_found() {
 #[test]
 fn a_lost_connection_that_is_not_told_is_found() {
     is_found(Bug::ForgetDetach, 8, &[Promise::Life]);
+}
+
+#[test]
+fn a_gap_that_is_overslept_is_found() {
+    is_found(Bug::OversleepGap, 64, &[Promise::CatchUp, Promise::InTime]);
+}
+
+#[test]
+fn a_text_that_stays_in_the_log_is_found() {
+    is_found(Bug::ForgetScrub, 16, &[Promise::TakenBack]);
+}
+
+#[test]
+fn a_grace_that_runs_out_while_nobody_can_come_back_is_found() {
+    is_found(Bug::RunGracesOut, 64, &[Promise::Patience]);
+}
+
+#[test]
+fn a_client_that_is_blamed_for_the_server_is_found() {
+    is_found(Bug::BlameClient, 64, &[Promise::Patience]);
+}
+
+#[test]
+fn a_kick_that_is_remembered_too_long_is_found() {
+    is_found(Bug::RememberKick, 64, &[Promise::Fold]);
+}
+
+#[test]
+fn a_count_that_is_withheld_is_found() {
+    is_found(Bug::WithholdPresence, 64, &[Promise::InTime, Promise::CatchUp]);
+}
+
+#[test]
+fn records_of_another_owner_that_pass_for_ours_are_found() {
+    is_found(Bug::MistakeOthers, 16, &[Promise::Logged, Promise::OneOrder, Promise::Receipt]);
+}
+
+#[test]
+fn a_client_that_is_held_back_and_counts_as_gone_is_found() {
+    is_found(Bug::MistakeSilence, 64, &[Promise::Patience]);
 }

@@ -173,7 +173,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         if self.end_by.is_some_and(|by| now >= by) {
             return Some(Parting::Lost);
         }
-        if self.hearing == Hearing::Waiting {
+        let is_deaf = self.hearing == Hearing::Waiting;
+        #[cfg(feature = "planted")]
+        let is_deaf = is_deaf && !chat_core::planted::is(chat_core::planted::Bug::MistakeSilence);
+        if is_deaf {
             self.pulse.heard(now);
         }
         match self.pulse.beat(now, self.line.writer.stalled()) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{CloseReason, Position, ServerFrame};
+use chat_core::{CloseReason, ServerFrame};
 use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -36,13 +36,18 @@ impl Person {
                 }
             }
             (Some(_), 0..50) if self.stalled => self.stall(),
-            (_, 0..36) => self.say(room),
+            (_, 0..36) => self.say_some(room),
             (_, 36..44) => self.say_again(),
             (_, 44..62) => {
                 let room = ROOMS[self.rng.random_range(0..ROOMS.len())];
                 self.enter(room);
             }
-            (_, 62..65) => self.leave(room),
+            (_, 62..65) => {
+                self.leave(room);
+                if !self.scene.plan.tells && self.rng.random_bool(0.5) {
+                    self.create(room);
+                }
+            }
             (_, 65..68) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
             (_, 68..72) => self.look_back(room),
             (_, 72..74) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
@@ -101,7 +106,7 @@ impl Person {
             for room in
                 ROOMS.into_iter().filter(|room| self.views.get(*room).is_some_and(View::is_live)).collect::<Vec<_>>()
             {
-                self.say(room);
+                self.say_some(room);
             }
         }
         if self.asked.is_empty() {
@@ -110,7 +115,14 @@ impl Person {
         }
     }
 
-    pub(super) fn say(&mut self, room: &str) {
+    /// One message, or a few in one breath.
+    fn say_some(&mut self, room: &str) {
+        for _ in 0..self.rng.random_range(1..=self.scene.plan.breath) {
+            self.say(room);
+        }
+    }
+
+    fn say(&mut self, room: &str) {
         let number = self.said.len();
         let key = format!("{}-{number}", self.name);
         let text = format!("{key} {}", "x".repeat(self.rng.random_range(0..60)));
@@ -151,22 +163,23 @@ impl Person {
             return;
         }
         let after = self.views.get(room).map(View::position).filter(|_| self.rng.random_bool(0.5));
-        let frame = match self.rng.random_bool(0.5) {
-            true => json!({"type": "create", "room": room, "nick": self.name}),
-            false => {
-                let mut frame = json!({"type": "join", "room": room, "nick": self.name});
-                if let Some(after) = after {
-                    frame["after"] = after.to_string().into();
-                }
-                if self.rng.random_bool(0.3) {
-                    frame["history"] = self.rng.random_range(0..20).into();
-                }
-                frame
-            }
-        };
-        let after: Option<Position> = after.filter(|_| frame["type"] == "join");
+        if self.rng.random_bool(0.5) {
+            return self.create(room);
+        }
+        let mut frame = json!({"type": "join", "room": room, "nick": self.name});
+        if let Some(after) = after {
+            frame["after"] = after.to_string().into();
+        }
+        if self.rng.random_bool(0.3) {
+            frame["history"] = self.rng.random_range(0..20).into();
+        }
         self.joins.insert(self.next_id + 1, after);
         self.ask(frame, Asked::Join);
+    }
+
+    fn create(&mut self, room: &str) {
+        self.joins.insert(self.next_id + 1, None);
+        self.ask(json!({"type": "create", "room": room, "nick": self.name}), Asked::Join);
     }
 
     pub(super) fn leave(&mut self, room: &str) {
@@ -187,11 +200,20 @@ impl Person {
 
     fn moderate(&mut self, room: &str) {
         let frame = match self.rng.random_range(0..3) {
-            0 => json!({"type": "redact", "room": room, "seq": self.rng.random_range(1..60)}),
+            0 => json!({"type": "redact", "room": room, "seq": self.target(room)}),
             1 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
             _ => json!({"type": "topic", "room": room, "topic": format!("topic of {}", self.name)}),
         };
         self.ask(frame, Asked::Other);
+    }
+
+    /// Some message: mostly one's own, where there is one.
+    fn target(&mut self, room: &str) -> u64 {
+        let own = self.said.iter().rev().find_map(|said| match said.outcome {
+            Outcome::Acked(seq) if said.room == room => Some(seq.0),
+            _ => None,
+        });
+        own.filter(|_| self.rng.random_bool(0.7)).unwrap_or_else(|| self.rng.random_range(1..60))
     }
 
     /// Loses the connection: seen by both, by the client alone, or politely.
@@ -220,6 +242,7 @@ impl Person {
         self.cursor = None;
         self.views.clear();
         self.said.clear();
+        self.refused.clear();
         self.joins.clear();
         self.may_have_left.clear();
         self.note("begins anew");
@@ -246,6 +269,7 @@ impl Person {
         let Some(link) = &self.link else { return };
         self.stalled = !self.stalled;
         link.stall(self.stalled);
+        self.read_on = Some(Instant::now());
         self.reads_since = Instant::now();
         self.note(if self.stalled { "stops reading" } else { "reads on" });
     }
@@ -275,7 +299,8 @@ async fn hear_the_end(mut link: Link) -> Result<(), String> {
             }
             Heard::Frame(frame) => {
                 if let ServerFrame::Closing { code, .. } = *frame {
-                    let fits = [CloseReason::Replaced, CloseReason::Draining, CloseReason::SlowConsumer];
+                    use CloseReason::{Draining, Flooding, PeerTimeout, Replaced, SlowConsumer};
+                    let fits = [Replaced, Draining, SlowConsumer, Flooding, PeerTimeout];
                     if !fits.iter().any(|reason| reason.code() == code) {
                         return Err(format!("closed with {code}"));
                     }

@@ -1,10 +1,12 @@
 //! What people are told, and whether it may be so.
 
-use chat_core::wire::RoomStatus;
-use chat_core::{CommandId, Position, Seq, ServerFrame};
+use chat_core::wire::{LeftReason, RoomStatus, Status};
+use chat_core::{CloseReason, CommandId, Position, Seq, ServerFrame};
+use tokio::time::Instant;
 
-use super::{Asked, Outcome, Person};
+use super::{Asked, LATE, Outcome, PINGED, Person};
 use crate::brief::brief;
+use crate::embedder::rewritten;
 use crate::link::{Heard, Way};
 use crate::promise::{Broken, Promise, hold};
 use crate::view::View;
@@ -13,6 +15,11 @@ use crate::view::View;
 const NEVER: [&str; 5] = ["bad_frame", "unknown_type", "too_long", "key_conflict", "bad_token"];
 /// Codes of refusals that may pass.
 const PASSING: [&str; 6] = ["rate_limited", "busy", "unavailable", "at_capacity", "draining", "not_connected"];
+
+/// What comes at once is heard within this, in seconds.
+const WAY: f64 = 0.5;
+/// Codes of what the server could not do.
+const BLAMELESS: [&str; 4] = ["at_capacity", "busy", "draining", "unavailable"];
 
 impl Person {
     /// Something has come.
@@ -58,6 +65,7 @@ impl Person {
                 hold!(is_same, Promise::Protocol, "{} is not welcomed as itself", self.name);
                 self.token = token.cloned();
                 self.welcomed = true;
+                self.reads_since = Instant::now();
                 self.welcome(rooms)
             }
             ServerFrame::Joined(joined) => {
@@ -93,7 +101,11 @@ impl Person {
                 self.views.remove(room);
                 Ok(())
             }
-            ServerFrame::Typing { .. } | ServerFrame::Presence { .. } => Ok(()),
+            ServerFrame::Typing { .. } => Ok(()),
+            ServerFrame::Presence { room, members, online } => {
+                self.view(room, frame)?.presence(*members, *online);
+                Ok(())
+            }
             ServerFrame::Message(message) => self.view(&message.room, frame)?.event(message.seq, frame, &truth),
             ServerFrame::MemberJoined { room, seq, .. }
             | ServerFrame::MemberLeft { room, seq, .. }
@@ -101,16 +113,14 @@ impl Person {
             | ServerFrame::TopicChanged { room, seq, .. }
             | ServerFrame::RoleChanged { room, seq, .. }
             | ServerFrame::NoticesChanged { room, seq, .. } => self.view(room, frame)?.event(*seq, frame, &truth),
-            ServerFrame::Closing { code, .. } => {
-                hold!(*code < 4500, Promise::Protocol, "{} is closed with {code}", self.name);
-                Ok(())
-            }
+            ServerFrame::Closing { code, .. } => self.closed(*code),
         }
     }
 
     fn welcome(&mut self, rooms: &[RoomStatus]) -> Result<(), Broken> {
         self.views.values_mut().for_each(View::reconnected);
         for status in rooms {
+            self.check_status(status)?;
             let named: Option<Position> = self.named.get(&status.room).copied();
             if let Some(view) = self.views.get_mut(&status.room)
                 && !view.resumed(status, named)?
@@ -126,11 +136,73 @@ impl Person {
         Ok(())
     }
 
+    /// Whether what is said of a membership that has ended is so; and from now on the room may be asked to wait.
+    fn check_status(&self, status: &RoomStatus) -> Result<(), Broken> {
+        let (truth, room) = (&self.scene.truth, &status.room);
+        let Some(view) = self.views.get(room) else { return Ok(()) };
+        let (epoch, member) = (view.position().epoch, view.member());
+        let limits = &self.scene.plan.limits.session;
+        if status.status == Status::Unavailable && limits.misses_per_second == 0 {
+            truth.turned_away(room, epoch, member, self.connected);
+        }
+        // The other device may have been put out, or come in again, since this was said.
+        if status.reason == Some(LeftReason::Kicked) && status.epoch == Some(epoch) && !self.scene.plan.pairs {
+            let is_so = truth.was_put_out(room, epoch, member);
+            hold!(is_so, Promise::Fold, "{room}: {} was not put out when {member} last left", self.name);
+        }
+        Ok(())
+    }
+
+    /// The connection is ended by the server, which says why.
+    fn closed(&self, code: u16) -> Result<(), Broken> {
+        if code == CloseReason::PeerTimeout.code() {
+            let is_silent = self.stalled || self.reads_since.elapsed() < PINGED;
+            hold!(is_silent, Promise::Patience, "{} answers every ping, and counts as gone", self.name);
+        }
+        if code == CloseReason::Flooding.code() {
+            let limits = &self.scene.plan.limits.session;
+            let (owes, burst) = (self.owes(), limits.refusal_burst);
+            // What this takes until it is heard is forgiven meanwhile; where it waited to be read, nobody knows how much that is.
+            let forgiven = f64::from(limits.refusals_per_second) * WAY;
+            let has_waited = self.read_on.is_some_and(|at| at.elapsed() < LATE);
+            let floods = owes + forgiven > f64::from(burst) - 1.0;
+            hold!(
+                floods || has_waited,
+                Promise::Patience,
+                "{} is closed as flooding, and owes {owes} of {burst}",
+                self.name
+            );
+            return Ok(());
+        }
+        let may_be_refused = self.scene.plan.embedder.is_some_and(|temper| temper.denies > 0.0);
+        let is_refused = may_be_refused && !self.welcomed && code == CloseReason::Refused.code();
+        hold!(code < 4500 || is_refused, Promise::Protocol, "{} is closed with {code}", self.name);
+        Ok(())
+    }
+
+    /// How many refusals the server holds against this client at most.
+    fn owes(&self) -> f64 {
+        let now = Instant::now();
+        let asked = self.asked.values().map(|_| now);
+        let mut refused: Vec<Instant> = self.refused.iter().map(|at| *at.min(&now)).chain(asked).collect();
+        refused.sort();
+        let per_second = f64::from(self.scene.plan.limits.session.refusals_per_second);
+        let (mut owes, mut last) = (0.0_f64, now);
+        for at in refused.into_iter().chain([now]) {
+            owes = (owes - per_second * at.saturating_duration_since(last).as_secs_f64()).max(0.0) + 1.0;
+            last = at;
+        }
+        owes - 1.0
+    }
+
     fn acked(&mut self, id: Option<CommandId>, seq: Seq, frame: &ServerFrame) -> Result<(), Broken> {
         match self.take(id) {
             Some((_, Asked::Send { number })) => {
                 let said = &mut self.said[number];
-                let (room, text) = (&said.room, &said.text);
+                let room = &said.room;
+                let rewrites = self.scene.plan.embedder.is_some_and(|temper| temper.rewrites);
+                let instead = if rewrites { rewritten(&said.text) } else { None };
+                let text = instead.as_ref().unwrap_or(&said.text);
                 let is_said = self.scene.truth.has_said(room, seq, text);
                 hold!(is_said, Promise::Receipt, "{room}: {seq} is acknowledged, and the log has no {text}");
                 said.outcome = Outcome::Acked(seq);
@@ -151,6 +223,9 @@ impl Person {
 
     fn refused(&mut self, id: Option<CommandId>, code: &str, frame: &ServerFrame) -> Result<(), Broken> {
         hold!(!NEVER.contains(&code), Promise::Protocol, "{} is told \"{}\"", self.name, brief(frame));
+        if !BLAMELESS.contains(&code) {
+            self.refused.push(Instant::now());
+        }
         match self.take(id) {
             Some((_, Asked::Send { number })) => {
                 let said = &mut self.said[number];

@@ -30,6 +30,8 @@ impl Shared {
     /// See [`Engine::connect`](crate::Engine::connect).
     pub(crate) async fn connect(self: &Arc<Self>, request: ConnectRequest, hello: Hello) -> Result<Session, Refusal> {
         self.check_draining()?;
+        // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
+        let generation = Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
         let identity = match &self.policy {
             None => None,
             Some(policy) => match self.ask_policy(async { policy.admit(&request).await }).await {
@@ -43,14 +45,14 @@ impl Shared {
         let asked_back = hello.resume.is_some();
         let resume = hello.resume.unwrap_or_default();
         if let Some((id, shown)) = self.signer.verify_resume(&resume.token, identity.as_ref())
-            && let Some((cell, connection, known)) = self.resume(id, &identity, &request)?
+            && let Some((cell, connection, known)) = self.resume(id, generation, &identity, &request)?
         {
             let session = Session::new(Arc::clone(self), cell, connection);
             let rooms = self.attach_rooms(&session, identity, known, resume.positions).await;
             self.welcome(&session, hello.id, Some(shown), rooms);
             return Ok(session);
         }
-        let session = self.start(&request, identity)?;
+        let session = self.start(generation, &request, identity)?;
         if asked_back {
             let reject = Reject::new(RejectCode::BadToken, "the token is not of this server, or not of this client");
             self.count_reject(reject.code);
@@ -62,7 +64,12 @@ impl Shared {
     }
 
     /// A new session.
-    fn start(self: &Arc<Self>, request: &ConnectRequest, identity: Option<Identity>) -> Result<Session, Refusal> {
+    fn start(
+        self: &Arc<Self>,
+        generation: Generation,
+        request: &ConnectRequest,
+        identity: Option<Identity>,
+    ) -> Result<Session, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
         let id = self.chance.session(wall);
         let cell = Arc::new(SessionCell::new(
@@ -78,7 +85,7 @@ impl Shared {
             self.forget_detached(&mut sessions);
             sessions.by_id.insert(id, Arc::clone(&cell));
             let mut state = cell.lock();
-            self.take_over(&mut state, request.transport, address)
+            self.take_over(&mut state, generation, request.transport, address)
         };
         Ok(Session::new(Arc::clone(self), cell, connection))
     }
@@ -121,10 +128,11 @@ impl Shared {
     fn take_over(
         &self,
         state: &mut SessionState,
+        generation: Generation,
         transport: &'static str,
         address: Option<Arc<AddressCell>>,
     ) -> Arc<Connection> {
-        state.generation = Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
+        state.generation = generation;
         if let Some(address) = &address {
             address.connected.fetch_add(1, Ordering::AcqRel);
         }
@@ -152,6 +160,7 @@ impl Shared {
     fn resume(
         &self,
         id: SessionId,
+        generation: Generation,
         identity: &Option<Identity>,
         request: &ConnectRequest,
     ) -> Result<Option<(Arc<SessionCell>, Arc<Connection>, Vec<LeftOff>)>, Refusal> {
@@ -164,6 +173,10 @@ impl Shared {
         let mut state = cell.lock();
         if state.identity != *identity {
             return Ok(None);
+        }
+        if state.generation > generation {
+            let message = "a newer connection has taken over this session";
+            return Err(Refusal::new(CloseReason::Replaced, RejectCode::NotConnected, message));
         }
         let address = match &state.connection {
             None => self.check_place(request.address, now)?,
@@ -182,7 +195,7 @@ impl Shared {
             // As if it had been forgotten: whether the table was swept in between makes no difference.
             state.left_off.clear();
         }
-        let connection = self.take_over(&mut state, request.transport, address);
+        let connection = self.take_over(&mut state, generation, request.transport, address);
         let given_up = state.asking.give_up();
         state.leave_off();
         let known = state.left_off.clone();

@@ -14,6 +14,8 @@ use crate::engine::session::connection::Connection;
 use crate::engine::session::policy_queue::PolicyQueue;
 use crate::engine::session::reply::Answered;
 use crate::engine::session::subscription::Subscription;
+#[cfg(feature = "planted")]
+use crate::planted::{self, Bug};
 use crate::wire::FrameKind;
 use crate::words::{Generation, Identity, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
 
@@ -344,7 +346,10 @@ impl SessionState {
     /// A command was refused. What the server cannot do is not the client's fault.
     pub(crate) fn refused(&mut self, code: RejectCode) {
         use RejectCode::{AtCapacity, Busy, Draining, Unavailable};
-        if !matches!(code, AtCapacity | Busy | Draining | Unavailable) {
+        let is_own_fault = !matches!(code, AtCapacity | Busy | Draining | Unavailable);
+        #[cfg(feature = "planted")]
+        let is_own_fault = is_own_fault || (code == Unavailable && planted::is(Bug::BlameClient));
+        if is_own_fault {
             self.refusals.owe(self.refusal_burst);
         }
     }

@@ -12,6 +12,8 @@ use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::End;
 use crate::engine::shared::{Shared, unavailable};
 use crate::messages::{CloseCause, Event, Recorded};
+#[cfg(feature = "planted")]
+use crate::planted::{self, Bug};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
 use crate::room::{Ledger, Note, Room, Snapshot};
 use crate::wire;
@@ -66,6 +68,10 @@ impl Meanwhile {
         let now = shared.clock.now();
         for (session, generation) in self.gone.drain(..) {
             state.forget_reader(now, session, generation);
+        }
+        #[cfg(feature = "planted")]
+        if planted::is(Bug::RunGracesOut) {
+            return;
         }
         if std::mem::take(&mut self.has_refused) {
             state.room.note(now, Note::Recovered);
@@ -282,6 +288,10 @@ async fn find_out(
     let mut backoff = Backoff::default();
     loop {
         match log.read(&cell.code, state.tail.offset, ours.len()).await {
+            #[cfg(feature = "planted")]
+            Ok(stretch) if planted::is(Bug::MistakeOthers) && stretch.records.len() == ours.len() => {
+                return Found::Ours(Tail { offset: last, ..stretch.tail });
+            }
             Ok(stretch) if stretch.records.starts_with(ours) => {
                 // What somebody else has put behind it is found by the next append.
                 return Found::Ours(Tail { offset: last, ..stretch.tail });

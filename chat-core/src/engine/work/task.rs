@@ -14,6 +14,8 @@ use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
 use crate::engine::work::upkeep;
 use crate::messages::{Event, Recorded};
+#[cfg(feature = "planted")]
+use crate::planted::{self, Bug};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input};
 use crate::wire::LeftReason;
@@ -283,8 +285,14 @@ impl RoomState {
         match &record.event {
             Event::Created { epoch, .. } => {
                 self.subscribers.clear();
+                #[cfg(feature = "planted")]
+                let told = self.presence_told.filter(|_| planted::is(Bug::WithholdPresence));
                 // What members of an earlier life were told says nothing to those of this one.
                 (self.snapshot_made, self.presence_told) = (None, None);
+                #[cfg(feature = "planted")]
+                if told.is_some() {
+                    self.presence_told = told;
+                }
                 self.typing_told.clear();
                 self.kicked.clear();
                 self.life = Some(Arc::new(shared.new_life(&cell.code, *epoch, Seq(0))));
@@ -297,6 +305,8 @@ impl RoomState {
                 round.kicked.extend(self.room.member(*member).map(|member| member.scope.clone()));
                 self.end_member(*member, until, round);
             }
+            #[cfg(feature = "planted")]
+            Event::Joined { .. } if planted::is(Bug::RememberKick) => {}
             // Who is back was not put out for good.
             Event::Joined { scope, .. } => {
                 self.kicked.retain(|kicked| kicked != scope);
@@ -393,7 +403,7 @@ impl RoomState {
 
     #[cfg(feature = "planted")]
     fn answer_too_early(&self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
-        if crate::planted::is(crate::planted::Bug::AckBeforeAppend) {
+        if planted::is(Bug::AckBeforeAppend) {
             let early = round.verdicts.extract_if(.., |(letter, _)| matches!(letter, Letter::Command { .. }));
             early
                 .for_each(|(letter, verdict)| answer::deliver(shared, &cell.code, self.life.as_ref(), letter, verdict));

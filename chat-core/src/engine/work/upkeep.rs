@@ -7,6 +7,8 @@ use crate::engine::rooms::round::Round;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::shared::Shared;
 use crate::engine::work::recover::fault;
+#[cfg(feature = "planted")]
+use crate::planted::{self, Bug};
 use crate::ports::Log;
 use crate::room::Snapshot;
 
@@ -55,6 +57,11 @@ async fn scrub(shared: &Shared, log: &dyn Log, cell: &RoomCell, state: &mut Room
     for seq in owed {
         if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
             fault(shared, cell, &error);
+            #[cfg(feature = "planted")]
+            if planted::is(Bug::ForgetScrub) {
+                life.unscrubbed().clear();
+                return;
+            }
             return state.scrubbing.failed(shared.clock.now().mono);
         }
         life.unscrubbed().retain(|unscrubbed| *unscrubbed != seq);
