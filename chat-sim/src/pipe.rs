@@ -14,7 +14,8 @@ use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// After which a write that nobody acknowledges makes the next one fail: what a server's `TCP_USER_TIMEOUT` does.
+/// After which a write that nobody acknowledges makes the next one fail, or the one that waits: what a server's
+/// `TCP_USER_TIMEOUT` does.
 const GIVEN_UP: Duration = Duration::from_secs(20);
 
 /// Makes a connection: both its ends, and the hand on the cable.
@@ -127,11 +128,13 @@ pub(crate) struct End {
     inbound: Arc<Lane>,
     outbound: Arc<Lane>,
     arrival: Pin<Box<Sleep>>,
+    /// Wakes a writer in silence.
+    given_up: Option<Pin<Box<Sleep>>>,
 }
 
 impl End {
     fn new(inbound: Arc<Lane>, outbound: Arc<Lane>) -> Self {
-        Self { inbound, outbound, arrival: Box::pin(sleep_until(Instant::now())) }
+        Self { inbound, outbound, arrival: Box::pin(sleep_until(Instant::now())), given_up: None }
     }
 }
 
@@ -184,13 +187,15 @@ impl AsyncRead for End {
 
 impl AsyncWrite for End {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut flow = self.outbound.flow();
+        let Self { outbound, given_up, .. } = self.get_mut();
+        let mut flow = outbound.flow();
         if flow.state == State::Broken || flow.unread || flow.ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if flow.state == State::Silent {
             let since = *flow.unacknowledged.get_or_insert_with(Instant::now);
-            if since.elapsed() > GIVEN_UP {
+            let timer = given_up.get_or_insert_with(|| Box::pin(sleep_until(since + GIVEN_UP)));
+            if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
