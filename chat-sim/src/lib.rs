@@ -27,8 +27,9 @@ mod server;
 mod transcript;
 mod truth;
 mod view;
+mod way;
 mod world;
 
-pub use link::Way;
 pub use promise::{Broken, Promise};
+pub use way::Way;
 pub use world::{Settings, World, run};

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::{Asked, LATE, Outcome, PINGED, Person};
 use crate::brief::brief;
 use crate::embedder::rewritten;
-use crate::link::{Heard, Way};
+use crate::link::Heard;
 use crate::promise::{Broken, Promise, hold};
 use crate::view::View;
+use crate::way::Way;
 
 /// Codes that a client never sees which speaks the protocol and keeps its keys apart.
 const NEVER: [&str; 5] = ["bad_frame", "unknown_type", "too_long", "key_conflict", "bad_token"];
@@ -261,7 +262,11 @@ impl Person {
     }
 
     fn take(&mut self, id: Option<CommandId>) -> Option<(tokio::time::Instant, Asked)> {
-        self.asked.remove(&id?.0)
+        let asked = self.asked.remove(&id?.0);
+        if asked.is_some() {
+            self.answered = tokio::time::Instant::now();
+        }
+        asked
     }
 
     fn view(&mut self, room: &str, frame: &ServerFrame) -> Result<&mut View, Broken> {
