@@ -53,8 +53,8 @@ pub use messages::{
 };
 #[cfg(feature = "engine")]
 pub use ports::{
-    Admission, AppendError, Clock, ConnectRequest, Fact, Log, Observer, Policy, ReadError, SessionView, Stretch,
-    SystemClock, Tail,
+    Admission, AppendError, Clock, ConnectRequest, Fact, Log, LogClaim, LogInUse, Observer, OneEngine, Policy,
+    ReadError, SessionView, Stretch, SystemClock, Tail,
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FrameKind, Hello, Request, Resume, ServerFrame};

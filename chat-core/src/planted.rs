@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::messages::Recorded;
+use crate::messages::{Event, Recorded};
 use crate::words::Seq;
 
 /// A bug that can be planted.
@@ -84,4 +84,25 @@ pub(crate) fn strikes(bug: Bug, seq: Seq) -> bool {
 pub(crate) fn renumbered(record: &Recorded) -> Recorded {
     let seq = record.seq.map(|seq| if strikes(Bug::ReuseSeq, seq) { Seq(seq.0 - 1) } else { seq });
     Recorded { seq, ..record.clone() }
+}
+
+thread_local! {
+    static TRIPS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has every room of this thread panic in the middle of its work over a message `trip`, over somebody called `Trip` who comes in, over
+/// a kick, and over its end: once it is published, and before anybody is answered.
+pub fn let_rooms_trip(trips: bool) {
+    TRIPS.set(trips);
+}
+
+/// Panics over a record that a room is to trip over.
+pub(crate) fn trip(record: &Recorded) {
+    let trips = match &record.event {
+        Event::Sent { text, .. } => text.as_str() == "trip",
+        Event::Joined { nick, .. } => nick.as_str() == "Trip",
+        Event::Kicked { .. } | Event::Closed { .. } => true,
+        _ => false,
+    };
+    assert!(!(trips && TRIPS.get()), "a room that trips over {record:?}");
 }

@@ -90,6 +90,22 @@ async fn what_is_due_is_told_before_the_end_and_the_end_says_where_one_stands() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_keeps_a_session_that_has_been_told_does_not_hold_up_the_end() {
+    let engine = engine();
+    let bot = with_five_messages(&engine).await;
+    let begun = tokio::time::Instant::now();
+    let draining = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.drain(secs(0)).await }
+    });
+    settle().await;
+    while !matches!(bot.session.next().await, chat_core::ServerFrame::Closing { .. }) {}
+    draining.await.expect("it ends");
+    assert_eq!(begun.elapsed(), secs(2), "as long as what was told may take to go out");
+    assert_eq!(engine.stats().sessions, 1, "it is held");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_waits_for_a_reader_only_so_long() {
     let engine = engine();
     let ann = with_five_messages(&engine).await;

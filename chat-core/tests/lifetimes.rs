@@ -145,6 +145,99 @@ async fn a_new_life_in_the_same_moment_begins_with_a_clean_slate() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_life_in_the_same_moment_counts_its_members_anew() {
+    let engine = engine_with(|limits| limits.room.notices_members_max = 1);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    assert_eq!(ann.told().await, ["2 +Bob", "3 notices Counted", "presence 2/2"]);
+    bob.told().await;
+    ann.submit(leave("LUNCH"));
+    bob.submit(leave("LUNCH"));
+    ann.submit(create("LUNCH", "Ann"));
+    bob.submit(join("LUNCH", "Bob"));
+    bob.told().await;
+    let told = ann.told().await;
+    assert_eq!(told.last().map(String::as_str), Some("presence 2/2"), "as many as before: {told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_life_in_the_same_moment_is_described_at_once() {
+    let engine = engine_with(|limits| {
+        limits.room.backlog_events_max = 8;
+        limits.session.send_per_second = 0;
+    });
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    for _ in 0..20 {
+        ann.say("LUNCH", "x").await;
+    }
+    assert_eq!(bob.told().await, ["gap 3..22"]);
+    ann.told().await;
+    ann.submit(leave("LUNCH"));
+    bob.submit(leave("LUNCH"));
+    ann.submit(create("LUNCH", "Ann"));
+    bob.submit(join("LUNCH", "Bob"));
+    bob.joined().await;
+    ann.told().await;
+    for _ in 0..20 {
+        ann.say("LUNCH", "x").await;
+    }
+    assert_eq!(bob.told().await, ["gap 3..22"], "what the earlier life was shown is of no use");
+}
+
+/// Puts Bob out as whoever made the room.
+async fn kick_bob(ann: &Client) {
+    let kick = chat_core::Command::Kick { room: code("LUNCH"), member: MemberId(2) };
+    ann.session.call(kick).await.expect("she made the room");
+}
+
+/// Loses Bob's connection for longer than his grace, and says what he is told when he comes back.
+async fn away_for_too_long(engine: &chat_core::Engine, bob: Client) -> Vec<String> {
+    let token = bob.token();
+    drop(bob);
+    pass(secs(31)).await;
+    Client::with_hello(engine, resume(&token, &[])).await.told().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_kicked_and_is_back_and_times_out_was_not_kicked() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    kick_bob(&ann).await;
+    bob.told().await;
+    bob.enter("LUNCH", "Bob").await;
+    assert_eq!(away_for_too_long(&engine, bob).await, ["welcome back lunch:left:4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_who_was_kicked_and_is_back_in_the_same_batch() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    ann.submit(chat_core::Command::Kick { room: code("LUNCH"), member: MemberId(2) });
+    bob.submit(join("LUNCH", "Bob"));
+    bob.joined().await;
+    assert_eq!(away_for_too_long(&engine, bob).await, ["welcome back lunch:left:4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_kicked_a_second_time_is_told_so() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    kick_bob(&ann).await;
+    bob.told().await;
+    let joined = bob.enter("LUNCH", "Bob").await;
+    let token = bob.token();
+    drop(bob);
+    let kick = chat_core::Command::Kick { room: code("LUNCH"), member: joined.you.member };
+    ann.session.call(kick).await.expect("he is in his grace");
+    let bob = Client::with_hello(&engine, resume(&token, &[])).await;
+    assert_eq!(bob.told().await, ["welcome back lunch:left:4:kicked"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_closed_room_is_let_go_of_by_the_sessions_that_were_in_it() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

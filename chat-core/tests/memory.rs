@@ -111,3 +111,55 @@ async fn a_room_that_is_gone_holds_nothing() {
     pass(secs(31)).await;
     assert_eq!((engine.stats().rooms, engine.stats().backlog_bytes), (0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_slow_reader_has_not_read_of_a_closed_room_is_given_before_any_room_gives() {
+    let engine = engine_with_budget(secs(0));
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let mut said = 0;
+    for (unread, needed) in [(100, 105), (60, 145), (30, 175)] {
+        let host = Client::in_room(&engine, "DINNER", "Host").await;
+        let bob = Client::in_room(&engine, "DINNER", "Bob").await;
+        fill(&host, "DINNER", unread).await;
+        engine.moderate(&code("DINNER"), chat_core::Moderation::Close).await.expect("it is there");
+        host.told().await;
+        assert!(engine.stats().backlog_bytes > (said + unread) * 1_000, "Bob may read all of it");
+        fill(&ann, "LUNCH", needed - 5 - said).await;
+        pass(millis(250)).await;
+        fill(&ann, "LUNCH", 5).await;
+        settle().await;
+        assert!(engine.stats().backlog_bytes <= BUDGET / 8 * 7, "with {needed} messages in the other room");
+        assert_eq!(bob.told().await, [format!("gap 3..{} ended", unread + 2), "closed host".into()]);
+        said = needed;
+    }
+    assert_eq!(held(&engine, "LUNCH").await, said);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_an_empty_room_keeps_what_they_were_shown() {
+    // The room is asked for its memory while it is empty, and looks when it may not be any more: at whichever step between.
+    for steps in 0..200 {
+        let engine = engine_with_budget(secs(3_600));
+        let host = Client::in_room(&engine, "LUNCH", "Host").await;
+        fill(&host, "LUNCH", 10).await;
+        host.session.call(leave("LUNCH")).await.expect("in it");
+        let noisy = Client::in_room(&engine, "DINNER", "Host").await;
+        let newcomer = Client::new(&engine).await;
+        settle().await;
+        while engine.stats().backlog_bytes <= BUDGET / 8 * 7 {
+            noisy.say("DINNER", &"x".repeat(1_000)).await;
+        }
+        for _ in 0..steps {
+            tokio::task::yield_now().await;
+        }
+        newcomer.submit(join("LUNCH", "Newcomer"));
+        let shown = newcomer.joined().await.history.len();
+        settle().await;
+        settle().await;
+        let page = chat_core::Command::History { room: code("LUNCH"), before: None, limit: Some(200) };
+        let Ok(ServerFrame::History { messages, .. }) = newcomer.session.call(page).await else {
+            panic!("a history is answered");
+        };
+        assert_eq!(messages.len(), shown, "joined {steps} steps after the memory ran short");
+    }
+}

@@ -151,3 +151,16 @@ async fn who_is_not_admitted_is_refused() {
     assert!(resumed.is_err(), "asked again for a resume");
     assert_eq!((engine.stats().sessions, engine.stats().rejects), (1, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_a_token_is_good_for_nobody_but_its_owner() {
+    let engine = || Engine::builder().policy(Arc::new(ByCredentials)).secret([7; 32]).build();
+    let token = Client::of(&engine(), "ann").await.token();
+    // All that this one knows of the session is the token.
+    let engine = engine();
+    let thief = Client::with_request(&engine, shown("bob"), resume(&token, &[])).await;
+    assert_ne!(thief.token(), token);
+    assert!(thief.told().await.contains(&"error bad_token".to_owned()));
+    let ann = Client::with_request(&engine, shown("ann"), resume(&token, &[])).await;
+    assert_eq!((ann.token(), ann.told().await), (token, vec!["welcome back".to_owned()]));
+}

@@ -145,7 +145,7 @@ async fn a_policy_that_panics_or_hangs_harms_one_command() {
         assert_eq!(ann.say("LUNCH", "still here").await, number as u64 + 2);
     }
     let stats = engine.stats();
-    assert_eq!((stats.embedder_panics, stats.policy_timeouts), (2, 2));
+    assert_eq!((stats.embedder_panics, stats.embedder_timeouts), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,4 +173,29 @@ async fn a_policy_that_panics_or_hangs_at_the_door_sends_the_client_away_to_come
     }
     Client::of(&engine, "fine").await;
     assert_eq!(engine.stats().sessions, 0, "the one that was let in has gone");
+}
+
+/// Thinks for a second over who comes in.
+struct Thoughtful;
+
+#[async_trait]
+impl Policy for Thoughtful {
+    async fn check(&self, _session: &SessionView, command: Command) -> Result<Command, Reject> {
+        if matches!(&command, Command::Create { nick, .. } if nick.as_str() == "Slow") {
+            tokio::time::sleep(secs(1)).await;
+        }
+        Ok(command)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_asked_for_before_a_takeover_does_not_count_after_it() {
+    let one_room = limits(|limits| limits.session.rooms_max = 1);
+    let engine = Engine::builder().limits(one_room).policy(Arc::new(Thoughtful)).build();
+    let ann = Client::new(&engine).await;
+    ann.submit(create("LUNCH", "Slow"));
+    settle().await;
+    let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+    pass(secs(2)).await;
+    again.session.call(create("DINNER", "Ann")).await.expect("she is in no room");
 }

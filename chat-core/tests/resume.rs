@@ -113,6 +113,29 @@ async fn after_the_grace_the_membership_is_over_and_a_join_goes_on_from_the_posi
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_position_makes_nobody_a_member_who_never_was() {
+    let engine = engine();
+    let ann = Client::new(&engine).await;
+    let joined = ann.enter("LUNCH", "Ann").await;
+    let bob = Client::new(&engine).await;
+    let told = [("LUNCH", joined.position())];
+    let again = back(&engine, &bob.token(), &told).await;
+    assert_eq!(again.told().await, ["welcome back lunch:unknown:1"], "somebody has told him the position");
+    bob_was_there(&engine, &ann).await;
+}
+
+/// Who has left is told so, though their session has forgotten the room.
+async fn bob_was_there(engine: &Engine, ann: &Client) {
+    let bob = Client::new(engine).await;
+    let joined = bob.enter("LUNCH", "Bob").await;
+    bob.session.call(leave("LUNCH")).await.expect("he is in");
+    bob.told().await;
+    ann.told().await;
+    let again = back(engine, &bob.token(), &[("LUNCH", joined.position())]).await;
+    assert_eq!(again.told().await, ["welcome back lunch:left:2"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_was_kicked_while_away_has_left() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

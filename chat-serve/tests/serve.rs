@@ -6,17 +6,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Extension, Router};
-use chat_serve::{ServeConfig, reclaim};
+use chat_serve::{Lasting, ServeConfig, reclaim};
 use support::{connect, hello, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+const HOUR: Duration = Duration::from_secs(3_600);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
 /// One request and the whole of its short answer.
@@ -82,6 +84,44 @@ async fn above_the_bound_a_connection_waits_for_a_place() {
     assert_eq!(waiting.kind(), std::io::ErrorKind::WouldBlock);
     drop(first);
     assert!(answer(&mut second).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_place_is_given_back_however_its_connection_ends() {
+    let endless =
+        || async { (Extension(Lasting), Body::from_stream(futures_util::stream::pending::<std::io::Result<Bytes>>())) };
+    let server =
+        start(hello().route("/endless", get(endless)), ServeConfig { connections_max: 1, ..ServeConfig::default() });
+    let server = server.await;
+    for _ in 0..3 {
+        for (said, heard) in [
+            // Gone without a word, with half a word, and after an answer.
+            ("", ""),
+            ("GET / HT", ""),
+            ("GET / HTTP/1.1\r\nHost: test\r\n\r\n", "hello"),
+            // In the middle of an answer that lasts; and for what is no HTTP.
+            ("GET /endless HTTP/1.1\r\nHost: test\r\n\r\n", "\r\n\r\n"),
+            ("nonsense\r\n\r\n", "400 Bad Request"),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense", ""),
+        ] {
+            let mut client = connect(&server).await;
+            client.write_all(said.as_bytes()).await.expect("sent");
+            let mut bytes = Vec::new();
+            let hear = async {
+                while !String::from_utf8_lossy(&bytes).contains(heard) {
+                    assert!(client.read_buf(&mut bytes).await.expect("read") > 0, "cut off after {said:?}");
+                }
+            };
+            timeout(HOUR, hear).await.expect("there is a place");
+        }
+        // And one that is still there, and is cut off.
+        let mut silent = connect(&server).await;
+        let mut rest = Vec::new();
+        timeout(HOUR, silent.read_to_end(&mut rest)).await.expect("there is a place").expect("the end");
+        let mut last = connect(&server).await;
+        let answer = timeout(HOUR, ask(&mut last)).await.expect("there is a place");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_core::{AppendError, Epoch, Event, Log, Offset, ReadError, Recorded, RoomCode, Seq, Stretch, Tail, Topic};
+use chat_core::{
+    AppendError, Epoch, Event, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch,
+    Tail, Topic,
+};
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use futures_util::FutureExt;
 use tokio::sync::watch;
@@ -68,6 +71,10 @@ fn life_of(after: &Tail, batch: &[Recorded]) -> Epoch {
 
 #[async_trait]
 impl Log for Archive {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        self.memory.claim()
+    }
+
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
         let tail = self.memory.append(room, after, batch).await?;
         self.truth.add(room, life_of(after, batch), batch);
@@ -118,12 +125,13 @@ impl Log for Archive {
 /// The log as one server sees it: once that server is down, no call of it returns.
 pub(crate) struct Fence {
     log: Arc<FaultyLog<Archive>>,
+    engines: OneEngine,
     down: watch::Receiver<bool>,
 }
 
 impl Fence {
     pub(crate) fn new(log: Arc<FaultyLog<Archive>>, down: watch::Receiver<bool>) -> Self {
-        Self { log, down }
+        Self { log, engines: OneEngine::default(), down }
     }
 
     async fn while_up<T>(&self, call: impl Future<Output = T> + Send) -> T {
@@ -142,6 +150,11 @@ impl Fence {
 
 #[async_trait]
 impl Log for Fence {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        // Not the log's own: what is left in memory of a server that is down can do no harm, and does not keep the next from coming.
+        self.engines.claim()
+    }
+
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
         if !*self.down.borrow() {
             self.log.inner().truth.decided(room, life_of(after, batch), batch);

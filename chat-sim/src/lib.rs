@@ -27,9 +27,10 @@ mod server;
 mod transcript;
 mod truth;
 mod view;
+mod way;
 mod world;
 
-pub use link::Way;
 pub use plan::Kind;
 pub use promise::{Broken, Promise};
+pub use way::Way;
 pub use world::{Settings, World, run};

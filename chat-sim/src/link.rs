@@ -4,7 +4,6 @@ mod socketio;
 mod sse;
 mod ws;
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_core::ServerFrame;
@@ -20,35 +19,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::pipe::{Cable, End};
 use crate::plan::Plan;
 use crate::server::Server;
-
-/// By which transport somebody comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// WebSocket.
-    Ws,
-    /// A stream of Server-Sent Events, and POSTs.
-    Sse,
-    /// Socket.IO over a WebSocket.
-    SocketIo,
-    /// Socket.IO by long-polling.
-    Polling,
-}
-
-impl Way {
-    /// Every one.
-    pub const ALL: [Way; 4] = [Self::Ws, Self::Sse, Self::SocketIo, Self::Polling];
-}
-
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ws => "ws",
-            Self::Sse => "sse",
-            Self::SocketIo => "sio",
-            Self::Polling => "poll",
-        })
-    }
-}
+use crate::way::Way;
 
 /// What a person hears.
 #[derive(Debug)]

@@ -13,12 +13,13 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::link::{Front, Heard, Hello, Link, Way};
+use crate::link::{Front, Heard, Hello, Link};
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
 use crate::transcript::Transcript;
 use crate::truth::Truth;
 use crate::view::View;
+use crate::way::Way;
 
 /// Within which a command is answered on a connection that is read.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -67,6 +68,8 @@ pub(crate) struct Person {
     stalled: bool,
     /// Since when everything that comes is read.
     reads_since: Instant,
+    /// When something was answered last. Commands that go one after the other may wait for many before them.
+    answered: Instant,
     /// When it last read on after it had not.
     read_on: Option<Instant>,
     /// When this connection was asked for.
@@ -134,6 +137,7 @@ impl Person {
             welcomed: false,
             stalled: false,
             reads_since: Instant::now(),
+            answered: Instant::now(),
             read_on: None,
             connected: Instant::now(),
             refused: Vec::new(),
@@ -247,7 +251,8 @@ impl Person {
         if self.stalled || self.link.is_none() || self.reads_since.elapsed() < PATIENCE {
             return Ok(());
         }
-        let late = self.asked.iter().find(|(_, (at, _))| at.elapsed() > PATIENCE);
+        let is_late = |at: &Instant| at.elapsed() > PATIENCE && self.answered.elapsed() > PATIENCE;
+        let late = self.asked.iter().find(|(_, (at, _))| is_late(at));
         hold!(late.is_none(), Promise::Answered, "{}: no answer to {:?}", self.name, late.map(|(id, _)| id));
         Ok(())
     }

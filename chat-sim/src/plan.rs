@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::embedder::Temper;
-use crate::link::Way;
+use crate::way::Way;
 
 /// The rooms of every world: few, so that people meet.
 pub(crate) const ROOMS: [&str; 3] = ["AAA", "BBB", "CCC"];

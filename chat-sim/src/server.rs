@@ -70,7 +70,8 @@ impl Server {
             builder = builder.policy(Arc::clone(&ground.embedder) as _);
         }
         if has_log {
-            builder = builder.log(Arc::new(Fence::new(Arc::clone(&ground.log), is_down)));
+            let fence = Fence::new(Arc::clone(&ground.log), is_down);
+            builder = builder.log(Arc::new(fence)).expect("every server has its own");
         }
         let engine = builder.build();
         let router = transport_ws::routes(engine.clone(), transport_ws::WsConfig::default())

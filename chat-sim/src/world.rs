@@ -17,13 +17,14 @@ use tokio::time::{Instant, sleep};
 use crate::archive::Archive;
 use crate::clock::WorldClock;
 use crate::embedder::{Embedder, OnPurpose};
-use crate::link::{Front, Way};
+use crate::link::Front;
 use crate::person::{Person, Phase, Scene};
 use crate::plan::{Kind, Plan, ROOMS};
 use crate::promise::{Broken, Promise, hold};
 use crate::server::{Ground, Server};
 use crate::transcript::Transcript;
 use crate::truth::Truth;
+use crate::way::Way;
 
 /// How worlds are run.
 #[derive(Clone, Debug, Default)]

@@ -11,20 +11,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, Hello, Log, Nick, Offset, ReadError, Recorded,
-    RoomCode, Seq, Stretch, Tail,
+    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, Hello, Log, LogClaim, LogInUse, Nick, Offset,
+    OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch, Tail,
 };
 
 /// A folder of rooms.
 struct FolderLog {
     /// One at a time: reads and writes are short, and a reader must not see half of a file.
     folder: Mutex<PathBuf>,
+    engines: OneEngine,
 }
 
 impl FolderLog {
     fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self { folder: Mutex::new(folder.to_owned()) })
+        Ok(Self { folder: Mutex::new(folder.to_owned()), engines: OneEngine::default() })
     }
 
     fn folder(&self) -> MutexGuard<'_, PathBuf> {
@@ -83,6 +84,10 @@ fn unwritten(error: io::Error) -> AppendError {
 
 #[async_trait]
 impl Log for FolderLog {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        self.engines.claim()
+    }
+
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
         let folder = self.folder();
         let mut records = load(&folder, room).map_err(|error| AppendError::NotWritten(error.to_string()))?;
@@ -195,12 +200,12 @@ impl Log for FolderLog {
 async fn survive_a_restart(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let room = RoomCode::parse("LUNCH")?;
     {
-        let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?)).build();
+        let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?))?.build();
         let ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
         ann.call(Command::Create { nick: Nick::parse("Ann")?, room: Some(room.clone()) }).await?;
         ann.call(Command::Send { room: room.clone(), text: Body::parse("Pizza?", 4_000)?, key: None }).await?;
     }
-    let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?)).build();
+    let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?))?.build();
     let bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
     bob.call(Command::Join { room, nick: Nick::parse("Bob")?, history: None, after: None }).await?;
     loop {

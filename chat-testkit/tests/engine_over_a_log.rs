@@ -1,79 +1,12 @@
 //! The engine over a log that fails, stalls, loses answers and comes back: refused or kept, never lost and never twice.
 
-use std::sync::Arc;
+mod support;
+
 use std::time::Duration;
 
-use chat_core::wire::{Joined, Status};
-use chat_core::{
-    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Nick, Position, Reject, RejectCode, Reply, Resume,
-    RoomCode, Seq, ServerFrame, Session,
-};
-use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
-
-type TestLog = Arc<FaultyLog<MemoryLog>>;
-
-const SECRET: [u8; 32] = [7; 32];
-
-fn log() -> TestLog {
-    Arc::new(FaultyLog::new(MemoryLog::default()))
-}
-
-fn engine(log: &TestLog) -> Engine {
-    Engine::builder().log(Arc::clone(log) as _).secret(SECRET).build()
-}
-
-fn code() -> RoomCode {
-    RoomCode::parse("LUNCH").expect("valid")
-}
-
-async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
-    engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
-}
-
-async fn joined(session: &Session) -> Joined {
-    loop {
-        if let ServerFrame::Joined(joined) = session.next().await {
-            return joined;
-        }
-    }
-}
-
-async fn create(session: &Session) -> Joined {
-    let nick = Nick::parse("Ann").expect("valid");
-    session.call(Command::Create { nick, room: Some(code()) }).await.expect("the code is free");
-    joined(session).await
-}
-
-async fn join(session: &Session, nick: &str) -> Result<ServerFrame, Reject> {
-    let nick = Nick::parse(nick).expect("valid");
-    session.call(Command::Join { room: code(), nick, history: None, after: None }).await
-}
-
-async fn say(session: &Session, text: &str, key: &str) -> Result<Seq, RejectCode> {
-    let text = Body::parse(text, 100).expect("valid");
-    let key = Some(Key::parse(key).expect("valid"));
-    match session.call(Command::Send { room: code(), text, key }).await {
-        Ok(ServerFrame::Ack { seq, .. }) => Ok(seq),
-        Ok(other) => panic!("a send is answered with an ack: {other:?}"),
-        Err(reject) => Err(reject.code),
-    }
-}
-
-/// The texts of the room as somebody new sees them.
-async fn texts(engine: &Engine, nick: &str) -> Vec<String> {
-    let session = connect(engine, None).await;
-    join(&session, nick).await.expect("the room is there");
-    let history = joined(&session).await.history;
-    history.iter().map(|message| message.frame().text.clone()).collect()
-}
-
-async fn next_message(session: &Session) -> (Seq, String) {
-    loop {
-        if let ServerFrame::Message(message) = session.next().await {
-            return (message.seq, message.text);
-        }
-    }
-}
+use chat_core::{Command, Engine, Nick, RejectCode, Reply, Seq, ServerFrame, Session};
+use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
+use support::{TestLog, code, connect, create, engine, engine_with, join, log, next_left, next_message, say, texts};
 
 #[tokio::test(start_paused = true)]
 async fn one_failure_is_made_good_without_anybody_noticing() {
@@ -193,14 +126,6 @@ async fn who_goes_right_behind_a_leave_that_is_undone_is_no_ghost() {
     assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
 }
 
-async fn next_left(session: &Session) -> (String, String) {
-    loop {
-        if let ServerFrame::MemberLeft { nick, reason, .. } = session.next().await {
-            return (nick, reason);
-        }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_leave_that_waited_for_the_log_is_a_leave() {
     let log = log();
@@ -244,98 +169,6 @@ async fn a_stalled_log_holds_up_its_room_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_comes_back_with_its_members_positions_and_keys() {
-    let log = log();
-    let (token, position);
-    {
-        let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        let room = create(&ann).await;
-        assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
-        assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
-        (token, position) = (ann.token().to_owned(), Position { epoch: room.epoch, seq: Seq(2) });
-        drop(ann);
-        drop(engine);
-    }
-    tokio::time::sleep(Duration::from_secs(3_600)).await;
-    let engine = engine(&log);
-    let ann = connect(&engine, Some(Resume { token, positions: vec![(code(), position)] })).await;
-    let ServerFrame::Welcome { resumed, rooms, .. } = ann.next().await else { panic!("welcome comes first") };
-    assert!(resumed);
-    assert_eq!((rooms[0].status, rooms[0].seq), (Status::Live, Some(Seq(2))));
-    assert_eq!(next_message(&ann).await, (Seq(3), "two".into()));
-    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)), "a retry from before the restart");
-    assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(4)));
-    assert_eq!(texts(&engine, "Bob").await, ["one", "two", "three"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_does_not_come_back_after_a_restart_has_left_after_the_grace() {
-    let log = log();
-    {
-        let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
-    }
-    let engine = engine(&log);
-    let bob = connect(&engine, None).await;
-    join(&bob, "Bob").await.expect("the room is there");
-    assert_eq!(joined(&bob).await.members_total, 2);
-    let left = loop {
-        if let ServerFrame::MemberLeft { nick, reason, .. } = bob.next().await {
-            break (nick, reason);
-        }
-    };
-    assert_eq!(left, ("Ann".into(), "timeout".into()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed() {
-    let log = log();
-    {
-        let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
-        assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
-        log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
-        ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
-    }
-    log.heal();
-    let engine = engine(&log);
-    let bob = connect(&engine, None).await;
-    join(&bob, "Bob").await.expect("the room is there");
-    let history = joined(&bob).await.history;
-    let frame = history[0].frame();
-    assert_eq!((frame.text.as_str(), frame.redacted, &frame.key), ("", true, &None));
-    let kept = chat_core::Log::read(log.inner(), &code(), chat_core::Offset(0), 100).await.expect("readable");
-    assert!(!format!("{kept:?}").contains("a secret"));
-}
-
-/// What was taken back was said before all that a backlog holds.
-#[tokio::test(start_paused = true)]
-async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_after_it() {
-    let log = log();
-    let mut limits = Limits::default();
-    limits.room.backlog_events_max = 4;
-    let engine = || Engine::builder().log(Arc::clone(&log) as _).secret(SECRET).limits(limits.clone()).build();
-    {
-        let engine = engine();
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
-        for (number, text) in ["a secret", "b", "c", "d", "e", "f", "g", "h"].into_iter().enumerate() {
-            say(&ann, text, &number.to_string()).await.expect("the log works");
-        }
-        log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
-        ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
-    }
-    log.heal();
-    let engine = engine();
-    assert_eq!(texts(&engine, "Bob").await, ["", "b", "c", "d", "e", "f", "g", "h"]);
-    let kept = chat_core::Log::read(log.inner(), &code(), chat_core::Offset(0), 100).await.expect("readable");
-    assert!(!format!("{kept:?}").contains("a secret"));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
     let log = log();
     let engine = engine(&log);
@@ -350,24 +183,11 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() {
-    let log = log();
-    let (one, two) = (engine(&log), engine(&log));
-    let ann = connect(&one, None).await;
-    create(&ann).await;
-    let bob = connect(&two, None).await;
-    join(&bob, "Bob").await.expect("the second reads the room from the log");
-    // The first still believes in its own tail: the log refuses it, it reads what the second wrote, and decides again.
-    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
-    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_log_shows_what_memory_gave_back() {
-    let mut limits = chat_core::Limits::default();
-    limits.engine.backlog_bytes_max = 16 << 10;
-    limits.session.send_per_second = 0;
-    let engine = Engine::builder().limits(limits).log(log() as _).build();
+    let engine = engine_with(&log(), |limits| {
+        limits.engine.backlog_bytes_max = 16 << 10;
+        limits.session.send_per_second = 0;
+    });
     let ann = connect(&engine, None).await;
     create(&ann).await;
     for number in 0..300 {

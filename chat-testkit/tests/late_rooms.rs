@@ -40,7 +40,10 @@ async fn a_room_that_goes_on_while_another_is_waited_for_announces_its_gap() {
     let log = Arc::new(FaultyLog::new(MemoryLog::default()));
     let mut limits = Limits::default();
     limits.room.backlog_events_max = 4;
-    let engine = || Engine::builder().log(Arc::clone(&log) as _).secret([7; 32]).limits(limits.clone()).build();
+    let engine = || {
+        let builder = Engine::builder().log(Arc::clone(&log) as _).expect("the engine before it is gone");
+        builder.secret([7; 32]).limits(limits.clone()).build()
+    };
 
     let first = engine();
     let (ann, bob) = (connect(&first, None).await, connect(&first, None).await);
@@ -51,6 +54,7 @@ async fn a_room_that_goes_on_while_another_is_waited_for_announces_its_gap() {
     }
     let (token, token_of_ann) = (bob.token().to_owned(), ann.token().to_owned());
     drop((ann, bob, first));
+    sleep(Duration::from_secs(1)).await;
 
     let second = engine();
     let early = vec![positions[0].clone()];

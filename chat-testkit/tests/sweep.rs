@@ -12,7 +12,7 @@ type TestLog = Arc<FaultyLog<MemoryLog>>;
 const LATER: Duration = Duration::from_secs(40);
 
 fn engine(log: &TestLog) -> Engine {
-    Engine::builder().log(Arc::clone(log) as _).build()
+    Engine::builder().log(Arc::clone(log) as _).expect("the engine before is gone").build()
 }
 
 fn code(number: usize) -> RoomCode {
@@ -32,7 +32,16 @@ async fn left_behind(rooms: usize) -> TestLog {
         let command = Command::Create { nick: Nick::parse("Ann").expect("valid"), room: Some(code(number)) };
         session.call(command).await.expect("the code is free");
     }
+    drop(engine);
+    settle().await;
     log
+}
+
+/// Lets every task of an engine that was dropped come to its end. No time passes.
+async fn settle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn stored(log: &TestLog) -> Vec<RoomCode> {
@@ -111,7 +120,8 @@ async fn a_room_that_is_told_to_stay_empty_goes_when_that_time_is_over() {
     let log = left_behind(3).await;
     let mut limits = Limits::default();
     limits.room.empty_linger = Duration::from_secs(3_600);
-    let _engine = Engine::builder().log(Arc::clone(&log) as _).limits(limits).build();
+    let _engine =
+        Engine::builder().log(Arc::clone(&log) as _).expect("the engine before is gone").limits(limits).build();
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert_eq!(stored(&log).await.len(), 3, "an hour from the end of the grace");
     tokio::time::sleep(LATER).await;

@@ -106,7 +106,8 @@ impl DataFlags {
             Some(secret) => secret,
             None => log_redb::secret(dir)?,
         };
-        Ok((engine.log(Arc::clone(&log) as _).secret(secret), Some(log)))
+        let engine = engine.log(Arc::clone(&log) as _).expect("it was opened just now, for this engine");
+        Ok((engine.secret(secret), Some(log)))
     }
 
     fn options(&self) -> Options {

@@ -82,7 +82,7 @@ async fn rates(dir: &Path) {
             let open = || RedbLog::open(&place, Options { durability, ..Options::default() }).expect("it opens");
             let log = (name != "memory").then(|| Arc::new(open()));
             let engine = match &log {
-                Some(log) => engine().log(Arc::clone(log) as _).build(),
+                Some(log) => engine().log(Arc::clone(log) as _).expect("it is new").build(),
                 None => engine().build(),
             };
             let (rate, median, late) = measure(&engine, rooms, in_flight).await;
@@ -139,7 +139,7 @@ async fn opening(dir: &Path, rooms: usize, records: usize) {
             let begun = Instant::now();
             let log = Arc::new(RedbLog::open(&copy, Options::default()).expect("it opens"));
             let opened = begun.elapsed();
-            let engine = engine().log(Arc::clone(&log) as _).build();
+            let engine = engine().log(Arc::clone(&log) as _).expect("it is new").build();
             let session = connect(&engine).await;
             let nick = Nick::parse("Zoe").expect("valid");
             let join = Command::Join { room: code(rooms / 2), nick, history: None, after: None };

@@ -1,68 +1,15 @@
 //! One change after another inside a write transaction: whole or refused, and always after the tail that it names.
 
 use chat_core::{AppendError, Body, Epoch, Event, Seq, Tail};
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::ReadableTable;
 
-use crate::format::{self, Encoded, Fault, GRAVES, META, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS};
+use crate::format::{self, Encoded, Fault};
 use crate::format::{RecordRow, SnapshotRow, TailRow};
 use crate::options::Retention;
 use crate::read;
 use crate::request::{Change, Outcome};
+use crate::tables::Tables;
 use crate::trim;
-
-/// The tables of a write transaction, and what it does to the numbers about the file.
-pub(crate) struct Tables<'t> {
-    pub(crate) tails: Table<'t, &'static str, &'static [u8]>,
-    pub(crate) records: Table<'t, &'static [u8], &'static [u8]>,
-    pub(crate) snapshots: Table<'t, &'static str, &'static [u8]>,
-    pub(crate) graves: Table<'t, &'static [u8], ()>,
-    meta: Table<'t, &'static str, u64>,
-    /// Bytes that this transaction removes.
-    pub(crate) removed: u64,
-    /// Records that it takes away, or the text of.
-    pub(crate) scrubbed: u64,
-}
-
-impl<'t> Tables<'t> {
-    pub(crate) fn open(write: &'t WriteTransaction) -> Result<Self, Fault> {
-        Ok(Self {
-            tails: write.open_table(TAILS)?,
-            records: write.open_table(RECORDS)?,
-            snapshots: write.open_table(SNAPSHOTS)?,
-            graves: write.open_table(GRAVES)?,
-            meta: write.open_table(META)?,
-            removed: 0,
-            scrubbed: 0,
-        })
-    }
-
-    /// Adds to the numbers about the file; the last thing before a commit. Returns them as they are now.
-    pub(crate) fn settle(mut self) -> Result<Owed, Fault> {
-        let mut owed = Owed::default();
-        for (name, added, total) in
-            [(META_REMOVED, self.removed, &mut owed.removed), (META_SCRUBBED, self.scrubbed, &mut owed.scrubbed)]
-        {
-            *total = self.meta.get(name)?.map_or(0, |value| value.value());
-            if added > 0 {
-                *total += added;
-                self.meta.insert(name, *total)?;
-            }
-        }
-        Ok(owed)
-    }
-
-    pub(crate) fn put_tail(&mut self, room: &str, row: &TailRow) -> Result<(), Fault> {
-        self.tails.insert(room, row.encode(room).as_slice())?;
-        Ok(())
-    }
-}
-
-/// What has gone from the tables since the last compaction, and may still lie in free pages of the file.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Owed {
-    pub(crate) removed: u64,
-    pub(crate) scrubbed: u64,
-}
 
 /// Applies one change. Damage is the matter of the room it is found in; a fault of the storage ends the transaction.
 pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, retention: &Retention) -> Result<Outcome, Fault> {

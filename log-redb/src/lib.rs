@@ -11,7 +11,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let dir = folder.path();
 //! let log = Arc::new(RedbLog::open(dir, Options::default())?);
-//! let engine = Engine::builder().log(Arc::clone(&log) as _).secret(log_redb::secret(dir)?).build();
+//! let engine = Engine::builder().log(Arc::clone(&log) as _)?.secret(log_redb::secret(dir)?).build();
 //! // ... serve, and when everybody has gone:
 //! drop(engine);
 //! log.close().await?;
@@ -37,6 +37,7 @@ mod request;
 mod secret;
 mod slack;
 mod store;
+mod tables;
 mod trim;
 mod writer;
 

@@ -7,7 +7,10 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use chat_core::{AppendError, Epoch, Event, Log, Offset, ReadError, Recorded, RoomCode, Seq, Stretch, Tail};
+use chat_core::{
+    AppendError, Epoch, Event, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch,
+    Tail,
+};
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -36,6 +39,7 @@ pub struct RedbLog {
     /// Whether the writer has been asked to look at the file, and has not yet done so.
     is_doubted: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
+    engines: OneEngine,
 }
 
 impl RedbLog {
@@ -74,6 +78,7 @@ impl RedbLog {
             readers: Arc::new(Semaphore::new(READERS_MAX)),
             is_doubted: Arc::default(),
             writer: Some(thread.map_err(|source| OpenError::Io { name, source })?),
+            engines: OneEngine::default(),
         })
     }
 
@@ -171,6 +176,10 @@ fn closed() -> ReadError {
 
 #[async_trait]
 impl Log for RedbLog {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        self.engines.claim()
+    }
+
     /// # Panics
     /// For a batch that no room could have decided: an empty one, one whose offsets do not continue those of `after`, or one that
     /// begins a life without its creation.

@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
-use crate::apply::Tables;
 use crate::format::{FORMAT, Fault, META, META_FORMAT};
 use crate::options::{Options, Verify};
 use crate::slack::Cleared;
+use crate::tables::Tables;
 
 /// The file's name in its folder.
 pub const FILE_NAME: &str = "rooms.redb";

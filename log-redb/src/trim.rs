@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use redb::ReadableTable;
 
-use crate::apply::Tables;
 use crate::format::{self, Fault, RecordRow, TailRow};
 use crate::options::Retention;
 use crate::read;
+use crate::tables::Tables;
 
 /// Records that one commit removes at most, beside those that new ones push out: others wait for it.
 pub(crate) const SLICE: usize = 2_048;
@@ -95,25 +95,37 @@ pub(crate) fn purge_life(tables: &mut Tables<'_>, life: &[u8], most: usize) -> R
     Ok(keys.len())
 }
 
-/// Trims the rooms after `after` by age too. Returns where to go on; `None` after the last room.
+/// Trims the rooms after `after` by age too, [`SLICE`] records in all. Returns where to go on; `None` after the last room.
 pub(crate) fn sweep(
     tables: &mut Tables<'_>,
-    after: Option<&str>,
+    after: Option<String>,
     retention: &Retention,
 ) -> Result<Option<String>, Fault> {
     use std::ops::Bound::{Excluded, Unbounded};
+    // No code is empty: the empty one is before the first.
+    let mut done = after.unwrap_or_default();
     let mut codes = Vec::new();
-    for entry in tables.tails.range::<&str>((after.map_or(Unbounded, Excluded), Unbounded))?.take(ROOMS) {
+    for entry in tables.tails.range::<&str>((Excluded(done.as_str()), Unbounded))?.take(ROOMS) {
         codes.push(entry?.0.value().to_owned());
     }
-    for room in &codes {
+    let is_last = codes.len() < ROOMS;
+    let mut left = SLICE;
+    for room in codes {
         // A damaged tail is told to whoever uses the room.
-        let Ok(Some(mut row)) = read::tail(&tables.tails, room) else { continue };
-        if trim(tables, room, &mut row, retention, Look::SizesAndAge, SLICE)? > 0 {
-            tables.put_tail(room, &row)?;
+        if let Ok(Some(mut row)) = read::tail(&tables.tails, &room) {
+            let trimmed = trim(tables, &room, &mut row, retention, Look::SizesAndAge, left)?;
+            if trimmed > 0 {
+                tables.put_tail(&room, &row)?;
+            }
+            left -= trimmed;
+            if left == 0 {
+                // The room may have more.
+                return Ok(Some(done));
+            }
         }
+        done = room;
     }
-    Ok(if codes.len() == ROOMS { codes.pop() } else { None })
+    Ok((!is_last).then_some(done))
 }
 
 fn now() -> u64 {

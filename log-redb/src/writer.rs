@@ -13,12 +13,13 @@ use chat_core::AppendError;
 use redb::{Database, WriteTransaction};
 use tokio::sync::oneshot;
 
-use crate::apply::{Owed, Tables, apply};
+use crate::apply::apply;
 use crate::compact::{self, Thoroughness};
 use crate::format::Fault;
 use crate::options::{Durability, Options};
 use crate::request::{Change, Outcome, Request};
 use crate::store::{Store, panicked};
+use crate::tables::{Owed, Tables};
 use crate::trim;
 use upkeep::{Broken, Sweep};
 
@@ -302,3 +303,6 @@ fn transact<T>(
     compact::commit(write)?;
     Ok((value, owed))
 }
+
+#[cfg(test)]
+mod tests;

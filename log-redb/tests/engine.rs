@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, Status};
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Log, Nick, Offset, Position, Reject, RejectCode, Resume,
-    RoomCode, Seq, ServerFrame, Session,
+    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Log, LogInUse, Nick, Offset, Position, Reject,
+    RejectCode, Resume, RoomCode, Seq, ServerFrame, Session,
 };
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
 use tempfile::TempDir;
@@ -18,7 +18,7 @@ fn log(dir: &TempDir, retention: Retention) -> Arc<RedbLog> {
 
 fn engine(log: &Arc<RedbLog>, dir: &TempDir, limits: Limits) -> Engine {
     let secret = log_redb::secret(dir.path()).expect("it is there, or made");
-    Engine::builder().log(Arc::clone(log) as _).secret(secret).limits(limits).build()
+    Engine::builder().log(Arc::clone(log) as _).expect("nobody else has it").secret(secret).limits(limits).build()
 }
 
 /// The engine is gone, and the log closed.
@@ -106,6 +106,30 @@ async fn a_room_comes_back_with_its_members_positions_and_keys() {
     assert_eq!(texts(&seen), ["one", "two", "three"]);
     let nicks: Vec<&str> = seen.members.iter().map(|member| member.nick.as_str()).collect();
     assert_eq!(nicks, ["Bob", "Ann"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_engine_over_one_log_is_refused_and_harms_nobody() {
+    let dir = TempDir::new().expect("a folder");
+    let log = log(&dir, Retention::default());
+    let first = engine(&log, &dir, Limits::default());
+    let ann = connect(&first, None).await;
+    create(&ann).await;
+    assert_eq!(Engine::builder().log(Arc::clone(&log) as _).err(), Some(LogInUse));
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
+    drop((ann, first));
+    let second = async {
+        loop {
+            match Engine::builder().log(Arc::clone(&log) as _) {
+                Ok(builder) => return builder.build(),
+                // A room of the first may still be taking in that she has gone.
+                Err(LogInUse) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let second = tokio::time::timeout(Duration::from_secs(60), second).await.expect("nothing of the first is left");
+    let bob = connect(&second, None).await;
+    assert_eq!(texts(&join(&bob, "Bob").await.expect("the room is there")), ["one"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -122,27 +122,3 @@ async fn a_snapshot_never_goes_back() {
     let kept = log.load_snapshot(&room, Epoch(1)).await;
     assert_eq!(kept, Ok(Some((tail.offset, b"newer".to_vec()))));
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_file_shrinks_once_most_of_it_is_free() {
-    let dir = TempDir::new().expect("a folder");
-    let log = log(&dir, Retention::default());
-    let room = code("LARGE");
-    let (mut scribe, mut tail) = fill(&log, &room, 1).await;
-    let text = "y".repeat(4_000);
-    for _ in 0..12 {
-        let batch: Vec<Recorded> = (0..512).map(|_| scribe.sent(&text)).collect();
-        tail = log.append(&room, &tail, &batch).await.expect("the tail is the end");
-    }
-    let bytes = || std::fs::metadata(dir.path().join(log_redb::FILE_NAME)).expect("there").len();
-    let before = bytes();
-    assert!(before > 30 << 20);
-    log.delete(&room, Epoch(1)).await.expect("it can be deleted");
-    for _ in 0..200 {
-        if bytes() < before / 4 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the file had {before} bytes, and still has {}", bytes());
-}

@@ -6,12 +6,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::CloseReason;
 use socketioxide::socket::Socket;
 use tokio::time::sleep;
 
 use super::line::{End, Line};
 use super::link::Loss;
-use super::pump::Parting;
+
+/// Why a pump has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// The client is gone.
+    Lost(Loss),
+    /// The connection has taken nothing for too long.
+    Stalled,
+    /// The session's last frame has been emitted.
+    Closing(CloseReason),
+}
 
 /// Parts from a client. Its session is detached already: nothing waits for this.
 pub(crate) async fn part(

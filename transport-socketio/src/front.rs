@@ -139,10 +139,11 @@ impl Front {
         let mut head = head::detach(request.into_parts().0);
         head.extensions.insert(Arc::clone(&line));
         let mut service = self.lines.service.clone();
+        let stall_timeout = self.engine.limits().session.stall_timeout;
         tokio::spawn(async move {
             // A client that goes away before the answer has reached it has lost nothing yet.
             let Ok(upgraded) = upgrading.await else { return };
-            let Some(tap) = Tap::new(TokioIo::new(upgraded), line) else { return };
+            let Some(tap) = Tap::new(TokioIo::new(upgraded), line, stall_timeout) else { return };
             let request = http::Request::from_parts(head, ());
             // It was looked at before it was answered; what socketioxide does not like it drops.
             let _ = Service::<(Tap<_>, http::Request<()>)>::call(&mut service, (tap, request)).await;

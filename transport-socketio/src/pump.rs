@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::config::SocketIoConfig;
 use super::due::{Batch, Source};
-use super::farewell;
+use super::farewell::{self, Parting};
 use super::line::Line;
 use super::link::{Link, Loss, Tenant};
 use super::packet::{Outlet, Untaken};
@@ -37,17 +37,6 @@ const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many packets socketioxide's queue must hold so that the pump never fills it.
 pub(crate) fn queue_packets(config: &SocketIoConfig) -> usize {
     config.ahead_bytes_max / PACKET_BYTES_MIN + PACKETS_SPARE
-}
-
-/// Why a pump has stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parting {
-    /// The client is gone.
-    Lost(Loss),
-    /// The connection has taken nothing for too long.
-    Stalled,
-    /// The session's last frame has been emitted.
-    Closing(CloseReason),
 }
 
 /// Emits what is due to a session until either side ends it.

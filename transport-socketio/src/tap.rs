@@ -1,11 +1,13 @@
-//! A WebSocket's bytes on their way between socketioxide and the network: counted, and cut off when the line ends.
+//! A WebSocket's bytes on their way between socketioxide and the network: counted, and cut off where a line or a patience ends.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use super::line::{End, Line, Plug};
 
@@ -14,13 +16,17 @@ pub(crate) struct Tap<S> {
     stream: S,
     line: Arc<Line>,
     plug: Arc<Plug>,
+    stall_timeout: Duration,
+    /// While the peer takes nothing: when it is given up. The pump watches over what the session is due; this is for what socketioxide
+    /// itself has to say, as it tells nobody that a client is lost before its last ping is out.
+    given_up: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Tap<S> {
     /// Puts a tap into the stream; `None` where its line has too many already.
-    pub(crate) fn new(stream: S, line: Arc<Line>) -> Option<Self> {
+    pub(crate) fn new(stream: S, line: Arc<Line>, stall_timeout: Duration) -> Option<Self> {
         let plug = line.plug_in()?;
-        Some(Self { stream, line, plug })
+        Some(Self { stream, line, plug, stall_timeout, given_up: None })
     }
 
     /// Whether writing is over.
@@ -61,7 +67,12 @@ impl<S: AsyncWrite + Unpin> Tap<S> {
             return Poll::Ready(Err(cut()));
         }
         if let Poll::Ready(result) = act(Pin::new(&mut self.stream), cx) {
+            self.given_up = None;
             return Poll::Ready(result);
+        }
+        let given_up = self.given_up.get_or_insert_with(|| Box::pin(sleep(self.stall_timeout)));
+        if given_up.as_mut().poll(cx).is_ready() {
+            self.line.end(End::All);
         }
         self.plug.writer.register(cx.waker());
         if self.is_cut() { Poll::Ready(Err(cut())) } else { Poll::Pending }
@@ -89,5 +100,41 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
 impl<S> Drop for Tap<S> {
     fn drop(&mut self) {
         self.line.unplug(&self.plug);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use socketioxide::SocketIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::{Instant, timeout};
+
+    use super::super::line::Lines;
+    use super::*;
+
+    const STALL: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_a_little_is_not() {
+        let (service, _io) = SocketIo::builder().build_with_inner_svc(Router::new());
+        let lines = Arc::new(Lines::new(service, "/socket.io".to_owned(), 1));
+        let line = lines.open().expect("a place");
+        let (near, mut far) = duplex(16);
+        let mut tap = Tap::new(near, Arc::clone(&line), STALL).expect("the first");
+        // It takes eight bytes every twenty seconds, for ten times as long as it may take nothing.
+        for _ in 0..15 {
+            assert!(timeout(STALL * 2 / 3, tap.write_all(&[0; 17])).await.is_err(), "it waits");
+            let mut taken = [0; 8];
+            far.read_exact(&mut taken).await.expect("something has come");
+            assert!(tap.write(&[0; 1]).await.is_ok());
+            while timeout(Duration::from_millis(1), far.read(&mut taken)).await.is_ok() {}
+        }
+        let begun = Instant::now();
+        let error = tap.write_all(&[0; 100]).await.expect_err("nobody reads");
+        assert_eq!(
+            (error.kind(), begun.elapsed(), line.end_reached()),
+            (ErrorKind::ConnectionAborted, STALL, End::All)
+        );
     }
 }

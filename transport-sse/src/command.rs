@@ -15,7 +15,7 @@ use http_body_util::LengthLimitError;
 use tokio::time::timeout;
 
 use super::answer;
-use super::routes::Shared;
+use super::shared::Shared;
 
 /// How much longer than a frame a body may be before it is not even read.
 const BODY_FRAMES_MAX: usize = 4;

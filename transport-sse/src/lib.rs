@@ -25,6 +25,7 @@ mod cursor;
 mod framing;
 mod open;
 mod routes;
+mod shared;
 mod stream;
 mod watch;
 

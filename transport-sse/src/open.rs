@@ -12,7 +12,7 @@ use chat_core::{Answered, Command, ConnectRequest, FrameKind, Hello, Position, R
 
 use super::answer;
 use super::asked::Asked;
-use super::routes::Shared;
+use super::shared::Shared;
 use super::stream;
 
 pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) -> Response {

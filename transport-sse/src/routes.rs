@@ -15,6 +15,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::command;
 use super::config::SseConfig;
 use super::open;
+use super::shared::Shared;
 use super::stream;
 use super::watch::Watch;
 
@@ -22,13 +23,6 @@ use super::watch::Watch;
 const OPENAPI: &str = include_str!("openapi.json");
 /// How long a browser may remember that an origin is allowed.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(60 * 60);
-
-/// What all requests share.
-pub(crate) struct Shared {
-    pub(crate) engine: Engine,
-    pub(crate) config: SseConfig,
-    pub(crate) watch: Arc<Watch>,
-}
 
 /// The routes of this transport: `GET /sse`, `POST /sse/{session}`, `GET /sse/openapi.json`.
 ///

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::cursor::Cursors;
 use super::framing::{self, EventFrames};
-use super::routes::Shared;
+use super::shared::Shared;
 use super::watch::Outlet;
 
 /// Not kept, not rewritten, and not gathered by a proxy until there is more of it.

@@ -13,32 +13,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::farewell;
 use super::frames;
 use super::greeting::{greet, hand_in, parse};
+use super::line::{Line, Parting};
 use super::pulse::{Beat, Pulse};
 use super::reader::{Incoming, Reader};
-use super::upgrade::Shared;
+use super::shared::Shared;
 use super::writer::Writer;
-
-/// A socket with what reads and writes it. In the order in which a wake-up comes by.
-#[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Line<S> {
-    pub(crate) writer: Writer,
-    pub(crate) reader: Reader,
-    pub(crate) socket: S,
-}
-
-/// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parting {
-    /// The peer is gone, or takes nothing any more: nobody is left to tell.
-    Lost,
-    /// The peer closes; the answer is ready to be written.
-    Answer,
-    /// We close, and wait for the peer's answer.
-    Close(CloseReason),
-    /// We close, and can understand no answer.
-    Abandon(CloseReason),
-}
 
 /// Serves one socket that speaks WebSocket from here on.
 pub(crate) fn serve<S>(socket: S, shared: Arc<Shared>, asked: ConnectRequest) -> impl Future<Output = ()> + Send

@@ -8,8 +8,8 @@ use chat_core::Session;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::connection::{Line, Parting};
 use super::frames;
+use super::line::{Line, Parting};
 use super::reader::Incoming;
 
 /// Parts from the peer; takes at most `close_timeout`.

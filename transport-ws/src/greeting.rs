@@ -11,9 +11,9 @@ use chat_core::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::connection::{Line, Parting};
+use super::line::{Line, Parting};
 use super::reader::Incoming;
-use super::upgrade::Shared;
+use super::shared::Shared;
 use super::writer::Writer;
 
 /// Waits for the first frame, whatever it is, and attaches the session it means.

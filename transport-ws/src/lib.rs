@@ -21,8 +21,10 @@ mod connection;
 mod farewell;
 mod frames;
 mod greeting;
+mod line;
 mod pulse;
 mod reader;
+mod shared;
 mod upgrade;
 mod writer;
 

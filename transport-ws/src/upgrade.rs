@@ -15,15 +15,10 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 
 use super::config::WsConfig;
 use super::connection;
+use super::shared::Shared;
 
 /// The name of this protocol, for clients that want to be sure of it.
 const SUBPROTOCOL: &str = "chat.v1";
-
-/// What all connections share.
-pub(crate) struct Shared {
-    pub(crate) engine: Engine,
-    pub(crate) config: WsConfig,
-}
 
 /// The one route of this transport, `GET /ws` unless the configuration says otherwise.
 ///

@@ -14,12 +14,14 @@ use crate::engine::session::addresses::Addresses;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::Shared;
+use crate::engine::shared::bounded_log::BoundedLog;
 use crate::engine::shared::chance::Chance;
+use crate::engine::shared::failures::Failures;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
 use crate::engine::work::sweep;
 use crate::engine::work::task;
-use crate::ports::{Clock, Log, Observer, Policy, SystemClock};
+use crate::ports::{Clock, Log, LogClaim, LogInUse, Observer, Policy, SystemClock};
 use crate::words::Limits;
 
 /// What an engine is to be made of; see [`Engine::builder`](crate::Engine::builder).
@@ -28,7 +30,7 @@ use crate::words::Limits;
 pub struct EngineBuilder {
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
-    log: Option<Arc<dyn Log>>,
+    log: Option<(Arc<dyn Log>, LogClaim)>,
     policy: Option<Arc<dyn Policy>>,
     observer: Option<Arc<dyn Observer>>,
     secret: Option<[u8; 32]>,
@@ -55,10 +57,15 @@ impl EngineBuilder {
         self
     }
 
-    /// Where rooms live on. Without one they live in memory.
-    pub fn log(mut self, log: Arc<dyn Log>) -> Self {
-        self.log = Some(log);
-        self
+    /// Where rooms live on. Without one they live in memory. From now on the log is this engine's, until all of it is dropped: its
+    /// clones, its sessions, and what its rooms have begun.
+    ///
+    /// # Errors
+    /// [`LogInUse`] while it is another engine's. Two over one log would each put out the members of the other.
+    pub fn log(mut self, log: Arc<dyn Log>) -> Result<Self, LogInUse> {
+        let claim = log.claim()?;
+        self.log = Some((log, claim));
+        Ok(self)
     }
 
     /// The embedder's rules. Without them everybody may do everything that the rooms allow.
@@ -93,12 +100,17 @@ impl EngineBuilder {
     pub fn build(self) -> Engine {
         self.limits.check().unwrap_or_else(|zero| panic!("{zero}"));
         let timers = Arc::new(Timers::default());
+        let (log, claim) = self.log.unzip();
         let secret = self.secret.unwrap_or_else(|| self.chance.secret());
+        let failures = Arc::new(Failures::default());
+        let log_timeout = self.limits.engine.log_timeout;
+        let log = log.map(|log| Arc::new(BoundedLog::new(log, log_timeout, Arc::clone(&failures))) as Arc<dyn Log>);
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
-            log: self.log,
+            log,
+            _claim: claim,
             policy: self.policy,
             observer: self.observer,
             registry: Registry::new(),
@@ -118,8 +130,7 @@ impl EngineBuilder {
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
             rejects: AtomicU64::new(0),
-            embedder_panics: AtomicU64::new(0),
-            policy_timeouts: AtomicU64::new(0),
+            failures,
             limits: self.limits,
         });
         tokio::spawn(wake_up::run(Arc::downgrade(&shared), timers));

@@ -17,23 +17,32 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
     let flush_until = shared.clock.now().mono.after(shared.limits.session.flush_timeout);
     // A table of hashes has no order of its own.
     connections.sort_unstable_by_key(|connection| connection.generation);
-    for connection in connections {
+    for connection in &connections {
         connection.drain(shared.chance.delay(spread), flush_until);
         // Whoever is in the middle of something when the time is over hears of the end then.
-        shared.timers.wake_connection(flush_until, &connection);
+        shared.timers.wake_connection(flush_until, connection);
     }
+    let is_told = |connection: &Arc<Connection>| connection.closing().is_some_and(|closing| closing.told);
+    let are_gone = || shared.connected.load(Ordering::Acquire) == 0;
     let all_gone = async {
-        loop {
-            let gone = shared.gone.notified();
-            tokio::pin!(gone);
-            // Registered before the look, so that the last one to go is not missed.
-            gone.as_mut().enable();
-            if shared.connected.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            gone.await;
-        }
+        until(shared, || are_gone() || connections.iter().all(is_told)).await;
+        // What is told may still be on its way out. Whoever holds a session in this process, though, may do so for ever.
+        let _ = tokio::time::timeout(shared.limits.session.flush_timeout, until(shared, are_gone)).await;
     };
     // A peer that takes nothing does not hold up the end.
     let _ = tokio::time::timeout(shared.limits.session.stall_timeout, all_gone).await;
+}
+
+/// Waits until it is so; looked at whenever a connection is gone, or has been told that it ends.
+async fn until(shared: &Shared, is_so: impl Fn() -> bool) {
+    loop {
+        let changed = shared.gone.notified();
+        tokio::pin!(changed);
+        // Registered before the look, so that the last change is not missed.
+        changed.as_mut().enable();
+        if is_so() {
+            return;
+        }
+        changed.await;
+    }
 }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::engine::client::lane::Lane;
 use crate::engine::client::session::Session;
 use crate::engine::rooms::cell::Letter;
+use crate::engine::session::token::claimed;
 use crate::engine::shared::{Refusal, Shared};
 use crate::messages::CloseCause;
 use crate::ports::ConnectRequest;
@@ -56,10 +57,11 @@ pub struct Stats {
     pub gaps_unblocked: u64,
     /// Commands and connections refused.
     pub rejects: u64,
-    /// Calls of the policy or the observer that panicked.
+    /// Calls of the policy, the log or the observer that panicked.
     pub embedder_panics: u64,
-    /// Calls of the policy that said nothing within [`policy_timeout`](crate::EngineLimits::policy_timeout).
-    pub policy_timeouts: u64,
+    /// Calls that said nothing within [`policy_timeout`](crate::EngineLimits::policy_timeout) or
+    /// [`log_timeout`](crate::EngineLimits::log_timeout).
+    pub embedder_timeouts: u64,
 }
 
 impl Engine {
@@ -83,10 +85,15 @@ impl Engine {
     /// `bad_token` when the token is not this session's; `not_connected` when the session has no connection right now.
     pub fn lane(&self, session: SessionId, token: &str) -> Result<Lane, Reject> {
         let shared = &self.shared;
-        if shared.signer.verify_token(token) != Some(session) {
+        let cell = shared.lock_sessions().by_id.get(&session).cloned();
+        let is_its_own = match &cell {
+            Some(cell) => shared.signer.verify_token(token, cell.lock().identity.as_ref()) == Some(session),
+            // It is not known whose it was: nothing is done for anybody.
+            None => claimed(token) == Some(session),
+        };
+        if !is_its_own {
             return Err(Reject::new(RejectCode::BadToken, "the token is not of this session"));
         }
-        let cell = shared.lock_sessions().by_id.get(&session).cloned();
         let lane = cell.and_then(|cell| {
             let connection = cell.lock().connection.clone()?;
             Some(Lane { shared: Arc::clone(shared), cell, connection })
@@ -142,8 +149,8 @@ impl Engine {
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),
-            embedder_panics: shared.embedder_panics.load(Ordering::Relaxed),
-            policy_timeouts: shared.policy_timeouts.load(Ordering::Relaxed),
+            embedder_panics: shared.failures.panics(),
+            embedder_timeouts: shared.failures.timeouts(),
         }
     }
 }

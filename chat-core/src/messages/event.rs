@@ -42,6 +42,8 @@ pub enum CloseCause {
     Empty,
     /// The embedder closed it.
     Host,
+    /// Something inside the server failed, and no log has the room. Told, and never logged.
+    Fault,
 }
 
 /// A salted hash of a text, to tell a retry from another message under the same key. SipHash-1-3, 128 bits.

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::claim::{LogClaim, LogInUse};
 use crate::messages::Recorded;
 use crate::words::{Epoch, Offset, RoomCode, Seq};
 
@@ -59,8 +60,18 @@ pub enum ReadError {
 ///
 /// A batch is appended whole or not at all. An `append` that has returned `Ok` is there for every later `read`, over
 /// restarts too (within the durability that the implementation states).
+///
+/// A call that takes longer than [`log_timeout`](crate::EngineLimits::log_timeout) is dropped where it waits. It may still come to
+/// pass: an append that does names the tail it follows, and so cannot come between what was written since.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
+    /// Keeps every other engine away until the claim is dropped. [`OneEngine`](crate::OneEngine) does so for a log that only one
+    /// process can open; one that several processes write to has to ask them all, or to leave it to [`AppendError::Conflict`].
+    ///
+    /// # Errors
+    /// [`LogInUse`] while there is another claim.
+    fn claim(&self) -> Result<LogClaim, LogInUse>;
+
     /// Appends `batch` after `after`, all or nothing, and returns the new end.
     ///
     /// The batch is never empty; its offsets continue those of `after`. The first batch of a life follows a tail without an

@@ -1,10 +1,12 @@
 //! What the engine asks of the world: a log, a clock, a policy, an observer. No implementations but the trivial ones.
 
+mod claim;
 mod clock;
 mod log;
 mod observer;
 mod policy;
 
+pub use claim::{LogClaim, LogInUse, OneEngine};
 pub use clock::{Clock, SystemClock};
 pub use log::{AppendError, Log, ReadError, Stretch, Tail};
 pub use observer::{Fact, Observer};

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::messages::{Notices, Recorded};
-use crate::words::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Seq, SessionId, Topic};
+use crate::words::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic};
 use attendance::Attendance;
 use decide::Rules;
 use ledger::Depth;
@@ -152,6 +152,11 @@ impl Room {
     /// The member with this number.
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.ledger.member(id)
+    }
+
+    /// Whether this person has left, as far as the room remembers who may come back to their place.
+    pub fn was_member(&self, scope: &Scope) -> bool {
+        self.ledger.former_joined(scope).is_some()
     }
 
     /// All members, in the order of their numbers.

@@ -276,12 +276,12 @@ pub(crate) fn members_page(
 pub(crate) fn welcome(
     id: Option<CommandId>,
     session: SessionId,
-    token: &str,
+    token: Option<&str>,
     resumed: bool,
     rooms: Vec<RoomStatus>,
     limits: WelcomeLimits,
 ) -> Bytes {
-    to_bytes(&ServerFrame::Welcome { id, session, token: token.to_owned(), resumed, rooms, limits })
+    to_bytes(&ServerFrame::Welcome { id, session, token: token.map(str::to_owned), resumed, rooms, limits })
 }
 
 pub(crate) fn ack(id: Option<CommandId>, room: &RoomCode, seq: Seq, at: Option<Wall>) -> Bytes {
@@ -336,6 +336,7 @@ pub(crate) fn room_closed(room: &RoomCode, epoch: Epoch, cause: CloseCause) -> B
     let reason = match cause {
         CloseCause::Empty => "empty",
         CloseCause::Host => "host",
+        CloseCause::Fault => "fault",
     };
     to_bytes(&ServerFrame::RoomClosed { room: room.as_str().to_owned(), epoch, reason: reason.to_owned() })
 }

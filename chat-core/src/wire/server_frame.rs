@@ -68,7 +68,8 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         id: Option<CommandId>,
         session: SessionId,
-        token: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        token: Option<String>,
         resumed: bool,
         rooms: Vec<RoomStatus>,
         limits: WelcomeLimits,

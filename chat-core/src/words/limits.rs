@@ -226,6 +226,9 @@ pub struct EngineLimits {
     /// How long a call of the policy may take; then it is answered `unavailable`. 10 s: longer than a database that is asked
     /// takes to give up by itself, shorter than a person waits.
     pub policy_timeout: Duration,
+    /// How long a call of the log may take; then it has failed, and its room finds out what became of it. 30 s: longer than a disk
+    /// that stalls or a file that is compacted, and no wait for ever.
+    pub log_timeout: Duration,
 }
 
 impl Default for EngineLimits {
@@ -240,6 +243,7 @@ impl Default for EngineLimits {
             backlog_bytes_max: 1 << 30,
             addresses_max: 100_000,
             policy_timeout: Duration::from_secs(10),
+            log_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod again;
 mod lasting;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -26,7 +26,7 @@ pub(super) async fn talk(mut dialer: Dialer, hello: Hello, said: UnboundedReceiv
     let request = open(&hello);
     let listen = async {
         match sender.send_request(request).await {
-            Ok(answer) => listen(answer, &welcomed, ear).await,
+            Ok(answer) => listen(answer, hello.token.as_deref(), &welcomed, ear).await,
             Err(error) => error.to_string(),
         }
     };
@@ -62,7 +62,12 @@ async fn connect(dialer: &mut Dialer, connections: &mut JoinSet<()>) -> Result<S
     Ok(sender)
 }
 
-async fn listen(answer: Response<Incoming>, welcomed: &watch::Sender<Address>, ear: &Ear) -> String {
+async fn listen(
+    answer: Response<Incoming>,
+    known: Option<&str>,
+    welcomed: &watch::Sender<Address>,
+    ear: &Ear,
+) -> String {
     let status = answer.status();
     let mut body = answer.into_body();
     let mut raw: Vec<u8> = Vec::new();
@@ -73,18 +78,19 @@ async fn listen(answer: Response<Incoming>, welcomed: &watch::Sender<Address>, e
         }
         while let Some(end) = raw.windows(2).position(|bytes| bytes == b"\n\n") {
             let event: Vec<u8> = raw.drain(..end + 2).collect();
-            read(&String::from_utf8_lossy(&event), welcomed, ear);
+            read(&String::from_utf8_lossy(&event), known, welcomed, ear);
         }
     }
     status.to_string()
 }
 
-fn read(event: &str, welcomed: &watch::Sender<Address>, ear: &Ear) {
+/// Takes in one event. `known` is the token of the session that was to be resumed: a cursor is not told it again.
+fn read(event: &str, known: Option<&str>, welcomed: &watch::Sender<Address>, ear: &Ear) {
     let of = |field: &str| event.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
     let Some(data) = of("data") else { return };
     if of("event") == Some("welcome")
         && let Ok(welcome) = serde_json::from_str::<Value>(data)
-        && let (Some(session), Some(token)) = (welcome["session"].as_str(), welcome["token"].as_str())
+        && let (Some(session), Some(token)) = (welcome["session"].as_str(), welcome["token"].as_str().or(known))
     {
         welcomed.send_replace(Some((session.to_owned(), token.to_owned())));
     }

@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::{Asked, Outcome, Person, Said};
 use crate::brief::brief;
-use crate::link::{Heard, Link, Way};
+use crate::link::{Heard, Link};
 use crate::plan::ROOMS;
 use crate::promise::{Broken, Promise};
 use crate::view::View;
+use crate::way::Way;
 
 /// Messages that may be said again; fewer than a room remembers of one person.
 const REPEATABLE: usize = 16;

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::{Asked, Outcome, PINGED, Person};
 use crate::brief::brief;
 use crate::embedder::rewritten;
-use crate::link::{Heard, Way};
+use crate::link::Heard;
 use crate::promise::{Broken, Promise, hold};
 use crate::view::View;
+use crate::way::Way;
 
 /// Codes that a client never sees which speaks the protocol and keeps its keys apart.
 const NEVER: [&str; 5] = ["bad_frame", "unknown_type", "too_long", "key_conflict", "bad_token"];
@@ -59,9 +60,11 @@ impl Person {
         match frame {
             ServerFrame::Welcome { token, resumed, rooms, .. } => {
                 hold!(!self.welcomed, Promise::Protocol, "{} is welcomed twice", self.name);
-                let is_same = self.token.as_ref().is_none_or(|own| *resumed && own == token);
+                // A cursor resumes, and shows no token.
+                let token = token.as_ref().or(self.token.as_ref().filter(|_| *resumed));
+                let is_same = token.is_some() && self.token.as_ref().is_none_or(|own| *resumed && Some(own) == token);
                 hold!(is_same, Promise::Protocol, "{} is not welcomed as itself", self.name);
-                self.token = Some(token.clone());
+                self.token = token.cloned();
                 self.welcomed = true;
                 self.reads_since = Instant::now();
                 self.welcome(rooms)
@@ -259,7 +262,11 @@ impl Person {
     }
 
     fn take(&mut self, id: Option<CommandId>) -> Option<(tokio::time::Instant, Asked)> {
-        self.asked.remove(&id?.0)
+        let asked = self.asked.remove(&id?.0);
+        if asked.is_some() {
+            self.answered = tokio::time::Instant::now();
+        }
+        asked
     }
 
     fn view(&mut self, room: &str, frame: &ServerFrame) -> Result<&mut View, Broken> {

@@ -9,6 +9,7 @@ use chat_core::{
 };
 
 use super::facts::Person;
+use super::outcome::{decision, refusal};
 use super::presence::Due;
 use super::{Model, Refusal, Told, enter, facts};
 
@@ -225,14 +226,6 @@ fn acting(model: &Model, by: &Actor) -> Result<Option<Person>, Refusal> {
         Actor::Member(caller) => member(model, caller).map(Some),
         Actor::Host => Ok(None),
     }
-}
-
-pub(super) fn decision(records: Vec<Recorded>, note: Option<Note>, answer: Answer) -> Decision {
-    Decision { records: records.into_iter().collect(), note, answer }
-}
-
-pub(super) fn refusal(code: RejectCode, field: Option<&'static str>) -> Refusal {
-    Refusal { code, field, retry_after: None }
 }
 
 fn seq_of(told: &Recorded) -> Seq {

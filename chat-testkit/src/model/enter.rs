@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, More, Note};
 use chat_core::{Color, Epoch, Event, MemberId, Nick, Notices, Now, Position, RejectCode, Role, Seq};
 
-use super::act::{decision, refusal};
 use super::facts::{self, Person};
+use super::outcome::{decision, refusal};
 use super::{Model, Refusal, Told};
 
 pub(super) fn create(

@@ -26,6 +26,7 @@
 mod act;
 mod enter;
 mod facts;
+mod outcome;
 mod presence;
 
 use std::sync::Arc;

@@ -101,7 +101,7 @@ export function createSession({ route, onChange }) {
   }
 
   function onWelcome(frame) {
-    token = frame.token;
+    token = frame.token ?? token;
     set({ limits: { ...LIMITS, ...frame.limits } });
     const told = new Map((frame.rooms ?? []).map(room => [room.room, room]));
     const isLive = code => ['live', 'gap'].includes(told.get(code)?.status);

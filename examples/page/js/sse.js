@@ -30,7 +30,7 @@ export function openSse({ onOpen, onFrame, onClose }) {
 
   function told(frame) {
     if (over.signal.aborted) return;
-    if (frame.type === 'welcome') session = { id: frame.session, token: frame.token };
+    if (frame.type === 'welcome') session = { id: frame.session, token: frame.token ?? session?.token };
     try {
       onFrame(frame);
     } catch (error) {

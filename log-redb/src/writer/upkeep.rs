@@ -42,6 +42,11 @@ impl Sweep {
     pub(super) fn begin() -> Self {
         Self { after: None, due: Instant::now() }
     }
+
+    #[cfg(test)]
+    pub(super) fn is_due_now(&mut self) {
+        self.due = Instant::now();
+    }
 }
 
 impl Writer {
@@ -153,7 +158,7 @@ impl Writer {
     fn sweep(&mut self) {
         let Some(Sweep { after, .. }) = self.sweep.take() else { return };
         let retention = self.options.retention;
-        let swept = self.write(redb::Durability::Immediate, |tables| trim::sweep(tables, after.as_deref(), &retention));
+        let swept = self.write(redb::Durability::Immediate, |tables| trim::sweep(tables, after, &retention));
         self.synced_if_whole();
         let after = swept.unwrap_or_default();
         let pause = if after.is_some() { SWEEP_PAUSE } else { SWEEP_EVERY };

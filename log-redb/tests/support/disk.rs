@@ -20,6 +20,7 @@ struct State {
     synced: Mutex<Option<Vec<u8>>>,
     is_open: AtomicBool,
     opened: AtomicU64,
+    syncs: AtomicU64,
 }
 
 /// Handles of one disk; a clone is another handle.
@@ -73,6 +74,11 @@ impl Disk {
     /// How often a log was opened on it.
     pub(crate) fn opened(&self) -> u64 {
         self.0.opened.load(Ordering::SeqCst)
+    }
+
+    /// How often what was written was made durable.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.0.syncs.load(Ordering::SeqCst)
     }
 }
 
@@ -141,7 +147,9 @@ impl StorageBackend for Handle {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        Self::check(&self.0.fails_syncs, "the sync failed")
+        Self::check(&self.0.fails_syncs, "the sync failed")?;
+        self.0.syncs.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

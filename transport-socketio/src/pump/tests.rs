@@ -165,3 +165,47 @@ async fn a_connection_with_nothing_to_take_is_left_alone() {
     scene.line.note_taken(FRAME.len());
     assert_eq!(scene.run(100 * STALL).await, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_time_the_line_takes_half_the_pump_is_woken_to_go_on() {
+    let bytes = FRAME.len();
+    let mut scene = scene(100, 1_000, 10 * bytes as u64);
+    let (due, line) = (scene.due.clone(), Arc::clone(&scene.line));
+    // As a task of its own: nothing but the line wakes it, and a stall timeout that is far away.
+    let local = tokio::task::LocalSet::new();
+    let pump = local.spawn_local(async move { scene.run(STALL).await });
+    let takes = async {
+        for round in 0..=18 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(due.frames.get(), 90 - 5 * round, "after {round} times");
+            line.note_taken(5 * bytes);
+        }
+    };
+    local.run_until(takes).await;
+    assert!(!pump.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_full_again_is_tried_again_as_soon_as_the_first_time() {
+    let mut scene = scene(1, 0, 1 << 20);
+    for round in 1..=3 {
+        scene.run(Duration::from_secs(1)).await;
+        assert_eq!(scene.queue.tries.take(), 14, "time {round}");
+        scene.queue.room.set(1);
+        scene.run(Duration::from_millis(100)).await;
+        assert_eq!((scene.queue.tries.take(), scene.due.frames.replace(1)), (1, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_stalls_again_has_as_long_as_the_first_time() {
+    let mut scene = scene(1, 1_000, 1 << 20);
+    for _ in 0..3 {
+        assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
+        scene.line.note_taken(FRAME.len());
+        assert_eq!(scene.run(10 * STALL).await, None);
+        scene.due.frames.set(1);
+    }
+    assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
+    assert_eq!(scene.run(Duration::from_millis(2)).await, Some(Parting::Stalled));
+}

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part")]
 
+pub mod pipes;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use chat_core::{Engine, Limits, RoomLimits, SessionLimits};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -179,18 +181,34 @@ impl<W: Wire> Client<W> {
 }
 
 /// Over a WebSocket.
-pub struct Ws(pub WebSocketStream<TcpStream>);
+pub struct Ws<S = TcpStream>(pub WebSocketStream<S>);
 
 impl Ws {
     pub async fn dial(address: SocketAddr, query: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(16 << 10).expect("set");
+        let stream = socket.connect(address).await.expect("the server accepts");
+        Self::over(stream, address, query, headers).await
+    }
+
+    pub async fn open(address: SocketAddr) -> Self {
+        Self::dial(address, "", &[]).await.expect("upgraded").opened().await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Ws<S> {
+    /// Upgrades a connection; the status of the answer where that is refused.
+    pub async fn over(
+        stream: S,
+        address: SocketAddr,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
         let mut request =
             format!("ws://{address}/socket.io/?EIO=4&transport=websocket{query}").into_client_request().expect("a URI");
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().expect("a header value"));
         }
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(16 << 10).expect("set");
-        let stream = socket.connect(address).await.expect("the server accepts");
         match tokio_tungstenite::client_async(request, stream).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
@@ -198,14 +216,14 @@ impl Ws {
         }
     }
 
-    pub async fn open(address: SocketAddr) -> Self {
-        let mut ws = Self::dial(address, "", &[]).await.expect("upgraded");
-        assert!(ws.receive().await.expect("opened").starts_with(r#"0{"sid":""#));
-        ws
+    /// A session has begun.
+    pub async fn opened(mut self) -> Self {
+        assert!(self.receive().await.expect("opened").starts_with(r#"0{"sid":""#));
+        self
     }
 }
 
-impl Wire for Ws {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire for Ws<S> {
     async fn send(&mut self, packet: String) {
         self.0.send(Message::text(packet)).await.expect("sent");
     }
@@ -222,9 +240,9 @@ impl Wire for Ws {
 }
 
 /// Over long-polling.
-pub struct Poll {
+pub struct Poll<S = TcpStream> {
     address: SocketAddr,
-    stream: TcpStream,
+    stream: S,
     pub sid: String,
     packets: VecDeque<String>,
 }
@@ -232,12 +250,21 @@ pub struct Poll {
 impl Poll {
     pub async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server accepts");
+        Self::over(stream, address).await.expect("a session")
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Poll<S> {
+    /// Begins a session; the status of the answer where that is refused.
+    pub async fn over(stream: S, address: SocketAddr) -> Result<Self, u16> {
         let mut poll = Self { address, stream, sid: String::new(), packets: VecDeque::new() };
         let (status, body) = poll.request("GET", "", "").await;
-        assert_eq!(status, 200, "{body}");
+        if status != 200 {
+            return Err(status);
+        }
         let open: Value = serde_json::from_str(body.strip_prefix('0').expect("an open packet")).expect("JSON");
         poll.sid = open["sid"].as_str().expect("a sid").to_owned();
-        poll
+        Ok(poll)
     }
 
     /// One HTTP request and its answer.
@@ -270,7 +297,7 @@ impl Poll {
     }
 }
 
-impl Wire for Poll {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire for Poll<S> {
     async fn send(&mut self, packet: String) {
         let (status, body) = self.request("POST", "", &packet).await;
         assert!(status == 200 || body.contains("Session ID unknown"), "{status} {body}");

@@ -104,8 +104,10 @@ impl Client for EventSourceClient {
         }
         let frame = self.kept.pop_front()?;
         if frame["type"] == "welcome" {
-            let text = |field: &str| frame[field].as_str().expect("a text").to_owned();
-            self.session = Some((text("session"), text("token")));
+            // A cursor resumes, and shows no token.
+            let token = frame["token"].as_str().or(self.session.as_ref().map(|(_, token)| &**token));
+            let token = token.expect("a token").to_owned();
+            self.session = Some((frame["session"].as_str().expect("a text").to_owned(), token));
         }
         Some(frame)
     }

@@ -1,14 +1,15 @@
 //! Commands by POST: the answer is the receipt, its status what it means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
-use chat_core::{Engine, EngineLimits, Limits, RejectCode, SessionLimits};
+use chat_core::{Engine, EngineLimits, Limits, Policy, RejectCode, SessionLimits};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use transport_sse::SseConfig;
 
 use super::support::{House, Says, Stream};
@@ -154,6 +155,40 @@ async fn past_the_commands_in_flight_a_session_is_busy() {
         assert_eq!((reply.code(), &reply.frame["id"]), ((429, "busy"), &json!(3)));
         assert_eq!(reply.headers["retry-after"], "1");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_waits_costs_nobody_the_stream_and_is_answered_in_the_end() {
+    let policy = Arc::new(Says::default());
+    // The policy is to take longer than any other clock here runs.
+    let mut limits = Limits::default();
+    limits.engine.policy_timeout = Duration::MAX;
+    let engine = Engine::builder().limits(limits).policy(Arc::clone(&policy) as Arc<dyn Policy>);
+    let house = Arc::new(House::build(engine, SseConfig::default()));
+    let (mut stream, welcome) = ann(&house).await;
+    let reader = tokio::spawn(async move { stream.until("closing").await.data });
+    for round in 0..2 {
+        policy.is_busy.send_replace(true);
+        let waiting: Vec<_> = (0..SessionLimits::default().commands_in_flight_max)
+            .map(|id| {
+                let (house, welcome) = (Arc::clone(&house), welcome.clone());
+                let typing = json!({"type": "typing", "id": id, "room": "LUNCH", "on": true});
+                tokio::spawn(async move { house.post(&welcome, &typing).await })
+            })
+            .collect();
+        sleep(Duration::from_secs(600)).await;
+        assert_eq!(house.engine.stats().sessions, 1, "round {round}");
+        assert!(waiting.iter().all(|post| !post.is_finished()), "nobody knows yet");
+        let another = house.post(&welcome, &json!({"type": "typing", "id": 99, "room": "LUNCH", "on": true})).await;
+        assert_eq!(another.code(), (429, "busy"));
+        policy.is_busy.send_replace(false);
+        for (id, post) in waiting.into_iter().enumerate() {
+            let reply = post.await.expect("no panic");
+            assert_eq!((&reply.frame["type"], &reply.frame["id"]), (&json!("ack"), &json!(id)));
+        }
+    }
+    house.engine.drain(Duration::ZERO).await;
+    assert_eq!(reader.await.expect("no panic")["code"], 4001, "the stream has lasted to the end");
 }
 
 #[tokio::test]

@@ -55,6 +55,9 @@ async fn every_way_of_saying_which_session_works() {
         let again = stream.expect("welcome").await;
         assert_eq!(standing(&again), (true, "live"), "{uri}");
         assert_eq!(again.data["session"], welcome.data["session"]);
+        let shows_a_token = uri.contains("resume") || headers.iter().any(|(name, _)| *name == "authorization");
+        let is_told_it = again.data.get("token").is_some();
+        assert_eq!(is_told_it, shows_a_token, "a cursor does not become a token: {uri}");
         assert_eq!(stream.texts().await, ["one"], "{uri}");
     }
 }

@@ -109,3 +109,36 @@ async fn a_short_stall_timeout_is_kept_too() {
     sleep(Duration::from_millis(251)).await;
     assert_eq!(house.engine.stats().sessions, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_comes_after_a_time_without_any_is_watched_too() {
+    let house = House::new();
+    for _ in 0..3 {
+        // Gone by itself, and then nobody is there for a while.
+        drop(house.open("/sse").await);
+        pass(2 * STALL).await;
+        assert_eq!(house.engine.stats().sessions, 0);
+        let _response = house.ask("/sse", &[]).await;
+        pass(STALL - 1).await;
+        assert_eq!(house.engine.stats().sessions, 1);
+        pass(1 + LATE).await;
+        assert_eq!(house.engine.stats().sessions, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_stalls_takes_something_and_stalls_again_is_given_up_the_second_time() {
+    let house = House::new();
+    let (ann, mut stream) = bob(&house).await;
+    for _ in 0..3 {
+        house.say(&ann, "LUNCH", "hello").await;
+        pass(STALL - 1).await;
+        assert_eq!(stream.texts().await, ["hello"]);
+    }
+    house.say(&ann, "LUNCH", "hello").await;
+    stream.chunk().await.expect("the message");
+    pass(STALL - 1).await;
+    assert_eq!(house.engine.stats().sessions, 2);
+    pass(1 + LATE).await;
+    assert_eq!(house.engine.stats().sessions, 1);
+}

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chat_core::{Limits, RoomLimits};
 use http_body_util::BodyExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, advance};
 
 use super::support::{House, settle};
@@ -72,6 +72,33 @@ async fn one_stream_serves_all_rooms() {
     assert_eq!(rooms, ["LUNCH", "TEA"]);
     let last = positions(&due[1].last_id);
     assert!(last.starts_with("LUNCH:") && last.contains(",TEA:"), "{last}");
+}
+
+#[tokio::test]
+async fn rooms_that_open_in_one_chunk_the_later_first_keep_their_own_positions() {
+    let house = House::new();
+    let _hosts =
+        (house.guest("LUNCH", "Ann").await, house.guest("TEA", "Cid").await, house.guest("DINNER", "Dan").await);
+    let mut stream = house.open("/sse?room=LUNCH&nick=Bob").await;
+    let welcome = stream.expect("welcome").await.data;
+    stream.expect("joined").await;
+    // The turn is that of the room after the one that was told of last: of the second, once there are two others.
+    house.post(&welcome, &json!({"type": "leave", "room": "LUNCH"})).await;
+    stream.due().await;
+    for room in ["TEA", "DINNER"] {
+        let joined = house.post(&welcome, &json!({"type": "join", "room": room, "nick": "Bob"})).await;
+        assert_eq!(joined.frame["type"], "ack");
+    }
+    stream.chunk().await.expect("a chunk");
+    let (first, second) = (stream.expect("joined").await, stream.expect("joined").await);
+    assert_eq!((&first.data["room"], &second.data["room"]), (&json!("DINNER"), &json!("TEA")));
+    let position = |joined: &Value| {
+        let text = |field: &str| joined[field].as_str().expect("a text").to_owned();
+        format!("{}:{}:{}", text("room"), text("epoch"), joined["seq"])
+    };
+    let (dinner, tea) = (position(&first.data), position(&second.data));
+    assert_eq!(positions(&first.last_id), dinner);
+    assert_eq!(positions(&second.last_id), format!("{tea},{dinner}"));
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::*;
 use crate::WsConfig;
 
+mod again;
+mod held_back;
+
 const HELLO: &str = r#"{"type":"hello"}"#;
 
 struct Peer {
@@ -85,7 +88,7 @@ fn frame(text: &str) -> Vec<u8> {
 
 async fn welcome(peer: &mut Peer) -> String {
     match peer.hear().await {
-        ServerFrame::Welcome { token, .. } => token,
+        ServerFrame::Welcome { token, .. } => token.expect("a token"),
         other => panic!("{other:?}"),
     }
 }
@@ -398,6 +401,7 @@ async fn commands_from_elsewhere_may_take_the_places_and_then_the_socket_is_told
     let ServerFrame::Welcome { session, token, .. } = serde_json::from_str(&text).expect("a frame") else {
         panic!("welcome")
     };
+    let token = token.expect("a new session has a token");
     let lane = engine.lane(session, &token).expect("connected");
     // Both in one turn of the runtime: the connection's task reads only when the places are taken.
     let members = Command::Members { room: RoomCode::parse("LUNCH").expect("valid"), after: None, limit: None };

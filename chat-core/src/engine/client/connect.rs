@@ -14,6 +14,7 @@ use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::cell::{LeftOff, SessionCell, SessionState, Welcome};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::table::Sessions;
+use crate::engine::session::token::Credential;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::{ConnectRequest, Fact};
 use crate::room::{Caller, Input};
@@ -43,12 +44,12 @@ impl Shared {
         };
         let asked_back = hello.resume.is_some();
         let resume = hello.resume.unwrap_or_default();
-        if let Some(id) = self.signer.verify_resume(&resume.token)
+        if let Some((id, shown)) = self.signer.verify_resume(&resume.token, identity.as_ref())
             && let Some((cell, connection, known)) = self.resume(id, generation, &identity, &request)?
         {
             let session = Session::new(Arc::clone(self), cell, connection);
             let rooms = self.attach_rooms(&session, identity, known, resume.positions).await;
-            self.welcome(&session, hello.id, true, rooms);
+            self.welcome(&session, hello.id, Some(shown), rooms);
             return Ok(session);
         }
         let session = self.start(generation, &request, identity)?;
@@ -58,7 +59,7 @@ impl Shared {
             let error = wire::error(hello.id, None, &reject);
             session.cell.lock().mail_extra(wire::FrameKind::Error, error);
         }
-        self.welcome(&session, hello.id, false, Vec::new());
+        self.welcome(&session, hello.id, None, Vec::new());
         Ok(session)
     }
 
@@ -71,7 +72,13 @@ impl Shared {
     ) -> Result<Session, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
         let id = self.chance.session(wall);
-        let cell = Arc::new(SessionCell::new(id, self.signer.token(id), identity, &self.limits.session, now));
+        let cell = Arc::new(SessionCell::new(
+            id,
+            self.signer.token(id, identity.as_ref()),
+            identity,
+            &self.limits.session,
+            now,
+        ));
         let connection = {
             let mut sessions = self.lock_sessions();
             let address = self.check_place(request.address, now)?;
@@ -160,7 +167,7 @@ impl Shared {
         let now = self.clock.now().mono;
         let mut sessions = self.lock_sessions();
         let cell = sessions.by_id.get(&id).cloned().unwrap_or_else(|| {
-            let token = self.signer.token(id);
+            let token = self.signer.token(id, identity.as_ref());
             Arc::new(SessionCell::new(id, token, identity.clone(), &self.limits.session, now))
         });
         let mut state = cell.lock();
@@ -216,9 +223,6 @@ impl Shared {
                 rooms.push((code, Some(after), None));
             }
         }
-        if let Some(mut state) = session.cell.lock_for(&session.connection) {
-            state.entering = rooms.len();
-        }
         let by = Caller { session: session.cell.id, generation: session.connection.generation, identity };
         let mut answers = Vec::with_capacity(rooms.len());
         for (code, after, stay) in rooms {
@@ -234,6 +238,7 @@ impl Shared {
                 after,
                 known: stay.map(|stay| stay.position),
                 put_out: None,
+                was_member: false,
                 status,
             };
             let input = Input::Attach { by: by.clone(), after };
@@ -256,14 +261,17 @@ impl Shared {
     /// Whether a room that the session is not known to be in may be asked, on the word of the client alone.
     fn may_look(&self, session: &Session) -> bool {
         let Some(mut state) = session.cell.lock_for(&session.connection) else { return false };
-        let may = self.may_try(&mut state, &session.connection).is_ok();
-        if !may {
-            state.entering = state.entering.saturating_sub(1);
-        }
-        may
+        self.may_try(&mut state, &session.connection).is_ok()
     }
 
-    fn welcome(&self, session: &Session, id: Option<CommandId>, resumed: bool, mut rooms: Vec<RoomStatus>) {
+    /// Makes the first frame due. `resumed` is what the session was resumed with, if it was.
+    fn welcome(
+        &self,
+        session: &Session,
+        id: Option<CommandId>,
+        resumed: Option<Credential>,
+        mut rooms: Vec<RoomStatus>,
+    ) {
         let limits = &self.limits;
         let limits = WelcomeLimits {
             frame_bytes: limits.session.frame_bytes_max,
@@ -289,7 +297,9 @@ impl Shared {
                 }
             }
             state.left_off.retain(|stay| unknown.iter().any(|code| code == stay.code.as_str()));
-            let json = wire::welcome(id, session.cell.id, &session.cell.token, resumed, rooms, limits);
+            // Who has a cursor only must not get the token by it.
+            let token = (resumed != Some(Credential::Cursor)).then_some(&*session.cell.token);
+            let json = wire::welcome(id, session.cell.id, token, resumed.is_some(), rooms, limits);
             state.welcome = Welcome::Due(json);
         }
         session.connection.wake.wake();

@@ -9,7 +9,7 @@ use crate::engine::session::cell::{SessionCell, Welcome};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::reply::Reply;
 use crate::engine::session::reply_to::ReplyTo;
-use crate::engine::shared::Shared;
+use crate::engine::shared::{Shared, unavailable};
 use crate::messages::Command;
 use crate::ports::SessionView;
 use crate::room::{Actor, Budget, Caller, Input};
@@ -113,7 +113,7 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
     if !std::mem::replace(&mut state.asking.running, true) {
         let turn = state.asking.turn;
         drop(state);
-        shared.spawn(run(Arc::clone(shared), cell, turn));
+        shared.spawn(PolicyTask { shared: Arc::clone(shared), cell, turn }.run());
     }
 }
 
@@ -133,34 +133,60 @@ fn pay(shared: &Shared, command: &Command, reply: &ReplyTo) -> Result<Budget, Re
     }
 }
 
-/// Asks the policy about one command after the other, until the queue is empty.
-async fn run(shared: Arc<Shared>, cell: Arc<SessionCell>, turn: u64) {
-    let policy = shared.policy.clone().expect("a lane runs only where there is a policy");
-    loop {
-        let (command, budget, reply, identity) = {
-            let mut state = cell.lock();
-            if state.asking.turn != turn {
-                return;
-            }
-            let Some((command, budget, connection, reply)) = state.asking.queue.pop_front() else {
-                state.asking.running = false;
-                state.asking.queue = VecDeque::new();
-                return;
+/// Asks the policy about one session's commands, one after the other. Where it is dropped with commands left, because the runtime
+/// has ended, they are answered, and the next one is asked about anew.
+struct PolicyTask {
+    shared: Arc<Shared>,
+    cell: Arc<SessionCell>,
+    turn: u64,
+}
+
+impl Drop for PolicyTask {
+    fn drop(&mut self) {
+        let mut state = self.cell.lock();
+        if state.asking.turn != self.turn || !state.asking.running {
+            return;
+        }
+        state.asking.running = false;
+        let waiting = std::mem::take(&mut state.asking.queue);
+        drop(state);
+        for (command, _, connection, reply) in waiting {
+            ReplyTo::new(Arc::clone(&self.cell), connection, reply).reject(command.room(), unavailable());
+        }
+    }
+}
+
+impl PolicyTask {
+    /// Until the queue is empty.
+    async fn run(self) {
+        let Self { shared, cell, turn } = &self;
+        let policy = shared.policy.clone().expect("a policy is asked only where there is one");
+        loop {
+            let (command, budget, reply, identity) = {
+                let mut state = cell.lock();
+                if state.asking.turn != *turn {
+                    return;
+                }
+                let Some((command, budget, connection, reply)) = state.asking.queue.pop_front() else {
+                    state.asking.running = false;
+                    state.asking.queue = VecDeque::new();
+                    return;
+                };
+                let reply = ReplyTo::new(Arc::clone(cell), connection, reply);
+                (command, budget, reply, state.identity.clone())
             };
-            let reply = ReplyTo::new(Arc::clone(&cell), connection, reply);
-            (command, budget, reply, state.identity.clone())
-        };
-        let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
-        let said = match &command {
-            Command::Send { text, .. } => Some(text.clone()),
-            _ => None,
-        };
-        let room = command.room().cloned();
-        match shared.ask_policy(async { policy.check(&view, command).await }).await {
-            Ok(command) => dispatch(&shared, command, said, budget, reply),
-            Err(reject) => {
-                shared.count_reject(reject.code);
-                reply.reject(room.as_ref(), reject);
+            let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
+            let said = match &command {
+                Command::Send { text, .. } => Some(text.clone()),
+                _ => None,
+            };
+            let room = command.room().cloned();
+            match shared.ask_policy(async { policy.check(&view, command).await }).await {
+                Ok(command) => dispatch(shared, command, said, budget, reply),
+                Err(reject) => {
+                    shared.count_reject(reject.code);
+                    reply.reject(room.as_ref(), reject);
+                }
             }
         }
     }
@@ -205,8 +231,8 @@ fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reje
 }
 
 /// Brings a join into its room's inbox, if the session may be in another room.
-fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, reply: ReplyTo) {
-    match shared.reserve(&reply, Some(&room)) {
+fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, mut reply: ReplyTo) {
+    match shared.reserve(&mut reply, Some(&room)) {
         Ok(()) => shared.post(&room, Letter::Enter { input, entrance: Entrance::Command(reply) }),
         Err(reject) => reply.reject(Some(&room), reject),
     }

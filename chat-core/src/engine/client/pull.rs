@@ -8,7 +8,6 @@ use bytes::Bytes;
 
 use crate::engine::feed::backlog::Stretch;
 use crate::engine::feed::life::Life;
-use crate::engine::rooms::cell::Letter;
 use crate::engine::session::cell::{Mark, RoomSlot, SessionState, Span, Spans, Welcome};
 use crate::engine::session::connection::Connection;
 use crate::engine::shared::Shared;
@@ -87,6 +86,8 @@ pub(crate) trait Sink {
 pub(crate) struct Pulled {
     /// How many events each gap leaves out.
     pub(crate) gaps: Vec<u64>,
+    /// Rooms to be asked for a snapshot, once nothing is locked any more.
+    pub(crate) asks: Vec<RoomCode>,
     /// Nothing was left for want of room, and nothing becomes due by what was pulled being taken.
     pub(crate) is_all: bool,
 }
@@ -100,12 +101,13 @@ pub(crate) fn pull(
     sink: &mut impl Sink,
     filled: &mut Spans,
 ) -> Pulled {
-    let mut pull = Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new(), is_cut: false };
+    let mut pull =
+        Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new(), asks: Vec::new(), is_cut: false };
     pull.all(state);
     // The end of one stay makes way for the next one, and for the end of its room.
     let is_all =
         !pull.is_cut && !pull.is_full() && (!connection.has_ended() || state.rooms.iter().all(RoomSlot::is_open));
-    Pulled { gaps: pull.gaps, is_all }
+    Pulled { gaps: pull.gaps, asks: pull.asks, is_all }
 }
 
 struct Pull<'a, S> {
@@ -116,6 +118,7 @@ struct Pull<'a, S> {
     sink: &'a mut S,
     filled: &'a mut Spans,
     gaps: Vec<u64>,
+    asks: Vec<RoomCode>,
     /// A room had more than its share of this pull.
     is_cut: bool,
 }
@@ -268,12 +271,15 @@ impl<S: Sink> Pull<'_, S> {
                         return false;
                     }
                 }
-                let recent = life.snapshot.newest().filter(|snapshot| {
-                    snapshot.seq > after && snapshot.seq <= readable && snapshot.seq >= life.backlog.middle()
-                });
+                // Past `readable` the membership may have ended meanwhile. Before the middle of the backlog the next gap would soon
+                // follow; and what is missing after `after` lies there too.
+                let recent = life
+                    .snapshot
+                    .newest()
+                    .filter(|snapshot| snapshot.seq <= readable && snapshot.seq >= life.backlog.middle());
                 let Some(snapshot) = recent else {
                     if life.snapshot.ask() {
-                        self.shared.post(&life.code, Letter::Snapshot);
+                        self.asks.push(life.code.clone());
                     }
                     return false;
                 };
@@ -311,7 +317,7 @@ impl<S: Sink> Pull<'_, S> {
             && !slot.closed_told
             && slot.subscription.until().is_some_and(|until| slot.ahead >= until);
         if is_due && !self.is_full() {
-            let cause = life.closed.get().copied().unwrap_or(CloseCause::Host);
+            let cause = life.closed.get().copied().unwrap_or(CloseCause::Fault);
             let key = slot.key;
             let json = wire::room_closed(&life.code, life.epoch, cause);
             self.one(state, Mark::RoomClosed { slot: key }, FrameKind::RoomClosed, &json, None);

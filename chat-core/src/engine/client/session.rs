@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use crate::engine::client::lane::{self, Busy, Lane};
 use crate::engine::client::pull::{FrameRef, Positions, Pulled, Quota, Sink, pull};
 use crate::engine::feed::wake::Look;
+use crate::engine::rooms::cell::Letter;
 use crate::engine::session::cell::{Mark as Place, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection::{Closing, Connection};
 use crate::engine::session::reply::{Answered, Reply};
@@ -154,7 +155,7 @@ impl Session {
 
     /// A credential that resumes the session and does nothing else: for places that are less secret than the token's.
     pub fn cursor(&self) -> String {
-        self.shared.signer.cursor(self.cell.id)
+        self.shared.signer.cursor(self.cell.id, self.identity().as_ref())
     }
 
     /// Hands in a command and waits for its answer: an `ack` (for a join too: the `joined` itself comes with
@@ -292,7 +293,10 @@ impl Session {
         (held.is_all, held.is_told) = (pulled.is_all && closing.is_none(), false);
         let found = found(&mut held);
         drop(held);
-        // Nothing is locked any more: an observer may ask the engine.
+        // Nothing is locked any more: an observer may ask the engine, and a room may be given up on the way.
+        for code in pulled.asks {
+            self.shared.post(&code, Letter::Snapshot);
+        }
         for events in pulled.gaps {
             self.shared.observe(Fact::Gap { session: self.cell.id, events });
         }
@@ -306,7 +310,10 @@ impl Session {
     /// One frame has been taken.
     fn apply(&self, state: &mut Option<MutexGuard<'_, SessionState>>, mark: Place) {
         match (mark, state) {
-            (Place::Closing, _) => self.connection.closing_told(),
+            (Place::Closing, _) => {
+                self.connection.closing_told();
+                self.shared.gone.notify_waiters();
+            }
             (mark, Some(state)) => state.commit(mark, || self.shared.clock.now().mono),
             // Replaced in between: the newer connection has its own positions.
             (_, None) => {}

@@ -121,4 +121,30 @@ mod tests {
         assert_eq!(level(vec![], 0), usize::MAX);
         assert_eq!(level(vec![5], 0), 0);
     }
+
+    #[test]
+    fn a_quarter_is_left_free_so_that_the_next_message_does_not_ask_again() {
+        let budget = Budget::new(800);
+        let mut rooms = [100, 350, 350];
+        rooms.iter().for_each(|&bytes| budget.change(0, bytes));
+        assert!(budget.is_nearly_passed());
+        let level = budget.set_level(rooms.to_vec());
+        for bytes in &mut rooms {
+            budget.change(*bytes, level.min(*bytes));
+            *bytes = level.min(*bytes);
+        }
+        assert_eq!((rooms, budget.held(), budget.level()), ([100, 250, 250], 600, 250));
+        budget.change(0, 100);
+        assert!(!budget.is_nearly_passed(), "an eighth may come in");
+    }
+
+    #[test]
+    fn where_nothing_may_be_kept_no_room_falls_back_to_an_equal_share() {
+        let budget = Budget::new(800);
+        (0..2).for_each(|_| budget.enter());
+        budget.change(0, 1_000);
+        assert_eq!(budget.level(), 400, "nobody has looked yet");
+        budget.set_level(vec![100, 100]);
+        assert!(budget.level() < 2, "what ended lives hold is too much already: {}", budget.level());
+    }
 }

@@ -30,3 +30,28 @@ impl EndedLives {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::feed::budget::Budget;
+    use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
+
+    fn life(budget: &Arc<Budget>) -> Arc<Life> {
+        let code = RoomCode::parse("LUNCH").expect("a room code");
+        Arc::new(Life::new(code, Epoch(1), Seq(0), false, &RoomLimits::default(), budget))
+    }
+
+    #[test]
+    fn only_those_are_remembered_that_somebody_reads() {
+        let (budget, ended) = (Budget::new(800), EndedLives::default());
+        let read: Vec<_> = (0..10).map(|_| life(&budget)).collect();
+        read.iter().for_each(|life| ended.note(life));
+        for _ in 0..10_000 {
+            ended.note(&life(&budget));
+        }
+        let lives = ended.lock();
+        assert!(lives.len() < 100, "{} lives", lives.len());
+        assert_eq!(lives.iter().filter(|life| life.strong_count() > 0).count(), 10);
+    }
+}

@@ -1,7 +1,7 @@
 //! One life of a room as its readers see it: the backlog, the passing signals, and how it ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
@@ -15,22 +15,39 @@ use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
 pub(crate) struct Life {
     pub(crate) code: RoomCode,
     pub(crate) epoch: Epoch,
+    /// Whether a log has it, too.
+    pub(crate) is_logged: bool,
     pub(crate) backlog: Backlog,
     pub(crate) signals: [SignalSlot; 2],
     pub(crate) snapshot: SnapshotSlot,
     pub(crate) closed: OnceLock<CloseCause>,
+    unscrubbed: Mutex<Vec<Seq>>,
 }
 
 impl Life {
-    pub(crate) fn new(code: RoomCode, epoch: Epoch, head: Seq, limits: &RoomLimits, budget: &Arc<Budget>) -> Self {
+    pub(crate) fn new(
+        code: RoomCode,
+        epoch: Epoch,
+        head: Seq,
+        is_logged: bool,
+        limits: &RoomLimits,
+        budget: &Arc<Budget>,
+    ) -> Self {
         Self {
             code,
             epoch,
+            is_logged,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             snapshot: SnapshotSlot::default(),
             closed: OnceLock::new(),
+            unscrubbed: Mutex::default(),
         }
+    }
+
+    /// Messages taken back whose text the log could not be made to forget yet: whoever reads the log leaves it out.
+    pub(crate) fn unscrubbed(&self) -> MutexGuard<'_, Vec<Seq>> {
+        self.unscrubbed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

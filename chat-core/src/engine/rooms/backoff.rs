@@ -11,11 +11,25 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 #[derive(Default)]
 pub(crate) struct Backoff {
     pause: Duration,
-    /// When what failed may be tried again.
-    pub(crate) until: Mono,
+    until: Mono,
 }
 
 impl Backoff {
+    /// When it may be tried again.
+    pub(crate) fn until(&self) -> Mono {
+        self.until
+    }
+
+    /// When nothing of it matters any more: a failure later than that is a first one again.
+    pub(crate) fn is_over_at(&self) -> Mono {
+        self.until.after(self.pause)
+    }
+
+    /// It has failed once more.
+    pub(crate) fn failed(&mut self, now: Mono) {
+        self.until = now.after(self.next());
+    }
+
     /// The next pause.
     pub(crate) fn next(&mut self) -> Duration {
         self.pause = (self.pause * 2).clamp(PAUSE.0, PAUSE.1);

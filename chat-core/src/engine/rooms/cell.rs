@@ -63,6 +63,8 @@ pub(crate) struct Resuming {
     pub(crate) known: Option<Position>,
     /// Why it is not let in any more, where the room knows.
     pub(crate) put_out: Option<LeftReason>,
+    /// Whether the room knows of an earlier membership.
+    pub(crate) was_member: bool,
     pub(crate) status: oneshot::Sender<RoomStatus>,
 }
 
@@ -88,11 +90,8 @@ impl Entrance {
         if is_miss && let Some(address) = &self.connection().address {
             address.miss();
         }
-        if let Some(mut state) = self.cell().lock_for(self.connection()) {
-            state.entering = state.entering.saturating_sub(1);
-            if is_miss {
-                state.miss();
-            }
+        if is_miss && let Some(mut state) = self.cell().lock_for(self.connection()) {
+            state.miss();
         }
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => reply.reject(Some(room), reject),
@@ -114,8 +113,10 @@ impl Resuming {
             (_, None) => Status::Unknown,
             // No room, and not one that the session remembers either.
             (RejectCode::RoomNotFound, Some(_)) if self.known.is_none() => Status::Unknown,
-            (_, Some(position)) if epoch == Some(position.epoch) => Status::Left,
-            (_, Some(_)) => Status::Closed,
+            (_, Some(position)) if epoch != Some(position.epoch) => Status::Closed,
+            // Neither the session nor the room knows of a membership: whoever it was that told the position.
+            (_, Some(_)) if self.known.is_none() && self.put_out.is_none() && !self.was_member => Status::Unknown,
+            (_, Some(_)) => Status::Left,
         };
         RoomStatus {
             room: room.as_str().to_owned(),
@@ -219,6 +220,15 @@ impl RoomCell {
         }
     }
 
+    /// Answers a letter that the room cannot look at now.
+    pub(crate) fn refuse(&self, letter: Letter, reject: Reject) {
+        if matches!(letter, Letter::Evict(_)) {
+            // It may be asked again.
+            self.evicted();
+        }
+        letter.refuse(&self.code, None, reject);
+    }
+
     pub(crate) fn weigh(&self, bytes: usize, is_lingering: bool) {
         self.weight.store(bytes & !1 | usize::from(is_lingering), Ordering::Relaxed);
     }
@@ -253,6 +263,11 @@ impl RoomCell {
             true => Pushed::Queued,
             false => Pushed::Start,
         }
+    }
+
+    /// How many letters are in.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().letters.len()
     }
 
     /// Up to `max` letters, in order.

@@ -1,5 +1,6 @@
 //! One batch of a room's work on its way from decided to published.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::engine::feed::life::Life;
@@ -20,7 +21,7 @@ pub(crate) struct Round {
     /// What to answer, and to whom, once the log has the records.
     pub(crate) verdicts: Vec<(Letter, Verdict)>,
     /// Intervals that end with this batch.
-    pub(crate) ends: Vec<(SessionId, Subscriber, Seq, End)>,
+    pub(crate) ends: Ends,
     /// Intervals that begin with it.
     pub(crate) begun: Vec<(SessionId, Generation)>,
     /// Who has lost their connection. One whose leaving is undone must not be attached again.
@@ -28,6 +29,31 @@ pub(crate) struct Round {
     pub(crate) redacted: Vec<Seq>,
     pub(crate) kicked: Vec<Scope>,
     pub(crate) closed: Option<CloseCause>,
+}
+
+/// Readers whose interval ends, with its last event. Nobody else has hold of them: those that a bug has left here are told that
+/// the room is over.
+#[derive(Default)]
+pub(crate) struct Ends(Vec<(SessionId, Subscriber, Seq, End)>);
+
+impl Deref for Ends {
+    type Target = Vec<(SessionId, Subscriber, Seq, End)>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Ends {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(_, reader, ..)| reader.give_up());
+    }
 }
 
 /// What was decided about a letter.

@@ -10,7 +10,7 @@ use crate::engine::session::subscription::{End, Subscriber};
 use crate::messages::CloseCause;
 use crate::ports::Tail;
 use crate::room::{Note, Room};
-use crate::words::{Generation, MemberId, Mono, Now, RoomLimits, Scope, Seq, SessionId};
+use crate::words::{Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
 
 /// A room as its task knows it.
 pub(crate) struct RoomState {
@@ -34,8 +34,8 @@ pub(crate) struct RoomState {
     pub(crate) kicked: VecDeque<Scope>,
     /// Records since the last snapshot of the ledger was stored.
     pub(crate) unsaved: usize,
-    /// Messages taken back whose text the log could not be made to forget yet.
-    pub(crate) unscrubbed: Vec<Seq>,
+    /// When a log that could not be made to forget a text is asked again.
+    pub(crate) scrubbing: Backoff,
     /// When a log that could not be read is asked again.
     pub(crate) backoff: Backoff,
 }
@@ -57,7 +57,7 @@ impl RoomState {
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
             unsaved: 0,
-            unscrubbed: Vec::new(),
+            scrubbing: Backoff::default(),
             backoff: Backoff::default(),
         }
     }
@@ -72,6 +72,16 @@ impl RoomState {
         self.room.note(now, Note::Detached { session, generation });
         if self.subscribers.get(&session).is_some_and(|reader| reader.connection.generation <= generation) {
             self.subscribers.remove(&session);
+        }
+    }
+
+    /// Nobody works on the room any more, and what is here may be half done.
+    pub(crate) fn give_up(&mut self) {
+        if self.life.as_ref().is_some_and(|life| life.is_logged) {
+            self.life = None;
+            std::mem::take(&mut self.subscribers).into_values().for_each(|reader| reader.give_up());
+        } else {
+            self.end_life(CloseCause::Fault);
         }
     }
 

@@ -116,4 +116,51 @@ mod tests {
         assert!(Arc::ptr_eq(&here, &again), "who is connected is not forgotten");
         assert_eq!(addresses.table.lock().unwrap_or_else(PoisonError::into_inner).cells.len(), 2);
     }
+
+    fn remembered(addresses: &Addresses) -> usize {
+        addresses.table.lock().unwrap_or_else(PoisonError::into_inner).cells.len()
+    }
+
+    /// Somebody comes from an address of their own and goes again.
+    fn visit(addresses: &Addresses, limits: &EngineLimits, number: u32) {
+        let cell = addresses.cell(std::net::Ipv4Addr::from_bits(number).into(), limits, Mono(0));
+        cell.connected.fetch_add(1, Ordering::AcqRel);
+        cell.connected.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    #[test]
+    fn however_many_come_and_go_no_more_are_remembered() {
+        let addresses = Addresses::default();
+        let limits = EngineLimits { addresses_max: 16, ..EngineLimits::default() };
+        for number in 0..2_000 {
+            visit(&addresses, &limits, number);
+            assert!(remembered(&addresses) <= 16, "{} after {number}", remembered(&addresses));
+        }
+    }
+
+    #[test]
+    fn a_crowd_that_was_connected_once_is_forgotten_in_the_end() {
+        let addresses = Addresses::default();
+        let limits = EngineLimits { addresses_max: 16, ..EngineLimits::default() };
+        for round in 0..5 {
+            let crowd: Vec<_> = (0..100)
+                .map(|number| {
+                    let cell = addresses.cell(Ipv6Addr::new(round, number, 0, 0, 0, 0, 0, 0).into(), &limits, Mono(0));
+                    cell.connected.fetch_add(1, Ordering::AcqRel);
+                    cell
+                })
+                .collect();
+            for number in 0..1_000 {
+                visit(&addresses, &limits, number);
+                assert!(remembered(&addresses) <= 2 * crowd.len() + 16, "beside those who are connected");
+            }
+            for cell in crowd {
+                cell.connected.fetch_sub(1, Ordering::AcqRel);
+            }
+            for number in 0..1_000 {
+                visit(&addresses, &limits, number);
+            }
+            assert!(remembered(&addresses) <= 16, "{} in round {round}", remembered(&addresses));
+        }
+    }
 }

@@ -41,7 +41,8 @@ impl Bucket {
         }
         // A token per second is a thousandth of a token per millisecond: no rounding, however often this is called.
         let earned = (now.since(self.filled).as_millis() as i64).saturating_mul(i64::from(per_second));
-        self.filled = now;
+        // Who read the clock first may come second: time that has been paid for is not earned once more.
+        self.filled = self.filled.max(now);
         self.level = self.level.saturating_add(earned).min(i64::from(burst.max(1)) * TOKEN);
         if self.level < TOKEN {
             let missing = (TOKEN - self.level).unsigned_abs();
@@ -69,7 +70,75 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Take,
+        Look,
+        PutBack,
+    }
+
+    /// What is done, how many milliseconds after the step before it, and how long after its clock was read.
+    fn steps() -> impl Strategy<Value = Vec<(Step, u64, u64)>> {
+        let step = prop_oneof![6 => Just(Step::Take), 2 => Just(Step::Look), 1 => Just(Step::PutBack)];
+        let wait = prop_oneof![3 => 0..20_u64, 1 => 0..600_u64];
+        vec((step, wait, 0..4_u64), 1..120)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn from_any_moment_on_no_schedule_gets_more_than_a_burst_and_the_rate(
+            burst in 1..6_u32,
+            per_second in 1..60_u32,
+            steps in steps(),
+        ) {
+            let mut bucket = Bucket::full(burst, Mono(0));
+            let (mut clock, mut latest) = (10, 0);
+            let mut taken: Vec<(u64, i64)> = Vec::new();
+            for (step, wait, late) in steps {
+                clock += wait;
+                let now = Mono(clock - late);
+                if !matches!(step, Step::PutBack) {
+                    latest = latest.max(now.0);
+                }
+                match step {
+                    Step::Take => match bucket.take(now, burst, per_second) {
+                        Ok(()) => taken.push((latest, 1)),
+                        Err(wait) => {
+                            let at = Mono(latest).after(wait);
+                            let mut waits = bucket;
+                            prop_assert!(waits.look(Mono(at.0 - 1), burst, per_second).is_err(), "{wait:?} is too long");
+                            prop_assert!(waits.look(at, burst, per_second).is_ok(), "{wait:?} is too short");
+                        }
+                    },
+                    Step::Look => drop(bucket.look(now, burst, per_second)),
+                    Step::PutBack if taken.iter().map(|(_, one)| one).sum::<i64>() > 0 => {
+                        bucket.put_back();
+                        taken.push((latest, -1));
+                    }
+                    Step::PutBack => {}
+                }
+            }
+            for (start, &(from, _)) in taken.iter().enumerate().filter(|(_, (_, one))| *one == 1) {
+                let mut granted = 0;
+                for &(at, one) in &taken[start..] {
+                    granted += one;
+                    let earned = (at - from) as i64 * i64::from(per_second);
+                    prop_assert!(
+                        granted * TOKEN <= i64::from(burst) * TOKEN + earned,
+                        "{granted} tokens within {} ms, with bursts of {burst} and {per_second} per second",
+                        at - from
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_bucket_gives_a_burst_and_then_its_rate() {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::session::cell::SessionCell;
+use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::reply::{Answered, Reply};
 use crate::wire::{self, FrameKind};
-use crate::words::{CommandId, Reject, RoomCode, Seq, Wall};
+use crate::words::{CommandId, Reject, RejectCode, RoomCode, Seq, Wall};
 
 /// A reply with the session it belongs to: what travels with a command. Answered exactly once.
 pub(crate) struct ReplyTo {
@@ -16,21 +16,48 @@ pub(crate) struct ReplyTo {
     pub(crate) connection: Arc<Connection>,
     /// `None` once it has been answered.
     reply: Option<Reply>,
+    /// It is counted among the rooms that its session is about to enter.
+    is_entering: bool,
 }
 
 impl Drop for ReplyTo {
-    /// What was dropped without an answer (a bug on its way ended the task) is no longer in flight. A channel's other end
-    /// learns by the drop.
+    /// What was dropped without an answer (a bug on its way ended the task) is answered now, and takes up no place any more. A
+    /// channel's other end learns by the drop.
     fn drop(&mut self) {
-        if self.reply.is_some() {
-            self.cell.answered(&self.connection);
+        if std::mem::take(&mut self.is_entering)
+            && let Some(mut state) = self.cell.lock_for(&self.connection)
+        {
+            state.entering -= 1;
+        }
+        match self.reply {
+            None => {}
+            Some(Reply::Mailbox { id, .. }) => {
+                let reject = Reject::new(RejectCode::Unavailable, "the command was lost, perhaps after it was done");
+                let json = wire::error(id, None, &reject);
+                self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
+            }
+            Some(Reply::Channel { .. }) => self.cell.answered(&self.connection),
         }
     }
 }
 
 impl ReplyTo {
     pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply) -> Self {
-        Self { cell, connection, reply: Some(reply) }
+        Self { cell, connection, reply: Some(reply), is_entering: false }
+    }
+
+    /// Counts among the rooms that its session is about to enter, until it does or this is dropped.
+    pub(crate) fn enters(&mut self, state: &mut SessionState) {
+        if !std::mem::replace(&mut self.is_entering, true) {
+            state.entering += 1;
+        }
+    }
+
+    /// It has entered, or never will. `state` is its session's, on the same connection still.
+    pub(crate) fn enters_no_more(&mut self, state: &mut SessionState) {
+        if std::mem::take(&mut self.is_entering) {
+            state.entering -= 1;
+        }
     }
 
     pub(crate) fn id(&self) -> Option<CommandId> {
@@ -71,22 +98,23 @@ impl ReplyTo {
     }
 
     /// Refuses the command.
-    pub(crate) fn reject(self, room: Option<&RoomCode>, reject: Reject) {
+    pub(crate) fn reject(mut self, room: Option<&RoomCode>, reject: Reject) {
         let json = wire::error(self.id(), room, &reject);
         self.cell.lock().refused(reject.code);
         self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
     }
 
-    pub(crate) fn answer(self, kind: FrameKind, json: Bytes) {
+    pub(crate) fn answer(mut self, kind: FrameKind, json: Bytes) {
         self.send(Answered { kind, json, reject: None });
     }
 
     /// The command is done and its client did not ask to be told.
-    pub(crate) fn nothing(self) {
-        drop(self);
+    pub(crate) fn nothing(mut self) {
+        self.reply = None;
+        self.cell.answered(&self.connection);
     }
 
-    fn send(mut self, answered: Answered) {
+    fn send(&mut self, answered: Answered) {
         match self.reply.take() {
             None => {}
             Some(Reply::Mailbox { tag, .. }) => self.cell.mail(&self.connection, answered, tag),

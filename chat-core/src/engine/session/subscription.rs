@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::engine::feed::life::Life;
 use crate::engine::session::connection::Connection;
-use crate::words::{MemberId, Seq};
+use crate::words::{CloseReason, MemberId, Seq};
 
 /// What a session may read of a room. Shared by the session, which reads, and the room's task, which ends it.
 pub(crate) struct Subscription {
@@ -77,5 +77,15 @@ impl Subscriber {
     pub(crate) fn end(&self, until: Seq, end: End) {
         self.subscription.end(until, end);
         self.connection.note_ended();
+    }
+
+    /// The room has been given up by what works on it. With a log it is still there, and who comes back finds it.
+    pub(crate) fn give_up(&self) {
+        if self.subscription.life.is_logged {
+            self.connection.close(CloseReason::Fault);
+        } else {
+            self.end(self.subscription.life.backlog.head(), End::Life);
+            self.connection.wake.wake();
+        }
     }
 }

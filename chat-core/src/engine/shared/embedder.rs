@@ -1,7 +1,6 @@
 //! Calls into the embedder's code: one that panics or hangs harms that call and nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -19,7 +18,7 @@ impl Shared {
         let Some(observer) = &self.observer else { return };
         // Whatever half-done thing a panic leaves is the observer's own.
         if catch_unwind(AssertUnwindSafe(|| observer.observe(fact))).is_err() {
-            self.embedder_panics.fetch_add(1, Ordering::Relaxed);
+            self.failures.note_panic();
         }
     }
 
@@ -29,12 +28,17 @@ impl Shared {
     /// The policy's reject; `unavailable` where it panicked, or said nothing in time.
     pub(crate) async fn ask_policy<T>(&self, call: impl Future<Output = Result<T, Reject>>) -> Result<T, Reject> {
         let call = AssertUnwindSafe(call).catch_unwind();
-        let (counter, how) = match tokio::time::timeout(self.limits.engine.policy_timeout, call).await {
+        let how = match tokio::time::timeout(self.limits.engine.policy_timeout, call).await {
             Ok(Ok(said)) => return said,
-            Ok(Err(_)) => (&self.embedder_panics, "whether this is allowed could not be found out"),
-            Err(_) => (&self.policy_timeouts, "whether this is allowed could not be found out in time"),
+            Ok(Err(_)) => {
+                self.failures.note_panic();
+                "whether this is allowed could not be found out"
+            }
+            Err(_) => {
+                self.failures.note_timeout();
+                "whether this is allowed could not be found out in time"
+            }
         };
-        counter.fetch_add(1, Ordering::Relaxed);
         Err(Reject::new(RejectCode::Unavailable, how).retry_after(RETRY))
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Never here: what is done with it.
 
+pub(crate) mod bounded_log;
 pub(crate) mod chance;
 pub(crate) mod embedder;
+pub(crate) mod failures;
 pub(crate) mod quota;
 pub(crate) mod timers;
 
@@ -15,6 +17,7 @@ use tokio::runtime::Handle;
 
 use crate::engine::feed::budget::Budget;
 use crate::engine::feed::ended::EndedLives;
+use crate::engine::feed::life::Life;
 use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
@@ -22,9 +25,10 @@ use crate::engine::session::connection::Connection;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::chance::Chance;
+use crate::engine::shared::failures::Failures;
 use crate::engine::shared::timers::Timers;
-use crate::ports::{Clock, Fact, Log, Observer, Policy};
-use crate::words::{CloseReason, Limits, Reject, RejectCode, RoomLimits};
+use crate::ports::{Clock, Fact, Log, LogClaim, Observer, Policy};
+use crate::words::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
 /// A client that was not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) room_limits: Arc<RoomLimits>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: Option<Arc<dyn Log>>,
+    /// Room tasks and sessions hold this struct, so no other engine writes while one of them still may.
+    pub(crate) _claim: Option<LogClaim>,
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) registry: Registry,
@@ -69,11 +75,15 @@ pub(crate) struct Shared {
     pub(crate) gaps: AtomicU64,
     pub(crate) gaps_unblocked: AtomicU64,
     pub(crate) rejects: AtomicU64,
-    pub(crate) embedder_panics: AtomicU64,
-    pub(crate) policy_timeouts: AtomicU64,
+    pub(crate) failures: Arc<Failures>,
 }
 
 impl Shared {
+    /// The feed of a life that begins, or is read back.
+    pub(crate) fn new_life(&self, code: &RoomCode, epoch: Epoch, head: Seq) -> Life {
+        Life::new(code.clone(), epoch, head, self.log.is_some(), &self.limits.room, &self.budget)
+    }
+
     pub(crate) fn count_reject(&self, code: RejectCode) {
         self.rejects.fetch_add(1, Ordering::Relaxed);
         self.observe(Fact::Rejected { code });

@@ -1,5 +1,7 @@
 //! What a session may still do: enter another room, name a room that it is not in.
 
+use std::sync::Arc;
+
 use crate::engine::session::cell::SessionState;
 use crate::engine::session::connection::Connection;
 use crate::engine::session::reply_to::ReplyTo;
@@ -26,9 +28,13 @@ impl Shared {
         }
     }
 
-    /// Counts a room that is about to be entered; the entrance gives it back.
-    pub(crate) fn reserve(&self, reply: &ReplyTo, room: Option<&RoomCode>) -> Result<(), Reject> {
-        let mut state = reply.cell.lock();
+    /// Counts a room that is about to be entered, for as long as the reply lives or until it has been entered.
+    pub(crate) fn reserve(&self, reply: &mut ReplyTo, room: Option<&RoomCode>) -> Result<(), Reject> {
+        let cell = Arc::clone(&reply.cell);
+        let Some(mut state) = cell.lock_for(&reply.connection) else {
+            // The policy took its time. Rooms of the session are the newer connection's now, and it has not asked for this one.
+            return Err(Reject::new(RejectCode::Unavailable, "the connection is gone"));
+        };
         let rooms_max = self.limits.session.rooms_max;
         // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
         state.forget_finished();
@@ -44,7 +50,7 @@ impl Shared {
             Ok(())
         };
         match &refused {
-            Ok(()) => state.entering += 1,
+            Ok(()) => reply.enters(&mut state),
             Err(reject) => {
                 drop(state);
                 self.count_reject(reject.code);

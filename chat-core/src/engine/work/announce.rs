@@ -59,6 +59,10 @@ impl RoomState {
             }
         }
 
+        if !life.unscrubbed().is_empty() {
+            at_latest(self.scrubbing.until());
+        }
+
         if wake {
             self.fanout.begin();
         }

@@ -126,7 +126,7 @@ fn enter(shared: &Arc<Shared>, entrance: Entrance, entering: Entering) {
     });
 }
 
-fn activate(shared: &Arc<Shared>, entrance: Entrance, mut entering: Entering, messages: Option<Messages>) {
+fn activate(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering, messages: Option<Messages>) {
     let subscription = entering.subscription;
     let life = Arc::clone(&subscription.life);
     let came_late = subscription.from.next() < life.backlog.oldest();
@@ -142,9 +142,11 @@ fn activate(shared: &Arc<Shared>, entrance: Entrance, mut entering: Entering, me
             let letter = Letter::Detach { session: cell.id, generation: connection.generation };
             return shared.post(&life.code, letter);
         };
-        state.entering = state.entering.saturating_sub(1);
-        let (tag, answers) = match &entrance {
-            Entrance::Command(reply) | Entrance::Drawn { reply, .. } => (reply.tag(), reply.is_mailbox()),
+        let (tag, answers) = match &mut entrance {
+            Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
+                reply.enters_no_more(&mut state);
+                (reply.tag(), reply.is_mailbox())
+            }
             Entrance::Resume(_) => (None, false),
         };
         let opening = opening.map(|json| Opening { json, tag, answers });

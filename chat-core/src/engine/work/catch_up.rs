@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::engine::feed::life::Life;
 use crate::engine::feed::segment::Segment;
 use crate::engine::shared::Shared;
+use crate::messages::Event;
 use crate::ports::Log;
 use crate::room::{HistorySlice, More};
 use crate::wire;
-use crate::words::Seq;
+use crate::words::{Body, Seq};
 
 /// Encoded messages, oldest first.
 #[derive(Default)]
@@ -82,6 +83,13 @@ async fn from_log(log: &dyn Log, life: &Life, before: Seq, missing: usize, newer
     let more = records.len() > missing;
     if more {
         records.remove(0);
+    }
+    // The log may hold what it could not be made to forget yet.
+    let unscrubbed = life.unscrubbed().clone();
+    for record in records.iter_mut().filter(|record| record.seq.is_some_and(|seq| unscrubbed.contains(&seq))) {
+        if let Event::Sent { text, .. } = &mut record.event {
+            *text = Body::scrubbed();
+        }
     }
     let older = records.iter().filter(|record| record.event.is_message()).map(|record| {
         let mut json = Vec::new();

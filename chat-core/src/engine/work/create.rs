@@ -6,15 +6,15 @@ use crate::engine::rooms::cell::{Entrance, Letter};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::Shared;
 use crate::room::{Caller, Input};
-use crate::words::{Nick, Reject, RejectCode, RoomCode};
+use crate::words::{Nick, RejectCode, RoomCode};
 
 /// Draws of a room code before giving up; one is enough unless nearly all codes are in use.
 const DRAWS_MAX: usize = 16;
 
 impl Shared {
     /// Makes a room for a creation, under the name chosen or a code drawn.
-    pub(crate) fn create(self: &Arc<Self>, by: Caller, nick: Nick, room: Option<RoomCode>, reply: ReplyTo) {
-        if let Err(reject) = self.reserve(&reply, room.as_ref()) {
+    pub(crate) fn create(self: &Arc<Self>, by: Caller, nick: Nick, room: Option<RoomCode>, mut reply: ReplyTo) {
+        if let Err(reject) = self.reserve(&mut reply, room.as_ref()) {
             return reply.reject(room.as_ref(), reject);
         }
         match room {
@@ -56,10 +56,6 @@ impl Shared {
 
     fn refuse_creation(&self, reply: ReplyTo) {
         self.count_reject(RejectCode::AtCapacity);
-        if let Some(mut state) = reply.cell.lock_for(&reply.connection) {
-            state.entering = state.entering.saturating_sub(1);
-        }
-        let reject = Reject::new(RejectCode::AtCapacity, "the server has as many rooms as it may");
-        reply.reject(None, reject.limit(self.limits.engine.rooms_max as u64));
+        reply.reject(None, self.no_place());
     }
 }

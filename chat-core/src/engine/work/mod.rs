@@ -1,6 +1,5 @@
 //! What is done in rooms: commands on their way in, decided, logged, published and answered, and what is owed after that.
 
-mod absence;
 pub(crate) mod announce;
 pub(crate) mod answer;
 pub(crate) mod catch_up;
@@ -10,3 +9,4 @@ pub(crate) mod post;
 pub(crate) mod recover;
 pub(crate) mod sweep;
 pub(crate) mod task;
+pub(crate) mod upkeep;

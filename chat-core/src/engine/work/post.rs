@@ -9,12 +9,25 @@ use crate::engine::shared::Shared;
 use crate::words::{Reject, RejectCode, RoomCode};
 
 impl Shared {
+    /// What is answered where there are as many rooms as there may be.
+    pub(crate) fn no_place(&self) -> Reject {
+        let reject = Reject::new(RejectCode::AtCapacity, "the server has as many rooms as it may");
+        reject.limit(self.limits.engine.rooms_max as u64).retry_after(Duration::from_secs(10))
+    }
+
     /// Puts a letter into a room's inbox; refuses it where there is no such room, or too much to do.
     pub(crate) fn post(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
         let mut letter = letter;
         loop {
             let cell = match self.registry.room(code) {
                 Some(cell) => cell,
+                // A room of the log has to be read before anything is known of it, and takes a place for that.
+                None if self.log.is_some() && self.registry.len() >= self.limits.engine.rooms_max => {
+                    if letter.is_asked() {
+                        self.count_reject(RejectCode::AtCapacity);
+                    }
+                    return letter.refuse(code, None, self.no_place());
+                }
                 None if self.log.is_some() => self.registry.room_or_new(code),
                 None => {
                     if letter.is_asked() {

@@ -11,19 +11,16 @@ use crate::engine::rooms::round::Round;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::End;
 use crate::engine::shared::{Shared, unavailable};
-use crate::engine::work::absence::Absence;
 use crate::messages::{CloseCause, Event, Recorded};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
 use crate::room::{Ledger, Note, Room, Snapshot};
 use crate::wire;
-use crate::words::{Body, Offset, Seq};
+use crate::words::{Body, Generation, Offset, Seq, SessionId};
 
 /// Records read at once.
 const PAGE: usize = 1_024;
-/// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
-const SNAPSHOT_EVERY: usize = 1_000;
 
 /// What became of a round's append.
 pub(crate) enum Appended {
@@ -55,17 +52,44 @@ enum Found {
     Others,
 }
 
+/// What has happened while the room waited for its log.
+#[derive(Default)]
+struct Meanwhile {
+    /// Who has lost their connection.
+    gone: Vec<(SessionId, Generation)>,
+    /// Whoever wanted to come back in this time was refused.
+    has_refused: bool,
+}
+
+impl Meanwhile {
+    /// Takes in who has gone: their letters have been read, and nobody writes them again. Graces begin again where nobody could
+    /// come back.
+    fn end(&mut self, shared: &Shared, state: &mut RoomState) {
+        let now = shared.clock.now();
+        for (session, generation) in self.gone.drain(..) {
+            state.forget_reader(now, session, generation);
+        }
+        #[cfg(feature = "planted")]
+        if planted::is(Bug::RunGracesOut) {
+            return;
+        }
+        if std::mem::take(&mut self.has_refused) {
+            state.room.note(now, Note::Recovered);
+        }
+    }
+}
+
 /// Reads a room back when its code is first used. `false` where the log cannot be read now.
 pub(crate) async fn recover(shared: &Arc<Shared>, cell: &RoomCell, state: &mut RoomState) -> bool {
     let log = shared.log.clone().expect("only rooms with a log are recovered");
     let now = shared.clock.now();
-    if now.mono < state.backoff.until {
+    if now.mono < state.backoff.until() {
         return false;
     }
     match load(shared, &*log, cell).await {
         Err(error) => {
             fault(shared, cell, &error);
-            state.backoff.until = now.mono.after(state.backoff.next());
+            state.backoff.failed(now.mono);
             false
         }
         Ok(loaded) => {
@@ -81,6 +105,8 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     let now = shared.clock.now();
     state.recovered = true;
     state.tail = Tail::default();
+    // What was owed was owed for another life.
+    state.unsaved = 0;
     state.room = Room::new(Arc::clone(&shared.room_limits));
     let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
     state.unsaved = unsaved;
@@ -88,7 +114,7 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
     state.room.note(now, Note::Recovered);
     let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
-    let life = Arc::new(Life::new(cell.code.clone(), epoch, Seq(first.0 - 1), &shared.limits.room, &shared.budget));
+    let life = Arc::new(shared.new_life(&cell.code, epoch, Seq(first.0 - 1)));
     publish_records(&life, recent.iter());
     state.life = Some(life);
     state.tail = tail;
@@ -115,11 +141,15 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
     let mut redacted = Vec::new();
     let tail = loop {
         let stretch = log.read(code, after, PAGE).await?;
+        if stretch.tail.epoch != Some(epoch) {
+            return Err(ReadError::Unavailable("the life that was being read is over".into()));
+        }
+        let before = after;
         for record in stretch.records {
             // A log that keeps only so much may begin later than it was asked for, or let go of more while it is read; but
             // never of what the ledger does not know.
             if record.offset != after.next() {
-                if record.offset > ledger.last_offset().next() {
+                if record.offset <= after || record.offset > ledger.last_offset().next() {
                     return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
                 }
                 recent.clear();
@@ -138,8 +168,15 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
                 }
             }
         }
-        if after >= stretch.tail.offset || stretch.tail.epoch != Some(epoch) {
+        if after >= stretch.tail.offset {
             break stretch.tail;
+        }
+        if after == before {
+            let end = stretch.tail.offset.0;
+            return Err(ReadError::Damaged(format!(
+                "nothing follows record {}, and record {end} is the last",
+                after.0
+            )));
         }
     };
     if ledger.epoch().is_none() {
@@ -203,23 +240,23 @@ pub(crate) async fn append(
     round: Round,
 ) -> Appended {
     let log = shared.log.clone().expect("only rooms with a log append");
-    let mut absence = Absence::default();
+    let mut meanwhile = Meanwhile::default();
     let mut others = false;
     for attempt in 0..2 {
         let error = match log.append(&cell.code, &state.tail, &round.records).await {
             Ok(tail) => {
                 state.tail = tail;
-                absence.end(shared, state);
+                meanwhile.end(shared, state);
                 return Appended::Done(round);
             }
             Err(error) => error,
         };
         fault(shared, cell, &error);
-        match find_out(shared, cell, state, &round.records, &mut absence).await {
+        match find_out(shared, cell, state, &round.records, &mut meanwhile).await {
             Found::Ours(tail) => {
                 // Only the answer was lost.
                 state.tail = tail;
-                absence.end(shared, state);
+                meanwhile.end(shared, state);
                 return Appended::Done(round);
             }
             Found::Nothing if attempt == 0 && error != AppendError::Conflict => {}
@@ -230,7 +267,7 @@ pub(crate) async fn append(
             }
         }
     }
-    let letters = roll_back(shared, cell, state, round, absence).await;
+    let letters = roll_back(shared, cell, state, round, &mut meanwhile).await;
     if others {
         return Appended::Again(letters);
     }
@@ -244,7 +281,7 @@ async fn find_out(
     cell: &RoomCell,
     state: &mut RoomState,
     ours: &[Recorded],
-    absence: &mut Absence,
+    meanwhile: &mut Meanwhile,
 ) -> Found {
     let log = shared.log.clone().expect("only rooms with a log ask it");
     let last = ours.last().expect("a round that is appended has records").offset;
@@ -266,7 +303,21 @@ async fn find_out(
             Ok(stretch) => fault(shared, cell, &format!("ends at {:?}, before {:?}", stretch.tail, state.tail)),
             Err(error) => fault(shared, cell, &error),
         }
-        absence.wait(cell, state, &mut backoff).await;
+        wait(cell, state, &mut backoff, meanwhile).await;
+    }
+}
+
+/// Waits before the log is asked again. Meanwhile the room refuses what it is asked, and remembers who has gone.
+async fn wait(cell: &RoomCell, state: &mut RoomState, backoff: &mut Backoff, meanwhile: &mut Meanwhile) {
+    tokio::time::sleep(backoff.next()).await;
+    meanwhile.has_refused = true;
+    for letter in cell.take_letters(usize::MAX) {
+        match letter {
+            Letter::Detach { session, generation } => meanwhile.gone.push((session, generation)),
+            Letter::Tick => state.disarm(),
+            Letter::Evict(eviction) => state.give_back(cell, eviction),
+            letter => cell.refuse(letter, unavailable()),
+        }
     }
 }
 
@@ -277,7 +328,7 @@ async fn roll_back(
     cell: &Arc<RoomCell>,
     state: &mut RoomState,
     mut round: Round,
-    mut absence: Absence,
+    meanwhile: &mut Meanwhile,
 ) -> VecDeque<Letter> {
     let log = shared.log.clone().expect("only rooms with a log roll back");
     let mut backoff = Backoff::default();
@@ -286,7 +337,7 @@ async fn roll_back(
             Ok(loaded) => break loaded,
             Err(error) => fault(shared, cell, &error),
         }
-        absence.wait(cell, state, &mut backoff).await;
+        wait(cell, state, &mut backoff, meanwhile).await;
     };
     let now = shared.clock.now();
     // Who came in has not come in, and who left has not left.
@@ -302,13 +353,19 @@ async fn roll_back(
         (Some(loaded), Some(life)) => {
             let published = state.tail.offset;
             state.room.replace_ledger(now, loaded.ledger);
-            for (session, reader, ..) in round.ends {
+            for (session, reader, ..) in round.ends.drain(..) {
                 let (generation, member) = (reader.connection.generation, reader.subscription.member);
                 state.room.note(now, Note::Attached { session, generation, member });
                 state.subscribers.insert(session, reader);
             }
             state.tail = loaded.tail;
-            publish_records(&life, loaded.recent.iter().filter(|record| record.offset > published));
+            let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
+            publish_records(&life, others.iter().copied());
+            for record in others {
+                if let Event::Redacted { target } = record.event {
+                    life.backlog.redact(target);
+                }
+            }
             let room = &state.room;
             state.subscribers.retain(|session, reader| {
                 let stays = room.sessions_of(reader.subscription.member).contains(session);
@@ -321,56 +378,20 @@ async fn roll_back(
         }
         (loaded, _) => {
             // The life was never there, or is over for everyone.
-            for (session, reader, ..) in round.ends {
+            for (session, reader, ..) in round.ends.drain(..) {
                 state.subscribers.insert(session, reader);
             }
             state.end_life(CloseCause::Host);
             install(shared, cell, state, loaded);
         }
     }
-    absence.gone.append(&mut round.gone);
-    absence.turns_away = true;
-    absence.end(shared, state);
+    meanwhile.gone.splice(0..0, round.gone);
+    // Whatever ran out with this round has not: graces begin again, also where the log was not waited for.
+    meanwhile.has_refused = true;
+    meanwhile.end(shared, state);
     round.verdicts.into_iter().map(|(letter, _)| letter).collect()
 }
 
-/// What the log is owed once a round is out: texts scrubbed, lives deleted, snapshots stored. Nobody waits for it but the room.
-pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut RoomState, life: &Life, round: &Round) {
-    let Some(log) = &shared.log else { return };
-    state.unscrubbed.extend(&round.redacted);
-    let is_snapshot_due = state.unsaved + round.records.len() >= SNAPSHOT_EVERY;
-    if is_snapshot_due || round.closed.is_some() || !state.unscrubbed.is_empty() {
-        state.wake_rest();
-    }
-    for seq in std::mem::take(&mut state.unscrubbed) {
-        if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
-            fault(shared, cell, &error);
-            #[cfg(feature = "planted")]
-            if planted::is(Bug::ForgetScrub) {
-                continue;
-            }
-            state.unscrubbed.push(seq);
-        }
-    }
-    if round.closed.is_some() {
-        if let Err(error) = log.delete(&cell.code, life.epoch).await {
-            // Whoever uses the code next finds the life closed, and deletes it then.
-            fault(shared, cell, &error);
-            state.recovered = false;
-        }
-        return;
-    }
-    state.unsaved += round.records.len();
-    if state.unsaved >= SNAPSHOT_EVERY {
-        state.unsaved = 0;
-        let snapshot = Snapshot::from(state.room.ledger().clone());
-        let bytes = serde_json::to_vec(&snapshot).expect("a ledger has string keys, and a Vec takes every write");
-        if let Err(error) = log.save_snapshot(&cell.code, life.epoch, state.room.last_offset(), &bytes).await {
-            fault(shared, cell, &error);
-        }
-    }
-}
-
-fn fault(shared: &Shared, cell: &RoomCell, error: &dyn std::fmt::Display) {
+pub(crate) fn fault(shared: &Shared, cell: &RoomCell, error: &dyn std::fmt::Display) {
     shared.observe(Fact::LogFault { room: &cell.code, error: error.to_string() });
 }

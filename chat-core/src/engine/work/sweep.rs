@@ -73,15 +73,12 @@ async fn visit(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
         let Some(shared) = engine.upgrade().filter(|shared| !shared.draining.load(Ordering::Acquire)) else {
             return Visit::Ended;
         };
-        if shared.registry.room(code).is_some() {
-            return Visit::Done;
-        }
         let (answer, answered) = oneshot::channel();
         shared.post(code, Letter::Host { input: Input::Elapsed, answer });
         answered
     };
     match answered.await {
-        Ok(Err(reject)) if reject.code == RejectCode::Unavailable => Visit::Failed,
+        Ok(Err(reject)) if matches!(reject.code, RejectCode::Unavailable | RejectCode::AtCapacity) => Visit::Failed,
         _ => Visit::Done,
     }
 }

@@ -1,13 +1,9 @@
 //! The work of one room: a batch of letters at a time, decided, applied, logged, published, answered.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-
 use crate::engine::feed::fanout::go_to_the_back;
-use crate::engine::feed::life::Life;
 use crate::engine::rooms::cell::{Entrance, Eviction, Letter, RoomCell};
 use crate::engine::rooms::round::{Round, Verdict};
 use crate::engine::rooms::state::RoomState;
@@ -16,7 +12,8 @@ use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::answer;
 use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
-use crate::messages::{CloseCause, Event, Recorded};
+use crate::engine::work::upkeep;
+use crate::messages::{Event, Recorded};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
 use crate::ports::{Fact, Tail};
@@ -26,108 +23,165 @@ use crate::words::{MemberId, Now, Reject, RejectCode, Seq};
 
 /// Sets a task to work on a room that has been idle.
 pub(crate) fn start(shared: Arc<Shared>, cell: Arc<RoomCell>) {
+    let state = cell.take_state();
+    let state = state.unwrap_or_else(|| Box::new(RoomState::new(&shared.room_limits, shared.log.is_some())));
     let runtime = shared.runtime.clone();
-    runtime.spawn(run(shared, cell));
+    runtime.spawn(RoomTask { shared, cell, state: Some(state) }.run());
 }
 
-/// Works until the inbox is empty. A bug that ends it ends the life of the room for its readers, and not the engine.
-async fn run(shared: Arc<Shared>, cell: Arc<RoomCell>) {
-    let mut held =
-        Some(cell.take_state().unwrap_or_else(|| Box::new(RoomState::new(&shared.room_limits, shared.log.is_some()))));
-    let work = AssertUnwindSafe(work(&shared, &cell, &mut held)).catch_unwind().await;
-    if let Err(panic) = work {
-        if let Some(mut state) = held {
-            state.end_life(CloseCause::Host);
-        }
-        for letter in shared.registry.abandon(&cell) {
-            letter.refuse(&cell.code, None, unavailable());
-        }
-        std::panic::resume_unwind(panic);
+/// A room at work.
+///
+/// However it ends, the room goes on: where it is dropped with work left, because of a bug or because the runtime has ended, the room
+/// is given up. Whoever has asked for something is answered, readers are told, and the next command finds the room anew.
+struct RoomTask {
+    shared: Arc<Shared>,
+    cell: Arc<RoomCell>,
+    /// `None` once the room is at rest, or gone.
+    state: Option<Box<RoomState>>,
+}
+
+impl Drop for RoomTask {
+    fn drop(&mut self) {
+        let Some(mut state) = self.state.take() else { return };
+        state.give_up();
+        let letters = self.shared.registry.abandon(&self.cell);
+        letters.into_iter().for_each(|letter| letter.refuse(&self.cell.code, None, unavailable()));
     }
 }
 
-async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<RoomState>>) {
-    while let Some(state) = held {
-        let mut letters = cell.take_letters(shared.limits.room.batch_inputs_max);
-        if letters.is_empty() {
-            if state.fanout.is_on() {
+impl RoomTask {
+    /// Works until the inbox is empty.
+    async fn run(mut self) {
+        let Self { shared, cell, state: held } = &mut self;
+        while let Some(state) = held {
+            let letters = cell.take_letters(shared.limits.room.batch_inputs_max);
+            if !letters.is_empty() {
+                state.work_through(shared, cell, letters).await;
+            } else if state.fanout.is_on() {
                 state.let_others_run().await;
-                continue;
+            } else {
+                state.has_worked = false;
+                match state.life {
+                    // What a log said of itself outlives the look for a room that may not be there.
+                    None if !state.is_patient(shared) && shared.registry.remove(cell) => *held = None,
+                    None if !state.is_patient(shared) => {}
+                    _ => cell.rest(held),
+                }
             }
-            state.has_worked = false;
-            match state.life {
-                None if shared.registry.remove(cell) => *held = None,
-                None => {}
-                Some(_) => cell.rest(held),
-            }
-            continue;
-        }
-        let mut tries = 0;
-        while !letters.is_empty() || state.is_due(shared) {
-            state.let_others_run().await;
-            while state.is_far_ahead() {
-                state.let_others_run().await;
-            }
-            state.has_worked = true;
-            if !state.recovered && !recover::recover(shared, cell, state).await {
-                letters.drain(..).for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
-                break;
-            }
-            let mut round = Round::default();
-            state.decide_all(shared, cell, &mut letters, &mut round);
-            #[cfg(feature = "planted")]
-            state.answer_too_early(shared, cell, &mut round);
-            if !round.records.is_empty() && shared.log.is_some() {
-                // Nobody waits for the log but who has asked for something.
-                state.wake_rest();
-                round = match recover::append(shared, cell, state, round).await {
-                    Appended::Done(round) => round,
-                    Appended::Refused => Round::default(),
-                    Appended::Again(again) if tries == 0 => {
-                        tries += 1;
-                        again.into_iter().rev().for_each(|letter| letters.push_front(letter));
-                        continue;
-                    }
-                    Appended::Again(again) => {
-                        again.into_iter().for_each(|letter| letter.refuse(&cell.code, None, unavailable()));
-                        Round::default()
-                    }
-                };
-            }
-            state.publish(shared, cell, &mut round);
-            let life = state.life.clone();
-            for (letter, verdict) in round.verdicts.drain(..) {
-                answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
-            }
-            state.tell_readers(&mut round);
-            if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
-                recover::after_publish(shared, cell, state, &life, &round).await;
-            }
-            if round.closed.is_some() {
-                state.life.take().iter().for_each(|life| shared.ended.note(life));
-                state.tail = Tail::default();
-            }
-            state.announce(shared, cell);
-            evict::keep(shared);
         }
     }
 }
 
 impl RoomState {
+    /// Decides, appends, publishes and answers, until nothing of this is left and nothing is due.
+    async fn work_through(&mut self, shared: &Arc<Shared>, cell: &Arc<RoomCell>, mut letters: VecDeque<Letter>) {
+        let mut tries = 0;
+        // Once something has run out: how many letters were in by then, and are read before anything is decided about it.
+        let mut ahead: Option<usize> = None;
+        while !letters.is_empty() || self.is_due(shared) {
+            self.let_others_run().await;
+            while self.is_far_ahead() {
+                self.let_others_run().await;
+            }
+            self.has_worked = true;
+            if !self.recovered {
+                // Nobody asks a log for the sake of a timer that has run out.
+                let is_asked = letters.iter().any(|letter| !matches!(letter, Letter::Tick | Letter::Evict(_)));
+                if !is_asked || !recover::recover(shared, cell, self).await {
+                    letters.drain(..).for_each(|letter| cell.refuse(letter, unavailable()));
+                    self.remember_to_try_again(shared, cell);
+                    return;
+                }
+            }
+            let mut round = Round::default();
+            ahead = self.is_due(shared).then(|| ahead.unwrap_or_else(|| cell.waiting()));
+            if letters.is_empty()
+                && let Some(ahead) = &mut ahead
+            {
+                letters = cell.take_letters(shared.limits.room.batch_inputs_max.min(*ahead));
+                // A room that waits for its log has refused what it was waiting for.
+                *ahead = if letters.is_empty() { 0 } else { *ahead - letters.len() };
+            }
+            self.decide_letters(shared, cell, &mut letters, &mut round);
+            if ahead.is_none_or(|ahead| ahead == 0) {
+                self.decide_elapsed(shared, cell, &mut round);
+            }
+            #[cfg(feature = "planted")]
+            self.answer_too_early(shared, cell, &mut round);
+            if !round.records.is_empty() && shared.log.is_some() {
+                // Nobody waits for the log but who has asked for something.
+                self.wake_rest();
+                round = match recover::append(shared, cell, self, round).await {
+                    Appended::Done(round) => round,
+                    Appended::Refused => Round::default(),
+                    Appended::Again(again) => {
+                        match tries {
+                            0 => again.into_iter().rev().for_each(|letter| letters.push_front(letter)),
+                            _ => again.into_iter().for_each(|letter| cell.refuse(letter, unavailable())),
+                        }
+                        tries += 1;
+                        Round::default()
+                    }
+                };
+            }
+            self.publish(shared, cell, &mut round);
+            let life = self.life.clone();
+            for (letter, verdict) in round.verdicts.drain(..) {
+                answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
+            }
+            self.tell_readers(&mut round);
+            if let Some(life) =
+                life.filter(|life| !round.records.is_empty() || upkeep::is_scrub_due(shared, self, life))
+            {
+                upkeep::after_publish(shared, cell, self, &life, &round).await;
+            }
+            if round.closed.is_some() {
+                self.life.take().iter().for_each(|life| shared.ended.note(life));
+                self.tail = Tail::default();
+            }
+            self.announce(shared, cell);
+            evict::keep(shared);
+        }
+    }
+
+    /// Whether the log has failed, and is not to be asked again before a while.
+    fn is_patient(&self, shared: &Shared) -> bool {
+        shared.clock.now().mono < self.backoff.is_over_at()
+    }
+
+    /// A room that could not be read is kept while its log is given time, so that not every command asks; then it goes.
+    fn remember_to_try_again(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
+        let until = self.backoff.is_over_at();
+        if self.is_patient(shared) && self.armed != Some(until) {
+            self.armed = Some(until);
+            shared.timers.tick_room(until, cell);
+        }
+    }
+
     fn is_due(&self, shared: &Shared) -> bool {
         self.life.is_some() && self.room.next_deadline().is_some_and(|at| at <= shared.clock.now().mono)
     }
 
-    fn decide_all(&mut self, shared: &Arc<Shared>, cell: &RoomCell, letters: &mut VecDeque<Letter>, round: &mut Round) {
+    fn decide_letters(
+        &mut self,
+        shared: &Arc<Shared>,
+        cell: &RoomCell,
+        letters: &mut VecDeque<Letter>,
+        round: &mut Round,
+    ) {
         let now = shared.clock.now();
         while !round.is_full(self.life.as_ref(), &shared.limits.room) {
             let Some(letter) = letters.pop_front() else { break };
             self.take(shared, cell, now, letter, round);
         }
+    }
+
+    /// Decides what has run out like everything else; nobody asked, so nobody is answered.
+    fn decide_elapsed(&mut self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
+        let now = shared.clock.now();
         while !round.is_full(self.life.as_ref(), &shared.limits.room)
             && self.room.next_deadline().is_some_and(|at| at <= now.mono)
         {
-            // What has run out is decided like everything else; nobody asked, so nobody is answered.
             let _ = self.decide(shared, cell, now, &Input::Elapsed, round);
         }
     }
@@ -172,8 +226,7 @@ impl RoomState {
             // Looked at after the batch.
             Letter::Snapshot => return,
             Letter::Evict(eviction) => {
-                cell.evicted();
-                self.evict(*eviction);
+                self.give_back(cell, *eviction);
                 return;
             }
             Letter::Tick => {
@@ -188,6 +241,7 @@ impl RoomState {
             Verdict::Rejected(reject),
         ) = (&mut letter, &verdict)
         {
+            resuming.was_member = self.room.was_member(&by.scope());
             resuming.put_out = match reject.code {
                 RejectCode::Banned => Some(LeftReason::Banned),
                 _ => self.kicked.contains(&by.scope()).then_some(LeftReason::Kicked),
@@ -196,7 +250,9 @@ impl RoomState {
         round.verdicts.push((letter, verdict));
     }
 
-    fn evict(&self, eviction: Eviction) {
+    /// Gives memory back, as it was asked to.
+    pub(super) fn give_back(&self, cell: &RoomCell, eviction: Eviction) {
+        cell.evicted();
         let Some(life) = &self.life else { return };
         match eviction {
             Eviction::Lingering if self.room.members_total() > 0 => {}
@@ -239,8 +295,7 @@ impl RoomState {
                 }
                 self.typing_told.clear();
                 self.kicked.clear();
-                self.life =
-                    Some(Arc::new(Life::new(cell.code.clone(), *epoch, Seq(0), &shared.limits.room, &shared.budget)));
+                self.life = Some(Arc::new(shared.new_life(&cell.code, *epoch, Seq(0))));
             }
             Event::Left { .. } => {
                 let member = record.by.expect("a leave has a member");
@@ -253,7 +308,10 @@ impl RoomState {
             #[cfg(feature = "planted")]
             Event::Joined { .. } if planted::is(Bug::RememberKick) => {}
             // Who is back was not put out for good.
-            Event::Joined { scope, .. } => self.kicked.retain(|kicked| kicked != scope),
+            Event::Joined { scope, .. } => {
+                self.kicked.retain(|kicked| kicked != scope);
+                round.kicked.retain(|kicked| kicked != scope);
+            }
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.subscribers);
                 round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));
@@ -284,7 +342,7 @@ impl RoomState {
             return;
         }
         let life = Arc::clone(self.life.as_ref().expect("records belong to a life"));
-        for (_, reader, until, end) in &round.ends {
+        for (_, reader, until, end) in &*round.ends {
             reader.end(*until, *end);
         }
         if let Some(cause) = round.closed {
@@ -306,6 +364,8 @@ impl RoomState {
         }
         for record in &round.records {
             shared.observe(Fact::Published { room: &cell.code, epoch: life.epoch, record });
+            #[cfg(feature = "planted")]
+            crate::planted::trip(record);
         }
     }
 

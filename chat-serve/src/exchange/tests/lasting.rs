@@ -7,7 +7,7 @@ use super::*;
 const REQUEST: &[u8] = b"GET /told HTTP/1.1\r\nHost: test\r\n\r\n";
 
 /// As [`told`]; all answers are marked.
-fn lasting() -> (mpsc::UnboundedSender<Bytes>, Router) {
+pub(super) fn lasting() -> (mpsc::UnboundedSender<Bytes>, Router) {
     let mark = |mut response: Response| async {
         response.extensions_mut().insert(Lasting);
         response
@@ -31,7 +31,7 @@ async fn read_rest(pipe: &mut DuplexStream) -> String {
 }
 
 /// A connection on which the answer has begun.
-async fn begin(router: &Router) -> (DuplexStream, watch::Sender<bool>) {
+pub(super) async fn begin(router: &Router) -> (DuplexStream, watch::Sender<bool>) {
     let (mut pipe, ending) = connect(router).await;
     pipe.write_all(REQUEST).await.expect("sent");
     let head = read_until(&mut pipe, "\r\n\r\n").await;

@@ -236,9 +236,13 @@ impl Reader {
 
     fn joined(&mut self, joined: &Joined, truth: &Truth) {
         let entered = self.entering.take();
-        let is_due = entered.is_some() && self.due == Due::Nothing || matches!(self.due, Due::Joined | Due::Either);
+        // A position from before one's own join may be of an earlier membership: then one is shown there who one is.
+        let goes_on = self.due == Due::Events && self.named == Some(joined.position()) && self.at == joined.seq;
+        let is_due =
+            goes_on || entered.is_some() && self.due == Due::Nothing || matches!(self.due, Due::Joined | Due::Either);
         assert!(is_due, "{self:?} is shown the room unasked: {joined:?}");
         assert!(joined.epoch == truth.epoch() && joined.seq <= truth.head(), "{joined:?}");
+        assert!(self.due != Due::Either || joined.seq == self.at, "{self:?} is shown the room elsewhere: {joined:?}");
         match entered.flatten() {
             // Of whom was put out the room remembers nothing: they are newcomers.
             Some(after) if !truth.was_kicked(&self.nick) => {

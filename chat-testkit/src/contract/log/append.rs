@@ -44,11 +44,14 @@ pub async fn a_reader_never_sees_a_part_of_a_batch(mut home: impl Home) {
     let (log, room) = (home.open().await, code("WHOLE"));
     let (mut scribe, mut tail) = open_life(&*log, &room, 1).await;
     let (reader, reads) = (Arc::clone(&log), room.clone());
+    let (written, mut is_written) = tokio::sync::oneshot::channel();
     let reader = tokio::spawn(async move {
         loop {
+            let is_last = is_written.try_recv().is_ok();
             let seen = read_all(&*reader, &reads).await.len();
             assert_eq!((seen - 2) % BATCH, 0, "{seen} records are the opening and a part of a batch");
-            if seen >= 2 + 20 * BATCH {
+            if is_last {
+                assert_eq!(seen, 2 + 20 * BATCH, "all batches are there once they are appended");
                 return;
             }
             tokio::task::yield_now().await;
@@ -57,6 +60,8 @@ pub async fn a_reader_never_sees_a_part_of_a_batch(mut home: impl Home) {
     for _ in 0..20 {
         tail = log.append(&room, &tail, &scribe.talk(BATCH)).await.expect("the tail is the end");
     }
+    // An error means that the reader has ended already, and says why.
+    let _ = written.send(());
     reader.await.expect("the reader saw whole batches only");
 }
 

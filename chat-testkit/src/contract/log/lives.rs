@@ -2,11 +2,24 @@
 
 use std::sync::Arc;
 
-use chat_core::{AppendError, Epoch, Offset, Seq, Tail};
+use chat_core::{AppendError, Epoch, LogInUse, Offset, Seq, Tail};
 
 use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
 use crate::records::Scribe;
+
+/// The next may have it as soon as the claim is dropped, and not before.
+pub async fn one_engine_at_a_time_has_the_log(mut home: impl Home) {
+    let log = home.open().await;
+    for _ in 0..2 {
+        let claim = log.claim().expect("nobody has it");
+        assert_eq!(log.claim().err(), Some(LogInUse));
+        assert_eq!(log.claim().err(), Some(LogInUse), "a claim that was refused changes nothing");
+        drop(claim);
+    }
+    let _claim = log.claim().expect("it was given back");
+    open_life(&*log, &code("CLAIMED"), 1).await;
+}
 
 /// The tail names the life from then on.
 pub async fn the_first_append_claims_the_code(mut home: impl Home) {

@@ -24,7 +24,9 @@ pub async fn messages_are_the_newest_before_a_number_oldest_first(mut home: impl
                 break;
             };
             assert!(slice.len() <= page);
-            before = first.seq.expect("a message has a number");
+            let seq = first.seq.expect("a message has a number");
+            assert!(seq < before, "the page before {before:?} begins at {seq:?}: it goes back");
+            before = seq;
             paged.splice(0..0, slice);
         }
         assert_eq!(paged, said, "in pages of {page}");

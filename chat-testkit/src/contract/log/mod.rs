@@ -45,6 +45,7 @@ macro_rules! log_contract {
             a_read_from_the_end_is_empty_and_names_the_end,
             an_append_may_follow_the_tail_of_a_read,
             rooms_are_listed_by_code_page_by_page,
+            one_engine_at_a_time_has_the_log,
             the_first_append_claims_the_code,
             a_second_life_is_refused_while_the_first_lives,
             of_concurrent_claims_exactly_one_wins,

@@ -46,6 +46,7 @@ pub async fn reading_page_by_page_gives_everything_once(mut home: impl Home) {
             let Some(last) = stretch.records.last() else {
                 break;
             };
+            assert!(last.offset > after, "the page after {after:?} ends at {:?}: it goes back", last.offset);
             after = last.offset;
             read.extend(stretch.records);
         }
@@ -90,9 +91,11 @@ pub async fn rooms_are_listed_by_code_page_by_page(mut home: impl Home) {
         loop {
             let rooms = log.rooms(listed.last(), page).await.expect("the rooms can be listed");
             assert!(rooms.len() <= page);
-            if rooms.is_empty() {
+            let Some(last) = rooms.last() else {
                 break;
-            }
+            };
+            let after = listed.last();
+            assert!(Some(last) > after, "the page after {after:?} ends at {last:?}: it goes back");
             listed.extend(rooms);
         }
         assert_eq!(listed, codes, "in pages of {page}");

@@ -200,7 +200,11 @@ async fn says<D: Door>(mut guest: Guest<D::Client>, said: String) -> (Guest<D::C
 /// What was refused is not said; what was taken is.
 pub async fn a_room_with_too_much_to_do_is_busy<D: Door>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
-    let house = House::<D>::build(|limits| limits.room.inbox_max = 1, |engine| engine.log(Arc::clone(&log) as _)).await;
+    let house = House::<D>::build(
+        |limits| limits.room.inbox_max = 1,
+        |engine| engine.log(Arc::clone(&log) as _).expect("it is new"),
+    )
+    .await;
     let [mut ann, bob, cid, dan] = house.people("LUNCH", ["Ann", "Bob", "Cid", "Dan"]).await;
     log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
     let mut saying = JoinSet::new();
@@ -227,7 +231,7 @@ pub async fn a_room_with_too_much_to_do_is_busy<D: Door>() {
 /// And is there again when its log is; what was refused is not said.
 pub async fn a_room_that_cannot_write_is_unavailable<D: Door>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
-    let house = House::<D>::build(|_| {}, |engine| engine.log(Arc::clone(&log) as _)).await;
+    let house = House::<D>::build(|_| {}, |engine| engine.log(Arc::clone(&log) as _).expect("it is new")).await;
     let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
     log.plan(|call: &Call| {
         (call.operation == Operation::Append).then(|| Fault { outcome: Outcome::Fails, ..Fault::default() })

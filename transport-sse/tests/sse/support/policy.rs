@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{Admission, Command, ConnectRequest, Identity, Policy, Reject, RejectCode, SessionView};
+use tokio::sync::watch;
 
 /// Lets everybody in, as whoever their credentials say they are, but for refusals that were asked for.
 #[derive(Default)]
@@ -13,6 +14,8 @@ pub(crate) struct Says {
     pub(crate) to_clients: Mutex<VecDeque<Reject>>,
     /// To every topic: the code that it names.
     pub(crate) to_topics: bool,
+    /// While it is, commands wait.
+    pub(crate) is_busy: watch::Sender<bool>,
     /// What clients have shown.
     pub(crate) shown: Mutex<Vec<ConnectRequest>>,
 }
@@ -34,6 +37,7 @@ impl Policy for Says {
     }
 
     async fn check(&self, _: &SessionView, command: Command) -> Result<Command, Reject> {
+        self.is_busy.subscribe().wait_for(|is_busy| !is_busy).await.expect("the policy outlives its commands");
         match &command {
             Command::SetTopic { topic, .. } if self.to_topics => {
                 let code = RejectCode::ALL.into_iter().find(|code| code.as_str() == topic.as_str());

@@ -1,0 +1,101 @@
+//! The embedder's log as the engine asks it: a call that panics or hangs is one that failed.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+
+use crate::engine::shared::failures::Failures;
+use crate::messages::Recorded;
+use crate::ports::{AppendError, Log, LogClaim, LogInUse, ReadError, Stretch, Tail};
+use crate::words::{Epoch, Offset, RoomCode, Seq};
+
+/// A log whose calls have an end.
+pub(crate) struct BoundedLog {
+    log: Arc<dyn Log>,
+    timeout: Duration,
+    failures: Arc<Failures>,
+}
+
+impl BoundedLog {
+    pub(crate) fn new(log: Arc<dyn Log>, timeout: Duration, failures: Arc<Failures>) -> Self {
+        Self { log, timeout, failures }
+    }
+
+    /// What a call says; or how it failed.
+    async fn bound<T>(&self, call: impl Future<Output = T>) -> Result<T, String> {
+        match tokio::time::timeout(self.timeout, AssertUnwindSafe(call).catch_unwind()).await {
+            Ok(Ok(said)) => Ok(said),
+            Ok(Err(_)) => {
+                self.failures.note_panic();
+                Err("the log panicked".to_owned())
+            }
+            Err(_) => {
+                self.failures.note_timeout();
+                Err(format!("the log did not answer within {:?}", self.timeout))
+            }
+        }
+    }
+
+    async fn read_within<T>(&self, call: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+        self.bound(call).await.unwrap_or_else(|how| Err(ReadError::Unavailable(how)))
+    }
+
+    /// What was begun may still come to pass, so nobody knows what became of it.
+    async fn write_within<T>(&self, call: impl Future<Output = Result<T, AppendError>>) -> Result<T, AppendError> {
+        self.bound(call).await.unwrap_or_else(|how| Err(AppendError::Unknown(how)))
+    }
+}
+
+#[async_trait]
+impl Log for BoundedLog {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        self.log.claim()
+    }
+
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+        self.write_within(async { self.log.append(room, after, batch).await }).await
+    }
+
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+        self.read_within(async { self.log.read(room, after, max).await }).await
+    }
+
+    async fn messages(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        before: Seq,
+        max: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        self.read_within(async { self.log.messages(room, epoch, before, max).await }).await
+    }
+
+    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
+        self.read_within(async { self.log.rooms(after, max).await }).await
+    }
+
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
+        self.read_within(async { self.log.load_snapshot(room, epoch).await }).await
+    }
+
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError> {
+        self.write_within(async { self.log.save_snapshot(room, epoch, through, snapshot).await }).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
+        self.write_within(async { self.log.scrub(room, epoch, seq).await }).await
+    }
+
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
+        self.write_within(async { self.log.delete(room, epoch).await }).await
+    }
+}

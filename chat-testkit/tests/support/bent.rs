@@ -1,0 +1,107 @@
+//! A log in memory whose reads a test bends: what is read passes through a function of the test on its way.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{
+    AppendError, Epoch, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch, Tail,
+};
+use chat_testkit::logs::MemoryLog;
+
+type Bend<T> = Box<dyn Fn(T) -> T + Send + Sync>;
+
+/// Shares its records with every other that is made of the same memory, and its claim with none: each is the log of an engine
+/// that knows nothing of the others.
+pub struct BentLog {
+    memory: Arc<MemoryLog>,
+    engines: OneEngine,
+    read: Bend<Stretch>,
+    messages: Bend<Vec<Recorded>>,
+    rooms: Bend<Vec<RoomCode>>,
+}
+
+impl BentLog {
+    pub fn new(memory: &Arc<MemoryLog>) -> Self {
+        let memory = Arc::clone(memory);
+        Self {
+            memory,
+            engines: OneEngine::default(),
+            read: Box::new(|it| it),
+            messages: Box::new(|it| it),
+            rooms: Box::new(|it| it),
+        }
+    }
+
+    /// Every stretch that is read becomes what `bend` makes of it.
+    pub fn reads(self, bend: impl Fn(Stretch) -> Stretch + Send + Sync + 'static) -> Self {
+        Self { read: Box::new(bend), ..self }
+    }
+
+    /// Every page of messages.
+    pub fn messages(self, bend: impl Fn(Vec<Recorded>) -> Vec<Recorded> + Send + Sync + 'static) -> Self {
+        Self { messages: Box::new(bend), ..self }
+    }
+
+    /// Every page of rooms.
+    pub fn rooms(self, bend: impl Fn(Vec<RoomCode>) -> Vec<RoomCode> + Send + Sync + 'static) -> Self {
+        Self { rooms: Box::new(bend), ..self }
+    }
+}
+
+impl fmt::Debug for BentLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BentLog").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Log for BentLog {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        self.engines.claim()
+    }
+
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+        self.memory.append(room, after, batch).await
+    }
+
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+        self.memory.read(room, after, max).await.map(&self.read)
+    }
+
+    async fn messages(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        before: Seq,
+        max: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        self.memory.messages(room, epoch, before, max).await.map(&self.messages)
+    }
+
+    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
+        self.memory.rooms(after, max).await.map(&self.rooms)
+    }
+
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
+        self.memory.load_snapshot(room, epoch).await
+    }
+
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError> {
+        self.memory.save_snapshot(room, epoch, through, snapshot).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
+        self.memory.scrub(room, epoch, seq).await
+    }
+
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
+        self.memory.delete(room, epoch).await
+    }
+}

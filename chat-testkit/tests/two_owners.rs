@@ -1,0 +1,178 @@
+//! Two owners of one room: what the other one has written is found, told, and never written over.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{
+    Command, Engine, Event, Log, LogInUse, MemberId, Offset, Recorded, Reply, Seq, ServerFrame, Session, Tail, Topic,
+};
+use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
+use support::bent::BentLog;
+use support::{
+    TestLog, code, connect, create, engine, fails, join, log, newcomer, next_left, next_message, say, seconds, settle,
+    texts,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() {
+    let memory = Arc::new(MemoryLog::new());
+    let [one, two] = [(), ()].map(|()| engine(&Arc::new(BentLog::new(&memory))));
+    let ann = connect(&one, None).await;
+    create(&ann).await;
+    let bob = connect(&two, None).await;
+    join(&bob, "Bob").await.expect("the second reads the room from the log");
+    // The first still believes in its own tail: the log refuses it, it reads what the second wrote, and decides again.
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
+    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
+}
+
+/// Another owner writes what happened next.
+async fn other_writes(log: &TestLog, event: Event) {
+    let stretch = log.inner().read(&code(), Offset(0), usize::MAX).await.expect("the memory can be read");
+    let last = stretch.records.last().expect("the room has records");
+    let head = stretch.records.iter().filter_map(|record| record.seq).max().expect("somebody has joined");
+    let record =
+        Recorded { offset: last.offset.next(), seq: Some(head.next()), at: last.at, by: Some(MemberId(1)), event };
+    let tail: Tail = stretch.tail;
+    log.inner().append(&code(), &tail, &[record]).await.expect("the tail is the end");
+}
+
+fn topic(topic: &str) -> Event {
+    Event::TopicChanged { topic: Topic::parse(topic).expect("valid") }
+}
+
+async fn next_topic(session: &Session) -> (Seq, String) {
+    loop {
+        if let ServerFrame::TopicChanged { seq, topic, .. } = session.next().await {
+            return (seq, topic);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_owner_wrote_behind_a_lost_answer_is_not_taken_for_ours() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    log.push(Operation::Append, Outcome::AnswerLost);
+    log.plan(fails(&[Operation::Read]));
+    let other = async {
+        seconds(1).await;
+        other_writes(&log, topic("theirs")).await;
+        log.heal();
+    };
+    let (answer, ()) = tokio::join!(say(&ann, "one", "k1"), other);
+    assert_eq!(answer, Ok(Seq(2)));
+    assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(4)));
+    assert_eq!(next_message(&ann).await, (Seq(2), "one".into()));
+    assert_eq!(next_topic(&ann).await, (Seq(3), "theirs".into()));
+    assert_eq!(next_message(&ann).await, (Seq(4), "two".into()));
+    assert_eq!(texts(&engine, "Bob").await, ["one", "two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_owner_took_back_is_shown_to_nobody() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
+    other_writes(&log, Event::Redacted { target: Seq(2) }).await;
+    assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(4)));
+    assert_eq!(texts(&engine, "Bob").await, ["", "two"]);
+    let kept = log.inner().records(&code());
+    assert!(!format!("{kept:?}").contains("a secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_another_owner_put_out_reads_no_further() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    let bob = newcomer(&engine, "Bob").await;
+    let kicked = Event::Kicked { member: MemberId(2), nick: support::nick("Bob") };
+    other_writes(&log, kicked).await;
+    assert_eq!(say(&ann, "behind his back", "k1").await, Ok(Seq(4)));
+    assert_eq!(next_message(&ann).await.1, "behind his back");
+    let heard = tokio::time::timeout(Duration::from_secs(5), next_message(&bob)).await;
+    assert!(heard.is_err(), "{heard:?}");
+}
+
+/// What ran out is written by itself, and nobody asks again when it is undone: the room has to set its clock anew.
+#[tokio::test(start_paused = true)]
+async fn a_grace_whose_end_was_undone_runs_out_again() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    drop(newcomer(&engine, "Bob").await);
+    settle().await;
+    other_writes(&log, topic("theirs")).await;
+    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&ann)).await;
+    assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
+}
+
+/// The second time a command is refused, and not decided for ever.
+#[tokio::test(start_paused = true)]
+async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = connect(&engine, None).await;
+    create(&ann).await;
+    drop(newcomer(&engine, "Bob").await);
+    settle().await;
+    other_writes(&log, topic("first")).await;
+    // The second conflict is behind an outage, in which Bob's grace runs out.
+    let appends = log.calls(Operation::Append);
+    let counting = Arc::downgrade(&log);
+    log.plan(move |call| {
+        let calls = counting.upgrade().map_or(0, |log| log.calls(Operation::Append));
+        let is_second = calls >= appends + 2;
+        is_second.then(|| fails(&[Operation::Append, Operation::Read])(call)).flatten()
+    });
+    let other = async {
+        seconds(60).await;
+        other_writes(&log, topic("second")).await;
+        log.heal();
+    };
+    let (answer, ()) = tokio::join!(say(&ann, "one", "k1"), other);
+    assert_eq!(answer, Err(chat_core::RejectCode::Unavailable));
+    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&ann)).await;
+    assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
+    ann.call(Command::Leave { room: code() }).await.expect("she is in it");
+    settle().await;
+    assert_eq!(engine.stats().rooms, 0);
+}
+
+/// The second would find nobody attached, and put out everybody whom the first serves.
+#[tokio::test(start_paused = true)]
+async fn a_second_engine_over_one_log_is_refused_until_all_of_the_first_is_gone() {
+    let log = log();
+    let first = engine(&log);
+    let ann = connect(&first, None).await;
+    create(&ann).await;
+    let second = || Engine::builder().log(Arc::clone(&log) as _);
+    assert_eq!(second().err(), Some(LogInUse));
+    seconds(120).await;
+    assert_eq!(say(&ann, "still here", "k1").await, Ok(Seq(2)));
+    drop(first);
+    assert_eq!(second().err(), Some(LogInUse), "a session of it is left");
+
+    // A room that waits for the log may write to it yet.
+    log.push(Operation::Append, Fault::stalled(Outcome::Done));
+    let (reply, _answer) = Reply::channel(None);
+    let last = Command::Send { room: code(), text: support::text("late"), key: None };
+    ann.submit(last, reply).expect("few commands are in flight");
+    drop(ann);
+    settle().await;
+    assert_eq!(second().err(), Some(LogInUse), "a room of it waits for the log");
+    assert!(log.release_one());
+    settle().await;
+
+    let next = second().expect("nothing is left").build();
+    assert_eq!(texts(&next, "Bob").await, ["still here", "late"]);
+}

@@ -1,0 +1,92 @@
+//! The writer without its thread: what it does unasked, step by step, and once more after that.
+
+use std::sync::mpsc::channel;
+
+use chat_core::{Epoch, Recorded, RoomCode, Tail, Wall};
+use chat_testkit::records::Scribe;
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use tempfile::TempDir;
+
+use super::*;
+use crate::format::{Encoded, GRAVES, RECORDS};
+use crate::options::Retention;
+
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+fn writer(dir: &TempDir, retention: Retention) -> Writer {
+    let options = Options { durability: Durability::Relaxed, retention, ..Options::default() };
+    let store = Store::open_in(dir.path(), &options).expect("it opens");
+    Writer::new(Arc::new(store), channel().1, options)
+}
+
+fn code(name: &str) -> RoomCode {
+    RoomCode::parse(name).expect("a valid code")
+}
+
+impl Writer {
+    fn change(&mut self, change: Change) -> Tail {
+        let bytes = change.bytes();
+        self.commit(vec![change], bytes).pop().expect("an answer").expect("the disk works")
+    }
+
+    /// A life with so many messages, all of them older than a week, and a snapshot that covers them.
+    fn old_life(&mut self, room: &str, messages: usize) {
+        let mut scribe = Scribe::new(Epoch(1));
+        let mut records: Vec<Recorded> = [scribe.opening(), scribe.talk(messages)].concat();
+        records.iter_mut().for_each(|record| record.at = Wall(1_000));
+        let batch = records.iter().map(Encoded::new).collect();
+        let after = Tail::default();
+        let tail = self.change(Change::Append { room: code(room), after, claims: Some(Epoch(1)), batch });
+        self.change(Change::Snapshot { room: code(room), epoch: Epoch(1), through: tail.offset, bytes: b"all".into() });
+    }
+
+    /// Records in the file, and deleted lives that still have some.
+    fn held(&self) -> (u64, u64) {
+        let store = self.store.shared();
+        let read = store.as_ref().expect("open").begin_read().expect("readable");
+        let records = read.open_table(RECORDS).expect("a table").len().expect("readable");
+        let graves = read.open_table(GRAVES).expect("a table").iter().expect("readable").count() as u64;
+        (records, graves)
+    }
+}
+
+#[test]
+fn every_sweep_comes_to_every_room() {
+    let dir = TempDir::new().expect("a folder");
+    let a_week = Retention { age_max: Some(WEEK), ..Retention::default() };
+    let mut writer = writer(&dir, a_week);
+    for sweep in 1..=3 {
+        // With the limit a snapshot trims by itself: these records grow too old after it.
+        writer.options.retention = Retention::default();
+        for number in 0..130 {
+            writer.old_life(&format!("ROOM-{sweep}-{number}"), 1);
+        }
+        writer.options.retention = a_week;
+        for _ in 0..10 {
+            writer.sweep.as_mut().expect("there is always a next one").is_due_now();
+            writer.upkeep();
+        }
+        assert_eq!(writer.held(), (130 * sweep, 0), "the newest record of each room");
+    }
+}
+
+#[test]
+fn deleted_rooms_go_however_many_and_large_they_are_each_time() {
+    let dir = TempDir::new().expect("a folder");
+    let mut writer = writer(&dir, Retention::default());
+    for _ in 0..2 {
+        let rooms: Vec<String> = (0..70).map(|number| format!("ROOM-{number}")).collect();
+        rooms.iter().for_each(|room| writer.old_life(room, 3));
+        writer.old_life("LARGE", 5_000);
+        for room in rooms.iter().map(String::as_str).chain(["LARGE"]) {
+            writer.change(Change::Delete { room: code(room), epoch: Epoch(1) });
+        }
+        let steps = (0..200).take_while(|_| {
+            writer.upkeep();
+            writer.is_purging
+        });
+        assert!(steps.count() < 200, "it never ends");
+        assert_eq!(writer.held(), (0, 0));
+        assert!(writer.patience() > Duration::from_secs(1), "and then it rests");
+    }
+}

@@ -1,0 +1,66 @@
+//! A server over pipes in memory, so that its clock can stand still while bytes are on their way.
+
+use std::net::SocketAddr;
+
+use axum::serve::Listener;
+use chat_core::Engine;
+use tokio::io::{DuplexStream, duplex};
+use tokio::sync::mpsc;
+use transport_socketio::{SocketIoConfig, routes};
+
+use super::{Poll, Ws};
+
+/// What the server is called; there is no such address.
+const ADDRESS: ([u8; 4], u16) = ([192, 0, 2, 1], 80);
+
+pub struct Pipes {
+    pub engine: Engine,
+    dial: mpsc::UnboundedSender<DuplexStream>,
+}
+
+impl Pipes {
+    pub fn start(engine: Engine, config: SocketIoConfig) -> Self {
+        let (dial, dialled) = mpsc::unbounded_channel();
+        let router = routes(engine.clone(), config);
+        tokio::spawn(async move { axum::serve(Ends(dialled), router).await });
+        Self { engine, dial }
+    }
+
+    fn pipe(&self) -> DuplexStream {
+        let (client, server) = duplex(1 << 20);
+        self.dial.send(server).expect("it serves for ever");
+        client
+    }
+
+    /// A session over a WebSocket; the status of the answer where there is none.
+    pub async fn ws(&self) -> Result<Ws<DuplexStream>, u16> {
+        match Ws::over(self.pipe(), SocketAddr::from(ADDRESS), "", &[]).await {
+            Ok(ws) => Ok(ws.opened().await),
+            Err(status) => Err(status),
+        }
+    }
+
+    /// A session that long-polls; the status of the answer where there is none.
+    pub async fn poll(&self) -> Result<Poll<DuplexStream>, u16> {
+        Poll::over(self.pipe(), SocketAddr::from(ADDRESS)).await
+    }
+}
+
+/// The server's ends.
+struct Ends(mpsc::UnboundedReceiver<DuplexStream>);
+
+impl Listener for Ends {
+    type Io = DuplexStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.0.recv().await {
+            Some(end) => (end, SocketAddr::from(ADDRESS)),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        Ok(SocketAddr::from(ADDRESS))
+    }
+}
