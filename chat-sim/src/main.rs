@@ -82,6 +82,7 @@ enum About {
     HeldBack,
     Counted,
     Cut,
+    PutOut,
 }
 
 impl From<About> for Kind {
@@ -92,6 +93,7 @@ impl From<About> for Kind {
             About::HeldBack => Self::HeldBack,
             About::Counted => Self::Counted,
             About::Cut => Self::Cut,
+            About::PutOut => Self::PutOut,
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     /// How long a person does nothing, at most.
     pub(crate) pause: Duration,
+    /// Whether the host puts out one member after the other, and who is put out wants in again.
+    pub(crate) kicks: bool,
     /// How likely it is, at each step without a connection, that one stays away for longer than most graces.
     pub(crate) away: f64,
     /// How many messages somebody says in one breath, at most.
@@ -120,6 +122,7 @@ impl Plan {
             pairs,
             storm: Duration::from_secs(rng.random_range(20..90)),
             pause: Duration::from_millis(rng.random_range(50..1_500)),
+            kicks: false,
             away: if rng.random_bool(0.3) { 0.4 } else { 0.1 },
             breath: 1,
             latency: Duration::from_millis(rng.random_range(0..80)),
@@ -141,6 +144,7 @@ impl Plan {
             Kind::HeldBack => plan.hold_back(rng),
             Kind::Counted => plan.count(rng),
             Kind::Cut => plan.cut(rng),
+            Kind::PutOut => plan.put_out(rng),
         }
         plan
     }
@@ -187,6 +191,13 @@ impl Plan {
         (self.wrong.cuts, self.wrong.restarts) = (true, 0.0);
         self.wrong.outages = 0.5;
     }
+
+    /// Members are put out, come in again, and are gone for longer than their grace.
+    fn put_out(&mut self, rng: &mut StdRng) {
+        self.limits.room.grace = Duration::from_millis(rng.random_range(1_000..2_000));
+        (self.pairs, self.kicks, self.away) = (false, true, 0.4);
+        (self.wrong.cuts, self.wrong.restarts, self.wrong.log_fails) = (true, 0.0, 0.0);
+    }
 }
 
 /// What a world is about.
@@ -202,6 +213,8 @@ pub enum Kind {
     Counted,
     /// A log that is often out of reach.
     Cut,
+    /// Members that are put out and come in again.
+    PutOut,
 }
 
 impl Kind {
@@ -211,7 +224,8 @@ impl Kind {
             13..16 => Self::Narrow,
             16 => Self::HeldBack,
             17 => Self::Counted,
-            _ => Self::Cut,
+            18 => Self::Cut,
+            _ => Self::PutOut,
         }
     }
 }

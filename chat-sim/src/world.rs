@@ -307,13 +307,9 @@ impl Director {
     fn moderate(&mut self) {
         let code = ROOMS[self.rng.random_range(0..ROOMS.len())];
         let moderation = match self.rng.random_range(0..10) {
+            _ if self.ground.plan.kicks => self.kick(code),
             0..4 => Moderation::Redact(Seq(self.rng.random_range(1..60))),
-            4..9 => {
-                let present = self.ground.truth.present(code);
-                let any = MemberId(self.rng.random_range(1..8));
-                let one = present.get(self.rng.random_range(0..8)).copied();
-                Moderation::Kick(one.unwrap_or(any))
-            }
+            4..9 => self.kick(code),
             _ => Moderation::Close,
         };
         self.note(format_args!("{code} {moderation:?}"));
@@ -324,6 +320,13 @@ impl Director {
             // Whether there is such a room, member or message is for the engine to say.
             let _ = engine.moderate(&room, moderation).await;
         });
+    }
+
+    /// Puts somebody out: mostly somebody who is there.
+    fn kick(&mut self, code: &str) -> Moderation {
+        let present = self.ground.truth.present(code);
+        let one = present.get(self.rng.random_range(0..8)).copied();
+        Moderation::Kick(one.unwrap_or(MemberId(self.rng.random_range(1..8))))
     }
 
     /// From now on calls of the log fail, are slow, or lose their answer.

@@ -126,7 +126,7 @@ fn a_client_that_is_blamed_for_the_server_is_found() {
 
 #[test]
 fn a_kick_that_is_remembered_too_long_is_found() {
-    is_found_in(Bug::RememberKick, Kind::Narrow, 256, &[Promise::Fold]);
+    is_found_in(Bug::RememberKick, Kind::PutOut, 64, &[Promise::Fold]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ impl Person {
                 }
             }
             (Some(_), 0..50) if self.stalled => self.stall(),
+            (_, 0..20) if self.scene.plan.kicks && !self.views.get(room).is_some_and(View::is_open) => self.enter(room),
             (_, 0..36) => self.say_some(room),
             (_, 36..44) => self.say_again(),
             (_, 44..62) => {
@@ -83,7 +84,8 @@ impl Person {
     /// Nothing goes wrong any more: comes back, finds out what became of everything, and says a last word.
     pub(super) fn come_back(&mut self) {
         self.next = Instant::now() + Duration::from_secs(1);
-        let gives_up = self.views.values().any(View::is_parked);
+        // Of two connections under way nobody knows which arrives first.
+        let gives_up = self.welcomed && self.views.values().any(View::is_parked);
         let is_silent = !self.welcomed && self.reads_since.elapsed() > Duration::from_secs(20);
         if self.link.is_none() || gives_up || is_silent {
             return self.connect();
