@@ -1,4 +1,4 @@
-//! One life of a room as its readers see it: the backlog, the passing signals, and how it ended.
+//! One life of a room as its readers see it: the backlog, what masks it, the passing signals, and how it ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::Budget;
+use crate::engine::feed::taken_back::TakenBack;
 use crate::messages::CloseCause;
 use crate::wire::FrameKind;
 use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
@@ -16,6 +17,7 @@ pub(crate) struct Life {
     pub(crate) code: RoomCode,
     pub(crate) epoch: Epoch,
     pub(crate) backlog: Backlog,
+    pub(crate) taken_back: TakenBack,
     pub(crate) signals: [SignalSlot; 2],
     pub(crate) snapshot: SnapshotSlot,
     pub(crate) closed: OnceLock<CloseCause>,
@@ -27,6 +29,7 @@ impl Life {
             code,
             epoch,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
+            taken_back: TakenBack::new(limits.unscrubbed_max),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             snapshot: SnapshotSlot::default(),
             closed: OnceLock::new(),

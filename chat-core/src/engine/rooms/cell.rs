@@ -14,7 +14,7 @@ use crate::engine::session::connection::Connection;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Caller, Input};
 use crate::wire::{LeftReason, RoomStatus, Status};
-use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId};
+use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
 
 /// One thing for a room's task.
 pub(crate) enum Letter {
@@ -63,6 +63,8 @@ pub(crate) struct Resuming {
     pub(crate) known: Option<Position>,
     /// Why it is not let in any more, where the room knows.
     pub(crate) put_out: Option<LeftReason>,
+    /// How much of the members a `joined` may show.
+    pub(crate) members_bytes_max: usize,
     pub(crate) status: oneshot::Sender<RoomStatus>,
 }
 
@@ -78,6 +80,14 @@ impl Entrance {
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => &reply.connection,
             Self::Resume(resuming) => &resuming.connection,
+        }
+    }
+
+    /// How much of the members a `joined` may show.
+    pub(crate) fn members_bytes_max(&self, limits: &SessionLimits) -> usize {
+        match self {
+            Self::Command(_) | Self::Drawn { .. } => limits.page_bytes_max,
+            Self::Resume(resuming) => resuming.members_bytes_max,
         }
     }
 

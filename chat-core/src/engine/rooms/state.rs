@@ -35,7 +35,9 @@ pub(crate) struct RoomState {
     /// Records since the last snapshot of the ledger was stored.
     pub(crate) unsaved: usize,
     /// Messages taken back whose text the log could not be made to forget yet.
-    pub(crate) unscrubbed: Vec<Seq>,
+    pub(crate) unscrubbed: VecDeque<Seq>,
+    /// When that is tried again.
+    pub(crate) scrub_backoff: Backoff,
     /// When a log that could not be read is asked again.
     pub(crate) backoff: Backoff,
 }
@@ -57,7 +59,8 @@ impl RoomState {
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
             unsaved: 0,
-            unscrubbed: Vec::new(),
+            unscrubbed: VecDeque::new(),
+            scrub_backoff: Backoff::default(),
             backoff: Backoff::default(),
         }
     }

@@ -2,7 +2,6 @@
 
 pub(crate) mod announce;
 pub(crate) mod answer;
-pub(crate) mod catch_up;
 pub(crate) mod create;
 pub(crate) mod evict;
 pub(crate) mod post;

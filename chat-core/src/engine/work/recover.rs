@@ -79,7 +79,7 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     state.recovered = true;
     state.tail = Tail::default();
     // What was owed was owed for another life.
-    (state.unscrubbed, state.unsaved) = (Vec::new(), 0);
+    (state.unscrubbed, state.unsaved) = (VecDeque::new(), 0);
     state.room = Room::new(Arc::clone(&shared.room_limits));
     let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
     state.unsaved = unsaved;
@@ -355,18 +355,13 @@ pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut 
     let Some(log) = &shared.log else { return };
     state.unscrubbed.extend(&round.redacted);
     let is_snapshot_due = state.unsaved + round.records.len() >= SNAPSHOT_EVERY;
-    if is_snapshot_due || round.closed.is_some() || !state.unscrubbed.is_empty() {
+    if is_snapshot_due || round.closed.is_some() {
         state.wake_rest();
     }
-    for seq in std::mem::take(&mut state.unscrubbed) {
-        if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
-            fault(shared, cell, &error);
-            state.unscrubbed.push(seq);
-        }
-    }
+    scrub(shared, cell, state).await;
     if round.closed.is_some() {
         // They go with the life. The numbers mean other messages in the next.
-        (state.unscrubbed, state.unsaved) = (Vec::new(), 0);
+        (state.unscrubbed, state.unsaved) = (VecDeque::new(), 0);
         if let Err(error) = log.delete(&cell.code, life.epoch).await {
             // Whoever uses the code next finds the life closed, and deletes it then.
             fault(shared, cell, &error);
@@ -375,7 +370,8 @@ pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut 
         return;
     }
     state.unsaved += round.records.len();
-    if state.unsaved >= SNAPSHOT_EVERY {
+    // A snapshot knows nothing of texts that are still to be scrubbed: who reads the room back replays what says so.
+    if state.unsaved >= SNAPSHOT_EVERY && state.unscrubbed.is_empty() {
         state.unsaved = 0;
         let snapshot = Snapshot::from(state.room.ledger().clone());
         let bytes = serde_json::to_vec(&snapshot).expect("a ledger has string keys, and a Vec takes every write");
@@ -383,6 +379,26 @@ pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut 
             fault(shared, cell, &error);
         }
     }
+}
+
+/// Makes the log forget the texts that were taken back. What it could not be made to forget is masked, and tried again: the
+/// room's tick comes for it though nobody says anything more.
+pub(crate) async fn scrub(shared: &Shared, cell: &RoomCell, state: &mut RoomState) {
+    let (Some(log), Some(life)) = (&shared.log, state.life.clone()) else { return };
+    if state.unscrubbed.is_empty() || shared.clock.now().mono < state.scrub_backoff.until {
+        return;
+    }
+    state.wake_rest();
+    while let Some(&seq) = state.unscrubbed.front() {
+        if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
+            fault(shared, cell, &error);
+            state.scrub_backoff.until = shared.clock.now().mono.after(state.scrub_backoff.next());
+            return;
+        }
+        life.taken_back.scrubbed(seq);
+        state.unscrubbed.pop_front();
+    }
+    state.scrub_backoff = Backoff::default();
 }
 
 fn fault(shared: &Shared, cell: &RoomCell, error: &dyn std::fmt::Display) {

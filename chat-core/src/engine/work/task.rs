@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 
 use crate::engine::feed::fanout::go_to_the_back;
 use crate::engine::feed::life::Life;
+use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::cell::{Entrance, Eviction, Letter, RoomCell};
 use crate::engine::rooms::round::{Round, Verdict};
 use crate::engine::rooms::state::RoomState;
@@ -101,6 +102,7 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
                 recover::after_publish(shared, cell, state, &life, &round).await;
             }
+            recover::scrub(shared, cell, state).await;
             if round.closed.is_some() {
                 state.life.take().iter().for_each(|life| shared.ended.note(life));
                 state.tail = Tail::default();
@@ -140,9 +142,9 @@ impl RoomState {
     ) {
         let verdict = match &letter {
             Letter::Command { input, .. } | Letter::Host { input, .. } => {
-                match self.decide(shared, cell, now, input, round) {
+                match self.may_owe(shared, input, round).and_then(|()| self.decide(shared, cell, now, input, round)) {
                     Err(reject) => Verdict::Rejected(reject),
-                    Ok(Answer::Members { page, total }) => self.members_page(page, total),
+                    Ok(Answer::Members { page, total }) => self.members_page(shared, &page, total),
                     Ok(answer) => Verdict::Answer(answer),
                 }
             }
@@ -158,7 +160,8 @@ impl RoomState {
                     };
                     self.subscribers.insert(session, subscriber);
                     round.begun.push((session, entrance.connection().generation));
-                    Verdict::Entered(Box::new(answer::admit(shared, &self.room, entered, subscription)))
+                    let bytes_max = entrance.members_bytes_max(&shared.limits.session);
+                    Verdict::Entered(Box::new(answer::admit(shared, &self.room, entered, subscription, bytes_max)))
                 }
                 Ok(other) => Verdict::Answer(other),
             },
@@ -192,6 +195,15 @@ impl RoomState {
             };
         }
         round.verdicts.push((letter, verdict));
+    }
+
+    /// Whether the room may come to owe the log one more text to forget, where the input would make it.
+    fn may_owe(&self, shared: &Shared, input: &Input, round: &Round) -> Result<(), Reject> {
+        let is_redact = matches!(input, Input::Redact { .. });
+        match is_redact && self.unscrubbed.len() + round.redacted.len() >= shared.limits.room.unscrubbed_max {
+            true if shared.log.is_some() => Err(unavailable()),
+            _ => Ok(()),
+        }
     }
 
     fn evict(&self, eviction: Eviction) {
@@ -283,6 +295,9 @@ impl RoomState {
         if let Some(cause) = round.closed {
             let _ = life.closed.set(cause);
         }
+        // Before the segments: whoever has heard that a message is taken back is not shown it any more.
+        let scrub = if shared.log.is_some() { Scrub::Owed } else { Scrub::Done };
+        life.taken_back.add(&round.redacted, scrub);
         for segment in round.segments.drain(..) {
             self.fanout.note(segment.size());
             life.backlog.publish(segment);
@@ -345,8 +360,9 @@ impl RoomState {
         }
     }
 
-    fn members_page(&self, page: Vec<MemberId>, total: usize) -> Verdict {
-        let more = page.last().is_some_and(|&last| self.room.members_after(Some(last)).next().is_some());
-        Verdict::Members { page: answer::members_page(&self.room, &page), total, more }
+    fn members_page(&self, shared: &Shared, page: &[MemberId], total: usize) -> Verdict {
+        let (page, last) = answer::members_page(&self.room, page, shared.limits.session.page_bytes_max);
+        let more = last.is_some_and(|last| self.room.members_after(Some(last)).next().is_some());
+        Verdict::Members { page, total, more }
     }
 }
