@@ -95,6 +95,32 @@ async fn what_answers_may_come_to_hold_counts_before_they_are_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rooms_that_were_entered_and_not_read_count_with_their_members() {
+    let engine = short_pages();
+    let ann = Client::new(&engine).await;
+    let mut crowds = Vec::new();
+    for room in ["LUNCH", "DINNER"] {
+        crowds.push(crowd(&engine, room, 30).await);
+        assert!(ann.session.can_submit());
+        ann.session.call(join(room, "Ann")).await.expect("she may");
+    }
+    assert!(!ann.session.can_submit());
+    ann.told().await;
+    assert!(ann.session.can_submit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_been_read_counts_no_more_however_often() {
+    let engine = short_pages();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    for turn in 0..50 {
+        assert!(ann.session.can_submit(), "after {turn} histories");
+        ann.submit(history("LUNCH", None, 10));
+        ann.told().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn pages_of_members_end_at_their_bytes_and_together_show_everybody() {
     let engine = short_pages();
     let crowd = crowd(&engine, "LUNCH", 30).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, Status};
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Nick, Position, Reject, RejectCode, Reply, Resume,
-    RoomCode, Seq, ServerFrame, Session,
+    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Moderation, Nick, Position, Reject, RejectCode, Reply,
+    Resume, RoomCode, Seq, ServerFrame, Session,
 };
 use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
@@ -360,6 +360,21 @@ async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() 
     // The first still believes in its own tail: the log refuses it, it reads what the second wrote, and decides again.
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
     assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_second_owner_took_back_the_first_does_not_show() {
+    let log = log();
+    let (one, two) = (engine(&log), engine(&log));
+    let ann = connect(&one, None).await;
+    create(&ann).await;
+    let secret = say(&ann, "secret", "k1").await.expect("logged");
+    two.moderate(&code(), Moderation::Redact(secret)).await.expect("the host may");
+    say(&ann, "x", "k2").await.expect("logged");
+    let page = Command::History { room: code(), before: None, limit: Some(10) };
+    let Ok(ServerFrame::History { messages, .. }) = ann.call(page).await else { panic!("a history is answered") };
+    let shown: Vec<_> = messages.iter().map(|message| message.frame().text.as_str()).collect();
+    assert_eq!(shown, ["", "x"]);
 }
 
 #[tokio::test(start_paused = true)]

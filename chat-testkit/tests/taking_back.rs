@@ -276,6 +276,21 @@ async fn outside_the_frames_a_second_page_is_refused_while_the_first_is_fetched(
     assert!(stage.bob.call(history).await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_log_that_panics_while_a_page_is_read_harms_that_page_alone() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.plan(|call| {
+        assert!(call.operation != Operation::Messages, "a bug in the embedder's log");
+        None
+    });
+    assert_eq!(stage.shown(SECRET.next()).await, [""; 0]);
+    let history = Command::History { room: code(), before: Some(SECRET.next()), limit: Some(10) };
+    let answer = stage.bob.call(history).await;
+    assert!(matches!(answer, Ok(ServerFrame::History { more: true, .. })), "{answer:?}");
+    stage.log.heal();
+    assert_eq!(stage.shown(SECRET.next()).await, ["secret"]);
+}
+
 /// Looks once whether it is done.
 async fn futures_poll<T>(future: &mut std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
     std::future::poll_fn(|cx| {

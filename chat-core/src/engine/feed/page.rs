@@ -54,27 +54,28 @@ impl Page {
     pub(crate) fn at_hand(life: &Life, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Option<Self> {
         match find(life, slice, bytes_max, has_log) {
             Found::All(mut page) => {
-                // Its own count is newer than anything that was forgotten, or the next look finds it so.
+                // Stale it is only where very much was taken back in this moment.
                 page.mask(life).is_ok().then_some(page)
             }
             Found::Newest { .. } => None,
         }
     }
 
-    /// The same, and asks the log for what the backlog does not have. What is read shares nothing with the backlog.
+    /// The same, and asks the log for what the backlog does not have. To be masked before it is shown. It shares nothing with
+    /// the backlog: a page that waits for its reader must not keep segments that the backlog lets go of.
     pub(crate) async fn read(life: &Life, slice: &HistorySlice, bytes_max: usize, log: Option<&dyn Log>) -> Self {
-        loop {
-            let mut page = match (find(life, slice, bytes_max, log.is_some()), log) {
-                (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
-                (Found::Newest { page, before, missing }, Some(log)) => {
-                    page.and_older(log, life, before, missing, bytes_max).await
-                }
-            };
-            if page.mask(life).is_ok() {
-                page.part_from_backlog();
-                return page;
+        let mut page = match (find(life, slice, bytes_max, log.is_some()), log) {
+            (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
+            (Found::Newest { page, before, missing }, Some(log)) => {
+                page.and_older(log, life, before, missing, bytes_max).await
+            }
+        };
+        for message in &mut page.newest_first {
+            if let Json::Shared(_) = message.json {
+                message.json = Json::Owned(message.json().to_vec());
             }
         }
+        page
     }
 
     /// What is shown where nothing could be read: that there is something.
@@ -143,15 +144,6 @@ impl Page {
             }
             if is_last {
                 return self;
-            }
-        }
-    }
-
-    /// Copies what it shares: a page that waits for its reader must not keep segments that the backlog lets go of.
-    fn part_from_backlog(&mut self) {
-        for message in &mut self.newest_first {
-            if let Json::Shared(_) = message.json {
-                message.json = Json::Owned(message.json().to_vec());
             }
         }
     }

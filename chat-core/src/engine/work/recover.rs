@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::feed::life::Life;
 use crate::engine::feed::segment::Segment;
+use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::cell::{Letter, RoomCell};
 use crate::engine::rooms::round::Round;
@@ -323,7 +324,15 @@ async fn roll_back(
                 state.subscribers.insert(session, reader);
             }
             state.tail = loaded.tail;
-            publish_records(&life, loaded.recent.iter().filter(|record| record.offset > published));
+            let fresh = loaded.recent.iter().filter(|record| record.offset > published);
+            publish_records(&life, fresh.clone());
+            for record in fresh {
+                if let Event::Redacted { target } = record.event {
+                    // Reading the room back has made the log forget it.
+                    life.taken_back.add(&[target], Scrub::Done);
+                    life.backlog.redact(target);
+                }
+            }
             let room = &state.room;
             state.subscribers.retain(|session, reader| {
                 let stays = room.sessions_of(reader.subscription.member).contains(session);
