@@ -201,6 +201,31 @@ async fn a_scrub_that_failed_is_made_good_though_nobody_says_anything_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_since() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.plan(|call| (call.operation == Operation::Scrub).then(|| Outcome::Fails.into()));
+    assert_eq!(stage.redact(SECRET).await, Ok(()));
+    for _ in 0..1_100 {
+        stage.say("x").await;
+        take(&stage.ann);
+    }
+    let log = Arc::clone(&stage.log);
+    drop(stage);
+    settle().await;
+    log.heal();
+    let mut limits = Limits::default();
+    limits.room.backlog_events_max = 16;
+    let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).build();
+    let cid = connect(&engine).await;
+    cid.call(Command::Join { room: code(), nick: nick("Cid"), history: None, after: None }).await.expect("he may");
+    let first = log.inner().records(&code()).into_iter().find_map(|record| match record.event {
+        Event::Sent { text, .. } => Some(text.as_str().to_owned()),
+        _ => None,
+    });
+    assert_eq!(first.as_deref(), Some(""), "it is out before anybody is let in");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_more_is_taken_back_than_can_be_masked_while_the_log_forgets_nothing() {
     let stage = Stage::new(|limits| limits.room.unscrubbed_max = 2).await;
     stage.log.plan(|call| (call.operation == Operation::Scrub).then(|| Outcome::Fails.into()));
