@@ -6,5 +6,6 @@ pub(crate) mod create;
 pub(crate) mod evict;
 pub(crate) mod post;
 pub(crate) mod recover;
+pub(crate) mod scrub;
 pub(crate) mod sweep;
 pub(crate) mod task;

@@ -12,6 +12,7 @@ use crate::engine::rooms::round::Round;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::End;
 use crate::engine::shared::{Shared, unavailable};
+use crate::engine::work::scrub;
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
 use crate::room::{Ledger, Note, Room, Snapshot};
@@ -367,7 +368,7 @@ pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut 
     if is_snapshot_due || round.closed.is_some() {
         state.wake_rest();
     }
-    scrub(shared, cell, state).await;
+    scrub::scrub(shared, cell, state).await;
     if round.closed.is_some() {
         // They go with the life. The numbers mean other messages in the next.
         (state.unscrubbed, state.unsaved) = (VecDeque::new(), 0);
@@ -390,26 +391,6 @@ pub(crate) async fn after_publish(shared: &Shared, cell: &RoomCell, state: &mut 
     }
 }
 
-/// Makes the log forget the texts that were taken back. What it could not be made to forget is masked, and tried again: the
-/// room's tick comes for it though nobody says anything more.
-pub(crate) async fn scrub(shared: &Shared, cell: &RoomCell, state: &mut RoomState) {
-    let (Some(log), Some(life)) = (&shared.log, state.life.clone()) else { return };
-    if state.unscrubbed.is_empty() || shared.clock.now().mono < state.scrub_backoff.until {
-        return;
-    }
-    state.wake_rest();
-    while let Some(&seq) = state.unscrubbed.front() {
-        if let Err(error) = log.scrub(&cell.code, life.epoch, seq).await {
-            fault(shared, cell, &error);
-            state.scrub_backoff.until = shared.clock.now().mono.after(state.scrub_backoff.next());
-            return;
-        }
-        life.taken_back.scrubbed(seq);
-        state.unscrubbed.pop_front();
-    }
-    state.scrub_backoff = Backoff::default();
-}
-
-fn fault(shared: &Shared, cell: &RoomCell, error: &dyn std::fmt::Display) {
+pub(super) fn fault(shared: &Shared, cell: &RoomCell, error: &dyn std::fmt::Display) {
     shared.observe(Fact::LogFault { room: &cell.code, error: error.to_string() });
 }

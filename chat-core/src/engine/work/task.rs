@@ -17,6 +17,7 @@ use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::answer;
 use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
+use crate::engine::work::scrub;
 use crate::messages::{CloseCause, Event, Recorded};
 use crate::ports::{Fact, Tail};
 use crate::room::{Answer, Input};
@@ -102,7 +103,7 @@ async fn work(shared: &Arc<Shared>, cell: &Arc<RoomCell>, held: &mut Option<Box<
             if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
                 recover::after_publish(shared, cell, state, &life, &round).await;
             }
-            recover::scrub(shared, cell, state).await;
+            scrub::scrub(shared, cell, state).await;
             if round.closed.is_some() {
                 state.life.take().iter().for_each(|life| shared.ended.note(life));
                 state.tail = Tail::default();
