@@ -71,27 +71,51 @@ async fn while_pages_are_not_read_no_command_is_taken_that_could_bring_another()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_answers_may_come_to_hold_counts_before_they_are_there() {
+async fn whoever_asks_for_many_pages_at_once_is_shown_less_in_each() {
     let engine = short_pages();
-    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    ann.told().await;
-    for _ in 0..3 {
-        ann.submit(members("LUNCH", None));
+    let crowd = crowd(&engine, "LUNCH", 30).await;
+    let ann = &crowd[0];
+    for turn in 0..3 {
+        ann.told().await;
+        for _ in 0..32 {
+            ann.submit(members("LUNCH", None));
+        }
+        settle().await;
+        assert!(!ann.session.can_submit());
+        let mut shown = Vec::new();
+        for frame in ann.take() {
+            let ServerFrame::Members { members, more, .. } = frame else { panic!("not members") };
+            assert!(more);
+            shown.push(members.len());
+        }
+        assert!(shown.len() == 32 && shown[0] > 5 && shown[31] == 1, "{turn}: {shown:?}");
+        assert!(shown.iter().sum::<usize>() < 80, "{turn}: {shown:?}");
+        assert!(ann.session.can_submit());
     }
-    assert!(!ann.session.can_submit(), "three pages might be on their way");
-    settle().await;
-    assert!(ann.session.can_submit(), "they were short");
-    // Whoever is refused holds nothing either.
-    ann.told().await;
-    for _ in 0..3 {
-        ann.submit(join("NOWHERE", "Ann"));
-    }
-    assert!(ann.session.can_submit());
-    // Nor what was handed in on a connection that is gone.
-    (0..3).for_each(|_| ann.submit(members("LUNCH", None)));
+    // What was asked on a connection that is gone holds nothing.
+    (0..32).for_each(|_| ann.submit(members("LUNCH", None)));
     let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
     assert!(again.session.can_submit());
     assert!(!ann.session.can_submit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_enters_many_rooms_at_once_is_shown_less_of_each() {
+    let engine = short_pages();
+    let rooms = ["LUNCH", "DINNER", "SUPPER", "TEA", "BRUNCH"];
+    let mut crowds = Vec::new();
+    for room in rooms {
+        crowds.push(crowd(&engine, room, 30).await);
+    }
+    let ann = Client::new(&engine).await;
+    rooms.iter().for_each(|room| ann.submit(join(room, "Ann")));
+    let joined = |frame: &ServerFrame| match frame {
+        ServerFrame::Joined(joined) => Some((joined.members[0].nick.clone(), joined.members.len())),
+        _ => None,
+    };
+    let shown: Vec<_> = ann.frames().await.iter().filter_map(joined).collect();
+    assert!(shown.len() == 5 && shown.iter().all(|(first, _)| first == "Ann"), "{shown:?}");
+    assert!(shown[0].1 > 5 && shown[4].1 == 1, "{shown:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -219,7 +219,6 @@ async fn nor_where_the_memory_of_all_rooms_is_short() {
 async fn a_room_that_has_much_to_answer_and_nothing_to_tell_lets_others_run() {
     let engine = engine_with(|limits| {
         limits.session.commands_in_flight_max = 1_000;
-        limits.session.answers_bytes_max = usize::MAX;
         limits.session.command_per_second = 0;
         limits.room.batch_inputs_max = 1;
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::engine::rooms::cell::{Entrance, Letter};
-use crate::engine::session::answers::AnswerSize;
+use crate::engine::session::answers::Read;
 use crate::engine::session::cell::{SessionCell, Welcome};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::policy_queue::Waiting;
@@ -40,7 +40,10 @@ impl Lane {
     /// answered and not yet read, or what their answers hold nears
     /// [`answers_bytes_max`](crate::SessionLimits::answers_bytes_max). The command was not taken.
     pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
-        let reserved = size_of_answer(&command, &reply).bytes(&self.shared.limits);
+        let reserved = match (&command, &reply) {
+            (Command::History { .. }, Reply::Mailbox { .. }) => Read::weight_max(&self.shared.limits),
+            _ => 0,
+        };
         self.take_in(reserved)?;
         submit(&self.shared, command, self.reply_to(reply, reserved));
         Ok(())
@@ -92,16 +95,6 @@ pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<C
     match cell.lock_for(connection) {
         Some(state) => state.takes_more(&shared.limits.session),
         None => false,
-    }
-}
-
-/// What a command's answer may come to hold of its session. A page for a channel is the channel's.
-fn size_of_answer(command: &Command, reply: &Reply) -> AnswerSize {
-    match (command, reply) {
-        (Command::Create { .. } | Command::Join { .. }, _) => AnswerSize::Page,
-        (Command::Members { .. }, Reply::Mailbox { .. }) => AnswerSize::Page,
-        (Command::History { .. }, Reply::Mailbox { .. }) => AnswerSize::History,
-        _ => AnswerSize::Small,
     }
 }
 

@@ -84,9 +84,9 @@ impl Entrance {
     }
 
     /// How much of the members a `joined` may show.
-    pub(crate) fn members_bytes_max(&self, limits: &SessionLimits) -> usize {
+    pub(crate) fn claim_members(&mut self, limits: &SessionLimits) -> usize {
         match self {
-            Self::Command(_) | Self::Drawn { .. } => limits.page_bytes_max,
+            Self::Command(reply) | Self::Drawn { reply, .. } => reply.claim_members(limits),
             Self::Resume(resuming) => resuming.members_bytes_max,
         }
     }

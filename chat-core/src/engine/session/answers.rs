@@ -89,6 +89,11 @@ impl Read {
         Self { life, slice, page: None, needs_log: false }
     }
 
+    /// What one that names as many messages as it may takes.
+    pub(crate) fn weight_max(limits: &Limits) -> usize {
+        READ_BYTES + limits.room.history_max * size_of::<Seq>()
+    }
+
     fn weight(&self) -> usize {
         READ_BYTES + self.slice.seqs.len() * size_of::<Seq>()
     }
@@ -100,33 +105,20 @@ impl Opening {
     }
 }
 
-/// What the answer to a command may come to hold, as long as it is not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AnswerSize {
-    /// An `ack` or an `error`: bounded by how many commands may be in flight.
-    Small,
-    /// What to read.
-    History,
-    /// Members: a page, as it is at this moment.
-    Page,
-}
-
-impl AnswerSize {
-    pub(crate) fn bytes(self, limits: &Limits) -> usize {
-        match self {
-            Self::Small => 0,
-            Self::History => READ_BYTES + limits.room.history_max * size_of::<Seq>(),
-            Self::Page => limits.session.page_bytes_max,
-        }
-    }
-}
-
 impl Answers {
     /// Whether one more answer, however large, and the page in hand are within the bound. With nothing held there always is
     /// room: else small bounds would let nothing through.
     pub(crate) fn have_room(&self, limits: &SessionLimits) -> bool {
         let held = self.bytes + self.reserved;
         held == 0 || held + 2 * limits.page_bytes_max <= limits.answers_bytes_max
+    }
+
+    /// Holds free for a page what the session may still hold beside the page in hand, and says how much that is.
+    pub(crate) fn claim(&mut self, limits: &SessionLimits) -> usize {
+        let held = self.bytes + self.reserved + limits.page_bytes_max;
+        let bytes = limits.answers_bytes_max.saturating_sub(held).min(limits.page_bytes_max);
+        self.reserved += bytes;
+        bytes
     }
 
     pub(crate) fn reserve(&mut self, bytes: usize) {

@@ -10,7 +10,7 @@ use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::reply::{Answered, Reply};
 use crate::wire::{self, FrameKind};
-use crate::words::{CommandId, Reject, RejectCode, RoomCode, Seq, Wall};
+use crate::words::{CommandId, Reject, RejectCode, RoomCode, Seq, SessionLimits, Wall};
 
 /// A reply with the session it belongs to: what travels with a command. Answered exactly once.
 pub(crate) struct ReplyTo {
@@ -51,6 +51,15 @@ impl ReplyTo {
     /// `reserved` is what the session holds free for the answer.
     pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply, reserved: usize) -> Self {
         Self { cell, connection, reply: Some(reply), is_entering: false, reserved, turn: None }
+    }
+
+    /// How much of the members its answer may show: a page, or less where the session has not read what it was answered before.
+    /// It is held free until the answer is there.
+    pub(crate) fn claim_members(&mut self, limits: &SessionLimits) -> usize {
+        let Some(mut state) = self.cell.lock_for(&self.connection) else { return 0 };
+        let bytes = state.answers.claim(limits);
+        self.reserved += bytes;
+        bytes
     }
 
     /// Sees to it that no other page of the session goes out by a channel as long as this one does.

@@ -141,11 +141,23 @@ impl RoomState {
         mut letter: Letter,
         round: &mut Round,
     ) {
-        let verdict = match &letter {
+        let verdict = match &mut letter {
+            Letter::Command { input: input @ Input::Members { .. }, reply } => {
+                match self.decide(shared, cell, now, input, round) {
+                    Err(reject) => Verdict::Rejected(reject),
+                    Ok(Answer::Members { page, total }) => {
+                        let limits = &shared.limits.session;
+                        // A page for a channel is the channel's, and the only one.
+                        let bytes_max =
+                            if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
+                        self.members_page(&page, total, bytes_max)
+                    }
+                    Ok(answer) => Verdict::Answer(answer),
+                }
+            }
             Letter::Command { input, .. } | Letter::Host { input, .. } => {
                 match self.may_owe(shared, input, round).and_then(|()| self.decide(shared, cell, now, input, round)) {
                     Err(reject) => Verdict::Rejected(reject),
-                    Ok(Answer::Members { page, total }) => self.members_page(shared, &page, total),
                     Ok(answer) => Verdict::Answer(answer),
                 }
             }
@@ -161,7 +173,7 @@ impl RoomState {
                     };
                     self.subscribers.insert(session, subscriber);
                     round.begun.push((session, entrance.connection().generation));
-                    let bytes_max = entrance.members_bytes_max(&shared.limits.session);
+                    let bytes_max = entrance.claim_members(&shared.limits.session);
                     Verdict::Entered(Box::new(answer::admit(shared, &self.room, entered, subscription, bytes_max)))
                 }
                 Ok(other) => Verdict::Answer(other),
@@ -361,8 +373,8 @@ impl RoomState {
         }
     }
 
-    fn members_page(&self, shared: &Shared, page: &[MemberId], total: usize) -> Verdict {
-        let (page, last) = answer::members_page(&self.room, page, shared.limits.session.page_bytes_max);
+    fn members_page(&self, page: &[MemberId], total: usize, bytes_max: usize) -> Verdict {
+        let (page, last) = answer::members_page(&self.room, page, bytes_max);
         let more = last.is_some_and(|last| self.room.members_after(Some(last)).next().is_some());
         Verdict::Members { page, total, more }
     }
