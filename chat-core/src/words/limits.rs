@@ -95,6 +95,9 @@ pub struct RoomLimits {
     pub former_max: usize,
     /// Banned people remembered. 1,024; the oldest is forgotten first.
     pub bans_max: usize,
+    /// Messages taken back whose text the log could not yet be made to forget. 1,024: past it none is taken back, because one
+    /// that could not be masked would be shown. As many are remembered to mask pages that are being read.
+    pub unscrubbed_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
     /// Bytes of encoded events in the shared backlog. 1 MiB.
@@ -129,6 +132,7 @@ impl Default for RoomLimits {
             marks_max: 4_096,
             former_max: 4_096,
             bans_max: 1_024,
+            unscrubbed_max: 1_024,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,
@@ -146,6 +150,11 @@ pub struct SessionLimits {
     pub rooms_max: usize,
     /// Commands sent and not yet answered. 32: also bounds the mailbox of answers.
     pub commands_in_flight_max: usize,
+    /// Bytes of all answers not yet read, and of what those on their way may come to. 256 KiB: four pages. While another page
+    /// would not fit, no further command is taken; small answers of commands in flight come on top.
+    pub answers_bytes_max: usize,
+    /// Bytes of messages or members in one answer; it has one, however long. 64 KiB: one write.
+    pub page_bytes_max: usize,
     /// Bytes of one frame from a client. 64 KiB; four times as much closes the connection.
     pub frame_bytes_max: usize,
     /// Bytes copied for one write. 64 KiB: a full socket buffer's worth, and the most a stalled reader can hold up.
@@ -184,6 +193,8 @@ impl Default for SessionLimits {
         Self {
             rooms_max: 32,
             commands_in_flight_max: 32,
+            answers_bytes_max: 256 << 10,
+            page_bytes_max: 64 << 10,
             frame_bytes_max: 64 << 10,
             chunk_bytes_max: 64 << 10,
             room_quantum_bytes: 16 << 10,

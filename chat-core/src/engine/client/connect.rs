@@ -1,6 +1,5 @@
 //! Sessions come, come back and go: the table of all of them, and whose connection counts.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::engine::client::session::Session;
 use crate::engine::rooms::cell::{Entrance, Letter, Resuming};
 use crate::engine::session::addresses::AddressCell;
+use crate::engine::session::answers::Answers;
 use crate::engine::session::cell::{LeftOff, SessionCell, SessionState, Welcome};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::table::Sessions;
@@ -21,6 +21,7 @@ use crate::room::{Caller, Input};
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 use crate::words::{
     CloseReason, CommandId, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode, SessionId,
+    SessionLimits,
 };
 
 /// What a client that finds no place is told to wait before it tries again.
@@ -148,7 +149,7 @@ impl Shared {
         }
         state.welcome = Welcome::Awaited;
         // Pending answers die with their connection; keys make retries safe.
-        state.mailbox = VecDeque::new();
+        state.answers = Answers::default();
         state.in_flight = 0;
         state.entering = 0;
         connection
@@ -224,6 +225,9 @@ impl Shared {
             }
         }
         let by = Caller { session: session.cell.id, generation: session.connection.generation, identity };
+        // Nobody can hold these back one by one: each has its share of what the session may hold.
+        let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;
+        let share = answers_bytes_max.saturating_sub(2 * page_bytes_max) / rooms.len().max(1);
         let mut answers = Vec::with_capacity(rooms.len());
         for (code, after, stay) in rooms {
             let (status, answer) = oneshot::channel();
@@ -239,6 +243,7 @@ impl Shared {
                 known: stay.map(|stay| stay.position),
                 put_out: None,
                 was_member: false,
+                members_bytes_max: share.min(page_bytes_max),
                 status,
             };
             let input = Input::Attach { by: by.clone(), after };
@@ -315,7 +320,7 @@ impl Shared {
             state.connection = None;
             connection.leave_address();
             state.detached = self.clock.now().mono;
-            state.mailbox = VecDeque::new();
+            state.answers = Answers::default();
             state.leave_off();
             state.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
         };

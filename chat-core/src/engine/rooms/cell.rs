@@ -14,7 +14,7 @@ use crate::engine::session::connection::Connection;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Caller, Input};
 use crate::wire::{LeftReason, RoomStatus, Status};
-use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId};
+use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
 
 /// One thing for a room's task.
 pub(crate) enum Letter {
@@ -65,6 +65,8 @@ pub(crate) struct Resuming {
     pub(crate) put_out: Option<LeftReason>,
     /// Whether the room knows of an earlier membership.
     pub(crate) was_member: bool,
+    /// How much of the members a `joined` may show.
+    pub(crate) members_bytes_max: usize,
     pub(crate) status: oneshot::Sender<RoomStatus>,
 }
 
@@ -80,6 +82,14 @@ impl Entrance {
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => &reply.connection,
             Self::Resume(resuming) => &resuming.connection,
+        }
+    }
+
+    /// How much of the members a `joined` may show.
+    pub(crate) fn claim_members(&mut self, limits: &SessionLimits) -> usize {
+        match self {
+            Self::Command(reply) | Self::Drawn { reply, .. } => reply.claim_members(limits),
+            Self::Resume(resuming) => resuming.members_bytes_max,
         }
     }
 

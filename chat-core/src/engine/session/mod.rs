@@ -1,9 +1,11 @@
 //! A session's own state: its connection, its rooms, its answers, its allowances. Nothing here acts on a room.
 
 pub(crate) mod addresses;
+pub(crate) mod answers;
 pub(crate) mod bucket;
 pub(crate) mod cell;
 pub(crate) mod connection;
+pub(crate) mod page_turn;
 pub(crate) mod policy_queue;
 pub(crate) mod reply;
 pub(crate) mod reply_to;
