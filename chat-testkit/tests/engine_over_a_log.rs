@@ -366,7 +366,7 @@ async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() 
 async fn the_log_shows_what_memory_gave_back() {
     let mut limits = chat_core::Limits::default();
     limits.engine.backlog_bytes_max = 16 << 10;
-    limits.session.send_per_second = 0;
+    limits.lift_rates();
     let engine = Engine::builder().limits(limits).log(log() as _).build();
     let ann = connect(&engine, None).await;
     create(&ann).await;

@@ -119,7 +119,9 @@ async fn one_chunk_holds_everything_due() {
 
 #[tokio::test]
 async fn big_frames_come_whole() {
-    let house = House::new();
+    let mut limits = Limits::default();
+    limits.lift_rates();
+    let house = House::with(limits);
     let text = format!("{}\n\t\u{2028}\"\\", "ä".repeat(3_990));
     let mut guests = Vec::new();
     for number in 0..20 {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::connection::Connection;
+use crate::engine::session::founding::Founding;
 use crate::engine::session::reply::{Answered, Reply};
 use crate::wire::{self, FrameKind};
 use crate::words::{CommandId, Reject, RejectCode, RoomCode, Seq, Wall};
@@ -18,6 +19,8 @@ pub(crate) struct ReplyTo {
     reply: Option<Reply>,
     /// It is counted among the rooms that its session is about to enter.
     is_entering: bool,
+    /// The place of the room that it is to make.
+    pub(crate) founding: Option<Arc<Founding>>,
 }
 
 impl Drop for ReplyTo {
@@ -43,7 +46,7 @@ impl Drop for ReplyTo {
 
 impl ReplyTo {
     pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply) -> Self {
-        Self { cell, connection, reply: Some(reply), is_entering: false }
+        Self { cell, connection, reply: Some(reply), is_entering: false, founding: None }
     }
 
     /// Counts among the rooms that its session is about to enter, until it does or this is dropped.
@@ -99,6 +102,10 @@ impl ReplyTo {
 
     /// Refuses the command.
     pub(crate) fn reject(mut self, room: Option<&RoomCode>, reject: Reject) {
+        let reject = reject.that_passes();
+        if let Some(founding) = &self.founding {
+            founding.give_up();
+        }
         let json = wire::error(self.id(), room, &reject);
         self.cell.lock().refused(reject.code);
         self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
