@@ -120,7 +120,9 @@ async fn one_chunk_holds_everything_due() {
 #[tokio::test]
 async fn big_frames_come_whole() {
     let session = SessionLimits { page_bytes_max: 4 << 20, answers_bytes_max: 16 << 20, ..SessionLimits::default() };
-    let house = House::with(Limits { session, ..Limits::default() });
+    let mut limits = Limits { session, ..Limits::default() };
+    limits.lift_rates();
+    let house = House::with(limits);
     let text = format!("{}\n\t\u{2028}\"\\", "ä".repeat(3_990));
     let mut guests = Vec::new();
     for number in 0..20 {

@@ -104,7 +104,7 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
         shared.count_reject(RejectCode::Draining);
         return reply.reject(command.room(), Reject::new(RejectCode::Draining, "the server is going down"));
     }
-    let budget = match pay(shared, &command, &reply) {
+    let budget = match shared.pay(&command, &reply) {
         Ok(budget) => budget,
         Err(reject) => {
             shared.count_reject(reject.code);
@@ -122,22 +122,6 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
         let turn = state.asking.turn;
         drop(state);
         shared.spawn(PolicyTask { shared: Arc::clone(shared), cell, turn }.run());
-    }
-}
-
-/// Takes a token for a command. A send with a key goes on without one: it may be a retry, and the answer to that costs nothing.
-fn pay(shared: &Shared, command: &Command, reply: &ReplyTo) -> Result<Budget, Reject> {
-    let now = shared.clock.now().mono;
-    let limits = &shared.limits.session;
-    let mut state = reply.cell.lock();
-    let (paid, what) = match command {
-        Command::Send { .. } => (state.sends.take(now, limits.send_burst, limits.send_per_second), "too many messages"),
-        _ => (state.commands.take(now, limits.command_burst, limits.command_per_second), "too many commands"),
-    };
-    match (paid, command) {
-        (Ok(()), _) => Ok(Budget::Paid),
-        (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(Budget::Exhausted { retry_after }),
-        (Err(retry_after), _) => Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after)),
     }
 }
 
@@ -207,7 +191,13 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: 
     let identity = reply.cell.lock().identity.clone();
     let by = Caller { session: reply.cell.id, generation: reply.connection.generation, identity };
     let (room, input) = match command {
-        Command::Create { nick, room } => return shared.create(by, nick, room, reply),
+        Command::Create { nick, room } => {
+            if let Err(reject) = shared.found(&mut reply) {
+                shared.count_reject(reject.code);
+                return reply.reject(room.as_ref(), reject);
+            }
+            return shared.create(by, nick, room, reply);
+        }
         Command::Join { room, nick, history, after } => {
             let input = Input::Join { by, nick, history, after };
             return enter(shared, room, input, reply);

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::engine::feed::life::{Life, PRESENCE, TYPING};
 use crate::engine::feed::page::Page;
+use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::answers::{Answers, Mail, Opening, PageInHand, PageOf};
 use crate::engine::session::bucket::Bucket;
 use crate::engine::session::connection::Connection;
@@ -53,6 +54,8 @@ pub(crate) struct SessionState {
     /// Commands that wait for the policy.
     pub(crate) asking: PolicyQueue,
     pub(crate) sends: Bucket,
+    /// Bytes of text.
+    pub(crate) said_bytes: Bucket,
     pub(crate) commands: Bucket,
     /// Rooms named that are not there.
     pub(crate) misses: Bucket,
@@ -63,6 +66,10 @@ pub(crate) struct SessionState {
     refusal_burst: u32,
     /// Since when it has no connection.
     pub(crate) detached: Mono,
+    /// It is counted among those that have none.
+    pub(crate) is_counted: bool,
+    /// Where its last connection came from; it is counted there too.
+    pub(crate) gone_from: Option<Arc<AddressCell>>,
 }
 
 /// Whether the first frame of a connection is out.
@@ -192,12 +199,15 @@ impl SessionCell {
                 next_slot: 0,
                 asking: PolicyQueue::default(),
                 sends: Bucket::full(limits.send_burst, now),
+                said_bytes: Bucket::full(limits.said_bytes_burst, now),
                 commands: Bucket::full(limits.command_burst, now),
                 misses: Bucket::full(limits.miss_burst, now),
                 refusals: Bucket::full(limits.refusal_burst, now),
                 miss_burst: limits.miss_burst,
                 refusal_burst: limits.refusal_burst,
                 detached: now,
+                is_counted: false,
+                gone_from: None,
             }),
         }
     }
@@ -209,12 +219,6 @@ impl SessionCell {
     /// The state, if `connection` is still the one this session is on.
     pub(crate) fn lock_for(&self, connection: &Arc<Connection>) -> Option<MutexGuard<'_, SessionState>> {
         Some(self.lock()).filter(|state| state.is_on(connection))
-    }
-
-    /// Whether its last connection was this one, and it has none now.
-    pub(crate) fn is_gone_since(&self, generation: Generation) -> bool {
-        let state = self.lock();
-        state.generation == generation && state.connection.is_none()
     }
 
     /// Puts an answer into the mailbox; one of an older connection is nobody's any more.
@@ -244,6 +248,11 @@ impl SessionState {
     /// Whether another command may be taken in.
     pub(crate) fn takes_more(&self, limits: &SessionLimits) -> bool {
         self.in_flight < limits.commands_in_flight_max && self.answers.have_room(limits)
+    }
+
+    /// Whether its last connection was this one, and it has none now.
+    pub(crate) fn is_gone_since(&self, generation: Generation) -> bool {
+        self.generation == generation && self.connection.is_none()
     }
 
     /// Adds something to say that answers no command.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::connection::Connection;
+use crate::engine::session::founding::Founding;
 use crate::engine::session::page_turn::{self, PageTurn};
 use crate::engine::session::reply::{Answered, Reply};
 use crate::wire::{self, FrameKind};
@@ -25,6 +26,8 @@ pub(crate) struct ReplyTo {
     reserved: usize,
     /// Where the answer is a page for a channel.
     turn: Option<PageTurn>,
+    /// The place of the room that it is to make.
+    pub(crate) founding: Option<Arc<Founding>>,
 }
 
 impl Drop for ReplyTo {
@@ -51,7 +54,7 @@ impl Drop for ReplyTo {
 impl ReplyTo {
     /// `reserved` is what the session holds free for the answer.
     pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply, reserved: usize) -> Self {
-        Self { cell, connection, reply: Some(reply), is_entering: false, reserved, turn: None }
+        Self { cell, connection, reply: Some(reply), is_entering: false, reserved, turn: None, founding: None }
     }
 
     /// How much of the members its answer may show: a page, or less where the session has not read what it was answered before.
@@ -135,6 +138,10 @@ impl ReplyTo {
 
     /// Refuses the command.
     pub(crate) fn reject(mut self, room: Option<&RoomCode>, reject: Reject) {
+        let reject = reject.that_passes();
+        if let Some(founding) = &self.founding {
+            founding.give_up();
+        }
         let json = wire::error(self.id(), room, &reject);
         self.cell.lock().refused(reject.code);
         self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });

@@ -92,7 +92,7 @@ pub(crate) fn deliver(
             Answer::Sent { seq, at, repeated } => {
                 let was_paid = matches!(input, Input::Send { budget: Budget::Paid, .. });
                 if repeated == Repeated::Retry && was_paid {
-                    reply.cell.lock().sends.put_back();
+                    shared.pay_back(&input, &reply);
                 }
                 reply.ack(code, seq, Some(at));
             }
