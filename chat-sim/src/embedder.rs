@@ -48,7 +48,7 @@ const BETWEEN_HANGS: Duration = Duration::from_secs(15);
 
 /// What a policy makes of a text: the same of the same.
 pub(crate) fn rewritten(text: &str) -> Option<String> {
-    (text.len() % 3 == 0).then(|| format!("{text} (as the house puts it)"))
+    text.len().is_multiple_of(3).then(|| format!("{text} (as the house puts it)"))
 }
 
 /// The embedder of one world, over all of its servers.

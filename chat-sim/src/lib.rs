@@ -30,6 +30,7 @@ mod view;
 mod way;
 mod world;
 
+pub use plan::Kind;
 pub use promise::{Broken, Promise};
 pub use way::Way;
 pub use world::{Settings, World, run};

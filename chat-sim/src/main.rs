@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Instant;
 
-use chat_sim::{Settings, Way, World, run};
+use chat_sim::{Kind, Settings, Way, World, run};
 use clap::{Parser, ValueEnum};
 
 /// Simulates chat servers and their people. One seed is one world.
@@ -23,6 +23,9 @@ struct Flags {
     /// The doors people come by; may be given several times. Without, each world draws some.
     #[arg(long)]
     by: Vec<Door>,
+    /// What the worlds are about. Without, each world draws it.
+    #[arg(long)]
+    kind: Option<About>,
     /// Print everything that happens.
     #[arg(long)]
     trace: bool,
@@ -68,6 +71,27 @@ impl From<Door> for Way {
             Door::Sse => Self::Sse,
             Door::SocketIo => Self::SocketIo,
             Door::Polling => Self::Polling,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum About {
+    Usual,
+    Narrow,
+    HeldBack,
+    Counted,
+    Cut,
+}
+
+impl From<About> for Kind {
+    fn from(about: About) -> Self {
+        match about {
+            About::Usual => Self::Usual,
+            About::Narrow => Self::Narrow,
+            About::HeldBack => Self::HeldBack,
+            About::Counted => Self::Counted,
+            About::Cut => Self::Cut,
         }
     }
 }
@@ -120,7 +144,7 @@ fn main() -> ExitCode {
 /// Runs one world after the other, as long as there are any.
 fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Done>) {
     let ways = (!flags.by.is_empty()).then(|| flags.by.iter().copied().map(Way::from).collect());
-    let settings = Settings { ways, shown: flags.trace };
+    let settings = Settings { ways, kind: flags.kind.map(Kind::from), shown: flags.trace };
     while !is_over.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= flags.worlds {
@@ -139,6 +163,9 @@ fn tell_of(flags: &Flags, world: &World) {
     for door in &flags.by {
         let name = door.to_possible_value().expect("no door is hidden");
         write!(replay, " --by {}", name.get_name()).expect("a String takes every write");
+    }
+    if let Some(about) = flags.kind.and_then(|about| about.to_possible_value()) {
+        write!(replay, " --kind {}", about.get_name()).expect("a String takes every write");
     }
     let Some(broken) = &world.broken else {
         return println!("seed {}: run again, the world is another one: {replay} --twice", world.seed);

@@ -24,10 +24,12 @@ use crate::way::Way;
 /// Within which a command is answered on a connection that is read.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Within which somebody who reads is told what is due. Longer than the pause between two gaps.
-const LATE: Duration = Duration::from_secs(20);
+/// Within which somebody who reads is told what is due, beside the pause between two gaps.
+const LATE: Duration = Duration::from_secs(4);
+/// How long a room may wait before it looks again whether its log is back.
+const LOOKS: Duration = Duration::from_secs(6);
 /// Who has been reading for so long has answered every ping.
-const PINGED: Duration = Duration::from_secs(60);
+const PINGED: Duration = Duration::from_secs(30);
 /// For so long a command may still be refused whose connection was lost.
 const AFTERWARDS: Duration = Duration::from_secs(70);
 
@@ -88,7 +90,8 @@ pub(crate) struct Person {
     /// The last cursor of the stream one is on.
     cursor: Option<String>,
     next: Instant,
-    said_last_word: bool,
+    /// How often it has still something to say when the storm is over.
+    last_words: usize,
     /// How often somebody new began here.
     lives: u32,
 }
@@ -123,6 +126,7 @@ enum Outcome {
 
 impl Person {
     pub(crate) fn new(number: usize, scene: Scene, seed: u64) -> Self {
+        let last_words = if scene.plan.breath > 1 { 6 } else { 1 };
         Self {
             name: format!("P{number}"),
             pass: scene.plan.pairs.then(|| format!("person-{}", number / 2)),
@@ -146,7 +150,7 @@ impl Person {
             named: BTreeMap::new(),
             cursor: None,
             next: Instant::now(),
-            said_last_word: false,
+            last_words,
             lives: 0,
         }
     }
@@ -254,11 +258,11 @@ impl Person {
     }
 
     fn check_in_time(&self) -> Result<(), Broken> {
-        let waits_for_log = !self.scene.truth.is_log_back(LATE);
-        if waits_for_log || self.stalled || !self.welcomed || self.reads_since.elapsed() < LATE {
+        let (late, truth) = (LATE + self.scene.plan.limits.session.gap_interval, &self.scene.truth);
+        if !truth.is_log_back(late + LOOKS) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
             return Ok(());
         }
-        self.views.values().try_for_each(|view| view.check_in_time(&self.scene.truth, LATE))
+        self.views.values().try_for_each(|view| view.check_in_time(truth, late))
     }
 
     /// Everything has been told; is it everything?

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     /// How long a person does nothing, at most.
     pub(crate) pause: Duration,
+    /// How likely it is, at each step without a connection, that one stays away for longer than most graces.
+    pub(crate) away: f64,
     /// How many messages somebody says in one breath, at most.
     pub(crate) breath: usize,
     pub(crate) latency: Duration,
@@ -43,6 +45,8 @@ pub(crate) struct Wrong {
     pub(crate) log_fails: f64,
     /// The share of calls of the log that take their time.
     pub(crate) log_slow: f64,
+    /// The share of the director's acts, where the log fails at all, after which it is out of reach, or back.
+    pub(crate) outages: f64,
     /// The share of failed appends before which another owner of the room has written.
     pub(crate) others: f64,
     /// The share of the director's acts that end the server.
@@ -54,8 +58,8 @@ pub(crate) struct Wrong {
 }
 
 impl Plan {
-    /// The world of a seed, with these doors or with some that are drawn.
-    pub(crate) fn draw(rng: &mut StdRng, ways: Option<&[Way]>) -> Self {
+    /// The world of a seed, with these doors and of this kind, or with what is drawn.
+    pub(crate) fn draw(rng: &mut StdRng, ways: Option<&[Way]>, kind: Option<Kind>) -> Self {
         let tells = rng.random_bool(0.8);
         let mut limits = Limits::default();
         limits.room.backlog_events_max = rng.random_range(8..64);
@@ -116,12 +120,14 @@ impl Plan {
             pairs,
             storm: Duration::from_secs(rng.random_range(20..90)),
             pause: Duration::from_millis(rng.random_range(50..1_500)),
+            away: if rng.random_bool(0.3) { 0.4 } else { 0.1 },
             breath: 1,
             latency: Duration::from_millis(rng.random_range(0..80)),
             capacity: rng.random_range(600..12_000),
             wrong: Wrong {
                 log_fails: if is_rough { rng.random_range(0.0..0.15) } else { 0.0 },
                 log_slow: rng.random_range(0.0..0.5),
+                outages: 0.1,
                 others: if rng.random_bool(0.3) { 0.5 } else { 0.0 },
                 restarts: if rng.random_bool(0.6) { rng.random_range(0.0..0.3) } else { 0.0 },
                 cuts: rng.random_bool(0.9),
@@ -129,11 +135,12 @@ impl Plan {
             },
             embedder,
         };
-        if rng.random_bool(0.2) {
-            plan.narrow(rng);
-        }
-        if rng.random_bool(0.06) {
-            plan.hold_back(rng);
+        match kind.unwrap_or_else(|| Kind::draw(rng)) {
+            Kind::Usual => {}
+            Kind::Narrow => plan.narrow(rng),
+            Kind::HeldBack => plan.hold_back(rng),
+            Kind::Counted => plan.count(rng),
+            Kind::Cut => plan.cut(rng),
         }
         plan
     }
@@ -142,18 +149,69 @@ impl Plan {
     fn narrow(&mut self, rng: &mut StdRng) {
         // What comes of one command fits in.
         self.limits.room.backlog_events_max = rng.random_range(4..10);
-        self.limits.session.gap_interval = Duration::from_millis(rng.random_range(2_000..8_000));
-        self.breath = rng.random_range(2..12);
-        self.capacity = rng.random_range(400..1_500);
+        self.limits.session.gap_interval = Duration::from_millis(rng.random_range(3_000..8_000));
+        self.limits.session.commands_in_flight_max = 32;
+        self.breath = rng.random_range(4..16);
+        self.pause = self.pause.max(Duration::from_millis(400));
+        self.capacity = rng.random_range(300..1_000);
+        self.latency = self.latency.max(Duration::from_millis(40));
     }
 
     /// Nobody goes away, but the policy takes so long over one command that whoever said it is not listened to for a while.
     fn hold_back(&mut self, rng: &mut StdRng) {
-        let long = Duration::from_millis(rng.random_range(10_000..60_000));
+        let long = Duration::from_millis(rng.random_range(30_000..60_000));
         self.embedder = Some(Temper { long, ..Temper::default() });
         self.limits.engine.policy_timeout = Duration::from_secs(90);
         self.limits.session.commands_in_flight_max = rng.random_range(1..4);
         self.storm = Duration::from_secs(90);
+        self.pause = self.pause.max(Duration::from_millis(400));
         (self.wrong.cuts, self.wrong.stalls, self.wrong.restarts) = (false, false, 0.0);
+    }
+
+    /// Few people, whose coming and going is only counted, and who leave some time for counts to be heard.
+    fn count(&mut self, rng: &mut StdRng) {
+        (self.tells, self.pairs) = (false, false);
+        (self.limits.room.notices_members_max, self.limits.room.empty_linger) = (0, Duration::ZERO);
+        (self.people, self.storm) = (2, Duration::from_secs(90));
+        self.pause = Duration::from_millis(rng.random_range(1_000..4_000));
+    }
+
+    /// The log is often out of reach, and who loses a connection then has just enough time to come back.
+    fn cut(&mut self, rng: &mut StdRng) {
+        self.has_log = true;
+        self.limits.room.grace = Duration::from_millis(rng.random_range(4_000..8_000));
+        self.limits.session.misses_per_second = 0;
+        self.limits.session.refusal_burst = rng.random_range(8..20);
+        self.limits.session.refusals_per_second = 1;
+        self.wrong.log_fails = rng.random_range(0.02..0.1);
+        (self.wrong.cuts, self.wrong.restarts) = (true, 0.0);
+        self.wrong.outages = 0.5;
+    }
+}
+
+/// What a world is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Everything at once.
+    Usual,
+    /// Readers that fall behind.
+    Narrow,
+    /// Clients that are not listened to for a while.
+    HeldBack,
+    /// Rooms whose members are only counted.
+    Counted,
+    /// A log that is often out of reach.
+    Cut,
+}
+
+impl Kind {
+    fn draw(rng: &mut StdRng) -> Self {
+        match rng.random_range(0..20) {
+            0..13 => Self::Usual,
+            13..16 => Self::Narrow,
+            16 => Self::HeldBack,
+            17 => Self::Counted,
+            _ => Self::Cut,
+        }
     }
 }

@@ -167,6 +167,13 @@ impl Truth {
         Some((members.len(), life.changed?, members.contains(&member)))
     }
 
+    /// Who is in a room now.
+    pub(crate) fn present(&self, room: &str) -> Vec<MemberId> {
+        let lives = self.lives();
+        let lives = lives.iter().filter(|((code, _), life)| code == room && !life.lost && !life.is_closed());
+        lives.flat_map(|(_, life)| life.members(Seq(u64::MAX))).collect()
+    }
+
     /// Whether whoever was this member was put out when they were last a member.
     pub(crate) fn was_put_out(&self, room: &str, epoch: Epoch, member: MemberId) -> bool {
         let lives = self.lives();

@@ -19,7 +19,7 @@ use crate::clock::WorldClock;
 use crate::embedder::{Embedder, OnPurpose};
 use crate::link::Front;
 use crate::person::{Person, Phase, Scene};
-use crate::plan::{Plan, ROOMS};
+use crate::plan::{Kind, Plan, ROOMS};
 use crate::promise::{Broken, Promise, hold};
 use crate::server::{Ground, Server};
 use crate::transcript::Transcript;
@@ -31,6 +31,8 @@ use crate::way::Way;
 pub struct Settings {
     /// The doors people come by. Without, each world draws some.
     pub ways: Option<Vec<Way>>,
+    /// What the worlds are about. Without, each world draws it.
+    pub kind: Option<Kind>,
     /// Prints each line of the transcript as it comes.
     pub shown: bool,
 }
@@ -105,7 +107,7 @@ fn check_panics() -> Result<(), Broken> {
 
 async fn begin(seed: u64, settings: &Settings) -> World {
     let mut rng = StdRng::seed_from_u64(seed);
-    let plan = Plan::draw(&mut rng, settings.ways.as_deref());
+    let plan = Plan::draw(&mut rng, settings.ways.as_deref(), settings.kind);
     let transcript = Arc::new(Transcript::new(settings.shown));
     let truth = Arc::new(Truth::new(plan.limits.room.grace));
     transcript.note("world", format_args!("{plan:?}"));
@@ -178,6 +180,8 @@ impl Director {
         self.ground.embedder.calm_down();
         self.set_outage(false);
         self.set(Phase::Calm);
+        // What a room owes its log it gives once it is opened.
+        self.sweep();
         // Longer than any timeout, twice: pings, stalls, graces, the pauses between looks at the log.
         self.pass(people, Duration::from_secs(240)).await?;
         self.ground.log.inner().check_taken_back().await?;
@@ -234,16 +238,18 @@ impl Director {
         if self.rng.random_bool(self.ground.plan.wrong.restarts) {
             return self.restart(people).await;
         }
+        let wrong = self.ground.plan.wrong;
+        if wrong.log_fails > 0.0 && self.rng.random_bool(wrong.outages) {
+            let is_out = self.outage.load(Ordering::Relaxed);
+            self.set_outage(!is_out);
+            return Ok(());
+        }
         match self.rng.random_range(0..10) {
             0..3 => self.moderate(),
             3 => {
                 let step = self.rng.random_range(-5_000..5_000);
                 self.note(format_args!("the wall clock is set by {step} ms"));
                 self.ground.clock.step(step);
-            }
-            4 if self.ground.plan.wrong.log_fails > 0.0 => {
-                let is_out = self.outage.load(Ordering::Relaxed);
-                self.set_outage(!is_out);
             }
             5..8 => self.set_outage(false),
             _ => {}
@@ -302,7 +308,12 @@ impl Director {
         let code = ROOMS[self.rng.random_range(0..ROOMS.len())];
         let moderation = match self.rng.random_range(0..10) {
             0..4 => Moderation::Redact(Seq(self.rng.random_range(1..60))),
-            4..9 => Moderation::Kick(MemberId(self.rng.random_range(1..8))),
+            4..9 => {
+                let present = self.ground.truth.present(code);
+                let any = MemberId(self.rng.random_range(1..8));
+                let one = present.get(self.rng.random_range(0..8)).copied();
+                Moderation::Kick(one.unwrap_or(any))
+            }
             _ => Moderation::Close,
         };
         self.note(format_args!("{code} {moderation:?}"));
@@ -329,7 +340,9 @@ impl Director {
                 false => Delay::None,
             };
             let (before, after) = (delay(&mut rng), delay(&mut rng));
-            let fails = outage.load(Ordering::Relaxed) || rng.random_bool(wrong.log_fails);
+            // There are few scrubs in a world.
+            let share = if call.operation == Operation::Scrub { 4.0 } else { 1.0 };
+            let fails = outage.load(Ordering::Relaxed) || rng.random_bool(share * wrong.log_fails);
             if call.operation == Operation::Append
                 && fails
                 && rng.random_bool(wrong.others)

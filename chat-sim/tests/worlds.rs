@@ -1,7 +1,7 @@
 //! Worlds in which every promise is kept, the same world twice, and bugs on purpose, each of which is found.
 
 use chat_core::planted::{Bug, plant};
-use chat_sim::{Promise, Settings, Way, World, run};
+use chat_sim::{Kind, Promise, Settings, Way, World, run};
 
 fn by(way: Way) -> Settings {
     Settings { ways: Some(vec![way]), ..Settings::default() }
@@ -47,17 +47,23 @@ fn a_seed_is_the_same_world_again() {
 }
 
 /// The first world in which a planted bug is found, out of so many.
-fn found(bug: Bug, worlds: u64) -> Option<World> {
+fn found(bug: Bug, kind: Option<Kind>, worlds: u64) -> Option<World> {
     plant(Some(bug));
-    let found = (0..worlds).map(|seed| run(seed, &by(Way::Ws))).find(|world| world.broken.is_some());
+    let settings = Settings { kind, ..by(Way::Ws) };
+    let found = (0..worlds).map(|seed| run(seed, &settings)).find(|world| world.broken.is_some());
     plant(None);
     found
 }
 
 #[track_caller]
 fn is_found(bug: Bug, worlds: u64, promises: &[Promise]) {
-    let worlds = std::env::var("SIM_WORLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(worlds);
-    let world = found(bug, worlds).unwrap_or_else(|| panic!("{bug:?} is not found in {worlds} worlds"));
+    is_found_in(bug, None, worlds, promises);
+}
+
+/// As [`is_found`], in worlds that are about what the bug is about.
+#[track_caller]
+fn is_found_in(bug: Bug, kind: impl Into<Option<Kind>>, worlds: u64, promises: &[Promise]) {
+    let world = found(bug, kind.into(), worlds).unwrap_or_else(|| panic!("{bug:?} is not found in {worlds} worlds"));
     let broken = world.broken.expect("it was found");
     println!("{bug:?} is found in world {}: {broken}", world.seed);
     assert!(promises.contains(&broken.promise), "{bug:?} is found as something else: {broken}");
@@ -100,32 +106,32 @@ fn a_lost_connection_that_is_not_told_is_found() {
 
 #[test]
 fn a_gap_that_is_overslept_is_found() {
-    is_found(Bug::OversleepGap, 64, &[Promise::CatchUp, Promise::InTime]);
+    is_found_in(Bug::OversleepGap, Kind::Narrow, 128, &[Promise::CatchUp, Promise::InTime]);
 }
 
 #[test]
 fn a_text_that_stays_in_the_log_is_found() {
-    is_found(Bug::ForgetScrub, 16, &[Promise::TakenBack]);
+    is_found_in(Bug::ForgetScrub, Kind::Narrow, 64, &[Promise::TakenBack]);
 }
 
 #[test]
 fn a_grace_that_runs_out_while_nobody_can_come_back_is_found() {
-    is_found(Bug::RunGracesOut, 64, &[Promise::Patience]);
+    is_found_in(Bug::RunGracesOut, Kind::Cut, 64, &[Promise::Patience]);
 }
 
 #[test]
 fn a_client_that_is_blamed_for_the_server_is_found() {
-    is_found(Bug::BlameClient, 64, &[Promise::Patience]);
+    is_found_in(Bug::BlameClient, Kind::Cut, 64, &[Promise::Patience]);
 }
 
 #[test]
 fn a_kick_that_is_remembered_too_long_is_found() {
-    is_found(Bug::RememberKick, 64, &[Promise::Fold]);
+    is_found_in(Bug::RememberKick, Kind::Narrow, 256, &[Promise::Fold]);
 }
 
 #[test]
 fn a_count_that_is_withheld_is_found() {
-    is_found(Bug::WithholdPresence, 64, &[Promise::InTime, Promise::CatchUp]);
+    is_found_in(Bug::WithholdPresence, Kind::Counted, 64, &[Promise::InTime, Promise::CatchUp]);
 }
 
 #[test]
@@ -135,5 +141,5 @@ fn records_of_another_owner_that_pass_for_ours_are_found() {
 
 #[test]
 fn a_client_that_is_held_back_and_counts_as_gone_is_found() {
-    is_found(Bug::MistakeSilence, 64, &[Promise::Patience]);
+    is_found_in(Bug::MistakeSilence, Kind::HeldBack, 64, &[Promise::Patience]);
 }

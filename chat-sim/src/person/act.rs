@@ -64,7 +64,7 @@ impl Person {
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
             _ => wait *= 2,
         }
-        if self.link.is_none() && self.rng.random_bool(0.1) {
+        if self.link.is_none() && self.rng.random_bool(self.scene.plan.away) {
             wait += self.rng.random_range(0..15_000);
         }
         self.next = Instant::now() + Duration::from_millis(wait.max(1));
@@ -103,14 +103,15 @@ impl Person {
                 self.send(number);
             }
         }
-        if !std::mem::replace(&mut self.said_last_word, true) {
+        if self.last_words > 0 {
+            self.last_words -= 1;
             for room in
                 ROOMS.into_iter().filter(|room| self.views.get(*room).is_some_and(View::is_live)).collect::<Vec<_>>()
             {
                 self.say_some(room);
             }
         }
-        if self.asked.is_empty() {
+        if self.asked.is_empty() && self.last_words == 0 {
             // Nothing is left to be found out: whoever is cut off now has time.
             self.next = Instant::now() + Duration::from_secs(4);
         }
@@ -118,7 +119,8 @@ impl Person {
 
     /// One message, or a few in one breath.
     fn say_some(&mut self, room: &str) {
-        for _ in 0..self.rng.random_range(1..=self.scene.plan.breath) {
+        let most = if self.rng.random_bool(0.3) { self.scene.plan.breath } else { 1 };
+        for _ in 0..self.rng.random_range(1..=most) {
             self.say(room);
         }
     }
@@ -200,9 +202,9 @@ impl Person {
     }
 
     fn moderate(&mut self, room: &str) {
-        let frame = match self.rng.random_range(0..3) {
-            0 => json!({"type": "redact", "room": room, "seq": self.target(room)}),
-            1 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
+        let frame = match self.rng.random_range(0..4) {
+            0..2 => json!({"type": "redact", "room": room, "seq": self.target(room)}),
+            2 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
             _ => json!({"type": "topic", "room": room, "topic": format!("topic of {}", self.name)}),
         };
         self.ask(frame, Asked::Other);

@@ -4,7 +4,7 @@ use chat_core::wire::{LeftReason, RoomStatus, Status};
 use chat_core::{CloseReason, CommandId, Position, Seq, ServerFrame};
 use tokio::time::Instant;
 
-use super::{Asked, LATE, Outcome, PINGED, Person};
+use super::{Asked, Outcome, PINGED, Person};
 use crate::brief::brief;
 use crate::embedder::rewritten;
 use crate::link::Heard;
@@ -165,7 +165,7 @@ impl Person {
             let (owes, burst) = (self.owes(), limits.refusal_burst);
             // What this takes until it is heard is forgiven meanwhile; where it waited to be read, nobody knows how much that is.
             let forgiven = f64::from(limits.refusals_per_second) * WAY;
-            let has_waited = self.read_on.is_some_and(|at| at.elapsed() < LATE);
+            let has_waited = self.read_on.is_some_and(|at| at.elapsed() < PINGED);
             let floods = owes + forgiven > f64::from(burst) - 1.0;
             hold!(
                 floods || has_waited,
