@@ -84,11 +84,13 @@ pub fn named(name: &str) -> &'static Server {
     SERVERS.iter().find(|server| server.name == name).expect("tables name servers that exist")
 }
 
-/// Without the limit on sends: the load says more than people do.
+/// Without the limits on what is said, and on what comes from one address: the load says more than people do, and all of it comes
+/// from here.
 const fn ours(name: &'static str, transport: &'static str, protocol: &'static str, program: &'static str) -> Server {
     let program = Program::Built(program);
     let arguments = |address: SocketAddr, _: &Path| {
-        Ok(["--listen", &address.to_string(), "--send-rate", "0"].map(str::to_owned).to_vec())
+        let address = address.to_string();
+        Ok(["--listen", &address, "--send-rate", "0", "--sessions-per-address", "0"].map(str::to_owned).to_vec())
     };
     Server { name, transport, protocol: Some(protocol), program, arguments }
 }
@@ -126,7 +128,8 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 4000));
         for name in ["ours-ws", "ours-sse", "ours-socketio"] {
             let arguments = named(name).arguments(address, Path::new("/nowhere")).expect("nothing to write");
-            assert_eq!(arguments, ["--listen", "127.0.0.1:4000", "--send-rate", "0"]);
+            assert_eq!(arguments[..2], ["--listen", "127.0.0.1:4000"]);
+            assert_eq!(arguments[2..], ["--send-rate", "0", "--sessions-per-address", "0"]);
         }
     }
 

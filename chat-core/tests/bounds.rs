@@ -3,7 +3,7 @@
 
 mod support;
 
-use chat_core::{Busy, Command, ConnectRequest, Hello, Position, RejectCode, Reply, ServerFrame};
+use chat_core::{Busy, Command, ConnectRequest, Hello, Limits, Position, RejectCode, Reply, ServerFrame};
 use support::*;
 
 #[tokio::test(start_paused = true)]
@@ -53,7 +53,7 @@ async fn commands_have_a_rate_of_their_own() {
 
 #[tokio::test(start_paused = true)]
 async fn so_many_commands_are_in_flight_and_no_more() {
-    let engine = engine_with(|limits| limits.session.send_per_second = 0);
+    let engine = engine_with(Limits::lift_rates);
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     for _ in 0..32 {
         assert!(ann.session.can_submit());

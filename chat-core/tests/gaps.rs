@@ -12,7 +12,7 @@ use support::*;
 /// Rooms remember eight events, and everybody talks as fast as they can.
 fn forgetful(limits: &mut Limits) {
     limits.room.backlog_events_max = 8;
-    limits.session.send_per_second = 0;
+    limits.lift_rates();
 }
 
 /// Says everything up to this number.

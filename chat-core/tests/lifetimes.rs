@@ -164,7 +164,7 @@ async fn a_new_life_in_the_same_moment_counts_its_members_anew() {
 async fn a_new_life_in_the_same_moment_is_described_at_once() {
     let engine = engine_with(|limits| {
         limits.room.backlog_events_max = 8;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
@@ -303,8 +303,7 @@ async fn come_and_go(engine: chat_core::Engine, number: u64, rounds: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_ever_a_member_of_a_room_that_is_gone() {
     let engine = engine_with(|limits| {
-        limits.session.send_per_second = 0;
-        limits.session.command_per_second = 0;
+        limits.lift_rates();
         limits.session.misses_per_second = 0;
         limits.session.refusals_per_second = 0;
     });

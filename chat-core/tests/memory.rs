@@ -11,8 +11,7 @@ const BUDGET: usize = 256 << 10;
 fn engine_with_budget(linger: std::time::Duration) -> Engine {
     engine_with(|limits| {
         limits.engine.backlog_bytes_max = BUDGET;
-        limits.session.send_per_second = 0;
-        limits.session.command_per_second = 0;
+        limits.lift_rates();
         limits.room.empty_linger = linger;
     })
 }

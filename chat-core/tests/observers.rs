@@ -36,7 +36,7 @@ impl Observer for Diary {
 fn watched() -> (Engine, Arc<Diary>) {
     let diary = Arc::new(Diary::default());
     let limits = limits(|limits| {
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.room.backlog_events_max = 8;
     });
     (Engine::builder().limits(limits).observer(diary.clone()).build(), diary)
@@ -116,7 +116,7 @@ impl Observer for Curious {
 async fn an_observer_may_ask_the_engine_whatever_it_sees() {
     let curious = Arc::new(Curious::default());
     let limits = limits(|limits| {
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.rooms_max = 1;
         limits.room.backlog_events_max = 8;
     });

@@ -58,8 +58,7 @@ fn unframed(socket: &[u8]) -> Vec<ServerFrame> {
 
 fn unhurried() -> Engine {
     engine_with(|limits| {
-        limits.session.send_per_second = 0;
-        limits.session.command_per_second = 0;
+        limits.lift_rates();
     })
 }
 
@@ -183,7 +182,7 @@ async fn small_chunks_and_short_writes_tell_every_room_in_order() {
     for seed in 0..20 {
         let mut rng = StdRng::seed_from_u64(seed);
         let engine = engine_with(|limits| {
-            limits.session.send_per_second = 0;
+            limits.lift_rates();
             limits.session.chunk_bytes_max = rng.random_range(1..600);
             limits.session.room_quantum_bytes = rng.random_range(1..300);
         });
@@ -228,7 +227,7 @@ async fn small_chunks_and_short_writes_tell_every_room_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_busy_room_does_not_hold_up_a_quiet_one() {
     let engine = engine_with(|limits| {
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.chunk_bytes_max = 1;
     });
     let ann = Client::new(&engine).await;
@@ -255,7 +254,7 @@ async fn a_busy_room_does_not_hold_up_a_quiet_one() {
 #[tokio::test(start_paused = true)]
 async fn what_a_room_has_beyond_its_share_of_a_fill_comes_with_the_next() {
     let engine = engine_with(|limits| {
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.room_quantum_bytes = 1 << 10;
     });
     let ann = Client::new(&engine).await;

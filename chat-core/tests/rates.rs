@@ -56,8 +56,10 @@ async fn who_guesses_without_a_pause_gets_the_rate_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn an_address_that_guesses_with_one_session_after_the_other_gets_the_rate_and_no_more() {
-    let engine =
-        engine_with(|limits| (limits.engine.address_miss_burst, limits.engine.address_misses_per_second) = (1, 5));
+    let engine = engine_with(|limits| {
+        (limits.engine.address_miss_burst, limits.engine.address_misses_per_second) = (1, 5);
+        limits.lift_addresses();
+    });
     let mut let_through = 0;
     for _ in 0..200 {
         let address = "192.0.2.1".parse().ok();

@@ -438,7 +438,7 @@ async fn a_resume_is_of_all_rooms_and_each_has_its_own_status() {
 async fn a_position_behind_the_backlog_is_a_gap() {
     let engine = engine_with(|limits| {
         limits.room.backlog_events_max = 8;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::new(&engine).await;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
-use chat_core::{Command, Engine, FrameKind, FrameRef, Framing, MemberId, Moderation, ServerFrame};
+use chat_core::{Command, Engine, FrameKind, FrameRef, Framing, Limits, MemberId, Moderation, ServerFrame};
 use support::*;
 
 /// An engine whose rooms remember eight events, and which lets everybody talk as fast as they can.
 fn forgetful() -> Engine {
     engine_with(|limits| {
         limits.room.backlog_events_max = 8;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.commands_in_flight_max = 1_000;
     })
 }
@@ -73,7 +73,7 @@ async fn gaps_are_told_seldom() {
 async fn the_room_is_described_at_most_once_in_a_while_for_all_who_are_behind() {
     let engine = engine_with(|limits| {
         limits.room.backlog_events_max = 8;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.gap_interval = millis(0);
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
@@ -93,7 +93,7 @@ async fn the_room_is_described_at_most_once_in_a_while_for_all_who_are_behind() 
 async fn a_description_too_old_to_go_on_from_is_made_anew() {
     let engine = engine_with(|limits| {
         limits.room.backlog_events_max = 8;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.room.snapshot_interval = millis(0);
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
@@ -137,7 +137,7 @@ async fn a_redacted_message_that_was_not_read_is_read_as_a_tombstone() {
 #[tokio::test(start_paused = true)]
 async fn a_big_batch_of_big_messages_is_no_gap_for_who_always_reads() {
     let engine = engine_with(|limits| {
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.commands_in_flight_max = 1_000;
         limits.room.backlog_bytes_max = 64 << 10;
     });
@@ -180,7 +180,7 @@ async fn prompt_readers(engine: &Engine) -> Vec<tokio::task::JoinHandle<(u64, u6
 #[tokio::test(start_paused = true)]
 async fn with_hundreds_of_readers_too_and_none_of_them_is_left_out() {
     let engine = engine_with(|limits| {
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.commands_in_flight_max = 1_000;
         limits.room.backlog_bytes_max = 64 << 10;
     });
@@ -199,7 +199,7 @@ async fn with_hundreds_of_readers_too_and_none_of_them_is_left_out() {
 #[tokio::test(start_paused = true)]
 async fn nor_where_the_memory_of_all_rooms_is_short() {
     let engine = engine_with(|limits| {
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.commands_in_flight_max = 1_000;
         limits.room.batch_inputs_max = 8;
         limits.engine.backlog_bytes_max = 64 << 10;
@@ -247,7 +247,7 @@ async fn a_room_that_has_much_to_answer_and_nothing_to_tell_lets_others_run() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_speaks_is_answered_before_the_whole_room_has_read_it() {
-    let engine = engine_with(|limits| limits.session.send_per_second = 0);
+    let engine = engine_with(Limits::lift_rates);
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let reads = Arc::new(AtomicU64::new(0));
     for number in 0..300 {
@@ -302,8 +302,7 @@ async fn who_always_reads_never_sees_a_gap() {
     const CLIENTS: u64 = 8;
     const EACH: u64 = 750;
     let engine = engine_with(|limits| {
-        limits.session.send_per_second = 0;
-        limits.session.command_per_second = 0;
+        limits.lift_rates();
     });
     let told = Arc::new(AtomicU64::new(0));
     let mut clients = Vec::new();

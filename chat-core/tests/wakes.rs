@@ -24,7 +24,7 @@ fn typing(client: &Client) {
 fn forgetful() -> Engine {
     engine_with(|limits| {
         limits.room.backlog_events_max = 8;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
     })
 }
 
@@ -110,7 +110,7 @@ async fn a_gap_that_has_to_wait_is_told_the_connection_that_took_over_too() {
 async fn each_description_that_has_to_wait_is_made_when_its_time_has_come() {
     let engine = engine_with(|limits| {
         limits.room.backlog_events_max = 8;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
         limits.session.gap_interval = millis(0);
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
@@ -162,7 +162,7 @@ async fn where_nothing_is_waited_for_nothing_wakes() {
     let bounds = limits(|limits| {
         limits.room.backlog_events_max = 8;
         limits.room.notices_members_max = 1;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
     });
     let engine = Engine::builder().limits(bounds).clock(clock.clone()).build();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

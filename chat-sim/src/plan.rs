@@ -76,7 +76,7 @@ impl Plan {
         limits.session.gap_interval = Duration::from_millis(rng.random_range(0..1_000));
         limits.session.stall_timeout = Duration::from_millis(rng.random_range(2_000..10_000));
         if rng.random_bool(0.7) {
-            (limits.session.send_per_second, limits.session.command_per_second) = (0, 0);
+            limits.lift_rates();
         }
         let drawn: Vec<Way> = Way::ALL.into_iter().filter(|_| rng.random_bool(0.5)).collect();
         let ways = match ways {

@@ -186,7 +186,7 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
 async fn the_log_shows_what_memory_gave_back() {
     let engine = engine_with(&log(), |limits| {
         limits.engine.backlog_bytes_max = 16 << 10;
-        limits.session.send_per_second = 0;
+        limits.lift_rates();
     });
     let ann = connect(&engine, None).await;
     create(&ann).await;

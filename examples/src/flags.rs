@@ -16,11 +16,12 @@ pub struct Flags {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
 
-    /// Messages that one session may send per second in the long run; 0 for no bound
+    /// Messages that one session may send per second in the long run; 0 for no bound on what is said and asked, in messages, bytes
+    /// and commands, of a session and of an address
     #[arg(long, value_name = "N", default_value_t = Limits::default().session.send_per_second)]
     pub send_rate: u32,
 
-    /// Clients that may be connected from one address at once; 0 for no bound
+    /// Clients that may be connected from one address at once; 0 for no bound on connections, new sessions and rooms of an address
     #[arg(long, value_name = "N", default_value_t = Limits::default().engine.sessions_per_address_max)]
     pub sessions_per_address: usize,
 
@@ -40,9 +41,14 @@ impl Flags {
         let mut limits = Limits::default();
         limits.session.send_per_second = self.send_rate;
         limits.engine.sessions_per_address_max = self.sessions_per_address;
+        // What one session may, its address may.
+        let of_address = &mut limits.engine.address_sends_per_second;
+        *of_address = self.send_rate.max(*of_address);
         if self.send_rate == 0 {
-            // Who may say any amount may ask for any amount.
-            limits.session.command_per_second = 0;
+            limits.lift_rates();
+        }
+        if self.sessions_per_address == 0 {
+            limits.lift_addresses();
         }
         limits
     }
@@ -107,6 +113,19 @@ mod tests {
         assert_eq!(find(&[]), "10.0.0.1");
         assert_eq!(find(&["--trusted-proxy", "10.0.0.0/8"]), "192.0.2.1");
         assert_eq!(find(&["--trusted-proxy", "192.0.2.1", "--trusted-proxy", "10.0.0.0/8"]), "203.0.113.7");
+    }
+
+    #[test]
+    fn a_zero_lifts_all_bounds_of_its_kind_and_none_of_the_other() {
+        let limits = |arguments: &[&str]| parse(arguments).expect("they are right").limits();
+        let (mut rates, mut addresses) = (Limits::default(), Limits::default());
+        rates.lift_rates();
+        addresses.lift_addresses();
+        assert_eq!(limits(&[]), Limits::default());
+        assert_eq!(limits(&["--send-rate", "0"]), rates);
+        assert_eq!(limits(&["--sessions-per-address", "0"]), addresses);
+        let fast = limits(&["--send-rate", "80"]);
+        assert_eq!((fast.session.send_per_second, fast.engine.address_sends_per_second), (80, 80));
     }
 
     #[test]

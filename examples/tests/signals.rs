@@ -19,7 +19,7 @@ const MESSAGES: usize = 3_000;
 
 async fn start() -> (Child, String) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_server"))
-        .args(["--listen", "127.0.0.1:0", "--send-rate", "0"])
+        .args(["--listen", "127.0.0.1:0", "--send-rate", "0", "--sessions-per-address", "0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)

@@ -42,7 +42,7 @@ impl Server {
     async fn start() -> Self {
         let binary = std::env::var("CHAT_SERVER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_server").to_owned());
         let mut process = Command::new(binary)
-            .args(["--listen", "127.0.0.1:0", "--send-rate", "0"])
+            .args(["--listen", "127.0.0.1:0", "--send-rate", "0", "--sessions-per-address", "0"])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

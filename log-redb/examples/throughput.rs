@@ -29,7 +29,7 @@ fn text() -> Body {
 
 fn engine() -> EngineBuilder {
     let mut limits = Limits::default();
-    (limits.session.send_per_second, limits.session.command_per_second) = (0, 0);
+    limits.lift_rates();
     Engine::builder().limits(limits)
 }
 

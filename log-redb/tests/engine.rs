@@ -187,7 +187,7 @@ async fn older_messages_than_the_backlog_holds_are_paged_from_the_file() {
     let dir = TempDir::new().expect("a folder");
     let mut limits = Limits::default();
     (limits.room.backlog_events_max, limits.room.marks_max) = (16, 64);
-    (limits.session.send_per_second, limits.session.command_per_second) = (0, 0);
+    limits.lift_rates();
     let said: Vec<String> = (0..100).rev().map(|number| format!("number {number}")).collect();
     for restart in [false, true] {
         let log = log(&dir, Retention::default());
@@ -215,8 +215,7 @@ async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
     let dir = TempDir::new().expect("a folder");
     let mut limits = Limits::default();
     limits.room.backlog_events_max = backlog_events_max;
-    (limits.session.send_per_second, limits.session.command_per_second) = (1_000_000, 1_000_000);
-    (limits.session.send_burst, limits.session.command_burst) = (1_000_000, 1_000_000);
+    limits.lift_rates();
     let retention = Retention { messages_max: Some(messages_max), ..Retention::default() };
     {
         let log = log(&dir, retention);

@@ -49,7 +49,7 @@ export function withBrowser(name, use, { serve = startServer } = {}) {
 }
 
 /** Starts the server binary on a port of its own (or on `port`), without rate limits. */
-export async function startServer({ port = null, flags = ['--send-rate', '0'] } = {}) {
+export async function startServer({ port = null, flags = ['--send-rate', '0', '--sessions-per-address', '0'] } = {}) {
   if (!existsSync(SERVER)) throw new Error(`there is no server at ${SERVER}: build it, or name it in CHAT_SERVER`);
   const listen = `127.0.0.1:${port ?? await freePort()}`;
   const child = spawn(SERVER, ['--listen', listen, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });

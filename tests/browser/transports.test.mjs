@@ -92,7 +92,7 @@ withBrowser('transports', chat => {
     });
 
     test(`over ${words}: the page comes back to a server that was restarted in good order`, async () => {
-      const server = await startServer({ flags: ['--send-rate', '0', '--drain-spread', '0'] });
+      const server = await startServer({ flags: ['--send-rate', '0', '--sessions-per-address', '0', '--drain-spread', '0'] });
       const ann = await chat.open(path, { url: server.url });
       const code = await create(ann, 'Ann');
       await server.drain();

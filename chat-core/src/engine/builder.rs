@@ -11,6 +11,7 @@ use crate::engine::feed::budget::Budget;
 use crate::engine::feed::ended::EndedLives;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
+use crate::engine::session::purse::Purses;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::Shared;
@@ -120,6 +121,7 @@ impl EngineBuilder {
             chance: self.chance,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),
+            purses: Purses::default(),
             ended: EndedLives::default(),
             budget: Budget::new(self.limits.engine.backlog_bytes_max),
             connected: AtomicUsize::new(0),

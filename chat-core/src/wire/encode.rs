@@ -171,12 +171,31 @@ impl MemberList {
     /// Bytes of one member, about.
     const LINE_BYTES: usize = 96;
 
-    /// An empty one, with room for so many.
-    pub(crate) fn with_capacity(members: usize) -> Self {
-        Self { json: Vec::with_capacity(members * Self::LINE_BYTES), first: 0 }
+    /// As many of these as have no more than `bytes_max` together, or the first; `members` of them are expected.
+    pub(crate) fn of<'a>(
+        lines: impl Iterator<Item = MemberLine<'a>>,
+        members: usize,
+        bytes_max: usize,
+    ) -> (Self, Option<MemberId>) {
+        let json = Vec::with_capacity((members * Self::LINE_BYTES).min(bytes_max));
+        let (mut list, mut last) = (Self { json, first: 0 }, None);
+        for line in lines {
+            let before = list.json.len();
+            list.push(&line);
+            if before > 0 && list.json.len() > bytes_max {
+                list.json.truncate(before);
+                break;
+            }
+            last = Some(line.member);
+        }
+        if list.json.capacity() > bytes_max {
+            // It may wait for long, and counts with its length.
+            list.json.shrink_to_fit();
+        }
+        (list, last)
     }
 
-    pub(crate) fn push(&mut self, line: &MemberLine<'_>) {
+    fn push(&mut self, line: &MemberLine<'_>) {
         let out = &mut self.json;
         if !out.is_empty() {
             out.push(b',');
@@ -199,15 +218,6 @@ impl MemberList {
     }
 }
 
-impl<'a> FromIterator<MemberLine<'a>> for MemberList {
-    fn from_iter<T: IntoIterator<Item = MemberLine<'a>>>(lines: T) -> Self {
-        let lines = lines.into_iter();
-        let mut list = Self::with_capacity(lines.size_hint().0);
-        lines.for_each(|line| list.push(&line));
-        list
-    }
-}
-
 /// What a `joined` says beside its history: fixed when the join is decided, before anything later happens.
 pub(crate) struct JoinedParts {
     pub(crate) id: Option<CommandId>,
@@ -218,6 +228,13 @@ pub(crate) struct JoinedParts {
     pub(crate) members_total: usize,
     pub(crate) topic: String,
     pub(crate) notices: Notices,
+}
+
+impl JoinedParts {
+    /// What it holds, about.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.members.json.len() + self.topic.len()
+    }
 }
 
 pub(crate) fn joined<'a>(

@@ -55,6 +55,20 @@ impl Limits {
             None => Ok(()),
         }
     }
+
+    /// Lifts every bound on what is said and asked, in messages, bytes and commands, of a session and of an address.
+    pub fn lift_rates(&mut self) {
+        let Self { session, engine, .. } = self;
+        (session.send_per_second, session.said_bytes_per_second, session.command_per_second) = (0, 0, 0);
+        (engine.address_sends_per_second, engine.address_said_bytes_per_second) = (0, 0);
+    }
+
+    /// Lifts every bound on how many connections, sessions and rooms are of one address.
+    pub fn lift_addresses(&mut self) {
+        let engine = &mut self.engine;
+        (engine.sessions_per_address_max, engine.address_sessions_per_second) = (0, 0);
+        (engine.sessions_detached_per_address_max, engine.rooms_per_address_max) = (0, 0);
+    }
 }
 
 /// Bounds and durations of one room.
@@ -95,6 +109,9 @@ pub struct RoomLimits {
     pub former_max: usize,
     /// Banned people remembered. 1,024; the oldest is forgotten first.
     pub bans_max: usize,
+    /// Messages taken back whose text the log could not yet be made to forget. 1,024: past it none is taken back, because one
+    /// that could not be masked would be shown. As many are remembered to mask pages that are being read.
+    pub unscrubbed_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
     /// Bytes of encoded events in the shared backlog. 1 MiB.
@@ -129,6 +146,7 @@ impl Default for RoomLimits {
             marks_max: 4_096,
             former_max: 4_096,
             bans_max: 1_024,
+            unscrubbed_max: 1_024,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,
@@ -146,6 +164,11 @@ pub struct SessionLimits {
     pub rooms_max: usize,
     /// Commands sent and not yet answered. 32: also bounds the mailbox of answers.
     pub commands_in_flight_max: usize,
+    /// Bytes of all answers not yet read, and of what those on their way may come to. 256 KiB: four pages. While another page
+    /// would not fit, no further command is taken; small answers of commands in flight come on top.
+    pub answers_bytes_max: usize,
+    /// Bytes of messages or members in one answer; it has one, however long. 64 KiB: one write.
+    pub page_bytes_max: usize,
     /// Bytes of one frame from a client. 64 KiB; four times as much closes the connection.
     pub frame_bytes_max: usize,
     /// Bytes copied for one write. 64 KiB: a full socket buffer's worth, and the most a stalled reader can hold up.
@@ -156,6 +179,12 @@ pub struct SessionLimits {
     pub send_burst: u32,
     /// Messages per second in the long run. 5; 0 means no bound.
     pub send_per_second: u32,
+    /// Bytes of text (messages, topics) that may be said at once after a pause. 64 KiB: four of the longest messages. One that
+    /// is longer passes alone, and is paid for afterwards.
+    pub said_bytes_burst: u32,
+    /// Bytes of text per second in the long run. 8 KiB: to push all of 1 MiB out of a room's backlog takes one sender two
+    /// minutes. 0 means no bound.
+    pub said_bytes_per_second: u32,
     /// Other commands at once after a pause. 64: a resync of 32 rooms, twice.
     pub command_burst: u32,
     /// Other commands per second in the long run. 20; 0 means no bound.
@@ -184,11 +213,15 @@ impl Default for SessionLimits {
         Self {
             rooms_max: 32,
             commands_in_flight_max: 32,
+            answers_bytes_max: 256 << 10,
+            page_bytes_max: 64 << 10,
             frame_bytes_max: 64 << 10,
             chunk_bytes_max: 64 << 10,
             room_quantum_bytes: 16 << 10,
             send_burst: 10,
             send_per_second: 5,
+            said_bytes_burst: 64 << 10,
+            said_bytes_per_second: 8 << 10,
             command_burst: 64,
             command_per_second: 20,
             miss_burst: 32,
@@ -210,10 +243,37 @@ pub struct EngineLimits {
     pub rooms_max: usize,
     /// Sessions with a connection at once. 1,000,000.
     pub sessions_max: usize,
-    /// Sessions kept without a connection. 100,000; the longest gone is forgotten first.
+    /// Sessions kept without a connection. 100,000; the longest gone is forgotten first, and nobody within their grace for
+    /// somebody of another address.
     pub sessions_detached_max: usize,
-    /// Sessions with a connection from one address at once; 0 means no bound. 0: an office or a proxy is one address.
+    /// Sessions of one address kept without a connection; the longest gone is forgotten first. 1,024: an office whose network
+    /// fails for a moment loses nobody, and a hundred addresses are needed to fill the table. 0 means no bound.
+    pub sessions_detached_per_address_max: usize,
+    /// Sessions with a connection from one address at once. 256: an office or a school behind one address; who has more behind a
+    /// proxy names the proxy. 0 means no bound.
     pub sessions_per_address_max: usize,
+    /// New sessions of one address at once after a pause. 100: everybody in an office opens the page.
+    pub address_session_burst: u32,
+    /// New sessions per second of one address, in the long run. 5: what a session may do cannot be had many times over by
+    /// beginning anew. Who resumes pays nothing. 0 means no bound.
+    pub address_sessions_per_second: u32,
+    /// Messages of all sessions of one address (or one identity, where the policy names any) at once after a pause. 200: twenty
+    /// sessions with a burst each.
+    pub address_send_burst: u32,
+    /// Messages per second of all sessions of one address or identity, in the long run. 50: ten sessions at their rate. 0 means
+    /// no bound.
+    pub address_sends_per_second: u32,
+    /// As [`SessionLimits::said_bytes_burst`], for all sessions of one address or identity. 64 KiB.
+    pub address_said_bytes_burst: u32,
+    /// As [`SessionLimits::said_bytes_per_second`], for all sessions of one address or identity. 64 KiB: eight sessions at
+    /// their rate. 0 means no bound.
+    pub address_said_bytes_per_second: u32,
+    /// Rooms alive that were founded from one address since this process began. 64: twice as many as one session may be in.
+    /// 0 means no bound.
+    pub rooms_per_address_max: usize,
+    /// How many times as much an IPv6 network of 48 bits may do as one address (a network of 64 bits). 16: a site has 65,536 of
+    /// the small ones, and few people.
+    pub addresses_per_network: u32,
     /// As [`SessionLimits::miss_burst`], for all sessions of one address. 256: an office that comes back after a restart.
     pub address_miss_burst: u32,
     /// As [`SessionLimits::misses_per_second`], for all sessions of one address. 8; 0 means no bound.
@@ -221,7 +281,8 @@ pub struct EngineLimits {
     /// Bytes of all backlogs together. 1 GiB. From seven eighths of it rooms without members give all but their last event, and
     /// where that is not enough, the largest backlogs are cut to one level. Messages that a log holds can still be paged.
     pub backlog_bytes_max: usize,
-    /// Addresses remembered that nobody is connected from, for what they owe. 100,000; past it they are forgotten.
+    /// Addresses remembered that nobody is connected from, for what they owe; and as many IPv6 networks of 48 bits, and
+    /// identities. 100,000; past it they are forgotten.
     pub addresses_max: usize,
     /// How long a call of the policy may take; then it is answered `unavailable`. 10 s: longer than a database that is asked
     /// takes to give up by itself, shorter than a person waits.
@@ -237,7 +298,16 @@ impl Default for EngineLimits {
             rooms_max: 1_000_000,
             sessions_max: 1_000_000,
             sessions_detached_max: 100_000,
-            sessions_per_address_max: 0,
+            sessions_detached_per_address_max: 1_024,
+            sessions_per_address_max: 256,
+            address_session_burst: 100,
+            address_sessions_per_second: 5,
+            address_send_burst: 200,
+            address_sends_per_second: 50,
+            address_said_bytes_burst: 64 << 10,
+            address_said_bytes_per_second: 64 << 10,
+            rooms_per_address_max: 64,
+            addresses_per_network: 16,
             address_miss_burst: 256,
             address_misses_per_second: 8,
             backlog_bytes_max: 1 << 30,

@@ -155,6 +155,19 @@ impl Reject {
         Self { retry_after: Some(wait), ..self }
     }
 
+    /// The same refusal, with when to try again where time alone may help and nobody has said more: after a second, and where
+    /// others have to go first, after ten.
+    #[must_use]
+    pub(crate) fn that_passes(self) -> Self {
+        use RejectCode::{AtCapacity, Busy, Draining, RateLimited, Unavailable};
+        let seconds = match self.code {
+            AtCapacity => Some(10),
+            Busy | Draining | RateLimited | Unavailable => Some(1),
+            _ => None,
+        };
+        Self { retry_after: self.retry_after.or(seconds.map(Duration::from_secs)), ..self }
+    }
+
     /// The same refusal, naming the bound that was passed.
     #[must_use]
     pub fn limit(self, limit: u64) -> Self {

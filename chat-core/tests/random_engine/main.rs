@@ -44,8 +44,7 @@ impl World {
             limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(1..4) };
             limits.room.batch_inputs_max = rng.random_range(1..16);
             limits.room.history_default = rng.random_range(0..10);
-            limits.session.send_per_second = 0;
-            limits.session.command_per_second = 0;
+            limits.lift_rates();
             limits.session.gap_interval = millis(rng.random_range(0..1_000));
             limits.session.chunk_bytes_max = rng.random_range(1..4_000);
             limits.session.room_quantum_bytes = rng.random_range(1..1_000);

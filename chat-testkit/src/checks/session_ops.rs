@@ -150,8 +150,7 @@ fn limits(choices: &mut Choices<'_>) -> Limits {
     limits.session.gap_interval = Duration::from_millis(choices.one_of(&[0, 300, 1_000]));
     limits.session.chunk_bytes_max = 1 + usize::from(choices.word()) % 4_000;
     limits.session.room_quantum_bytes = 1 + usize::from(choices.word()) % 1_000;
-    limits.session.send_per_second = 0;
-    limits.session.command_per_second = 0;
+    limits.lift_rates();
     limits.session.refusals_per_second = 0;
     limits
 }

@@ -7,7 +7,19 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
-    command.args(["--listen", "127.0.0.1:0", "--send-rate", "0", "--drain-spread", "0", "--data"]).arg(dir);
+    command
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--send-rate",
+            "0",
+            "--sessions-per-address",
+            "0",
+            "--drain-spread",
+            "0",
+            "--data",
+        ])
+        .arg(dir);
     command.env_remove("CHAT_SECRET").stdin(Stdio::null());
     command
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::{Engine, Limits, RoomLimits, SessionLimits};
+use chat_core::{Engine, Limits};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -47,14 +47,11 @@ impl Server {
 
 /// Without the bounds that a test would run into at once.
 pub fn limits() -> Limits {
-    let session = SessionLimits {
-        send_per_second: 0,
-        command_per_second: 0,
-        commands_in_flight_max: 4_096,
-        ..SessionLimits::default()
-    };
-    let room = RoomLimits { inbox_max: 16_384, ..RoomLimits::default() };
-    Limits { session, room, ..Limits::default() }
+    let mut limits = Limits::default();
+    limits.lift_rates();
+    limits.session.commands_in_flight_max = 4_096;
+    limits.room.inbox_max = 16_384;
+    limits
 }
 
 /// One packet of Socket.IO, or what is left of it where it is none.

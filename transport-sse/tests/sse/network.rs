@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use chat_core::{Engine, Limits, Policy, SessionLimits};
+use chat_core::{Engine, Limits, Policy};
 use chat_serve::{ServeConfig, serve};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -103,9 +103,10 @@ async fn a_lost_connection_detaches_at_once() {
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_given_up() {
     for served_by in LOOPS {
-        let session =
-            SessionLimits { stall_timeout: Duration::from_millis(400), send_per_second: 0, ..SessionLimits::default() };
-        let house = House::with(Limits { session, ..Limits::default() });
+        let mut limits = Limits::default();
+        limits.lift_rates();
+        limits.session.stall_timeout = Duration::from_millis(400);
+        let house = House::with(limits);
         let ann = house.guest("LUNCH", "Ann").await;
         let address = listen(served_by, house.router.clone()).await;
         let socket = TcpSocket::new_v4().expect("a socket");
@@ -187,8 +188,9 @@ impl Second {
 
 #[tokio::test]
 async fn one_connection_of_the_second_version_carries_stream_and_commands() {
-    let session = SessionLimits { send_per_second: 0, command_per_second: 0, ..SessionLimits::default() };
-    let house = House::with(Limits { session, ..Limits::default() });
+    let mut limits = Limits::default();
+    limits.lift_rates();
+    let house = House::with(limits);
     let mut second = Second::open(&house).await;
     let request = Request::get("http://test/sse?create=LUNCH&nick=Ann").body(Body::empty()).expect("a request");
     let mut stream = second.ask(request).await.into_body();

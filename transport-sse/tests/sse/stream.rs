@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use chat_core::{Limits, RoomLimits};
+use chat_core::{Limits, RoomLimits, SessionLimits};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance};
@@ -119,7 +119,10 @@ async fn one_chunk_holds_everything_due() {
 
 #[tokio::test]
 async fn big_frames_come_whole() {
-    let house = House::new();
+    let session = SessionLimits { page_bytes_max: 4 << 20, answers_bytes_max: 16 << 20, ..SessionLimits::default() };
+    let mut limits = Limits { session, ..Limits::default() };
+    limits.lift_rates();
+    let house = House::with(limits);
     let text = format!("{}\n\t\u{2028}\"\\", "ä".repeat(3_990));
     let mut guests = Vec::new();
     for number in 0..20 {

@@ -287,8 +287,7 @@ async fn what_is_no_websocket_ends_the_connection_with_a_reason() {
 /// Ann and the room LUNCH, whose members may say as much as they like.
 async fn room() -> (Engine, Session) {
     let mut limits = Limits::default();
-    limits.session.send_per_second = 0;
-    limits.session.command_per_second = 0;
+    limits.lift_rates();
     let engine = Engine::builder().limits(limits).build();
     let ann = attach(&engine).await;
     let room = RoomCode::parse("LUNCH").expect("valid");

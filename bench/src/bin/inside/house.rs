@@ -21,8 +21,7 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
 /// The default bounds, without those on rates and on all backlogs together.
 pub(crate) fn limits() -> Limits {
     let mut limits = Limits::default();
-    limits.session.send_per_second = 0;
-    limits.session.command_per_second = 0;
+    limits.lift_rates();
     limits.engine.backlog_bytes_max = 64 << 30;
     limits
 }

@@ -1,6 +1,5 @@
 //! Sessions come, come back and go: the table of all of them, and whose connection counts.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,9 +10,9 @@ use tokio::sync::oneshot;
 use crate::engine::client::session::Session;
 use crate::engine::rooms::cell::{Entrance, Letter, Resuming};
 use crate::engine::session::addresses::AddressCell;
+use crate::engine::session::answers::Answers;
 use crate::engine::session::cell::{LeftOff, SessionCell, SessionState, Welcome};
 use crate::engine::session::connection::Connection;
-use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Credential;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::{ConnectRequest, Fact};
@@ -21,6 +20,7 @@ use crate::room::{Caller, Input};
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 use crate::words::{
     CloseReason, CommandId, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode, SessionId,
+    SessionLimits,
 };
 
 /// What a client that finds no place is told to wait before it tries again.
@@ -82,7 +82,8 @@ impl Shared {
         let connection = {
             let mut sessions = self.lock_sessions();
             let address = self.check_place(request.address, now)?;
-            self.forget_detached(&mut sessions);
+            self.check_beginning(address.as_deref(), now)?;
+            sessions.forget_over(&self.limits, now);
             sessions.by_id.insert(id, Arc::clone(&cell));
             let mut state = cell.lock();
             self.take_over(&mut state, generation, request.transport, address)
@@ -92,7 +93,10 @@ impl Shared {
 
     fn check_draining(&self) -> Result<(), Refusal> {
         match self.draining.load(Ordering::Acquire) {
-            true => Err(Refusal::new(CloseReason::Draining, RejectCode::Draining, "the server is going down")),
+            true => {
+                let refusal = Refusal::new(CloseReason::Draining, RejectCode::Draining, "the server is going down");
+                Err(refusal.come_back(NO_PLACE_WAIT))
+            }
             false => Ok(()),
         }
     }
@@ -105,19 +109,28 @@ impl Shared {
         if self.connected.load(Ordering::Acquire) >= sessions_max {
             return Err(no_place("the server is full", sessions_max));
         }
-        self.check_address(self.address(address, now))
+        self.check_address(self.address(address, now), None)
     }
 
-    /// Whether there is a place for another connection of the address.
-    fn check_address(&self, address: Option<Arc<AddressCell>>) -> Result<Option<Arc<AddressCell>>, Refusal> {
-        let per_address = self.limits.engine.sessions_per_address_max;
-        if let Some(cell) = &address
-            && per_address != 0
-            && cell.connected.load(Ordering::Acquire) >= per_address
-        {
-            return Err(no_place("as many are connected from this address as may be", per_address));
+    /// Whether there is a place for another connection of the address; for one that is taken over, it has its own place.
+    fn check_address(
+        &self,
+        address: Option<Arc<AddressCell>>,
+        leaving: Option<&AddressCell>,
+    ) -> Result<Option<Arc<AddressCell>>, Refusal> {
+        match address.as_ref().and_then(|cell| cell.is_crowded(leaving, &self.limits.engine)) {
+            Some(most) => Err(no_place("as many are connected from this address as may be", most)),
+            None => Ok(address),
         }
-        Ok(address)
+    }
+
+    /// Whether another session may begin at the address: else beginning anew would be a way around what each may do.
+    fn check_beginning(&self, address: Option<&AddressCell>, now: Mono) -> Result<(), Refusal> {
+        let begun = address.map_or(Ok(()), |cell| cell.begin(&self.limits.engine, now));
+        begun.map_err(|wait| {
+            let message = "too many sessions were begun from this address";
+            Refusal::new(CloseReason::AtCapacity, RejectCode::RateLimited, message).come_back(wait)
+        })
     }
 
     fn address(&self, address: Option<IpAddr>, now: Mono) -> Option<Arc<AddressCell>> {
@@ -134,9 +147,13 @@ impl Shared {
     ) -> Arc<Connection> {
         state.generation = generation;
         if let Some(address) = &address {
-            address.connected.fetch_add(1, Ordering::AcqRel);
+            address.arrive();
         }
-        let connection = Arc::new(Connection::new(state.generation, transport, address));
+        let purse = match &state.identity {
+            Some(identity) => Some(self.purses.of(identity, &self.limits.engine, self.clock.now().mono)),
+            None => address.as_ref().map(|address| Arc::clone(&address.purse)),
+        };
+        let connection = Arc::new(Connection::new(state.generation, transport, address, purse));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -148,7 +165,7 @@ impl Shared {
         }
         state.welcome = Welcome::Awaited;
         // Pending answers die with their connection; keys make retries safe.
-        state.mailbox = VecDeque::new();
+        state.answers = Answers::default();
         state.in_flight = 0;
         state.entering = 0;
         connection
@@ -184,17 +201,14 @@ impl Shared {
             Some(older) => {
                 self.check_draining()?;
                 let address = self.address(request.address, now);
-                let moves = match (&address, &older.address) {
-                    (Some(new), Some(old)) => !Arc::ptr_eq(new, old),
-                    (new, _) => new.is_some(),
-                };
-                if moves { self.check_address(address)? } else { address }
+                self.check_address(address, older.address.as_deref())?
             }
         };
         if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
             // As if it had been forgotten: whether the table was swept in between makes no difference.
             state.left_off.clear();
         }
+        sessions.attach(&mut state);
         let connection = self.take_over(&mut state, generation, request.transport, address);
         let given_up = state.asking.give_up();
         state.leave_off();
@@ -224,6 +238,9 @@ impl Shared {
             }
         }
         let by = Caller { session: session.cell.id, generation: session.connection.generation, identity };
+        // Nobody can hold these back one by one: each has its share of what the session may hold.
+        let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;
+        let share = answers_bytes_max.saturating_sub(2 * page_bytes_max) / rooms.len().max(1);
         let mut answers = Vec::with_capacity(rooms.len());
         for (code, after, stay) in rooms {
             let (status, answer) = oneshot::channel();
@@ -239,6 +256,7 @@ impl Shared {
                 known: stay.map(|stay| stay.position),
                 put_out: None,
                 was_member: false,
+                members_bytes_max: share.min(page_bytes_max),
                 status,
             };
             let input = Input::Attach { by: by.clone(), after };
@@ -315,7 +333,7 @@ impl Shared {
             state.connection = None;
             connection.leave_address();
             state.detached = self.clock.now().mono;
-            state.mailbox = VecDeque::new();
+            state.answers = Answers::default();
             state.leave_off();
             state.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
         };
@@ -327,34 +345,9 @@ impl Shared {
         }
         let mut sessions = self.lock_sessions();
         self.connected.fetch_sub(1, Ordering::AcqRel);
-        sessions.detached.push_back((cell.id, connection.generation));
-        self.forget_detached(&mut sessions);
+        sessions.detach(cell, connection, &self.limits, self.clock.now().mono);
         drop(sessions);
         self.gone.notify_waiters();
-    }
-
-    /// Forgets sessions that have been without a connection for too long, or are too many; the longest gone first.
-    fn forget_detached(&self, sessions: &mut Sessions) {
-        let now = self.clock.now().mono;
-        let Sessions { by_id, detached } = sessions;
-        // A session that comes and goes leaves an entry each time, all of them behind one that stays away.
-        if detached.len() > 2 * by_id.len() {
-            detached.retain(|(id, generation)| by_id.get(id).is_some_and(|cell| cell.is_gone_since(*generation)));
-        }
-        while let Some(&(id, generation)) = sessions.detached.front() {
-            let is_over = sessions.by_id.get(&id).is_none_or(|cell| {
-                !cell.is_gone_since(generation) || now.since(cell.lock().detached) > self.limits.session.retention
-            });
-            let detached = sessions.by_id.len().saturating_sub(self.connected.load(Ordering::Acquire));
-            let too_many = detached > self.limits.engine.sessions_detached_max;
-            if !is_over && !too_many {
-                return;
-            }
-            sessions.detached.pop_front();
-            if sessions.by_id.get(&id).is_some_and(|cell| cell.is_gone_since(generation)) {
-                sessions.by_id.remove(&id);
-            }
-        }
     }
 }
 
@@ -365,7 +358,6 @@ fn not_admitted(reject: Reject) -> Refusal {
 }
 
 fn no_place(message: &'static str, limit: usize) -> Refusal {
-    let refusal = Refusal::new(CloseReason::AtCapacity, RejectCode::AtCapacity, message);
-    let reject = refusal.reject.retry_after(NO_PLACE_WAIT).limit(limit as u64);
-    Refusal { reject, reconnect_after: Some(NO_PLACE_WAIT), ..refusal }
+    let refusal = Refusal::new(CloseReason::AtCapacity, RejectCode::AtCapacity, message).come_back(NO_PLACE_WAIT);
+    Refusal { reject: refusal.reject.limit(limit as u64), ..refusal }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::engine::rooms::cell::{Entrance, Letter};
+use crate::engine::session::answers::Read;
 use crate::engine::session::cell::{SessionCell, Welcome};
 use crate::engine::session::connection::Connection;
+use crate::engine::session::policy_queue::Waiting;
 use crate::engine::session::reply::Reply;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::{Shared, unavailable};
@@ -25,7 +27,7 @@ pub struct Lane {
     pub(crate) connection: Arc<Connection>,
 }
 
-/// Too many commands are in flight: wait for an answer to be taken.
+/// Too many commands are in flight, or their answers hold too much: wait for an answer to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many commands are in flight")]
 pub struct Busy;
@@ -35,10 +37,15 @@ impl Lane {
     ///
     /// # Errors
     /// [`Busy`] when [`commands_in_flight_max`](crate::SessionLimits::commands_in_flight_max) commands are unanswered, or
-    /// answered and not yet read. The command was not taken.
+    /// answered and not yet read, or what their answers hold nears
+    /// [`answers_bytes_max`](crate::SessionLimits::answers_bytes_max). The command was not taken.
     pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
-        self.take_in()?;
-        submit(&self.shared, command, self.reply_to(reply));
+        let reserved = match (&command, &reply) {
+            (Command::History { .. }, Reply::Mailbox { .. }) => Read::weight_max(&self.shared.limits),
+            _ => 0,
+        };
+        self.take_in(reserved)?;
+        submit(&self.shared, command, self.reply_to(reply, reserved));
         Ok(())
     }
 
@@ -47,9 +54,9 @@ impl Lane {
     /// # Errors
     /// As [`Lane::submit`].
     pub fn refuse(&self, bad: BadFrame, reply: Reply) -> Result<(), Busy> {
-        self.take_in()?;
+        self.take_in(0)?;
         self.shared.count_reject(bad.reject.code);
-        self.reply_to(reply).reject(None, bad.reject);
+        self.reply_to(reply, 0).reject(None, bad.reject);
         Ok(())
     }
 
@@ -59,12 +66,12 @@ impl Lane {
         can_submit(&self.shared, &self.cell, &self.connection)
     }
 
-    fn take_in(&self) -> Result<(), Busy> {
+    fn take_in(&self, reserved: usize) -> Result<(), Busy> {
         let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
         // A session that is still coming back to its rooms must not enter one of them twice.
         let is_coming_back = matches!(state.welcome, Welcome::Awaited);
         let limits = &self.shared.limits.session;
-        if is_coming_back || state.in_flight >= limits.commands_in_flight_max {
+        if is_coming_back || !state.takes_more(limits) {
             return Err(Busy);
         }
         let now = self.shared.clock.now().mono;
@@ -74,18 +81,19 @@ impl Lane {
             return Err(Busy);
         }
         state.in_flight += 1;
+        state.answers.reserve(reserved);
         Ok(())
     }
 
-    fn reply_to(&self, reply: Reply) -> ReplyTo {
-        ReplyTo::new(Arc::clone(&self.cell), Arc::clone(&self.connection), reply)
+    fn reply_to(&self, reply: Reply, reserved: usize) -> ReplyTo {
+        ReplyTo::new(Arc::clone(&self.cell), Arc::clone(&self.connection), reply, reserved)
     }
 }
 
 /// See [`Lane::can_submit`].
 pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<Connection>) -> bool {
     match cell.lock_for(connection) {
-        Some(state) => state.in_flight < shared.limits.session.commands_in_flight_max,
+        Some(state) => state.takes_more(&shared.limits.session),
         None => false,
     }
 }
@@ -96,7 +104,7 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
         shared.count_reject(RejectCode::Draining);
         return reply.reject(command.room(), Reject::new(RejectCode::Draining, "the server is going down"));
     }
-    let budget = match pay(shared, &command, &reply) {
+    let budget = match shared.pay(&command, &reply) {
         Ok(budget) => budget,
         Err(reject) => {
             shared.count_reject(reject.code);
@@ -108,28 +116,12 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
     }
     let cell = Arc::clone(&reply.cell);
     let mut state = cell.lock();
-    let (connection, reply) = reply.take();
-    state.asking.queue.push_back((command, budget, connection, reply));
+    let (connection, reply, reserved) = reply.take();
+    state.asking.queue.push_back(Waiting { command, budget, connection, reply, reserved });
     if !std::mem::replace(&mut state.asking.running, true) {
         let turn = state.asking.turn;
         drop(state);
         shared.spawn(PolicyTask { shared: Arc::clone(shared), cell, turn }.run());
-    }
-}
-
-/// Takes a token for a command. A send with a key goes on without one: it may be a retry, and the answer to that costs nothing.
-fn pay(shared: &Shared, command: &Command, reply: &ReplyTo) -> Result<Budget, Reject> {
-    let now = shared.clock.now().mono;
-    let limits = &shared.limits.session;
-    let mut state = reply.cell.lock();
-    let (paid, what) = match command {
-        Command::Send { .. } => (state.sends.take(now, limits.send_burst, limits.send_per_second), "too many messages"),
-        _ => (state.commands.take(now, limits.command_burst, limits.command_per_second), "too many commands"),
-    };
-    match (paid, command) {
-        (Ok(()), _) => Ok(Budget::Paid),
-        (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(Budget::Exhausted { retry_after }),
-        (Err(retry_after), _) => Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after)),
     }
 }
 
@@ -150,8 +142,9 @@ impl Drop for PolicyTask {
         state.asking.running = false;
         let waiting = std::mem::take(&mut state.asking.queue);
         drop(state);
-        for (command, _, connection, reply) in waiting {
-            ReplyTo::new(Arc::clone(&self.cell), connection, reply).reject(command.room(), unavailable());
+        for Waiting { command, connection, reply, reserved, .. } in waiting {
+            let reply = ReplyTo::new(Arc::clone(&self.cell), connection, reply, reserved);
+            reply.reject(command.room(), unavailable());
         }
     }
 }
@@ -167,12 +160,13 @@ impl PolicyTask {
                 if state.asking.turn != *turn {
                     return;
                 }
-                let Some((command, budget, connection, reply)) = state.asking.queue.pop_front() else {
+                let Some(Waiting { command, budget, connection, reply, reserved }) = state.asking.queue.pop_front()
+                else {
                     state.asking.running = false;
                     state.asking.queue = VecDeque::new();
                     return;
                 };
-                let reply = ReplyTo::new(Arc::clone(cell), connection, reply);
+                let reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
                 (command, budget, reply, state.identity.clone())
             };
             let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
@@ -193,11 +187,17 @@ impl PolicyTask {
 }
 
 /// Brings a command into its room's inbox, or refuses it. `said` is the text as the client sent it, where a policy has seen it.
-fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: Budget, reply: ReplyTo) {
+fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: Budget, mut reply: ReplyTo) {
     let identity = reply.cell.lock().identity.clone();
     let by = Caller { session: reply.cell.id, generation: reply.connection.generation, identity };
     let (room, input) = match command {
-        Command::Create { nick, room } => return shared.create(by, nick, room, reply),
+        Command::Create { nick, room } => {
+            if let Err(reject) = shared.found(&mut reply) {
+                shared.count_reject(reject.code);
+                return reply.reject(room.as_ref(), reject);
+            }
+            return shared.create(by, nick, room, reply);
+        }
         Command::Join { room, nick, history, after } => {
             let input = Input::Join { by, nick, history, after };
             return enter(shared, room, input, reply);
@@ -215,7 +215,11 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: 
         Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),
         Command::SetTopic { room, topic } => (room, Input::SetTopic { by: Actor::Member(by), topic }),
     };
-    if let Err(reject) = may_ask(shared, &reply, &room) {
+    let may_ask = may_ask(shared, &reply, &room).and_then(|()| match &input {
+        Input::History { .. } | Input::Members { .. } => reply.takes_turn(),
+        _ => Ok(()),
+    });
+    if let Err(reject) = may_ask {
         shared.count_reject(reject.code);
         return reply.reject(Some(&room), reject);
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::engine::feed::backlog::Stretch;
 use crate::engine::feed::life::Life;
-use crate::engine::session::cell::{Mark, RoomSlot, SessionState, Span, Spans, Welcome};
+use crate::engine::session::cell::{Mark, RoomSlot, SessionCell, SessionState, Span, Spans, Welcome};
 use crate::engine::session::connection::Connection;
 use crate::engine::shared::Shared;
 use crate::messages::CloseCause;
@@ -95,14 +95,25 @@ pub(crate) struct Pulled {
 /// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`.
 pub(crate) fn pull(
     shared: &Arc<Shared>,
+    cell: &Arc<SessionCell>,
     state: &mut SessionState,
     connection: &Arc<Connection>,
     quota: Quota,
     sink: &mut impl Sink,
     filled: &mut Spans,
 ) -> Pulled {
-    let mut pull =
-        Pull { shared, connection, quota, held: 0, sink, filled, gaps: Vec::new(), asks: Vec::new(), is_cut: false };
+    let mut pull = Pull {
+        shared,
+        cell,
+        connection,
+        quota,
+        held: 0,
+        sink,
+        filled,
+        gaps: Vec::new(),
+        asks: Vec::new(),
+        is_cut: false,
+    };
     pull.all(state);
     // The end of one stay makes way for the next one, and for the end of its room.
     let is_all =
@@ -110,17 +121,18 @@ pub(crate) fn pull(
     Pulled { gaps: pull.gaps, asks: pull.asks, is_all }
 }
 
-struct Pull<'a, S> {
-    shared: &'a Arc<Shared>,
-    connection: &'a Arc<Connection>,
+pub(super) struct Pull<'a, S> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) cell: &'a Arc<SessionCell>,
+    pub(super) connection: &'a Arc<Connection>,
     quota: Quota,
     held: usize,
     sink: &'a mut S,
     filled: &'a mut Spans,
     gaps: Vec<u64>,
     asks: Vec<RoomCode>,
-    /// A room had more than its share of this pull.
-    is_cut: bool,
+    /// A room had more than its share of this pull, or an answer has to be looked for again.
+    pub(super) is_cut: bool,
 }
 
 impl<S: Sink> Pull<'_, S> {
@@ -142,14 +154,15 @@ impl<S: Sink> Pull<'_, S> {
         if self.connection.has_ended() {
             state.forget_finished();
         }
-        for index in 0..state.mailbox.len() {
+        for index in 0..state.answers.mailbox.len() {
             if self.is_full() {
                 return;
             }
-            let mail = &state.mailbox[index];
+            let mail = &state.answers.mailbox[index];
             let (kind, json, tag) = (mail.kind, mail.json.clone(), mail.tag);
             self.one(state, Mark::Answer, kind, &json, tag);
         }
+        self.histories(state);
         let rooms = state.rooms.len();
         if rooms == 0 {
             return;
@@ -164,27 +177,19 @@ impl<S: Sink> Pull<'_, S> {
         }
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.held >= self.quota.bytes || self.filled.len() >= self.quota.frames
     }
 
-    fn one(&mut self, state: &SessionState, mark: Mark, kind: FrameKind, json: &[u8], tag: Option<u64>) {
+    pub(super) fn one(&mut self, state: &SessionState, mark: Mark, kind: FrameKind, json: &[u8], tag: Option<u64>) {
         let positions = Positions { rooms: &state.rooms };
         self.held = self.sink.take(FrameRef { kind, json, tag, positions });
         self.filled.push(Span { end: self.held, mark });
     }
 
     fn room(&mut self, state: &mut SessionState, index: usize, quantum: usize) {
-        let key = state.rooms[index].key;
-        if let Some(opening) = &state.rooms[index].opening {
-            // An earlier stay in the same room is told to its end first.
-            let code = &state.rooms[index].life.code;
-            if state.rooms[..index].iter().any(|slot| slot.life.code == *code) {
-                return;
-            }
-            let (json, tag) = (opening.json.clone(), opening.tag);
-            state.rooms[index].opening_ahead = true;
-            self.one(state, Mark::Opening { slot: key }, FrameKind::Joined, &json, tag);
+        if state.rooms[index].opening.is_some() && !self.opening(state, index) {
+            return;
         }
         let life = Arc::clone(&state.rooms[index].life);
         self.events(state, index, &life, quantum);

@@ -275,7 +275,7 @@ impl Session {
         // The session's state may belong to a newer connection by now; then it is not looked at.
         let mut pulled = Pulled::default();
         if is_open && let Some(mut state) = self.cell.lock_for(&self.connection) {
-            pulled = pull(&self.shared, &mut state, &self.connection, quota, sink, filled);
+            pulled = pull(&self.shared, &self.cell, &mut state, &self.connection, quota, sink, filled);
             is_owed_an_answer = state.in_flight > 0;
         }
         // Nothing is due after the end, and nothing before it that a resume would not bring again.

@@ -1,12 +1,13 @@
-//! One life of a room as its readers see it: the backlog, the passing signals, and how it ended.
+//! One life of a room as its readers see it: the backlog, what masks it, the passing signals, and how it ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::Budget;
+use crate::engine::feed::taken_back::TakenBack;
 use crate::messages::CloseCause;
 use crate::wire::FrameKind;
 use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
@@ -18,10 +19,10 @@ pub(crate) struct Life {
     /// Whether a log has it, too.
     pub(crate) is_logged: bool,
     pub(crate) backlog: Backlog,
+    pub(crate) taken_back: TakenBack,
     pub(crate) signals: [SignalSlot; 2],
     pub(crate) snapshot: SnapshotSlot,
     pub(crate) closed: OnceLock<CloseCause>,
-    unscrubbed: Mutex<Vec<Seq>>,
 }
 
 impl Life {
@@ -38,16 +39,11 @@ impl Life {
             epoch,
             is_logged,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
+            taken_back: TakenBack::new(limits.unscrubbed_max),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             snapshot: SnapshotSlot::default(),
             closed: OnceLock::new(),
-            unscrubbed: Mutex::default(),
         }
-    }
-
-    /// Messages taken back whose text the log could not be made to forget yet: whoever reads the log leaves it out.
-    pub(crate) fn unscrubbed(&self) -> MutexGuard<'_, Vec<Seq>> {
-        self.unscrubbed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,5 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod ended;
 pub(crate) mod fanout;
 pub(crate) mod life;
+pub(crate) mod page;
 pub(crate) mod segment;
+pub(crate) mod taken_back;
 pub(crate) mod wake;

@@ -6,15 +6,17 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection::Connection;
+use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Caller, Input};
 use crate::wire::{LeftReason, RoomStatus, Status};
-use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId};
+use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
 
 /// One thing for a room's task.
 pub(crate) enum Letter {
@@ -65,6 +67,8 @@ pub(crate) struct Resuming {
     pub(crate) put_out: Option<LeftReason>,
     /// Whether the room knows of an earlier membership.
     pub(crate) was_member: bool,
+    /// How much of the members a `joined` may show.
+    pub(crate) members_bytes_max: usize,
     pub(crate) status: oneshot::Sender<RoomStatus>,
 }
 
@@ -80,6 +84,14 @@ impl Entrance {
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => &reply.connection,
             Self::Resume(resuming) => &resuming.connection,
+        }
+    }
+
+    /// How much of the members a `joined` may show.
+    pub(crate) fn claim_members(&mut self, limits: &SessionLimits) -> usize {
+        match self {
+            Self::Command(reply) | Self::Drawn { reply, .. } => reply.claim_members(limits),
+            Self::Resume(resuming) => resuming.members_bytes_max,
         }
     }
 
@@ -155,6 +167,16 @@ impl Letter {
         }
     }
 
+    /// The place that the room has where it is founded from, if this is to found it.
+    fn founding(&self) -> Option<&Arc<Founding>> {
+        match self {
+            Self::Enter { entrance: Entrance::Command(reply) | Entrance::Drawn { reply, .. }, .. } => {
+                reply.founding.as_ref()
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the inbox may refuse it. What an engine itself has to say is never refused: there is at most one such letter
     /// per session and timer.
     fn is_bounded(&self) -> bool {
@@ -191,6 +213,8 @@ struct Inbox {
     letters: VecDeque<Letter>,
     /// Letters that count against the bound.
     bounded: usize,
+    /// Of whoever founds the room, or is about to: kept as long as the code is in use.
+    foundings: SmallVec<[Arc<Founding>; 1]>,
     /// A task is at work.
     running: bool,
     /// The cell has left the registry: letters for its code go to a new one.
@@ -257,6 +281,10 @@ impl RoomCell {
                 return Pushed::Full(letter);
             }
             inbox.bounded += 1;
+        }
+        if let Some(founding) = letter.founding() {
+            inbox.foundings.retain(|founding| !founding.is_given_up());
+            inbox.foundings.push(Arc::clone(founding));
         }
         inbox.letters.push_back(letter);
         match std::mem::replace(&mut inbox.running, true) {

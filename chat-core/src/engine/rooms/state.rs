@@ -10,7 +10,7 @@ use crate::engine::session::subscription::{End, Subscriber};
 use crate::messages::CloseCause;
 use crate::ports::Tail;
 use crate::room::{Note, Room};
-use crate::words::{Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
+use crate::words::{Generation, MemberId, Mono, Now, RoomLimits, Scope, Seq, SessionId};
 
 /// A room as its task knows it.
 pub(crate) struct RoomState {
@@ -34,8 +34,10 @@ pub(crate) struct RoomState {
     pub(crate) kicked: VecDeque<Scope>,
     /// Records since the last snapshot of the ledger was stored.
     pub(crate) unsaved: usize,
-    /// When a log that could not be made to forget a text is asked again.
-    pub(crate) scrubbing: Backoff,
+    /// Messages taken back whose text the log could not be made to forget yet.
+    pub(crate) unscrubbed: VecDeque<Seq>,
+    /// When that is tried again.
+    pub(crate) scrub_backoff: Backoff,
     /// When a log that could not be read is asked again.
     pub(crate) backoff: Backoff,
 }
@@ -57,7 +59,8 @@ impl RoomState {
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
             unsaved: 0,
-            scrubbing: Backoff::default(),
+            unscrubbed: VecDeque::new(),
+            scrub_backoff: Backoff::default(),
             backoff: Backoff::default(),
         }
     }

@@ -19,23 +19,20 @@ impl Bucket {
         Self { level: i64::from(burst.max(1)) * TOKEN, filled: now }
     }
 
-    /// Takes one token.
-    ///
-    /// # Errors
-    /// How long until there is one.
-    pub(crate) fn take(&mut self, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
-        self.look(now, burst, per_second)?;
-        if per_second != 0 {
-            self.level -= TOKEN;
-        }
-        Ok(())
-    }
-
     /// Whether there is a token. A rate of 0 is no bound.
     ///
     /// # Errors
     /// How long until there is one.
     pub(crate) fn look(&mut self, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
+        self.look_for(1, now, burst, per_second)
+    }
+
+    /// Whether there are so many tokens. What costs more than a burst may be had for a burst, or it never could; the rest is
+    /// owed.
+    ///
+    /// # Errors
+    /// How long until there are.
+    pub(crate) fn look_for(&mut self, amount: u32, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
         if per_second == 0 {
             return Ok(());
         }
@@ -43,17 +40,24 @@ impl Bucket {
         let earned = (now.since(self.filled).as_millis() as i64).saturating_mul(i64::from(per_second));
         // Who read the clock first may come second: time that has been paid for is not earned once more.
         self.filled = self.filled.max(now);
-        self.level = self.level.saturating_add(earned).min(i64::from(burst.max(1)) * TOKEN);
-        if self.level < TOKEN {
-            let missing = (TOKEN - self.level).unsigned_abs();
+        let burst = burst.max(1);
+        self.level = self.level.saturating_add(earned).min(i64::from(burst) * TOKEN);
+        let needed = i64::from(amount.min(burst)) * TOKEN;
+        if self.level < needed {
+            let missing = (needed - self.level).unsigned_abs();
             return Err(Duration::from_millis(missing.div_ceil(u64::from(per_second))));
         }
         Ok(())
     }
 
-    /// Puts one token back: it was taken for nothing.
-    pub(crate) fn put_back(&mut self) {
-        self.level += TOKEN;
+    /// Takes so many tokens, which have been looked for.
+    pub(crate) fn spend(&mut self, amount: u32) {
+        self.level = self.level.saturating_sub(i64::from(amount) * TOKEN);
+    }
+
+    /// Puts tokens back: they were taken for nothing.
+    pub(crate) fn put_back(&mut self, amount: u32) {
+        self.level = self.level.saturating_add(i64::from(amount) * TOKEN);
     }
 
     /// Takes a token that may not be there, for something that is known only once it is done. At most a burst is owed: who
@@ -75,16 +79,29 @@ mod tests {
 
     use super::*;
 
+    impl Bucket {
+        fn take(&mut self, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
+            self.look(now, burst, per_second)?;
+            self.spend(1);
+            Ok(())
+        }
+    }
+
     #[derive(Clone, Copy, Debug)]
     enum Step {
-        Take,
-        Look,
+        Take(u32),
+        Look(u32),
         PutBack,
     }
 
     /// What is done, how many milliseconds after the step before it, and how long after its clock was read.
     fn steps() -> impl Strategy<Value = Vec<(Step, u64, u64)>> {
-        let step = prop_oneof![6 => Just(Step::Take), 2 => Just(Step::Look), 1 => Just(Step::PutBack)];
+        let amount = || prop_oneof![3 => Just(1), 1 => 0..9_u32];
+        let step = prop_oneof![
+            6 => amount().prop_map(Step::Take),
+            2 => amount().prop_map(Step::Look),
+            1 => Just(Step::PutBack),
+        ];
         let wait = prop_oneof![3 => 0..20_u64, 1 => 0..600_u64];
         vec((step, wait, 0..4_u64), 1..120)
     }
@@ -100,7 +117,9 @@ mod tests {
         ) {
             let mut bucket = Bucket::full(burst, Mono(0));
             let (mut clock, mut latest) = (10, 0);
-            let mut taken: Vec<(u64, i64)> = Vec::new();
+            // When, how many (below 0 where they were put back), and how many had to be there.
+            let mut taken: Vec<(u64, i64, i64)> = Vec::new();
+            let mut not_put_back: Vec<u32> = Vec::new();
             for (step, wait, late) in steps {
                 clock += wait;
                 let now = Mono(clock - late);
@@ -108,33 +127,39 @@ mod tests {
                     latest = latest.max(now.0);
                 }
                 match step {
-                    Step::Take => match bucket.take(now, burst, per_second) {
-                        Ok(()) => taken.push((latest, 1)),
+                    Step::Take(amount) => match bucket.look_for(amount, now, burst, per_second) {
+                        Ok(()) => {
+                            bucket.spend(amount);
+                            taken.push((latest, i64::from(amount), i64::from(amount.min(burst))));
+                            not_put_back.push(amount);
+                        }
                         Err(wait) => {
                             let at = Mono(latest).after(wait);
                             let mut waits = bucket;
-                            prop_assert!(waits.look(Mono(at.0 - 1), burst, per_second).is_err(), "{wait:?} is too long");
-                            prop_assert!(waits.look(at, burst, per_second).is_ok(), "{wait:?} is too short");
+                            let too_early = waits.look_for(amount, Mono(at.0 - 1), burst, per_second);
+                            prop_assert!(too_early.is_err(), "{wait:?} is too long");
+                            let in_time = waits.look_for(amount, at, burst, per_second);
+                            prop_assert!(in_time.is_ok(), "{wait:?} is too short");
                         }
                     },
-                    Step::Look => drop(bucket.look(now, burst, per_second)),
-                    Step::PutBack if taken.iter().map(|(_, one)| one).sum::<i64>() > 0 => {
-                        bucket.put_back();
-                        taken.push((latest, -1));
-                    }
-                    Step::PutBack => {}
+                    Step::Look(amount) => drop(bucket.look_for(amount, now, burst, per_second)),
+                    Step::PutBack => if let Some(amount) = not_put_back.pop() {
+                        bucket.put_back(amount);
+                        taken.push((latest, -i64::from(amount), 0));
+                    },
                 }
             }
-            for (start, &(from, _)) in taken.iter().enumerate().filter(|(_, (_, one))| *one == 1) {
+            for (start, &(from, first, _)) in taken.iter().enumerate().filter(|(_, (_, amount, _))| *amount > 0) {
                 let mut granted = 0;
-                for &(at, one) in &taken[start..] {
-                    granted += one;
+                for &(at, amount, needed) in &taken[start..] {
                     let earned = (at - from) as i64 * i64::from(per_second);
                     prop_assert!(
-                        granted * TOKEN <= i64::from(burst) * TOKEN + earned,
-                        "{granted} tokens within {} ms, with bursts of {burst} and {per_second} per second",
+                        amount <= 0 || (granted + needed) * TOKEN <= i64::from(burst) * TOKEN + earned,
+                        "{granted} and then {amount} tokens within {} ms after {first}, with bursts of {burst} and {per_second} \
+                         per second",
                         at - from
                     );
+                    granted += amount;
                 }
             }
         }
@@ -173,7 +198,17 @@ mod tests {
     fn a_token_put_back_can_be_taken_again() {
         let mut bucket = Bucket::full(1, Mono(0));
         assert_eq!(bucket.take(Mono(0), 1, 1), Ok(()));
-        bucket.put_back();
+        bucket.put_back(1);
         assert_eq!(bucket.take(Mono(0), 1, 1), Ok(()));
+    }
+
+    #[test]
+    fn what_costs_more_than_a_burst_passes_alone_and_is_paid_for_afterwards() {
+        let mut bucket = Bucket::full(4, Mono(0));
+        assert_eq!(bucket.look_for(10, Mono(0), 4, 1), Ok(()));
+        bucket.spend(10);
+        assert_eq!(bucket.look_for(1, Mono(0), 4, 1), Err(Duration::from_secs(7)));
+        assert_eq!(bucket.look_for(10, Mono(9_999), 4, 1), Err(Duration::from_millis(1)));
+        assert_eq!(bucket.look_for(10, Mono(10_000), 4, 1), Ok(()));
     }
 }

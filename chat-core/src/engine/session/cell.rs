@@ -2,13 +2,15 @@
 //!
 //! Never here: messages. A session holds positions; what lies behind them is the rooms' backlogs.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::engine::feed::life::{Life, PRESENCE, TYPING};
+use crate::engine::feed::page::Page;
+use crate::engine::session::addresses::AddressCell;
+use crate::engine::session::answers::{Answers, Mail, Opening, PageInHand, PageOf};
 use crate::engine::session::bucket::Bucket;
 use crate::engine::session::connection::Connection;
 use crate::engine::session::policy_queue::PolicyQueue;
@@ -39,7 +41,7 @@ pub(crate) struct SessionState {
     /// Commands not yet answered, or answered and not yet taken.
     pub(crate) in_flight: usize,
     /// Answers not yet taken by the transport.
-    pub(crate) mailbox: VecDeque<Mail>,
+    pub(crate) answers: Answers,
     /// The first frame of the connection. Nothing else is due before it.
     pub(crate) welcome: Welcome,
     /// Of the newest connection, past or present.
@@ -52,6 +54,8 @@ pub(crate) struct SessionState {
     /// Commands that wait for the policy.
     pub(crate) asking: PolicyQueue,
     pub(crate) sends: Bucket,
+    /// Bytes of text.
+    pub(crate) said_bytes: Bucket,
     pub(crate) commands: Bucket,
     /// Rooms named that are not there.
     pub(crate) misses: Bucket,
@@ -62,6 +66,10 @@ pub(crate) struct SessionState {
     refusal_burst: u32,
     /// Since when it has no connection.
     pub(crate) detached: Mono,
+    /// It is counted among those that have none.
+    pub(crate) is_counted: bool,
+    /// Where its last connection came from; it is counted there too.
+    pub(crate) gone_from: Option<Arc<AddressCell>>,
 }
 
 /// Whether the first frame of a connection is out.
@@ -72,13 +80,6 @@ pub(crate) enum Welcome {
     Due(Bytes),
     /// It is out.
     Told,
-}
-
-/// One answer.
-pub(crate) struct Mail {
-    pub(crate) kind: FrameKind,
-    pub(crate) json: Bytes,
-    pub(crate) tag: Option<u64>,
 }
 
 /// One room of a session.
@@ -122,14 +123,6 @@ pub(crate) struct LeftOff {
     pub(crate) position: Position,
 }
 
-/// A `joined` that waits to be told.
-pub(crate) struct Opening {
-    pub(crate) json: Bytes,
-    pub(crate) tag: Option<u64>,
-    /// Whether it answers a command, and so ends its being in flight.
-    pub(crate) answers: bool,
-}
-
 /// The frames of a fill, in order; mostly one.
 pub(crate) type Spans = SmallVec<[Span; 1]>;
 
@@ -146,6 +139,7 @@ pub(crate) enum Mark {
     Welcome,
     Closing,
     Answer,
+    History { key: u32 },
     Opening { slot: u32 },
     Event { slot: u32, seq: Seq },
     Gap { slot: u32, to: Seq },
@@ -196,7 +190,7 @@ impl SessionCell {
                 generation: Generation(0),
                 identity,
                 welcome: Welcome::Awaited,
-                mailbox: VecDeque::new(),
+                answers: Answers::default(),
                 in_flight: 0,
                 rooms: SmallVec::new(),
                 left_off: Vec::new(),
@@ -205,12 +199,15 @@ impl SessionCell {
                 next_slot: 0,
                 asking: PolicyQueue::default(),
                 sends: Bucket::full(limits.send_burst, now),
+                said_bytes: Bucket::full(limits.said_bytes_burst, now),
                 commands: Bucket::full(limits.command_burst, now),
                 misses: Bucket::full(limits.miss_burst, now),
                 refusals: Bucket::full(limits.refusal_burst, now),
                 miss_burst: limits.miss_burst,
                 refusal_burst: limits.refusal_burst,
                 detached: now,
+                is_counted: false,
+                gone_from: None,
             }),
         }
     }
@@ -224,23 +221,19 @@ impl SessionCell {
         Some(self.lock()).filter(|state| state.is_on(connection))
     }
 
-    /// Whether its last connection was this one, and it has none now.
-    pub(crate) fn is_gone_since(&self, generation: Generation) -> bool {
-        let state = self.lock();
-        state.generation == generation && state.connection.is_none()
-    }
-
     /// Puts an answer into the mailbox; one of an older connection is nobody's any more.
-    pub(crate) fn mail(&self, connection: &Arc<Connection>, answered: Answered, tag: Option<u64>) {
+    pub(crate) fn mail(&self, connection: &Arc<Connection>, answered: Answered, tag: Option<u64>, reserved: usize) {
         if let Some(mut state) = self.lock_for(connection) {
-            state.mailbox.push_back(Mail { kind: answered.kind, json: answered.json, tag });
+            state.answers.release(reserved);
+            state.answers.push(Mail { kind: answered.kind, json: answered.json, tag });
         }
         connection.wake.wake();
     }
 
     /// A command has been answered outside the mailbox.
-    pub(crate) fn answered(&self, connection: &Arc<Connection>) {
+    pub(crate) fn answered(&self, connection: &Arc<Connection>, reserved: usize) {
         if let Some(mut state) = self.lock_for(connection) {
+            state.answers.release(reserved);
             state.in_flight = state.in_flight.saturating_sub(1);
         }
         connection.wake.wake();
@@ -252,11 +245,21 @@ impl SessionState {
         self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
     }
 
+    /// Whether another command may be taken in.
+    pub(crate) fn takes_more(&self, limits: &SessionLimits) -> bool {
+        self.in_flight < limits.commands_in_flight_max && self.answers.have_room(limits)
+    }
+
+    /// Whether its last connection was this one, and it has none now.
+    pub(crate) fn is_gone_since(&self, generation: Generation) -> bool {
+        self.generation == generation && self.connection.is_none()
+    }
+
     /// Adds something to say that answers no command.
     pub(crate) fn mail_extra(&mut self, kind: FrameKind, json: Bytes) {
         // Counted like an answer, because taking it ends one.
         self.in_flight += 1;
-        self.mailbox.push_back(Mail { kind, json, tag: None });
+        self.answers.push(Mail { kind, json, tag: None });
     }
 
     /// Takes up a room. `came_late` where the position lies before the backlog.
@@ -271,6 +274,7 @@ impl SessionState {
             Some(_) => [TYPING, PRESENCE].map(|kind| life.signals[kind].heard_by_newcomer()),
             None => [0; 2],
         };
+        self.answers.hold(opening.as_ref().map_or(0, Opening::weight));
         self.rooms.push(RoomSlot {
             key,
             life: Arc::clone(life),
@@ -305,15 +309,19 @@ impl SessionState {
             Mark::Welcome => self.welcome = Welcome::Told,
             Mark::Closing => unreachable!("the end of a connection is not the session's"),
             Mark::Answer => {
-                self.mailbox.pop_front();
+                self.answers.pop();
                 self.in_flight = self.in_flight.saturating_sub(1);
-                if self.mailbox.is_empty() && self.mailbox.capacity() > 4 {
-                    self.mailbox = VecDeque::new();
+            }
+            Mark::History { key } => {
+                if self.answers.remove_history(key) {
+                    self.in_flight = self.in_flight.saturating_sub(1);
                 }
             }
             Mark::Opening { slot } => {
-                let Some(slot) = self.slot(slot) else { return };
-                if slot.opening.take().is_some_and(|opening| opening.answers) {
+                let Some(opening) = self.slot(slot).and_then(|slot| slot.opening.take()) else { return };
+                self.answers.let_go(opening.weight());
+                self.answers.taken(&opening.read);
+                if opening.answers {
                     self.in_flight = self.in_flight.saturating_sub(1);
                 }
             }
@@ -335,6 +343,24 @@ impl SessionState {
                 let Some(slot) = self.slot(slot) else { return };
                 slot.closed_told = true;
             }
+        }
+    }
+
+    /// A page that was fetched is in hand, if it is still waited for.
+    pub(crate) fn fetched(&mut self, of: PageOf, page: Page) {
+        let read = match of {
+            PageOf::History { key } => {
+                let mut histories = self.answers.histories.iter_mut();
+                histories.find(|history| history.key == key).map(|history| &mut history.read)
+            }
+            PageOf::Opening { slot } => {
+                let slot = self.rooms.iter_mut().find(|other| other.key == slot);
+                slot.and_then(|slot| slot.opening.as_mut()).map(|opening| &mut opening.read)
+            }
+        };
+        match read {
+            Some(read) => read.page = Some(page),
+            None => self.answers.page = PageInHand::None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::engine::feed::wake::Wake;
 use crate::engine::session::addresses::AddressCell;
+use crate::engine::session::purse::Purse;
 use crate::words::{CloseReason, Generation, Mono};
 
 /// What a session, its rooms and its transport share about one connection. A newer connection gets its own, so that
@@ -26,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) transport: &'static str,
     /// Where it came from, as far as that is known.
     pub(crate) address: Option<Arc<AddressCell>>,
+    /// What pays for what is said on it, beside the session: its identity, or where it came from.
+    pub(crate) purse: Option<Arc<Purse>>,
 }
 
 /// The end of a connection, to be told to the client.
@@ -39,7 +42,12 @@ pub(crate) struct Closing {
 }
 
 impl Connection {
-    pub(crate) fn new(generation: Generation, transport: &'static str, address: Option<Arc<AddressCell>>) -> Self {
+    pub(crate) fn new(
+        generation: Generation,
+        transport: &'static str,
+        address: Option<Arc<AddressCell>>,
+        purse: Option<Arc<Purse>>,
+    ) -> Self {
         Self {
             wake: Wake::new(),
             is_closing: AtomicBool::new(false),
@@ -49,6 +57,7 @@ impl Connection {
             generation,
             transport,
             address,
+            purse,
         }
     }
 
@@ -90,7 +99,7 @@ impl Connection {
     /// It counts no more among those from its address. Called once, by who takes the session off it.
     pub(crate) fn leave_address(&self) {
         if let Some(address) = &self.address {
-            address.connected.fetch_sub(1, Ordering::AcqRel);
+            address.leave();
         }
     }
 

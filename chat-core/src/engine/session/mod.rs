@@ -1,10 +1,16 @@
 //! A session's own state: its connection, its rooms, its answers, its allowances. Nothing here acts on a room.
 
 pub(crate) mod addresses;
+pub(crate) mod answers;
 pub(crate) mod bucket;
 pub(crate) mod cell;
 pub(crate) mod connection;
+pub(crate) mod detached;
+pub(crate) mod founding;
+pub(crate) mod page_turn;
 pub(crate) mod policy_queue;
+pub(crate) mod purse;
+pub(crate) mod remembered;
 pub(crate) mod reply;
 pub(crate) mod reply_to;
 pub(crate) mod subscription;

@@ -8,10 +8,20 @@ use crate::engine::session::reply::Reply;
 use crate::messages::Command;
 use crate::room::Budget;
 
+/// A command that waits, without the session it is of.
+pub(crate) struct Waiting {
+    pub(crate) command: Command,
+    pub(crate) budget: Budget,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) reply: Reply,
+    /// What its session holds free for the answer.
+    pub(crate) reserved: usize,
+}
+
 /// Commands that wait for the policy.
 #[derive(Default)]
 pub(crate) struct PolicyQueue {
-    pub(crate) queue: VecDeque<(Command, Budget, Arc<Connection>, Reply)>,
+    pub(crate) queue: VecDeque<Waiting>,
     /// Whether a task is working through the queue.
     pub(crate) running: bool,
     /// Counts connections: a task that began with an older one takes nothing of this one.

@@ -1,14 +1,18 @@
 //! The answer to a command on its way: where it goes, and of which session and connection it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::engine::session::answers::Read;
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::connection::Connection;
+use crate::engine::session::founding::Founding;
+use crate::engine::session::page_turn::{self, PageTurn};
 use crate::engine::session::reply::{Answered, Reply};
 use crate::wire::{self, FrameKind};
-use crate::words::{CommandId, Reject, RejectCode, RoomCode, Seq, Wall};
+use crate::words::{CommandId, Reject, RejectCode, RoomCode, Seq, SessionLimits, Wall};
 
 /// A reply with the session it belongs to: what travels with a command. Answered exactly once.
 pub(crate) struct ReplyTo {
@@ -18,6 +22,12 @@ pub(crate) struct ReplyTo {
     reply: Option<Reply>,
     /// It is counted among the rooms that its session is about to enter.
     is_entering: bool,
+    /// What its answer may come to hold, counted against its session.
+    reserved: usize,
+    /// Where the answer is a page for a channel.
+    turn: Option<PageTurn>,
+    /// The place of the room that it is to make.
+    pub(crate) founding: Option<Arc<Founding>>,
 }
 
 impl Drop for ReplyTo {
@@ -36,14 +46,42 @@ impl Drop for ReplyTo {
                 let json = wire::error(id, None, &reject);
                 self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
             }
-            Some(Reply::Channel { .. }) => self.cell.answered(&self.connection),
+            Some(Reply::Channel { .. }) => self.cell.answered(&self.connection, self.reserved),
         }
     }
 }
 
 impl ReplyTo {
-    pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply) -> Self {
-        Self { cell, connection, reply: Some(reply), is_entering: false }
+    /// `reserved` is what the session holds free for the answer.
+    pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply, reserved: usize) -> Self {
+        Self { cell, connection, reply: Some(reply), is_entering: false, reserved, turn: None, founding: None }
+    }
+
+    /// How much of the members its answer may show: a page, or less where the session has not read what it was answered before.
+    /// It is held free until the answer is there.
+    pub(crate) fn claim_members(&mut self, limits: &SessionLimits) -> usize {
+        let Some(mut state) = self.cell.lock_for(&self.connection) else { return 0 };
+        let bytes = state.answers.claim(limits);
+        self.reserved += bytes;
+        bytes
+    }
+
+    /// Sees to it that no other page of the session goes out by a channel as long as this one does.
+    ///
+    /// # Errors
+    /// `busy`, where another one does.
+    pub(crate) fn takes_turn(&mut self) -> Result<(), Reject> {
+        if self.is_mailbox() {
+            return Ok(());
+        }
+        self.turn = PageTurn::take(&self.cell, &self.connection);
+        match self.turn {
+            Some(_) => Ok(()),
+            None => {
+                let reject = Reject::new(RejectCode::Busy, "another page of the session is on its way");
+                Err(reject.retry_after(Duration::from_millis(100)))
+            }
+        }
     }
 
     /// Counts among the rooms that its session is about to enter, until it does or this is dropped.
@@ -58,6 +96,7 @@ impl ReplyTo {
         if std::mem::take(&mut self.is_entering) {
             state.entering -= 1;
         }
+        state.answers.release(std::mem::take(&mut self.reserved));
     }
 
     pub(crate) fn id(&self) -> Option<CommandId> {
@@ -75,8 +114,8 @@ impl ReplyTo {
     }
 
     /// Gives it up unanswered: it will be made anew.
-    pub(crate) fn take(mut self) -> (Arc<Connection>, Reply) {
-        (Arc::clone(&self.connection), self.reply.take().expect("it is answered once"))
+    pub(crate) fn take(mut self) -> (Arc<Connection>, Reply, usize) {
+        (Arc::clone(&self.connection), self.reply.take().expect("it is answered once"), self.reserved)
     }
 
     /// The frames themselves bring the answer, and end its being in flight.
@@ -99,6 +138,10 @@ impl ReplyTo {
 
     /// Refuses the command.
     pub(crate) fn reject(mut self, room: Option<&RoomCode>, reject: Reject) {
+        let reject = reject.that_passes();
+        if let Some(founding) = &self.founding {
+            founding.give_up();
+        }
         let json = wire::error(self.id(), room, &reject);
         self.cell.lock().refused(reject.code);
         self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
@@ -108,18 +151,33 @@ impl ReplyTo {
         self.send(Answered { kind, json, reject: None });
     }
 
+    /// The answer is a history, to be read when the transport can take it.
+    pub(crate) fn history(mut self, read: Read) {
+        let (id, tag) = (self.id(), self.tag());
+        self.reply = None;
+        if let Some(mut state) = self.cell.lock_for(&self.connection) {
+            state.answers.release(self.reserved);
+            state.answers.push_history(id, tag, read);
+        }
+        self.connection.wake.wake();
+    }
+
     /// The command is done and its client did not ask to be told.
     pub(crate) fn nothing(mut self) {
         self.reply = None;
-        self.cell.answered(&self.connection);
+        self.cell.answered(&self.connection, self.reserved);
     }
 
     fn send(&mut self, answered: Answered) {
         match self.reply.take() {
             None => {}
-            Some(Reply::Mailbox { tag, .. }) => self.cell.mail(&self.connection, answered, tag),
+            Some(Reply::Mailbox { tag, .. }) => self.cell.mail(&self.connection, answered, tag, self.reserved),
             Some(Reply::Channel { sender, .. }) => {
-                self.cell.answered(&self.connection);
+                self.cell.answered(&self.connection, self.reserved);
+                let answered = match self.turn.take() {
+                    Some(turn) => Answered { json: page_turn::body(answered.json, turn), ..answered },
+                    None => answered,
+                };
                 // Whoever asked may have gone; then nobody is left to tell.
                 let _ = sender.send(answered);
             }

@@ -22,6 +22,7 @@ use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::connection::Connection;
+use crate::engine::session::purse::Purses;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::chance::Chance;
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) chance: Chance,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) addresses: Addresses,
+    pub(crate) purses: Purses,
     pub(crate) budget: Arc<Budget>,
     pub(crate) ended: EndedLives,
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
@@ -118,6 +120,11 @@ impl Drop for Shared {
 impl Refusal {
     pub(crate) fn new(close: CloseReason, code: RejectCode, message: &'static str) -> Self {
         Self { close, reject: Reject::new(code, message), reconnect_after: None }
+    }
+
+    /// The same refusal, with when to come back.
+    pub(crate) fn come_back(self, wait: Duration) -> Self {
+        Self { reject: self.reject.retry_after(wait), reconnect_after: Some(wait), ..self }
     }
 }
 

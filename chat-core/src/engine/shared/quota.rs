@@ -1,14 +1,87 @@
-//! What a session may still do: enter another room, name a room that it is not in.
+//! What a session may still do: say something, ask, enter another room, found one, name a room that it is not in.
 
 use std::sync::Arc;
 
 use crate::engine::session::cell::SessionState;
 use crate::engine::session::connection::Connection;
+use crate::engine::session::founding::Founding;
+use crate::engine::session::purse::{Price, both};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::Shared;
-use crate::words::{Reject, RejectCode, RoomCode};
+use crate::messages::Command;
+use crate::room::{Budget, Input};
+use crate::words::{Body, Reject, RejectCode, RoomCode};
 
 impl Shared {
+    /// Pays for a command: what it is worth in messages, bytes and commands, from the session and from what pays beside it. A
+    /// send with a key goes on unpaid: it may be a retry, and the answer to that costs nothing.
+    ///
+    /// # Errors
+    /// `rate_limited`, with the time to wait; then nothing is paid.
+    pub(crate) fn pay(&self, command: &Command, reply: &ReplyTo) -> Result<Budget, Reject> {
+        let now = self.clock.now().mono;
+        let limits = &self.limits.session;
+        let price = match command {
+            Command::Send { text, .. } => Some(price(text)),
+            Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str()) }),
+            _ => None,
+        };
+        let is_send = matches!(command, Command::Send { .. });
+        let mut state = reply.cell.lock();
+        let mut paid = match is_send {
+            true => state.sends.look(now, limits.send_burst, limits.send_per_second),
+            false => state.commands.look(now, limits.command_burst, limits.command_per_second),
+        };
+        if let Some(price) = price {
+            let (burst, rate) = (limits.said_bytes_burst, limits.said_bytes_per_second);
+            paid = both(paid, state.said_bytes.look_for(price.bytes, now, burst, rate));
+            if let Some(purse) = &reply.connection.purse {
+                paid = purse.pay(price, &self.limits.engine, now, paid);
+            }
+        }
+        match (paid, command) {
+            (Ok(()), _) => {
+                match is_send {
+                    true => state.sends.spend(1),
+                    false => state.commands.spend(1),
+                }
+                state.said_bytes.spend(price.map_or(0, |price| price.bytes));
+                Ok(Budget::Paid)
+            }
+            (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(Budget::Exhausted { retry_after }),
+            (Err(retry_after), _) => {
+                let what = if price.is_some() { "too many messages" } else { "too many commands" };
+                Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after))
+            }
+        }
+    }
+
+    /// Gives back what was paid for a send that turned out to be a retry.
+    pub(crate) fn pay_back(&self, input: &Input, reply: &ReplyTo) {
+        let Input::Send { text, as_sent, .. } = input else { return };
+        let price = price(as_sent.as_ref().unwrap_or(text));
+        let mut state = reply.cell.lock();
+        state.sends.put_back(price.messages);
+        state.said_bytes.put_back(price.bytes);
+        if let Some(purse) = &reply.connection.purse {
+            purse.put_back(price);
+        }
+    }
+
+    /// Takes a place for a room that is about to be founded.
+    ///
+    /// # Errors
+    /// `at_capacity`, where as many as may be were founded from the address.
+    pub(crate) fn found(&self, reply: &mut ReplyTo) -> Result<(), Reject> {
+        let Some(address) = &reply.connection.address else { return Ok(()) };
+        let founding = Founding::new(address, &self.limits.engine).map_err(|most| {
+            let message = "as many rooms as may be were founded from this address";
+            Reject::new(RejectCode::AtCapacity, message).limit(most as u64)
+        })?;
+        reply.founding = Some(founding);
+        Ok(())
+    }
+
     /// Whether a session may look for a room that it is not known to be in. Who has named too many that are not there has to
     /// wait: codes are not to be guessed.
     ///
@@ -58,4 +131,12 @@ impl Shared {
         }
         refused
     }
+}
+
+fn price(text: &Body) -> Price {
+    Price { messages: 1, bytes: bytes(text.as_str()) }
+}
+
+fn bytes(text: &str) -> u32 {
+    u32::try_from(text.len()).unwrap_or(u32::MAX)
 }

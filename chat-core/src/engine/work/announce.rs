@@ -21,6 +21,10 @@ impl RoomState {
         let mut soonest = self.room.next_deadline();
         let mut at_latest = |at: Mono| soonest = Some(soonest.map_or(at, |soonest| soonest.min(at)));
 
+        if !self.unscrubbed.is_empty() {
+            at_latest(self.scrub_backoff.until());
+        }
+
         let typing = self.room.typing();
         if typing != self.typing_told {
             life.signals[TYPING].set(wire::typing(&cell.code, typing.clone()), typing.is_empty());
@@ -57,10 +61,6 @@ impl RoomState {
                     wake = true;
                 }
             }
-        }
-
-        if !life.unscrubbed().is_empty() {
-            at_latest(self.scrubbing.until());
         }
 
         if wake {

@@ -5,24 +5,31 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::engine::feed::life::Life;
+use crate::engine::feed::page::Page;
 use crate::engine::rooms::cell::{Entrance, Letter};
 use crate::engine::rooms::round::{Entering, Verdict};
-use crate::engine::session::cell::Opening;
+use crate::engine::session::answers::{Opening, Read};
+use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
-use crate::engine::work::catch_up::{self, Messages};
-use crate::room::{Answer, Budget, Entered, Entry, Input, Member, Repeated, Room};
+use crate::room::{Answer, Budget, Entered, Entry, HistorySlice, Input, Member, Repeated, Room};
 use crate::wire::{self, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
 use crate::words::{MemberId, Reject, RejectCode, RoomCode};
 
 /// What is fixed of somebody's coming in, as the room is at this moment.
-pub(crate) fn admit(shared: &Shared, room: &Room, entered: Entered, subscription: Arc<Subscription>) -> Entering {
+pub(crate) fn admit(
+    shared: &Shared,
+    room: &Room,
+    entered: Entered,
+    subscription: Arc<Subscription>,
+    members_bytes_max: usize,
+) -> Entering {
     let page = shared.limits.room.members_page_max;
     let you = room.member(entered.member).expect("who has entered is a member");
     let others = room.members().filter(|member| member.id != entered.member);
-    let mut members = MemberList::with_capacity(page.min(room.members_total()));
     let shown = std::iter::once(you).chain(others.take(page.saturating_sub(1)));
-    shown.for_each(|member| members.push(&line(room, member)));
+    let shown = shown.map(|member| line(room, member));
+    let (members, _) = MemberList::of(shown, page.min(room.members_total()), members_bytes_max);
     Entering {
         parts: JoinedParts {
             id: None,
@@ -44,15 +51,18 @@ fn line<'a>(room: &Room, member: &'a Member) -> MemberLine<'a> {
     MemberLine { member: *id, nick: nick.as_str(), color: *color, role: *role, online: room.is_online(*id) }
 }
 
-/// These members, those who are gone left out.
-pub(crate) fn members_page(room: &Room, page: &[MemberId]) -> MemberList {
-    page.iter().filter_map(|&id| room.member(id)).map(|member| line(room, member)).collect()
+/// As many of these members as a page holds, and the last of them.
+pub(crate) fn members_page(room: &Room, page: &[MemberId], bytes_max: usize) -> (MemberList, Option<MemberId>) {
+    let lines = page.iter().filter_map(|&id| room.member(id)).map(|member| line(room, member));
+    MemberList::of(lines, page.len(), bytes_max)
 }
 
 /// The room as of now, for readers that fell behind.
 pub(crate) fn gap_snapshot(shared: &Shared, room: &Room) -> Bytes {
-    let page = room.members().take(shared.limits.room.members_page_max);
-    let members = page.map(|member| line(room, member)).collect();
+    let page = shared.limits.room.members_page_max;
+    let lines = room.members().take(page).map(|member| line(room, member));
+    let bytes_max = shared.limits.session.page_bytes_max;
+    let (members, _) = MemberList::of(lines, page.min(room.members_total()), bytes_max);
     wire::gap_snapshot(&members, room.members_total(), room.topic().as_str(), room.notices())
 }
 
@@ -82,17 +92,18 @@ pub(crate) fn deliver(
             Answer::Sent { seq, at, repeated } => {
                 let was_paid = matches!(input, Input::Send { budget: Budget::Paid, .. });
                 if repeated == Repeated::Retry && was_paid {
-                    reply.cell.lock().sends.put_back();
+                    shared.pay_back(&input, &reply);
                 }
                 reply.ack(code, seq, Some(at));
             }
             Answer::Left { seq } | Answer::Done { seq } => reply.ack(code, seq, None),
             Answer::History(slice) => {
                 let life = Arc::clone(life.expect("a history belongs to a life"));
-                catch_up::with_messages(shared, life, slice, move |life, messages| {
-                    let json = wire::history(reply.id(), &life.code, messages.iter(), messages.more);
-                    reply.answer(FrameKind::History, json);
-                });
+                if reply.is_mailbox() {
+                    reply.history(Read::new(life, slice));
+                } else {
+                    send_page(shared, life, slice, reply);
+                }
             }
             // An id and a tag both say that somebody waits for the answer.
             Answer::Nothing if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() => reply.nothing(),
@@ -100,6 +111,28 @@ pub(crate) fn deliver(
         },
         (Letter::Enter { entrance, .. }, Verdict::Entered(entering)) => enter(shared, entrance, *entering),
         _ => {}
+    }
+}
+
+/// A history for who waits at the other end of a channel: they can take it now.
+fn send_page(shared: &Arc<Shared>, life: Arc<Life>, slice: HistorySlice, reply: ReplyTo) {
+    let answer = |life: &Life, reply: ReplyTo, page: &Page| {
+        let json = wire::history(reply.id(), &life.code, page.iter(), page.more);
+        reply.answer(FrameKind::History, json);
+    };
+    let bytes_max = shared.limits.session.page_bytes_max;
+    match Page::at_hand(&life, &slice, bytes_max, shared.log.is_some()) {
+        Some(page) => answer(&life, reply, &page),
+        None => {
+            let shared_then = Arc::clone(shared);
+            shared.spawn(async move {
+                let mut page = shared_then.read_page(&life, &slice).await;
+                while page.mask(&life).is_err() {
+                    page = shared_then.read_page(&life, &slice).await;
+                }
+                answer(&life, reply, &page);
+            });
+        }
     }
 }
 
@@ -114,19 +147,7 @@ fn refuse(shared: &Arc<Shared>, code: &RoomCode, life: Option<&Arc<Life>>, lette
 }
 
 /// Lets somebody in whose membership is decided and published.
-fn enter(shared: &Arc<Shared>, entrance: Entrance, entering: Entering) {
-    let life = Arc::clone(&entering.subscription.life);
-    if entering.continues {
-        return activate(shared, entrance, entering, None);
-    }
-    let slice = entering.history.clone();
-    let shared_then = Arc::clone(shared);
-    catch_up::with_messages(shared, life, slice, move |_, messages| {
-        activate(&shared_then, entrance, entering, Some(messages));
-    });
-}
-
-fn activate(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering, messages: Option<Messages>) {
+fn enter(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering) {
     let subscription = entering.subscription;
     let life = Arc::clone(&subscription.life);
     let came_late = subscription.from.next() < life.backlog.oldest();
@@ -135,7 +156,7 @@ fn activate(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering
         Entrance::Command(reply) | Entrance::Drawn { reply, .. } => reply.id(),
         Entrance::Resume(_) => None,
     };
-    let opening = messages.map(|messages| wire::joined(&life.code, &entering.parts, messages.iter(), messages.more));
+    let seq = entering.parts.seq;
     {
         let Some(mut state) = cell.lock_for(&connection) else {
             // The connection was lost or replaced meanwhile, and nobody told the room, which was not yet known to be entered.
@@ -149,7 +170,10 @@ fn activate(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering
             }
             Entrance::Resume(_) => (None, false),
         };
-        let opening = opening.map(|json| Opening { json, tag, answers });
+        let opening = (!entering.continues).then(|| {
+            let read = Read::new(Arc::clone(&life), entering.history);
+            Opening { parts: entering.parts, read, tag, answers }
+        });
         state.enter(Arc::clone(&subscription), opening, came_late);
     }
     match entrance {
@@ -157,7 +181,7 @@ fn activate(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering
             if reply.is_mailbox() {
                 reply.answered_by_frames();
             } else {
-                reply.ack(&life.code, entering.parts.seq, None);
+                reply.ack(&life.code, seq, None);
             }
         }
         Entrance::Resume(resuming) => {

@@ -2,11 +2,11 @@
 
 pub(crate) mod announce;
 pub(crate) mod answer;
-pub(crate) mod catch_up;
 pub(crate) mod create;
 pub(crate) mod evict;
 pub(crate) mod post;
 pub(crate) mod recover;
+pub(crate) mod scrub;
 pub(crate) mod sweep;
 pub(crate) mod task;
 pub(crate) mod upkeep;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::feed::life::Life;
 use crate::engine::feed::segment::Segment;
+use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::cell::{Letter, RoomCell};
 use crate::engine::rooms::round::Round;
@@ -106,7 +107,7 @@ fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Opti
     state.recovered = true;
     state.tail = Tail::default();
     // What was owed was owed for another life.
-    state.unsaved = 0;
+    (state.unscrubbed, state.unsaved) = (VecDeque::new(), 0);
     state.room = Room::new(Arc::clone(&shared.room_limits));
     let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
     state.unsaved = unsaved;
@@ -363,6 +364,8 @@ async fn roll_back(
             publish_records(&life, others.iter().copied());
             for record in others {
                 if let Event::Redacted { target } = record.event {
+                    // Reading the room back has made the log forget it.
+                    life.taken_back.add(&[target], Scrub::Done);
                     life.backlog.redact(target);
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::feed::fanout::go_to_the_back;
+use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::cell::{Entrance, Eviction, Letter, RoomCell};
 use crate::engine::rooms::round::{Round, Verdict};
 use crate::engine::rooms::state::RoomState;
@@ -12,6 +13,7 @@ use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::answer;
 use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
+use crate::engine::work::scrub;
 use crate::engine::work::upkeep;
 use crate::messages::{Event, Recorded};
 #[cfg(feature = "planted")]
@@ -130,11 +132,10 @@ impl RoomState {
                 answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
             }
             self.tell_readers(&mut round);
-            if let Some(life) =
-                life.filter(|life| !round.records.is_empty() || upkeep::is_scrub_due(shared, self, life))
-            {
+            if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
                 upkeep::after_publish(shared, cell, self, &life, &round).await;
             }
+            scrub::scrub(shared, cell, self).await;
             if round.closed.is_some() {
                 self.life.take().iter().for_each(|life| shared.ended.note(life));
                 self.tail = Tail::default();
@@ -194,11 +195,23 @@ impl RoomState {
         mut letter: Letter,
         round: &mut Round,
     ) {
-        let verdict = match &letter {
-            Letter::Command { input, .. } | Letter::Host { input, .. } => {
+        let verdict = match &mut letter {
+            Letter::Command { input: input @ Input::Members { .. }, reply } => {
                 match self.decide(shared, cell, now, input, round) {
                     Err(reject) => Verdict::Rejected(reject),
-                    Ok(Answer::Members { page, total }) => self.members_page(page, total),
+                    Ok(Answer::Members { page, total }) => {
+                        let limits = &shared.limits.session;
+                        // A page for a channel is the channel's, and the only one.
+                        let bytes_max =
+                            if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
+                        self.members_page(&page, total, bytes_max)
+                    }
+                    Ok(answer) => Verdict::Answer(answer),
+                }
+            }
+            Letter::Command { input, .. } | Letter::Host { input, .. } => {
+                match self.may_owe(shared, input, round).and_then(|()| self.decide(shared, cell, now, input, round)) {
+                    Err(reject) => Verdict::Rejected(reject),
                     Ok(answer) => Verdict::Answer(answer),
                 }
             }
@@ -214,7 +227,8 @@ impl RoomState {
                     };
                     self.subscribers.insert(session, subscriber);
                     round.begun.push((session, entrance.connection().generation));
-                    Verdict::Entered(Box::new(answer::admit(shared, &self.room, entered, subscription)))
+                    let bytes_max = entrance.claim_members(&shared.limits.session);
+                    Verdict::Entered(Box::new(answer::admit(shared, &self.room, entered, subscription, bytes_max)))
                 }
                 Ok(other) => Verdict::Answer(other),
             },
@@ -248,6 +262,15 @@ impl RoomState {
             };
         }
         round.verdicts.push((letter, verdict));
+    }
+
+    /// Whether the room may come to owe the log one more text to forget, where the input would make it.
+    fn may_owe(&self, shared: &Shared, input: &Input, round: &Round) -> Result<(), Reject> {
+        let is_redact = matches!(input, Input::Redact { .. });
+        match is_redact && self.unscrubbed.len() + round.redacted.len() >= shared.limits.room.unscrubbed_max {
+            true if shared.log.is_some() => Err(unavailable()),
+            _ => Ok(()),
+        }
     }
 
     /// Gives memory back, as it was asked to.
@@ -348,6 +371,9 @@ impl RoomState {
         if let Some(cause) = round.closed {
             let _ = life.closed.set(cause);
         }
+        // Before the segments: whoever has heard that a message is taken back is not shown it any more.
+        let scrub = if shared.log.is_some() { Scrub::Owed } else { Scrub::Done };
+        life.taken_back.add(&round.redacted, scrub);
         for segment in round.segments.drain(..) {
             self.fanout.note(segment.size());
             life.backlog.publish(segment);
@@ -410,8 +436,9 @@ impl RoomState {
         }
     }
 
-    fn members_page(&self, page: Vec<MemberId>, total: usize) -> Verdict {
-        let more = page.last().is_some_and(|&last| self.room.members_after(Some(last)).next().is_some());
-        Verdict::Members { page: answer::members_page(&self.room, &page), total, more }
+    fn members_page(&self, page: &[MemberId], total: usize, bytes_max: usize) -> Verdict {
+        let (page, last) = answer::members_page(&self.room, page, bytes_max);
+        let more = last.is_some_and(|last| self.room.members_after(Some(last)).next().is_some());
+        Verdict::Members { page, total, more }
     }
 }

@@ -69,8 +69,7 @@ impl<D: Door> House<D> {
 /// The defaults, without the rates that a test would run into at once.
 pub(super) fn limits() -> Limits {
     let mut limits = Limits::default();
-    limits.session.send_per_second = 0;
-    limits.session.command_per_second = 0;
+    limits.lift_rates();
     limits
 }
 

@@ -1,0 +1,142 @@
+//! Messages of one life that were taken back lately: they mask a page that was read before the log forgot the text.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::words::Seq;
+
+/// Of most lives it holds nothing, and takes two words.
+pub(crate) struct TakenBack {
+    known: Mutex<Option<Box<Known>>>,
+    /// See [`RoomLimits::unscrubbed_max`](crate::RoomLimits::unscrubbed_max): as many are remembered.
+    entries_max: usize,
+}
+
+#[derive(Default)]
+struct Known {
+    /// In the order in which they were taken back.
+    entries: VecDeque<Entry>,
+    /// How many there were in all.
+    count: u64,
+    /// Of those, how many may have been forgotten again: a page that is older may show one of them.
+    forgotten: u64,
+}
+
+struct Entry {
+    seq: Seq,
+    /// How many there were with it.
+    count: u64,
+    scrub: Scrub,
+}
+
+/// Whether the log still holds the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scrub {
+    /// It may. Such an entry is never forgotten.
+    Owed,
+    /// It does not, or there is no log.
+    Done,
+}
+
+/// So many have been taken back since the page was read that not all of them are remembered: it has to be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stale;
+
+impl TakenBack {
+    pub(crate) fn new(entries_max: usize) -> Self {
+        Self { known: Mutex::new(None), entries_max }
+    }
+
+    /// Notes what a batch takes back. Called before the batch is published, so that whoever has heard of it is shown no text.
+    pub(crate) fn add(&self, seqs: &[Seq], scrub: Scrub) {
+        if seqs.is_empty() {
+            return;
+        }
+        let mut guard = self.lock();
+        let known = guard.get_or_insert_default();
+        for &seq in seqs {
+            known.count += 1;
+            let count = known.count;
+            known.entries.push_back(Entry { seq, count, scrub });
+        }
+        known.shrink(self.entries_max);
+    }
+
+    /// The log has forgotten the text of this message.
+    pub(crate) fn scrubbed(&self, seq: Seq) {
+        if let Some(known) = &mut *self.lock() {
+            known.entries.iter_mut().filter(|entry| entry.seq == seq).for_each(|entry| entry.scrub = Scrub::Done);
+        }
+    }
+
+    /// How many there have been; for [`TakenBack::among`], before the page is read.
+    pub(crate) fn count(&self) -> u64 {
+        self.lock().as_ref().map_or(0, |known| known.count)
+    }
+
+    /// Which messages of a page, read when there had been `count`, are to be masked. `place` says where in the page one is.
+    ///
+    /// # Errors
+    /// [`Stale`]: not all are known.
+    pub(crate) fn among(&self, count: u64, place: impl Fn(Seq) -> Option<usize>) -> Result<Vec<usize>, Stale> {
+        match &*self.lock() {
+            None => Ok(Vec::new()),
+            Some(known) if known.forgotten > count => Err(Stale),
+            Some(known) => Ok(known.entries.iter().filter_map(|entry| place(entry.seq)).collect()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Known>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Forgets the oldest that the log does not hold any more.
+    fn shrink(&mut self, entries_max: usize) {
+        let mut over = self.entries.len().saturating_sub(entries_max);
+        if over == 0 {
+            return;
+        }
+        let forgotten = &mut self.forgotten;
+        self.entries.retain(|entry| {
+            let goes = over > 0 && entry.scrub == Scrub::Done;
+            if goes {
+                over -= 1;
+                *forgotten = (*forgotten).max(entry.count);
+            }
+            !goes
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn among(taken_back: &TakenBack, count: u64) -> Result<Vec<usize>, Stale> {
+        taken_back.among(count, |seq| Some(seq.0 as usize))
+    }
+
+    #[test]
+    fn what_the_log_still_holds_is_never_forgotten_and_what_it_has_forgotten_is_when_there_is_no_place() {
+        let taken_back = TakenBack::new(2);
+        taken_back.add(&[Seq(1)], Scrub::Owed);
+        taken_back.add(&[Seq(2), Seq(3)], Scrub::Done);
+        assert_eq!(among(&taken_back, 2), Ok(vec![1, 3]));
+        taken_back.scrubbed(Seq(1));
+        taken_back.add(&[Seq(4)], Scrub::Owed);
+        assert_eq!(among(&taken_back, 2), Ok(vec![3, 4]));
+    }
+
+    #[test]
+    fn a_page_that_is_older_than_what_is_remembered_is_stale() {
+        let taken_back = TakenBack::new(2);
+        let before = taken_back.count();
+        taken_back.add(&[Seq(1), Seq(2)], Scrub::Done);
+        assert_eq!(among(&taken_back, before), Ok(vec![1, 2]));
+        taken_back.add(&[Seq(3)], Scrub::Done);
+        assert_eq!(among(&taken_back, before), Err(Stale));
+        assert_eq!(among(&taken_back, taken_back.count()), Ok(vec![2, 3]));
+    }
+}

@@ -1,0 +1,178 @@
+//! The answers of a session that its transport has not taken: small ones encoded, large ones as what to read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::feed::life::Life;
+use crate::engine::feed::page::Page;
+use crate::room::HistorySlice;
+use crate::wire::{FrameKind, JoinedParts};
+use crate::words::{CommandId, Limits, Seq, SessionLimits};
+
+/// What a page to be read takes beside the numbers it names, about.
+const READ_BYTES: usize = 192;
+
+/// Answers not yet taken by the transport, without those that a room's slot holds.
+#[derive(Default)]
+pub(crate) struct Answers {
+    /// Small ones, encoded; they go first.
+    pub(crate) mailbox: VecDeque<Mail>,
+    /// Histories, in the order in which they were asked for.
+    pub(crate) histories: Vec<HistoryAnswer>,
+    /// What all of them hold, those of the rooms' slots too.
+    bytes: usize,
+    /// What commands not yet answered may come to hold.
+    reserved: usize,
+    /// A page is being fetched, or is in hand: one at a time.
+    pub(crate) page: PageInHand,
+    /// Somebody waits for a page outside the session's frames, or has not read it yet.
+    pub(crate) has_turn: bool,
+    next_key: u32,
+}
+
+/// Whether a session has a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PageInHand {
+    #[default]
+    None,
+    /// It is being fetched, or waits to be taken.
+    One,
+}
+
+/// One small answer.
+pub(crate) struct Mail {
+    pub(crate) kind: FrameKind,
+    pub(crate) json: Bytes,
+    pub(crate) tag: Option<u64>,
+}
+
+/// Messages that are read when the transport can take them.
+pub(crate) struct Read {
+    pub(crate) life: Arc<Life>,
+    pub(crate) slice: HistorySlice,
+    /// What was fetched, where the log had to be asked.
+    pub(crate) page: Option<Page>,
+    /// The backlog does not have all of it.
+    pub(crate) needs_log: bool,
+}
+
+/// The answer to a `history`.
+pub(crate) struct HistoryAnswer {
+    pub(crate) key: u32,
+    pub(crate) id: Option<CommandId>,
+    pub(crate) tag: Option<u64>,
+    pub(crate) read: Read,
+}
+
+/// A `joined` that waits to be told.
+pub(crate) struct Opening {
+    pub(crate) parts: JoinedParts,
+    pub(crate) read: Read,
+    pub(crate) tag: Option<u64>,
+    /// Whether it answers a command, and so ends its being in flight.
+    pub(crate) answers: bool,
+}
+
+/// For what a page was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageOf {
+    History { key: u32 },
+    Opening { slot: u32 },
+}
+
+impl Read {
+    pub(crate) fn new(life: Arc<Life>, slice: HistorySlice) -> Self {
+        Self { life, slice, page: None, needs_log: false }
+    }
+
+    /// What one that names as many messages as it may takes.
+    pub(crate) fn weight_max(limits: &Limits) -> usize {
+        READ_BYTES + limits.room.history_max * size_of::<Seq>()
+    }
+
+    fn weight(&self) -> usize {
+        READ_BYTES + self.slice.seqs.len() * size_of::<Seq>()
+    }
+}
+
+impl Opening {
+    pub(crate) fn weight(&self) -> usize {
+        self.parts.weight() + self.read.weight()
+    }
+}
+
+impl Answers {
+    /// Whether one more answer, however large, and the page in hand are within the bound. With nothing held there always is
+    /// room: else small bounds would let nothing through.
+    pub(crate) fn have_room(&self, limits: &SessionLimits) -> bool {
+        let held = self.bytes + self.reserved;
+        held == 0 || held + 2 * limits.page_bytes_max <= limits.answers_bytes_max
+    }
+
+    /// Holds free for a page what the session may still hold beside the page in hand, and says how much that is.
+    pub(crate) fn claim(&mut self, limits: &SessionLimits) -> usize {
+        let held = self.bytes + self.reserved + limits.page_bytes_max;
+        let bytes = limits.answers_bytes_max.saturating_sub(held).min(limits.page_bytes_max);
+        self.reserved += bytes;
+        bytes
+    }
+
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.reserved += bytes;
+    }
+
+    pub(crate) fn release(&mut self, bytes: usize) {
+        self.reserved = self.reserved.saturating_sub(bytes);
+    }
+
+    pub(crate) fn hold(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    pub(crate) fn let_go(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    pub(crate) fn push(&mut self, mail: Mail) {
+        self.bytes += mail.json.len();
+        self.mailbox.push_back(mail);
+    }
+
+    /// The transport has taken the first of the mailbox.
+    pub(crate) fn pop(&mut self) {
+        if let Some(mail) = self.mailbox.pop_front() {
+            self.bytes -= mail.json.len();
+        }
+        if self.mailbox.is_empty() && self.mailbox.capacity() > 4 {
+            self.mailbox = VecDeque::new();
+        }
+    }
+
+    pub(crate) fn push_history(&mut self, id: Option<CommandId>, tag: Option<u64>, read: Read) {
+        let key = self.next_key;
+        self.next_key = self.next_key.wrapping_add(1);
+        self.bytes += read.weight();
+        self.histories.push(HistoryAnswer { key, id, tag, read });
+    }
+
+    /// The transport has taken a history; `false` where it had before.
+    pub(crate) fn remove_history(&mut self, key: u32) -> bool {
+        let Some(index) = self.histories.iter().position(|history| history.key == key) else { return false };
+        let history = self.histories.remove(index);
+        self.bytes = self.bytes.saturating_sub(history.read.weight());
+        self.taken(&history.read);
+        if self.histories.is_empty() {
+            self.histories = Vec::new();
+        }
+        true
+    }
+
+    /// What was read has been taken: the next page may be fetched.
+    pub(crate) fn taken(&mut self, read: &Read) {
+        if read.page.is_some() {
+            self.page = PageInHand::None;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What those who share an address or an identity may say together: messages, and bytes of text.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::engine::session::bucket::Bucket;
+use crate::engine::session::remembered::Remembered;
+use crate::words::{EngineLimits, Identity, Mono};
+
+/// What all sessions of one address, one network of addresses or one identity may say.
+pub(crate) struct Purse {
+    said: Mutex<Said>,
+    /// How many times as much as one address.
+    times: u32,
+    /// Pays as much, each time: the network that the address is of.
+    network: Option<Arc<Purse>>,
+}
+
+struct Said {
+    messages: Bucket,
+    bytes: Bucket,
+}
+
+/// Something to say: how many messages it is, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Price {
+    pub(crate) messages: u32,
+    pub(crate) bytes: u32,
+}
+
+impl Purse {
+    pub(crate) fn full(times: u32, network: Option<Arc<Purse>>, limits: &EngineLimits, now: Mono) -> Self {
+        let [messages, bytes] = bounds(limits, times).map(|(burst, _)| Bucket::full(burst, now));
+        let said = Said { messages, bytes };
+        Self { said: Mutex::new(said), times, network }
+    }
+
+    /// Pays for something that is said; for nothing where it is refused, here or by `others`, who pay too.
+    ///
+    /// # Errors
+    /// How long until it may be said.
+    pub(crate) fn pay(
+        &self,
+        price: Price,
+        limits: &EngineLimits,
+        now: Mono,
+        others: Result<(), Duration>,
+    ) -> Result<(), Duration> {
+        if limits.address_sends_per_second == 0 && limits.address_said_bytes_per_second == 0 {
+            return others;
+        }
+        let mut said = self.lock();
+        let own = said.look(price, self.times, limits, now);
+        let all = both(own, others);
+        let all = match &self.network {
+            None => all,
+            Some(network) => network.pay(price, limits, now, all),
+        };
+        if all.is_ok() {
+            said.spend(price);
+        }
+        all
+    }
+
+    /// It was paid for nothing.
+    pub(crate) fn put_back(&self, price: Price) {
+        let mut said = self.lock();
+        said.messages.put_back(price.messages);
+        said.bytes.put_back(price.bytes);
+        drop(said);
+        if let Some(network) = &self.network {
+            network.put_back(price);
+        }
+    }
+
+    /// Whether nothing has been said for so long that it is as good as new.
+    pub(crate) fn is_full(&self, limits: &EngineLimits, now: Mono) -> bool {
+        let [(burst, rate), (bytes_burst, bytes_rate)] = bounds(limits, self.times);
+        let mut said = self.lock();
+        said.messages.is_full(now, burst, rate) && said.bytes.is_full(now, bytes_burst, bytes_rate)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Said {
+    fn look(&mut self, price: Price, times: u32, limits: &EngineLimits, now: Mono) -> Result<(), Duration> {
+        let [(burst, rate), (bytes_burst, bytes_rate)] = bounds(limits, times);
+        let messages = self.messages.look_for(price.messages, now, burst, rate);
+        both(messages, self.bytes.look_for(price.bytes, now, bytes_burst, bytes_rate))
+    }
+
+    fn spend(&mut self, price: Price) {
+        self.messages.spend(price.messages);
+        self.bytes.spend(price.bytes);
+    }
+}
+
+/// At once and per second, of messages and of bytes.
+fn bounds(limits: &EngineLimits, times: u32) -> [(u32, u32); 2] {
+    [
+        (limits.address_send_burst, limits.address_sends_per_second),
+        (limits.address_said_bytes_burst, limits.address_said_bytes_per_second),
+    ]
+    .map(|(burst, rate)| (burst.saturating_mul(times), rate.saturating_mul(times)))
+}
+
+/// Whether both allow it; else the longer wait.
+pub(crate) fn both(one: Result<(), Duration>, other: Result<(), Duration>) -> Result<(), Duration> {
+    one.err().max(other.err()).map_or(Ok(()), Err)
+}
+
+/// The purses of identities. A person pays from the same one wherever they are.
+#[derive(Default)]
+pub(crate) struct Purses {
+    table: Mutex<Remembered<Identity, Purse>>,
+}
+
+impl Purses {
+    pub(crate) fn of(&self, identity: &Identity, limits: &EngineLimits, now: Mono) -> Arc<Purse> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_as_new = |purse: &Purse| purse.is_full(limits, now);
+        table.cell(identity.clone(), limits.addresses_max, is_as_new, || Purse::full(1, None, limits, now))
+    }
+}

@@ -1,0 +1,328 @@
+//! Histories over a log that is slow or fails: what was taken back is not shown, and a session has one page at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{
+    Body, Command, CommandId, ConnectRequest, Engine, Event, Hello, Limits, Nick, RejectCode, Reply, RoomCode, Seq,
+    ServerFrame, Session,
+};
+use chat_testkit::logs::{Fault, FaultyLog, MemoryLog, Operation, Outcome};
+
+/// A message that only the log has by the time it is asked for.
+const SECRET: Seq = Seq(3);
+
+struct Stage {
+    log: Arc<FaultyLog<MemoryLog>>,
+    ann: Session,
+    bob: Session,
+}
+
+impl Stage {
+    /// Two people in a room, the first of whom has said what she is to regret, and much after it.
+    async fn new(change: impl FnOnce(&mut Limits)) -> Self {
+        let log = Arc::new(FaultyLog::new(MemoryLog::default()));
+        let mut limits = Limits::default();
+        limits.room.backlog_events_max = 16;
+        limits.session.send_per_second = 0;
+        limits.session.command_per_second = 0;
+        change(&mut limits);
+        let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).expect("nobody else has it").build();
+        let stage = Self { log, ann: connect(&engine).await, bob: connect(&engine).await };
+        stage.ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await.expect("the code is free");
+        let join = Command::Join { room: code(), nick: nick("Bob"), history: Some(0), after: None };
+        stage.bob.call(join).await.expect("he may");
+        stage.say("secret").await;
+        for number in 0..30 {
+            stage.say(&format!("x{number}")).await;
+        }
+        assert_eq!(stage.texts_of_log()[0], "secret");
+        take(&stage.ann);
+        take(&stage.bob);
+        stage
+    }
+
+    async fn say(&self, text: &str) {
+        let text = Body::parse(text, 4_000).expect("valid");
+        self.ann.call(Command::Send { room: code(), text, key: None }).await.expect("she may");
+    }
+
+    async fn redact(&self, seq: Seq) -> Result<(), RejectCode> {
+        let done = self.ann.call(Command::Redact { room: code(), seq }).await;
+        done.map(|_| ()).map_err(|reject| reject.code)
+    }
+
+    fn ask(&self, id: u64, before: Seq) {
+        let command = Command::History { room: code(), before: Some(before), limit: Some(10) };
+        self.bob.submit(command, Reply::mailbox(Some(CommandId(id)))).expect("few are in flight");
+    }
+
+    /// What Bob is shown of the messages before this one.
+    async fn shown(&self, before: Seq) -> Vec<String> {
+        self.ask(0, before);
+        self.look().await;
+        histories(&self.bob).pop().expect("it is answered").1
+    }
+
+    /// Bob looks what is due, and takes nothing: what has to be read is asked for.
+    async fn look(&self) {
+        settle().await;
+        self.bob.peek();
+        settle().await;
+    }
+
+    fn texts_of_log(&self) -> Vec<String> {
+        let texts = self.log.inner().records(&code()).into_iter().filter_map(|record| match record.event {
+            Event::Sent { text, .. } => Some(text.as_str().to_owned()),
+            _ => None,
+        });
+        texts.collect()
+    }
+}
+
+async fn connect(engine: &Engine) -> Session {
+    engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in")
+}
+
+fn code() -> RoomCode {
+    RoomCode::parse("LUNCH").expect("valid")
+}
+
+fn nick(text: &str) -> Nick {
+    Nick::parse(text).expect("valid")
+}
+
+async fn settle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn pass(time: Duration) {
+    settle().await;
+    tokio::time::sleep(time).await;
+    settle().await;
+}
+
+/// Everything that is due at this moment.
+fn take(session: &Session) -> Vec<ServerFrame> {
+    let due = std::iter::from_fn(|| {
+        let frame = session.peek()?;
+        session.commit(frame.mark);
+        Some(serde_json::from_slice(&frame.json).expect("every server frame is of the protocol"))
+    });
+    due.collect()
+}
+
+fn texts(frame: ServerFrame) -> Option<(u64, Vec<String>)> {
+    let ServerFrame::History { id, messages, .. } = frame else { return None };
+    let texts = messages.iter().map(|message| message.frame().text.clone()).collect();
+    Some((id.map_or(0, |id| id.0), texts))
+}
+
+/// The histories that are due: numbers and texts.
+fn histories(session: &Session) -> Vec<(u64, Vec<String>)> {
+    take(session).into_iter().filter_map(texts).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_back_is_not_shown_while_it_is_being_scrubbed() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.push(Operation::Scrub, Fault::stalled(Outcome::Done));
+    let redact = Command::Redact { room: code(), seq: SECRET };
+    stage.ann.submit(redact, Reply::mailbox(None)).expect("few are in flight");
+    // In the same moment: the room answers it before the log has forgotten anything.
+    assert_eq!(stage.shown(SECRET.next()).await, [""]);
+    assert_eq!((stage.log.stalled(), &*stage.texts_of_log()[0]), (1, "secret"));
+    stage.log.release_all();
+    settle().await;
+    assert_eq!((stage.shown(SECRET.next()).await, &*stage.texts_of_log()[0]), (vec![String::new()], ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_where_the_page_was_read_before_it_and_arrives_after_it() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
+    stage.ask(7, SECRET.next());
+    stage.look().await;
+    assert_eq!(stage.log.stalled(), 1, "the log has read it");
+    assert_eq!(stage.redact(SECRET).await, Ok(()));
+    settle().await;
+    assert_eq!(stage.texts_of_log()[0], "", "and forgotten it, before its answer comes");
+    stage.log.release_all();
+    settle().await;
+    assert_eq!(histories(&stage.bob), [(7, vec![String::new()])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_where_the_page_was_in_hand_and_not_read() {
+    let stage = Stage::new(|_| {}).await;
+    stage.ask(7, SECRET.next());
+    stage.look().await;
+    let frame = stage.bob.peek().expect("the page is in hand");
+    assert!(String::from_utf8_lossy(&frame.json).contains("secret"));
+    assert_eq!(stage.redact(SECRET).await, Ok(()));
+    settle().await;
+    assert_eq!(histories(&stage.bob), [(7, vec![String::new()])]);
+    assert_eq!(stage.log.calls(Operation::Messages), 1, "it did not have to be read again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_in_hand_is_read_again_where_more_was_taken_back_than_is_remembered() {
+    let stage = Stage::new(|limits| limits.room.unscrubbed_max = 2).await;
+    stage.ask(7, Seq(SECRET.0 + 5));
+    stage.look().await;
+    assert!(stage.bob.peek().is_some(), "it is in hand");
+    for seq in SECRET.0..SECRET.0 + 5 {
+        assert_eq!(stage.redact(Seq(seq)).await, Ok(()));
+        settle().await;
+    }
+    let bare = vec![String::new(); 5];
+    assert_eq!(histories(&stage.bob), [], "it is read again");
+    settle().await;
+    assert_eq!(histories(&stage.bob), [(7, bare)]);
+    assert_eq!(stage.log.calls(Operation::Messages), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scrub_that_failed_is_made_good_though_nobody_says_anything_more() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.push(Operation::Scrub, Outcome::Fails);
+    stage.log.push(Operation::Scrub, Outcome::Fails);
+    assert_eq!(stage.redact(SECRET).await, Ok(()));
+    assert_eq!(stage.shown(SECRET.next()).await, [""]);
+    pass(Duration::from_millis(150)).await;
+    assert_eq!((stage.log.calls(Operation::Scrub), &*stage.texts_of_log()[0]), (2, "secret"));
+    assert_eq!(stage.shown(SECRET.next()).await, [""], "as long as it takes");
+    pass(Duration::from_millis(300)).await;
+    assert_eq!((stage.log.calls(Operation::Scrub), &*stage.texts_of_log()[0]), (3, ""));
+    pass(Duration::from_secs(60)).await;
+    assert_eq!(stage.log.calls(Operation::Scrub), 3, "and is not tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_since() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.plan(|call| (call.operation == Operation::Scrub).then(|| Outcome::Fails.into()));
+    assert_eq!(stage.redact(SECRET).await, Ok(()));
+    for _ in 0..1_100 {
+        stage.say("x").await;
+        take(&stage.ann);
+    }
+    let log = Arc::clone(&stage.log);
+    drop(stage);
+    settle().await;
+    log.heal();
+    let mut limits = Limits::default();
+    limits.room.backlog_events_max = 16;
+    let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).expect("nobody else has it").build();
+    let cid = connect(&engine).await;
+    cid.call(Command::Join { room: code(), nick: nick("Cid"), history: None, after: None }).await.expect("he may");
+    let first = log.inner().records(&code()).into_iter().find_map(|record| match record.event {
+        Event::Sent { text, .. } => Some(text.as_str().to_owned()),
+        _ => None,
+    });
+    assert_eq!(first.as_deref(), Some(""), "it is out before anybody is let in");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_taken_back_than_can_be_masked_while_the_log_forgets_nothing() {
+    let stage = Stage::new(|limits| limits.room.unscrubbed_max = 2).await;
+    stage.log.plan(|call| (call.operation == Operation::Scrub).then(|| Outcome::Fails.into()));
+    assert_eq!((stage.redact(Seq(3)).await, stage.redact(Seq(4)).await), (Ok(()), Ok(())));
+    assert_eq!(stage.redact(Seq(5)).await, Err(RejectCode::Unavailable));
+    assert_eq!(stage.shown(Seq(6)).await, ["", "", "x1"]);
+    stage.say("goes on").await;
+    stage.log.heal();
+    pass(Duration::from_secs(6)).await;
+    assert_eq!(stage.redact(Seq(5)).await, Ok(()));
+    settle().await;
+    assert_eq!(stage.texts_of_log()[..4], ["", "", "", "x2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_does_not_read_has_one_page_from_the_log_and_no_more() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.push(Operation::Messages, Fault::stalled(Outcome::Done));
+    for id in 1..=3 {
+        stage.ask(id, Seq(SECRET.0 + 2 * id));
+    }
+    stage.ask(4, Seq(34 - 14));
+    stage.look().await;
+    assert_eq!(histories(&stage.bob), [], "the last one needs the log too");
+    assert_eq!(stage.log.calls(Operation::Messages), 1);
+    stage.log.release_all();
+    settle().await;
+    assert!(stage.bob.peek().is_some());
+    settle().await;
+    assert_eq!(stage.log.calls(Operation::Messages), 1, "the first is in hand");
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.extend(histories(&stage.bob).into_iter().map(|(id, texts)| (id, texts.len())));
+        settle().await;
+    }
+    assert_eq!(told, [(1, 2), (2, 4), (3, 6), (4, 10)]);
+    assert!(stage.bob.can_submit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_from_the_log_end_at_their_bytes_and_together_show_everything() {
+    let stage = Stage::new(|limits| limits.session.page_bytes_max = 700).await;
+    let (mut seen, mut before) = (Vec::new(), Seq(34));
+    loop {
+        let command = Command::History { room: code(), before: Some(before), limit: Some(200) };
+        let answer = stage.bob.call(command).await.expect("he is in");
+        let ServerFrame::History { messages, more, .. } = answer else { panic!("not a history") };
+        assert!((1..10).contains(&messages.len()), "{}", messages.len());
+        before = messages[0].frame().seq;
+        seen.splice(0..0, messages.iter().map(|message| message.frame().seq.0));
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(seen, (3..=33).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn outside_the_frames_a_second_page_is_refused_while_the_first_is_fetched() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
+    let history = Command::History { room: code(), before: Some(SECRET.next()), limit: Some(10) };
+    let first = stage.bob.call(history.clone());
+    let mut first = std::pin::pin!(first);
+    assert!(futures_poll(&mut first).await.is_none());
+    settle().await;
+    assert_eq!(stage.bob.call(history.clone()).await.expect_err("one at a time").code, RejectCode::Busy);
+    assert_eq!(stage.redact(SECRET).await, Ok(()));
+    settle().await;
+    stage.log.release_all();
+    let frame = first.await.expect("he is in");
+    assert_eq!(texts(frame), Some((0, vec![String::new()])), "and it shows what may be shown");
+    assert!(stage.bob.call(history).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_panics_while_a_page_is_read_harms_that_page_alone() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.plan(|call| {
+        assert!(call.operation != Operation::Messages, "a bug in the embedder's log");
+        None
+    });
+    assert_eq!(stage.shown(SECRET.next()).await, [""; 0]);
+    let history = Command::History { room: code(), before: Some(SECRET.next()), limit: Some(10) };
+    let answer = stage.bob.call(history).await;
+    assert!(matches!(answer, Ok(ServerFrame::History { more: true, .. })), "{answer:?}");
+    stage.log.heal();
+    assert_eq!(stage.shown(SECRET.next()).await, ["secret"]);
+}
+
+/// Looks once whether it is done.
+async fn futures_poll<T>(future: &mut std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(done) => Some(done),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
