@@ -98,7 +98,10 @@ impl DataFlags {
         let Some(dir) = &self.data else {
             return Ok((from_environment.into_iter().fold(engine, EngineBuilder::secret), None));
         };
-        let faults = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
+        // Where what it says cannot be written (a full disk has both), that is nothing to end the log's own thread over.
+        let faults = tracing_subscriber::fmt()
+            .log_internal_errors(false)
+            .with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
         // Whoever has set up logging before keeps it.
         let _ = faults.with_writer(io::stderr).with_target(false).try_init();
         let log = Arc::new(RedbLog::open(dir, self.options())?);
