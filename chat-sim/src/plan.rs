@@ -164,6 +164,10 @@ impl Plan {
         self.pause = self.pause.max(Duration::from_millis(400));
         self.capacity = rng.random_range(300..1_000);
         self.latency = self.latency.max(Duration::from_millis(40));
+        if rng.random_bool(0.5) {
+            // Nothing but the room itself takes its time.
+            self.wrong.log_fails = 0.0;
+        }
     }
 
     /// Nobody goes away, but the policy takes so long over one command that whoever said it is not listened to for a while.

@@ -106,12 +106,12 @@ fn a_lost_connection_that_is_not_told_is_found() {
 
 #[test]
 fn a_gap_that_is_overslept_is_found() {
-    is_found_in(Bug::OversleepGap, Kind::Narrow, 128, &[Promise::CatchUp, Promise::InTime]);
+    is_found_in(Bug::OversleepGap, Kind::Narrow, 256, &[Promise::CatchUp, Promise::InTime]);
 }
 
 #[test]
 fn a_text_that_stays_in_the_log_is_found() {
-    is_found_in(Bug::ForgetScrub, Kind::Narrow, 64, &[Promise::TakenBack]);
+    is_found_in(Bug::ForgetScrub, Kind::Narrow, 256, &[Promise::TakenBack]);
 }
 
 #[test]

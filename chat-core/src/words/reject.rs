@@ -158,6 +158,7 @@ impl Reject {
     /// The same refusal, with when to try again where time alone may help and nobody has said more: after a second, and where
     /// others have to go first, after ten.
     #[must_use]
+    #[cfg(feature = "engine")]
     pub(crate) fn that_passes(self) -> Self {
         use RejectCode::{AtCapacity, Busy, Draining, RateLimited, Unavailable};
         let seconds = match self.code {
