@@ -276,6 +276,9 @@ impl Person {
         for (room, view) in &self.views {
             // Where leaves are only counted, one's own is not told either.
             let quiet = !self.scene.plan.tells && (view.is_leaving() || self.may_have_left.contains(room));
+            if view.is_parked() && self.scene.plan.has_few_rooms() {
+                continue;
+            }
             view.check_at_the_end(&self.scene.truth, quiet)?;
         }
         let open = self.asked.keys().next();

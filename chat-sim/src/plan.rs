@@ -149,6 +149,11 @@ impl Plan {
         plan
     }
 
+    /// Whether a server may have fewer rooms than there are: who comes back after a restart finds no place for theirs.
+    pub(crate) fn has_few_rooms(&self) -> bool {
+        self.limits.engine.rooms_max < ROOMS.len()
+    }
+
     /// Whoever is not quick misses something, and hears of it seldom.
     fn narrow(&mut self, rng: &mut StdRng) {
         // What comes of one command fits in.

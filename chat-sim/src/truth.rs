@@ -167,6 +167,10 @@ impl Truth {
         Some((members.len(), life.changed?, members.contains(&member)))
     }
 
+    pub(crate) fn is_member(&self, room: &str, epoch: Epoch, member: MemberId) -> bool {
+        self.members(room, epoch, Seq(u64::MAX)).contains(&member) && !self.is_over(room, epoch)
+    }
+
     /// Who is in a room now.
     pub(crate) fn present(&self, room: &str) -> Vec<MemberId> {
         let lives = self.lives();

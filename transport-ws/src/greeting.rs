@@ -93,7 +93,9 @@ pub(crate) fn hand_in(session: &Session, frame: Result<ClientFrame, BadFrame>, w
             (id, session.refuse(bad, Reply::mailbox(id)))
         }
     };
-    if let Err(Busy) = taken {
+    if let Err(Busy) = taken
+        && !session.is_ending()
+    {
         // Nothing is read while the session has no room, so its places went to commands that came another way than this socket.
         put(writer, &error(id, &Reject::new(RejectCode::Busy, "too many commands are in flight")));
     }

@@ -85,7 +85,8 @@ impl Person {
     pub(super) fn come_back(&mut self) {
         self.next = Instant::now() + Duration::from_secs(1);
         // Of two connections under way nobody knows which arrives first.
-        let gives_up = self.welcomed && self.views.values().any(View::is_parked);
+        let has_place = !self.scene.plan.has_few_rooms();
+        let gives_up = self.welcomed && has_place && self.views.values().any(View::is_parked);
         let is_silent = !self.welcomed && self.reads_since.elapsed() > Duration::from_secs(20);
         if self.link.is_none() || gives_up || is_silent {
             return self.connect();

@@ -146,6 +146,14 @@ impl Person {
         if status.status == Status::Unavailable && limits.misses_per_second == 0 {
             truth.turned_away(room, epoch, member, self.connected);
         }
+        if status.epoch == Some(epoch) {
+            let is_so = match status.status {
+                Status::Closed => truth.is_over(room, epoch),
+                Status::Left => !truth.is_member(room, epoch, member),
+                _ => true,
+            };
+            hold!(is_so, Promise::Life, "{}: as {member} it is told {status:?}", self.name);
+        }
         // The other device may have been put out, or come in again, since this was said.
         if status.reason == Some(LeftReason::Kicked) && status.epoch == Some(epoch) && !self.scene.plan.pairs {
             let is_so = truth.was_put_out(room, epoch, member);

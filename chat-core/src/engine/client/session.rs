@@ -216,6 +216,11 @@ impl Session {
         self.connection.closing().filter(|closing| closing.told).map(|closing| closing.reason)
     }
 
+    /// Whether the connection has an end, told or still to be told. From then on nobody waits for what is not taken.
+    pub fn is_ending(&self) -> bool {
+        self.connection.closing().is_some()
+    }
+
     /// Says how many bytes of the last fill the socket has taken, and learns how many bytes of it must still be sent: to the
     /// end of the frame that is half out. The frames after that come again with the next fill.
     ///

@@ -121,7 +121,8 @@ impl Resuming {
     fn refused(&self, room: &RoomCode, epoch: Option<Epoch>, code: RejectCode) -> RoomStatus {
         let position = self.after.or(self.known);
         let status = match (code, position) {
-            (RejectCode::Unavailable | RejectCode::Busy, _) => Status::Unavailable,
+            // Where there is no place for the room, nobody has looked what the log says of it.
+            (RejectCode::Unavailable | RejectCode::Busy | RejectCode::AtCapacity, _) => Status::Unavailable,
             (_, None) => Status::Unknown,
             // No room, and not one that the session remembers either.
             (RejectCode::RoomNotFound, Some(_)) if self.known.is_none() => Status::Unknown,
