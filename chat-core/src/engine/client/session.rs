@@ -216,9 +216,10 @@ impl Session {
         self.connection.closing().filter(|closing| closing.told).map(|closing| closing.reason)
     }
 
-    /// Whether the connection has an end, told or still to be told. From then on nobody waits for what is not taken.
+    /// Whether the `closing` frame has been handed out, in the fill in hand or before it: nothing may follow.
     pub fn is_ending(&self) -> bool {
-        self.connection.closing().is_some()
+        let is_in_hand = self.lock_filled().spans.last().is_some_and(|span| span.mark == Place::Closing);
+        is_in_hand || self.ended().is_some()
     }
 
     /// Says how many bytes of the last fill the socket has taken, and learns how many bytes of it must still be sent: to the
