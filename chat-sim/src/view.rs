@@ -26,6 +26,8 @@ pub(crate) struct View {
     leaving: bool,
     /// The position named with the last resume, where it is of the life that the server says one is in.
     named: Option<Position>,
+    /// The server could not say, and a `joined` it spoke of before has not come.
+    is_open_question: bool,
     /// Since when events follow.
     since: Instant,
     /// Whether joins and leaves are only counted here.
@@ -74,7 +76,7 @@ impl View {
                 let empty = joined.history.is_empty();
                 hold!(!goes_on || empty, Promise::Interval, "{room}: a history where events follow from {seq}");
             }
-            None if tells => check_members(truth, room, epoch, seq, &joined.members)?,
+            None if tells => check_shown(truth, joined)?,
             None => {}
         }
         hold!(joined.members.first() == Some(&joined.you), Promise::Fold, "{room}: oneself is not first");
@@ -94,6 +96,7 @@ impl View {
             state: State::Open,
             leaving: false,
             named: None,
+            is_open_question: false,
             since: Instant::now(),
             counts: joined.notices == Notices::Counted,
             presence: None,
@@ -135,7 +138,7 @@ impl View {
 
     /// Whether the server could not say where one is.
     pub(crate) fn is_parked(&self) -> bool {
-        self.state == State::Parked
+        self.state == State::Parked || self.is_open_question
     }
 
     /// The leave has been acknowledged; the stream goes on to its end.
@@ -152,6 +155,7 @@ impl View {
 
     /// What the welcome says, after the position that was named. `false` when there is nothing to know any more.
     pub(crate) fn resumed(&mut self, status: &RoomStatus, named: Option<Position>) -> Result<bool, Broken> {
+        self.is_open_question = false;
         match status.status {
             Status::Live | Status::Gap => {
                 let reached = status.epoch.zip(status.seq).map(|(epoch, seq)| Position { epoch, seq });
@@ -163,7 +167,7 @@ impl View {
             }
             Status::Left => self.state = State::Ended,
             Status::Closed | Status::Unknown => return Ok(false),
-            Status::Unavailable if self.state == State::AwaitsJoined => {}
+            Status::Unavailable if self.state == State::AwaitsJoined => self.is_open_question = true,
             Status::Unavailable if self.state != State::Ended => self.state = State::Parked,
             Status::Unavailable => {}
         }
@@ -251,6 +255,19 @@ impl View {
         }
         Ok(())
     }
+}
+
+/// Whether somebody who comes in is shown the members there are: oneself, and the first of the others, all of them unless many
+/// answers wait to be read.
+fn check_shown(truth: &Truth, joined: &Joined) -> Result<(), Broken> {
+    let (room, seq, you, total) = (&joined.room, joined.seq, joined.you.member, joined.members_total);
+    let members = truth.members(room, joined.epoch, seq);
+    let is_all = members.contains(&you) && members.len() == total;
+    hold!(is_all, Promise::Fold, "{room}: {total} members with {you} as of {seq}, the log says {members:?}");
+    let shown: Vec<MemberId> = joined.members.iter().skip(1).map(|entry| entry.member).collect();
+    let are_first = members.iter().filter(|member| **member != you).take(shown.len()).eq(&shown);
+    hold!(are_first, Promise::Fold, "{room}: to {you}, {shown:?} are shown as of {seq} of {members:?}");
+    Ok(())
 }
 
 /// Whether the log says the same under this number.

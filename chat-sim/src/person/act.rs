@@ -21,6 +21,9 @@ const REPEATABLE: usize = 16;
 /// Messages after which nobody asks any more what became of one: with what is repeated, still fewer than a room remembers.
 const FINDABLE: usize = 40;
 
+/// How many are said again at once when the storm is over.
+const AT_A_TIME: usize = 4;
+
 impl Person {
     /// One thing, drawn; and when to do the next.
     pub(super) fn act(&mut self) {
@@ -99,10 +102,13 @@ impl Person {
         for said in self.said[..first].iter_mut().filter(|said| said.outcome == Outcome::Open) {
             said.outcome = Outcome::GivenUp;
         }
+        // A few at a time: with all of them again and again it would flood.
+        let mut left = AT_A_TIME;
         for number in first..self.said.len() {
             let said = &self.said[number];
             let is_open = said.outcome == Outcome::Open && self.views.get(&said.room).is_some_and(View::is_live);
-            if is_open && !under_way.contains(&number) {
+            if is_open && left > 0 && !under_way.contains(&number) {
+                left -= 1;
                 self.send(number);
             }
         }
