@@ -122,6 +122,11 @@ impl Truth {
         may_be
     }
 
+    /// The lives that a room has had.
+    pub(crate) fn epochs(&self, room: &str) -> Vec<Epoch> {
+        self.lives().keys().filter(|(code, _)| code == room).map(|(_, epoch)| *epoch).collect()
+    }
+
     /// The numbers of the messages up to here.
     pub(crate) fn messages(&self, room: &str, epoch: Epoch, until: Seq) -> Vec<Seq> {
         let lives = self.lives();

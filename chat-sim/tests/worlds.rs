@@ -111,7 +111,7 @@ fn a_gap_that_is_overslept_is_found() {
 
 #[test]
 fn a_text_that_stays_in_the_log_is_found() {
-    is_found_in(Bug::ForgetScrub, Kind::Narrow, 256, &[Promise::TakenBack]);
+    is_found_in(Bug::ForgetScrub, Kind::Narrow, 384, &[Promise::TakenBack]);
 }
 
 #[test]
