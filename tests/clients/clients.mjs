@@ -15,7 +15,8 @@ class Client {
   hear(kind, frame) {
     if (kind === 'welcome') {
       this.welcomes += 1;
-      this.token = frame.token;
+      // One that came back with a cursor is not told it again.
+      this.token = frame.token ?? this.token;
       this.session = frame.session;
       if (this.welcomes > 1) this.problems.push(...frame.rooms.filter(room => room.status !== 'live').map(String));
     }
@@ -168,7 +169,7 @@ function openEventSource([room, nick]) {
     stream.addEventListener(kind, event => {
       if (!event.data) return; // the stream's own `error`
       const frame = JSON.parse(event.data);
-      if (kind === 'welcome') window.me = frame;
+      if (kind === 'welcome') window.me = { ...window.me, ...frame };
       window.hear(kind, frame);
     });
   }
