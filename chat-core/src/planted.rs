@@ -36,13 +36,15 @@ pub enum Bug {
     WithholdPresence,
     /// What somebody else has written into the log passes for one's own.
     MistakeOthers,
+    /// A room that was too slow for the welcome never says where one stands.
+    ForgetResumed,
     /// A client that is not listened to for now is taken for silent.
     MistakeSilence,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 15] = [
+    pub const ALL: [Bug; 16] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -57,6 +59,7 @@ impl Bug {
         Self::RememberKick,
         Self::WithholdPresence,
         Self::MistakeOthers,
+        Self::ForgetResumed,
         Self::MistakeSilence,
     ];
 }

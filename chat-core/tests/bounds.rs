@@ -316,7 +316,7 @@ async fn positions_of_rooms_that_are_not_there_are_guesses_too() {
     assert_eq!(ann.told().await, ["welcome back guess-1:unknown:1 guess-2:unknown:1 guess-3:unknown:1"]);
     drop(ann);
     let ann = Client::with_hello(&engine, resume(&token, &[("LUNCH", at)])).await;
-    assert_eq!(ann.told().await, ["welcome back lunch:unavailable"], "not looked at");
+    assert_eq!(ann.told().await, ["welcome back lunch:unavailable:1"], "not looked at");
 }
 
 #[tokio::test(start_paused = true)]

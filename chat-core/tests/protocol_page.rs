@@ -66,6 +66,7 @@ fn every_kind_of_frame_has_an_example() {
         Gap,
         RoomClosed,
         Closing,
+        Resumed,
     ];
     let examples = examples("server");
     for kind in kinds {

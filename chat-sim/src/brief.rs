@@ -11,6 +11,7 @@ pub(crate) fn brief(frame: &ServerFrame) -> String {
             let rooms: Vec<String> = rooms.iter().map(brief_status).collect();
             format!("welcome{} {}", if *resumed { " back" } else { "" }, rooms.join(" ")).trim_end().into()
         }
+        ServerFrame::Resumed(status) => format!("resumed {}", brief_status(status)),
         ServerFrame::Joined(joined) => {
             let (room, epoch, seq, you) = (&joined.room, joined.epoch, joined.seq, joined.you.member);
             format!("{room} joined {epoch}:{seq} as {you} of {}", joined.members_total)

@@ -256,7 +256,9 @@ impl Person {
         let is_late = |at: &Instant| at.elapsed() > PATIENCE && self.answered.elapsed() > PATIENCE;
         let late = self.asked.iter().find(|(_, (at, _))| is_late(at));
         hold!(late.is_none(), Promise::Answered, "{}: no answer to {:?}", self.name, late.map(|(id, _)| id));
-        Ok(())
+        let reads = !self.stalled && self.welcomed && self.reads_since.elapsed() > PATIENCE;
+        let patience = self.scene.plan.limits.session.resume_timeout + PATIENCE;
+        self.views.values().filter(|_| reads).try_for_each(|view| view.check_answered(patience))
     }
 
     fn check_in_time(&self) -> Result<(), Broken> {

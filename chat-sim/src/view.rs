@@ -28,6 +28,8 @@ pub(crate) struct View {
     named: Option<Position>,
     /// The server could not say, and a `joined` it spoke of before has not come.
     is_open_question: bool,
+    /// Since when the server has owed a word on where one stands.
+    waits: Option<Instant>,
     /// Since when events follow.
     since: Instant,
     /// Whether joins and leaves are only counted here.
@@ -97,6 +99,7 @@ impl View {
             leaving: false,
             named: None,
             is_open_question: false,
+            waits: None,
             since: Instant::now(),
             counts: joined.notices == Notices::Counted,
             presence: None,
@@ -153,9 +156,29 @@ impl View {
         }
     }
 
+    /// Whether the room is still to say where one is.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits.is_some()
+    }
+
+    /// The room says where one is, which it could not when one was welcomed.
+    pub(crate) fn resumed_late(&mut self, status: &RoomStatus, named: Option<Position>) -> Result<bool, Broken> {
+        let is_due = self.waits.is_some() && status.status != Status::Waiting;
+        hold!(is_due, Promise::Protocol, "{status:?} where nothing was to be said: {self:?}");
+        self.resumed(status, named)
+    }
+
+    /// Whether the server has said in time where one is.
+    pub(crate) fn check_answered(&self, patience: Duration) -> Result<(), Broken> {
+        let is_late = self.waits.is_some_and(|since| since.elapsed() > patience);
+        hold!(!is_late, Promise::Answered, "{}: it is never said where {self:?} is", self.room);
+        Ok(())
+    }
+
     /// What the welcome says, after the position that was named. `false` when there is nothing to know any more.
     pub(crate) fn resumed(&mut self, status: &RoomStatus, named: Option<Position>) -> Result<bool, Broken> {
         self.is_open_question = false;
+        self.waits = (status.status == Status::Waiting).then(Instant::now);
         match status.status {
             Status::Live | Status::Gap => {
                 let reached = status.epoch.zip(status.seq).map(|(epoch, seq)| Position { epoch, seq });
@@ -167,9 +190,11 @@ impl View {
             }
             Status::Left => self.state = State::Ended,
             Status::Closed | Status::Unknown => return Ok(false),
-            Status::Unavailable if self.state == State::AwaitsJoined => self.is_open_question = true,
-            Status::Unavailable if self.state != State::Ended => self.state = State::Parked,
-            Status::Unavailable => {}
+            Status::Waiting | Status::Unavailable => match self.state {
+                State::AwaitsJoined => self.is_open_question = true,
+                State::Ended => {}
+                State::Open | State::Parked => self.state = State::Parked,
+            },
         }
         Ok(true)
     }

@@ -143,3 +143,8 @@ fn records_of_another_owner_that_pass_for_ours_are_found() {
 fn a_client_that_is_held_back_and_counts_as_gone_is_found() {
     is_found_in(Bug::MistakeSilence, Kind::HeldBack, 64, &[Promise::Patience]);
 }
+
+#[test]
+fn a_slow_room_that_never_says_where_one_stands_is_found() {
+    is_found(Bug::ForgetResumed, 128, &[Promise::Answered, Promise::CatchUp]);
+}

@@ -56,7 +56,8 @@ fn refuse(shared: &Shared, refused: Answered) -> Response {
 async fn enter(session: &Session, entry: Option<Command>) -> Result<(), Answered> {
     let Some(mut entry) = entry else { return Ok(()) };
     let standings = standings(session);
-    let is_in = |standing: &RoomStatus| matches!(standing.status, Status::Live | Status::Gap);
+    // One that waits for its room is taken for being in it: the stream says later how it is.
+    let is_in = |standing: &RoomStatus| matches!(standing.status, Status::Live | Status::Gap | Status::Waiting);
     if let Command::Join { room, after, .. } = &mut entry
         && let Some(standing) = standings.iter().find(|standing| standing.room == room.as_str())
     {

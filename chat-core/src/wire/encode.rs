@@ -301,6 +301,11 @@ pub(crate) fn welcome(
     to_bytes(&ServerFrame::Welcome { id, session, token: token.map(str::to_owned), resumed, rooms, limits })
 }
 
+/// Where a session stands in a room that was not able to say so in time for the welcome.
+pub(crate) fn resumed(status: &RoomStatus) -> Bytes {
+    to_bytes(&ServerFrame::Resumed(status.clone()))
+}
+
 pub(crate) fn ack(id: Option<CommandId>, room: &RoomCode, seq: Seq, at: Option<Wall>) -> Bytes {
     to_bytes(&ServerFrame::Ack { id, room: room.as_str().to_owned(), seq, at })
 }

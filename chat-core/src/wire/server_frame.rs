@@ -31,6 +31,7 @@ pub enum FrameKind {
     Gap,
     RoomClosed,
     Closing,
+    Resumed,
 }
 
 impl FrameKind {
@@ -55,6 +56,7 @@ impl FrameKind {
             Self::Gap => "gap",
             Self::RoomClosed => "room_closed",
             Self::Closing => "closing",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -74,6 +76,7 @@ pub enum ServerFrame {
         rooms: Vec<RoomStatus>,
         limits: WelcomeLimits,
     },
+    Resumed(RoomStatus),
     Joined(Joined),
     Ack {
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -287,7 +290,7 @@ impl TaggedMessage {
     }
 }
 
-/// Where a session stands in a room, in a `welcome`.
+/// Where a session stands in a room, in a `welcome` or a `resumed`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct RoomStatus {
@@ -320,6 +323,7 @@ pub enum Status {
     Left,
     Closed,
     Unknown,
+    Waiting,
     Unavailable,
 }
 

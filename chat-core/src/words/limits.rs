@@ -200,6 +200,12 @@ pub struct SessionLimits {
     pub refusals_per_second: u32,
     /// How long a session without a connection is kept. 24 h: a laptop closed overnight.
     pub retention: Duration,
+    /// How long a welcome waits for the rooms that a session comes back to. 2 s: one that is slower holds up no other room; it says later
+    /// where the session stands.
+    pub resume_wait: Duration,
+    /// How long a room may take to say where a session that comes back stands in it. 30 s: as long as a log may take for one call.
+    /// Then the session is not let in any more, and is told `unavailable`.
+    pub resume_timeout: Duration,
     /// At most one gap in this time. 1 s: a reader that cannot follow is told seldom and far, not often and little.
     pub gap_interval: Duration,
     /// How long a connection may accept nothing while something is due. 30 s.
@@ -229,6 +235,8 @@ impl Default for SessionLimits {
             refusal_burst: 256,
             refusals_per_second: 20,
             retention: Duration::from_secs(24 * 60 * 60),
+            resume_wait: Duration::from_secs(2),
+            resume_timeout: Duration::from_secs(30),
             gap_interval: Duration::from_secs(1),
             stall_timeout: Duration::from_secs(30),
             flush_timeout: Duration::from_secs(2),

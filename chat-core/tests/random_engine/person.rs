@@ -264,6 +264,7 @@ impl Person {
                 assert!(self.asked.remove(&id.expect("asked with a number").0).is_some(), "{frame:?}");
             }
             ServerFrame::Gap { room, .. } => self.view(room, frame).gap(frame, truth),
+            ServerFrame::Resumed(_) => panic!("no room is slow: {frame:?}"),
             ServerFrame::RoomClosed { room, epoch, .. } => {
                 self.view(room, frame).closed(*epoch, truth);
                 self.views.remove(room);

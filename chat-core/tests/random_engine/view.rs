@@ -119,7 +119,7 @@ impl View {
             }
             Status::Left => self.state = State::Ended,
             Status::Closed | Status::Unknown => return false,
-            Status::Unavailable => panic!("there is no log that could fail"),
+            Status::Waiting | Status::Unavailable => panic!("there is no log that could fail"),
         }
         true
     }

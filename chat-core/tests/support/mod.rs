@@ -244,6 +244,7 @@ pub fn brief(frame: &ServerFrame) -> String {
             let rooms: Vec<String> = rooms.iter().map(brief_status).collect();
             format!("welcome back {}", rooms.join(" ")).trim_end().into()
         }
+        ServerFrame::Resumed(status) => format!("resumed {}", brief_status(status)),
         ServerFrame::Joined(joined) => format!("joined {} as {}", joined.seq, joined.you.member),
         ServerFrame::Ack { seq, .. } => format!("ack {seq}"),
         ServerFrame::Error { code, .. } => format!("error {code}"),

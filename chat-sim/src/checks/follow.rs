@@ -35,6 +35,7 @@ impl Follow {
                 let stands = rooms.iter().filter_map(|status| Some((status.room.clone(), status.seq?)));
                 self.rooms.extend(stands);
             }
+            ServerFrame::Resumed(status) => self.rooms.extend(status.seq.map(|seq| (status.room.clone(), seq))),
             ServerFrame::Closing { .. } => self.is_over = true,
             ServerFrame::Message(message) => self.event(&message.room, message.seq, &frame),
             ServerFrame::MemberJoined { room, seq, .. }

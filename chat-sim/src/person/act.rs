@@ -89,7 +89,7 @@ impl Person {
         self.next = Instant::now() + Duration::from_secs(1);
         // Of two connections under way nobody knows which arrives first.
         let has_place = !self.scene.plan.has_few_rooms();
-        let gives_up = self.welcomed && has_place && self.views.values().any(View::is_parked);
+        let gives_up = self.welcomed && has_place && self.views.values().any(|view| view.is_parked() && !view.waits());
         let is_silent = !self.welcomed && self.reads_since.elapsed() > Duration::from_secs(20);
         if self.link.is_none() || gives_up || is_silent {
             return self.connect();

@@ -69,6 +69,7 @@ impl Person {
                 self.reads_since = Instant::now();
                 self.welcome(rooms)
             }
+            ServerFrame::Resumed(status) => self.resumed(status),
             ServerFrame::Joined(joined) => {
                 let after = match joined.id {
                     None => None,
@@ -134,6 +135,18 @@ impl Person {
         hold!(all, Promise::Protocol, "{} named {:?} and hears of {rooms:?}", self.name, self.named);
         // What was not named and is not stated has ended, and the frame that said so was lost on its way.
         self.views.retain(|room, view| !view.is_open() || is_stated(room));
+        Ok(())
+    }
+
+    /// A room that was too slow for the welcome.
+    fn resumed(&mut self, status: &RoomStatus) -> Result<(), Broken> {
+        self.check_status(status)?;
+        let named = self.named.get(&status.room).copied();
+        if let Some(view) = self.views.get_mut(&status.room)
+            && !view.resumed_late(status, named)?
+        {
+            self.views.remove(&status.room);
+        }
         Ok(())
     }
 

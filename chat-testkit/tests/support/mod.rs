@@ -72,12 +72,17 @@ pub async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
     engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
 }
 
-/// Comes back, and where the session stands in the room then.
+/// Comes back, and waits until the room has said where one stands.
 pub async fn come_back(engine: &Engine, token: &str, position: Option<Position>) -> (Session, RoomStatus) {
     let positions = position.map(|position| (code(), position)).into_iter().collect();
     let session = connect(engine, Some(Resume { token: token.to_owned(), positions })).await;
     let ServerFrame::Welcome { mut rooms, .. } = session.next().await else { panic!("welcome comes first") };
-    (session, rooms.remove(0))
+    let mut status = rooms.remove(0);
+    if status.status == Status::Waiting {
+        let ServerFrame::Resumed(later) = session.next().await else { panic!("the room says where one stands") };
+        status = later;
+    }
+    (session, status)
 }
 
 /// Tries to come back, and goes away again: where the session stood.

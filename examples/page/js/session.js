@@ -91,6 +91,7 @@ export function createSession({ route, onChange }) {
   function onFrame(frame, context) {
     switch (frame.type) {
       case 'welcome': return onWelcome(frame);
+      case 'resumed': return onResumed(frame);
       case 'joined': return onJoined(frame, context);
       case 'ack': return onAck(frame, context);
       case 'error': return onError(frame, context);
@@ -111,8 +112,15 @@ export function createSession({ route, onChange }) {
     if (state.asking && !state.asking.error && !done) connection.request(state.asking.frame, { kind: 'ask' });
   }
 
+  // A room that was too slow for the welcome.
+  function onResumed(frame) {
+    const room = roomOf(frame.room);
+    if (room) welcomed(room, ['live', 'gap'].includes(frame.status), frame);
+  }
+
   function welcomed(room, isLive, { status, reason }) {
     const { code } = room;
+    if (status === 'waiting') return;
     if (room.leaving) return isLive ? requestLeave(code) : removeRoom(code);
     if (isLive) {
       if (!room.fresh) setRoom(code, now => ({ ...now, live: true, ended: null }));

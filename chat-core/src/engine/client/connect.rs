@@ -11,9 +11,10 @@ use crate::engine::client::session::Session;
 use crate::engine::rooms::cell::{Entrance, Letter, Resuming};
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::answers::Answers;
-use crate::engine::session::cell::{LeftOff, SessionCell, SessionState, Welcome};
+use crate::engine::session::cell::{LeftOff, SessionCell, SessionState};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::token::Credential;
+use crate::engine::session::welcome::{Return, ReturnAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::{ConnectRequest, Fact};
 use crate::room::{Caller, Input};
@@ -48,8 +49,11 @@ impl Shared {
             && let Some((cell, connection, known)) = self.resume(id, generation, &identity, &request)?
         {
             let session = Session::new(Arc::clone(self), cell, connection);
-            let rooms = self.attach_rooms(&session, identity, known, resume.positions).await;
-            self.welcome(&session, hello.id, Some(shown), rooms);
+            if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions) {
+                // By then they all have said where the session stands; or those that have not say it later.
+                let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
+            }
+            self.welcome(&session, hello.id, Some(shown));
             return Ok(session);
         }
         let session = self.start(generation, &request, identity)?;
@@ -59,7 +63,7 @@ impl Shared {
             let error = wire::error(hello.id, None, &reject);
             session.cell.lock().mail_extra(wire::FrameKind::Error, error);
         }
-        self.welcome(&session, hello.id, None, Vec::new());
+        self.welcome(&session, hello.id, None);
         Ok(session)
     }
 
@@ -163,7 +167,8 @@ impl Shared {
                 self.connected.fetch_add(1, Ordering::AcqRel);
             }
         }
-        state.welcome = Welcome::Awaited;
+        state.welcome = Welcome::Awaited { _rooms: None };
+        state.returning = Vec::new();
         // Pending answers die with their connection; keys make retries safe.
         state.answers = Answers::default();
         state.in_flight = 0;
@@ -219,14 +224,15 @@ impl Shared {
         Ok(Some((cell, connection, known)))
     }
 
-    /// Asks each room of a session that comes back where it stands there.
-    async fn attach_rooms(
+    /// Asks each room of a session that comes back where it stands there. What is given ends when all have said it; `None` where they
+    /// have.
+    fn attach_rooms(
         self: &Arc<Self>,
         session: &Session,
         identity: Option<Identity>,
         known: Vec<LeftOff>,
         positions: Vec<(RoomCode, Position)>,
-    ) -> Vec<RoomStatus> {
+    ) -> Option<oneshot::Receiver<()>> {
         // All rooms it is known to be in, whatever the client names: one that is left out would keep a member who never goes.
         let known = known.into_iter().map(|stay| (stay.code.clone(), None, Some(stay)));
         let mut rooms: Vec<(RoomCode, Option<Position>, Option<LeftOff>)> = known.collect();
@@ -241,55 +247,47 @@ impl Shared {
         // Nobody can hold these back one by one: each has its share of what the session may hold.
         let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;
         let share = answers_bytes_max.saturating_sub(2 * page_bytes_max) / rooms.len().max(1);
-        let mut answers = Vec::with_capacity(rooms.len());
         for (code, after, stay) in rooms {
-            let (status, answer) = oneshot::channel();
-            if stay.is_none() && !self.may_look(session) {
-                // Dropped: the room cannot be asked now.
-                answers.push((code, answer));
-                continue;
-            }
-            let resuming = Resuming {
-                cell: Arc::clone(&session.cell),
-                connection: Arc::clone(&session.connection),
-                after,
-                known: stay.map(|stay| stay.position),
-                put_out: None,
-                was_member: false,
-                members_bytes_max: share.min(page_bytes_max),
-                status,
+            let known = stay.map(|stay| stay.position);
+            let may_ask = {
+                let mut state = session.cell.lock_for(&session.connection)?;
+                let position = after.or(known);
+                // What one room says counts before the next is asked: too many may be named on the word of the client alone.
+                let may_ask = known.is_some() || self.may_try(&mut state, &session.connection).is_ok();
+                let answer = match may_ask {
+                    true => ReturnAnswer::Awaited,
+                    false => ReturnAnswer::Told(RoomStatus::silent(&code, position, Status::Unavailable)),
+                };
+                state.returning.push(Return { code: code.clone(), position, answer });
+                may_ask
             };
-            let input = Input::Attach { by: by.clone(), after };
-            self.post(&code, Letter::Enter { input, entrance: Entrance::Resume(resuming) });
-            answers.push((code, answer));
+            if may_ask {
+                let resuming = Resuming {
+                    cell: Arc::clone(&session.cell),
+                    connection: Arc::clone(&session.connection),
+                    room: code.clone(),
+                    after,
+                    known,
+                    put_out: None,
+                    was_member: false,
+                    members_bytes_max: share.min(page_bytes_max),
+                    is_answered: false,
+                };
+                let input = Input::Attach { by: by.clone(), after };
+                self.post(&code, Letter::Enter { input, entrance: Entrance::Resume(resuming) });
+            }
         }
-        let mut statuses = Vec::with_capacity(answers.len());
-        for (code, answer) in answers {
-            statuses.push(answer.await.unwrap_or_else(|_| RoomStatus {
-                room: code.as_str().to_owned(),
-                epoch: None,
-                seq: None,
-                status: Status::Unavailable,
-                reason: None,
-            }));
+        let mut state = session.cell.lock_for(&session.connection)?;
+        if !state.returning.iter().any(Return::is_awaited) {
+            return None;
         }
-        statuses
-    }
-
-    /// Whether a room that the session is not known to be in may be asked, on the word of the client alone.
-    fn may_look(&self, session: &Session) -> bool {
-        let Some(mut state) = session.cell.lock_for(&session.connection) else { return false };
-        self.may_try(&mut state, &session.connection).is_ok()
+        let (rooms, told) = oneshot::channel();
+        state.welcome = Welcome::Awaited { _rooms: Some(rooms) };
+        Some(told)
     }
 
     /// Makes the first frame due. `resumed` is what the session was resumed with, if it was.
-    fn welcome(
-        &self,
-        session: &Session,
-        id: Option<CommandId>,
-        resumed: Option<Credential>,
-        mut rooms: Vec<RoomStatus>,
-    ) {
+    fn welcome(&self, session: &Session, id: Option<CommandId>, resumed: Option<Credential>) {
         let limits = &self.limits;
         let limits = WelcomeLimits {
             frame_bytes: limits.session.frame_bytes_max,
@@ -302,26 +300,31 @@ impl Shared {
             grace_ms: limits.room.grace.as_millis() as u64,
             typing_ms: limits.room.typing_ttl.as_millis() as u64,
         };
-        // A room that could not say is asked again by the next connection.
-        let unknown: Vec<String> =
-            rooms.iter().filter(|room| room.status == Status::Unavailable).map(|room| room.room.clone()).collect();
         if let Some(mut state) = session.cell.lock_for(&session.connection) {
-            // The first room to answer has waited for the last, and may have gone on without its reader.
-            for slot in &mut state.rooms {
-                if slot.has_come_late()
-                    && let Some(room) = rooms.iter_mut().find(|room| room.room == slot.life.code.as_str())
-                {
-                    room.status = Status::Gap;
-                }
-            }
-            state.left_off.retain(|stay| unknown.iter().any(|code| code == stay.code.as_str()));
+            let rooms = state.standings();
             // Who has a cursor only must not get the token by it.
             let token = (resumed != Some(Credential::Cursor)).then_some(&*session.cell.token);
             let json = wire::welcome(id, session.cell.id, token, resumed.is_some(), rooms, limits);
             state.welcome = Welcome::Due(json);
+            if state.returning.iter().any(Return::is_awaited) {
+                self.give_up_later(session);
+            }
         }
         session.connection.wake.wake();
         self.observe(Fact::Connected { session: session.cell.id, transport: session.connection.transport });
+    }
+
+    /// Rooms that say nothing for long are given up, so that their session is not left without an answer.
+    fn give_up_later(&self, session: &Session) {
+        let SessionLimits { resume_wait, resume_timeout, .. } = self.limits.session;
+        let (cell, connection) = (Arc::clone(&session.cell), Arc::clone(&session.connection));
+        self.spawn(async move {
+            tokio::time::sleep(resume_timeout.saturating_sub(resume_wait)).await;
+            if let Some(mut state) = cell.lock_for(&connection) {
+                state.give_up_returning();
+            }
+            connection.wake.wake();
+        });
     }
 
     /// A connection is gone. Its rooms are told, unless a newer one has taken over.

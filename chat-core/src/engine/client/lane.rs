@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 
 use crate::engine::rooms::cell::{Entrance, Letter};
 use crate::engine::session::answers::Read;
-use crate::engine::session::cell::{SessionCell, Welcome};
+use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection::Connection;
 use crate::engine::session::policy_queue::Waiting;
 use crate::engine::session::reply::Reply;
 use crate::engine::session::reply_to::ReplyTo;
+use crate::engine::session::welcome::Welcome;
 use crate::engine::shared::{Shared, unavailable};
 use crate::messages::Command;
 use crate::ports::SessionView;
@@ -69,7 +70,7 @@ impl Lane {
     fn take_in(&self, reserved: usize) -> Result<(), Busy> {
         let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
         // A session that is still coming back to its rooms must not enter one of them twice.
-        let is_coming_back = matches!(state.welcome, Welcome::Awaited);
+        let is_coming_back = matches!(state.welcome, Welcome::Awaited { .. });
         let limits = &self.shared.limits.session;
         if is_coming_back || !state.takes_more(limits) {
             return Err(Busy);

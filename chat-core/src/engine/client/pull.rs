@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use crate::engine::feed::backlog::Stretch;
 use crate::engine::feed::life::Life;
-use crate::engine::session::cell::{Mark, RoomSlot, SessionCell, SessionState, Span, Spans, Welcome};
+use crate::engine::session::cell::{Mark, RoomSlot, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection::Connection;
+use crate::engine::session::welcome::{Return, Welcome};
 use crate::engine::shared::Shared;
 use crate::messages::CloseCause;
 #[cfg(feature = "planted")]
@@ -32,7 +33,7 @@ pub struct FrameRef<'a> {
 impl<'a> FrameRef<'a> {
     /// The last frame of a connection; it has no positions.
     pub(crate) fn closing(json: &'a [u8]) -> Self {
-        Self { kind: FrameKind::Closing, json, tag: None, positions: Positions { rooms: &[] } }
+        Self { kind: FrameKind::Closing, json, tag: None, positions: Positions { rooms: &[], returning: &[] } }
     }
 }
 
@@ -40,19 +41,22 @@ impl<'a> FrameRef<'a> {
 #[derive(Clone, Copy)]
 pub struct Positions<'a> {
     rooms: &'a [RoomSlot],
+    returning: &'a [Return],
 }
 
 impl<'a> Positions<'a> {
-    pub(crate) fn of(rooms: &'a [RoomSlot]) -> Self {
-        Self { rooms }
+    pub(crate) fn of(state: &'a SessionState) -> Self {
+        Self { rooms: &state.rooms, returning: &state.returning }
     }
 
-    /// Each room with its position, in the order they were entered.
+    /// Each room with its position, in the order they were entered; then those that have not said yet whether the session is in them.
     pub fn iter(self) -> impl Iterator<Item = (&'a RoomCode, Position)> {
-        self.rooms.iter().filter(|slot| slot.opening_is_out()).map(|slot| {
+        let entered = self.rooms.iter().filter(|slot| slot.opening_is_out()).map(|slot| {
             let life = &slot.life;
             (&life.code, Position { epoch: life.epoch, seq: slot.ahead })
-        })
+        });
+        let returning = self.returning.iter().filter_map(|room| Some((&room.code, room.position?)));
+        entered.chain(returning)
     }
 }
 
@@ -140,7 +144,7 @@ impl<S: Sink> Pull<'_, S> {
         // What an earlier fill held and the socket did not take is not ahead any more; every frame of this one says so.
         state.roll_back();
         match &state.welcome {
-            Welcome::Awaited => return,
+            Welcome::Awaited { .. } => return,
             Welcome::Due(json) => {
                 let json = json.clone();
                 // What went by before there was anything to be read is nobody's slowness.
@@ -182,7 +186,7 @@ impl<S: Sink> Pull<'_, S> {
     }
 
     pub(super) fn one(&mut self, state: &SessionState, mark: Mark, kind: FrameKind, json: &[u8], tag: Option<u64>) {
-        let positions = Positions { rooms: &state.rooms };
+        let positions = Positions::of(state);
         self.held = self.sink.take(FrameRef { kind, json, tag, positions });
         self.filled.push(Span { end: self.held, mark });
     }

@@ -291,7 +291,7 @@ impl Session {
             if let Some(state) = &mut state {
                 state.roll_back();
             }
-            let positions = state.iter().flat_map(|state| Positions::of(&state.rooms).iter());
+            let positions = state.iter().flat_map(|state| Positions::of(state).iter());
             let json = wire::closing(closing.reason, closing.reconnect_after, positions);
             let end = sink.take(FrameRef::closing(&json));
             filled.push(Span { end, mark: Place::Closing });

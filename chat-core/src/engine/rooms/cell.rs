@@ -55,10 +55,11 @@ pub(crate) enum Entrance {
     Resume(Resuming),
 }
 
-/// A session that comes back to a room.
+/// A session that comes back to a room. Answered exactly once.
 pub(crate) struct Resuming {
     pub(crate) cell: Arc<SessionCell>,
     pub(crate) connection: Arc<Connection>,
+    pub(crate) room: RoomCode,
     /// What the client says it has seen.
     pub(crate) after: Option<Position>,
     /// What the session itself knows of its last stay: the life, and the last event of it that was taken.
@@ -69,7 +70,16 @@ pub(crate) struct Resuming {
     pub(crate) was_member: bool,
     /// How much of the members a `joined` may show.
     pub(crate) members_bytes_max: usize,
-    pub(crate) status: oneshot::Sender<RoomStatus>,
+    pub(crate) is_answered: bool,
+}
+
+impl Drop for Resuming {
+    /// What was dropped without an answer (a bug on its way ended the task) is answered now.
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.tell(RoomStatus::silent(&self.room, self.after.or(self.known), Status::Unavailable));
+        }
+    }
 }
 
 impl Entrance {
@@ -107,18 +117,27 @@ impl Entrance {
         }
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => reply.reject(Some(room), reject),
-            Self::Resume(resuming) => {
-                let status = resuming.refused(room, epoch, reject.code);
-                // The connect that asked may have been given up.
-                let _ = resuming.status.send(status);
-            }
+            Self::Resume(mut resuming) => resuming.tell(resuming.refused(epoch, reject.code)),
         }
     }
 }
 
 impl Resuming {
+    /// Whether the session still waits for the room: not if the room took too long.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.cell.lock_for(&self.connection).is_some_and(|state| state.comes_back_to(&self.room))
+    }
+
+    fn tell(&mut self, status: RoomStatus) {
+        self.is_answered = true;
+        if let Some(mut state) = self.cell.lock_for(&self.connection) {
+            state.stands(status);
+        }
+        self.connection.wake.wake();
+    }
+
     /// Where the session stands in a room that did not take it back.
-    fn refused(&self, room: &RoomCode, epoch: Option<Epoch>, code: RejectCode) -> RoomStatus {
+    fn refused(&self, epoch: Option<Epoch>, code: RejectCode) -> RoomStatus {
         let position = self.after.or(self.known);
         let status = match (code, position) {
             // Where there is no place for the room, nobody has looked what the log says of it.
@@ -131,13 +150,8 @@ impl Resuming {
             (_, Some(_)) if self.known.is_none() && self.put_out.is_none() && !self.was_member => Status::Unknown,
             (_, Some(_)) => Status::Left,
         };
-        RoomStatus {
-            room: room.as_str().to_owned(),
-            epoch: position.map(|position| position.epoch),
-            seq: position.map(|position| position.seq),
-            reason: self.put_out.filter(|_| status == Status::Left),
-            status,
-        }
+        let reason = self.put_out.filter(|_| status == Status::Left);
+        RoomStatus { reason, ..RoomStatus::silent(&self.room, position, status) }
     }
 }
 

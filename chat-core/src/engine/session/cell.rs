@@ -16,6 +16,7 @@ use crate::engine::session::connection::Connection;
 use crate::engine::session::policy_queue::PolicyQueue;
 use crate::engine::session::reply::Answered;
 use crate::engine::session::subscription::Subscription;
+use crate::engine::session::welcome::{Return, Welcome};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
 use crate::wire::FrameKind;
@@ -49,6 +50,8 @@ pub(crate) struct SessionState {
     pub(crate) identity: Option<Identity>,
     /// Where it stood in rooms that it has not come back to yet.
     pub(crate) left_off: Vec<LeftOff>,
+    /// Rooms that are asked where it stands in them now, or could not say.
+    pub(crate) returning: Vec<Return>,
     /// Joins and creations not yet decided.
     pub(crate) entering: usize,
     /// Commands that wait for the policy.
@@ -70,16 +73,6 @@ pub(crate) struct SessionState {
     pub(crate) is_counted: bool,
     /// Where its last connection came from; it is counted there too.
     pub(crate) gone_from: Option<Arc<AddressCell>>,
-}
-
-/// Whether the first frame of a connection is out.
-pub(crate) enum Welcome {
-    /// Rooms are still being asked where they stand.
-    Awaited,
-    /// It is due.
-    Due(Bytes),
-    /// It is out.
-    Told,
 }
 
 /// One room of a session.
@@ -189,11 +182,12 @@ impl SessionCell {
                 connection: None,
                 generation: Generation(0),
                 identity,
-                welcome: Welcome::Awaited,
+                welcome: Welcome::Awaited { _rooms: None },
                 answers: Answers::default(),
                 in_flight: 0,
                 rooms: SmallVec::new(),
                 left_off: Vec::new(),
+                returning: Vec::new(),
                 entering: 0,
                 turn: 0,
                 next_slot: 0,
@@ -269,6 +263,7 @@ impl SessionState {
         let from = subscription.from;
         let life = &subscription.life;
         self.left_off.retain(|stay| stay.code != life.code);
+        self.returning.retain(|room| room.code != life.code || room.is_awaited());
         // Who is shown the room afresh has heard of no signal; who goes on may have.
         let seen = match opening {
             Some(_) => [TYPING, PRESENCE].map(|kind| life.signals[kind].heard_by_newcomer()),
@@ -301,6 +296,7 @@ impl SessionState {
             self.left_off.push(LeftOff { code: life.code.clone(), position });
         }
         self.rooms = SmallVec::new();
+        self.returning = Vec::new();
     }
 
     /// A frame has been taken by the transport: the one place where positions move.

@@ -13,6 +13,8 @@ pub(crate) mod purse;
 pub(crate) mod remembered;
 pub(crate) mod reply;
 pub(crate) mod reply_to;
+pub(crate) mod returning;
 pub(crate) mod subscription;
 pub(crate) mod table;
 pub(crate) mod token;
+pub(crate) mod welcome;

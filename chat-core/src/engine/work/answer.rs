@@ -14,7 +14,7 @@ use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
 use crate::room::{Answer, Budget, Entered, Entry, HistorySlice, Input, Member, Repeated, Room};
 use crate::wire::{self, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
-use crate::words::{MemberId, Reject, RejectCode, RoomCode};
+use crate::words::{Generation, MemberId, Position, Reject, RejectCode, RoomCode, SessionId};
 
 /// What is fixed of somebody's coming in, as the room is at this moment.
 pub(crate) fn admit(
@@ -66,14 +66,21 @@ pub(crate) fn gap_snapshot(shared: &Shared, room: &Room) -> Bytes {
     wire::gap_snapshot(&members, room.members_total(), room.topic().as_str(), room.notices())
 }
 
-/// Tells a verdict to whoever asked. What it speaks of has been published.
+/// Somebody who was let in and has gone meanwhile, or was given up.
+pub(crate) struct Stray {
+    pub(crate) session: SessionId,
+    pub(crate) generation: Generation,
+    pub(crate) subscription: Arc<Subscription>,
+}
+
+/// Tells a verdict to whoever asked. What it speaks of has been published. Gives back who was let in and is not there to be told.
 pub(crate) fn deliver(
     shared: &Arc<Shared>,
     code: &RoomCode,
     life: Option<&Arc<Life>>,
     letter: Letter,
     verdict: Verdict,
-) {
+) -> Option<Stray> {
     match (letter, verdict) {
         (letter, Verdict::Rejected(reject)) => refuse(shared, code, life, letter, reject),
         (Letter::Host { answer, .. }, verdict) => {
@@ -109,9 +116,10 @@ pub(crate) fn deliver(
             Answer::Nothing if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() => reply.nothing(),
             _ => reply.ack(code, life.map(|life| life.backlog.head()).unwrap_or_default(), None),
         },
-        (Letter::Enter { entrance, .. }, Verdict::Entered(entering)) => enter(shared, entrance, *entering),
+        (Letter::Enter { entrance, .. }, Verdict::Entered(entering)) => return enter(entrance, *entering).err(),
         _ => {}
     }
+    None
 }
 
 /// A history for who waits at the other end of a channel: they can take it now.
@@ -146,8 +154,8 @@ fn refuse(shared: &Arc<Shared>, code: &RoomCode, life: Option<&Arc<Life>>, lette
     }
 }
 
-/// Lets somebody in whose membership is decided and published.
-fn enter(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering) {
+/// Lets somebody in whose membership is decided and published, if they are still there.
+fn enter(mut entrance: Entrance, mut entering: Entering) -> Result<(), Stray> {
     let subscription = entering.subscription;
     let life = Arc::clone(&subscription.life);
     let came_late = subscription.from.next() < life.backlog.oldest();
@@ -158,10 +166,11 @@ fn enter(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering) {
     };
     let seq = entering.parts.seq;
     {
-        let Some(mut state) = cell.lock_for(&connection) else {
+        let is_resume = matches!(entrance, Entrance::Resume(_));
+        let state = cell.lock_for(&connection).filter(|state| !is_resume || state.comes_back_to(&life.code));
+        let Some(mut state) = state else {
             // The connection was lost or replaced meanwhile, and nobody told the room, which was not yet known to be entered.
-            let letter = Letter::Detach { session: cell.id, generation: connection.generation };
-            return shared.post(&life.code, letter);
+            return Err(Stray { session: cell.id, generation: connection.generation, subscription });
         };
         let (tag, answers) = match &mut entrance {
             Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
@@ -175,6 +184,12 @@ fn enter(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering) {
             Opening { parts: entering.parts, read, tag, answers }
         });
         state.enter(Arc::clone(&subscription), opening, came_late);
+        if let Entrance::Resume(resuming) = &mut entrance {
+            let position = Position { epoch: life.epoch, seq: subscription.from };
+            let status = if came_late { Status::Gap } else { Status::Live };
+            state.stands(RoomStatus::silent(&life.code, Some(position), status));
+            resuming.is_answered = true;
+        }
     }
     match entrance {
         Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
@@ -184,17 +199,8 @@ fn enter(shared: &Arc<Shared>, mut entrance: Entrance, mut entering: Entering) {
                 reply.ack(&life.code, seq, None);
             }
         }
-        Entrance::Resume(resuming) => {
-            let status = RoomStatus {
-                room: life.code.as_str().to_owned(),
-                epoch: Some(life.epoch),
-                seq: Some(subscription.from),
-                status: if came_late { Status::Gap } else { Status::Live },
-                reason: None,
-            };
-            // The connect that asked may have been given up.
-            let _ = resuming.status.send(status);
-        }
+        Entrance::Resume(_) => {}
     }
     connection.wake.wake();
+    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::engine::rooms::round::{Round, Verdict};
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::{Shared, unavailable};
-use crate::engine::work::answer;
+use crate::engine::work::answer::{self, Stray};
 use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
 use crate::engine::work::scrub;
@@ -129,7 +129,9 @@ impl RoomState {
             self.publish(shared, cell, &mut round);
             let life = self.life.clone();
             for (letter, verdict) in round.verdicts.drain(..) {
-                answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict);
+                if let Some(stray) = answer::deliver(shared, &cell.code, life.as_ref(), letter, verdict) {
+                    self.forget_stray(shared.clock.now(), stray);
+                }
             }
             self.tell_readers(&mut round);
             if let Some(life) = life.filter(|_| !round.records.is_empty() && shared.log.is_some()) {
@@ -217,6 +219,13 @@ impl RoomState {
             }
             Letter::Enter { input, entrance } => match self.decide(shared, cell, now, input, round) {
                 Err(reject) => Verdict::Rejected(reject),
+                // It has been given up, or its connection is gone: it counts as having been there, and gone just now.
+                Ok(Answer::Entered(_)) if matches!(entrance, Entrance::Resume(back) if !back.is_awaited()) => {
+                    let (session, generation) = (entrance.cell().id, entrance.connection().generation);
+                    self.forget_reader(now, session, generation);
+                    round.gone.push((session, generation));
+                    return;
+                }
                 Ok(Answer::Entered(entered)) => {
                     let session = entrance.cell().id;
                     let life = self.life.as_ref().expect("somebody has entered it");
@@ -262,6 +271,15 @@ impl RoomState {
             };
         }
         round.verdicts.push((letter, verdict));
+    }
+
+    /// Lets somebody go who was let in, and was not there any more when they were to be told. A later entrance of theirs stays.
+    fn forget_stray(&mut self, now: Now, stray: Stray) {
+        let Stray { session, generation, subscription } = stray;
+        let reader = self.subscribers.get(&session);
+        if reader.is_none_or(|reader| Arc::ptr_eq(&reader.subscription, &subscription)) {
+            self.forget_reader(now, session, generation);
+        }
     }
 
     /// Whether the room may come to owe the log one more text to forget, where the input would make it.
@@ -431,8 +449,9 @@ impl RoomState {
     fn answer_too_early(&self, shared: &Arc<Shared>, cell: &RoomCell, round: &mut Round) {
         if planted::is(Bug::AckBeforeAppend) {
             let early = round.verdicts.extract_if(.., |(letter, _)| matches!(letter, Letter::Command { .. }));
-            early
-                .for_each(|(letter, verdict)| answer::deliver(shared, &cell.code, self.life.as_ref(), letter, verdict));
+            early.for_each(|(letter, verdict)| {
+                answer::deliver(shared, &cell.code, self.life.as_ref(), letter, verdict);
+            });
         }
     }
 

@@ -41,6 +41,8 @@ struct Place {
     at: String,
     /// One has left; nothing may follow.
     over: bool,
+    /// The room has not said yet whether one is in it.
+    waits: bool,
 }
 
 impl Trail {
@@ -125,6 +127,7 @@ impl<C: Client> Guest<C> {
             let Some(place) = places.get_mut(&code) else { continue };
             match room["status"].as_str() {
                 Some("live" | "gap") if room["epoch"] == place.epoch => place.seq = number(room, "seq"),
+                Some("waiting") => place.waits = true,
                 // In another life, or not in the room at all: nothing may come but a `joined`.
                 _ => drop(places.remove(&code)),
             }
@@ -307,13 +310,23 @@ impl<C: Client> Guest<C> {
                 member: number(&frame["you"], "member"),
                 at: String::new(),
                 over: false,
+                waits: false,
             };
             self.places.insert(text(frame, "room"), place);
             return;
         }
         let Some(room) = frame["room"].as_str().filter(|_| kind != "error") else { return };
         let place = self.places.get_mut(room).unwrap_or_else(|| panic!("{frame} of a room that was not entered"));
+        assert_eq!(
+            kind == "resumed",
+            std::mem::take(&mut place.waits),
+            "a room that was waited for says where one is: {frame}"
+        );
         match kind.as_str() {
+            "resumed" if matches!(frame["status"].as_str(), Some("live" | "gap")) && frame["epoch"] == place.epoch => {
+                place.seq = number(frame, "seq");
+            }
+            "resumed" => drop(self.places.remove(room)),
             "typing" | "presence" => assert!(!place.over, "{frame} after one has left"),
             "room_closed" => assert_eq!(frame["epoch"], place.epoch),
             "gap" => {
@@ -350,6 +363,7 @@ pub fn brief(frame: &Value) -> String {
         "role_changed" => format!("{} role {} {}", of("seq"), of("member"), of("role")),
         "notices_changed" => format!("{} notices {}", of("seq"), of("notices")),
         "gap" => format!("gap {}-{}", of("from"), of("to")),
+        "resumed" => format!("resumed {}", of("status")),
         "room_closed" => format!("closed {}", of("reason")),
         "error" => format!("error {}", of("code")),
         "closing" => format!("closing {}", of("code")),

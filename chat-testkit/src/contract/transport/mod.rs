@@ -194,6 +194,7 @@ macro_rules! transport_contract {
             a_session_comes_back_to_all_its_rooms,
             a_session_comes_back_again_and_again,
             a_session_that_comes_back_commands_as_before,
+            a_slow_room_holds_up_no_other,
             a_newer_connection_closes_the_older,
             after_the_grace_a_join_goes_on_from_the_position,
             who_was_kicked_while_away_has_left,

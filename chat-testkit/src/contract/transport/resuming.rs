@@ -1,9 +1,13 @@
 //! Coming back within the grace: the session goes on as if nothing had happened.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 
-use super::guest::list;
+use super::guest::{list, within};
 use super::{Door, House, brief};
+use crate::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation};
 
 /// Nothing is repeated, nothing missing, whether it was sent before the connection was lost or after.
 pub async fn a_resumed_session_goes_on_at_the_next_event<D: Door>() {
@@ -138,4 +142,47 @@ pub async fn a_newer_connection_closes_the_older<D: Door>() {
     newer.say("LUNCH", "here now").await;
     assert_eq!(newer.told().await, "3 Bob: here now");
     assert_eq!(ann.told().await, "3 Bob: here now");
+}
+
+/// The other rooms go on meanwhile; what was said in the slow one follows as soon as it can say where one stands.
+pub async fn a_slow_room_holds_up_no_other<D: Door>() {
+    let log = Arc::new(FaultyLog::new(MemoryLog::new()));
+    let house = House::<D>::build(
+        |limits| limits.session.resume_wait = Duration::from_millis(50),
+        |engine| engine.log(Arc::clone(&log) as _).expect("it is new"),
+    )
+    .await;
+    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let [mut cid] = house.people("LATE", ["Cid"]).await;
+    bob.join("LATE", "Bob").await;
+    bob.read_to("LATE", 2).await;
+    cid.read_to("LATE", 2).await;
+    let trail = bob.cut().await;
+    log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
+    let saying = tokio::spawn(async move {
+        cid.say("LATE", "slowly").await;
+        cid
+    });
+    within(async {
+        while log.stalled() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut bob = house.back(&trail).await;
+    let mut standings = bob.standings();
+    standings.sort();
+    assert_eq!(standings, ["LATE waiting 2", "LUNCH live 2"]);
+    ann.say("LUNCH", "meanwhile").await;
+    assert_eq!(bob.told().await, "3 Ann: meanwhile");
+    // A connection that is lost now knows the way back to both.
+    let trail = bob.cut().await;
+    let mut bob = house.back(&trail).await;
+    ann.say("LUNCH", "again").await;
+    assert_eq!(bob.told().await, "4 Ann: again");
+    log.release_all();
+    assert_eq!([bob.told().await, bob.told().await], ["resumed live", "3 Cid: slowly"]);
+    let mut cid = saying.await.expect("no panic");
+    bob.say("LATE", "thanks").await;
+    assert_eq!([cid.told().await, cid.told().await], ["3 Cid: slowly", "4 Bob: thanks"]);
 }

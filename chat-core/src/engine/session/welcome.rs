@@ -1,0 +1,58 @@
+//! The rooms that a session comes back to: each says once where it stands there, in time for the welcome or after it.
+
+use tokio::sync::oneshot;
+
+use crate::wire::{RoomStatus, Status};
+use crate::words::{Position, RoomCode};
+
+/// A room that has been asked where a session stands in it, or could not say.
+pub(crate) struct Return {
+    pub(crate) code: RoomCode,
+    /// What the client has seen of it, as it says or the session knows. Kept here, so that a cursor goes on naming the room.
+    pub(crate) position: Option<Position>,
+    pub(crate) answer: ReturnAnswer,
+}
+
+/// What a room has said about somebody who comes back.
+pub(crate) enum ReturnAnswer {
+    /// Nothing yet.
+    Awaited,
+    /// Where the session stands; the welcome will say so.
+    Told(RoomStatus),
+    /// That it cannot say, and the client has heard so. The next connection asks again.
+    Unavailable,
+}
+
+/// Whether the first frame of a connection is out.
+pub(crate) enum Welcome {
+    /// Rooms are still being asked where they stand. Dropped when the last of them has said it.
+    Awaited { _rooms: Option<oneshot::Sender<()>> },
+    /// It is due.
+    Due(bytes::Bytes),
+    /// It is out.
+    Told,
+}
+
+impl Return {
+    pub(crate) fn is_awaited(&self) -> bool {
+        matches!(self.answer, ReturnAnswer::Awaited)
+    }
+
+    /// What is said of the room where it says nothing itself.
+    pub(crate) fn status(&self, status: Status) -> RoomStatus {
+        RoomStatus::silent(&self.code, self.position, status)
+    }
+}
+
+impl RoomStatus {
+    /// What is said of a room that says nothing itself.
+    pub(crate) fn silent(room: &RoomCode, position: Option<Position>, status: Status) -> Self {
+        Self {
+            room: room.as_str().to_owned(),
+            epoch: position.map(|position| position.epoch),
+            seq: position.map(|position| position.seq),
+            status,
+            reason: None,
+        }
+    }
+}
