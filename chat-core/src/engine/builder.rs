@@ -20,8 +20,8 @@ use crate::engine::shared::chance::Chance;
 use crate::engine::shared::failures::Failures;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
+use crate::engine::work::run;
 use crate::engine::work::sweep;
-use crate::engine::work::task;
 use crate::ports::{Clock, Log, LogClaim, LogInUse, Observer, Policy, SystemClock};
 use crate::words::Limits;
 
@@ -115,7 +115,7 @@ impl EngineBuilder {
             policy: self.policy,
             observer: self.observer,
             registry: Registry::new(),
-            work: task::start,
+            work: run::start,
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret),
             chance: self.chance,

@@ -329,14 +329,17 @@ impl RoomCell {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Takes the state back, unless something has come in: then the task goes on. It is back before the next task can start.
-    pub(crate) fn rest(&self, state: &mut Option<Box<RoomState>>) {
+    /// Takes the state back, and gives it out again where something has come in: then the task goes on. It is back before the next
+    /// task can start.
+    pub(crate) fn rest(&self, state: Box<RoomState>) -> Option<Box<RoomState>> {
         let mut inbox = self.lock();
-        if inbox.letters.is_empty() {
-            *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state.take();
-            inbox.letters = VecDeque::new();
-            inbox.running = false;
+        if !inbox.letters.is_empty() {
+            return Some(state);
         }
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
+        inbox.letters = VecDeque::new();
+        inbox.running = false;
+        None
     }
 
     /// Leaves for good, with what has come in.

@@ -2,6 +2,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod cell;
+pub(crate) mod debts;
 pub(crate) mod registry;
 pub(crate) mod round;
 pub(crate) mod state;

@@ -6,21 +6,29 @@ use std::sync::Arc;
 use crate::engine::feed::fanout::Fanout;
 use crate::engine::feed::life::Life;
 use crate::engine::rooms::backoff::Backoff;
+use crate::engine::rooms::debts::Debts;
 use crate::engine::session::subscription::{End, Subscriber};
 use crate::messages::CloseCause;
 use crate::ports::Tail;
 use crate::room::{Note, Room};
-use crate::words::{Generation, MemberId, Mono, Now, RoomLimits, Scope, Seq, SessionId};
+use crate::words::{Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
+
+/// What is known of a code.
+pub(crate) enum Phase {
+    /// Nothing: its log has to be read first, and is not asked before the backoff is over.
+    Unread(Backoff),
+    /// There is no room.
+    Vacant,
+    /// There is one, and this is what sessions read of it.
+    Live(Arc<Life>),
+}
 
 /// A room as its task knows it.
 pub(crate) struct RoomState {
     pub(crate) room: Room,
-    /// The life that sessions read; `None` while the code has none.
-    pub(crate) life: Option<Arc<Life>>,
+    pub(crate) phase: Phase,
     /// The end of the log.
     pub(crate) tail: Tail,
-    /// Whether the log has been asked for this code.
-    pub(crate) recovered: bool,
     pub(crate) subscribers: BTreeMap<SessionId, Subscriber>,
     pub(crate) fanout: Fanout,
     /// A round has been worked on since others had their turn.
@@ -32,14 +40,8 @@ pub(crate) struct RoomState {
     pub(crate) typing_told: Vec<MemberId>,
     /// Who was kicked lately, so that those who were away can be told.
     pub(crate) kicked: VecDeque<Scope>,
-    /// Records since the last snapshot of the ledger was stored.
-    pub(crate) unsaved: usize,
-    /// Messages taken back whose text the log could not be made to forget yet.
-    pub(crate) unscrubbed: VecDeque<Seq>,
-    /// When that is tried again.
-    pub(crate) scrub_backoff: Backoff,
-    /// When a log that could not be read is asked again.
-    pub(crate) backoff: Backoff,
+    /// What the log has not been made to do yet.
+    pub(crate) debts: Debts,
 }
 
 impl RoomState {
@@ -47,9 +49,8 @@ impl RoomState {
     pub(crate) fn new(limits: &Arc<RoomLimits>, has_log: bool) -> Self {
         Self {
             room: Room::new(Arc::clone(limits)),
-            life: None,
+            phase: if has_log { Phase::Unread(Backoff::default()) } else { Phase::Vacant },
             tail: Tail::default(),
-            recovered: !has_log,
             subscribers: BTreeMap::new(),
             fanout: Fanout::default(),
             has_worked: false,
@@ -58,10 +59,23 @@ impl RoomState {
             presence_told: None,
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
-            unsaved: 0,
-            unscrubbed: VecDeque::new(),
-            scrub_backoff: Backoff::default(),
-            backoff: Backoff::default(),
+            debts: Debts::default(),
+        }
+    }
+
+    /// What sessions read; `None` where there is no room, or nothing is known of it.
+    pub(crate) fn life(&self) -> Option<&Arc<Life>> {
+        match &self.phase {
+            Phase::Live(life) => Some(life),
+            Phase::Unread(_) | Phase::Vacant => None,
+        }
+    }
+
+    /// The room is over, or not to be believed any more: its life, if it had one.
+    pub(crate) fn vacate(&mut self) -> Option<Arc<Life>> {
+        match std::mem::replace(&mut self.phase, Phase::Vacant) {
+            Phase::Live(life) => Some(life),
+            Phase::Unread(_) | Phase::Vacant => None,
         }
     }
 
@@ -78,10 +92,25 @@ impl RoomState {
         }
     }
 
+    /// Wakes everybody who has not heard of the latest: something is to be waited for.
+    pub(crate) fn wake_rest(&mut self) {
+        self.fanout.wake_rest(&self.subscribers, Subscriber::wake);
+    }
+
+    /// Whether so much has been published that a reader who has not been woken yet could lose sight of it.
+    pub(crate) fn is_far_ahead(&self) -> bool {
+        self.life().is_some_and(|life| life.backlog.is_much(self.fanout.unseen()))
+    }
+
+    /// Whether something has run out by now.
+    pub(crate) fn is_due(&self, now: Mono) -> bool {
+        self.life().is_some() && self.room.next_deadline().is_some_and(|at| at <= now)
+    }
+
     /// Nobody works on the room any more, and what is here may be half done.
     pub(crate) fn give_up(&mut self) {
-        if self.life.as_ref().is_some_and(|life| life.is_logged) {
-            self.life = None;
+        if self.life().is_some_and(|life| life.is_logged) {
+            self.vacate();
             std::mem::take(&mut self.subscribers).into_values().for_each(|reader| reader.give_up());
         } else {
             self.end_life(CloseCause::Fault);
@@ -90,7 +119,7 @@ impl RoomState {
 
     /// Ends the life for whoever reads it.
     pub(crate) fn end_life(&mut self, cause: CloseCause) {
-        let Some(life) = self.life.take() else { return };
+        let Some(life) = self.vacate() else { return };
         let _ = life.closed.set(cause);
         for reader in std::mem::take(&mut self.subscribers).into_values() {
             reader.end(life.backlog.head(), End::Life);

@@ -1,76 +1,86 @@
 //! What a room owes once a batch is out: signals, a snapshot for those who fell behind, its weight, the next tick.
 
-use std::sync::Arc;
-
 use crate::engine::feed::life::{PRESENCE, RoomSnapshot, TYPING};
-use crate::engine::rooms::cell::RoomCell;
-use crate::engine::rooms::state::RoomState;
-use crate::engine::shared::Shared;
+use crate::engine::rooms::state::Phase;
 use crate::engine::work::answer;
+use crate::engine::work::task::RoomTask;
 use crate::messages::Notices;
 use crate::wire;
 use crate::words::Mono;
 
-impl RoomState {
+impl RoomTask {
     /// Says what is owed, and sees to it that those are woken whom it is said to.
-    pub(crate) fn announce(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
-        let Some(life) = self.life.clone() else { return };
-        cell.weigh(life.backlog.spare(), self.room.members_total() == 0);
-        let now = shared.clock.now().mono;
+    pub(crate) fn announce(&mut self) {
+        let Some(life) = self.life() else { return self.arm(None) };
+        self.cell.weigh(life.backlog.spare(), self.state.room.members_total() == 0);
+        let now = self.mono();
         let mut wake = false;
-        let mut soonest = self.room.next_deadline();
-        let mut at_latest = |at: Mono| soonest = Some(soonest.map_or(at, |soonest| soonest.min(at)));
+        let mut soonest = None;
+        let mut at_latest = |at: Mono| soonest = sooner(soonest, Some(at));
 
-        if !self.unscrubbed.is_empty() {
-            at_latest(self.scrub_backoff.until());
-        }
-
-        let typing = self.room.typing();
-        if typing != self.typing_told {
-            life.signals[TYPING].set(wire::typing(&cell.code, typing.clone()), typing.is_empty());
-            self.typing_told = typing;
+        let typing = self.state.room.typing();
+        if typing != self.state.typing_told {
+            life.signals[TYPING].set(wire::typing(&self.cell.code, typing.clone()), typing.is_empty());
+            self.state.typing_told = typing;
             wake = true;
         }
 
-        if self.room.notices() == Notices::Told && self.presence_told.take().is_some() {
+        if self.state.room.notices() == Notices::Told && self.state.presence_told.take().is_some() {
             life.signals[PRESENCE].withdraw();
         }
-        if self.room.notices() == Notices::Counted {
-            let counts = (self.room.members_total(), self.room.online());
-            match self.presence_told {
+        if self.state.room.notices() == Notices::Counted {
+            let counts = (self.state.room.members_total(), self.state.room.online());
+            match self.state.presence_told {
                 Some((_, members, online)) if (members, online) == counts => {}
-                Some((told, ..)) if now < told.after(shared.limits.room.presence_interval) => {
-                    at_latest(told.after(shared.limits.room.presence_interval));
+                Some((told, ..)) if now < told.after(self.shared.limits.room.presence_interval) => {
+                    at_latest(told.after(self.shared.limits.room.presence_interval));
                 }
                 _ => {
-                    life.signals[PRESENCE].set(wire::presence(&cell.code, counts.0, counts.1), false);
-                    self.presence_told = Some((now, counts.0, counts.1));
+                    life.signals[PRESENCE].set(wire::presence(&self.cell.code, counts.0, counts.1), false);
+                    self.state.presence_told = Some((now, counts.0, counts.1));
                     wake = true;
                 }
             }
         }
 
         if life.snapshot.is_wanted() {
-            let next = self.snapshot_made.map(|made| made.after(shared.limits.room.snapshot_interval));
+            let next = self.state.snapshot_made.map(|made| made.after(self.shared.limits.room.snapshot_interval));
             match next {
                 Some(next) if now < next => at_latest(next),
                 _ => {
-                    let json = answer::gap_snapshot(shared, &self.room);
+                    let json = answer::gap_snapshot(&self.shared, &self.state.room);
                     life.snapshot.set(RoomSnapshot { seq: life.backlog.head(), json });
-                    self.snapshot_made = Some(now);
+                    self.state.snapshot_made = Some(now);
                     wake = true;
                 }
             }
         }
 
         if wake {
-            self.fanout.begin();
+            self.state.fanout.begin();
         }
+        self.arm(soonest);
+    }
+
+    /// Sees to it that the room looks again at `soonest`, or before that when it has to.
+    pub(crate) fn arm(&mut self, soonest: Option<Mono>) {
+        let now = self.mono();
+        let own = match &self.state.phase {
+            Phase::Live(_) => self.state.room.next_deadline(),
+            Phase::Vacant => None,
+            // It is kept while its log is given time, so that not every command asks; then it goes.
+            Phase::Unread(backoff) => Some(backoff.is_over_at()).filter(|&at| now < at),
+        };
+        let soonest = sooner(sooner(soonest, own), self.state.debts.due_at());
         if let Some(at) = soonest
-            && self.armed.is_none_or(|armed| at < armed || armed <= now)
+            && self.state.armed.is_none_or(|armed| at < armed || armed <= now)
         {
-            self.armed = Some(at);
-            shared.timers.tick_room(at, cell);
+            self.state.armed = Some(at);
+            self.shared.timers.tick_room(at, &self.cell);
         }
     }
+}
+
+fn sooner(one: Option<Mono>, other: Option<Mono>) -> Option<Mono> {
+    one.into_iter().chain(other).min()
 }

@@ -2,11 +2,15 @@
 
 pub(crate) mod announce;
 pub(crate) mod answer;
+pub(crate) mod append;
 pub(crate) mod create;
+pub(crate) mod debts;
+pub(crate) mod decide;
 pub(crate) mod evict;
+pub(crate) mod load;
 pub(crate) mod post;
+pub(crate) mod publish;
 pub(crate) mod recover;
-pub(crate) mod scrub;
+pub(crate) mod run;
 pub(crate) mod sweep;
 pub(crate) mod task;
-pub(crate) mod upkeep;

@@ -1,0 +1,212 @@
+//! A batch goes into the log; and what became of it, where the log did not say so.
+
+use std::collections::VecDeque;
+
+use crate::engine::feed::taken_back::Scrub;
+use crate::engine::rooms::backoff::Backoff;
+use crate::engine::rooms::cell::Letter;
+use crate::engine::rooms::round::Round;
+use crate::engine::rooms::state::RoomState;
+use crate::engine::session::subscription::End;
+use crate::engine::shared::unavailable;
+use crate::engine::work::load::{load, publish_records};
+use crate::engine::work::task::RoomTask;
+use crate::messages::{CloseCause, Event, Recorded};
+#[cfg(feature = "planted")]
+use crate::planted::{self, Bug};
+use crate::ports::{AppendError, Tail};
+use crate::room::Note;
+use crate::words::{Generation, Now, SessionId};
+
+/// What became of a round's append.
+pub(crate) enum Appended {
+    /// The log has it.
+    Done(Round),
+    /// Somebody else has written: the letters are to be decided again, by what the room is now.
+    Again(VecDeque<Letter>),
+    /// The log has none of it, and everybody who asked has been told.
+    Refused,
+}
+
+/// What the log holds behind the published tail.
+enum Found {
+    /// The round, whole.
+    Ours(Tail),
+    /// Nothing.
+    Nothing,
+    /// Something else.
+    Others,
+}
+
+/// What has happened while the room waited for its log.
+#[derive(Default)]
+struct Meanwhile {
+    /// Who has lost their connection.
+    gone: Vec<(SessionId, Generation)>,
+    /// Whoever wanted to come back in this time was refused.
+    has_refused: bool,
+}
+
+impl Meanwhile {
+    /// Takes in who has gone: their letters have been read, and nobody writes them again. Graces begin again where nobody could
+    /// come back.
+    fn end(&mut self, now: Now, state: &mut RoomState) {
+        for (session, generation) in self.gone.drain(..) {
+            state.forget_reader(now, session, generation);
+        }
+        #[cfg(feature = "planted")]
+        if planted::is(Bug::RunGracesOut) {
+            return;
+        }
+        if std::mem::take(&mut self.has_refused) {
+            state.room.note(now, Note::Recovered);
+        }
+    }
+}
+
+impl RoomTask {
+    /// Appends a round's records; after a failure that wrote nothing, once more.
+    pub(crate) async fn append(&mut self, round: Round) -> Appended {
+        let log = self.shared.log.clone().expect("only rooms with a log append");
+        let mut meanwhile = Meanwhile::default();
+        let mut others = false;
+        for attempt in 0..2 {
+            let error = match log.append(&self.cell.code, &self.state.tail, &round.records).await {
+                Ok(tail) => {
+                    self.state.tail = tail;
+                    meanwhile.end(self.now(), &mut self.state);
+                    return Appended::Done(round);
+                }
+                Err(error) => error,
+            };
+            self.fault(&error);
+            match self.find_out(&round.records, &mut meanwhile).await {
+                Found::Ours(tail) => {
+                    // Only the answer was lost.
+                    self.state.tail = tail;
+                    meanwhile.end(self.now(), &mut self.state);
+                    return Appended::Done(round);
+                }
+                Found::Nothing if attempt == 0 && error != AppendError::Conflict => {}
+                Found::Nothing => break,
+                Found::Others => {
+                    others = true;
+                    break;
+                }
+            }
+        }
+        let letters = self.roll_back(round, &mut meanwhile).await;
+        if others {
+            return Appended::Again(letters);
+        }
+        letters.into_iter().for_each(|letter| letter.refuse(&self.cell.code, None, unavailable()));
+        Appended::Refused
+    }
+
+    /// Asks the log what it holds, until it can be read.
+    async fn find_out(&mut self, ours: &[Recorded], meanwhile: &mut Meanwhile) -> Found {
+        let log = self.shared.log.clone().expect("only rooms with a log ask it");
+        let last = ours.last().expect("a round that is appended has records").offset;
+        let mut backoff = Backoff::default();
+        loop {
+            match log.read(&self.cell.code, self.state.tail.offset, ours.len()).await {
+                #[cfg(feature = "planted")]
+                Ok(stretch) if planted::is(Bug::MistakeOthers) && stretch.records.len() == ours.len() => {
+                    return Found::Ours(Tail { offset: last, ..stretch.tail });
+                }
+                Ok(stretch) if stretch.records.starts_with(ours) => {
+                    // What somebody else has put behind it is found by the next append.
+                    return Found::Ours(Tail { offset: last, ..stretch.tail });
+                }
+                Ok(stretch) if stretch.tail.epoch != self.state.tail.epoch => return Found::Others,
+                Ok(stretch) if stretch.tail.offset > self.state.tail.offset => return Found::Others,
+                Ok(stretch) if stretch.tail.offset == self.state.tail.offset => return Found::Nothing,
+                // Members have seen more of this life than it holds: it cannot have been read right.
+                Ok(stretch) => self.fault(&format!("ends at {:?}, before {:?}", stretch.tail, self.state.tail)),
+                Err(error) => self.fault(&error),
+            }
+            self.wait(&mut backoff, meanwhile).await;
+        }
+    }
+
+    /// Waits before the log is asked again. Meanwhile the room refuses what it is asked, and remembers who has gone.
+    async fn wait(&mut self, backoff: &mut Backoff, meanwhile: &mut Meanwhile) {
+        tokio::time::sleep(backoff.next()).await;
+        meanwhile.has_refused = true;
+        for letter in self.cell.take_letters(usize::MAX) {
+            match letter {
+                Letter::Detach { session, generation } => meanwhile.gone.push((session, generation)),
+                Letter::Tick => self.state.disarm(),
+                Letter::Evict(eviction) => self.give_back(eviction),
+                letter => self.cell.refuse(letter, unavailable()),
+            }
+        }
+    }
+
+    /// Undoes a round: the ledger is read again, attendance stays, and what others have logged is published. Gives back the round's
+    /// letters.
+    async fn roll_back(&mut self, mut round: Round, meanwhile: &mut Meanwhile) -> VecDeque<Letter> {
+        let log = self.shared.log.clone().expect("only rooms with a log roll back");
+        let mut backoff = Backoff::default();
+        let loaded = loop {
+            match load(&*log, &self.cell.code, &self.shared.limits.room).await {
+                Ok(loaded) => break loaded,
+                Err(error) => self.fault(&error),
+            }
+            self.wait(&mut backoff, meanwhile).await;
+        };
+        let now = self.now();
+        // Who came in has not come in, and who left has not left.
+        for (session, generation) in &round.begun {
+            self.state.subscribers.remove(session);
+            self.state.room.note(now, Note::Detached { session: *session, generation: *generation });
+        }
+        let life = self.life().filter(|life| {
+            let epoch = loaded.as_ref().and_then(|loaded| loaded.ledger.epoch());
+            epoch == Some(life.epoch)
+        });
+        match (loaded, life) {
+            (Some(loaded), Some(life)) => {
+                let published = self.state.tail.offset;
+                self.state.room.replace_ledger(now, loaded.ledger);
+                for (session, reader, ..) in round.ends.drain(..) {
+                    let (generation, member) = (reader.connection.generation, reader.subscription.member);
+                    self.state.room.note(now, Note::Attached { session, generation, member });
+                    self.state.subscribers.insert(session, reader);
+                }
+                self.state.tail = loaded.tail;
+                let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
+                publish_records(&life, others.iter().copied());
+                for record in others {
+                    if let Event::Redacted { target } = record.event {
+                        // Reading the room back has made the log forget it.
+                        life.taken_back.add(&[target], Scrub::Done);
+                        life.backlog.redact(target);
+                    }
+                }
+                let room = &self.state.room;
+                self.state.subscribers.retain(|session, reader| {
+                    let stays = room.sessions_of(reader.subscription.member).contains(session);
+                    if !stays {
+                        reader.end(life.backlog.head(), End::Membership);
+                    }
+                    reader.connection.wake.wake();
+                    stays
+                });
+            }
+            (loaded, _) => {
+                // The life was never there, or is over for everyone.
+                for (session, reader, ..) in round.ends.drain(..) {
+                    self.state.subscribers.insert(session, reader);
+                }
+                self.state.end_life(CloseCause::Host);
+                self.install(loaded);
+            }
+        }
+        meanwhile.gone.splice(0..0, round.gone);
+        // Whatever ran out with this round has not: graces begin again, also where the log was not waited for.
+        meanwhile.has_refused = true;
+        meanwhile.end(self.now(), &mut self.state);
+        round.verdicts.into_iter().map(|(letter, _)| letter).collect()
+    }
+}

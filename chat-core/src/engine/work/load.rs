@@ -1,0 +1,137 @@
+//! What a log says about a room: the snapshot of its ledger, the records after that, and the newest of them for the backlog.
+
+use std::collections::VecDeque;
+
+use crate::engine::feed::life::Life;
+use crate::engine::feed::segment::Segment;
+use crate::messages::{Event, Recorded};
+use crate::ports::{Log, ReadError, Tail};
+use crate::room::{Ledger, Snapshot};
+use crate::wire;
+use crate::words::{Body, Epoch, Offset, RoomCode, RoomLimits, Seq};
+
+/// Records read at once.
+const PAGE: usize = 1_024;
+
+/// What a log says about a room.
+pub(crate) struct Loaded {
+    pub(crate) ledger: Ledger,
+    pub(crate) tail: Tail,
+    /// The newest told records, for the backlog.
+    pub(crate) recent: VecDeque<Recorded>,
+    /// How many of its records the stored snapshot does not cover.
+    pub(crate) unsaved: usize,
+}
+
+/// Reads a room; `None` where the log has none.
+pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
+    let tail = log.read(code, Offset(0), 0).await?.tail;
+    let Some(epoch) = tail.epoch else { return Ok(None) };
+    let stored = log.load_snapshot(code, epoch).await?;
+    let ledger = stored.and_then(|(_, bytes)| {
+        // A snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
+        serde_json::from_slice::<Snapshot>(&bytes).ok().map(Ledger::from)
+    });
+    let mut ledger = ledger
+        .filter(|ledger| ledger.epoch() == Some(epoch) && ledger.last_offset() <= tail.offset)
+        .unwrap_or_else(|| Ledger::new(limits));
+    let covered = ledger.last_offset();
+    let keep = limits.backlog_events_max;
+    let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
+    let start = ledger.last_offset().min(backlog_start);
+    let mut after = start;
+    let mut recent: VecDeque<Recorded> = VecDeque::new();
+    let mut redacted = Vec::new();
+    let tail = loop {
+        let stretch = log.read(code, after, PAGE).await?;
+        if stretch.tail.epoch != Some(epoch) {
+            return Err(ReadError::Unavailable("the life that was being read is over".into()));
+        }
+        let before = after;
+        for record in stretch.records {
+            // A log that keeps only so much may begin later than it was asked for, or let go of more while it is read; but
+            // never of what the ledger does not know.
+            if record.offset != after.next() {
+                if record.offset <= after || record.offset > ledger.last_offset().next() {
+                    return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
+                }
+                recent.clear();
+            }
+            after = record.offset;
+            if record.offset > ledger.last_offset() {
+                ledger.apply(&record);
+            }
+            if let Event::Redacted { target } = record.event {
+                redacted.push(target);
+            }
+            if record.seq.is_some() {
+                recent.push_back(record);
+                if recent.len() > keep {
+                    recent.pop_front();
+                }
+            }
+        }
+        if after >= stretch.tail.offset {
+            break stretch.tail;
+        }
+        if after == before {
+            let end = stretch.tail.offset.0;
+            return Err(ReadError::Damaged(format!(
+                "nothing follows record {}, and record {end} is the last",
+                after.0
+            )));
+        }
+    };
+    if ledger.epoch().is_none() {
+        // It was closed, and the process ended before it was deleted.
+        log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        return Ok(None);
+    }
+    take_back(log, code, epoch, &redacted, &mut recent).await?;
+    let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
+    Ok(Some(Loaded { ledger, tail, recent, unsaved }))
+}
+
+/// A process may have ended between logging that a message is taken back and scrubbing it.
+async fn take_back(
+    log: &dyn Log,
+    code: &RoomCode,
+    epoch: Epoch,
+    redacted: &[Seq],
+    recent: &mut VecDeque<Recorded>,
+) -> Result<(), ReadError> {
+    let oldest = recent.front().and_then(|record| record.seq);
+    // Whether those before the backlog have their text still is not looked at: to take it twice is no harm.
+    let mut owed: Vec<Seq> = redacted.iter().copied().filter(|seq| oldest.is_none_or(|oldest| *seq < oldest)).collect();
+    for record in recent.iter_mut().filter(|record| record.seq.is_some_and(|seq| redacted.contains(&seq))) {
+        if let Event::Sent { text, .. } = &mut record.event
+            && !text.as_str().is_empty()
+        {
+            *text = Body::scrubbed();
+            owed.extend(record.seq);
+        }
+    }
+    for seq in owed {
+        let scrubbed = log.scrub(code, epoch, seq).await;
+        scrubbed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Puts records into a backlog, those that are told.
+pub(crate) fn publish_records<'a>(life: &Life, records: impl Iterator<Item = &'a Recorded>) {
+    let mut segment: Option<Segment> = None;
+    for record in records {
+        let Some(seq) = record.seq else { continue };
+        let open = segment.get_or_insert_with(|| Segment::new(seq));
+        if let Some(kind) = wire::encode_event(&life.code, record, open.buffer()) {
+            open.close_event(kind);
+        }
+        if life.backlog.is_full(open) {
+            life.backlog.publish(segment.take().expect("it is open"));
+        }
+    }
+    if let Some(open) = segment {
+        life.backlog.publish(open);
+    }
+}
