@@ -5,7 +5,9 @@ mod support;
 use std::time::Duration;
 
 use chat_core::wire::Status;
-use chat_core::{Answered, Body, Command, Engine, Log, Offset, RejectCode, Reply, RoomCode, Seq, ServerFrame, Session};
+use chat_core::{
+    Answered, Body, Command, Engine, Event, Log, Offset, RejectCode, Reply, RoomCode, Seq, ServerFrame, Session,
+};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
     TestLog, code, come_back, connect, create, engine, engine_with, fails, join, joined, log, newcomer, nick, say,
@@ -43,7 +45,9 @@ async fn who_could_not_come_back_while_the_log_was_out_of_reach_is_still_a_membe
                 log.heal();
             };
             let (answer, ()) = tokio::join!(say(&ann, key, key), outage);
-            answer.expect("the log works again, and the message was kept or appended once more");
+            assert_eq!(answer, Err(RejectCode::Unavailable), "nobody waits for longer than for one call of the log");
+            seconds(10).await;
+            say(&ann, key, key).await.expect("the log works again, and has the message once");
         }
         seconds(20).await;
         assert_eq!(come_back(&engine, &token, None).await.1.status, Status::Live, "{ends_with:?}");
@@ -156,9 +160,48 @@ async fn what_the_log_cannot_do_is_not_counted_against_the_client() {
         log.heal();
     };
     let (answer, ()) = tokio::join!(say(&ann, "one", "k1"), outage);
-    assert_eq!(answer, Ok(Seq(3)));
-    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
+    assert_eq!(answer, Err(RejectCode::Unavailable));
+    seconds(10).await;
+    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(3)));
     assert_eq!(bob.ended(), None);
+}
+
+/// Nobody knows what became of it, and they are told so. What the log has after all is there once, and whoever asked again is not in
+/// the way of themselves.
+#[tokio::test(start_paused = true)]
+async fn who_asks_while_the_log_is_out_of_reach_is_told_within_half_a_minute() {
+    let log = log();
+    let engine = engine(&log);
+    let (ann, bob) = (connect(&engine, None).await, connect(&engine, None).await);
+    create(&ann).await;
+    log.push(Operation::Append, Outcome::AnswerLost);
+    log.plan(fails(WRITE_AND_READ));
+    let began = tokio::time::Instant::now();
+    let (said, entered) = tokio::join!(say(&ann, "one", "k1"), join(&bob, "Bob"));
+    assert_eq!(
+        (said, entered.map_err(|reject| reject.code)),
+        (Err(RejectCode::Unavailable), Err(RejectCode::Unavailable))
+    );
+    assert!(began.elapsed() <= Duration::from_secs(35), "{:?}", began.elapsed());
+    seconds(60).await;
+    log.heal();
+    seconds(10).await;
+    let seq = say(&ann, "one", "k1").await.expect("she has been in all the time");
+    assert_eq!(said_in(&log, &engine).await, [(seq, "one".to_owned())]);
+    join(&bob, "Bob").await.expect("nobody is called Bob, or he himself is");
+    joined(&bob).await;
+    say(&bob, "two", "k2").await.expect("he is in");
+}
+
+/// What the log says was said.
+async fn said_in(log: &TestLog, engine: &Engine) -> Vec<(Seq, String)> {
+    assert_eq!(engine.rooms(), [code()]);
+    let records = log.inner().read(&code(), Offset(0), 100).await.expect("it can be read").records;
+    let said = records.into_iter().filter_map(|record| match record.event {
+        Event::Sent { text, .. } => Some((record.seq?, text.as_str().to_owned())),
+        _ => None,
+    });
+    said.collect()
 }
 
 /// A room of which the backlog holds the last few messages only.

@@ -296,7 +296,8 @@ pub struct EngineLimits {
     /// takes to give up by itself, shorter than a person waits.
     pub policy_timeout: Duration,
     /// How long a call of the log may take; then it has failed, and its room finds out what became of it. 30 s: longer than a disk
-    /// that stalls or a file that is compacted, and no wait for ever.
+    /// that stalls or a file that is compacted, and no wait for ever. Where it cannot be found out in this time either, whoever asked is told
+    /// `unavailable`.
     pub log_timeout: Duration,
 }
 

@@ -4,19 +4,19 @@ use std::collections::VecDeque;
 
 use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::backoff::Backoff;
-use crate::engine::rooms::cell::Letter;
+use crate::engine::rooms::cell::{Entrance, Letter};
 use crate::engine::rooms::round::Round;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::End;
 use crate::engine::shared::unavailable;
 use crate::engine::work::load::{load, publish_records};
 use crate::engine::work::task::RoomTask;
-use crate::messages::{CloseCause, Event, Recorded};
+use crate::messages::{CloseCause, Event};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
 use crate::ports::{AppendError, Tail};
 use crate::room::Note;
-use crate::words::{Generation, Now, SessionId};
+use crate::words::{Generation, Mono, Now, SessionId};
 
 /// What became of a round's append.
 pub(crate) enum Appended {
@@ -39,8 +39,11 @@ enum Found {
 }
 
 /// What has happened while the room waited for its log.
-#[derive(Default)]
 struct Meanwhile {
+    /// Until then those whose commands are in the batch wait for its end.
+    patience: Mono,
+    /// They have been told that nobody knows.
+    has_told: bool,
     /// Who has lost their connection.
     gone: Vec<(SessionId, Generation)>,
     /// Whoever wanted to come back in this time was refused.
@@ -48,6 +51,10 @@ struct Meanwhile {
 }
 
 impl Meanwhile {
+    fn new(patience: Mono) -> Self {
+        Self { patience, has_told: false, gone: Vec::new(), has_refused: false }
+    }
+
     /// Takes in who has gone: their letters have been read, and nobody writes them again. Graces begin again where nobody could
     /// come back.
     fn end(&mut self, now: Now, state: &mut RoomState) {
@@ -66,9 +73,9 @@ impl Meanwhile {
 
 impl RoomTask {
     /// Appends a round's records; after a failure that wrote nothing, once more.
-    pub(crate) async fn append(&mut self, round: Round) -> Appended {
+    pub(crate) async fn append(&mut self, mut round: Round) -> Appended {
         let log = self.shared.log.clone().expect("only rooms with a log append");
-        let mut meanwhile = Meanwhile::default();
+        let mut meanwhile = Meanwhile::new(self.mono().after(self.shared.limits.engine.log_timeout));
         let mut others = false;
         for attempt in 0..2 {
             let error = match log.append(&self.cell.code, &self.state.tail, &round.records).await {
@@ -80,14 +87,15 @@ impl RoomTask {
                 Err(error) => error,
             };
             self.fault(&error);
-            match self.find_out(&round.records, &mut meanwhile).await {
+            match self.find_out(&mut round, &mut meanwhile).await {
                 Found::Ours(tail) => {
                     // Only the answer was lost.
                     self.state.tail = tail;
                     meanwhile.end(self.now(), &mut self.state);
                     return Appended::Done(round);
                 }
-                Found::Nothing if attempt == 0 && error != AppendError::Conflict => {}
+                // What was called lost is not said after all: it may have been said again.
+                Found::Nothing if attempt == 0 && error != AppendError::Conflict && !meanwhile.has_told => {}
                 Found::Nothing => break,
                 Found::Others => {
                     others = true;
@@ -104,11 +112,12 @@ impl RoomTask {
     }
 
     /// Asks the log what it holds, until it can be read.
-    async fn find_out(&mut self, ours: &[Recorded], meanwhile: &mut Meanwhile) -> Found {
+    async fn find_out(&mut self, round: &mut Round, meanwhile: &mut Meanwhile) -> Found {
         let log = self.shared.log.clone().expect("only rooms with a log ask it");
-        let last = ours.last().expect("a round that is appended has records").offset;
+        let last = round.records.last().expect("a round that is appended has records").offset;
         let mut backoff = Backoff::default();
         loop {
+            let ours = &round.records;
             match log.read(&self.cell.code, self.state.tail.offset, ours.len()).await {
                 #[cfg(feature = "planted")]
                 Ok(stretch) if planted::is(Bug::MistakeOthers) && stretch.records.len() == ours.len() => {
@@ -125,12 +134,12 @@ impl RoomTask {
                 Ok(stretch) => self.fault(&format!("ends at {:?}, before {:?}", stretch.tail, self.state.tail)),
                 Err(error) => self.fault(&error),
             }
-            self.wait(&mut backoff, meanwhile).await;
+            self.wait(round, &mut backoff, meanwhile).await;
         }
     }
 
     /// Waits before the log is asked again. Meanwhile the room refuses what it is asked, and remembers who has gone.
-    async fn wait(&mut self, backoff: &mut Backoff, meanwhile: &mut Meanwhile) {
+    async fn wait(&mut self, round: &mut Round, backoff: &mut Backoff, meanwhile: &mut Meanwhile) {
         tokio::time::sleep(backoff.next()).await;
         meanwhile.has_refused = true;
         for letter in self.cell.take_letters(usize::MAX) {
@@ -140,6 +149,25 @@ impl RoomTask {
                 Letter::Evict(eviction) => self.give_back(eviction),
                 letter => self.cell.refuse(letter, unavailable()),
             }
+        }
+        if self.mono() >= meanwhile.patience && !meanwhile.has_told {
+            self.turn_away(round, meanwhile);
+        }
+    }
+
+    /// Whoever has asked for something in the batch is told that nobody knows what became of it. Who was about to come in counts as gone
+    /// again, if they are in at all; those who come back are told by their own patience's end.
+    fn turn_away(&self, round: &mut Round, meanwhile: &mut Meanwhile) {
+        meanwhile.has_told = true;
+        let is_command = |letter: &Letter| match letter {
+            Letter::Enter { entrance, .. } => !matches!(entrance, Entrance::Resume(_)),
+            letter => letter.is_asked(),
+        };
+        for (letter, _) in round.verdicts.extract_if(.., |(letter, _)| is_command(letter)) {
+            if let Letter::Enter { entrance, .. } = &letter {
+                meanwhile.gone.push((entrance.cell().id, entrance.connection().generation));
+            }
+            self.cell.refuse(letter, unavailable());
         }
     }
 
@@ -153,7 +181,7 @@ impl RoomTask {
                 Ok(loaded) => break loaded,
                 Err(error) => self.fault(&error),
             }
-            self.wait(&mut backoff, meanwhile).await;
+            self.wait(&mut round, &mut backoff, meanwhile).await;
         };
         let now = self.now();
         // Who came in has not come in, and who left has not left.
