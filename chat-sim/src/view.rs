@@ -151,6 +151,7 @@ impl View {
 
     /// A new connection: what an ended stay had still to tell does not come any more.
     pub(crate) fn reconnected(&mut self) {
+        self.waits = None;
         if self.leaving {
             self.state = State::Ended;
         }
