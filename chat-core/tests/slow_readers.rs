@@ -202,7 +202,8 @@ async fn nor_where_the_memory_of_all_rooms_is_short() {
         limits.lift_rates();
         limits.session.commands_in_flight_max = 1_000;
         limits.room.batch_inputs_max = 8;
-        limits.engine.backlog_bytes_max = 64 << 10;
+        // 200 messages, and what the room remembers of its readers, are more.
+        limits.engine.backlog_bytes_max = 192 << 10;
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let readers = prompt_readers(&engine).await;

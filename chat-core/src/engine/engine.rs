@@ -51,6 +51,8 @@ pub struct Stats {
     pub sessions_detached: usize,
     /// Bytes that the backlogs of all rooms hold, about.
     pub backlog_bytes: usize,
+    /// Bytes that the rooms themselves hold, about: members, keys for retries, marks of messages, and who may not come in.
+    pub ledger_bytes: usize,
     /// Gaps told.
     pub gaps: u64,
     /// Gaps told to a reader that had always taken what was due: stays 0.
@@ -145,7 +147,8 @@ impl Engine {
             rooms: shared.registry.len(),
             sessions,
             sessions_detached: all.saturating_sub(sessions),
-            backlog_bytes: shared.budget.held(),
+            backlog_bytes: shared.budget.backlogs_held(),
+            ledger_bytes: shared.budget.ledgers_held(),
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),

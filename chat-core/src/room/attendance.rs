@@ -124,6 +124,17 @@ impl Attendance {
         !self.unstamped.is_empty() || self.linger == Linger::Unstamped
     }
 
+    /// Bytes that it holds.
+    pub(super) fn weight(&self) -> usize {
+        // A member of one session has its number inside; of several, elsewhere.
+        self.people.capacity() * size_of::<Presence>()
+            + self.attachments.capacity() * size_of::<Attachment>()
+            + self.attachments.len().saturating_sub(self.people.len()) * 2 * size_of::<SessionId>()
+            + self.unstamped.capacity() * size_of::<MemberId>()
+            + self.graces.weight()
+            + self.typing.weight()
+    }
+
     // What records bring about.
 
     /// Somebody became a member, with no session attached yet.

@@ -17,6 +17,11 @@ impl Deadlines {
         self.of.len()
     }
 
+    /// Bytes that they hold: each lies in two trees, whose nodes are two thirds full in the long run.
+    pub(super) fn weight(&self) -> usize {
+        self.len() * 2 * size_of::<(MemberId, Mono)>() / 2 * 3
+    }
+
     /// Whether this member has one.
     pub(super) fn contains(&self, member: MemberId) -> bool {
         self.of.contains_key(&member)

@@ -9,6 +9,7 @@
 
 mod apply;
 mod attendance;
+mod bans;
 mod deadlines;
 mod decide;
 mod dedup;
@@ -23,6 +24,7 @@ mod permissions;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod weight;
 
 use std::sync::Arc;
 
@@ -122,6 +124,12 @@ impl Room {
     /// What the log amounts to.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Bytes that it holds in memory beside itself, about: what its ledger holds, and who is attached. The same cost in a room of
+    /// any size.
+    pub fn weight(&self) -> usize {
+        self.ledger.weight() + self.attendance.weight()
     }
 
     /// Which life this is; `None` before it began and after it ended.

@@ -278,8 +278,12 @@ pub struct EngineLimits {
     pub address_miss_burst: u32,
     /// As [`SessionLimits::misses_per_second`], for all sessions of one address. 8; 0 means no bound.
     pub address_misses_per_second: u32,
-    /// Bytes of all backlogs together. 1 GiB. From seven eighths of it rooms without members give all but their last event, and
-    /// where that is not enough, the largest backlogs are cut to one level. Messages that a log holds can still be paged.
+    /// Bytes of all backlogs, and of what the ledgers of all rooms remember (members, keys for retries, marks of messages, former
+    /// members, bans), together; what a room holds beside those is bounded by `rooms_max`. 1 GiB: 250,000 small rooms, or 1,000 with
+    /// a full backlog. From seven eighths of it rooms without members give all but their last event, and where that is not enough, the largest
+    /// backlogs are cut to one level. Messages that a log holds can still be paged. What ledgers hold, backlogs may not. Ledgers
+    /// cannot be cut: once they hold three quarters, creations and joins of somebody new are refused as `at_capacity`, so that a
+    /// quarter is left for what is said by those who are in; once they hold all of it, messages and topics are refused as well.
     pub backlog_bytes_max: usize,
     /// Addresses remembered that nobody is connected from, for what they owe; and as many IPv6 networks of 48 bits, and
     /// identities. 100,000; past it they are forgotten.

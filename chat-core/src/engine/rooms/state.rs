@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::engine::feed::budget::LedgerShare;
 use crate::engine::feed::fanout::Fanout;
 use crate::engine::feed::life::Life;
 use crate::engine::rooms::backoff::Backoff;
@@ -15,6 +16,8 @@ use crate::words::{Generation, MemberId, Mono, Now, RoomLimits, Scope, Seq, Sess
 /// A room as its task knows it.
 pub(crate) struct RoomState {
     pub(crate) room: Room,
+    /// What the room holds of the budget.
+    pub(crate) held: LedgerShare,
     /// The life that sessions read; `None` while the code has none.
     pub(crate) life: Option<Arc<Life>>,
     /// The end of the log.
@@ -47,6 +50,7 @@ impl RoomState {
     pub(crate) fn new(limits: &Arc<RoomLimits>, has_log: bool) -> Self {
         Self {
             room: Room::new(Arc::clone(limits)),
+            held: LedgerShare::default(),
             life: None,
             tail: Tail::default(),
             recovered: !has_log,

@@ -14,6 +14,7 @@ use crate::words::Mono;
 impl RoomState {
     /// Says what is owed, and sees to it that those are woken whom it is said to.
     pub(crate) fn announce(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
+        self.held.set(&shared.budget, self.room.weight());
         let Some(life) = self.life.clone() else { return };
         cell.weigh(life.backlog.spare(), self.room.members_total() == 0);
         let now = shared.clock.now().mono;

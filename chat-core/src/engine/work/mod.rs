@@ -2,6 +2,7 @@
 
 pub(crate) mod announce;
 pub(crate) mod answer;
+pub(crate) mod capacity;
 pub(crate) mod create;
 pub(crate) mod evict;
 pub(crate) mod post;

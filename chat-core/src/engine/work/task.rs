@@ -11,6 +11,7 @@ use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::answer;
+use crate::engine::work::capacity;
 use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
 use crate::engine::work::scrub;
@@ -293,6 +294,7 @@ impl RoomState {
         round: &mut Round,
     ) -> Result<Answer, Reject> {
         let decision = self.room.decide(now, input)?;
+        capacity::check(&shared.budget, input, &decision)?;
         for record in decision.records {
             self.apply(shared, cell, record, round);
         }
