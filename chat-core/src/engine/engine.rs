@@ -43,8 +43,10 @@ pub enum Moderation {
 /// Counts of an engine, as of one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Room codes in use.
+    /// Rooms in memory.
     pub rooms: usize,
+    /// Rooms of the log that are not in memory, and are visited when something in them runs out.
+    pub rooms_away: usize,
     /// Sessions with a connection.
     pub sessions: usize,
     /// Sessions kept without a connection.
@@ -145,6 +147,7 @@ impl Engine {
         let all = shared.lock_sessions().by_id.len();
         Stats {
             rooms: shared.registry.len(),
+            rooms_away: shared.away.len(),
             sessions,
             sessions_detached: all.saturating_sub(sessions),
             backlog_bytes: shared.budget.backlogs_held(),

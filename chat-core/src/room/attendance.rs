@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::deadlines::Deadlines;
 use super::ledger::Depth;
+use super::vacancy::Vacancy;
 use crate::words::{Generation, MemberId, Mono, RoomLimits, SessionId};
 
 /// The living half of a room.
@@ -228,6 +229,22 @@ impl Attendance {
         self.unstamped = self.people.iter().filter(|person| person.attached == 0).map(|person| person.member).collect();
         if self.linger != Linger::Off {
             self.linger = Linger::Unstamped;
+        }
+    }
+
+    /// What is waited for; `None` while somebody is attached, or something is unstamped.
+    pub(super) fn vacancy(&self) -> Option<Vacancy> {
+        let linger = if let Linger::Until(until) = self.linger { Some(until) } else { None };
+        (self.online == 0 && !self.is_unstamped()).then(|| Vacancy::new(self.graces.iter(), linger))
+    }
+
+    /// Gives what is unstamped the time that it had before.
+    pub(super) fn wait(&mut self, vacancy: &Vacancy) {
+        for member in std::mem::take(&mut self.unstamped) {
+            self.graces.set(member, vacancy.grace_of(member));
+        }
+        if let (Linger::Unstamped, Some(until)) = (self.linger, vacancy.linger()) {
+            self.linger = Linger::Until(until);
         }
     }
 

@@ -32,6 +32,11 @@ impl Deadlines {
         self.of.keys().copied()
     }
 
+    /// All, in the order of the members' numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (MemberId, Mono)> + Clone {
+        self.of.iter().map(|(&member, &at)| (member, at))
+    }
+
     /// The earliest; of two at the same moment, that of the lower number.
     pub(super) fn earliest(&self) -> Option<(Mono, MemberId)> {
         self.order.first().copied()

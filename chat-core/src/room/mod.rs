@@ -24,6 +24,7 @@ mod permissions;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod vacancy;
 mod weight;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, History
 pub use ledger::Ledger;
 pub use members::Member;
 pub use snapshot::Snapshot;
+pub use vacancy::Vacancy;
 
 /// One room: what its log amounts to, and who is attached right now.
 ///
@@ -109,6 +111,18 @@ impl Room {
     /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, or typing runs out.
     pub fn next_deadline(&self) -> Option<Mono> {
         self.attendance.next_deadline()
+    }
+
+    /// What it waits for while nobody is attached, for whoever lets go of it and reads it back later; `None` while somebody is attached.
+    pub fn vacancy(&self) -> Option<Vacancy> {
+        self.attendance.vacancy().filter(|_| self.epoch().is_some())
+    }
+
+    /// Goes on waiting where it was let go of, instead of [`Note::Recovered`]. For a room just read back, whose log has been left alone
+    /// in between: no grace ends later for it, and none earlier.
+    pub fn go_on_waiting(&mut self, vacancy: &Vacancy) {
+        self.attendance.wait(vacancy);
+        self.check_step();
     }
 
     /// Puts the ledger that the log really holds in place of this one, after an append that failed.

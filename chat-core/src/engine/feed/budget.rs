@@ -79,6 +79,11 @@ impl Budget {
         self.held() > self.bytes_max / 8 * 7
     }
 
+    /// Whether memory is to be given back: all together is much, or ledgers alone are.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_nearly_passed() || self.is_crowded()
+    }
+
     /// What one backlog may keep, as of the last look; before the first, an equal share.
     pub(crate) fn level(&self) -> usize {
         match self.level.load(Ordering::Relaxed) {

@@ -28,6 +28,8 @@ pub(crate) struct RoomState {
     pub(crate) fanout: Fanout,
     /// A round has been worked on since others had their turn.
     pub(crate) has_worked: bool,
+    /// When somebody wanted something of it last, since it was read.
+    pub(crate) asked: Option<Mono>,
     /// The tick that is on its way.
     pub(crate) armed: Option<Mono>,
     pub(crate) snapshot_made: Option<Mono>,
@@ -57,6 +59,7 @@ impl RoomState {
             subscribers: BTreeMap::new(),
             fanout: Fanout::default(),
             has_worked: false,
+            asked: None,
             armed: None,
             snapshot_made: None,
             presence_told: None,

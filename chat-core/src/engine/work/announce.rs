@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::feed::life::{PRESENCE, RoomSnapshot, TYPING};
-use crate::engine::rooms::cell::RoomCell;
+use crate::engine::rooms::cell::{RoomCell, Weight};
 use crate::engine::rooms::state::RoomState;
 use crate::engine::shared::Shared;
 use crate::engine::work::answer;
@@ -16,12 +16,19 @@ impl RoomState {
     pub(crate) fn announce(&mut self, shared: &Shared, cell: &Arc<RoomCell>) {
         self.held.set(&shared.budget, self.room.weight());
         let Some(life) = self.life.clone() else { return };
-        cell.weigh(life.backlog.spare(), self.room.members_total() == 0);
+        cell.weigh(Weight {
+            bytes: life.backlog.spare(),
+            is_lingering: self.room.members_total() == 0,
+            is_vacant: self.is_vacant(),
+        });
         let now = shared.clock.now().mono;
         let mut wake = false;
         let mut soonest = self.room.next_deadline();
         let mut at_latest = |at: Mono| soonest = Some(soonest.map_or(at, |soonest| soonest.min(at)));
 
+        if let Some(at) = self.vacant_until(shared, now) {
+            at_latest(at);
+        }
         if !self.unscrubbed.is_empty() {
             at_latest(self.scrub_backoff.until());
         }

@@ -91,6 +91,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>, cell: &RoomCell, state: &mut R
         Err(error) => {
             fault(shared, cell, &error);
             state.backoff.failed(now.mono);
+            shared.away.miss(&cell.code);
             false
         }
         Ok(loaded) => {
@@ -103,17 +104,19 @@ pub(crate) async fn recover(shared: &Arc<Shared>, cell: &RoomCell, state: &mut R
 
 /// Puts what the log says in the place of whatever the room was; nobody is attached.
 fn install(shared: &Shared, cell: &RoomCell, state: &mut RoomState, loaded: Option<Loaded>) {
-    let now = shared.clock.now();
     state.recovered = true;
     state.tail = Tail::default();
     // What was owed was owed for another life.
     (state.unscrubbed, state.unsaved) = (VecDeque::new(), 0);
     state.room = Room::new(Arc::clone(&shared.room_limits));
-    let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
+    let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else {
+        shared.away.take(&cell.code);
+        return;
+    };
     state.unsaved = unsaved;
     let epoch = ledger.epoch().expect("a room that is loaded has a life");
     state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
-    state.room.note(now, Note::Recovered);
+    state.come_back(shared, cell, epoch);
     let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
     let life = Arc::new(shared.new_life(&cell.code, epoch, Seq(first.0 - 1)));
     publish_records(&life, recent.iter());

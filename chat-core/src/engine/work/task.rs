@@ -16,6 +16,7 @@ use crate::engine::work::evict;
 use crate::engine::work::recover::{self, Appended};
 use crate::engine::work::scrub;
 use crate::engine::work::upkeep;
+use crate::engine::work::visit::is_of_somebody;
 use crate::messages::{Event, Recorded};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
@@ -64,10 +65,12 @@ impl RoomTask {
                 state.let_others_run().await;
             } else {
                 state.has_worked = false;
+                let is_away = state.put_away(shared, cell);
                 match state.life {
                     // What a log said of itself outlives the look for a room that may not be there.
                     None if !state.is_patient(shared) && shared.registry.remove(cell) => *held = None,
                     None if !state.is_patient(shared) => {}
+                    _ if is_away => *held = None,
                     _ => cell.rest(held),
                 }
             }
@@ -196,6 +199,9 @@ impl RoomState {
         mut letter: Letter,
         round: &mut Round,
     ) {
+        if is_of_somebody(&letter) {
+            self.asked = Some(now.mono);
+        }
         let verdict = match &mut letter {
             Letter::Command { input: input @ Input::Members { .. }, reply } => {
                 match self.decide(shared, cell, now, input, round) {
@@ -275,13 +281,15 @@ impl RoomState {
     }
 
     /// Gives memory back, as it was asked to.
-    pub(super) fn give_back(&self, cell: &RoomCell, eviction: Eviction) {
+    pub(super) fn give_back(&mut self, cell: &RoomCell, eviction: Eviction) {
         cell.evicted();
         let Some(life) = &self.life else { return };
         match eviction {
             Eviction::Lingering if self.room.members_total() > 0 => {}
             Eviction::Lingering => life.backlog.evict(0),
             Eviction::Above(share) => life.backlog.evict(share),
+            // Looked at when it rests, as if nobody had asked.
+            Eviction::PutAway => self.asked = None,
         }
     }
 
