@@ -1,16 +1,22 @@
-//! The memory of all backlogs together has a bound, and who holds most gives first.
+//! The memory of all backlogs and ledgers together has a bound, and who holds most gives first.
 #![cfg(feature = "engine")]
 
 mod support;
 
-use chat_core::{Engine, ServerFrame};
+use chat_core::{Engine, MemberId, Moderation, RejectCode, ServerFrame, Topic};
 use support::*;
 
 const BUDGET: usize = 256 << 10;
+/// What two dozen small rooms remember, about.
+const LEDGERS: usize = 36 << 10;
 
 fn engine_with_budget(linger: std::time::Duration) -> Engine {
+    engine_of(BUDGET, linger)
+}
+
+fn engine_of(budget: usize, linger: std::time::Duration) -> Engine {
     engine_with(|limits| {
-        limits.engine.backlog_bytes_max = BUDGET;
+        limits.engine.backlog_bytes_max = budget;
         limits.lift_rates();
         limits.room.empty_linger = linger;
     })
@@ -46,7 +52,7 @@ async fn held(engine: &Engine, room: &str) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn noisy_rooms_share_the_budget_and_quiet_ones_lose_nothing() {
-    let engine = engine_with_budget(secs(0));
+    let engine = engine_of(BUDGET + LEDGERS, secs(0));
     let quiet: Vec<String> = (0..20).map(|number| format!("QUIET-{number}")).collect();
     let noisy: Vec<String> = (0..4).map(|number| format!("NOISY-{number}")).collect();
     let mut people = Vec::new();
@@ -161,4 +167,100 @@ async fn who_joins_an_empty_room_keeps_what_they_were_shown() {
         };
         assert_eq!(messages.len(), shown, "joined {steps} steps after the memory ran short");
     }
+}
+
+/// People of one room, as many as are let in, and what the next one was told.
+async fn crowd(engine: &Engine, room: &str, most: usize) -> (Vec<Client>, Option<chat_core::Reject>) {
+    let mut people = Vec::new();
+    for number in 0..most {
+        let client = Client::new(engine).await;
+        if let Err(reject) = client.session.call(join(room, &format!("Person {number}"))).await {
+            return (people, Some(reject));
+        }
+        people.push(client);
+    }
+    (people, None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ledgers_hold_backlogs_may_not() {
+    let engine = engine_with_budget(secs(0));
+    let host = Client::in_room(&engine, "CROWD", "Host").await;
+    let (_people, refused) = crowd(&engine, "CROWD", 300).await;
+    assert_eq!(refused, None, "there is place for a few hundred");
+    let noisy = Client::in_room(&engine, "DINNER", "Host").await;
+    for _ in 0..10 {
+        fill(&noisy, "DINNER", 30).await;
+        pass(millis(250)).await;
+        let stats = engine.stats();
+        assert!(stats.ledger_bytes > 300 * 200, "{} bytes for 300 people", stats.ledger_bytes);
+        let all = stats.backlog_bytes + stats.ledger_bytes;
+        assert!(all <= BUDGET + (8 << 10), "{} and {} bytes for {BUDGET}", stats.backlog_bytes, stats.ledger_bytes);
+    }
+    assert!(held(&engine, "DINNER").await > 20, "what is left may be held");
+    drop((host, noisy));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_ledgers_leave_no_memory_nobody_new_is_let_in_and_who_is_in_goes_on() {
+    let engine = engine_with_budget(secs(0));
+    let host = Client::in_room(&engine, "CROWD", "Host").await;
+    let (mut people, refused) = crowd(&engine, "CROWD", 5_000).await;
+    let refused = refused.expect("a budget of 256 KiB is not enough for 5,000 people");
+    assert_eq!(
+        (refused.code, refused.limit, refused.retry_after),
+        (RejectCode::AtCapacity, Some(BUDGET as u64), Some(secs(10)))
+    );
+    assert!(engine.stats().ledger_bytes < BUDGET / 8 * 7);
+    let stranger = Client::new(&engine).await;
+    assert_eq!(stranger.refused(create("OTHER", "Ann")).await.code, RejectCode::AtCapacity);
+    assert_eq!(engine.stats().rooms, 1, "what is refused leaves nothing behind");
+
+    // Who is in goes on, and comes back.
+    host.say("CROWD", "hello").await;
+    let token = host.token();
+    drop(host);
+    let host = Client::with_hello(&engine, resume(&token, &[])).await;
+    host.joined().await;
+    let other_tab = host.session.call(join("CROWD", "Host")).await.expect_err("it is in the room already");
+    assert_eq!(other_tab.code, RejectCode::AlreadyMember);
+
+    people.drain(..100);
+    pass(secs(31)).await;
+    stranger.session.call(join("CROWD", "Ann")).await.expect("a hundred have left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_ledgers_hold_everything_nothing_is_said_that_would_have_to_be_remembered() {
+    let engine = engine_with_budget(secs(0));
+    let host = Client::in_room(&engine, "LUNCH", "Host").await;
+    let (people, refused) = crowd(&engine, "LUNCH", 64).await;
+    assert_eq!(refused, None, "the people alone are not too much");
+    let mut sent = 0;
+    let refused = loop {
+        let speaker = &people[sent % people.len()];
+        let seq = match speaker.session.call(send_keyed("LUNCH", "x", &sent.to_string())).await {
+            Ok(answer) => acked(Ok(answer)),
+            Err(reject) => break reject,
+        };
+        people.iter().for_each(|client| drop(client.take()));
+        host.take();
+        sent += 1;
+        assert!(sent < 4_096 && seq > 0, "keys alone would be more than 256 KiB");
+    };
+    assert_eq!((refused.code, refused.limit), (RejectCode::AtCapacity, Some(BUDGET as u64)));
+    let held = engine.stats().ledger_bytes;
+    assert!((BUDGET..BUDGET + BUDGET / 4).contains(&held), "{held} bytes");
+    let topic = chat_core::Command::SetTopic { room: code("LUNCH"), topic: Topic::parse("x").expect("valid") };
+    assert_eq!(host.refused(topic).await.code, RejectCode::AtCapacity);
+
+    let last = &people[(sent - 1) % people.len()];
+    let retry = send_keyed("LUNCH", "x", &(sent - 1).to_string());
+    assert!(last.session.call(retry).await.is_ok(), "what was said is answered again");
+    people[0].session.call(leave("LUNCH")).await.expect("whoever wants to may go");
+    engine.moderate(&code("LUNCH"), Moderation::Ban(MemberId(3))).await.expect("and others can be put out");
+    engine.moderate(&code("LUNCH"), Moderation::Close).await.expect("it is there");
+    settle().await;
+    assert_eq!((engine.stats().rooms, engine.stats().ledger_bytes), (0, 0));
+    Client::in_room(&engine, "LUNCH", "Host").await.say("LUNCH", "hello").await;
 }

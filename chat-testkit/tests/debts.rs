@@ -11,8 +11,8 @@ use support::{code, connect, create, engine_with, fails, log, nick, say, seconds
 async fn a_room_that_could_not_be_deleted_is_deleted_when_the_log_is_back() {
     let log = log();
     let engine = engine_with(&log, Limits::lift_rates);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     say(&ann, "a secret", "k1").await.expect("she is in");
     log.plan(fails(&[Operation::Delete]));
     engine.moderate(&code(), Moderation::Close).await.expect("it is there");
@@ -29,8 +29,8 @@ async fn a_room_that_could_not_be_deleted_is_deleted_when_the_log_is_back() {
 async fn a_code_is_taken_up_again_once_the_life_before_is_deleted() {
     let log = log();
     let engine = engine_with(&log, Limits::lift_rates);
-    let ann = connect(&engine, None).await;
-    let first = create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    let first = create(&mut ann).await;
     log.plan(fails(&[Operation::Delete]));
     engine.moderate(&code(), Moderation::Close).await.expect("it is there");
     let again = || ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) });
@@ -47,8 +47,8 @@ async fn a_code_is_taken_up_again_once_the_life_before_is_deleted() {
 async fn a_snapshot_that_could_not_be_stored_is_stored_when_the_log_is_back() {
     let log = log();
     let engine = engine_with(&log, Limits::lift_rates);
-    let ann = connect(&engine, None).await;
-    let epoch = create(&ann).await.epoch;
+    let mut ann = connect(&engine, None).await;
+    let epoch = create(&mut ann).await.epoch;
     log.plan(fails(&[Operation::SaveSnapshot]));
     for number in 0..1_000 {
         say(&ann, "on and on", &format!("k{number}")).await.expect("she is in");

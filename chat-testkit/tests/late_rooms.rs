@@ -21,7 +21,7 @@ async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
     engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
 }
 
-async fn enter(session: &Session, room: &str, nick: &str) -> Position {
+async fn enter(session: &mut Session, room: &str, nick: &str) -> Position {
     let (room, nick) = (code(room), Nick::parse(nick).expect("valid"));
     let create = Command::Create { nick: nick.clone(), room: Some(room.clone()) };
     if session.call(create).await.is_err() {
@@ -47,11 +47,11 @@ async fn a_room_that_goes_on_while_another_is_waited_for_announces_its_gap() {
     };
 
     let first = engine();
-    let (ann, bob) = (connect(&first, None).await, connect(&first, None).await);
+    let (mut ann, mut bob) = (connect(&first, None).await, connect(&first, None).await);
     let mut positions = Vec::new();
     for room in ROOMS {
-        enter(&ann, room, "Ann").await;
-        positions.push((code(room), enter(&bob, room, "Bob").await));
+        enter(&mut ann, room, "Ann").await;
+        positions.push((code(room), enter(&mut bob, room, "Bob").await));
     }
     let (token, token_of_ann) = (bob.token().to_owned(), ann.token().to_owned());
     drop((ann, bob, first));
@@ -71,7 +71,7 @@ async fn a_room_that_goes_on_while_another_is_waited_for_announces_its_gap() {
             ann.call(Command::Send { room: code(ROOMS[0]), text, key: None }).await.expect("she is in");
         }
     };
-    let (bob, ()) = tokio::join!(connect(&second, Some(Resume { token, positions })), meanwhile);
+    let (mut bob, ()) = tokio::join!(connect(&second, Some(Resume { token, positions })), meanwhile);
     let ServerFrame::Welcome { rooms, .. } = bob.next().await else { panic!("a welcome comes first") };
     assert_eq!(rooms.iter().map(|room| room.status).collect::<Vec<_>>(), [Status::Gap, Status::Live]);
     assert!(matches!(bob.next().await, ServerFrame::Gap { .. }));
@@ -98,11 +98,11 @@ impl Restarted {
             builder.secret([7; 32]).build()
         };
         let first = engine();
-        let (ann, bob) = (connect(&first, None).await, connect(&first, None).await);
+        let (mut ann, mut bob) = (connect(&first, None).await, connect(&first, None).await);
         let mut positions = Vec::new();
         for room in ROOMS {
-            enter(&ann, room, "Ann").await;
-            positions.push((code(room), enter(&bob, room, "Bob").await));
+            enter(&mut ann, room, "Ann").await;
+            positions.push((code(room), enter(&mut bob, room, "Bob").await));
         }
         let (token, token_of_ann) = (bob.token().to_owned(), ann.token().to_owned());
         drop((ann, bob, first));
@@ -116,7 +116,7 @@ impl Restarted {
 
     /// Bob comes back, and is welcomed.
     async fn bob(&self) -> (Session, Vec<Status>) {
-        let bob = connect(&self.engine, Some(self.bob.clone())).await;
+        let mut bob = connect(&self.engine, Some(self.bob.clone())).await;
         let ServerFrame::Welcome { rooms, .. } = bob.next().await else { panic!("a welcome comes first") };
         (bob, rooms.iter().map(|room| room.status).collect())
     }
@@ -128,7 +128,7 @@ async fn say(session: &Session, room: &str, text: &str) -> Result<ServerFrame, R
 }
 
 /// The next message, of whichever room.
-async fn hears(session: &Session) -> String {
+async fn hears(session: &mut Session) -> String {
     loop {
         match session.next().await {
             ServerFrame::Message(message) => return format!("{} {}", message.room, message.text),
@@ -144,11 +144,11 @@ async fn hears(session: &Session) -> String {
 async fn a_room_that_is_slow_to_read_says_later_where_one_stands() {
     let house = Restarted::with_a_room_as_slow_as(Duration::from_secs(4)).await;
     let began = Instant::now();
-    let (bob, standings) = house.bob().await;
+    let (mut bob, standings) = house.bob().await;
     assert_eq!(standings, [Status::Live, Status::Waiting]);
     assert_eq!(began.elapsed(), Duration::from_secs(2));
     say(&house.ann, ROOMS[0], "meanwhile").await.expect("she is in");
-    assert_eq!(hears(&bob).await, "EARLY meanwhile");
+    assert_eq!(hears(&mut bob).await, "EARLY meanwhile");
     let ServerFrame::Resumed(status) = bob.next().await else { panic!("the room says where he stands") };
     assert_eq!((status.room.as_str(), status.status), (ROOMS[1], Status::Live));
     assert_eq!(
@@ -156,7 +156,7 @@ async fn a_room_that_is_slow_to_read_says_later_where_one_stands() {
         Some(house.bob.positions[1].1)
     );
     say(&bob, ROOMS[1], "here").await.expect("he is in");
-    assert_eq!(hears(&bob).await, "LATE here");
+    assert_eq!(hears(&mut bob).await, "LATE here");
 }
 
 /// After half a minute he is told that it cannot say, and it does not let him in behind his back.
@@ -164,7 +164,7 @@ async fn a_room_that_is_slow_to_read_says_later_where_one_stands() {
 async fn a_room_that_does_not_answer_is_given_up() {
     let house = Restarted::with_a_room_as_slow_as(Duration::from_secs(25)).await;
     let began = Instant::now();
-    let (bob, standings) = house.bob().await;
+    let (mut bob, standings) = house.bob().await;
     assert_eq!(standings, [Status::Live, Status::Waiting]);
     let ServerFrame::Resumed(status) = bob.next().await else { panic!("the room is given up") };
     assert_eq!((status.room.as_str(), status.status), (ROOMS[1], Status::Unavailable));
@@ -177,10 +177,10 @@ async fn a_room_that_does_not_answer_is_given_up() {
     let ServerFrame::Joined(joined) = bob.next().await else { panic!("he is in") };
     assert_eq!(joined.you.nick, "Bob");
     say(&bob, ROOMS[1], "here").await.expect("he is in");
-    assert_eq!(hears(&bob).await, "LATE here");
+    assert_eq!(hears(&mut bob).await, "LATE here");
     sleep(Duration::from_secs(60)).await;
     say(&bob, ROOMS[1], "still here").await.expect("his grace does not run out");
-    assert_eq!(hears(&bob).await, "LATE still here");
+    assert_eq!(hears(&mut bob).await, "LATE still here");
 }
 
 /// His membership ends before the room has come to say anything.
@@ -192,7 +192,7 @@ async fn a_slow_room_says_too_that_one_is_out() {
     let kicked = tokio::spawn(async move { engine.moderate(&room, kick).await });
     // The room has the kick before it is asked where Bob stands.
     tokio::task::yield_now().await;
-    let (bob, standings) = house.bob().await;
+    let (mut bob, standings) = house.bob().await;
     assert_eq!(standings, [Status::Live, Status::Waiting]);
     let ServerFrame::Resumed(status) = bob.next().await else { panic!("the room says where he stands") };
     assert_eq!((status.status, status.reason), (Status::Left, Some(LeftReason::Kicked)));
@@ -201,7 +201,7 @@ async fn a_slow_room_says_too_that_one_is_out() {
     drop(bob);
     house.log.heal();
     let resume = Resume { positions: Vec::new(), ..house.bob.clone() };
-    let bob = connect(&house.engine, Some(resume)).await;
+    let mut bob = connect(&house.engine, Some(resume)).await;
     let ServerFrame::Welcome { rooms, .. } = bob.next().await else { panic!("a welcome comes first") };
     assert_eq!(rooms.iter().map(|room| room.room.as_str()).collect::<Vec<_>>(), [ROOMS[0]]);
 }
@@ -225,7 +225,7 @@ async fn who_is_lost_while_a_room_is_waited_for_comes_back_to_it() {
 #[tokio::test(start_paused = true)]
 async fn a_room_that_has_said_nothing_yet_is_still_named_to_come_back_to() {
     let house = Restarted::with_a_room_as_slow_as(Duration::from_secs(4)).await;
-    let (bob, standings) = house.bob().await;
+    let (mut bob, standings) = house.bob().await;
     assert_eq!(standings, [Status::Live, Status::Waiting]);
     bob.close(CloseReason::Draining);
     let ServerFrame::Closing { positions, .. } = bob.next().await else { panic!("it is closed") };

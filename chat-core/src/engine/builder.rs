@@ -20,6 +20,7 @@ use crate::engine::shared::chance::Chance;
 use crate::engine::shared::failures::Failures;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
+use crate::engine::work::put_away;
 use crate::engine::work::run;
 use crate::engine::work::sweep;
 use crate::ports::{Clock, Log, LogClaim, LogInUse, Observer, Policy, SystemClock};
@@ -115,6 +116,7 @@ impl EngineBuilder {
             policy: self.policy,
             observer: self.observer,
             registry: Registry::new(),
+            away: Arc::default(),
             work: run::start,
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret),
@@ -138,6 +140,7 @@ impl EngineBuilder {
         tokio::spawn(wake_up::run(Arc::downgrade(&shared), timers));
         if shared.log.is_some() {
             tokio::spawn(sweep::run(Arc::downgrade(&shared)));
+            tokio::spawn(put_away::run(Arc::downgrade(&shared)));
         }
         Engine { shared }
     }

@@ -43,14 +43,18 @@ pub enum Moderation {
 /// Counts of an engine, as of one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Room codes in use.
+    /// Rooms in memory.
     pub rooms: usize,
+    /// Rooms of the log that are not in memory, and are visited when something in them runs out.
+    pub rooms_away: usize,
     /// Sessions with a connection.
     pub sessions: usize,
     /// Sessions kept without a connection.
     pub sessions_detached: usize,
     /// Bytes that the backlogs of all rooms hold, about.
     pub backlog_bytes: usize,
+    /// Bytes that the rooms themselves hold, about: members, keys for retries, marks of messages, and who may not come in.
+    pub ledger_bytes: usize,
     /// Gaps told.
     pub gaps: u64,
     /// Gaps told to a reader that had always taken what was due: stays 0.
@@ -143,9 +147,11 @@ impl Engine {
         let all = shared.lock_sessions().by_id.len();
         Stats {
             rooms: shared.registry.len(),
+            rooms_away: shared.away.len(),
             sessions,
             sessions_detached: all.saturating_sub(sessions),
-            backlog_bytes: shared.budget.held(),
+            backlog_bytes: shared.budget.backlogs_held(),
+            ledger_bytes: shared.budget.ledgers_held(),
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::deadlines::Deadlines;
 use super::ledger::Depth;
+use super::vacancy::Vacancy;
 use crate::words::{Generation, MemberId, Mono, RoomLimits, SessionId};
 
 /// The living half of a room.
@@ -124,6 +125,17 @@ impl Attendance {
         !self.unstamped.is_empty() || self.linger == Linger::Unstamped
     }
 
+    /// Bytes that it holds.
+    pub(super) fn weight(&self) -> usize {
+        // A member of one session has its number inside; of several, elsewhere.
+        self.people.capacity() * size_of::<Presence>()
+            + self.attachments.capacity() * size_of::<Attachment>()
+            + self.attachments.len().saturating_sub(self.people.len()) * 2 * size_of::<SessionId>()
+            + self.unstamped.capacity() * size_of::<MemberId>()
+            + self.graces.weight()
+            + self.typing.weight()
+    }
+
     // What records bring about.
 
     /// Somebody became a member, with no session attached yet.
@@ -217,6 +229,22 @@ impl Attendance {
         self.unstamped = self.people.iter().filter(|person| person.attached == 0).map(|person| person.member).collect();
         if self.linger != Linger::Off {
             self.linger = Linger::Unstamped;
+        }
+    }
+
+    /// What is waited for; `None` while somebody is attached, or something is unstamped.
+    pub(super) fn vacancy(&self) -> Option<Vacancy> {
+        let linger = if let Linger::Until(until) = self.linger { Some(until) } else { None };
+        (self.online == 0 && !self.is_unstamped()).then(|| Vacancy::new(self.graces.iter(), linger))
+    }
+
+    /// Gives what is unstamped the time that it had before.
+    pub(super) fn wait(&mut self, vacancy: &Vacancy) {
+        for member in std::mem::take(&mut self.unstamped) {
+            self.graces.set(member, vacancy.grace_of(member));
+        }
+        if let (Linger::Unstamped, Some(until)) = (self.linger, vacancy.linger()) {
+            self.linger = Linger::Until(until);
         }
     }
 

@@ -17,6 +17,11 @@ impl Deadlines {
         self.of.len()
     }
 
+    /// Bytes that they hold: each lies in two trees, whose nodes are two thirds full in the long run.
+    pub(super) fn weight(&self) -> usize {
+        self.len() * 2 * size_of::<(MemberId, Mono)>() / 2 * 3
+    }
+
     /// Whether this member has one.
     pub(super) fn contains(&self, member: MemberId) -> bool {
         self.of.contains_key(&member)
@@ -25,6 +30,11 @@ impl Deadlines {
     /// The members that have one, in the order of their numbers.
     pub(super) fn members(&self) -> impl Iterator<Item = MemberId> {
         self.of.keys().copied()
+    }
+
+    /// All, in the order of the members' numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (MemberId, Mono)> + Clone {
+        self.of.iter().map(|(&member, &at)| (member, at))
     }
 
     /// The earliest; of two at the same moment, that of the lower number.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
 
+use super::weight::table;
 use crate::messages::Digest;
 use crate::words::{Body, Key, Scope, Seq, Wall};
 
@@ -140,6 +141,14 @@ impl KeyWindow {
     /// How many sends are remembered.
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
+    }
+
+    /// Bytes that it holds.
+    pub(super) fn weight(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+            + self.free.capacity() * size_of::<u32>()
+            + table(self.by_scope.capacity(), size_of::<(ScopeHash, Chain)>())
+            + table(self.by_key.capacity(), size_of::<(KeyHash, u32)>())
     }
 
     /// The send under this key, if it is still remembered.

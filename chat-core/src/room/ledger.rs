@@ -2,13 +2,13 @@
 //!
 //! Never here: who is attached right now, and any text of a message.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
 
+use super::bans::Bans;
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::marks::Marks;
 use super::members::{Former, Member, Members};
+use super::weight::beside;
 use crate::messages::{Digest, Event, Notices, Recorded};
 use crate::words::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
@@ -25,7 +25,7 @@ pub struct Ledger {
     last_member: MemberId,
     members: Members,
     former: Former,
-    bans: VecDeque<Scope>,
+    bans: Bans,
     marks: Marks,
     keys: KeyWindow,
 }
@@ -74,7 +74,7 @@ impl Ledger {
             last_member: MemberId(0),
             members: Members::default(),
             former: Former::default(),
-            bans: VecDeque::new(),
+            bans: Bans::default(),
             marks: Marks::default(),
             keys: KeyWindow::default(),
         }
@@ -129,9 +129,7 @@ impl Ledger {
             }
             Event::Banned { scope } => {
                 self.former.forget(self.hash(scope));
-                self.bans.retain(|banned| banned != scope);
-                self.bans.push_back(scope.clone());
-                self.bound_bans();
+                self.bans.push(scope, self.bounds.bans_max);
             }
             Event::TopicChanged { topic } => self.topic = topic.clone(),
             Event::RoleChanged { member, role } => self.members.set_role(*member, *role),
@@ -142,6 +140,16 @@ impl Ledger {
                 *self = Self { offset, head, at, ..Self::empty(self.bounds) };
             }
         }
+    }
+
+    /// Bytes that it holds in memory beside itself, about. The same cost in a room of any size.
+    pub fn weight(&self) -> usize {
+        self.members.weight()
+            + self.former.weight()
+            + self.bans.weight()
+            + self.marks.weight()
+            + self.keys.weight()
+            + beside(self.topic.as_str())
     }
 
     /// Which life this is; `None` before the first and after the last record of one.
@@ -207,7 +215,7 @@ impl Ledger {
             self.marks.bound(bounds.marks_max);
             self.former.bound(bounds.former_max);
             self.keys = self.keys.bounded(bounds.keys);
-            self.bound_bans();
+            self.bans.bound(bounds.bans_max);
         }
         self
     }
@@ -281,11 +289,6 @@ impl Ledger {
             self.head = seq;
         }
         self.at = self.at.max(record.at);
-    }
-
-    fn bound_bans(&mut self) {
-        let over = self.bans.len().saturating_sub(self.bounds.bans_max);
-        self.bans.drain(..over);
     }
 
     fn hash(&self, scope: &Scope) -> ScopeHash {

@@ -33,6 +33,11 @@ impl Marks {
         self.kept.len()
     }
 
+    /// Bytes that it holds.
+    pub(super) fn weight(&self) -> usize {
+        self.kept.capacity() * size_of::<Mark>()
+    }
+
     /// The message with this number, if it is remembered.
     pub(super) fn find(&self, seq: Seq) -> Option<&Mark> {
         self.kept.binary_search_by_key(&seq, |mark| mark.seq).ok().map(|index| &self.kept[index])

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::dedup::ScopeHash;
+use super::weight::{beside, scope_beside};
 use crate::messages::Role;
 use crate::words::{Color, MemberId, Nick, NickKey, Scope, Seq, Wall};
 
@@ -48,12 +49,25 @@ pub(super) struct Members {
     by_nick: Vec<Arc<Member>>,
     by_scope: Vec<Arc<Member>>,
     colors: [u32; Color::COUNT],
+    /// Bytes of their texts.
+    texts: usize,
 }
 
 impl Members {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// Bytes that it holds.
+    pub(super) fn weight(&self) -> usize {
+        // Each lies behind two counts, for those who share it.
+        let each = size_of::<Member>() + 2 * size_of::<usize>();
+        let lists = self.by_nick.capacity() + self.by_scope.capacity();
+        self.len() * each
+            + self.by_id.capacity() * size_of::<(MemberId, Arc<Member>)>()
+            + lists * size_of::<Arc<Member>>()
+            + self.texts
     }
 
     /// The member with this number.
@@ -88,6 +102,7 @@ impl Members {
         assert!(self.by_id.last().is_none_or(|(last, _)| *last < member.id), "member numbers ascend");
         let member = Arc::new(member);
         self.colors[color_index(member.color)] += 1;
+        self.texts += texts(&member);
         insert_sorted(&mut self.by_nick, &member, by_nick);
         insert_sorted(&mut self.by_scope, &member, by_scope);
         self.by_id.push((member.id, member));
@@ -97,6 +112,7 @@ impl Members {
     pub(super) fn remove(&mut self, id: MemberId) -> Option<Arc<Member>> {
         let (_, member) = self.by_id.remove(self.find(id).ok()?);
         self.colors[color_index(member.color)] -= 1;
+        self.texts -= texts(&member);
         let nick = position(&self.by_nick, &member, by_nick);
         self.by_nick.remove(nick);
         let scope = position(&self.by_scope, &member, by_scope);
@@ -126,6 +142,8 @@ impl Members {
         assert!(self.by_nick.iter().chain(&self.by_scope).all(found), "the lists hold the same members");
         let uses: u32 = self.colors.iter().sum();
         assert_eq!(uses as usize, self.len(), "every member has a colour");
+        let all: usize = self.by_id.iter().map(|(_, member)| texts(member)).sum();
+        assert_eq!(all, self.texts, "every member's texts are weighed");
     }
 
     fn find(&self, id: MemberId) -> Result<usize, usize> {
@@ -137,11 +155,12 @@ impl From<Vec<Arc<Member>>> for Members {
     fn from(members: Vec<Arc<Member>>) -> Self {
         let mut colors = [0; Color::COUNT];
         members.iter().for_each(|member| colors[color_index(member.color)] += 1);
+        let texts = members.iter().map(|member| texts(member)).sum();
         let (mut nicks, mut scopes) = (members.clone(), members.clone());
         nicks.sort_by(by_nick);
         scopes.sort_by(by_scope);
         let by_id = members.into_iter().map(|member| (member.id, member)).collect();
-        Self { by_id, by_nick: nicks, by_scope: scopes, colors }
+        Self { by_id, by_nick: nicks, by_scope: scopes, colors, texts }
     }
 }
 
@@ -149,6 +168,11 @@ impl From<Members> for Vec<Arc<Member>> {
     fn from(members: Members) -> Self {
         members.by_id.into_iter().map(|(_, member)| member).collect()
     }
+}
+
+/// Bytes of a member's texts that lie elsewhere than in the member.
+fn texts(member: &Member) -> usize {
+    beside(member.nick.as_str()) + beside(member.nick_key.as_str()) + scope_beside(&member.scope)
 }
 
 type Order = fn(&Arc<Member>, &Arc<Member>) -> Ordering;
@@ -190,6 +214,11 @@ impl Former {
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Bytes that it holds.
+    pub(super) fn weight(&self) -> usize {
+        self.0.capacity() * size_of::<Place>()
     }
 
     /// What this person may see from, if they are remembered.

@@ -9,6 +9,7 @@
 
 mod apply;
 mod attendance;
+mod bans;
 mod deadlines;
 mod decide;
 mod dedup;
@@ -23,6 +24,8 @@ mod permissions;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod vacancy;
+mod weight;
 
 use std::sync::Arc;
 
@@ -38,6 +41,7 @@ pub use input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, History
 pub use ledger::Ledger;
 pub use members::Member;
 pub use snapshot::Snapshot;
+pub use vacancy::Vacancy;
 
 /// One room: what its log amounts to, and who is attached right now.
 ///
@@ -109,6 +113,18 @@ impl Room {
         self.attendance.next_deadline()
     }
 
+    /// What it waits for while nobody is attached, for whoever lets go of it and reads it back later; `None` while somebody is attached.
+    pub fn vacancy(&self) -> Option<Vacancy> {
+        self.attendance.vacancy().filter(|_| self.epoch().is_some())
+    }
+
+    /// Goes on waiting where it was let go of, instead of [`Note::Recovered`]. For a room just read back, whose log has been left alone
+    /// in between: no grace ends later for it, and none earlier.
+    pub fn go_on_waiting(&mut self, vacancy: &Vacancy) {
+        self.attendance.wait(vacancy);
+        self.check_step();
+    }
+
     /// Puts the ledger that the log really holds in place of this one, after an append that failed.
     ///
     /// Who is attached stays attached, as far as they are the same member there; the others lose their attachments.
@@ -122,6 +138,12 @@ impl Room {
     /// What the log amounts to.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Bytes that it holds in memory beside itself, about: what its ledger holds, and who is attached. The same cost in a room of
+    /// any size.
+    pub fn weight(&self) -> usize {
+        self.ledger.weight() + self.attendance.weight()
     }
 
     /// Which life this is; `None` before it began and after it ended.

@@ -247,12 +247,21 @@ impl Default for SessionLimits {
 /// Bounds of the whole engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineLimits {
-    /// Rooms alive at once. 1,000,000.
+    /// Rooms in memory at once. 1,000,000. Without a log that is all rooms alive.
     pub rooms_max: usize,
+    /// Rooms of the log that are not in memory, and of which it is known when something in them runs out. 1,000,000: about 300 bytes
+    /// each, where a room in memory has 2 KiB and more; those whose members left at different times have 16 bytes for each of them on top, which
+    /// count in `backlog_bytes_max`. Past it rooms stay in memory.
+    pub rooms_away_max: usize,
+    /// How long nobody asks for anything in a room of the log that nobody is attached to, before it leaves memory. 60 s: twice the
+    /// grace, so that who reloads a page, or changes networks, never waits for the log. At once where memory or places are short, and after
+    /// the visits of a start, which nobody asked for.
+    pub room_idle: Duration,
     /// Sessions with a connection at once. 1,000,000.
     pub sessions_max: usize,
     /// Sessions kept without a connection. 100,000; the longest gone is forgotten first, and nobody within their grace for
-    /// somebody of another address.
+    /// somebody of another address. Each holds at most 704 bytes, 40 for each room that it was in, and its identity: 70 MB in all, or 210 MB
+    /// where each was in as many rooms as it may be.
     pub sessions_detached_max: usize,
     /// Sessions of one address kept without a connection; the longest gone is forgotten first. 1,024: an office whose network
     /// fails for a moment loses nobody, and a hundred addresses are needed to fill the table. 0 means no bound.
@@ -286,8 +295,12 @@ pub struct EngineLimits {
     pub address_miss_burst: u32,
     /// As [`SessionLimits::misses_per_second`], for all sessions of one address. 8; 0 means no bound.
     pub address_misses_per_second: u32,
-    /// Bytes of all backlogs together. 1 GiB. From seven eighths of it rooms without members give all but their last event, and
-    /// where that is not enough, the largest backlogs are cut to one level. Messages that a log holds can still be paged.
+    /// Bytes of all backlogs, and of what the ledgers of all rooms remember (members, keys for retries, marks of messages, former
+    /// members, bans), together; what a room holds beside those is bounded by `rooms_max`. 1 GiB: a small room remembers
+    /// 1 KiB, and a full backlog has 1 MiB. From seven eighths of it rooms without members give all but their last event, and where that is not enough, the largest
+    /// backlogs are cut to one level. Messages that a log holds can still be paged. What ledgers hold, backlogs may not. Ledgers
+    /// cannot be cut: once they hold three quarters, creations and joins of somebody new are refused as `at_capacity`, so that a
+    /// quarter is left for what is said by those who are in; once they hold all of it, messages and topics are refused as well.
     pub backlog_bytes_max: usize,
     /// Addresses remembered that nobody is connected from, for what they owe; and as many IPv6 networks of 48 bits, and
     /// identities. 100,000; past it they are forgotten.
@@ -305,6 +318,8 @@ impl Default for EngineLimits {
     fn default() -> Self {
         Self {
             rooms_max: 1_000_000,
+            rooms_away_max: 1_000_000,
+            room_idle: Duration::from_secs(60),
             sessions_max: 1_000_000,
             sessions_detached_max: 100_000,
             sessions_detached_per_address_max: 1_024,

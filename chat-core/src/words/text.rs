@@ -65,6 +65,12 @@ pub struct Nick(CompactString);
 #[serde(transparent)]
 pub struct NickKey(CompactString);
 
+impl NickKey {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Nick {
     /// The most scalars.
     pub const CHARS_MAX: usize = 32;

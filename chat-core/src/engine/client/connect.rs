@@ -76,13 +76,7 @@ impl Shared {
     ) -> Result<Session, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
         let id = self.chance.session(wall);
-        let cell = Arc::new(SessionCell::new(
-            id,
-            self.signer.token(id, identity.as_ref()),
-            identity,
-            &self.limits.session,
-            now,
-        ));
+        let cell = Arc::new(SessionCell::new(id, identity, &self.limits.session, now));
         let connection = {
             let mut sessions = self.lock_sessions();
             let address = self.check_place(request.address, now)?;
@@ -188,10 +182,11 @@ impl Shared {
     ) -> Result<Option<(Arc<SessionCell>, Arc<Connection>, Vec<LeftOff>)>, Refusal> {
         let now = self.clock.now().mono;
         let mut sessions = self.lock_sessions();
-        let cell = sessions.by_id.get(&id).cloned().unwrap_or_else(|| {
-            let token = self.signer.token(id, identity.as_ref());
-            Arc::new(SessionCell::new(id, token, identity.clone(), &self.limits.session, now))
-        });
+        let cell = sessions
+            .by_id
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(SessionCell::new(id, identity.clone(), &self.limits.session, now)));
         let mut state = cell.lock();
         if state.identity != *identity {
             return Ok(None);
@@ -303,7 +298,7 @@ impl Shared {
         if let Some(mut state) = session.cell.lock_for(&session.connection) {
             let rooms = state.standings();
             // Who has a cursor only must not get the token by it.
-            let token = (resumed != Some(Credential::Cursor)).then_some(&*session.cell.token);
+            let token = (resumed != Some(Credential::Cursor)).then_some(session.token());
             let json = wire::welcome(id, session.cell.id, token, resumed.is_some(), rooms, limits);
             state.welcome = Welcome::Due(json);
             if state.returning.iter().any(Return::is_awaited) {
@@ -336,7 +331,6 @@ impl Shared {
             state.connection = None;
             connection.leave_address();
             state.detached = self.clock.now().mono;
-            state.answers = Answers::default();
             state.leave_off();
             state.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
         };

@@ -30,6 +30,8 @@ pub struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cell: Arc<SessionCell>,
     pub(crate) connection: Arc<Connection>,
+    /// Not the cell's: who has no connection needs none.
+    token: Box<str>,
     pub(crate) filled: Mutex<Filled>,
 }
 
@@ -105,7 +107,8 @@ impl Sink for PeekSink {
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>, cell: Arc<SessionCell>, connection: Arc<Connection>) -> Self {
-        Self { shared, cell, connection, filled: Mutex::default() }
+        let token = shared.signer.token(cell.id, cell.lock().identity.as_ref()).into();
+        Self { shared, cell, connection, token, filled: Mutex::default() }
     }
 
     /// Which session; not a secret.
@@ -115,7 +118,7 @@ impl Session {
 
     /// The session's one secret: resumes it on any transport.
     pub fn token(&self) -> &str {
-        &self.cell.token
+        &self.token
     }
 
     /// Who it is, as the policy said.
@@ -256,7 +259,17 @@ impl Session {
     }
 
     /// Waits for the next frame and takes it. After [`ServerFrame::Closing`] nothing follows, and this never returns.
-    pub async fn next(&self) -> ServerFrame {
+    ///
+    /// A session wakes one reader. Of two that waited, one would sleep for ever over what the other was woken for:
+    ///
+    /// ```compile_fail,E0499
+    /// # async fn two(mut session: chat_core::Session) {
+    /// tokio::join!(session.next(), session.next());
+    /// # }
+    /// ```
+    ///
+    /// Who hands in commands beside the reader does so with a [`Lane`], which [`Session::lane`] gives.
+    pub async fn next(&mut self) -> ServerFrame {
         let frame = std::future::poll_fn(|cx| self.poll_peek(cx)).await;
         self.commit(frame.mark);
         parse(&frame.json)

@@ -324,16 +324,16 @@ mod tests {
         for event in ["one", "two", "three", "four"] {
             publish(&backlog, &[event]);
         }
-        assert_eq!(budget.held(), backlog.weight());
+        assert_eq!(budget.backlogs_held(), backlog.weight());
         backlog.evict(SEGMENT_BYTES + 2 * (SLOT_BYTES + 5));
         assert_eq!(backlog.oldest(), Seq(3));
         assert_eq!(read_all(&backlog, 2), Some(vec!["three".into(), "four".into()]));
         backlog.evict(0);
-        assert_eq!((backlog.oldest(), budget.held()), (Seq(4), SEGMENT_BYTES + SLOT_BYTES + 4));
+        assert_eq!((backlog.oldest(), budget.backlogs_held()), (Seq(4), SEGMENT_BYTES + SLOT_BYTES + 4));
         publish(&backlog, &["five"]);
         assert_eq!(read_all(&backlog, 3), Some(vec!["four".into(), "five".into()]));
         drop(backlog);
-        assert_eq!(budget.held(), 0);
+        assert_eq!(budget.backlogs_held(), 0);
     }
 
     #[test]

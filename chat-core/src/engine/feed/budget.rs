@@ -1,4 +1,7 @@
-//! The bytes of all backlogs together, and who gives some back when they are too many.
+//! The bytes of all backlogs and ledgers together, and who gives some back when they are too many.
+//!
+//! A ledger cannot be cut: what all of them hold, backlogs may not. From three quarters on nobody new is let in, and once ledgers alone
+//! hold everything, nothing is taken in that would have to be remembered.
 //!
 //! Max-min fair: when seven eighths are held, rooms that linger without members give theirs, and if that is not enough, no room
 //! keeps more than a level, so that no room that keeps less loses anything and the level is as high as can be. A room that would pass the whole
@@ -13,10 +16,12 @@ use crate::words::Mono;
 /// The shortest time between two looks at all rooms: a budget that cannot be met is not to cost more than this.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What all backlogs of an engine hold, and may hold.
+/// What all backlogs and ledgers of an engine hold, and may hold.
 pub(crate) struct Budget {
     bytes_max: usize,
+    /// By backlogs.
     held: AtomicUsize,
+    ledgers: AtomicUsize,
     backlogs: AtomicUsize,
     /// 0 before the first look.
     level: AtomicUsize,
@@ -29,15 +34,40 @@ impl Budget {
         Arc::new(Self {
             bytes_max,
             held: AtomicUsize::new(0),
+            ledgers: AtomicUsize::new(0),
             backlogs: AtomicUsize::new(0),
             level: AtomicUsize::new(0),
             looked: Mutex::default(),
         })
     }
 
-    /// Bytes held.
-    pub(crate) fn held(&self) -> usize {
+    /// Bytes that there may be.
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Bytes that backlogs hold.
+    pub(crate) fn backlogs_held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that ledgers hold.
+    pub(crate) fn ledgers_held(&self) -> usize {
+        self.ledgers.load(Ordering::Relaxed)
+    }
+
+    fn held(&self) -> usize {
+        self.backlogs_held().saturating_add(self.ledgers_held())
+    }
+
+    /// Whether ledgers hold so much that nobody new is let in: what is left is for those who are.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.ledgers_held() >= self.bytes_max / 4 * 3
+    }
+
+    /// Whether ledgers hold all that there may be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.ledgers_held() >= self.bytes_max
     }
 
     pub(crate) fn is_passed(&self) -> bool {
@@ -49,10 +79,15 @@ impl Budget {
         self.held() > self.bytes_max / 8 * 7
     }
 
+    /// Whether memory is to be given back: all together is much, or ledgers alone are.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_nearly_passed() || self.is_crowded()
+    }
+
     /// What one backlog may keep, as of the last look; before the first, an equal share.
     pub(crate) fn level(&self) -> usize {
         match self.level.load(Ordering::Relaxed) {
-            0 => self.bytes_max / self.backlogs.load(Ordering::Relaxed).max(1),
+            0 => self.bytes_max.saturating_sub(self.ledgers_held()) / self.backlogs.load(Ordering::Relaxed).max(1),
             level => level,
         }
     }
@@ -83,6 +118,13 @@ impl Budget {
         };
     }
 
+    fn change_ledger(&self, before: usize, now: usize) {
+        match now >= before {
+            true => self.ledgers.fetch_add(now - before, Ordering::Relaxed),
+            false => self.ledgers.fetch_sub(before - now, Ordering::Relaxed),
+        };
+    }
+
     /// Whether all rooms may be looked at now: not too often.
     pub(crate) fn may_look(&self, now: Mono) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +133,34 @@ impl Budget {
             *looked = Some(now);
         }
         may
+    }
+}
+
+/// What one ledger holds of a budget, until it is dropped.
+#[derive(Default)]
+pub(crate) struct LedgerShare {
+    /// `None` while it holds nothing.
+    budget: Option<Arc<Budget>>,
+    bytes: usize,
+}
+
+impl LedgerShare {
+    /// It holds so many bytes from now on.
+    pub(crate) fn set(&mut self, budget: &Arc<Budget>, bytes: usize) {
+        if self.bytes == bytes {
+            return;
+        }
+        budget.change_ledger(self.bytes, bytes);
+        self.bytes = bytes;
+        self.budget.get_or_insert_with(|| Arc::clone(budget));
+    }
+}
+
+impl Drop for LedgerShare {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.change_ledger(self.bytes, 0);
+        }
     }
 }
 
@@ -133,9 +203,27 @@ mod tests {
             budget.change(*bytes, level.min(*bytes));
             *bytes = level.min(*bytes);
         }
-        assert_eq!((rooms, budget.held(), budget.level()), ([100, 250, 250], 600, 250));
+        assert_eq!((rooms, budget.backlogs_held(), budget.level()), ([100, 250, 250], 600, 250));
         budget.change(0, 100);
         assert!(!budget.is_nearly_passed(), "an eighth may come in");
+    }
+
+    #[test]
+    fn what_ledgers_hold_backlogs_may_not() {
+        let budget = Budget::new(800);
+        (0..2).for_each(|_| budget.enter());
+        let mut share = LedgerShare::default();
+        share.set(&budget, 400);
+        assert_eq!((budget.level(), budget.is_nearly_passed(), budget.is_crowded()), (200, false, false));
+        budget.change(0, 350);
+        assert!(budget.is_nearly_passed());
+        assert_eq!(budget.set_level(vec![50, 300]), 150, "a quarter is left free, and half is the ledger's");
+        share.set(&budget, 600);
+        assert!(budget.is_crowded() && !budget.is_full());
+        share.set(&budget, 800);
+        assert!(budget.is_full());
+        drop(share);
+        assert_eq!((budget.ledgers_held(), budget.backlogs_held()), (0, 350));
     }
 
     #[test]

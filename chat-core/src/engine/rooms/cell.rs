@@ -43,6 +43,8 @@ pub(crate) enum Eviction {
     Lingering,
     /// What is over this many bytes.
     Above(usize),
+    /// Everything, if it can be read again.
+    PutAway,
 }
 
 /// How somebody comes in.
@@ -203,12 +205,15 @@ impl Letter {
     }
 }
 
+/// The places that a room has where it was founded from.
+pub(crate) type Foundings = SmallVec<[Arc<Founding>; 1]>;
+
 /// One room code in use.
 pub(crate) struct RoomCell {
     pub(crate) code: RoomCode,
     inbox: Mutex<Inbox>,
     state: Mutex<Option<Box<RoomState>>>,
-    /// See [`Weight`]; the lowest bit says whether it lingers.
+    /// See [`Weight`]; the lowest bit says whether it lingers, the next whether it is vacant.
     weight: AtomicUsize,
     /// It has been asked to give memory back, and has not yet looked.
     evicting: AtomicBool,
@@ -217,10 +222,12 @@ pub(crate) struct RoomCell {
 /// What is known of a room from outside: as of its last batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weight {
-    /// What its backlog holds in memory, in bytes, to the next even number.
+    /// What its backlog holds in memory, in bytes, to the next multiple of four.
     pub(crate) bytes: usize,
     /// It has no members.
     pub(crate) is_lingering: bool,
+    /// A log has it, and nobody is attached.
+    pub(crate) is_vacant: bool,
 }
 
 #[derive(Default)]
@@ -229,7 +236,7 @@ struct Inbox {
     /// Letters that count against the bound.
     bounded: usize,
     /// Of whoever founds the room, or is about to: kept as long as the code is in use.
-    foundings: SmallVec<[Arc<Founding>; 1]>,
+    foundings: Foundings,
     /// A task is at work.
     running: bool,
     /// The cell has left the registry: letters for its code go to a new one.
@@ -268,8 +275,18 @@ impl RoomCell {
         letter.refuse(&self.code, None, reject);
     }
 
-    pub(crate) fn weigh(&self, bytes: usize, is_lingering: bool) {
-        self.weight.store(bytes & !1 | usize::from(is_lingering), Ordering::Relaxed);
+    pub(crate) fn weigh(&self, weight: Weight) {
+        let Weight { bytes, is_lingering, is_vacant } = weight;
+        self.weight.store(bytes & !3 | usize::from(is_vacant) << 1 | usize::from(is_lingering), Ordering::Relaxed);
+    }
+
+    /// The places that the room has where it was founded from, for as long as the cell is not in use.
+    pub(crate) fn take_foundings(&self) -> Foundings {
+        std::mem::take(&mut self.lock().foundings)
+    }
+
+    pub(crate) fn put_foundings(&self, foundings: Foundings) {
+        self.lock().foundings.extend(foundings);
     }
 
     /// Whether it is to be asked to give memory back: one letter at a time.
@@ -283,7 +300,7 @@ impl RoomCell {
 
     pub(crate) fn weight(&self) -> Weight {
         let weight = self.weight.load(Ordering::Relaxed);
-        Weight { bytes: weight & !1, is_lingering: weight & 1 == 1 }
+        Weight { bytes: weight & !3, is_lingering: weight & 1 == 1, is_vacant: weight & 2 == 2 }
     }
 
     pub(crate) fn push(&self, letter: Letter, inbox_max: usize) -> Pushed {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::engine::feed::budget::LedgerShare;
 use crate::engine::feed::fanout::Fanout;
 use crate::engine::feed::life::Life;
 use crate::engine::rooms::backoff::Backoff;
@@ -26,6 +27,8 @@ pub(crate) enum Phase {
 /// A room as its task knows it.
 pub(crate) struct RoomState {
     pub(crate) room: Room,
+    /// What the room holds of the budget.
+    pub(crate) held: LedgerShare,
     pub(crate) phase: Phase,
     /// The end of the log.
     pub(crate) tail: Tail,
@@ -33,6 +36,8 @@ pub(crate) struct RoomState {
     pub(crate) fanout: Fanout,
     /// A round has been worked on since others had their turn.
     pub(crate) has_worked: bool,
+    /// When somebody wanted something of it last, since it was read.
+    pub(crate) asked: Option<Mono>,
     /// The tick that is on its way.
     pub(crate) armed: Option<Mono>,
     pub(crate) snapshot_made: Option<Mono>,
@@ -49,11 +54,13 @@ impl RoomState {
     pub(crate) fn new(limits: &Arc<RoomLimits>, has_log: bool) -> Self {
         Self {
             room: Room::new(Arc::clone(limits)),
+            held: LedgerShare::default(),
             phase: if has_log { Phase::Unread(Backoff::default()) } else { Phase::Vacant },
             tail: Tail::default(),
             subscribers: BTreeMap::new(),
             fanout: Fanout::default(),
             has_worked: false,
+            asked: None,
             armed: None,
             snapshot_made: None,
             presence_told: None,

@@ -25,7 +25,6 @@ use crate::words::{Generation, Identity, Mono, Position, RejectCode, RoomCode, S
 /// One session, with or without a connection.
 pub(crate) struct SessionCell {
     pub(crate) id: SessionId,
-    pub(crate) token: Box<str>,
     state: Mutex<SessionState>,
 }
 
@@ -168,16 +167,9 @@ impl RoomSlot {
 }
 
 impl SessionCell {
-    pub(crate) fn new(
-        id: SessionId,
-        token: String,
-        identity: Option<Identity>,
-        limits: &SessionLimits,
-        now: Mono,
-    ) -> Self {
+    pub(crate) fn new(id: SessionId, identity: Option<Identity>, limits: &SessionLimits, now: Mono) -> Self {
         Self {
             id,
-            token: token.into(),
             state: Mutex::new(SessionState {
                 connection: None,
                 generation: Generation(0),
@@ -285,9 +277,10 @@ impl SessionState {
         });
     }
 
-    /// Keeps where it stands in its rooms and lets go of the rooms: a session may be without a connection for a day, and
-    /// is not to keep the backlogs of closed rooms for so long.
+    /// Keeps where it stands in its rooms and lets go of the rooms, and of all that was for the connection: a session may be without
+    /// one for a day, and is not to keep the backlogs of closed rooms for so long.
     pub(crate) fn leave_off(&mut self) {
+        (self.welcome, self.answers) = (Welcome::Awaited { _rooms: None }, Answers::default());
         for slot in self.rooms.drain(..) {
             let life = &slot.life;
             let position = Position { epoch: life.epoch, seq: slot.cursor };
@@ -297,6 +290,7 @@ impl SessionState {
         }
         self.rooms = SmallVec::new();
         self.returning = Vec::new();
+        self.left_off.shrink_to_fit();
     }
 
     /// A frame has been taken by the transport: the one place where positions move.

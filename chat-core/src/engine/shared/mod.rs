@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use crate::engine::feed::budget::Budget;
 use crate::engine::feed::ended::EndedLives;
 use crate::engine::feed::life::Life;
+use crate::engine::rooms::away::AwayRooms;
 use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) registry: Registry,
+    pub(crate) away: Arc<AwayRooms>,
     /// What works on a room that has something to do. Set by the builder, as what works on rooms knows all of this.
     pub(crate) work: fn(Arc<Shared>, Arc<RoomCell>),
     pub(crate) timers: Arc<Timers>,
@@ -114,6 +116,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.timers.stop();
+        self.away.stop();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a room owes once a batch is out: signals, a snapshot for those who fell behind, its weight, the next tick.
 
 use crate::engine::feed::life::{PRESENCE, RoomSnapshot, TYPING};
+use crate::engine::rooms::cell::Weight;
 use crate::engine::rooms::state::Phase;
 use crate::engine::work::answer;
 use crate::engine::work::task::RoomTask;
@@ -11,12 +12,21 @@ use crate::words::Mono;
 impl RoomTask {
     /// Says what is owed, and sees to it that those are woken whom it is said to.
     pub(crate) fn announce(&mut self) {
+        self.state.held.set(&self.shared.budget, self.state.room.weight());
         let Some(life) = self.life() else { return self.arm(None) };
-        self.cell.weigh(life.backlog.spare(), self.state.room.members_total() == 0);
+        self.cell.weigh(Weight {
+            bytes: life.backlog.spare(),
+            is_lingering: self.state.room.members_total() == 0,
+            is_vacant: self.is_vacant(),
+        });
         let now = self.mono();
         let mut wake = false;
         let mut soonest = None;
         let mut at_latest = |at: Mono| soonest = sooner(soonest, Some(at));
+
+        if let Some(at) = self.vacant_until(now) {
+            at_latest(at);
+        }
 
         let typing = self.state.room.typing();
         if typing != self.state.typing_told {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::engine::rooms::cell::{Entrance, Letter};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::Shared;
+use crate::engine::work::evict;
 use crate::room::{Caller, Input};
 use crate::words::{Nick, RejectCode, RoomCode};
 
@@ -50,11 +51,13 @@ impl Shared {
         self.refuse_creation(reply);
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether as many rooms as may be are in memory.
+    pub(crate) fn is_full(&self) -> bool {
         self.registry.len() >= self.limits.engine.rooms_max
     }
 
-    fn refuse_creation(&self, reply: ReplyTo) {
+    fn refuse_creation(self: &Arc<Self>, reply: ReplyTo) {
+        evict::make_place(self);
         self.count_reject(RejectCode::AtCapacity);
         reply.reject(None, self.no_place());
     }

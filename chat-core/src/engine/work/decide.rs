@@ -9,7 +9,9 @@ use crate::engine::rooms::state::Phase;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;
 use crate::engine::work::answer;
+use crate::engine::work::capacity;
 use crate::engine::work::task::RoomTask;
+use crate::engine::work::visit::is_of_somebody;
 use crate::messages::{Event, Recorded};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
@@ -40,6 +42,9 @@ impl RoomTask {
     }
 
     fn take(&mut self, now: Now, mut letter: Letter, round: &mut Round) {
+        if is_of_somebody(&letter) {
+            self.state.asked = Some(now.mono);
+        }
         let verdict = match &mut letter {
             Letter::Command { input: input @ Input::Members { .. }, reply } => {
                 match self.decide_one(now, input, round) {
@@ -132,18 +137,21 @@ impl RoomTask {
     }
 
     /// Gives memory back, as it was asked to.
-    pub(crate) fn give_back(&self, eviction: Eviction) {
+    pub(crate) fn give_back(&mut self, eviction: Eviction) {
         self.cell.evicted();
         let Some(life) = self.state.life() else { return };
         match eviction {
             Eviction::Lingering if self.state.room.members_total() > 0 => {}
             Eviction::Lingering => life.backlog.evict(0),
             Eviction::Above(share) => life.backlog.evict(share),
+            // Looked at when it rests, as if nobody had asked.
+            Eviction::PutAway => self.state.asked = None,
         }
     }
 
     fn decide_one(&mut self, now: Now, input: &Input, round: &mut Round) -> Result<Answer, Reject> {
         let decision = self.state.room.decide(now, input)?;
+        capacity::check(&self.shared.budget, input, &decision)?;
         for record in decision.records {
             self.apply(record, round);
         }

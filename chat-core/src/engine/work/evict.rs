@@ -7,28 +7,47 @@ use crate::engine::shared::Shared;
 
 /// Asks rooms to give back what is too much, if it is, and this was not done just now.
 pub(crate) fn keep(shared: &Arc<Shared>) {
-    if shared.budget.is_nearly_passed() && shared.budget.may_look(shared.clock.now().mono) {
+    if shared.budget.is_short() && shared.budget.may_look(shared.clock.now().mono) {
         shared.spawn(evict(Arc::clone(shared)));
+    }
+}
+
+/// Asks rooms that can be put away to make place for others, unless this was done just now.
+pub(crate) fn make_place(shared: &Arc<Shared>) {
+    if shared.log.is_some() && shared.budget.may_look(shared.clock.now().mono) {
+        let shared_then = Arc::clone(shared);
+        shared.spawn(async move { put_away(&shared_then).await });
+    }
+}
+
+async fn put_away(shared: &Arc<Shared>) {
+    for cell in shared.registry.cells(|weight| weight.is_vacant).await {
+        ask(shared, &cell, Eviction::PutAway);
+    }
+}
+
+fn ask(shared: &Arc<Shared>, cell: &Arc<RoomCell>, eviction: Eviction) {
+    if cell.may_evict() {
+        shared.push(cell, Letter::Evict(eviction));
     }
 }
 
 async fn evict(shared: Arc<Shared>) {
     shared.ended.evict();
-    let ask = |cell: Arc<RoomCell>, eviction| {
-        if cell.may_evict() {
-            shared.push(&cell, Letter::Evict(eviction));
-        }
-    };
     for cell in shared.registry.cells(|weight| weight.is_lingering && weight.bytes > 0).await {
-        ask(cell, Eviction::Lingering);
+        ask(&shared, &cell, Eviction::Lingering);
     }
     // They are done when everybody who runs now has run.
     tokio::task::yield_now().await;
+    if shared.budget.is_short() {
+        put_away(&shared).await;
+        tokio::task::yield_now().await;
+    }
     if !shared.budget.is_nearly_passed() {
         return;
     }
     let level = shared.budget.set_level(shared.registry.weights().await);
     for cell in shared.registry.cells(|weight| weight.bytes > level).await {
-        ask(cell, Eviction::Above(level));
+        ask(&shared, &cell, Eviction::Above(level));
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod announce;
 pub(crate) mod answer;
 pub(crate) mod append;
+pub(crate) mod capacity;
 pub(crate) mod create;
 pub(crate) mod debts;
 pub(crate) mod decide;
@@ -10,7 +11,9 @@ pub(crate) mod evict;
 pub(crate) mod load;
 pub(crate) mod post;
 pub(crate) mod publish;
+pub(crate) mod put_away;
 pub(crate) mod recover;
 pub(crate) mod run;
 pub(crate) mod sweep;
 pub(crate) mod task;
+pub(crate) mod visit;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::engine::rooms::cell::{Letter, Pushed, RoomCell};
 use crate::engine::shared::Shared;
+use crate::engine::work::evict;
 use crate::words::{Reject, RejectCode, RoomCode};
 
 impl Shared {
@@ -22,7 +23,8 @@ impl Shared {
             let cell = match self.registry.room(code) {
                 Some(cell) => cell,
                 // A room of the log has to be read before anything is known of it, and takes a place for that.
-                None if self.log.is_some() && self.registry.len() >= self.limits.engine.rooms_max => {
+                None if self.log.is_some() && self.is_full() => {
+                    evict::make_place(self);
                     if letter.is_asked() {
                         self.count_reject(RejectCode::AtCapacity);
                     }

@@ -7,7 +7,7 @@ use crate::engine::rooms::state::Phase;
 use crate::engine::work::load::{Loaded, load, publish_records};
 use crate::engine::work::task::RoomTask;
 use crate::ports::Tail;
-use crate::room::{Note, Room};
+use crate::room::Room;
 use crate::words::Seq;
 
 impl RoomTask {
@@ -28,6 +28,7 @@ impl RoomTask {
                 if let Phase::Unread(backoff) = &mut self.state.phase {
                     backoff.failed(now);
                 }
+                self.shared.away.miss(&self.cell.code);
                 false
             }
         }
@@ -35,18 +36,21 @@ impl RoomTask {
 
     /// Puts what the log says in the place of whatever the room was; nobody is attached.
     pub(crate) fn install(&mut self, loaded: Option<Loaded>) {
-        let now = self.now();
-        let (shared, state) = (&self.shared, &mut self.state);
+        let (shared, state) = (Arc::clone(&self.shared), &mut self.state);
         state.phase = Phase::Vacant;
         state.tail = Tail::default();
         // What was owed was owed for another life.
         state.debts = Debts::default();
         state.room = Room::new(Arc::clone(&shared.room_limits));
-        let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else { return };
+        let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else {
+            shared.away.take(&self.cell.code);
+            return;
+        };
         state.debts = Debts::of(unsaved);
         let epoch = ledger.epoch().expect("a room that is loaded has a life");
         state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
-        state.room.note(now, Note::Recovered);
+        self.come_back(epoch);
+        let state = &mut self.state;
         let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
         let life = Arc::new(shared.new_life(&self.cell.code, epoch, Seq(first.0 - 1)));
         publish_records(&life, recent.iter());

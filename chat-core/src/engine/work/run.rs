@@ -51,7 +51,7 @@ impl Running {
 
     /// Puts the room to rest, or takes it away where there is none. Goes on where something has come in meanwhile.
     fn end(&mut self) {
-        let Some(mut task) = self.0.take() else { return };
+        let Some(task) = &mut self.0 else { return };
         task.state.has_worked = false;
         let is_there = match &task.state.phase {
             Phase::Live(_) => true,
@@ -59,11 +59,11 @@ impl Running {
             // What a log said of itself outlives the look for a room that may not be there.
             Phase::Unread(backoff) => task.mono() < backoff.is_over_at(),
         };
-        if is_there {
-            let RoomTask { shared, cell, state } = task;
+        if is_there && !task.put_away() {
+            let Some(RoomTask { shared, cell, state }) = self.0.take() else { return };
             self.0 = cell.rest(state).map(|state| RoomTask { shared, cell, state });
-        } else if !task.shared.registry.remove(&task.cell) {
-            self.0 = Some(task);
+        } else if is_there || task.shared.registry.remove(&task.cell) {
+            self.0 = None;
         }
     }
 }

@@ -1,0 +1,156 @@
+//! Rooms that were put away: nobody is attached, what they are is in the log alone, and here is what no log knows.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::engine::feed::budget::{Budget, LedgerShare};
+use crate::engine::rooms::cell::Foundings;
+use crate::room::Vacancy;
+use crate::words::{Epoch, Mono, Offset, RoomCode, Scope};
+
+/// What is kept of a room that was put away.
+pub(crate) struct Away {
+    pub(crate) epoch: Epoch,
+    /// Its last record.
+    pub(crate) last: Offset,
+    /// Whom it waits for, and until when. `None` once somebody could not come back because the log could not be read: then graces
+    /// begin anew.
+    pub(crate) vacancy: Option<Vacancy>,
+    /// Who was kicked lately.
+    pub(crate) kicked: VecDeque<Scope>,
+    pub(crate) foundings: Foundings,
+    /// What this itself holds of the budget.
+    pub(crate) held: LedgerShare,
+}
+
+impl Away {
+    /// Counts what it holds.
+    pub(crate) fn weigh(&mut self, budget: &Arc<Budget>) {
+        let vacancy = self.vacancy.as_ref().map_or(0, Vacancy::weight);
+        // The code stands twice: with the room, and in the order of deadlines.
+        let codes = 2 * size_of::<(Mono, RoomCode)>();
+        self.held.set(budget, size_of::<Self>() + codes + vacancy + self.kicked.capacity() * size_of::<Scope>());
+    }
+}
+
+/// All rooms that were put away, and when each is to be visited.
+#[derive(Default)]
+pub(crate) struct AwayRooms {
+    table: Mutex<Table>,
+    sooner: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    rooms: HashMap<RoomCode, Entry>,
+    due: BTreeSet<(Mono, RoomCode)>,
+}
+
+struct Entry {
+    away: Box<Away>,
+    /// When it is visited; `None` while it is.
+    at: Option<Mono>,
+}
+
+/// What there is to visit.
+pub(crate) enum Next {
+    Due(RoomCode),
+    At(Mono),
+    Nothing,
+}
+
+impl AwayRooms {
+    pub(crate) fn len(&self) -> usize {
+        self.lock().rooms.len()
+    }
+
+    pub(crate) fn has(&self, code: &RoomCode) -> bool {
+        self.lock().rooms.contains_key(code)
+    }
+
+    /// Keeps a room, to be visited at `at`; gives it back where there are `max` already.
+    pub(crate) fn put(&self, code: &RoomCode, away: Box<Away>, at: Mono, max: usize) -> Result<(), Box<Away>> {
+        let is_soonest = {
+            let mut table = self.lock();
+            if table.rooms.len() >= max {
+                return Err(away);
+            }
+            table.rooms.insert(code.clone(), Entry { away, at: Some(at) });
+            table.schedule(at, code)
+        };
+        if is_soonest {
+            self.sooner.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The room is in memory again.
+    pub(crate) fn take(&self, code: &RoomCode) -> Option<Box<Away>> {
+        let mut table = self.lock();
+        let Entry { away, at } = table.rooms.remove(code)?;
+        if let Some(at) = at {
+            table.due.remove(&(at, code.clone()));
+        }
+        Some(away)
+    }
+
+    /// The log could not be read: whoever wanted to come back could not.
+    pub(crate) fn miss(&self, code: &RoomCode) {
+        if let Some(entry) = self.lock().rooms.get_mut(code) {
+            entry.away.vacancy = None;
+        }
+    }
+
+    /// A room whose time has come; it is not named again before [`AwayRooms::visit_again`].
+    pub(crate) fn next(&self, now: Mono) -> Next {
+        let mut table = self.lock();
+        match table.due.first().map(|(at, _)| *at) {
+            None => Next::Nothing,
+            Some(at) if at > now => Next::At(at),
+            Some(_) => {
+                let (_, code) = table.due.pop_first().expect("there is a first");
+                table.rooms.get_mut(&code).expect("what is due is away").at = None;
+                Next::Due(code)
+            }
+        }
+    }
+
+    /// A room that is still away after a visit is visited again, at `at`.
+    pub(crate) fn visit_again(&self, code: &RoomCode, at: Mono) {
+        let is_soonest = {
+            let mut table = self.lock();
+            match table.rooms.get_mut(code) {
+                Some(entry) if entry.at.is_none() => entry.at = Some(at),
+                _ => return,
+            }
+            table.schedule(at, code)
+        };
+        if is_soonest {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Something is due sooner than it was, or the engine is gone.
+    pub(crate) async fn changed(&self) {
+        self.sooner.notified().await;
+    }
+
+    /// The engine is gone.
+    pub(crate) fn stop(&self) {
+        self.sooner.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Whether nothing is due before it.
+    fn schedule(&mut self, at: Mono, code: &RoomCode) -> bool {
+        self.due.insert((at, code.clone()));
+        self.due.first().is_some_and(|(_, first)| first == code)
+    }
+}

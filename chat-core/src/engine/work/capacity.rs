@@ -1,0 +1,28 @@
+//! Whether there is memory for what a room would have to remember.
+
+use std::time::Duration;
+
+use crate::engine::feed::budget::Budget;
+use crate::room::{Decision, Input};
+use crate::words::{Reject, RejectCode};
+
+/// When to try again: rooms that nobody is in may be gone by then.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Looks at a decision before anything of it is taken in. What changes nothing (a retry, a return), what makes a room smaller and what
+/// time brings is always let through.
+///
+/// # Errors
+/// `at_capacity`: for somebody new where the ledgers of all rooms are crowded, for whatever is said where they are full.
+pub(crate) fn check(budget: &Budget, input: &Input, decision: &Decision) -> Result<(), Reject> {
+    let is_refused = match input {
+        Input::Create { .. } | Input::Join { .. } => budget.is_crowded(),
+        Input::Send { .. } | Input::SetTopic { .. } => budget.is_full(),
+        _ => false,
+    };
+    if !is_refused || decision.records.is_empty() {
+        return Ok(());
+    }
+    let reject = Reject::new(RejectCode::AtCapacity, "the server's rooms hold as much as they may");
+    Err(reject.limit(budget.bytes_max() as u64).retry_after(WAIT))
+}

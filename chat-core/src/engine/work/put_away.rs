@@ -1,0 +1,129 @@
+//! A room of the log that nobody is attached to and nobody asks for leaves memory; what it waits for is kept, and it is visited then.
+//!
+//! **The rule.** Nobody gains or loses time by it: each grace, and the linger of an empty room, ends at the moment at which it would have
+//! ended in memory, however often the room is read back in between. Only where the log could not be read when the room was asked for, or
+//! somebody else has written it meanwhile, everything begins anew.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::engine::feed::budget::LedgerShare;
+use crate::engine::rooms::away::{Away, Next};
+use crate::engine::shared::Shared;
+use crate::engine::work::task::RoomTask;
+use crate::engine::work::visit::{Visit, visit};
+use crate::room::Note;
+use crate::words::{Epoch, Mono};
+
+/// A room in which something is due so soon is left where it is.
+const SOON: Duration = Duration::from_secs(1);
+/// Before a room that could not be visited is visited again, and before one that could not be put away is looked at again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Rooms visited at once: one that the log takes long to read holds up few others.
+const VISITS_MAX: usize = 16;
+
+impl RoomTask {
+    /// Whether it could be put away as far as anybody outside is concerned.
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.state.subscribers.is_empty()
+            && self.state.room.online() == 0
+            && self.state.debts.next().is_none()
+            && self.state.life().is_some_and(|life| life.is_logged)
+    }
+
+    /// When to look whether it can be put away; `None` while it cannot.
+    pub(crate) fn vacant_until(&self, now: Mono) -> Option<Mono> {
+        let idle = self.shared.limits.engine.room_idle;
+        let at = self.state.asked.map(|asked| asked.after(idle)).filter(|&at| at > now);
+        // Long since: it is tried right after this, and once more later where that does not succeed.
+        self.is_vacant().then(|| at.unwrap_or(now.after(idle.max(AGAIN))))
+    }
+
+    /// Puts the room away, unless somebody is here or was lately. Then the state is worth nothing any more.
+    pub(crate) fn put_away(&mut self) -> bool {
+        let now = self.shared.clock.now().mono;
+        let idle = self.shared.limits.engine.room_idle;
+        if !self.is_vacant() || self.state.asked.is_some_and(|asked| now < asked.after(idle)) {
+            return false;
+        }
+        let (Some(epoch), Some(vacancy)) = (self.state.room.epoch(), self.state.room.vacancy()) else { return false };
+        let at = vacancy.next_deadline();
+        // Whoever reads the life still would not hear of what is taken back in the next one.
+        let is_read = self.state.life().is_none_or(|life| Arc::strong_count(life) > 1);
+        if is_read || at <= now.after(SOON) {
+            return false;
+        }
+        let kicked = std::mem::take(&mut self.state.kicked);
+        let (last, foundings) = (self.state.room.last_offset(), self.cell.take_foundings());
+        let held = LedgerShare::default();
+        let mut away = Box::new(Away { epoch, last, vacancy: Some(vacancy), kicked, foundings, held });
+        away.weigh(&self.shared.budget);
+        // Before the cell goes: who comes after that finds it here.
+        let kept = self.shared.away.put(&self.cell.code, away, at, self.shared.limits.engine.rooms_away_max);
+        let is_away = kept.is_ok() && self.shared.registry.remove(&self.cell);
+        if !is_away && let Some(away) = kept.err().or_else(|| self.shared.away.take(&self.cell.code)) {
+            self.take_back(*away);
+        }
+        is_away
+    }
+
+    /// The room has been read. It goes on where it was put away; where it was not, or not as it is now, graces begin.
+    pub(crate) fn come_back(&mut self, epoch: Epoch) {
+        let away = self.shared.away.take(&self.cell.code).filter(|away| away.epoch == epoch);
+        let vacancy = away.and_then(|away| {
+            let is_as_it_was = away.last == self.state.room.last_offset();
+            let vacancy = self.take_back(*away);
+            vacancy.filter(|_| is_as_it_was)
+        });
+        match vacancy {
+            Some(vacancy) => self.state.room.go_on_waiting(&vacancy),
+            None => self.state.room.note(self.shared.clock.now(), Note::Recovered),
+        }
+    }
+
+    fn take_back(&mut self, away: Away) -> Option<crate::room::Vacancy> {
+        self.state.kicked = away.kicked;
+        self.cell.put_foundings(away.foundings);
+        away.vacancy
+    }
+}
+
+/// Visits rooms that are away when their time has come, until the engine is gone or goes down.
+pub(crate) async fn run(engine: Weak<Shared>) {
+    let Some(rooms) = engine.upgrade().map(|shared| Arc::clone(&shared.away)) else { return };
+    let visits = Arc::new(Semaphore::new(VISITS_MAX));
+    loop {
+        let Ok(visiting) = Arc::clone(&visits).acquire_owned().await else { return };
+        let next = {
+            let is_open = |shared: &Arc<Shared>| !shared.draining.load(Ordering::Acquire);
+            let Some(shared) = engine.upgrade().filter(is_open) else { return };
+            match rooms.next(shared.clock.now().mono) {
+                Next::Due(code) => {
+                    let engine = Weak::clone(&engine);
+                    shared.spawn(async move {
+                        let found = visit(&engine, &code).await;
+                        if !matches!(found, Visit::Ended)
+                            && let Some(shared) = engine.upgrade()
+                        {
+                            shared.away.visit_again(&code, shared.clock.now().mono.after(AGAIN));
+                        }
+                        drop(visiting);
+                    });
+                    continue;
+                }
+                Next::At(at) => Some(shared.clock.instant(at)),
+                Next::Nothing => None,
+            }
+        };
+        match next {
+            Some(at) => tokio::select! {
+                () = tokio::time::sleep_until(at) => {}
+                () = rooms.changed() => {}
+            },
+            None => rooms.changed().await,
+        }
+    }
+}

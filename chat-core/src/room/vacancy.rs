@@ -1,0 +1,62 @@
+//! What a room waits for while nobody is attached: whose grace ends when, and when an empty room goes.
+//!
+//! No log has this, because monotonic time means nothing to another process. Whoever lets go of a room and reads it back keeps it
+//! meanwhile: graces that began anew with every reading would let members live for ever.
+
+use crate::words::{MemberId, Mono};
+
+/// What a room waits for while nobody is attached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vacancy {
+    /// Those whose grace ends before the last one does, in the order of their numbers. After a start it is the same for all, and this empty.
+    earlier: Box<[(MemberId, Mono)]>,
+    /// When the grace of all others ends.
+    last: Mono,
+    linger: Option<Mono>,
+}
+
+impl Vacancy {
+    /// Of these graces, in the order of the members' numbers.
+    pub(super) fn new(graces: impl Iterator<Item = (MemberId, Mono)> + Clone, linger: Option<Mono>) -> Self {
+        let last = graces.clone().map(|(_, at)| at).max().unwrap_or_default();
+        Self { earlier: graces.filter(|&(_, at)| at < last).collect(), last, linger }
+    }
+
+    /// When the grace of this member ends.
+    pub(super) fn grace_of(&self, member: MemberId) -> Mono {
+        let found = self.earlier.binary_search_by_key(&member, |(earlier, _)| *earlier);
+        found.map_or(self.last, |index| self.earlier[index].1)
+    }
+
+    /// When the room goes, if it is empty.
+    pub(super) fn linger(&self) -> Option<Mono> {
+        self.linger
+    }
+
+    /// When the first of it runs out.
+    pub fn next_deadline(&self) -> Mono {
+        let graces = self.earlier.iter().map(|(_, at)| *at);
+        graces.chain(self.linger).min().unwrap_or(self.last)
+    }
+
+    /// Bytes that it holds beside itself.
+    pub fn weight(&self) -> usize {
+        size_of_val(&*self.earlier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_grace_ends_when_it_did_and_those_that_end_together_take_no_place() {
+        let graces = [(MemberId(1), Mono(30)), (MemberId(4), Mono(20)), (MemberId(9), Mono(30))];
+        let vacancy = Vacancy::new(graces.into_iter(), None);
+        assert!(graces.iter().all(|&(member, at)| vacancy.grace_of(member) == at));
+        assert_eq!((vacancy.next_deadline(), vacancy.earlier.len()), (Mono(20), 1));
+        let together = Vacancy::new((1..=1_000).map(|number| (MemberId(number), Mono(30))), None);
+        assert_eq!((together.next_deadline(), together.weight()), (Mono(30), 0));
+        assert_eq!(Vacancy::new(std::iter::empty(), Some(Mono(7))).next_deadline(), Mono(7));
+    }
+}

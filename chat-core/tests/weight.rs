@@ -1,0 +1,121 @@
+//! What a room says it holds is what it holds: measured at the allocator, in a process of its own.
+
+use std::alloc::System;
+use std::sync::Arc;
+
+use chat_core::room::{Actor, Caller, Input, Room};
+use chat_core::{
+    Body, Epoch, Generation, Identity, Key, MemberId, Mono, Nick, Now, RoomLimits, SessionId, Topic, Wall,
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// By how much what is said may differ from what is held, in percent.
+const WRONG_MAX: usize = 25;
+/// A room of which nothing much is remembered holds a few lists of four.
+const SMALL: usize = 512;
+
+const NOW: Now = Now { wall: Wall(1_795_370_400_000), mono: Mono(500) };
+
+/// Somebody whose name, and whose identity where they have one, are as long as these may be or short.
+fn caller(number: u128, identity: usize) -> Caller {
+    let identity = (identity > 0).then(|| Identity::new(&format!("{number:0identity$}")).expect("it is not too long"));
+    Caller { session: SessionId::new(number), generation: Generation(1), identity }
+}
+
+fn run(room: &mut Room, input: &Input) {
+    let decision = room.decide(NOW, input).expect("it is allowed");
+    decision.records.iter().for_each(|record| room.apply(record));
+    decision.note.into_iter().for_each(|note| room.note(NOW, note));
+}
+
+fn join(room: &mut Room, number: u128, identity: usize, nick: &str) {
+    let nick = Nick::parse(&format!("{nick} {number}")).expect("valid");
+    let by = caller(number, identity);
+    match number {
+        1 => run(room, &Input::Create { by, nick, epoch: Epoch(7), salt: 8 }),
+        _ => run(room, &Input::Join { by, nick, history: None, after: None }),
+    }
+}
+
+fn send(room: &mut Room, number: u128, key: Option<usize>) {
+    let key = key.map(|key| Key::parse(&format!("{number}-{key}")).expect("valid"));
+    let text = Body::parse("x", 10).expect("valid");
+    let budget = chat_core::room::Budget::Paid;
+    run(room, &Input::Send { by: caller(number, 0), text, as_sent: None, key, budget });
+}
+
+fn small(room: &mut Room) {
+    (1..=3).for_each(|number| join(room, number, 0, "Ann"));
+    (0..10).for_each(|_| send(room, 2, None));
+}
+
+fn many_members(room: &mut Room) {
+    (1..=700).for_each(|number| join(room, number, 0, "Ann"));
+}
+
+fn long_names(room: &mut Room) {
+    (1..=300).for_each(|number| join(room, number, 128, "A name of more than 24"));
+}
+
+fn keys(room: &mut Room) {
+    (1..=60).for_each(|number| join(room, number, 0, "Ann"));
+    for key in 0..64 {
+        (1..=60).for_each(|number| send(room, number, Some(key)));
+    }
+}
+
+fn marks(room: &mut Room) {
+    join(room, 1, 0, "Ann");
+    (0..5_000).for_each(|_| send(room, 1, None));
+}
+
+fn left_and_banned(room: &mut Room) {
+    join(room, 1, 0, "Ann");
+    for number in 2..=600 {
+        join(room, number, 60, "Bob");
+        let member = MemberId(number as u32);
+        match number % 2 {
+            0 => run(room, &Input::Leave { by: caller(number, 60) }),
+            _ => run(room, &Input::Ban { by: Actor::Host, member }),
+        }
+    }
+    let topic = Topic::parse(&"x".repeat(200)).expect("valid");
+    run(room, &Input::SetTopic { by: Actor::Host, topic });
+}
+
+fn everybody_gone(room: &mut Room) {
+    many_members(room);
+    for number in 1..=700 {
+        room.note(NOW, chat_core::room::Note::Detached { session: SessionId::new(number), generation: Generation(1) });
+    }
+}
+
+/// Lives a room in one way.
+type Live = fn(&mut Room);
+
+#[test]
+fn a_room_weighs_what_it_holds() {
+    let limits = Arc::new(RoomLimits::default());
+    let kinds: [(&str, Live); 7] = [
+        ("small", small),
+        ("many members", many_members),
+        ("long names", long_names),
+        ("keys", keys),
+        ("marks", marks),
+        ("left and banned", left_and_banned),
+        ("everybody gone", everybody_gone),
+    ];
+    for (kind, live) in kinds {
+        let region = Region::new(HEAP);
+        let mut room = Room::new(Arc::clone(&limits));
+        live(&mut room);
+        let change = region.change();
+        let held = change.bytes_allocated - change.bytes_deallocated;
+        let told = room.weight();
+        assert!(told.abs_diff(held) <= held * WRONG_MAX / 100 + SMALL, "{kind}: {told} told, {held} held");
+        println!("{kind}: {told} told, {held} held");
+    }
+}
