@@ -2,9 +2,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use chat_core::{Command, Limits, Log, Moderation, Offset};
-use chat_testkit::logs::Operation;
-use support::{code, connect, create, engine_with, fails, log, nick, say, seconds};
+use chat_testkit::logs::{Operation, Outcome};
+use support::{code, connect, create, engine_with, fails, join, log, nick, say, seconds};
 
 /// Else what was said in it would stay in the log until somebody uses the code again.
 #[tokio::test(start_paused = true)]
@@ -58,4 +60,43 @@ async fn a_snapshot_that_could_not_be_stored_is_stored_when_the_log_is_back() {
     seconds(10).await;
     let (through, _) = log.inner().load_snapshot(&code(), epoch).await.expect("it can be read").expect("it is stored");
     assert_eq!(through, Offset(1_002));
+}
+
+/// A log that was out of reach for long and works again is trusted again: the next failure is a first one.
+#[tokio::test(start_paused = true)]
+async fn one_failure_after_an_outage_is_made_up_for_at_once() {
+    let log = log();
+    let engine = engine_with(&log, Limits::lift_rates);
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
+    let take_back = async |key: &str| {
+        let seq = say(&ann, "a secret", key).await.expect("she is in");
+        ann.call(Command::Redact { room: code(), seq }).await.expect("her own message");
+    };
+    log.plan(fails(&[Operation::Scrub]));
+    take_back("k1").await;
+    seconds(60).await;
+    log.heal();
+    seconds(10).await;
+    log.push(Operation::Scrub, Outcome::Fails);
+    let calls = log.calls(Operation::Scrub);
+    take_back("k2").await;
+    seconds(1).await;
+    assert_eq!(log.calls(Operation::Scrub), calls + 2, "once in vain, and once more");
+}
+
+/// Each look at a log that is out of reach puts off when the code is forgotten, and it is forgotten in the end.
+#[tokio::test(start_paused = true)]
+async fn a_code_that_could_not_be_looked_up_twice_takes_no_place_for_ever() {
+    let log = log();
+    let engine = engine_with(&log, Limits::lift_rates);
+    let ann = connect(&engine, None).await;
+    log.plan(fails(&[Operation::Read]));
+    for _ in 0..2 {
+        join(&ann, "Ann").await.expect_err("the log cannot be read");
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    assert_eq!(engine.rooms(), [code()], "the next one to ask is not to ask the log");
+    seconds(60).await;
+    assert_eq!(engine.rooms(), []);
 }
