@@ -210,7 +210,7 @@ impl Shared {
         }
         sessions.attach(&mut state);
         let connection = self.take_over(&mut state, generation, request.transport, address);
-        let given_up = state.asking.give_up();
+        let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
         let known = state.left_off.clone();
         drop(state);

@@ -118,9 +118,10 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
     let cell = Arc::clone(&reply.cell);
     let mut state = cell.lock();
     let (connection, reply, reserved) = reply.take();
-    state.asking.queue.push_back(Waiting { command, budget, connection, reply, reserved });
-    if !std::mem::replace(&mut state.asking.running, true) {
-        let turn = state.asking.turn;
+    let asking = state.asking.get_or_insert_default();
+    asking.queue.push_back(Waiting { command, budget, connection, reply, reserved });
+    if !std::mem::replace(&mut asking.running, true) {
+        let turn = asking.turn;
         drop(state);
         shared.spawn(PolicyTask { shared: Arc::clone(shared), cell, turn }.run());
     }
@@ -137,11 +138,11 @@ struct PolicyTask {
 impl Drop for PolicyTask {
     fn drop(&mut self) {
         let mut state = self.cell.lock();
-        if state.asking.turn != self.turn || !state.asking.running {
+        let Some(asking) = state.asking.as_mut().filter(|asking| asking.turn == self.turn && asking.running) else {
             return;
-        }
-        state.asking.running = false;
-        let waiting = std::mem::take(&mut state.asking.queue);
+        };
+        asking.running = false;
+        let waiting = std::mem::take(&mut asking.queue);
         drop(state);
         for Waiting { command, connection, reply, reserved, .. } in waiting {
             let reply = ReplyTo::new(Arc::clone(&self.cell), connection, reply, reserved);
@@ -158,13 +159,10 @@ impl PolicyTask {
         loop {
             let (command, budget, reply, identity) = {
                 let mut state = cell.lock();
-                if state.asking.turn != *turn {
-                    return;
-                }
-                let Some(Waiting { command, budget, connection, reply, reserved }) = state.asking.queue.pop_front()
-                else {
-                    state.asking.running = false;
-                    state.asking.queue = VecDeque::new();
+                let Some(asking) = state.asking.as_mut().filter(|asking| asking.turn == *turn) else { return };
+                let Some(Waiting { command, budget, connection, reply, reserved }) = asking.queue.pop_front() else {
+                    asking.running = false;
+                    asking.queue = VecDeque::new();
                     return;
                 };
                 let reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);

@@ -53,8 +53,8 @@ pub(crate) struct SessionState {
     pub(crate) returning: Vec<Return>,
     /// Joins and creations not yet decided.
     pub(crate) entering: usize,
-    /// Commands that wait for the policy.
-    pub(crate) asking: PolicyQueue,
+    /// Commands that wait for the policy; `None` before the first.
+    pub(crate) asking: Option<Box<PolicyQueue>>,
     pub(crate) sends: Bucket,
     /// Bytes of text.
     pub(crate) said_bytes: Bucket,
@@ -183,7 +183,7 @@ impl SessionCell {
                 entering: 0,
                 turn: 0,
                 next_slot: 0,
-                asking: PolicyQueue::default(),
+                asking: None,
                 sends: Bucket::full(limits.send_burst, now),
                 said_bytes: Bucket::full(limits.said_bytes_burst, now),
                 commands: Bucket::full(limits.command_burst, now),
