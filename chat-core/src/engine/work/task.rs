@@ -294,7 +294,7 @@ impl RoomState {
     ) -> Result<Answer, Reject> {
         let decision = self.room.decide(now, input)?;
         for record in decision.records {
-            self.apply(shared, cell, record, round);
+            self.apply(shared, cell, now, record, round);
         }
         if let Some(note) = decision.note {
             self.room.note(now, note);
@@ -303,7 +303,14 @@ impl RoomState {
     }
 
     /// Takes in one record, and notes what its publishing will bring.
-    pub(crate) fn apply(&mut self, shared: &Arc<Shared>, cell: &RoomCell, record: Recorded, round: &mut Round) {
+    pub(crate) fn apply(
+        &mut self,
+        shared: &Arc<Shared>,
+        cell: &RoomCell,
+        now: Now,
+        record: Recorded,
+        round: &mut Round,
+    ) {
         let until = record.seq.unwrap_or(self.room.head());
         match &record.event {
             Event::Created { epoch, .. } => {
@@ -343,7 +350,7 @@ impl RoomState {
             Event::Redacted { target } => round.redacted.push(*target),
             _ => {}
         }
-        self.room.apply(&record);
+        self.room.apply(now, &record);
         if record.seq.is_some() {
             let life = self.life.as_ref().expect("told events belong to a life");
             round.encode(life, &record);
