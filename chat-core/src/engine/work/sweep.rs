@@ -1,4 +1,4 @@
-//! After a start every room of the log is visited once, so that graces run out in rooms that nobody opens.
+//! After a start every room of the log is visited once, so that graces and lingers run out in rooms that nobody opens.
 //!
 //! One room at a time, with a pause behind each: whoever opens a room meanwhile is not held up by those that nobody misses.
 
@@ -67,7 +67,7 @@ enum Visit {
     Ended,
 }
 
-/// Has a room brought into memory as if somebody had asked for it. Nothing is due in it yet: graces begin again.
+/// Has a room brought into memory as if somebody had asked for it. Graces begin again; an empty room whose time is over goes.
 async fn visit(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
     let answered = {
         let Some(shared) = engine.upgrade().filter(|shared| !shared.draining.load(Ordering::Acquire)) else {
