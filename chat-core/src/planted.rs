@@ -38,11 +38,15 @@ pub enum Bug {
     MistakeOthers,
     /// A client that is not listened to for now is taken for silent.
     MistakeSilence,
+    /// Where the wall clock has gone back, every record has the stamp of the last.
+    StandStill,
+    /// A wall clock that is years ahead is believed at once.
+    BelieveClock,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 15] = [
+    pub const ALL: [Bug; 17] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -58,6 +62,8 @@ impl Bug {
         Self::WithholdPresence,
         Self::MistakeOthers,
         Self::MistakeSilence,
+        Self::StandStill,
+        Self::BelieveClock,
     ];
 }
 

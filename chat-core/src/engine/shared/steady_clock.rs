@@ -65,6 +65,10 @@ impl SteadyClock {
     }
 
     fn look(&self, now: Now, offset: i64) -> Now {
+        #[cfg(feature = "planted")]
+        if crate::planted::is(crate::planted::Bug::BelieveClock) {
+            return now;
+        }
         let mut looks = self.lock();
         let (wall, step) = looks.wall.look(now);
         let is_doubting = looks.wall.is_doubting();
