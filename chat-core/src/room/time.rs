@@ -35,7 +35,7 @@ impl RoomTime {
     /// The log was read again, and ends with a record of `last_at`. Time that has passed has passed, also where the record that
     /// said so is not there.
     pub(super) fn read_again(&mut self, last_at: Wall, now: Mono) {
-        if self.anchor.is_none() || self.sure(now, last_at) < last_at {
+        if self.sure(now, last_at) < last_at {
             self.record(last_at, now);
         }
     }

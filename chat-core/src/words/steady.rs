@@ -152,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn a_doubted_clock_may_be_off_by_another_hour() {
+        let (mut watch, year, hour) = (Watch::new(), YEAR.cast_signed(), HOUR.cast_signed());
+        assert_eq!(watch.look(1, year).1, Some(Belief::Doubted));
+        assert_eq!(watch.look(5, year + hour), (0, None));
+        assert_eq!(watch.look(6, year + hour + 1), (0, Some(Belief::Doubted)));
+    }
+
+    #[test]
     fn a_clock_that_steps_on_is_doubted_anew() {
         let (mut watch, year) = (Watch::new(), YEAR.cast_signed());
         assert_eq!(watch.look(1, year).1, Some(Belief::Doubted));

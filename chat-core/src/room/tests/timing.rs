@@ -56,6 +56,16 @@ fn stamps_go_on_though_the_wall_clock_was_set_back() {
 }
 
 #[test]
+fn stamps_go_on_from_where_a_clock_that_was_ahead_has_brought_them() {
+    let mut world = world();
+    world.now.wall = Wall(world.now.wall.0 + HOUR);
+    let ahead = world.stamp();
+    world.now.wall = Wall(world.now.wall.0 - HOUR);
+    world.wait(MINUTE);
+    assert_eq!(world.stamp(), ahead + MINUTE);
+}
+
+#[test]
 fn a_room_whose_log_is_years_ahead_goes_on_from_there() {
     let mut world = world();
     world.now.wall = Wall(world.now.wall.0 + YEAR);
@@ -146,6 +156,8 @@ fn a_start_with_a_clock_years_ahead_ends_no_room_at_once() {
     world.pass(10 * HOUR);
     world.now.wall = Wall(world.now.wall.0 + YEAR);
     assert_eq!((world.restart(HOUR), world.left()), (vec![], 10 * MINUTE));
+    let looked = world.run(&Input::Elapsed).expect("decided");
+    assert_eq!((kinds(&looked), looked.note), (vec![], None), "whoever looks sooner");
     world.pass(5 * MINUTE);
     // The clock is set right.
     world.now.wall = Wall(world.now.wall.0 - YEAR);
@@ -181,6 +193,19 @@ fn a_room_that_could_not_be_reached_lingers_anew() {
     world.note(Note::Recovered);
     assert_eq!(world.left(), 30_000, "no less than a grace, or a room that cannot end would try again without end");
     assert_eq!(world.pass(30_000), [("closed", None)]);
+}
+
+#[test]
+fn stamps_go_on_from_what_somebody_else_has_written() {
+    let mut world = world();
+    let (mut theirs, mut later) = (world.room.clone(), world.now);
+    later.wall = Wall(later.wall.0 + HOUR);
+    let topic = crate::Topic::parse("Ours").expect("a valid topic");
+    let decision = theirs.decide(later, &Input::SetTopic { by: Actor::Host, topic }).expect("decided");
+    decision.records.iter().for_each(|record| theirs.apply(later, record));
+    world.room.replace_ledger(world.now, theirs.ledger().clone());
+    world.wait(MINUTE);
+    assert_eq!(world.stamp(), later.wall.0 + MINUTE);
 }
 
 #[test]
