@@ -59,7 +59,7 @@ pub use ports::{
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FrameKind, Hello, Request, Resume, ServerFrame};
 pub use words::{
-    Body, CloseReason, Color, CommandId, EngineLimits, Epoch, Generation, Identity, Key, Limits, MemberId, Mono, Nick,
-    NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits, Scope, Seq, SessionId, SessionLimits,
-    Topic, Wall, ZeroLimit,
+    Belief, Body, CloseReason, Color, CommandId, EngineLimits, Epoch, Generation, Identity, Key, Limits, MemberId,
+    Mono, Nick, NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits, Scope, Seq, SessionId,
+    SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };

@@ -40,11 +40,15 @@ pub enum Bug {
     ForgetResumed,
     /// A client that is not listened to for now is taken for silent.
     MistakeSilence,
+    /// Where the wall clock has gone back, every record has the stamp of the last.
+    StandStill,
+    /// A wall clock that is years ahead is believed at once.
+    BelieveClock,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 18] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -61,6 +65,8 @@ impl Bug {
         Self::MistakeOthers,
         Self::ForgetResumed,
         Self::MistakeSilence,
+        Self::StandStill,
+        Self::BelieveClock,
     ];
 }
 

@@ -27,7 +27,7 @@ fn caller(number: u128, identity: usize) -> Caller {
 
 fn run(room: &mut Room, input: &Input) {
     let decision = room.decide(NOW, input).expect("it is allowed");
-    decision.records.iter().for_each(|record| room.apply(record));
+    decision.records.iter().for_each(|record| room.apply(NOW, record));
     decision.note.into_iter().for_each(|note| room.note(NOW, note));
 }
 

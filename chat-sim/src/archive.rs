@@ -127,11 +127,12 @@ pub(crate) struct Fence {
     log: Arc<FaultyLog<Archive>>,
     engines: OneEngine,
     down: watch::Receiver<bool>,
+    server: u64,
 }
 
 impl Fence {
-    pub(crate) fn new(log: Arc<FaultyLog<Archive>>, down: watch::Receiver<bool>) -> Self {
-        Self { log, engines: OneEngine::default(), down }
+    pub(crate) fn new(log: Arc<FaultyLog<Archive>>, down: watch::Receiver<bool>, server: u64) -> Self {
+        Self { log, engines: OneEngine::default(), down, server }
     }
 
     async fn while_up<T>(&self, call: impl Future<Output = T> + Send) -> T {
@@ -157,7 +158,7 @@ impl Log for Fence {
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
         if !*self.down.borrow() {
-            self.log.inner().truth.decided(room, life_of(after, batch), batch);
+            self.log.inner().truth.decided(room, life_of(after, batch), batch, self.server);
         }
         self.while_up(self.log.append(room, after, batch)).await
     }

@@ -24,6 +24,7 @@ mod pipe;
 mod plan;
 mod promise;
 mod server;
+mod stamps;
 mod transcript;
 mod truth;
 mod view;

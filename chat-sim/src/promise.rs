@@ -31,6 +31,8 @@ pub enum Promise {
     InTime,
     /// Nobody is let go who is there, or who could not come back.
     Patience,
+    /// Stamps go on as time does, whatever is done to the wall clock.
+    Time,
     /// What was taken back cannot be read in the log.
     TakenBack,
     /// Every frame is one of the protocol, at a moment when it may come.
@@ -55,6 +57,7 @@ impl fmt::Display for Promise {
             Self::CatchUp => "once faults stop everybody catches up",
             Self::InTime => "what is due to somebody who reads is told soon",
             Self::Patience => "nobody is let go who is there, or who could not come back",
+            Self::Time => "stamps go on as time does",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",

@@ -58,7 +58,7 @@ impl Server {
     pub(crate) fn start(ground: &Ground, seed: u64) -> Arc<Self> {
         let (down, is_down) = watch::channel(false);
         let has_log = ground.plan.has_log;
-        let witness = Witness { truth: Arc::clone(&ground.truth), has_log };
+        let witness = Witness { truth: Arc::clone(&ground.truth), has_log, server: seed };
         let embedder = Arc::clone(&ground.embedder);
         let mut builder = Engine::builder()
             .limits(ground.plan.limits.clone())
@@ -70,7 +70,7 @@ impl Server {
             builder = builder.policy(Arc::clone(&ground.embedder) as _);
         }
         if has_log {
-            let fence = Fence::new(Arc::clone(&ground.log), is_down);
+            let fence = Fence::new(Arc::clone(&ground.log), is_down, seed);
             builder = builder.log(Arc::new(fence)).expect("every server has its own");
         }
         let engine = builder.build();

@@ -10,15 +10,19 @@ use chat_core::{Epoch, Event, Fact, Key, MemberId, Observer, Offset, Recorded, R
 use tokio::time::Instant;
 
 use crate::brief::brief_record;
+use crate::clock::WorldClock;
 use crate::graces::Graces;
 use crate::promise::{Broken, Promise, hold};
+use crate::stamps::Stamps;
 
 /// Every record of every life.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Truth {
     lives: Mutex<BTreeMap<(String, Epoch), Life>>,
     grace: Duration,
     graces: Mutex<Graces>,
+    stamps: Mutex<Stamps>,
+    clock: Arc<WorldClock>,
     /// Since when the log can be reached; `None` while it cannot.
     log_back: Mutex<Option<Instant>>,
     /// The first promise that was broken where nobody could be told.
@@ -40,8 +44,16 @@ struct Life {
 }
 
 impl Truth {
-    pub(crate) fn new(grace: Duration) -> Self {
-        Self { grace, log_back: Mutex::new(Some(Instant::now())), ..Self::default() }
+    pub(crate) fn new(grace: Duration, clock: Arc<WorldClock>) -> Self {
+        Self {
+            grace,
+            clock,
+            log_back: Mutex::new(Some(Instant::now())),
+            lives: Mutex::default(),
+            graces: Mutex::default(),
+            stamps: Mutex::default(),
+            broken: Mutex::default(),
+        }
     }
 
     pub(crate) fn log_is_out(&self, is_out: bool) {
@@ -60,7 +72,8 @@ impl Truth {
         let mut lives = self.lives();
         let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
         for record in records {
-            if let Err(broken) = life.add(room, record) {
+            let added = life.add(room, record).and_then(|()| self.stamps().logged(room, epoch, record));
+            if let Err(broken) = added {
                 self.note(broken);
             }
         }
@@ -83,9 +96,11 @@ impl Truth {
         }
     }
 
-    /// A room has decided this just now.
-    pub(crate) fn decided(&self, room: &RoomCode, epoch: Epoch, records: &[Recorded]) {
-        if let Err(broken) = self.graces().decided(room, epoch, records, self.grace) {
+    /// A room of this server has decided this just now.
+    pub(crate) fn decided(&self, room: &RoomCode, epoch: Epoch, records: &[Recorded], server: u64) {
+        let stamped = self.stamps().decided(room, epoch, records, server, self.clock.right());
+        let decided = self.graces().decided(room, epoch, records, self.grace);
+        if let Err(broken) = decided.and(stamped) {
             self.note(broken);
         }
     }
@@ -231,6 +246,10 @@ impl Truth {
         Ok(())
     }
 
+    fn stamps(&self) -> MutexGuard<'_, Stamps> {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn graces(&self) -> MutexGuard<'_, Graces> {
         self.graces.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -350,6 +369,8 @@ pub(crate) fn check_members(
 pub(crate) struct Witness {
     pub(crate) truth: Arc<Truth>,
     pub(crate) has_log: bool,
+    /// Which server it is.
+    pub(crate) server: u64,
 }
 
 impl Observer for Witness {
@@ -357,7 +378,7 @@ impl Observer for Witness {
         if let Fact::Published { room, epoch, record } = fact {
             if !self.has_log {
                 let records = std::slice::from_ref(record);
-                self.truth.decided(room, epoch, records);
+                self.truth.decided(room, epoch, records, self.server);
                 self.truth.add(room, epoch, records);
             }
             self.truth.published(room, epoch, record);

@@ -26,6 +26,9 @@ use crate::transcript::Transcript;
 use crate::truth::Truth;
 use crate::way::Way;
 
+/// Milliseconds: how far a clock that is wrong is ahead.
+const YEARS: i64 = 5 * 365 * 86_400_000;
+
 /// How worlds are run.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -109,12 +112,13 @@ async fn begin(seed: u64, settings: &Settings) -> World {
     let mut rng = StdRng::seed_from_u64(seed);
     let plan = Plan::draw(&mut rng, settings.ways.as_deref(), settings.kind);
     let transcript = Arc::new(Transcript::new(settings.shown));
-    let truth = Arc::new(Truth::new(plan.limits.room.grace));
+    let clock = Arc::new(WorldClock::new());
+    let truth = Arc::new(Truth::new(plan.limits.room.grace, Arc::clone(&clock)));
     transcript.note("world", format_args!("{plan:?}"));
     let ground = Ground {
         truth: Arc::clone(&truth),
         log: Arc::new(FaultyLog::new(Archive::new(Arc::clone(&truth)))),
-        clock: Arc::new(WorldClock::new()),
+        clock,
         embedder: Arc::new(Embedder::new(plan.embedder.unwrap_or_default(), plan.pairs, rng.random())),
         secret: rng.random(),
         plan,
@@ -261,10 +265,21 @@ impl Director {
                 self.note(format_args!("the wall clock is set by {step} ms"));
                 self.ground.clock.step(step);
             }
+            4 => self.be_wrong(people).await?,
             5..8 => self.set_outage(false),
             _ => {}
         }
         Ok(())
+    }
+
+    /// The wall clock is years ahead for a while.
+    async fn be_wrong(&mut self, people: &mut People) -> Result<(), Broken> {
+        self.note("the wall clock is years ahead");
+        self.ground.clock.set_ahead(YEARS);
+        let passed = self.pass(people, Duration::from_secs(5)).await;
+        self.ground.clock.set_ahead(0);
+        self.note("the wall clock is right");
+        passed
     }
 
     fn set_outage(&self, is_out: bool) {

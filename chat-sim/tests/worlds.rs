@@ -140,6 +140,16 @@ fn records_of_another_owner_that_pass_for_ours_are_found() {
 }
 
 #[test]
+fn stamps_that_stand_still_are_found() {
+    is_found(Bug::StandStill, 16, &[Promise::Time]);
+}
+
+#[test]
+fn a_clock_that_is_believed_at_once_is_found() {
+    is_found(Bug::BelieveClock, 16, &[Promise::Time]);
+}
+
+#[test]
 fn a_client_that_is_held_back_and_counts_as_gone_is_found() {
     is_found_in(Bug::MistakeSilence, Kind::HeldBack, 64, &[Promise::Patience]);
 }

@@ -24,7 +24,7 @@ pub struct DataFlags {
     #[arg(long, value_enum, default_value_t = Durability::Synced, requires = "data")]
     pub durability: Durability,
 
-    /// Keep a room for so long after its last member has left (for example 90s, 12h, 30days)
+    /// Keep a room for so long after its last member has left, over restarts too (for example 90s, 12h, 30days)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub keep_empty: Duration,
 

@@ -3,23 +3,21 @@
 use chat_core::{AppendError, Body, Epoch, Event, Seq, Tail};
 use redb::ReadableTable;
 
+use crate::clock::Keep;
 use crate::format::{self, Encoded, Fault};
 use crate::format::{RecordRow, SnapshotRow, TailRow};
-use crate::options::Retention;
 use crate::read;
 use crate::request::{Change, Outcome};
 use crate::tables::Tables;
 use crate::trim;
 
 /// Applies one change. Damage is the matter of the room it is found in; a fault of the storage ends the transaction.
-pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, retention: &Retention) -> Result<Outcome, Fault> {
+pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Result<Outcome, Fault> {
     let outcome = match change {
-        Change::Append { room, after, claims, batch } => {
-            append(tables, room.as_str(), after, *claims, batch, retention)
-        }
+        Change::Append { room, after, claims, batch } => append(tables, room.as_str(), after, *claims, batch, keep),
         Change::Snapshot { room, epoch, through, bytes } => {
             let row = SnapshotRow { epoch: *epoch, through: *through, bytes };
-            snapshot(tables, room.as_str(), &row, retention)
+            snapshot(tables, room.as_str(), &row, keep)
         }
         Change::Scrub { room, epoch, seq } => scrub(tables, room.as_str(), *epoch, *seq),
         Change::Delete { room, epoch } => delete(tables, room.as_str(), *epoch),
@@ -36,7 +34,7 @@ fn append(
     after: &Tail,
     claims: Option<Epoch>,
     batch: &[Encoded],
-    retention: &Retention,
+    keep: &Keep,
 ) -> Result<Outcome, Fault> {
     let held = read::tail(&tables.tails, room)?;
     if held.as_ref().map(TailRow::tail).unwrap_or_default() != *after {
@@ -78,7 +76,7 @@ fn append(
         }
         tables.records.insert(key.as_slice(), stored.as_slice())?;
     }
-    trim::trim(tables, room, &mut row, retention, trim::Look::Sizes, 2 * batch.len() + 16)?;
+    trim::trim(tables, room, &mut row, keep, trim::Look::Sizes, 2 * batch.len() + 16)?;
     tables.put_tail(room, &row)?;
     Ok(Ok(row.tail()))
 }
@@ -94,12 +92,7 @@ fn out_of_order(mut head: u64, batch: &[Encoded]) -> Option<Seq> {
     None
 }
 
-fn snapshot(
-    tables: &mut Tables<'_>,
-    room: &str,
-    stored: &SnapshotRow<'_>,
-    retention: &Retention,
-) -> Result<Outcome, Fault> {
+fn snapshot(tables: &mut Tables<'_>, room: &str, stored: &SnapshotRow<'_>, keep: &Keep) -> Result<Outcome, Fault> {
     let Some(mut row) = read::tail(&tables.tails, room)?.filter(|row| row.epoch == stored.epoch) else {
         return Ok(Ok(Tail::default()));
     };
@@ -110,7 +103,7 @@ fn snapshot(
     let old = tables.snapshots.insert(room, stored.encode(room).as_slice())?.map(|old| old.value().len() as u64);
     tables.removed += old.unwrap_or_default();
     row.through = stored.through.0;
-    trim::trim(tables, room, &mut row, retention, trim::Look::SizesAndAge, trim::SLICE)?;
+    trim::trim(tables, room, &mut row, keep, trim::Look::SizesAndAge, trim::SLICE)?;
     tables.put_tail(room, &row)?;
     Ok(Ok(Tail::default()))
 }

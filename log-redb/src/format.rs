@@ -23,6 +23,9 @@ pub(crate) const GRAVES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("
 pub(crate) const META_FORMAT: &str = "format";
 /// In [`META`]: texts taken away since free pages were last overwritten, which may still lie in them.
 pub(crate) const META_SCRUBBED: &str = "scrubbed";
+/// In [`META`]: the wall clock, in milliseconds since the Unix epoch, when the file was made or last looked through for records that
+/// are too old.
+pub(crate) const META_CLOCK: &str = "clock";
 /// In [`META`]: bytes removed since the last compaction.
 pub(crate) const META_REMOVED: &str = "removed";
 

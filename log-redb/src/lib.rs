@@ -25,6 +25,7 @@
 //! - What lies in the file is on the page `FORMAT.md`; what does not look like it is refused by name, never guessed at.
 
 mod apply;
+mod clock;
 mod compact;
 mod format;
 #[cfg(feature = "fuzzing")]

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Epoch, Event, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch,
-    Tail,
+    AppendError, Clock, Epoch, Event, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq,
+    Stretch, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -51,9 +51,18 @@ impl RedbLog {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        Self::open_with_clock(dir, options, Arc::new(SystemClock::new()))
+    }
+
+    /// As [`RedbLog::open`], with the clock of the engine that is to use it, where that is not the system's: the age of records
+    /// is measured by what stamps them.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_with_clock(dir: impl AsRef<Path>, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let dir = dir.as_ref();
         let name = dir.join(crate::FILE_NAME).display().to_string();
-        Self::start(Store::open_in(dir, &options)?, options, name)
+        Self::start(Store::open_in(dir, &options, clock.now().wall)?, options, clock, name)
     }
 
     /// Opens a log that lies somewhere else than in a file: in memory, or in a storage that fails on demand.
@@ -61,14 +70,14 @@ impl RedbLog {
     /// # Errors
     /// See [`OpenError`].
     pub fn open_on(place: impl Place, options: Options) -> Result<Self, OpenError> {
-        let name = place.name();
-        Self::start(Store::open_on(place, &options)?, options, name)
+        let (name, clock) = (place.name(), Arc::new(SystemClock::new()));
+        Self::start(Store::open_on(place, &options, clock.now().wall)?, options, clock, name)
     }
 
-    fn start(store: Store, options: Options, name: String) -> Result<Self, OpenError> {
+    fn start(store: Store, options: Options, clock: Arc<dyn Clock>, name: String) -> Result<Self, OpenError> {
         let store = Arc::new(store);
         let (queue, requests) = mpsc::channel();
-        let mut writer = Writer::new(Arc::clone(&store), requests, options);
+        let mut writer = Writer::new(Arc::clone(&store), requests, options, clock);
         writer.begin();
         let thread = std::thread::Builder::new().name("log-redb".into()).spawn(move || writer.run());
         Ok(Self {

@@ -29,7 +29,8 @@ pub struct Retention {
     pub messages_max: Option<u64>,
     /// The most bytes of records.
     pub bytes_max: Option<u64>,
-    /// The oldest a record may be. Looked at when a snapshot is stored, and at every room once in ten minutes.
+    /// The oldest a record may be. Looked at when a snapshot is stored, and at every room once in ten minutes. By a clock that is
+    /// more than an hour ahead of what the log last believed, nothing is deleted until it has stood for ten minutes.
     pub age_max: Option<Duration>,
 }
 

@@ -7,10 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use chat_core::Wall;
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
-use crate::format::{FORMAT, Fault, META, META_FORMAT};
+use crate::format::{FORMAT, Fault, META, META_CLOCK, META_FORMAT};
 use crate::options::{Options, Verify};
 use crate::slack::Cleared;
 use crate::tables::Tables;
@@ -158,8 +159,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens `rooms.redb` in a folder, and makes both where they are missing.
-    pub(crate) fn open_in(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+    /// Opens `rooms.redb` in a folder, and makes both where they are missing; a new file says that it was made now.
+    pub(crate) fn open_in(dir: &Path, options: &Options, now: Wall) -> Result<Self, OpenError> {
         let path = dir.join(FILE_NAME);
         let io = |source| OpenError::Io { name: path.display().to_string(), source };
         make_private(dir).map_err(io)?;
@@ -173,22 +174,22 @@ impl Store {
                 return Err(OpenError::Damaged { name: path.display().to_string(), what: "it is empty".into() });
             }
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => begin(dir, &path, options)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => begin(dir, &path, options, now)?,
             Err(error) => return Err(io(error)),
         }
-        let store = Self::open_on(FilePlace(path), options)?;
+        let store = Self::open_on(FilePlace(path), options, now)?;
         *store.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
         Ok(store)
     }
 
     /// Opens what lies at a place.
-    pub(crate) fn open_on(place: impl Place, options: &Options) -> Result<Self, OpenError> {
+    pub(crate) fn open_on(place: impl Place, options: &Options, now: Wall) -> Result<Self, OpenError> {
         let place = std::sync::Arc::new(place);
         let (lengths, caches, options) = (place.clone(), place.clone(), *options);
         let store = Self {
             database: RwLock::new(None),
             lock: Mutex::new(None),
-            open: Box::new(move |empty| open(&*place, &options, empty)),
+            open: Box::new(move |empty| open(&*place, &options, empty, now)),
             len: Box::new(move || lengths.len()),
             distrust: Box::new(move || caches.distrust()),
         };
@@ -246,6 +247,13 @@ impl Store {
         }
     }
 
+    /// What was last believed to be the time; `None` in a file that does not say.
+    pub(crate) fn clock(&self) -> Option<u64> {
+        let shared = self.shared();
+        let meta = shared.as_ref()?.begin_read().ok()?.open_table(META).ok()?;
+        meta.get(META_CLOCK).ok()?.map(|clock| clock.value())
+    }
+
     /// Bytes of the file.
     pub(crate) fn bytes(&self) -> io::Result<u64> {
         (self.len)()
@@ -258,14 +266,14 @@ pub(crate) fn close(database: Database) {
 }
 
 /// Makes the file under another name first: one under its own name always is a whole log, and never an empty one.
-fn begin(dir: &Path, path: &Path, options: &Options) -> Result<(), OpenError> {
+fn begin(dir: &Path, path: &Path, options: &Options, now: Wall) -> Result<(), OpenError> {
     let io = |source| OpenError::Io { name: path.display().to_string(), source };
     let new = dir.join(format!("{FILE_NAME}.new"));
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
-    drop(open(&FilePlace(new.clone()), options, Empty::Begins)?);
+    drop(open(&FilePlace(new.clone()), options, Empty::Begins, now)?);
     fs::rename(&new, path).map_err(io)?;
     sync_folder(dir).map_err(io)
 }
@@ -275,7 +283,7 @@ pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
-fn open(place: &impl Place, options: &Options, empty: Empty) -> Result<Database, OpenError> {
+fn open(place: &impl Place, options: &Options, empty: Empty, now: Wall) -> Result<Database, OpenError> {
     let name = || place.name();
     let io = |source| OpenError::Io { name: name(), source };
     let is_new = place.len().map_err(io)? == 0;
@@ -291,7 +299,7 @@ fn open(place: &impl Place, options: &Options, empty: Empty) -> Result<Database,
             .create_with_backend(storage)
             .map_err(|error| refused(name(), error))?;
         if is_new {
-            initialise(&database).map_err(|fault| faulty(name(), fault))?;
+            initialise(&database, now).map_err(|fault| faulty(name(), fault))?;
         }
         check_format(&database, name)?;
         Ok(database)
@@ -305,11 +313,13 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> String {
     said.unwrap_or("what it holds makes no sense").to_owned()
 }
 
-/// Writes the version and makes the tables, so that readers find them.
-fn initialise(database: &Database) -> Result<(), Fault> {
+/// Writes the version and the time, and makes the tables, so that readers find them.
+fn initialise(database: &Database, now: Wall) -> Result<(), Fault> {
     let write = database.begin_write()?;
     write.open_table(META)?.insert(META_FORMAT, FORMAT)?;
-    drop(Tables::open(&write)?);
+    let mut tables = Tables::open(&write)?;
+    tables.put_clock(now.0)?;
+    drop(tables);
     write.commit().map_err(|error| match error {
         redb::CommitError::Storage(error) => Fault::Storage(error),
         other => Fault::Damaged(other.to_string()),

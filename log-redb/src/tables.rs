@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use crate::format::{Fault, GRAVES, META, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS, TailRow};
+use crate::format::{Fault, GRAVES, META, META_CLOCK, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS, TailRow};
 
 /// The tables of a write transaction, and what it does to the numbers about the file.
 pub(crate) struct Tables<'t> {
@@ -43,6 +43,12 @@ impl<'t> Tables<'t> {
             }
         }
         Ok(owed)
+    }
+
+    /// Writes down what is believed to be the time.
+    pub(crate) fn put_clock(&mut self, now: u64) -> Result<(), Fault> {
+        self.meta.insert(META_CLOCK, now)?;
+        Ok(())
     }
 
     pub(crate) fn put_tail(&mut self, room: &str, row: &TailRow) -> Result<(), Fault> {

@@ -1,11 +1,9 @@
 //! What goes from the tables: records that retention no longer keeps, and the records of deleted lives.
 
-use std::time::{Duration, SystemTime};
-
 use redb::ReadableTable;
 
+use crate::clock::Keep;
 use crate::format::{self, Fault, RecordRow, TailRow};
-use crate::options::Retention;
 use crate::read;
 use crate::tables::Tables;
 
@@ -28,18 +26,15 @@ pub(crate) fn trim(
     tables: &mut Tables<'_>,
     room: &str,
     row: &mut TailRow,
-    retention: &Retention,
+    keep: &Keep,
     look: Look,
     most: usize,
 ) -> Result<usize, Fault> {
-    let mut trimmed = 0;
+    let (retention, mut trimmed) = (&keep.retention, 0);
     if retention.keeps_all() {
         return Ok(trimmed);
     }
-    let oldest = match (look, retention.age_max) {
-        (Look::SizesAndAge, Some(age)) => now().saturating_sub(millis(age)),
-        _ => 0,
-    };
+    let oldest = if look == Look::SizesAndAge { keep.oldest } else { 0 };
     while trimmed < most && row.first <= row.through.min(row.offset.saturating_sub(1)) {
         let over = retention.messages_max.is_some_and(|max| row.messages > max)
             || retention.bytes_max.is_some_and(|max| row.bytes > max);
@@ -96,12 +91,9 @@ pub(crate) fn purge_life(tables: &mut Tables<'_>, life: &[u8], most: usize) -> R
 }
 
 /// Trims the rooms after `after` by age too, [`SLICE`] records in all. Returns where to go on; `None` after the last room.
-pub(crate) fn sweep(
-    tables: &mut Tables<'_>,
-    after: Option<String>,
-    retention: &Retention,
-) -> Result<Option<String>, Fault> {
+pub(crate) fn sweep(tables: &mut Tables<'_>, after: Option<String>, keep: &Keep) -> Result<Option<String>, Fault> {
     use std::ops::Bound::{Excluded, Unbounded};
+    tables.put_clock(keep.now)?;
     // No code is empty: the empty one is before the first.
     let mut done = after.unwrap_or_default();
     let mut codes = Vec::new();
@@ -113,7 +105,7 @@ pub(crate) fn sweep(
     for room in codes {
         // A damaged tail is told to whoever uses the room.
         if let Ok(Some(mut row)) = read::tail(&tables.tails, &room) {
-            let trimmed = trim(tables, &room, &mut row, retention, Look::SizesAndAge, left)?;
+            let trimmed = trim(tables, &room, &mut row, keep, Look::SizesAndAge, left)?;
             if trimmed > 0 {
                 tables.put_tail(&room, &row)?;
             }
@@ -126,12 +118,4 @@ pub(crate) fn sweep(
         done = room;
     }
     Ok((!is_last).then_some(done))
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,11 +9,12 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use chat_core::AppendError;
+use chat_core::{AppendError, Clock};
 use redb::{Database, WriteTransaction};
 use tokio::sync::oneshot;
 
 use crate::apply::apply;
+use crate::clock::AgeClock;
 use crate::compact::{self, Thoroughness};
 use crate::format::Fault;
 use crate::options::{Durability, Options};
@@ -50,6 +51,7 @@ pub(crate) struct Writer {
     store: Arc<Store>,
     queue: Receiver<Request>,
     options: Options,
+    clock: AgeClock,
     /// Acked, and not yet known to be on disk: written again if the file has to be opened anew.
     unsynced: Vec<Change>,
     unsynced_bytes: usize,
@@ -66,12 +68,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(store: Arc<Store>, queue: Receiver<Request>, options: Options) -> Self {
+    pub(crate) fn new(store: Arc<Store>, queue: Receiver<Request>, options: Options, clock: Arc<dyn Clock>) -> Self {
+        let clock = AgeClock::new(clock, store.clock());
         let sweep = options.retention.age_max.map(|_| Sweep::begin());
         Self {
             store,
             queue,
             options,
+            clock,
             unsynced: Vec::new(),
             unsynced_bytes: 0,
             sync_due: None,
@@ -156,14 +160,14 @@ impl Writer {
 
     /// One commit of many changes, and what to answer to each.
     fn commit(&mut self, group: Vec<Change>, bytes: usize) -> Vec<Outcome> {
-        let retention = self.options.retention;
+        let keep = self.clock.keep(self.options.retention);
         let durability = match self.options.durability {
             Durability::Synced => redb::Durability::Immediate,
             Durability::Relaxed => redb::Durability::None,
         };
         let is_purging = self.is_purging;
         let written = self.write(durability, |tables| {
-            let outcomes = group.iter().map(|change| apply(tables, change, &retention));
+            let outcomes = group.iter().map(|change| apply(tables, change, &keep));
             let outcomes = outcomes.collect::<Result<Vec<Outcome>, Fault>>()?;
             if is_purging {
                 trim::purge(tables, PURGE_BESIDE)?;

@@ -2,13 +2,17 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_core::{Epoch, Log, Offset, Recorded, Seq, Tail, Wall};
+use chat_core::{Clock, Epoch, Log, Mono, Now, Offset, Recorded, Seq, Tail, Wall};
 use chat_testkit::records::Scribe;
-use log_redb::{Options, RedbLog, Retention};
+use log_redb::redb::{Database, TableDefinition};
+use log_redb::{FILE_NAME, Options, RedbLog, Retention};
 use support::{code, fill, read_all, texts};
 use tempfile::TempDir;
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 fn log(dir: &TempDir, retention: Retention) -> RedbLog {
     RedbLog::open(dir.path(), Options { retention, ..Options::default() }).expect("it opens")
@@ -108,6 +112,150 @@ async fn what_is_too_old_goes_also_from_a_room_that_nobody_uses() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("{} records are left, and {} are young enough", read_all(&log, &room).await.len(), new.len());
+}
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const YEAR: u64 = 365 * DAY;
+
+/// A clock that a test moves by hand.
+struct HandClock(Mutex<Now>);
+
+impl HandClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Now { wall: Wall(1_795_370_400_000), mono: Mono(0) })))
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Now)) {
+        change(&mut self.0.lock().expect("nobody panics with it"));
+    }
+
+    fn pass(&self, millis: u64) {
+        self.set(|now| *now = Now { wall: Wall(now.wall.0 + millis), mono: Mono(now.mono.0 + millis) });
+    }
+
+    fn step(&self, ahead: u64) {
+        self.set(|now| now.wall.0 += ahead);
+    }
+
+    fn step_back(&self, back: u64) {
+        self.set(|now| now.wall.0 -= back);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Now {
+        *self.0.lock().expect("nobody panics with it")
+    }
+
+    fn instant(&self, _: Mono) -> tokio::time::Instant {
+        tokio::time::Instant::now()
+    }
+}
+
+/// A log of which nothing is kept for more than a week, and a room that goes on.
+struct Aging {
+    clock: Arc<HandClock>,
+    dir: TempDir,
+    log: Option<RedbLog>,
+    scribe: Scribe,
+    tail: Tail,
+}
+
+impl Aging {
+    /// With 50 messages of this moment.
+    async fn new() -> Self {
+        let (clock, dir) = (HandClock::new(), TempDir::new().expect("a folder"));
+        let mut aging = Self { clock, dir, log: None, scribe: Scribe::new(Epoch(1)), tail: Tail::default() };
+        aging.open();
+        let mut records = [aging.scribe.opening(), aging.scribe.talk(50)].concat();
+        records.iter_mut().for_each(|record| record.at = aging.clock.now().wall);
+        aging.append(records).await;
+        aging
+    }
+
+    fn open(&mut self) {
+        // One process after the other.
+        self.log = None;
+        let week = Retention { age_max: Some(Duration::from_millis(7 * DAY)), ..Retention::default() };
+        let options = Options { retention: week, ..Options::default() };
+        let clock = Arc::clone(&self.clock) as _;
+        self.log = Some(RedbLog::open_with_clock(self.dir.path(), options, clock).expect("it opens"));
+    }
+
+    fn log(&self) -> &RedbLog {
+        self.log.as_ref().expect("it is open")
+    }
+
+    async fn append(&mut self, records: Vec<Recorded>) {
+        self.tail = self.log().append(&code("ROOM"), &self.tail, &records).await.expect("the tail is the end");
+    }
+
+    /// Says one more thing, stores a snapshot, which has what is too old go, and counts what is left.
+    async fn kept(&mut self) -> usize {
+        let mut records = self.scribe.talk(1);
+        records.iter_mut().for_each(|record| record.at = self.clock.now().wall);
+        self.append(records).await;
+        let saved = self.log().save_snapshot(&code("ROOM"), Epoch(1), self.tail.offset, b"all").await;
+        saved.expect("it can be saved");
+        texts(&read_all(self.log(), &code("ROOM")).await).len()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_clock_years_ahead_deletes_nothing() {
+    let mut aging = Aging::new().await;
+    aging.clock.pass(DAY);
+    aging.clock.step(5 * YEAR);
+    aging.open();
+    assert_eq!(aging.kept().await, 51);
+    aging.clock.pass(9 * MINUTE);
+    assert_eq!(aging.kept().await, 52);
+    aging.clock.step_back(5 * YEAR);
+    aging.clock.pass(DAY);
+    assert_eq!(aging.kept().await, 53, "set right in time");
+    aging.clock.pass(6 * DAY);
+    assert_eq!(aging.kept().await, 1 + 3, "what was stamped by the wrong clock, and what is young");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_grew_too_old_while_no_process_ran_goes_after_ten_minutes() {
+    let mut aging = Aging::new().await;
+    aging.clock.pass(30 * DAY);
+    aging.open();
+    assert_eq!(aging.kept().await, 51);
+    aging.clock.pass(10 * MINUTE);
+    assert_eq!(aging.kept().await, 2, "the clock has stood for ten minutes");
+    aging.clock.pass(8 * DAY);
+    assert_eq!(aging.kept().await, 1, "and goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_the_clock_is_believed_after_ten_minutes() {
+    let mut aging = Aging::new().await;
+    assert_eq!(aging.kept().await, 51);
+    aging.clock.step(30 * DAY);
+    assert_eq!(aging.kept().await, 52);
+    aging.clock.pass(10 * MINUTE);
+    assert_eq!(aging.kept().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_does_not_say_what_was_believed_is_kept_for_ten_minutes() {
+    let mut aging = Aging::new().await;
+    aging.log = None;
+    let database = Database::open(aging.dir.path().join(FILE_NAME)).expect("it is a redb file");
+    let write = database.begin_write().expect("writable");
+    let removed = write.open_table(META).expect("there").remove("clock").expect("writable").map(|clock| clock.value());
+    assert_eq!(removed, Some(aging.clock.now().wall.0));
+    write.commit().expect("writable");
+    drop(database);
+    aging.clock.pass(30 * DAY);
+    aging.open();
+    assert_eq!(aging.kept().await, 51);
+    aging.clock.pass(10 * MINUTE);
+    assert_eq!(aging.kept().await, 2);
 }
 
 /// One that came late would uncover records that are gone.

@@ -18,6 +18,7 @@ use crate::engine::shared::Shared;
 use crate::engine::shared::bounded_log::BoundedLog;
 use crate::engine::shared::chance::Chance;
 use crate::engine::shared::failures::Failures;
+use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
 use crate::engine::work::put_away;
@@ -53,7 +54,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Another source of time than the system's.
+    /// Another source of time than the system's. A step of its wall half forward by more than
+    /// [`clock_step_max`](crate::RoomLimits::clock_step_max) is believed after [`clock_doubt`](crate::RoomLimits::clock_doubt).
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
@@ -107,10 +109,11 @@ impl EngineBuilder {
         let failures = Arc::new(Failures::default());
         let log_timeout = self.limits.engine.log_timeout;
         let log = log.map(|log| Arc::new(BoundedLog::new(log, log_timeout, Arc::clone(&failures))) as Arc<dyn Log>);
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            clock: SteadyClock::new(clock, &self.limits.room, Arc::clone(&timers)),
             log,
             _claim: claim,
             policy: self.policy,

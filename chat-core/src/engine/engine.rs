@@ -61,6 +61,8 @@ pub struct Stats {
     pub gaps_unblocked: u64,
     /// Commands and connections refused.
     pub rejects: u64,
+    /// Steps of the wall clock forward by more than [`clock_step_max`](crate::RoomLimits::clock_step_max), believed or not.
+    pub clock_steps: u64,
     /// Calls of the policy, the log or the observer that panicked.
     pub embedder_panics: u64,
     /// Calls that said nothing within [`policy_timeout`](crate::EngineLimits::policy_timeout) or
@@ -155,6 +157,7 @@ impl Engine {
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),
+            clock_steps: shared.clock.steps(),
             embedder_panics: shared.failures.panics(),
             embedder_timeouts: shared.failures.timeouts(),
         }

@@ -1,16 +1,19 @@
-//! The task that wakes rooms and connections when their time has come.
+//! The task that wakes rooms and connections when their time has come, and tells of clocks that were set.
 
 use std::sync::{Arc, Weak};
 
 use crate::engine::rooms::cell::Letter;
 use crate::engine::shared::Shared;
 use crate::engine::shared::timers::{Sleeper, Timers};
+use crate::ports::Fact;
 
 /// Wakes whoever is due, until the engine is gone.
 pub(crate) async fn run(engine: Weak<Shared>, timers: Arc<Timers>) {
     loop {
         let next = {
             let Some(shared) = engine.upgrade() else { return };
+            let steps = shared.clock.take_untold();
+            steps.into_iter().for_each(|step| shared.observe(Fact::WallStepped { step }));
             let (due, next) = timers.take_due(shared.clock.now().mono);
             for sleeper in due {
                 match sleeper {

@@ -1,7 +1,7 @@
 //! Who watches: metrics, tracing, hooks of a backend. May watch, may not steer.
 
 use crate::messages::Recorded;
-use crate::words::{CloseReason, Epoch, RejectCode, RoomCode, SessionId};
+use crate::words::{CloseReason, Epoch, RejectCode, RoomCode, SessionId, WallStep};
 
 /// One thing worth counting.
 #[derive(Clone, Debug)]
@@ -41,6 +41,12 @@ pub enum Fact<'a> {
         session: SessionId,
         /// How many events.
         events: u64,
+    },
+    /// The wall clock was set forward by more than [`clock_step_max`](crate::RoomLimits::clock_step_max). Told when that is seen, which
+    /// takes a look at the clock, and again when it is believed.
+    WallStepped {
+        /// How far, and whether it is believed.
+        step: WallStep,
     },
     /// The log failed.
     LogFault {

@@ -2,8 +2,10 @@
 
 use super::attendance::Attendance;
 use super::ledger::Ledger;
+use super::note::linger_left;
+use super::time::RoomTime;
 use crate::messages::{Event, Recorded};
-use crate::words::{MemberId, Mono, RoomLimits};
+use crate::words::{MemberId, Now, RoomLimits};
 
 /// Takes in the next record: the ledger as it says, the attendance as it implies.
 pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &Recorded) {
@@ -33,13 +35,15 @@ pub(super) fn nobody_attached(ledger: &Ledger) -> Attendance {
 pub(super) fn replace(
     ledger: &mut Ledger,
     attendance: &mut Attendance,
+    time: &mut RoomTime,
     replacement: Ledger,
-    now: Mono,
+    now: Now,
     limits: &RoomLimits,
 ) {
     if replacement.epoch() != ledger.epoch() {
         *attendance = Attendance::default();
     }
+    time.read_again(replacement.last_at(), now.mono);
     // A number alone may name another person, where another owner of the room has written in the meantime.
     let stays = |id: MemberId| {
         let scopes = [&*ledger, &replacement].map(|ledger| ledger.member(id).map(|member| &member.scope));
@@ -48,7 +52,7 @@ pub(super) fn replace(
     let gone: Vec<MemberId> = attendance.members().filter(|&id| !stays(id)).collect();
     gone.into_iter().for_each(|id| attendance.exit(id));
     enter_all(&replacement, attendance);
-    attendance.stamp(now, limits);
+    attendance.stamp(now.mono, limits, linger_left(&replacement, *time, limits, now));
     *ledger = replacement;
 }
 

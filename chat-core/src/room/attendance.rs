@@ -3,6 +3,8 @@
 //! Records carry no monotonic time, so what a record starts (the grace of a member nobody is attached as yet, the
 //! linger of an empty room) is *unstamped* until the next note brings the time.
 
+use std::time::Duration;
+
 use smallvec::SmallVec;
 
 use super::deadlines::Deadlines;
@@ -55,7 +57,7 @@ pub(super) enum Linger {
     Off,
     /// It is empty; since when is not known yet.
     Unstamped,
-    /// It is empty, and goes then.
+    /// It is empty, and looks then whether it goes.
     Until(Mono),
 }
 
@@ -102,13 +104,13 @@ impl Attendance {
         self.graces.due(now)
     }
 
-    pub(super) fn linger_is_over(&self, now: Mono) -> bool {
+    pub(super) fn linger_is_due(&self, now: Mono) -> bool {
         matches!(self.linger, Linger::Until(until) if until <= now)
     }
 
     /// Whether a note of the time would change something.
     pub(super) fn wants_time(&self, now: Mono) -> bool {
-        self.is_unstamped() || self.typing.due(now).is_some()
+        self.is_unstamped() || self.typing.due(now).is_some() || self.linger_is_due(now)
     }
 
     /// When time will change something next; at once while something is unstamped.
@@ -223,7 +225,14 @@ impl Attendance {
         }
     }
 
-    /// Starts every grace and the linger anew.
+    /// Has a linger that is due timed anew: the room is still here.
+    pub(super) fn expire_linger(&mut self, now: Mono) {
+        if self.linger_is_due(now) {
+            self.linger = Linger::Unstamped;
+        }
+    }
+
+    /// Starts every grace anew, and has the linger timed anew.
     pub(super) fn restart(&mut self) {
         self.graces = Deadlines::default();
         self.unstamped = self.people.iter().filter(|person| person.attached == 0).map(|person| person.member).collect();
@@ -248,8 +257,8 @@ impl Attendance {
         }
     }
 
-    /// Gives what is unstamped its time.
-    pub(super) fn stamp(&mut self, now: Mono, limits: &RoomLimits) {
+    /// Gives what is unstamped its time; an empty room has so much left.
+    pub(super) fn stamp(&mut self, now: Mono, limits: &RoomLimits, linger_left: Duration) {
         for member in std::mem::take(&mut self.unstamped) {
             let gone = self.person(member).is_ok_and(|index| self.people[index].attached == 0);
             if gone && !self.graces.contains(member) {
@@ -257,7 +266,7 @@ impl Attendance {
             }
         }
         if self.linger == Linger::Unstamped {
-            self.linger = Linger::Until(now.after(limits.empty_linger));
+            self.linger = Linger::Until(now.after(linger_left));
         }
     }
 

@@ -6,9 +6,10 @@ use super::input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, Hist
 use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
+use super::time::RoomTime;
 use crate::messages::{CloseCause, Event, Keyed, LeaveReason, Role, TypingState};
 use crate::words::{
-    Body, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic,
+    Body, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
 };
 
 /// What the rules look at.
@@ -16,6 +17,7 @@ use crate::words::{
 pub(super) struct Rules<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) attendance: &'a Attendance,
+    pub(super) time: RoomTime,
     pub(super) limits: &'a RoomLimits,
     pub(super) now: Now,
 }
@@ -52,7 +54,7 @@ impl<'a> Rules<'a> {
     // Coming in.
 
     fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
-        let mut draft = Draft::new_life(self.ledger, self.limits, self.now);
+        let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
         self.joined(draft, by, MemberId(1), nick, Role::Owner)
     }
@@ -266,7 +268,7 @@ impl<'a> Rules<'a> {
             draft.push_left(member, LeaveReason::Timeout);
             return draft.finish_exit(Answer::Nothing);
         }
-        if self.attendance.linger_is_over(self.now.mono) {
+        if self.attendance.linger_is_due(self.now.mono) && self.linger_is_over() {
             draft.push(None, Event::Closed { cause: CloseCause::Empty });
             return draft.finish(None, Answer::Nothing);
         }
@@ -293,8 +295,18 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// Room time.
+    pub(super) fn at(self) -> Wall {
+        self.time.at(self.now, self.ledger.last_at())
+    }
+
+    /// Not where a clock that was ahead when the room was read back has been set right since.
+    fn linger_is_over(self) -> bool {
+        self.ledger.empty_since().is_some_and(|empty| empty.after(self.limits.empty_linger) <= self.at())
+    }
+
     fn draft(self) -> Draft<'a> {
-        Draft::new(self.ledger, self.limits, self.now)
+        Draft::new(self.ledger, self.limits, self.at())
     }
 
     fn done(self, by: Option<MemberId>, event: Event) -> Decision {

@@ -6,7 +6,7 @@ use super::input::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
 use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded, Role};
-use crate::words::{MemberId, Now, Offset, RoomLimits, Seq, Wall};
+use crate::words::{MemberId, Offset, RoomLimits, Seq, Wall};
 
 /// Records that would follow the ledger's last one.
 pub(super) struct Draft<'a> {
@@ -19,15 +19,14 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// In the ledger's life; its time never goes back.
-    pub(super) fn new(ledger: &'a Ledger, limits: &'a RoomLimits, now: Now) -> Self {
-        let at = now.wall.max(ledger.last_at());
+    /// In the ledger's life, at this moment of its time.
+    pub(super) fn new(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
         Self { ledger, limits, records: SmallVec::new(), offset: ledger.last_offset(), head: ledger.head(), at }
     }
 
     /// In a new life: every number starts again.
-    pub(super) fn new_life(ledger: &'a Ledger, limits: &'a RoomLimits, now: Now) -> Self {
-        Self { offset: Offset(0), head: Seq(0), at: now.wall, ..Self::new(ledger, limits, now) }
+    pub(super) fn new_life(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
+        Self { offset: Offset(0), head: Seq(0), ..Self::new(ledger, limits, at) }
     }
 
     /// The number of the last told event, this draft's included.

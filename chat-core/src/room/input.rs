@@ -297,6 +297,7 @@ pub enum Note {
     /// Time has passed: typing that has run out is forgotten.
     Elapsed,
     /// The process has just started, or the ledger was read again: members without an attachment are within their grace
-    /// from now.
+    /// from now. In a room just read back it is the first note, and an empty one has what is left of its linger; later it
+    /// says that the log could not be reached, and an empty room lingers anew, for no less than a grace.
     Recovered,
 }

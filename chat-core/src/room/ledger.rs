@@ -28,6 +28,9 @@ pub struct Ledger {
     bans: Bans,
     marks: Marks,
     keys: KeyWindow,
+    /// When the last member went, if none is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    empty: Option<Wall>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +80,7 @@ impl Ledger {
             bans: Bans::default(),
             marks: Marks::default(),
             keys: KeyWindow::default(),
+            empty: None,
         }
     }
 
@@ -94,6 +98,7 @@ impl Ledger {
                 let joined = self.former.joined(hash).unwrap_or(self.head);
                 self.former.forget(hash);
                 self.last_member = id;
+                self.empty = None;
                 self.members.insert(Member {
                     id,
                     nick: nick.clone(),
@@ -109,6 +114,7 @@ impl Ledger {
             Event::Left { .. } => {
                 if let Some(member) = self.members.remove(actor(record)) {
                     self.former.remember(self.hash(&member.scope), member.joined, self.bounds.former_max);
+                    self.note_empty();
                 }
             }
             Event::Sent { keyed, .. } => {
@@ -125,6 +131,7 @@ impl Ledger {
             Event::Kicked { member, .. } => {
                 if let Some(member) = self.members.remove(*member) {
                     self.former.forget(self.hash(&member.scope));
+                    self.note_empty();
                 }
             }
             Event::Banned { scope } => {
@@ -175,6 +182,13 @@ impl Ledger {
     /// The time of the last record.
     pub fn last_at(&self) -> Wall {
         self.at
+    }
+
+    /// When the last member went; `None` while there are members, or no life. A ledger stored by a program that did not write it
+    /// down says the time of its last record.
+    pub fn empty_since(&self) -> Option<Wall> {
+        let is_empty = self.life.is_some() && self.members.len() == 0;
+        is_empty.then(|| self.empty.unwrap_or(self.at))
     }
 
     /// What the room is about.
@@ -266,6 +280,10 @@ impl Ledger {
         assert!(self.bans.len() <= self.bounds.bans_max, "bans_max holds");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without a life has no members");
+        assert!(
+            self.empty.is_none() || self.empty_since() == self.empty,
+            "only a living room without members is empty"
+        );
         if depth == Depth::Full {
             self.members.check();
             self.marks.check(self.head);
@@ -289,6 +307,12 @@ impl Ledger {
             self.head = seq;
         }
         self.at = self.at.max(record.at);
+    }
+
+    fn note_empty(&mut self) {
+        if self.members.len() == 0 {
+            self.empty = Some(self.at);
+        }
     }
 
     fn hash(&self, scope: &Scope) -> ScopeHash {

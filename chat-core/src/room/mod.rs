@@ -4,7 +4,7 @@
 //! and identity are arguments.
 //!
 //! **The contract.** Call [`Room::decide`], then [`Room::apply`] for each record of the decision in order, then
-//! [`Room::note`] with its note, before the next `decide`. After each round, and whenever [`Room::next_deadline`] is
+//! [`Room::note`] with its note, all at the same `now`, before the next `decide`. After each round, and whenever [`Room::next_deadline`] is
 //! due, decide [`Input::Elapsed`] until it is not due any more.
 
 mod apply;
@@ -24,6 +24,7 @@ mod permissions;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod time;
 mod vacancy;
 mod weight;
 
@@ -32,10 +33,11 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::messages::{Notices, Recorded};
-use crate::words::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic};
+use crate::words::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
 use attendance::Attendance;
 use decide::Rules;
 use ledger::Depth;
+use time::RoomTime;
 
 pub use input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, HistorySlice, Input, More, Note, Repeated};
 pub use ledger::Ledger;
@@ -57,7 +59,7 @@ pub use vacancy::Vacancy;
 /// let create = Input::Create { by: by.clone(), nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 8 };
 ///
 /// let decision = room.decide(now, &create)?;
-/// decision.records.iter().for_each(|record| room.apply(record));
+/// decision.records.iter().for_each(|record| room.apply(now, record));
 /// decision.note.into_iter().for_each(|note| room.note(now, note));
 ///
 /// assert_eq!(room.member_of(&by), room.members().next().map(|ann| ann.id));
@@ -67,19 +69,21 @@ pub use vacancy::Vacancy;
 pub struct Room {
     ledger: Ledger,
     attendance: Attendance,
+    time: RoomTime,
     limits: Arc<RoomLimits>,
 }
 
 impl Room {
     /// No life yet: everything but [`Input::Create`] is refused with `room_not_found`.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
-        Self { ledger: Ledger::new(&limits), attendance: Attendance::default(), limits }
+        let (attendance, time) = (Attendance::default(), RoomTime::default());
+        Self { ledger: Ledger::new(&limits), attendance, time, limits }
     }
 
     /// As of a ledger read back, with nobody attached. Note [`Note::Recovered`] next: it says when that is.
     pub fn from_ledger(ledger: Ledger, limits: Arc<RoomLimits>) -> Self {
         let ledger = ledger.bounded(&limits);
-        Self { attendance: apply::nobody_attached(&ledger), ledger, limits }
+        Self { attendance: apply::nobody_attached(&ledger), ledger, time: RoomTime::default(), limits }
     }
 
     /// What would follow from an input, or why not. Nothing has changed yet.
@@ -93,18 +97,19 @@ impl Room {
         self.rules(now).decide(input)
     }
 
-    /// Takes in the next record of the log.
+    /// Takes in the next record of the log, made at this moment: `now` is that of its decision.
     ///
     /// # Panics
     /// When the record does not follow the last one: that is a bug of the caller.
-    pub fn apply(&mut self, record: &Recorded) {
+    pub fn apply(&mut self, now: Now, record: &Recorded) {
         apply::apply(&mut self.ledger, &mut self.attendance, record);
+        self.time.record(self.ledger.last_at(), now.mono);
         self.check_step();
     }
 
     /// Takes in what passes without being logged. What does not fit (a late word of an older generation) is ignored.
     pub fn note(&mut self, now: Now, note: Note) {
-        note::note(&mut self.attendance, &self.limits, now.mono, note);
+        note::note(&self.ledger, &mut self.attendance, &mut self.time, &self.limits, now, note);
         self.check_step();
     }
 
@@ -131,8 +136,14 @@ impl Room {
     /// Members without an attachment are within their grace from now, if it is not running already.
     pub fn replace_ledger(&mut self, now: Now, ledger: Ledger) {
         let ledger = ledger.bounded(&self.limits);
-        apply::replace(&mut self.ledger, &mut self.attendance, ledger, now.mono, &self.limits);
+        apply::replace(&mut self.ledger, &mut self.attendance, &mut self.time, ledger, now, &self.limits);
         self.check_step();
+    }
+
+    /// Room time: what a record would be stamped with now. The wall clock, but later than the last record by no less than the
+    /// monotonic clock has run since.
+    pub fn time(&self, now: Now) -> Wall {
+        self.rules(now).at()
     }
 
     /// What the log amounts to.
@@ -229,7 +240,7 @@ impl Room {
     }
 
     fn rules(&self, now: Now) -> Rules<'_> {
-        Rules { ledger: &self.ledger, attendance: &self.attendance, limits: &self.limits, now }
+        Rules { ledger: &self.ledger, attendance: &self.attendance, time: self.time, limits: &self.limits, now }
     }
 
     fn check_settled(&self, depth: Depth) {

@@ -183,6 +183,28 @@ mod tests {
         assert!(newest == Snapshot::from(full_life(&limits).ledger), "what is written now");
     }
 
+    /// A room whose only member has left, and whose topic has been changed since.
+    fn emptied_life(limits: &RoomLimits) -> Life {
+        let mut life = Life::new(limits);
+        let ann = life.join(Scope::Identity(Identity::new("ann").expect("a valid identity")));
+        life.tell(ann, Event::Left { nick: Nick::parse("N1").expect("a valid nick"), reason: LeaveReason::Left });
+        let topic = Topic::parse("Lunch").expect("a valid topic");
+        life.record(Some(life.ledger.head().next()), None, Event::TopicChanged { topic });
+        life
+    }
+
+    #[test]
+    fn since_when_a_room_is_empty_is_read_and_was_not_always_written() {
+        let limits = RoomLimits::default();
+        let fixtures =
+            [include_str!("fixtures/snapshot-1-lingering.json"), include_str!("fixtures/snapshot-1-empty.json")];
+        let read = fixtures.map(|stored| serde_json::from_str::<Snapshot>(stored).expect("it can be read"));
+        assert!(read[1] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
+        let since = read.map(|snapshot| Ledger::from(snapshot).bounded(&limits).empty_since());
+        assert_eq!(since, [Some(Wall(4)), Some(Wall(3))], "without it, the last thing that is known to have happened");
+        assert_eq!(full_life(&limits).ledger.empty_since(), None);
+    }
+
     #[test]
     fn another_version_is_refused_by_its_number() {
         let error = serde_json::from_str::<Snapshot>(r#"{"version":7,"ledger":"of another shape"}"#).unwrap_err();

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::words::steady::SteadyWall;
+
 /// All bounds of an engine, its rooms and its sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Limits {
@@ -93,8 +95,14 @@ pub struct RoomLimits {
     pub notices_resume_percent: usize,
     /// How long a lost connection may stay lost before the member has left. 30 s: a phone changing networks.
     pub grace: Duration,
-    /// How long a room without members waits before it is deleted. 0 s: it goes with its last member.
+    /// How long a room without members waits before it is deleted, over restarts too. 0 s: it goes with its last member.
     pub empty_linger: Duration,
+    /// How far the wall clock may step forward and be believed at once. 1 h: what a change to or from summer time gets wrong, and
+    /// far more than a clock that is kept right is ever corrected by. A step back needs no belief: room time goes on.
+    pub clock_step_max: Duration,
+    /// How long a longer step is doubted, and time goes on by the monotonic clock. 10 min: until then a machine that has started
+    /// with a wrong clock has been told the right time. As long waits an empty room whose time ran out while nobody looked.
+    pub clock_doubt: Duration,
     /// How long one "is typing" lasts unless renewed. 6 s: so that it cannot stick.
     pub typing_ttl: Duration,
     /// Members shown as typing at once. 16: more is a crowd, not a hint.
@@ -139,6 +147,8 @@ impl Default for RoomLimits {
             notices_resume_percent: 90,
             grace: Duration::from_secs(30),
             empty_linger: Duration::ZERO,
+            clock_step_max: SteadyWall::STEP_MAX,
+            clock_doubt: SteadyWall::DOUBT,
             typing_ttl: Duration::from_secs(6),
             typing_members_max: 16,
             keys_per_scope_max: 64,

@@ -6,6 +6,7 @@ mod id;
 mod limits;
 mod position;
 mod reject;
+mod steady;
 mod text;
 mod time;
 
@@ -14,5 +15,6 @@ pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, Ses
 pub use limits::{EngineLimits, Limits, RoomLimits, SessionLimits, ZeroLimit};
 pub use position::{Offset, Position, Seq};
 pub use reject::{Reject, RejectCode};
+pub use steady::{Belief, SteadyWall, WallStep};
 pub use text::{Body, Key, Nick, NickKey, RoomCode, Topic};
 pub use time::{Mono, Now, Wall};

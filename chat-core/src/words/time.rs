@@ -15,7 +15,7 @@ pub struct Wall(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mono(pub u64);
 
-/// The present, as both clocks tell it. A wall clock that is stepped changes stamps and expires nobody.
+/// The present, as both clocks tell it. A wall clock that is stepped expires nobody, and stamps neither stand still nor go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// What a message is stamped with.
@@ -27,6 +27,18 @@ pub struct Now {
 impl Wall {
     /// The latest time that is written with a four-digit year: 9999-12-31T23:59:59.999Z. Later ones are clamped to it.
     pub const MAX: Wall = Wall(253_402_300_799_999);
+}
+
+impl Wall {
+    /// This much later; saturates.
+    pub fn after(self, wait: Duration) -> Wall {
+        Wall(self.0.saturating_add(millis(wait)))
+    }
+
+    /// How long from `earlier` until then; zero when `earlier` is later.
+    pub fn since(self, earlier: Wall) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
 }
 
 impl fmt::Display for Wall {
@@ -46,13 +58,17 @@ impl fmt::Debug for Wall {
 impl Mono {
     /// This much later; saturates.
     pub fn after(self, wait: Duration) -> Mono {
-        Mono(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+        Mono(self.0.saturating_add(millis(wait)))
     }
 
     /// How long from `earlier` until now; zero when `earlier` is later.
     pub fn since(self, earlier: Mono) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         notices_members_max: 4,
         notices_resume_percent: choices.one_of(&[100, 75, 50, 0]),
         empty_linger: Duration::from_secs(choices.one_of(&[0, 10])),
+        clock_step_max: Duration::from_secs(5),
+        clock_doubt: Duration::from_secs(4),
         typing_members_max: 2,
         keys_per_scope_max: 3,
         keys_max: 5,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::room::{Answer, Decision, Input, Ledger, Note, Room, Snapshot};
 use chat_core::{
@@ -26,6 +27,9 @@ pub struct World {
     now: Now,
     /// Everything that was decided and not lost, over all lives: one entry per decision.
     log: Vec<Vec<Recorded>>,
+    /// When each of them was made, by which process.
+    made: Vec<(u32, Mono)>,
+    process: u32,
     /// A stored ledger, and how many decisions it includes.
     snapshot: Option<(String, usize)>,
     digests: BTreeMap<(Epoch, String), Digest>,
@@ -41,6 +45,8 @@ impl World {
             cast: Cast::new(),
             now: Now { wall: Wall(1_795_370_400_000), mono: Mono(5_000) },
             log: Vec::new(),
+            made: Vec::new(),
+            process: 0,
             snapshot: None,
             digests: BTreeMap::new(),
         }
@@ -106,7 +112,7 @@ impl World {
         };
         prop_assert!(decided.records.len() <= 4, "never more than 4 records: {:?}", decided.records);
         for record in &decided.records {
-            self.room.apply(record);
+            self.room.apply(self.now, record);
         }
         if let Some(note) = decided.note {
             self.room.note(self.now, note);
@@ -115,6 +121,7 @@ impl World {
         self.check_digests(input, &decided.records)?;
         if !decided.records.is_empty() {
             self.log.push(decided.records.into_vec());
+            self.made.push((self.process, self.now.mono));
         }
         Ok(())
     }
@@ -124,6 +131,7 @@ impl World {
         self.room = Room::from_ledger(ledger, Arc::clone(&self.limits));
         self.room.note(self.now, Note::Recovered);
         self.model.restart(self.now);
+        self.process += 1;
         Ok(())
     }
 
@@ -135,6 +143,7 @@ impl World {
             // A log holds one life at a time: what was before this one has been deleted.
             self.log.clear();
         }
+        self.made.truncate(self.log.len());
         if self.snapshot.as_ref().is_some_and(|(_, through)| *through > self.log.len()) {
             self.snapshot = None;
         }
@@ -165,6 +174,9 @@ impl World {
         prop_assert_eq!(room.typing(), model.typing());
         prop_assert_eq!(room.online(), model.online());
         prop_assert_eq!(room.next_deadline(), model.next_deadline());
+        if room.epoch().is_some() {
+            prop_assert_eq!(room.time(self.now), model.time(self.now));
+        }
         Ok(())
     }
 
@@ -177,6 +189,14 @@ impl World {
         let told: Vec<Seq> = life.iter().filter_map(|record| record.seq).collect();
         prop_assert!(told.iter().copied().eq((1..=told.len() as u64).map(Seq)), "told numbers: {:?}", told);
         prop_assert!(life.is_sorted_by_key(|record| record.at), "time goes back");
+        let decisions = self.decisions_of_this_life();
+        let moments = self.made[self.made.len() - decisions.len()..].iter().zip(decisions);
+        let moments: Vec<_> = moments.map(|(made, records)| (made, records[0].at)).collect();
+        for pair in moments.windows(2) {
+            let [((process, then), before), ((next, now), at)] = [pair[0], pair[1]];
+            let passed = if process == next { now.since(*then) } else { Duration::ZERO };
+            prop_assert!(at.since(before) >= passed, "time stands still");
+        }
 
         // 4. Members = fold of the log; history = the last N messages, never a notice.
         let members: Vec<MemberId> = self.room.members().map(|member| member.id).collect();

@@ -11,7 +11,7 @@ use chat_core::{
 use super::facts::Person;
 use super::outcome::{decision, refusal};
 use super::presence::Due;
-use super::{Model, Refusal, Told, enter, facts};
+use super::{Model, Refusal, Told, enter, facts, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -201,12 +201,13 @@ fn elapsed(model: &Model, now: Now) -> Decision {
         records.extend(consequences(&mut then, now));
         return decision(records, time_for_the_empty(&then), Answer::Nothing);
     }
-    if due.iter().any(|(_, what)| *what == Due::Linger) {
+    let looks = due.iter().any(|(_, what)| *what == Due::Linger);
+    if looks && time::ends(model.chapter(), &model.limits) <= model.time(now) {
         let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: CloseCause::Empty }, None);
         return decision(vec![closed], None, Answer::Nothing);
     }
     let typing = due.iter().any(|(_, what)| *what == Due::Typing);
-    decision(Vec::new(), typing.then_some(Note::Elapsed), Answer::Nothing)
+    decision(Vec::new(), (typing || looks).then_some(Note::Elapsed), Answer::Nothing)
 }
 
 fn done(model: &Model, now: Now, actor: Option<Person>, event: Event) -> Decision {

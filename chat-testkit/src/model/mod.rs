@@ -4,7 +4,8 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in three files: who comes in (`enter`), what they do (`act`), and what time does (`presence`).
+//! The rules are in four files: who comes in (`enter`), what they do (`act`), who is here and what runs out (`presence`), and what
+//! time it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -28,6 +29,7 @@ mod enter;
 mod facts;
 mod outcome;
 mod presence;
+mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +53,7 @@ pub struct Model {
 #[derive(Clone, Debug)]
 struct Line {
     /// When it was written.
-    at: Mono,
+    now: Now,
     what: What,
 }
 
@@ -109,18 +111,19 @@ impl Model {
 
     /// Writes a note into the diary.
     pub fn note(&mut self, now: Now, note: Note) {
-        self.diary.push(Line { at: now.mono, what: What::Note(note) });
+        self.diary.push(Line { now, what: What::Note(note) });
     }
 
     /// Takes the last facts of this life back, as when the log turns out not to hold them. Without all of them there
     /// has been no life.
     pub fn lose(&mut self, now: Now, records: usize) {
-        self.diary.push(Line { at: now.mono, what: What::Lost(records) });
+        self.diary.push(Line { now, what: What::Lost(records) });
     }
 
-    /// Starts the process anew: facts stay, nobody is attached, and every grace runs from now.
+    /// Starts the process anew: facts stay, nobody is attached, every grace runs from now, and an empty room has what is left of
+    /// its linger.
     pub fn restart(&mut self, now: Now) {
-        self.diary.push(Line { at: now.mono, what: What::Restarted });
+        self.diary.push(Line { now, what: What::Restarted });
     }
 
     /// The life of the room; `None` before the first and after the last.
@@ -198,6 +201,11 @@ impl Model {
         self.presence().deadlines(&self.limits).into_iter().map(|(when, _)| when).min()
     }
 
+    /// Room time.
+    pub fn time(&self, now: Now) -> Wall {
+        time::time(self.chapter(), now)
+    }
+
     /// All messages of this life that the room itself still remembers, oldest first.
     pub fn marks(&self) -> Vec<Seq> {
         let said = facts::messages(&self.facts());
@@ -231,13 +239,13 @@ impl Model {
     /// Writes the next fact of this life, numbered and stamped as it must be.
     fn add(&mut self, now: Now, told: Told, by: Option<MemberId>, event: Event, as_sent: Option<Body>) -> Recorded {
         // A creation begins everything anew.
-        let before = if matches!(event, Event::Created { .. }) { Vec::new() } else { self.facts() };
-        let last_at = before.last().map_or(Wall(0), |record| record.at);
+        let is_first = matches!(event, Event::Created { .. });
+        let before = if is_first { Vec::new() } else { self.facts() };
         let head = before.iter().filter_map(|record| record.seq).max().unwrap_or_default();
         let record = Recorded {
             offset: Offset(before.len() as u64 + 1),
             seq: (told == Told::Yes).then(|| head.next()),
-            at: now.wall.max(last_at),
+            at: if is_first { now.wall } else { self.time(now) },
             by,
             event,
         };
@@ -246,7 +254,7 @@ impl Model {
     }
 
     fn write(&mut self, now: Now, record: Recorded, as_sent: Option<Body>) {
-        self.diary.push(Line { at: now.mono, what: What::Fact { record, as_sent } });
+        self.diary.push(Line { now, what: What::Fact { record, as_sent } });
     }
 }
 

@@ -1,9 +1,9 @@
 //! Who is here right now, and what time does: read from notes and facts together, from the start of the life.
 
 use chat_core::room::Note;
-use chat_core::{Event, Generation, MemberId, Mono, Recorded, RoomLimits, SessionId, TypingState};
+use chat_core::{Event, Generation, MemberId, Mono, Now, Recorded, RoomLimits, SessionId, TypingState};
 
-use super::{Line, What, facts};
+use super::{Line, What, facts, time};
 
 /// Who is here, as the diary tells it.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +14,8 @@ pub(super) struct Presence {
     pub(super) away: Vec<(MemberId, Mono)>,
     /// Members who are typing, and since when they last said so.
     pub(super) typing: Vec<(MemberId, Mono)>,
-    /// Since when nobody is a member.
-    pub(super) empty: Option<Mono>,
+    /// When a room that nobody is a member of looks whether it ends.
+    pub(super) looks: Option<Mono>,
     members: Vec<MemberId>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Seat {
 pub(super) enum Due {
     /// A member's grace runs out.
     Grace(MemberId),
-    /// The room has been empty for long enough.
+    /// The room looks whether it has been empty for long enough.
     Linger,
     /// Somebody's typing runs out.
     Typing,
@@ -43,19 +43,25 @@ impl Presence {
     pub(super) fn read(chapter: &[Line], limits: &RoomLimits) -> Self {
         let mut presence = Self::default();
         for (number, line) in chapter.iter().enumerate() {
+            let (so_far, at) = (&chapter[..=number], line.now.mono);
             match &line.what {
                 What::Fact { record, .. } => match &record.event {
-                    Event::Joined { .. } => presence.joined(record.by.expect("a join is somebody's"), line.at),
-                    Event::Left { .. } => presence.gone(record.by.expect("a leave is somebody's"), line.at),
-                    Event::Kicked { member, .. } => presence.gone(*member, line.at),
+                    Event::Joined { .. } => presence.joined(record.by.expect("a join is somebody's"), at),
+                    Event::Left { .. } => presence.gone(record.by.expect("a leave is somebody's"), at, limits),
+                    Event::Kicked { member, .. } => presence.gone(*member, at, limits),
                     Event::Closed { .. } => presence = Self::default(),
                     _ => {}
                 },
-                What::Note(note) => presence.note(note, line.at, limits),
-                What::Lost(_) => presence.agree_with(&chapter[..=number], line.at, limits),
+                What::Note(note) => {
+                    presence.note(note, at, limits);
+                    if *note == Note::Elapsed && presence.looks.is_some_and(|looks| looks <= at) {
+                        presence.looks = Some(at.after(time::linger_left(so_far, line.now, limits)));
+                    }
+                }
+                What::Lost(_) => presence.agree_with(so_far, line.now, limits),
                 What::Restarted => {
                     presence = Self::default();
-                    presence.agree_with(&chapter[..=number], line.at, limits);
+                    presence.agree_with(so_far, line.now, limits);
                 }
             }
         }
@@ -66,13 +72,14 @@ impl Presence {
     pub(super) fn deadlines(&self, limits: &RoomLimits) -> Vec<(Mono, Due)> {
         let mut deadlines: Vec<(Mono, Due)> = Vec::new();
         deadlines.extend(self.away.iter().map(|(member, since)| (since.after(limits.grace), Due::Grace(*member))));
-        deadlines.extend(self.empty.map(|since| (since.after(limits.empty_linger), Due::Linger)));
+        deadlines.extend(self.looks.map(|looks| (looks, Due::Linger)));
         deadlines.extend(self.typing.iter().map(|(_, since)| (since.after(limits.typing_ttl), Due::Typing)));
         deadlines
     }
 
     /// Facts have changed under it: who is no member any more is gone, who is one again has just lost all sessions.
-    fn agree_with(&mut self, chapter: &[Line], at: Mono, limits: &RoomLimits) {
+    fn agree_with(&mut self, chapter: &[Line], now: Now, limits: &RoomLimits) {
+        let (at, looks) = (now.mono, self.looks);
         let facts: Vec<Recorded> = facts::of_chapter(chapter).into_iter().map(|(record, _)| record).collect();
         let over = facts.iter().any(|record| matches!(record.event, Event::Closed { .. }));
         if facts.is_empty() || over {
@@ -82,29 +89,29 @@ impl Presence {
         let (people, _) = facts::people(&facts, limits.former_max);
         let members: Vec<MemberId> = people.into_iter().map(|person| person.id).collect();
         for gone in self.members.clone().into_iter().filter(|member| !members.contains(member)) {
-            self.gone(gone, at);
+            self.gone(gone, at, limits);
         }
         for back in members.iter().filter(|member| !self.members.contains(member)).copied().collect::<Vec<_>>() {
             self.joined(back, at);
         }
         if members.is_empty() {
-            self.empty.get_or_insert(at);
+            self.looks = looks.or_else(|| Some(at.after(time::linger_left(chapter, now, limits))));
         }
     }
 
     fn joined(&mut self, member: MemberId, at: Mono) {
         self.members.push(member);
         self.away.push((member, at));
-        self.empty = None;
+        self.looks = None;
     }
 
-    fn gone(&mut self, member: MemberId, at: Mono) {
+    fn gone(&mut self, member: MemberId, at: Mono, limits: &RoomLimits) {
         self.members.retain(|other| *other != member);
         self.seats.retain(|seat| seat.member != member);
         self.away.retain(|(other, _)| *other != member);
         self.typing.retain(|(other, _)| *other != member);
         if self.members.is_empty() {
-            self.empty = Some(at);
+            self.looks = Some(at.after(limits.empty_linger));
         }
     }
 
@@ -126,7 +133,7 @@ impl Presence {
                 for (_, since) in &mut self.away {
                     *since = at;
                 }
-                self.empty = self.empty.map(|_| at);
+                self.looks = self.looks.map(|_| at.after(limits.empty_linger.max(limits.grace)));
             }
         }
     }

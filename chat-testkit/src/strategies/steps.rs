@@ -179,6 +179,8 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
             notices_resume_percent: resume,
             grace: Duration::from_secs(30),
             empty_linger: Duration::from_secs(linger),
+            clock_step_max: Duration::from_secs(5),
+            clock_doubt: Duration::from_secs(4),
             typing_ttl: Duration::from_secs(6),
             typing_members_max: 2,
             keys_per_scope_max: 3,
@@ -197,8 +199,24 @@ pub fn any_run(steps_max: usize) -> impl Strategy<Value = Vec<Step>> + Clone {
         pass: Pass { mono: 0, step: 0 },
         act: Act::Create { who: Who::Session(0, Attempt::New), nick },
     });
-    (option::weighted(0.95, creation), vec(any_step(), 0..steps_max))
-        .prop_map(|(creation, steps)| creation.into_iter().chain(steps).collect())
+    let steps = (vec(any_step(), 0..steps_max), option::weighted(0.2, (0..steps_max, wrong_start())));
+    (option::weighted(0.95, creation), steps).prop_map(|(creation, (mut steps, wrong))| {
+        if let Some((at, wrong)) = wrong {
+            let at = at.min(steps.len());
+            steps.splice(at..at, wrong);
+        }
+        creation.into_iter().chain(steps).collect()
+    })
+}
+
+/// Everybody is put out, and a process begins that finds the clock ahead; it is set right a little later.
+fn wrong_start() -> impl Strategy<Value = Vec<Step>> + Clone {
+    let exits = vec(Just((0, 0, Act::Kick { by: Mod::Host, member: Target(0) })), 6);
+    (exits, 5_000..60_000_i64, 1..6_000_u64, 1..6_000_u64).prop_map(|(exits, ahead, wrong, right)| {
+        let start = [(0, ahead, Act::Restart), (wrong, -ahead, Act::Wait), (right, 0, Act::Wait)];
+        let steps = exits.into_iter().chain(start);
+        steps.map(|(mono, step, act)| Step { pass: Pass { mono, step }, act }).collect()
+    })
 }
 
 /// Any step.
@@ -215,6 +233,7 @@ fn any_pass() -> impl Strategy<Value = Pass> + Clone {
     let step = prop_oneof![
         12 => Just(0),
         1 => -3_600_000..3_600_000_i64,
+        1 => -30_000..30_000_i64,
     ];
     (mono, step).prop_map(|(mono, step)| Pass { mono, step })
 }

@@ -1,11 +1,12 @@
 //! The full chat server: the page, and every transport in front of the same rooms.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use axum::Router;
 use chat_core::Engine;
 use clap::Parser;
-use examples::{DataFlags, Flags, block_on, health, page, run};
+use examples::{DataFlags, Flags, Operator, block_on, health, page, run};
 
 /// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder.
 #[derive(clap::Parser)]
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
 
 async fn serve() -> ExitCode {
     let Arguments { flags, data } = Arguments::parse();
-    let (engine, log) = match data.open(Engine::builder().limits(data.limits(flags.limits()))) {
+    let engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
+    let (engine, log) = match data.open(engine) {
         Ok((engine, log)) => (engine.build(), log),
         Err(error) => {
             eprintln!("{error}");

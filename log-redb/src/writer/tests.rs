@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use chat_core::{Epoch, Recorded, RoomCode, Tail, Wall};
+use chat_core::{Epoch, Mono, Now, Recorded, RoomCode, SteadyWall, SystemClock, Tail, Wall};
 use chat_testkit::records::Scribe;
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tempfile::TempDir;
@@ -14,9 +14,34 @@ use crate::options::Retention;
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 fn writer(dir: &TempDir, retention: Retention) -> Writer {
+    writer_by(dir, retention, Arc::new(SystemClock::new()))
+}
+
+fn writer_by(dir: &TempDir, retention: Retention, clock: Arc<dyn Clock>) -> Writer {
     let options = Options { durability: Durability::Relaxed, retention, ..Options::default() };
-    let store = Store::open_in(dir.path(), &options).expect("it opens");
-    Writer::new(Arc::new(store), channel().1, options)
+    let store = Store::open_in(dir.path(), &options, clock.now().wall).expect("it opens");
+    Writer::new(Arc::new(store), channel().1, options, clock)
+}
+
+/// A clock of a machine on which nothing but what a test says happens.
+#[derive(Default)]
+struct HandClock(std::sync::Mutex<Duration>);
+
+impl HandClock {
+    fn pass(&self, time: Duration) {
+        *self.0.lock().expect("nobody panics with it") += time;
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Now {
+        let passed = *self.0.lock().expect("nobody panics with it");
+        Now { wall: Wall(1_795_370_400_000).after(passed), mono: Mono(0).after(passed) }
+    }
+
+    fn instant(&self, _: Mono) -> tokio::time::Instant {
+        tokio::time::Instant::now()
+    }
 }
 
 fn code(name: &str) -> RoomCode {
@@ -89,4 +114,23 @@ fn deleted_rooms_go_however_many_and_large_they_are_each_time() {
         assert_eq!(writer.held(), (0, 0));
         assert!(writer.patience() > Duration::from_secs(1), "and then it rests");
     }
+}
+
+#[test]
+fn what_a_sweep_believed_holds_for_the_next_process() {
+    let dir = TempDir::new().expect("a folder");
+    let (clock, a_week) = (Arc::new(HandClock::default()), Retention { age_max: Some(WEEK), ..Retention::default() });
+    let sweep = |down: Duration| {
+        clock.pass(down);
+        let mut writer = writer_by(&dir, a_week, Arc::clone(&clock) as _);
+        writer.upkeep();
+        writer.clock.keep(a_week).now
+    };
+    let start = sweep(Duration::ZERO);
+    let hour = SteadyWall::STEP_MAX;
+    for hours in 1..=3 {
+        assert_eq!(sweep(hour), start + 3_600_000 * hours, "an hour later than the sweep before");
+    }
+    let last = clock.now().wall.0;
+    assert_eq!(sweep(hour + Duration::from_millis(1)), last, "and no more than that at once");
 }

@@ -131,9 +131,9 @@ impl Writer {
     /// Makes durable what the file says, before anybody may read it, and writes what had been acked and may be missing. All of
     /// that came in one durable commit or in none, so what is there already refuses to be written twice by its tail.
     fn replay(&mut self, database: &Database) -> Result<(), String> {
-        let retention = self.options.retention;
+        let keep = self.clock.keep(self.options.retention);
         let written = attempt(database, redb::Durability::Immediate, |tables| {
-            self.unsynced.iter().try_for_each(|change| apply(tables, change, &retention).map(drop))
+            self.unsynced.iter().try_for_each(|change| apply(tables, change, &keep).map(drop))
         });
         let ((), owed) = written.map_err(|failure| failure.error)?;
         self.owed = owed;
@@ -157,8 +157,8 @@ impl Writer {
 
     fn sweep(&mut self) {
         let Some(Sweep { after, .. }) = self.sweep.take() else { return };
-        let retention = self.options.retention;
-        let swept = self.write(redb::Durability::Immediate, |tables| trim::sweep(tables, after, &retention));
+        let keep = self.clock.keep(self.options.retention);
+        let swept = self.write(redb::Durability::Immediate, |tables| trim::sweep(tables, after, &keep));
         self.synced_if_whole();
         let after = swept.unwrap_or_default();
         let pause = if after.is_some() { SWEEP_PAUSE } else { SWEEP_EVERY };

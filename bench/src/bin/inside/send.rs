@@ -54,7 +54,7 @@ fn send_all(room: &mut Room, inputs: &[Input], run: usize) -> bool {
 
 fn step(room: &mut Room, now: Now, input: &Input) -> bool {
     let Ok(decision) = room.decide(now, black_box(input)) else { return false };
-    decision.records.iter().for_each(|record| room.apply(record));
+    decision.records.iter().for_each(|record| room.apply(now, record));
     decision.note.into_iter().for_each(|note| room.note(now, note));
     true
 }

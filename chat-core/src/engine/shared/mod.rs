@@ -7,6 +7,7 @@ pub(crate) mod chance;
 pub(crate) mod embedder;
 pub(crate) mod failures;
 pub(crate) mod quota;
+pub(crate) mod steady_clock;
 pub(crate) mod timers;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -28,8 +29,9 @@ use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::chance::Chance;
 use crate::engine::shared::failures::Failures;
+use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
-use crate::ports::{Clock, Fact, Log, LogClaim, Observer, Policy};
+use crate::ports::{Fact, Log, LogClaim, Observer, Policy};
 use crate::words::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
 /// A client that was not let in.
@@ -50,7 +52,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) limits: Limits,
     pub(crate) room_limits: Arc<RoomLimits>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: SteadyClock,
     pub(crate) log: Option<Arc<dyn Log>>,
     /// Room tasks and sessions hold this struct, so no other engine writes while one of them still may.
     pub(crate) _claim: Option<LogClaim>,

@@ -153,7 +153,7 @@ impl RoomTask {
         let decision = self.state.room.decide(now, input)?;
         capacity::check(&self.shared.budget, input, &decision)?;
         for record in decision.records {
-            self.apply(record, round);
+            self.apply(now, record, round);
         }
         if let Some(note) = decision.note {
             self.state.room.note(now, note);
@@ -162,7 +162,7 @@ impl RoomTask {
     }
 
     /// Takes in one record, and notes what its publishing will bring.
-    pub(crate) fn apply(&mut self, record: Recorded, round: &mut Round) {
+    fn apply(&mut self, now: Now, record: Recorded, round: &mut Round) {
         let until = record.seq.unwrap_or(self.state.room.head());
         match &record.event {
             Event::Created { epoch, .. } => {
@@ -203,7 +203,7 @@ impl RoomTask {
             Event::Redacted { target } => round.redacted.push(*target),
             _ => {}
         }
-        self.state.room.apply(&record);
+        self.state.room.apply(now, &record);
         if record.seq.is_some() {
             let life = self.state.life().expect("told events belong to a life");
             round.encode(life, &record);

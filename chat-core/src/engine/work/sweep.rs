@@ -1,4 +1,4 @@
-//! After a start every room of the log is visited once, so that graces run out in rooms that nobody opens.
+//! After a start every room of the log is visited once, so that graces and lingers run out in rooms that nobody opens.
 //!
 //! One room at a time, with a pause behind each: whoever opens a room meanwhile is not held up by those that nobody misses. A room that
 //! was visited is put away at once, and takes no place from the next; where there is none, a visit waits for one.

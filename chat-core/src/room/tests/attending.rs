@@ -216,7 +216,7 @@ fn who_asks_before_anything_is_due_has_nothing_to_note() {
 fn a_member_nobody_ever_attached_as_is_within_a_grace() {
     let mut world = world();
     let decision = world.room.decide(world.now, &join(caller(2))).expect("decided");
-    decision.records.iter().for_each(|record| world.room.apply(record));
+    decision.records.iter().for_each(|record| world.room.apply(world.now, record));
     world.settle();
     assert_eq!(world.pass(30_000), [("left", Some(3))]);
 }

@@ -11,7 +11,7 @@ fn look(world: &World, depth: Depth) {
 fn force(world: &mut World, event: Event) {
     let offset = world.room.last_offset().next();
     let seq = Some(world.room.head().next());
-    world.room.apply(&Recorded { offset, seq, at: world.now.wall, by: None, event });
+    world.room.apply(world.now, &Recorded { offset, seq, at: world.now.wall, by: None, event });
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_debug_build_looks_after_every_record() {
     let mut world = world();
     let decision = world.room.decide(world.now, &send(1, "hi")).expect("decided");
     world.room.attendance = Attendance::default();
-    world.room.apply(&decision.records[0]);
+    world.room.apply(world.now, &decision.records[0]);
 }
 
 #[test]

@@ -72,17 +72,6 @@ fn a_join_stops_the_linger_and_inherits_the_empty_room() {
 }
 
 #[test]
-fn a_recovered_empty_room_lingers_anew() {
-    let mut world = lingering();
-    world.leave(1);
-    world.pass(50_000);
-    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::clone(&world.room.limits));
-    world.note(Note::Recovered);
-    assert_eq!(world.pass(59_999), []);
-    assert_eq!(world.pass(1), [("closed", None)]);
-}
-
-#[test]
 fn leaves_are_quiet_in_a_big_room_until_it_is_small_again() {
     let mut world = world_with(|limits| (limits.notices_members_max, limits.notices_resume_percent) = (4, 50));
     (2..=5).for_each(|session| drop(world.join(session)));

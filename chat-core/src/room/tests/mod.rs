@@ -8,6 +8,7 @@ mod looking;
 mod moderating;
 mod replaying;
 mod talking;
+mod timing;
 
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ impl World {
         let decision = self.room.decide(self.now, input)?;
         assert!(decision.records.len() <= 4);
         for record in &decision.records {
-            self.room.apply(record);
+            self.room.apply(self.now, record);
             self.log.push(record.clone());
         }
         if let Some(note) = decision.note.clone() {

@@ -31,7 +31,7 @@ fn a_record_out_of_order_is_a_bug() {
     let mut world = world();
     let mut record = world.log.last().expect("a join").clone();
     record.offset = Offset(9);
-    world.room.apply(&record);
+    world.room.apply(world.now, &record);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_number_left_out_is_a_bug() {
     let mut world = world();
     let mut record = world.room.decide(world.now, &send(1, "hi")).expect("decided").records.remove(0);
     record.seq = Some(Seq(9));
-    world.room.apply(&record);
+    world.room.apply(world.now, &record);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_number_that_names_another_person_in_the_log_is_not_attached() {
     let mut world = world();
     let mut theirs = world.room.clone();
     let decision = theirs.decide(world.now, &join(caller(9))).expect("decided");
-    decision.records.iter().for_each(|record| theirs.apply(record));
+    decision.records.iter().for_each(|record| theirs.apply(world.now, record));
     world.join(2);
     world.room.replace_ledger(world.now, theirs.ledger().clone());
     world.room.check_invariants();

@@ -1,0 +1,67 @@
+//! Whether stamps go on as time does, and by no clock that is wrong for a moment.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chat_core::{Epoch, Offset, Recorded, RoomCode, SteadyWall, Wall};
+use tokio::time::Instant;
+
+use crate::promise::{Broken, Promise, hold};
+
+/// What clocks of milliseconds may lose.
+const SLACK: Duration = Duration::from_millis(2);
+
+/// When records were made, as seen from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Stamps {
+    lives: BTreeMap<(String, Epoch), Life>,
+}
+
+#[derive(Debug, Default)]
+struct Life {
+    /// What was decided, by number and stamp: a room may hand in one decision twice.
+    made: BTreeMap<(Offset, Wall), Made>,
+    /// The last record that the log took, and when it was made, if one of the servers did.
+    last: Option<(Wall, Option<Made>)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    when: Instant,
+    server: u64,
+}
+
+impl Stamps {
+    /// A server has decided this just now, when it is `right` by a clock that is never far off.
+    pub(crate) fn decided(
+        &mut self,
+        room: &RoomCode,
+        epoch: Epoch,
+        records: &[Recorded],
+        server: u64,
+        right: Wall,
+    ) -> Result<(), Broken> {
+        let life = self.lives.entry((room.as_str().to_owned(), epoch)).or_default();
+        for record in records {
+            life.made.entry((record.offset, record.at)).or_insert(Made { when: Instant::now(), server });
+            let is_believable = record.at.since(right) <= SteadyWall::STEP_MAX;
+            hold!(is_believable, Promise::Time, "{room}: {record:?} at {right}, by a clock that is wrong for a moment");
+        }
+        Ok(())
+    }
+
+    /// The log has taken the next record. Of two that one server made the second is as much later as it was made.
+    pub(crate) fn logged(&mut self, room: &RoomCode, epoch: Epoch, record: &Recorded) -> Result<(), Broken> {
+        let life = self.lives.entry((room.as_str().to_owned(), epoch)).or_default();
+        let made = life.made.get(&(record.offset, record.at)).copied();
+        let last = life.last.replace((record.at, made));
+        if let (Some((at, Some(before))), Some(made)) = (last, made)
+            && before.server == made.server
+        {
+            let passed = made.when.saturating_duration_since(before.when);
+            let goes_on = record.at.since(at) + SLACK >= passed;
+            hold!(goes_on, Promise::Time, "{room}: {record:?} is stamped {passed:?} after a record of {at}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! What time it is in the room, and how long an empty one still has, reckoned from the diary.
+
+use std::time::Duration;
+
+use chat_core::{Event, Mono, Now, RoomLimits, Wall};
+
+use super::{Line, What, facts};
+
+/// The wall clock, or what the monotonic clock says where that is later.
+pub(super) fn time(chapter: &[Line], now: Now) -> Wall {
+    now.wall.max(at_least(chapter, now.mono))
+}
+
+/// It is no sooner than any record that this process made, and as much later as has passed since. Of what processes before it
+/// wrote it only knows the last record; how much later that was read is not known.
+fn at_least(chapter: &[Line], now: Mono) -> Wall {
+    let start = chapter.iter().rposition(|line| matches!(line.what, What::Restarted));
+    let (before, own) = chapter.split_at(start.unwrap_or(0));
+    let found = facts::of_chapter(before).last().map(|(record, _)| record.at);
+    let found = found.map(|at| (at, own[0].now.mono));
+    let made = own.iter().filter_map(|line| match &line.what {
+        What::Fact { record, .. } => Some((record.at, line.now.mono)),
+        _ => None,
+    });
+    made.chain(found).map(|(at, then)| at.after(now.since(then))).max().unwrap_or_default()
+}
+
+/// When an empty room ends.
+pub(super) fn ends(chapter: &[Line], limits: &RoomLimits) -> Wall {
+    let facts = facts::of_chapter(chapter);
+    let exit = facts.iter().rfind(|(record, _)| matches!(record.event, Event::Left { .. } | Event::Kicked { .. }));
+    exit.map_or(Wall(0), |(record, _)| record.at).after(limits.empty_linger)
+}
+
+/// How long it still has, where it is looked at now. What the wall clock alone says of more than a little while is looked at
+/// once more.
+pub(super) fn linger_left(chapter: &[Line], now: Now, limits: &RoomLimits) -> Duration {
+    let time = time(chapter, now);
+    let left = ends(chapter, limits).since(time);
+    let unsure = time.since(at_least(chapter, now.mono));
+    if unsure > limits.clock_step_max { left.max(limits.clock_doubt) } else { left }
+}

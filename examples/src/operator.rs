@@ -1,0 +1,43 @@
+//! What whoever runs the server is told of it on standard error, beside the faults of the log.
+
+use std::io::{self, Write};
+
+use chat_core::{Belief, Fact, Observer, WallStep};
+
+/// Writes down that the machine's clock was set far ahead.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Operator;
+
+impl Observer for Operator {
+    fn observe(&self, fact: Fact<'_>) {
+        if let Fact::WallStepped { step } = fact {
+            // Where standard error is gone there is nobody to be told.
+            let _ = writeln!(io::stderr(), "{}", line(step));
+        }
+    }
+}
+
+fn line(WallStep { ahead, belief }: WallStep) -> String {
+    let ahead = humantime::format_duration(ahead);
+    match belief {
+        Belief::Doubted => {
+            format!("The clock was set {ahead} ahead; messages keep the old time until it has stood for a while")
+        }
+        Belief::Believed => format!("The clock is {ahead} ahead of what it was; messages have its time from now on"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_told_in_words_and_with_its_length() {
+        let ahead = Duration::from_secs(7_384);
+        let lines = [Belief::Doubted, Belief::Believed].map(|belief| line(WallStep { ahead, belief }));
+        assert!(lines[0].starts_with("The clock was set 2h 3m 4s ahead;"), "{}", lines[0]);
+        assert!(lines[1].starts_with("The clock is 2h 3m 4s ahead of"), "{}", lines[1]);
+    }
+}
