@@ -11,7 +11,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Engine::builder().build();
 //! let ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
-//! let bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
+//! let mut bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
 //!
 //! let room = RoomCode::parse("LUNCH")?;
 //! ann.call(Command::Create { nick: Nick::parse("Ann")?, room: Some(room.clone()) }).await?;

@@ -210,7 +210,7 @@ async fn one_session_is_in_32_rooms_and_no_more() {
     assert_eq!(ann.refused(join("ROOM-7", "Ann")).await.code, RejectCode::AlreadyMember, "this is no 33rd");
     ann.told().await;
     ann.submit(leave("ROOM-7"));
-    while !matches!(ann.session.next().await, ServerFrame::MemberLeft { .. }) {}
+    while !matches!(ann.next().await, ServerFrame::MemberLeft { .. }) {}
     assert!(ann.session.call(create("ROOM-32", "Ann")).await.is_ok(), "its place is free once the leave is read");
     let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
     assert_eq!(again.welcomed().await.len(), 32);

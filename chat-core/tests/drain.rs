@@ -33,7 +33,7 @@ async fn everybody_is_told_their_own_time_to_come_back_and_the_drain_ends_with_t
         let client = Client::in_room(&engine, "LUNCH", &format!("Client {number}")).await;
         clients.push(tokio::spawn(async move {
             loop {
-                if let ServerFrame::Closing { code, reconnect_after_ms, .. } = client.session.next().await {
+                if let ServerFrame::Closing { code, reconnect_after_ms, .. } = client.next().await {
                     assert_eq!(code, 4001);
                     return reconnect_after_ms.expect("a time to come back");
                 }
@@ -99,7 +99,7 @@ async fn who_keeps_a_session_that_has_been_told_does_not_hold_up_the_end() {
         async move { engine.drain(secs(0)).await }
     });
     settle().await;
-    while !matches!(bot.session.next().await, chat_core::ServerFrame::Closing { .. }) {}
+    while !matches!(bot.next().await, chat_core::ServerFrame::Closing { .. }) {}
     draining.await.expect("it ends");
     assert_eq!(begun.elapsed(), secs(2), "as long as what was told may take to go out");
     assert_eq!(engine.stats().sessions, 1, "it is held");

@@ -60,7 +60,7 @@ async fn each_of_many_leaves_at_their_own_time() {
     for left in ["5 -Bob timeout", "6 -Cid timeout", "7 -Dan timeout"] {
         assert_eq!(ann.told().await, Vec::<String>::new());
         let before = tokio::time::Instant::now();
-        assert_eq!(brief(&ann.session.next().await), left);
+        assert_eq!(brief(&ann.next().await), left);
         assert!([secs(15), secs(5)].contains(&before.elapsed()), "{:?}", before.elapsed());
     }
 }
@@ -280,7 +280,7 @@ async fn come_and_go(engine: chat_core::Engine, number: u64, rounds: u64) {
         let seq = client.say("LUNCH", &format!("{number}.{round}")).await;
         assert!(seq > joined.seq.0);
         loop {
-            match client.session.next().await {
+            match client.next().await {
                 ServerFrame::Message(message) if message.seq.0 == seq => {
                     assert_eq!(message.text, format!("{number}.{round}"));
                     break;
@@ -291,7 +291,7 @@ async fn come_and_go(engine: chat_core::Engine, number: u64, rounds: u64) {
         }
         client.session.call(leave("LUNCH")).await.expect("who is in may leave");
         loop {
-            if let ServerFrame::MemberLeft { member, .. } = client.session.next().await
+            if let ServerFrame::MemberLeft { member, .. } = client.next().await
                 && member == joined.you.member
             {
                 break;

@@ -303,7 +303,7 @@ async fn a_sleeping_reader_is_woken_by_whatever_comes() {
     let reader = tokio::spawn(async move {
         let mut told = Vec::new();
         while told.last().map(String::as_str) != Some("closing 4503") {
-            told.push(brief(&bob.session.next().await));
+            told.push(brief(&bob.next().await));
             if told.len() == 3 {
                 bob.session.close(chat_core::CloseReason::Ended);
             }

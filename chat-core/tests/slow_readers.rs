@@ -65,7 +65,7 @@ async fn gaps_are_told_seldom() {
     assert_eq!(bob.told().await, Vec::<String>::new(), "not two within a second");
     talk(&ann, 41, 50).await;
     let next = tokio::time::Instant::now();
-    let gap = bob.session.next().await;
+    let gap = bob.next().await;
     assert_eq!((brief(&gap).as_str(), next.elapsed()), ("gap 21..50", millis(500)), "it is woken when it may be told");
 }
 
@@ -85,7 +85,7 @@ async fn the_room_is_described_at_most_once_in_a_while_for_all_who_are_behind() 
     talk(&ann, 21, 40).await;
     assert_eq!(bob.told().await, Vec::<String>::new());
     let before = tokio::time::Instant::now();
-    assert_eq!(brief(&bob.session.next().await), "gap 21..40");
+    assert_eq!(brief(&bob.next().await), "gap 21..40");
     assert_eq!(before.elapsed(), millis(250));
 }
 
@@ -235,10 +235,10 @@ async fn a_room_that_has_much_to_answer_and_nothing_to_tell_lets_others_run() {
         for _ in 0..200 {
             ann.submit(Command::Members { room: code("LUNCH"), after: None, limit: None });
         }
-        ann.session.next().await;
+        ann.next().await;
         let first = turns.load(Ordering::Relaxed);
         for _ in 1..200 {
-            ann.session.next().await;
+            ann.next().await;
         }
         turns.load(Ordering::Relaxed) - first
     });

@@ -12,7 +12,7 @@ use support::*;
 /// What is told next, and after how many milliseconds.
 async fn next_told(client: &Client) -> (String, u128) {
     let before = tokio::time::Instant::now();
-    let frame = tokio::time::timeout(secs(60), client.session.next()).await.expect("somebody wakes the reader");
+    let frame = tokio::time::timeout(secs(60), client.next()).await.expect("somebody wakes the reader");
     (brief(&frame), before.elapsed().as_millis())
 }
 

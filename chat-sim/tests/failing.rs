@@ -18,7 +18,7 @@ fn clumsy(change: impl FnOnce(&mut Limits)) -> Engine {
 /// The next frame, which a reader that sleeps is woken for: by who wakes it alone, so not beside anything else in a task.
 async fn woken_for(client: &Client) -> String {
     let asleep = tokio::time::Instant::now();
-    let frame = tokio::time::timeout(secs(60), client.session.next()).await.expect("there is something to tell");
+    let frame = tokio::time::timeout(secs(60), client.next()).await.expect("there is something to tell");
     // At the end of the time it looks, whether or not somebody has woken it.
     assert_eq!(asleep.elapsed(), secs(0), "nobody has woken it for {frame:?}");
     brief(&frame)

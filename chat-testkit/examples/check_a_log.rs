@@ -206,7 +206,7 @@ async fn survive_a_restart(folder: &Path) -> Result<(), Box<dyn std::error::Erro
         ann.call(Command::Send { room: room.clone(), text: Body::parse("Pizza?", 4_000)?, key: None }).await?;
     }
     let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?))?.build();
-    let bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
+    let mut bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
     bob.call(Command::Join { room, nick: Nick::parse("Bob")?, history: None, after: None }).await?;
     loop {
         if let chat_core::ServerFrame::Joined(joined) = bob.next().await {

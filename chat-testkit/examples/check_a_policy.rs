@@ -81,7 +81,7 @@ async fn people_see_it() {
     assert_eq!(stranger.expect_err("turned away").reject.code, RejectCode::BadToken);
 
     let ann = engine.connect(with("pass-ann"), Hello::default()).await.expect("Ann has a pass");
-    let bob = engine.connect(ConnectRequest::default(), Hello::default()).await.expect("guests come in");
+    let mut bob = engine.connect(ConnectRequest::default(), Hello::default()).await.expect("guests come in");
     let room = RoomCode::parse("LUNCH").expect("a code");
     let nick = |text| Nick::parse(text).expect("a nick");
     ann.call(Command::Create { nick: nick("Ann"), room: Some(room.clone()) }).await.expect("the name is free");
@@ -92,14 +92,14 @@ async fn people_see_it() {
     let send = Command::Send { room: room.clone(), text, key: Key::parse("k1").ok() };
     let first = ann.call(send.clone()).await.expect("said");
     assert_eq!(ann.call(send).await.expect("answered again"), first, "a retry is known by what the client sent");
-    assert_eq!(next_message(&bob).await, "see … now");
+    assert_eq!(next_message(&mut bob).await, "see … now");
 
     let topic = chat_core::Topic::parse("Pizza").expect("a topic");
     let refused = bob.call(Command::SetTopic { room, topic }).await;
     assert_eq!(refused.expect_err("a guest").code, RejectCode::Forbidden);
 }
 
-async fn next_message(session: &Session) -> String {
+async fn next_message(session: &mut Session) -> String {
     loop {
         if let ServerFrame::Message(message) = session.next().await {
             return message.text;

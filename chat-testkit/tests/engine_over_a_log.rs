@@ -12,8 +12,8 @@ use support::{TestLog, code, connect, create, engine, engine_with, join, log, ne
 async fn one_failure_is_made_good_without_anybody_noticing() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     log.push(Operation::Append, Outcome::Fails);
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
     assert_eq!(texts(&engine, "Bob").await, ["one"]);
@@ -23,23 +23,23 @@ async fn one_failure_is_made_good_without_anybody_noticing() {
 async fn what_could_not_be_written_is_refused_and_has_not_happened() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     log.push(Operation::Append, Outcome::Fails);
     log.push(Operation::Append, Outcome::Fails);
     assert_eq!(say(&ann, "one", "k1").await, Err(RejectCode::Unavailable));
     assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(2)), "the number was not used up");
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)), "the key neither");
     assert_eq!(texts(&engine, "Bob").await, ["two", "one"]);
-    assert_eq!(next_message(&ann).await, (Seq(2), "two".into()));
+    assert_eq!(next_message(&mut ann).await, (Seq(2), "two".into()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_was_lost_is_found_and_not_repeated() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     log.push(Operation::Append, Outcome::AnswerLost);
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
     assert_eq!(texts(&engine, "Bob").await, ["one"]);
@@ -49,9 +49,9 @@ async fn a_write_whose_answer_was_lost_is_found_and_not_repeated() {
 async fn while_the_log_cannot_be_read_the_room_refuses_and_then_goes_on() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
+    let mut ann = connect(&engine, None).await;
     let bob = connect(&engine, None).await;
-    create(&ann).await;
+    create(&mut ann).await;
     join(&bob, "Bob").await.expect("the room is there");
     log.push(Operation::Append, Outcome::AnswerLost);
     log.plan(|call| (call.operation == Operation::Read).then(|| Fault::from(Outcome::Fails)));
@@ -71,9 +71,9 @@ async fn while_the_log_cannot_be_read_the_room_refuses_and_then_goes_on() {
 
 /// Bob leaves, and closes his page without waiting, while the log can be neither written nor read.
 async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Session {
-    let ann = connect(engine, None).await;
+    let mut ann = connect(engine, None).await;
     let bob = connect(engine, None).await;
-    create(&ann).await;
+    create(&mut ann).await;
     join(&bob, "Bob").await.expect("the room is there");
     log.plan(|call| matches!(call.operation, Operation::Append | Operation::Read).then(|| Fault::from(Outcome::Fails)));
     tokio::select! {
@@ -92,8 +92,8 @@ async fn who_goes_while_a_batch_waits_for_the_log_is_no_ghost() {
     let log = log();
     for outcome in [Outcome::AnswerLost, Outcome::NotDone] {
         let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
         log.push(Operation::Append, outcome);
         log.plan(|call| (call.operation == Operation::Read).then(|| Fault::from(Outcome::Fails)));
         tokio::select! {
@@ -114,15 +114,15 @@ async fn who_goes_while_a_batch_waits_for_the_log_is_no_ghost() {
 async fn who_goes_right_behind_a_leave_that_is_undone_is_no_ghost() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
+    let mut ann = connect(&engine, None).await;
     let bob = connect(&engine, None).await;
-    create(&ann).await;
+    create(&mut ann).await;
     join(&bob, "Bob").await.expect("the room is there");
     log.push(Operation::Append, Outcome::Fails);
     log.push(Operation::Append, Outcome::Fails);
     bob.submit(Command::Leave { room: code() }, Reply::mailbox(None)).expect("few commands are in flight");
     drop(bob);
-    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&ann)).await;
+    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&mut ann)).await;
     assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
 }
 
@@ -130,28 +130,28 @@ async fn who_goes_right_behind_a_leave_that_is_undone_is_no_ghost() {
 async fn a_leave_that_waited_for_the_log_is_a_leave() {
     let log = log();
     let engine = engine(&log);
-    let ann = leaving_in_the_dark(&engine, &log).await;
+    let mut ann = leaving_in_the_dark(&engine, &log).await;
     log.heal();
-    assert_eq!(next_left(&ann).await, ("Bob".into(), "left".into()));
+    assert_eq!(next_left(&mut ann).await, ("Bob".into(), "left".into()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_goes_while_a_leave_could_not_be_written_is_no_ghost() {
     let log = log();
     let engine = engine(&log);
-    let ann = leaving_in_the_dark(&engine, &log).await;
+    let mut ann = leaving_in_the_dark(&engine, &log).await;
     log.plan(|call| (call.operation == Operation::Append).then(|| Fault::from(Outcome::Fails)));
     tokio::time::sleep(Duration::from_secs(10)).await;
     log.heal();
-    assert_eq!(next_left(&ann).await, ("Bob".into(), "timeout".into()));
+    assert_eq!(next_left(&mut ann).await, ("Bob".into(), "timeout".into()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stalled_log_holds_up_its_room_and_no_other() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     log.plan(|call| {
         let is_it = call.operation == Operation::Append && call.room == Some(code());
         is_it.then(|| Fault { before: Delay::For(Duration::from_secs(5)), ..Fault::default() })
@@ -172,13 +172,13 @@ async fn a_stalled_log_holds_up_its_room_and_no_other() {
 async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    let first = create(&ann).await.epoch;
+    let mut ann = connect(&engine, None).await;
+    let first = create(&mut ann).await.epoch;
     ann.call(Command::Leave { room: code() }).await.expect("she is in it");
     tokio::task::yield_now().await;
-    let bob = connect(&engine, None).await;
+    let mut bob = connect(&engine, None).await;
     assert_eq!(join(&bob, "Bob").await.map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
-    let second = create(&bob).await.epoch;
+    let second = create(&mut bob).await.epoch;
     assert_ne!(first, second);
 }
 
@@ -188,8 +188,8 @@ async fn the_log_shows_what_memory_gave_back() {
         limits.engine.backlog_bytes_max = 16 << 10;
         limits.lift_rates();
     });
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     for number in 0..300 {
         say(&ann, &"x".repeat(100), &format!("k{number}")).await.expect("logged");
     }

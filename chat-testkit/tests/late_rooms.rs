@@ -20,7 +20,7 @@ async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
     engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
 }
 
-async fn enter(session: &Session, room: &str, nick: &str) -> Position {
+async fn enter(session: &mut Session, room: &str, nick: &str) -> Position {
     let (room, nick) = (code(room), Nick::parse(nick).expect("valid"));
     let create = Command::Create { nick: nick.clone(), room: Some(room.clone()) };
     if session.call(create).await.is_err() {
@@ -46,11 +46,11 @@ async fn a_room_that_goes_on_while_another_is_waited_for_announces_its_gap() {
     };
 
     let first = engine();
-    let (ann, bob) = (connect(&first, None).await, connect(&first, None).await);
+    let (mut ann, mut bob) = (connect(&first, None).await, connect(&first, None).await);
     let mut positions = Vec::new();
     for room in ROOMS {
-        enter(&ann, room, "Ann").await;
-        positions.push((code(room), enter(&bob, room, "Bob").await));
+        enter(&mut ann, room, "Ann").await;
+        positions.push((code(room), enter(&mut bob, room, "Bob").await));
     }
     let (token, token_of_ann) = (bob.token().to_owned(), ann.token().to_owned());
     drop((ann, bob, first));
@@ -70,7 +70,7 @@ async fn a_room_that_goes_on_while_another_is_waited_for_announces_its_gap() {
             ann.call(Command::Send { room: code(ROOMS[0]), text, key: None }).await.expect("she is in");
         }
     };
-    let (bob, ()) = tokio::join!(connect(&second, Some(Resume { token, positions })), meanwhile);
+    let (mut bob, ()) = tokio::join!(connect(&second, Some(Resume { token, positions })), meanwhile);
     let ServerFrame::Welcome { rooms, .. } = bob.next().await else { panic!("a welcome comes first") };
     assert_eq!(rooms.iter().map(|room| room.status).collect::<Vec<_>>(), [Status::Gap, Status::Live]);
     assert!(matches!(bob.next().await, ServerFrame::Gap { .. }));

@@ -27,8 +27,8 @@ async fn who_could_not_come_back_while_the_log_was_out_of_reach_is_still_a_membe
     for ends_with in [None, Some(Outcome::AnswerLost), Some(Outcome::NotDone), Some(Outcome::Fails)] {
         let log = log();
         let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
         let token = away(newcomer(&engine, "Bob").await).await;
         // The second outage as the first: what one leaves behind is not to shorten the next.
         for key in ["k1", "k2"] {
@@ -54,8 +54,8 @@ async fn who_could_not_come_back_while_the_log_was_out_of_reach_is_still_a_membe
 async fn an_outage_whose_batch_is_given_up_begins_the_graces_again() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     let token = away(newcomer(&engine, "Bob").await).await;
     seconds(20).await;
     log.plan(fails(WRITE_AND_READ));
@@ -74,8 +74,8 @@ async fn an_outage_whose_batch_is_given_up_begins_the_graces_again() {
 async fn a_failure_that_kept_nobody_out_prolongs_no_grace() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     let token = away(newcomer(&engine, "Bob").await).await;
     seconds(20).await;
     log.push(Operation::Append, Outcome::Fails);
@@ -93,8 +93,8 @@ async fn who_comes_back_while_a_stalled_log_holds_up_the_room_is_let_in_before_g
     const PEOPLE: usize = 600;
     let log = log();
     let engine = engine_with(&log, |limits| (limits.room.batch_inputs_max, limits.room.inbox_max) = (64, 128));
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     let mut sessions = Vec::new();
     for number in 0..PEOPLE {
         sessions.push(newcomer(&engine, &format!("Guest {number}")).await);
@@ -146,8 +146,8 @@ async fn what_the_log_cannot_do_is_not_counted_against_the_client() {
         (limits.session.refusal_burst, limits.session.refusals_per_second) = (5, 1);
         limits.session.send_per_second = 0;
     });
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     let bob = newcomer(&engine, "Bob").await;
     log.plan(fails(WRITE_AND_READ));
     let outage = async {
@@ -167,8 +167,8 @@ async fn talkative(log: &TestLog) -> (Engine, Session) {
         limits.room.backlog_events_max = 4;
         limits.session.send_per_second = 0;
     });
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     say_many(&ann, 0..10).await;
     (engine, ann)
 }
@@ -188,9 +188,9 @@ async fn who_looks_back_while_the_log_cannot_be_read_is_told_that_there_is_more(
     log.plan(fails(&[Operation::Messages]));
     let (texts, more) = history(&ann).await;
     assert!(texts.len() < 10 && more, "{texts:?}, {more}");
-    let bob = connect(&engine, None).await;
+    let mut bob = connect(&engine, None).await;
     join(&bob, "Bob").await.expect("the room is there");
-    let shown = joined(&bob).await;
+    let shown = joined(&mut bob).await;
     assert!(shown.history.len() < 10 && shown.more);
     log.heal();
     let (texts, more) = history(&ann).await;
@@ -206,8 +206,8 @@ async fn kept(log: &TestLog) -> String {
 async fn what_could_not_be_scrubbed_is_scrubbed_when_the_log_is_back_though_nobody_says_a_word() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     for (secret, key) in [("a secret", "k1"), ("another", "k2")] {
         let seq = say(&ann, secret, key).await.expect("the log works");
         log.plan(fails(&[Operation::Scrub]));
@@ -253,8 +253,8 @@ fn say_later(session: &Session, said: Body) {
 async fn what_one_life_is_owed_is_not_taken_from_the_next() {
     let log = log();
     let engine = engine(&log);
-    let (ann, bob) = (connect(&engine, None).await, connect(&engine, None).await);
-    create(&ann).await;
+    let (mut ann, bob) = (connect(&engine, None).await, connect(&engine, None).await);
+    create(&mut ann).await;
     assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
     log.push(Operation::Scrub, Outcome::Fails);
     log.push(Operation::Scrub, Outcome::Fails);
@@ -273,8 +273,8 @@ async fn what_one_life_is_owed_is_not_taken_from_the_next() {
 async fn a_code_whose_last_life_could_not_be_deleted_is_refused_at_once_and_free_when_it_could() {
     let log = log();
     let engine = engine(&log);
-    let (ann, bob) = (connect(&engine, None).await, connect(&engine, None).await);
-    let first = create(&ann).await.epoch;
+    let (mut ann, mut bob) = (connect(&engine, None).await, connect(&engine, None).await);
+    let first = create(&mut ann).await.epoch;
     log.plan(fails(&[Operation::Delete]));
     let _left = submit(&ann, Command::Leave { room: code() });
     let made = submit(&bob, Command::Create { nick: nick("Bob"), room: Some(code()) });
@@ -283,7 +283,7 @@ async fn a_code_whose_last_life_could_not_be_deleted_is_refused_at_once_and_free
     assert_eq!(answer.reject.map(|reject| reject.code), Some(RejectCode::Unavailable));
     log.heal();
     seconds(1).await;
-    assert_ne!(create(&bob).await.epoch, first);
+    assert_ne!(create(&mut bob).await.epoch, first);
 }
 
 /// It gives memory back when it is asked to, and can be asked again afterwards.
@@ -295,13 +295,13 @@ async fn a_room_that_waits_for_its_log_takes_no_memory_from_others() {
         limits.engine.backlog_bytes_max = BYTES;
         limits.session.send_per_second = 0;
     });
-    let (ann, zoe) = (connect(&engine, None).await, connect(&engine, None).await);
-    create(&ann).await;
+    let (mut ann, mut zoe) = (connect(&engine, None).await, connect(&engine, None).await);
+    create(&mut ann).await;
     while engine.stats().backlog_bytes < BYTES / 4 * 3 {
         say_many(&ann, 0..1).await;
     }
     zoe.call(Command::Create { nick: nick("Zoe"), room: None }).await.expect("a code is free");
-    let room = RoomCode::parse(&joined(&zoe).await.room).expect("valid");
+    let room = RoomCode::parse(&joined(&mut zoe).await.room).expect("valid");
     log.plan(|call| fails(WRITE_AND_READ)(call).filter(|_| call.room == Some(code())));
     let zoe_talks = async |messages: usize| {
         for _ in 0..messages {

@@ -86,7 +86,7 @@ async fn visits_get_round_more_rooms_than_there_are_places() {
 async fn visits_wait_for_a_place_as_long_as_it_takes() {
     let log = left_behind(10).await;
     let engine = engine_with(&log, |limits| limits.engine.rooms_max = 1);
-    let ann = connect(&engine, None).await;
+    let mut ann = connect(&engine, None).await;
     while ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await.is_err() {
         tokio::task::yield_now().await;
     }
@@ -103,8 +103,8 @@ async fn an_empty_room_leaves_memory_and_goes_when_its_linger_ends() {
     for asks_between in [false, true] {
         let log = log();
         let engine = engine_with(&log, |limits| limits.room.empty_linger = HOUR);
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
         ann.call(Command::Leave { room: code() }).await.expect("in it");
         drop(ann);
         seconds(59).await;
@@ -132,8 +132,8 @@ async fn an_empty_room_leaves_memory_and_goes_when_its_linger_ends() {
 async fn each_grace_ends_when_it_would_have_however_often_the_room_is_read_back() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     let bob = newcomer(&engine, "Bob").await;
     let cid = newcomer(&engine, "Cid").await;
     drop(ann);
@@ -160,8 +160,8 @@ async fn each_grace_ends_when_it_would_have_however_often_the_room_is_read_back(
 async fn who_comes_back_to_a_room_that_was_put_away_finds_it_as_it_was() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
-    let ann = connect(&engine, None).await;
-    let epoch = create(&ann).await.epoch;
+    let mut ann = connect(&engine, None).await;
+    let epoch = create(&mut ann).await.epoch;
     let bob = newcomer(&engine, "Bob").await;
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
     assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(4)));
@@ -174,9 +174,9 @@ async fn who_comes_back_to_a_room_that_was_put_away_finds_it_as_it_was() {
     seconds(61).await;
     assert_eq!(places(&engine), (0, 1));
 
-    let (ann, status) = come_back(&engine, &anns, Some(Position { epoch, seq: Seq(3) })).await;
+    let (mut ann, status) = come_back(&engine, &anns, Some(Position { epoch, seq: Seq(3) })).await;
     assert_eq!((status.status, status.seq, status.epoch), (Status::Live, Some(Seq(3)), Some(epoch)));
-    assert_eq!(next_message(&ann).await, (Seq(4), "two".into()));
+    assert_eq!(next_message(&mut ann).await, (Seq(4), "two".into()));
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)), "a retry is answered");
     assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(6)));
     let (_bob, status) = come_back(&engine, &bobs, None).await;
@@ -190,8 +190,8 @@ async fn who_comes_back_to_a_room_that_was_put_away_finds_it_as_it_was() {
 async fn a_room_is_not_put_away_while_somebody_reads_what_it_said() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.empty_linger = HOUR);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     say(&ann, "one", "k1").await.expect("in it");
     ann.call(Command::Leave { room: code() }).await.expect("in it");
     seconds(600).await;
@@ -206,8 +206,8 @@ async fn a_room_is_not_put_away_while_somebody_reads_what_it_said() {
 async fn who_could_not_come_back_because_of_the_log_has_their_grace_anew() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     let token = ann.token().to_owned();
     drop(ann);
     seconds(3_500).await;
@@ -230,13 +230,13 @@ async fn rooms_that_nobody_is_in_make_place_for_others() {
         limits.room.empty_linger = HOUR;
         limits.engine.rooms_max = 3;
     });
-    let ann = connect(&engine, None).await;
+    let mut ann = connect(&engine, None).await;
     for number in 0..10 {
         while let Err(reject) = create_numbered(&ann, number).await {
             assert_eq!((reject.code, number >= 3), (RejectCode::AtCapacity, true));
             seconds(10).await;
         }
-        joined(&ann).await;
+        joined(&mut ann).await;
         ann.call(Command::Leave { room: numbered(number) }).await.expect("in it");
         while !matches!(ann.next().await, ServerFrame::MemberLeft { .. }) {}
     }
@@ -251,10 +251,10 @@ async fn ledgers_of_rooms_that_nobody_is_in_are_given_back_before_anybody_is_ref
         limits.engine.backlog_bytes_max = 256 << 10;
         limits.lift_rates();
     });
-    let ann = connect(&engine, None).await;
+    let mut ann = connect(&engine, None).await;
     for number in 0..60 {
         create_numbered(&ann, number).await.expect("what nobody needs makes place");
-        joined(&ann).await;
+        joined(&mut ann).await;
         for key in 0..64 {
             let key = Some(chat_core::Key::parse(&format!("k{key}")).expect("valid"));
             let send = Command::Send { room: numbered(number), text: text("x"), key };
@@ -279,10 +279,10 @@ async fn a_room_that_was_put_away_counts_still_at_the_address_it_was_founded_fro
     });
     let address = Some("192.0.2.7".parse().expect("an address"));
     let request = ConnectRequest { address, ..ConnectRequest::default() };
-    let ann = engine.connect(request, Hello::default()).await.expect("everybody is let in");
+    let mut ann = engine.connect(request, Hello::default()).await.expect("everybody is let in");
     for number in 0..2 {
         create_numbered(&ann, number).await.expect("the code is free");
-        joined(&ann).await;
+        joined(&mut ann).await;
         ann.call(Command::Leave { room: numbered(number) }).await.expect("in it");
         while !matches!(ann.next().await, ServerFrame::MemberLeft { .. }) {}
     }

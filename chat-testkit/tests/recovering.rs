@@ -23,8 +23,8 @@ async fn a_room_comes_back_with_its_members_positions_and_keys() {
     let (token, position);
     {
         let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        let room = create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        let room = create(&mut ann).await;
         assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
         assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
         (token, position) = (ann.token().to_owned(), Position { epoch: room.epoch, seq: Seq(2) });
@@ -33,11 +33,11 @@ async fn a_room_comes_back_with_its_members_positions_and_keys() {
     }
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     let engine = engine(&log);
-    let ann = connect(&engine, Some(Resume { token, positions: vec![(code(), position)] })).await;
+    let mut ann = connect(&engine, Some(Resume { token, positions: vec![(code(), position)] })).await;
     let ServerFrame::Welcome { resumed, rooms, .. } = ann.next().await else { panic!("welcome comes first") };
     assert!(resumed);
     assert_eq!((rooms[0].status, rooms[0].seq), (Status::Live, Some(Seq(2))));
-    assert_eq!(next_message(&ann).await, (Seq(3), "two".into()));
+    assert_eq!(next_message(&mut ann).await, (Seq(3), "two".into()));
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)), "a retry from before the restart");
     assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(4)));
     assert_eq!(texts(&engine, "Bob").await, ["one", "two", "three"]);
@@ -48,14 +48,14 @@ async fn who_does_not_come_back_after_a_restart_has_left_after_the_grace() {
     let log = log();
     {
         let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
     }
     settle().await;
     let engine = engine(&log);
-    let bob = connect(&engine, None).await;
+    let mut bob = connect(&engine, None).await;
     join(&bob, "Bob").await.expect("the room is there");
-    assert_eq!(joined(&bob).await.members_total, 2);
+    assert_eq!(joined(&mut bob).await.members_total, 2);
     let left = loop {
         if let ServerFrame::MemberLeft { nick, reason, .. } = bob.next().await {
             break (nick, reason);
@@ -69,8 +69,8 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
     let log = log();
     {
         let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
         assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
         log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
         ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
@@ -78,9 +78,9 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
     settle().await;
     log.heal();
     let engine = engine(&log);
-    let bob = connect(&engine, None).await;
+    let mut bob = connect(&engine, None).await;
     join(&bob, "Bob").await.expect("the room is there");
-    let history = joined(&bob).await.history;
+    let history = joined(&mut bob).await.history;
     let frame = history[0].frame();
     assert_eq!((frame.text.as_str(), frame.redacted, &frame.key), ("", true, &None));
     let kept = chat_core::Log::read(log.inner(), &code(), chat_core::Offset(0), 100).await.expect("readable");
@@ -94,8 +94,8 @@ async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_afte
     let engine = || engine_with(&log, |limits| limits.room.backlog_events_max = 4);
     {
         let engine = engine();
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
         for (number, text) in ["a secret", "b", "c", "d", "e", "f", "g", "h"].into_iter().enumerate() {
             say(&ann, text, &number.to_string()).await.expect("the log works");
         }
@@ -120,8 +120,8 @@ fn fast(limits: &mut Limits) {
 /// A room in which the numbers below `said` were said, as an engine that is gone has left it; and where Ann stands in it.
 async fn left_behind(memory: &Arc<MemoryLog>, said: usize) -> (String, Position) {
     let engine = engine_with(memory, fast);
-    let ann = connect(&engine, None).await;
-    let position = create(&ann).await.position();
+    let mut ann = connect(&engine, None).await;
+    let position = create(&mut ann).await.position();
     say_many(&ann, 0..said).await;
     let token = ann.token().to_owned();
     drop((ann, engine));
@@ -165,10 +165,10 @@ async fn a_room_of_many_pages_comes_back_whole() {
     let memory = Arc::new(MemoryLog::new());
     let (token, position) = left_behind(&memory, MANY).await;
     let engine = engine(&memory);
-    let (ann, status) = come_back(&engine, &token, Some(position)).await;
+    let (mut ann, status) = come_back(&engine, &token, Some(position)).await;
     assert_eq!(status.status, Status::Live);
     for number in 0..MANY {
-        assert_eq!(next_message(&ann).await, (Seq(number as u64 + 2), number.to_string()));
+        assert_eq!(next_message(&mut ann).await, (Seq(number as u64 + 2), number.to_string()));
     }
     shows_the_newest(&engine, "Zoe", MANY).await;
 }
@@ -179,8 +179,8 @@ async fn a_snapshot_that_is_newer_than_its_log_is_not_believed() {
     let log = log();
     let epoch = {
         let engine = engine_with(&log, fast);
-        let ann = connect(&engine, None).await;
-        let epoch = create(&ann).await.epoch;
+        let mut ann = connect(&engine, None).await;
+        let epoch = create(&mut ann).await.epoch;
         say_many(&ann, 0..1_100).await;
         epoch
     };
@@ -193,11 +193,11 @@ async fn a_snapshot_that_is_newer_than_its_log_is_not_believed() {
     log.inner().save_snapshot(&code(), epoch, through, &bytes).await.expect("the memory can be written");
 
     let engine = engine(&log);
-    let bob = newcomer(&engine, "Bob").await;
-    assert_eq!(joined(&bob).await.members_total, 2);
+    let mut bob = newcomer(&engine, "Bob").await;
+    assert_eq!(joined(&mut bob).await.members_total, 2);
     let head = through.0 - 5;
     assert_eq!(say(&bob, "after the loss", "k1").await, Ok(Seq(head + 1)), "behind his own join");
-    assert_eq!(next_message(&bob).await, (Seq(head + 1), "after the loss".into()));
+    assert_eq!(next_message(&mut bob).await, (Seq(head + 1), "after the loss".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,10 +233,10 @@ async fn a_log_that_trims_between_two_pages_leaves_no_hole_in_the_backlog() {
     assert_eq!(status.status, Status::Gap, "the oldest are gone");
     // Records are one ahead of numbers: the first one is not told.
     let oldest = Position { seq: Seq(TRIMMED - 1), ..position };
-    let (ann, status) = come_back(&engine, &token, Some(oldest)).await;
+    let (mut ann, status) = come_back(&engine, &token, Some(oldest)).await;
     assert_eq!(status.status, Status::Live);
     for seq in TRIMMED..MANY as u64 {
-        assert_eq!(next_message(&ann).await, (Seq(seq), (seq - 2).to_string()));
+        assert_eq!(next_message(&mut ann).await, (Seq(seq), (seq - 2).to_string()));
     }
     shows_the_newest(&engine, "Bob", MANY).await;
     say_many(&ann, MANY..MANY + 50).await;

@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 async fn a_log_that_never_answers_is_given_up_and_the_room_goes_on_once_it_does() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     let bob = newcomer(&engine, "Bob").await;
     for round in 0..2 {
         log.plan(|call| {
@@ -41,8 +41,8 @@ async fn a_log_that_cannot_be_read_is_not_asked_at_every_command() {
     let log = log();
     {
         let engine = engine(&log);
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
     }
     settle().await;
     log.plan(fails(&[Operation::Read, Operation::Rooms]));
@@ -64,8 +64,8 @@ async fn a_log_that_cannot_be_read_is_not_asked_at_every_command() {
 async fn rooms_that_are_only_looked_for_take_a_place_each_and_give_it_back() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.engine.rooms_max = 2);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     log.plan(|call| {
         (call.operation == Operation::Read).then(|| Fault { before: Delay::UntilReleased, ..Fault::default() })
     });

@@ -19,8 +19,8 @@ use support::{
 async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() {
     let memory = Arc::new(MemoryLog::new());
     let [one, two] = [(), ()].map(|()| engine(&Arc::new(BentLog::new(&memory))));
-    let ann = connect(&one, None).await;
-    create(&ann).await;
+    let mut ann = connect(&one, None).await;
+    create(&mut ann).await;
     let bob = connect(&two, None).await;
     join(&bob, "Bob").await.expect("the second reads the room from the log");
     // The first still believes in its own tail: the log refuses it, it reads what the second wrote, and decides again.
@@ -43,7 +43,7 @@ fn topic(topic: &str) -> Event {
     Event::TopicChanged { topic: Topic::parse(topic).expect("valid") }
 }
 
-async fn next_topic(session: &Session) -> (Seq, String) {
+async fn next_topic(session: &mut Session) -> (Seq, String) {
     loop {
         if let ServerFrame::TopicChanged { seq, topic, .. } = session.next().await {
             return (seq, topic);
@@ -55,8 +55,8 @@ async fn next_topic(session: &Session) -> (Seq, String) {
 async fn what_another_owner_wrote_behind_a_lost_answer_is_not_taken_for_ours() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     log.push(Operation::Append, Outcome::AnswerLost);
     log.plan(fails(&[Operation::Read]));
     let other = async {
@@ -67,9 +67,9 @@ async fn what_another_owner_wrote_behind_a_lost_answer_is_not_taken_for_ours() {
     let (answer, ()) = tokio::join!(say(&ann, "one", "k1"), other);
     assert_eq!(answer, Ok(Seq(2)));
     assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(4)));
-    assert_eq!(next_message(&ann).await, (Seq(2), "one".into()));
-    assert_eq!(next_topic(&ann).await, (Seq(3), "theirs".into()));
-    assert_eq!(next_message(&ann).await, (Seq(4), "two".into()));
+    assert_eq!(next_message(&mut ann).await, (Seq(2), "one".into()));
+    assert_eq!(next_topic(&mut ann).await, (Seq(3), "theirs".into()));
+    assert_eq!(next_message(&mut ann).await, (Seq(4), "two".into()));
     assert_eq!(texts(&engine, "Bob").await, ["one", "two"]);
 }
 
@@ -77,8 +77,8 @@ async fn what_another_owner_wrote_behind_a_lost_answer_is_not_taken_for_ours() {
 async fn what_another_owner_took_back_is_shown_to_nobody() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
     other_writes(&log, Event::Redacted { target: Seq(2) }).await;
     assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(4)));
@@ -91,14 +91,14 @@ async fn what_another_owner_took_back_is_shown_to_nobody() {
 async fn whom_another_owner_put_out_reads_no_further() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
-    let bob = newcomer(&engine, "Bob").await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
+    let mut bob = newcomer(&engine, "Bob").await;
     let kicked = Event::Kicked { member: MemberId(2), nick: support::nick("Bob") };
     other_writes(&log, kicked).await;
     assert_eq!(say(&ann, "behind his back", "k1").await, Ok(Seq(4)));
-    assert_eq!(next_message(&ann).await.1, "behind his back");
-    let heard = tokio::time::timeout(Duration::from_secs(5), next_message(&bob)).await;
+    assert_eq!(next_message(&mut ann).await.1, "behind his back");
+    let heard = tokio::time::timeout(Duration::from_secs(5), next_message(&mut bob)).await;
     assert!(heard.is_err(), "{heard:?}");
 }
 
@@ -107,12 +107,12 @@ async fn whom_another_owner_put_out_reads_no_further() {
 async fn a_grace_whose_end_was_undone_runs_out_again() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     drop(newcomer(&engine, "Bob").await);
     settle().await;
     other_writes(&log, topic("theirs")).await;
-    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&ann)).await;
+    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&mut ann)).await;
     assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
 }
 
@@ -121,8 +121,8 @@ async fn a_grace_whose_end_was_undone_runs_out_again() {
 async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
     let log = log();
     let engine = engine(&log);
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     drop(newcomer(&engine, "Bob").await);
     settle().await;
     other_writes(&log, topic("first")).await;
@@ -141,7 +141,7 @@ async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
     };
     let (answer, ()) = tokio::join!(say(&ann, "one", "k1"), other);
     assert_eq!(answer, Err(chat_core::RejectCode::Unavailable));
-    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&ann)).await;
+    let left = tokio::time::timeout(Duration::from_secs(120), next_left(&mut ann)).await;
     assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
     ann.call(Command::Leave { room: code() }).await.expect("she is in it");
     settle().await;
@@ -153,8 +153,8 @@ async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
 async fn a_second_engine_over_one_log_is_refused_until_all_of_the_first_is_gone() {
     let log = log();
     let first = engine(&log);
-    let ann = connect(&first, None).await;
-    create(&ann).await;
+    let mut ann = connect(&first, None).await;
+    create(&mut ann).await;
     let second = || Engine::builder().log(Arc::clone(&log) as _);
     assert_eq!(second().err(), Some(LogInUse));
     seconds(120).await;

@@ -23,7 +23,7 @@ mod snippets {
         use chat_core::{Command, ConnectRequest, Engine, Hello, Nick, RoomCode, ServerFrame};
 
         let engine = Engine::builder().build();
-        let ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
+        let mut ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
         let room = RoomCode::parse("LUNCH")?;
         ann.call(Command::Create { nick: Nick::parse("Ann")?, room: Some(room) }).await?;
         loop {

@@ -35,7 +35,7 @@ async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
     engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
 }
 
-async fn joined(session: &Session) -> Joined {
+async fn joined(session: &mut Session) -> Joined {
     loop {
         if let ServerFrame::Joined(joined) = session.next().await {
             return joined;
@@ -43,13 +43,13 @@ async fn joined(session: &Session) -> Joined {
     }
 }
 
-async fn create(session: &Session) -> Joined {
+async fn create(session: &mut Session) -> Joined {
     let nick = Nick::parse("Ann").expect("valid");
     session.call(Command::Create { nick, room: Some(code()) }).await.expect("the code is free");
     joined(session).await
 }
 
-async fn join(session: &Session, nick: &str) -> Result<Joined, Reject> {
+async fn join(session: &mut Session, nick: &str) -> Result<Joined, Reject> {
     let nick = Nick::parse(nick).expect("valid");
     session.call(Command::Join { room: code(), nick, history: None, after: None }).await?;
     Ok(joined(session).await)
@@ -69,7 +69,7 @@ fn texts(joined: &Joined) -> Vec<String> {
     joined.history.iter().map(|message| message.frame().text.clone()).collect()
 }
 
-async fn next_message(session: &Session) -> (Seq, String) {
+async fn next_message(session: &mut Session) -> (Seq, String) {
     loop {
         if let ServerFrame::Message(message) = session.next().await {
             return (message.seq, message.text);
@@ -84,8 +84,8 @@ async fn a_room_comes_back_with_its_members_positions_and_keys() {
     {
         let log = log(&dir, Retention::default());
         let engine = engine(&log, &dir, Limits::default());
-        let ann = connect(&engine, None).await;
-        let room = create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        let room = create(&mut ann).await;
         assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
         assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
         (token, position) = (ann.token().to_owned(), Position { epoch: room.epoch, seq: Seq(2) });
@@ -94,15 +94,15 @@ async fn a_room_comes_back_with_its_members_positions_and_keys() {
     }
     let log = log(&dir, Retention::default());
     let engine = engine(&log, &dir, Limits::default());
-    let ann = connect(&engine, Some(Resume { token, positions: vec![(code(), position)] })).await;
+    let mut ann = connect(&engine, Some(Resume { token, positions: vec![(code(), position)] })).await;
     let ServerFrame::Welcome { resumed, rooms, .. } = ann.next().await else { panic!("welcome comes first") };
     assert!(resumed, "the secret beside the log is the one that signed the token");
     assert_eq!((rooms[0].status, rooms[0].seq), (Status::Live, Some(Seq(2))));
-    assert_eq!(next_message(&ann).await, (Seq(3), "two".into()));
+    assert_eq!(next_message(&mut ann).await, (Seq(3), "two".into()));
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)), "a retry from before the restart");
     assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(4)));
-    let bob = connect(&engine, None).await;
-    let seen = join(&bob, "Bob").await.expect("the room is there");
+    let mut bob = connect(&engine, None).await;
+    let seen = join(&mut bob, "Bob").await.expect("the room is there");
     assert_eq!(texts(&seen), ["one", "two", "three"]);
     let nicks: Vec<&str> = seen.members.iter().map(|member| member.nick.as_str()).collect();
     assert_eq!(nicks, ["Bob", "Ann"]);
@@ -113,8 +113,8 @@ async fn a_second_engine_over_one_log_is_refused_and_harms_nobody() {
     let dir = TempDir::new().expect("a folder");
     let log = log(&dir, Retention::default());
     let first = engine(&log, &dir, Limits::default());
-    let ann = connect(&first, None).await;
-    create(&ann).await;
+    let mut ann = connect(&first, None).await;
+    create(&mut ann).await;
     assert_eq!(Engine::builder().log(Arc::clone(&log) as _).err(), Some(LogInUse));
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
     drop((ann, first));
@@ -128,8 +128,8 @@ async fn a_second_engine_over_one_log_is_refused_and_harms_nobody() {
         }
     };
     let second = tokio::time::timeout(Duration::from_secs(60), second).await.expect("nothing of the first is left");
-    let bob = connect(&second, None).await;
-    assert_eq!(texts(&join(&bob, "Bob").await.expect("the room is there")), ["one"]);
+    let mut bob = connect(&second, None).await;
+    assert_eq!(texts(&join(&mut bob, "Bob").await.expect("the room is there")), ["one"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,8 +137,8 @@ async fn what_was_taken_back_is_gone_from_the_file_when_the_server_has_stopped()
     let dir = TempDir::new().expect("a folder");
     let log = log(&dir, Retention::default());
     let engine = engine(&log, &dir, Limits::default());
-    let ann = connect(&engine, None).await;
-    create(&ann).await;
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
     assert_eq!(say(&ann, "my password is hunter2", "k1").await, Ok(Seq(2)));
     ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
     assert_eq!(say(&ann, "forget it", "k2").await, Ok(Seq(4)));
@@ -154,18 +154,18 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
     let dir = TempDir::new().expect("a folder");
     let log = log(&dir, Retention::default());
     let engine = engine(&log, &dir, Limits::default());
-    let ann = connect(&engine, None).await;
-    let first = create(&ann).await.epoch;
+    let mut ann = connect(&engine, None).await;
+    let first = create(&mut ann).await.epoch;
     ann.call(Command::Leave { room: code() }).await.expect("she is in it");
-    let bob = connect(&engine, None).await;
+    let mut bob = connect(&engine, None).await;
     for _ in 0..100 {
         if log.rooms(None, 10).await.expect("readable").is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(join(&bob, "Bob").await.map(drop).map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
-    assert_ne!(create(&bob).await.epoch, first);
+    assert_eq!(join(&mut bob, "Bob").await.map(drop).map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
+    assert_ne!(create(&mut bob).await.epoch, first);
 }
 
 /// Pages back through the whole room, newest first.
@@ -192,11 +192,11 @@ async fn older_messages_than_the_backlog_holds_are_paged_from_the_file() {
     for restart in [false, true] {
         let log = log(&dir, Retention::default());
         let engine = engine(&log, &dir, limits.clone());
-        let session = connect(&engine, None).await;
+        let mut session = connect(&engine, None).await;
         if restart {
-            join(&session, "Bob").await.expect("the room is there");
+            join(&mut session, "Bob").await.expect("the room is there");
         } else {
-            create(&session).await;
+            create(&mut session).await;
             for (number, text) in said.iter().rev().enumerate() {
                 say(&session, text, &number.to_string()).await.expect("the disk works");
             }
@@ -220,8 +220,8 @@ async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
     {
         let log = log(&dir, retention);
         let engine = engine(&log, &dir, limits.clone());
-        let ann = connect(&engine, None).await;
-        create(&ann).await;
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
         for number in 0..SAID {
             assert_eq!(say(&ann, &format!("number {number}"), &format!("k{number}")).await, Ok(Seq(number + 2)));
         }
@@ -232,8 +232,8 @@ async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
     }
     let log = log(&dir, retention);
     let engine = engine(&log, &dir, limits);
-    let bob = connect(&engine, None).await;
-    let seen = join(&bob, "Bob").await.expect("the room is there");
+    let mut bob = connect(&engine, None).await;
+    let seen = join(&mut bob, "Bob").await.expect("the room is there");
     assert_eq!(seen.members_total, 2, "who joined in what was trimmed is a member by the snapshot");
     assert_eq!(texts(&seen).last(), Some(&format!("number {}", SAID - 1)));
     assert_eq!(say(&bob, "and on", "k").await, Ok(Seq(SAID + 3)));

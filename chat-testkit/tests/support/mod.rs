@@ -75,7 +75,7 @@ pub async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
 /// Comes back, and where the session stands in the room then.
 pub async fn come_back(engine: &Engine, token: &str, position: Option<Position>) -> (Session, RoomStatus) {
     let positions = position.map(|position| (code(), position)).into_iter().collect();
-    let session = connect(engine, Some(Resume { token: token.to_owned(), positions })).await;
+    let mut session = connect(engine, Some(Resume { token: token.to_owned(), positions })).await;
     let ServerFrame::Welcome { mut rooms, .. } = session.next().await else { panic!("welcome comes first") };
     (session, rooms.remove(0))
 }
@@ -85,7 +85,7 @@ pub async fn try_to_come_back(engine: &Engine, token: &str) -> Status {
     come_back(engine, token, None).await.1.status
 }
 
-pub async fn joined(session: &Session) -> Joined {
+pub async fn joined(session: &mut Session) -> Joined {
     loop {
         if let ServerFrame::Joined(joined) = session.next().await {
             return joined;
@@ -93,7 +93,7 @@ pub async fn joined(session: &Session) -> Joined {
     }
 }
 
-pub async fn create(session: &Session) -> Joined {
+pub async fn create(session: &mut Session) -> Joined {
     session.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await.expect("the code is free");
     joined(session).await
 }
@@ -128,12 +128,12 @@ pub async fn say_many(session: &Session, numbers: std::ops::Range<usize>) {
 
 /// The texts of the room as somebody new sees them.
 pub async fn texts(engine: &Engine, nick: &str) -> Vec<String> {
-    let session = newcomer(engine, nick).await;
-    let history = joined(&session).await.history;
+    let mut session = newcomer(engine, nick).await;
+    let history = joined(&mut session).await.history;
     history.iter().map(|message| message.frame().text.clone()).collect()
 }
 
-pub async fn next_message(session: &Session) -> (Seq, String) {
+pub async fn next_message(session: &mut Session) -> (Seq, String) {
     loop {
         if let ServerFrame::Message(message) = session.next().await {
             return (message.seq, message.text);
@@ -141,7 +141,7 @@ pub async fn next_message(session: &Session) -> (Seq, String) {
     }
 }
 
-pub async fn next_left(session: &Session) -> (String, String) {
+pub async fn next_left(session: &mut Session) -> (String, String) {
     loop {
         if let ServerFrame::MemberLeft { nick, reason, .. } = session.next().await {
             return (nick, reason);

@@ -259,7 +259,17 @@ impl Session {
     }
 
     /// Waits for the next frame and takes it. After [`ServerFrame::Closing`] nothing follows, and this never returns.
-    pub async fn next(&self) -> ServerFrame {
+    ///
+    /// A session wakes one reader. Of two that waited, one would sleep for ever over what the other was woken for:
+    ///
+    /// ```compile_fail,E0499
+    /// # async fn two(mut session: chat_core::Session) {
+    /// tokio::join!(session.next(), session.next());
+    /// # }
+    /// ```
+    ///
+    /// Who hands in commands beside the reader does so with a [`Lane`], which [`Session::lane`] gives.
+    pub async fn next(&mut self) -> ServerFrame {
         let frame = std::future::poll_fn(|cx| self.poll_peek(cx)).await;
         self.commit(frame.mark);
         parse(&frame.json)
