@@ -69,6 +69,8 @@ impl Plan {
         limits.room.empty_linger = Duration::from_millis(rng.random_range(0_u64..3).saturating_sub(1) * 1_500);
         limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(0..4) };
         limits.room.batch_inputs_max = rng.random_range(1..16);
+        // Rooms are put away at once in some worlds, soon in others, and only after a start or for want of place in the rest.
+        limits.engine.room_idle = [60_000, 0, 500].map(Duration::from_millis)[limits.room.batch_inputs_max % 3];
         limits.room.history_default = rng.random_range(0..10);
         limits.room.inbox_max = if rng.random_bool(0.1) { rng.random_range(1..8) } else { 1_024 };
         limits.session.chunk_bytes_max = rng.random_range(1..4_000);

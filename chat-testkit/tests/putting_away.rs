@@ -224,6 +224,48 @@ async fn who_could_not_come_back_because_of_the_log_has_their_grace_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_could_not_come_back_because_there_was_no_place_has_their_grace_anew() {
+    let log = log();
+    let engine = engine_with(&log, |limits| {
+        limits.room.grace = HOUR;
+        limits.engine.rooms_max = 1;
+    });
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
+    let token = ann.token().to_owned();
+    drop(ann);
+    seconds(61).await;
+    let mut bob = connect(&engine, None).await;
+    create_numbered(&bob, 1).await.expect("hers has left memory");
+    seconds(3_500).await;
+    assert_eq!(try_to_come_back(&engine, &token).await, Status::Unavailable);
+    seconds(100).await;
+    bob.call(Command::Leave { room: numbered(1) }).await.expect("in it");
+    while !matches!(bob.next().await, ServerFrame::MemberLeft { .. }) {}
+    seconds(3_500).await;
+    assert_eq!(timed_out(&log).await, Vec::<u32>::new());
+    assert_eq!(try_to_come_back(&engine, &token).await, Status::Live);
+    seconds(3_601).await;
+    assert_eq!((places(&engine), stored(&log).await), ((0, 0), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_somebody_may_come_back_to_makes_no_place_for_others() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.engine.rooms_max = 1);
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
+    let token = ann.token().to_owned();
+    drop(ann);
+    let bob = connect(&engine, None).await;
+    for _ in 0..10 {
+        seconds(1).await;
+        assert_eq!(create_numbered(&bob, 1).await.expect_err("no place").code, RejectCode::AtCapacity);
+    }
+    assert_eq!(try_to_come_back(&engine, &token).await, Status::Live);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rooms_that_nobody_is_in_make_place_for_others() {
     let log = log();
     let engine = engine_with(&log, |limits| {

@@ -120,12 +120,13 @@ impl Room {
 
     /// What it waits for while nobody is attached, for whoever lets go of it and reads it back later; `None` while somebody is attached.
     pub fn vacancy(&self) -> Option<Vacancy> {
-        self.attendance.vacancy().filter(|_| self.epoch().is_some())
+        self.attendance.vacancy(self.time).filter(|_| self.epoch().is_some())
     }
 
     /// Goes on waiting where it was let go of, instead of [`Note::Recovered`]. For a room just read back, whose log has been left alone
     /// in between: no grace ends later for it, and none earlier.
     pub fn go_on_waiting(&mut self, vacancy: &Vacancy) {
+        self.time = vacancy.time();
         self.attendance.wait(vacancy);
         self.check_step();
     }

@@ -264,8 +264,8 @@ pub struct EngineLimits {
     /// count in `backlog_bytes_max`. Past it rooms stay in memory.
     pub rooms_away_max: usize,
     /// How long nobody asks for anything in a room of the log that nobody is attached to, before it leaves memory. 60 s: twice the
-    /// grace, so that who reloads a page, or changes networks, never waits for the log. At once where memory or places are short, and after
-    /// the visits of a start, which nobody asked for.
+    /// grace, so that who reloads a page, or changes networks, never waits for the log. At once where memory is short, where places
+    /// are and it is empty, and after the visits of a start, which nobody asked for.
     pub room_idle: Duration,
     /// Sessions with a connection at once. 1,000,000.
     pub sessions_max: usize,

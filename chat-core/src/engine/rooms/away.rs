@@ -15,8 +15,7 @@ pub(crate) struct Away {
     pub(crate) epoch: Epoch,
     /// Its last record.
     pub(crate) last: Offset,
-    /// Whom it waits for, and until when. `None` once somebody could not come back because the log could not be read: then graces
-    /// begin anew.
+    /// Whom it waits for, and until when. `None` once somebody could not come back: then graces begin anew.
     pub(crate) vacancy: Option<Vacancy>,
     /// Who was kicked lately.
     pub(crate) kicked: VecDeque<Scope>,
@@ -96,7 +95,7 @@ impl AwayRooms {
         Some(away)
     }
 
-    /// The log could not be read: whoever wanted to come back could not.
+    /// Whoever wanted to come back could not: the log could not be read, or there was no place.
     pub(crate) fn miss(&self, code: &RoomCode) {
         if let Some(entry) = self.lock().rooms.get_mut(code) {
             entry.away.vacancy = None;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::rooms::cell::{Eviction, Letter, RoomCell};
+use crate::engine::rooms::cell::{Eviction, Letter, RoomCell, Weight};
 use crate::engine::shared::Shared;
 
 /// Asks rooms to give back what is too much, if it is, and this was not done just now.
@@ -12,16 +12,17 @@ pub(crate) fn keep(shared: &Arc<Shared>) {
     }
 }
 
-/// Asks rooms that can be put away to make place for others, unless this was done just now.
+/// Asks empty rooms that can be put away to make place for others, unless this was done just now. Whoever may come back to a room
+/// has the place that it takes.
 pub(crate) fn make_place(shared: &Arc<Shared>) {
     if shared.log.is_some() && shared.budget.may_look(shared.clock.now().mono) {
         let shared_then = Arc::clone(shared);
-        shared.spawn(async move { put_away(&shared_then).await });
+        shared.spawn(async move { put_away(&shared_then, |weight| weight.is_lingering).await });
     }
 }
 
-async fn put_away(shared: &Arc<Shared>) {
-    for cell in shared.registry.cells(|weight| weight.is_vacant).await {
+async fn put_away(shared: &Arc<Shared>, is_wanted: impl Fn(Weight) -> bool) {
+    for cell in shared.registry.cells(|weight| weight.is_vacant && is_wanted(weight)).await {
         ask(shared, &cell, Eviction::PutAway);
     }
 }
@@ -40,7 +41,7 @@ async fn evict(shared: Arc<Shared>) {
     // They are done when everybody who runs now has run.
     tokio::task::yield_now().await;
     if shared.budget.is_short() {
-        put_away(&shared).await;
+        put_away(&shared, |_| true).await;
         tokio::task::yield_now().await;
     }
     if !shared.budget.is_nearly_passed() {

@@ -25,6 +25,9 @@ impl Shared {
                 // A room of the log has to be read before anything is known of it, and takes a place for that.
                 None if self.log.is_some() && self.is_full() => {
                     evict::make_place(self);
+                    if matches!(letter, Letter::Enter { .. }) {
+                        self.away.miss(code);
+                    }
                     if letter.is_asked() {
                         self.count_reject(RejectCode::AtCapacity);
                     }

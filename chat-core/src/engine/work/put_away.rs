@@ -1,8 +1,8 @@
 //! A room of the log that nobody is attached to and nobody asks for leaves memory; what it waits for is kept, and it is visited then.
 //!
 //! **The rule.** Nobody gains or loses time by it: each grace, and the linger of an empty room, ends at the moment at which it would have
-//! ended in memory, however often the room is read back in between. Only where the log could not be read when the room was asked for, or
-//! somebody else has written it meanwhile, everything begins anew.
+//! ended in memory, however often the room is read back in between. Only where somebody could not come back, because the log could not be
+//! read or there was no place, or somebody else has written the room meanwhile, everything begins anew.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
