@@ -38,11 +38,13 @@ pub enum Bug {
     MistakeOthers,
     /// A client that is not listened to for now is taken for silent.
     MistakeSilence,
+    /// Of the devices of who has left, where leaves are only counted, one is told.
+    TellOneDevice,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 15] = [
+    pub const ALL: [Bug; 16] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -58,6 +60,7 @@ impl Bug {
         Self::WithholdPresence,
         Self::MistakeOthers,
         Self::MistakeSilence,
+        Self::TellOneDevice,
     ];
 }
 

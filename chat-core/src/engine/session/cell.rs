@@ -101,8 +101,8 @@ pub(crate) struct RoomSlot {
     pub(crate) seen: [u32; 2],
     /// Once there was a gap.
     pub(crate) pace: Option<Box<Pace>>,
-    /// It was told that the room is closed.
-    pub(crate) closed_told: bool,
+    /// It was told of its end, where a frame that is no event tells of that.
+    pub(crate) end_told: bool,
     /// It came in behind the backlog, or the backlog went on before its connection was welcomed: a gap is no surprise.
     pub(crate) came_late: bool,
 }
@@ -139,12 +139,33 @@ pub(crate) enum Mark {
     Welcome,
     Closing,
     Answer,
-    History { key: u32 },
-    Opening { slot: u32 },
-    Event { slot: u32, seq: Seq },
-    Gap { slot: u32, to: Seq },
-    Signal { slot: u32, kind: usize, version: u32 },
-    RoomClosed { slot: u32 },
+    History {
+        key: u32,
+    },
+    Opening {
+        slot: u32,
+    },
+    Event {
+        slot: u32,
+        seq: Seq,
+    },
+    Gap {
+        slot: u32,
+        to: Seq,
+    },
+    /// A gap in which the membership has ended: it says so.
+    LastGap {
+        slot: u32,
+        to: Seq,
+    },
+    Signal {
+        slot: u32,
+        kind: usize,
+        version: u32,
+    },
+    End {
+        slot: u32,
+    },
 }
 
 impl Mark {
@@ -170,7 +191,7 @@ impl RoomSlot {
     pub(crate) fn is_finished(&self) -> bool {
         self.opening.is_none()
             && self.subscription.until().is_some_and(|until| self.cursor >= until)
-            && (!self.subscription.is_closed() || self.closed_told)
+            && (!self.subscription.has_end_frame() || self.end_told)
     }
 }
 
@@ -285,7 +306,7 @@ impl SessionState {
             opening_ahead: false,
             seen,
             pace: None,
-            closed_told: false,
+            end_told: false,
             came_late,
         });
     }
@@ -335,13 +356,18 @@ impl SessionState {
                 slot.pace.get_or_insert_default().last = Some(now());
                 slot.came_late = false;
             }
+            Mark::LastGap { slot, to } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.cursor = to;
+                slot.end_told = !slot.subscription.is_closed();
+            }
             Mark::Signal { slot, kind, version } => {
                 let Some(slot) = self.slot(slot) else { return };
                 slot.seen[kind] = version;
             }
-            Mark::RoomClosed { slot } => {
+            Mark::End { slot } => {
                 let Some(slot) = self.slot(slot) else { return };
-                slot.closed_told = true;
+                slot.end_told = true;
             }
         }
     }

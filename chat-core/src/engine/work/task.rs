@@ -220,7 +220,9 @@ impl RoomState {
                 Ok(Answer::Entered(entered)) => {
                     let session = entrance.cell().id;
                     let life = self.life.as_ref().expect("somebody has entered it");
-                    let subscription = Arc::new(Subscription::new(Arc::clone(life), entered.member, entered.from));
+                    let nick = self.room.member(entered.member).expect("who has entered is a member").nick.clone();
+                    let subscription = Subscription::new(Arc::clone(life), entered.member, nick, entered.from);
+                    let subscription = Arc::new(subscription);
                     let subscriber = Subscriber {
                         connection: Arc::clone(entrance.connection()),
                         subscription: Arc::clone(&subscription),
@@ -322,11 +324,12 @@ impl RoomState {
             }
             Event::Left { .. } => {
                 let member = record.by.expect("a leave has a member");
-                self.end_member(member, until, round);
+                let end = if record.seq.is_some() { End::Membership } else { End::Quiet };
+                self.end_member(member, until, end, round);
             }
             Event::Kicked { member, .. } => {
                 round.kicked.extend(self.room.member(*member).map(|member| member.scope.clone()));
-                self.end_member(*member, until, round);
+                self.end_member(*member, until, End::Membership, round);
             }
             #[cfg(feature = "planted")]
             Event::Joined { .. } if planted::is(Bug::RememberKick) => {}
@@ -351,11 +354,16 @@ impl RoomState {
         round.records.push(record);
     }
 
-    fn end_member(&mut self, member: MemberId, until: Seq, round: &mut Round) {
+    fn end_member(&mut self, member: MemberId, until: Seq, end: End, round: &mut Round) {
         for session in self.room.sessions_of(member) {
             if let Some(reader) = self.subscribers.remove(&session) {
-                round.ends.push((session, reader, until, End::Membership));
+                round.ends.push((session, reader, until, end));
             }
+        }
+        #[cfg(feature = "planted")]
+        if planted::is(Bug::TellOneDevice) {
+            let quiet = round.ends.iter_mut().filter(|(.., end)| *end == End::Quiet);
+            quiet.skip(1).for_each(|(.., end)| *end = End::Membership);
         }
     }
 
