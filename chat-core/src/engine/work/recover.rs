@@ -362,7 +362,7 @@ async fn roll_back(
             state.tail = loaded.tail;
             let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
             publish_records(&life, others.iter().copied());
-            for record in others {
+            for record in &others {
                 if let Event::Redacted { target } = record.event {
                     // Reading the room back has made the log forget it.
                     life.taken_back.add(&[target], Scrub::Done);
@@ -373,7 +373,11 @@ async fn roll_back(
             state.subscribers.retain(|session, reader| {
                 let stays = room.sessions_of(reader.subscription.member).contains(session);
                 if !stays {
-                    reader.end(life.backlog.head(), End::Membership);
+                    let exit = others.iter().rev().find(|record| record.leaver() == Some(reader.subscription.member));
+                    match exit.and_then(|record| record.seq) {
+                        Some(until) => reader.end(until, End::Membership),
+                        None => reader.end(life.backlog.head(), End::Quiet),
+                    }
                 }
                 reader.connection.wake.wake();
                 stays
