@@ -99,12 +99,12 @@ pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<C
 }
 
 /// Takes in one command. Without a policy it is in its room's inbox when this returns.
-fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
+fn submit(shared: &Arc<Shared>, command: Command, mut reply: ReplyTo) {
     if shared.draining.load(Ordering::Acquire) {
         shared.count_reject(RejectCode::Draining);
         return reply.reject(command.room(), Reject::new(RejectCode::Draining, "the server is going down"));
     }
-    let budget = match shared.pay(&command, &reply) {
+    let budget = match shared.pay(&command, &mut reply) {
         Ok(budget) => budget,
         Err(reject) => {
             shared.count_reject(reject.code);
@@ -116,8 +116,8 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
     }
     let cell = Arc::clone(&reply.cell);
     let mut state = cell.lock();
-    let (connection, reply, reserved) = reply.take();
-    state.asking.queue.push_back(Waiting { command, budget, connection, reply, reserved });
+    let (connection, reply, reserved, charge) = reply.take();
+    state.asking.queue.push_back(Waiting { command, budget, connection, reply, reserved, charge });
     if !std::mem::replace(&mut state.asking.running, true) {
         let turn = state.asking.turn;
         drop(state);
@@ -160,13 +160,14 @@ impl PolicyTask {
                 if state.asking.turn != *turn {
                     return;
                 }
-                let Some(Waiting { command, budget, connection, reply, reserved }) = state.asking.queue.pop_front()
-                else {
+                let Some(waiting) = state.asking.queue.pop_front() else {
                     state.asking.running = false;
                     state.asking.queue = VecDeque::new();
                     return;
                 };
-                let reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
+                let Waiting { command, budget, connection, reply, reserved, charge } = waiting;
+                let mut reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
+                reply.charge = charge;
                 (command, budget, reply, state.identity.clone())
             };
             let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };

@@ -292,12 +292,12 @@ impl<S: Sink> Pull<'_, S> {
             }
         };
         let to = snapshot.as_ref().map_or(readable, |snapshot| snapshot.seq);
-        let mark = match snapshot {
-            Some(_) => Mark::Gap { slot: key, to },
-            None => Mark::LastGap { slot: key, to },
-        };
         let rest = snapshot.as_ref().map(|snapshot| snapshot.json.as_ref());
         let json = wire::gap(&life.code, life.epoch, after.next(), to, rest);
+        let mark = match snapshot {
+            Some(_) => Mark::Gap { slot: key, to, bytes: u32::try_from(json.len()).unwrap_or(u32::MAX) },
+            None => Mark::LastGap { slot: key, to },
+        };
         self.shared.count_gap(self.connection, slot.came_late);
         self.gaps.push(to.0 - after.0);
         state.rooms[index].ahead = to;

@@ -19,7 +19,9 @@ use crate::engine::session::subscription::Subscription;
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
 use crate::wire::FrameKind;
-use crate::words::{Generation, Identity, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
+use crate::words::{
+    EngineLimits, Generation, Identity, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits,
+};
 
 /// One session, with or without a connection.
 pub(crate) struct SessionCell {
@@ -152,6 +154,7 @@ pub(crate) enum Mark {
     Gap {
         slot: u32,
         to: Seq,
+        bytes: u32,
     },
     /// A gap in which the membership has ended: it says so.
     LastGap {
@@ -325,7 +328,7 @@ impl SessionState {
     }
 
     /// A frame has been taken by the transport: the one place where positions move.
-    pub(crate) fn commit(&mut self, mark: Mark, now: impl FnOnce() -> Mono) {
+    pub(crate) fn commit(&mut self, mark: Mark, limits: &EngineLimits, now: impl FnOnce() -> Mono) {
         match mark {
             Mark::Welcome => self.welcome = Welcome::Told,
             Mark::Closing => unreachable!("the end of a connection is not the session's"),
@@ -350,7 +353,10 @@ impl SessionState {
                 let Some(slot) = self.slot(slot) else { return };
                 slot.cursor = seq;
             }
-            Mark::Gap { slot, to } => {
+            Mark::Gap { slot, to, bytes } => {
+                if let Some(purse) = self.connection.as_ref().and_then(|connection| connection.purse.as_ref()) {
+                    purse.answer_unasked(bytes, limits);
+                }
                 let Some(slot) = self.slot(slot) else { return };
                 slot.cursor = to;
                 slot.pace.get_or_insert_default().last = Some(now());
