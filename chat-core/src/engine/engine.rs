@@ -57,6 +57,9 @@ pub struct Stats {
     pub gaps_unblocked: u64,
     /// Commands and connections refused.
     pub rejects: u64,
+    /// Rooms that were asked for and could not be read, because only a later program can ([`ReadError::Later`](crate::ReadError)): at
+    /// most once per room and pause, however many ask.
+    pub unreadable: u64,
     /// Calls of the policy, the log or the observer that panicked.
     pub embedder_panics: u64,
     /// Calls that said nothing within [`policy_timeout`](crate::EngineLimits::policy_timeout) or
@@ -149,6 +152,7 @@ impl Engine {
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),
+            unreadable: shared.unreadable.load(Ordering::Relaxed),
             embedder_panics: shared.failures.panics(),
             embedder_timeouts: shared.failures.timeouts(),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::engine::feed::life::Life;
 use crate::engine::feed::segment::Segment;
@@ -16,7 +17,7 @@ use crate::messages::{CloseCause, Event, Recorded};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
 use crate::ports::{AppendError, Fact, Log, ReadError, Tail};
-use crate::room::{Ledger, Note, Room, Snapshot};
+use crate::room::{Ledger, Note, Room, Snapshot, Unreadable};
 use crate::wire;
 use crate::words::{Body, Generation, Offset, Seq, SessionId};
 
@@ -126,11 +127,14 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
     let tail = log.read(code, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(None) };
     let stored = log.load_snapshot(code, epoch).await?;
-    let ledger = stored.and_then(|(_, bytes)| {
-        // A snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
-        serde_json::from_slice::<Snapshot>(&bytes).ok().map(Ledger::from)
-    });
-    let mut ledger = ledger
+    // Where the log is whole, a snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
+    let (snapshot, unread) = match stored.map(|(_, bytes)| Snapshot::read(&bytes)) {
+        Some(Err(why)) => (None, Some(why)),
+        read => (read.and_then(Result::ok), None),
+    };
+    let is_cut = |how: String| without_snapshot(shared, how, unread.as_ref());
+    let mut ledger = snapshot
+        .map(Ledger::from)
         .filter(|ledger| ledger.epoch() == Some(epoch) && ledger.last_offset() <= tail.offset)
         .unwrap_or_else(|| Ledger::new(&shared.limits.room));
     let covered = ledger.last_offset();
@@ -151,7 +155,7 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
             // never of what the ledger does not know.
             if record.offset != after.next() {
                 if record.offset <= after || record.offset > ledger.last_offset().next() {
-                    return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
+                    return Err(is_cut(format!("record {} follows record {}", record.offset.0, after.0)));
                 }
                 recent.clear();
             }
@@ -174,10 +178,7 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
         }
         if after == before {
             let end = stretch.tail.offset.0;
-            return Err(ReadError::Damaged(format!(
-                "nothing follows record {}, and record {end} is the last",
-                after.0
-            )));
+            return Err(is_cut(format!("nothing follows record {}, and record {end} is the last", after.0)));
         }
     };
     if ledger.epoch().is_none() {
@@ -188,6 +189,20 @@ async fn load(shared: &Shared, log: &dyn Log, cell: &RoomCell) -> Result<Option<
     take_back(log, cell, epoch, &redacted, &mut recent).await?;
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     Ok(Some(Loaded { ledger, tail, recent, unsaved }))
+}
+
+/// A log that lacks records: what would have stood for them is the stored snapshot, where that could not be read.
+fn without_snapshot(shared: &Shared, how: String, unread: Option<&Unreadable>) -> ReadError {
+    match unread {
+        Some(&Unreadable::Later { version, readable_from }) => {
+            shared.unreadable.fetch_add(1, Ordering::Relaxed);
+            ReadError::Later { version, readable_from, reads: Snapshot::VERSION }
+        }
+        Some(Unreadable::Damaged(what)) => {
+            ReadError::Damaged(format!("{how}; what is stored instead is no snapshot: {what}"))
+        }
+        None => ReadError::Damaged(how),
+    }
 }
 
 /// A process may have ended between logging that a message is taken back and scrubbing it.
