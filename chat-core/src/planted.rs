@@ -44,11 +44,13 @@ pub enum Bug {
     StandStill,
     /// A wall clock that is years ahead is believed at once.
     BelieveClock,
+    /// Of the devices of who has left, where leaves are only counted, one is told.
+    TellOneDevice,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 18] = [
+    pub const ALL: [Bug; 19] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -67,6 +69,7 @@ impl Bug {
         Self::MistakeSilence,
         Self::StandStill,
         Self::BelieveClock,
+        Self::TellOneDevice,
     ];
 }
 

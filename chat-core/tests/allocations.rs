@@ -14,7 +14,7 @@ const NOW: Now = Now { wall: Wall(1_795_370_400_000), mono: Mono(500) };
 
 fn run(room: &mut Room, input: &Input) {
     let decision = room.decide(NOW, input).expect("it is allowed");
-    decision.records.iter().for_each(|record| room.apply(record));
+    decision.records.iter().for_each(|record| room.apply(NOW, record));
     decision.note.into_iter().for_each(|note| room.note(NOW, note));
 }
 

@@ -81,6 +81,71 @@ async fn a_device_that_was_away_is_told_of_the_membership_that_another_began() {
     assert_eq!(laptop.told().await, ["welcome back lunch:live:2", "joined 2 as 3", "3 -Ann timeout", "4 +Ann"]);
 }
 
+/// Rooms of which each is a big one: joins and leaves are only counted.
+fn all_counted(limits: &mut chat_core::Limits) {
+    limits.room.notices_members_max = 0;
+}
+
+/// What is told, without counts.
+async fn told_but_counts(client: &Client) -> Vec<String> {
+    client.told().await.into_iter().filter(|told| !told.starts_with("presence")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leave_that_is_only_counted_is_told_to_all_devices_of_who_has_left_and_to_nobody_else() {
+    let engine = engine_by(all_counted);
+    let host = Client::of(&engine, "host").await;
+    host.enter("LUNCH", "Host").await;
+    let devices = [Client::of(&engine, "ann").await, Client::of(&engine, "ann").await];
+    for device in &devices {
+        device.enter("LUNCH", "Ann").await;
+    }
+    told_but_counts(&host).await;
+    host.say("LUNCH", "hi").await;
+    devices[0].submit(leave("LUNCH"));
+    settle().await;
+    host.say("LUNCH", "not for Ann").await;
+    assert_eq!(told_but_counts(&devices[0]).await, ["ack 3", "3 Host: hi", "-Ann left"]);
+    assert_eq!(told_but_counts(&devices[1]).await, ["3 Host: hi", "-Ann left"]);
+    assert_eq!(told_but_counts(&host).await, ["3 Host: hi", "4 Host: not for Ann"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leave_that_is_only_counted_is_told_again_until_it_is_taken() {
+    let engine = engine_by(all_counted);
+    let ann = Client::of(&engine, "ann").await;
+    ann.enter("LUNCH", "Ann").await;
+    told_but_counts(&ann).await;
+    ann.session.call(leave("LUNCH")).await.expect("she is in");
+    for _ in 0..3 {
+        assert_eq!(ann.peeked().as_deref(), Some("-Ann left"));
+    }
+    ann.enter("LUNCH", "Ann").await;
+    assert_eq!(told_but_counts(&ann).await, ["2 notices Counted"], "the next stay has begun");
+}
+
+/// The gap says that the membership has ended: that is all there is to tell.
+#[tokio::test(start_paused = true)]
+async fn a_leave_that_is_only_counted_is_told_once_where_it_lies_in_a_gap() {
+    let engine = engine_by(|limits| {
+        all_counted(limits);
+        limits.room.backlog_events_max = 2;
+    });
+    let host = Client::of(&engine, "host").await;
+    host.enter("LUNCH", "Host").await;
+    let ann = Client::of(&engine, "ann").await;
+    ann.enter("LUNCH", "Ann").await;
+    for text in ["one", "two", "three", "four"] {
+        host.say("LUNCH", text).await;
+    }
+    ann.session.call(leave("LUNCH")).await.expect("she is in");
+    for text in ["five", "six", "seven"] {
+        host.say("LUNCH", text).await;
+    }
+    assert_eq!(told_but_counts(&ann).await, ["gap 3..6 ended"]);
+    assert_eq!(ann.refused(send("LUNCH", "x")).await.code, RejectCode::NotMember);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_ninth_device_is_one_too_many_until_another_is_gone() {
     let engine = engine_by(|_| {});

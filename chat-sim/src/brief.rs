@@ -34,9 +34,10 @@ pub(crate) fn brief(frame: &ServerFrame) -> String {
             }
         },
         ServerFrame::MemberJoined { seq, nick, member, .. } => format!("{seq} +{nick} {member}"),
-        ServerFrame::MemberLeft { seq, nick, member, reason, by: who, .. } => {
+        ServerFrame::MemberLeft { seq: Some(seq), nick, member, reason, by: who, .. } => {
             format!("{seq} -{nick} {member} {reason}{}", by(who))
         }
+        ServerFrame::MemberLeft { room, nick, member, reason, .. } => format!("{room} -{nick} {member} {reason}"),
         ServerFrame::Redacted { seq, target, by: who, .. } => format!("{seq} redacted {target}{}", by(who)),
         ServerFrame::TopicChanged { seq, topic, by: who, .. } => format!("{seq} topic {topic:?}{}", by(who)),
         ServerFrame::RoleChanged { seq, member, role, .. } => format!("{seq} {member} is {role:?}"),

@@ -81,6 +81,7 @@ enum About {
     Narrow,
     HeldBack,
     Counted,
+    Devices,
     Cut,
     PutOut,
 }
@@ -92,6 +93,7 @@ impl From<About> for Kind {
             About::Narrow => Self::Narrow,
             About::HeldBack => Self::HeldBack,
             About::Counted => Self::Counted,
+            About::Devices => Self::Devices,
             About::Cut => Self::Cut,
             About::PutOut => Self::PutOut,
         }

@@ -3,7 +3,7 @@
 mod act;
 mod hear;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,8 +85,6 @@ pub(crate) struct Person {
     said: Vec<Said>,
     /// Joins ever asked for. A POST may come true after its stream was lost, and be answered down the next one.
     joins: BTreeMap<u64, Option<Position>>,
-    /// Rooms that were asked to be left: which stay the answer meant, or whether there was one, is not always known.
-    may_have_left: BTreeSet<String>,
     /// The positions named with the last hello.
     named: BTreeMap<String, Position>,
     /// The last cursor of the stream one is on.
@@ -148,7 +146,6 @@ impl Person {
             next_id: 0,
             said: Vec::new(),
             joins: BTreeMap::new(),
-            may_have_left: BTreeSet::new(),
             named: BTreeMap::new(),
             cursor: None,
             next: Instant::now(),
@@ -233,9 +230,7 @@ impl Person {
     /// The answer to a command will not come.
     fn forget(&mut self, id: u64) {
         self.refused.push(Instant::now() + AFTERWARDS);
-        if let Some((_, Asked::Leave { room })) = self.asked.remove(&id) {
-            self.may_have_left.insert(room);
-        }
+        self.asked.remove(&id);
     }
 
     fn calm_down(&mut self) {
@@ -275,13 +270,11 @@ impl Person {
     /// Everything has been told; is it everything?
     fn check(&self) -> Result<(), Broken> {
         hold!(self.link.is_some() && self.welcomed, Promise::CatchUp, "{} could not come back", self.name);
-        for (room, view) in &self.views {
-            // Where leaves are only counted, one's own is not told either.
-            let quiet = !self.scene.plan.tells && (view.is_leaving() || self.may_have_left.contains(room));
+        for view in self.views.values() {
             if view.is_parked() && self.scene.plan.has_few_rooms() {
                 continue;
             }
-            view.check_at_the_end(&self.scene.truth, quiet)?;
+            view.check_at_the_end(&self.scene.truth)?;
         }
         let open = self.asked.keys().next();
         hold!(open.is_none(), Promise::Answered, "{}: no answer to {open:?}", self.name);

@@ -99,8 +99,7 @@ impl Plan {
         if rng.random_bool(0.1) {
             limits.room.members_max = rng.random_range(1..4);
         }
-        // Where leaves are only counted, one device is not told that the other has left.
-        let pairs = tells && rng.random_bool(0.3);
+        let pairs = rng.random_bool(0.3);
         if pairs {
             // Both say things under keys of one person.
             limits.room.keys_per_scope_max = 4_096;
@@ -145,6 +144,7 @@ impl Plan {
             Kind::Narrow => plan.narrow(rng),
             Kind::HeldBack => plan.hold_back(rng),
             Kind::Counted => plan.count(rng),
+            Kind::Devices => plan.count_devices(rng),
             Kind::Cut => plan.cut(rng),
             Kind::PutOut => plan.put_out(rng),
         }
@@ -191,6 +191,15 @@ impl Plan {
         self.pause = Duration::from_millis(rng.random_range(1_000..4_000));
     }
 
+    /// People on two devices each, whose coming and going is only counted.
+    fn count_devices(&mut self, rng: &mut StdRng) {
+        (self.tells, self.pairs) = (false, true);
+        self.limits.room.notices_members_max = 0;
+        self.limits.room.keys_per_scope_max = 4_096;
+        (self.people, self.storm) = (4, Duration::from_secs(90));
+        self.pause = Duration::from_millis(rng.random_range(300..1_500));
+    }
+
     /// The log is often out of reach, and who loses a connection then has just enough time to come back.
     fn cut(&mut self, rng: &mut StdRng) {
         self.has_log = true;
@@ -222,6 +231,8 @@ pub enum Kind {
     HeldBack,
     /// Rooms whose members are only counted.
     Counted,
+    /// People on two devices, in rooms whose members are only counted.
+    Devices,
     /// A log that is often out of reach.
     Cut,
     /// Members that are put out and come in again.
@@ -231,7 +242,8 @@ pub enum Kind {
 impl Kind {
     fn draw(rng: &mut StdRng) -> Self {
         match rng.random_range(0..20) {
-            0..13 => Self::Usual,
+            0..12 => Self::Usual,
+            12 => Self::Devices,
             13..16 => Self::Narrow,
             16 => Self::HeldBack,
             17 => Self::Counted,

@@ -29,6 +29,8 @@ pub enum Promise {
     CatchUp,
     /// What is due to somebody who reads is told soon.
     InTime,
+    /// Whoever's membership has ended is told so, on every device.
+    EndTold,
     /// Nobody is let go who is there, or who could not come back.
     Patience,
     /// Stamps go on as time does, whatever is done to the wall clock.
@@ -56,6 +58,7 @@ impl fmt::Display for Promise {
             Self::Answered => "every command is answered",
             Self::CatchUp => "once faults stop everybody catches up",
             Self::InTime => "what is due to somebody who reads is told soon",
+            Self::EndTold => "whoever's membership has ended is told so, on every device",
             Self::Patience => "nobody is let go who is there, or who could not come back",
             Self::Time => "stamps go on as time does",
             Self::TakenBack => "what was taken back cannot be read in the log",

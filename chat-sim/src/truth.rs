@@ -41,6 +41,8 @@ struct Life {
     published: Offset,
     /// When it was last published that somebody is a member, or is not any more.
     changed: Option<Instant>,
+    /// When it was published that a membership has ended.
+    ended: BTreeMap<MemberId, Instant>,
 }
 
 impl Truth {
@@ -88,6 +90,7 @@ impl Truth {
         if matches!(record.event, Event::Joined { .. } | Event::Left { .. } | Event::Kicked { .. }) {
             life.changed = Some(Instant::now());
         }
+        life.ended.extend(record.leaver().map(|member| (member, Instant::now())));
         let logged = life.records.get((record.offset.0 - 1) as usize);
         let is_logged = logged.is_some_and(|logged| is_same(logged, record));
         if !is_logged {
@@ -189,6 +192,11 @@ impl Truth {
 
     pub(crate) fn is_member(&self, room: &str, epoch: Epoch, member: MemberId) -> bool {
         self.members(room, epoch, Seq(u64::MAX)).contains(&member) && !self.is_over(room, epoch)
+    }
+
+    /// When it was published that a membership has ended, if it has.
+    pub(crate) fn ended(&self, room: &str, epoch: Epoch, member: MemberId) -> Option<Instant> {
+        self.lives().get(&(room.to_owned(), epoch))?.ended.get(&member).copied()
     }
 
     /// Who is in a room now.

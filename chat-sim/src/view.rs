@@ -61,10 +61,12 @@ impl View {
     ) -> Result<Self, Broken> {
         let (room, epoch, seq) = (joined.room.as_str(), joined.epoch, joined.seq);
         if let Some(earlier) = earlier {
-            let is_over = earlier.state != State::Open || !tells;
+            let is_over = earlier.state != State::Open;
             // After a resume: one may be shown where one is already, as another member too, whose join nobody has heard of.
             let is_the_same = earlier.position() == joined.position();
-            hold!(is_over || is_the_same, Promise::Interval, "{room}: {} before the end of {earlier:?}", joined.seq);
+            // Where leaves are only counted, no event is missing, but that one is out.
+            let promise = if earlier.counts { Promise::EndTold } else { Promise::Interval };
+            hold!(is_over || is_the_same, promise, "{room}: {} before the end of {earlier:?}", joined.seq);
         }
         let head = truth.head(room, epoch);
         hold!(seq <= head, Promise::Logged, "{room}: joined at {epoch}:{seq}, and the log ends at {head}");
@@ -104,10 +106,6 @@ impl View {
             counts: joined.notices == Notices::Counted,
             presence: None,
         })
-    }
-
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving
     }
 
     /// As whom one is or was there.
@@ -216,6 +214,19 @@ impl View {
         Ok(())
     }
 
+    /// One has left, and no event says so.
+    pub(crate) fn left_quietly(&mut self, frame: &ServerFrame, truth: &Truth) -> Result<(), Broken> {
+        let ServerFrame::MemberLeft { position, member, .. } = frame else { unreachable!("one's own leaving") };
+        let (told, is_own) = (brief(frame), *member == self.member && self.state == State::Open);
+        hold!(is_own, Promise::Interval, "\"{told}\" to {self:?}");
+        let is_at_the_end = position.as_ref() == Some(&self.position().to_string());
+        hold!(is_at_the_end, Promise::Interval, "\"{told}\" at {position:?} to {self:?}");
+        let is_out = !truth.is_member(&self.room, self.epoch, self.member);
+        hold!(is_out, Promise::Logged, "\"{told}\" to {self:?}, and the log has no leave");
+        self.state = State::Ended;
+        Ok(())
+    }
+
     /// Events that will not come.
     pub(crate) fn gap(&mut self, frame: &ServerFrame, truth: &Truth, tells: bool) -> Result<(), Broken> {
         let ServerFrame::Gap { epoch, from, to, members, ended, notices, .. } = frame else { unreachable!("a gap") };
@@ -240,15 +251,20 @@ impl View {
 
     /// Whether what has been due for some time to somebody who reads has been told.
     pub(crate) fn check_in_time(&self, truth: &Truth, late: Duration) -> Result<(), Broken> {
-        let Some(since) = Instant::now().checked_sub(late).filter(|since| self.is_live() && self.since <= *since)
-        else {
+        let is_open = self.state == State::Open;
+        let Some(since) = Instant::now().checked_sub(late).filter(|since| is_open && self.since <= *since) else {
             return Ok(());
         };
+        let ended = truth.ended(&self.room, self.epoch, self.member).filter(|ended| *ended <= since);
+        hold!(ended.is_none(), Promise::EndTold, "{}: one is out, which is not told to {self:?}", self.room);
+        if self.leaving {
+            return Ok(());
+        }
         let due = truth.due(&self.room, self.epoch, since);
         if self.seq >= due && !self.counts {
             return Ok(());
         }
-        // Where leaves are only counted, one's own is not told either.
+        // Who has just left is still to be told so.
         let Some((members, changed, true)) = truth.count(&self.room, self.epoch, self.member) else { return Ok(()) };
         hold!(self.seq >= due, Promise::InTime, "{}: {due} is not told after {late:?} to {self:?}", self.room);
         let is_told = !self.counts || changed > since || self.presence.is_some_and(|(told, _)| told == members);
@@ -265,12 +281,14 @@ impl View {
         Ok(())
     }
 
-    /// Everything has been read and nothing happens any more. `quiet` where one may have left without being told.
-    pub(crate) fn check_at_the_end(&self, truth: &Truth, quiet: bool) -> Result<(), Broken> {
+    /// Everything has been read and nothing happens any more.
+    pub(crate) fn check_at_the_end(&self, truth: &Truth) -> Result<(), Broken> {
+        let is_ended = self.state == State::Ended;
+        let is_out = truth.ended(&self.room, self.epoch, self.member).is_some();
+        hold!(is_ended || !is_out, Promise::EndTold, "{}: one is out, which is not told to {self:?}", self.room);
         let head = truth.head(&self.room, self.epoch);
         let has_all = self.seq == head && !truth.is_over(&self.room, self.epoch);
-        let is_over = self.state == State::Ended || quiet;
-        let is_told = is_over || (self.state == State::Open && has_all);
+        let is_told = is_ended || (self.state == State::Open && has_all);
         hold!(is_told, Promise::CatchUp, "{}: the log ends at {head} for {self:?}", self.room);
         if let Some((members, _, true)) = truth.count(&self.room, self.epoch, self.member)
             && self.is_live()

@@ -135,6 +135,16 @@ fn a_count_that_is_withheld_is_found() {
 }
 
 #[test]
+fn a_device_that_is_not_told_of_a_leave_by_another_is_found() {
+    is_found_in(Bug::TellOneDevice, Kind::Devices, 16, &[Promise::EndTold]);
+}
+
+#[test]
+fn every_promise_is_kept_to_people_with_two_devices_who_are_only_counted() {
+    all_is_well(0..4, &Settings { kind: Some(Kind::Devices), ..Settings::default() });
+}
+
+#[test]
 fn records_of_another_owner_that_pass_for_ours_are_found() {
     is_found(Bug::MistakeOthers, 16, &[Promise::Logged, Promise::OneOrder, Promise::Receipt]);
 }

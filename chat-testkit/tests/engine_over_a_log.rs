@@ -4,9 +4,11 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{Command, Engine, Nick, RejectCode, Reply, Seq, ServerFrame, Session};
+use chat_core::{Command, ConnectRequest, Engine, Hello, Nick, RejectCode, Reply, Seq, ServerFrame, Session};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
-use support::{TestLog, code, connect, create, engine, engine_with, join, log, next_left, next_message, say, texts};
+use support::{
+    TestLog, code, connect, create, engine, engine_with, join, joined, log, next_left, next_message, say, texts,
+};
 
 #[tokio::test(start_paused = true)]
 async fn one_failure_is_made_good_without_anybody_noticing() {
@@ -199,4 +201,29 @@ async fn the_log_shows_what_memory_gave_back() {
     let page = Command::History { room: code(), before: None, limit: Some(200) };
     let Ok(ServerFrame::History { messages, more, .. }) = ann.call(page).await else { panic!("a history is answered") };
     assert_eq!((messages.len(), more), (200, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_from_the_log_is_paid_for_by_whoever_asked() {
+    let log = log();
+    let engine = engine_with(&log, |limits| {
+        limits.lift_rates();
+        limits.room.backlog_events_max = 4;
+        (limits.engine.address_answered_bytes_burst, limits.engine.address_answered_bytes_per_second) = (10_000, 1_000);
+    });
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
+    for number in 0..20 {
+        say(&ann, &"x".repeat(1_000), &number.to_string()).await.expect("the log works");
+    }
+    let request = ConnectRequest { address: "192.0.2.1".parse().ok(), ..ConnectRequest::default() };
+    let mut bob = engine.connect(request, Hello::default()).await.expect("everybody is let in");
+    join(&bob, "Bob").await.expect("nothing is owed");
+    assert_eq!(joined(&mut bob).await.history.len(), 20);
+    let history = || Command::History { room: code(), before: None, limit: Some(20) };
+    let refused = bob.call(history()).await.expect_err("it was long");
+    assert_eq!(refused.code, RejectCode::RateLimited);
+    tokio::time::sleep(refused.retry_after.expect("it says when")).await;
+    bob.call(history()).await.expect("it is paid for");
+    assert_eq!(bob.call(history()).await.expect_err("it was as long").code, RejectCode::RateLimited);
 }

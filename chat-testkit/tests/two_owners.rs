@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, Engine, Event, Log, LogInUse, MemberId, Offset, Recorded, Reply, Seq, ServerFrame, Session, Tail, Topic,
+    Command, Engine, Event, LeaveReason, Log, LogInUse, MemberId, Offset, Recorded, Reply, Seq, ServerFrame, Session,
+    Tail, Topic,
 };
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
 use support::{
-    TestLog, code, connect, create, engine, fails, join, log, newcomer, next_left, next_message, say, seconds, settle,
-    texts,
+    TestLog, code, connect, create, engine, engine_with, fails, join, log, newcomer, next_left, next_message, nick,
+    say, seconds, settle, texts,
 };
 
 #[tokio::test(start_paused = true)]
@@ -30,11 +31,15 @@ async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() 
 
 /// Another owner writes what happened next.
 async fn other_writes(log: &TestLog, event: Event) {
+    other_records(log, MemberId(1), event, Some).await;
+}
+
+/// The same of a member, under the number that may be had, or none.
+async fn other_records(log: &TestLog, by: MemberId, event: Event, seq: impl FnOnce(Seq) -> Option<Seq>) {
     let stretch = log.inner().read(&code(), Offset(0), usize::MAX).await.expect("the memory can be read");
     let last = stretch.records.last().expect("the room has records");
     let head = stretch.records.iter().filter_map(|record| record.seq).max().expect("somebody has joined");
-    let record =
-        Recorded { offset: last.offset.next(), seq: Some(head.next()), at: last.at, by: Some(MemberId(1)), event };
+    let record = Recorded { offset: last.offset.next(), seq: seq(head.next()), at: last.at, by: Some(by), event };
     let tail: Tail = stretch.tail;
     log.inner().append(&code(), &tail, &[record]).await.expect("the tail is the end");
 }
@@ -71,6 +76,46 @@ async fn what_another_owner_wrote_behind_a_lost_answer_is_not_taken_for_ours() {
     assert_eq!(next_topic(&mut ann).await, (Seq(3), "theirs".into()));
     assert_eq!(next_message(&mut ann).await, (Seq(4), "two".into()));
     assert_eq!(texts(&engine, "Bob").await, ["one", "two"]);
+}
+
+/// Every `member_left` and topic that somebody is told until nothing more comes.
+async fn told_of_exits(session: &mut Session) -> Vec<(String, Option<Seq>)> {
+    let mut told = Vec::new();
+    while let Ok(frame) = tokio::time::timeout(Duration::from_secs(5), session.next()).await {
+        match frame {
+            ServerFrame::MemberLeft { nick, seq, .. } => told.push((nick, seq)),
+            ServerFrame::TopicChanged { topic, seq, .. } => told.push((topic, Some(seq))),
+            _ => {}
+        }
+    }
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_put_out_by_another_owner_is_told_so_and_nothing_after_it() {
+    let log = log();
+    let engine = engine(&log);
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
+    let mut bob = newcomer(&engine, "Bob").await;
+    other_writes(&log, Event::Kicked { member: MemberId(2), nick: nick("Bob") }).await;
+    other_writes(&log, topic("theirs")).await;
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(5)));
+    assert_eq!(told_of_exits(&mut bob).await, [("Bob".to_owned(), Some(Seq(3)))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_left_quietly_by_the_word_of_another_owner_is_told_so() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.room.notices_members_max = 0);
+    let mut ann = connect(&engine, None).await;
+    create(&mut ann).await;
+    let mut bob = newcomer(&engine, "Bob").await;
+    let left = Event::Left { nick: nick("Bob"), reason: LeaveReason::Timeout };
+    other_records(&log, MemberId(2), left, |_| None).await;
+    other_writes(&log, topic("theirs")).await;
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(4)));
+    assert_eq!(told_of_exits(&mut bob).await, [("theirs".to_owned(), Some(Seq(3))), ("Bob".to_owned(), None)]);
 }
 
 #[tokio::test(start_paused = true)]

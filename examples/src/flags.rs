@@ -16,7 +16,7 @@ pub struct Flags {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
 
-    /// Messages that one session may send per second in the long run; 0 for no bound on what is said and asked, in messages, bytes
+    /// Messages that one session may send per second in the long run; 0 for no bound on what is said, asked and answered, in messages, bytes
     /// and commands, of a session and of an address
     #[arg(long, value_name = "N", default_value_t = Limits::default().session.send_per_second)]
     pub send_rate: u32,

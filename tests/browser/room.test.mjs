@@ -96,6 +96,17 @@ test('messages of one sender stand together until another speaks or a notice com
   assert.deepEqual(shape, [[true, false], [false, true], [true, true], [true, true]]);
 });
 
+test('a leave on another device ends the room here, though in a big room no event tells it', () => {
+  const left = { type: 'member_left', room: 'LAB', position: '04HMASW9NF6YF:2', member: 2, nick: 'Bob', reason: 'left' };
+  const room = { ...fold(fresh(), joined({ seq: 1 }), message(2, 'a')), pending: [pending('k1', 'waiting')] };
+  const over = fold(room, left);
+  assert.deepEqual([over.live, over.seq, over.ended], [false, 2, { why: 'left', detail: 'You left' }]);
+  assert.deepEqual([over.pending[0].state, texts(over)], ['failed', ['a']]);
+  const again = fold(over, joined({ seq: 2, you: { ...BOB, member: 3 } }));
+  assert.deepEqual([again.live, again.ended], [true, null]);
+  assert.equal(fold(again, left), again, 'of the membership before');
+});
+
 test('days are told apart, and a clock that is behind makes no second yesterday', () => {
   const on = (seq, at) => ({ ...message(seq, 'x'), at });
   let room = fold(fresh(), joined({ seq: 1 }), on(2, '2026-11-20T12:00:00.000Z'), on(3, '2026-11-22T12:00:00.000Z'));

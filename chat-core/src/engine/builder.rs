@@ -137,6 +137,7 @@ impl EngineBuilder {
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
             rejects: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
             failures,
             limits: self.limits,
         });

@@ -63,6 +63,9 @@ pub struct Stats {
     pub rejects: u64,
     /// Steps of the wall clock forward by more than [`clock_step_max`](crate::RoomLimits::clock_step_max), believed or not.
     pub clock_steps: u64,
+    /// Rooms that were asked for and could not be read, because only a later program can ([`ReadError::Later`](crate::ReadError)): at
+    /// most once per room and pause, however many ask.
+    pub unreadable: u64,
     /// Calls of the policy, the log or the observer that panicked.
     pub embedder_panics: u64,
     /// Calls that said nothing within [`policy_timeout`](crate::EngineLimits::policy_timeout) or
@@ -158,6 +161,7 @@ impl Engine {
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
             rejects: shared.rejects.load(Ordering::Relaxed),
             clock_steps: shared.clock.steps(),
+            unreadable: shared.unreadable.load(Ordering::Relaxed),
             embedder_panics: shared.failures.panics(),
             embedder_timeouts: shared.failures.timeouts(),
         }

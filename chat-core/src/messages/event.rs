@@ -178,3 +178,14 @@ pub struct Recorded {
     /// What happened.
     pub event: Event,
 }
+
+impl Recorded {
+    /// Whose membership it ends, if anybody's. The end of a life ends all of them, and is nobody's in particular.
+    pub fn leaver(&self) -> Option<MemberId> {
+        match &self.event {
+            Event::Left { .. } => self.by,
+            Event::Kicked { member, .. } => Some(*member),
+            _ => None,
+        }
+    }
+}

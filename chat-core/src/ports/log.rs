@@ -54,6 +54,20 @@ pub enum ReadError {
     /// What was read cannot be right; trying again does not help.
     #[error("the log is damaged: {0}")]
     Damaged(String),
+    /// The records that a stored snapshot covers are gone, and only a later program can read the snapshot. Once one is used, it does.
+    #[error(
+        "the log is of a later program: a snapshot of version {version}, to be read from version {readable_from} on, \
+         and chat-core {} reads version {reads}",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Later {
+        /// Which version wrote the snapshot.
+        version: u32,
+        /// The first version that can read it.
+        readable_from: u32,
+        /// The latest version that this program can read.
+        reads: u32,
+    },
 }
 
 /// A durable home for the records of many rooms.

@@ -42,7 +42,7 @@ use time::RoomTime;
 pub use input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, HistorySlice, Input, More, Note, Repeated};
 pub use ledger::Ledger;
 pub use members::Member;
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, Unreadable};
 pub use vacancy::Vacancy;
 
 /// One room: what its log amounts to, and who is attached right now.

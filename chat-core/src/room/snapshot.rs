@@ -1,28 +1,76 @@
-//! A ledger as it is stored, under a version, so that a program never reads what it does not understand.
+//! A ledger as it is stored, under the version that wrote it and the first that can read it.
 
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
 
-/// A stored ledger. Reading one of a later version is an error that names both; the log is replayed instead.
+/// A stored ledger.
 ///
-/// Retention may have cut the log that a snapshot covers, so every format that was ever written stays readable: a field that comes later has
-/// a default, and a version that comes later reads the ones before. Fixtures hold it to that.
+/// Retention may have cut the log that a snapshot covers. Then the snapshot is all there is, so it has to be readable across
+/// versions, both ways:
+///
+/// - Every format that was ever written stays readable: a field that comes later has a default. Fixtures hold it to that.
+/// - What a later program writes says from which version on it can be read. One that only adds what may be done without names this one,
+///   which passes over the fields it does not know; they are lost with the next snapshot it stores itself. Where a program is not to
+///   do without what was added, the snapshot names a later version, and this one refuses it: see [`Unreadable`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    // The first field: it is looked at before the ledger, whose shape may be another.
-    version: Version,
+    version: u32,
+    // Before the ledger, whose shape may be another. Those of version 1 did not always say so.
+    #[serde(default)]
+    readable_from: ReadableFrom,
     ledger: Ledger,
 }
 
+/// Why what was stored is no snapshot for this program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// A later program wrote it, for programs of this version and later.
+    #[error("a snapshot of version {version}, to be read from version {readable_from} on")]
+    Later {
+        /// Which version wrote it.
+        version: u32,
+        /// The first version that can read it, as it says itself.
+        readable_from: u32,
+    },
+    /// It cannot be right; trying again does not help.
+    #[error("no snapshot: {0}")]
+    Damaged(String),
+}
+
 impl Snapshot {
-    /// The version written by this program, and the only one it reads.
+    /// The version that this program writes, and the latest of which it knows everything.
     pub const VERSION: u32 = 1;
+
+    /// Reads what was stored as JSON. Of the engine: the pure half knows no format.
+    ///
+    /// # Errors
+    /// See [`Unreadable`].
+    #[cfg(any(feature = "engine", test))]
+    pub fn read(stored: &[u8]) -> Result<Self, Unreadable> {
+        /// What every snapshot says, whatever else.
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+            #[serde(default = "first")]
+            readable_from: u32,
+        }
+        let head: Head = serde_json::from_slice(stored).map_err(|error| Unreadable::Damaged(error.to_string()))?;
+        let Head { version, readable_from } = head;
+        if readable_from > Self::VERSION {
+            return Err(Unreadable::Later { version, readable_from });
+        }
+        serde_json::from_slice(stored).map_err(|error| match version > Self::VERSION {
+            // It says that it can be read, and it cannot.
+            true => Unreadable::Later { version, readable_from },
+            false => Unreadable::Damaged(error.to_string()),
+        })
+    }
 }
 
 impl From<Ledger> for Snapshot {
     fn from(ledger: Ledger) -> Self {
-        Self { version: Version, ledger }
+        Self { version: Self::VERSION, readable_from: ReadableFrom::default(), ledger }
     }
 }
 
@@ -32,26 +80,37 @@ impl From<Snapshot> for Ledger {
     }
 }
 
+/// The first version that can read a snapshot; one that this program is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
-struct Version;
+struct ReadableFrom(u32);
 
-/// The version found, which is not [`Snapshot::VERSION`].
-#[derive(Debug, thiserror::Error)]
-#[error("a snapshot of version {0}, and this program reads version {expected}", expected = Snapshot::VERSION)]
-struct OtherVersion(u32);
+fn first() -> u32 {
+    1
+}
 
-impl TryFrom<u32> for Version {
-    type Error = OtherVersion;
-
-    fn try_from(version: u32) -> Result<Self, Self::Error> {
-        if version == Snapshot::VERSION { Ok(Self) } else { Err(OtherVersion(version)) }
+impl Default for ReadableFrom {
+    fn default() -> Self {
+        Self(first())
     }
 }
 
-impl From<Version> for u32 {
-    fn from(_: Version) -> Self {
-        Snapshot::VERSION
+/// The version named, which is later than [`Snapshot::VERSION`].
+#[derive(Debug, thiserror::Error)]
+#[error("a snapshot to be read from version {0} on, and this program reads version {reads}", reads = Snapshot::VERSION)]
+struct LaterVersion(u32);
+
+impl TryFrom<u32> for ReadableFrom {
+    type Error = LaterVersion;
+
+    fn try_from(version: u32) -> Result<Self, Self::Error> {
+        if version <= Snapshot::VERSION { Ok(Self(version)) } else { Err(LaterVersion(version)) }
+    }
+}
+
+impl From<ReadableFrom> for u32 {
+    fn from(version: ReadableFrom) -> Self {
+        version.0
     }
 }
 
@@ -165,9 +224,13 @@ mod tests {
     #[test]
     fn what_earlier_programs_wrote_can_be_read() {
         let limits = RoomLimits::default();
-        let fixtures = [include_str!("fixtures/snapshot-1.json"), include_str!("fixtures/snapshot-1-entered.json")];
+        let fixtures = [
+            include_str!("fixtures/snapshot-1.json"),
+            include_str!("fixtures/snapshot-1-entered.json"),
+            include_str!("fixtures/snapshot-1-readable-from.json"),
+        ];
         for stored in fixtures {
-            let read: Snapshot = serde_json::from_str(stored).expect("it can be read");
+            let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
             let mut ledger = Ledger::from(read).bounded(&limits);
             assert_eq!((ledger.head(), ledger.members_total(), ledger.topic().as_str()), (Seq(9), 2, "Lunch"));
             assert!(ledger.is_banned(&Scope::Session(SessionId::new(43))));
@@ -179,8 +242,16 @@ mod tests {
             ledger.apply(&Recorded { offset, seq: Some(Seq(10)), at: Wall(99), by: Some(MemberId(3)), event: left });
             assert_eq!(ledger.members_total(), 1);
         }
-        let newest: Snapshot = serde_json::from_str(fixtures[fixtures.len() - 1]).expect("it can be read");
-        assert!(newest == Snapshot::from(full_life(&limits).ledger), "what is written now");
+        let newest = serde_json::to_string(&Snapshot::from(full_life(&limits).ledger)).expect("it can be stored");
+        assert_eq!(newest, fixtures[fixtures.len() - 1].trim_end(), "what is written now");
+    }
+
+    /// A room with something of everything, as a later program might store it.
+    fn later(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+        let snapshot = Snapshot::from(full_life(&RoomLimits::default()).ledger);
+        let mut stored = serde_json::to_value(snapshot).expect("it can be stored");
+        change(&mut stored);
+        serde_json::to_vec(&stored).expect("it can be stored")
     }
 
     /// A room whose only member has left, and whose topic has been changed since.
@@ -206,9 +277,33 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_refused_by_its_number() {
-        let error = serde_json::from_str::<Snapshot>(r#"{"version":7,"ledger":"of another shape"}"#).unwrap_err();
-        let told = error.to_string();
-        assert!(told.starts_with("a snapshot of version 7, and this program reads version 1"), "{told}");
+    fn what_a_later_version_adds_is_passed_over_where_it_says_so() {
+        let added = later(|stored| {
+            stored["version"] = 2.into();
+            stored["written_by"] = "a later program".into();
+            stored["ledger"]["settings"] = serde_json::json!({"slow_ms": 0, "locked": false});
+            stored["ledger"]["members"][0]["data"] = serde_json::json!([1, {"deep": null}]);
+        });
+        let read = Ledger::from(Snapshot::read(&added).expect("it can be read"));
+        assert!(read == full_life(&RoomLimits::default()).ledger);
+        let read: Snapshot = serde_json::from_slice(&added).expect("by whoever reads it in another way, too");
+        assert_eq!(read.version, 2);
+    }
+
+    #[test]
+    fn what_only_a_later_version_can_read_is_refused_by_both_numbers() {
+        let refused = |stored: &[u8]| Snapshot::read(stored).map(|_| ()).unwrap_err();
+        let needed = later(|stored| (stored["version"], stored["readable_from"]) = (7.into(), 3.into()));
+        assert_eq!(refused(&needed), Unreadable::Later { version: 7, readable_from: 3 });
+        let told = serde_json::from_slice::<Snapshot>(&needed).unwrap_err().to_string();
+        assert!(told.contains("from version 3 on, and this program reads version 1"), "{told}");
+        // The shape is looked at last; and one that fits no program is the fault of whoever wrote it.
+        let other = br#"{"version":7,"readable_from":2,"ledger":"of another shape"}"#;
+        assert_eq!(refused(other), Unreadable::Later { version: 7, readable_from: 2 });
+        let wrong = br#"{"version":2,"ledger":"of another shape"}"#;
+        assert_eq!(refused(wrong), Unreadable::Later { version: 2, readable_from: 1 });
+        for damaged in [&b""[..], b"{}", br#"{"version":1,"ledger":{}}"#, br#"{"version":-1,"ledger":{}}"#] {
+            assert!(matches!(refused(damaged), Unreadable::Damaged(_)), "{}", damaged.escape_ascii());
+        }
     }
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::server_frame::{FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits};
 use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded, Role};
-use crate::words::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Reject, RoomCode, Seq, SessionId, Wall};
+use crate::words::{
+    CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
+};
 
 /// Writes the frame of a record that members are told; nothing for one that they are not.
 pub(crate) fn encode_event(room: &RoomCode, record: &Recorded, out: &mut Vec<u8>) -> Option<FrameKind> {
@@ -128,8 +130,9 @@ fn write_left(
 ) -> FrameKind {
     let frame = ServerFrame::MemberLeft {
         room: head.room.to_owned(),
-        seq: head.seq,
-        at: head.at,
+        seq: Some(head.seq),
+        at: Some(head.at),
+        position: None,
         member,
         nick: nick.to_owned(),
         reason: reason.to_owned(),
@@ -352,6 +355,20 @@ pub(crate) fn gap_snapshot(members: &MemberList, members_total: usize, topic: &s
     push_field(&mut out, "topic", topic);
     push_field(&mut out, "notices", &notices);
     Bytes::from(out)
+}
+
+/// One's own leaving, where no event tells it: for who has left alone. The stream of the room has ended at this position.
+pub(crate) fn left_quietly(room: &RoomCode, at: Position, member: MemberId, nick: &Nick) -> Bytes {
+    to_bytes(&ServerFrame::MemberLeft {
+        room: room.as_str().to_owned(),
+        seq: None,
+        at: None,
+        position: Some(at.to_string()),
+        member,
+        nick: nick.as_str().to_owned(),
+        reason: "left".to_owned(),
+        by: None,
+    })
 }
 
 pub(crate) fn room_closed(room: &RoomCode, epoch: Epoch, cause: CloseCause) -> Bytes {

@@ -126,11 +126,16 @@ pub enum ServerFrame {
         color: Color,
         role: Role,
     },
+    /// An event, with `seq` and `at`; or, where leaves are only counted, told to who has left alone, with `position`.
     MemberLeft {
         room: String,
-        seq: Seq,
-        #[serde(with = "rfc3339")]
-        at: Wall,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        seq: Option<Seq>,
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        at: Option<Wall>,
+        /// As a `hello` takes it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        position: Option<String>,
         member: MemberId,
         nick: String,
         reason: String,

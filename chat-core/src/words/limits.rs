@@ -58,11 +58,12 @@ impl Limits {
         }
     }
 
-    /// Lifts every bound on what is said and asked, in messages, bytes and commands, of a session and of an address.
+    /// Lifts every bound on what is said, asked and answered, in messages, bytes and commands, of a session and of an address.
     pub fn lift_rates(&mut self) {
         let Self { session, engine, .. } = self;
         (session.send_per_second, session.said_bytes_per_second, session.command_per_second) = (0, 0, 0);
         (engine.address_sends_per_second, engine.address_said_bytes_per_second) = (0, 0);
+        engine.address_answered_bytes_per_second = 0;
     }
 
     /// Lifts every bound on how many connections, sessions and rooms are of one address.
@@ -295,6 +296,12 @@ pub struct EngineLimits {
     /// As [`SessionLimits::said_bytes_per_second`], for all sessions of one address or identity. 64 KiB: eight sessions at
     /// their rate. 0 means no bound.
     pub address_said_bytes_per_second: u32,
+    /// Bytes of answers that show much (histories, members, `joined`, and gaps) to all sessions of one address or identity at once
+    /// after a pause. 4 MiB: 64 pages, and an office that opens a room. How long one is, is known once it is made: it may be asked for
+    /// while nothing is owed, and past this much debt nobody comes back without waiting.
+    pub address_answered_bytes_burst: u32,
+    /// The same per second in the long run. 1 MiB: sixteen pages, more than all of an office reads. 0 means no bound.
+    pub address_answered_bytes_per_second: u32,
     /// Rooms alive that were founded from one address since this process began. 64: twice as many as one session may be in.
     /// 0 means no bound.
     pub rooms_per_address_max: usize,
@@ -340,6 +347,8 @@ impl Default for EngineLimits {
             address_sends_per_second: 50,
             address_said_bytes_burst: 64 << 10,
             address_said_bytes_per_second: 64 << 10,
+            address_answered_bytes_burst: 4 << 20,
+            address_answered_bytes_per_second: 1 << 20,
             rooms_per_address_max: 64,
             addresses_per_network: 16,
             address_miss_burst: 256,

@@ -263,6 +263,7 @@ impl Person {
             ServerFrame::Error { id, .. } => {
                 assert!(self.asked.remove(&id.expect("asked with a number").0).is_some(), "{frame:?}");
             }
+            ServerFrame::MemberLeft { room, seq: None, .. } => self.view(room, frame).left_quietly(frame),
             ServerFrame::Gap { room, .. } => self.view(room, frame).gap(frame, truth),
             ServerFrame::Resumed(_) => panic!("no room is slow: {frame:?}"),
             ServerFrame::RoomClosed { room, epoch, .. } => {
@@ -276,7 +277,7 @@ impl Person {
                 self.view(&message.room, frame).event(message.seq, frame, truth);
             }
             ServerFrame::MemberJoined { room, seq, .. }
-            | ServerFrame::MemberLeft { room, seq, .. }
+            | ServerFrame::MemberLeft { room, seq: Some(seq), .. }
             | ServerFrame::Redacted { room, seq, .. }
             | ServerFrame::TopicChanged { room, seq, .. }
             | ServerFrame::RoleChanged { room, seq, .. }

@@ -39,7 +39,7 @@ impl View {
     pub(crate) fn joined(joined: &Joined, earlier: Option<&View>, after: Option<Position>, truth: &Truth) -> Self {
         let room = joined.room.as_str();
         if let Some(earlier) = earlier {
-            let is_over = earlier.state != State::Open || !truth.tells;
+            let is_over = earlier.state != State::Open;
             // After a resume: one may be shown where one is already, as another member too, whose join nobody has heard of.
             let is_the_same = earlier.position() == joined.position();
             assert!(is_over || is_the_same, "{room}: an earlier stay is told to its end: {earlier:?}");
@@ -136,6 +136,14 @@ impl View {
         }
     }
 
+    /// One has left, and no event says so.
+    pub(crate) fn left_quietly(&mut self, frame: &ServerFrame) {
+        let ServerFrame::MemberLeft { position, member, .. } = frame else { panic!("one's own leaving") };
+        assert_eq!((self.state, *member), (State::Open, self.member), "{frame:?} in {self:?}");
+        assert_eq!(position.as_ref(), Some(&self.position().to_string()), "everything before it has been told");
+        self.state = State::Ended;
+    }
+
     /// Events that will not come.
     pub(crate) fn gap(&mut self, frame: &ServerFrame, truth: &Truth) {
         let ServerFrame::Gap { epoch, from, to, members, ended, .. } = frame else { panic!("a gap") };
@@ -158,7 +166,7 @@ impl View {
     /// Everything has been read and nothing happens any more.
     pub(crate) fn check_at_the_end(&self, truth: &Truth) {
         let is_told = match self.state {
-            State::Open => self.seq == truth.head(&self.room, self.epoch) || !truth.tells,
+            State::Open => self.seq == truth.head(&self.room, self.epoch) && !self.leaving,
             State::AwaitsJoined => false,
             State::Ended => true,
         };

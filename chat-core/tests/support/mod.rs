@@ -271,7 +271,10 @@ pub fn brief(frame: &ServerFrame) -> String {
             }
         },
         ServerFrame::MemberJoined { seq, nick, .. } => format!("{seq} +{nick}"),
-        ServerFrame::MemberLeft { seq, nick, reason, by: who, .. } => format!("{seq} -{nick} {reason}{}", by(who)),
+        ServerFrame::MemberLeft { seq: Some(seq), nick, reason, by: who, .. } => {
+            format!("{seq} -{nick} {reason}{}", by(who))
+        }
+        ServerFrame::MemberLeft { seq: None, nick, reason, .. } => format!("-{nick} {reason}"),
         ServerFrame::Redacted { seq, target, by: who, .. } => format!("{seq} redacted {target}{}", by(who)),
         ServerFrame::TopicChanged { seq, topic, by: who, .. } => format!("{seq} topic {topic:?}{}", by(who)),
         ServerFrame::RoleChanged { seq, member, role, .. } => format!("{seq} {member} is {role:?}"),

@@ -39,7 +39,7 @@ impl Follow {
             ServerFrame::Closing { .. } => self.is_over = true,
             ServerFrame::Message(message) => self.event(&message.room, message.seq, &frame),
             ServerFrame::MemberJoined { room, seq, .. }
-            | ServerFrame::MemberLeft { room, seq, .. }
+            | ServerFrame::MemberLeft { room, seq: Some(seq), .. }
             | ServerFrame::Redacted { room, seq, .. }
             | ServerFrame::TopicChanged { room, seq, .. }
             | ServerFrame::RoleChanged { room, seq, .. }
@@ -50,6 +50,7 @@ impl Follow {
             | ServerFrame::Members { .. }
             | ServerFrame::Typing { .. }
             | ServerFrame::Presence { .. }
+            | ServerFrame::MemberLeft { seq: None, .. }
             | ServerFrame::RoomClosed { .. } => {}
         }
         frame

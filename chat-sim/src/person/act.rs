@@ -256,7 +256,6 @@ impl Person {
         self.said.clear();
         self.refused.clear();
         self.joins.clear();
-        self.may_have_left.clear();
         self.note("begins anew");
     }
 

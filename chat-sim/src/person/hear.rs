@@ -97,6 +97,7 @@ impl Person {
                 hold!(self.take(*id).is_some() && is_sorted, Promise::Fold, "\"{}\"", brief(frame));
                 Ok(())
             }
+            ServerFrame::MemberLeft { room, seq: None, .. } => self.view(room, frame)?.left_quietly(frame, &truth),
             ServerFrame::Gap { room, .. } => self.view(room, frame)?.gap(frame, &truth, tells),
             ServerFrame::RoomClosed { room, epoch, .. } => {
                 self.view(room, frame)?.closed(*epoch, &truth)?;
@@ -110,7 +111,7 @@ impl Person {
             }
             ServerFrame::Message(message) => self.view(&message.room, frame)?.event(message.seq, frame, &truth),
             ServerFrame::MemberJoined { room, seq, .. }
-            | ServerFrame::MemberLeft { room, seq, .. }
+            | ServerFrame::MemberLeft { room, seq: Some(seq), .. }
             | ServerFrame::Redacted { room, seq, .. }
             | ServerFrame::TopicChanged { room, seq, .. }
             | ServerFrame::RoleChanged { room, seq, .. }
@@ -234,8 +235,6 @@ impl Person {
                 if let Some(view) = self.views.get_mut(&room) {
                     view.left();
                 }
-                // Beside a stream that is read late, it may speak of a stay whose joined is still to come.
-                self.may_have_left.insert(room);
                 Ok(())
             }
             Some(_) => Ok(()),

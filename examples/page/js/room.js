@@ -190,6 +190,7 @@ const FIRST = new Set(['joined', 'room_closed']);
 /** The room after a frame; frames of a type not known here change nothing. */
 export function receive(room, frame, context) {
   if (room.fresh && !FIRST.has(frame.type)) return room;
+  if (frame.type === 'member_left' && frame.seq === undefined) return leftQuietly(room, frame);
   if (Object.hasOwn(EVENTS, frame.type)) return receiveEvent(room, frame);
   return Object.hasOwn(OTHERS, frame.type) ? OTHERS[frame.type](room, frame, context) : room;
 }
@@ -203,6 +204,12 @@ function receiveEvent(room, frame) {
   if (words) changed.entries = [...changed.entries, { kind: 'notice', seq: frame.seq, at: frame.at, words }];
   if (changed.watched) changed.readSeq = changed.seq;
   return trimmed(changed);
+}
+
+/** One's own leaving in a room that only counts them: no event, so it moves no position. */
+function leftQuietly(room, frame) {
+  if (room.you?.member !== frame.member) return room;
+  return { ...room, ...ended(room, { why: 'left', detail: noticeWords(room, frame) }) };
 }
 
 /** What changes when the membership or the room has ended; messages not yet sent say so. */

@@ -78,6 +78,7 @@ impl<S: Sink> Pull<'_, S> {
         let bytes_max = self.shared.limits.session.page_bytes_max;
         if !read.needs_log {
             if let Some(page) = Page::at_hand(&read.life, &read.slice, bytes_max, self.shared.log.is_some()) {
+                read.pay(page.bytes());
                 return Some(encode(&page));
             }
             read.needs_log = true;
@@ -86,11 +87,14 @@ impl<S: Sink> Pull<'_, S> {
         self.is_cut = true;
         if *in_hand == PageInHand::None {
             *in_hand = PageInHand::One;
-            let (life, slice) = (Arc::clone(&read.life), read.slice.clone());
+            let (life, slice, charge) = (Arc::clone(&read.life), read.slice.clone(), read.charge.take());
             let (shared, cell, connection) =
                 (Arc::clone(self.shared), Arc::clone(self.cell), Arc::clone(self.connection));
             self.shared.spawn(async move {
                 let page = shared.read_page(&life, &slice).await;
+                if let Some(mut charge) = charge {
+                    charge.pay(page.bytes());
+                }
                 if let Some(mut state) = cell.lock_for(&connection) {
                     state.fetched(of, page);
                 }

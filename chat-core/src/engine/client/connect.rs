@@ -13,6 +13,7 @@ use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::answers::Answers;
 use crate::engine::session::cell::{LeftOff, SessionCell, SessionState};
 use crate::engine::session::connection::Connection;
+use crate::engine::session::purse::Purse;
 use crate::engine::session::token::Credential;
 use crate::engine::session::welcome::{Return, ReturnAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
@@ -147,10 +148,7 @@ impl Shared {
         if let Some(address) = &address {
             address.arrive();
         }
-        let purse = match &state.identity {
-            Some(identity) => Some(self.purses.of(identity, &self.limits.engine, self.clock.now().mono)),
-            None => address.as_ref().map(|address| Arc::clone(&address.purse)),
-        };
+        let purse = self.purse(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
         let connection = Arc::new(Connection::new(state.generation, transport, address, purse));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
@@ -168,6 +166,23 @@ impl Shared {
         state.in_flight = 0;
         state.entering = 0;
         connection
+    }
+
+    /// What pays for what a session says and is answered: its identity, or where it comes from.
+    fn purse(&self, identity: Option<&Identity>, address: Option<&Arc<AddressCell>>, now: Mono) -> Option<Arc<Purse>> {
+        match identity {
+            Some(identity) => Some(self.purses.of(identity, &self.limits.engine, now)),
+            None => address.map(|address| Arc::clone(&address.purse)),
+        }
+    }
+
+    /// Whether somebody may be shown their rooms afresh: that cannot be refused once they are back, and costs.
+    fn check_debt(&self, purse: Option<Arc<Purse>>, now: Mono) -> Result<(), Refusal> {
+        let may = purse.map_or(Ok(()), |purse| purse.may_come_back(&self.limits.engine, now));
+        may.map_err(|wait| {
+            let message = "too much was shown to this address or person already";
+            Refusal::new(CloseReason::AtCapacity, RejectCode::RateLimited, message).come_back(wait)
+        })
     }
 
     /// Finds a session again, or makes it anew after a restart: its id is in the signed token, its memberships are in the
@@ -204,6 +219,7 @@ impl Shared {
                 self.check_address(address, older.address.as_deref())?
             }
         };
+        self.check_debt(self.purse(identity.as_ref(), address.as_ref(), now), now)?;
         if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
             // As if it had been forgotten: whether the table was swept in between makes no difference.
             state.left_off.clear();

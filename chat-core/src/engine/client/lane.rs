@@ -100,12 +100,12 @@ pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<C
 }
 
 /// Takes in one command. Without a policy it is in its room's inbox when this returns.
-fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
+fn submit(shared: &Arc<Shared>, command: Command, mut reply: ReplyTo) {
     if shared.draining.load(Ordering::Acquire) {
         shared.count_reject(RejectCode::Draining);
         return reply.reject(command.room(), Reject::new(RejectCode::Draining, "the server is going down"));
     }
-    let budget = match shared.pay(&command, &reply) {
+    let budget = match shared.pay(&command, &mut reply) {
         Ok(budget) => budget,
         Err(reject) => {
             shared.count_reject(reject.code);
@@ -117,9 +117,9 @@ fn submit(shared: &Arc<Shared>, command: Command, reply: ReplyTo) {
     }
     let cell = Arc::clone(&reply.cell);
     let mut state = cell.lock();
-    let (connection, reply, reserved) = reply.take();
+    let (connection, reply, reserved, charge) = reply.take();
     let asking = state.asking.get_or_insert_default();
-    asking.queue.push_back(Waiting { command, budget, connection, reply, reserved });
+    asking.queue.push_back(Waiting { command, budget, connection, reply, reserved, charge });
     if !std::mem::replace(&mut asking.running, true) {
         let turn = asking.turn;
         drop(state);
@@ -160,12 +160,14 @@ impl PolicyTask {
             let (command, budget, reply, identity) = {
                 let mut state = cell.lock();
                 let Some(asking) = state.asking.as_mut().filter(|asking| asking.turn == *turn) else { return };
-                let Some(Waiting { command, budget, connection, reply, reserved }) = asking.queue.pop_front() else {
+                let Some(waiting) = asking.queue.pop_front() else {
                     asking.running = false;
                     asking.queue = VecDeque::new();
                     return;
                 };
-                let reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
+                let Waiting { command, budget, connection, reply, reserved, charge } = waiting;
+                let mut reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
+                reply.charge = charge;
                 (command, budget, reply, state.identity.clone())
             };
             let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };

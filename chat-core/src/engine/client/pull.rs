@@ -200,7 +200,7 @@ impl<S: Sink> Pull<'_, S> {
         if !self.connection.has_ended() || state.rooms[index].is_open() {
             self.signals(state, index, &life);
         } else {
-            self.room_closed(state, index, &life);
+            self.end(state, index, &life);
         }
     }
 
@@ -298,10 +298,14 @@ impl<S: Sink> Pull<'_, S> {
         let to = snapshot.as_ref().map_or(readable, |snapshot| snapshot.seq);
         let rest = snapshot.as_ref().map(|snapshot| snapshot.json.as_ref());
         let json = wire::gap(&life.code, life.epoch, after.next(), to, rest);
+        let mark = match snapshot {
+            Some(_) => Mark::Gap { slot: key, to, bytes: u32::try_from(json.len()).unwrap_or(u32::MAX) },
+            None => Mark::LastGap { slot: key, to },
+        };
         self.shared.count_gap(self.connection, slot.came_late);
         self.gaps.push(to.0 - after.0);
         state.rooms[index].ahead = to;
-        self.one(state, Mark::Gap { slot: key, to }, FrameKind::Gap, &json, None);
+        self.one(state, mark, FrameKind::Gap, &json, None);
         true
     }
 
@@ -320,16 +324,25 @@ impl<S: Sink> Pull<'_, S> {
         }
     }
 
-    fn room_closed(&mut self, state: &mut SessionState, index: usize, life: &Life) {
+    /// Tells of the end of a room, or of a membership, where no event does.
+    fn end(&mut self, state: &mut SessionState, index: usize, life: &Life) {
         let slot = &state.rooms[index];
-        let is_due = slot.subscription.is_closed()
-            && !slot.closed_told
-            && slot.subscription.until().is_some_and(|until| slot.ahead >= until);
-        if is_due && !self.is_full() {
-            let cause = life.closed.get().copied().unwrap_or(CloseCause::Fault);
-            let key = slot.key;
-            let json = wire::room_closed(&life.code, life.epoch, cause);
-            self.one(state, Mark::RoomClosed { slot: key }, FrameKind::RoomClosed, &json, None);
+        let (key, subscription) = (slot.key, &slot.subscription);
+        let is_at_the_end = subscription.until().is_some_and(|until| slot.ahead >= until);
+        if !is_at_the_end || !subscription.has_end_frame() || slot.end_told || self.is_full() {
+            return;
         }
+        let (kind, json) = if subscription.is_closed() {
+            let cause = life.closed.get().copied().unwrap_or(CloseCause::Fault);
+            (FrameKind::RoomClosed, wire::room_closed(&life.code, life.epoch, cause))
+        } else {
+            if self.filled.last().is_some_and(|last| matches!(last.mark, Mark::LastGap { slot, .. } if slot == key)) {
+                // The gap says so.
+                return;
+            }
+            let at = Position { epoch: life.epoch, seq: slot.ahead };
+            (FrameKind::MemberLeft, wire::left_quietly(&life.code, at, subscription.member, &subscription.nick))
+        };
+        self.one(state, Mark::End { slot: key }, kind, &json, None);
     }
 }

@@ -333,7 +333,7 @@ impl Session {
                 self.connection.closing_told();
                 self.shared.gone.notify_waiters();
             }
-            (mark, Some(state)) => state.commit(mark, || self.shared.clock.now().mono),
+            (mark, Some(state)) => state.commit(mark, &self.shared.limits.engine, || self.shared.clock.now().mono),
             // Replaced in between: the newer connection has its own positions.
             (_, None) => {}
         }

@@ -50,6 +50,11 @@ impl Page {
         self.newest_first.iter().rev().map(Message::json)
     }
 
+    /// How much it shows.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The page of a slice as it is now, of no more than `bytes_max` or one message; `None` where the log has to be asked.
     pub(crate) fn at_hand(life: &Life, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Option<Self> {
         match find(life, slice, bytes_max, has_log) {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::engine::feed::life::Life;
 use crate::engine::feed::page::Page;
+use crate::engine::session::charge::Charge;
 use crate::room::HistorySlice;
 use crate::wire::{FrameKind, JoinedParts};
 use crate::words::{CommandId, Limits, Seq, SessionLimits};
@@ -56,6 +57,8 @@ pub(crate) struct Read {
     pub(crate) page: Option<Page>,
     /// The backlog does not have all of it.
     pub(crate) needs_log: bool,
+    /// What pays for it, until it has been read for the first time.
+    pub(crate) charge: Option<Charge>,
 }
 
 /// The answer to a `history`.
@@ -84,7 +87,14 @@ pub(crate) enum PageOf {
 
 impl Read {
     pub(crate) fn new(life: Arc<Life>, slice: HistorySlice) -> Self {
-        Self { life, slice, page: None, needs_log: false }
+        Self { life, slice, page: None, needs_log: false, charge: None }
+    }
+
+    /// It has been read, and is so long. Whoever is shown it again, because it was not taken, has paid.
+    pub(crate) fn pay(&mut self, bytes: usize) {
+        if let Some(mut charge) = self.charge.take() {
+            charge.pay(bytes);
+        }
     }
 
     /// What one that names as many messages as it may takes.

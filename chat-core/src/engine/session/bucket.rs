@@ -33,6 +33,19 @@ impl Bucket {
     /// # Errors
     /// How long until there are.
     pub(crate) fn look_for(&mut self, amount: u32, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
+        self.reach(i64::from(amount.min(burst.max(1))) * TOKEN, now, burst, per_second)
+    }
+
+    /// Whether no more than a burst is owed.
+    ///
+    /// # Errors
+    /// How long until no more is.
+    pub(crate) fn look_at_debt(&mut self, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
+        self.reach(-i64::from(burst.max(1)) * TOKEN, now, burst, per_second)
+    }
+
+    /// Whether the level is at least so many thousandths of a token.
+    fn reach(&mut self, needed: i64, now: Mono, burst: u32, per_second: u32) -> Result<(), Duration> {
         if per_second == 0 {
             return Ok(());
         }
@@ -40,9 +53,7 @@ impl Bucket {
         let earned = (now.since(self.filled).as_millis() as i64).saturating_mul(i64::from(per_second));
         // Who read the clock first may come second: time that has been paid for is not earned once more.
         self.filled = self.filled.max(now);
-        let burst = burst.max(1);
-        self.level = self.level.saturating_add(earned).min(i64::from(burst) * TOKEN);
-        let needed = i64::from(amount.min(burst)) * TOKEN;
+        self.level = self.level.saturating_add(earned).min(i64::from(burst.max(1)) * TOKEN);
         if self.level < needed {
             let missing = (needed - self.level).unsigned_abs();
             return Err(Duration::from_millis(missing.div_ceil(u64::from(per_second))));
@@ -63,7 +74,13 @@ impl Bucket {
     /// Takes a token that may not be there, for something that is known only once it is done. At most a burst is owed: who
     /// shares an address with a guesser is not to pay for ever.
     pub(crate) fn owe(&mut self, burst: u32) {
-        self.level = (self.level - TOKEN).max(-i64::from(burst.max(1)) * TOKEN);
+        self.owe_some(1, burst);
+    }
+
+    /// As [`Bucket::owe`], for so many tokens. What is owed already stays so.
+    pub(crate) fn owe_some(&mut self, amount: u32, burst: u32) {
+        let most = -i64::from(burst.max(1)) * TOKEN;
+        self.level = self.level.saturating_sub(i64::from(amount) * TOKEN).max(most.min(self.level));
     }
 
     /// Whether nothing has been taken for so long that it is as good as new.
@@ -192,6 +209,19 @@ mod tests {
         assert!(!bucket.is_full(Mono(3_999), 2, 1));
         assert_eq!(bucket.look(Mono(3_999), 2, 1), Ok(()));
         assert!(bucket.is_full(Mono(4_000), 2, 1));
+    }
+
+    #[test]
+    fn of_what_comes_unasked_no_more_than_a_burst_is_owed_and_nothing_is_forgiven() {
+        let mut bucket = Bucket::full(2, Mono(0));
+        (0..50).for_each(|_| bucket.owe_some(7, 2));
+        assert_eq!(bucket.look(Mono(0), 2, 1), Err(Duration::from_secs(3)));
+        assert_eq!(bucket.look_at_debt(Mono(0), 2, 1), Ok(()));
+        bucket.spend(3);
+        bucket.owe_some(7, 2);
+        assert_eq!(bucket.look(Mono(0), 2, 1), Err(Duration::from_secs(6)));
+        assert_eq!(bucket.look_at_debt(Mono(0), 2, 1), Err(Duration::from_secs(3)));
+        assert_eq!(bucket.look_at_debt(Mono(3_000), 2, 1), Ok(()));
     }
 
     #[test]

@@ -20,7 +20,9 @@ use crate::engine::session::welcome::{Return, Welcome};
 #[cfg(feature = "planted")]
 use crate::planted::{self, Bug};
 use crate::wire::FrameKind;
-use crate::words::{Generation, Identity, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
+use crate::words::{
+    EngineLimits, Generation, Identity, Mono, Position, RejectCode, RoomCode, Seq, SessionId, SessionLimits,
+};
 
 /// One session, with or without a connection.
 pub(crate) struct SessionCell {
@@ -93,8 +95,8 @@ pub(crate) struct RoomSlot {
     pub(crate) seen: [u32; 2],
     /// Once there was a gap.
     pub(crate) pace: Option<Box<Pace>>,
-    /// It was told that the room is closed.
-    pub(crate) closed_told: bool,
+    /// It was told of its end, where a frame that is no event tells of that.
+    pub(crate) end_told: bool,
     /// It came in behind the backlog, or the backlog went on before its connection was welcomed: a gap is no surprise.
     pub(crate) came_late: bool,
 }
@@ -131,12 +133,34 @@ pub(crate) enum Mark {
     Welcome,
     Closing,
     Answer,
-    History { key: u32 },
-    Opening { slot: u32 },
-    Event { slot: u32, seq: Seq },
-    Gap { slot: u32, to: Seq },
-    Signal { slot: u32, kind: usize, version: u32 },
-    RoomClosed { slot: u32 },
+    History {
+        key: u32,
+    },
+    Opening {
+        slot: u32,
+    },
+    Event {
+        slot: u32,
+        seq: Seq,
+    },
+    Gap {
+        slot: u32,
+        to: Seq,
+        bytes: u32,
+    },
+    /// A gap in which the membership has ended: it says so.
+    LastGap {
+        slot: u32,
+        to: Seq,
+    },
+    Signal {
+        slot: u32,
+        kind: usize,
+        version: u32,
+    },
+    End {
+        slot: u32,
+    },
 }
 
 impl Mark {
@@ -162,7 +186,7 @@ impl RoomSlot {
     pub(crate) fn is_finished(&self) -> bool {
         self.opening.is_none()
             && self.subscription.until().is_some_and(|until| self.cursor >= until)
-            && (!self.subscription.is_closed() || self.closed_told)
+            && (!self.subscription.has_end_frame() || self.end_told)
     }
 }
 
@@ -272,7 +296,7 @@ impl SessionState {
             opening_ahead: false,
             seen,
             pace: None,
-            closed_told: false,
+            end_told: false,
             came_late,
         });
     }
@@ -294,7 +318,7 @@ impl SessionState {
     }
 
     /// A frame has been taken by the transport: the one place where positions move.
-    pub(crate) fn commit(&mut self, mark: Mark, now: impl FnOnce() -> Mono) {
+    pub(crate) fn commit(&mut self, mark: Mark, limits: &EngineLimits, now: impl FnOnce() -> Mono) {
         match mark {
             Mark::Welcome => self.welcome = Welcome::Told,
             Mark::Closing => unreachable!("the end of a connection is not the session's"),
@@ -319,19 +343,27 @@ impl SessionState {
                 let Some(slot) = self.slot(slot) else { return };
                 slot.cursor = seq;
             }
-            Mark::Gap { slot, to } => {
+            Mark::Gap { slot, to, bytes } => {
+                if let Some(purse) = self.connection.as_ref().and_then(|connection| connection.purse.as_ref()) {
+                    purse.answer_unasked(bytes, limits);
+                }
                 let Some(slot) = self.slot(slot) else { return };
                 slot.cursor = to;
                 slot.pace.get_or_insert_default().last = Some(now());
                 slot.came_late = false;
             }
+            Mark::LastGap { slot, to } => {
+                let Some(slot) = self.slot(slot) else { return };
+                slot.cursor = to;
+                slot.end_told = !slot.subscription.is_closed();
+            }
             Mark::Signal { slot, kind, version } => {
                 let Some(slot) = self.slot(slot) else { return };
                 slot.seen[kind] = version;
             }
-            Mark::RoomClosed { slot } => {
+            Mark::End { slot } => {
                 let Some(slot) = self.slot(slot) else { return };
-                slot.closed_told = true;
+                slot.end_told = true;
             }
         }
     }

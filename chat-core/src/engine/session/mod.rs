@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod answers;
 pub(crate) mod bucket;
 pub(crate) mod cell;
+pub(crate) mod charge;
 pub(crate) mod connection;
 pub(crate) mod detached;
 pub(crate) mod founding;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::engine::session::charge::Charge;
 use crate::engine::session::connection::Connection;
 use crate::engine::session::reply::Reply;
 use crate::messages::Command;
@@ -16,6 +17,8 @@ pub(crate) struct Waiting {
     pub(crate) reply: Reply,
     /// What its session holds free for the answer.
     pub(crate) reserved: usize,
+    /// What is held to pay for the answer.
+    pub(crate) charge: Option<Charge>,
 }
 
 /// Commands that wait for the policy.

@@ -1,4 +1,4 @@
-//! What those who share an address or an identity may say together: messages, and bytes of text.
+//! What those who share an address or an identity may say together, in messages and bytes of text, and be answered, in bytes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,9 +7,11 @@ use crate::engine::session::bucket::Bucket;
 use crate::engine::session::remembered::Remembered;
 use crate::words::{EngineLimits, Identity, Mono};
 
-/// What all sessions of one address, one network of addresses or one identity may say.
+/// What all sessions of one address, one network of addresses or one identity may say and be answered.
 pub(crate) struct Purse {
     said: Mutex<Said>,
+    /// Bytes of answers.
+    answered: Mutex<Bucket>,
     /// How many times as much as one address.
     times: u32,
     /// Pays as much, each time: the network that the address is of.
@@ -30,9 +32,9 @@ pub(crate) struct Price {
 
 impl Purse {
     pub(crate) fn full(times: u32, network: Option<Arc<Purse>>, limits: &EngineLimits, now: Mono) -> Self {
-        let [messages, bytes] = bounds(limits, times).map(|(burst, _)| Bucket::full(burst, now));
+        let [messages, bytes, answered] = bounds(limits, times).map(|(burst, _)| Bucket::full(burst, now));
         let said = Said { messages, bytes };
-        Self { said: Mutex::new(said), times, network }
+        Self { said: Mutex::new(said), answered: Mutex::new(answered), times, network }
     }
 
     /// Pays for something that is said; for nothing where it is refused, here or by `others`, who pay too.
@@ -73,11 +75,69 @@ impl Purse {
         }
     }
 
+    /// Whether something that shows much may be asked for.
+    ///
+    /// # Errors
+    /// How long until nothing is owed.
+    pub(crate) fn may_ask(&self, limits: &EngineLimits, now: Mono) -> Result<(), Duration> {
+        self.look_at_answered(|answered, burst, rate| answered.look(now, burst, rate), limits)
+    }
+
+    /// Whether somebody may come back, and perhaps be shown their rooms afresh.
+    ///
+    /// # Errors
+    /// How long until no more than a burst is owed.
+    pub(crate) fn may_come_back(&self, limits: &EngineLimits, now: Mono) -> Result<(), Duration> {
+        self.look_at_answered(|answered, burst, rate| answered.look_at_debt(now, burst, rate), limits)
+    }
+
+    fn look_at_answered(
+        &self,
+        look: impl Fn(&mut Bucket, u32, u32) -> Result<(), Duration>,
+        limits: &EngineLimits,
+    ) -> Result<(), Duration> {
+        let of_level = |level: &Purse| {
+            let [_, _, (burst, rate)] = bounds(limits, level.times);
+            look(&mut level.lock_answered(), burst, rate)
+        };
+        self.levels().map(of_level).fold(Ok(()), both)
+    }
+
+    /// Pays for so many bytes of answers, or owes them.
+    pub(crate) fn answer(&self, bytes: u32) {
+        self.levels().for_each(|level| level.lock_answered().spend(bytes));
+    }
+
+    /// Pays for so many bytes that came unasked. At most a burst is owed for them: nobody is kept from coming back by what others of
+    /// their address miss.
+    pub(crate) fn answer_unasked(&self, bytes: u32, limits: &EngineLimits) {
+        for level in self.levels() {
+            let [_, _, (burst, _)] = bounds(limits, level.times);
+            level.lock_answered().owe_some(bytes, burst);
+        }
+    }
+
+    /// So many bytes were paid for nothing.
+    pub(crate) fn answer_less(&self, bytes: u32) {
+        self.levels().for_each(|level| level.lock_answered().put_back(bytes));
+    }
+
+    /// This, and the network it is of.
+    fn levels(&self) -> impl Iterator<Item = &Purse> {
+        std::iter::successors(Some(self), |level| level.network.as_deref())
+    }
+
+    fn lock_answered(&self) -> MutexGuard<'_, Bucket> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether nothing has been said for so long that it is as good as new.
     pub(crate) fn is_full(&self, limits: &EngineLimits, now: Mono) -> bool {
-        let [(burst, rate), (bytes_burst, bytes_rate)] = bounds(limits, self.times);
+        let [(burst, rate), (bytes_burst, bytes_rate), (answered_burst, answered_rate)] = bounds(limits, self.times);
         let mut said = self.lock();
-        said.messages.is_full(now, burst, rate) && said.bytes.is_full(now, bytes_burst, bytes_rate)
+        said.messages.is_full(now, burst, rate)
+            && said.bytes.is_full(now, bytes_burst, bytes_rate)
+            && self.lock_answered().is_full(now, answered_burst, answered_rate)
     }
 
     fn lock(&self) -> MutexGuard<'_, Said> {
@@ -87,7 +147,7 @@ impl Purse {
 
 impl Said {
     fn look(&mut self, price: Price, times: u32, limits: &EngineLimits, now: Mono) -> Result<(), Duration> {
-        let [(burst, rate), (bytes_burst, bytes_rate)] = bounds(limits, times);
+        let [(burst, rate), (bytes_burst, bytes_rate), _] = bounds(limits, times);
         let messages = self.messages.look_for(price.messages, now, burst, rate);
         both(messages, self.bytes.look_for(price.bytes, now, bytes_burst, bytes_rate))
     }
@@ -98,11 +158,12 @@ impl Said {
     }
 }
 
-/// At once and per second, of messages and of bytes.
-fn bounds(limits: &EngineLimits, times: u32) -> [(u32, u32); 2] {
+/// At once and per second, of messages, of bytes of text, and of bytes of answers.
+fn bounds(limits: &EngineLimits, times: u32) -> [(u32, u32); 3] {
     [
         (limits.address_send_burst, limits.address_sends_per_second),
         (limits.address_said_bytes_burst, limits.address_said_bytes_per_second),
+        (limits.address_answered_bytes_burst, limits.address_answered_bytes_per_second),
     ]
     .map(|(burst, rate)| (burst.saturating_mul(times), rate.saturating_mul(times)))
 }

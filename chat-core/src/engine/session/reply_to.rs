@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::{SessionCell, SessionState};
+use crate::engine::session::charge::Charge;
 use crate::engine::session::connection::Connection;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::page_turn::{self, PageTurn};
@@ -26,6 +27,8 @@ pub(crate) struct ReplyTo {
     reserved: usize,
     /// Where the answer is a page for a channel.
     turn: Option<PageTurn>,
+    /// What is held to pay for the answer, where it may show much.
+    pub(crate) charge: Option<Charge>,
     /// The place of the room that it is to make.
     pub(crate) founding: Option<Arc<Founding>>,
 }
@@ -54,7 +57,8 @@ impl Drop for ReplyTo {
 impl ReplyTo {
     /// `reserved` is what the session holds free for the answer.
     pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply, reserved: usize) -> Self {
-        Self { cell, connection, reply: Some(reply), is_entering: false, reserved, turn: None, founding: None }
+        let reply = Some(reply);
+        Self { cell, connection, reply, is_entering: false, reserved, turn: None, charge: None, founding: None }
     }
 
     /// How much of the members its answer may show: a page, or less where the session has not read what it was answered before.
@@ -114,8 +118,9 @@ impl ReplyTo {
     }
 
     /// Gives it up unanswered: it will be made anew.
-    pub(crate) fn take(mut self) -> (Arc<Connection>, Reply, usize) {
-        (Arc::clone(&self.connection), self.reply.take().expect("it is answered once"), self.reserved)
+    pub(crate) fn take(mut self) -> (Arc<Connection>, Reply, usize, Option<Charge>) {
+        let reply = self.reply.take().expect("it is answered once");
+        (Arc::clone(&self.connection), reply, self.reserved, self.charge.take())
     }
 
     /// The frames themselves bring the answer, and end its being in flight.
@@ -139,6 +144,8 @@ impl ReplyTo {
     /// Refuses the command.
     pub(crate) fn reject(mut self, room: Option<&RoomCode>, reject: Reject) {
         let reject = reject.that_passes();
+        // Before anybody hears of it, and asks for something else.
+        self.charge = None;
         if let Some(founding) = &self.founding {
             founding.give_up();
         }
@@ -148,11 +155,15 @@ impl ReplyTo {
     }
 
     pub(crate) fn answer(mut self, kind: FrameKind, json: Bytes) {
+        if let Some(mut charge) = self.charge.take() {
+            charge.pay(json.len());
+        }
         self.send(Answered { kind, json, reject: None });
     }
 
     /// The answer is a history, to be read when the transport can take it.
-    pub(crate) fn history(mut self, read: Read) {
+    pub(crate) fn history(mut self, mut read: Read) {
+        read.charge = self.charge.take();
         let (id, tag) = (self.id(), self.tag());
         self.reply = None;
         if let Some(mut state) = self.cell.lock_for(&self.connection) {

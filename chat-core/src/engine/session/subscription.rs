@@ -1,11 +1,11 @@
 //! A subscription is an interval of one life of a room: after `from`, through `until`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::engine::feed::life::Life;
 use crate::engine::session::connection::Connection;
-use crate::words::{CloseReason, MemberId, Seq};
+use crate::words::{CloseReason, MemberId, Nick, Seq};
 
 /// What a session may read of a room. Shared by the session, which reads, and the room's task, which ends it.
 pub(crate) struct Subscription {
@@ -14,24 +14,30 @@ pub(crate) struct Subscription {
     pub(crate) member: MemberId,
     /// Events with a higher number follow.
     pub(crate) from: Seq,
+    /// The member's, for the frame that tells a quiet end.
+    pub(crate) nick: Nick,
     until: AtomicU64,
-    closed: AtomicBool,
+    /// What has ended it, once it has an end.
+    end: AtomicU8,
 }
 
 const OPEN: u64 = u64::MAX;
 
 /// What ends a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum End {
     /// The membership: its last event says so.
     Membership,
+    /// The membership, of which no event says so: a `member_left` without a number does.
+    Quiet,
     /// The life of the room: `room_closed` says so.
     Life,
 }
 
 impl Subscription {
-    pub(crate) fn new(life: Arc<Life>, member: MemberId, from: Seq) -> Self {
-        Self { life, member, from, until: AtomicU64::new(OPEN), closed: AtomicBool::new(false) }
+    pub(crate) fn new(life: Arc<Life>, member: MemberId, nick: Nick, from: Seq) -> Self {
+        Self { life, member, from, nick, until: AtomicU64::new(OPEN), end: AtomicU8::new(End::Membership as u8) }
     }
 
     /// Ends it with this event; the first end counts. Called before the event is published, so that no reader, however
@@ -42,7 +48,7 @@ impl Subscription {
             return;
         }
         if self.until().is_none() {
-            self.closed.store(end == End::Life, Ordering::Release);
+            self.end.store(end as u8, Ordering::Release);
             self.until.store(until.0, Ordering::Release);
         }
     }
@@ -52,9 +58,18 @@ impl Subscription {
         Some(self.until.load(Ordering::Acquire)).filter(|&until| until != OPEN).map(Seq)
     }
 
+    /// Whether it has an end of which no event tells, but a frame of its own.
+    pub(crate) fn has_end_frame(&self) -> bool {
+        self.is_closed() || self.has_ended_by(End::Quiet)
+    }
+
     /// Whether the room has ended, and not just this membership.
     pub(crate) fn is_closed(&self) -> bool {
-        self.until().is_some() && self.closed.load(Ordering::Acquire)
+        self.has_ended_by(End::Life)
+    }
+
+    fn has_ended_by(&self, end: End) -> bool {
+        self.until().is_some() && self.end.load(Ordering::Acquire) == end as u8
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) gaps: AtomicU64,
     pub(crate) gaps_unblocked: AtomicU64,
     pub(crate) rejects: AtomicU64,
+    /// Times that a log was found to be of a later program.
+    pub(crate) unreadable: AtomicU64,
     pub(crate) failures: Arc<Failures>,
 }
 

@@ -1,8 +1,9 @@
-//! What a session may still do: say something, ask, enter another room, found one, name a room that it is not in.
+//! What a session may still do: say something, ask for little or much, enter another room, found one, name a room that it is not in.
 
 use std::sync::Arc;
 
 use crate::engine::session::cell::SessionState;
+use crate::engine::session::charge::Charge;
 use crate::engine::session::connection::Connection;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::purse::{Price, both};
@@ -14,11 +15,12 @@ use crate::words::{Body, Reject, RejectCode, RoomCode};
 
 impl Shared {
     /// Pays for a command: what it is worth in messages, bytes and commands, from the session and from what pays beside it. A
-    /// send with a key goes on unpaid: it may be a retry, and the answer to that costs nothing.
+    /// send with a key goes on unpaid: it may be a retry, and the answer to that costs nothing. What may show much holds a page until
+    /// it is answered.
     ///
     /// # Errors
     /// `rate_limited`, with the time to wait; then nothing is paid.
-    pub(crate) fn pay(&self, command: &Command, reply: &ReplyTo) -> Result<Budget, Reject> {
+    pub(crate) fn pay(&self, command: &Command, reply: &mut ReplyTo) -> Result<Budget, Reject> {
         let now = self.clock.now().mono;
         let limits = &self.limits.session;
         let price = match command {
@@ -27,7 +29,8 @@ impl Shared {
             _ => None,
         };
         let is_send = matches!(command, Command::Send { .. });
-        let mut state = reply.cell.lock();
+        let cell = Arc::clone(&reply.cell);
+        let mut state = cell.lock();
         let mut paid = match is_send {
             true => state.sends.look(now, limits.send_burst, limits.send_per_second),
             false => state.commands.look(now, limits.command_burst, limits.command_per_second),
@@ -38,6 +41,19 @@ impl Shared {
             if let Some(purse) = &reply.connection.purse {
                 paid = purse.pay(price, &self.limits.engine, now, paid);
             }
+        }
+        let asks_much = matches!(
+            command,
+            Command::Create { .. } | Command::Join { .. } | Command::History { .. } | Command::Members { .. }
+        );
+        if asks_much
+            && paid.is_ok()
+            && let Some(purse) = &reply.connection.purse
+        {
+            let held = Charge::hold(purse, &self.limits, now).map_err(|wait| {
+                Reject::new(RejectCode::RateLimited, "too much was asked for already").retry_after(wait)
+            })?;
+            reply.charge = Some(held);
         }
         match (paid, command) {
             (Ok(()), _) => {

@@ -9,6 +9,7 @@ use crate::engine::feed::page::Page;
 use crate::engine::rooms::cell::{Entrance, Letter};
 use crate::engine::rooms::round::{Entering, Verdict};
 use crate::engine::session::answers::{Opening, Read};
+use crate::engine::session::charge::Charge;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
@@ -165,6 +166,13 @@ fn enter(mut entrance: Entrance, mut entering: Entering) -> Result<(), Stray> {
         Entrance::Resume(_) => None,
     };
     let seq = entering.parts.seq;
+    let mut charge = match &mut entrance {
+        Entrance::Command(reply) | Entrance::Drawn { reply, .. } => reply.charge.take(),
+        Entrance::Resume(_) => connection.purse.as_ref().map(Charge::owed),
+    };
+    if let Some(charge) = charge.as_mut().filter(|_| !entering.continues) {
+        charge.pay(entering.parts.weight());
+    }
     {
         let is_resume = matches!(entrance, Entrance::Resume(_));
         let state = cell.lock_for(&connection).filter(|state| !is_resume || state.comes_back_to(&life.code));
@@ -180,7 +188,7 @@ fn enter(mut entrance: Entrance, mut entering: Entering) -> Result<(), Stray> {
             Entrance::Resume(_) => (None, false),
         };
         let opening = (!entering.continues).then(|| {
-            let read = Read::new(Arc::clone(&life), entering.history);
+            let read = Read { charge, ..Read::new(Arc::clone(&life), entering.history) };
             Opening { parts: entering.parts, read, tag, answers }
         });
         state.enter(Arc::clone(&subscription), opening, came_late);

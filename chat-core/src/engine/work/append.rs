@@ -179,7 +179,7 @@ impl RoomTask {
         let loaded = loop {
             match load(&*log, &self.cell.code, &self.shared.limits.room).await {
                 Ok(loaded) => break loaded,
-                Err(error) => self.fault(&error),
+                Err(error) => self.unread(&error),
             }
             self.wait(&mut round, &mut backoff, meanwhile).await;
         };
@@ -205,7 +205,7 @@ impl RoomTask {
                 self.state.tail = loaded.tail;
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
                 publish_records(&life, others.iter().copied());
-                for record in others {
+                for record in &others {
                     if let Event::Redacted { target } = record.event {
                         // Reading the room back has made the log forget it.
                         life.taken_back.add(&[target], Scrub::Done);
@@ -216,7 +216,12 @@ impl RoomTask {
                 self.state.subscribers.retain(|session, reader| {
                     let stays = room.sessions_of(reader.subscription.member).contains(session);
                     if !stays {
-                        reader.end(life.backlog.head(), End::Membership);
+                        let exit =
+                            others.iter().rev().find(|record| record.leaver() == Some(reader.subscription.member));
+                        match exit.and_then(|record| record.seq) {
+                            Some(until) => reader.end(until, End::Membership),
+                            None => reader.end(life.backlog.head(), End::Quiet),
+                        }
                     }
                     reader.connection.wake.wake();
                     stays

@@ -77,7 +77,10 @@ impl RoomTask {
                 Ok(Answer::Entered(entered)) => {
                     let session = entrance.cell().id;
                     let life = self.state.life().expect("somebody has entered it");
-                    let subscription = Arc::new(Subscription::new(Arc::clone(life), entered.member, entered.from));
+                    let nick =
+                        self.state.room.member(entered.member).expect("who has entered is a member").nick.clone();
+                    let subscription = Subscription::new(Arc::clone(life), entered.member, nick, entered.from);
+                    let subscription = Arc::new(subscription);
                     let subscriber = Subscriber {
                         connection: Arc::clone(entrance.connection()),
                         subscription: Arc::clone(&subscription),
@@ -182,11 +185,12 @@ impl RoomTask {
             }
             Event::Left { .. } => {
                 let member = record.by.expect("a leave has a member");
-                self.end_member(member, until, round);
+                let end = if record.seq.is_some() { End::Membership } else { End::Quiet };
+                self.end_member(member, until, end, round);
             }
             Event::Kicked { member, .. } => {
                 round.kicked.extend(self.state.room.member(*member).map(|member| member.scope.clone()));
-                self.end_member(*member, until, round);
+                self.end_member(*member, until, End::Membership, round);
             }
             #[cfg(feature = "planted")]
             Event::Joined { .. } if planted::is(Bug::RememberKick) => {}
@@ -211,11 +215,16 @@ impl RoomTask {
         round.records.push(record);
     }
 
-    fn end_member(&mut self, member: MemberId, until: Seq, round: &mut Round) {
+    fn end_member(&mut self, member: MemberId, until: Seq, end: End, round: &mut Round) {
         for session in self.state.room.sessions_of(member) {
             if let Some(reader) = self.state.subscribers.remove(&session) {
-                round.ends.push((session, reader, until, End::Membership));
+                round.ends.push((session, reader, until, end));
             }
+        }
+        #[cfg(feature = "planted")]
+        if planted::is(Bug::TellOneDevice) {
+            let quiet = round.ends.iter_mut().filter(|(.., end)| *end == End::Quiet);
+            quiet.skip(1).for_each(|(.., end)| *end = End::Membership);
         }
     }
 

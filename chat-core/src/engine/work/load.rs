@@ -6,7 +6,7 @@ use crate::engine::feed::life::Life;
 use crate::engine::feed::segment::Segment;
 use crate::messages::{Event, Recorded};
 use crate::ports::{Log, ReadError, Tail};
-use crate::room::{Ledger, Snapshot};
+use crate::room::{Ledger, Snapshot, Unreadable};
 use crate::wire;
 use crate::words::{Body, Epoch, Offset, RoomCode, RoomLimits, Seq};
 
@@ -28,11 +28,14 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     let tail = log.read(code, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(None) };
     let stored = log.load_snapshot(code, epoch).await?;
-    let ledger = stored.and_then(|(_, bytes)| {
-        // A snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
-        serde_json::from_slice::<Snapshot>(&bytes).ok().map(Ledger::from)
-    });
-    let mut ledger = ledger
+    // Where the log is whole, a snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
+    let (snapshot, unread) = match stored.map(|(_, bytes)| Snapshot::read(&bytes)) {
+        Some(Err(why)) => (None, Some(why)),
+        read => (read.and_then(Result::ok), None),
+    };
+    let is_cut = |how: String| without_snapshot(how, unread.as_ref());
+    let mut ledger = snapshot
+        .map(Ledger::from)
         .filter(|ledger| ledger.epoch() == Some(epoch) && ledger.last_offset() <= tail.offset)
         .unwrap_or_else(|| Ledger::new(limits));
     let covered = ledger.last_offset();
@@ -53,7 +56,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
             // never of what the ledger does not know.
             if record.offset != after.next() {
                 if record.offset <= after || record.offset > ledger.last_offset().next() {
-                    return Err(ReadError::Damaged(format!("record {} follows record {}", record.offset.0, after.0)));
+                    return Err(is_cut(format!("record {} follows record {}", record.offset.0, after.0)));
                 }
                 recent.clear();
             }
@@ -76,10 +79,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
         }
         if after == before {
             let end = stretch.tail.offset.0;
-            return Err(ReadError::Damaged(format!(
-                "nothing follows record {}, and record {end} is the last",
-                after.0
-            )));
+            return Err(is_cut(format!("nothing follows record {}, and record {end} is the last", after.0)));
         }
     };
     if ledger.epoch().is_none() {
@@ -90,6 +90,19 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     take_back(log, code, epoch, &redacted, &mut recent).await?;
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     Ok(Some(Loaded { ledger, tail, recent, unsaved }))
+}
+
+/// A log that lacks records: what would have stood for them is the stored snapshot, where that could not be read.
+fn without_snapshot(how: String, unread: Option<&Unreadable>) -> ReadError {
+    match unread {
+        Some(&Unreadable::Later { version, readable_from }) => {
+            ReadError::Later { version, readable_from, reads: Snapshot::VERSION }
+        }
+        Some(Unreadable::Damaged(what)) => {
+            ReadError::Damaged(format!("{how}; what is stored instead is no snapshot: {what}"))
+        }
+        None => ReadError::Damaged(how),
+    }
 }
 
 /// A process may have ended between logging that a message is taken back and scrubbing it.

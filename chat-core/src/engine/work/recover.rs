@@ -24,7 +24,7 @@ impl RoomTask {
                 true
             }
             Err(error) => {
-                self.fault(&error);
+                self.unread(&error);
                 if let Phase::Unread(backoff) = &mut self.state.phase {
                     backoff.failed(now);
                 }

@@ -20,7 +20,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// A room that cannot be read although the log can be listed is left to whoever opens it, after so many visits.
 const VISITS_MAX: usize = 3;
 
-/// Visits all rooms and returns; also when the engine is gone or drains, or what the log lists is damaged.
+/// Visits all rooms and returns; also when the engine is gone or drains, or what the log lists cannot be read by trying again.
 pub(crate) async fn run(engine: Weak<Shared>) {
     let mut after: Option<RoomCode> = None;
     let (mut pause, mut visits) = (PAUSE.0, 0);
@@ -31,7 +31,7 @@ pub(crate) async fn run(engine: Weak<Shared>) {
         let codes = match listed {
             Ok(codes) if codes.is_empty() => return,
             Ok(codes) => codes,
-            Err(ReadError::Damaged(_)) => return,
+            Err(ReadError::Damaged(_) | ReadError::Later { .. }) => return,
             Err(ReadError::Unavailable(_)) => Vec::new(),
         };
         let mut is_reached = !codes.is_empty();

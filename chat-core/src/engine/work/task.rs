@@ -1,12 +1,13 @@
 //! A room at work: what its task holds. How each part of the work goes stands in the files beside this one.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::engine::feed::life::Life;
 use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::shared::{Shared, unavailable};
-use crate::ports::Fact;
+use crate::ports::{Fact, ReadError};
 use crate::words::{Mono, Now};
 
 /// A room at work.
@@ -33,6 +34,14 @@ impl RoomTask {
     /// The log has failed.
     pub(crate) fn fault(&self, error: &dyn std::fmt::Display) {
         self.shared.observe(Fact::LogFault { room: &self.cell.code, error: error.to_string() });
+    }
+
+    /// The room could not be read back.
+    pub(crate) fn unread(&self, error: &ReadError) {
+        if matches!(error, ReadError::Later { .. }) {
+            self.shared.unreadable.fetch_add(1, Ordering::Relaxed);
+        }
+        self.fault(error);
     }
 
     /// Nobody works on the room any more, and what is here may be half done. Whoever has asked for something is answered, readers are

@@ -329,6 +329,13 @@ impl<C: Client> Guest<C> {
             "resumed" => drop(self.places.remove(room)),
             "typing" | "presence" => assert!(!place.over, "{frame} after one has left"),
             "room_closed" => assert_eq!(frame["epoch"], place.epoch),
+            // One's own leaving, where no event tells it: no number and no time.
+            "member_left" if frame.get("seq").is_none() => {
+                assert!(!place.over && frame.get("at").is_none(), "{frame}");
+                let position = format!("{}:{}", place.epoch, place.seq);
+                assert_eq!((number(frame, "member"), text(frame, "position")), (place.member, position), "{frame}");
+                place.over = true;
+            }
             "gap" => {
                 assert_eq!((&frame["epoch"], number(frame, "from")), (&json!(place.epoch), place.seq + 1), "{frame}");
                 assert!(number(frame, "to") > place.seq, "{frame}");
@@ -346,7 +353,7 @@ impl<C: Client> Guest<C> {
     }
 }
 
-/// A frame in a few words: `4 Ann: hi`, `5 +Bob`, `6 -Bob left`, `joined 4 as 2`, `gap 3-9`.
+/// A frame in a few words: `4 Ann: hi`, `5 +Bob`, `6 -Bob left`, `-Bob left` without a number, `joined 4 as 2`, `gap 3-9`.
 pub fn brief(frame: &Value) -> String {
     let of = |field: &str| match &frame[field] {
         Value::String(text) => text.clone(),
@@ -357,6 +364,7 @@ pub fn brief(frame: &Value) -> String {
         "message" if frame["redacted"] == true => format!("{} {} took back", of("seq"), of("nick")),
         "message" => format!("{} {}: {}", of("seq"), of("nick"), of("text")),
         "member_joined" => format!("{} +{}", of("seq"), of("nick")),
+        "member_left" if frame.get("seq").is_none() => format!("-{} {}", of("nick"), of("reason")),
         "member_left" => format!("{} -{} {}", of("seq"), of("nick"), of("reason")),
         "redacted" => format!("{} redacted {}", of("seq"), of("target")),
         "topic_changed" => format!("{} topic {}", of("seq"), of("topic")),

@@ -51,6 +51,7 @@
 mod behind;
 mod coming_back;
 mod crossing;
+mod devices;
 mod ending;
 mod entering;
 mod guest;
@@ -66,6 +67,7 @@ mod talking;
 pub use behind::*;
 pub use coming_back::*;
 pub use crossing::*;
+pub use devices::*;
 pub use ending::*;
 pub use entering::*;
 pub use guest::{Guest, Trail, brief};
@@ -208,6 +210,11 @@ macro_rules! transport_contract {
             a_drained_server_lets_nobody_in,
             who_names_rooms_that_are_not_there_has_to_wait,
             who_floods_is_shown_out_and_told_not_to_come_back,
+            who_leaves_a_big_room_is_told_where_it_ended,
+            the_other_device_of_who_leaves_a_big_room_is_told,
+            who_is_put_out_of_a_big_room_is_told_on_every_device,
+            a_device_that_was_away_hears_that_it_has_left_a_big_room,
+            a_second_device_in_a_big_room_changes_nothing_for_the_first,
         }
     };
     (@tests $door:ty; $($behaviour:ident),* $(,)?) => {$(

@@ -1,0 +1,48 @@
+//! What an answer that shows much costs whoever pays for its session: held while it is being made, and paid once it is.
+//!
+//! How long it is, is known only then. So it may be asked for as long as nothing is owed, and what it was too long by is owed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::session::purse::Purse;
+use crate::words::{Limits, Mono};
+
+/// The bytes of one answer to come. What was held and is not paid goes back when this is dropped.
+pub(crate) struct Charge {
+    purse: Arc<Purse>,
+    held: u32,
+}
+
+impl Charge {
+    /// Holds a page for an answer that is asked for: of many that are asked for at once no more are let through than are there.
+    ///
+    /// # Errors
+    /// How long until nothing is owed.
+    pub(crate) fn hold(purse: &Arc<Purse>, limits: &Limits, now: Mono) -> Result<Self, Duration> {
+        purse.may_ask(&limits.engine, now)?;
+        let page = u32::try_from(limits.session.page_bytes_max).unwrap_or(u32::MAX);
+        let held = page.min(limits.engine.address_answered_bytes_burst);
+        purse.answer(held);
+        Ok(Self { purse: Arc::clone(purse), held })
+    }
+
+    /// For an answer that nobody has asked for and nobody can refuse: it is paid for, whatever is owed.
+    pub(crate) fn owed(purse: &Arc<Purse>) -> Self {
+        Self { purse: Arc::clone(purse), held: 0 }
+    }
+
+    /// So much of it has been made, whether or not it will be read.
+    pub(crate) fn pay(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let of_held = bytes.min(self.held);
+        self.held -= of_held;
+        self.purse.answer(bytes - of_held);
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.purse.answer_less(self.held);
+    }
+}
