@@ -9,7 +9,6 @@ use smallvec::SmallVec;
 
 use super::deadlines::Deadlines;
 use super::ledger::Depth;
-use super::time::RoomTime;
 use super::vacancy::Vacancy;
 use crate::words::{Generation, MemberId, Mono, RoomLimits, SessionId};
 
@@ -243,9 +242,9 @@ impl Attendance {
     }
 
     /// What is waited for; `None` while somebody is attached, or something is unstamped.
-    pub(super) fn vacancy(&self, time: RoomTime) -> Option<Vacancy> {
+    pub(super) fn vacancy(&self) -> Option<Vacancy> {
         let linger = if let Linger::Until(until) = self.linger { Some(until) } else { None };
-        (self.online == 0 && !self.is_unstamped()).then(|| Vacancy::new(self.graces.iter(), linger, time))
+        (self.online == 0 && !self.is_unstamped()).then(|| Vacancy::new(self.graces.iter(), linger))
     }
 
     /// Gives what is unstamped the time that it had before.

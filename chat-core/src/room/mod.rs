@@ -37,12 +37,12 @@ use crate::words::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope
 use attendance::Attendance;
 use decide::Rules;
 use ledger::Depth;
-use time::RoomTime;
 
 pub use input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, HistorySlice, Input, More, Note, Repeated};
 pub use ledger::Ledger;
 pub use members::Member;
 pub use snapshot::{Snapshot, Unreadable};
+pub use time::RoomTime;
 pub use vacancy::Vacancy;
 
 /// One room: what its log amounts to, and who is attached right now.
@@ -120,15 +120,25 @@ impl Room {
 
     /// What it waits for while nobody is attached, for whoever lets go of it and reads it back later; `None` while somebody is attached.
     pub fn vacancy(&self) -> Option<Vacancy> {
-        self.attendance.vacancy(self.time).filter(|_| self.epoch().is_some())
+        self.attendance.vacancy().filter(|_| self.epoch().is_some())
     }
 
     /// Goes on waiting where it was let go of, instead of [`Note::Recovered`]. For a room just read back, whose log has been left alone
     /// in between: no grace ends later for it, and none earlier.
     pub fn go_on_waiting(&mut self, vacancy: &Vacancy) {
-        self.time = vacancy.time();
         self.attendance.wait(vacancy);
         self.check_step();
+    }
+
+    /// How far room time has come, for whoever lets go of the room and reads it back later.
+    pub fn time_so_far(&self) -> RoomTime {
+        self.time
+    }
+
+    /// Room time goes on from there by the monotonic clock, whatever the wall clock says meanwhile. For a room just read back.
+    pub fn go_on_in_time(&mut self, now: Mono, time: RoomTime) {
+        self.time = time;
+        self.time.read_again(self.ledger.last_at(), now);
     }
 
     /// Puts the ledger that the log really holds in place of this one, after an append that failed.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::words::{Mono, Now, RoomLimits, Wall};
 
-/// What this process knows of a room's time.
+/// What this process knows of a room's time: it means nothing to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct RoomTime {
+pub struct RoomTime {
     /// The last record and when it was made; of a room read back its last record and when that was.
     anchor: Option<(Wall, Mono)>,
 }

@@ -3,7 +3,6 @@
 //! No log has this, because monotonic time means nothing to another process. Whoever lets go of a room and reads it back keeps it
 //! meanwhile: graces that began anew with every reading would let members live for ever.
 
-use super::time::RoomTime;
 use crate::words::{MemberId, Mono};
 
 /// What a room waits for while nobody is attached.
@@ -14,19 +13,13 @@ pub struct Vacancy {
     /// When the grace of all others ends.
     last: Mono,
     linger: Option<Mono>,
-    /// How far room time had come: it goes on by the monotonic clock meanwhile.
-    time: RoomTime,
 }
 
 impl Vacancy {
     /// Of these graces, in the order of the members' numbers.
-    pub(super) fn new(
-        graces: impl Iterator<Item = (MemberId, Mono)> + Clone,
-        linger: Option<Mono>,
-        time: RoomTime,
-    ) -> Self {
+    pub(super) fn new(graces: impl Iterator<Item = (MemberId, Mono)> + Clone, linger: Option<Mono>) -> Self {
         let last = graces.clone().map(|(_, at)| at).max().unwrap_or_default();
-        Self { earlier: graces.filter(|&(_, at)| at < last).collect(), last, linger, time }
+        Self { earlier: graces.filter(|&(_, at)| at < last).collect(), last, linger }
     }
 
     /// When the grace of this member ends.
@@ -38,11 +31,6 @@ impl Vacancy {
     /// When the room goes, if it is empty.
     pub(super) fn linger(&self) -> Option<Mono> {
         self.linger
-    }
-
-    /// How far room time had come.
-    pub(super) fn time(&self) -> RoomTime {
-        self.time
     }
 
     /// When the first of it runs out.
@@ -64,11 +52,11 @@ mod tests {
     #[test]
     fn each_grace_ends_when_it_did_and_those_that_end_together_take_no_place() {
         let graces = [(MemberId(1), Mono(30)), (MemberId(4), Mono(20)), (MemberId(9), Mono(30))];
-        let vacancy = Vacancy::new(graces.into_iter(), None, RoomTime::default());
+        let vacancy = Vacancy::new(graces.into_iter(), None);
         assert!(graces.iter().all(|&(member, at)| vacancy.grace_of(member) == at));
         assert_eq!((vacancy.next_deadline(), vacancy.earlier.len()), (Mono(20), 1));
-        let together = Vacancy::new((1..=1_000).map(|number| (MemberId(number), Mono(30))), None, RoomTime::default());
+        let together = Vacancy::new((1..=1_000).map(|number| (MemberId(number), Mono(30))), None);
         assert_eq!((together.next_deadline(), together.weight()), (Mono(30), 0));
-        assert_eq!(Vacancy::new(std::iter::empty(), Some(Mono(7)), RoomTime::default()).next_deadline(), Mono(7));
+        assert_eq!(Vacancy::new(std::iter::empty(), Some(Mono(7))).next_deadline(), Mono(7));
     }
 }

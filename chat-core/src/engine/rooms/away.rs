@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::engine::feed::budget::{Budget, LedgerShare};
 use crate::engine::rooms::cell::Foundings;
-use crate::room::Vacancy;
+use crate::room::{RoomTime, Vacancy};
 use crate::words::{Epoch, Mono, Offset, RoomCode, Scope};
 
 /// What is kept of a room that was put away.
@@ -17,6 +17,8 @@ pub(crate) struct Away {
     pub(crate) last: Offset,
     /// Whom it waits for, and until when. `None` once somebody could not come back: then graces begin anew.
     pub(crate) vacancy: Option<Vacancy>,
+    /// How far its time had come.
+    pub(crate) time: RoomTime,
     /// Who was kicked lately.
     pub(crate) kicked: VecDeque<Scope>,
     pub(crate) foundings: Foundings,

@@ -58,8 +58,8 @@ impl RoomTask {
         }
         let kicked = std::mem::take(&mut self.state.kicked);
         let (last, foundings) = (self.state.room.last_offset(), self.cell.take_foundings());
-        let held = LedgerShare::default();
-        let mut away = Box::new(Away { epoch, last, vacancy: Some(vacancy), kicked, foundings, held });
+        let (time, held) = (self.state.room.time_so_far(), LedgerShare::default());
+        let mut away = Box::new(Away { epoch, last, vacancy: Some(vacancy), time, kicked, foundings, held });
         away.weigh(&self.shared.budget);
         // Before the cell goes: who comes after that finds it here.
         let kept = self.shared.away.put(&self.cell.code, away, at, self.shared.limits.engine.rooms_away_max);
@@ -74,6 +74,7 @@ impl RoomTask {
     pub(crate) fn come_back(&mut self, epoch: Epoch) {
         let away = self.shared.away.take(&self.cell.code).filter(|away| away.epoch == epoch);
         let vacancy = away.and_then(|away| {
+            self.state.room.go_on_in_time(self.mono(), away.time);
             let is_as_it_was = away.last == self.state.room.last_offset();
             let vacancy = self.take_back(*away);
             vacancy.filter(|_| is_as_it_was)

@@ -55,6 +55,19 @@ fn stamps_go_on_though_the_wall_clock_was_set_back() {
     assert_eq!(world.stamp(), before + HOUR, "once it has caught up, it is the wall clock again");
 }
 
+/// The monotonic clock has gone on while it was away, as the process has.
+#[test]
+fn stamps_go_on_in_a_room_that_was_let_go_of_and_read_back() {
+    let mut world = world();
+    let before = world.stamp();
+    world.wait(HOUR);
+    let time = world.room.time_so_far();
+    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::clone(&world.room.limits));
+    world.now.wall = Wall(world.now.wall.0 - HOUR);
+    world.room.go_on_in_time(world.now.mono, time);
+    assert_eq!(world.room.time(world.now), Wall(before + HOUR));
+}
+
 #[test]
 fn stamps_go_on_from_where_a_clock_that_was_ahead_has_brought_them() {
     let mut world = world();
