@@ -39,7 +39,7 @@ impl<S: Sink> Pull<'_, S> {
     pub(super) fn opening(&mut self, state: &mut SessionState, index: usize) -> bool {
         let SessionState { rooms, answers, .. } = &mut *state;
         // An earlier stay in the same room is told to its end first.
-        let (earlier, slot) = rooms.split_at_mut(index);
+        let (earlier, slot) = rooms.slots.split_at_mut(index);
         let slot = &mut slot[0];
         let Some(opening) = &mut slot.opening else { return true };
         if earlier.iter().any(|other| other.life.code == slot.life.code) {

@@ -11,9 +11,10 @@ use crate::engine::client::session::Session;
 use crate::engine::rooms::cell::{Entrance, Letter, Resuming};
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::answers::Answers;
-use crate::engine::session::cell::{LeftOff, SessionCell, SessionState};
+use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::connection::Connection;
 use crate::engine::session::purse::Purse;
+use crate::engine::session::rooms::LeftOff;
 use crate::engine::session::token::Credential;
 use crate::engine::session::welcome::{Return, ReturnAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
@@ -160,11 +161,11 @@ impl Shared {
             }
         }
         state.welcome = Welcome::Awaited { _rooms: None };
-        state.returning = Vec::new();
+        state.rooms.returning = Vec::new();
         // Pending answers die with their connection; keys make retries safe.
         state.answers = Answers::default();
-        state.in_flight = 0;
-        state.entering = 0;
+        state.answers.in_flight = 0;
+        state.rooms.entering = 0;
         connection
     }
 
@@ -222,13 +223,13 @@ impl Shared {
         self.check_debt(self.purse(identity.as_ref(), address.as_ref(), now), now)?;
         if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
             // As if it had been forgotten: whether the table was swept in between makes no difference.
-            state.left_off.clear();
+            state.rooms.left_off.clear();
         }
         sessions.attach(&mut state);
         let connection = self.take_over(&mut state, generation, request.transport, address);
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
-        let known = state.left_off.clone();
+        let known = state.rooms.left_off.clone();
         drop(state);
         drop(given_up);
         sessions.by_id.entry(id).or_insert_with(|| Arc::clone(&cell));
@@ -269,7 +270,7 @@ impl Shared {
                     true => ReturnAnswer::Awaited,
                     false => ReturnAnswer::Told(RoomStatus::silent(&code, position, Status::Unavailable)),
                 };
-                state.returning.push(Return { code: code.clone(), position, answer });
+                state.rooms.returning.push(Return { code: code.clone(), position, answer });
                 may_ask
             };
             if may_ask {
@@ -289,7 +290,7 @@ impl Shared {
             }
         }
         let mut state = session.cell.lock_for(&session.connection)?;
-        if !state.returning.iter().any(Return::is_awaited) {
+        if !state.rooms.returning.iter().any(Return::is_awaited) {
             return None;
         }
         let (rooms, told) = oneshot::channel();
@@ -317,7 +318,7 @@ impl Shared {
             let token = (resumed != Some(Credential::Cursor)).then_some(session.token());
             let json = wire::welcome(id, session.cell.id, token, resumed.is_some(), rooms, limits);
             state.welcome = Welcome::Due(json);
-            if state.returning.iter().any(Return::is_awaited) {
+            if state.rooms.returning.iter().any(Return::is_awaited) {
                 self.give_up_later(session);
             }
         }
@@ -348,7 +349,7 @@ impl Shared {
             connection.leave_address();
             state.detached = self.clock.now().mono;
             state.leave_off();
-            state.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
+            state.rooms.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
         };
         #[cfg(feature = "planted")]
         let codes = if crate::planted::is(crate::planted::Bug::ForgetDetach) { Vec::new() } else { codes };

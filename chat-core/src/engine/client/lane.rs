@@ -76,12 +76,12 @@ impl Lane {
             return Err(Busy);
         }
         let now = self.shared.clock.now().mono;
-        if state.refusals.look(now, limits.refusal_burst, limits.refusals_per_second).is_err() {
+        if state.allowance.refusals.look(now, limits.refusal_burst, limits.refusals_per_second).is_err() {
             drop(state);
             self.connection.close(CloseReason::Flooding);
             return Err(Busy);
         }
-        state.in_flight += 1;
+        state.answers.in_flight += 1;
         state.answers.reserve(reserved);
         Ok(())
     }
@@ -231,7 +231,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: 
 /// says to somebody who is not in it tells that it is there.
 fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reject> {
     let mut state = reply.cell.lock();
-    let is_in = state.rooms.iter().any(|slot| slot.life.code == *room);
+    let is_in = state.rooms.slots.iter().any(|slot| slot.life.code == *room);
     if is_in { Ok(()) } else { shared.may_try(&mut state, &reply.connection) }
 }
 

@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use crate::engine::feed::backlog::Stretch;
 use crate::engine::feed::life::Life;
-use crate::engine::session::cell::{Mark, RoomSlot, SessionCell, SessionState, Span, Spans};
+use crate::engine::session::cell::{Mark, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection::Connection;
+use crate::engine::session::rooms::RoomSlot;
 use crate::engine::session::welcome::{Return, Welcome};
 use crate::engine::shared::Shared;
 use crate::messages::CloseCause;
@@ -46,7 +47,7 @@ pub struct Positions<'a> {
 
 impl<'a> Positions<'a> {
     pub(crate) fn of(state: &'a SessionState) -> Self {
-        Self { rooms: &state.rooms, returning: &state.returning }
+        Self { rooms: &state.rooms.slots, returning: &state.rooms.returning }
     }
 
     /// Each room with its position, in the order they were entered; then those that have not said yet whether the session is in them.
@@ -121,7 +122,7 @@ pub(crate) fn pull(
     pull.all(state);
     // The end of one stay makes way for the next one, and for the end of its room.
     let is_all =
-        !pull.is_cut && !pull.is_full() && (!connection.has_ended() || state.rooms.iter().all(RoomSlot::is_open));
+        !pull.is_cut && !pull.is_full() && (!connection.has_ended() || state.rooms.slots.iter().all(RoomSlot::is_open));
     Pulled { gaps: pull.gaps, asks: pull.asks, is_all }
 }
 
@@ -142,13 +143,13 @@ pub(super) struct Pull<'a, S> {
 impl<S: Sink> Pull<'_, S> {
     fn all(&mut self, state: &mut SessionState) {
         // What an earlier fill held and the socket did not take is not ahead any more; every frame of this one says so.
-        state.roll_back();
+        state.rooms.roll_back();
         match &state.welcome {
             Welcome::Awaited { .. } => return,
             Welcome::Due(json) => {
                 let json = json.clone();
                 // What went by before there was anything to be read is nobody's slowness.
-                for slot in &mut state.rooms {
+                for slot in &mut state.rooms.slots {
                     slot.has_come_late();
                 }
                 self.one(state, Mark::Welcome, FrameKind::Welcome, &json, None);
@@ -156,7 +157,7 @@ impl<S: Sink> Pull<'_, S> {
             Welcome::Told => {}
         }
         if self.connection.has_ended() {
-            state.forget_finished();
+            state.rooms.forget_finished();
         }
         for index in 0..state.answers.mailbox.len() {
             if self.is_full() {
@@ -167,11 +168,11 @@ impl<S: Sink> Pull<'_, S> {
             self.one(state, Mark::Answer, kind, &json, tag);
         }
         self.histories(state);
-        let rooms = state.rooms.len();
+        let rooms = state.rooms.slots.len();
         if rooms == 0 {
             return;
         }
-        let start = state.turn % rooms;
+        let start = state.rooms.turn as usize % rooms;
         let quantum = if rooms == 1 { self.quota.bytes } else { self.shared.limits.session.room_quantum_bytes };
         for step in 0..rooms {
             if self.is_full() {
@@ -192,12 +193,12 @@ impl<S: Sink> Pull<'_, S> {
     }
 
     fn room(&mut self, state: &mut SessionState, index: usize, quantum: usize) {
-        if state.rooms[index].opening.is_some() && !self.opening(state, index) {
+        if state.rooms.slots[index].opening.is_some() && !self.opening(state, index) {
             return;
         }
-        let life = Arc::clone(&state.rooms[index].life);
+        let life = Arc::clone(&state.rooms.slots[index].life);
         self.events(state, index, &life, quantum);
-        if !self.connection.has_ended() || state.rooms[index].is_open() {
+        if !self.connection.has_ended() || state.rooms.slots[index].is_open() {
             self.signals(state, index, &life);
         } else {
             self.end(state, index, &life);
@@ -214,10 +215,10 @@ impl<S: Sink> Pull<'_, S> {
 
     fn events(&mut self, state: &mut SessionState, index: usize, life: &Life, quantum: usize) {
         let stop = self.held.saturating_add(quantum).min(self.quota.bytes);
-        let key = state.rooms[index].key;
+        let key = state.rooms.slots[index].key;
         loop {
-            let after = state.rooms[index].ahead;
-            let readable = self.readable(&state.rooms[index]);
+            let after = state.rooms.slots[index].ahead;
+            let readable = self.readable(&state.rooms.slots[index]);
             if after >= readable {
                 return;
             }
@@ -235,12 +236,12 @@ impl<S: Sink> Pull<'_, S> {
                 }
                 Stretch::Events(segments) => {
                     for segment in &segments {
-                        let after = state.rooms[index].ahead;
+                        let after = state.rooms.slots[index].ahead;
                         let (events, bytes) = segment.extent(after, readable);
                         self.filled.reserve(events.min(self.quota.frames));
                         self.sink.expect((bytes + FRAMING_BYTES * events).min(self.quota.bytes));
                         for (seq, kind, json) in segment.events(after, readable) {
-                            state.rooms[index].ahead = seq;
+                            state.rooms.slots[index].ahead = seq;
                             #[cfg(feature = "planted")]
                             if planted::strikes(Bug::SkipEvent, seq) {
                                 continue;
@@ -259,7 +260,7 @@ impl<S: Sink> Pull<'_, S> {
 
     /// Tells what will not come, where that can be told now; else sees to it that it can be told later.
     fn gap(&mut self, state: &mut SessionState, index: usize, life: &Life, readable: Seq) -> bool {
-        let slot = &state.rooms[index];
+        let slot = &state.rooms.slots[index];
         let key = slot.key;
         let after = slot.ahead;
         let snapshot = match slot.subscription.until() {
@@ -271,7 +272,7 @@ impl<S: Sink> Pull<'_, S> {
                 if let Some(last) = slot.pace.as_ref().and_then(|pace| pace.last) {
                     let next = last.after(self.shared.limits.session.gap_interval);
                     if self.shared.clock.now().mono < next {
-                        let earlier = state.rooms[index].pace.get_or_insert_default().wait.replace(next);
+                        let earlier = state.rooms.slots[index].pace.get_or_insert_default().wait.replace(next);
                         #[cfg(feature = "planted")]
                         let earlier = earlier.map(|at| if planted::is(Bug::OversleepGap) { next } else { at });
                         if earlier != Some(next) {
@@ -304,19 +305,19 @@ impl<S: Sink> Pull<'_, S> {
         };
         self.shared.count_gap(self.connection, slot.came_late);
         self.gaps.push(to.0 - after.0);
-        state.rooms[index].ahead = to;
+        state.rooms.slots[index].ahead = to;
         self.one(state, mark, FrameKind::Gap, &json, None);
         true
     }
 
     fn signals(&mut self, state: &mut SessionState, index: usize, life: &Life) {
-        let key = state.rooms[index].key;
+        let key = state.rooms.slots[index].key;
         for (kind, signal) in life.signals.iter().enumerate() {
             let version = signal.version();
-            if version != state.rooms[index].seen[kind] && !self.is_full() {
+            if version != state.rooms.slots[index].seen[kind] && !self.is_full() {
                 let json: Bytes = signal.json();
                 if json.is_empty() {
-                    state.rooms[index].seen[kind] = version;
+                    state.rooms.slots[index].seen[kind] = version;
                     continue;
                 }
                 self.one(state, Mark::Signal { slot: key, kind, version }, signal.kind, &json, None);
@@ -326,7 +327,7 @@ impl<S: Sink> Pull<'_, S> {
 
     /// Tells of the end of a room, or of a membership, where no event does.
     fn end(&mut self, state: &mut SessionState, index: usize, life: &Life) {
-        let slot = &state.rooms[index];
+        let slot = &state.rooms.slots[index];
         let (key, subscription) = (slot.key, &slot.subscription);
         let is_at_the_end = subscription.until().is_some_and(|until| slot.ahead >= until);
         if !is_at_the_end || !subscription.has_end_frame() || slot.end_told || self.is_full() {

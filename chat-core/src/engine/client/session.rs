@@ -295,14 +295,14 @@ impl Session {
         let mut pulled = Pulled::default();
         if is_open && let Some(mut state) = self.cell.lock_for(&self.connection) {
             pulled = pull(&self.shared, &self.cell, &mut state, &self.connection, quota, sink, filled);
-            is_owed_an_answer = state.in_flight > 0;
+            is_owed_an_answer = state.answers.in_flight > 0;
         }
         // Nothing is due after the end, and nothing before it that a resume would not bring again.
         let is_over = |closing: &Closing| !closing.told && filled.is_empty() && !is_owed_an_answer;
         if let Some(closing) = closing.filter(is_over) {
             let mut state = self.cell.lock_for(&self.connection);
             if let Some(state) = &mut state {
-                state.roll_back();
+                state.rooms.roll_back();
             }
             let positions = state.iter().flat_map(|state| Positions::of(state).iter());
             let json = wire::closing(closing.reason, closing.reconnect_after, positions);

@@ -115,7 +115,7 @@ impl Entrance {
             address.miss();
         }
         if is_miss && let Some(mut state) = self.cell().lock_for(self.connection()) {
-            state.miss();
+            state.allowance.miss();
         }
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => reply.reject(Some(room), reject),

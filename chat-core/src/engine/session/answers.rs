@@ -31,6 +31,8 @@ pub(crate) struct Answers {
     /// Somebody waits for a page outside the session's frames, or has not read it yet.
     pub(crate) has_turn: bool,
     next_key: u32,
+    /// Commands not yet answered, or answered and not yet taken.
+    pub(crate) in_flight: usize,
 }
 
 /// Whether a session has a page.
@@ -127,6 +129,11 @@ impl Answers {
         let bytes = limits.answers_bytes_max.saturating_sub(held).min(limits.page_bytes_max);
         self.reserved += bytes;
         bytes
+    }
+
+    /// An answer has been taken, or a command is done without one.
+    pub(crate) fn one_done(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
     }
 
     pub(crate) fn reserve(&mut self, bytes: usize) {

@@ -1,6 +1,7 @@
 //! A session's own state: its connection, its rooms, its answers, its allowances. Nothing here acts on a room.
 
 pub(crate) mod addresses;
+pub(crate) mod allowance;
 pub(crate) mod answers;
 pub(crate) mod bucket;
 pub(crate) mod cell;
@@ -15,6 +16,7 @@ pub(crate) mod remembered;
 pub(crate) mod reply;
 pub(crate) mod reply_to;
 pub(crate) mod returning;
+pub(crate) mod rooms;
 pub(crate) mod subscription;
 pub(crate) mod table;
 pub(crate) mod token;

@@ -40,7 +40,7 @@ impl Drop for ReplyTo {
         if std::mem::take(&mut self.is_entering)
             && let Some(mut state) = self.cell.lock_for(&self.connection)
         {
-            state.entering -= 1;
+            state.rooms.entering -= 1;
         }
         match self.reply {
             None => {}
@@ -91,14 +91,14 @@ impl ReplyTo {
     /// Counts among the rooms that its session is about to enter, until it does or this is dropped.
     pub(crate) fn enters(&mut self, state: &mut SessionState) {
         if !std::mem::replace(&mut self.is_entering, true) {
-            state.entering += 1;
+            state.rooms.entering += 1;
         }
     }
 
     /// It has entered, or never will. `state` is its session's, on the same connection still.
     pub(crate) fn enters_no_more(&mut self, state: &mut SessionState) {
         if std::mem::take(&mut self.is_entering) {
-            state.entering -= 1;
+            state.rooms.entering -= 1;
         }
         state.answers.release(std::mem::take(&mut self.reserved));
     }
@@ -135,7 +135,7 @@ impl ReplyTo {
 
     /// It named a room that is not there.
     pub(crate) fn miss(&self) {
-        self.cell.lock().miss();
+        self.cell.lock().allowance.miss();
         if let Some(address) = &self.connection.address {
             address.miss();
         }
@@ -150,7 +150,7 @@ impl ReplyTo {
             founding.give_up();
         }
         let json = wire::error(self.id(), room, &reject);
-        self.cell.lock().refused(reject.code);
+        self.cell.lock().allowance.refused(reject.code);
         self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
     }
 

@@ -8,17 +8,17 @@ use crate::words::RoomCode;
 impl SessionState {
     /// Whether a room is still expected to say where the session stands in it.
     pub(crate) fn comes_back_to(&self, code: &RoomCode) -> bool {
-        self.returning.iter().any(|room| room.code == *code && room.is_awaited())
+        self.rooms.returning.iter().any(|room| room.code == *code && room.is_awaited())
     }
 
     /// A room says where the session stands in it. `false` where it took too long, and the client has been told so.
     pub(crate) fn stands(&mut self, status: RoomStatus) -> bool {
         let is_it = |room: &Return| room.code.as_str() == status.room && room.is_awaited();
-        let Some(index) = self.returning.iter().position(is_it) else { return false };
+        let Some(index) = self.rooms.returning.iter().position(is_it) else { return false };
         match &mut self.welcome {
             Welcome::Awaited { _rooms: rooms } => {
-                self.returning[index].answer = ReturnAnswer::Told(status);
-                if !self.returning.iter().any(Return::is_awaited) {
+                self.rooms.returning[index].answer = ReturnAnswer::Told(status);
+                if !self.rooms.returning.iter().any(Return::is_awaited) {
                     *rooms = None;
                 }
             }
@@ -35,14 +35,14 @@ impl SessionState {
 
     /// What the welcome says of the rooms. One that has said nothing yet says it in a frame of its own.
     pub(crate) fn standings(&mut self) -> Vec<RoomStatus> {
-        let mut statuses = Vec::with_capacity(self.returning.len());
-        for index in (0..self.returning.len()).rev() {
-            let room = &mut self.returning[index];
+        let mut statuses = Vec::with_capacity(self.rooms.returning.len());
+        for index in (0..self.rooms.returning.len()).rev() {
+            let room = &mut self.rooms.returning[index];
             match std::mem::replace(&mut room.answer, ReturnAnswer::Awaited) {
                 ReturnAnswer::Told(mut status) => {
                     // It has waited for the others, and may have gone on without its reader.
                     let is_it = |code: &RoomCode| code.as_str() == status.room;
-                    if self.rooms.iter_mut().any(|slot| is_it(&slot.life.code) && slot.has_come_late()) {
+                    if self.rooms.slots.iter_mut().any(|slot| is_it(&slot.life.code) && slot.has_come_late()) {
                         status.status = Status::Gap;
                     }
                     self.settle(index, status.status);
@@ -53,14 +53,14 @@ impl SessionState {
         }
         statuses.reverse();
         // Rooms that are not asked after any more.
-        let returning = &self.returning;
-        self.left_off.retain(|stay| returning.iter().any(|room| room.code == stay.code));
+        let returning = &self.rooms.returning;
+        self.rooms.left_off.retain(|stay| returning.iter().any(|room| room.code == stay.code));
         statuses
     }
 
     /// The rooms that have still said nothing are given up: whoever wants to be there asks again.
     pub(crate) fn give_up_returning(&mut self) {
-        while let Some(room) = self.returning.iter().find(|room| room.is_awaited()) {
+        while let Some(room) = self.rooms.returning.iter().find(|room| room.is_awaited()) {
             let status = room.status(Status::Unavailable);
             self.stands(status);
         }
@@ -69,17 +69,10 @@ impl SessionState {
     /// The client hears, or has heard, where it stands in a room. One that could not say is asked again by the next connection.
     fn settle(&mut self, index: usize, status: Status) {
         if status == Status::Unavailable {
-            self.returning[index].answer = ReturnAnswer::Unavailable;
+            self.rooms.returning[index].answer = ReturnAnswer::Unavailable;
             return;
         }
-        let room = self.returning.remove(index);
-        self.left_off.retain(|stay| stay.code != room.code);
-    }
-
-    /// How many rooms it is in, was in when it lost its connection, or is about to enter.
-    pub(crate) fn rooms_taken(&self) -> usize {
-        let is_named_only = |room: &&Return| self.left_off.iter().all(|stay| stay.code != room.code);
-        let named_only = self.returning.iter().filter(is_named_only).count();
-        self.rooms.len() + self.left_off.len() + self.entering + named_only
+        let room = self.rooms.returning.remove(index);
+        self.rooms.left_off.retain(|stay| stay.code != room.code);
     }
 }

@@ -32,12 +32,12 @@ impl Shared {
         let cell = Arc::clone(&reply.cell);
         let mut state = cell.lock();
         let mut paid = match is_send {
-            true => state.sends.look(now, limits.send_burst, limits.send_per_second),
-            false => state.commands.look(now, limits.command_burst, limits.command_per_second),
+            true => state.allowance.sends.look(now, limits.send_burst, limits.send_per_second),
+            false => state.allowance.commands.look(now, limits.command_burst, limits.command_per_second),
         };
         if let Some(price) = price {
             let (burst, rate) = (limits.said_bytes_burst, limits.said_bytes_per_second);
-            paid = both(paid, state.said_bytes.look_for(price.bytes, now, burst, rate));
+            paid = both(paid, state.allowance.said_bytes.look_for(price.bytes, now, burst, rate));
             if let Some(purse) = &reply.connection.purse {
                 paid = purse.pay(price, &self.limits.engine, now, paid);
             }
@@ -58,10 +58,10 @@ impl Shared {
         match (paid, command) {
             (Ok(()), _) => {
                 match is_send {
-                    true => state.sends.spend(1),
-                    false => state.commands.spend(1),
+                    true => state.allowance.sends.spend(1),
+                    false => state.allowance.commands.spend(1),
                 }
-                state.said_bytes.spend(price.map_or(0, |price| price.bytes));
+                state.allowance.said_bytes.spend(price.map_or(0, |price| price.bytes));
                 Ok(Budget::Paid)
             }
             (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(Budget::Exhausted { retry_after }),
@@ -77,8 +77,8 @@ impl Shared {
         let Input::Send { text, as_sent, .. } = input else { return };
         let price = price(as_sent.as_ref().unwrap_or(text));
         let mut state = reply.cell.lock();
-        state.sends.put_back(price.messages);
-        state.said_bytes.put_back(price.bytes);
+        state.allowance.sends.put_back(price.messages);
+        state.allowance.said_bytes.put_back(price.bytes);
         if let Some(purse) = &reply.connection.purse {
             purse.put_back(price);
         }
@@ -106,7 +106,7 @@ impl Shared {
     pub(crate) fn may_try(&self, state: &mut SessionState, connection: &Connection) -> Result<(), Reject> {
         let now = self.clock.now().mono;
         let limits = &self.limits.session;
-        let of_session = state.misses.look(now, limits.miss_burst, limits.misses_per_second);
+        let of_session = state.allowance.misses.look(now, limits.miss_burst, limits.misses_per_second);
         let of_address = connection.address.as_ref().map_or(Ok(()), |cell| cell.may_try(&self.limits.engine, now));
         match of_session.err().max(of_address.err()) {
             None => Ok(()),
@@ -126,10 +126,10 @@ impl Shared {
         };
         let rooms_max = self.limits.session.rooms_max;
         // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
-        state.forget_finished();
-        let is_in = |code: &RoomCode| state.rooms.iter().any(|slot| slot.is_open() && slot.life.code == *code);
+        state.rooms.forget_finished();
+        let is_in = |code: &RoomCode| state.rooms.slots.iter().any(|slot| slot.is_open() && slot.life.code == *code);
         let is_in = room.is_some_and(is_in);
-        let taken = state.rooms_taken();
+        let taken = state.rooms.taken();
         let refused = if taken >= rooms_max && !is_in {
             let reject = Reject::new(RejectCode::TooManyRooms, "the session is in as many rooms as it may be");
             Err(reject.limit(rooms_max as u64))

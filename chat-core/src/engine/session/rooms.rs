@@ -1,0 +1,147 @@
+//! The rooms of one session: where it stands in each, those it has not come back to yet, and whose turn it is.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::engine::feed::life::Life;
+use crate::engine::session::answers::Opening;
+use crate::engine::session::subscription::Subscription;
+use crate::engine::session::welcome::Return;
+use crate::words::{Mono, Position, RoomCode, Seq};
+
+/// The rooms of one session. The first fields are read with every wake-up.
+#[derive(Default)]
+#[repr(C)]
+pub(crate) struct Rooms {
+    /// In the order in which they were entered.
+    pub(crate) slots: SmallVec<[RoomSlot; 1]>,
+    /// Which room is served first: the one after that whose frame was taken last.
+    pub(crate) turn: u32,
+    pub(crate) next_key: u32,
+    /// Joins and creations not yet decided.
+    pub(crate) entering: usize,
+    /// Where it stood in rooms that it has not come back to yet.
+    pub(crate) left_off: Vec<LeftOff>,
+    /// Rooms that are asked where it stands in them now, or could not say.
+    pub(crate) returning: Vec<Return>,
+}
+
+/// One room of a session.
+pub(crate) struct RoomSlot {
+    /// Names the slot: a session may leave a room and enter it again before the transport has written the first stay.
+    pub(crate) key: u32,
+    pub(crate) subscription: Arc<Subscription>,
+    /// The subscription's: read with every wake-up, and the subscription only once something has ended.
+    pub(crate) life: Arc<Life>,
+    /// The last event the transport has taken.
+    pub(crate) cursor: Seq,
+    /// The last event of the fill in hand.
+    pub(crate) ahead: Seq,
+    /// The frame that sets the position; before anything else of the room.
+    pub(crate) opening: Option<Box<Opening>>,
+    /// The opening is in the fill in hand.
+    pub(crate) opening_ahead: bool,
+    /// Versions of the signals the client has.
+    pub(crate) seen: [u32; 2],
+    /// Once there was a gap.
+    pub(crate) pace: Option<Box<Pace>>,
+    /// It was told of its end, where a frame that is no event tells of that.
+    pub(crate) end_told: bool,
+    /// It came in behind the backlog, or the backlog went on before its connection was welcomed: a gap is no surprise.
+    pub(crate) came_late: bool,
+}
+
+/// How often a session hears of gaps in one room.
+#[derive(Default)]
+pub(crate) struct Pace {
+    pub(crate) last: Option<Mono>,
+    /// When the connection will be woken for the next one.
+    pub(crate) wait: Option<Mono>,
+}
+
+/// Where a session stood in a room when it lost its connection.
+#[derive(Clone)]
+pub(crate) struct LeftOff {
+    pub(crate) code: RoomCode,
+    /// The life, and the last event of it that the transport has taken.
+    pub(crate) position: Position,
+}
+
+impl RoomSlot {
+    /// Whether what comes next has left the backlog by now: there will be a gap, though nobody was slow.
+    pub(crate) fn has_come_late(&mut self) -> bool {
+        self.came_late |= self.cursor.next() < self.life.backlog.oldest();
+        self.came_late
+    }
+
+    /// Whether the session is in the room, as far as it has been published.
+    pub(crate) fn is_open(&self) -> bool {
+        self.subscription.until().is_none()
+    }
+
+    /// Whether everything that this slot will ever tell has been told.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.opening.is_none()
+            && self.subscription.until().is_some_and(|until| self.cursor >= until)
+            && (!self.subscription.has_end_frame() || self.end_told)
+    }
+}
+
+impl Rooms {
+    /// A name for the next slot.
+    pub(crate) fn next_key(&mut self) -> u32 {
+        let key = self.next_key;
+        self.next_key = key.wrapping_add(1);
+        key
+    }
+
+    /// The session is in a room again, or anew: nothing else of it is waited for.
+    pub(crate) fn forget(&mut self, code: &RoomCode) {
+        self.left_off.retain(|stay| stay.code != *code);
+        self.returning.retain(|room| room.code != *code || room.is_awaited());
+    }
+
+    /// Keeps where the session stands and lets go of the rooms.
+    pub(crate) fn leave_off(&mut self) {
+        for slot in self.slots.drain(..) {
+            let life = &slot.life;
+            let position = Position { epoch: life.epoch, seq: slot.cursor };
+            // Of two stays in one room the later counts.
+            self.left_off.retain(|stay| stay.code != life.code);
+            self.left_off.push(LeftOff { code: life.code.clone(), position });
+        }
+        self.slots = SmallVec::new();
+        self.returning = Vec::new();
+        self.left_off.shrink_to_fit();
+    }
+
+    /// How many rooms the session is in, was in when it lost its connection, or is about to enter.
+    pub(crate) fn taken(&self) -> usize {
+        let is_named_only = |room: &&Return| self.left_off.iter().all(|stay| stay.code != room.code);
+        let named_only = self.returning.iter().filter(is_named_only).count();
+        self.slots.len() + self.left_off.len() + self.entering + named_only
+    }
+
+    /// What a fill held and the transport did not take is not ahead any more.
+    pub(crate) fn roll_back(&mut self) {
+        for slot in &mut self.slots {
+            slot.ahead = slot.cursor;
+            slot.opening_ahead = false;
+        }
+    }
+
+    /// Drops the rooms that have nothing more to tell. Some of them have an end.
+    pub(crate) fn forget_finished(&mut self) {
+        if self.slots.iter().any(RoomSlot::is_finished) {
+            self.slots.retain(|slot| !slot.is_finished());
+        }
+    }
+
+    /// The room of a frame that has been taken; the next one has its turn.
+    pub(crate) fn slot(&mut self, key: u32) -> Option<&mut RoomSlot> {
+        let index = self.slots.iter().position(|slot| slot.key == key)?;
+        self.turn = index as u32 + 1;
+        Some(&mut self.slots[index])
+    }
+}
