@@ -10,8 +10,8 @@ use chat_core::{
 };
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
-    TestLog, code, come_back, connect, create, engine, engine_with, fails, join, joined, log, newcomer, nick, say,
-    say_many, seconds, settle, text, texts, try_to_come_back,
+    TestLog, code, come_back, connect, create, engine, engine_with, fails, join, joined, log, newcomer, next_message,
+    nick, say, say_many, seconds, settle, text, texts, try_to_come_back,
 };
 
 const WRITE_AND_READ: &[Operation] = &[Operation::Append, Operation::Read];
@@ -362,4 +362,53 @@ async fn a_room_that_waits_for_its_log_takes_no_memory_from_others() {
     assert_eq!(answer, Err(RejectCode::Unavailable), "her room says nothing, and so gives nothing by itself");
     zoe_talks(60).await;
     assert!(engine.stats().backlog_bytes <= BYTES, "{} bytes", engine.stats().backlog_bytes);
+}
+
+/// What they asked changes nothing, so nothing of it is undone.
+#[tokio::test(start_paused = true)]
+async fn who_asks_to_come_in_again_during_an_outage_stays_in() {
+    for asks_to_create in [false, true] {
+        let log = log();
+        let engine = engine(&log);
+        let (mut ann, mut bob) = (connect(&engine, None).await, connect(&engine, None).await);
+        create(&mut ann).await;
+        join(&bob, "Bob").await.expect("the room is there");
+        joined(&mut bob).await;
+        log.push(Operation::Append, Outcome::AnswerLost);
+        log.plan(fails(WRITE_AND_READ));
+        let again = async {
+            match asks_to_create {
+                false => join(&ann, "Ann").await,
+                true => ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await,
+            }
+        };
+        let (said, again) = tokio::join!(say(&bob, "one", "k1"), again);
+        assert_eq!((said.is_err(), again.is_err()), (true, true));
+        log.heal();
+        seconds(60).await;
+        say(&ann, "still here", "k2").await.expect("she has been in all the time");
+        let heard = [next_message(&mut ann).await.1, next_message(&mut ann).await.1];
+        assert_eq!(heard, ["one", "still here"]);
+    }
+}
+
+/// Both are undone, and what was before them holds.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_and_comes_back_in_a_batch_that_is_lost_stays_in() {
+    for goes_once_more in [false, true] {
+        let log = log();
+        let engine = engine(&log);
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
+        let _bob = newcomer(&engine, "Bob").await;
+        log.plan(fails(WRITE_AND_READ));
+        let leave = || ann.call(Command::Leave { room: code() });
+        let more = async { if goes_once_more { leave().await.is_err() } else { true } };
+        let (left, entered, more) = tokio::join!(leave(), join(&ann, "Ann"), more);
+        assert_eq!((left.is_err(), entered.is_err(), more), (true, true, true));
+        log.heal();
+        seconds(60).await;
+        say(&ann, "still here", "k2").await.expect("she has never left");
+        assert_eq!(next_message(&mut ann).await.1, "still here");
+    }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Round {
     /// Intervals that end with this batch.
     pub(crate) ends: Ends,
     /// Intervals that begin with it.
-    pub(crate) begun: Vec<(SessionId, Generation)>,
+    pub(crate) begun: Vec<(SessionId, Generation, Arc<Subscription>)>,
     /// Who has lost their connection. One whose leaving is undone must not be attached again.
     pub(crate) gone: Vec<(SessionId, Generation)>,
     pub(crate) redacted: Vec<Seq>,

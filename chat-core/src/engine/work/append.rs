@@ -1,13 +1,14 @@
 //! A batch goes into the log; and what became of it, where the log did not say so.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::cell::{Entrance, Letter};
-use crate::engine::rooms::round::Round;
+use crate::engine::rooms::round::{Round, Verdict};
 use crate::engine::rooms::state::RoomState;
-use crate::engine::session::subscription::End;
+use crate::engine::session::subscription::{End, Subscriber};
 use crate::engine::shared::unavailable;
 use crate::engine::work::load::{load, publish_records};
 use crate::engine::work::task::RoomTask;
@@ -44,6 +45,8 @@ struct Meanwhile {
     patience: Mono,
     /// They have been told that nobody knows.
     has_told: bool,
+    /// Those of them who were about to come in: if they have, they are gone again.
+    turned_away: Vec<(SessionId, Generation)>,
     /// Who has lost their connection.
     gone: Vec<(SessionId, Generation)>,
     /// Whoever wanted to come back in this time was refused.
@@ -52,7 +55,7 @@ struct Meanwhile {
 
 impl Meanwhile {
     fn new(patience: Mono) -> Self {
-        Self { patience, has_told: false, gone: Vec::new(), has_refused: false }
+        Self { patience, has_told: false, turned_away: Vec::new(), gone: Vec::new(), has_refused: false }
     }
 
     /// Takes in who has gone: their letters have been read, and nobody writes them again. Graces begin again where nobody could
@@ -91,6 +94,7 @@ impl RoomTask {
                 Found::Ours(tail) => {
                     // Only the answer was lost.
                     self.state.tail = tail;
+                    meanwhile.gone.append(&mut meanwhile.turned_away);
                     meanwhile.end(self.now(), &mut self.state);
                     return Appended::Done(round);
                 }
@@ -163,9 +167,10 @@ impl RoomTask {
             Letter::Enter { entrance, .. } => !matches!(entrance, Entrance::Resume(_)),
             letter => letter.is_asked(),
         };
-        for (letter, _) in round.verdicts.extract_if(.., |(letter, _)| is_command(letter)) {
-            if let Letter::Enter { entrance, .. } = &letter {
-                meanwhile.gone.push((entrance.cell().id, entrance.connection().generation));
+        for (mut letter, verdict) in round.verdicts.extract_if(.., |(letter, _)| is_command(letter)) {
+            if let (Letter::Enter { entrance, .. }, Verdict::Entered(_)) = (&mut letter, &verdict) {
+                meanwhile.turned_away.push((entrance.cell().id, entrance.connection().generation));
+                entrance.keep_founding();
             }
             self.cell.refuse(letter, unavailable());
         }
@@ -177,7 +182,7 @@ impl RoomTask {
         let log = self.shared.log.clone().expect("only rooms with a log roll back");
         let mut backoff = Backoff::default();
         let loaded = loop {
-            match load(&*log, &self.cell.code, &self.shared.limits.room).await {
+            match load(&*log, &self.cell.code, &self.shared.limits.room, None).await {
                 Ok(loaded) => break loaded,
                 Err(error) => self.unread(&error),
             }
@@ -185,7 +190,7 @@ impl RoomTask {
         };
         let now = self.now();
         // Who came in has not come in, and who left has not left.
-        for (session, generation) in &round.begun {
+        for (session, generation, _) in &round.begun {
             self.state.subscribers.remove(session);
             self.state.room.note(now, Note::Detached { session: *session, generation: *generation });
         }
@@ -197,7 +202,10 @@ impl RoomTask {
             (Some(loaded), Some(life)) => {
                 let published = self.state.tail.offset;
                 self.state.room.replace_ledger(now, loaded.ledger);
-                for (session, reader, ..) in round.ends.drain(..) {
+                // Who came in with this round and went with it was never there.
+                let begun = std::mem::take(&mut round.begun);
+                let is_begun = |reader: &Subscriber| begun.iter().any(|(.., of)| Arc::ptr_eq(of, &reader.subscription));
+                for (session, reader, ..) in round.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
                     self.state.room.note(now, Note::Attached { session, generation, member });
                     self.state.subscribers.insert(session, reader);

@@ -86,7 +86,7 @@ impl RoomTask {
                         subscription: Arc::clone(&subscription),
                     };
                     self.state.subscribers.insert(session, subscriber);
-                    round.begun.push((session, entrance.connection().generation));
+                    round.begun.push((session, entrance.connection().generation, Arc::clone(&subscription)));
                     let bytes_max = entrance.claim_members(&self.shared.limits.session);
                     Verdict::Entered(Box::new(answer::admit(
                         &self.shared,

@@ -18,15 +18,18 @@ impl RoomTask {
         if matches!(&self.state.phase, Phase::Unread(backoff) if now < backoff.until()) {
             return false;
         }
-        match load(&*log, &self.cell.code, &self.shared.limits.room).await {
+        // A room is put away only once nothing is owed.
+        let scrubbed = self.shared.away.last(&self.cell.code);
+        match load(&*log, &self.cell.code, &self.shared.limits.room, scrubbed).await {
             Ok(loaded) => {
                 self.install(loaded);
                 true
             }
             Err(error) => {
                 self.unread(&error);
+                let failed = self.mono();
                 if let Phase::Unread(backoff) = &mut self.state.phase {
-                    backoff.failed(now);
+                    backoff.failed(failed);
                 }
                 self.shared.away.miss(&self.cell.code);
                 false
