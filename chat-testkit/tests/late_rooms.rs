@@ -95,7 +95,10 @@ impl Restarted {
         let log = Arc::new(FaultyLog::new(MemoryLog::default()));
         let engine = || {
             let builder = Engine::builder().log(Arc::clone(&log) as _).expect("the engine before it is gone");
-            builder.secret([7; 32]).build()
+            // A room that cannot say counts among the rooms of a session, and does not keep it from asking again.
+            let mut limits = Limits::default();
+            limits.session.rooms_max = ROOMS.len();
+            builder.secret([7; 32]).limits(limits).build()
         };
         let first = engine();
         let (mut ann, mut bob) = (connect(&first, None).await, connect(&first, None).await);

@@ -116,11 +116,13 @@ impl Rooms {
         self.left_off.shrink_to_fit();
     }
 
-    /// How many rooms the session is in, was in when it lost its connection, or is about to enter.
-    pub(crate) fn taken(&self) -> usize {
+    /// How many rooms the session is in, was in when it lost its connection, or is about to enter, beside the one that it asks for.
+    pub(crate) fn taken_beside(&self, asked: Option<&RoomCode>) -> usize {
+        let is_other = |code: &RoomCode| asked != Some(code);
         let is_named_only = |room: &&Return| self.left_off.iter().all(|stay| stay.code != room.code);
-        let named_only = self.returning.iter().filter(is_named_only).count();
-        self.slots.len() + self.left_off.len() + self.entering + named_only
+        let named_only = self.returning.iter().filter(is_named_only).filter(|room| is_other(&room.code)).count();
+        let left_off = self.left_off.iter().filter(|stay| is_other(&stay.code)).count();
+        self.slots.len() + left_off + self.entering + named_only
     }
 
     /// What a fill held and the transport did not take is not ahead any more.

@@ -129,7 +129,7 @@ impl Shared {
         state.rooms.forget_finished();
         let is_in = |code: &RoomCode| state.rooms.slots.iter().any(|slot| slot.is_open() && slot.life.code == *code);
         let is_in = room.is_some_and(is_in);
-        let taken = state.rooms.taken();
+        let taken = state.rooms.taken_beside(room);
         let refused = if taken >= rooms_max && !is_in {
             let reject = Reject::new(RejectCode::TooManyRooms, "the session is in as many rooms as it may be");
             Err(reject.limit(rooms_max as u64))
