@@ -155,6 +155,8 @@ async fn who_asks_for_everything_at_once_gets_no_more_than_one_after_the_other()
 #[tokio::test(start_paused = true)]
 async fn what_was_held_for_an_answer_and_not_needed_goes_back() {
     let (engine, _host) = long_room(narrow).await;
+    let bob = member(&engine, HERE, "Bob").await;
+    pass(secs(120)).await;
     let ann = member(&engine, HERE, "Ann").await;
     pass(secs(120)).await;
     for _ in 0..3 {
@@ -169,9 +171,42 @@ async fn what_was_held_for_an_answer_and_not_needed_goes_back() {
     assert!(limited(&ann.refused(members()).await) > secs(0), "it is held");
     drop(ann);
     settle().await;
+    bob.session.call(members()).await.expect("it has gone back");
+    // A `joined` that a resume makes due is held like what is asked for.
     let ann = Client::with_request(&engine, from(HERE), resume(&token, &[])).await;
     settle().await;
-    ann.session.call(members()).await.expect("it has gone back, and the joined is not made before it is read");
+    assert!(limited(&bob.refused(members()).await) > secs(0), "it is held");
+    drop(ann);
+    settle().await;
+    bob.session.call(members()).await.expect("it has gone back");
+}
+
+/// Else all of them would be let in before the first has cost anything.
+#[tokio::test(start_paused = true)]
+async fn of_many_who_come_back_at_once_no_more_are_let_in_than_can_be_shown_their_rooms() {
+    let (engine, _host) = long_room(|limits| {
+        narrow(limits);
+        limits.engine.address_answered_bytes_burst = 128 << 10;
+        limits.room.grace = secs(24 * 60 * 60);
+    })
+    .await;
+    let mut tokens = Vec::new();
+    for number in 0..20 {
+        let guest = member(&engine, HERE, &format!("Guest {number}")).await;
+        pass(secs(120)).await;
+        tokens.push(guest.token());
+        settle().await;
+        drop(guest);
+    }
+    settle().await;
+    pass(secs(120)).await;
+    let mut back = Vec::new();
+    for token in &tokens {
+        back.push(engine.connect(from(HERE), resume(token, &[])).await);
+    }
+    let let_in = back.iter().filter(|answer| answer.is_ok()).count();
+    assert!((1..=5).contains(&let_in), "a page each of two bursts: {let_in}");
+    assert!(back.iter().flat_map(|answer| answer.as_ref().err()).all(|refusal| refusal.reconnect_after.is_some()));
 }
 
 #[tokio::test(start_paused = true)]

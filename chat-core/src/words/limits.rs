@@ -37,7 +37,7 @@ impl Limits {
     /// # Errors
     /// The first bound that is 0 and must not be.
     pub fn check(&self) -> Result<(), ZeroLimit> {
-        let Self { room, session, engine: _ } = self;
+        let Self { room, session, engine } = self;
         let at_least_one = [
             ("room.members_max", room.members_max),
             ("room.attachments_max", room.attachments_max),
@@ -51,6 +51,7 @@ impl Limits {
             ("session.frame_bytes_max", session.frame_bytes_max),
             ("session.chunk_bytes_max", session.chunk_bytes_max),
             ("session.room_quantum_bytes", session.room_quantum_bytes),
+            ("engine.backlog_bytes_max", engine.backlog_bytes_max),
         ];
         match at_least_one.into_iter().find(|(_, bound)| *bound == 0) {
             Some((field, _)) => Err(ZeroLimit { field }),

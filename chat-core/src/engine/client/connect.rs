@@ -12,6 +12,7 @@ use crate::engine::rooms::cell::{Entrance, Letter, Resuming};
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::answers::Answers;
 use crate::engine::session::cell::{SessionCell, SessionState};
+use crate::engine::session::charge::Charge;
 use crate::engine::session::connection::Connection;
 use crate::engine::session::purse::Purse;
 use crate::engine::session::rooms::LeftOff;
@@ -274,6 +275,11 @@ impl Shared {
                 may_ask
             };
             if may_ask {
+                // A position is mostly gone on from; without one a `joined` is due.
+                let charge = session.connection.purse.as_ref().map(|purse| match after {
+                    Some(_) => Charge::owed(purse),
+                    None => Charge::hold_anyway(purse, &self.limits),
+                });
                 let resuming = Resuming {
                     cell: Arc::clone(&session.cell),
                     connection: Arc::clone(&session.connection),
@@ -284,6 +290,7 @@ impl Shared {
                     was_member: false,
                     members_bytes_max: share.min(page_bytes_max),
                     is_answered: false,
+                    charge,
                 };
                 let input = Input::Attach { by: by.clone(), after };
                 self.post(&code, Letter::Enter { input, entrance: Entrance::Resume(resuming) });

@@ -3,7 +3,7 @@
 //! A ledger cannot be cut: what all of them hold, backlogs may not. From three quarters on nobody new is let in, and once ledgers alone
 //! hold everything, nothing is taken in that would have to be remembered.
 //!
-//! Max-min fair: when seven eighths are held, rooms that linger without members give theirs, and if that is not enough, no room
+//! Max-min fair: when seven eighths of what ledgers leave are held, rooms that linger without members give theirs, and if that is not enough, no room
 //! keeps more than a level, so that no room that keeps less loses anything and the level is as high as can be. A room that would pass the whole
 //! budget meanwhile gives at once.
 
@@ -25,8 +25,17 @@ pub(crate) struct Budget {
     backlogs: AtomicUsize,
     /// 0 before the first look.
     level: AtomicUsize,
-    /// When all rooms were looked at last.
-    looked: Mutex<Option<Mono>>,
+    /// When all rooms were looked at last, for each purpose.
+    looked: Mutex<[Option<Mono>; 2]>,
+}
+
+/// What all rooms are looked at for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// Memory is short.
+    Memory,
+    /// Places for rooms are.
+    Places,
 }
 
 impl Budget {
@@ -56,8 +65,9 @@ impl Budget {
         self.ledgers.load(Ordering::Relaxed)
     }
 
-    fn held(&self) -> usize {
-        self.backlogs_held().saturating_add(self.ledgers_held())
+    /// Bytes that ledgers leave to backlogs.
+    fn left(&self) -> usize {
+        self.bytes_max.saturating_sub(self.ledgers_held())
     }
 
     /// Whether ledgers hold so much that nobody new is let in: what is left is for those who are.
@@ -71,12 +81,12 @@ impl Budget {
     }
 
     pub(crate) fn is_passed(&self) -> bool {
-        self.held() > self.bytes_max
+        self.backlogs_held() > self.left()
     }
 
     /// Whether it is time to look who can give some back.
     pub(crate) fn is_nearly_passed(&self) -> bool {
-        self.held() > self.bytes_max / 8 * 7
+        self.backlogs_held() > self.left() / 8 * 7
     }
 
     /// Whether memory is to be given back: all together is much, or ledgers alone are.
@@ -87,15 +97,15 @@ impl Budget {
     /// What one backlog may keep, as of the last look; before the first, an equal share.
     pub(crate) fn level(&self) -> usize {
         match self.level.load(Ordering::Relaxed) {
-            0 => self.bytes_max.saturating_sub(self.ledgers_held()) / self.backlogs.load(Ordering::Relaxed).max(1),
+            0 => self.left() / self.backlogs.load(Ordering::Relaxed).max(1),
             level => level,
         }
     }
 
-    /// Finds the level anew. A quarter is left free, so that not every message after it makes all rooms be looked at.
+    /// Finds the level anew. A quarter of what ledgers leave is left free, so that not every message after it makes all rooms be looked at.
     pub(crate) fn set_level(&self, weights: Vec<usize>) -> usize {
-        let out_of_reach = self.held().saturating_sub(weights.iter().sum());
-        let level = level(weights, (self.bytes_max / 4 * 3).saturating_sub(out_of_reach)).max(1);
+        let out_of_reach = self.backlogs_held().saturating_sub(weights.iter().sum());
+        let level = level(weights, (self.left() / 4 * 3).saturating_sub(out_of_reach)).max(1);
         self.level.store(level, Ordering::Relaxed);
         level
     }
@@ -126,11 +136,12 @@ impl Budget {
     }
 
     /// Whether all rooms may be looked at now: not too often.
-    pub(crate) fn may_look(&self, now: Mono) -> bool {
+    pub(crate) fn may_look(&self, purpose: Purpose, now: Mono) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = looked.is_none_or(|last| now >= last.after(PAUSE));
+        let last = &mut looked[purpose as usize];
+        let may = last.is_none_or(|last| now >= last.after(PAUSE));
         if may {
-            *looked = Some(now);
+            *last = Some(now);
         }
         may
     }
@@ -215,15 +226,20 @@ mod tests {
         let mut share = LedgerShare::default();
         share.set(&budget, 400);
         assert_eq!((budget.level(), budget.is_nearly_passed(), budget.is_crowded()), (200, false, false));
-        budget.change(0, 350);
+        budget.change(0, 360);
         assert!(budget.is_nearly_passed());
-        assert_eq!(budget.set_level(vec![50, 300]), 150, "a quarter is left free, and half is the ledger's");
+        assert_eq!(
+            budget.set_level(vec![50, 310]),
+            250,
+            "half is the ledger's, and a quarter of the rest is left free"
+        );
         share.set(&budget, 600);
         assert!(budget.is_crowded() && !budget.is_full());
+        assert_eq!(budget.set_level(vec![50, 310]), 100, "who is in goes on with what is left");
         share.set(&budget, 800);
         assert!(budget.is_full());
         drop(share);
-        assert_eq!((budget.ledgers_held(), budget.backlogs_held()), (0, 350));
+        assert_eq!((budget.ledgers_held(), budget.backlogs_held()), (0, 360));
     }
 
     #[test]

@@ -27,12 +27,11 @@ pub(crate) struct Away {
 }
 
 impl Away {
-    /// Counts what it holds.
+    /// Counts what it holds of people.
     pub(crate) fn weigh(&mut self, budget: &Arc<Budget>) {
         let vacancy = self.vacancy.as_ref().map_or(0, Vacancy::weight);
-        // The code stands twice: with the room, and in the order of deadlines.
-        let codes = 2 * size_of::<(Mono, RoomCode)>();
-        self.held.set(budget, size_of::<Self>() + codes + vacancy + self.kicked.capacity() * size_of::<Scope>());
+        // What each of them takes by itself is bounded by how many there may be.
+        self.held.set(budget, vacancy + self.kicked.capacity() * size_of::<Scope>());
     }
 }
 
@@ -85,6 +84,11 @@ impl AwayRooms {
             self.sooner.notify_one();
         }
         Ok(())
+    }
+
+    /// The life of a room that is away, and its last record when it was put away.
+    pub(crate) fn last(&self, code: &RoomCode) -> Option<(Epoch, Offset)> {
+        self.lock().rooms.get(code).map(|entry| (entry.away.epoch, entry.away.last))
     }
 
     /// The room is in memory again.

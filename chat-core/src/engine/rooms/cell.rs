@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::cell::SessionCell;
+use crate::engine::session::charge::Charge;
 use crate::engine::session::connection::Connection;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
@@ -73,6 +74,8 @@ pub(crate) struct Resuming {
     /// How much of the members a `joined` may show.
     pub(crate) members_bytes_max: usize,
     pub(crate) is_answered: bool,
+    /// What a `joined` would cost whoever pays for the session.
+    pub(crate) charge: Option<Charge>,
 }
 
 impl Drop for Resuming {
@@ -104,6 +107,13 @@ impl Entrance {
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => reply.claim_members(limits),
             Self::Resume(resuming) => resuming.members_bytes_max,
+        }
+    }
+
+    /// The room that it is to make may be there after all: it keeps its place where it was founded from as long as its code is in use.
+    pub(crate) fn keep_founding(&mut self) {
+        if let Self::Command(reply) | Self::Drawn { reply, .. } = self {
+            reply.founding = None;
         }
     }
 
@@ -220,7 +230,7 @@ pub(crate) struct RoomCell {
 }
 
 /// What is known of a room from outside: as of its last batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Weight {
     /// What its backlog holds in memory, in bytes, to the next multiple of four.
     pub(crate) bytes: usize,

@@ -21,13 +21,19 @@ impl Charge {
     /// How long until nothing is owed.
     pub(crate) fn hold(purse: &Arc<Purse>, limits: &Limits, now: Mono) -> Result<Self, Duration> {
         purse.may_ask(&limits.engine, now)?;
+        Ok(Self::hold_anyway(purse, limits))
+    }
+
+    /// Holds a page for a `joined` that a resume makes due, whatever is owed: of many that come back at once, those who come after see
+    /// what is due to those before.
+    pub(crate) fn hold_anyway(purse: &Arc<Purse>, limits: &Limits) -> Self {
         let page = u32::try_from(limits.session.page_bytes_max).unwrap_or(u32::MAX);
         let held = page.min(limits.engine.address_answered_bytes_burst);
         purse.answer(held);
-        Ok(Self { purse: Arc::clone(purse), held })
+        Self { purse: Arc::clone(purse), held }
     }
 
-    /// For an answer that nobody has asked for and nobody can refuse: it is paid for, whatever is owed.
+    /// For an answer that nobody has asked for and that mostly is not due: it is paid for, whatever is owed.
     pub(crate) fn owed(purse: &Arc<Purse>) -> Self {
         Self { purse: Arc::clone(purse), held: 0 }
     }

@@ -13,7 +13,10 @@ impl RoomTask {
     /// Says what is owed, and sees to it that those are woken whom it is said to.
     pub(crate) fn announce(&mut self) {
         self.state.held.set(&self.shared.budget, self.state.room.weight());
-        let Some(life) = self.life() else { return self.arm(None) };
+        let Some(life) = self.life() else {
+            self.cell.weigh(Weight::default());
+            return self.arm(None);
+        };
         self.cell.weigh(Weight {
             bytes: life.backlog.spare(),
             is_lingering: self.state.room.members_total() == 0,

@@ -9,7 +9,6 @@ use crate::engine::feed::page::Page;
 use crate::engine::rooms::cell::{Entrance, Letter};
 use crate::engine::rooms::round::{Entering, Verdict};
 use crate::engine::session::answers::{Opening, Read};
-use crate::engine::session::charge::Charge;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
@@ -168,7 +167,7 @@ fn enter(mut entrance: Entrance, mut entering: Entering) -> Result<(), Stray> {
     let seq = entering.parts.seq;
     let mut charge = match &mut entrance {
         Entrance::Command(reply) | Entrance::Drawn { reply, .. } => reply.charge.take(),
-        Entrance::Resume(_) => connection.purse.as_ref().map(Charge::owed),
+        Entrance::Resume(resuming) => resuming.charge.take(),
     };
     if let Some(charge) = charge.as_mut().filter(|_| !entering.continues) {
         charge.pay(entering.parts.weight());

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::engine::feed::budget::Purpose;
 use crate::engine::rooms::cell::{Eviction, Letter, RoomCell, Weight};
 use crate::engine::shared::Shared;
 
 /// Asks rooms to give back what is too much, if it is, and this was not done just now.
 pub(crate) fn keep(shared: &Arc<Shared>) {
-    if shared.budget.is_short() && shared.budget.may_look(shared.clock.now().mono) {
+    if shared.budget.is_short() && shared.budget.may_look(Purpose::Memory, shared.clock.now().mono) {
         shared.spawn(evict(Arc::clone(shared)));
     }
 }
@@ -15,7 +16,7 @@ pub(crate) fn keep(shared: &Arc<Shared>) {
 /// Asks empty rooms that can be put away to make place for others, unless this was done just now. Whoever may come back to a room
 /// has the place that it takes.
 pub(crate) fn make_place(shared: &Arc<Shared>) {
-    if shared.log.is_some() && shared.budget.may_look(shared.clock.now().mono) {
+    if shared.log.is_some() && shared.budget.may_look(Purpose::Places, shared.clock.now().mono) {
         let shared_then = Arc::clone(shared);
         shared.spawn(async move { put_away(&shared_then, |weight| weight.is_lingering).await });
     }

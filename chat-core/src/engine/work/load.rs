@@ -23,10 +23,16 @@ pub(crate) struct Loaded {
     pub(crate) unsaved: usize,
 }
 
-/// Reads a room; `None` where the log has none.
-pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
+/// Reads a room; `None` where the log has none. What was taken back in the named life up to the named record is scrubbed already.
+pub(crate) async fn load(
+    log: &dyn Log,
+    code: &RoomCode,
+    limits: &RoomLimits,
+    scrubbed: Option<(Epoch, Offset)>,
+) -> Result<Option<Loaded>, ReadError> {
     let tail = log.read(code, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(None) };
+    let scrubbed = scrubbed.filter(|(of, _)| *of == epoch).map(|(_, through)| through);
     let stored = log.load_snapshot(code, epoch).await?;
     // Where the log is whole, a snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
     let (snapshot, unread) = match stored.map(|(_, bytes)| Snapshot::read(&bytes)) {
@@ -64,7 +70,9 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
             if record.offset > ledger.last_offset() {
                 ledger.apply(&record);
             }
-            if let Event::Redacted { target } = record.event {
+            if let Event::Redacted { target } = record.event
+                && scrubbed.is_none_or(|through| record.offset > through)
+            {
                 redacted.push(target);
             }
             if record.seq.is_some() {
