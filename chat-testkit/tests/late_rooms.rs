@@ -236,3 +236,33 @@ async fn a_room_that_has_said_nothing_yet_is_still_named_to_come_back_to() {
         house.bob.positions.iter().map(|(room, at)| (room.as_str().to_owned(), at.to_string())).collect();
     assert_eq!(positions.into_iter().collect::<Vec<_>>(), named);
 }
+
+/// A client that has not seen its `joined` names no position, and what it comes back with later names none either.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_the_client_did_not_name_is_not_named_for_it() {
+    let house = Restarted::with_a_room_as_slow_as(Duration::from_secs(4)).await;
+    let (bob, standings) = house.bob().await;
+    assert_eq!(standings, [Status::Live, Status::Waiting]);
+    drop(bob);
+    sleep(Duration::from_secs(20)).await;
+    let (bob, standings) = house.bob().await;
+    assert_eq!(standings, [Status::Live, Status::Live], "now the session knows where he stands");
+    drop(bob);
+    let slow = Fault { before: Delay::For(Duration::from_secs(4)), ..Fault::default() };
+    house.log.plan(move |call| (call.operation == Operation::Append).then(|| slow.clone()));
+    let mut cid = connect(&house.engine, None).await;
+    let saying = tokio::spawn(async move { enter(&mut cid, ROOMS[1], "Cid").await });
+    sleep(Duration::from_millis(10)).await;
+    let mut bob = connect(&house.engine, Some(Resume { positions: Vec::new(), ..house.bob.clone() })).await;
+    let ServerFrame::Welcome { rooms, .. } = bob.next().await else { panic!("a welcome comes first") };
+    let waiting = rooms.iter().find(|room| room.status == Status::Waiting).expect("one waits for its log");
+    assert_eq!((waiting.room.as_str(), waiting.seq), (ROOMS[1], None));
+    bob.close(CloseReason::Draining);
+    let positions = loop {
+        if let ServerFrame::Closing { positions, .. } = bob.next().await {
+            break positions;
+        }
+    };
+    assert!(!positions.contains_key(ROOMS[1]), "{positions:?}");
+    saying.await.expect("no panic");
+}

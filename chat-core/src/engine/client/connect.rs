@@ -264,14 +264,13 @@ impl Shared {
             let known = stay.map(|stay| stay.position);
             let may_ask = {
                 let mut state = session.cell.lock_for(&session.connection)?;
-                let position = after.or(known);
                 // What one room says counts before the next is asked: too many may be named on the word of the client alone.
                 let may_ask = known.is_some() || self.may_try(&mut state, &session.connection).is_ok();
                 let answer = match may_ask {
                     true => ReturnAnswer::Awaited,
-                    false => ReturnAnswer::Told(RoomStatus::silent(&code, position, Status::Unavailable)),
+                    false => ReturnAnswer::Told(RoomStatus::silent(&code, after, Status::Unavailable)),
                 };
-                state.rooms.returning.push(Return { code: code.clone(), position, answer });
+                state.rooms.returning.push(Return { code: code.clone(), named: after, answer });
                 may_ask
             };
             if may_ask {

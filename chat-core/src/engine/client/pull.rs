@@ -56,7 +56,7 @@ impl<'a> Positions<'a> {
             let life = &slot.life;
             (&life.code, Position { epoch: life.epoch, seq: slot.ahead })
         });
-        let returning = self.returning.iter().filter_map(|room| Some((&room.code, room.position?)));
+        let returning = self.returning.iter().filter_map(|room| Some((&room.code, room.named?)));
         entered.chain(returning)
     }
 }

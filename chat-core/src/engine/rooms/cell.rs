@@ -82,7 +82,7 @@ impl Drop for Resuming {
     /// What was dropped without an answer (a bug on its way ended the task) is answered now.
     fn drop(&mut self) {
         if !self.is_answered {
-            self.tell(RoomStatus::silent(&self.room, self.after.or(self.known), Status::Unavailable));
+            self.tell(RoomStatus::silent(&self.room, self.after, Status::Unavailable));
         }
     }
 }
@@ -163,6 +163,8 @@ impl Resuming {
             (_, Some(_)) => Status::Left,
         };
         let reason = self.put_out.filter(|_| status == Status::Left);
+        // Where the room cannot say, the client knows best what it has seen.
+        let position = if status == Status::Unavailable { self.after } else { position };
         RoomStatus { reason, ..RoomStatus::silent(&self.room, position, status) }
     }
 }

@@ -8,8 +8,9 @@ use crate::words::{Position, RoomCode};
 /// A room that has been asked where a session stands in it, or could not say.
 pub(crate) struct Return {
     pub(crate) code: RoomCode,
-    /// What the client has seen of it, as it says or the session knows. Kept here, so that a cursor goes on naming the room.
-    pub(crate) position: Option<Position>,
+    /// What the client says it has seen of it: a cursor goes on saying so. What the session knows beside that may have been lost on its
+    /// way, with the `joined` before it.
+    pub(crate) named: Option<Position>,
     pub(crate) answer: ReturnAnswer,
 }
 
@@ -40,7 +41,7 @@ impl Return {
 
     /// What is said of the room where it says nothing itself.
     pub(crate) fn status(&self, status: Status) -> RoomStatus {
-        RoomStatus::silent(&self.code, self.position, status)
+        RoomStatus::silent(&self.code, self.named, status)
     }
 }
 
