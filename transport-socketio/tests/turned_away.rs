@@ -27,6 +27,9 @@ impl Policy for Names {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         match request.credentials.as_deref() {
             Some("nobody knows") => Err(Reject::new(RejectCode::Unavailable, "those who know are away")),
+            Some("in a hurry") => {
+                Err(Reject::new(RejectCode::RateLimited, "once in two seconds").retry_after(2 * SECOND))
+            }
             Some("mallory") => Err(Reject::new(RejectCode::Forbidden, "not you")),
             name => Ok(Admission { identity: name.and_then(Identity::new) }),
         }
@@ -104,6 +107,9 @@ async fn a_policy_that_cannot_say_now_puts_clients_off_and_one_that_says_no_does
     let unknown = json!({"token": "nobody knows"});
     let (error, closing) = put_off(server.ws().await.expect("a session"), unknown).await;
     assert_eq!((&error["code"], &closing["code"]), (&json!("unavailable"), &json!(4006)));
+    let hasty = json!({"token": "in a hurry"});
+    let (error, closing) = put_off(server.poll().await.expect("a session"), hasty).await;
+    assert_eq!((&error["code"], &closing["code"], wait(&closing)), (&json!("rate_limited"), &json!(4005), 2 * SECOND));
     let mut wire = server.ws().await.expect("a session");
     assert_eq!(wire.ask_in(json!({"token": "mallory"})).await, r#"44{"message":"forbidden"}"#);
     // A final answer leaves the connection to its client.
