@@ -16,7 +16,9 @@ struct ByCredentials;
 impl Policy for ByCredentials {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         match request.credentials.as_deref() {
-            Some("nobody") => Err(Reject::new(RejectCode::Forbidden, "not you")),
+            Some("nobody") => Err(Reject::new(RejectCode::Forbidden, "not you").retry_after(secs(5))),
+            Some("not now") => Err(Reject::new(RejectCode::RateLimited, "too often").retry_after(secs(5))),
+            Some("no idea") => Err(Reject::new(RejectCode::Unavailable, "those who know are away")),
             who => Ok(Admission { identity: who.and_then(Identity::new) }),
         }
     }
@@ -215,6 +217,15 @@ async fn who_is_not_admitted_is_refused() {
     let resumed = engine.connect(shown("nobody"), resume(&ann.token(), &[])).await;
     assert!(resumed.is_err(), "asked again for a resume");
     assert_eq!((engine.stats().sessions, engine.stats().rejects), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_admitted_now_is_told_to_come_back_and_who_never_is_is_not() {
+    let engine = engine_by(|_| {});
+    for (who, code, wait) in [("nobody", 4502, None), ("not now", 4005, Some(5)), ("no idea", 4006, None)] {
+        let refusal = engine.connect(shown(who), chat_core::Hello::default()).await.expect_err("not admitted");
+        assert_eq!((refusal.close.code(), refusal.reconnect_after), (code, wait.map(secs)), "{who}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

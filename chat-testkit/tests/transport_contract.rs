@@ -6,11 +6,11 @@ use std::future::poll_fn;
 use async_trait::async_trait;
 use chat_core::{
     BadFrame, ClientFrame, ConnectRequest, Engine, FrameKind, Hello, Refusal, Reject, RejectCode, Reply, Request,
-    RoomCode, Session,
+    RoomCode, ServerFrame, Session,
 };
 use chat_testkit::contract::run;
 use chat_testkit::contract::transport::{self, Client, Door, Resume};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 chat_testkit::transport_contract!(Straight);
 
@@ -23,10 +23,10 @@ mod pair {
 /// No door at all.
 struct Straight(Engine);
 
-/// A session in hand, or the reason why there is none.
+/// A session in hand, or what is left to say to who has none.
 struct Inside {
     engine: Engine,
-    session: Result<Session, Option<Refusal>>,
+    session: Result<Session, VecDeque<Value>>,
     kept: VecDeque<Value>,
     over: bool,
 }
@@ -46,7 +46,7 @@ impl Door for Straight {
             };
             chat_core::Resume { token, positions: positions.iter().map(parse).collect() }
         });
-        let session = self.0.connect(ConnectRequest::default(), Hello { id: None, resume }).await.map_err(Some);
+        let session = self.0.connect(ConnectRequest::default(), Hello { id: None, resume }).await.map_err(last_words);
         Inside { engine: self.0.clone(), session, kept: VecDeque::new(), over: false }
     }
 }
@@ -63,6 +63,20 @@ impl Inside {
         self.over |= frame.kind == FrameKind::Closing;
         serde_json::from_slice(&frame.json).expect("JSON")
     }
+}
+
+fn last_words(Refusal { close, reject, reconnect_after }: Refusal) -> VecDeque<Value> {
+    let error = ServerFrame::Error {
+        id: None,
+        room: None,
+        code: reject.code.as_str().to_owned(),
+        message: reject.message.into_owned(),
+        field: reject.field.map(str::to_owned),
+        limit: reject.limit,
+        retry_after_ms: reject.retry_after.map(|wait| wait.as_millis() as u64),
+    };
+    let frames = [error, ServerFrame::closing(close, reconnect_after)];
+    frames.iter().map(|frame| serde_json::to_value(frame).expect("JSON")).collect()
 }
 
 fn is_answer(frame: &Value) -> bool {
@@ -109,14 +123,11 @@ impl Client for Inside {
             return Some(frame);
         }
         match &mut self.session {
-            Err(refusal) => {
-                let Refusal { reject, .. } = refusal.take()?;
-                Some(json!({"type": "error", "code": reject.code.as_str(), "message": reject.message}))
-            }
+            Err(words) => words.pop_front(),
             Ok(session) if self.over => {
                 assert!(session.ended().is_some());
                 // Who has heard the end goes.
-                self.session = Err(None);
+                self.session = Err(VecDeque::new());
                 None
             }
             Ok(_) => Some(self.frame().await),

@@ -1,9 +1,11 @@
-//! What is due to a session, a fill at a time.
+//! What is due to a session, or to a client that gets none now, a fill at a time.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use chat_core::{CloseReason, Fill, FrameKind, FrameRef, Framing, Session};
+use chat_core::{CloseReason, Fill, FrameKind, FrameRef, Framing, Refusal, ServerFrame, Session};
 
 /// Where due frames come from. A position moves by what was really emitted, and only then.
 pub(crate) trait Source {
@@ -24,6 +26,81 @@ impl Source for Session {
 
     fn close(&self, reason: CloseReason) {
         Session::close(self, reason);
+    }
+}
+
+/// The last words to a client that is turned away for now: why, and when to come back.
+pub(crate) struct TurnedAway {
+    reason: CloseReason,
+    /// Frames that were not emitted yet.
+    frames: RefCell<VecDeque<(FrameKind, Vec<u8>)>>,
+}
+
+impl TurnedAway {
+    pub(crate) fn new(refusal: Refusal) -> Self {
+        let Refusal { close: reason, reject, reconnect_after } = refusal;
+        let error = ServerFrame::Error {
+            id: None,
+            room: None,
+            code: reject.code.as_str().to_owned(),
+            message: reject.message.into_owned(),
+            field: reject.field.map(str::to_owned),
+            limit: reject.limit,
+            retry_after_ms: reject.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        };
+        let closing = ServerFrame::closing(reason, reconnect_after);
+        let encode = |frame| serde_json::to_vec(frame).expect("frames have string keys, and a Vec takes every write");
+        let frames = [(FrameKind::Error, encode(&error)), (FrameKind::Closing, encode(&closing))];
+        Self { reason, frames: RefCell::new(frames.into()) }
+    }
+}
+
+impl Source for TurnedAway {
+    fn poll_fill(&self, _: &Context<'_>, batch: &mut Batch) -> Poll<Fill> {
+        for (kind, json) in &*self.frames.borrow() {
+            batch.json.extend_from_slice(json);
+            batch.frames.0.push((*kind, None, batch.json.len()));
+        }
+        Poll::Ready(if batch.frames.0.is_empty() { Fill::Ended(self.reason) } else { Fill::Frames })
+    }
+
+    fn written(&self, mut bytes: usize) {
+        let mut frames = self.frames.borrow_mut();
+        while let Some((_, json)) = frames.pop_front_if(|(_, json)| json.len() <= bytes) {
+            bytes -= json.len();
+        }
+    }
+
+    /// There is nothing to close.
+    fn close(&self, _: CloseReason) {}
+}
+
+/// What is due to whoever has connected to the namespace.
+pub(crate) enum Due {
+    Session(Session),
+    TurnedAway(TurnedAway),
+}
+
+impl Source for Due {
+    fn poll_fill(&self, cx: &Context<'_>, batch: &mut Batch) -> Poll<Fill> {
+        match self {
+            Self::Session(session) => Source::poll_fill(session, cx, batch),
+            Self::TurnedAway(away) => away.poll_fill(cx, batch),
+        }
+    }
+
+    fn written(&self, bytes: usize) {
+        match self {
+            Self::Session(session) => Source::written(session, bytes),
+            Self::TurnedAway(away) => away.written(bytes),
+        }
+    }
+
+    fn close(&self, reason: CloseReason) {
+        match self {
+            Self::Session(session) => Source::close(session, reason),
+            Self::TurnedAway(away) => away.close(reason),
+        }
     }
 }
 

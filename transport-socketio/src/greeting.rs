@@ -1,4 +1,4 @@
-//! The beginning of a connection to the namespace: who may connect, and the session they get.
+//! The beginning of a connection to the namespace: who may connect, and the session they get or when to ask again.
 //!
 //! All of it happens before the client is told that it is connected. What it emits right after that finds its handlers in
 //! place; a handler registered later would miss it.
@@ -15,6 +15,7 @@ use socketioxide::socket::Socket;
 use socketioxide_core::Value;
 
 use super::config::SocketIoConfig;
+use super::due::{Due, TurnedAway};
 use super::inbound::Inbound;
 use super::line::Line;
 use super::link::{Link, Tenant, Watch};
@@ -52,11 +53,19 @@ impl Greeting {
             credentials: bearer(&request.headers).map(str::to_owned).or_else(|| token(auth)),
         };
         let line = line(socket);
-        let session = self.engine.connect(asked, hello).await.map_err(|refusal| refusal.reject.code)?;
         let link = Arc::new(Link::default());
-        socket.on_fallback(Inbound::new(self.engine.clone(), session.lane(), Arc::clone(&link)));
+        let due = match self.engine.connect(asked, hello).await {
+            Ok(session) => {
+                socket.on_fallback(Inbound::new(self.engine.clone(), session.lane(), Arc::clone(&link)));
+                Due::Session(session)
+            }
+            // The stock client stays away for good from a namespace that does not take it: so it is taken, and then its
+            // connection breaks. What it emits until then finds no handler.
+            Err(refusal) if refusal.close.reconnect() => Due::TurnedAway(TurnedAway::new(refusal)),
+            Err(refusal) => return Err(refusal.reject.code),
+        };
         socket.on_disconnect(Watch(Arc::clone(&link)));
-        line.park(Tenant { session, link });
+        line.park(Tenant { due, link });
         Ok(())
     }
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::Waker;
 
-use chat_core::Session;
 use futures_util::task::AtomicWaker;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::handler::DisconnectHandler;
 use socketioxide::socket::{DisconnectReason, Socket};
 
-/// A chat session that has been let in.
+use super::due::Due;
+
+/// A chat session that has been let in, or what is told instead.
 pub(crate) struct Tenant {
-    pub(crate) session: Session,
+    pub(crate) due: Due,
     pub(crate) link: Arc<Link>,
 }
 

@@ -48,9 +48,9 @@ pub(crate) async fn run(
     config: Arc<SocketIoConfig>,
 ) {
     let tenancy = line.tenants();
-    let Tenant { session, link } = tenant;
+    let Tenant { due, link } = tenant;
     let ahead_max = config.ahead_bytes_max as u64;
-    let mut pump = Pump::new(session, Arc::clone(&socket), Arc::clone(&line), link, ahead_max, stall_timeout);
+    let mut pump = Pump::new(due, Arc::clone(&socket), Arc::clone(&line), link, ahead_max, stall_timeout);
     let mut timer = pin!(sleep_until(Instant::now() + NEVER));
     let parting = poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
     if let Parting::Closing(_) = parting {

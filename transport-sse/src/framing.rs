@@ -7,6 +7,7 @@ use bytes::{BufMut, BytesMut};
 use chat_core::{FrameKind, FrameRef, Framing, ServerFrame};
 
 use super::cursor::Cursors;
+use super::entry::LateEntry;
 
 /// A comment: all that is asked for is that the bytes arrive.
 pub(crate) const HEARTBEAT: &[u8] = b":\n\n";
@@ -21,6 +22,8 @@ pub(crate) struct EventFrames<'a> {
     pub(crate) cursors: Cursors<'a>,
     /// When to come back, to be said before the first frame.
     pub(crate) retry: &'a mut Option<Duration>,
+    /// What waits to hear of its room.
+    pub(crate) late: Option<&'a mut LateEntry>,
 }
 
 impl Framing for EventFrames<'_> {
@@ -31,6 +34,11 @@ impl Framing for EventFrames<'_> {
         // The end is not a place to go on from.
         if frame.kind == FrameKind::Closing {
             return put_closing(out, frame.json);
+        }
+        if frame.kind == FrameKind::Resumed
+            && let Some(late) = &mut self.late
+        {
+            late.hear(frame.json);
         }
         out.reserve(frame.json.len() + AROUND);
         put_data(out, frame.kind, frame.json);

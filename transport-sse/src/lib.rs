@@ -22,6 +22,7 @@ mod asked;
 mod command;
 mod config;
 mod cursor;
+mod entry;
 mod framing;
 mod open;
 mod routes;

@@ -17,6 +17,7 @@ use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::cursor::Cursors;
+use super::entry::LateEntry;
 use super::framing::{self, EventFrames};
 use super::shared::Shared;
 use super::watch::Outlet;
@@ -29,8 +30,8 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// The stream of a session, from its first event to its last.
-pub(crate) fn of(session: Session, shared: &Arc<Shared>) -> Response {
-    let mut response = response(Body::new(EventStream::new(session, shared)));
+pub(crate) fn of(session: Session, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Response {
+    let mut response = response(Body::new(EventStream::new(session, late, shared)));
     response.extensions_mut().insert(Lasting);
     response
 }
@@ -68,6 +69,8 @@ struct EventStream {
     handed_out: usize,
     /// When to come back, until it has been said.
     retry: Option<Duration>,
+    /// The room in the address, until it has said whether the session is in it.
+    late: Option<Box<LateEntry>>,
     /// When the client is told that the stream is alive, unless something else was said since.
     heartbeat: Pin<Box<Sleep>>,
     last_said: Instant,
@@ -77,7 +80,7 @@ struct EventStream {
 }
 
 impl EventStream {
-    fn new(session: Session, shared: &Arc<Shared>) -> Self {
+    fn new(session: Session, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Self {
         let now = Instant::now();
         let heartbeat_interval = shared.config.heartbeat_interval;
         let stall_timeout = shared.engine.limits().session.stall_timeout;
@@ -88,6 +91,7 @@ impl EventStream {
             credential,
             handed_out: 0,
             retry,
+            late,
             heartbeat: Box::pin(sleep_until(now + heartbeat_interval)),
             last_said: now,
             is_over: false,
@@ -110,9 +114,15 @@ impl EventStream {
         };
         if self.handed_out > 0 {
             session.written(std::mem::take(&mut self.handed_out));
+            // What a room has said is out; where it was not, the client comes back and it is said again.
+            self.late = self.late.take().and_then(|late| late.hand_in(session));
         }
         let mut out = BytesMut::new();
-        let mut frames = EventFrames { cursors: Cursors::new(&self.credential), retry: &mut self.retry };
+        let mut frames = EventFrames {
+            cursors: Cursors::new(&self.credential),
+            retry: &mut self.retry,
+            late: self.late.as_deref_mut(),
+        };
         match session.poll_fill(cx, &mut frames, &mut out) {
             Poll::Ready(Fill::Frames) => self.handed_out = out.len(),
             Poll::Ready(Fill::Ended(_)) => {

@@ -56,7 +56,8 @@ pub trait Policy: Send + Sync + 'static {
     /// Lets a client in, or not. Asked again whenever a session resumes.
     ///
     /// # Errors
-    /// A reject is told to the client, and its connection ends as `refused`.
+    /// A reject is told to the client, and its connection ends as `refused`; with a code that may pass (`rate_limited`, `busy`,
+    /// `at_capacity`, `draining`, `unavailable`) it is told to come back, after the reject's `retry_after` if it has one.
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         let _ = request;
         Ok(Admission::default())

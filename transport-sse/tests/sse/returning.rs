@@ -1,11 +1,14 @@
 //! An `EventSource` that comes back with the address it was made with, long after, or to less than it left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use chat_core::{MemberId, Moderation, RoomCode, Session};
+use chat_core::{Command, Engine, Limits, MemberId, Moderation, Reply, RoomCode, Session};
+use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation};
 use serde_json::json;
-use tokio::time::advance;
+use tokio::time::{advance, timeout};
+use transport_sse::SseConfig;
 
 use super::support::{EventSource, House, Says, settle};
 
@@ -54,6 +57,72 @@ async fn after_the_grace_one_goes_back_in_where_one_was() {
     assert_eq!(bob.until("member_left").await.data["reason"], "timeout");
     assert_eq!(bob.until("message").await.data["text"], "missed");
     assert_eq!(bob.until("member_joined").await.data["nick"], "Bob");
+}
+
+/// Bob, who is lost from a room that is then held up by its log: at what `change` begins with it.
+async fn held_up<'a>(house: &'a House, log: &FaultyLog<MemoryLog>, change: impl Future) -> EventSource<'a> {
+    let mut bob = EventSource::new(house, URI);
+    bob.until("joined").await;
+    bob.lose().await;
+    log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
+    change.await;
+    settle().await;
+    assert_eq!(log.stalled(), 1);
+    let welcome = bob.until("welcome").await.data;
+    assert_eq!((&welcome["resumed"], &welcome["rooms"][0]["status"]), (&json!(true), &json!("waiting")));
+    log.release_all();
+    bob
+}
+
+fn slow() -> (Arc<FaultyLog<MemoryLog>>, House) {
+    let log = Arc::new(FaultyLog::new(MemoryLog::new()));
+    let mut limits = Limits::default();
+    limits.session.resume_wait = Duration::from_millis(50);
+    let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).expect("it is new");
+    (log, House::build(engine, SseConfig::default()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_learns_late_that_the_grace_is_over_goes_back_in_where_one_was() {
+    let (log, house) = slow();
+    let ann = house.guest("LUNCH", "Ann").await;
+    let mut bob = held_up(&house, &log, wait(31)).await;
+    let resumed = bob.until("resumed").await.data;
+    assert_eq!((&resumed["status"], &resumed["seq"]), (&json!("left"), &json!(2)));
+    let joined = bob.until("joined").await.data;
+    assert_eq!((&joined["seq"], &joined["history"]), (&json!(2), &json!([])), "what follows is told as it happened");
+    assert_eq!(bob.until("member_left").await.data["reason"], "timeout");
+    assert_eq!(bob.until("member_joined").await.data["nick"], "Bob");
+    house.say(&ann, "LUNCH", "welcome back").await;
+    assert_eq!(bob.until("message").await.data["text"], "welcome back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_learns_late_that_one_is_still_in_does_not_join_again() {
+    let (log, house) = slow();
+    let ann = house.guest("LUNCH", "Ann").await;
+    let text = chat_core::Body::parse("slowly", 100).expect("a text");
+    let send = Command::Send { room: RoomCode::parse("LUNCH").expect("a code"), text, key: None };
+    let says = async { ann.submit(send, Reply::mailbox(None)).expect("taken") };
+    let mut bob = held_up(&house, &log, says).await;
+    assert_eq!(bob.until("resumed").await.data["status"], "live");
+    assert_eq!(bob.until("message").await.data["text"], "slowly");
+    house.say(&ann, "LUNCH", "next").await;
+    assert_eq!(bob.next().await.expect("it goes on").data["text"], "next");
+    assert_eq!(house.engine.stats().rejects, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_learns_late_that_one_was_put_out_stays_out() {
+    let (log, house) = slow();
+    let ann = house.guest("LUNCH", "Ann").await;
+    let kick = Command::Kick { room: RoomCode::parse("LUNCH").expect("a code"), member: MemberId(2) };
+    let kicks = async { ann.submit(kick, Reply::mailbox(None)).expect("taken") };
+    let mut bob = held_up(&house, &log, kicks).await;
+    let resumed = bob.until("resumed").await.data;
+    assert_eq!((&resumed["status"], &resumed["reason"]), (&json!("left"), &json!("kicked")));
+    house.say(&ann, "LUNCH", "is he gone?").await;
+    assert!(timeout(Duration::from_secs(10), bob.next()).await.is_err(), "nothing more of the room");
 }
 
 #[tokio::test(start_paused = true)]

@@ -372,9 +372,15 @@ impl Shared {
 }
 
 /// The policy does not let a client in, or could not be asked: then it may come again.
+/// What the policy says, with when to come back where that may change.
 fn not_admitted(reject: Reject) -> Refusal {
-    let close = if reject.code == RejectCode::Unavailable { CloseReason::Fault } else { CloseReason::Refused };
-    Refusal { close, reconnect_after: reject.retry_after, reject }
+    let close = match reject.code {
+        RejectCode::Unavailable => CloseReason::Fault,
+        RejectCode::Draining => CloseReason::Draining,
+        RejectCode::RateLimited | RejectCode::Busy | RejectCode::AtCapacity => CloseReason::AtCapacity,
+        _ => CloseReason::Refused,
+    };
+    Refusal { close, reconnect_after: reject.retry_after.filter(|_| close.reconnect()), reject }
 }
 
 fn no_place(message: &'static str, limit: usize) -> Refusal {

@@ -104,15 +104,30 @@ impl<C: Client> Guest<C> {
 
     /// Is turned away. Returns the code.
     pub async fn turned_away<D: Door<Client = C>>(door: &D, resume: Option<Resume>) -> String {
+        text(&Self::refused_entry(door, resume).await.0, "code")
+    }
+
+    /// Is turned away for now, and told when to come back. Returns the codes of the `error` and of the `closing`.
+    pub async fn put_off<D: Door<Client = C>>(door: &D, resume: Option<Resume>) -> (String, u64) {
+        let (error, closing) = Self::refused_entry(door, resume).await;
+        let closing = closing.unwrap_or_else(|| panic!("nothing follows {error}"));
+        assert!(number(&closing, "reconnect_after_ms") > 0, "{closing}");
+        assert_eq!(error["retry_after_ms"], closing["reconnect_after_ms"], "{error}");
+        (text(&error, "code"), number(&closing, "code"))
+    }
+
+    /// The `error` to somebody who is not let in, and the `closing`, where there is one.
+    async fn refused_entry<D: Door<Client = C>>(door: &D, resume: Option<Resume>) -> (Value, Option<Value>) {
         let mut client = door.connect(resume).await;
         let error = read(&mut client).await.expect("an error");
         assert_eq!(error["type"], "error", "{error}");
         let mut last = read(&mut client).await;
-        if last.as_ref().is_some_and(|frame| frame["type"] == "closing") {
+        let closing = last.take_if(|frame| frame["type"] == "closing");
+        if closing.is_some() {
             last = read(&mut client).await;
         }
         assert_eq!(last, None, "who is turned away is told nothing more");
-        text(&error, "code")
+        (error, closing)
     }
 
     async fn connect<D: Door<Client = C>>(door: &D, resume: Option<Resume>, places: BTreeMap<String, Place>) -> Self {

@@ -48,6 +48,11 @@ impl<D: Door> House<D> {
         Guest::turned_away(&self.door, resume).await
     }
 
+    /// Who is turned away for now, with the codes of the `error` and of the `closing`.
+    pub async fn put_off(&self, resume: Option<Resume>) -> (String, u64) {
+        Guest::put_off(&self.door, resume).await
+    }
+
     /// People in one room, the first its owner; all have read everything so far.
     pub async fn people<const N: usize>(&self, room: &str, nicks: [&str; N]) -> [Guest<D::Client>; N] {
         let mut guests = Vec::with_capacity(N);

@@ -99,7 +99,8 @@ pub trait Door: Sized + Send + Sync + 'static {
     /// that is the first frame of [`Client::next`].
     ///
     /// A client that is turned away is returned too. It reads an `error` with the code, then perhaps a `closing`, and
-    /// then the end. Where the transport says so in other words (an HTTP status, say), its client puts it in these.
+    /// then the end; the `closing` says when to come back where there was no place, or too much was asked for. Where the
+    /// transport says what else there is in other words (an HTTP status, say), its client puts it in these.
     async fn connect(&self, resume: Option<Resume>) -> Self::Client;
 }
 
@@ -178,6 +179,8 @@ macro_rules! transport_contract {
             a_person_has_so_many_attachments_and_no_more,
             a_full_server_makes_no_rooms,
             a_full_server_turns_clients_away,
+            who_finds_no_place_is_told_when_to_come_back,
+            who_was_shown_too_much_is_told_when_to_come_back,
             a_room_with_too_much_to_do_is_busy,
             a_room_that_cannot_write_is_unavailable,
             a_token_of_nobody_is_refused_and_a_new_session_begins,

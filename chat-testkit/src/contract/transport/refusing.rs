@@ -191,6 +191,41 @@ pub async fn a_full_server_turns_clients_away<D: Door>() {
     assert_eq!(ann.welcome["resumed"], true, "who takes over a connection has its place");
 }
 
+/// Whoever was there before as well.
+pub async fn who_finds_no_place_is_told_when_to_come_back<D: Door>() {
+    let house = House::<D>::with(|limits| limits.engine.sessions_max = 1).await;
+    let trail = house.guest().await.cut().await;
+    super::guest::within(async {
+        while house.engine.stats().sessions > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let _bob = house.guest().await;
+    for resume in [None, Some(trail.resume())] {
+        assert_eq!(house.put_off(resume).await, ("at_capacity".to_owned(), 4005));
+    }
+}
+
+/// A resume that names no position is shown its rooms afresh, and nobody can refuse that to who is in.
+pub async fn who_was_shown_too_much_is_told_when_to_come_back<D: Door>() {
+    let house = House::<D>::build(
+        |limits| {
+            let engine = &mut limits.engine;
+            (engine.address_answered_bytes_burst, engine.address_answered_bytes_per_second) = (2_000, 1_000);
+        },
+        |engine| engine.policy(Arc::new(OnePerson)),
+    )
+    .await;
+    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    ann.say("LUNCH", &"x".repeat(4_000)).await;
+    let trail = ann.cut().await.without_positions();
+    let mut again = house.back(&trail).await;
+    assert_eq!(again.told().await, "joined 2 as 1");
+    assert_eq!(house.put_off(Some(trail.resume())).await, ("rate_limited".to_owned(), 4005));
+    again.say("LUNCH", "the connection before it goes on").await;
+}
+
 /// Somebody says something on a task of its own; returns who, and the answer.
 async fn says<D: Door>(mut guest: Guest<D::Client>, said: String) -> (Guest<D::Client>, Value) {
     let answer = guest.ask(json!({"type": "send", "room": "LUNCH", "text": said})).await;

@@ -1,0 +1,97 @@
+//! The room in the address of a stream: entered at once, or when it has said that the session is not in it any more.
+
+use chat_core::wire::{LeftReason, RoomStatus, Status};
+use chat_core::{Answered, Command, FrameKind, Position, Reply, ServerFrame, Session};
+
+/// The `join` of a stream whose room has not said yet whether the session is in it.
+///
+/// An `EventSource` knows its address and nothing else: what this does not bring back in stays outside for as long as the
+/// stream lasts.
+pub(crate) struct LateEntry {
+    join: Command,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The room has not said anything.
+    Waiting,
+    /// The session is not in the room.
+    Due,
+    /// The session is in the room, or was put out.
+    Needless,
+}
+
+/// Brings a session into the room it asks for, unless it is there already. What waits for the room is given back.
+///
+/// A session that came back to other rooms is not given up for one that will not have it: it reads the answer in its
+/// stream.
+pub(crate) async fn enter(session: &Session, entry: Option<Command>) -> Result<Option<Box<LateEntry>>, Answered> {
+    let Some(mut entry) = entry else { return Ok(None) };
+    let standings = standings(session);
+    if let Command::Join { room, after, .. } = &mut entry
+        && let Some(standing) = standings.iter().find(|standing| standing.room == room.as_str())
+    {
+        match standing.status {
+            Status::Live | Status::Gap => return Ok(None),
+            Status::Waiting => return Ok(Some(Box::new(LateEntry { join: entry, stage: Stage::Waiting }))),
+            _ => *after = position(standing),
+        }
+    }
+    // Where a command is not taken, or its answer does not come, a newer connection has the session: the stream says
+    // so.
+    if standings.iter().any(|standing| matches!(standing.status, Status::Live | Status::Gap | Status::Waiting)) {
+        let _ = session.submit(entry, Reply::mailbox(None));
+        return Ok(None);
+    }
+    let (reply, answer) = Reply::channel(None);
+    if session.submit(entry, reply).is_err() {
+        return Ok(None);
+    }
+    match answer.await {
+        Ok(answered) if answered.reject.is_some() => Err(answered),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+/// Where the session stands in the rooms it came back to, as its `welcome` says.
+fn standings(session: &Session) -> Vec<RoomStatus> {
+    let welcome = session.peek().filter(|frame| frame.kind == FrameKind::Welcome);
+    match welcome.map(|frame| serde_json::from_slice(&frame.json)) {
+        Some(Ok(ServerFrame::Welcome { rooms, .. })) => rooms,
+        _ => Vec::new(),
+    }
+}
+
+fn position(standing: &RoomStatus) -> Option<Position> {
+    standing.epoch.zip(standing.seq).map(|(epoch, seq)| Position { epoch, seq })
+}
+
+impl LateEntry {
+    /// Hears a `resumed` frame, and makes the join due where its room says that the session has to enter it.
+    pub(crate) fn hear(&mut self, json: &[u8]) {
+        let Command::Join { room, after, .. } = &mut self.join else { return };
+        let Ok(ServerFrame::Resumed(standing)) = serde_json::from_slice(json) else { return };
+        if standing.room != room.as_str() {
+            return;
+        }
+        self.stage = match (standing.status, standing.reason) {
+            (Status::Live | Status::Gap, _) => Stage::Needless,
+            // Who was put out comes again when a person says so, and not by itself.
+            (_, Some(LeftReason::Kicked | LeftReason::Banned)) => Stage::Needless,
+            _ => Stage::Due,
+        };
+        *after = position(&standing);
+    }
+
+    /// Hands in the join, if it is due; gives back what still waits. Its answer is an event of the stream.
+    pub(crate) fn hand_in(self: Box<Self>, session: &Session) -> Option<Box<Self>> {
+        match self.stage {
+            Stage::Waiting => return Some(self),
+            // Where it is not taken, a newer connection has the session.
+            Stage::Due => drop(session.submit(self.join, Reply::mailbox(None))),
+            Stage::Needless => {}
+        }
+        None
+    }
+}
