@@ -98,7 +98,8 @@ impl Budget {
     pub(crate) fn level(&self) -> usize {
         match self.level.load(Ordering::Relaxed) {
             0 => self.left() / self.backlogs.load(Ordering::Relaxed).max(1),
-            level => level,
+            // Ledgers may have grown since.
+            level => level.min(self.left()),
         }
     }
 
@@ -240,6 +241,17 @@ mod tests {
         assert!(budget.is_full());
         drop(share);
         assert_eq!((budget.ledgers_held(), budget.backlogs_held()), (0, 360));
+    }
+
+    /// A level that was found before ledgers grew, or where nobody had to give any, is no licence to keep more than there is.
+    #[test]
+    fn no_backlog_may_keep_more_than_ledgers_leave() {
+        let budget = Budget::new(800);
+        budget.change(0, 100);
+        assert_eq!(budget.set_level(vec![100]), usize::MAX, "it fits");
+        let mut share = LedgerShare::default();
+        share.set(&budget, 500);
+        assert_eq!(budget.level(), 300);
     }
 
     #[test]
