@@ -38,44 +38,17 @@ async fn enter(session: &mut Session, room: &str, nick: &str) -> Position {
 /// second is being read. He was never slow, so the gap has to be announced, and is not one that a reader must never see.
 #[tokio::test(start_paused = true)]
 async fn a_room_that_goes_on_while_another_is_waited_for_announces_its_gap() {
-    let log = Arc::new(FaultyLog::new(MemoryLog::default()));
-    let mut limits = Limits::default();
-    limits.room.backlog_events_max = 4;
-    let engine = || {
-        let builder = Engine::builder().log(Arc::clone(&log) as _).expect("the engine before it is gone");
-        builder.secret([7; 32]).limits(limits.clone()).build()
-    };
-
-    let first = engine();
-    let (mut ann, mut bob) = (connect(&first, None).await, connect(&first, None).await);
-    let mut positions = Vec::new();
-    for room in ROOMS {
-        enter(&mut ann, room, "Ann").await;
-        positions.push((code(room), enter(&mut bob, room, "Bob").await));
-    }
-    let (token, token_of_ann) = (bob.token().to_owned(), ann.token().to_owned());
-    drop((ann, bob, first));
-    sleep(Duration::from_secs(1)).await;
-
-    let second = engine();
-    let early = vec![positions[0].clone()];
-    let ann = connect(&second, Some(Resume { token: token_of_ann, positions: early })).await;
-    let slow = Fault { before: Delay::For(Duration::from_millis(600)), outcome: Outcome::Done, after: Delay::None };
-    log.plan(move |call| {
-        (call.operation == Operation::Read && call.room == Some(code(ROOMS[1]))).then(|| slow.clone())
-    });
+    let house = Restarted::with_a_room_as_slow_as(Duration::from_millis(600)).await;
     let meanwhile = async {
         sleep(Duration::from_millis(300)).await;
         for _ in 0..8 {
-            let text = Body::parse("meanwhile", 100).expect("valid");
-            ann.call(Command::Send { room: code(ROOMS[0]), text, key: None }).await.expect("she is in");
+            say(&house.ann, ROOMS[0], "meanwhile").await.expect("she is in");
         }
     };
-    let (mut bob, ()) = tokio::join!(connect(&second, Some(Resume { token, positions })), meanwhile);
-    let ServerFrame::Welcome { rooms, .. } = bob.next().await else { panic!("a welcome comes first") };
-    assert_eq!(rooms.iter().map(|room| room.status).collect::<Vec<_>>(), [Status::Gap, Status::Live]);
+    let ((mut bob, standings), ()) = tokio::join!(house.bob(), meanwhile);
+    assert_eq!(standings, [Status::Gap, Status::Live]);
     assert!(matches!(bob.next().await, ServerFrame::Gap { .. }));
-    let stats = second.stats();
+    let stats = house.engine.stats();
     assert_eq!((stats.gaps, stats.gaps_unblocked), (1, 0));
 }
 
@@ -98,6 +71,7 @@ impl Restarted {
             // A room that cannot say counts among the rooms of a session, and does not keep it from asking again.
             let mut limits = Limits::default();
             limits.session.rooms_max = ROOMS.len();
+            limits.room.backlog_events_max = 4;
             builder.secret([7; 32]).limits(limits).build()
         };
         let first = engine();
