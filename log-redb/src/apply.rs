@@ -50,7 +50,9 @@ fn append(
         return Ok(Err(AppendError::NotWritten(format!("told number {found} does not continue those up to {head}"))));
     }
     let grave = format::life_key(room, row.epoch);
-    if row.offset == 0 {
+    if row.offset > 0 {
+        read::nothing_follows(&tables.records, room, &row)?;
+    } else {
         read::nobody_holds(&tables.records, &tables.graves, room)?;
         if tables.graves.get(grave.as_slice())?.is_some() {
             while trim::purge_life(tables, &grave, usize::MAX)? > 0 {}

@@ -23,6 +23,8 @@
 //! - Reads run on snapshots of the file, beside the writer and never on a thread of the async runtime.
 //! - After a failed write the file is closed and opened again; until then reads are unavailable and nothing is written.
 //! - What lies in the file is on the page `FORMAT.md`; what does not look like it is refused by name, never guessed at.
+//! - Opening or reading a file whose page numbers are damaged may take up to 4 GiB of memory once: redb clears a page as long
+//!   as its number says before it reads it.
 
 mod apply;
 mod clock;

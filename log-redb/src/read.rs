@@ -58,6 +58,21 @@ fn missing(room: &str, offset: u64) -> Fault {
     Fault::Damaged(format!("record {offset} of room {room} is missing"))
 }
 
+/// Makes sure that a room has no record behind its tail: a tail from before its last records, which are there, would hide them.
+///
+/// A sector that the disk did not write, or wrote to another place, holds an old state that looks right by itself.
+pub(crate) fn nothing_follows(
+    records: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    room: &str,
+    tail: &TailRow,
+) -> Result<(), Fault> {
+    let keys = [tail.offset.saturating_add(1), u64::MAX].map(|offset| format::record_key(room, tail.epoch, offset));
+    match records.range(keys[0].as_slice()..=keys[1].as_slice())?.next().transpose()? {
+        Some(_) => Err(Fault::Damaged(format!("room {room} has records behind its tail, {}", tail.offset))),
+        None => Ok(()),
+    }
+}
+
 /// The first kept record that `reached` holds for; one past the end where there is none.
 pub(crate) fn find(
     records: &impl ReadableTable<&'static [u8], &'static [u8]>,
@@ -87,8 +102,9 @@ pub(crate) fn stretch(read: &ReadTransaction, room: &RoomCode, after: Offset, ma
     let first = after.0.saturating_add(1).max(tail.first);
     let wanted = (tail.offset + 1).saturating_sub(first).min(max as u64);
     let mut found = Vec::with_capacity(wanted.min(1_024) as usize);
+    let records = read.open_table(RECORDS)?;
+    nothing_follows(&records, room, &tail)?;
     if wanted > 0 {
-        let records = read.open_table(RECORDS)?;
         let keys = [first, first + wanted - 1].map(|offset| format::record_key(room, tail.epoch, offset));
         for entry in records.range(keys[0].as_slice()..=keys[1].as_slice())? {
             let (key, row) = entry?;

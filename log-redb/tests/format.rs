@@ -8,7 +8,7 @@ use std::path::Path;
 use chat_core::{Log, Offset, ReadError, Recorded};
 use log_redb::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use log_redb::{FILE_NAME, OpenError, Options, RedbLog, Verify};
-use support::{code, fill, read_all};
+use support::{code, fill, open_life, read_all};
 use tempfile::TempDir;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -150,6 +150,43 @@ async fn a_changed_tail_is_damage_with_its_name() {
     let mut scribe = chat_testkit::records::Scribe::new(chat_core::Epoch(1));
     let refused = log.append(&code("ROOM-0"), &chat_core::Tail::default(), &scribe.opening()).await;
     assert!(matches!(refused, Err(chat_core::AppendError::NotWritten(_))), "nothing is written over it: {refused:?}");
+}
+
+/// The row of a room's tail, and in its place another one.
+fn swap_tail(dir: &Path, row: Option<&[u8]>) -> Vec<u8> {
+    let database = Database::open(dir.join(FILE_NAME)).expect("it is a redb file");
+    let write = database.begin_write().expect("writable");
+    let found = {
+        let mut tails = write.open_table(TAILS).expect("there");
+        let found = tails.get("ROOM-0").expect("readable").expect("there").value().to_vec();
+        tails.insert("ROOM-0", row.unwrap_or(&found)).expect("writable");
+        found
+    };
+    write.commit().expect("writable");
+    found
+}
+
+/// A sector that the disk never wrote, or wrote elsewhere, holds the tail as it was, with a checksum that matches.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_from_before_its_last_records_is_damage() {
+    let dir = TempDir::new().expect("a folder");
+    let log = open(dir.path()).expect("it opens");
+    let (mut scribe, before) = open_life(&log, &code("ROOM-0"), 1).await;
+    log.close().await.expect("it closes");
+    let stale = swap_tail(dir.path(), None);
+    let log = open(dir.path()).expect("it opens");
+    let tail = log.append(&code("ROOM-0"), &before, &scribe.talk(3)).await.expect("the tail is the end");
+    log.close().await.expect("it closes");
+    swap_tail(dir.path(), Some(&stale));
+
+    let log = open(dir.path()).expect("the file is whole");
+    assert_eq!(damage(&log).await, format!("room ROOM-0 has records behind its tail, {}", before.offset.0));
+    let mut unaware = chat_testkit::records::Scribe::new(chat_core::Epoch(1));
+    unaware.opening();
+    let refused = log.append(&code("ROOM-0"), &before, &unaware.talk(1)).await;
+    assert!(matches!(refused, Err(chat_core::AppendError::NotWritten(_))), "nothing is written over them: {refused:?}");
+    let refused = log.append(&code("ROOM-0"), &tail, &scribe.talk(1)).await;
+    assert!(matches!(refused, Err(chat_core::AppendError::Conflict)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
