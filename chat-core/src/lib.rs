@@ -30,36 +30,34 @@
 //! # }
 //! ```
 
+mod domain;
 #[cfg(feature = "engine")]
 mod engine;
-mod messages;
-#[cfg(feature = "planted")]
+#[cfg(feature = "fault_injection")]
 #[doc(hidden)]
-pub mod planted;
+pub mod fault_injection;
 #[cfg(feature = "engine")]
 mod ports;
 pub mod room;
+mod types;
 #[cfg(feature = "engine")]
 pub mod wire;
-mod words;
 
+pub use domain::{CloseCause, Command, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, Signal, TypingState};
 #[cfg(feature = "engine")]
 pub use engine::{
-    Answered, Busy, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef, Framing, Lane, Moderation, Positions,
-    Refusal, Reply, Session, Stats,
-};
-pub use messages::{
-    CloseCause, Command, Digest, Event, Keyed, LeaveReason, Notices, Recorded, Role, Signal, TypingState,
+    Answered, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef, Framing,
+    Moderation, Positions, Refusal, Reply, Stats,
 };
 #[cfg(feature = "engine")]
 pub use ports::{
-    Admission, AppendError, Clock, ConnectRequest, Fact, Log, LogClaim, LogInUse, Observer, OneEngine, Policy,
-    ReadError, SessionView, Stretch, SystemClock, Tail,
+    Admission, AppendError, Clock, ConnectRequest, Log, LogClaim, LogInUse, LogPage, Observer, ObserverEvent,
+    OneEngine, Policy, ReadError, SessionView, SystemClock, Tail,
 };
-#[cfg(feature = "engine")]
-pub use wire::{BadFrame, ClientFrame, FrameKind, Hello, Request, Resume, ServerFrame};
-pub use words::{
+pub use types::{
     Belief, Body, CloseReason, Color, CommandId, EngineLimits, Epoch, Generation, Identity, Key, Limits, MemberId,
     Mono, Nick, NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits, Scope, Seq, SessionId,
     SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
+#[cfg(feature = "engine")]
+pub use wire::{BadFrame, ClientFrame, FrameKind, Hello, Request, Resume, ServerFrame};

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use chat_core::{Belief, Clock, Engine, Fact, Mono, Now, Observer, ServerFrame, SystemClock, Wall, WallStep};
+use chat_core::{Belief, Clock, Engine, Mono, Now, Observer, ObserverEvent, ServerFrame, SystemClock, Wall, WallStep};
 use support::{Client, pass, secs, send};
 
 const MINUTE: u64 = 60;
@@ -46,8 +46,8 @@ struct Witness {
 }
 
 impl Observer for Witness {
-    fn observe(&self, fact: Fact<'_>) {
-        if let Fact::WallStepped { step } = fact {
+    fn observe(&self, fact: ObserverEvent<'_>) {
+        if let ObserverEvent::WallStepped { step } = fact {
             assert_eq!(self.engine.get().map(|engine| engine.stats().clock_steps), Some(1), "nothing is locked");
             self.steps.lock().expect("nobody panics with it").push(step);
         }

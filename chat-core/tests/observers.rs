@@ -6,27 +6,27 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use chat_core::{CloseReason, Engine, Fact, Moderation, Observer, Recorded, RoomCode};
+use chat_core::{CloseReason, Engine, Moderation, Observer, ObserverEvent, Record, RoomCode};
 use support::*;
 
 #[derive(Default)]
 struct Diary {
-    records: Mutex<BTreeMap<(RoomCode, u64), Vec<Recorded>>>,
+    records: Mutex<BTreeMap<(RoomCode, u64), Vec<Record>>>,
     others: Mutex<Vec<String>>,
 }
 
 impl Observer for Diary {
-    fn observe(&self, fact: Fact<'_>) {
+    fn observe(&self, fact: ObserverEvent<'_>) {
         let other = match fact {
-            Fact::Published { room, epoch, record } => {
+            ObserverEvent::Published { room, epoch, record } => {
                 let mut records = self.records.lock().expect("nobody panics with it");
                 records.entry((room.clone(), epoch.0)).or_default().push(record.clone());
                 return;
             }
-            Fact::Connected { transport, .. } => format!("connected {transport}"),
-            Fact::Disconnected { reason, .. } => format!("disconnected {:?}", reason.map(CloseReason::code)),
-            Fact::Rejected { code } => format!("rejected {}", code.as_str()),
-            Fact::Gap { events, .. } => format!("gap {events}"),
+            ObserverEvent::Connected { transport, .. } => format!("connected {transport}"),
+            ObserverEvent::Disconnected { reason, .. } => format!("disconnected {:?}", reason.map(CloseReason::code)),
+            ObserverEvent::Rejected { code } => format!("rejected {}", code.as_str()),
+            ObserverEvent::Gap { events, .. } => format!("gap {events}"),
             other => format!("{other:?}"),
         };
         self.others.lock().expect("nobody panics with it").push(other);
@@ -104,7 +104,7 @@ struct Curious {
 }
 
 impl Observer for Curious {
-    fn observe(&self, _fact: Fact<'_>) {
+    fn observe(&self, _fact: ObserverEvent<'_>) {
         if let Some(engine) = self.engine.get() {
             let _ = (engine.stats(), engine.rooms());
             self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -146,7 +146,7 @@ fn what_is_printed_for_a_log_holds_no_secret() {
 struct Clumsy;
 
 impl Observer for Clumsy {
-    fn observe(&self, fact: Fact<'_>) {
+    fn observe(&self, fact: ObserverEvent<'_>) {
         panic!("an observer that trips over {fact:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
-use chat_core::{Command, Engine, Fill, FrameRef, Framing, Hello, Seq, ServerFrame, Session, TypingState};
+use chat_core::{Command, Connection, Engine, Fill, FrameRef, Framing, Hello, Seq, ServerFrame, TypingState};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use support::*;
@@ -28,7 +28,7 @@ impl Framing for Lengths {
 }
 
 /// A socket that takes as many bytes of each fill as it is told to; `None` when nothing is due.
-fn fill(session: &Session, socket: &mut Vec<u8>, takes: impl FnOnce(usize) -> usize) -> Option<usize> {
+fn fill(session: &Connection, socket: &mut Vec<u8>, takes: impl FnOnce(usize) -> usize) -> Option<usize> {
     let mut out = BytesMut::new();
     let cx = Context::from_waker(Waker::noop());
     match session.poll_fill(&cx, &mut Lengths::default(), &mut out) {

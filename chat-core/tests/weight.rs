@@ -43,8 +43,8 @@ fn join(room: &mut Room, number: u128, identity: usize, nick: &str) {
 fn send(room: &mut Room, number: u128, key: Option<usize>) {
     let key = key.map(|key| Key::parse(&format!("{number}-{key}")).expect("valid"));
     let text = Body::parse("x", 10).expect("valid");
-    let budget = chat_core::room::Budget::Paid;
-    run(room, &Input::Send { by: caller(number, 0), text, as_sent: None, key, budget });
+    let permit = chat_core::room::SendPermit::Paid;
+    run(room, &Input::Send { by: caller(number, 0), text, as_sent: None, key, permit });
 }
 
 fn small(room: &mut Room) {

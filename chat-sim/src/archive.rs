@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Epoch, Event, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch,
+    AppendError, Epoch, Event, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode, Seq,
     Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
@@ -33,19 +33,19 @@ impl Archive {
     }
 
     async fn change_topic(&self, room: &RoomCode) -> Option<Tail> {
-        let Stretch { records, tail } = self.memory.read(room, Offset(0), usize::MAX).await.ok()?;
+        let LogPage { records, tail } = self.memory.read(room, Offset(0), usize::MAX).await.ok()?;
         let last = records.last().filter(|last| !matches!(last.event, Event::Closed { .. }))?;
         let seq = records.iter().rev().find_map(|record| record.seq)?;
         let topic = Topic::parse(&format!("another owner was here after {seq}")).ok()?;
         let (offset, seq) = (last.offset.next(), Some(seq.next()));
-        let record = Recorded { offset, seq, at: last.at, by: None, event: Event::TopicChanged { topic } };
+        let record = Record { offset, seq, at: last.at, by: None, event: Event::TopicChanged { topic } };
         self.append(room, &tail, &[record]).await.ok()
     }
 
     /// Whether what was taken back is unreadable by now.
     pub(crate) async fn check_taken_back(&self) -> Result<(), Broken> {
         for room in self.rooms(None, usize::MAX).await.unwrap_or_default() {
-            let Ok(Stretch { records, tail }) = self.read(&room, Offset(0), usize::MAX).await else { continue };
+            let Ok(LogPage { records, tail }) = self.read(&room, Offset(0), usize::MAX).await else { continue };
             let Some(epoch) = tail.epoch else { continue };
             let taken_back = self.truth.taken_back(room.as_str(), epoch);
             let readable = records.iter().find(|record| match &record.event {
@@ -61,7 +61,7 @@ impl Archive {
 }
 
 /// The life that a batch belongs to.
-fn life_of(after: &Tail, batch: &[Recorded]) -> Epoch {
+fn life_of(after: &Tail, batch: &[Record]) -> Epoch {
     let claimed = batch.iter().find_map(|record| match record.event {
         Event::Created { epoch, .. } => Some(epoch),
         _ => None,
@@ -75,23 +75,17 @@ impl Log for Archive {
         self.memory.claim()
     }
 
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let tail = self.memory.append(room, after, batch).await?;
         self.truth.add(room, life_of(after, batch), batch);
         Ok(tail)
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
         self.memory.read(room, after, max).await
     }
 
-    async fn messages(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        before: Seq,
-        max: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         self.memory.messages(room, epoch, before, max).await
     }
 
@@ -156,24 +150,18 @@ impl Log for Fence {
         self.engines.claim()
     }
 
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         if !*self.down.borrow() {
             self.log.inner().truth.decided(room, life_of(after, batch), batch, self.server);
         }
         self.while_up(self.log.append(room, after, batch)).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
         self.while_up(self.log.read(room, after, max)).await
     }
 
-    async fn messages(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        before: Seq,
-        max: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         self.while_up(self.log.messages(room, epoch, before, max)).await
     }
 

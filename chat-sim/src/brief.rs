@@ -1,7 +1,7 @@
 //! Frames and records in few words: numbers first, then what they say. A record and its frame are the same words.
 
 use chat_core::wire::RoomStatus;
-use chat_core::{Event, LeaveReason, MemberId, Recorded, ServerFrame};
+use chat_core::{Event, LeaveReason, MemberId, Record, ServerFrame};
 
 /// A frame in few words.
 pub(crate) fn brief(frame: &ServerFrame) -> String {
@@ -56,7 +56,7 @@ pub(crate) fn brief(frame: &ServerFrame) -> String {
 }
 
 /// A told record in the words of its frame.
-pub(crate) fn brief_record(record: &Recorded) -> String {
+pub(crate) fn brief_record(record: &Record) -> String {
     let seq = record.seq.expect("told");
     let by = record.by.map_or(String::new(), |by| format!(" by {by}"));
     let who = record.by.map_or(String::new(), |by| by.to_string());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chat_core::{Epoch, Event, LeaveReason, MemberId, Offset, Recorded, RoomCode, Wall};
+use chat_core::{Epoch, Event, LeaveReason, MemberId, Offset, Record, RoomCode, Wall};
 use tokio::time::Instant;
 
 use crate::promise::{Broken, Promise, hold};
@@ -28,7 +28,7 @@ impl Graces {
         &mut self,
         room: &RoomCode,
         epoch: Epoch,
-        records: &[Recorded],
+        records: &[Record],
         grace: Duration,
     ) -> Result<(), Broken> {
         for record in records {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use chat_core::{Engine, Fact, Log, Moderation, Observer, RoomCode, Seq, Stats};
+use chat_core::{Engine, Log, Moderation, Observer, ObserverEvent, RoomCode, Seq, Stats};
 use chat_testkit::logs::FaultyLog;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -46,7 +46,7 @@ struct WhileUp {
 }
 
 impl Observer for WhileUp {
-    fn observe(&self, fact: Fact<'_>) {
+    fn observe(&self, fact: ObserverEvent<'_>) {
         if !*self.down.borrow() {
             self.witness.observe(fact);
             self.embedder.watch();

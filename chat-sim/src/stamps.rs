@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chat_core::{Epoch, Offset, Recorded, RoomCode, SteadyWall, Wall};
+use chat_core::{Epoch, Offset, Record, RoomCode, SteadyWall, Wall};
 use tokio::time::Instant;
 
 use crate::promise::{Broken, Promise, hold};
@@ -37,7 +37,7 @@ impl Stamps {
         &mut self,
         room: &RoomCode,
         epoch: Epoch,
-        records: &[Recorded],
+        records: &[Record],
         server: u64,
         right: Wall,
     ) -> Result<(), Broken> {
@@ -51,7 +51,7 @@ impl Stamps {
     }
 
     /// The log has taken the next record. Of two that one server made the second is as much later as it was made.
-    pub(crate) fn logged(&mut self, room: &RoomCode, epoch: Epoch, record: &Recorded) -> Result<(), Broken> {
+    pub(crate) fn logged(&mut self, room: &RoomCode, epoch: Epoch, record: &Record) -> Result<(), Broken> {
         let life = self.lives.entry((room.as_str().to_owned(), epoch)).or_default();
         let made = life.made.get(&(record.offset, record.at)).copied();
         let last = life.last.replace((record.at, made));

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use chat_core::room::{Ledger, Snapshot};
 use chat_core::wire::MemberEntry;
-use chat_core::{Epoch, Event, Fact, Key, MemberId, Observer, Offset, Recorded, RoomCode, RoomLimits, Scope, Seq};
+use chat_core::{
+    Epoch, Event, Key, MemberId, Observer, ObserverEvent, Offset, Record, RoomCode, RoomLimits, Scope, Seq,
+};
 use tokio::time::Instant;
 
 use crate::brief::brief_record;
@@ -31,7 +33,7 @@ pub(crate) struct Truth {
 
 #[derive(Debug, Default)]
 struct Life {
-    records: Vec<Recorded>,
+    records: Vec<Record>,
     redacted: BTreeSet<Seq>,
     /// It went down with a server that had no log.
     lost: bool,
@@ -70,7 +72,7 @@ impl Truth {
     }
 
     /// Records that the log has taken, or that were published where there is none.
-    pub(crate) fn add(&self, room: &RoomCode, epoch: Epoch, records: &[Recorded]) {
+    pub(crate) fn add(&self, room: &RoomCode, epoch: Epoch, records: &[Record]) {
         let mut lives = self.lives();
         let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
         for record in records {
@@ -82,7 +84,7 @@ impl Truth {
     }
 
     /// Something is published: the log must have it.
-    pub(crate) fn published(&self, room: &RoomCode, epoch: Epoch, record: &Recorded) {
+    pub(crate) fn published(&self, room: &RoomCode, epoch: Epoch, record: &Record) {
         let mut lives = self.lives();
         let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
         life.published = record.offset;
@@ -100,7 +102,7 @@ impl Truth {
     }
 
     /// A room of this server has decided this just now.
-    pub(crate) fn decided(&self, room: &RoomCode, epoch: Epoch, records: &[Recorded], server: u64) {
+    pub(crate) fn decided(&self, room: &RoomCode, epoch: Epoch, records: &[Record], server: u64) {
         let stamped = self.stamps().decided(room, epoch, records, server, self.clock.right());
         let decided = self.graces().decided(room, epoch, records, self.grace);
         if let Err(broken) = decided.and(stamped) {
@@ -268,7 +270,7 @@ impl Truth {
 }
 
 impl Life {
-    fn add(&mut self, room: &RoomCode, record: &Recorded) -> Result<(), Broken> {
+    fn add(&mut self, room: &RoomCode, record: &Record) -> Result<(), Broken> {
         hold!(!self.is_closed() && !self.lost, Promise::Life, "{room}: {record:?} in a life that is over");
         let last = self.records.last();
         let offset = last.map_or(0, |last| last.offset.0);
@@ -314,7 +316,7 @@ impl Life {
         exits.into_iter().find(|(other, _)| is_own(other)).is_some_and(|(_, is_kick)| is_kick)
     }
 
-    fn at(&self, seq: Seq) -> Option<&Recorded> {
+    fn at(&self, seq: Seq) -> Option<&Record> {
         let index = self.records.partition_point(|record| record.offset.0 < seq.0);
         self.records[index.saturating_sub(1)..].iter().find(|record| record.seq == Some(seq))
     }
@@ -346,8 +348,8 @@ impl Life {
 }
 
 /// The same record, or the same with its text scrubbed meanwhile.
-fn is_same(logged: &Recorded, record: &Recorded) -> bool {
-    let scrubbed = |record: &Recorded| {
+fn is_same(logged: &Record, record: &Record) -> bool {
+    let scrubbed = |record: &Record| {
         matches!(&record.event, Event::Sent { text, .. } if text.as_str().is_empty()).then_some((
             record.offset,
             record.seq,
@@ -382,8 +384,8 @@ pub(crate) struct Witness {
 }
 
 impl Observer for Witness {
-    fn observe(&self, fact: Fact<'_>) {
-        if let Fact::Published { room, epoch, record } = fact {
+    fn observe(&self, fact: ObserverEvent<'_>) {
+        if let ObserverEvent::Published { room, epoch, record } = fact {
             if !self.has_log {
                 let records = std::slice::from_ref(record);
                 self.truth.decided(room, epoch, records, self.server);

@@ -4,14 +4,14 @@ mod support;
 
 use std::sync::Arc;
 
-use chat_core::{Command, CommandId, Engine, Limits, MemberId, Moderation, RejectCode, Reply, planted};
+use chat_core::{Command, CommandId, Engine, Limits, MemberId, Moderation, RejectCode, Reply, fault_injection};
 use chat_testkit::logs::MemoryLog;
 use support::*;
 use tokio::task::JoinHandle;
 
 /// An engine whose rooms trip over some of what they publish.
 fn clumsy(change: impl FnOnce(&mut Limits)) -> Engine {
-    planted::let_rooms_trip(true);
+    fault_injection::let_rooms_trip(true);
     Engine::builder().limits(limits(change)).build()
 }
 
@@ -141,7 +141,7 @@ async fn who_was_about_to_come_back_to_it_may_enter_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_a_log_has_is_left_by_its_readers_and_found_again() {
-    planted::let_rooms_trip(true);
+    fault_injection::let_rooms_trip(true);
     let log = Arc::new(MemoryLog::default());
     let engine = Engine::builder().log(log).expect("nobody else has it").build();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

@@ -1,6 +1,6 @@
 //! Worlds in which every promise is kept, the same world twice, and bugs on purpose, each of which is found.
 
-use chat_core::planted::{Bug, plant};
+use chat_core::fault_injection::{Bug, plant};
 use chat_sim::{Kind, Promise, Settings, Way, World, run};
 
 fn by(way: Way) -> Settings {
@@ -46,7 +46,7 @@ fn a_seed_is_the_same_world_again() {
     }
 }
 
-/// The first world in which a planted bug is found, out of so many.
+/// The first world in which a fault_injection bug is found, out of so many.
 fn found(bug: Bug, kind: Option<Kind>, worlds: u64) -> Option<World> {
     plant(Some(bug));
     let settings = Settings { kind, ..by(Way::Ws) };

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, Hello, Log, LogClaim, LogInUse, Nick, Offset,
-    OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch, Tail,
+    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, Hello, Log, LogClaim, LogInUse, LogPage, Nick,
+    Offset, OneEngine, ReadError, Record, RoomCode, Seq, Tail,
 };
 
 /// A folder of rooms.
@@ -34,7 +34,7 @@ impl FolderLog {
 }
 
 /// Everything of a room; empty for a code that nobody holds.
-fn load(folder: &Path, room: &RoomCode) -> io::Result<Vec<Recorded>> {
+fn load(folder: &Path, room: &RoomCode) -> io::Result<Vec<Record>> {
     match fs::read(file(folder, room, "jsonl")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
@@ -46,7 +46,7 @@ fn load(folder: &Path, room: &RoomCode) -> io::Result<Vec<Recorded>> {
 }
 
 /// Puts these records in the place of all before: whole or not at all, because a rename is.
-fn store(folder: &Path, room: &RoomCode, records: &[Recorded]) -> io::Result<()> {
+fn store(folder: &Path, room: &RoomCode, records: &[Record]) -> io::Result<()> {
     let mut bytes = Vec::new();
     for record in records {
         serde_json::to_writer(&mut bytes, record)?;
@@ -62,14 +62,14 @@ fn file(folder: &Path, room: &RoomCode, kind: &str) -> PathBuf {
     folder.join(format!("{room}.{kind}"))
 }
 
-fn epoch_of(records: &[Recorded]) -> Option<Epoch> {
+fn epoch_of(records: &[Record]) -> Option<Epoch> {
     records.first().and_then(|first| match first.event {
         Event::Created { epoch, .. } => Some(epoch),
         _ => None,
     })
 }
 
-fn tail_of(records: &[Recorded]) -> Tail {
+fn tail_of(records: &[Record]) -> Tail {
     let offset = records.last().map(|last| last.offset).unwrap_or_default();
     Tail { epoch: epoch_of(records), offset, token: 0 }
 }
@@ -88,7 +88,7 @@ impl Log for FolderLog {
         self.engines.claim()
     }
 
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let folder = self.folder();
         let mut records = load(&folder, room).map_err(|error| AppendError::NotWritten(error.to_string()))?;
         if tail_of(&records) != *after {
@@ -99,27 +99,21 @@ impl Log for FolderLog {
         Ok(tail_of(&records))
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
         let records = load(&self.folder(), room).map_err(unread)?;
         let tail = tail_of(&records);
         let records = records.into_iter().filter(|record| record.offset > after).take(max).collect();
-        Ok(Stretch { records, tail })
+        Ok(LogPage { records, tail })
     }
 
-    async fn messages(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        before: Seq,
-        max: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         let records = load(&self.folder(), room).map_err(unread)?;
         if epoch_of(&records) != Some(epoch) {
             return Ok(Vec::new());
         }
-        let is_earlier = |record: &Recorded| record.seq.is_some_and(|seq| seq < before);
-        let is_message = |record: &Recorded| matches!(record.event, Event::Sent { .. });
-        let mut newest: Vec<Recorded> =
+        let is_earlier = |record: &Record| record.seq.is_some_and(|seq| seq < before);
+        let is_message = |record: &Record| matches!(record.event, Event::Sent { .. });
+        let mut newest: Vec<Record> =
             records.into_iter().rev().filter(|record| is_message(record) && is_earlier(record)).take(max).collect();
         newest.reverse();
         Ok(newest)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, Body, Command, ConnectRequest, Engine, Hello, Identity, Key, Nick, Policy, Reject, RejectCode, RoomCode,
-    ServerFrame, Session, SessionId, SessionView,
+    Admission, Body, Command, ConnectRequest, Connection, Engine, Hello, Identity, Key, Nick, Policy, Reject,
+    RejectCode, RoomCode, ServerFrame, SessionId, SessionView,
 };
 use chat_testkit::strategies::{any_command, cases};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -99,7 +99,7 @@ async fn people_see_it() {
     assert_eq!(refused.expect_err("a guest").code, RejectCode::Forbidden);
 }
 
-async fn next_message(session: &mut Session) -> String {
+async fn next_message(session: &mut Connection) -> String {
     loop {
         if let ServerFrame::Message(message) = session.next().await {
             return message.text;

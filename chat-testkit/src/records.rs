@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chat_core::{
-    Body, CloseCause, Color, Digest, Epoch, Event, Key, Keyed, LeaveReason, MemberId, Nick, Notices, Offset, Recorded,
+    Body, CloseCause, Color, Digest, Epoch, Event, Key, Keyed, LeaveReason, MemberId, Nick, Notices, Offset, Record,
     Role, Scope, Seq, SessionId, Topic, Wall,
 };
 
@@ -55,7 +55,7 @@ impl Scribe {
     }
 
     /// What every life begins with: its creation, and the join of its first member.
-    pub fn opening(&mut self) -> Vec<Recorded> {
+    pub fn opening(&mut self) -> Vec<Record> {
         let created = self.quiet(None, Event::Created { epoch: self.epoch, salt: 0x5A17 });
         vec![created, self.joined("Ann")]
     }
@@ -64,7 +64,7 @@ impl Scribe {
     ///
     /// # Panics
     /// When `nick` is none that [`Nick::parse`] takes.
-    pub fn joined(&mut self, nick: &str) -> Recorded {
+    pub fn joined(&mut self, nick: &str) -> Record {
         self.members += 1;
         let nick = nick_of(nick);
         let event = Event::Joined {
@@ -81,7 +81,7 @@ impl Scribe {
     ///
     /// # Panics
     /// When `text` is none that [`Body::parse`] takes.
-    pub fn sent(&mut self, text: &str) -> Recorded {
+    pub fn sent(&mut self, text: &str) -> Record {
         self.sent_with(text, None)
     }
 
@@ -89,18 +89,18 @@ impl Scribe {
     ///
     /// # Panics
     /// When `text` or `key` is none that [`Body::parse`] or [`Key::parse`] takes.
-    pub fn sent_keyed(&mut self, text: &str, key: &str) -> Recorded {
+    pub fn sent_keyed(&mut self, text: &str, key: &str) -> Record {
         let key = Key::parse(key).expect("a valid key");
         self.sent_with(text, Some(Keyed { key, digest: Digest(0xD1CE << 100 | text.len() as u128) }))
     }
 
     /// This many messages, `message N` for each number N they get.
-    pub fn talk(&mut self, messages: usize) -> Vec<Recorded> {
+    pub fn talk(&mut self, messages: usize) -> Vec<Record> {
         (0..messages).map(|_| self.sent(&format!("message {}", self.seq.next()))).collect()
     }
 
     /// One record of every kind that a life can hold after its opening, the last of which closes it.
-    pub fn every_kind(&mut self) -> Vec<Recorded> {
+    pub fn every_kind(&mut self) -> Vec<Record> {
         let (ann, bob) = (MemberId(1), MemberId(self.members + 1));
         let mut records = vec![
             self.joined("Bob"),
@@ -124,25 +124,25 @@ impl Scribe {
     }
 
     /// A record that members are told, with the next number.
-    pub fn told(&mut self, by: Option<MemberId>, event: Event) -> Recorded {
+    pub fn told(&mut self, by: Option<MemberId>, event: Event) -> Record {
         self.seq = self.seq.next();
         self.write(Some(self.seq), by, event)
     }
 
     /// A record that nobody is told.
-    pub fn quiet(&mut self, by: Option<MemberId>, event: Event) -> Recorded {
+    pub fn quiet(&mut self, by: Option<MemberId>, event: Event) -> Record {
         self.write(None, by, event)
     }
 
-    fn sent_with(&mut self, text: &str, keyed: Option<Keyed>) -> Recorded {
+    fn sent_with(&mut self, text: &str, keyed: Option<Keyed>) -> Record {
         let text = Body::parse(text, usize::MAX).expect("a valid text");
         self.told(Some(MemberId(1)), Event::Sent { nick: nick_of("Ann"), color: Color(0), text, keyed })
     }
 
-    fn write(&mut self, seq: Option<Seq>, by: Option<MemberId>, event: Event) -> Recorded {
+    fn write(&mut self, seq: Option<Seq>, by: Option<MemberId>, event: Event) -> Record {
         self.offset = self.offset.next();
         self.at = Wall(self.at.0 + Self::STEP);
-        Recorded { offset: self.offset, seq, at: self.at, by, event }
+        Record { offset: self.offset, seq, at: self.at, by, event }
     }
 }
 

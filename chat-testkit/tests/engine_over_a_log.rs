@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{Command, ConnectRequest, Engine, Hello, Nick, RejectCode, Reply, Seq, ServerFrame, Session};
+use chat_core::{Command, ConnectRequest, Connection, Engine, Hello, Nick, RejectCode, Reply, Seq, ServerFrame};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
     TestLog, code, connect, create, engine, engine_with, join, joined, log, next_left, next_message, say, texts,
@@ -74,7 +74,7 @@ async fn while_the_log_cannot_be_read_the_room_refuses_and_then_goes_on() {
 }
 
 /// Bob leaves, and closes his page without waiting, while the log can be neither written nor read.
-async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Session {
+async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Connection {
     let mut ann = connect(engine, None).await;
     let bob = connect(engine, None).await;
     create(&mut ann).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{AppendError, Epoch, Log, Offset, ReadError, Recorded, RoomCode, Seq, Tail};
+use chat_core::{AppendError, Epoch, Log, Offset, ReadError, Record, RoomCode, Seq, Tail};
 use chat_testkit::logs::{Call, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 use chat_testkit::records::Scribe;
 
@@ -36,7 +36,7 @@ impl Bench {
         result
     }
 
-    fn stored(&self) -> Vec<Recorded> {
+    fn stored(&self) -> Vec<Record> {
         self.log.inner().records(&self.room)
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_core::wire::{LeftReason, Status};
 use chat_core::{
-    Body, CloseReason, Command, ConnectRequest, Engine, Hello, Limits, MemberId, Moderation, Nick, Position, Reject,
-    Resume, RoomCode, ServerFrame, Session,
+    Body, CloseReason, Command, ConnectRequest, Connection, Engine, Hello, Limits, MemberId, Moderation, Nick,
+    Position, Reject, Resume, RoomCode, ServerFrame,
 };
 use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 use tokio::time::{Instant, sleep};
@@ -17,11 +17,11 @@ fn code(room: &str) -> RoomCode {
     RoomCode::parse(room).expect("valid")
 }
 
-async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
+async fn connect(engine: &Engine, resume: Option<Resume>) -> Connection {
     engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
 }
 
-async fn enter(session: &mut Session, room: &str, nick: &str) -> Position {
+async fn enter(session: &mut Connection, room: &str, nick: &str) -> Position {
     let (room, nick) = (code(room), Nick::parse(nick).expect("valid"));
     let create = Command::Create { nick: nick.clone(), room: Some(room.clone()) };
     if session.call(create).await.is_err() {
@@ -56,7 +56,7 @@ async fn a_room_that_goes_on_while_another_is_waited_for_announces_its_gap() {
 struct Restarted {
     engine: Engine,
     /// In the first room again.
-    ann: Session,
+    ann: Connection,
     /// What Bob comes back with.
     bob: Resume,
     log: Arc<FaultyLog<MemoryLog>>,
@@ -92,20 +92,20 @@ impl Restarted {
     }
 
     /// Bob comes back, and is welcomed.
-    async fn bob(&self) -> (Session, Vec<Status>) {
+    async fn bob(&self) -> (Connection, Vec<Status>) {
         let mut bob = connect(&self.engine, Some(self.bob.clone())).await;
         let ServerFrame::Welcome { rooms, .. } = bob.next().await else { panic!("a welcome comes first") };
         (bob, rooms.iter().map(|room| room.status).collect())
     }
 }
 
-async fn say(session: &Session, room: &str, text: &str) -> Result<ServerFrame, Reject> {
+async fn say(session: &Connection, room: &str, text: &str) -> Result<ServerFrame, Reject> {
     let text = Body::parse(text, 100).expect("valid");
     session.call(Command::Send { room: code(room), text, key: None }).await
 }
 
 /// The next message, of whichever room.
-async fn hears(session: &mut Session) -> String {
+async fn hears(session: &mut Connection) -> String {
     loop {
         match session.next().await {
             ServerFrame::Message(message) => return format!("{} {}", message.room, message.text),

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use chat_core::{Epoch, Fact, Log, Observer, Offset, RejectCode};
+use chat_core::{Epoch, Log, Observer, ObserverEvent, Offset, RejectCode};
 use chat_testkit::logs::MemoryLog;
 use serde_json::{Value, json};
 use support::bent::BentLog;
@@ -83,8 +83,8 @@ async fn a_snapshot_of_a_later_version_is_read_where_this_one_can() {
 struct Faults(Mutex<Vec<String>>);
 
 impl Observer for Faults {
-    fn observe(&self, fact: Fact<'_>) {
-        if let Fact::LogFault { error, .. } = fact {
+    fn observe(&self, fact: ObserverEvent<'_>) {
+        if let ObserverEvent::LogFault { error, .. } = fact {
             self.0.lock().expect("nothing panics here").push(error);
         }
     }

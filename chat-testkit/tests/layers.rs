@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The folders of the engine, lowest first: each names only those before it, and itself. What lies beside them is above.
 const ENGINE: [&str; 6] = ["feed", "session", "rooms", "shared", "work", "client"];
 /// The folders of chat-core, lowest first.
-const CORE: [&str; 6] = ["words", "messages", "room", "ports", "wire", "engine"];
+const CORE: [&str; 6] = ["types", "domain", "room", "ports", "wire", "engine"];
 
 /// The files of one crate: by module path, what each names.
 type Graph = BTreeMap<String, BTreeSet<String>>;

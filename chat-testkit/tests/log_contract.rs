@@ -40,7 +40,7 @@ mod going_in_circles {
     #[test]
     #[should_panic(expected = "it goes back")]
     fn a_page_of_records_that_comes_again() {
-        let log = bent().reads(repeat(|stretch: &chat_core::Stretch| stretch.records.len()));
+        let log = bent().reads(repeat(|stretch: &chat_core::LogPage| stretch.records.len()));
         run(log::reading_page_by_page_gives_everything_once(Arc::new(log)));
     }
 

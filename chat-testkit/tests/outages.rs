@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chat_core::wire::Status;
 use chat_core::{
-    Answered, Body, Command, Engine, Event, Log, Offset, RejectCode, Reply, RoomCode, Seq, ServerFrame, Session,
+    Answered, Body, Command, Connection, Engine, Event, Log, Offset, RejectCode, Reply, RoomCode, Seq, ServerFrame,
 };
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
@@ -17,7 +17,7 @@ use support::{
 const WRITE_AND_READ: &[Operation] = &[Operation::Append, Operation::Read];
 
 /// Bob's session, away since now.
-async fn away(bob: Session) -> String {
+async fn away(bob: Connection) -> String {
     let token = bob.token().to_owned();
     drop(bob);
     settle().await;
@@ -127,7 +127,7 @@ async fn who_comes_back_while_a_stalled_log_holds_up_the_room_is_let_in_before_g
 }
 
 /// Asks for so much that a client whose fault it were would be shown out.
-async fn insist(session: &Session, refused: RejectCode) {
+async fn insist(session: &Connection, refused: RejectCode) {
     for _ in 0..10 {
         let mut answers = Vec::new();
         for _ in 0..16 {
@@ -205,7 +205,7 @@ async fn said_in(log: &TestLog, engine: &Engine) -> Vec<(Seq, String)> {
 }
 
 /// A room of which the backlog holds the last few messages only.
-async fn talkative(log: &TestLog) -> (Engine, Session) {
+async fn talkative(log: &TestLog) -> (Engine, Connection) {
     let engine = engine_with(log, |limits| {
         limits.room.backlog_events_max = 4;
         limits.session.send_per_second = 0;
@@ -217,7 +217,7 @@ async fn talkative(log: &TestLog) -> (Engine, Session) {
 }
 
 /// The texts of a page of history, and whether there is more.
-async fn history(session: &Session) -> (Vec<String>, bool) {
+async fn history(session: &Connection) -> (Vec<String>, bool) {
     let page = Command::History { room: code(), before: None, limit: Some(20) };
     let answer = session.call(page).await.expect("a history is always answered");
     let ServerFrame::History { messages, more, .. } = answer else { panic!("a history is answered with one") };
@@ -282,13 +282,13 @@ async fn what_is_taken_back_is_shown_to_nobody_though_the_log_could_not_be_made_
 }
 
 /// Submits without waiting, so that the room reads them in one batch.
-fn submit(session: &Session, command: Command) -> tokio::sync::oneshot::Receiver<Answered> {
+fn submit(session: &Connection, command: Command) -> tokio::sync::oneshot::Receiver<Answered> {
     let (reply, answer) = Reply::channel(None);
     session.submit(command, reply).expect("few commands are in flight");
     answer
 }
 
-fn say_later(session: &Session, said: Body) {
+fn say_later(session: &Connection, said: Body) {
     drop(submit(session, Command::Send { room: code(), text: said, key: None }));
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::wire::Status;
 use chat_core::{
-    Command, ConnectRequest, Engine, Event, Hello, LeaveReason, Log, Moderation, Offset, Position, RejectCode,
-    RoomCode, Seq, ServerFrame, Session,
+    Command, ConnectRequest, Connection, Engine, Event, Hello, LeaveReason, Log, Moderation, Offset, Position,
+    RejectCode, RoomCode, Seq, ServerFrame,
 };
 use chat_testkit::logs::Operation;
 use support::{
@@ -22,7 +22,7 @@ fn numbered(number: usize) -> RoomCode {
 }
 
 /// A room of its own for a session.
-async fn create_numbered(session: &Session, number: usize) -> Result<ServerFrame, chat_core::Reject> {
+async fn create_numbered(session: &Connection, number: usize) -> Result<ServerFrame, chat_core::Reject> {
     session.call(Command::Create { nick: nick("Ann"), room: Some(numbered(number)) }).await
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chat_core::wire::Status;
 use chat_core::{
-    Command, Engine, Fact, Limits, Log, Observer, Offset, Position, RejectCode, Resume, Seq, ServerFrame, Stretch,
+    Command, Engine, Limits, Log, LogPage, Observer, ObserverEvent, Offset, Position, RejectCode, Resume, Seq,
+    ServerFrame,
 };
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
@@ -248,8 +249,8 @@ async fn a_log_that_trims_between_two_pages_leaves_no_hole_in_the_backlog() {
 struct Faults(Mutex<Vec<String>>);
 
 impl Observer for Faults {
-    fn observe(&self, fact: Fact<'_>) {
-        if let Fact::LogFault { error, .. } = fact {
+    fn observe(&self, fact: ObserverEvent<'_>) {
+        if let ObserverEvent::LogFault { error, .. } = fact {
             self.0.lock().expect("nothing panics here").push(error);
         }
     }
@@ -258,7 +259,7 @@ impl Observer for Faults {
 /// What it reads makes no sense: that is a fault of the log and no panic of the room, which is refused while the others go on.
 #[tokio::test(start_paused = true)]
 async fn a_room_whose_log_makes_no_sense_is_refused_and_the_others_go_on() {
-    type Bend = fn(Stretch) -> Stretch;
+    type Bend = fn(LogPage) -> LogPage;
     let bends: [(&str, Bend); 4] = [
         ("a record is missing", |mut stretch| {
             stretch.records.retain(|record| record.offset != Offset(7));
@@ -268,7 +269,7 @@ async fn a_room_whose_log_makes_no_sense_is_refused_and_the_others_go_on() {
             stretch.records.retain(|record| record.offset < Offset(7));
             stretch
         }),
-        ("nothing is there", |stretch| Stretch { records: Vec::new(), ..stretch }),
+        ("nothing is there", |stretch| LogPage { records: Vec::new(), ..stretch }),
         ("pages repeat themselves", |mut stretch| {
             let first = stretch.records.first().cloned();
             stretch.records.extend(first);

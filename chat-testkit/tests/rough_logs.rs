@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    AppendError, Command, ConnectRequest, Engine, Epoch, Hello, Log, LogClaim, LogInUse, Moderation, Offset, ReadError,
-    Recorded, RejectCode, RoomCode, Seq, Stretch, Tail,
+    AppendError, Command, ConnectRequest, Engine, Epoch, Hello, Log, LogClaim, LogInUse, LogPage, Moderation, Offset,
+    ReadError, Record, RejectCode, RoomCode, Seq, Tail,
 };
 use chat_testkit::logs::{Delay, Fault, MemoryLog, Operation};
 use support::*;
@@ -105,23 +105,17 @@ impl Log for Brittle {
         self.log.claim()
     }
 
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         self.trip();
         self.log.append(room, after, batch).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
         self.trip();
         self.log.read(room, after, max).await
     }
 
-    async fn messages(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        before: Seq,
-        max: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         self.log.messages(room, epoch, before, max).await
     }
 

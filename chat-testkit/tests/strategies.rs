@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_core::room::{Answer, Decision, Entry, Input, More, Note, Repeated};
-use chat_core::{CloseCause, Event, LeaveReason, Mono, Now, Recorded, Role, RoomLimits, Wall};
+use chat_core::{CloseCause, Event, LeaveReason, Mono, Now, Record, Role, RoomLimits, Wall};
 use chat_testkit::model::{Model, Refusal};
 use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, small_limits};
 use proptest::prelude::*;
@@ -60,7 +60,7 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "came back to a place",
         "came back to a position",
         "a retry",
-        "a retry without budget",
+        "a retry without a permit",
         "a send under a rewritten text",
         "history wants a log",
         "history has more",
@@ -191,10 +191,10 @@ fn note_what(
                 reach("a session moved to another member");
             }
         }
-        (Answer::Sent { repeated: Repeated::Retry, .. }, Input::Send { budget, .. }) => {
+        (Answer::Sent { repeated: Repeated::Retry, .. }, Input::Send { permit, .. }) => {
             reach("a retry");
-            if matches!(budget, chat_core::room::Budget::Exhausted { .. }) {
-                reach("a retry without budget");
+            if matches!(permit, chat_core::room::SendPermit::Exhausted { .. }) {
+                reach("a retry without a permit");
             }
         }
         (Answer::Sent { .. }, Input::Send { as_sent: Some(_), key: Some(_), .. }) => {
@@ -218,7 +218,7 @@ fn note_what(
 }
 
 /// What only a look at all records shows.
-fn note_what_is_forgotten(log: &[Recorded], reached: &mut BTreeSet<String>) {
+fn note_what_is_forgotten(log: &[Record], reached: &mut BTreeSet<String>) {
     let (mut banned, mut keys, mut scopes) = (Vec::new(), Vec::new(), BTreeMap::new());
     for record in log {
         match &record.event {

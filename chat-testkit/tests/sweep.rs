@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Command, ConnectRequest, Engine, Hello, Limits, Log, Nick, RoomCode, Session};
+use chat_core::{Command, ConnectRequest, Connection, Engine, Hello, Limits, Log, Nick, RoomCode};
 use chat_testkit::logs::{Call, Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
 type TestLog = Arc<FaultyLog<MemoryLog>>;
@@ -19,7 +19,7 @@ fn code(number: usize) -> RoomCode {
     RoomCode::parse(&format!("ROOM-{number:03}")).expect("valid")
 }
 
-async fn connect(engine: &Engine) -> Session {
+async fn connect(engine: &Engine) -> Connection {
     engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in")
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Body, Command, CommandId, ConnectRequest, Engine, Event, Hello, Limits, Nick, RejectCode, Reply, RoomCode, Seq,
-    ServerFrame, Session,
+    Body, Command, CommandId, ConnectRequest, Connection, Engine, Event, Hello, Limits, Nick, RejectCode, Reply,
+    RoomCode, Seq, ServerFrame,
 };
 use chat_testkit::logs::{Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
@@ -14,8 +14,8 @@ const SECRET: Seq = Seq(3);
 
 struct Stage {
     log: Arc<FaultyLog<MemoryLog>>,
-    ann: Session,
-    bob: Session,
+    ann: Connection,
+    bob: Connection,
 }
 
 impl Stage {
@@ -80,7 +80,7 @@ impl Stage {
     }
 }
 
-async fn connect(engine: &Engine) -> Session {
+async fn connect(engine: &Engine) -> Connection {
     engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in")
 }
 
@@ -105,7 +105,7 @@ async fn pass(time: Duration) {
 }
 
 /// Everything that is due at this moment.
-fn take(session: &Session) -> Vec<ServerFrame> {
+fn take(session: &Connection) -> Vec<ServerFrame> {
     let due = std::iter::from_fn(|| {
         let frame = session.peek()?;
         session.commit(frame.mark);
@@ -121,7 +121,7 @@ fn texts(frame: ServerFrame) -> Option<(u64, Vec<String>)> {
 }
 
 /// The histories that are due: numbers and texts.
-fn histories(session: &Session) -> Vec<(u64, Vec<String>)> {
+fn histories(session: &Connection) -> Vec<(u64, Vec<String>)> {
     take(session).into_iter().filter_map(texts).collect()
 }
 

@@ -5,8 +5,8 @@ use std::future::poll_fn;
 
 use async_trait::async_trait;
 use chat_core::{
-    BadFrame, ClientFrame, ConnectRequest, Engine, FrameKind, Hello, Refusal, Reject, RejectCode, Reply, Request,
-    RoomCode, ServerFrame, Session,
+    BadFrame, ClientFrame, ConnectRequest, Connection, Engine, FrameKind, Hello, Refusal, Reject, RejectCode, Reply,
+    Request, RoomCode, ServerFrame,
 };
 use chat_testkit::contract::run;
 use chat_testkit::contract::transport::{self, Client, Door, Resume};
@@ -26,7 +26,7 @@ struct Straight(Engine);
 /// A session in hand, or what is left to say to who has none.
 struct Inside {
     engine: Engine,
-    session: Result<Session, VecDeque<Value>>,
+    session: Result<Connection, VecDeque<Value>>,
     kept: VecDeque<Value>,
     over: bool,
 }
@@ -52,7 +52,7 @@ impl Door for Straight {
 }
 
 impl Inside {
-    fn session(&self) -> &Session {
+    fn session(&self) -> &Connection {
         self.session.as_ref().unwrap_or_else(|refusal| panic!("let in: {refusal:?}"))
     }
 

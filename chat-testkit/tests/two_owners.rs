@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, Engine, Event, LeaveReason, Log, LogInUse, MemberId, Offset, Recorded, Reply, Seq, ServerFrame, Session,
+    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberId, Offset, Record, Reply, Seq, ServerFrame,
     Tail, Topic,
 };
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
@@ -39,7 +39,7 @@ async fn other_records(log: &TestLog, by: MemberId, event: Event, seq: impl FnOn
     let stretch = log.inner().read(&code(), Offset(0), usize::MAX).await.expect("the memory can be read");
     let last = stretch.records.last().expect("the room has records");
     let head = stretch.records.iter().filter_map(|record| record.seq).max().expect("somebody has joined");
-    let record = Recorded { offset: last.offset.next(), seq: seq(head.next()), at: last.at, by: Some(by), event };
+    let record = Record { offset: last.offset.next(), seq: seq(head.next()), at: last.at, by: Some(by), event };
     let tail: Tail = stretch.tail;
     log.inner().append(&code(), &tail, &[record]).await.expect("the tail is the end");
 }
@@ -48,7 +48,7 @@ fn topic(topic: &str) -> Event {
     Event::TopicChanged { topic: Topic::parse(topic).expect("valid") }
 }
 
-async fn next_topic(session: &mut Session) -> (Seq, String) {
+async fn next_topic(session: &mut Connection) -> (Seq, String) {
     loop {
         if let ServerFrame::TopicChanged { seq, topic, .. } = session.next().await {
             return (seq, topic);
@@ -79,7 +79,7 @@ async fn what_another_owner_wrote_behind_a_lost_answer_is_not_taken_for_ours() {
 }
 
 /// Every `member_left` and topic that somebody is told until nothing more comes.
-async fn told_of_exits(session: &mut Session) -> Vec<(String, Option<Seq>)> {
+async fn told_of_exits(session: &mut Connection) -> Vec<(String, Option<Seq>)> {
     let mut told = Vec::new();
     while let Ok(frame) = tokio::time::timeout(Duration::from_secs(5), session.next()).await {
         match frame {

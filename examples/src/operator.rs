@@ -2,15 +2,15 @@
 
 use std::io::{self, Write};
 
-use chat_core::{Belief, Fact, Observer, WallStep};
+use chat_core::{Belief, Observer, ObserverEvent, WallStep};
 
 /// Writes down that the machine's clock was set far ahead.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Operator;
 
 impl Observer for Operator {
-    fn observe(&self, fact: Fact<'_>) {
-        if let Fact::WallStepped { step } = fact {
+    fn observe(&self, fact: ObserverEvent<'_>) {
+        if let ObserverEvent::WallStepped { step } = fact {
             // Where standard error is gone there is nobody to be told.
             let _ = writeln!(io::stderr(), "{}", line(step));
         }

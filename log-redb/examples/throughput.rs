@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, EngineBuilder, Epoch, Hello, Limits, Log, Nick, RoomCode, Session, Tail,
+    Body, Command, ConnectRequest, Connection, Engine, EngineBuilder, Epoch, Hello, Limits, Log, Nick, RoomCode, Tail,
 };
 use chat_testkit::records::Scribe;
 use log_redb::{Durability, FILE_NAME, Options, RedbLog};
@@ -33,7 +33,7 @@ fn engine() -> EngineBuilder {
     Engine::builder().limits(limits)
 }
 
-async fn connect(engine: &Engine) -> Session {
+async fn connect(engine: &Engine) -> Connection {
     engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in")
 }
 

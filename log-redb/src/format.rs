@@ -1,6 +1,6 @@
 //! The bytes in the file: tables, keys, records and tails, each with a version and a checksum. `FORMAT.md` says it in words.
 
-use chat_core::{Epoch, Event, Offset, Recorded, RoomCode, Seq, Tail};
+use chat_core::{Epoch, Event, Offset, Record, RoomCode, Seq, Tail};
 use redb::{StorageError, TableDefinition};
 
 /// The version of the whole file; a higher one is refused.
@@ -196,7 +196,7 @@ pub(crate) struct Encoded {
 }
 
 impl Encoded {
-    pub(crate) fn new(record: &Recorded) -> Self {
+    pub(crate) fn new(record: &Record) -> Self {
         Self {
             offset: record.offset.0,
             seq: record.seq,
@@ -240,8 +240,8 @@ impl<'a> RecordRow<'a> {
     }
 
     /// The record, if it is the one that its key says.
-    pub(crate) fn record(&self, key: &[u8]) -> Result<Recorded, Fault> {
-        let record: Recorded = serde_json::from_slice(self.json)
+    pub(crate) fn record(&self, key: &[u8]) -> Result<Record, Fault> {
+        let record: Record = serde_json::from_slice(self.json)
             .map_err(|error| Fault::Damaged(format!("{} cannot be read: {error}", record_name(key))))?;
         if Some(record.offset.0) != offset_of(key) {
             return Err(Fault::Damaged(format!("{} says that it is record {}", record_name(key), record.offset.0)));

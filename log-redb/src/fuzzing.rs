@@ -1,6 +1,6 @@
 //! The check of rows that fuzzers run: any bytes are a row as it was written, or an error, and never another row.
 
-use chat_core::{Epoch, Event, Offset, Recorded, Seq, Wall};
+use chat_core::{Epoch, Event, Offset, Record, Seq, Wall};
 
 use crate::format::{Encoded, RecordRow, SnapshotRow, TailRow, record_key};
 
@@ -41,7 +41,7 @@ fn any_row(bytes: &[u8]) {
     if let Ok(record) = row.record(&key) {
         assert_eq!(record.offset, Offset(7), "the record is the one that its key says");
         let json = Encoded::new(&record).json;
-        assert_eq!(serde_json::from_slice::<Recorded>(&json).expect("what was written is read"), record);
+        assert_eq!(serde_json::from_slice::<Record>(&json).expect("what was written is read"), record);
     }
 }
 
@@ -50,7 +50,7 @@ fn damaged_row(choices: &[u8]) {
     let byte = |index: usize| choices.get(index).copied().unwrap_or(0);
     let offset = u64::from(byte(0));
     let key = record_key(ROOM, Epoch(1), offset);
-    let record = Recorded {
+    let record = Record {
         offset: Offset(offset),
         seq: (byte(1) > 0).then(|| Seq(u64::from(byte(1)))),
         at: Wall(u64::from(byte(2))),

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Clock, Epoch, Event, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq,
-    Stretch, SystemClock, Tail,
+    AppendError, Clock, Epoch, Event, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode,
+    Seq, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -192,24 +192,18 @@ impl Log for RedbLog {
     /// # Panics
     /// For a batch that no room could have decided: an empty one, one whose offsets do not continue those of `after`, or one that
     /// begins a life without its creation.
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
         let batch = batch.iter().map(Encoded::new).collect();
         self.change(Change::Append { room: room.clone(), after: after.clone(), claims, batch }).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
         let room = room.clone();
         self.look(move |read| read::stretch(read, &room, after, max)).await
     }
 
-    async fn messages(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        before: Seq,
-        max: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         let room = room.clone();
         self.look(move |read| read::messages(read, &room, epoch, before, max)).await
     }
@@ -254,7 +248,7 @@ impl Drop for RedbLog {
 }
 
 /// The epoch that the batch claims the code for, if it is the first of a life.
-fn check(after: &Tail, batch: &[Recorded]) -> Option<Epoch> {
+fn check(after: &Tail, batch: &[Record]) -> Option<Epoch> {
     let first = batch.first().expect("a batch is never empty");
     let offsets = batch.iter().map(|record| record.offset.0);
     assert!(offsets.eq(after.offset.0 + 1..=after.offset.0 + batch.len() as u64), "offsets continue those before");

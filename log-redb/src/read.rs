@@ -1,6 +1,6 @@
 //! Reading a room out of the file: stretches, messages, codes and snapshots. What has holes is damaged.
 
-use chat_core::{Epoch, Event, Offset, Recorded, RoomCode, Seq, Stretch};
+use chat_core::{Epoch, Event, LogPage, Offset, Record, RoomCode, Seq};
 use redb::{ReadTransaction, ReadableTable};
 
 use crate::format::{self, Fault, GRAVES, RECORDS, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TailRow};
@@ -93,11 +93,11 @@ pub(crate) fn find(
 }
 
 /// At most `max` records after `after`; from the first that is kept, where older ones were trimmed.
-pub(crate) fn stretch(read: &ReadTransaction, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, Fault> {
+pub(crate) fn stretch(read: &ReadTransaction, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, Fault> {
     let room = room.as_str();
     let Some(tail) = tail(&read.open_table(TAILS)?, room)? else {
         nobody_holds(&read.open_table(RECORDS)?, &read.open_table(GRAVES)?, room)?;
-        return Ok(Stretch::default());
+        return Ok(LogPage::default());
     };
     let first = after.0.saturating_add(1).max(tail.first);
     let wanted = (tail.offset + 1).saturating_sub(first).min(max as u64);
@@ -118,7 +118,7 @@ pub(crate) fn stretch(read: &ReadTransaction, room: &RoomCode, after: Offset, ma
             return Err(missing(room, first + found.len() as u64));
         }
     }
-    Ok(Stretch { records: found, tail: tail.tail() })
+    Ok(LogPage { records: found, tail: tail.tail() })
 }
 
 /// The last `max` messages before `before`, oldest first: from each to the one before it, whatever lies between them.
@@ -128,7 +128,7 @@ pub(crate) fn messages(
     epoch: Epoch,
     before: Seq,
     max: usize,
-) -> Result<Vec<Recorded>, Fault> {
+) -> Result<Vec<Record>, Fault> {
     let room = room.as_str();
     let Some(tail) = tail(&read.open_table(TAILS)?, room)?.filter(|tail| tail.epoch == epoch) else {
         return Ok(Vec::new());

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, Status};
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, Hello, Key, Limits, Log, LogInUse, Nick, Offset, Position, Reject,
-    RejectCode, Resume, RoomCode, Seq, ServerFrame, Session,
+    Body, Command, ConnectRequest, Connection, Engine, Hello, Key, Limits, Log, LogInUse, Nick, Offset, Position,
+    Reject, RejectCode, Resume, RoomCode, Seq, ServerFrame,
 };
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
 use tempfile::TempDir;
@@ -31,11 +31,11 @@ fn code() -> RoomCode {
     RoomCode::parse("LUNCH").expect("valid")
 }
 
-async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
+async fn connect(engine: &Engine, resume: Option<Resume>) -> Connection {
     engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
 }
 
-async fn joined(session: &mut Session) -> Joined {
+async fn joined(session: &mut Connection) -> Joined {
     loop {
         if let ServerFrame::Joined(joined) = session.next().await {
             return joined;
@@ -43,19 +43,19 @@ async fn joined(session: &mut Session) -> Joined {
     }
 }
 
-async fn create(session: &mut Session) -> Joined {
+async fn create(session: &mut Connection) -> Joined {
     let nick = Nick::parse("Ann").expect("valid");
     session.call(Command::Create { nick, room: Some(code()) }).await.expect("the code is free");
     joined(session).await
 }
 
-async fn join(session: &mut Session, nick: &str) -> Result<Joined, Reject> {
+async fn join(session: &mut Connection, nick: &str) -> Result<Joined, Reject> {
     let nick = Nick::parse(nick).expect("valid");
     session.call(Command::Join { room: code(), nick, history: None, after: None }).await?;
     Ok(joined(session).await)
 }
 
-async fn say(session: &Session, text: &str, key: &str) -> Result<Seq, RejectCode> {
+async fn say(session: &Connection, text: &str, key: &str) -> Result<Seq, RejectCode> {
     let text = Body::parse(text, 100).expect("valid");
     let key = Some(Key::parse(key).expect("valid"));
     match session.call(Command::Send { room: code(), text, key }).await {
@@ -69,7 +69,7 @@ fn texts(joined: &Joined) -> Vec<String> {
     joined.history.iter().map(|message| message.frame().text.clone()).collect()
 }
 
-async fn next_message(session: &mut Session) -> (Seq, String) {
+async fn next_message(session: &mut Connection) -> (Seq, String) {
     loop {
         if let ServerFrame::Message(message) = session.next().await {
             return (message.seq, message.text);
@@ -169,7 +169,7 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
 }
 
 /// Pages back through the whole room, newest first.
-async fn page_back(session: &Session, limit: u32) -> Vec<String> {
+async fn page_back(session: &Connection, limit: u32) -> Vec<String> {
     let (mut texts, mut before) = (Vec::new(), None);
     loop {
         let page = session.call(Command::History { room: code(), before, limit: Some(limit) }).await;

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{AppendError, Log, Offset, ReadError, Recorded, RoomCode, Tail};
+use chat_core::{AppendError, Log, Offset, ReadError, Record, RoomCode, Tail};
 use chat_testkit::records::Scribe;
 use log_redb::{Durability, Options, RedbLog};
 use support::disk::Disk;
@@ -15,7 +15,7 @@ fn log(disk: &Disk, durability: Durability) -> RedbLog {
 }
 
 /// Reads until the log can be read again.
-async fn settled(log: &RedbLog, room: &RoomCode) -> Vec<Recorded> {
+async fn settled(log: &RedbLog, room: &RoomCode) -> Vec<Record> {
     for _ in 0..500 {
         match log.read(room, Offset(0), usize::MAX).await {
             Ok(stretch) => return stretch.records,
@@ -58,7 +58,7 @@ async fn on_a_full_disk_appends_fail_and_when_space_returns_they_go_on() {
         disk.is_full_after(64 << 10);
         let text = "z".repeat(4_000);
         let refused = loop {
-            let batch: Vec<Recorded> = (0..16).map(|_| scribe.clone().sent(&text)).take(1).collect();
+            let batch: Vec<Record> = (0..16).map(|_| scribe.clone().sent(&text)).take(1).collect();
             match log.append(&room, &tail, &batch).await {
                 Ok(end) => {
                     tail = end;
@@ -209,7 +209,7 @@ async fn after_a_failed_read_the_file_is_opened_again() {
     let log = RedbLog::open_on(disk.clone(), small).expect("a disk that works");
     let room = code("ROOM");
     let (mut scribe, tail) = open_life(&log, &room, 1).await;
-    let batch: Vec<Recorded> = (0..200).map(|_| scribe.sent(&"w".repeat(3_000))).collect();
+    let batch: Vec<Record> = (0..200).map(|_| scribe.sent(&"w".repeat(3_000))).collect();
     log.append(&room, &tail, &batch).await.expect("the disk works");
     disk.fail_reads();
     let failed = log.read(&room, Offset(0), usize::MAX).await;
@@ -245,7 +245,7 @@ async fn a_compaction_that_fails_loses_nothing() {
     let log = log(&disk, Durability::Synced);
     let room = code("ROOM");
     let (mut scribe, tail) = open_life(&log, &room, 1).await;
-    let batch: Vec<Recorded> = (0..200).map(|_| scribe.sent("to be kept")).collect();
+    let batch: Vec<Record> = (0..200).map(|_| scribe.sent("to be kept")).collect();
     log.append(&room, &tail, &batch).await.expect("the disk works");
     log.scrub(&room, chat_core::Epoch(1), chat_core::Seq(5)).await.expect("it can be scrubbed");
     disk.fail_syncs();

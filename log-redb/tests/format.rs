@@ -5,7 +5,7 @@ mod support;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
-use chat_core::{Log, Offset, ReadError, Recorded};
+use chat_core::{Log, Offset, ReadError, Record};
 use log_redb::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use log_redb::{FILE_NAME, OpenError, Options, RedbLog, Verify};
 use support::{code, fill, open_life, read_all};
@@ -20,7 +20,7 @@ fn open(dir: &Path) -> Result<RedbLog, OpenError> {
 }
 
 /// A closed log with some rooms, and what is in them.
-async fn closed_log(rooms: usize) -> (TempDir, Vec<Vec<Recorded>>) {
+async fn closed_log(rooms: usize) -> (TempDir, Vec<Vec<Record>>) {
     let dir = TempDir::new().expect("a folder");
     let log = open(dir.path()).expect("it opens");
     let mut whole = Vec::new();

@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Epoch, Log, Offset, ReadError, Recorded, RoomCode, Seq, Tail, Wall};
+use chat_core::{Epoch, Log, Offset, ReadError, Record, RoomCode, Seq, Tail, Wall};
 use chat_testkit::records::Scribe;
 use log_redb::{Durability, Options, RedbLog, Retention};
 use support::disk::Disk;
@@ -51,7 +51,7 @@ async fn month_old_rooms(dir: &TempDir, rooms: &[RoomCode], messages: usize) {
 }
 
 /// Records made a given time ago.
-fn aged(mut records: Vec<Recorded>, age: Duration) -> Vec<Recorded> {
+fn aged(mut records: Vec<Record>, age: Duration) -> Vec<Record> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     records.iter_mut().for_each(|record| record.at = Wall((now - age).as_millis() as u64));
     records

@@ -5,7 +5,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_core::{Clock, Epoch, Log, Mono, Now, Offset, Recorded, Seq, Tail, Wall};
+use chat_core::{Clock, Epoch, Log, Mono, Now, Offset, Record, Seq, Tail, Wall};
 use chat_testkit::records::Scribe;
 use log_redb::redb::{Database, TableDefinition};
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
@@ -82,7 +82,7 @@ async fn a_room_over_its_bytes_is_trimmed() {
 }
 
 /// Records made a given time ago.
-fn aged(mut records: Vec<Recorded>, age: Duration) -> Vec<Recorded> {
+fn aged(mut records: Vec<Record>, age: Duration) -> Vec<Record> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     records.iter_mut().for_each(|record| record.at = Wall((now - age).as_millis() as u64));
     records
@@ -188,7 +188,7 @@ impl Aging {
         self.log.as_ref().expect("it is open")
     }
 
-    async fn append(&mut self, records: Vec<Recorded>) {
+    async fn append(&mut self, records: Vec<Record>) {
         self.tail = self.log().append(&code("ROOM"), &self.tail, &records).await.expect("the tail is the end");
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use chat_core::{CloseReason, Fill, FrameKind, FrameRef, Framing, Refusal, ServerFrame, Session};
+use chat_core::{CloseReason, Connection, Fill, FrameKind, FrameRef, Framing, Refusal, ServerFrame};
 
 /// Where due frames come from. A position moves by what was really emitted, and only then.
 pub(crate) trait Source {
@@ -15,17 +15,17 @@ pub(crate) trait Source {
     fn close(&self, reason: CloseReason);
 }
 
-impl Source for Session {
+impl Source for Connection {
     fn poll_fill(&self, cx: &Context<'_>, batch: &mut Batch) -> Poll<Fill> {
-        Session::poll_fill(self, cx, &mut batch.frames, &mut batch.json)
+        Connection::poll_fill(self, cx, &mut batch.frames, &mut batch.json)
     }
 
     fn written(&self, bytes: usize) {
-        Session::written(self, bytes);
+        Connection::written(self, bytes);
     }
 
     fn close(&self, reason: CloseReason) {
-        Session::close(self, reason);
+        Connection::close(self, reason);
     }
 }
 
@@ -77,7 +77,7 @@ impl Source for TurnedAway {
 
 /// What is due to whoever has connected to the namespace.
 pub(crate) enum Due {
-    Session(Session),
+    Session(Connection),
     TurnedAway(TurnedAway),
 }
 

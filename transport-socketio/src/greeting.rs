@@ -56,7 +56,7 @@ impl Greeting {
         let link = Arc::new(Link::default());
         let due = match self.engine.connect(asked, hello).await {
             Ok(session) => {
-                socket.on_fallback(Inbound::new(self.engine.clone(), session.lane(), Arc::clone(&link)));
+                socket.on_fallback(Inbound::new(self.engine.clone(), session.sender(), Arc::clone(&link)));
                 Due::Session(session)
             }
             // The stock client stays away for good from a namespace that does not take it: so it is taken, and then its

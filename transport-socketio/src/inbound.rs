@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chat_core::{
-    BadFrame, Busy, ClientFrame, CommandId, Engine, FrameKind, Lane, Reject, RejectCode, Reply, Request, ServerFrame,
+    BadFrame, Busy, ClientFrame, CommandId, CommandSender, Engine, FrameKind, Reject, RejectCode, Reply, Request,
+    ServerFrame,
 };
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::handler::MessageHandler;
@@ -21,10 +22,10 @@ const BUSY_MAX: u32 = 4_096;
 /// Takes every event of one connection.
 ///
 /// socketioxide runs a handler that is a function as a task of its own for every event, so that events overtake each other.
-/// This one is none: when it returns, the command is in its lane.
+/// This one is none: when it returns, the command is in its session's queue.
 pub(crate) struct Inbound {
     engine: Engine,
-    lane: Lane,
+    sender: CommandSender,
     link: Arc<Link>,
     /// Commands refused as `busy` since one was taken.
     busy: AtomicU32,
@@ -34,21 +35,21 @@ pub(crate) struct Inbound {
 pub(crate) struct Takes;
 
 impl Inbound {
-    pub(crate) fn new(engine: Engine, lane: Lane, link: Arc<Link>) -> Self {
-        Self { engine, lane, link, busy: AtomicU32::new(0) }
+    pub(crate) fn new(engine: Engine, sender: CommandSender, link: Arc<Link>) -> Self {
+        Self { engine, sender, link, busy: AtomicU32::new(0) }
     }
 
     fn hand_in(&self, value: &Value, tag: Option<u64>) -> Result<(), (Busy, Option<CommandId>)> {
         let reply = |id| Reply::Mailbox { id, tag };
         let (id, taken) = match packet::read_event(value, self.engine.limits()) {
-            Ok(ClientFrame { id, request: Request::Command(command) }) => (id, self.lane.submit(command, reply(id))),
+            Ok(ClientFrame { id, request: Request::Command(command) }) => (id, self.sender.submit(command, reply(id))),
             Ok(ClientFrame { id, request: Request::Hello(_) }) => {
                 let reject = Reject::new(RejectCode::UnknownType, "hello is said by the auth of the connection");
-                (id, self.lane.refuse(BadFrame { id, reject }, reply(id)))
+                (id, self.sender.refuse(BadFrame { id, reject }, reply(id)))
             }
             Err(bad) => {
                 let id = bad.id;
-                (id, self.lane.refuse(bad, reply(id)))
+                (id, self.sender.refuse(bad, reply(id)))
             }
         };
         taken.map_err(|busy| (busy, id))

@@ -9,7 +9,9 @@ use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
-use chat_core::{Answered, BadFrame, Busy, ClientFrame, Lane, Reject, RejectCode, Reply, Request as Asked, SessionId};
+use chat_core::{
+    Answered, BadFrame, Busy, ClientFrame, CommandSender, Reject, RejectCode, Reply, Request as Asked, SessionId,
+};
 use chat_serve::bearer;
 use http_body_util::LengthLimitError;
 use tokio::time::timeout;
@@ -28,7 +30,7 @@ pub(crate) async fn submit(
     let (head, body) = request.into_parts();
     let session = session.ok().map(|Path(session)| session);
     let answered = match take_in(&shared, session, &head.headers, body).await {
-        Ok((lane, frame)) => hand_in(&lane, frame).await,
+        Ok((sender, frame)) => hand_in(&sender, frame).await,
         Err(reject) => answer::refusal(None, reject),
     };
     answer::response(answered)
@@ -40,15 +42,15 @@ async fn take_in(
     session: Option<SessionId>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Lane, Result<ClientFrame, BadFrame>), Reject> {
+) -> Result<(CommandSender, Result<ClientFrame, BadFrame>), Reject> {
     let token = bearer(headers).ok_or_else(|| Reject::new(RejectCode::BadToken, "the token is missing"))?;
     let session = session.ok_or_else(|| Reject::new(RejectCode::BadToken, "the token is not of this session"))?;
-    shared.engine.lane(session, token)?;
+    shared.engine.sender(session, token)?;
     let bytes = read(shared, body).await?;
     let limits = shared.engine.limits();
     let frame = ClientFrame::parse(&bytes, &limits.room, &limits.session);
     // Asked for again: reading may have taken longer than the stream lived.
-    Ok((shared.engine.lane(session, token)?, frame))
+    Ok((shared.engine.sender(session, token)?, frame))
 }
 
 async fn read(shared: &Shared, body: Body) -> Result<Bytes, Reject> {
@@ -65,7 +67,7 @@ async fn read(shared: &Shared, body: Body) -> Result<Bytes, Reject> {
     }
 }
 
-async fn hand_in(lane: &Lane, frame: Result<ClientFrame, BadFrame>) -> Answered {
+async fn hand_in(sender: &CommandSender, frame: Result<ClientFrame, BadFrame>) -> Answered {
     let (id, command) = match frame {
         Ok(ClientFrame { id, request: Asked::Command(command) }) => (id, Ok(command)),
         Ok(ClientFrame { id, request: Asked::Hello(_) }) => {
@@ -75,8 +77,8 @@ async fn hand_in(lane: &Lane, frame: Result<ClientFrame, BadFrame>) -> Answered 
     };
     let (reply, answer) = Reply::channel(id);
     let taken = match command {
-        Ok(command) => lane.submit(command, reply),
-        Err(reject) => lane.refuse(BadFrame { id, reject }, reply),
+        Ok(command) => sender.submit(command, reply),
+        Err(reject) => sender.refuse(BadFrame { id, reject }, reply),
     };
     if let Err(Busy) = taken {
         return answer::refusal(id, Reject::new(RejectCode::Busy, "too many commands are in flight"));

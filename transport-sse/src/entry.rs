@@ -1,7 +1,7 @@
 //! The room in the address of a stream: entered at once, or when it has said that the session is not in it any more.
 
 use chat_core::wire::{LeftReason, RoomStatus, Status};
-use chat_core::{Answered, Command, FrameKind, Position, Reply, ServerFrame, Session};
+use chat_core::{Answered, Command, Connection, FrameKind, Position, Reply, ServerFrame};
 
 /// The `join` of a stream whose room has not said yet whether the session is in it.
 ///
@@ -26,7 +26,7 @@ enum Stage {
 ///
 /// A session that came back to other rooms is not given up for one that will not have it: it reads the answer in its
 /// stream.
-pub(crate) async fn enter(session: &Session, entry: Option<Command>) -> Result<Option<Box<LateEntry>>, Answered> {
+pub(crate) async fn enter(session: &Connection, entry: Option<Command>) -> Result<Option<Box<LateEntry>>, Answered> {
     let Some(mut entry) = entry else { return Ok(None) };
     let standings = standings(session);
     if let Command::Join { room, after, .. } = &mut entry
@@ -55,7 +55,7 @@ pub(crate) async fn enter(session: &Session, entry: Option<Command>) -> Result<O
 }
 
 /// Where the session stands in the rooms it came back to, as its `welcome` says.
-fn standings(session: &Session) -> Vec<RoomStatus> {
+fn standings(session: &Connection) -> Vec<RoomStatus> {
     let welcome = session.peek().filter(|frame| frame.kind == FrameKind::Welcome);
     match welcome.map(|frame| serde_json::from_slice(&frame.json)) {
         Some(Ok(ServerFrame::Welcome { rooms, .. })) => rooms,
@@ -85,7 +85,7 @@ impl LateEntry {
     }
 
     /// Hands in the join, if it is due; gives back what still waits. Its answer is an event of the stream.
-    pub(crate) fn hand_in(self: Box<Self>, session: &Session) -> Option<Box<Self>> {
+    pub(crate) fn hand_in(self: Box<Self>, session: &Connection) -> Option<Box<Self>> {
         match self.stage {
             Stage::Waiting => return Some(self),
             // Where it is not taken, a newer connection has the session.

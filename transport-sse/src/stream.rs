@@ -11,7 +11,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use chat_core::{CloseReason, Fill, ServerFrame, Session};
+use chat_core::{CloseReason, Connection, Fill, ServerFrame};
 use chat_serve::Lasting;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -30,7 +30,7 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// The stream of a session, from its first event to its last.
-pub(crate) fn of(session: Session, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Response {
+pub(crate) fn of(session: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Response {
     let mut response = response(Body::new(EventStream::new(session, late, shared)));
     response.extensions_mut().insert(Lasting);
     response
@@ -80,7 +80,7 @@ struct EventStream {
 }
 
 impl EventStream {
-    fn new(session: Session, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Self {
+    fn new(session: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Self {
         let now = Instant::now();
         let heartbeat_interval = shared.config.heartbeat_interval;
         let stall_timeout = shared.engine.limits().session.stall_timeout;

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use chat_core::{CloseReason, Session};
+use chat_core::{CloseReason, Connection};
 use tokio::time::{Instant, sleep};
 
 /// A stream's hold on its session, shared with the watch.
@@ -18,7 +18,7 @@ pub(crate) struct Outlet {
 #[derive(Debug)]
 pub(crate) struct Held {
     /// `None` once the stream is over.
-    pub(crate) session: Option<Session>,
+    pub(crate) session: Option<Connection>,
     /// By when the connection must have asked for the next chunk.
     pub(crate) ask_by: Instant,
 }
@@ -69,7 +69,7 @@ impl Watch {
     }
 
     /// Takes a session into the care of a new stream.
-    pub(crate) fn outlet(self: &Arc<Self>, session: Session, ask_by: Instant) -> Arc<Outlet> {
+    pub(crate) fn outlet(self: &Arc<Self>, session: Connection, ask_by: Instant) -> Arc<Outlet> {
         let outlet = Arc::new(Outlet { held: Mutex::new(Held { session: Some(session), ask_by }) });
         let mut watched = self.lock();
         watched.outlets.push(Arc::downgrade(&outlet));

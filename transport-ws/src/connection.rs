@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use chat_core::{CloseReason, ConnectRequest, Session};
+use chat_core::{CloseReason, ConnectRequest, Connection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -71,7 +71,7 @@ struct Talk<S> {
     /// Until when the end of the connection must be written, once we have ended it.
     end_by: Option<Instant>,
     hearing: Hearing,
-    session: Session,
+    session: Connection,
     line: Line<S>,
     shared: Arc<Shared>,
     pulse: Pulse,
@@ -79,7 +79,7 @@ struct Talk<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
-    fn new(line: Line<S>, session: Session, shared: Arc<Shared>) -> Self {
+    fn new(line: Line<S>, session: Connection, shared: Arc<Shared>) -> Self {
         let pulse = Pulse::new(&shared.config, shared.engine.limits().session.stall_timeout, Instant::now());
         let timer = Box::pin(sleep_until(pulse.deadline(None)));
         Self { alarm: None, end_by: None, hearing: Hearing::On, session, line, shared, pulse, timer }
@@ -174,8 +174,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             return Some(Parting::Lost);
         }
         let is_deaf = self.hearing == Hearing::Waiting;
-        #[cfg(feature = "planted")]
-        let is_deaf = is_deaf && !chat_core::planted::is(chat_core::planted::Bug::MistakeSilence);
+        #[cfg(feature = "fault_injection")]
+        let is_deaf = is_deaf && !chat_core::fault_injection::is(chat_core::fault_injection::Bug::MistakeSilence);
         if is_deaf {
             self.pulse.heard(now);
         }

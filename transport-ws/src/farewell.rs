@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
-use chat_core::Session;
+use chat_core::Connection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -16,7 +16,7 @@ use super::reader::Incoming;
 ///
 /// The session is kept until the close frame is out: an engine that drains waits for its sessions, and what is then still
 /// unsent is never sent.
-pub(crate) async fn part<S>(mut line: Line<S>, parting: Parting, session: Option<Session>, close_timeout: Duration)
+pub(crate) async fn part<S>(mut line: Line<S>, parting: Parting, session: Option<Connection>, close_timeout: Duration)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -24,7 +24,7 @@ where
     let _ = timeout(close_timeout, say(&mut line, parting, session)).await;
 }
 
-async fn say<S>(line: &mut Line<S>, parting: Parting, session: Option<Session>) -> io::Result<()>
+async fn say<S>(line: &mut Line<S>, parting: Parting, session: Option<Connection>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chat_core::{
-    BadFrame, Busy, ClientFrame, CloseReason, CommandId, ConnectRequest, Hello, Refusal, Reject, RejectCode, Reply,
-    Request, ServerFrame, Session,
+    BadFrame, Busy, ClientFrame, CloseReason, CommandId, ConnectRequest, Connection, Hello, Refusal, Reject,
+    RejectCode, Reply, Request, ServerFrame,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::writer::Writer;
 
 /// Waits for the first frame, whatever it is, and attaches the session it means.
-pub(crate) async fn greet<S>(line: &mut Line<S>, shared: &Shared, asked: ConnectRequest) -> Result<Session, Parting>
+pub(crate) async fn greet<S>(line: &mut Line<S>, shared: &Shared, asked: ConnectRequest) -> Result<Connection, Parting>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -81,7 +81,7 @@ pub(crate) fn parse(shared: &Shared, incoming: &Incoming) -> Result<ClientFrame,
 }
 
 /// Gives a session what its client sent.
-pub(crate) fn hand_in(session: &Session, frame: Result<ClientFrame, BadFrame>, writer: &mut Writer) {
+pub(crate) fn hand_in(session: &Connection, frame: Result<ClientFrame, BadFrame>, writer: &mut Writer) {
     let (id, taken) = match frame {
         Ok(ClientFrame { id, request: Request::Command(command) }) => (id, session.submit(command, Reply::mailbox(id))),
         Ok(ClientFrame { id, request: Request::Hello(_) }) => {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use chat_core::{Fill, Session};
+use chat_core::{Connection, Fill};
 use tokio::io::AsyncWrite;
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
@@ -23,13 +23,13 @@ pub(crate) trait Source {
     fn written(&self, bytes: usize) -> usize;
 }
 
-impl Source for Session {
+impl Source for Connection {
     fn poll_fill(&self, cx: &mut Context<'_>, out: &mut BytesMut) -> Poll<Fill> {
-        Session::poll_fill(self, cx, &mut TextFrames, out)
+        Connection::poll_fill(self, cx, &mut TextFrames, out)
     }
 
     fn written(&self, bytes: usize) -> usize {
-        Session::written(self, bytes)
+        Connection::written(self, bytes)
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::engine::engine::Engine;
-use crate::engine::feed::budget::Budget;
+use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::ended::EndedLives;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
@@ -16,8 +16,8 @@ use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::Shared;
 use crate::engine::shared::bounded_log::BoundedLog;
-use crate::engine::shared::chance::Chance;
 use crate::engine::shared::failures::Failures;
+use crate::engine::shared::id_source::IdSource;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
@@ -25,7 +25,7 @@ use crate::engine::work::put_away;
 use crate::engine::work::run;
 use crate::engine::work::sweep;
 use crate::ports::{Clock, Log, LogClaim, LogInUse, Observer, Policy, SystemClock};
-use crate::words::Limits;
+use crate::types::Limits;
 
 /// What an engine is to be made of; see [`Engine::builder`](crate::Engine::builder).
 #[derive(Default)]
@@ -37,7 +37,7 @@ pub struct EngineBuilder {
     policy: Option<Arc<dyn Policy>>,
     observer: Option<Arc<dyn Observer>>,
     secret: Option<[u8; 32]>,
-    chance: Chance,
+    ids: IdSource,
 }
 
 impl Engine {
@@ -93,7 +93,7 @@ impl EngineBuilder {
     /// Draws every id, epoch and room code from this seed, so that a run can be repeated. For simulations alone: whoever knows
     /// the seed knows what will be drawn.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.chance = Chance::seeded(seed);
+        self.ids = IdSource::seeded(seed);
         self
     }
 
@@ -105,7 +105,7 @@ impl EngineBuilder {
         self.limits.check().unwrap_or_else(|zero| panic!("{zero}"));
         let timers = Arc::new(Timers::default());
         let (log, claim) = self.log.unzip();
-        let secret = self.secret.unwrap_or_else(|| self.chance.secret());
+        let secret = self.secret.unwrap_or_else(|| self.ids.secret());
         let failures = Arc::new(Failures::default());
         let log_timeout = self.limits.engine.log_timeout;
         let log = log.map(|log| Arc::new(BoundedLog::new(log, log_timeout, Arc::clone(&failures))) as Arc<dyn Log>);
@@ -123,12 +123,12 @@ impl EngineBuilder {
             work: run::start,
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret),
-            chance: self.chance,
+            ids: self.ids,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),
             purses: Purses::default(),
             ended: EndedLives::default(),
-            budget: Budget::new(self.limits.engine.backlog_bytes_max),
+            budget: MemoryBudget::new(self.limits.engine.backlog_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::shared::Shared;
 
 pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
-    let mut connections: Vec<Arc<Connection>> = {
+    let mut connections: Vec<Arc<ConnectionState>> = {
         let sessions = shared.lock_sessions();
         // Under the lock: a connection is either among these, or finds that nobody is let in any more.
         shared.draining.store(true, Ordering::Release);
@@ -18,11 +18,11 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
     // A table of hashes has no order of its own.
     connections.sort_unstable_by_key(|connection| connection.generation);
     for connection in &connections {
-        connection.drain(shared.chance.delay(spread), flush_until);
+        connection.drain(shared.ids.delay(spread), flush_until);
         // Whoever is in the middle of something when the time is over hears of the end then.
         shared.timers.wake_connection(flush_until, connection);
     }
-    let is_told = |connection: &Arc<Connection>| connection.closing().is_some_and(|closing| closing.told);
+    let is_told = |connection: &Arc<ConnectionState>| connection.closing().is_some_and(|closing| closing.told);
     let are_gone = || shared.connected.load(Ordering::Acquire) == 0;
     let all_gone = async {
         until(shared, || are_gone() || connections.iter().all(is_told)).await;

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::engine::client::lane::Lane;
-use crate::engine::client::session::Session;
-use crate::engine::rooms::cell::Letter;
+use crate::domain::CloseCause;
+use crate::engine::client::command_sender::CommandSender;
+use crate::engine::client::connection::Connection;
+use crate::engine::rooms::cell::InboxItem;
 use crate::engine::session::token::claimed;
 use crate::engine::shared::{Refusal, Shared};
-use crate::messages::CloseCause;
 use crate::ports::ConnectRequest;
 use crate::room::{Actor, Input};
+use crate::types::{Limits, MemberId, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
 use crate::wire::Hello;
-use crate::words::{Limits, MemberId, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
 
 /// A chat engine: rooms, sessions, and nothing of any transport. Cheap to clone; all clones are the same engine.
 ///
@@ -83,7 +83,7 @@ impl Engine {
     ///
     /// # Errors
     /// A [`Refusal`], when the policy does not admit the client, the engine is full, or is draining.
-    pub async fn connect(&self, request: ConnectRequest, hello: Hello) -> Result<Session, Refusal> {
+    pub async fn connect(&self, request: ConnectRequest, hello: Hello) -> Result<Connection, Refusal> {
         self.shared.connect(request, hello).await
     }
 
@@ -92,7 +92,7 @@ impl Engine {
     ///
     /// # Errors
     /// `bad_token` when the token is not this session's; `not_connected` when the session has no connection right now.
-    pub fn lane(&self, session: SessionId, token: &str) -> Result<Lane, Reject> {
+    pub fn sender(&self, session: SessionId, token: &str) -> Result<CommandSender, Reject> {
         let shared = &self.shared;
         let cell = shared.lock_sessions().by_id.get(&session).cloned();
         let is_its_own = match &cell {
@@ -103,11 +103,11 @@ impl Engine {
         if !is_its_own {
             return Err(Reject::new(RejectCode::BadToken, "the token is not of this session"));
         }
-        let lane = cell.and_then(|cell| {
+        let sender = cell.and_then(|cell| {
             let connection = cell.lock().connection.clone()?;
-            Some(Lane { shared: Arc::clone(shared), cell, connection })
+            Some(CommandSender { shared: Arc::clone(shared), cell, connection })
         });
-        lane.ok_or_else(|| Reject::new(RejectCode::NotConnected, "the session has no connection right now"))
+        sender.ok_or_else(|| Reject::new(RejectCode::NotConnected, "the session has no connection right now"))
     }
 
     /// Takes nothing new, and ends every connection with `closing` 4001: each is told its own delay, spread over `spread`, so that
@@ -136,7 +136,7 @@ impl Engine {
             Moderation::Close => Input::Close { cause: CloseCause::Host },
         };
         let (answer, answered) = oneshot::channel();
-        self.shared.post(room, Letter::Host { input, answer });
+        self.shared.enqueue(room, InboxItem::Host { input, answer });
         answered.await.unwrap_or_else(|_| Err(crate::engine::shared::unavailable()))
     }
 

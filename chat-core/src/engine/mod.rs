@@ -16,9 +16,9 @@ mod wake_up;
 mod work;
 
 pub use builder::EngineBuilder;
-pub use client::lane::{Busy, Lane};
+pub use client::command_sender::{Busy, CommandSender};
+pub use client::connection::{Connection, Fill, Frame, FrameMark, Framing};
 pub use client::pull::{FrameRef, Positions};
-pub use client::session::{Fill, Frame, FrameMark, Framing, Session};
 pub use engine::{Engine, Moderation, Stats};
 pub use session::reply::{Answered, Reply};
 pub use shared::Refusal;

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::engine::rooms::cell::Letter;
+use crate::engine::rooms::cell::InboxItem;
 use crate::engine::shared::Shared;
 use crate::engine::shared::timers::{Sleeper, Timers};
-use crate::ports::Fact;
+use crate::ports::ObserverEvent;
 
 /// Wakes whoever is due, until the engine is gone.
 pub(crate) async fn run(engine: Weak<Shared>, timers: Arc<Timers>) {
@@ -13,16 +13,16 @@ pub(crate) async fn run(engine: Weak<Shared>, timers: Arc<Timers>) {
         let next = {
             let Some(shared) = engine.upgrade() else { return };
             let steps = shared.clock.take_untold();
-            steps.into_iter().for_each(|step| shared.observe(Fact::WallStepped { step }));
+            steps.into_iter().for_each(|step| shared.observe(ObserverEvent::WallStepped { step }));
             let (due, next) = timers.take_due(shared.clock.now().mono);
             for sleeper in due {
                 match sleeper {
                     Sleeper::Room(room) => {
                         if let Some(room) = room.upgrade() {
-                            shared.push(&room, Letter::Tick);
+                            shared.push(&room, InboxItem::Tick);
                         }
                     }
-                    Sleeper::Connection(connection) => {
+                    Sleeper::ConnectionState(connection) => {
                         if let Some(connection) = connection.upgrade() {
                             connection.wake.wake();
                         }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use crate::words::{Mono, Now, Wall};
+use crate::types::{Mono, Now, Wall};
 
 /// A source of time. The monotonic half must never go back; the wall half may.
 pub trait Clock: Send + Sync + 'static {

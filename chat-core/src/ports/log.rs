@@ -5,8 +5,8 @@
 use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
-use crate::messages::Recorded;
-use crate::words::{Epoch, Offset, RoomCode, Seq};
+use crate::domain::Record;
+use crate::types::{Epoch, Offset, RoomCode, Seq};
 
 /// The end of a room's log: which record is the last, of which life, and what the store wants to remember with it.
 ///
@@ -24,9 +24,9 @@ pub struct Tail {
 
 /// A part of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Stretch {
+pub struct LogPage {
     /// Records in order of their offset, without holes.
-    pub records: Vec<Recorded>,
+    pub records: Vec<Record>,
     /// The end of the log when it was read; further than the last record where `max` cut the stretch short.
     pub tail: Tail,
 }
@@ -94,27 +94,21 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// # Errors
     /// See [`AppendError`]; on every one of them the caller reads before it goes on.
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError>;
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError>;
 
     /// Reads at most `max` records after `after`, oldest first. A room that the log does not hold is an empty stretch with an
     /// empty tail.
     ///
     /// # Errors
     /// See [`ReadError`].
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError>;
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError>;
 
     /// Reads the last `max` messages before `before` of this life, oldest first; scrubbed ones with the text they have now.
     /// Of another life: nothing.
     ///
     /// # Errors
     /// See [`ReadError`].
-    async fn messages(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        before: Seq,
-        max: usize,
-    ) -> Result<Vec<Recorded>, ReadError>;
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError>;
 
     /// Every room the log holds, at most `max`, in order of their codes, after `after`.
     ///

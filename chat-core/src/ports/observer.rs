@@ -1,12 +1,12 @@
 //! Who watches: metrics, tracing, hooks of a backend. May watch, may not steer.
 
-use crate::messages::Recorded;
-use crate::words::{CloseReason, Epoch, RejectCode, RoomCode, SessionId, WallStep};
+use crate::domain::Record;
+use crate::types::{CloseReason, Epoch, RejectCode, RoomCode, SessionId, WallStep};
 
 /// One thing worth counting.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Fact<'a> {
+pub enum ObserverEvent<'a> {
     /// A session got a connection.
     Connected {
         /// Which.
@@ -28,7 +28,7 @@ pub enum Fact<'a> {
         /// Of which life.
         epoch: Epoch,
         /// What.
-        record: &'a Recorded,
+        record: &'a Record,
     },
     /// A command was refused.
     Rejected {
@@ -60,5 +60,5 @@ pub enum Fact<'a> {
 /// Watches the engine. Called synchronously on its paths: count, or hand over, and return.
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
-    fn observe(&self, fact: Fact<'_>);
+    fn observe(&self, fact: ObserverEvent<'_>);
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 
-use crate::messages::Command;
-use crate::words::{Identity, Reject, SessionId};
+use crate::domain::Command;
+use crate::types::{Identity, Reject, SessionId};
 
 /// What is known of a client that wants to connect, or comes back.
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -4,11 +4,11 @@ use super::attendance::Attendance;
 use super::ledger::Ledger;
 use super::note::linger_left;
 use super::time::RoomTime;
-use crate::messages::{Event, Recorded};
-use crate::words::{MemberId, Now, RoomLimits};
+use crate::domain::{Event, Record};
+use crate::types::{MemberId, Now, RoomLimits};
 
 /// Takes in the next record: the ledger as it says, the attendance as it implies.
-pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &Recorded) {
+pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &Record) {
     ledger.apply(record);
     match &record.event {
         Event::Created { .. } | Event::Closed { .. } => *attendance = Attendance::default(),

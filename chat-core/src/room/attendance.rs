@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::deadlines::Deadlines;
 use super::ledger::Depth;
 use super::vacancy::Vacancy;
-use crate::words::{Generation, MemberId, Mono, RoomLimits, SessionId};
+use crate::types::{Generation, MemberId, Mono, RoomLimits, SessionId};
 
 /// The living half of a room.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::weight::scope_beside;
-use crate::words::Scope;
+use crate::types::Scope;
 
 /// Banned people, longest banned first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl From<Bans> for VecDeque<Scope> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::{Identity, SessionId};
+    use crate::types::{Identity, SessionId};
 
     fn named(bytes: usize) -> Scope {
         Scope::Identity(Identity::new(&"x".repeat(bytes)).expect("it is not too long"))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::words::{MemberId, Mono};
+use crate::types::{MemberId, Mono};
 
 /// At most one deadline per member.
 #[derive(Clone, Debug, Default)]

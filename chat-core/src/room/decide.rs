@@ -2,13 +2,13 @@
 
 use super::attendance::Attendance;
 use super::draft::Draft;
-use super::input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, HistorySlice, Input, Note, Repeated};
+use super::input::{Actor, Answer, Caller, Decision, Entered, Entry, HistorySlice, Input, Note, Repeated, SendPermit};
 use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
 use super::time::RoomTime;
-use crate::messages::{CloseCause, Event, Keyed, LeaveReason, Role, TypingState};
-use crate::words::{
+use crate::domain::{CloseCause, Event, Keyed, LeaveReason, Role, TypingState};
+use crate::types::{
     Body, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
 };
 
@@ -32,8 +32,8 @@ impl<'a> Rules<'a> {
             _ if !alive => Err(Reject::new(RejectCode::RoomNotFound, "there is no such room")),
             Input::Join { by, nick, history, after } => self.join(by, nick, *history, *after),
             Input::Attach { by, after } => self.attach(by, *after),
-            Input::Send { by, text, as_sent, key, budget } => {
-                self.send(by, text, as_sent.as_ref(), key.as_ref(), *budget)
+            Input::Send { by, text, as_sent, key, permit } => {
+                self.send(by, text, as_sent.as_ref(), key.as_ref(), *permit)
             }
             Input::Leave { by } => self.leave(by),
             Input::History { by, before, limit } => self.history(by, *before, *limit),
@@ -153,7 +153,7 @@ impl<'a> Rules<'a> {
         text: &Body,
         as_sent: Option<&Body>,
         key: Option<&Key>,
-        budget: Budget,
+        permit: SendPermit,
     ) -> Result<Decision, Reject> {
         let member = self.member(by)?;
         let chars_max = self.limits.message_chars_max;
@@ -171,7 +171,7 @@ impl<'a> Rules<'a> {
             let answer = Answer::Sent { seq: first.seq, at: first.at, repeated: Repeated::Retry };
             return Ok(self.draft().finish(None, answer));
         }
-        if let Budget::Exhausted { retry_after } = budget {
+        if let SendPermit::Exhausted { retry_after } = permit {
             return Err(Reject::new(RejectCode::RateLimited, "too many messages").retry_after(retry_after));
         }
         let mut draft = self.draft();

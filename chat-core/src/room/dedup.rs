@@ -10,8 +10,8 @@ use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
 
 use super::weight::table;
-use crate::messages::Digest;
-use crate::words::{Body, Key, Scope, Seq, Wall};
+use crate::domain::Digest;
+use crate::types::{Body, Key, Scope, Seq, Wall};
 
 /// A person, hashed with the salt of the room's life.
 ///
@@ -273,7 +273,7 @@ mod tests {
     use std::hash::BuildHasher;
 
     use super::*;
-    use crate::words::{Identity, SessionId};
+    use crate::types::{Identity, SessionId};
 
     const BOUNDS: WindowBounds = WindowBounds { scope_max: 3, total_max: 5 };
 

@@ -5,14 +5,14 @@ use smallvec::SmallVec;
 use super::input::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
-use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded, Role};
-use crate::words::{MemberId, Offset, RoomLimits, Seq, Wall};
+use crate::domain::{CloseCause, Event, LeaveReason, Notices, Record, Role};
+use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
 
 /// Records that would follow the ledger's last one.
 pub(super) struct Draft<'a> {
     ledger: &'a Ledger,
     limits: &'a RoomLimits,
-    records: SmallVec<[Recorded; 2]>,
+    records: SmallVec<[Record; 2]>,
     offset: Offset,
     head: Seq,
     at: Wall,
@@ -44,7 +44,7 @@ impl<'a> Draft<'a> {
         self.offset = self.offset.next();
         let seq = is_told(&event, self.ledger.notices()).then(|| self.head.next());
         self.head = seq.unwrap_or(self.head);
-        self.records.push(Recorded { offset: self.offset, seq, at: self.at, by, event });
+        self.records.push(Record { offset: self.offset, seq, at: self.at, by, event });
         self.head
     }
 

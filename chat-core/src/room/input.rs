@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::messages::{CloseCause, Recorded, TypingState};
-use crate::words::{
+use crate::domain::{CloseCause, Record, TypingState};
+use crate::types::{
     Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
 };
 
@@ -42,7 +42,7 @@ pub enum Actor {
 /// Whether the session's token bucket had something left for this send. Decided here and not before, because the
 /// answer to a retry costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Budget {
+pub enum SendPermit {
     /// A token was taken.
     Paid,
     /// None was left; one is there after this long.
@@ -95,7 +95,7 @@ pub enum Input {
         /// Makes a retry safe.
         key: Option<Key>,
         /// Whether the sender may send now.
-        budget: Budget,
+        permit: SendPermit,
     },
     /// Stop being a member.
     Leave {
@@ -168,7 +168,7 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Facts to log and apply, in order; often none, never more than 4.
-    pub records: SmallVec<[Recorded; 2]>,
+    pub records: SmallVec<[Record; 2]>,
     /// What to note once the records are applied.
     pub note: Option<Note>,
     /// What to tell the one who asked.

@@ -2,8 +2,8 @@
 
 use super::attendance::{Attendance, Linger};
 use super::ledger::{Depth, Ledger};
-use crate::messages::Role;
-use crate::words::RoomLimits;
+use crate::domain::Role;
+use crate::types::RoomLimits;
 
 /// Below this many members a debug build looks at all of them at every step, from it on only now and then: a test with
 /// 20,000 members would take hours.

@@ -9,14 +9,14 @@ use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::marks::Marks;
 use super::members::{Former, Member, Members};
 use super::weight::beside;
-use crate::messages::{Digest, Event, Notices, Recorded};
-use crate::words::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
+use crate::domain::{Digest, Event, Notices, Record};
+use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
 /// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     bounds: Bounds,
-    life: Option<Life>,
+    life: Option<Incarnation>,
     offset: Offset,
     head: Seq,
     at: Wall,
@@ -34,7 +34,7 @@ pub struct Ledger {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Life {
+struct Incarnation {
     epoch: Epoch,
     salt: u64,
 }
@@ -88,10 +88,10 @@ impl Ledger {
     ///
     /// # Panics
     /// When the record does not follow: that is a bug of whoever reads or writes the log.
-    pub fn apply(&mut self, record: &Recorded) {
+    pub fn apply(&mut self, record: &Record) {
         self.follow(record);
         match &record.event {
-            Event::Created { epoch, salt } => self.life = Some(Life { epoch: *epoch, salt: *salt }),
+            Event::Created { epoch, salt } => self.life = Some(Incarnation { epoch: *epoch, salt: *salt }),
             Event::Joined { nick, nick_key, color, role, scope } => {
                 let id = actor(record);
                 let hash = self.hash(scope);
@@ -261,8 +261,8 @@ impl Ledger {
 
     /// The send of this person under this key, if it is remembered.
     pub(super) fn sent_before(&self, scope: &Scope, key: &Key) -> Option<&Kept> {
-        #[cfg(feature = "planted")]
-        if crate::planted::is(crate::planted::Bug::ForgetKey) {
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::ForgetKey) {
             return None;
         }
         self.keys.find(KeyHash::new(self.salt(), self.hash(scope), key))
@@ -293,7 +293,7 @@ impl Ledger {
         }
     }
 
-    fn follow(&mut self, record: &Recorded) {
+    fn follow(&mut self, record: &Record) {
         if matches!(record.event, Event::Created { .. }) {
             assert!(self.life.is_none(), "a life begins after the last one ended");
             *self = Self::empty(self.bounds);
@@ -329,7 +329,7 @@ pub(super) enum Depth {
     Full,
 }
 
-fn actor(record: &Recorded) -> MemberId {
+fn actor(record: &Record) -> MemberId {
     record.by.expect("who joins, leaves or sends is named")
 }
 

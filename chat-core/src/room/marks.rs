@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::input::{HistorySlice, More};
-use crate::words::{MemberId, Seq};
+use crate::types::{MemberId, Seq};
 
 /// One message, in thirteen bytes and not sixteen: there is one for each of the last messages of a hundred thousand rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(C, packed)]
-pub(super) struct Mark {
+pub(super) struct MessageMark {
     /// Its number.
     pub(super) seq: Seq,
     /// Who wrote it.
@@ -22,7 +22,7 @@ pub(super) struct Mark {
 /// The newest messages, and how many there were in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marks {
-    kept: VecDeque<Mark>,
+    kept: VecDeque<MessageMark>,
     total: u64,
     first: Option<Seq>,
 }
@@ -35,11 +35,11 @@ impl Marks {
 
     /// Bytes that it holds.
     pub(super) fn weight(&self) -> usize {
-        self.kept.capacity() * size_of::<Mark>()
+        self.kept.capacity() * size_of::<MessageMark>()
     }
 
     /// The message with this number, if it is remembered.
-    pub(super) fn find(&self, seq: Seq) -> Option<&Mark> {
+    pub(super) fn find(&self, seq: Seq) -> Option<&MessageMark> {
         self.kept.binary_search_by_key(&seq, |mark| mark.seq).ok().map(|index| &self.kept[index])
     }
 
@@ -54,7 +54,7 @@ impl Marks {
                 // In small steps while it is small: most rooms are.
                 self.kept.reserve_exact((self.kept.len() / 4).max(8));
             }
-            self.kept.push_back(Mark { seq, by, redacted: false });
+            self.kept.push_back(MessageMark { seq, by, redacted: false });
         }
     }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::dedup::ScopeHash;
 use super::weight::{beside, scope_beside};
-use crate::messages::Role;
-use crate::words::{Color, MemberId, Nick, NickKey, Scope, Seq, Wall};
+use crate::domain::Role;
+use crate::types::{Color, MemberId, Nick, NickKey, Scope, Seq, Wall};
 
 /// A person in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,7 +250,7 @@ impl Former {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::SessionId;
+    use crate::types::SessionId;
 
     fn member(id: u32, nick: &str, color: u8) -> Member {
         let nick = Nick::parse(nick).expect("a valid nick");

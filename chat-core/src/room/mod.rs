@@ -32,13 +32,15 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::messages::{Notices, Recorded};
-use crate::words::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
+use crate::domain::{Notices, Record};
+use crate::types::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
 use attendance::Attendance;
 use decide::Rules;
 use ledger::Depth;
 
-pub use input::{Actor, Answer, Budget, Caller, Decision, Entered, Entry, HistorySlice, Input, More, Note, Repeated};
+pub use input::{
+    Actor, Answer, Caller, Decision, Entered, Entry, HistorySlice, Input, More, Note, Repeated, SendPermit,
+};
 pub use ledger::Ledger;
 pub use members::Member;
 pub use snapshot::{Snapshot, Unreadable};
@@ -101,7 +103,7 @@ impl Room {
     ///
     /// # Panics
     /// When the record does not follow the last one: that is a bug of the caller.
-    pub fn apply(&mut self, now: Now, record: &Recorded) {
+    pub fn apply(&mut self, now: Now, record: &Record) {
         apply::apply(&mut self.ledger, &mut self.attendance, record);
         self.time.record(self.ledger.last_at(), now.mono);
         self.check_step();

@@ -6,8 +6,8 @@ use super::attendance::Attendance;
 use super::input::Note;
 use super::ledger::Ledger;
 use super::time::RoomTime;
-use crate::messages::TypingState;
-use crate::words::{Now, RoomLimits};
+use crate::domain::TypingState;
+use crate::types::{Now, RoomLimits};
 
 /// Takes in a note. Whatever it says, it also tells the time to what a record has started.
 pub(super) fn note(

@@ -1,7 +1,7 @@
 //! Who may do what to whom.
 
-use crate::messages::Role;
-use crate::words::{MemberId, Reject, RejectCode};
+use crate::domain::Role;
+use crate::types::{MemberId, Reject, RejectCode};
 
 /// As what somebody acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -117,8 +117,8 @@ impl From<ReadableFrom> for u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::{Digest, Event, Keyed, LeaveReason, Recorded, Role};
-    use crate::words::{
+    use crate::domain::{Digest, Event, Keyed, LeaveReason, Record, Role};
+    use crate::types::{
         Body, Color, Epoch, Identity, Key, MemberId, Nick, RoomLimits, Scope, Seq, SessionId, Topic, Wall,
     };
 
@@ -131,12 +131,12 @@ mod tests {
     }
 
     /// The records of one life.
-    struct Life {
+    struct Incarnation {
         ledger: Ledger,
         members: u32,
     }
 
-    impl Life {
+    impl Incarnation {
         fn new(limits: &RoomLimits) -> Self {
             let mut life = Self { ledger: Ledger::new(limits), members: 0 };
             life.record(None, None, Event::Created { epoch: Epoch(1), salt: 7 });
@@ -145,7 +145,7 @@ mod tests {
 
         fn record(&mut self, seq: Option<Seq>, by: Option<MemberId>, event: Event) {
             let offset = self.ledger.last_offset().next();
-            self.ledger.apply(&Recorded { offset, seq, at: Wall(offset.0), by, event });
+            self.ledger.apply(&Record { offset, seq, at: Wall(offset.0), by, event });
         }
 
         fn tell(&mut self, by: MemberId, event: Event) {
@@ -182,7 +182,7 @@ mod tests {
             ..default
         };
         let session = |number: usize| Scope::Session(SessionId::new(number as u128));
-        let mut life = Life::new(&limits);
+        let mut life = Incarnation::new(&limits);
         let ann = life.join(Scope::Identity(Identity::new("ann").expect("a valid identity")));
         (0..limits.keys_max).for_each(|key| life.say(ann, key));
         for number in 0..limits.former_max {
@@ -207,8 +207,8 @@ mod tests {
     }
 
     /// A room with something of everything.
-    fn full_life(limits: &RoomLimits) -> Life {
-        let mut life = Life::new(limits);
+    fn full_life(limits: &RoomLimits) -> Incarnation {
+        let mut life = Incarnation::new(limits);
         let ann = life.join(Scope::Identity(Identity::new("ann").expect("a valid identity")));
         let bob = life.join(Scope::Session(SessionId::new(42)));
         (0..3).for_each(|key| life.say(ann, key));
@@ -239,7 +239,7 @@ mod tests {
             // And the log goes on behind it.
             let offset = ledger.last_offset().next();
             let left = Event::Left { nick: Nick::parse("N3").expect("a valid nick"), reason: LeaveReason::Left };
-            ledger.apply(&Recorded { offset, seq: Some(Seq(10)), at: Wall(99), by: Some(MemberId(3)), event: left });
+            ledger.apply(&Record { offset, seq: Some(Seq(10)), at: Wall(99), by: Some(MemberId(3)), event: left });
             assert_eq!(ledger.members_total(), 1);
         }
         let newest = serde_json::to_string(&Snapshot::from(full_life(&limits).ledger)).expect("it can be stored");
@@ -255,8 +255,8 @@ mod tests {
     }
 
     /// A room whose only member has left, and whose topic has been changed since.
-    fn emptied_life(limits: &RoomLimits) -> Life {
-        let mut life = Life::new(limits);
+    fn emptied_life(limits: &RoomLimits) -> Incarnation {
+        let mut life = Incarnation::new(limits);
         let ann = life.join(Scope::Identity(Identity::new("ann").expect("a valid identity")));
         life.tell(ann, Event::Left { nick: Nick::parse("N1").expect("a valid nick"), reason: LeaveReason::Left });
         let topic = Topic::parse("Lunch").expect("a valid topic");

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::words::{Mono, Now, RoomLimits, Wall};
+use crate::types::{Mono, Now, RoomLimits, Wall};
 
 /// What this process knows of a room's time: it means nothing to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl RoomTime {
 
     /// How far it has come for sure, whatever the wall clock says.
     fn sure(self, now: Mono, last_at: Wall) -> Wall {
-        #[cfg(feature = "planted")]
-        if crate::planted::is(crate::planted::Bug::StandStill) {
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::StandStill) {
             return last_at;
         }
         self.anchor.map_or(last_at, |(at, since)| at.after(now.since(since)))

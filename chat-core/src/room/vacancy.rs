@@ -3,7 +3,7 @@
 //! No log has this, because monotonic time means nothing to another process. Whoever lets go of a room and reads it back keeps it
 //! meanwhile: graces that began anew with every reading would let members live for ever.
 
-use crate::words::{MemberId, Mono};
+use crate::types::{MemberId, Mono};
 
 /// What a room waits for while nobody is attached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

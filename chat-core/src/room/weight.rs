@@ -2,7 +2,7 @@
 //!
 //! Never here: a look at each member, message or key.
 
-use crate::words::Scope;
+use crate::types::Scope;
 
 /// Texts up to this many bytes lie in the value that has them.
 const INSIDE: usize = 24;

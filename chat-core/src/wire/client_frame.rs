@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::messages::{Command, TypingState};
-use crate::words::{
+use crate::domain::{Command, TypingState};
+use crate::types::{
     Body, CommandId, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq, SessionLimits, Topic,
 };
 

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::server_frame::{FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits};
-use crate::messages::{CloseCause, Event, LeaveReason, Notices, Recorded, Role};
-use crate::words::{
+use crate::domain::{CloseCause, Event, LeaveReason, Notices, Record, Role};
+use crate::types::{
     CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
 };
 
 /// Writes the frame of a record that members are told; nothing for one that they are not.
-pub(crate) fn encode_event(room: &RoomCode, record: &Recorded, out: &mut Vec<u8>) -> Option<FrameKind> {
+pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) -> Option<FrameKind> {
     let seq = record.seq?;
     let head = Head { room: room.as_str(), seq, at: record.at };
     let by = record.by;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::messages::{Notices, Role};
-use crate::words::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
+use crate::domain::{Notices, Role};
+use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
 
 /// Which frame it is: its `type`, and the event name of transports that have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +61,7 @@ impl FrameKind {
     }
 }
 
-/// One server frame, typed; what [`Session::next`](crate::Session::next) yields.
+/// One server frame, typed; what [`Connection::next`](crate::Connection::next) yields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[allow(missing_docs)] // the protocol page documents every field once, for all languages
@@ -352,7 +352,7 @@ pub(super) mod rfc3339 {
     use chrono::DateTime;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::words::Wall;
+    use crate::types::Wall;
 
     pub(in crate::wire) fn serialize<S: Serializer>(at: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(at)
@@ -369,7 +369,7 @@ pub(super) mod rfc3339 {
 mod rfc3339_option {
     use serde::{Deserializer, Serializer};
 
-    use crate::words::Wall;
+    use crate::types::Wall;
 
     pub(super) fn serialize<S: Serializer>(at: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
         match at {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use chat_core::wire::MemberEntry;
-use chat_core::{Epoch, Event, Fact, LeaveReason, MemberId, Observer, Recorded, RoomCode, Seq};
+use chat_core::{Epoch, Event, LeaveReason, MemberId, Observer, ObserverEvent, Record, RoomCode, Seq};
 
 /// Every record of every life.
 pub(crate) struct Truth {
@@ -15,13 +15,13 @@ pub(crate) struct Truth {
 
 #[derive(Default)]
 struct Life {
-    records: Vec<Recorded>,
+    records: Vec<Record>,
     redacted: BTreeSet<Seq>,
 }
 
 impl Observer for Truth {
-    fn observe(&self, fact: Fact<'_>) {
-        if let Fact::Published { room, epoch, record } = fact {
+    fn observe(&self, fact: ObserverEvent<'_>) {
+        if let ObserverEvent::Published { room, epoch, record } = fact {
             let mut lives = self.lives();
             let life = lives.entry(key(room, epoch)).or_default();
             if let Event::Redacted { target } = &record.event {
@@ -127,7 +127,7 @@ fn key(room: &RoomCode, epoch: Epoch) -> (String, u64) {
 }
 
 /// A told record in the words of [`brief`](crate::support::brief).
-fn brief_record(record: &Recorded) -> String {
+fn brief_record(record: &Record) -> String {
     let seq = record.seq.expect("told");
     let by = record.by.map_or(String::new(), |by| format!(" by {by}"));
     match &record.event {

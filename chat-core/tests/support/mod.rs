@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, RoomStatus};
 use chat_core::{
-    Body, Clock, Command, CommandId, ConnectRequest, Engine, Hello, Key, Limits, Mono, Nick, Now, Position, Reject,
-    RejectCode, Reply, Resume, RoomCode, Seq, ServerFrame, Session, SystemClock, Wall,
+    Body, Clock, Command, CommandId, ConnectRequest, Connection, Engine, Hello, Key, Limits, Mono, Nick, Now, Position,
+    Reject, RejectCode, Reply, Resume, RoomCode, Seq, ServerFrame, SystemClock, Wall,
 };
 
 /// Rounds that every task gets before nothing more is expected without time passing.
@@ -97,7 +97,7 @@ pub fn resume(token: &str, positions: &[(&str, Position)]) -> Hello {
 
 /// A client: a session, and how it reads.
 pub struct Client {
-    pub session: Session,
+    pub session: Connection,
 }
 
 impl Client {
@@ -136,7 +136,7 @@ impl Client {
         self.joined().await
     }
 
-    /// The next frame, taken: as [`Session::next`], for clients that a test holds without `mut`. One task at a time.
+    /// The next frame, taken: as [`Connection::next`], for clients that a test holds without `mut`. One task at a time.
     pub async fn next(&self) -> ServerFrame {
         let frame = std::future::poll_fn(|cx| self.session.poll_peek(cx)).await;
         self.session.commit(frame.mark);

@@ -1,7 +1,7 @@
 //! An engine with every door, somebody inside who must not notice what comes in, and connections in memory.
 
 use axum::Router;
-use chat_core::{Body, Command, ConnectRequest, Engine, Hello, Limits, Nick, RoomCode, ServerFrame, Session};
+use chat_core::{Body, Command, ConnectRequest, Connection, Engine, Hello, Limits, Nick, RoomCode, ServerFrame};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,9 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(super) struct House {
     engine: Engine,
     router: Router,
-    ann: Session,
+    ann: Connection,
     /// A guest whose credentials may be used.
-    pub(super) guest: Session,
+    pub(super) guest: Connection,
 }
 
 impl House {

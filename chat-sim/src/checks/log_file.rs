@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use chat_core::{Epoch, Log, Offset, Recorded, RoomCode, Seq, Tail};
+use chat_core::{Epoch, Log, Offset, Record, RoomCode, Seq, Tail};
 use chat_testkit::checks::Choices;
 use chat_testkit::records::Scribe;
 use log_redb::redb::StorageBackend;
@@ -72,7 +72,7 @@ fn runtime() -> Runtime {
 struct Whole {
     closed: Vec<u8>,
     crashed: Vec<u8>,
-    records: Vec<Vec<Recorded>>,
+    records: Vec<Vec<Record>>,
 }
 
 impl Whole {
@@ -128,7 +128,7 @@ impl Whole {
     }
 }
 
-async fn fill(log: &RedbLog, room: &RoomCode, epoch: u64) -> Vec<Recorded> {
+async fn fill(log: &RedbLog, room: &RoomCode, epoch: u64) -> Vec<Record> {
     let mut scribe = Scribe::new(Epoch(epoch));
     let opening = scribe.opening();
     let tail = log.append(room, &Tail::default(), &opening).await.expect("the code is free");

@@ -1,6 +1,6 @@
 //! Any text as a token, a cursor or a position: only what was signed resumes a session, and only a token speaks for it.
 
-use chat_core::{ConnectRequest, Engine, Hello, Position, RejectCode, Resume, Session, SessionId};
+use chat_core::{ConnectRequest, Connection, Engine, Hello, Position, RejectCode, Resume, SessionId};
 
 use super::choices::Choices;
 
@@ -25,7 +25,7 @@ pub fn cursor_token(data: &[u8]) {
     });
 }
 
-async fn connect(engine: &Engine, hello: Hello) -> Session {
+async fn connect(engine: &Engine, hello: Hello) -> Connection {
     engine.connect(ConnectRequest::default(), hello).await.expect("everybody is let in")
 }
 
@@ -49,10 +49,10 @@ fn changed(own: &str, other: &str, choices: &mut Choices<'_>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn show(engine: &Engine, ann: &Session, bob: &Session, shown: &str) {
+async fn show(engine: &Engine, ann: &Connection, bob: &Connection, shown: &str) {
     let is = |credential: &str| numbers(shown).is_some() && numbers(shown) == numbers(credential);
     for session in [ann, bob] {
-        match engine.lane(session.id(), shown) {
+        match engine.sender(session.id(), shown) {
             Ok(_) => assert!(is(session.token()), "{shown:?} speaks for {}", session.id()),
             Err(reject) => {
                 assert_eq!(reject.code, RejectCode::BadToken, "{shown:?}");

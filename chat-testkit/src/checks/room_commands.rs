@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::Budget;
+use chat_core::room::SendPermit;
 use chat_core::{Body, CloseCause, Key, Nick, RoomLimits, Topic, TypingState};
 
 use super::choices::Choices;
@@ -95,9 +95,9 @@ fn act(choices: &mut Choices<'_>) -> Act {
             text: text(choices),
             as_sent: choices.in_256(50).then(|| text(choices)),
             key: choices.in_256(150).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
-            budget: match choices.in_256(36) {
-                true => Budget::Exhausted { retry_after: Duration::from_millis(400) },
-                false => Budget::Paid,
+            permit: match choices.in_256(36) {
+                true => SendPermit::Exhausted { retry_after: Duration::from_millis(400) },
+                false => SendPermit::Paid,
             },
         },
         7 => Act::Leave { who: insider(choices) },

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, Epoch, Event, Fact, Hello, Limits, MemberId, Moderation, Nick, Observer,
-    Recorded, Reply, RoomCode, Seq, ServerFrame, Session,
+    Body, Command, ConnectRequest, Connection, Engine, Epoch, Event, Hello, Limits, MemberId, Moderation, Nick,
+    Observer, ObserverEvent, Record, Reply, RoomCode, Seq, ServerFrame,
 };
 
 use super::choices::Choices;
@@ -44,7 +44,7 @@ pub fn session_ops(data: &[u8]) {
 struct Stage {
     engine: Engine,
     truth: Arc<Truth>,
-    speaker: Session,
+    speaker: Connection,
     readers: Vec<Reader>,
     said: usize,
     /// Whether everybody reads everything after each step.
@@ -162,13 +162,13 @@ struct Truth(Mutex<Told>);
 #[derive(Default)]
 struct Told {
     epoch: Option<Epoch>,
-    events: BTreeMap<Seq, Recorded>,
+    events: BTreeMap<Seq, Record>,
     redacted: BTreeSet<Seq>,
 }
 
 impl Observer for Truth {
-    fn observe(&self, fact: Fact<'_>) {
-        let Fact::Published { epoch, record, .. } = fact else { return };
+    fn observe(&self, fact: ObserverEvent<'_>) {
+        let ObserverEvent::Published { epoch, record, .. } = fact else { return };
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(told.epoch.is_none_or(|known| known == epoch), "the speaker stays, so the room has one life");
         told.epoch = Some(epoch);
@@ -201,7 +201,7 @@ impl Truth {
 
     /// Whether somebody was ever put out, also from a stay that they were not shown.
     fn was_kicked(&self, who: &Nick) -> bool {
-        let is_it = |record: &Recorded| matches!(&record.event, Event::Kicked { nick, .. } if nick == who);
+        let is_it = |record: &Record| matches!(&record.event, Event::Kicked { nick, .. } if nick == who);
         self.look(|told| told.events.values().any(is_it))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chat_core::room::{Answer, Decision, Input, Ledger, Note, Room, Snapshot};
 use chat_core::{
-    Body, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Recorded, RejectCode, RoomLimits, Scope, Seq,
+    Body, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Record, RejectCode, RoomLimits, Scope, Seq,
     SessionId, Wall,
 };
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ pub struct World {
     cast: Cast,
     now: Now,
     /// Everything that was decided and not lost, over all lives: one entry per decision.
-    log: Vec<Vec<Recorded>>,
+    log: Vec<Vec<Record>>,
     /// When each of them was made, by which process.
     made: Vec<(u32, Mono)>,
     process: u32,
@@ -182,7 +182,7 @@ impl World {
 
     /// The numbered invariants of the design, read off the log alone: no model is asked.
     fn check_invariants(&self) -> TestCaseResult {
-        let life: Vec<&Recorded> = self.decisions_of_this_life().iter().flatten().collect();
+        let life: Vec<&Record> = self.decisions_of_this_life().iter().flatten().collect();
 
         // 1. `seq` is dense from 1 within an epoch; `at` never goes back.
         prop_assert!(life.iter().map(|record| record.offset).eq((1..=life.len() as u64).map(Offset)));
@@ -237,7 +237,7 @@ impl World {
     }
 
     /// Within a life, one text has one digest and no other text has it.
-    fn check_digests(&mut self, input: &Input, records: &[Recorded]) -> TestCaseResult {
+    fn check_digests(&mut self, input: &Input, records: &[Record]) -> TestCaseResult {
         let Input::Send { text, as_sent, .. } = input else {
             return Ok(());
         };
@@ -254,8 +254,8 @@ impl World {
         Ok(())
     }
 
-    fn decisions_of_this_life(&self) -> &[Vec<Recorded>] {
-        let begins = |decision: &Vec<Recorded>| matches!(decision[0].event, Event::Created { .. });
+    fn decisions_of_this_life(&self) -> &[Vec<Record>] {
+        let begins = |decision: &Vec<Record>| matches!(decision[0].event, Event::Created { .. });
         self.log.iter().rposition(begins).map_or(&[], |start| &self.log[start..])
     }
 }
@@ -269,7 +269,7 @@ fn restored(snapshot: &str) -> Result<Ledger, TestCaseError> {
     Ok(snapshot.into())
 }
 
-fn replay(mut ledger: Ledger, log: &[Vec<Recorded>]) -> Ledger {
+fn replay(mut ledger: Ledger, log: &[Vec<Record>]) -> Ledger {
     log.iter().flatten().for_each(|record| ledger.apply(record));
     ledger
 }
@@ -293,7 +293,7 @@ fn person(member: &chat_core::room::Member) -> Person {
 }
 
 /// Who is in, by the plainest fold there is. Nobody, once the life is over.
-fn members_of(life: &[&Recorded]) -> Vec<MemberId> {
+fn members_of(life: &[&Record]) -> Vec<MemberId> {
     let mut members = Vec::new();
     for record in life {
         match &record.event {
@@ -308,7 +308,7 @@ fn members_of(life: &[&Recorded]) -> Vec<MemberId> {
 }
 
 /// The keys of all messages, with whose they are.
-fn keyed_of(life: &[&Recorded]) -> Vec<(Scope, Key)> {
+fn keyed_of(life: &[&Record]) -> Vec<(Scope, Key)> {
     let mut scopes: BTreeMap<MemberId, Scope> = BTreeMap::new();
     let mut keys = Vec::new();
     for record in life {
@@ -323,6 +323,6 @@ fn keyed_of(life: &[&Recorded]) -> Vec<(Scope, Key)> {
     keys
 }
 
-fn is_message(record: &Recorded) -> bool {
+fn is_message(record: &Record) -> bool {
     matches!(record.event, Event::Sent { .. })
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use chat_core::room::{Actor, Answer, Budget, Caller, Decision, Input, Note, Repeated};
+use chat_core::room::{Actor, Answer, Caller, Decision, Input, Note, Repeated, SendPermit};
 use chat_core::{
-    Body, CloseCause, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Recorded, RejectCode, Role,
-    Scope, Seq, Topic, TypingState,
+    Body, CloseCause, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RejectCode, Role, Scope,
+    Seq, Topic, TypingState,
 };
 
 use super::facts::Person;
@@ -24,8 +24,8 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Create { .. } => unreachable!("answered above"),
         Input::Join { by, nick, history, after } => enter::join(model, now, by, nick, *history, *after),
         Input::Attach { by, after } => enter::attach(model, by, *after),
-        Input::Send { by, text, as_sent, key, budget } => {
-            send(model, now, by, text, as_sent.as_ref().unwrap_or(text), key.as_ref(), *budget)
+        Input::Send { by, text, as_sent, key, permit } => {
+            send(model, now, by, text, as_sent.as_ref().unwrap_or(text), key.as_ref(), *permit)
         }
         Input::Leave { by } => leave(model, now, by),
         Input::History { by, before, limit } => {
@@ -62,7 +62,7 @@ fn send(
     text: &Body,
     as_sent: &Body,
     key: Option<&Key>,
-    budget: Budget,
+    permit: SendPermit,
 ) -> Result<Decision, Refusal> {
     let limits = &model.limits;
     let sender = member(model, by)?;
@@ -77,7 +77,7 @@ fn send(
         let answer = Answer::Sent { seq: known.seq, at: known.at, repeated: Repeated::Retry };
         return Ok(decision(Vec::new(), None, answer));
     }
-    if let Budget::Exhausted { retry_after } = budget {
+    if let SendPermit::Exhausted { retry_after } = permit {
         return Err(Refusal { retry_after: Some(retry_after), ..refusal(RejectCode::RateLimited, None) });
     }
     let event = Event::Sent {
@@ -129,7 +129,7 @@ fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Sc
 }
 
 /// What follows by itself once somebody is gone: an owner, notices, an end.
-fn consequences(then: &mut Model, now: Now) -> Vec<Recorded> {
+fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     let mut records = Vec::new();
     let members = then.members();
     if let Some(oldest) = members.first()
@@ -229,6 +229,6 @@ fn acting(model: &Model, by: &Actor) -> Result<Option<Person>, Refusal> {
     }
 }
 
-fn seq_of(told: &Recorded) -> Seq {
+fn seq_of(told: &Record) -> Seq {
     told.seq.expect("what is told has a number")
 }

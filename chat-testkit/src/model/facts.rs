@@ -1,6 +1,6 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
-use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Recorded, Role, Scope, Seq, Wall};
+use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Record, Role, Scope, Seq, Wall};
 
 use super::{Fact, Line, What};
 
@@ -67,7 +67,7 @@ pub(super) fn of_chapter(lines: &[Line]) -> Vec<Fact> {
 
 /// Everybody who has joined and not left since, in the order of their numbers; and those who left by themselves or
 /// timed out, the longest gone first, at most `former_max`.
-pub(super) fn people(facts: &[Recorded], former_max: usize) -> (Vec<Person>, Vec<Former>) {
+pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<Former>) {
     let mut members: Vec<Person> = Vec::new();
     let mut former: Vec<Former> = Vec::new();
     let mut head = Seq(0);
@@ -115,12 +115,12 @@ pub(super) fn place_of(former: &[Former], scope: &Scope) -> Option<Seq> {
 }
 
 /// How many have ever joined; the last one's number.
-pub(super) fn joins(facts: &[Recorded]) -> u32 {
+pub(super) fn joins(facts: &[Record]) -> u32 {
     facts.iter().filter(|record| matches!(record.event, Event::Joined { .. })).count() as u32
 }
 
 /// Those who are kept out: the last `max` that were banned.
-pub(super) fn bans(facts: &[Recorded], max: usize) -> Vec<Scope> {
+pub(super) fn bans(facts: &[Record], max: usize) -> Vec<Scope> {
     let banned = facts.iter().rev().filter_map(|record| match &record.event {
         Event::Banned { scope } => Some(scope.clone()),
         _ => None,
@@ -129,7 +129,7 @@ pub(super) fn bans(facts: &[Recorded], max: usize) -> Vec<Scope> {
 }
 
 /// Everything that was said, oldest first.
-pub(super) fn messages(facts: &[Recorded]) -> Vec<Message> {
+pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
     let redacted = |seq: Seq| facts.iter().any(|record| record.event == Event::Redacted { target: seq });
     let said = facts.iter().filter(|record| matches!(record.event, Event::Sent { .. }));
     said.map(|record| {

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use chat_core::room::{Caller, Decision, Input, Note};
 use chat_core::{
-    Body, Digest, Epoch, Event, MemberId, Mono, Notices, Now, Offset, Recorded, Reject, RejectCode, RoomLimits, Seq,
+    Body, Digest, Epoch, Event, MemberId, Mono, Notices, Now, Offset, Record, Reject, RejectCode, RoomLimits, Seq,
     SessionId, Topic, Wall,
 };
 
@@ -60,7 +60,7 @@ struct Line {
 #[derive(Clone, Debug)]
 enum What {
     Fact {
-        record: Recorded,
+        record: Record,
         /// Of a message with a key: what the client had sent. The model compares texts where the room compares digests.
         as_sent: Option<Body>,
     },
@@ -72,7 +72,7 @@ enum What {
 }
 
 /// A fact, and of a message what the client had sent.
-type Fact = (Recorded, Option<Body>);
+type Fact = (Record, Option<Body>);
 
 /// What a refusal must say. The words for people are left to the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,7 +222,7 @@ impl Model {
     }
 
     /// The records of this life; none when it is over.
-    fn facts(&self) -> Vec<Recorded> {
+    fn facts(&self) -> Vec<Record> {
         self.facts_as_sent().into_iter().map(|(record, _)| record).collect()
     }
 
@@ -237,12 +237,12 @@ impl Model {
     }
 
     /// Writes the next fact of this life, numbered and stamped as it must be.
-    fn add(&mut self, now: Now, told: Told, by: Option<MemberId>, event: Event, as_sent: Option<Body>) -> Recorded {
+    fn add(&mut self, now: Now, told: Told, by: Option<MemberId>, event: Event, as_sent: Option<Body>) -> Record {
         // A creation begins everything anew.
         let is_first = matches!(event, Event::Created { .. });
         let before = if is_first { Vec::new() } else { self.facts() };
         let head = before.iter().filter_map(|record| record.seq).max().unwrap_or_default();
-        let record = Recorded {
+        let record = Record {
             offset: Offset(before.len() as u64 + 1),
             seq: (told == Told::Yes).then(|| head.next()),
             at: if is_first { now.wall } else { self.time(now) },
@@ -253,7 +253,7 @@ impl Model {
         record
     }
 
-    fn write(&mut self, now: Now, record: Recorded, as_sent: Option<Body>) {
+    fn write(&mut self, now: Now, record: Record, as_sent: Option<Body>) {
         self.diary.push(Line { now, what: What::Fact { record, as_sent } });
     }
 }
@@ -282,7 +282,7 @@ impl From<&Reject> for Refusal {
 
 /// The same record with a blank digest. The model knows texts and never computes a digest, so records are compared
 /// without.
-pub fn without_digest(record: &Recorded) -> Recorded {
+pub fn without_digest(record: &Record) -> Record {
     let mut record = record.clone();
     if let Event::Sent { keyed: Some(keyed), .. } = &mut record.event {
         keyed.digest = Digest(0);

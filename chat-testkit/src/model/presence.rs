@@ -1,7 +1,7 @@
 //! Who is here right now, and what time does: read from notes and facts together, from the start of the life.
 
 use chat_core::room::Note;
-use chat_core::{Event, Generation, MemberId, Mono, Now, Recorded, RoomLimits, SessionId, TypingState};
+use chat_core::{Event, Generation, MemberId, Mono, Now, Record, RoomLimits, SessionId, TypingState};
 
 use super::{Line, What, facts, time};
 
@@ -80,7 +80,7 @@ impl Presence {
     /// Facts have changed under it: who is no member any more is gone, who is one again has just lost all sessions.
     fn agree_with(&mut self, chapter: &[Line], now: Now, limits: &RoomLimits) {
         let (at, looks) = (now.mono, self.looks);
-        let facts: Vec<Recorded> = facts::of_chapter(chapter).into_iter().map(|(record, _)| record).collect();
+        let facts: Vec<Record> = facts::of_chapter(chapter).into_iter().map(|(record, _)| record).collect();
         let over = facts.iter().any(|record| matches!(record.event, Event::Closed { .. }));
         if facts.is_empty() || over {
             *self = Self::default();

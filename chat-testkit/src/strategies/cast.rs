@@ -59,8 +59,8 @@ impl Cast {
                 let after = after.map(|after| position(after, model));
                 Input::Attach { by: self.caller(who, model), after }
             }
-            Act::Send { who, text, as_sent, key, budget } => {
-                Input::Send { by: self.caller(who, model), text, as_sent, key, budget }
+            Act::Send { who, text, as_sent, key, permit } => {
+                Input::Send { by: self.caller(who, model), text, as_sent, key, permit }
             }
             Act::Leave { who } => Input::Leave { by: self.caller(who, model) },
             Act::History { who, before, limit } => {

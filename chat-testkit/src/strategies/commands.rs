@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::words::{any_body, any_key, any_nick, any_position, any_topic, few_room_codes};
+use super::types::{any_body, any_key, any_nick, any_position, any_topic, few_room_codes};
 
 /// Any command, with texts of at most `chars_max` characters.
 pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {

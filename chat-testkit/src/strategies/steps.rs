@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use chat_core::room::Budget;
+use chat_core::room::SendPermit;
 use chat_core::{Body, CloseCause, Key, Nick, RoomLimits, Topic, TypingState};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::words::{few_keys, few_nicks, few_texts, few_topics};
+use super::types::{few_keys, few_nicks, few_texts, few_topics};
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub enum Act {
         text: Body,
         as_sent: Option<Body>,
         key: Option<Key>,
-        budget: Budget,
+        permit: SendPermit,
     },
     Leave {
         who: Who,
@@ -240,8 +240,8 @@ fn any_pass() -> impl Strategy<Value = Pass> + Clone {
 
 fn any_act() -> impl Strategy<Value = Act> + Clone {
     let talk = prop_oneof![
-        10 => (insider(), few_texts(), rewritten(), option::weighted(0.6, few_keys()), budget())
-            .prop_map(|(who, text, as_sent, key, budget)| Act::Send { who, text, as_sent, key, budget }),
+        10 => (insider(), few_texts(), rewritten(), option::weighted(0.6, few_keys()), permit())
+            .prop_map(|(who, text, as_sent, key, permit)| Act::Send { who, text, as_sent, key, permit }),
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
         3 => (moderator(), message()).prop_map(|(by, message)| Act::Redact { by, message }),
@@ -327,7 +327,7 @@ fn rewritten() -> impl Strategy<Value = Option<Body>> + Clone {
     option::weighted(0.2, few_texts())
 }
 
-fn budget() -> impl Strategy<Value = Budget> + Clone {
+fn permit() -> impl Strategy<Value = SendPermit> + Clone {
     let retry_after = Duration::from_millis(400);
-    prop_oneof![6 => Just(Budget::Paid), 1 => Just(Budget::Exhausted { retry_after })]
+    prop_oneof![6 => Just(SendPermit::Paid), 1 => Just(SendPermit::Exhausted { retry_after })]
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Epoch, Log, LogClaim, LogInUse, Offset, OneEngine, ReadError, Recorded, RoomCode, Seq, Stretch, Tail,
+    AppendError, Epoch, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode, Seq, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -16,8 +16,8 @@ type Bend<T> = Box<dyn Fn(T) -> T + Send + Sync>;
 pub struct BentLog {
     memory: Arc<MemoryLog>,
     engines: OneEngine,
-    read: Bend<Stretch>,
-    messages: Bend<Vec<Recorded>>,
+    read: Bend<LogPage>,
+    messages: Bend<Vec<Record>>,
     rooms: Bend<Vec<RoomCode>>,
 }
 
@@ -34,12 +34,12 @@ impl BentLog {
     }
 
     /// Every stretch that is read becomes what `bend` makes of it.
-    pub fn reads(self, bend: impl Fn(Stretch) -> Stretch + Send + Sync + 'static) -> Self {
+    pub fn reads(self, bend: impl Fn(LogPage) -> LogPage + Send + Sync + 'static) -> Self {
         Self { read: Box::new(bend), ..self }
     }
 
     /// Every page of messages.
-    pub fn messages(self, bend: impl Fn(Vec<Recorded>) -> Vec<Recorded> + Send + Sync + 'static) -> Self {
+    pub fn messages(self, bend: impl Fn(Vec<Record>) -> Vec<Record> + Send + Sync + 'static) -> Self {
         Self { messages: Box::new(bend), ..self }
     }
 
@@ -61,21 +61,15 @@ impl Log for BentLog {
         self.engines.claim()
     }
 
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         self.memory.append(room, after, batch).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
         self.memory.read(room, after, max).await.map(&self.read)
     }
 
-    async fn messages(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        before: Seq,
-        max: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         self.memory.messages(room, epoch, before, max).await.map(&self.messages)
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, RoomStatus, Status};
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, EngineBuilder, Hello, Key, Limits, Log, Nick, Position, Reject, RejectCode,
-    Resume, RoomCode, Seq, ServerFrame, Session,
+    Body, Command, ConnectRequest, Connection, Engine, EngineBuilder, Hello, Key, Limits, Log, Nick, Position, Reject,
+    RejectCode, Resume, RoomCode, Seq, ServerFrame,
 };
 use chat_testkit::logs::{Call, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
@@ -68,12 +68,12 @@ pub fn text(text: &str) -> Body {
     Body::parse(text, 4_000).expect("valid")
 }
 
-pub async fn connect(engine: &Engine, resume: Option<Resume>) -> Session {
+pub async fn connect(engine: &Engine, resume: Option<Resume>) -> Connection {
     engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
 }
 
 /// Comes back, and waits until the room has said where one stands.
-pub async fn come_back(engine: &Engine, token: &str, position: Option<Position>) -> (Session, RoomStatus) {
+pub async fn come_back(engine: &Engine, token: &str, position: Option<Position>) -> (Connection, RoomStatus) {
     let positions = position.map(|position| (code(), position)).into_iter().collect();
     let mut session = connect(engine, Some(Resume { token: token.to_owned(), positions })).await;
     let ServerFrame::Welcome { mut rooms, .. } = session.next().await else { panic!("welcome comes first") };
@@ -90,7 +90,7 @@ pub async fn try_to_come_back(engine: &Engine, token: &str) -> Status {
     come_back(engine, token, None).await.1.status
 }
 
-pub async fn joined(session: &mut Session) -> Joined {
+pub async fn joined(session: &mut Connection) -> Joined {
     loop {
         if let ServerFrame::Joined(joined) = session.next().await {
             return joined;
@@ -98,23 +98,23 @@ pub async fn joined(session: &mut Session) -> Joined {
     }
 }
 
-pub async fn create(session: &mut Session) -> Joined {
+pub async fn create(session: &mut Connection) -> Joined {
     session.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await.expect("the code is free");
     joined(session).await
 }
 
-pub async fn join(session: &Session, name: &str) -> Result<ServerFrame, Reject> {
+pub async fn join(session: &Connection, name: &str) -> Result<ServerFrame, Reject> {
     session.call(Command::Join { room: code(), nick: nick(name), history: None, after: None }).await
 }
 
 /// A new session in the room.
-pub async fn newcomer(engine: &Engine, nick: &str) -> Session {
+pub async fn newcomer(engine: &Engine, nick: &str) -> Connection {
     let session = connect(engine, None).await;
     join(&session, nick).await.expect("the room is there");
     session
 }
 
-pub async fn say(session: &Session, said: &str, key: &str) -> Result<Seq, RejectCode> {
+pub async fn say(session: &Connection, said: &str, key: &str) -> Result<Seq, RejectCode> {
     let key = Some(Key::parse(key).expect("valid"));
     match session.call(Command::Send { room: code(), text: text(said), key }).await {
         Ok(ServerFrame::Ack { seq, .. }) => Ok(seq),
@@ -124,7 +124,7 @@ pub async fn say(session: &Session, said: &str, key: &str) -> Result<Seq, Reject
 }
 
 /// Says a number of things, each its own number as text, faster than the default limits allow.
-pub async fn say_many(session: &Session, numbers: std::ops::Range<usize>) {
+pub async fn say_many(session: &Connection, numbers: std::ops::Range<usize>) {
     for number in numbers {
         let said = number.to_string();
         session.call(Command::Send { room: code(), text: text(&said), key: None }).await.expect("the log works");
@@ -138,7 +138,7 @@ pub async fn texts(engine: &Engine, nick: &str) -> Vec<String> {
     history.iter().map(|message| message.frame().text.clone()).collect()
 }
 
-pub async fn next_message(session: &mut Session) -> (Seq, String) {
+pub async fn next_message(session: &mut Connection) -> (Seq, String) {
     loop {
         if let ServerFrame::Message(message) = session.next().await {
             return (message.seq, message.text);
@@ -146,7 +146,7 @@ pub async fn next_message(session: &mut Session) -> (Seq, String) {
     }
 }
 
-pub async fn next_left(session: &mut Session) -> (String, String) {
+pub async fn next_left(session: &mut Connection) -> (String, String) {
     loop {
         if let ServerFrame::MemberLeft { nick, reason, .. } = session.next().await {
             return (nick, reason);

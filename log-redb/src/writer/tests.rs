@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use chat_core::{Epoch, Mono, Now, Recorded, RoomCode, SteadyWall, SystemClock, Tail, Wall};
+use chat_core::{Epoch, Mono, Now, Record, RoomCode, SteadyWall, SystemClock, Tail, Wall};
 use chat_testkit::records::Scribe;
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ impl Writer {
     /// A life with so many messages, all of them older than a week, and a snapshot that covers them.
     fn old_life(&mut self, room: &str, messages: usize) {
         let mut scribe = Scribe::new(Epoch(1));
-        let mut records: Vec<Recorded> = [scribe.opening(), scribe.talk(messages)].concat();
+        let mut records: Vec<Record> = [scribe.opening(), scribe.talk(messages)].concat();
         records.iter_mut().for_each(|record| record.at = Wall(1_000));
         let batch = records.iter().map(Encoded::new).collect();
         let after = Tail::default();

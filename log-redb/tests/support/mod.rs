@@ -3,7 +3,7 @@
 
 pub(crate) mod disk;
 
-use chat_core::{Epoch, Event, Log, Offset, Recorded, RoomCode, Tail};
+use chat_core::{Epoch, Event, Log, Offset, Record, RoomCode, Tail};
 use chat_testkit::records::Scribe;
 
 pub(crate) fn code(text: &str) -> RoomCode {
@@ -25,12 +25,12 @@ pub(crate) async fn fill(log: &dyn Log, room: &RoomCode, messages: usize) -> (Sc
     (scribe, tail)
 }
 
-pub(crate) async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Recorded> {
+pub(crate) async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Record> {
     log.read(room, Offset(0), usize::MAX).await.expect("the log can be read").records
 }
 
-pub(crate) fn texts(records: &[Recorded]) -> Vec<String> {
-    let text = |record: &Recorded| match &record.event {
+pub(crate) fn texts(records: &[Record]) -> Vec<String> {
+    let text = |record: &Record| match &record.event {
         Event::Sent { text, .. } => Some(text.as_str().to_owned()),
         _ => None,
     };

@@ -12,7 +12,7 @@ fn standing(welcome: &Event) -> (bool, &str) {
 }
 
 /// A house with Bob on a stream in Ann's room, who has read everything so far.
-async fn lunch(house: &House) -> (chat_core::Session, Stream, Event, Event) {
+async fn lunch(house: &House) -> (chat_core::Connection, Stream, Event, Event) {
     let ann = house.guest("LUNCH", "Ann").await;
     let mut stream = house.open("/sse?room=LUNCH&nick=Bob").await;
     let (welcome, joined) = (stream.expect("welcome").await, stream.expect("joined").await);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use chat_core::{Command, Engine, Limits, MemberId, Moderation, Reply, RoomCode, Session};
+use chat_core::{Command, Connection, Engine, Limits, MemberId, Moderation, Reply, RoomCode};
 use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation};
 use serde_json::json;
 use tokio::time::{advance, timeout};
@@ -146,7 +146,7 @@ async fn a_room_that_was_made_anew_is_joined_anew() {
     bob.lose().await;
     close(&house, "LUNCH").await;
     settle().await;
-    let _cid: Session = house.guest("LUNCH", "Cid").await;
+    let _cid: Connection = house.guest("LUNCH", "Cid").await;
     let welcome = bob.until("welcome").await.data;
     assert_eq!(welcome["rooms"][0]["status"], "closed");
     assert_ne!(bob.until("joined").await.data["epoch"], before["epoch"]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::{Command, Limits, RoomCode, ServerFrame, Session, SessionLimits};
+use chat_core::{Command, Connection, Limits, RoomCode, ServerFrame, SessionLimits};
 use serde_json::json;
 use tokio::time::{advance, sleep};
 
@@ -21,7 +21,7 @@ async fn pass(seconds: u64) {
     settle().await;
 }
 
-async fn bob(house: &House) -> (Session, Stream) {
+async fn bob(house: &House) -> (Connection, Stream) {
     let ann = house.guest("LUNCH", "Ann").await;
     let mut stream = house.open("/sse?room=LUNCH&nick=Bob").await;
     stream.due().await;

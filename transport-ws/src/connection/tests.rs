@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::{
-    Body, Command, Engine, Hello, Limits, Nick, Reject, RejectCode, Reply, RoomCode, ServerFrame, Session,
+    Body, Command, Connection, Engine, Hello, Limits, Nick, Reject, RejectCode, Reply, RoomCode, ServerFrame,
 };
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -93,7 +93,7 @@ async fn welcome(peer: &mut Peer) -> String {
     }
 }
 
-async fn attach(engine: &Engine) -> Session {
+async fn attach(engine: &Engine) -> Connection {
     engine.connect(ConnectRequest::default(), Hello::default()).await.expect("open to everyone")
 }
 
@@ -285,7 +285,7 @@ async fn what_is_no_websocket_ends_the_connection_with_a_reason() {
 }
 
 /// Ann and the room LUNCH, whose members may say as much as they like.
-async fn room() -> (Engine, Session) {
+async fn room() -> (Engine, Connection) {
     let mut limits = Limits::default();
     limits.lift_rates();
     let engine = Engine::builder().limits(limits).build();
@@ -295,7 +295,7 @@ async fn room() -> (Engine, Session) {
     (engine, ann)
 }
 
-async fn say(session: &Session, text: &str) {
+async fn say(session: &Connection, text: &str) {
     let room = RoomCode::parse("LUNCH").expect("valid");
     let text = Body::parse(text, 4_000).expect("valid");
     session.call(Command::Send { room, text, key: None }).await.expect("sent");
@@ -401,12 +401,12 @@ async fn commands_from_elsewhere_may_take_the_places_and_then_the_socket_is_told
         panic!("welcome")
     };
     let token = token.expect("a new session has a token");
-    let lane = engine.lane(session, &token).expect("connected");
+    let sender = engine.sender(session, &token).expect("connected");
     // Both in one turn of the runtime: the connection's task reads only when the places are taken.
     let members = Command::Members { room: RoomCode::parse("LUNCH").expect("valid"), after: None, limit: None };
     eve.send(Message::text(r#"{"type":"leave","id":99,"room":"LUNCH"}"#)).await.expect("open");
-    while lane.can_submit() {
-        lane.submit(members.clone(), Reply::mailbox(None)).expect("room");
+    while sender.can_submit() {
+        sender.submit(members.clone(), Reply::mailbox(None)).expect("room");
     }
     let Some(Ok(Message::Text(text))) = eve.next().await else { panic!("an answer") };
     assert!(text.contains(r#""id":99,"code":"busy""#), "{text}");

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use bench::meter::ThreadTime;
 use bench::scenario::Figures;
-use chat_core::{Engine, RoomCode, Session};
+use chat_core::{Connection, Engine, RoomCode};
 
 use super::house::{Ear, code, connect, create, join, limits, runtime};
 use super::{Outcome, median, put};
@@ -43,7 +43,7 @@ pub(crate) fn measure(members: usize, small: usize, stretch: usize) -> Outcome {
 
 /// Microseconds of one join and of taking its answer, the median over chunks. The others sleep and take nothing.
 async fn enter(
-    sessions: &[Session],
+    sessions: &[Connection],
     range: std::ops::Range<usize>,
     room: &RoomCode,
     ear: &mut Ear,

@@ -5,7 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 use chat_core::{
-    Body, Command, ConnectRequest, Engine, Fill, FrameKind, FrameRef, Framing, Hello, Limits, Nick, RoomCode, Session,
+    Body, Command, ConnectRequest, Connection, Engine, Fill, FrameKind, FrameRef, Framing, Hello, Limits, Nick,
+    RoomCode,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -27,7 +28,7 @@ pub(crate) fn limits() -> Limits {
 }
 
 /// So many sessions, which have read their welcome.
-pub(crate) async fn connect(engine: &Engine, count: usize) -> Result<Vec<Session>, Box<dyn Error>> {
+pub(crate) async fn connect(engine: &Engine, count: usize) -> Result<Vec<Connection>, Box<dyn Error>> {
     let mut sessions = Vec::with_capacity(count);
     let mut ear = Ear::default();
     for _ in 0..count {
@@ -96,7 +97,7 @@ impl Framing for Count {
 
 impl Ear {
     /// Takes all that `session` is due.
-    pub(crate) fn hear(&mut self, session: &Session) {
+    pub(crate) fn hear(&mut self, session: &Connection) {
         let cx = Context::from_waker(Waker::noop());
         loop {
             self.out.clear();

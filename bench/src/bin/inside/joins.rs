@@ -4,7 +4,7 @@ use std::error::Error;
 
 use bench::meter::ThreadTime;
 use bench::scenario::Figures;
-use chat_core::{Command, Engine, RoomCode, Session};
+use chat_core::{Command, Connection, Engine, RoomCode};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -66,19 +66,19 @@ pub(crate) fn measure(rounds: usize) -> Outcome {
     Ok(figures)
 }
 
-fn enter(runtime: &Runtime, joiner: &Session, join: Command, ear: &mut Ear) -> Result<(), Box<dyn Error>> {
+fn enter(runtime: &Runtime, joiner: &Connection, join: Command, ear: &mut Ear) -> Result<(), Box<dyn Error>> {
     runtime.block_on(joiner.call(join))?;
     ear.hear(joiner);
     Ok(())
 }
 
-async fn leave(room: &RoomCode, session: &Session) -> Result<(), Box<dyn Error>> {
+async fn leave(room: &RoomCode, session: &Connection) -> Result<(), Box<dyn Error>> {
     session.call(Command::Leave { room: room.clone() }).await?;
     Ok(())
 }
 
 /// A room with its residents and what they have said.
-async fn furnish(room: &RoomCode, residents: &[Session]) -> Result<(), Box<dyn Error>> {
+async fn furnish(room: &RoomCode, residents: &[Connection]) -> Result<(), Box<dyn Error>> {
     let text = text()?;
     residents[0].call(create(room, 0)?).await?;
     for (nick, resident) in residents.iter().enumerate().skip(1) {

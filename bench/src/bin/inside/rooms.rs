@@ -4,7 +4,7 @@ use std::error::Error;
 
 use bench::meter::{Process, ThreadTime};
 use bench::scenario::Figures;
-use chat_core::{Command, Engine, Session};
+use chat_core::{Command, Connection, Engine};
 use tokio::task::yield_now;
 
 use super::heap;
@@ -76,7 +76,7 @@ pub(crate) fn measure(rooms: usize) -> Outcome {
 }
 
 /// Makes these rooms, has everybody say their share, and everybody hear it.
-async fn fill(sessions: &[Session], rooms: std::ops::Range<usize>, ear: &mut Ear) -> Result<(), Box<dyn Error>> {
+async fn fill(sessions: &[Connection], rooms: std::ops::Range<usize>, ear: &mut Ear) -> Result<(), Box<dyn Error>> {
     let text = text()?;
     for index in rooms {
         let first = index / ROOMS_PER_SESSION * MEMBERS;
@@ -103,7 +103,7 @@ struct Steps {
 }
 
 impl Steps {
-    async fn measured(engine: &Engine, probes: &[Session], run: usize) -> Result<Self, Box<dyn Error>> {
+    async fn measured(engine: &Engine, probes: &[Connection], run: usize) -> Result<Self, Box<dyn Error>> {
         let (text, before, mut ear) = (text()?, engine.stats().rooms, Ear::default());
         let mut times: [Vec<f64>; 4] = Default::default();
         let mut took = |step: usize, count: usize, since: ThreadTime| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bench::meter::ThreadTime;
 use bench::scenario::Figures;
-use chat_core::room::{Budget, Caller, Input, Room};
+use chat_core::room::{Caller, Input, Room, SendPermit};
 use chat_core::{Epoch, Generation, Key, Mono, Now, RoomLimits, SessionId, Wall};
 
 use super::heap;
@@ -83,7 +83,7 @@ fn inputs(members: &[Caller], keyed: Option<&str>, run: usize) -> Result<Vec<Inp
     let mut inputs = Vec::with_capacity(SENDS);
     for (index, by) in members.iter().cycle().take(SENDS).enumerate() {
         let key = keyed.map(|word| Key::parse(&format!("{word}-{run:04}-{index:06}"))).transpose()?;
-        inputs.push(Input::Send { by: by.clone(), text: text.clone(), as_sent: None, key, budget: Budget::Paid });
+        inputs.push(Input::Send { by: by.clone(), text: text.clone(), as_sent: None, key, permit: SendPermit::Paid });
     }
     Ok(inputs)
 }

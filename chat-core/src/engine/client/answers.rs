@@ -7,10 +7,10 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 
 use crate::engine::client::pull::{Pull, Sink};
-use crate::engine::feed::life::Life;
 use crate::engine::feed::page::Page;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::answers::{PageInHand, PageOf, Read};
-use crate::engine::session::cell::{Mark, SessionState};
+use crate::engine::session::cell::{FrameEffect, SessionState};
 use crate::engine::shared::Shared;
 use crate::room::HistorySlice;
 use crate::wire::{self, FrameKind};
@@ -26,38 +26,38 @@ impl<S: Sink> Pull<'_, S> {
             let answers = &mut state.answers;
             let history = &mut answers.histories[index];
             let (key, id, tag) = (history.key, history.id, history.tag);
-            let code = history.read.life.code.clone();
+            let code = history.read.feed.code.clone();
             let encode = |page: &Page| wire::history(id, &code, page.iter(), page.more);
             let json = self.read(&mut history.read, &mut answers.page, PageOf::History { key }, encode);
             if let Some(json) = json {
-                self.one(state, Mark::History { key }, FrameKind::History, &json, tag);
+                self.one(state, FrameEffect::History { key }, FrameKind::History, &json, tag);
             }
         }
     }
 
     /// The `joined` of a room; `false` where nothing of the room can be told yet.
-    pub(super) fn opening(&mut self, state: &mut SessionState, index: usize) -> bool {
+    pub(super) fn pending(&mut self, state: &mut SessionState, index: usize) -> bool {
         let SessionState { rooms, answers, .. } = &mut *state;
         // An earlier stay in the same room is told to its end first.
         let (earlier, slot) = rooms.slots.split_at_mut(index);
         let slot = &mut slot[0];
-        let Some(opening) = &mut slot.opening else { return true };
-        if earlier.iter().any(|other| other.life.code == slot.life.code) {
+        let Some(pending) = &mut slot.pending else { return true };
+        if earlier.iter().any(|other| other.feed.code == slot.feed.code) {
             return false;
         }
-        let (key, tag) = (slot.key, opening.tag);
-        let parts = &opening.parts;
-        let code = &slot.life.code;
+        let (key, tag) = (slot.key, pending.tag);
+        let parts = &pending.parts;
+        let code = &slot.feed.code;
         let encode = |page: &Page| wire::joined(code, parts, page.iter(), page.more);
-        let json = self.read(&mut opening.read, &mut answers.page, PageOf::Opening { slot: key }, encode);
+        let json = self.read(&mut pending.read, &mut answers.page, PageOf::PendingJoined { slot: key }, encode);
         let Some(json) = json else { return false };
-        let was_fetched = opening.read.page.is_some();
+        let was_fetched = pending.read.page.is_some();
         if was_fetched {
             // The room went on meanwhile.
             slot.has_come_late();
         }
         slot.opening_ahead = true;
-        self.one(state, Mark::Opening { slot: key }, FrameKind::Joined, &json, tag);
+        self.one(state, FrameEffect::PendingJoined { slot: key }, FrameKind::Joined, &json, tag);
         true
     }
 
@@ -70,14 +70,14 @@ impl<S: Sink> Pull<'_, S> {
         encode: impl FnOnce(&Page) -> Bytes,
     ) -> Option<Bytes> {
         if let Some(page) = &mut read.page {
-            if page.mask(&read.life).is_ok() {
+            if page.mask(&read.feed).is_ok() {
                 return Some(encode(page));
             }
             (read.page, *in_hand) = (None, PageInHand::None);
         }
         let bytes_max = self.shared.limits.session.page_bytes_max;
         if !read.needs_log {
-            if let Some(page) = Page::at_hand(&read.life, &read.slice, bytes_max, self.shared.log.is_some()) {
+            if let Some(page) = Page::at_hand(&read.feed, &read.slice, bytes_max, self.shared.log.is_some()) {
                 read.pay(page.bytes());
                 return Some(encode(&page));
             }
@@ -87,11 +87,11 @@ impl<S: Sink> Pull<'_, S> {
         self.is_cut = true;
         if *in_hand == PageInHand::None {
             *in_hand = PageInHand::One;
-            let (life, slice, charge) = (Arc::clone(&read.life), read.slice.clone(), read.charge.take());
+            let (feed, slice, charge) = (Arc::clone(&read.feed), read.slice.clone(), read.charge.take());
             let (shared, cell, connection) =
                 (Arc::clone(self.shared), Arc::clone(self.cell), Arc::clone(self.connection));
             self.shared.spawn(async move {
-                let page = shared.read_page(&life, &slice).await;
+                let page = shared.read_page(&feed, &slice).await;
                 if let Some(mut charge) = charge {
                     charge.pay(page.bytes());
                 }
@@ -107,8 +107,8 @@ impl<S: Sink> Pull<'_, S> {
 
 impl Shared {
     /// Reads a page, from the log too. A log that panics is one that could not be read.
-    pub(crate) async fn read_page(&self, life: &Life, slice: &HistorySlice) -> Page {
-        let page = Page::read(life, slice, self.limits.session.page_bytes_max, self.log.as_deref());
+    pub(crate) async fn read_page(&self, feed: &RoomFeed, slice: &HistorySlice) -> Page {
+        let page = Page::read(feed, slice, self.limits.session.page_bytes_max, self.log.as_deref());
         AssertUnwindSafe(page).catch_unwind().await.unwrap_or_else(|_| {
             self.failures.note_panic();
             Page::unread()

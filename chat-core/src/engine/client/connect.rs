@@ -7,32 +7,36 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::engine::client::session::Session;
-use crate::engine::rooms::cell::{Entrance, Letter, Resuming};
+use crate::engine::client::connection::Connection;
+use crate::engine::rooms::cell::{InboxItem, JoinRequest, Resuming};
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::answers::Answers;
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::charge::Charge;
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::purse::Purse;
 use crate::engine::session::rooms::LeftOff;
 use crate::engine::session::token::Credential;
 use crate::engine::session::welcome::{Return, ReturnAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
-use crate::ports::{ConnectRequest, Fact};
+use crate::ports::{ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
-use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
-use crate::words::{
+use crate::types::{
     CloseReason, CommandId, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode, SessionId,
     SessionLimits,
 };
+use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 
 /// What a client that finds no place is told to wait before it tries again.
 const NO_PLACE_WAIT: Duration = Duration::from_secs(10);
 
 impl Shared {
     /// See [`Engine::connect`](crate::Engine::connect).
-    pub(crate) async fn connect(self: &Arc<Self>, request: ConnectRequest, hello: Hello) -> Result<Session, Refusal> {
+    pub(crate) async fn connect(
+        self: &Arc<Self>,
+        request: ConnectRequest,
+        hello: Hello,
+    ) -> Result<Connection, Refusal> {
         self.check_draining()?;
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
         let generation = Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
@@ -51,7 +55,7 @@ impl Shared {
         if let Some((id, shown)) = self.signer.verify_resume(&resume.token, identity.as_ref())
             && let Some((cell, connection, known)) = self.resume(id, generation, &identity, &request)?
         {
-            let session = Session::new(Arc::clone(self), cell, connection);
+            let session = Connection::new(Arc::clone(self), cell, connection);
             if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions) {
                 // By then they all have said where the session stands; or those that have not say it later.
                 let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
@@ -76,9 +80,9 @@ impl Shared {
         generation: Generation,
         request: &ConnectRequest,
         identity: Option<Identity>,
-    ) -> Result<Session, Refusal> {
+    ) -> Result<Connection, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
-        let id = self.chance.session(wall);
+        let id = self.ids.session(wall);
         let cell = Arc::new(SessionCell::new(id, identity, &self.limits.session, now));
         let connection = {
             let mut sessions = self.lock_sessions();
@@ -89,7 +93,7 @@ impl Shared {
             let mut state = cell.lock();
             self.take_over(&mut state, generation, request.transport, address)
         };
-        Ok(Session::new(Arc::clone(self), cell, connection))
+        Ok(Connection::new(Arc::clone(self), cell, connection))
     }
 
     fn check_draining(&self) -> Result<(), Refusal> {
@@ -145,13 +149,13 @@ impl Shared {
         generation: Generation,
         transport: &'static str,
         address: Option<Arc<AddressCell>>,
-    ) -> Arc<Connection> {
+    ) -> Arc<ConnectionState> {
         state.generation = generation;
         if let Some(address) = &address {
             address.arrive();
         }
         let purse = self.purse(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
-        let connection = Arc::new(Connection::new(state.generation, transport, address, purse));
+        let connection = Arc::new(ConnectionState::new(state.generation, transport, address, purse));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -166,7 +170,7 @@ impl Shared {
         // Pending answers die with their connection; keys make retries safe.
         state.answers = Answers::default();
         state.answers.in_flight = 0;
-        state.rooms.entering = 0;
+        state.rooms.admitted = 0;
         connection
     }
 
@@ -196,7 +200,7 @@ impl Shared {
         generation: Generation,
         identity: &Option<Identity>,
         request: &ConnectRequest,
-    ) -> Result<Option<(Arc<SessionCell>, Arc<Connection>, Vec<LeftOff>)>, Refusal> {
+    ) -> Result<Option<(Arc<SessionCell>, Arc<ConnectionState>, Vec<LeftOff>)>, Refusal> {
         let now = self.clock.now().mono;
         let mut sessions = self.lock_sessions();
         let cell = sessions
@@ -241,7 +245,7 @@ impl Shared {
     /// have.
     fn attach_rooms(
         self: &Arc<Self>,
-        session: &Session,
+        session: &Connection,
         identity: Option<Identity>,
         known: Vec<LeftOff>,
         positions: Vec<(RoomCode, Position)>,
@@ -292,7 +296,7 @@ impl Shared {
                     charge,
                 };
                 let input = Input::Attach { by: by.clone(), after };
-                self.post(&code, Letter::Enter { input, entrance: Entrance::Resume(resuming) });
+                self.enqueue(&code, InboxItem::Enter { input, request: JoinRequest::Resume(resuming) });
             }
         }
         let mut state = session.cell.lock_for(&session.connection)?;
@@ -305,7 +309,7 @@ impl Shared {
     }
 
     /// Makes the first frame due. `resumed` is what the session was resumed with, if it was.
-    fn welcome(&self, session: &Session, id: Option<CommandId>, resumed: Option<Credential>) {
+    fn welcome(&self, session: &Connection, id: Option<CommandId>, resumed: Option<Credential>) {
         let limits = &self.limits;
         let limits = WelcomeLimits {
             frame_bytes: limits.session.frame_bytes_max,
@@ -329,11 +333,11 @@ impl Shared {
             }
         }
         session.connection.wake.wake();
-        self.observe(Fact::Connected { session: session.cell.id, transport: session.connection.transport });
+        self.observe(ObserverEvent::Connected { session: session.cell.id, transport: session.connection.transport });
     }
 
     /// Rooms that say nothing for long are given up, so that their session is not left without an answer.
-    fn give_up_later(&self, session: &Session) {
+    fn give_up_later(&self, session: &Connection) {
         let SessionLimits { resume_wait, resume_timeout, .. } = self.limits.session;
         let (cell, connection) = (Arc::clone(&session.cell), Arc::clone(&session.connection));
         self.spawn(async move {
@@ -346,9 +350,9 @@ impl Shared {
     }
 
     /// A connection is gone. Its rooms are told, unless a newer one has taken over.
-    pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<Connection>) {
+    pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let reason = connection.closing().map(|closing| closing.reason);
-        self.observe(Fact::Disconnected { session: cell.id, reason });
+        self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
         let codes = {
             let Some(mut state) = cell.lock_for(connection) else { return };
             state.connection = None;
@@ -357,11 +361,12 @@ impl Shared {
             state.leave_off();
             state.rooms.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
         };
-        #[cfg(feature = "planted")]
-        let codes = if crate::planted::is(crate::planted::Bug::ForgetDetach) { Vec::new() } else { codes };
+        #[cfg(feature = "fault_injection")]
+        let codes =
+            if crate::fault_injection::is(crate::fault_injection::Bug::ForgetDetach) { Vec::new() } else { codes };
         for code in codes {
-            let letter = Letter::Detach { session: cell.id, generation: connection.generation };
-            self.post(&code, letter);
+            let item = InboxItem::Detach { session: cell.id, generation: connection.generation };
+            self.enqueue(&code, item);
         }
         let mut sessions = self.lock_sessions();
         self.connected.fetch_sub(1, Ordering::AcqRel);

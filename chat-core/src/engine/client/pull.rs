@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::feed::backlog::Stretch;
-use crate::engine::feed::life::Life;
-use crate::engine::session::cell::{Mark, SessionCell, SessionState, Span, Spans};
-use crate::engine::session::connection::Connection;
+use crate::domain::CloseCause;
+use crate::engine::feed::backlog::BacklogRead;
+use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::session::cell::{FrameEffect, SessionCell, SessionState, Span, Spans};
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::rooms::RoomSlot;
 use crate::engine::session::welcome::{Return, Welcome};
 use crate::engine::shared::Shared;
-use crate::messages::CloseCause;
-#[cfg(feature = "planted")]
-use crate::planted::{self, Bug};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::types::{Position, RoomCode, Seq};
 use crate::wire::{self, FrameKind};
-use crate::words::{Position, RoomCode, Seq};
 
 /// One frame that is due, as a transport's framing sees it.
 pub struct FrameRef<'a> {
@@ -53,8 +53,8 @@ impl<'a> Positions<'a> {
     /// Each room with its position, in the order they were entered; then those that have not said yet whether the session is in them.
     pub fn iter(self) -> impl Iterator<Item = (&'a RoomCode, Position)> {
         let entered = self.rooms.iter().filter(|slot| slot.opening_is_out()).map(|slot| {
-            let life = &slot.life;
-            (&life.code, Position { epoch: life.epoch, seq: slot.ahead })
+            let feed = &slot.feed;
+            (&feed.code, Position { epoch: feed.epoch, seq: slot.ahead })
         });
         let returning = self.returning.iter().filter_map(|room| Some((&room.code, room.named?)));
         entered.chain(returning)
@@ -64,7 +64,7 @@ impl<'a> Positions<'a> {
 impl RoomSlot {
     /// Whether the client knows of this room yet, or will with the fill in hand.
     fn opening_is_out(&self) -> bool {
-        self.opening.is_none() || self.opening_ahead
+        self.pending.is_none() || self.opening_ahead
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn pull(
     shared: &Arc<Shared>,
     cell: &Arc<SessionCell>,
     state: &mut SessionState,
-    connection: &Arc<Connection>,
+    connection: &Arc<ConnectionState>,
     quota: Quota,
     sink: &mut impl Sink,
     filled: &mut Spans,
@@ -129,7 +129,7 @@ pub(crate) fn pull(
 pub(super) struct Pull<'a, S> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) cell: &'a Arc<SessionCell>,
-    pub(super) connection: &'a Arc<Connection>,
+    pub(super) connection: &'a Arc<ConnectionState>,
     quota: Quota,
     held: usize,
     sink: &'a mut S,
@@ -152,7 +152,7 @@ impl<S: Sink> Pull<'_, S> {
                 for slot in &mut state.rooms.slots {
                     slot.has_come_late();
                 }
-                self.one(state, Mark::Welcome, FrameKind::Welcome, &json, None);
+                self.one(state, FrameEffect::Welcome, FrameKind::Welcome, &json, None);
             }
             Welcome::Told => {}
         }
@@ -165,7 +165,7 @@ impl<S: Sink> Pull<'_, S> {
             }
             let mail = &state.answers.mailbox[index];
             let (kind, json, tag) = (mail.kind, mail.json.clone(), mail.tag);
-            self.one(state, Mark::Answer, kind, &json, tag);
+            self.one(state, FrameEffect::Answer, kind, &json, tag);
         }
         self.histories(state);
         let rooms = state.rooms.slots.len();
@@ -186,22 +186,29 @@ impl<S: Sink> Pull<'_, S> {
         self.held >= self.quota.bytes || self.filled.len() >= self.quota.frames
     }
 
-    pub(super) fn one(&mut self, state: &SessionState, mark: Mark, kind: FrameKind, json: &[u8], tag: Option<u64>) {
+    pub(super) fn one(
+        &mut self,
+        state: &SessionState,
+        mark: FrameEffect,
+        kind: FrameKind,
+        json: &[u8],
+        tag: Option<u64>,
+    ) {
         let positions = Positions::of(state);
         self.held = self.sink.take(FrameRef { kind, json, tag, positions });
         self.filled.push(Span { end: self.held, mark });
     }
 
     fn room(&mut self, state: &mut SessionState, index: usize, quantum: usize) {
-        if state.rooms.slots[index].opening.is_some() && !self.opening(state, index) {
+        if state.rooms.slots[index].pending.is_some() && !self.pending(state, index) {
             return;
         }
-        let life = Arc::clone(&state.rooms.slots[index].life);
-        self.events(state, index, &life, quantum);
+        let feed = Arc::clone(&state.rooms.slots[index].feed);
+        self.events(state, index, &feed, quantum);
         if !self.connection.has_ended() || state.rooms.slots[index].is_open() {
-            self.signals(state, index, &life);
+            self.signals(state, index, &feed);
         } else {
-            self.end(state, index, &life);
+            self.end(state, index, &feed);
         }
     }
 
@@ -209,11 +216,11 @@ impl<S: Sink> Pull<'_, S> {
     ///
     /// The head is read first: a subscription that ends after that ends at an event past this head.
     fn readable(&self, slot: &RoomSlot) -> Seq {
-        let head = slot.life.backlog.head();
+        let head = slot.feed.backlog.head();
         if self.connection.has_ended() { slot.subscription.until().map_or(head, |until| head.min(until)) } else { head }
     }
 
-    fn events(&mut self, state: &mut SessionState, index: usize, life: &Life, quantum: usize) {
+    fn events(&mut self, state: &mut SessionState, index: usize, feed: &RoomFeed, quantum: usize) {
         let stop = self.held.saturating_add(quantum).min(self.quota.bytes);
         let key = state.rooms.slots[index].key;
         loop {
@@ -228,13 +235,13 @@ impl<S: Sink> Pull<'_, S> {
             }
             // For one frame one segment will do.
             let bytes = if self.quota.frames == 1 { 1 } else { stop - self.held };
-            match life.backlog.read(after, bytes) {
-                Stretch::Missing => {
-                    if !self.gap(state, index, life, readable) {
+            match feed.backlog.read(after, bytes) {
+                BacklogRead::Missing => {
+                    if !self.gap(state, index, feed, readable) {
                         return;
                     }
                 }
-                Stretch::Events(segments) => {
+                BacklogRead::Events(segments) => {
                     for segment in &segments {
                         let after = state.rooms.slots[index].ahead;
                         let (events, bytes) = segment.extent(after, readable);
@@ -242,11 +249,11 @@ impl<S: Sink> Pull<'_, S> {
                         self.sink.expect((bytes + FRAMING_BYTES * events).min(self.quota.bytes));
                         for (seq, kind, json) in segment.events(after, readable) {
                             state.rooms.slots[index].ahead = seq;
-                            #[cfg(feature = "planted")]
-                            if planted::strikes(Bug::SkipEvent, seq) {
+                            #[cfg(feature = "fault_injection")]
+                            if fault_injection::strikes(Bug::SkipEvent, seq) {
                                 continue;
                             }
-                            self.one(state, Mark::Event { slot: key, seq }, kind, json, None);
+                            self.one(state, FrameEffect::Event { slot: key, seq }, kind, json, None);
                             if self.held >= stop || self.filled.len() >= self.quota.frames {
                                 self.is_cut = true;
                                 return;
@@ -259,7 +266,7 @@ impl<S: Sink> Pull<'_, S> {
     }
 
     /// Tells what will not come, where that can be told now; else sees to it that it can be told later.
-    fn gap(&mut self, state: &mut SessionState, index: usize, life: &Life, readable: Seq) -> bool {
+    fn gap(&mut self, state: &mut SessionState, index: usize, feed: &RoomFeed, readable: Seq) -> bool {
         let slot = &state.rooms.slots[index];
         let key = slot.key;
         let after = slot.ahead;
@@ -273,8 +280,8 @@ impl<S: Sink> Pull<'_, S> {
                     let next = last.after(self.shared.limits.session.gap_interval);
                     if self.shared.clock.now().mono < next {
                         let earlier = state.rooms.slots[index].pace.get_or_insert_default().wait.replace(next);
-                        #[cfg(feature = "planted")]
-                        let earlier = earlier.map(|at| if planted::is(Bug::OversleepGap) { next } else { at });
+                        #[cfg(feature = "fault_injection")]
+                        let earlier = earlier.map(|at| if fault_injection::is(Bug::OversleepGap) { next } else { at });
                         if earlier != Some(next) {
                             self.shared.timers.wake_connection(next, self.connection);
                         }
@@ -283,13 +290,13 @@ impl<S: Sink> Pull<'_, S> {
                 }
                 // Past `readable` the membership may have ended meanwhile. Before the middle of the backlog the next gap would soon
                 // follow; and what is missing after `after` lies there too.
-                let recent = life
+                let recent = feed
                     .snapshot
                     .newest()
-                    .filter(|snapshot| snapshot.seq <= readable && snapshot.seq >= life.backlog.middle());
+                    .filter(|snapshot| snapshot.seq <= readable && snapshot.seq >= feed.backlog.middle());
                 let Some(snapshot) = recent else {
-                    if life.snapshot.ask() {
-                        self.asks.push(life.code.clone());
+                    if feed.snapshot.ask() {
+                        self.asks.push(feed.code.clone());
                     }
                     return false;
                 };
@@ -298,10 +305,10 @@ impl<S: Sink> Pull<'_, S> {
         };
         let to = snapshot.as_ref().map_or(readable, |snapshot| snapshot.seq);
         let rest = snapshot.as_ref().map(|snapshot| snapshot.json.as_ref());
-        let json = wire::gap(&life.code, life.epoch, after.next(), to, rest);
+        let json = wire::gap(&feed.code, feed.epoch, after.next(), to, rest);
         let mark = match snapshot {
-            Some(_) => Mark::Gap { slot: key, to, bytes: u32::try_from(json.len()).unwrap_or(u32::MAX) },
-            None => Mark::LastGap { slot: key, to },
+            Some(_) => FrameEffect::Gap { slot: key, to, bytes: u32::try_from(json.len()).unwrap_or(u32::MAX) },
+            None => FrameEffect::LastGap { slot: key, to },
         };
         self.shared.count_gap(self.connection, slot.came_late);
         self.gaps.push(to.0 - after.0);
@@ -310,9 +317,9 @@ impl<S: Sink> Pull<'_, S> {
         true
     }
 
-    fn signals(&mut self, state: &mut SessionState, index: usize, life: &Life) {
+    fn signals(&mut self, state: &mut SessionState, index: usize, feed: &RoomFeed) {
         let key = state.rooms.slots[index].key;
-        for (kind, signal) in life.signals.iter().enumerate() {
+        for (kind, signal) in feed.signals.iter().enumerate() {
             let version = signal.version();
             if version != state.rooms.slots[index].seen[kind] && !self.is_full() {
                 let json: Bytes = signal.json();
@@ -320,13 +327,13 @@ impl<S: Sink> Pull<'_, S> {
                     state.rooms.slots[index].seen[kind] = version;
                     continue;
                 }
-                self.one(state, Mark::Signal { slot: key, kind, version }, signal.kind, &json, None);
+                self.one(state, FrameEffect::Signal { slot: key, kind, version }, signal.kind, &json, None);
             }
         }
     }
 
     /// Tells of the end of a room, or of a membership, where no event does.
-    fn end(&mut self, state: &mut SessionState, index: usize, life: &Life) {
+    fn end(&mut self, state: &mut SessionState, index: usize, feed: &RoomFeed) {
         let slot = &state.rooms.slots[index];
         let (key, subscription) = (slot.key, &slot.subscription);
         let is_at_the_end = subscription.until().is_some_and(|until| slot.ahead >= until);
@@ -334,16 +341,20 @@ impl<S: Sink> Pull<'_, S> {
             return;
         }
         let (kind, json) = if subscription.is_closed() {
-            let cause = life.closed.get().copied().unwrap_or(CloseCause::Fault);
-            (FrameKind::RoomClosed, wire::room_closed(&life.code, life.epoch, cause))
+            let cause = feed.closed.get().copied().unwrap_or(CloseCause::Fault);
+            (FrameKind::RoomClosed, wire::room_closed(&feed.code, feed.epoch, cause))
         } else {
-            if self.filled.last().is_some_and(|last| matches!(last.mark, Mark::LastGap { slot, .. } if slot == key)) {
+            if self
+                .filled
+                .last()
+                .is_some_and(|last| matches!(last.mark, FrameEffect::LastGap { slot, .. } if slot == key))
+            {
                 // The gap says so.
                 return;
             }
-            let at = Position { epoch: life.epoch, seq: slot.ahead };
-            (FrameKind::MemberLeft, wire::left_quietly(&life.code, at, subscription.member, &subscription.nick))
+            let at = Position { epoch: feed.epoch, seq: slot.ahead };
+            (FrameKind::MemberLeft, wire::left_quietly(&feed.code, at, subscription.member, &subscription.nick))
         };
-        self.one(state, Mark::End { slot: key }, kind, &json, None);
+        self.one(state, FrameEffect::End { slot: key }, kind, &json, None);
     }
 }

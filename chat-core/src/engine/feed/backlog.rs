@@ -9,15 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
-use crate::engine::feed::budget::Budget;
+use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::fanout::Extent;
 use crate::engine::feed::segment::{SEGMENT_BYTES, SLOT_BYTES, Segment};
 use crate::engine::feed::wake::Head;
+use crate::types::{RoomLimits, Seq};
 use crate::wire::tombstone;
-use crate::words::{RoomLimits, Seq};
 
 /// What a reader finds after its position.
-pub(crate) enum Stretch {
+pub(crate) enum BacklogRead {
     /// Segments holding the next events, in order.
     Events(SmallVec<[Arc<Segment>; 4]>),
     /// The next events are not here any more; the oldest that is has this number.
@@ -67,13 +67,13 @@ impl Ring {
     }
 }
 
-/// The backlog of one life of a room.
+/// The backlog of one incarnation of a room.
 pub(crate) struct Backlog {
     head: Head,
     ring: Mutex<Ring>,
     bytes_max: usize,
     events_max: usize,
-    budget: Arc<Budget>,
+    budget: Arc<MemoryBudget>,
 }
 
 impl Drop for Backlog {
@@ -85,7 +85,7 @@ impl Drop for Backlog {
 
 impl Backlog {
     /// An empty backlog whose next event is `head + 1`.
-    pub(crate) fn new(head: Seq, limits: &RoomLimits, budget: Arc<Budget>) -> Self {
+    pub(crate) fn new(head: Seq, limits: &RoomLimits, budget: Arc<MemoryBudget>) -> Self {
         budget.enter();
         Self {
             budget,
@@ -110,7 +110,7 @@ impl Backlog {
 
     /// Whether so much of it is more than a reader may be left without a turn for: a quarter of the bounds, so that with one
     /// more round and the next eviction it is all still here. Anything, where the oldest may be let go at any time.
-    pub(crate) fn is_much(&self, unseen: Extent) -> bool {
+    pub(crate) fn exceeds_quarter(&self, unseen: Extent) -> bool {
         unseen.events > self.events_max / 4
             || unseen.bytes > self.bytes_max / 4
             || unseen.events > 0 && self.budget.is_nearly_passed()
@@ -180,12 +180,12 @@ impl Backlog {
     }
 
     /// Handles of the segments that hold the events after `after`, about `bytes` of them and at least one event.
-    pub(crate) fn read(&self, after: Seq, bytes: usize) -> Stretch {
+    pub(crate) fn read(&self, after: Seq, bytes: usize) -> BacklogRead {
         let ring = self.lock();
         let next = after.0 + 1;
-        let Some(oldest) = ring.segments.front() else { return Stretch::Missing };
+        let Some(oldest) = ring.segments.front() else { return BacklogRead::Missing };
         if next < oldest.first() {
-            return Stretch::Missing;
+            return BacklogRead::Missing;
         }
         // Readers are near the head: look from the new end.
         let newer = ring.segments.iter().rev().take_while(|segment| segment.first() > next).count();
@@ -199,7 +199,7 @@ impl Backlog {
                 break;
             }
         }
-        Stretch::Events(taken)
+        BacklogRead::Events(taken)
     }
 
     /// The number of the oldest event that can be read; one past the head when there is none.
@@ -248,7 +248,7 @@ mod tests {
     fn backlog(events_max: usize, bytes_max: usize) -> Backlog {
         let limits =
             RoomLimits { backlog_events_max: events_max, backlog_bytes_max: bytes_max, ..RoomLimits::default() };
-        Backlog::new(Seq(0), &limits, Budget::new(usize::MAX))
+        Backlog::new(Seq(0), &limits, MemoryBudget::new(usize::MAX))
     }
 
     fn publish(backlog: &Backlog, events: &[&str]) {
@@ -262,8 +262,8 @@ mod tests {
 
     fn read_all(backlog: &Backlog, after: u64) -> Option<Vec<String>> {
         match backlog.read(Seq(after), usize::MAX) {
-            Stretch::Missing => None,
-            Stretch::Events(segments) => Some(
+            BacklogRead::Missing => None,
+            BacklogRead::Events(segments) => Some(
                 segments
                     .iter()
                     .flat_map(|segment| segment.events(Seq(after), Seq(u64::MAX)))
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_is_over_its_share_goes_oldest_first_and_one_event_stays() {
-        let budget = Budget::new(usize::MAX);
+        let budget = MemoryBudget::new(usize::MAX);
         let backlog = Backlog::new(Seq(0), &RoomLimits::default(), Arc::clone(&budget));
         for event in ["one", "two", "three", "four"] {
             publish(&backlog, &[event]);

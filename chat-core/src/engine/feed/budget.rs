@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::words::Mono;
+use crate::types::Mono;
 
 /// The shortest time between two looks at all rooms: a budget that cannot be met is not to cost more than this.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// What all backlogs and ledgers of an engine hold, and may hold.
-pub(crate) struct Budget {
+pub(crate) struct MemoryBudget {
     bytes_max: usize,
     /// By backlogs.
     held: AtomicUsize,
@@ -38,7 +38,7 @@ pub(crate) enum Purpose {
     Places,
 }
 
-impl Budget {
+impl MemoryBudget {
     pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
         Arc::new(Self {
             bytes_max,
@@ -152,13 +152,13 @@ impl Budget {
 #[derive(Default)]
 pub(crate) struct LedgerShare {
     /// `None` while it holds nothing.
-    budget: Option<Arc<Budget>>,
+    budget: Option<Arc<MemoryBudget>>,
     bytes: usize,
 }
 
 impl LedgerShare {
     /// It holds so many bytes from now on.
-    pub(crate) fn set(&mut self, budget: &Arc<Budget>, bytes: usize) {
+    pub(crate) fn set(&mut self, budget: &Arc<MemoryBudget>, bytes: usize) {
         if self.bytes == bytes {
             return;
         }
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_quarter_is_left_free_so_that_the_next_message_does_not_ask_again() {
-        let budget = Budget::new(800);
+        let budget = MemoryBudget::new(800);
         let mut rooms = [100, 350, 350];
         rooms.iter().for_each(|&bytes| budget.change(0, bytes));
         assert!(budget.is_nearly_passed());
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_ledgers_hold_backlogs_may_not() {
-        let budget = Budget::new(800);
+        let budget = MemoryBudget::new(800);
         (0..2).for_each(|_| budget.enter());
         let mut share = LedgerShare::default();
         share.set(&budget, 400);
@@ -246,7 +246,7 @@ mod tests {
     /// A level that was found before ledgers grew, or where nobody had to give any, is no licence to keep more than there is.
     #[test]
     fn no_backlog_may_keep_more_than_ledgers_leave() {
-        let budget = Budget::new(800);
+        let budget = MemoryBudget::new(800);
         budget.change(0, 100);
         assert_eq!(budget.set_level(vec![100]), usize::MAX, "it fits");
         let mut share = LedgerShare::default();
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn where_nothing_may_be_kept_no_room_falls_back_to_an_equal_share() {
-        let budget = Budget::new(800);
+        let budget = MemoryBudget::new(800);
         (0..2).for_each(|_| budget.enter());
         budget.change(0, 1_000);
         assert_eq!(budget.level(), 400, "nobody has looked yet");

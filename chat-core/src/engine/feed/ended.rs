@@ -2,31 +2,31 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::engine::feed::life::Life;
+use crate::engine::feed::room_feed::RoomFeed;
 
-/// Ended lives, as long as anybody reads them.
+/// Ended incarnations, as long as anybody reads them.
 #[derive(Default)]
 pub(crate) struct EndedLives {
-    lives: Mutex<Vec<Weak<Life>>>,
+    lives: Mutex<Vec<Weak<RoomFeed>>>,
 }
 
 impl EndedLives {
-    /// A life is over. Whoever has not read it to its end may, unless its memory is needed.
-    pub(crate) fn note(&self, life: &Arc<Life>) {
+    /// An incarnation is over. Whoever has not read it to its end may, unless its memory is needed.
+    pub(crate) fn note(&self, feed: &Arc<RoomFeed>) {
         let mut ended = self.lock();
         if ended.len() == ended.capacity() {
-            ended.retain(|life| life.strong_count() > 0);
+            ended.retain(|feed| feed.strong_count() > 0);
         }
-        ended.push(Arc::downgrade(life));
+        ended.push(Arc::downgrade(feed));
     }
 
     /// Takes their memory from all of them.
     pub(crate) fn evict(&self) {
         let ended = std::mem::take(&mut *self.lock());
-        ended.iter().filter_map(Weak::upgrade).for_each(|life| life.backlog.evict(0));
+        ended.iter().filter_map(Weak::upgrade).for_each(|feed| feed.backlog.evict(0));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Life>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<RoomFeed>>> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -34,24 +34,24 @@ impl EndedLives {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::feed::budget::Budget;
-    use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
+    use crate::engine::feed::budget::MemoryBudget;
+    use crate::types::{Epoch, RoomCode, RoomLimits, Seq};
 
-    fn life(budget: &Arc<Budget>) -> Arc<Life> {
+    fn feed(budget: &Arc<MemoryBudget>) -> Arc<RoomFeed> {
         let code = RoomCode::parse("LUNCH").expect("a room code");
-        Arc::new(Life::new(code, Epoch(1), Seq(0), false, &RoomLimits::default(), budget))
+        Arc::new(RoomFeed::new(code, Epoch(1), Seq(0), false, &RoomLimits::default(), budget))
     }
 
     #[test]
     fn only_those_are_remembered_that_somebody_reads() {
-        let (budget, ended) = (Budget::new(800), EndedLives::default());
-        let read: Vec<_> = (0..10).map(|_| life(&budget)).collect();
-        read.iter().for_each(|life| ended.note(life));
+        let (budget, ended) = (MemoryBudget::new(800), EndedLives::default());
+        let read: Vec<_> = (0..10).map(|_| feed(&budget)).collect();
+        read.iter().for_each(|feed| ended.note(feed));
         for _ in 0..10_000 {
-            ended.note(&life(&budget));
+            ended.note(&feed(&budget));
         }
         let lives = ended.lock();
         assert!(lives.len() < 100, "{} lives", lives.len());
-        assert_eq!(lives.iter().filter(|life| life.strong_count() > 0).count(), 10);
+        assert_eq!(lives.iter().filter(|feed| feed.strong_count() > 0).count(), 10);
     }
 }

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::task::Poll;
 
-use crate::words::SessionId;
+use crate::types::SessionId;
 
 /// How many are woken before others have their turn. 16: a quarter of a millisecond of writes.
 const AT_A_TIME: usize = 16;
@@ -125,7 +125,7 @@ impl Fanout {
 
 /// Lets everybody run who is ready by now. Unlike tokio's `yield_now`, which comes back when the runtime next looks for news,
 /// whether or not they have.
-pub(crate) async fn go_to_the_back() {
+pub(crate) async fn yield_to_back_of_queue() {
     let mut has_been = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut has_been, true) {

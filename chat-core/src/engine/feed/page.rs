@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use crate::engine::feed::life::Life;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::engine::feed::taken_back::Stale;
 use crate::ports::Log;
 use crate::room::{HistorySlice, More};
+use crate::types::Seq;
 use crate::wire;
-use crate::words::Seq;
 
 /// Messages read from a log at once. 16: with the longest texts they are 256 KiB, and three reads are a page of two screens.
 const FETCH: usize = 16;
@@ -56,11 +56,11 @@ impl Page {
     }
 
     /// The page of a slice as it is now, of no more than `bytes_max` or one message; `None` where the log has to be asked.
-    pub(crate) fn at_hand(life: &Life, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Option<Self> {
-        match find(life, slice, bytes_max, has_log) {
+    pub(crate) fn at_hand(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Option<Self> {
+        match find(feed, slice, bytes_max, has_log) {
             Found::All(mut page) => {
                 // Stale it is only where very much was taken back in this moment.
-                page.mask(life).is_ok().then_some(page)
+                page.mask(feed).is_ok().then_some(page)
             }
             Found::Newest { .. } => None,
         }
@@ -68,11 +68,11 @@ impl Page {
 
     /// The same, and asks the log for what the backlog does not have. To be masked before it is shown. It shares nothing with
     /// the backlog: a page that waits for its reader must not keep segments that the backlog lets go of.
-    pub(crate) async fn read(life: &Life, slice: &HistorySlice, bytes_max: usize, log: Option<&dyn Log>) -> Self {
-        let mut page = match (find(life, slice, bytes_max, log.is_some()), log) {
+    pub(crate) async fn read(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, log: Option<&dyn Log>) -> Self {
+        let mut page = match (find(feed, slice, bytes_max, log.is_some()), log) {
             (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
             (Found::Newest { page, before, missing }, Some(log)) => {
-                page.and_older(log, life, before, missing, bytes_max).await
+                page.and_older(log, feed, before, missing, bytes_max).await
             }
         };
         for message in &mut page.newest_first {
@@ -92,10 +92,10 @@ impl Page {
     ///
     /// # Errors
     /// [`Stale`]: it has to be read again.
-    pub(crate) fn mask(&mut self, life: &Life) -> Result<(), Stale> {
+    pub(crate) fn mask(&mut self, feed: &RoomFeed) -> Result<(), Stale> {
         let messages = &mut self.newest_first;
         let place = |seq: Seq| messages.binary_search_by(|message| seq.cmp(&message.seq)).ok();
-        for index in life.taken_back.among(self.taken_back, place)? {
+        for index in feed.taken_back.among(self.taken_back, place)? {
             let message = &mut messages[index];
             if let Some(bare) = wire::tombstone(message.json()) {
                 message.json = Json::Owned(bare);
@@ -121,7 +121,7 @@ impl Page {
     async fn and_older(
         mut self,
         log: &dyn Log,
-        life: &Life,
+        feed: &RoomFeed,
         mut before: Seq,
         mut missing: usize,
         bytes_max: usize,
@@ -129,7 +129,7 @@ impl Page {
         loop {
             // One more than shown tells whether there is more.
             let wanted = (missing + 1).min(FETCH);
-            let Ok(records) = log.messages(&life.code, life.epoch, before, wanted).await else {
+            let Ok(records) = log.messages(&feed.code, feed.epoch, before, wanted).await else {
                 self.more = true;
                 return self;
             };
@@ -137,7 +137,7 @@ impl Page {
             for record in records.into_iter().rev().filter(|record| record.event.is_message()) {
                 let Some(seq) = record.seq else { continue };
                 let mut json = Vec::new();
-                wire::encode_event(&life.code, &record, &mut json);
+                wire::encode_event(&feed.code, &record, &mut json);
                 if missing == 0 {
                     self.more = true;
                     return self;
@@ -163,14 +163,14 @@ impl Message {
     }
 }
 
-fn find(life: &Life, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Found {
+fn find(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Found {
     let newest_first = Vec::with_capacity(slice.seqs.len());
-    let mut page = Page { newest_first, bytes: 0, more: false, taken_back: life.taken_back.count() };
+    let mut page = Page { newest_first, bytes: 0, more: false, taken_back: feed.taken_back.count() };
     let mut last: Option<Arc<Segment>> = None;
     // The newest are in the backlog: walk back until one is not.
     for &seq in slice.seqs.iter().rev() {
         let segment =
-            last.take().filter(|segment| segment.event(seq).is_some()).or_else(|| life.backlog.segment_of(seq));
+            last.take().filter(|segment| segment.event(seq).is_some()).or_else(|| feed.backlog.segment_of(seq));
         let Some(segment) = segment else { break };
         if !page.push(seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
             return Found::All(page);
@@ -187,6 +187,6 @@ fn find(life: &Life, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> F
     }
     let has_earlier = slice.more == More::Yes;
     let first = first.unwrap_or(slice.before);
-    page.more = missing == 0 && has_earlier && (has_log || life.backlog.oldest() < first);
+    page.more = missing == 0 && has_earlier && (has_log || feed.backlog.oldest() < first);
     Found::All(page)
 }

@@ -1,8 +1,8 @@
 //! A run of events with consecutive numbers, encoded, one behind the other in one buffer.
 
 use crate::engine::feed::fanout::Extent;
+use crate::types::Seq;
 use crate::wire::FrameKind;
-use crate::words::Seq;
 
 /// What a segment takes beside its events, about.
 pub(crate) const SEGMENT_BYTES: usize = 96;

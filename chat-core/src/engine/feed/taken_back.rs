@@ -1,11 +1,11 @@
-//! Messages of one life that were taken back lately: they mask a page that was read before the log forgot the text.
+//! Messages of one incarnation that were taken back lately: they mask a page that was read before the log forgot the text.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::words::Seq;
+use crate::types::Seq;
 
-/// Of most lives it holds nothing, and takes two words.
+/// Of most incarnations it holds nothing, and takes two words.
 pub(crate) struct TakenBack {
     known: Mutex<Option<Box<Known>>>,
     /// See [`RoomLimits::unscrubbed_max`](crate::RoomLimits::unscrubbed_max): as many are remembered.

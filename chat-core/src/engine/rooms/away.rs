@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::engine::feed::budget::{Budget, LedgerShare};
+use crate::engine::feed::budget::{LedgerShare, MemoryBudget};
 use crate::engine::rooms::cell::Foundings;
 use crate::room::{RoomTime, Vacancy};
-use crate::words::{Epoch, Mono, Offset, RoomCode, Scope};
+use crate::types::{Epoch, Mono, Offset, RoomCode, Scope};
 
 /// What is kept of a room that was put away.
 pub(crate) struct Away {
@@ -28,7 +28,7 @@ pub(crate) struct Away {
 
 impl Away {
     /// Counts what it holds of people.
-    pub(crate) fn weigh(&mut self, budget: &Arc<Budget>) {
+    pub(crate) fn weigh(&mut self, budget: &Arc<MemoryBudget>) {
         let vacancy = self.vacancy.as_ref().map_or(0, Vacancy::weight);
         // What each of them takes by itself is bounded by how many there may be.
         self.held.set(budget, vacancy + self.kicked.capacity() * size_of::<Scope>());
@@ -86,7 +86,7 @@ impl AwayRooms {
         Ok(())
     }
 
-    /// The life of a room that is away, and its last record when it was put away.
+    /// The incarnation of a room that is away, and its last record when it was put away.
     pub(crate) fn last(&self, code: &RoomCode) -> Option<(Epoch, Offset)> {
         self.lock().rooms.get(code).map(|entry| (entry.away.epoch, entry.away.last))
     }

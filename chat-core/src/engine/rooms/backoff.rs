@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::words::Mono;
+use crate::types::Mono;
 
 /// First and longest pause before a log that failed is asked again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));

@@ -12,19 +12,19 @@ use tokio::sync::oneshot;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::charge::Charge;
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Caller, Input};
+use crate::types::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
 use crate::wire::{LeftReason, RoomStatus, Status};
-use crate::words::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
 
 /// One thing for a room's task.
-pub(crate) enum Letter {
+pub(crate) enum InboxItem {
     /// A command of a member.
     Command { input: Input, reply: ReplyTo },
     /// Somebody comes in, or comes back.
-    Enter { input: Input, entrance: Entrance },
+    Enter { input: Input, request: JoinRequest },
     /// The embedder asks.
     Host { input: Input, answer: oneshot::Sender<Result<Seq, Reject>> },
     /// A session has lost its connection.
@@ -49,7 +49,7 @@ pub(crate) enum Eviction {
 }
 
 /// How somebody comes in.
-pub(crate) enum Entrance {
+pub(crate) enum JoinRequest {
     /// By a join, or a creation under a name they chose.
     Command(ReplyTo),
     /// By a creation under a drawn code: another is drawn when it turns out to be taken.
@@ -61,11 +61,11 @@ pub(crate) enum Entrance {
 /// A session that comes back to a room. Answered exactly once.
 pub(crate) struct Resuming {
     pub(crate) cell: Arc<SessionCell>,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: Arc<ConnectionState>,
     pub(crate) room: RoomCode,
     /// What the client says it has seen.
     pub(crate) after: Option<Position>,
-    /// What the session itself knows of its last stay: the life, and the last event of it that was taken.
+    /// What the session itself knows of its last stay: the incarnation, and the last event of it that was taken.
     pub(crate) known: Option<Position>,
     /// Why it is not let in any more, where the room knows.
     pub(crate) put_out: Option<LeftReason>,
@@ -87,7 +87,7 @@ impl Drop for Resuming {
     }
 }
 
-impl Entrance {
+impl JoinRequest {
     pub(crate) fn cell(&self) -> &Arc<SessionCell> {
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => &reply.cell,
@@ -95,7 +95,7 @@ impl Entrance {
         }
     }
 
-    pub(crate) fn connection(&self) -> &Arc<Connection> {
+    pub(crate) fn connection(&self) -> &Arc<ConnectionState> {
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => &reply.connection,
             Self::Resume(resuming) => &resuming.connection,
@@ -169,8 +169,8 @@ impl Resuming {
     }
 }
 
-impl Letter {
-    /// Answers a letter that no room will read.
+impl InboxItem {
+    /// Answers an item that no room will read.
     pub(crate) fn refuse(self, room: &RoomCode, epoch: Option<Epoch>, reject: Reject) {
         match self {
             Self::Command { reply, .. } => {
@@ -179,7 +179,7 @@ impl Letter {
                 }
                 reply.reject(Some(room), reject);
             }
-            Self::Enter { entrance, .. } => entrance.reject(room, epoch, reject),
+            Self::Enter { request, .. } => request.reject(room, epoch, reject),
             Self::Host { answer, .. } => {
                 // The embedder may have stopped waiting.
                 let _ = answer.send(Err(reject));
@@ -199,19 +199,19 @@ impl Letter {
     /// The place that the room has where it is founded from, if this is to found it.
     fn founding(&self) -> Option<&Arc<Founding>> {
         match self {
-            Self::Enter { entrance: Entrance::Command(reply) | Entrance::Drawn { reply, .. }, .. } => {
+            Self::Enter { request: JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. }, .. } => {
                 reply.founding.as_ref()
             }
             _ => None,
         }
     }
 
-    /// Whether the inbox may refuse it. What an engine itself has to say is never refused: there is at most one such letter
+    /// Whether the inbox may refuse it. What an engine itself has to say is never refused: there is at most one such item
     /// per session and timer.
     fn is_bounded(&self) -> bool {
         match self {
             Self::Command { .. } | Self::Host { .. } => true,
-            Self::Enter { entrance, .. } => !matches!(entrance, Entrance::Resume(_)),
+            Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
             Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => false,
         }
     }
@@ -244,14 +244,14 @@ pub(crate) struct Weight {
 
 #[derive(Default)]
 struct Inbox {
-    letters: VecDeque<Letter>,
+    items: VecDeque<InboxItem>,
     /// Letters that count against the bound.
     bounded: usize,
     /// Of whoever founds the room, or is about to: kept as long as the code is in use.
     foundings: Foundings,
     /// A task is at work.
     running: bool,
-    /// The cell has left the registry: letters for its code go to a new one.
+    /// The cell has left the registry: items for its code go to a new one.
     gone: bool,
 }
 
@@ -262,9 +262,9 @@ pub(crate) enum Pushed {
     /// It is in; the caller starts the task.
     Start,
     /// The room has too much to do.
-    Full(Letter),
+    Full(InboxItem),
     /// The cell has left the registry: look again.
-    Gone(Letter),
+    Gone(InboxItem),
 }
 
 impl RoomCell {
@@ -278,13 +278,13 @@ impl RoomCell {
         }
     }
 
-    /// Answers a letter that the room cannot look at now.
-    pub(crate) fn refuse(&self, letter: Letter, reject: Reject) {
-        if matches!(letter, Letter::Evict(_)) {
+    /// Answers an item that the room cannot look at now.
+    pub(crate) fn refuse(&self, item: InboxItem, reject: Reject) {
+        if matches!(item, InboxItem::Evict(_)) {
             // It may be asked again.
             self.evicted();
         }
-        letter.refuse(&self.code, None, reject);
+        item.refuse(&self.code, None, reject);
     }
 
     pub(crate) fn weigh(&self, weight: Weight) {
@@ -301,7 +301,7 @@ impl RoomCell {
         self.lock().foundings.extend(foundings);
     }
 
-    /// Whether it is to be asked to give memory back: one letter at a time.
+    /// Whether it is to be asked to give memory back: one item at a time.
     pub(crate) fn may_evict(&self) -> bool {
         !self.evicting.swap(true, Ordering::AcqRel)
     }
@@ -315,42 +315,42 @@ impl RoomCell {
         Weight { bytes: weight & !3, is_lingering: weight & 1 == 1, is_vacant: weight & 2 == 2 }
     }
 
-    pub(crate) fn push(&self, letter: Letter, inbox_max: usize) -> Pushed {
+    pub(crate) fn push(&self, item: InboxItem, inbox_max: usize) -> Pushed {
         let mut inbox = self.lock();
         if inbox.gone {
-            return Pushed::Gone(letter);
+            return Pushed::Gone(item);
         }
-        if letter.is_bounded() {
+        if item.is_bounded() {
             if inbox.bounded >= inbox_max {
-                return Pushed::Full(letter);
+                return Pushed::Full(item);
             }
             inbox.bounded += 1;
         }
-        if let Some(founding) = letter.founding() {
+        if let Some(founding) = item.founding() {
             inbox.foundings.retain(|founding| !founding.is_given_up());
             inbox.foundings.push(Arc::clone(founding));
         }
-        inbox.letters.push_back(letter);
+        inbox.items.push_back(item);
         match std::mem::replace(&mut inbox.running, true) {
             true => Pushed::Queued,
             false => Pushed::Start,
         }
     }
 
-    /// How many letters are in.
+    /// How many items are in.
     pub(crate) fn waiting(&self) -> usize {
-        self.lock().letters.len()
+        self.lock().items.len()
     }
 
-    /// Up to `max` letters, in order.
-    pub(crate) fn take_letters(&self, max: usize) -> VecDeque<Letter> {
+    /// Up to `max` items, in order.
+    pub(crate) fn take_items(&self, max: usize) -> VecDeque<InboxItem> {
         let mut inbox = self.lock();
-        let letters = match inbox.letters.len() <= max {
-            true => std::mem::take(&mut inbox.letters),
-            false => inbox.letters.drain(..max).collect(),
+        let items = match inbox.items.len() <= max {
+            true => std::mem::take(&mut inbox.items),
+            false => inbox.items.drain(..max).collect(),
         };
-        inbox.bounded -= letters.iter().filter(|letter| letter.is_bounded()).count();
-        letters
+        inbox.bounded -= items.iter().filter(|item| item.is_bounded()).count();
+        items
     }
 
     /// The state, for the one task at work; made when there is none yet.
@@ -362,26 +362,26 @@ impl RoomCell {
     /// task can start.
     pub(crate) fn rest(&self, state: Box<RoomState>) -> Option<Box<RoomState>> {
         let mut inbox = self.lock();
-        if !inbox.letters.is_empty() {
+        if !inbox.items.is_empty() {
             return Some(state);
         }
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
-        inbox.letters = VecDeque::new();
+        inbox.items = VecDeque::new();
         inbox.running = false;
         None
     }
 
     /// Leaves for good, with what has come in.
-    pub(crate) fn abandon(&self) -> VecDeque<Letter> {
+    pub(crate) fn abandon(&self) -> VecDeque<InboxItem> {
         let mut inbox = self.lock();
         inbox.gone = true;
-        std::mem::take(&mut inbox.letters)
+        std::mem::take(&mut inbox.items)
     }
 
     /// Leaves for good, unless something has come in. Called with the registry's shard locked.
     pub(crate) fn leave(&self) -> bool {
         let mut inbox = self.lock();
-        inbox.gone = inbox.letters.is_empty();
+        inbox.gone = inbox.items.is_empty();
         inbox.gone
     }
 

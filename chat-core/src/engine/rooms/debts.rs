@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::rooms::backoff::Backoff;
-use crate::words::{Epoch, Mono, Seq};
+use crate::types::{Epoch, Mono, Seq};
 
 /// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
 const SNAPSHOT_EVERY: usize = 1_000;
@@ -13,7 +13,7 @@ const SNAPSHOT_EVERY: usize = 1_000;
 pub(crate) enum Debt {
     /// The log is to forget the text of a message that was taken back.
     Scrub(Seq),
-    /// The log is to forget a life that is over.
+    /// The log is to forget an incarnation that is over.
     Delete(Epoch),
     /// The ledger is to be stored.
     Snapshot,
@@ -24,7 +24,7 @@ pub(crate) enum Debt {
 pub(crate) struct Debts {
     /// Messages taken back whose text the log has not been made to forget yet.
     scrubs: VecDeque<Seq>,
-    /// A life that is over, and that the log has not been made to forget.
+    /// An incarnation that is over, and that the log has not been made to forget.
     over: Option<Epoch>,
     /// Records since the last snapshot of the ledger was stored.
     unsaved: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Debts {
 }
 
 impl Debts {
-    /// What is owed of a life that is read back, of whose records the stored snapshot covers all but so many.
+    /// What is owed of an incarnation that is read back, of whose records the stored snapshot covers all but so many.
     pub(crate) fn of(unsaved: usize) -> Self {
         Self { unsaved, ..Self::default() }
     }
@@ -43,7 +43,7 @@ impl Debts {
         self.scrubs.extend(redacted);
     }
 
-    /// The life is over. What was owed for it goes with it: the numbers mean other messages in the next.
+    /// The incarnation is over. What was owed for it goes with it: the numbers mean other messages in the next.
     pub(crate) fn note_over(&mut self, epoch: Epoch) {
         *self = Self { over: Some(epoch), ..Self::default() };
     }

@@ -2,8 +2,8 @@
 
 pub(crate) mod away;
 pub(crate) mod backoff;
+pub(crate) mod batch;
 pub(crate) mod cell;
 pub(crate) mod debts;
 pub(crate) mod registry;
-pub(crate) mod round;
 pub(crate) mod state;

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::engine::rooms::cell::{Letter, RoomCell, Weight};
-use crate::words::RoomCode;
+use crate::engine::rooms::cell::{InboxItem, RoomCell, Weight};
+use crate::types::RoomCode;
 
 /// Locks taken apart, so that commands of different rooms seldom meet.
 const SHARDS: usize = 64;
@@ -48,7 +48,7 @@ impl Registry {
         Arc::clone(cell)
     }
 
-    /// Takes a cell out, unless letters have come in. A push that comes after finds it gone and looks here again.
+    /// Takes a cell out, unless items have come in. A push that comes after finds it gone and looks here again.
     pub(crate) fn remove(&self, cell: &RoomCell) -> bool {
         let mut shard = self.write(&cell.code);
         let leaves = cell.leave();
@@ -59,13 +59,13 @@ impl Registry {
         leaves
     }
 
-    /// Takes a cell out whose task has failed, with the letters that nobody will read.
-    pub(crate) fn abandon(&self, cell: &RoomCell) -> VecDeque<Letter> {
+    /// Takes a cell out whose task has failed, with the items that nobody will read.
+    pub(crate) fn abandon(&self, cell: &RoomCell) -> VecDeque<InboxItem> {
         let mut shard = self.write(&cell.code);
-        let letters = cell.abandon();
+        let items = cell.abandon();
         shard.remove(&cell.code);
         self.rooms.fetch_sub(1, Ordering::Relaxed);
-        letters
+        items
     }
 
     /// Every code in use, in no order.

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::domain::CloseCause;
 use crate::engine::feed::budget::LedgerShare;
 use crate::engine::feed::fanout::Fanout;
-use crate::engine::feed::life::Life;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::debts::Debts;
 use crate::engine::session::subscription::{End, Subscriber};
-use crate::messages::CloseCause;
 use crate::ports::Tail;
 use crate::room::{Note, Room};
-use crate::words::{Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
+use crate::types::{Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
 
 /// What is known of a code.
 pub(crate) enum Phase {
@@ -21,7 +21,7 @@ pub(crate) enum Phase {
     /// There is no room.
     Vacant,
     /// There is one, and this is what sessions read of it.
-    Live(Arc<Life>),
+    Live(Arc<RoomFeed>),
 }
 
 /// A room as its task knows it.
@@ -34,7 +34,7 @@ pub(crate) struct RoomState {
     pub(crate) tail: Tail,
     pub(crate) subscribers: BTreeMap<SessionId, Subscriber>,
     pub(crate) fanout: Fanout,
-    /// A round has been worked on since others had their turn.
+    /// A batch has been worked on since others had their turn.
     pub(crate) has_worked: bool,
     /// When somebody wanted something of it last, since it was read.
     pub(crate) asked: Option<Mono>,
@@ -71,17 +71,17 @@ impl RoomState {
     }
 
     /// What sessions read; `None` where there is no room, or nothing is known of it.
-    pub(crate) fn life(&self) -> Option<&Arc<Life>> {
+    pub(crate) fn feed(&self) -> Option<&Arc<RoomFeed>> {
         match &self.phase {
-            Phase::Live(life) => Some(life),
+            Phase::Live(feed) => Some(feed),
             Phase::Unread(_) | Phase::Vacant => None,
         }
     }
 
-    /// The room is over, or not to be believed any more: its life, if it had one.
-    pub(crate) fn vacate(&mut self) -> Option<Arc<Life>> {
+    /// The room is over, or not to be believed any more: its incarnation, if it had one.
+    pub(crate) fn vacate(&mut self) -> Option<Arc<RoomFeed>> {
         match std::mem::replace(&mut self.phase, Phase::Vacant) {
-            Phase::Live(life) => Some(life),
+            Phase::Live(feed) => Some(feed),
             Phase::Unread(_) | Phase::Vacant => None,
         }
     }
@@ -106,17 +106,17 @@ impl RoomState {
 
     /// Whether so much has been published that a reader who has not been woken yet could lose sight of it.
     pub(crate) fn is_far_ahead(&self) -> bool {
-        self.life().is_some_and(|life| life.backlog.is_much(self.fanout.unseen()))
+        self.feed().is_some_and(|feed| feed.backlog.exceeds_quarter(self.fanout.unseen()))
     }
 
     /// Whether something has run out by now.
     pub(crate) fn is_due(&self, now: Mono) -> bool {
-        self.life().is_some() && self.room.next_deadline().is_some_and(|at| at <= now)
+        self.feed().is_some() && self.room.next_deadline().is_some_and(|at| at <= now)
     }
 
     /// Nobody works on the room any more, and what is here may be half done.
     pub(crate) fn give_up(&mut self) {
-        if self.life().is_some_and(|life| life.is_logged) {
+        if self.feed().is_some_and(|feed| feed.is_logged) {
             self.vacate();
             std::mem::take(&mut self.subscribers).into_values().for_each(|reader| reader.give_up());
         } else {
@@ -124,12 +124,12 @@ impl RoomState {
         }
     }
 
-    /// Ends the life for whoever reads it.
+    /// Ends the incarnation for whoever reads it.
     pub(crate) fn end_life(&mut self, cause: CloseCause) {
-        let Some(life) = self.vacate() else { return };
-        let _ = life.closed.set(cause);
+        let Some(feed) = self.vacate() else { return };
+        let _ = feed.closed.set(cause);
         for reader in std::mem::take(&mut self.subscribers).into_values() {
-            reader.end(life.backlog.head(), End::Life);
+            reader.end(feed.backlog.head(), End::RoomFeed);
             reader.connection.wake.wake();
         }
     }

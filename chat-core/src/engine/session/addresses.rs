@@ -9,7 +9,7 @@ use crate::engine::session::bucket::Bucket;
 use crate::engine::session::detached::Detached;
 use crate::engine::session::purse::{Purse, both};
 use crate::engine::session::remembered::Remembered;
-use crate::words::{EngineLimits, Mono};
+use crate::types::{EngineLimits, Mono};
 
 /// Addresses of whoever is connected, and of those who left lately.
 #[derive(Default)]

@@ -1,9 +1,9 @@
 //! What one session may still say and ask, whichever connection it is on.
 
 use crate::engine::session::bucket::Bucket;
-#[cfg(feature = "planted")]
-use crate::planted::{self, Bug};
-use crate::words::{Mono, RejectCode, SessionLimits};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::types::{Mono, RejectCode, SessionLimits};
 
 /// What one session may still say and ask.
 pub(crate) struct Allowance {
@@ -41,8 +41,8 @@ impl Allowance {
     pub(crate) fn refused(&mut self, code: RejectCode) {
         use RejectCode::{AtCapacity, Busy, Draining, Unavailable};
         let is_own_fault = !matches!(code, AtCapacity | Busy | Draining | Unavailable);
-        #[cfg(feature = "planted")]
-        let is_own_fault = is_own_fault || (code == Unavailable && planted::is(Bug::BlameClient));
+        #[cfg(feature = "fault_injection")]
+        let is_own_fault = is_own_fault || (code == Unavailable && fault_injection::is(Bug::BlameClient));
         if is_own_fault {
             self.refusals.owe(self.refusal_burst);
         }

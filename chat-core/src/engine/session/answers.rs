@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::feed::life::Life;
 use crate::engine::feed::page::Page;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::charge::Charge;
 use crate::room::HistorySlice;
+use crate::types::{CommandId, Limits, Seq, SessionLimits};
 use crate::wire::{FrameKind, JoinedParts};
-use crate::words::{CommandId, Limits, Seq, SessionLimits};
 
 /// What a page to be read takes beside the numbers it names, about.
 const READ_BYTES: usize = 192;
@@ -53,7 +53,7 @@ pub(crate) struct Mail {
 
 /// Messages that are read when the transport can take them.
 pub(crate) struct Read {
-    pub(crate) life: Arc<Life>,
+    pub(crate) feed: Arc<RoomFeed>,
     pub(crate) slice: HistorySlice,
     /// What was fetched, where the log had to be asked.
     pub(crate) page: Option<Page>,
@@ -72,7 +72,7 @@ pub(crate) struct HistoryAnswer {
 }
 
 /// A `joined` that waits to be told.
-pub(crate) struct Opening {
+pub(crate) struct PendingJoined {
     pub(crate) parts: JoinedParts,
     pub(crate) read: Read,
     pub(crate) tag: Option<u64>,
@@ -84,12 +84,12 @@ pub(crate) struct Opening {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PageOf {
     History { key: u32 },
-    Opening { slot: u32 },
+    PendingJoined { slot: u32 },
 }
 
 impl Read {
-    pub(crate) fn new(life: Arc<Life>, slice: HistorySlice) -> Self {
-        Self { life, slice, page: None, needs_log: false, charge: None }
+    pub(crate) fn new(feed: Arc<RoomFeed>, slice: HistorySlice) -> Self {
+        Self { feed, slice, page: None, needs_log: false, charge: None }
     }
 
     /// It has been read, and is so long. Whoever is shown it again, because it was not taken, has paid.
@@ -109,7 +109,7 @@ impl Read {
     }
 }
 
-impl Opening {
+impl PendingJoined {
     pub(crate) fn weight(&self) -> usize {
         self.parts.weight() + self.read.weight()
     }

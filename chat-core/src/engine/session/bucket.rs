@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::words::Mono;
+use crate::types::Mono;
 
 /// A token bucket: so many at once after a pause, so many per second in the long run.
 #[derive(Clone, Copy, Debug)]

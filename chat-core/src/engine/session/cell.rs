@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::engine::feed::life::{PRESENCE, TYPING};
 use crate::engine::feed::page::Page;
+use crate::engine::feed::room_feed::{PRESENCE, TYPING};
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::allowance::Allowance;
-use crate::engine::session::answers::{Answers, Mail, Opening, PageInHand, PageOf};
-use crate::engine::session::connection::Connection;
+use crate::engine::session::answers::{Answers, Mail, PageInHand, PageOf, PendingJoined};
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::policy_queue::PolicyQueue;
 use crate::engine::session::reply::Answered;
 use crate::engine::session::rooms::{RoomSlot, Rooms};
 use crate::engine::session::subscription::Subscription;
 use crate::engine::session::welcome::Welcome;
+use crate::types::{EngineLimits, Generation, Identity, Mono, Seq, SessionId, SessionLimits};
 use crate::wire::FrameKind;
-use crate::words::{EngineLimits, Generation, Identity, Mono, Seq, SessionId, SessionLimits};
 
 /// One session, with or without a connection.
 pub(crate) struct SessionCell {
@@ -32,7 +32,7 @@ pub(crate) struct SessionCell {
 #[repr(C)]
 pub(crate) struct SessionState {
     /// The connection it is on; `None` while it has none.
-    pub(crate) connection: Option<Arc<Connection>>,
+    pub(crate) connection: Option<Arc<ConnectionState>>,
     pub(crate) rooms: Rooms,
     /// Answers not yet taken by the transport.
     pub(crate) answers: Answers,
@@ -59,19 +59,19 @@ pub(crate) type Spans = SmallVec<[Span; 1]>;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) end: usize,
-    pub(crate) mark: Mark,
+    pub(crate) mark: FrameEffect,
 }
 
 /// What moves when a frame has been taken by the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub(crate) enum FrameEffect {
     Welcome,
     Closing,
     Answer,
     History {
         key: u32,
     },
-    Opening {
+    PendingJoined {
         slot: u32,
     },
     Event {
@@ -98,10 +98,10 @@ pub(crate) enum Mark {
     },
 }
 
-impl Mark {
+impl FrameEffect {
     /// Whether applying `self` leaves nothing of applying `earlier`.
-    pub(crate) fn passes(self, earlier: Mark) -> bool {
-        matches!((earlier, self), (Mark::Event { slot: one, .. }, Mark::Event { slot: other, .. }) if one == other)
+    pub(crate) fn passes(self, earlier: FrameEffect) -> bool {
+        matches!((earlier, self), (FrameEffect::Event { slot: one, .. }, FrameEffect::Event { slot: other, .. }) if one == other)
     }
 }
 
@@ -130,12 +130,18 @@ impl SessionCell {
     }
 
     /// The state, if `connection` is still the one this session is on.
-    pub(crate) fn lock_for(&self, connection: &Arc<Connection>) -> Option<MutexGuard<'_, SessionState>> {
+    pub(crate) fn lock_for(&self, connection: &Arc<ConnectionState>) -> Option<MutexGuard<'_, SessionState>> {
         Some(self.lock()).filter(|state| state.is_on(connection))
     }
 
     /// Puts an answer into the mailbox; one of an older connection is nobody's any more.
-    pub(crate) fn mail(&self, connection: &Arc<Connection>, answered: Answered, tag: Option<u64>, reserved: usize) {
+    pub(crate) fn mail(
+        &self,
+        connection: &Arc<ConnectionState>,
+        answered: Answered,
+        tag: Option<u64>,
+        reserved: usize,
+    ) {
         if let Some(mut state) = self.lock_for(connection) {
             state.answers.release(reserved);
             state.answers.push(Mail { kind: answered.kind, json: answered.json, tag });
@@ -144,7 +150,7 @@ impl SessionCell {
     }
 
     /// A command has been answered outside the mailbox.
-    pub(crate) fn answered(&self, connection: &Arc<Connection>, reserved: usize) {
+    pub(crate) fn answered(&self, connection: &Arc<ConnectionState>, reserved: usize) {
         if let Some(mut state) = self.lock_for(connection) {
             state.answers.release(reserved);
             state.answers.one_done();
@@ -154,7 +160,7 @@ impl SessionCell {
 }
 
 impl SessionState {
-    pub(crate) fn is_on(&self, connection: &Arc<Connection>) -> bool {
+    pub(crate) fn is_on(&self, connection: &Arc<ConnectionState>) -> bool {
         self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
     }
 
@@ -176,24 +182,24 @@ impl SessionState {
     }
 
     /// Takes up a room. `came_late` where the position lies before the backlog.
-    pub(crate) fn enter(&mut self, subscription: Arc<Subscription>, opening: Option<Opening>, came_late: bool) {
+    pub(crate) fn enter(&mut self, subscription: Arc<Subscription>, pending: Option<PendingJoined>, came_late: bool) {
         let key = self.rooms.next_key();
         let from = subscription.from;
-        let life = &subscription.life;
-        self.rooms.forget(&life.code);
+        let feed = &subscription.feed;
+        self.rooms.forget(&feed.code);
         // Who is shown the room afresh has heard of no signal; who goes on may have.
-        let seen = match opening {
-            Some(_) => [TYPING, PRESENCE].map(|kind| life.signals[kind].heard_by_newcomer()),
+        let seen = match pending {
+            Some(_) => [TYPING, PRESENCE].map(|kind| feed.signals[kind].heard_by_newcomer()),
             None => [0; 2],
         };
-        self.answers.hold(opening.as_ref().map_or(0, Opening::weight));
+        self.answers.hold(pending.as_ref().map_or(0, PendingJoined::weight));
         self.rooms.slots.push(RoomSlot {
             key,
-            life: Arc::clone(life),
+            feed: Arc::clone(feed),
             subscription,
             cursor: from,
             ahead: from,
-            opening: opening.map(Box::new),
+            pending: pending.map(Box::new),
             opening_ahead: false,
             seen,
             pace: None,
@@ -210,32 +216,32 @@ impl SessionState {
     }
 
     /// A frame has been taken by the transport: the one place where positions move.
-    pub(crate) fn commit(&mut self, mark: Mark, limits: &EngineLimits, now: impl FnOnce() -> Mono) {
+    pub(crate) fn commit(&mut self, mark: FrameEffect, limits: &EngineLimits, now: impl FnOnce() -> Mono) {
         match mark {
-            Mark::Welcome => self.welcome = Welcome::Told,
-            Mark::Closing => unreachable!("the end of a connection is not the session's"),
-            Mark::Answer => {
+            FrameEffect::Welcome => self.welcome = Welcome::Told,
+            FrameEffect::Closing => unreachable!("the end of a connection is not the session's"),
+            FrameEffect::Answer => {
                 self.answers.pop();
                 self.answers.one_done();
             }
-            Mark::History { key } => {
+            FrameEffect::History { key } => {
                 if self.answers.remove_history(key) {
                     self.answers.one_done();
                 }
             }
-            Mark::Opening { slot } => {
-                let Some(opening) = self.rooms.slot(slot).and_then(|slot| slot.opening.take()) else { return };
-                self.answers.let_go(opening.weight());
-                self.answers.taken(&opening.read);
-                if opening.answers {
+            FrameEffect::PendingJoined { slot } => {
+                let Some(pending) = self.rooms.slot(slot).and_then(|slot| slot.pending.take()) else { return };
+                self.answers.let_go(pending.weight());
+                self.answers.taken(&pending.read);
+                if pending.answers {
                     self.answers.one_done();
                 }
             }
-            Mark::Event { slot, seq } => {
+            FrameEffect::Event { slot, seq } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.cursor = seq;
             }
-            Mark::Gap { slot, to, bytes } => {
+            FrameEffect::Gap { slot, to, bytes } => {
                 if let Some(purse) = self.connection.as_ref().and_then(|connection| connection.purse.as_ref()) {
                     purse.answer_unasked(bytes, limits);
                 }
@@ -244,16 +250,16 @@ impl SessionState {
                 slot.pace.get_or_insert_default().last = Some(now());
                 slot.came_late = false;
             }
-            Mark::LastGap { slot, to } => {
+            FrameEffect::LastGap { slot, to } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.cursor = to;
                 slot.end_told = !slot.subscription.is_closed();
             }
-            Mark::Signal { slot, kind, version } => {
+            FrameEffect::Signal { slot, kind, version } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.seen[kind] = version;
             }
-            Mark::End { slot } => {
+            FrameEffect::End { slot } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.end_told = true;
             }
@@ -267,9 +273,9 @@ impl SessionState {
                 let mut histories = self.answers.histories.iter_mut();
                 histories.find(|history| history.key == key).map(|history| &mut history.read)
             }
-            PageOf::Opening { slot } => {
+            PageOf::PendingJoined { slot } => {
                 let slot = self.rooms.slots.iter_mut().find(|other| other.key == slot);
-                slot.and_then(|slot| slot.opening.as_mut()).map(|opening| &mut opening.read)
+                slot.and_then(|slot| slot.pending.as_mut()).map(|pending| &mut pending.read)
             }
         };
         match read {

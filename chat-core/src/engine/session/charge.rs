@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::session::purse::Purse;
-use crate::words::{Limits, Mono};
+use crate::types::{Limits, Mono};
 
 /// The bytes of one answer to come. What was held and is not paid goes back when this is dropped.
 pub(crate) struct Charge {

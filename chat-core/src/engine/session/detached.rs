@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::words::{Generation, SessionId};
+use crate::types::{Generation, SessionId};
 
 /// Which session, and which connection it lost.
 pub(crate) type Loss = (SessionId, Generation);

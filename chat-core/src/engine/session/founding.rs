@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::session::addresses::AddressCell;
-use crate::words::EngineLimits;
+use crate::types::EngineLimits;
 
 /// A place among the rooms of an address. The creation holds it, and the room's cell for as long as that is in use: nobody has to
 /// count down when a room ends, however it does.

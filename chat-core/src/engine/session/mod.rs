@@ -6,7 +6,7 @@ pub(crate) mod answers;
 pub(crate) mod bucket;
 pub(crate) mod cell;
 pub(crate) mod charge;
-pub(crate) mod connection;
+pub(crate) mod connection_state;
 pub(crate) mod detached;
 pub(crate) mod founding;
 pub(crate) mod page_turn;

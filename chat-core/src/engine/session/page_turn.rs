@@ -5,17 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::engine::session::cell::SessionCell;
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 
 /// The one page of a session that is answered outside its frames: while somebody waits for it or reads it, there is no second.
 pub(crate) struct PageTurn {
     cell: Arc<SessionCell>,
-    connection: Arc<Connection>,
+    connection: Arc<ConnectionState>,
 }
 
 impl PageTurn {
     /// `None` while another is out.
-    pub(crate) fn take(cell: &Arc<SessionCell>, connection: &Arc<Connection>) -> Option<Self> {
+    pub(crate) fn take(cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) -> Option<Self> {
         let mut state = cell.lock_for(connection)?;
         let is_taken = std::mem::replace(&mut state.answers.has_turn, true);
         (!is_taken).then(|| Self { cell: Arc::clone(cell), connection: Arc::clone(connection) })

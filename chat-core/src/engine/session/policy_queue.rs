@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::domain::Command;
 use crate::engine::session::charge::Charge;
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::reply::Reply;
-use crate::messages::Command;
-use crate::room::Budget;
+use crate::room::SendPermit;
 
 /// A command that waits, without the session it is of.
 pub(crate) struct Waiting {
     pub(crate) command: Command,
-    pub(crate) budget: Budget,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) permit: SendPermit,
+    pub(crate) connection: Arc<ConnectionState>,
     pub(crate) reply: Reply,
     /// What its session holds free for the answer.
     pub(crate) reserved: usize,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::session::bucket::Bucket;
 use crate::engine::session::remembered::Remembered;
-use crate::words::{EngineLimits, Identity, Mono};
+use crate::types::{EngineLimits, Identity, Mono};
 
 /// What all sessions of one address, one network of addresses or one identity may say and be answered.
 pub(crate) struct Purse {

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use crate::types::{CommandId, Reject};
 use crate::wire::FrameKind;
-use crate::words::{CommandId, Reject};
 
 /// Where the caller wants the answer.
 #[derive(Debug)]
 pub enum Reply {
-    /// Among the session's frames, read by [`Session::peek`](crate::Session::peek) and its kin.
+    /// Among the session's frames, read by [`Connection::peek`](crate::Connection::peek) and its kin.
     Mailbox {
         /// Comes back in the answer's JSON.
         id: Option<CommandId>,

@@ -8,17 +8,17 @@ use bytes::Bytes;
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::charge::Charge;
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::page_turn::{self, PageTurn};
 use crate::engine::session::reply::{Answered, Reply};
+use crate::types::{CommandId, Reject, RejectCode, RoomCode, Seq, SessionLimits, Wall};
 use crate::wire::{self, FrameKind};
-use crate::words::{CommandId, Reject, RejectCode, RoomCode, Seq, SessionLimits, Wall};
 
 /// A reply with the session it belongs to: what travels with a command. Answered exactly once.
 pub(crate) struct ReplyTo {
     pub(crate) cell: Arc<SessionCell>,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: Arc<ConnectionState>,
     /// `None` once it has been answered.
     reply: Option<Reply>,
     /// It is counted among the rooms that its session is about to enter.
@@ -40,7 +40,7 @@ impl Drop for ReplyTo {
         if std::mem::take(&mut self.is_entering)
             && let Some(mut state) = self.cell.lock_for(&self.connection)
         {
-            state.rooms.entering -= 1;
+            state.rooms.admitted -= 1;
         }
         match self.reply {
             None => {}
@@ -56,7 +56,7 @@ impl Drop for ReplyTo {
 
 impl ReplyTo {
     /// `reserved` is what the session holds free for the answer.
-    pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<Connection>, reply: Reply, reserved: usize) -> Self {
+    pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<ConnectionState>, reply: Reply, reserved: usize) -> Self {
         let reply = Some(reply);
         Self { cell, connection, reply, is_entering: false, reserved, turn: None, charge: None, founding: None }
     }
@@ -91,14 +91,14 @@ impl ReplyTo {
     /// Counts among the rooms that its session is about to enter, until it does or this is dropped.
     pub(crate) fn enters(&mut self, state: &mut SessionState) {
         if !std::mem::replace(&mut self.is_entering, true) {
-            state.rooms.entering += 1;
+            state.rooms.admitted += 1;
         }
     }
 
     /// It has entered, or never will. `state` is its session's, on the same connection still.
     pub(crate) fn enters_no_more(&mut self, state: &mut SessionState) {
         if std::mem::take(&mut self.is_entering) {
-            state.rooms.entering -= 1;
+            state.rooms.admitted -= 1;
         }
         state.answers.release(std::mem::take(&mut self.reserved));
     }
@@ -118,7 +118,7 @@ impl ReplyTo {
     }
 
     /// Gives it up unanswered: it will be made anew.
-    pub(crate) fn take(mut self) -> (Arc<Connection>, Reply, usize, Option<Charge>) {
+    pub(crate) fn take(mut self) -> (Arc<ConnectionState>, Reply, usize, Option<Charge>) {
         let reply = self.reply.take().expect("it is answered once");
         (Arc::clone(&self.connection), reply, self.reserved, self.charge.take())
     }

@@ -2,8 +2,8 @@
 
 use crate::engine::session::cell::SessionState;
 use crate::engine::session::welcome::{Return, ReturnAnswer, Welcome};
+use crate::types::RoomCode;
 use crate::wire::{self, FrameKind, RoomStatus, Status};
-use crate::words::RoomCode;
 
 impl SessionState {
     /// Whether a room is still expected to say where the session stands in it.
@@ -22,8 +22,10 @@ impl SessionState {
                     *rooms = None;
                 }
             }
-            #[cfg(feature = "planted")]
-            _ if crate::planted::is(crate::planted::Bug::ForgetResumed) => self.settle(index, status.status),
+            #[cfg(feature = "fault_injection")]
+            _ if crate::fault_injection::is(crate::fault_injection::Bug::ForgetResumed) => {
+                self.settle(index, status.status)
+            }
             Welcome::Due(_) | Welcome::Told => {
                 let json = wire::resumed(&status);
                 self.settle(index, status.status);
@@ -42,7 +44,7 @@ impl SessionState {
                 ReturnAnswer::Told(mut status) => {
                     // It has waited for the others, and may have gone on without its reader.
                     let is_it = |code: &RoomCode| code.as_str() == status.room;
-                    if self.rooms.slots.iter_mut().any(|slot| is_it(&slot.life.code) && slot.has_come_late()) {
+                    if self.rooms.slots.iter_mut().any(|slot| is_it(&slot.feed.code) && slot.has_come_late()) {
                         status.status = Status::Gap;
                     }
                     self.settle(index, status.status);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::engine::feed::life::Life;
-use crate::engine::session::answers::Opening;
+use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::session::answers::PendingJoined;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::session::welcome::Return;
-use crate::words::{Mono, Position, RoomCode, Seq};
+use crate::types::{Mono, Position, RoomCode, Seq};
 
 /// The rooms of one session. The first fields are read with every wake-up.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Rooms {
     pub(crate) turn: u32,
     pub(crate) next_key: u32,
     /// Joins and creations not yet decided.
-    pub(crate) entering: usize,
+    pub(crate) admitted: usize,
     /// Where it stood in rooms that it has not come back to yet.
     pub(crate) left_off: Vec<LeftOff>,
     /// Rooms that are asked where it stands in them now, or could not say.
@@ -33,13 +33,13 @@ pub(crate) struct RoomSlot {
     pub(crate) key: u32,
     pub(crate) subscription: Arc<Subscription>,
     /// The subscription's: read with every wake-up, and the subscription only once something has ended.
-    pub(crate) life: Arc<Life>,
+    pub(crate) feed: Arc<RoomFeed>,
     /// The last event the transport has taken.
     pub(crate) cursor: Seq,
     /// The last event of the fill in hand.
     pub(crate) ahead: Seq,
     /// The frame that sets the position; before anything else of the room.
-    pub(crate) opening: Option<Box<Opening>>,
+    pub(crate) pending: Option<Box<PendingJoined>>,
     /// The opening is in the fill in hand.
     pub(crate) opening_ahead: bool,
     /// Versions of the signals the client has.
@@ -64,14 +64,14 @@ pub(crate) struct Pace {
 #[derive(Clone)]
 pub(crate) struct LeftOff {
     pub(crate) code: RoomCode,
-    /// The life, and the last event of it that the transport has taken.
+    /// The incarnation, and the last event of it that the transport has taken.
     pub(crate) position: Position,
 }
 
 impl RoomSlot {
     /// Whether what comes next has left the backlog by now: there will be a gap, though nobody was slow.
     pub(crate) fn has_come_late(&mut self) -> bool {
-        self.came_late |= self.cursor.next() < self.life.backlog.oldest();
+        self.came_late |= self.cursor.next() < self.feed.backlog.oldest();
         self.came_late
     }
 
@@ -82,7 +82,7 @@ impl RoomSlot {
 
     /// Whether everything that this slot will ever tell has been told.
     pub(crate) fn is_finished(&self) -> bool {
-        self.opening.is_none()
+        self.pending.is_none()
             && self.subscription.until().is_some_and(|until| self.cursor >= until)
             && (!self.subscription.has_end_frame() || self.end_told)
     }
@@ -105,11 +105,11 @@ impl Rooms {
     /// Keeps where the session stands and lets go of the rooms.
     pub(crate) fn leave_off(&mut self) {
         for slot in self.slots.drain(..) {
-            let life = &slot.life;
-            let position = Position { epoch: life.epoch, seq: slot.cursor };
+            let feed = &slot.feed;
+            let position = Position { epoch: feed.epoch, seq: slot.cursor };
             // Of two stays in one room the later counts.
-            self.left_off.retain(|stay| stay.code != life.code);
-            self.left_off.push(LeftOff { code: life.code.clone(), position });
+            self.left_off.retain(|stay| stay.code != feed.code);
+            self.left_off.push(LeftOff { code: feed.code.clone(), position });
         }
         self.slots = SmallVec::new();
         self.returning = Vec::new();
@@ -122,7 +122,7 @@ impl Rooms {
         let is_named_only = |room: &&Return| self.left_off.iter().all(|stay| stay.code != room.code);
         let named_only = self.returning.iter().filter(is_named_only).filter(|room| is_other(&room.code)).count();
         let left_off = self.left_off.iter().filter(|stay| is_other(&stay.code)).count();
-        self.slots.len() + left_off + self.entering + named_only
+        self.slots.len() + left_off + self.admitted + named_only
     }
 
     /// What a fill held and the transport did not take is not ahead any more.

@@ -1,16 +1,16 @@
-//! A subscription is an interval of one life of a room: after `from`, through `until`.
+//! A subscription is an interval of one incarnation of a room: after `from`, through `until`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use crate::engine::feed::life::Life;
-use crate::engine::session::connection::Connection;
-use crate::words::{CloseReason, MemberId, Nick, Seq};
+use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::session::connection_state::ConnectionState;
+use crate::types::{CloseReason, MemberId, Nick, Seq};
 
 /// What a session may read of a room. Shared by the session, which reads, and the room's task, which ends it.
 pub(crate) struct Subscription {
-    pub(crate) life: Arc<Life>,
-    /// The member the session is; fixed for the life of the subscription.
+    pub(crate) feed: Arc<RoomFeed>,
+    /// The member the session is; fixed as long as the subscription lasts.
     pub(crate) member: MemberId,
     /// Events with a higher number follow.
     pub(crate) from: Seq,
@@ -31,20 +31,20 @@ pub(crate) enum End {
     Membership,
     /// The membership, of which no event says so: a `member_left` without a number does.
     Quiet,
-    /// The life of the room: `room_closed` says so.
-    Life,
+    /// The incarnation of the room: `room_closed` says so.
+    RoomFeed,
 }
 
 impl Subscription {
-    pub(crate) fn new(life: Arc<Life>, member: MemberId, nick: Nick, from: Seq) -> Self {
-        Self { life, member, from, nick, until: AtomicU64::new(OPEN), end: AtomicU8::new(End::Membership as u8) }
+    pub(crate) fn new(feed: Arc<RoomFeed>, member: MemberId, nick: Nick, from: Seq) -> Self {
+        Self { feed, member, from, nick, until: AtomicU64::new(OPEN), end: AtomicU8::new(End::Membership as u8) }
     }
 
     /// Ends it with this event; the first end counts. Called before the event is published, so that no reader, however
     /// fast, sees the next one.
     pub(crate) fn end(&self, until: Seq, end: End) {
-        #[cfg(feature = "planted")]
-        if end == End::Membership && crate::planted::is(crate::planted::Bug::DeliverPastKick) {
+        #[cfg(feature = "fault_injection")]
+        if end == End::Membership && crate::fault_injection::is(crate::fault_injection::Bug::DeliverPastKick) {
             return;
         }
         if self.until().is_none() {
@@ -65,7 +65,7 @@ impl Subscription {
 
     /// Whether the room has ended, and not just this membership.
     pub(crate) fn is_closed(&self) -> bool {
-        self.has_ended_by(End::Life)
+        self.has_ended_by(End::RoomFeed)
     }
 
     fn has_ended_by(&self, end: End) -> bool {
@@ -75,7 +75,7 @@ impl Subscription {
 
 /// Somebody who reads this room right now.
 pub(crate) struct Subscriber {
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: Arc<ConnectionState>,
     pub(crate) subscription: Arc<Subscription>,
 }
 
@@ -96,10 +96,10 @@ impl Subscriber {
 
     /// The room has been given up by what works on it. With a log it is still there, and who comes back finds it.
     pub(crate) fn give_up(&self) {
-        if self.subscription.life.is_logged {
+        if self.subscription.feed.is_logged {
             self.connection.close(CloseReason::Fault);
         } else {
-            self.end(self.subscription.life.backlog.head(), End::Life);
+            self.end(self.subscription.feed.backlog.head(), End::RoomFeed);
             self.connection.wake.wake();
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::cell::{SessionCell, SessionState};
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::detached::{Detached, Loss};
-use crate::words::{Limits, Mono, SessionId};
+use crate::types::{Limits, Mono, SessionId};
 
 /// All sessions, and those without a connection in the order they lost it.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// A session has lost this connection, unless it has a newer one by now. Where that makes too many, others are forgotten.
-    pub(crate) fn detach(&mut self, cell: &SessionCell, connection: &Connection, limits: &Limits, now: Mono) {
+    pub(crate) fn detach(&mut self, cell: &SessionCell, connection: &ConnectionState, limits: &Limits, now: Mono) {
         let from = connection.address.as_deref();
         {
             let mut state = cell.lock();

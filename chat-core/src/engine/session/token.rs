@@ -6,7 +6,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::words::{Identity, SessionId};
+use crate::types::{Identity, SessionId};
 
 /// Bytes of the signature that are kept: 128 bits, as many as the id has.
 const MAC_BYTES: usize = 16;

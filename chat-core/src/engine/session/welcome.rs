@@ -2,8 +2,8 @@
 
 use tokio::sync::oneshot;
 
+use crate::types::{Position, RoomCode};
 use crate::wire::{RoomStatus, Status};
-use crate::words::{Position, RoomCode};
 
 /// A room that has been asked where a session stands in it, or could not say.
 pub(crate) struct Return {

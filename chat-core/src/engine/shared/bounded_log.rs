@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
+use crate::domain::Record;
 use crate::engine::shared::failures::Failures;
-use crate::messages::Recorded;
-use crate::ports::{AppendError, Log, LogClaim, LogInUse, ReadError, Stretch, Tail};
-use crate::words::{Epoch, Offset, RoomCode, Seq};
+use crate::ports::{AppendError, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
+use crate::types::{Epoch, Offset, RoomCode, Seq};
 
 /// A log whose calls have an end.
 pub(crate) struct BoundedLog {
@@ -55,21 +55,15 @@ impl Log for BoundedLog {
         self.log.claim()
     }
 
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Recorded]) -> Result<Tail, AppendError> {
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         self.write_within(async { self.log.append(room, after, batch).await }).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<Stretch, ReadError> {
+    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
         self.read_within(async { self.log.read(room, after, max).await }).await
     }
 
-    async fn messages(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        before: Seq,
-        max: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         self.read_within(async { self.log.messages(room, epoch, before, max).await }).await
     }
 

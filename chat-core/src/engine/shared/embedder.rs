@@ -6,15 +6,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use crate::engine::shared::Shared;
-use crate::ports::Fact;
-use crate::words::{Reject, RejectCode};
+use crate::ports::ObserverEvent;
+use crate::types::{Reject, RejectCode};
 
 /// What who asked is told to wait before they ask again.
 const RETRY: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Tells the observer. Nothing may be locked: it may ask the engine.
-    pub(crate) fn observe(&self, fact: Fact<'_>) {
+    pub(crate) fn observe(&self, fact: ObserverEvent<'_>) {
         let Some(observer) = &self.observer else { return };
         // Whatever half-done thing a panic leaves is the observer's own.
         if catch_unwind(AssertUnwindSafe(|| observer.observe(fact))).is_err() {

@@ -3,9 +3,9 @@
 //! Never here: what is done with it.
 
 pub(crate) mod bounded_log;
-pub(crate) mod chance;
 pub(crate) mod embedder;
 pub(crate) mod failures;
+pub(crate) mod id_source;
 pub(crate) mod quota;
 pub(crate) mod steady_clock;
 pub(crate) mod timers;
@@ -16,23 +16,23 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::engine::feed::budget::Budget;
+use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::ended::EndedLives;
-use crate::engine::feed::life::Life;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::away::AwayRooms;
 use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::purse::Purses;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
-use crate::engine::shared::chance::Chance;
 use crate::engine::shared::failures::Failures;
+use crate::engine::shared::id_source::IdSource;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
-use crate::ports::{Fact, Log, LogClaim, Observer, Policy};
-use crate::words::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
+use crate::ports::{Log, LogClaim, Observer, ObserverEvent, Policy};
+use crate::types::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
 /// A client that was not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,11 +64,11 @@ pub(crate) struct Shared {
     pub(crate) work: fn(Arc<Shared>, Arc<RoomCell>),
     pub(crate) timers: Arc<Timers>,
     pub(crate) signer: Signer,
-    pub(crate) chance: Chance,
+    pub(crate) ids: IdSource,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) addresses: Addresses,
     pub(crate) purses: Purses,
-    pub(crate) budget: Arc<Budget>,
+    pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) ended: EndedLives,
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
     /// locked before sessions.
@@ -87,17 +87,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The feed of a life that begins, or is read back.
-    pub(crate) fn new_life(&self, code: &RoomCode, epoch: Epoch, head: Seq) -> Life {
-        Life::new(code.clone(), epoch, head, self.log.is_some(), &self.limits.room, &self.budget)
+    /// The feed of an incarnation that begins, or is read back.
+    pub(crate) fn new_life(&self, code: &RoomCode, epoch: Epoch, head: Seq) -> RoomFeed {
+        RoomFeed::new(code.clone(), epoch, head, self.log.is_some(), &self.limits.room, &self.budget)
     }
 
     pub(crate) fn count_reject(&self, code: RejectCode) {
         self.rejects.fetch_add(1, Ordering::Relaxed);
-        self.observe(Fact::Rejected { code });
+        self.observe(ObserverEvent::Rejected { code });
     }
 
-    pub(crate) fn count_gap(&self, connection: &Connection, came_late: bool) {
+    pub(crate) fn count_gap(&self, connection: &ConnectionState, came_late: bool) {
         self.gaps.fetch_add(1, Ordering::Relaxed);
         if !came_late && !connection.was_blocked.load(Ordering::Relaxed) {
             self.gaps_unblocked.fetch_add(1, Ordering::Relaxed);

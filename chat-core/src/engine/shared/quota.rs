@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::domain::Command;
 use crate::engine::session::cell::SessionState;
 use crate::engine::session::charge::Charge;
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::purse::{Price, both};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::Shared;
-use crate::messages::Command;
-use crate::room::{Budget, Input};
-use crate::words::{Body, Reject, RejectCode, RoomCode};
+use crate::room::{Input, SendPermit};
+use crate::types::{Body, Reject, RejectCode, RoomCode};
 
 impl Shared {
     /// Pays for a command: what it is worth in messages, bytes and commands, from the session and from what pays beside it. A
@@ -20,7 +20,7 @@ impl Shared {
     ///
     /// # Errors
     /// `rate_limited`, with the time to wait; then nothing is paid.
-    pub(crate) fn pay(&self, command: &Command, reply: &mut ReplyTo) -> Result<Budget, Reject> {
+    pub(crate) fn pay(&self, command: &Command, reply: &mut ReplyTo) -> Result<SendPermit, Reject> {
         let now = self.clock.now().mono;
         let limits = &self.limits.session;
         let price = match command {
@@ -62,9 +62,9 @@ impl Shared {
                     false => state.allowance.commands.spend(1),
                 }
                 state.allowance.said_bytes.spend(price.map_or(0, |price| price.bytes));
-                Ok(Budget::Paid)
+                Ok(SendPermit::Paid)
             }
-            (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(Budget::Exhausted { retry_after }),
+            (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(SendPermit::Exhausted { retry_after }),
             (Err(retry_after), _) => {
                 let what = if price.is_some() { "too many messages" } else { "too many commands" };
                 Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after))
@@ -103,7 +103,7 @@ impl Shared {
     ///
     /// # Errors
     /// `rate_limited`, with the time to wait.
-    pub(crate) fn may_try(&self, state: &mut SessionState, connection: &Connection) -> Result<(), Reject> {
+    pub(crate) fn may_try(&self, state: &mut SessionState, connection: &ConnectionState) -> Result<(), Reject> {
         let now = self.clock.now().mono;
         let limits = &self.limits.session;
         let of_session = state.allowance.misses.look(now, limits.miss_burst, limits.misses_per_second);
@@ -127,7 +127,7 @@ impl Shared {
         let rooms_max = self.limits.session.rooms_max;
         // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
         state.rooms.forget_finished();
-        let is_in = |code: &RoomCode| state.rooms.slots.iter().any(|slot| slot.is_open() && slot.life.code == *code);
+        let is_in = |code: &RoomCode| state.rooms.slots.iter().any(|slot| slot.is_open() && slot.feed.code == *code);
         let is_in = room.is_some_and(is_in);
         let taken = state.rooms.taken_beside(room);
         let refused = if taken >= rooms_max && !is_in {

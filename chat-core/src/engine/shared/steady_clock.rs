@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::engine::shared::timers::Timers;
 use crate::ports::Clock;
-use crate::words::{Belief, Mono, Now, RoomLimits, SteadyWall, WallStep};
+use crate::types::{Belief, Mono, Now, RoomLimits, SteadyWall, WallStep};
 
 /// By how many milliseconds the two halves may drift apart before they are looked at closely: reading the clock takes no lock
 /// meanwhile.
@@ -65,8 +65,8 @@ impl SteadyClock {
     }
 
     fn look(&self, now: Now, offset: i64) -> Now {
-        #[cfg(feature = "planted")]
-        if crate::planted::is(crate::planted::Bug::BelieveClock) {
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::BelieveClock) {
             return now;
         }
         let mut looks = self.lock();

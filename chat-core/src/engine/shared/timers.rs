@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 
 use crate::engine::rooms::cell::RoomCell;
-use crate::engine::session::connection::Connection;
-use crate::words::Mono;
+use crate::engine::session::connection_state::ConnectionState;
+use crate::types::Mono;
 
 /// Who sleeps; weakly, as what is gone need not be woken.
 pub(crate) enum Sleeper {
     Room(Weak<RoomCell>),
-    Connection(Weak<Connection>),
+    ConnectionState(Weak<ConnectionState>),
 }
 
 /// Deadlines, soonest first.
@@ -29,14 +29,14 @@ struct Queue {
 }
 
 impl Timers {
-    /// Sends the room a [`Letter::Tick`] at `at`. A room keeps one deadline here at a time, the soonest it has.
+    /// Sends the room a [`InboxItem::Tick`] at `at`. A room keeps one deadline here at a time, the soonest it has.
     pub(crate) fn tick_room(&self, at: Mono, room: &Arc<RoomCell>) {
         self.add(at, Sleeper::Room(Arc::downgrade(room)));
     }
 
     /// Wakes the connection at `at`.
-    pub(crate) fn wake_connection(&self, at: Mono, connection: &Arc<Connection>) {
-        self.add(at, Sleeper::Connection(Arc::downgrade(connection)));
+    pub(crate) fn wake_connection(&self, at: Mono, connection: &Arc<ConnectionState>) {
+        self.add(at, Sleeper::ConnectionState(Arc::downgrade(connection)));
     }
 
     /// The engine is gone: nobody is to be woken any more.

@@ -1,24 +1,24 @@
 //! What a room owes once a batch is out: signals, a snapshot for those who fell behind, its weight, the next tick.
 
-use crate::engine::feed::life::{PRESENCE, RoomSnapshot, TYPING};
+use crate::domain::Notices;
+use crate::engine::feed::room_feed::{PRESENCE, RoomSnapshot, TYPING};
 use crate::engine::rooms::cell::Weight;
 use crate::engine::rooms::state::Phase;
 use crate::engine::work::answer;
 use crate::engine::work::task::RoomTask;
-use crate::messages::Notices;
+use crate::types::Mono;
 use crate::wire;
-use crate::words::Mono;
 
 impl RoomTask {
     /// Says what is owed, and sees to it that those are woken whom it is said to.
     pub(crate) fn announce(&mut self) {
         self.state.held.set(&self.shared.budget, self.state.room.weight());
-        let Some(life) = self.life() else {
+        let Some(feed) = self.feed() else {
             self.cell.weigh(Weight::default());
             return self.arm(None);
         };
         self.cell.weigh(Weight {
-            bytes: life.backlog.spare(),
+            bytes: feed.backlog.spare(),
             is_lingering: self.state.room.members_total() == 0,
             is_vacant: self.is_vacant(),
         });
@@ -33,13 +33,13 @@ impl RoomTask {
 
         let typing = self.state.room.typing();
         if typing != self.state.typing_told {
-            life.signals[TYPING].set(wire::typing(&self.cell.code, typing.clone()), typing.is_empty());
+            feed.signals[TYPING].set(wire::typing(&self.cell.code, typing.clone()), typing.is_empty());
             self.state.typing_told = typing;
             wake = true;
         }
 
         if self.state.room.notices() == Notices::Told && self.state.presence_told.take().is_some() {
-            life.signals[PRESENCE].withdraw();
+            feed.signals[PRESENCE].withdraw();
         }
         if self.state.room.notices() == Notices::Counted {
             let counts = (self.state.room.members_total(), self.state.room.online());
@@ -49,20 +49,20 @@ impl RoomTask {
                     at_latest(told.after(self.shared.limits.room.presence_interval));
                 }
                 _ => {
-                    life.signals[PRESENCE].set(wire::presence(&self.cell.code, counts.0, counts.1), false);
+                    feed.signals[PRESENCE].set(wire::presence(&self.cell.code, counts.0, counts.1), false);
                     self.state.presence_told = Some((now, counts.0, counts.1));
                     wake = true;
                 }
             }
         }
 
-        if life.snapshot.is_wanted() {
+        if feed.snapshot.is_wanted() {
             let next = self.state.snapshot_made.map(|made| made.after(self.shared.limits.room.snapshot_interval));
             match next {
                 Some(next) if now < next => at_latest(next),
                 _ => {
                     let json = answer::gap_snapshot(&self.shared, &self.state.room);
-                    life.snapshot.set(RoomSnapshot { seq: life.backlog.head(), json });
+                    feed.snapshot.set(RoomSnapshot { seq: feed.backlog.head(), json });
                     self.state.snapshot_made = Some(now);
                     wake = true;
                 }

@@ -1,20 +1,20 @@
-//! From a verdict to the frame that tells it: the room names, this fills in.
+//! From an outcome to the frame that tells it: the room names, this fills in.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::feed::life::Life;
 use crate::engine::feed::page::Page;
-use crate::engine::rooms::cell::{Entrance, Letter};
-use crate::engine::rooms::round::{Entering, Verdict};
-use crate::engine::session::answers::{Opening, Read};
+use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
+use crate::engine::rooms::cell::{InboxItem, JoinRequest};
+use crate::engine::session::answers::{PendingJoined, Read};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
-use crate::room::{Answer, Budget, Entered, Entry, HistorySlice, Input, Member, Repeated, Room};
+use crate::room::{Answer, Entered, Entry, HistorySlice, Input, Member, Repeated, Room, SendPermit};
+use crate::types::{Generation, MemberId, Position, Reject, RejectCode, RoomCode, SessionId};
 use crate::wire::{self, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
-use crate::words::{Generation, MemberId, Position, Reject, RejectCode, RoomCode, SessionId};
 
 /// What is fixed of somebody's coming in, as the room is at this moment.
 pub(crate) fn admit(
@@ -23,17 +23,17 @@ pub(crate) fn admit(
     entered: Entered,
     subscription: Arc<Subscription>,
     members_bytes_max: usize,
-) -> Entering {
+) -> AdmittedJoin {
     let page = shared.limits.room.members_page_max;
     let you = room.member(entered.member).expect("who has entered is a member");
     let others = room.members().filter(|member| member.id != entered.member);
     let shown = std::iter::once(you).chain(others.take(page.saturating_sub(1)));
     let shown = shown.map(|member| line(room, member));
     let (members, _) = MemberList::of(shown, page.min(room.members_total()), members_bytes_max);
-    Entering {
+    AdmittedJoin {
         parts: JoinedParts {
             id: None,
-            epoch: subscription.life.epoch,
+            epoch: subscription.feed.epoch,
             seq: entered.from,
             members,
             members_total: room.members_total(),
@@ -73,31 +73,31 @@ pub(crate) struct Stray {
     pub(crate) subscription: Arc<Subscription>,
 }
 
-/// Tells a verdict to whoever asked. What it speaks of has been published. Gives back who was let in and is not there to be told.
+/// Tells an outcome to whoever asked. What it speaks of has been published. Gives back who was let in and is not there to be told.
 pub(crate) fn deliver(
     shared: &Arc<Shared>,
     code: &RoomCode,
-    life: Option<&Arc<Life>>,
-    letter: Letter,
-    verdict: Verdict,
+    feed: Option<&Arc<RoomFeed>>,
+    item: InboxItem,
+    outcome: Outcome,
 ) -> Option<Stray> {
-    match (letter, verdict) {
-        (letter, Verdict::Rejected(reject)) => refuse(shared, code, life, letter, reject),
-        (Letter::Host { answer, .. }, verdict) => {
-            let seq = match verdict {
-                Verdict::Answer(Answer::Done { seq } | Answer::Left { seq }) => seq,
-                _ => life.map(|life| life.backlog.head()).unwrap_or_default(),
+    match (item, outcome) {
+        (item, Outcome::Rejected(reject)) => refuse(shared, code, feed, item, reject),
+        (InboxItem::Host { answer, .. }, outcome) => {
+            let seq = match outcome {
+                Outcome::Answer(Answer::Done { seq } | Answer::Left { seq }) => seq,
+                _ => feed.map(|feed| feed.backlog.head()).unwrap_or_default(),
             };
             // The embedder may have stopped waiting.
             let _ = answer.send(Ok(seq));
         }
-        (Letter::Command { reply, .. }, Verdict::Members { page, total, more }) => {
+        (InboxItem::Command { reply, .. }, Outcome::Members { page, total, more }) => {
             let json = wire::members_page(reply.id(), code, &page, total, more);
             reply.answer(FrameKind::Members, json);
         }
-        (Letter::Command { reply, input }, Verdict::Answer(answer)) => match answer {
+        (InboxItem::Command { reply, input }, Outcome::Answer(answer)) => match answer {
             Answer::Sent { seq, at, repeated } => {
-                let was_paid = matches!(input, Input::Send { budget: Budget::Paid, .. });
+                let was_paid = matches!(input, Input::Send { permit: SendPermit::Paid, .. });
                 if repeated == Repeated::Retry && was_paid {
                     shared.pay_back(&input, &reply);
                 }
@@ -105,108 +105,110 @@ pub(crate) fn deliver(
             }
             Answer::Left { seq } | Answer::Done { seq } => reply.ack(code, seq, None),
             Answer::History(slice) => {
-                let life = Arc::clone(life.expect("a history belongs to a life"));
+                let feed = Arc::clone(feed.expect("a history belongs to a feed"));
                 if reply.is_mailbox() {
-                    reply.history(Read::new(life, slice));
+                    reply.history(Read::new(feed, slice));
                 } else {
-                    send_page(shared, life, slice, reply);
+                    send_page(shared, feed, slice, reply);
                 }
             }
             // An id and a tag both say that somebody waits for the answer.
             Answer::Nothing if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() => reply.nothing(),
-            _ => reply.ack(code, life.map(|life| life.backlog.head()).unwrap_or_default(), None),
+            _ => reply.ack(code, feed.map(|feed| feed.backlog.head()).unwrap_or_default(), None),
         },
-        (Letter::Enter { entrance, .. }, Verdict::Entered(entering)) => return enter(entrance, *entering).err(),
+        (InboxItem::Enter { request, .. }, Outcome::Entered(admitted)) => return enter(request, *admitted).err(),
         _ => {}
     }
     None
 }
 
 /// A history for who waits at the other end of a channel: they can take it now.
-fn send_page(shared: &Arc<Shared>, life: Arc<Life>, slice: HistorySlice, reply: ReplyTo) {
-    let answer = |life: &Life, reply: ReplyTo, page: &Page| {
-        let json = wire::history(reply.id(), &life.code, page.iter(), page.more);
+fn send_page(shared: &Arc<Shared>, feed: Arc<RoomFeed>, slice: HistorySlice, reply: ReplyTo) {
+    let answer = |feed: &RoomFeed, reply: ReplyTo, page: &Page| {
+        let json = wire::history(reply.id(), &feed.code, page.iter(), page.more);
         reply.answer(FrameKind::History, json);
     };
     let bytes_max = shared.limits.session.page_bytes_max;
-    match Page::at_hand(&life, &slice, bytes_max, shared.log.is_some()) {
-        Some(page) => answer(&life, reply, &page),
+    match Page::at_hand(&feed, &slice, bytes_max, shared.log.is_some()) {
+        Some(page) => answer(&feed, reply, &page),
         None => {
             let shared_then = Arc::clone(shared);
             shared.spawn(async move {
-                let mut page = shared_then.read_page(&life, &slice).await;
-                while page.mask(&life).is_err() {
-                    page = shared_then.read_page(&life, &slice).await;
+                let mut page = shared_then.read_page(&feed, &slice).await;
+                while page.mask(&feed).is_err() {
+                    page = shared_then.read_page(&feed, &slice).await;
                 }
-                answer(&life, reply, &page);
+                answer(&feed, reply, &page);
             });
         }
     }
 }
 
-fn refuse(shared: &Arc<Shared>, code: &RoomCode, life: Option<&Arc<Life>>, letter: Letter, reject: Reject) {
+fn refuse(shared: &Arc<Shared>, code: &RoomCode, feed: Option<&Arc<RoomFeed>>, item: InboxItem, reject: Reject) {
     shared.count_reject(reject.code);
-    match letter {
-        Letter::Enter { entrance: Entrance::Drawn { by, nick, reply }, .. } if reject.code == RejectCode::NameTaken => {
+    match item {
+        InboxItem::Enter { request: JoinRequest::Drawn { by, nick, reply }, .. }
+            if reject.code == RejectCode::NameTaken =>
+        {
             shared.create_drawn(by, nick, reply);
         }
-        letter => letter.refuse(code, life.map(|life| life.epoch), reject),
+        item => item.refuse(code, feed.map(|feed| feed.epoch), reject),
     }
 }
 
 /// Lets somebody in whose membership is decided and published, if they are still there.
-fn enter(mut entrance: Entrance, mut entering: Entering) -> Result<(), Stray> {
-    let subscription = entering.subscription;
-    let life = Arc::clone(&subscription.life);
-    let came_late = subscription.from.next() < life.backlog.oldest();
-    let (cell, connection) = (Arc::clone(entrance.cell()), Arc::clone(entrance.connection()));
-    entering.parts.id = match &entrance {
-        Entrance::Command(reply) | Entrance::Drawn { reply, .. } => reply.id(),
-        Entrance::Resume(_) => None,
+fn enter(mut request: JoinRequest, mut admitted: AdmittedJoin) -> Result<(), Stray> {
+    let subscription = admitted.subscription;
+    let feed = Arc::clone(&subscription.feed);
+    let came_late = subscription.from.next() < feed.backlog.oldest();
+    let (cell, connection) = (Arc::clone(request.cell()), Arc::clone(request.connection()));
+    admitted.parts.id = match &request {
+        JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. } => reply.id(),
+        JoinRequest::Resume(_) => None,
     };
-    let seq = entering.parts.seq;
-    let mut charge = match &mut entrance {
-        Entrance::Command(reply) | Entrance::Drawn { reply, .. } => reply.charge.take(),
-        Entrance::Resume(resuming) => resuming.charge.take(),
+    let seq = admitted.parts.seq;
+    let mut charge = match &mut request {
+        JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. } => reply.charge.take(),
+        JoinRequest::Resume(resuming) => resuming.charge.take(),
     };
-    if let Some(charge) = charge.as_mut().filter(|_| !entering.continues) {
-        charge.pay(entering.parts.weight());
+    if let Some(charge) = charge.as_mut().filter(|_| !admitted.continues) {
+        charge.pay(admitted.parts.weight());
     }
     {
-        let is_resume = matches!(entrance, Entrance::Resume(_));
-        let state = cell.lock_for(&connection).filter(|state| !is_resume || state.comes_back_to(&life.code));
+        let is_resume = matches!(request, JoinRequest::Resume(_));
+        let state = cell.lock_for(&connection).filter(|state| !is_resume || state.comes_back_to(&feed.code));
         let Some(mut state) = state else {
             // The connection was lost or replaced meanwhile, and nobody told the room, which was not yet known to be entered.
             return Err(Stray { session: cell.id, generation: connection.generation, subscription });
         };
-        let (tag, answers) = match &mut entrance {
-            Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
+        let (tag, answers) = match &mut request {
+            JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. } => {
                 reply.enters_no_more(&mut state);
                 (reply.tag(), reply.is_mailbox())
             }
-            Entrance::Resume(_) => (None, false),
+            JoinRequest::Resume(_) => (None, false),
         };
-        let opening = (!entering.continues).then(|| {
-            let read = Read { charge, ..Read::new(Arc::clone(&life), entering.history) };
-            Opening { parts: entering.parts, read, tag, answers }
+        let pending = (!admitted.continues).then(|| {
+            let read = Read { charge, ..Read::new(Arc::clone(&feed), admitted.history) };
+            PendingJoined { parts: admitted.parts, read, tag, answers }
         });
-        state.enter(Arc::clone(&subscription), opening, came_late);
-        if let Entrance::Resume(resuming) = &mut entrance {
-            let position = Position { epoch: life.epoch, seq: subscription.from };
+        state.enter(Arc::clone(&subscription), pending, came_late);
+        if let JoinRequest::Resume(resuming) = &mut request {
+            let position = Position { epoch: feed.epoch, seq: subscription.from };
             let status = if came_late { Status::Gap } else { Status::Live };
-            state.stands(RoomStatus::silent(&life.code, Some(position), status));
+            state.stands(RoomStatus::silent(&feed.code, Some(position), status));
             resuming.is_answered = true;
         }
     }
-    match entrance {
-        Entrance::Command(reply) | Entrance::Drawn { reply, .. } => {
+    match request {
+        JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. } => {
             if reply.is_mailbox() {
                 reply.answered_by_frames();
             } else {
-                reply.ack(&life.code, seq, None);
+                reply.ack(&feed.code, seq, None);
             }
         }
-        Entrance::Resume(_) => {}
+        JoinRequest::Resume(_) => {}
     }
     connection.wake.wake();
     Ok(())

@@ -3,35 +3,35 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::domain::{CloseCause, Event};
 use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::backoff::Backoff;
-use crate::engine::rooms::cell::{Entrance, Letter};
-use crate::engine::rooms::round::{Round, Verdict};
+use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::rooms::cell::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::{End, Subscriber};
 use crate::engine::shared::unavailable;
 use crate::engine::work::load::{load, publish_records};
 use crate::engine::work::task::RoomTask;
-use crate::messages::{CloseCause, Event};
-#[cfg(feature = "planted")]
-use crate::planted::{self, Bug};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Tail};
 use crate::room::Note;
-use crate::words::{Generation, Mono, Now, SessionId};
+use crate::types::{Generation, Mono, Now, SessionId};
 
-/// What became of a round's append.
+/// What became of a batch's append.
 pub(crate) enum Appended {
     /// The log has it.
-    Done(Round),
-    /// Somebody else has written: the letters are to be decided again, by what the room is now.
-    Again(VecDeque<Letter>),
+    Done(Batch),
+    /// Somebody else has written: the items are to be decided again, by what the room is now.
+    Again(VecDeque<InboxItem>),
     /// The log has none of it, and everybody who asked has been told.
     Refused,
 }
 
 /// What the log holds behind the published tail.
 enum Found {
-    /// The round, whole.
+    /// The batch, whole.
     Ours(Tail),
     /// Nothing.
     Nothing,
@@ -58,14 +58,14 @@ impl Meanwhile {
         Self { patience, has_told: false, turned_away: Vec::new(), gone: Vec::new(), has_refused: false }
     }
 
-    /// Takes in who has gone: their letters have been read, and nobody writes them again. Graces begin again where nobody could
+    /// Takes in who has gone: their items have been read, and nobody writes them again. Graces begin again where nobody could
     /// come back.
     fn end(&mut self, now: Now, state: &mut RoomState) {
         for (session, generation) in self.gone.drain(..) {
             state.forget_reader(now, session, generation);
         }
-        #[cfg(feature = "planted")]
-        if planted::is(Bug::RunGracesOut) {
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::RunGracesOut) {
             return;
         }
         if std::mem::take(&mut self.has_refused) {
@@ -75,28 +75,28 @@ impl Meanwhile {
 }
 
 impl RoomTask {
-    /// Appends a round's records; after a failure that wrote nothing, once more.
-    pub(crate) async fn append(&mut self, mut round: Round) -> Appended {
+    /// Appends a batch's records; after a failure that wrote nothing, once more.
+    pub(crate) async fn append(&mut self, mut batch: Batch) -> Appended {
         let log = self.shared.log.clone().expect("only rooms with a log append");
         let mut meanwhile = Meanwhile::new(self.mono().after(self.shared.limits.engine.log_timeout));
         let mut others = false;
         for attempt in 0..2 {
-            let error = match log.append(&self.cell.code, &self.state.tail, &round.records).await {
+            let error = match log.append(&self.cell.code, &self.state.tail, &batch.records).await {
                 Ok(tail) => {
                     self.state.tail = tail;
                     meanwhile.end(self.now(), &mut self.state);
-                    return Appended::Done(round);
+                    return Appended::Done(batch);
                 }
                 Err(error) => error,
             };
             self.fault(&error);
-            match self.find_out(&mut round, &mut meanwhile).await {
+            match self.find_out(&mut batch, &mut meanwhile).await {
                 Found::Ours(tail) => {
                     // Only the answer was lost.
                     self.state.tail = tail;
                     meanwhile.gone.append(&mut meanwhile.turned_away);
                     meanwhile.end(self.now(), &mut self.state);
-                    return Appended::Done(round);
+                    return Appended::Done(batch);
                 }
                 // What was called lost is not said after all: it may have been said again.
                 Found::Nothing if attempt == 0 && error != AppendError::Conflict && !meanwhile.has_told => {}
@@ -107,24 +107,24 @@ impl RoomTask {
                 }
             }
         }
-        let letters = self.roll_back(round, &mut meanwhile).await;
+        let items = self.roll_back(batch, &mut meanwhile).await;
         if others {
-            return Appended::Again(letters);
+            return Appended::Again(items);
         }
-        letters.into_iter().for_each(|letter| letter.refuse(&self.cell.code, None, unavailable()));
+        items.into_iter().for_each(|item| item.refuse(&self.cell.code, None, unavailable()));
         Appended::Refused
     }
 
     /// Asks the log what it holds, until it can be read.
-    async fn find_out(&mut self, round: &mut Round, meanwhile: &mut Meanwhile) -> Found {
+    async fn find_out(&mut self, batch: &mut Batch, meanwhile: &mut Meanwhile) -> Found {
         let log = self.shared.log.clone().expect("only rooms with a log ask it");
-        let last = round.records.last().expect("a round that is appended has records").offset;
+        let last = batch.records.last().expect("a batch that is appended has records").offset;
         let mut backoff = Backoff::default();
         loop {
-            let ours = &round.records;
+            let ours = &batch.records;
             match log.read(&self.cell.code, self.state.tail.offset, ours.len()).await {
-                #[cfg(feature = "planted")]
-                Ok(stretch) if planted::is(Bug::MistakeOthers) && stretch.records.len() == ours.len() => {
+                #[cfg(feature = "fault_injection")]
+                Ok(stretch) if fault_injection::is(Bug::MistakeOthers) && stretch.records.len() == ours.len() => {
                     return Found::Ours(Tail { offset: last, ..stretch.tail });
                 }
                 Ok(stretch) if stretch.records.starts_with(ours) => {
@@ -134,51 +134,51 @@ impl RoomTask {
                 Ok(stretch) if stretch.tail.epoch != self.state.tail.epoch => return Found::Others,
                 Ok(stretch) if stretch.tail.offset > self.state.tail.offset => return Found::Others,
                 Ok(stretch) if stretch.tail.offset == self.state.tail.offset => return Found::Nothing,
-                // Members have seen more of this life than it holds: it cannot have been read right.
+                // Members have seen more of this incarnation than it holds: it cannot have been read right.
                 Ok(stretch) => self.fault(&format!("ends at {:?}, before {:?}", stretch.tail, self.state.tail)),
                 Err(error) => self.fault(&error),
             }
-            self.wait(round, &mut backoff, meanwhile).await;
+            self.wait(batch, &mut backoff, meanwhile).await;
         }
     }
 
     /// Waits before the log is asked again. Meanwhile the room refuses what it is asked, and remembers who has gone.
-    async fn wait(&mut self, round: &mut Round, backoff: &mut Backoff, meanwhile: &mut Meanwhile) {
+    async fn wait(&mut self, batch: &mut Batch, backoff: &mut Backoff, meanwhile: &mut Meanwhile) {
         tokio::time::sleep(backoff.next()).await;
         meanwhile.has_refused = true;
-        for letter in self.cell.take_letters(usize::MAX) {
-            match letter {
-                Letter::Detach { session, generation } => meanwhile.gone.push((session, generation)),
-                Letter::Tick => self.state.disarm(),
-                Letter::Evict(eviction) => self.give_back(eviction),
-                letter => self.cell.refuse(letter, unavailable()),
+        for item in self.cell.take_items(usize::MAX) {
+            match item {
+                InboxItem::Detach { session, generation } => meanwhile.gone.push((session, generation)),
+                InboxItem::Tick => self.state.disarm(),
+                InboxItem::Evict(eviction) => self.give_back(eviction),
+                item => self.cell.refuse(item, unavailable()),
             }
         }
         if self.mono() >= meanwhile.patience && !meanwhile.has_told {
-            self.turn_away(round, meanwhile);
+            self.turn_away(batch, meanwhile);
         }
     }
 
     /// Whoever has asked for something in the batch is told that nobody knows what became of it. Who was about to come in counts as gone
     /// again, if they are in at all; those who come back are told by their own patience's end.
-    fn turn_away(&self, round: &mut Round, meanwhile: &mut Meanwhile) {
+    fn turn_away(&self, batch: &mut Batch, meanwhile: &mut Meanwhile) {
         meanwhile.has_told = true;
-        let is_command = |letter: &Letter| match letter {
-            Letter::Enter { entrance, .. } => !matches!(entrance, Entrance::Resume(_)),
-            letter => letter.is_asked(),
+        let is_command = |item: &InboxItem| match item {
+            InboxItem::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
+            item => item.is_asked(),
         };
-        for (mut letter, verdict) in round.verdicts.extract_if(.., |(letter, _)| is_command(letter)) {
-            if let (Letter::Enter { entrance, .. }, Verdict::Entered(_)) = (&mut letter, &verdict) {
-                meanwhile.turned_away.push((entrance.cell().id, entrance.connection().generation));
-                entrance.keep_founding();
+        for (mut item, outcome) in batch.outcomes.extract_if(.., |(item, _)| is_command(item)) {
+            if let (InboxItem::Enter { request, .. }, Outcome::Entered(_)) = (&mut item, &outcome) {
+                meanwhile.turned_away.push((request.cell().id, request.connection().generation));
+                request.keep_founding();
             }
-            self.cell.refuse(letter, unavailable());
+            self.cell.refuse(item, unavailable());
         }
     }
 
-    /// Undoes a round: the ledger is read again, attendance stays, and what others have logged is published. Gives back the round's
-    /// letters.
-    async fn roll_back(&mut self, mut round: Round, meanwhile: &mut Meanwhile) -> VecDeque<Letter> {
+    /// Undoes a batch: the ledger is read again, attendance stays, and what others have logged is published. Gives back the batch's
+    /// items.
+    async fn roll_back(&mut self, mut batch: Batch, meanwhile: &mut Meanwhile) -> VecDeque<InboxItem> {
         let log = self.shared.log.clone().expect("only rooms with a log roll back");
         let mut backoff = Backoff::default();
         let loaded = loop {
@@ -186,38 +186,38 @@ impl RoomTask {
                 Ok(loaded) => break loaded,
                 Err(error) => self.unread(&error),
             }
-            self.wait(&mut round, &mut backoff, meanwhile).await;
+            self.wait(&mut batch, &mut backoff, meanwhile).await;
         };
         let now = self.now();
         // Who came in has not come in, and who left has not left.
-        for (session, generation, _) in &round.begun {
+        for (session, generation, _) in &batch.begun {
             self.state.subscribers.remove(session);
             self.state.room.note(now, Note::Detached { session: *session, generation: *generation });
         }
-        let life = self.life().filter(|life| {
+        let feed = self.feed().filter(|feed| {
             let epoch = loaded.as_ref().and_then(|loaded| loaded.ledger.epoch());
-            epoch == Some(life.epoch)
+            epoch == Some(feed.epoch)
         });
-        match (loaded, life) {
-            (Some(loaded), Some(life)) => {
+        match (loaded, feed) {
+            (Some(loaded), Some(feed)) => {
                 let published = self.state.tail.offset;
                 self.state.room.replace_ledger(now, loaded.ledger);
-                // Who came in with this round and went with it was never there.
-                let begun = std::mem::take(&mut round.begun);
+                // Who came in with this batch and went with it was never there.
+                let begun = std::mem::take(&mut batch.begun);
                 let is_begun = |reader: &Subscriber| begun.iter().any(|(.., of)| Arc::ptr_eq(of, &reader.subscription));
-                for (session, reader, ..) in round.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
+                for (session, reader, ..) in batch.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
                     self.state.room.note(now, Note::Attached { session, generation, member });
                     self.state.subscribers.insert(session, reader);
                 }
                 self.state.tail = loaded.tail;
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
-                publish_records(&life, others.iter().copied());
+                publish_records(&feed, others.iter().copied());
                 for record in &others {
                     if let Event::Redacted { target } = record.event {
                         // Reading the room back has made the log forget it.
-                        life.taken_back.add(&[target], Scrub::Done);
-                        life.backlog.redact(target);
+                        feed.taken_back.add(&[target], Scrub::Done);
+                        feed.backlog.redact(target);
                     }
                 }
                 let room = &self.state.room;
@@ -228,7 +228,7 @@ impl RoomTask {
                             others.iter().rev().find(|record| record.leaver() == Some(reader.subscription.member));
                         match exit.and_then(|record| record.seq) {
                             Some(until) => reader.end(until, End::Membership),
-                            None => reader.end(life.backlog.head(), End::Quiet),
+                            None => reader.end(feed.backlog.head(), End::Quiet),
                         }
                     }
                     reader.connection.wake.wake();
@@ -236,18 +236,18 @@ impl RoomTask {
                 });
             }
             (loaded, _) => {
-                // The life was never there, or is over for everyone.
-                for (session, reader, ..) in round.ends.drain(..) {
+                // The incarnation was never there, or is over for everyone.
+                for (session, reader, ..) in batch.ends.drain(..) {
                     self.state.subscribers.insert(session, reader);
                 }
                 self.state.end_life(CloseCause::Host);
                 self.install(loaded);
             }
         }
-        meanwhile.gone.splice(0..0, round.gone);
-        // Whatever ran out with this round has not: graces begin again, also where the log was not waited for.
+        meanwhile.gone.splice(0..0, batch.gone);
+        // Whatever ran out with this batch has not: graces begin again, also where the log was not waited for.
         meanwhile.has_refused = true;
         meanwhile.end(self.now(), &mut self.state);
-        round.verdicts.into_iter().map(|(letter, _)| letter).collect()
+        batch.outcomes.into_iter().map(|(item, _)| item).collect()
     }
 }

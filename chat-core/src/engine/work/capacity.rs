@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::engine::feed::budget::Budget;
+use crate::engine::feed::budget::MemoryBudget;
 use crate::room::{Decision, Input};
-use crate::words::{Reject, RejectCode};
+use crate::types::{Reject, RejectCode};
 
 /// When to try again: rooms that nobody is in may be gone by then.
 const WAIT: Duration = Duration::from_secs(10);
@@ -14,7 +14,7 @@ const WAIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// `at_capacity`: for somebody new where the ledgers of all rooms are crowded, for whatever is said where they are full.
-pub(crate) fn check(budget: &Budget, input: &Input, decision: &Decision) -> Result<(), Reject> {
+pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -> Result<(), Reject> {
     let is_refused = match input {
         Input::Create { .. } | Input::Join { .. } => budget.is_crowded(),
         Input::Send { .. } | Input::SetTopic { .. } => budget.is_full(),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::rooms::cell::{Entrance, Letter};
+use crate::engine::rooms::cell::{InboxItem, JoinRequest};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::Shared;
 use crate::engine::work::evict;
 use crate::room::{Caller, Input};
-use crate::words::{Nick, RejectCode, RoomCode};
+use crate::types::{Nick, RejectCode, RoomCode};
 
 /// Draws of a room code before giving up; one is enough unless nearly all codes are in use.
 const DRAWS_MAX: usize = 16;
@@ -23,9 +23,9 @@ impl Shared {
                 if self.registry.room(&code).is_none() && self.is_full() {
                     return self.refuse_creation(reply);
                 }
-                let (epoch, salt) = (self.chance.epoch(), self.chance.salt());
+                let (epoch, salt) = (self.ids.epoch(), self.ids.salt());
                 let input = Input::Create { by, nick, epoch, salt };
-                self.post_new(&code, Letter::Enter { input, entrance: Entrance::Command(reply) });
+                self.post_new(&code, InboxItem::Enter { input, request: JoinRequest::Command(reply) });
             }
             None => self.create_drawn(by, nick, reply),
         }
@@ -36,17 +36,13 @@ impl Shared {
             return self.refuse_creation(reply);
         }
         for _ in 0..DRAWS_MAX {
-            let code = self.chance.code();
+            let code = self.ids.code();
             if self.registry.room(&code).is_some() {
                 continue;
             }
-            let input = Input::Create {
-                by: by.clone(),
-                nick: nick.clone(),
-                epoch: self.chance.epoch(),
-                salt: self.chance.salt(),
-            };
-            return self.post_new(&code, Letter::Enter { input, entrance: Entrance::Drawn { by, nick, reply } });
+            let input =
+                Input::Create { by: by.clone(), nick: nick.clone(), epoch: self.ids.epoch(), salt: self.ids.salt() };
+            return self.post_new(&code, InboxItem::Enter { input, request: JoinRequest::Drawn { by, nick, reply } });
         }
         self.refuse_creation(reply);
     }

@@ -1,9 +1,9 @@
-//! Pays what a room owes its log: texts scrubbed, lives deleted, snapshots stored. Nobody waits for it but the room.
+//! Pays what a room owes its log: texts scrubbed, incarnations deleted, snapshots stored. Nobody waits for it but the room.
 
 use crate::engine::rooms::debts::Debt;
 use crate::engine::work::task::RoomTask;
-#[cfg(feature = "planted")]
-use crate::planted::{self, Bug};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Log};
 use crate::room::Snapshot;
 
@@ -19,8 +19,8 @@ impl RoomTask {
         while let Some(debt) = self.state.debts.next() {
             if let Err(error) = self.pay_one(&*log, debt).await {
                 self.fault(&error);
-                #[cfg(feature = "planted")]
-                if matches!(debt, Debt::Scrub(_)) && planted::is(Bug::ForgetScrub) {
+                #[cfg(feature = "fault_injection")]
+                if matches!(debt, Debt::Scrub(_)) && fault_injection::is(Bug::ForgetScrub) {
                     self.paid(debt);
                     continue;
                 }
@@ -32,22 +32,22 @@ impl RoomTask {
 
     async fn pay_one(&self, log: &dyn Log, debt: Debt) -> Result<(), AppendError> {
         let code = &self.cell.code;
-        match (debt, self.state.life()) {
+        match (debt, self.state.feed()) {
             (Debt::Delete(epoch), _) => log.delete(code, epoch).await,
-            (Debt::Scrub(seq), Some(life)) => log.scrub(code, life.epoch, seq).await,
-            (Debt::Snapshot, Some(life)) => {
+            (Debt::Scrub(seq), Some(feed)) => log.scrub(code, feed.epoch, seq).await,
+            (Debt::Snapshot, Some(feed)) => {
                 let snapshot = Snapshot::from(self.state.room.ledger().clone());
                 let bytes =
                     serde_json::to_vec(&snapshot).expect("a ledger has string keys, and a Vec takes every write");
-                log.save_snapshot(code, life.epoch, self.state.room.last_offset(), &bytes).await
+                log.save_snapshot(code, feed.epoch, self.state.room.last_offset(), &bytes).await
             }
             (Debt::Scrub(_) | Debt::Snapshot, None) => Ok(()),
         }
     }
 
     fn paid(&mut self, debt: Debt) {
-        if let (Debt::Scrub(seq), Some(life)) = (debt, self.state.life()) {
-            life.taken_back.scrubbed(seq);
+        if let (Debt::Scrub(seq), Some(feed)) = (debt, self.state.feed()) {
+            feed.taken_back.scrubbed(seq);
         }
         self.state.debts.paid();
     }

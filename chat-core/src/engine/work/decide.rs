@@ -1,10 +1,11 @@
-//! From letters to a batch: each is decided by the pure room and applied at once. Nothing is waited for, and nothing is told.
+//! From items to a batch: each is decided by the pure room and applied at once. Nothing is waited for, and nothing is told.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::engine::rooms::cell::{Entrance, Eviction, Letter};
-use crate::engine::rooms::round::{Round, Verdict};
+use crate::domain::{Event, Record};
+use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::rooms::cell::{Eviction, InboxItem, JoinRequest};
 use crate::engine::rooms::state::Phase;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;
@@ -12,43 +13,42 @@ use crate::engine::work::answer;
 use crate::engine::work::capacity;
 use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
-use crate::messages::{Event, Recorded};
-#[cfg(feature = "planted")]
-use crate::planted::{self, Bug};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::room::{Answer, Input};
+use crate::types::{MemberId, Now, Reject, RejectCode, Seq};
 use crate::wire::LeftReason;
-use crate::words::{MemberId, Now, Reject, RejectCode, Seq};
 
 impl RoomTask {
-    /// Decides as many letters as make one batch; and what has run out, if that is its turn. Like everything else, only nobody has
+    /// Decides as many items as make one batch; and what has run out, if that is its turn. Like everything else, only nobody has
     /// asked, so nobody is answered.
-    pub(crate) fn decide(&mut self, letters: &mut VecDeque<Letter>, may_elapse: bool) -> Round {
-        let mut round = Round::default();
+    pub(crate) fn decide(&mut self, items: &mut VecDeque<InboxItem>, may_elapse: bool) -> Batch {
+        let mut batch = Batch::default();
         let now = self.now();
-        while !self.is_full(&round) {
-            let Some(letter) = letters.pop_front() else { break };
-            self.take(now, letter, &mut round);
+        while !self.is_full(&batch) {
+            let Some(item) = items.pop_front() else { break };
+            self.take(now, item, &mut batch);
         }
-        while may_elapse && !self.is_full(&round) && self.state.room.next_deadline().is_some_and(|at| at <= now.mono) {
-            let _ = self.decide_one(now, &Input::Elapsed, &mut round);
+        while may_elapse && !self.is_full(&batch) && self.state.room.next_deadline().is_some_and(|at| at <= now.mono) {
+            let _ = self.decide_one(now, &Input::Elapsed, &mut batch);
         }
-        #[cfg(feature = "planted")]
-        self.answer_too_early(&mut round);
-        round
+        #[cfg(feature = "fault_injection")]
+        self.answer_too_early(&mut batch);
+        batch
     }
 
-    fn is_full(&self, round: &Round) -> bool {
-        round.is_full(self.state.life(), &self.shared.limits.room)
+    fn is_full(&self, batch: &Batch) -> bool {
+        batch.is_full(self.state.feed(), &self.shared.limits.room)
     }
 
-    fn take(&mut self, now: Now, mut letter: Letter, round: &mut Round) {
-        if is_of_somebody(&letter) {
+    fn take(&mut self, now: Now, mut item: InboxItem, batch: &mut Batch) {
+        if is_of_somebody(&item) {
             self.state.asked = Some(now.mono);
         }
-        let verdict = match &mut letter {
-            Letter::Command { input: input @ Input::Members { .. }, reply } => {
-                match self.decide_one(now, input, round) {
-                    Err(reject) => Verdict::Rejected(reject),
+        let outcome = match &mut item {
+            InboxItem::Command { input: input @ Input::Members { .. }, reply } => {
+                match self.decide_one(now, input, batch) {
+                    Err(reject) => Outcome::Rejected(reject),
                     Ok(Answer::Members { page, total }) => {
                         let limits = &self.shared.limits.session;
                         // A page for a channel is the channel's, and the only one.
@@ -56,39 +56,39 @@ impl RoomTask {
                             if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
                         self.members_page(&page, total, bytes_max)
                     }
-                    Ok(answer) => Verdict::Answer(answer),
+                    Ok(answer) => Outcome::Answer(answer),
                 }
             }
-            Letter::Command { input, .. } | Letter::Host { input, .. } => {
-                match self.may_owe(input, round).and_then(|()| self.decide_one(now, input, round)) {
-                    Err(reject) => Verdict::Rejected(reject),
-                    Ok(answer) => Verdict::Answer(answer),
+            InboxItem::Command { input, .. } | InboxItem::Host { input, .. } => {
+                match self.may_owe(input, batch).and_then(|()| self.decide_one(now, input, batch)) {
+                    Err(reject) => Outcome::Rejected(reject),
+                    Ok(answer) => Outcome::Answer(answer),
                 }
             }
-            Letter::Enter { input, entrance } => match self.decide_one(now, input, round) {
-                Err(reject) => Verdict::Rejected(reject),
+            InboxItem::Enter { input, request } => match self.decide_one(now, input, batch) {
+                Err(reject) => Outcome::Rejected(reject),
                 // It has been given up, or its connection is gone: it counts as having been there, and gone just now.
-                Ok(Answer::Entered(_)) if matches!(entrance, Entrance::Resume(back) if !back.is_awaited()) => {
-                    let (session, generation) = (entrance.cell().id, entrance.connection().generation);
+                Ok(Answer::Entered(_)) if matches!(request, JoinRequest::Resume(back) if !back.is_awaited()) => {
+                    let (session, generation) = (request.cell().id, request.connection().generation);
                     self.state.forget_reader(now, session, generation);
-                    round.gone.push((session, generation));
+                    batch.gone.push((session, generation));
                     return;
                 }
                 Ok(Answer::Entered(entered)) => {
-                    let session = entrance.cell().id;
-                    let life = self.state.life().expect("somebody has entered it");
+                    let session = request.cell().id;
+                    let feed = self.state.feed().expect("somebody has entered it");
                     let nick =
                         self.state.room.member(entered.member).expect("who has entered is a member").nick.clone();
-                    let subscription = Subscription::new(Arc::clone(life), entered.member, nick, entered.from);
+                    let subscription = Subscription::new(Arc::clone(feed), entered.member, nick, entered.from);
                     let subscription = Arc::new(subscription);
                     let subscriber = Subscriber {
-                        connection: Arc::clone(entrance.connection()),
+                        connection: Arc::clone(request.connection()),
                         subscription: Arc::clone(&subscription),
                     };
                     self.state.subscribers.insert(session, subscriber);
-                    round.begun.push((session, entrance.connection().generation, Arc::clone(&subscription)));
-                    let bytes_max = entrance.claim_members(&self.shared.limits.session);
-                    Verdict::Entered(Box::new(answer::admit(
+                    batch.begun.push((session, request.connection().generation, Arc::clone(&subscription)));
+                    let bytes_max = request.claim_members(&self.shared.limits.session);
+                    Outcome::Entered(Box::new(answer::admit(
                         &self.shared,
                         &self.state.room,
                         entered,
@@ -96,20 +96,20 @@ impl RoomTask {
                         bytes_max,
                     )))
                 }
-                Ok(other) => Verdict::Answer(other),
+                Ok(other) => Outcome::Answer(other),
             },
-            Letter::Detach { session, generation } => {
+            InboxItem::Detach { session, generation } => {
                 self.state.forget_reader(now, *session, *generation);
-                round.gone.push((*session, *generation));
+                batch.gone.push((*session, *generation));
                 return;
             }
             // Looked at after the batch.
-            Letter::Snapshot => return,
-            Letter::Evict(eviction) => {
+            InboxItem::Snapshot => return,
+            InboxItem::Evict(eviction) => {
                 self.give_back(*eviction);
                 return;
             }
-            Letter::Tick => {
+            InboxItem::Tick => {
                 if self.state.armed.is_some_and(|at| at <= now.mono) {
                     self.state.armed = None;
                 }
@@ -117,9 +117,9 @@ impl RoomTask {
             }
         };
         if let (
-            Letter::Enter { input: Input::Attach { by, .. }, entrance: Entrance::Resume(resuming) },
-            Verdict::Rejected(reject),
-        ) = (&mut letter, &verdict)
+            InboxItem::Enter { input: Input::Attach { by, .. }, request: JoinRequest::Resume(resuming) },
+            Outcome::Rejected(reject),
+        ) = (&mut item, &outcome)
         {
             resuming.was_member = self.state.room.was_member(&by.scope());
             resuming.put_out = match reject.code {
@@ -127,13 +127,13 @@ impl RoomTask {
                 _ => self.state.kicked.contains(&by.scope()).then_some(LeftReason::Kicked),
             };
         }
-        round.verdicts.push((letter, verdict));
+        batch.outcomes.push((item, outcome));
     }
 
     /// Whether the room may come to owe the log one more text to forget, where the input would make it.
-    fn may_owe(&self, input: &Input, round: &Round) -> Result<(), Reject> {
+    fn may_owe(&self, input: &Input, batch: &Batch) -> Result<(), Reject> {
         let is_redact = matches!(input, Input::Redact { .. });
-        match is_redact && self.state.debts.scrubs() + round.redacted.len() >= self.shared.limits.room.unscrubbed_max {
+        match is_redact && self.state.debts.scrubs() + batch.redacted.len() >= self.shared.limits.room.unscrubbed_max {
             true if self.shared.log.is_some() => Err(unavailable()),
             _ => Ok(()),
         }
@@ -142,21 +142,21 @@ impl RoomTask {
     /// Gives memory back, as it was asked to.
     pub(crate) fn give_back(&mut self, eviction: Eviction) {
         self.cell.evicted();
-        let Some(life) = self.state.life() else { return };
+        let Some(feed) = self.state.feed() else { return };
         match eviction {
             Eviction::Lingering if self.state.room.members_total() > 0 => {}
-            Eviction::Lingering => life.backlog.evict(0),
-            Eviction::Above(share) => life.backlog.evict(share),
+            Eviction::Lingering => feed.backlog.evict(0),
+            Eviction::Above(share) => feed.backlog.evict(share),
             // Looked at when it rests, as if nobody had asked.
             Eviction::PutAway => self.state.asked = None,
         }
     }
 
-    fn decide_one(&mut self, now: Now, input: &Input, round: &mut Round) -> Result<Answer, Reject> {
+    fn decide_one(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
         let decision = self.state.room.decide(now, input)?;
         capacity::check(&self.shared.budget, input, &decision)?;
         for record in decision.records {
-            self.apply(now, record, round);
+            self.apply(now, record, batch);
         }
         if let Some(note) = decision.note {
             self.state.room.note(now, note);
@@ -165,82 +165,82 @@ impl RoomTask {
     }
 
     /// Takes in one record, and notes what its publishing will bring.
-    fn apply(&mut self, now: Now, record: Recorded, round: &mut Round) {
+    fn apply(&mut self, now: Now, record: Record, batch: &mut Batch) {
         let until = record.seq.unwrap_or(self.state.room.head());
         match &record.event {
             Event::Created { epoch, .. } => {
                 self.state.subscribers.clear();
-                #[cfg(feature = "planted")]
-                let told = self.state.presence_told.filter(|_| planted::is(Bug::WithholdPresence));
-                // What members of an earlier life were told says nothing to those of this one.
+                #[cfg(feature = "fault_injection")]
+                let told = self.state.presence_told.filter(|_| fault_injection::is(Bug::WithholdPresence));
+                // What members of an earlier incarnation were told says nothing to those of this one.
                 (self.state.snapshot_made, self.state.presence_told) = (None, None);
-                #[cfg(feature = "planted")]
+                #[cfg(feature = "fault_injection")]
                 if told.is_some() {
                     self.state.presence_told = told;
                 }
                 self.state.typing_told.clear();
                 self.state.kicked.clear();
-                let life = self.shared.new_life(&self.cell.code, *epoch, Seq(0));
-                self.state.phase = Phase::Live(Arc::new(life));
+                let feed = self.shared.new_life(&self.cell.code, *epoch, Seq(0));
+                self.state.phase = Phase::Live(Arc::new(feed));
             }
             Event::Left { .. } => {
                 let member = record.by.expect("a leave has a member");
                 let end = if record.seq.is_some() { End::Membership } else { End::Quiet };
-                self.end_member(member, until, end, round);
+                self.end_member(member, until, end, batch);
             }
             Event::Kicked { member, .. } => {
-                round.kicked.extend(self.state.room.member(*member).map(|member| member.scope.clone()));
-                self.end_member(*member, until, End::Membership, round);
+                batch.kicked.extend(self.state.room.member(*member).map(|member| member.scope.clone()));
+                self.end_member(*member, until, End::Membership, batch);
             }
-            #[cfg(feature = "planted")]
-            Event::Joined { .. } if planted::is(Bug::RememberKick) => {}
+            #[cfg(feature = "fault_injection")]
+            Event::Joined { .. } if fault_injection::is(Bug::RememberKick) => {}
             // Who is back was not put out for good.
             Event::Joined { scope, .. } => {
                 self.state.kicked.retain(|kicked| kicked != scope);
-                round.kicked.retain(|kicked| kicked != scope);
+                batch.kicked.retain(|kicked| kicked != scope);
             }
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.state.subscribers);
-                round.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Life)));
-                round.closed = Some(*cause);
+                batch.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::RoomFeed)));
+                batch.closed = Some(*cause);
             }
-            Event::Redacted { target } => round.redacted.push(*target),
+            Event::Redacted { target } => batch.redacted.push(*target),
             _ => {}
         }
         self.state.room.apply(now, &record);
         if record.seq.is_some() {
-            let life = self.state.life().expect("told events belong to a life");
-            round.encode(life, &record);
+            let feed = self.state.feed().expect("told events belong to a feed");
+            batch.encode(feed, &record);
         }
-        round.records.push(record);
+        batch.records.push(record);
     }
 
-    fn end_member(&mut self, member: MemberId, until: Seq, end: End, round: &mut Round) {
+    fn end_member(&mut self, member: MemberId, until: Seq, end: End, batch: &mut Batch) {
         for session in self.state.room.sessions_of(member) {
             if let Some(reader) = self.state.subscribers.remove(&session) {
-                round.ends.push((session, reader, until, end));
+                batch.ends.push((session, reader, until, end));
             }
         }
-        #[cfg(feature = "planted")]
-        if planted::is(Bug::TellOneDevice) {
-            let quiet = round.ends.iter_mut().filter(|(.., end)| *end == End::Quiet);
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::TellOneDevice) {
+            let quiet = batch.ends.iter_mut().filter(|(.., end)| *end == End::Quiet);
             quiet.skip(1).for_each(|(.., end)| *end = End::Membership);
         }
     }
 
-    #[cfg(feature = "planted")]
-    fn answer_too_early(&self, round: &mut Round) {
-        if planted::is(Bug::AckBeforeAppend) {
-            let early = round.verdicts.extract_if(.., |(letter, _)| matches!(letter, Letter::Command { .. }));
-            early.for_each(|(letter, verdict)| {
-                answer::deliver(&self.shared, &self.cell.code, self.state.life(), letter, verdict);
+    #[cfg(feature = "fault_injection")]
+    fn answer_too_early(&self, batch: &mut Batch) {
+        if fault_injection::is(Bug::AckBeforeAppend) {
+            let early = batch.outcomes.extract_if(.., |(item, _)| matches!(item, InboxItem::Command { .. }));
+            early.for_each(|(item, outcome)| {
+                answer::deliver(&self.shared, &self.cell.code, self.state.feed(), item, outcome);
             });
         }
     }
 
-    fn members_page(&self, page: &[MemberId], total: usize, bytes_max: usize) -> Verdict {
+    fn members_page(&self, page: &[MemberId], total: usize, bytes_max: usize) -> Outcome {
         let (page, last) = answer::members_page(&self.state.room, page, bytes_max);
         let more = last.is_some_and(|last| self.state.room.members_after(Some(last)).next().is_some());
-        Verdict::Members { page, total, more }
+        Outcome::Members { page, total, more }
     }
 }

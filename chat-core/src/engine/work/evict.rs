@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::feed::budget::Purpose;
-use crate::engine::rooms::cell::{Eviction, Letter, RoomCell, Weight};
+use crate::engine::rooms::cell::{Eviction, InboxItem, RoomCell, Weight};
 use crate::engine::shared::Shared;
 
 /// Asks rooms to give back what is too much, if it is, and this was not done just now.
@@ -30,7 +30,7 @@ async fn put_away(shared: &Arc<Shared>, is_wanted: impl Fn(Weight) -> bool) {
 
 fn ask(shared: &Arc<Shared>, cell: &Arc<RoomCell>, eviction: Eviction) {
     if cell.may_evict() {
-        shared.push(cell, Letter::Evict(eviction));
+        shared.push(cell, InboxItem::Evict(eviction));
     }
 }
 

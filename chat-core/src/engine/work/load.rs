@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::feed::life::Life;
+use crate::domain::{Event, Record};
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
-use crate::messages::{Event, Recorded};
 use crate::ports::{Log, ReadError, Tail};
 use crate::room::{Ledger, Snapshot, Unreadable};
+use crate::types::{Body, Epoch, Offset, RoomCode, RoomLimits, Seq};
 use crate::wire;
-use crate::words::{Body, Epoch, Offset, RoomCode, RoomLimits, Seq};
 
 /// Records read at once.
 const PAGE: usize = 1_024;
@@ -18,12 +18,12 @@ pub(crate) struct Loaded {
     pub(crate) ledger: Ledger,
     pub(crate) tail: Tail,
     /// The newest told records, for the backlog.
-    pub(crate) recent: VecDeque<Recorded>,
+    pub(crate) recent: VecDeque<Record>,
     /// How many of its records the stored snapshot does not cover.
     pub(crate) unsaved: usize,
 }
 
-/// Reads a room; `None` where the log has none. What was taken back in the named life up to the named record is scrubbed already.
+/// Reads a room; `None` where the log has none. What was taken back in the named incarnation up to the named record is scrubbed already.
 pub(crate) async fn load(
     log: &dyn Log,
     code: &RoomCode,
@@ -49,12 +49,12 @@ pub(crate) async fn load(
     let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
     let start = ledger.last_offset().min(backlog_start);
     let mut after = start;
-    let mut recent: VecDeque<Recorded> = VecDeque::new();
+    let mut recent: VecDeque<Record> = VecDeque::new();
     let mut redacted = Vec::new();
     let tail = loop {
         let stretch = log.read(code, after, PAGE).await?;
         if stretch.tail.epoch != Some(epoch) {
-            return Err(ReadError::Unavailable("the life that was being read is over".into()));
+            return Err(ReadError::Unavailable("the feed that was being read is over".into()));
         }
         let before = after;
         for record in stretch.records {
@@ -119,7 +119,7 @@ async fn take_back(
     code: &RoomCode,
     epoch: Epoch,
     redacted: &[Seq],
-    recent: &mut VecDeque<Recorded>,
+    recent: &mut VecDeque<Record>,
 ) -> Result<(), ReadError> {
     let oldest = recent.front().and_then(|record| record.seq);
     // Whether those before the backlog have their text still is not looked at: to take it twice is no harm.
@@ -140,19 +140,19 @@ async fn take_back(
 }
 
 /// Puts records into a backlog, those that are told.
-pub(crate) fn publish_records<'a>(life: &Life, records: impl Iterator<Item = &'a Recorded>) {
+pub(crate) fn publish_records<'a>(feed: &RoomFeed, records: impl Iterator<Item = &'a Record>) {
     let mut segment: Option<Segment> = None;
     for record in records {
         let Some(seq) = record.seq else { continue };
         let open = segment.get_or_insert_with(|| Segment::new(seq));
-        if let Some(kind) = wire::encode_event(&life.code, record, open.buffer()) {
+        if let Some(kind) = wire::encode_event(&feed.code, record, open.buffer()) {
             open.close_event(kind);
         }
-        if life.backlog.is_full(open) {
-            life.backlog.publish(segment.take().expect("it is open"));
+        if feed.backlog.is_full(open) {
+            feed.backlog.publish(segment.take().expect("it is open"));
         }
     }
     if let Some(open) = segment {
-        life.backlog.publish(open);
+        feed.backlog.publish(open);
     }
 }

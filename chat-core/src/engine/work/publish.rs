@@ -3,81 +3,81 @@
 use std::sync::Arc;
 
 use crate::engine::feed::taken_back::Scrub;
-use crate::engine::rooms::round::Round;
+use crate::engine::rooms::batch::Batch;
 use crate::engine::work::answer::{self, Stray};
 use crate::engine::work::task::RoomTask;
-use crate::ports::{Fact, Tail};
-use crate::words::Now;
+use crate::ports::{ObserverEvent, Tail};
+use crate::types::Now;
 
 impl RoomTask {
     /// Publishes a batch, answers whoever asked, and takes up what is owed for it.
-    pub(crate) fn publish(&mut self, mut round: Round) {
-        self.tell_all(&mut round);
-        let life = self.life();
-        for (letter, verdict) in round.verdicts.drain(..) {
-            if let Some(stray) = answer::deliver(&self.shared, &self.cell.code, life.as_ref(), letter, verdict) {
+    pub(crate) fn publish(&mut self, mut batch: Batch) {
+        self.tell_all(&mut batch);
+        let feed = self.feed();
+        for (item, outcome) in batch.outcomes.drain(..) {
+            if let Some(stray) = answer::deliver(&self.shared, &self.cell.code, feed.as_ref(), item, outcome) {
                 self.forget_stray(self.now(), stray);
             }
         }
-        self.tell_readers(&mut round);
-        let Some(life) = life.filter(|_| !round.records.is_empty()) else { return };
+        self.tell_readers(&mut batch);
+        let Some(feed) = feed.filter(|_| !batch.records.is_empty()) else { return };
         let is_logged = self.shared.log.is_some();
-        if round.closed.is_some() {
+        if batch.closed.is_some() {
             self.state.vacate();
-            self.shared.ended.note(&life);
+            self.shared.ended.note(&feed);
             self.state.tail = Tail::default();
             if is_logged {
-                self.state.debts.note_over(life.epoch);
+                self.state.debts.note_over(feed.epoch);
             }
         } else if is_logged {
-            self.state.debts.note(round.records.len(), &round.redacted);
+            self.state.debts.note(batch.records.len(), &batch.redacted);
         }
     }
 
     /// Makes a batch known: the log has it.
-    fn tell_all(&mut self, round: &mut Round) {
-        if round.records.is_empty() {
+    fn tell_all(&mut self, batch: &mut Batch) {
+        if batch.records.is_empty() {
             return;
         }
-        let life = Arc::clone(self.state.life().expect("records belong to a life"));
-        for (_, reader, until, end) in &*round.ends {
+        let feed = Arc::clone(self.state.feed().expect("records belong to a feed"));
+        for (_, reader, until, end) in &*batch.ends {
             reader.end(*until, *end);
         }
-        if let Some(cause) = round.closed {
-            let _ = life.closed.set(cause);
+        if let Some(cause) = batch.closed {
+            let _ = feed.closed.set(cause);
         }
         // Before the segments: whoever has heard that a message is taken back is not shown it any more.
         let scrub = if self.shared.log.is_some() { Scrub::Owed } else { Scrub::Done };
-        life.taken_back.add(&round.redacted, scrub);
-        for segment in round.segments.drain(..) {
+        feed.taken_back.add(&batch.redacted, scrub);
+        for segment in batch.segments.drain(..) {
             self.state.fanout.note(segment.size());
-            life.backlog.publish(segment);
+            feed.backlog.publish(segment);
         }
         // After the segments: a message may be taken back in the batch that says it.
-        for &seq in &round.redacted {
-            life.backlog.redact(seq);
+        for &seq in &batch.redacted {
+            feed.backlog.redact(seq);
         }
-        for scope in round.kicked.drain(..) {
+        for scope in batch.kicked.drain(..) {
             if self.state.kicked.len() >= self.shared.limits.room.bans_max {
                 self.state.kicked.pop_front();
             }
             self.state.kicked.push_back(scope);
         }
-        for record in &round.records {
-            self.shared.observe(Fact::Published { room: &self.cell.code, epoch: life.epoch, record });
-            #[cfg(feature = "planted")]
-            crate::planted::trip(record);
+        for record in &batch.records {
+            self.shared.observe(ObserverEvent::Published { room: &self.cell.code, epoch: feed.epoch, record });
+            #[cfg(feature = "fault_injection")]
+            crate::fault_injection::trip(record);
         }
     }
 
-    /// Sees to it that everybody is woken for whom the round brought something. After the answers: who asked stands before the
+    /// Sees to it that everybody is woken for whom the batch brought something. After the answers: who asked stands before the
     /// others in the runtime's queue, and has the next command here while they are still being served.
-    fn tell_readers(&mut self, round: &mut Round) {
+    fn tell_readers(&mut self, batch: &mut Batch) {
         // What is recorded quietly brings nobody anything: in a big room each join would wake all.
-        if round.records.iter().any(|record| record.seq.is_some()) {
+        if batch.records.iter().any(|record| record.seq.is_some()) {
             self.state.fanout.begin();
         }
-        for (_, reader, ..) in round.ends.drain(..) {
+        for (_, reader, ..) in batch.ends.drain(..) {
             reader.connection.wake.wake();
         }
     }

@@ -16,7 +16,7 @@ use crate::engine::shared::Shared;
 use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::{Visit, visit};
 use crate::room::Note;
-use crate::words::{Epoch, Mono};
+use crate::types::{Epoch, Mono};
 
 /// A room in which something is due so soon is left where it is.
 const SOON: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl RoomTask {
         self.state.subscribers.is_empty()
             && self.state.room.online() == 0
             && self.state.debts.next().is_none()
-            && self.state.life().is_some_and(|life| life.is_logged)
+            && self.state.feed().is_some_and(|feed| feed.is_logged)
     }
 
     /// When to look whether it can be put away; `None` while it cannot.
@@ -51,8 +51,8 @@ impl RoomTask {
         }
         let (Some(epoch), Some(vacancy)) = (self.state.room.epoch(), self.state.room.vacancy()) else { return false };
         let at = vacancy.next_deadline();
-        // Whoever reads the life still would not hear of what is taken back in the next one.
-        let is_read = self.state.life().is_none_or(|life| Arc::strong_count(life) > 1);
+        // Whoever reads the incarnation still would not hear of what is taken back in the next one.
+        let is_read = self.state.feed().is_none_or(|feed| Arc::strong_count(feed) > 1);
         if is_read || at <= now.after(SOON) {
             return false;
         }

@@ -8,7 +8,7 @@ use crate::engine::work::load::{Loaded, load, publish_records};
 use crate::engine::work::task::RoomTask;
 use crate::ports::Tail;
 use crate::room::Room;
-use crate::words::Seq;
+use crate::types::Seq;
 
 impl RoomTask {
     /// Reads the room back. `false` where the log cannot be read now.
@@ -42,7 +42,7 @@ impl RoomTask {
         let (shared, state) = (Arc::clone(&self.shared), &mut self.state);
         state.phase = Phase::Vacant;
         state.tail = Tail::default();
-        // What was owed was owed for another life.
+        // What was owed was owed for another incarnation.
         state.debts = Debts::default();
         state.room = Room::new(Arc::clone(&shared.room_limits));
         let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else {
@@ -50,14 +50,14 @@ impl RoomTask {
             return;
         };
         state.debts = Debts::of(unsaved);
-        let epoch = ledger.epoch().expect("a room that is loaded has a life");
+        let epoch = ledger.epoch().expect("a room that is loaded has a feed");
         state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
         self.come_back(epoch);
         let state = &mut self.state;
         let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
-        let life = Arc::new(shared.new_life(&self.cell.code, epoch, Seq(first.0 - 1)));
-        publish_records(&life, recent.iter());
-        state.phase = Phase::Live(life);
+        let feed = Arc::new(shared.new_life(&self.cell.code, epoch, Seq(first.0 - 1)));
+        publish_records(&feed, recent.iter());
+        state.phase = Phase::Live(feed);
         state.tail = tail;
     }
 }

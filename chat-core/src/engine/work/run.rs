@@ -1,12 +1,12 @@
-//! The one place that waits in a room's work: letters in, then decide, append, publish, answer, and after that what is owed.
+//! The one place that waits in a room's work: items in, then decide, append, publish, answer, and after that what is owed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::engine::feed::fanout::go_to_the_back;
-use crate::engine::rooms::cell::{Letter, RoomCell};
+use crate::engine::feed::fanout::yield_to_back_of_queue;
+use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::cell::{InboxItem, RoomCell};
 use crate::engine::rooms::debts::Debt;
-use crate::engine::rooms::round::Round;
 use crate::engine::rooms::state::{Phase, RoomState};
 use crate::engine::session::subscription::Subscriber;
 use crate::engine::shared::{Shared, unavailable};
@@ -38,11 +38,11 @@ impl Running {
     /// Works until the inbox is empty.
     async fn run(mut self) {
         while let Some(task) = &mut self.0 {
-            let letters = task.cell.take_letters(task.shared.limits.room.batch_inputs_max);
-            if !letters.is_empty() {
-                task.work_through(letters).await;
+            let items = task.cell.take_items(task.shared.limits.room.batch_inputs_max);
+            if !items.is_empty() {
+                task.work_through(items).await;
             } else if task.state.fanout.is_on() {
-                task.let_others_run().await;
+                task.yield_to_readers().await;
             } else {
                 self.end();
             }
@@ -70,47 +70,47 @@ impl Running {
 
 impl RoomTask {
     /// Decides, appends, publishes and answers, until nothing of this is left and nothing is due.
-    async fn work_through(&mut self, mut letters: VecDeque<Letter>) {
+    async fn work_through(&mut self, mut items: VecDeque<InboxItem>) {
         let mut tries = 0;
-        // Once something has run out: how many letters were in by then, and are read before anything is decided about it.
+        // Once something has run out: how many items were in by then, and are read before anything is decided about it.
         let mut ahead: Option<usize> = None;
-        while !letters.is_empty() || self.state.is_due(self.mono()) {
-            self.let_others_run().await;
+        while !items.is_empty() || self.state.is_due(self.mono()) {
+            self.yield_to_readers().await;
             while self.state.is_far_ahead() {
-                self.let_others_run().await;
+                self.yield_to_readers().await;
             }
             self.state.has_worked = true;
-            if !self.finds_out(&letters).await {
-                letters.drain(..).for_each(|letter| self.cell.refuse(letter, unavailable()));
+            if !self.finds_out(&items).await {
+                items.drain(..).for_each(|item| self.cell.refuse(item, unavailable()));
                 self.arm(None);
                 return;
             }
             ahead = self.state.is_due(self.mono()).then(|| ahead.unwrap_or_else(|| self.cell.waiting()));
-            if letters.is_empty()
+            if items.is_empty()
                 && let Some(ahead) = &mut ahead
             {
-                letters = self.cell.take_letters(self.shared.limits.room.batch_inputs_max.min(*ahead));
+                items = self.cell.take_items(self.shared.limits.room.batch_inputs_max.min(*ahead));
                 // A room that waits for its log has refused what it was waiting for.
-                *ahead = if letters.is_empty() { 0 } else { *ahead - letters.len() };
+                *ahead = if items.is_empty() { 0 } else { *ahead - items.len() };
             }
-            let mut round = self.decide(&mut letters, ahead.is_none_or(|ahead| ahead == 0));
-            if !round.records.is_empty() && self.shared.log.is_some() {
+            let mut batch = self.decide(&mut items, ahead.is_none_or(|ahead| ahead == 0));
+            if !batch.records.is_empty() && self.shared.log.is_some() {
                 // Nobody waits for the log but who has asked for something.
                 self.state.wake_rest();
-                round = match self.append(round).await {
-                    Appended::Done(round) => round,
-                    Appended::Refused => Round::default(),
+                batch = match self.append(batch).await {
+                    Appended::Done(batch) => batch,
+                    Appended::Refused => Batch::default(),
                     Appended::Again(again) => {
                         match tries {
-                            0 => again.into_iter().rev().for_each(|letter| letters.push_front(letter)),
-                            _ => again.into_iter().for_each(|letter| self.cell.refuse(letter, unavailable())),
+                            0 => again.into_iter().rev().for_each(|item| items.push_front(item)),
+                            _ => again.into_iter().for_each(|item| self.cell.refuse(item, unavailable())),
                         }
                         tries += 1;
-                        Round::default()
+                        Batch::default()
                     }
                 };
             }
-            self.publish(round);
+            self.publish(batch);
             self.pay().await;
             self.announce();
             evict::keep(&self.shared);
@@ -118,7 +118,7 @@ impl RoomTask {
     }
 
     /// Sees to it that the room is known, and that nothing of an earlier one stands in its way. `false` where the log cannot say so now.
-    async fn finds_out(&mut self, letters: &VecDeque<Letter>) -> bool {
+    async fn finds_out(&mut self, items: &VecDeque<InboxItem>) -> bool {
         match &self.state.phase {
             Phase::Live(_) => true,
             Phase::Vacant => {
@@ -127,20 +127,20 @@ impl RoomTask {
             }
             Phase::Unread(_) => {
                 // Nobody asks a log for the sake of a timer that has run out.
-                let is_asked = letters.iter().any(|letter| !matches!(letter, Letter::Tick | Letter::Evict(_)));
+                let is_asked = items.iter().any(|item| !matches!(item, InboxItem::Tick | InboxItem::Evict(_)));
                 is_asked && self.recover().await
             }
         }
     }
 
     /// Wakes the next few readers that have not heard of the latest, and lets them, and whoever else waits, run. Also where a
-    /// round brought nobody anything: many of those in a row would stand before everybody else.
-    async fn let_others_run(&mut self) {
+    /// batch brought nobody anything: many of those in a row would stand before everybody else.
+    async fn yield_to_readers(&mut self) {
         let state = &mut self.state;
         state.fanout.wake_some(&state.subscribers, Subscriber::is_awake, Subscriber::wake);
         if state.fanout.take_woken() || state.has_worked {
             state.has_worked = false;
-            go_to_the_back().await;
+            yield_to_back_of_queue().await;
         }
     }
 }

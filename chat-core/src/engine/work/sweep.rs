@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::shared::Shared;
 use crate::engine::work::visit::{Visit, visit};
 use crate::ports::ReadError;
-use crate::words::RoomCode;
+use crate::types::RoomCode;
 
 /// Codes listed at once.
 const PAGE: usize = 256;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::engine::feed::life::Life;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::shared::{Shared, unavailable};
-use crate::ports::{Fact, ReadError};
-use crate::words::{Mono, Now};
+use crate::ports::{ObserverEvent, ReadError};
+use crate::types::{Mono, Now};
 
 /// A room at work.
 pub(crate) struct RoomTask {
@@ -27,13 +27,13 @@ impl RoomTask {
     }
 
     /// What sessions read of the room; `None` where there is none.
-    pub(crate) fn life(&self) -> Option<Arc<Life>> {
-        self.state.life().cloned()
+    pub(crate) fn feed(&self) -> Option<Arc<RoomFeed>> {
+        self.state.feed().cloned()
     }
 
     /// The log has failed.
     pub(crate) fn fault(&self, error: &dyn std::fmt::Display) {
-        self.shared.observe(Fact::LogFault { room: &self.cell.code, error: error.to_string() });
+        self.shared.observe(ObserverEvent::LogFault { room: &self.cell.code, error: error.to_string() });
     }
 
     /// The room could not be read back.
@@ -48,7 +48,7 @@ impl RoomTask {
     /// told, and the next command finds the room anew.
     pub(crate) fn give_up(&mut self) {
         self.state.give_up();
-        let letters = self.shared.registry.abandon(&self.cell);
-        letters.into_iter().for_each(|letter| letter.refuse(&self.cell.code, None, unavailable()));
+        let items = self.shared.registry.abandon(&self.cell);
+        items.into_iter().for_each(|item| item.refuse(&self.cell.code, None, unavailable()));
     }
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
-use crate::engine::rooms::cell::Letter;
+use crate::engine::rooms::cell::InboxItem;
 use crate::engine::shared::Shared;
 use crate::engine::work::evict;
 use crate::room::Input;
-use crate::words::{RejectCode, RoomCode};
+use crate::types::{RejectCode, RoomCode};
 
 /// What became of a visit.
 pub(crate) enum Visit {
@@ -35,7 +35,7 @@ pub(crate) async fn visit(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
             return Visit::NoPlace;
         }
         let (answer, answered) = oneshot::channel();
-        shared.post(code, Letter::Host { input: Input::Elapsed, answer });
+        shared.enqueue(code, InboxItem::Host { input: Input::Elapsed, answer });
         answered
     };
     match answered.await {
@@ -46,13 +46,13 @@ pub(crate) async fn visit(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
 }
 
 /// Whether somebody wants something of the room, or has just been in it. A visit is nobody's, and neither is what time brings.
-pub(crate) fn is_of_somebody(letter: &Letter) -> bool {
-    match letter {
-        Letter::Host { input: Input::Elapsed, .. } | Letter::Evict(_) | Letter::Tick => false,
-        Letter::Command { .. }
-        | Letter::Enter { .. }
-        | Letter::Host { .. }
-        | Letter::Detach { .. }
-        | Letter::Snapshot => true,
+pub(crate) fn is_of_somebody(item: &InboxItem) -> bool {
+    match item {
+        InboxItem::Host { input: Input::Elapsed, .. } | InboxItem::Evict(_) | InboxItem::Tick => false,
+        InboxItem::Command { .. }
+        | InboxItem::Enter { .. }
+        | InboxItem::Host { .. }
+        | InboxItem::Detach { .. }
+        | InboxItem::Snapshot => true,
     }
 }

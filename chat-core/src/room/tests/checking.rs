@@ -11,7 +11,7 @@ fn look(world: &World, depth: Depth) {
 fn force(world: &mut World, event: Event) {
     let offset = world.room.last_offset().next();
     let seq = Some(world.room.head().next());
-    world.room.apply(world.now, &Recorded { offset, seq, at: world.now.wall, by: None, event });
+    world.room.apply(world.now, &Record { offset, seq, at: world.now.wall, by: None, event });
 }
 
 #[test]

@@ -13,8 +13,8 @@ mod timing;
 use std::sync::Arc;
 
 use super::*;
-use crate::messages::{Event, Role, TypingState};
-use crate::words::{
+use crate::domain::{Event, Role, TypingState};
+use crate::types::{
     Body, Epoch, Generation, Identity, Key, Nick, Position, Reject, RejectCode, RoomLimits, Seq, SessionId, Wall,
 };
 
@@ -25,7 +25,7 @@ const SALT: u64 = 99;
 struct World {
     room: Room,
     now: Now,
-    log: Vec<Recorded>,
+    log: Vec<Record>,
 }
 
 /// A room that Ann, session 1, has just made; she is member 1.
@@ -161,12 +161,12 @@ fn join_after(by: Caller, after: Option<Position>) -> Input {
 }
 
 fn send(session: u128, text: &str) -> Input {
-    Input::Send { by: caller(session), text: body(text), as_sent: None, key: None, budget: Budget::Paid }
+    Input::Send { by: caller(session), text: body(text), as_sent: None, key: None, permit: SendPermit::Paid }
 }
 
 fn keyed(session: u128, key: &str, text: &str) -> Input {
     let key = Key::parse(key).ok();
-    Input::Send { by: caller(session), text: body(text), as_sent: None, key, budget: Budget::Paid }
+    Input::Send { by: caller(session), text: body(text), as_sent: None, key, permit: SendPermit::Paid }
 }
 
 fn body(text: &str) -> Body {

@@ -1,7 +1,7 @@
 //! Kicking and banning.
 
 use super::*;
-use crate::words::Scope;
+use crate::types::Scope;
 
 fn kick(by: Actor, member: u32) -> Input {
     Input::Kick { by, member: MemberId(member) }

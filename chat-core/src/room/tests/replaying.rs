@@ -21,7 +21,7 @@ fn a_record_is_stored_and_read_back() {
     world.run(&keyed(1, "k", "hi")).expect("sent");
     for record in &world.log {
         let json = serde_json::to_string(record).expect("a record can be stored");
-        assert_eq!(serde_json::from_str::<Recorded>(&json).expect("what was stored is read"), *record);
+        assert_eq!(serde_json::from_str::<Record>(&json).expect("what was stored is read"), *record);
     }
 }
 
@@ -157,7 +157,7 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
         14..=23 => {
             let key = (draw.below(2) == 0).then(|| Key::parse(&format!("k{}", draw.below(6))).expect("a valid key"));
             let text = body(["hi", "ho"][draw.below(2) as usize]);
-            Input::Send { by, text, as_sent: None, key, budget: Budget::Paid }
+            Input::Send { by, text, as_sent: None, key, permit: SendPermit::Paid }
         }
         24..=26 => Input::Leave { by },
         27..=28 => Input::History { by, before: Some(Seq(draw.below(head + 3))), limit: Some(draw.below(9) as u32) },

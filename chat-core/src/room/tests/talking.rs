@@ -11,14 +11,14 @@ fn answer(world: &mut World, input: &Input) -> (Seq, Wall, Repeated) {
 
 fn broke(input: Input) -> Input {
     let Input::Send { by, text, as_sent, key, .. } = input else { panic!("not a send") };
-    Input::Send { by, text, as_sent, key, budget: Budget::Exhausted { retry_after: Duration::from_millis(400) } }
+    Input::Send { by, text, as_sent, key, permit: SendPermit::Exhausted { retry_after: Duration::from_millis(400) } }
 }
 
 #[test]
 fn a_message_says_all_that_its_frame_needs() {
     let mut world = world();
     let decision = world.run(&send(1, "hi")).expect("sent");
-    let [Recorded { offset, seq, at, by, event: Event::Sent { nick, color, text, keyed } }] = &decision.records[..]
+    let [Record { offset, seq, at, by, event: Event::Sent { nick, color, text, keyed } }] = &decision.records[..]
     else {
         panic!("one message: {:?}", decision.records)
     };
@@ -92,7 +92,7 @@ fn the_text_as_sent_is_compared_not_what_a_policy_made_of_it() {
         text: body(text),
         as_sent: Some(body("darn")),
         key: Key::parse("k").ok(),
-        budget: Budget::Paid,
+        permit: SendPermit::Paid,
     };
     let first = answer(&mut world, &rewritten("d***"));
     assert_eq!(answer(&mut world, &rewritten("****")), (first.0, first.1, Repeated::Retry));
@@ -115,7 +115,7 @@ fn keys_are_kept_when_their_member_leaves_and_shared_by_an_identity() {
         text: body("hi"),
         as_sent: None,
         key: Key::parse("k").ok(),
-        budget: Budget::Paid,
+        permit: SendPermit::Paid,
     };
     world.run(&join(known(2, "bob"))).expect("joined");
     let first = answer(&mut world, &as_bob(2));

@@ -6,8 +6,8 @@ use std::task::{Context, Waker};
 use bytes::BytesMut;
 use chat_core::wire::{Joined, RoomStatus, Status};
 use chat_core::{
-    Command, ConnectRequest, Engine, Epoch, FrameRef, Framing, Hello, MemberId, Nick, Position, Resume, Seq,
-    ServerFrame, Session,
+    Command, ConnectRequest, Connection, Engine, Epoch, FrameRef, Framing, Hello, MemberId, Nick, Position, Resume,
+    Seq, ServerFrame,
 };
 
 use super::{Truth, room};
@@ -16,7 +16,7 @@ use crate::checks::choices::Choices;
 pub(super) struct Reader {
     nick: Nick,
     token: Option<String>,
-    session: Option<Session>,
+    session: Option<Connection>,
     /// As whom, where the stay began, and the last event seen.
     member: MemberId,
     from: Seq,

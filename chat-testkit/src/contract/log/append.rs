@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_core::{AppendError, Body, Epoch, Event, Recorded, Tail};
+use chat_core::{AppendError, Body, Epoch, Event, Record, Tail};
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -113,7 +113,7 @@ pub async fn of_concurrent_appends_after_one_tail_exactly_one_wins(mut home: imp
         });
         let attempts: Vec<_> = attempts.collect();
         let before = scribe.offset();
-        let mut won: Vec<(Tail, Vec<Recorded>)> = Vec::new();
+        let mut won: Vec<(Tail, Vec<Record>)> = Vec::new();
         for attempt in attempts {
             match attempt.await.expect("an append does not panic") {
                 (Ok(tail), batch) => won.push((tail, batch)),
@@ -134,7 +134,7 @@ pub async fn a_large_batch_is_kept_whole(mut home: impl Home) {
     let (log, room) = (home.open().await, code("LARGE"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
     let text = "\u{1F98A}".repeat(4_000);
-    let batch: Vec<Recorded> = (0..256).map(|_| scribe.sent(&text)).collect();
+    let batch: Vec<Record> = (0..256).map(|_| scribe.sent(&text)).collect();
     let end = log.append(&room, &tail, &batch).await.expect("a large batch is no error");
     let stretch = log.read(&room, tail.offset, usize::MAX).await.expect("the log can be read");
     assert!(stretch.records == batch, "a large batch is read back as it was written");
@@ -174,7 +174,7 @@ pub fn any_text_is_read_back_as_it_was_written<H: Home>(make: impl Fn() -> H) {
             run(async move {
                 let (log, room) = (home.open().await, code("ANYTEXT"));
                 let (mut scribe, tail) = open_life(&*log, &room, 1).await;
-                let batch: Vec<Recorded> = texts.iter().map(|text| scribe.sent(text.as_str())).collect();
+                let batch: Vec<Record> = texts.iter().map(|text| scribe.sent(text.as_str())).collect();
                 log.append(&room, &tail, &batch).await.expect("any text can be written");
                 let read = log.read(&room, tail.offset, usize::MAX).await.expect("the log can be read").records;
                 assert_eq!(read, batch);
@@ -187,7 +187,7 @@ pub fn any_text_is_read_back_as_it_was_written<H: Home>(make: impl Fn() -> H) {
         .unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-fn text_of(record: Recorded) -> Option<Body> {
+fn text_of(record: Record) -> Option<Body> {
     match record.event {
         Event::Sent { text, .. } => Some(text),
         _ => None,

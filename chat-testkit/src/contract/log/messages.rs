@@ -1,6 +1,6 @@
 //! What a log knows of messages: paging back through them, taking their text away, and snapshots that save time.
 
-use chat_core::{Body, Epoch, Event, Offset, Recorded, Seq};
+use chat_core::{Body, Epoch, Event, Offset, Record, Seq};
 
 use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
@@ -16,7 +16,7 @@ pub async fn messages_are_the_newest_before_a_number_oldest_first(mut home: impl
         said.extend(batch);
     }
     for page in [1, 3, 11, 100] {
-        let mut paged: Vec<Recorded> = Vec::new();
+        let mut paged: Vec<Record> = Vec::new();
         let mut before = Seq(u64::MAX);
         loop {
             let slice = log.messages(&room, Epoch(1), before, page).await.expect("the log can be read");
@@ -44,7 +44,7 @@ pub async fn only_what_was_said_is_a_message(mut home: impl Home) {
     let mut batch = scribe.talk(2);
     batch.extend(scribe.every_kind());
     log.append(&room, &tail, &batch).await.expect("the tail is the end");
-    let said: Vec<Recorded> = batch.into_iter().filter(|record| matches!(record.event, Event::Sent { .. })).collect();
+    let said: Vec<Record> = batch.into_iter().filter(|record| matches!(record.event, Event::Sent { .. })).collect();
     assert_eq!(said.len(), 4);
     assert_eq!(log.messages(&room, Epoch(1), Seq(u64::MAX), 4).await.as_deref(), Ok(&said[..]));
     assert_eq!(log.messages(&room, Epoch(1), Seq(u64::MAX), 3).await.as_deref(), Ok(&said[1..]));

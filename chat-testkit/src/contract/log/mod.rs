@@ -12,7 +12,7 @@ pub use lives::*;
 pub use messages::*;
 pub use read::*;
 
-use chat_core::{Epoch, Log, Offset, Recorded, RoomCode, Tail};
+use chat_core::{Epoch, Log, Offset, Record, RoomCode, Tail};
 
 use crate::records::Scribe;
 
@@ -93,7 +93,7 @@ async fn open_life(log: &dyn Log, room: &RoomCode, epoch: u64) -> (Scribe, Tail)
 }
 
 /// Everything the log holds of a room.
-async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Recorded> {
+async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Record> {
     log.read(room, Offset(0), usize::MAX).await.expect("the log can be read").records
 }
 

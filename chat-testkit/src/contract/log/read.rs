@@ -1,6 +1,6 @@
 //! What a read finds: a stretch without holes, and always the true end.
 
-use chat_core::{Epoch, Offset, RoomCode, Stretch, Tail};
+use chat_core::{Epoch, LogPage, Offset, RoomCode, Tail};
 
 use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
@@ -10,7 +10,7 @@ pub async fn a_room_nobody_wrote_is_an_empty_stretch_with_an_empty_tail(mut home
     let (log, room) = (home.open().await, code("NOBODY"));
     for (after, max) in [(0, usize::MAX), (0, 0), (5, 1)] {
         let stretch = log.read(&room, Offset(after), max).await.expect("a room nobody wrote is no error");
-        assert_eq!(stretch, Stretch { records: Vec::new(), tail: Tail::default() });
+        assert_eq!(stretch, LogPage { records: Vec::new(), tail: Tail::default() });
     }
     assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(None));
     assert_eq!(log.rooms(None, usize::MAX).await, Ok(Vec::new()));
@@ -60,7 +60,7 @@ pub async fn a_read_from_the_end_is_empty_and_names_the_end(mut home: impl Home)
     let (_, tail) = open_life(&*log, &room, 1).await;
     for after in [tail.offset, tail.offset.next(), Offset(1 << 40)] {
         let stretch = log.read(&room, after, 10).await.expect("a read from the end is no error");
-        assert_eq!(stretch, Stretch { records: Vec::new(), tail: tail.clone() });
+        assert_eq!(stretch, LogPage { records: Vec::new(), tail: tail.clone() });
     }
 }
 

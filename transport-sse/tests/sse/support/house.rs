@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, request};
 use axum::response::Response;
-use chat_core::{Command, ConnectRequest, Engine, EngineBuilder, Hello, Limits, Nick, Policy, RoomCode, Session};
+use chat_core::{Command, ConnectRequest, Connection, Engine, EngineBuilder, Hello, Limits, Nick, Policy, RoomCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -103,7 +103,7 @@ impl House {
     }
 
     /// Somebody in a room, over no transport at all.
-    pub(crate) async fn guest(&self, room: &str, nick: &str) -> Session {
+    pub(crate) async fn guest(&self, room: &str, nick: &str) -> Connection {
         let guest = self.engine.connect(ConnectRequest::default(), Hello::default()).await.expect("let in");
         let (room, nick) = (code(room), Nick::parse(nick).expect("a nick"));
         let exists = self.engine.rooms().contains(&room);
@@ -116,7 +116,7 @@ impl House {
     }
 
     /// A guest says something.
-    pub(crate) async fn say(&self, guest: &Session, room: &str, text: &str) {
+    pub(crate) async fn say(&self, guest: &Connection, room: &str, text: &str) {
         let text = chat_core::Body::parse(text, 4_000).expect("a text");
         guest.call(Command::Send { room: code(room), text, key: None }).await.expect("said");
         settle().await;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::words::steady::SteadyWall;
+use crate::types::steady::SteadyWall;
 
 /// All bounds of an engine, its rooms and its sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -7,17 +7,17 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
-use crate::words::{Epoch, RoomCode, SessionId, Wall};
+use crate::types::{Epoch, RoomCode, SessionId, Wall};
 
 /// The thread's cryptographic generator, or in a simulation one that begins with a seed.
 #[derive(Default)]
-pub(crate) struct Chance {
+pub(crate) struct IdSource {
     seeded: Option<Mutex<StdRng>>,
     /// Sessions so far; begins again after the last.
     sessions: AtomicU16,
 }
 
-impl Chance {
+impl IdSource {
     /// Draws the same in the same order for the same seed.
     pub(crate) fn seeded(seed: u64) -> Self {
         Self { seeded: Some(Mutex::new(StdRng::seed_from_u64(seed))), ..Self::default() }
@@ -39,8 +39,8 @@ impl Chance {
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
-        #[cfg(feature = "planted")]
-        if crate::planted::is(crate::planted::Bug::ForgetEpoch) {
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::ForgetEpoch) {
             return Epoch(7);
         }
         Epoch(self.draw(|rng| rng.random()))
@@ -84,16 +84,16 @@ mod tests {
 
     #[test]
     fn sessions_sort_as_they_began() {
-        let chance = Chance::default();
+        let ids = IdSource::default();
         let times = [1, 1, 1, 2, 1_795_370_400_123, Wall::MAX.0];
-        let ids: Vec<_> = times.iter().map(|&at| chance.session(Wall(at))).collect();
+        let ids: Vec<_> = times.iter().map(|&at| ids.session(Wall(at))).collect();
         assert!(ids.is_sorted(), "{ids:?}");
         assert_eq!(ids[4].bits() >> 80, 1_795_370_400_123);
     }
 
     #[test]
     fn two_engines_of_one_moment_draw_different_ids() {
-        assert_ne!(Chance::default().session(Wall(1)), Chance::default().session(Wall(1)));
-        assert_eq!(Chance::seeded(7).session(Wall(1)), Chance::seeded(7).session(Wall(1)));
+        assert_ne!(IdSource::default().session(Wall(1)), IdSource::default().session(Wall(1)));
+        assert_eq!(IdSource::seeded(7).session(Wall(1)), IdSource::seeded(7).session(Wall(1)));
     }
 }

@@ -1,6 +1,6 @@
 //! What a session asks for. Parsed, so every value in it is allowed by itself; whether the room allows it is decided there.
 
-use crate::words::{Body, Key, MemberId, Nick, Position, RoomCode, Seq, Topic};
+use crate::types::{Body, Key, MemberId, Nick, Position, RoomCode, Seq, Topic};
 
 /// Whether a member starts or stops typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,18 +6,18 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::engine::client::lane::{self, Busy, Lane};
+use crate::domain::Command;
+use crate::engine::client::command_sender::{self, Busy, CommandSender};
 use crate::engine::client::pull::{FrameRef, Positions, Pulled, Quota, Sink, pull};
 use crate::engine::feed::wake::Look;
-use crate::engine::rooms::cell::Letter;
-use crate::engine::session::cell::{Mark as Place, SessionCell, SessionState, Span, Spans};
-use crate::engine::session::connection::{Closing, Connection};
+use crate::engine::rooms::cell::InboxItem;
+use crate::engine::session::cell::{FrameEffect as Place, SessionCell, SessionState, Span, Spans};
+use crate::engine::session::connection_state::{Closing, ConnectionState};
 use crate::engine::session::reply::{Answered, Reply};
 use crate::engine::shared::Shared;
-use crate::messages::Command;
-use crate::ports::Fact;
+use crate::ports::ObserverEvent;
+use crate::types::{CloseReason, CommandId, Identity, Reject, RejectCode, SessionId};
 use crate::wire::{self, BadFrame, FrameKind, ServerFrame};
-use crate::words::{CloseReason, CommandId, Identity, Reject, RejectCode, SessionId};
 
 /// One connection of a session. Dropping it is a disconnect: the session detaches, and its memberships run into their
 /// grace.
@@ -26,10 +26,10 @@ use crate::words::{CloseReason, CommandId, Identity, Reject, RejectCode, Session
 /// which a transport uses one: [`poll_fill`](Self::poll_fill) and [`written`](Self::written) (many frames, one buffer, one write),
 /// [`peek`](Self::peek) and [`commit`](Self::commit) (one frame, taken when the transport has accepted it), or
 /// [`next`](Self::next) (typed, for embedders). A frame that was not committed comes again.
-pub struct Session {
+pub struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cell: Arc<SessionCell>,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: Arc<ConnectionState>,
     /// Not the cell's: who has no connection needs none.
     token: Box<str>,
     pub(crate) filled: Mutex<Filled>,
@@ -54,15 +54,15 @@ pub struct Frame {
     pub json: Bytes,
     /// What the transport gave with the command that this answers.
     pub tag: Option<u64>,
-    /// To be given to [`Session::commit`] when the transport has taken the frame.
+    /// To be given to [`Connection::commit`] when the transport has taken the frame.
     pub mark: FrameMark,
 }
 
-/// What taking a frame means. Good for the next [`Session::commit`] on the same session only.
+/// What taking a frame means. Good for the next [`Connection::commit`] on the same session only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameMark(Place);
 
-/// What [`Session::poll_fill`] has found.
+/// What [`Connection::poll_fill`] has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
     /// Frames are in the buffer.
@@ -105,8 +105,8 @@ impl Sink for PeekSink {
     }
 }
 
-impl Session {
-    pub(crate) fn new(shared: Arc<Shared>, cell: Arc<SessionCell>, connection: Arc<Connection>) -> Self {
+impl Connection {
+    pub(crate) fn new(shared: Arc<Shared>, cell: Arc<SessionCell>, connection: Arc<ConnectionState>) -> Self {
         let token = shared.signer.token(cell.id, cell.lock().identity.as_ref()).into();
         Self { shared, cell, connection, token, filled: Mutex::default() }
     }
@@ -127,33 +127,33 @@ impl Session {
     }
 
     /// Where commands go in.
-    pub fn lane(&self) -> Lane {
-        Lane {
+    pub fn sender(&self) -> CommandSender {
+        CommandSender {
             shared: Arc::clone(&self.shared),
             cell: Arc::clone(&self.cell),
             connection: Arc::clone(&self.connection),
         }
     }
 
-    /// See [`Lane::submit`].
+    /// See [`CommandSender::submit`].
     ///
     /// # Errors
     /// [`Busy`], as there.
     pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
-        self.lane().submit(command, reply)
+        self.sender().submit(command, reply)
     }
 
-    /// See [`Lane::refuse`].
+    /// See [`CommandSender::refuse`].
     ///
     /// # Errors
     /// [`Busy`], as there.
     pub fn refuse(&self, bad: BadFrame, reply: Reply) -> Result<(), Busy> {
-        self.lane().refuse(bad, reply)
+        self.sender().refuse(bad, reply)
     }
 
-    /// See [`Lane::can_submit`].
+    /// See [`CommandSender::can_submit`].
     pub fn can_submit(&self) -> bool {
-        lane::can_submit(&self.shared, &self.cell, &self.connection)
+        command_sender::can_submit(&self.shared, &self.cell, &self.connection)
     }
 
     /// A credential that resumes the session and does nothing else: for places that are less secret than the token's.
@@ -162,10 +162,10 @@ impl Session {
     }
 
     /// Hands in a command and waits for its answer: an `ack` (for a join too: the `joined` itself comes with
-    /// [`Session::next`]), `history` or `members`.
+    /// [`Connection::next`]), `history` or `members`.
     ///
     /// # Errors
-    /// The reject; `busy` also where [`Session::submit`] would be.
+    /// The reject; `busy` also where [`Connection::submit`] would be.
     pub async fn call(&self, command: Command) -> Result<ServerFrame, Reject> {
         let (reply, answer) = Reply::channel(None::<CommandId>);
         self.submit(command, reply).map_err(|Busy| Reject::new(RejectCode::Busy, "too many commands are in flight"))?;
@@ -185,12 +185,12 @@ impl Session {
         Some(Frame { kind, json, tag, mark: FrameMark(mark) })
     }
 
-    /// As [`Session::peek`]; wakes the task when something becomes due.
+    /// As [`Connection::peek`]; wakes the task when something becomes due.
     pub fn poll_peek(&self, cx: &Context<'_>) -> Poll<Frame> {
         self.connection.wake.poll(cx, || self.peek().map_or(Look::Nothing, Look::Some))
     }
 
-    /// The transport has taken the frame of the last [`Session::peek`]: positions move.
+    /// The transport has taken the frame of the last [`Connection::peek`]: positions move.
     pub fn commit(&self, mark: FrameMark) {
         let mut state = self.cell.lock_for(&self.connection);
         self.apply(&mut state, mark.0);
@@ -198,7 +198,7 @@ impl Session {
 
     /// Fills `out`, which is empty, with everything due, up to
     /// [`chunk_bytes_max`](crate::SessionLimits::chunk_bytes_max) (a little more where the last frame is long); pending while
-    /// nothing is. After each fill with frames [`Session::written`] must be called.
+    /// nothing is. After each fill with frames [`Connection::written`] must be called.
     pub fn poll_fill<F: Framing>(&self, cx: &Context<'_>, framing: &mut F, out: &mut BytesMut) -> Poll<Fill> {
         if self.lock_filled().is_told && self.connection.wake.is_quiet(cx) {
             return Poll::Pending;
@@ -263,12 +263,12 @@ impl Session {
     /// A session wakes one reader. Of two that waited, one would sleep for ever over what the other was woken for:
     ///
     /// ```compile_fail,E0499
-    /// # async fn two(mut session: chat_core::Session) {
+    /// # async fn two(mut session: chat_core::Connection) {
     /// tokio::join!(session.next(), session.next());
     /// # }
     /// ```
     ///
-    /// Who hands in commands beside the reader does so with a [`Lane`], which [`Session::lane`] gives.
+    /// Who hands in commands beside the reader does so with a [`CommandSender`], which [`Connection::sender`] gives.
     pub async fn next(&mut self) -> ServerFrame {
         let frame = std::future::poll_fn(|cx| self.poll_peek(cx)).await;
         self.commit(frame.mark);
@@ -314,10 +314,10 @@ impl Session {
         drop(held);
         // Nothing is locked any more: an observer may ask the engine, and a room may be given up on the way.
         for code in pulled.asks {
-            self.shared.post(&code, Letter::Snapshot);
+            self.shared.enqueue(&code, InboxItem::Snapshot);
         }
         for events in pulled.gaps {
-            self.shared.observe(Fact::Gap { session: self.cell.id, events });
+            self.shared.observe(ObserverEvent::Gap { session: self.cell.id, events });
         }
         found
     }
@@ -340,15 +340,18 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.detach(&self.cell, &self.connection);
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.cell.id).field("generation", &self.connection.generation).finish()
+        f.debug_struct("Connection")
+            .field("id", &self.cell.id)
+            .field("generation", &self.connection.generation)
+            .finish()
     }
 }
 

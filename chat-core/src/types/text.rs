@@ -263,7 +263,7 @@ shown_text!(RoomCode, Nick, NickKey, Body, Topic, Key);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::RejectCode;
+    use crate::types::RejectCode;
 
     #[test]
     fn a_code_is_kept_in_capitals() {

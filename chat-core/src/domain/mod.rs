@@ -5,5 +5,5 @@ mod event;
 mod signal;
 
 pub use command::{Command, TypingState};
-pub use event::{CloseCause, Digest, Event, Keyed, LeaveReason, Notices, Recorded, Role};
+pub use event::{CloseCause, Digest, Event, Keyed, LeaveReason, Notices, Record, Role};
 pub use signal::Signal;

@@ -3,23 +3,23 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use crate::engine::feed::life::Life;
+use crate::domain::{CloseCause, Record};
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
-use crate::engine::rooms::cell::Letter;
+use crate::engine::rooms::cell::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
-use crate::messages::{CloseCause, Recorded};
 use crate::room::{Answer, HistorySlice};
+use crate::types::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
 use crate::wire::{self, JoinedParts, MemberList};
-use crate::words::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
 
 /// One batch on its way from decided to published.
 #[derive(Default)]
-pub(crate) struct Round {
-    pub(crate) records: Vec<Recorded>,
+pub(crate) struct Batch {
+    pub(crate) records: Vec<Record>,
     /// The told ones, encoded; published together.
     pub(crate) segments: Vec<Segment>,
     /// What to answer, and to whom, once the log has the records.
-    pub(crate) verdicts: Vec<(Letter, Verdict)>,
+    pub(crate) outcomes: Vec<(InboxItem, Outcome)>,
     /// Intervals that end with this batch.
     pub(crate) ends: Ends,
     /// Intervals that begin with it.
@@ -56,16 +56,16 @@ impl Drop for Ends {
     }
 }
 
-/// What was decided about a letter.
-pub(crate) enum Verdict {
+/// What was decided about an item.
+pub(crate) enum Outcome {
     Rejected(Reject),
     Answer(Answer),
-    Entered(Box<Entering>),
+    Entered(Box<AdmittedJoin>),
     Members { page: MemberList, total: usize, more: bool },
 }
 
 /// Somebody who has been let in: what they are to be shown, fixed as of that moment.
-pub(crate) struct Entering {
+pub(crate) struct AdmittedJoin {
     pub(crate) parts: JoinedParts,
     pub(crate) history: HistorySlice,
     pub(crate) subscription: Arc<Subscription>,
@@ -73,25 +73,25 @@ pub(crate) struct Entering {
     pub(crate) continues: bool,
 }
 
-impl Round {
+impl Batch {
     /// Whether nothing more is to be decided before this is published.
-    pub(crate) fn is_full(&self, life: Option<&Arc<Life>>, limits: &RoomLimits) -> bool {
+    pub(crate) fn is_full(&self, feed: Option<&Arc<RoomFeed>>, limits: &RoomLimits) -> bool {
         self.closed.is_some()
-            || self.verdicts.len().max(self.records.len()) >= limits.batch_inputs_max
-            || life.is_some_and(|life| self.segments.last().is_some_and(|segment| life.backlog.is_full(segment)))
+            || self.outcomes.len().max(self.records.len()) >= limits.batch_inputs_max
+            || feed.is_some_and(|feed| self.segments.last().is_some_and(|segment| feed.backlog.is_full(segment)))
     }
 
     /// Encodes one told record behind the others.
-    pub(crate) fn encode(&mut self, life: &Life, record: &Recorded) {
+    pub(crate) fn encode(&mut self, feed: &RoomFeed, record: &Record) {
         let seq = record.seq.expect("only told records are encoded");
-        #[cfg(feature = "planted")]
-        let record = &crate::planted::renumbered(record);
-        let needs_new = self.segments.last().is_none_or(|segment| life.backlog.is_full(segment));
+        #[cfg(feature = "fault_injection")]
+        let record = &crate::fault_injection::renumbered(record);
+        let needs_new = self.segments.last().is_none_or(|segment| feed.backlog.is_full(segment));
         if needs_new {
             self.segments.push(Segment::new(seq));
         }
         let segment = self.segments.last_mut().expect("there is one now");
-        let kind = wire::encode_event(&life.code, record, segment.buffer()).expect("a told record has a frame");
+        let kind = wire::encode_event(&feed.code, record, segment.buffer()).expect("a told record has a frame");
         segment.close_event(kind);
     }
 }

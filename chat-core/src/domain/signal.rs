@@ -1,6 +1,6 @@
 //! What passes: latest wins, never logged, never queued.
 
-use crate::words::MemberId;
+use crate::types::MemberId;
 
 /// One passing state of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]

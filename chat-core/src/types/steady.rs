@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::words::{Now, Wall};
+use crate::types::{Now, Wall};
 
 /// What of a wall clock is believed.
 ///
@@ -101,7 +101,7 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Mono;
+    use crate::types::Mono;
 
     const HOUR: u64 = 3_600_000;
     const MINUTE: u64 = 60_000;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::engine::feed::wake::Wake;
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::purse::Purse;
-use crate::words::{CloseReason, Generation, Mono};
+use crate::types::{CloseReason, Generation, Mono};
 
 /// What a session, its rooms and its transport share about one connection. A newer connection gets its own, so that
 /// nothing an older one does late can touch it.
 ///
 /// In the order in which a wake-up reads it: the first fields share a cache line or two.
 #[repr(C)]
-pub(crate) struct Connection {
+pub(crate) struct ConnectionState {
     pub(crate) wake: Wake,
     /// Whether it has an end. Looked at with every wake-up, and the end itself only then.
     is_closing: AtomicBool,
@@ -41,7 +41,7 @@ pub(crate) struct Closing {
     pub(crate) told: bool,
 }
 
-impl Connection {
+impl ConnectionState {
     pub(crate) fn new(
         generation: Generation,
         transport: &'static str,

@@ -1,13 +1,13 @@
-//! The way of a letter into a room's inbox, and what starts the room's task.
+//! The way of an item into a room's inbox, and what starts the room's task.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::engine::rooms::cell::{Letter, Pushed, RoomCell};
+use crate::engine::rooms::cell::{InboxItem, Pushed, RoomCell};
 use crate::engine::shared::Shared;
 use crate::engine::work::evict;
-use crate::words::{Reject, RejectCode, RoomCode};
+use crate::types::{Reject, RejectCode, RoomCode};
 
 impl Shared {
     /// What is answered where there are as many rooms as there may be.
@@ -16,62 +16,62 @@ impl Shared {
         reject.limit(self.limits.engine.rooms_max as u64).retry_after(Duration::from_secs(10))
     }
 
-    /// Puts a letter into a room's inbox; refuses it where there is no such room, or too much to do.
-    pub(crate) fn post(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
-        let mut letter = letter;
+    /// Puts an item into a room's inbox; refuses it where there is no such room, or too much to do.
+    pub(crate) fn enqueue(self: &Arc<Self>, code: &RoomCode, item: InboxItem) {
+        let mut item = item;
         loop {
             let cell = match self.registry.room(code) {
                 Some(cell) => cell,
                 // A room of the log has to be read before anything is known of it, and takes a place for that.
                 None if self.log.is_some() && self.is_full() => {
                     evict::make_place(self);
-                    if matches!(letter, Letter::Enter { .. }) {
+                    if matches!(item, InboxItem::Enter { .. }) {
                         self.away.miss(code);
                     }
-                    if letter.is_asked() {
+                    if item.is_asked() {
                         self.count_reject(RejectCode::AtCapacity);
                     }
-                    return letter.refuse(code, None, self.no_place());
+                    return item.refuse(code, None, self.no_place());
                 }
                 None if self.log.is_some() => self.registry.room_or_new(code),
                 None => {
-                    if letter.is_asked() {
+                    if item.is_asked() {
                         self.count_reject(RejectCode::RoomNotFound);
                     }
-                    return letter.refuse(code, None, Reject::new(RejectCode::RoomNotFound, "no room has this code"));
+                    return item.refuse(code, None, Reject::new(RejectCode::RoomNotFound, "no room has this code"));
                 }
             };
-            match self.push(&cell, letter) {
+            match self.push(&cell, item) {
                 None => return,
-                Some(again) => letter = again,
+                Some(again) => item = again,
             }
         }
     }
 
     /// As [`Shared::post`], and makes the room's place where there is none.
-    pub(crate) fn post_new(self: &Arc<Self>, code: &RoomCode, letter: Letter) {
-        let mut letter = Some(letter);
-        while let Some(next) = letter {
-            letter = self.push(&self.registry.room_or_new(code), next);
+    pub(crate) fn post_new(self: &Arc<Self>, code: &RoomCode, item: InboxItem) {
+        let mut item = Some(item);
+        while let Some(next) = item {
+            item = self.push(&self.registry.room_or_new(code), next);
         }
     }
 
-    /// Pushes into this very cell; gives the letter back when the cell has left the registry.
-    pub(crate) fn push(self: &Arc<Self>, cell: &Arc<RoomCell>, letter: Letter) -> Option<Letter> {
-        match cell.push(letter, self.limits.room.inbox_max) {
+    /// Pushes into this very cell; gives the item back when the cell has left the registry.
+    pub(crate) fn push(self: &Arc<Self>, cell: &Arc<RoomCell>, item: InboxItem) -> Option<InboxItem> {
+        match cell.push(item, self.limits.room.inbox_max) {
             Pushed::Queued => None,
             Pushed::Start => {
                 self.tasks.fetch_add(1, Ordering::Relaxed);
                 (self.work)(Arc::clone(self), Arc::clone(cell));
                 None
             }
-            Pushed::Full(letter) => {
+            Pushed::Full(item) => {
                 self.count_reject(RejectCode::Busy);
                 let reject = Reject::new(RejectCode::Busy, "the room has too much to do");
-                letter.refuse(&cell.code, None, reject.retry_after(Duration::from_millis(100)));
+                item.refuse(&cell.code, None, reject.retry_after(Duration::from_millis(100)));
                 None
             }
-            Pushed::Gone(letter) => Some(letter),
+            Pushed::Gone(item) => Some(item),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::{Body, Color, Epoch, Key, MemberId, Nick, NickKey, Offset, Scope, Seq, Topic, Wall};
+use crate::types::{Body, Color, Epoch, Key, MemberId, Nick, NickKey, Offset, Scope, Seq, Topic, Wall};
 
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -166,7 +166,7 @@ impl Event {
 
 /// One record of a room's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recorded {
+pub struct Record {
     /// Its number in the log: dense from 1.
     pub offset: Offset,
     /// Its number among what members are told: dense from 1. `None` for a record nobody is told.
@@ -179,7 +179,7 @@ pub struct Recorded {
     pub event: Event,
 }
 
-impl Recorded {
+impl Record {
     /// Whose membership it ends, if anybody's. The end of a life ends all of them, and is nobody's in particular.
     pub fn leaver(&self) -> Option<MemberId> {
         match &self.event {

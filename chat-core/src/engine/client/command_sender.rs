@@ -4,28 +4,28 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::engine::rooms::cell::{Entrance, Letter};
+use crate::domain::Command;
+use crate::engine::rooms::cell::{InboxItem, JoinRequest};
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::SessionCell;
-use crate::engine::session::connection::Connection;
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::policy_queue::Waiting;
 use crate::engine::session::reply::Reply;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::welcome::Welcome;
 use crate::engine::shared::{Shared, unavailable};
-use crate::messages::Command;
 use crate::ports::SessionView;
-use crate::room::{Actor, Budget, Caller, Input};
+use crate::room::{Actor, Caller, Input, SendPermit};
+use crate::types::{Body, CloseReason, Reject, RejectCode, RoomCode};
 use crate::wire::BadFrame;
-use crate::words::{Body, CloseReason, Reject, RejectCode, RoomCode};
 
 /// Where a session's commands go in: one at a time, in order, without waiting. Cheap to clone; of no use any more once its
 /// connection is gone.
 #[derive(Clone)]
-pub struct Lane {
+pub struct CommandSender {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cell: Arc<SessionCell>,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: Arc<ConnectionState>,
 }
 
 /// Too many commands are in flight, or their answers hold too much: wait for an answer to be taken.
@@ -33,7 +33,7 @@ pub struct Lane {
 #[error("too many commands are in flight")]
 pub struct Busy;
 
-impl Lane {
+impl CommandSender {
     /// Hands in a command. Its answer goes where `reply` says.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Lane {
     /// Answers a frame that was no command.
     ///
     /// # Errors
-    /// As [`Lane::submit`].
+    /// As [`CommandSender::submit`].
     pub fn refuse(&self, bad: BadFrame, reply: Reply) -> Result<(), Busy> {
         self.take_in(0)?;
         self.shared.count_reject(bad.reject.code);
@@ -91,8 +91,8 @@ impl Lane {
     }
 }
 
-/// See [`Lane::can_submit`].
-pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<Connection>) -> bool {
+/// See [`CommandSender::can_submit`].
+pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<ConnectionState>) -> bool {
     match cell.lock_for(connection) {
         Some(state) => state.takes_more(&shared.limits.session),
         None => false,
@@ -105,21 +105,21 @@ fn submit(shared: &Arc<Shared>, command: Command, mut reply: ReplyTo) {
         shared.count_reject(RejectCode::Draining);
         return reply.reject(command.room(), Reject::new(RejectCode::Draining, "the server is going down"));
     }
-    let budget = match shared.pay(&command, &mut reply) {
-        Ok(budget) => budget,
+    let permit = match shared.pay(&command, &mut reply) {
+        Ok(permit) => permit,
         Err(reject) => {
             shared.count_reject(reject.code);
             return reply.reject(command.room(), reject);
         }
     };
     if shared.policy.is_none() {
-        return dispatch(shared, command, None, budget, reply);
+        return dispatch(shared, command, None, permit, reply);
     }
     let cell = Arc::clone(&reply.cell);
     let mut state = cell.lock();
     let (connection, reply, reserved, charge) = reply.take();
     let asking = state.asking.get_or_insert_default();
-    asking.queue.push_back(Waiting { command, budget, connection, reply, reserved, charge });
+    asking.queue.push_back(Waiting { command, permit, connection, reply, reserved, charge });
     if !std::mem::replace(&mut asking.running, true) {
         let turn = asking.turn;
         drop(state);
@@ -157,7 +157,7 @@ impl PolicyTask {
         let Self { shared, cell, turn } = &self;
         let policy = shared.policy.clone().expect("a policy is asked only where there is one");
         loop {
-            let (command, budget, reply, identity) = {
+            let (command, permit, reply, identity) = {
                 let mut state = cell.lock();
                 let Some(asking) = state.asking.as_mut().filter(|asking| asking.turn == *turn) else { return };
                 let Some(waiting) = asking.queue.pop_front() else {
@@ -165,10 +165,10 @@ impl PolicyTask {
                     asking.queue = VecDeque::new();
                     return;
                 };
-                let Waiting { command, budget, connection, reply, reserved, charge } = waiting;
+                let Waiting { command, permit, connection, reply, reserved, charge } = waiting;
                 let mut reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
                 reply.charge = charge;
-                (command, budget, reply, state.identity.clone())
+                (command, permit, reply, state.identity.clone())
             };
             let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
             let said = match &command {
@@ -177,7 +177,7 @@ impl PolicyTask {
             };
             let room = command.room().cloned();
             match shared.ask_policy(async { policy.check(&view, command).await }).await {
-                Ok(command) => dispatch(shared, command, said, budget, reply),
+                Ok(command) => dispatch(shared, command, said, permit, reply),
                 Err(reject) => {
                     shared.count_reject(reject.code);
                     reply.reject(room.as_ref(), reject);
@@ -188,7 +188,7 @@ impl PolicyTask {
 }
 
 /// Brings a command into its room's inbox, or refuses it. `said` is the text as the client sent it, where a policy has seen it.
-fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: Budget, mut reply: ReplyTo) {
+fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: SendPermit, mut reply: ReplyTo) {
     let identity = reply.cell.lock().identity.clone();
     let by = Caller { session: reply.cell.id, generation: reply.connection.generation, identity };
     let (room, input) = match command {
@@ -205,7 +205,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: 
         }
         Command::Send { room, text, key } => {
             let as_sent = said.filter(|said| *said != text);
-            (room, Input::Send { by, text, as_sent, key, budget })
+            (room, Input::Send { by, text, as_sent, key, permit })
         }
         Command::Leave { room } => (room, Input::Leave { by }),
         Command::History { room, before, limit } => (room, Input::History { by, before, limit }),
@@ -224,21 +224,21 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, budget: 
         shared.count_reject(reject.code);
         return reply.reject(Some(&room), reject);
     }
-    shared.post(&room, Letter::Command { input, reply });
+    shared.enqueue(&room, InboxItem::Command { input, reply });
 }
 
 /// Whether a room may be asked: any that the session is in, and others as long as it has not guessed too much. What a room
 /// says to somebody who is not in it tells that it is there.
 fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reject> {
     let mut state = reply.cell.lock();
-    let is_in = state.rooms.slots.iter().any(|slot| slot.life.code == *room);
+    let is_in = state.rooms.slots.iter().any(|slot| slot.feed.code == *room);
     if is_in { Ok(()) } else { shared.may_try(&mut state, &reply.connection) }
 }
 
 /// Brings a join into its room's inbox, if the session may be in another room.
 fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, mut reply: ReplyTo) {
     match shared.reserve(&mut reply, Some(&room)) {
-        Ok(()) => shared.post(&room, Letter::Enter { input, entrance: Entrance::Command(reply) }),
+        Ok(()) => shared.enqueue(&room, InboxItem::Enter { input, request: JoinRequest::Command(reply) }),
         Err(reject) => reply.reject(Some(&room), reject),
     }
 }

@@ -1,19 +1,19 @@
-//! One life of a room as its readers see it: the backlog, what masks it, the passing signals, and how it ended.
+//! One incarnation of a room as its readers see it: the backlog, what masks it, the passing signals, and how it ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
+use crate::domain::CloseCause;
 use crate::engine::feed::backlog::Backlog;
-use crate::engine::feed::budget::Budget;
+use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::taken_back::TakenBack;
-use crate::messages::CloseCause;
+use crate::types::{Epoch, RoomCode, RoomLimits, Seq};
 use crate::wire::FrameKind;
-use crate::words::{Epoch, RoomCode, RoomLimits, Seq};
 
 /// What a room's task shares with every session in it.
-pub(crate) struct Life {
+pub(crate) struct RoomFeed {
     pub(crate) code: RoomCode,
     pub(crate) epoch: Epoch,
     /// Whether a log has it, too.
@@ -25,14 +25,14 @@ pub(crate) struct Life {
     pub(crate) closed: OnceLock<CloseCause>,
 }
 
-impl Life {
+impl RoomFeed {
     pub(crate) fn new(
         code: RoomCode,
         epoch: Epoch,
         head: Seq,
         is_logged: bool,
         limits: &RoomLimits,
-        budget: &Arc<Budget>,
+        budget: &Arc<MemoryBudget>,
     ) -> Self {
         Self {
             code,
@@ -56,7 +56,7 @@ pub(crate) struct SignalSlot {
     json: Mutex<Bytes>,
 }
 
-/// Where each kind of signal is kept, in a life and in what a session has seen.
+/// Where each kind of signal is kept, in an incarnation and in what a session has seen.
 pub(crate) const TYPING: usize = 0;
 /// See [`TYPING`].
 pub(crate) const PRESENCE: usize = 1;

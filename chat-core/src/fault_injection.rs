@@ -1,11 +1,11 @@
-//! Bugs on purpose, one at a time: what the simulator must find. Compiled in by the feature `planted` alone.
+//! Bugs on purpose, one at a time: what the simulator must find. Compiled in by the feature `fault_injection` alone.
 
 use std::cell::Cell;
 
-use crate::messages::{Event, Recorded};
-use crate::words::Seq;
+use crate::domain::{Event, Record};
+use crate::types::Seq;
 
-/// A bug that can be planted.
+/// A bug that can be fault_injection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
     /// A reader is not given one event in a while.
@@ -82,20 +82,20 @@ pub fn plant(bug: Option<Bug>) {
     PLANTED.set(bug);
 }
 
-/// Whether this bug is planted.
+/// Whether this bug is fault_injection.
 pub fn is(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
-/// Whether this bug is planted and strikes at this number: at every eleventh.
+/// Whether this bug is fault_injection and strikes at this number: at every eleventh.
 pub(crate) fn strikes(bug: Bug, seq: Seq) -> bool {
     is(bug) && seq.0 % 11 == 10
 }
 
 /// A record as it is told, under the number of the one before where that is the bug.
-pub(crate) fn renumbered(record: &Recorded) -> Recorded {
+pub(crate) fn renumbered(record: &Record) -> Record {
     let seq = record.seq.map(|seq| if strikes(Bug::ReuseSeq, seq) { Seq(seq.0 - 1) } else { seq });
-    Recorded { seq, ..record.clone() }
+    Record { seq, ..record.clone() }
 }
 
 thread_local! {
@@ -109,7 +109,7 @@ pub fn let_rooms_trip(trips: bool) {
 }
 
 /// Panics over a record that a room is to trip over.
-pub(crate) fn trip(record: &Recorded) {
+pub(crate) fn trip(record: &Record) {
     let trips = match &record.event {
         Event::Sent { text, .. } => text.as_str() == "trip",
         Event::Joined { nick, .. } => nick.as_str() == "Trip",
