@@ -53,7 +53,7 @@ pub fn render(runs: &[Run], caption: &str) -> String {
 
 /// The servers that have run it, in the order they are listed.
 fn bars(runs: &[Run], trial: &str, figure: &str) -> Vec<(&'static str, Spread)> {
-    let servers = crate::contest::TRIALS.iter().filter(|known| known.name == trial).flat_map(|known| known.servers);
+    let servers = crate::matrix::TRIALS.iter().filter(|known| known.name == trial).flat_map(|known| known.servers);
     servers.filter_map(|server| Some((*server, spread(runs, trial, server, figure)?))).collect()
 }
 
@@ -80,7 +80,7 @@ fn put_text(body: &mut String, x: f64, y: f64, class: &str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contest::TRIALS;
+    use crate::matrix::TRIALS;
     use crate::table::tests::run;
 
     #[test]

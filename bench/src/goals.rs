@@ -139,7 +139,7 @@ impl Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contest::TRIALS;
+    use crate::matrix::TRIALS;
     use crate::table::tests::run;
 
     #[test]

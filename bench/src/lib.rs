@@ -4,12 +4,12 @@
 //! frames read where they lie, nothing allocated per message. No server code lives here; servers are separate processes.
 
 pub mod chart;
-pub mod contest;
 pub mod crowd;
 pub mod events;
 pub mod frames;
 pub mod goals;
 pub mod machine;
+pub mod matrix;
 pub mod meter;
 pub mod protocol;
 pub mod scenario;

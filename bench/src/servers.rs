@@ -62,8 +62,8 @@ pub const SERVERS: [Server; 9] = [
     ours("ours-ws", "WebSocket", "chat-ws", "ws-server"),
     ours("ours-sse", "SSE", "chat-sse", "sse-server"),
     ours("ours-socketio", "Socket.IO", "chat-socketio", "socketio-server"),
-    Server { arguments: |_, _| Ok(Vec::new()), protocol: None, ..ours("ours", "in process", "", "inside") },
-    peer("sketch", "WebSocket", "raw-ws", "fanout"),
+    Server { arguments: |_, _| Ok(Vec::new()), protocol: None, ..ours("ours", "in process", "", "in_process") },
+    peer("sketch", "WebSocket", "raw-ws", "baseline"),
     peer("axum", "WebSocket", "axum-broadcast", "peer-axum-broadcast"),
     peer("axum-sse", "SSE", "axum-sse", "peer-axum-broadcast"),
     peer("socketioxide", "Socket.IO", "socketioxide", "peer-socketioxide"),
@@ -136,6 +136,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said() {
         let missing = named("sketch").program(Path::new("/nowhere")).expect_err("nothing is nowhere");
-        assert_eq!(missing, "there is no fanout (it has to be built first)");
+        assert_eq!(missing, "there is no baseline (it has to be built first)");
     }
 }

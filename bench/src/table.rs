@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::contest::{TRIALS, Trial};
+use crate::matrix::{TRIALS, Trial};
 use crate::scenario::Figures;
 use crate::servers::named;
 

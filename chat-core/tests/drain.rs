@@ -78,7 +78,7 @@ async fn what_is_due_is_told_before_the_end_and_the_end_says_where_one_stands() 
     settle().await;
     ann.submit(send("LUNCH", "too late"));
     let frames = ann.frames().await;
-    let told: Vec<_> = frames.iter().map(brief).collect();
+    let told: Vec<_> = frames.iter().map(summary).collect();
     assert_eq!(told[..2], ["ack 4", "error draining"], "{told:?}");
     assert_eq!(told.last().map(String::as_str), Some("closing 4001"));
     assert!(told.iter().any(|frame| frame.contains("still mine")), "{told:?}");

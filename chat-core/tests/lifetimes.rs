@@ -60,7 +60,7 @@ async fn each_of_many_leaves_at_their_own_time() {
     for left in ["5 -Bob timeout", "6 -Cid timeout", "7 -Dan timeout"] {
         assert_eq!(ann.told().await, Vec::<String>::new());
         let before = tokio::time::Instant::now();
-        assert_eq!(brief(&ann.next().await), left);
+        assert_eq!(summary(&ann.next().await), left);
         assert!([secs(15), secs(5)].contains(&before.elapsed()), "{:?}", before.elapsed());
     }
 }

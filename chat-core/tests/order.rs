@@ -120,7 +120,7 @@ async fn an_earlier_stay_comes_first_with_one_fill_after_the_other_too() {
     }
     let mut socket = Vec::new();
     while fill(&bob.session, &mut socket, |length| length).is_some() {}
-    let told: Vec<String> = unframed(&socket).iter().map(brief).filter(|frame| !frame.starts_with("ack")).collect();
+    let told: Vec<String> = unframed(&socket).iter().map(summary).filter(|frame| !frame.starts_with("ack")).collect();
     assert_eq!(
         told,
         [
@@ -245,7 +245,7 @@ async fn a_busy_room_does_not_hold_up_a_quiet_one() {
     for _ in 0..2 {
         fill(&bob.session, &mut socket, |length| length).expect("there is enough");
     }
-    let mut told: Vec<String> = unframed(&socket).iter().map(brief).collect();
+    let mut told: Vec<String> = unframed(&socket).iter().map(summary).collect();
     told.sort();
     assert_eq!(told, ["3 Ann: at last", "3 Ann: x"], "a frame of each");
 }
@@ -303,7 +303,7 @@ async fn a_sleeping_reader_is_woken_by_whatever_comes() {
     let reader = tokio::spawn(async move {
         let mut told = Vec::new();
         while told.last().map(String::as_str) != Some("closing 4503") {
-            told.push(brief(&bob.next().await));
+            told.push(summary(&bob.next().await));
             if told.len() == 3 {
                 bob.session.close(chat_core::CloseReason::Ended);
             }

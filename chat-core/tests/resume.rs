@@ -431,7 +431,7 @@ async fn a_resume_is_of_all_rooms_and_each_has_its_own_status() {
     let mut statuses: Vec<String> = rooms.iter().map(brief_status).collect();
     statuses.sort();
     assert_eq!(statuses, ["aaa:live:3", "bbb:closed:2", "ccc:left:2:kicked"]);
-    assert_eq!(frames[1..].iter().map(brief).collect::<Vec<_>>(), ["joined 3 as 2"]);
+    assert_eq!(frames[1..].iter().map(summary).collect::<Vec<_>>(), ["joined 3 as 2"]);
 }
 
 #[tokio::test(start_paused = true)]

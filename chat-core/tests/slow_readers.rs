@@ -66,7 +66,11 @@ async fn gaps_are_told_seldom() {
     talk(&ann, 41, 50).await;
     let next = tokio::time::Instant::now();
     let gap = bob.next().await;
-    assert_eq!((brief(&gap).as_str(), next.elapsed()), ("gap 21..50", millis(500)), "it is woken when it may be told");
+    assert_eq!(
+        (summary(&gap).as_str(), next.elapsed()),
+        ("gap 21..50", millis(500)),
+        "it is woken when it may be told"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +89,7 @@ async fn the_room_is_described_at_most_once_in_a_while_for_all_who_are_behind() 
     talk(&ann, 21, 40).await;
     assert_eq!(bob.told().await, Vec::<String>::new());
     let before = tokio::time::Instant::now();
-    assert_eq!(brief(&bob.next().await), "gap 21..40");
+    assert_eq!(summary(&bob.next().await), "gap 21..40");
     assert_eq!(before.elapsed(), millis(250));
 }
 

@@ -13,7 +13,7 @@ use support::*;
 async fn next_told(client: &Client) -> (String, u128) {
     let before = tokio::time::Instant::now();
     let frame = tokio::time::timeout(secs(60), client.next()).await.expect("somebody wakes the reader");
-    (brief(&frame), before.elapsed().as_millis())
+    (summary(&frame), before.elapsed().as_millis())
 }
 
 fn typing(client: &Client) {

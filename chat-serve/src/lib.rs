@@ -7,7 +7,7 @@
 //!
 //! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
 //! whether its page may connect ([`Origins`]), and its credentials ([`bearer`]). And a transport may say that an answer is
-//! [`Lasting`]: its connection then keeps no buffers meanwhile.
+//! [`LongLived`]: its connection then keeps no buffers meanwhile.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -24,8 +24,8 @@ mod accept;
 mod address;
 mod bearer;
 mod body;
-mod exchange;
-mod lasting;
+mod http_connection;
+mod long_lived;
 mod origins;
 mod proxies;
 mod socket;
@@ -43,7 +43,7 @@ use tokio::time::timeout;
 
 pub use address::ClientAddress;
 pub use bearer::bearer;
-pub use lasting::Lasting;
+pub use long_lived::LongLived;
 pub use origins::Origins;
 pub use proxies::{BadNetwork, Network, TrustedProxies};
 pub use socket::{Socket, reclaim};
@@ -105,7 +105,7 @@ pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, s
             () = &mut shutdown => break,
             accepted = accept::next(&listener, &slots, &config) => accepted,
         };
-        tokio::spawn(exchange::run(socket, peer, router.clone(), Arc::clone(&config), end.clone()));
+        tokio::spawn(http_connection::run(socket, peer, router.clone(), Arc::clone(&config), end.clone()));
     }
     drop((listener, end));
     ending.send_replace(true);

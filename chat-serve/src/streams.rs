@@ -102,9 +102,9 @@ async fn run(stream: impl Future<Output = ()>, stall_timeout: Duration) {
 }
 
 /// A body that tells its stream's task how far it has come.
-pub(crate) struct Told(pub(crate) Body);
+pub(crate) struct TrackedBody(pub(crate) Body);
 
-impl HttpBody for Told {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

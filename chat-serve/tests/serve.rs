@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Extension, Router};
-use chat_serve::{Lasting, ServeConfig, reclaim};
+use chat_serve::{LongLived, ServeConfig, reclaim};
 use support::{connect, hello, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -88,8 +88,9 @@ async fn above_the_bound_a_connection_waits_for_a_place() {
 
 #[tokio::test(start_paused = true)]
 async fn every_place_is_given_back_however_its_connection_ends() {
-    let endless =
-        || async { (Extension(Lasting), Body::from_stream(futures_util::stream::pending::<std::io::Result<Bytes>>())) };
+    let endless = || async {
+        (Extension(LongLived), Body::from_stream(futures_util::stream::pending::<std::io::Result<Bytes>>()))
+    };
     let server =
         start(hello().route("/endless", get(endless)), ServeConfig { connections_max: 1, ..ServeConfig::default() });
     let server = server.await;

@@ -13,7 +13,6 @@
 //! Never here: a rule of a room. What people check is what the log says, and what the protocol page says.
 
 mod archive;
-mod brief;
 pub mod checks;
 mod clock;
 mod embedder;
@@ -25,13 +24,14 @@ mod plan;
 mod promise;
 mod server;
 mod stamps;
+mod summary;
 mod transcript;
+mod transport_kind;
 mod truth;
 mod view;
-mod way;
 mod world;
 
 pub use plan::Kind;
 pub use promise::{Broken, Promise};
-pub use way::Way;
+pub use transport_kind::TransportKind;
 pub use world::{Settings, World, run};

@@ -19,7 +19,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::pipe::{Cable, End};
 use crate::plan::Plan;
 use crate::server::Server;
-use crate::way::Way;
+use crate::transport_kind::TransportKind;
 
 /// What a person hears.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct Hello {
 
 /// One connection. Dropping it ends it.
 pub(crate) struct Link {
-    pub(crate) way: Way,
+    pub(crate) transport: TransportKind,
     say: mpsc::UnboundedSender<Value>,
     heard: mpsc::UnboundedReceiver<Heard>,
     cables: Arc<Mutex<Vec<Cable>>>,
@@ -105,7 +105,7 @@ impl Ear {
 
 impl Link {
     /// Connects.
-    pub(crate) fn open(way: Way, front: &Front, plan: &Arc<Plan>, seed: u64, hello: Hello) -> Self {
+    pub(crate) fn open(transport: TransportKind, front: &Front, plan: &Arc<Plan>, seed: u64, hello: Hello) -> Self {
         let (say, said) = mpsc::unbounded_channel();
         let (ear, heard) = mpsc::unbounded_channel();
         let cables = Arc::new(Mutex::default());
@@ -117,15 +117,15 @@ impl Link {
         };
         let ear = Ear(ear);
         let task = tokio::spawn(async move {
-            let why = match way {
-                Way::Ws => ws::talk(dialer, hello, said, &ear).await,
-                Way::Sse => sse::talk(dialer, hello, said, &ear).await,
-                Way::SocketIo => socketio::talk(dialer, hello, said, &ear).await,
-                Way::Polling => socketio::poll(dialer, hello, said, &ear).await,
+            let why = match transport {
+                TransportKind::Ws => ws::talk(dialer, hello, said, &ear).await,
+                TransportKind::Sse => sse::talk(dialer, hello, said, &ear).await,
+                TransportKind::SocketIo => socketio::talk(dialer, hello, said, &ear).await,
+                TransportKind::Polling => socketio::poll(dialer, hello, said, &ear).await,
             };
             ear.tell(Heard::Ended(why));
         });
-        Self { way, say, heard, cables, task }
+        Self { transport, say, heard, cables, task }
     }
 
     /// Says a frame. One that the connection does not outlive is lost.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Instant;
 
-use chat_sim::{Kind, Settings, Way, World, run};
+use chat_sim::{Kind, Settings, TransportKind, World, run};
 use clap::{Parser, ValueEnum};
 
 /// Simulates chat servers and their people. One seed is one world.
@@ -22,7 +22,7 @@ struct Flags {
     worlds: u64,
     /// The doors people come by; may be given several times. Without, each world draws some.
     #[arg(long)]
-    by: Vec<Door>,
+    by: Vec<TransportFlag>,
     /// What the worlds are about. Without, each world draws it.
     #[arg(long)]
     kind: Option<About>,
@@ -57,20 +57,20 @@ impl FromStr for Seed {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Door {
+enum TransportFlag {
     Ws,
     Sse,
     SocketIo,
     Polling,
 }
 
-impl From<Door> for Way {
-    fn from(door: Door) -> Self {
-        match door {
-            Door::Ws => Self::Ws,
-            Door::Sse => Self::Sse,
-            Door::SocketIo => Self::SocketIo,
-            Door::Polling => Self::Polling,
+impl From<TransportFlag> for TransportKind {
+    fn from(flag: TransportFlag) -> Self {
+        match flag {
+            TransportFlag::Ws => Self::Ws,
+            TransportFlag::Sse => Self::Sse,
+            TransportFlag::SocketIo => Self::SocketIo,
+            TransportFlag::Polling => Self::Polling,
         }
     }
 }
@@ -147,8 +147,8 @@ fn main() -> ExitCode {
 
 /// Runs one world after the other, as long as there are any.
 fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Done>) {
-    let ways = (!flags.by.is_empty()).then(|| flags.by.iter().copied().map(Way::from).collect());
-    let settings = Settings { ways, kind: flags.kind.map(Kind::from), shown: flags.trace };
+    let transports = (!flags.by.is_empty()).then(|| flags.by.iter().copied().map(TransportKind::from).collect());
+    let settings = Settings { transports, kind: flags.kind.map(Kind::from), shown: flags.trace };
     while !is_over.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= flags.worlds {
@@ -164,8 +164,8 @@ fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Don
 /// What is wrong with a world, and how to see it again.
 fn tell_of(flags: &Flags, world: &World) {
     let mut replay = format!("cargo run --release -p chat-sim -- --seed {}", world.seed);
-    for door in &flags.by {
-        let name = door.to_possible_value().expect("no door is hidden");
+    for flag in &flags.by {
+        let name = flag.to_possible_value().expect("no flag is hidden");
         write!(replay, " --by {}", name.get_name()).expect("a String takes every write");
     }
     if let Some(about) = flags.kind.and_then(|about| about.to_possible_value()) {

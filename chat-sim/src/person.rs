@@ -17,9 +17,9 @@ use crate::link::{Front, Heard, Hello, Link};
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
 use crate::transcript::Transcript;
+use crate::transport_kind::TransportKind;
 use crate::truth::Truth;
 use crate::view::View;
-use crate::way::Way;
 
 /// Within which a command is answered on a connection that is read.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -190,12 +190,12 @@ impl Person {
 
     /// Connects, comes back, or takes over: with true positions, older ones, or none.
     fn connect(&mut self) {
-        let ways = &self.scene.plan.ways;
-        let way = ways[self.rng.random_range(0..ways.len())];
+        let transports = &self.scene.plan.transports;
+        let transport = transports[self.rng.random_range(0..transports.len())];
         let mut hello = Hello { token: self.token.clone(), pass: self.pass.clone(), ..Hello::default() };
         self.lose();
         self.named.clear();
-        let cursor = self.cursor.take().filter(|_| way == Way::Sse && self.rng.random_bool(0.7));
+        let cursor = self.cursor.take().filter(|_| transport == TransportKind::Sse && self.rng.random_bool(0.7));
         if let Some(cursor) = cursor {
             self.named = positions_of(&cursor);
             hello.cursor = Some(cursor);
@@ -212,8 +212,8 @@ impl Person {
             }
             hello.positions = self.named.iter().map(|(room, at)| (room.clone(), at.to_string())).collect();
         }
-        self.note(format_args!("connects by {way} naming {:?} {}", hello.positions, hello.cursor.is_some()));
-        self.link = Some(Link::open(way, &self.scene.front, &self.scene.plan, self.rng.random(), hello));
+        self.note(format_args!("connects by {transport} naming {:?} {}", hello.positions, hello.cursor.is_some()));
+        self.link = Some(Link::open(transport, &self.scene.front, &self.scene.plan, self.rng.random(), hello));
         (self.reads_since, self.connected) = (Instant::now(), Instant::now());
     }
 

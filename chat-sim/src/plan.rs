@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::embedder::Temper;
-use crate::way::Way;
+use crate::transport_kind::TransportKind;
 
 /// The rooms of every world: few, so that people meet.
 pub(crate) const ROOMS: [&str; 3] = ["AAA", "BBB", "CCC"];
@@ -16,7 +16,7 @@ pub(crate) const ROOMS: [&str; 3] = ["AAA", "BBB", "CCC"];
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) people: usize,
-    pub(crate) ways: Vec<Way>,
+    pub(crate) transports: Vec<TransportKind>,
     pub(crate) has_log: bool,
     pub(crate) limits: Limits,
     /// Whether joins and leaves are told in every room.
@@ -61,7 +61,7 @@ pub(crate) struct Wrong {
 
 impl Plan {
     /// The world of a seed, with these doors and of this kind, or with what is drawn.
-    pub(crate) fn draw(rng: &mut StdRng, ways: Option<&[Way]>, kind: Option<Kind>) -> Self {
+    pub(crate) fn draw(rng: &mut StdRng, transports: Option<&[TransportKind]>, kind: Option<Kind>) -> Self {
         let tells = rng.random_bool(0.8);
         let mut limits = Limits::default();
         limits.room.backlog_events_max = rng.random_range(8..64);
@@ -80,10 +80,10 @@ impl Plan {
         if rng.random_bool(0.7) {
             limits.lift_rates();
         }
-        let drawn: Vec<Way> = Way::ALL.into_iter().filter(|_| rng.random_bool(0.5)).collect();
-        let ways = match ways {
-            Some(ways) => ways.to_vec(),
-            None if drawn.is_empty() => Way::ALL.to_vec(),
+        let drawn: Vec<TransportKind> = TransportKind::ALL.into_iter().filter(|_| rng.random_bool(0.5)).collect();
+        let transports = match transports {
+            Some(transports) => transports.to_vec(),
+            None if drawn.is_empty() => TransportKind::ALL.to_vec(),
             None => drawn,
         };
         let is_rough = rng.random_bool(0.7);
@@ -116,7 +116,7 @@ impl Plan {
         limits.engine.policy_timeout = Duration::from_secs(rng.random_range(1..10));
         let mut plan = Self {
             people: rng.random_range(2..6),
-            ways,
+            transports,
             has_log: rng.random_bool(0.8),
             limits,
             tells,

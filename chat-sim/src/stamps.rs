@@ -14,11 +14,11 @@ const SLACK: Duration = Duration::from_millis(2);
 /// When records were made, as seen from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
-    lives: BTreeMap<(String, Epoch), Life>,
+    lives: BTreeMap<(String, Epoch), Incarnation>,
 }
 
 #[derive(Debug, Default)]
-struct Life {
+struct Incarnation {
     /// What was decided, by number and stamp: a room may hand in one decision twice.
     made: BTreeMap<(Offset, Wall), Made>,
     /// The last record that the log took, and when it was made, if one of the servers did.

@@ -11,16 +11,16 @@ use chat_core::{
 };
 use tokio::time::Instant;
 
-use crate::brief::brief_record;
 use crate::clock::WorldClock;
 use crate::graces::Graces;
 use crate::promise::{Broken, Promise, hold};
 use crate::stamps::Stamps;
+use crate::summary::summary_of_record;
 
 /// Every record of every life.
 #[derive(Debug)]
 pub(crate) struct Truth {
-    lives: Mutex<BTreeMap<(String, Epoch), Life>>,
+    lives: Mutex<BTreeMap<(String, Epoch), Incarnation>>,
     grace: Duration,
     graces: Mutex<Graces>,
     stamps: Mutex<Stamps>,
@@ -32,7 +32,7 @@ pub(crate) struct Truth {
 }
 
 #[derive(Debug, Default)]
-struct Life {
+struct Incarnation {
     records: Vec<Record>,
     redacted: BTreeSet<Seq>,
     /// It went down with a server that had no log.
@@ -128,12 +128,12 @@ impl Truth {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// What a member may be told under this number, in the words of [`brief`](crate::brief::brief).
+    /// What a member may be told under this number, in the words of [`summary`](crate::summary::summary).
     pub(crate) fn told(&self, room: &str, epoch: Epoch, seq: Seq) -> Vec<String> {
         let lives = self.lives();
         let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return Vec::new() };
         let Some(record) = life.at(seq) else { return Vec::new() };
-        let mut may_be = vec![brief_record(record)];
+        let mut may_be = vec![summary_of_record(record)];
         if life.redacted.contains(&seq)
             && let Event::Sent { nick, .. } = &record.event
         {
@@ -238,7 +238,7 @@ impl Truth {
     pub(crate) fn check_at_the_end(&self, limits: &RoomLimits) -> Result<(), Broken> {
         for ((room, epoch), life) in &*self.lives() {
             let (is_over, members) = (life.lost || life.is_closed(), life.members(Seq(u64::MAX)));
-            hold!(is_over, Promise::Life, "nobody is there, and {room} {epoch} goes on with {members:?}");
+            hold!(is_over, Promise::Incarnation, "nobody is there, and {room} {epoch} goes on with {members:?}");
             let mut keys: HashSet<(&Scope, &Key)> = HashSet::new();
             let mut scopes = BTreeMap::new();
             for record in &life.records {
@@ -264,14 +264,14 @@ impl Truth {
         self.graces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lives(&self) -> MutexGuard<'_, BTreeMap<(String, Epoch), Life>> {
+    fn lives(&self) -> MutexGuard<'_, BTreeMap<(String, Epoch), Incarnation>> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Life {
+impl Incarnation {
     fn add(&mut self, room: &RoomCode, record: &Record) -> Result<(), Broken> {
-        hold!(!self.is_closed() && !self.lost, Promise::Life, "{room}: {record:?} in a life that is over");
+        hold!(!self.is_closed() && !self.lost, Promise::Incarnation, "{room}: {record:?} in a life that is over");
         let last = self.records.last();
         let offset = last.map_or(0, |last| last.offset.0);
         hold!(record.offset.0 == offset + 1, Promise::Dense, "{room}: {record:?} follows record {offset}");

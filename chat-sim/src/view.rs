@@ -6,8 +6,8 @@ use chat_core::wire::{Joined, RoomStatus, Status};
 use chat_core::{Epoch, MemberId, Notices, Position, Seq, ServerFrame};
 use tokio::time::Instant;
 
-use crate::brief::brief;
 use crate::promise::{Broken, Promise, hold};
+use crate::summary::summary;
 use crate::truth::{Truth, check_members};
 
 /// What a person knows of a room.
@@ -200,7 +200,7 @@ impl View {
 
     /// An event of this room.
     pub(crate) fn event(&mut self, seq: Seq, frame: &ServerFrame, truth: &Truth) -> Result<(), Broken> {
-        let told = brief(frame);
+        let told = summary(frame);
         hold!(self.state == State::Open, Promise::Interval, "{}: \"{told}\" to {self:?}", self.room);
         hold!(seq == self.seq.next(), Promise::Interval, "{}: \"{told}\" follows {}", self.room, self.seq);
         check_told(truth, &self.room, self.epoch, seq, frame)?;
@@ -217,7 +217,7 @@ impl View {
     /// One has left, and no event says so.
     pub(crate) fn left_quietly(&mut self, frame: &ServerFrame, truth: &Truth) -> Result<(), Broken> {
         let ServerFrame::MemberLeft { position, member, .. } = frame else { unreachable!("one's own leaving") };
-        let (told, is_own) = (brief(frame), *member == self.member && self.state == State::Open);
+        let (told, is_own) = (summary(frame), *member == self.member && self.state == State::Open);
         hold!(is_own, Promise::Interval, "\"{told}\" to {self:?}");
         let is_at_the_end = position.as_ref() == Some(&self.position().to_string());
         hold!(is_at_the_end, Promise::Interval, "\"{told}\" at {position:?} to {self:?}");
@@ -231,9 +231,9 @@ impl View {
     pub(crate) fn gap(&mut self, frame: &ServerFrame, truth: &Truth, tells: bool) -> Result<(), Broken> {
         let ServerFrame::Gap { epoch, from, to, members, ended, notices, .. } = frame else { unreachable!("a gap") };
         let is_next = (self.state, self.epoch, self.seq.next()) == (State::Open, *epoch, *from);
-        hold!(is_next, Promise::Interval, "\"{}\" to {self:?}", brief(frame));
+        hold!(is_next, Promise::Interval, "\"{}\" to {self:?}", summary(frame));
         let head = truth.head(&self.room, self.epoch);
-        hold!(to >= from && *to <= head, Promise::Interval, "\"{}\" where the log ends at {head}", brief(frame));
+        hold!(to >= from && *to <= head, Promise::Interval, "\"{}\" where the log ends at {head}", summary(frame));
         self.seq = *to;
         self.counts = notices.map_or(self.counts, |notices| notices == Notices::Counted);
         if *ended {
@@ -274,7 +274,7 @@ impl View {
 
     /// The end of the room.
     pub(crate) fn closed(&self, epoch: Epoch, truth: &Truth) -> Result<(), Broken> {
-        hold!(self.epoch == epoch, Promise::Life, "{}: {epoch} is closed for {self:?}", self.room);
+        hold!(self.epoch == epoch, Promise::Incarnation, "{}: {epoch} is closed for {self:?}", self.room);
         let head = truth.head(&self.room, epoch);
         hold!(truth.is_over(&self.room, epoch), Promise::Logged, "{}: closed, and the log goes on", self.room);
         hold!(self.seq == head, Promise::Interval, "{}: closed at {head} for {self:?}", self.room);
@@ -316,7 +316,7 @@ fn check_shown(truth: &Truth, joined: &Joined) -> Result<(), Broken> {
 
 /// Whether the log says the same under this number.
 fn check_told(truth: &Truth, room: &str, epoch: Epoch, seq: Seq, frame: &ServerFrame) -> Result<(), Broken> {
-    let (told, may_be) = (brief(frame), truth.told(room, epoch, seq));
+    let (told, may_be) = (summary(frame), truth.told(room, epoch, seq));
     hold!(!may_be.is_empty(), Promise::Logged, "{room}: \"{told}\" is told, and the log has no {seq}");
     hold!(may_be.contains(&told), Promise::OneOrder, "{room}: \"{told}\" is told, the log says {may_be:?}");
     Ok(())

@@ -23,8 +23,8 @@ use crate::plan::{Kind, Plan, ROOMS};
 use crate::promise::{Broken, Promise, hold};
 use crate::server::{Ground, Server};
 use crate::transcript::Transcript;
+use crate::transport_kind::TransportKind;
 use crate::truth::Truth;
-use crate::way::Way;
 
 /// Milliseconds: how far a clock that is wrong is ahead.
 const YEARS: i64 = 5 * 365 * 86_400_000;
@@ -33,7 +33,7 @@ const YEARS: i64 = 5 * 365 * 86_400_000;
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The doors people come by. Without, each world draws some.
-    pub ways: Option<Vec<Way>>,
+    pub transports: Option<Vec<TransportKind>>,
     /// What the worlds are about. Without, each world draws it.
     pub kind: Option<Kind>,
     /// Prints each line of the transcript as it comes.
@@ -110,7 +110,7 @@ fn check_panics() -> Result<(), Broken> {
 
 async fn begin(seed: u64, settings: &Settings) -> World {
     let mut rng = StdRng::seed_from_u64(seed);
-    let plan = Plan::draw(&mut rng, settings.ways.as_deref(), settings.kind);
+    let plan = Plan::draw(&mut rng, settings.transports.as_deref(), settings.kind);
     let transcript = Arc::new(Transcript::new(settings.shown));
     let clock = Arc::new(WorldClock::new());
     let truth = Arc::new(Truth::new(plan.limits.room.grace, Arc::clone(&clock)));
@@ -215,11 +215,11 @@ impl Director {
         let server = self.server().take().expect("a server is up at the end");
         let stats = server.engine.stats();
         let rooms = server.engine.rooms();
-        hold!(rooms.is_empty(), Promise::Life, "{rooms:?} without members");
-        hold!(stats.sessions == 0, Promise::Life, "{} sessions with a connection", stats.sessions);
+        hold!(rooms.is_empty(), Promise::Incarnation, "{rooms:?} without members");
+        hold!(stats.sessions == 0, Promise::Incarnation, "{} sessions with a connection", stats.sessions);
         self.check_gaps(stats.gaps_unblocked)?;
         let kept = self.ground.log.inner().rooms(None, usize::MAX).await.unwrap_or_default();
-        hold!(kept.is_empty(), Promise::Life, "the log keeps {kept:?}");
+        hold!(kept.is_empty(), Promise::Incarnation, "the log keeps {kept:?}");
         self.check().await
     }
 

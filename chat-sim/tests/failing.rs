@@ -21,7 +21,7 @@ async fn woken_for(client: &Client) -> String {
     let frame = tokio::time::timeout(secs(60), client.next()).await.expect("there is something to tell");
     // At the end of the time it looks, whether or not somebody has woken it.
     assert_eq!(asleep.elapsed(), secs(0), "nobody has woken it for {frame:?}");
-    brief(&frame)
+    summary(&frame)
 }
 
 /// What a sleeping reader is woken for, up to the end of the room.

@@ -1,10 +1,10 @@
 //! Worlds in which every promise is kept, the same world twice, and bugs on purpose, each of which is found.
 
 use chat_core::fault_injection::{Bug, plant};
-use chat_sim::{Kind, Promise, Settings, Way, World, run};
+use chat_sim::{Kind, Promise, Settings, TransportKind, World, run};
 
-fn by(way: Way) -> Settings {
-    Settings { ways: Some(vec![way]), ..Settings::default() }
+fn by(transport: TransportKind) -> Settings {
+    Settings { transports: Some(vec![transport]), ..Settings::default() }
 }
 
 /// Runs some worlds, and shows the first in which a promise is broken.
@@ -25,31 +25,31 @@ fn every_promise_is_kept_by_all_doors_together() {
 
 #[test]
 fn every_promise_is_kept_over_websocket() {
-    all_is_well(100..106, &by(Way::Ws));
+    all_is_well(100..106, &by(TransportKind::Ws));
 }
 
 #[test]
 fn every_promise_is_kept_over_sse() {
-    all_is_well(200..204, &by(Way::Sse));
+    all_is_well(200..204, &by(TransportKind::Sse));
 }
 
 #[test]
 fn every_promise_is_kept_over_socket_io() {
-    all_is_well(300..304, &by(Way::SocketIo));
-    all_is_well(304..308, &by(Way::Polling));
+    all_is_well(300..304, &by(TransportKind::SocketIo));
+    all_is_well(304..308, &by(TransportKind::Polling));
 }
 
 #[test]
 fn a_seed_is_the_same_world_again() {
     for seed in 0..3 {
-        assert_eq!(run(seed, &by(Way::Ws)), run(seed, &by(Way::Ws)));
+        assert_eq!(run(seed, &by(TransportKind::Ws)), run(seed, &by(TransportKind::Ws)));
     }
 }
 
 /// The first world in which a fault_injection bug is found, out of so many.
 fn found(bug: Bug, kind: Option<Kind>, worlds: u64) -> Option<World> {
     plant(Some(bug));
-    let settings = Settings { kind, ..by(Way::Ws) };
+    let settings = Settings { kind, ..by(TransportKind::Ws) };
     let found = (0..worlds).map(|seed| run(seed, &settings)).find(|world| world.broken.is_some());
     plant(None);
     found
@@ -81,7 +81,7 @@ fn a_number_that_is_used_twice_is_found() {
 
 #[test]
 fn an_epoch_that_is_forgotten_is_found() {
-    is_found(Bug::ForgetEpoch, 8, &[Promise::Life, Promise::OneOrder, Promise::Receipt]);
+    is_found(Bug::ForgetEpoch, 8, &[Promise::Incarnation, Promise::OneOrder, Promise::Receipt]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_key_that_is_forgotten_is_found() {
 
 #[test]
 fn a_lost_connection_that_is_not_told_is_found() {
-    is_found(Bug::ForgetDetach, 8, &[Promise::Life]);
+    is_found(Bug::ForgetDetach, 8, &[Promise::Incarnation]);
 }
 
 #[test]

@@ -16,10 +16,10 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 const CHARS_MAX: usize = 4_000;
 
 /// Lets in whoever shows a pass, takes addresses of other sites out of messages, and leaves topics to signed-in people.
-struct House;
+struct HouseRules;
 
 #[async_trait]
-impl Policy for House {
+impl Policy for HouseRules {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         match request.credentials.as_deref() {
             None => Ok(Admission { identity: None }),
@@ -58,7 +58,7 @@ fn only_texts_change() {
     let view = SessionView { session: SessionId::new(1), identity: Identity::new("ann"), transport: "ws" };
     let mut runner = TestRunner::new(Config { cases: cases(1_000), failure_persistence: None, ..Config::default() });
     let result = runner.run(&any_command(CHARS_MAX), |command| {
-        let check = |command| runtime.block_on(House.check(&view, command));
+        let check = |command| runtime.block_on(HouseRules.check(&view, command));
         let once = check(command.clone()).map_err(|reject| TestCaseError::fail(reject.to_string()))?;
         match (&command, &once) {
             (Command::Send { room, key, .. }, Command::Send { room: same_room, key: same_key, text }) => {
@@ -75,7 +75,7 @@ fn only_texts_change() {
 
 /// What people see of it: rewritten texts, retries that are still recognised, refusals by code.
 async fn people_see_it() {
-    let engine = Engine::builder().policy(Arc::new(House)).build();
+    let engine = Engine::builder().policy(Arc::new(HouseRules)).build();
     let with = |shown: &str| ConnectRequest { credentials: Some(shown.to_owned()), ..ConnectRequest::default() };
     let stranger = engine.connect(with("a forged pass"), Hello::default()).await;
     assert_eq!(stranger.expect_err("turned away").reject.code, RejectCode::BadToken);

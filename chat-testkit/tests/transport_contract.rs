@@ -9,7 +9,7 @@ use chat_core::{
     Request, RoomCode, ServerFrame,
 };
 use chat_testkit::contract::run;
-use chat_testkit::contract::transport::{self, Client, Door, Resume};
+use chat_testkit::contract::transport::{self, Client, Resume, TransportHarness};
 use serde_json::Value;
 
 chat_testkit::transport_contract!(Straight);
@@ -20,7 +20,7 @@ mod pair {
     chat_testkit::transport_pair_contract!(Straight, Straight);
 }
 
-/// No door at all.
+/// No harness at all.
 struct Straight(Engine);
 
 /// A session in hand, or what is left to say to who has none.
@@ -32,7 +32,7 @@ struct Inside {
 }
 
 #[async_trait]
-impl Door for Straight {
+impl TransportHarness for Straight {
     type Client = Inside;
 
     async fn open(engine: Engine) -> Self {
@@ -137,7 +137,7 @@ impl Client for Inside {
     async fn cut(self) {}
 }
 
-/// A door whose clients lose every `LOST`th frame, or hear it twice.
+/// A harness whose clients lose every `LOST`th frame, or hear it twice.
 struct Careless<const LOST: usize, const TWICE: usize>(Straight);
 
 struct CarelessClient<const LOST: usize, const TWICE: usize> {
@@ -147,7 +147,7 @@ struct CarelessClient<const LOST: usize, const TWICE: usize> {
 }
 
 #[async_trait]
-impl<const LOST: usize, const TWICE: usize> Door for Careless<LOST, TWICE> {
+impl<const LOST: usize, const TWICE: usize> TransportHarness for Careless<LOST, TWICE> {
     type Client = CarelessClient<LOST, TWICE>;
 
     async fn open(engine: Engine) -> Self {

@@ -1,23 +1,23 @@
 //! One room, one client per transport: all see the same, and a session goes from one to the next.
 
-#[path = "../../transport-socketio/tests/door/mod.rs"]
+#[path = "../../transport-socketio/tests/harness/mod.rs"]
 mod socketio;
-#[path = "../../transport-sse/tests/door/mod.rs"]
+#[path = "../../transport-sse/tests/harness/mod.rs"]
 mod sse;
-#[path = "../../transport-ws/tests/door/mod.rs"]
+#[path = "../../transport-ws/tests/harness/mod.rs"]
 mod ws;
 
 use chat_testkit::contract::run;
-use chat_testkit::contract::transport::{Client, Door, Guest, House};
+use chat_testkit::contract::transport::{Client, TestClient, TestServer, TransportHarness};
 use serde_json::{Value, json};
 
 use socketio::{Polling, SocketIo};
 use sse::EventSource;
 use ws::WebSocket;
 
-/// One engine with every door there is.
+/// One engine with every harness there is.
 struct Everything {
-    ws: House<WebSocket>,
+    ws: TestServer<WebSocket>,
     sse: EventSource,
     socketio: SocketIo,
     polling: Polling,
@@ -25,35 +25,35 @@ struct Everything {
 
 impl Everything {
     async fn open() -> Self {
-        let ws = House::<WebSocket>::open().await;
+        let ws = TestServer::<WebSocket>::open().await;
         let engine = || ws.engine.clone();
         let (sse, socketio) = (EventSource::open(engine()).await, SocketIo::open(engine()).await);
         Self { sse, socketio, polling: Polling::open(engine()).await, ws }
     }
 }
 
-/// Who joins at a door.
-async fn join<D: Door>(door: &D, nick: &str) -> Guest<D::Client> {
-    let mut guest = Guest::new(door).await;
-    guest.join("LUNCH", nick).await;
-    guest
+/// Who joins at a harness.
+async fn join<D: TransportHarness>(harness: &D, nick: &str) -> TestClient<D::Client> {
+    let mut client = TestClient::new(harness).await;
+    client.join("LUNCH", nick).await;
+    client
 }
 
 /// Says `count` things, and reads on until the room has come to `last`. Returns the events.
-async fn talk<C: Client>(mut guest: Guest<C>, nick: &str, count: usize, last: u64) -> Vec<Value> {
+async fn talk<C: Client>(mut client: TestClient<C>, nick: &str, count: usize, last: u64) -> Vec<Value> {
     let mut frames = Vec::new();
     for turn in 0..count {
-        let seq = guest.say("LUNCH", &format!("{nick} {turn}")).await;
-        frames.extend(guest.read_to("LUNCH", seq).await);
+        let seq = client.say("LUNCH", &format!("{nick} {turn}")).await;
+        frames.extend(client.read_to("LUNCH", seq).await);
     }
-    frames.extend(guest.read_to("LUNCH", last).await);
+    frames.extend(client.read_to("LUNCH", last).await);
     frames
 }
 
 /// The number, the kind and the words of each event from the fifth on, when everybody is there.
 fn essence(frames: &[Value]) -> Vec<(u64, &str, &str)> {
-    let brief = |frame: &'_ Value| frame["seq"].as_u64().expect("an event has a number");
-    let events = frames.iter().map(|frame| (brief(frame), text(frame, "type"), text(frame, "text")));
+    let summary = |frame: &'_ Value| frame["seq"].as_u64().expect("an event has a number");
+    let events = frames.iter().map(|frame| (summary(frame), text(frame, "type"), text(frame, "text")));
     events.filter(|(seq, ..)| *seq > 4).collect()
 }
 
@@ -122,26 +122,26 @@ fn a_session_goes_from_transport_to_transport() {
     run(async {
         let all = Everything::open().await;
         let [mut ann, mut bob] = all.ws.people("LUNCH", ["Ann", "Bob"]).await;
-        /// One message is read at this door, the next is not, and the third comes while nobody is there.
+        /// One message is read at this harness, the next is not, and the third comes while nobody is there.
         macro_rules! stop {
-            ($guest:ident, $first:literal) => {{
+            ($client:ident, $first:literal) => {{
                 for seq in $first..$first + 2 {
                     ann.say("LUNCH", &format!("{seq}")).await;
                 }
-                assert_eq!($guest.told().await, format!("{} Ann: {0}", $first));
-                let trail = $guest.cut().await;
+                assert_eq!($client.told().await, format!("{} Ann: {0}", $first));
+                let trail = $client.cut().await;
                 ann.say("LUNCH", &format!("{}", $first + 2)).await;
                 trail
             }};
         }
         macro_rules! arrive {
-            ($door:expr, $trail:ident, $after:literal) => {{
-                let mut guest = Guest::back($door, &$trail).await;
-                assert_eq!(guest.standings(), [format!("LUNCH live {}", $after)]);
+            ($harness:expr, $trail:ident, $after:literal) => {{
+                let mut client = TestClient::back($harness, &$trail).await;
+                assert_eq!(client.standings(), [format!("LUNCH live {}", $after)]);
                 for seq in $after + 1..$after + 3 {
-                    assert_eq!(guest.told().await, format!("{seq} Ann: {seq}"));
+                    assert_eq!(client.told().await, format!("{seq} Ann: {seq}"));
                 }
-                guest
+                client
             }};
         }
         let trail = stop!(bob, 3);
@@ -151,7 +151,7 @@ fn a_session_goes_from_transport_to_transport() {
         let trail = stop!(bob, 9);
         let mut bob = arrive!(&all.polling, trail, 9);
         let trail = stop!(bob, 12);
-        let mut bob = arrive!(&all.ws.door, trail, 12);
+        let mut bob = arrive!(&all.ws.harness, trail, 12);
         bob.say("LUNCH", "home").await;
         assert_eq!(ann.told_to("LUNCH", 15).await.last().map(String::as_str), Some("15 Bob: home"));
     });

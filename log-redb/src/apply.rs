@@ -49,13 +49,13 @@ fn append(
         let head = row.head;
         return Ok(Err(AppendError::NotWritten(format!("told number {found} does not continue those up to {head}"))));
     }
-    let grave = format::life_key(room, row.epoch);
+    let tombstone = format::incarnation_key(room, row.epoch);
     if row.offset > 0 {
         read::nothing_follows(&tables.records, room, &row)?;
     } else {
-        read::nobody_holds(&tables.records, &tables.graves, room)?;
-        if tables.graves.get(grave.as_slice())?.is_some() {
-            while trim::purge_life(tables, &grave, usize::MAX)? > 0 {}
+        read::nobody_holds(&tables.records, &tables.tombstones, room)?;
+        if tables.tombstones.get(tombstone.as_slice())?.is_some() {
+            while trim::purge_incarnation(tables, &tombstone, usize::MAX)? > 0 {}
         }
     }
     for record in batch {
@@ -145,7 +145,7 @@ fn delete(tables: &mut Tables<'_>, room: &str, epoch: Epoch) -> Result<Outcome, 
         let snapshot = tables.snapshots.remove(room)?.map(|old| old.value().len() as u64);
         tables.removed += snapshot.unwrap_or_default();
         // Its records go slice by slice: the code is free at once, and no other room waits for a large one.
-        tables.graves.insert(format::life_key(room, epoch).as_slice(), ())?;
+        tables.tombstones.insert(format::incarnation_key(room, epoch).as_slice(), ())?;
     }
     Ok(Ok(Tail::default()))
 }

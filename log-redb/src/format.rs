@@ -16,8 +16,8 @@ pub(crate) const TAILS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(crate) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 /// Code of a room -> [`SnapshotRow`].
 pub(crate) const SNAPSHOTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("snapshots");
-/// [`life_key`] of lives that are deleted, and whose records are still to go.
-pub(crate) const GRAVES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("graves");
+/// [`incarnation_key`] of incarnations that are deleted, and whose records are still to go.
+pub(crate) const TOMBSTONES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("graves");
 
 /// In [`META`]: [`FORMAT`].
 pub(crate) const META_FORMAT: &str = "format";
@@ -58,8 +58,8 @@ impl From<redb::TransactionError> for Fault {
     }
 }
 
-/// All records of a life begin with it. A code has no byte below `-`, so no code's keys lie among those of another.
-pub(crate) fn life_key(room: &str, epoch: Epoch) -> Vec<u8> {
+/// All records of an incarnation begin with it. A code has no byte below `-`, so no code's keys lie among those of another.
+pub(crate) fn incarnation_key(room: &str, epoch: Epoch) -> Vec<u8> {
     let mut key = Vec::with_capacity(room.len() + 17);
     key.extend_from_slice(room.as_bytes());
     key.push(0);
@@ -69,7 +69,7 @@ pub(crate) fn life_key(room: &str, epoch: Epoch) -> Vec<u8> {
 
 /// Code, zero byte, epoch, offset; numbers big-endian, so that keys lie in the order of their records.
 pub(crate) fn record_key(room: &str, epoch: Epoch, offset: u64) -> Vec<u8> {
-    let mut key = life_key(room, epoch);
+    let mut key = incarnation_key(room, epoch);
     key.extend_from_slice(&offset.to_be_bytes());
     key
 }
@@ -153,7 +153,7 @@ pub(crate) struct TailRow {
 }
 
 impl TailRow {
-    /// A life of which nothing is written yet.
+    /// An incarnation of which nothing is written yet.
     pub(crate) fn new(epoch: Epoch) -> Self {
         Self { epoch, first: 1, offset: 0, head: 0, message: 0, messages: 0, bytes: 0, through: 0 }
     }

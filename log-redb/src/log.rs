@@ -191,7 +191,7 @@ impl Log for RedbLog {
 
     /// # Panics
     /// For a batch that no room could have decided: an empty one, one whose offsets do not continue those of `after`, or one that
-    /// begins a life without its creation.
+    /// begins an incarnation without its creation.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
         let batch = batch.iter().map(Encoded::new).collect();
@@ -247,7 +247,7 @@ impl Drop for RedbLog {
     }
 }
 
-/// The epoch that the batch claims the code for, if it is the first of a life.
+/// The epoch that the batch claims the code for, if it is the first of an incarnation.
 fn check(after: &Tail, batch: &[Record]) -> Option<Epoch> {
     let first = batch.first().expect("a batch is never empty");
     let offsets = batch.iter().map(|record| record.offset.0);
@@ -255,6 +255,6 @@ fn check(after: &Tail, batch: &[Record]) -> Option<Epoch> {
     match (after.epoch, &first.event) {
         (Some(_), _) => None,
         (None, Event::Created { epoch, .. }) => Some(*epoch),
-        (None, other) => panic!("a life begins with its creation, not with {other:?}"),
+        (None, other) => panic!("an incarnation begins with its creation, not with {other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use chat_core::{Epoch, Event, LogPage, Offset, Record, RoomCode, Seq};
 use redb::{ReadTransaction, ReadableTable};
 
-use crate::format::{self, Fault, GRAVES, RECORDS, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TailRow};
+use crate::format::{self, Fault, RECORDS, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TOMBSTONES, TailRow};
 
 /// What [`find`] looks for: the first record of which this holds. It holds for all later ones too.
 type Reached = dyn Fn(&RecordRow<'_>) -> bool;
@@ -18,23 +18,23 @@ pub(crate) fn tail(
     }
 }
 
-/// Makes sure that a room without a tail has none because nobody holds its code: it has no records either, but of deleted lives.
+/// Makes sure that a room without a tail has none because nobody holds its code: it has no records either, but of deleted incarnations.
 ///
 /// A page that is damaged in the middle of the tree can hide a room. It must not be taken for one that never was.
 pub(crate) fn nobody_holds(
     records: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    graves: &impl ReadableTable<&'static [u8], ()>,
+    tombstones: &impl ReadableTable<&'static [u8], ()>,
     room: &str,
 ) -> Result<(), Fault> {
     let mut start = [room.as_bytes(), &[0]].concat();
     let end = [room.as_bytes(), &[1]].concat();
     while let Some(entry) = records.range(start.as_slice()..end.as_slice())?.next() {
         let key = entry?.0.value().to_vec();
-        let life = key.get(..room.len() + 9).unwrap_or(&key);
-        if graves.get(life)?.is_none() {
+        let incarnation = key.get(..room.len() + 9).unwrap_or(&key);
+        if tombstones.get(incarnation)?.is_none() {
             return Err(Fault::Damaged(format!("room {room} has records and no tail")));
         }
-        start = [life, &[0xFF; 9]].concat();
+        start = [incarnation, &[0xFF; 9]].concat();
     }
     Ok(())
 }
@@ -96,7 +96,7 @@ pub(crate) fn find(
 pub(crate) fn stretch(read: &ReadTransaction, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, Fault> {
     let room = room.as_str();
     let Some(tail) = tail(&read.open_table(TAILS)?, room)? else {
-        nobody_holds(&read.open_table(RECORDS)?, &read.open_table(GRAVES)?, room)?;
+        nobody_holds(&read.open_table(RECORDS)?, &read.open_table(TOMBSTONES)?, room)?;
         return Ok(LogPage::default());
     };
     let first = after.0.saturating_add(1).max(tail.first);

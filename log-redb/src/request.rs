@@ -14,7 +14,7 @@ pub(crate) enum Change {
     Append {
         room: RoomCode,
         after: Tail,
-        /// The life that the batch claims the code for, if it is the first.
+        /// The incarnation that the batch claims the code for, if it is the first.
         claims: Option<Epoch>,
         batch: Vec<Encoded>,
     },

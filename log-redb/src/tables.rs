@@ -2,14 +2,16 @@
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use crate::format::{Fault, GRAVES, META, META_CLOCK, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS, TailRow};
+use crate::format::{
+    Fault, META, META_CLOCK, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow,
+};
 
 /// The tables of a write transaction, and what it does to the numbers about the file.
 pub(crate) struct Tables<'t> {
     pub(crate) tails: Table<'t, &'static str, &'static [u8]>,
     pub(crate) records: Table<'t, &'static [u8], &'static [u8]>,
     pub(crate) snapshots: Table<'t, &'static str, &'static [u8]>,
-    pub(crate) graves: Table<'t, &'static [u8], ()>,
+    pub(crate) tombstones: Table<'t, &'static [u8], ()>,
     meta: Table<'t, &'static str, u64>,
     /// Bytes that this transaction removes.
     pub(crate) removed: u64,
@@ -23,7 +25,7 @@ impl<'t> Tables<'t> {
             tails: write.open_table(TAILS)?,
             records: write.open_table(RECORDS)?,
             snapshots: write.open_table(SNAPSHOTS)?,
-            graves: write.open_table(GRAVES)?,
+            tombstones: write.open_table(TOMBSTONES)?,
             meta: write.open_table(META)?,
             removed: 0,
             scrubbed: 0,
@@ -31,8 +33,8 @@ impl<'t> Tables<'t> {
     }
 
     /// Adds to the numbers about the file; the last thing before a commit. Returns them as they are now.
-    pub(crate) fn settle(mut self) -> Result<Owed, Fault> {
-        let mut owed = Owed::default();
+    pub(crate) fn settle(mut self) -> Result<CleanupDebt, Fault> {
+        let mut owed = CleanupDebt::default();
         for (name, added, total) in
             [(META_REMOVED, self.removed, &mut owed.removed), (META_SCRUBBED, self.scrubbed, &mut owed.scrubbed)]
         {
@@ -59,7 +61,7 @@ impl<'t> Tables<'t> {
 
 /// What has gone from the tables since the last compaction, and may still lie in free pages of the file.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Owed {
+pub(crate) struct CleanupDebt {
     pub(crate) removed: u64,
     pub(crate) scrubbed: u64,
 }

@@ -1,4 +1,4 @@
-//! What goes from the tables: records that retention no longer keeps, and the records of deleted lives.
+//! What goes from the tables: records that retention no longer keeps, and the records of deleted incarnations.
 
 use redb::ReadableTable;
 
@@ -62,20 +62,20 @@ pub(crate) fn trim(
     Ok(trimmed)
 }
 
-/// Removes records of deleted lives, `most` at most. Returns whether there may be more.
+/// Removes records of deleted incarnations, `most` at most. Returns whether there may be more.
 pub(crate) fn purge(tables: &mut Tables<'_>, most: usize) -> Result<bool, Fault> {
-    let grave = tables.graves.first()?.map(|(life, _)| life.value().to_vec());
-    match grave {
-        Some(life) => purge_life(tables, &life, most).map(|_| true),
+    let tombstone = tables.tombstones.first()?.map(|(incarnation, _)| incarnation.value().to_vec());
+    match tombstone {
+        Some(incarnation) => purge_incarnation(tables, &incarnation, most).map(|_| true),
         None => Ok(false),
     }
 }
 
-/// Removes records of one deleted life, `most` at most; the last call takes the grave itself, and returns 0.
-pub(crate) fn purge_life(tables: &mut Tables<'_>, life: &[u8], most: usize) -> Result<usize, Fault> {
-    let end = [life, &[0xFF; 8]].concat();
+/// Removes records of one deleted incarnation, `most` at most; the last call takes the tombstone itself, and returns 0.
+pub(crate) fn purge_incarnation(tables: &mut Tables<'_>, incarnation: &[u8], most: usize) -> Result<usize, Fault> {
+    let end = [incarnation, &[0xFF; 8]].concat();
     let mut keys = Vec::new();
-    for entry in tables.records.range(life..=end.as_slice())?.take(most) {
+    for entry in tables.records.range(incarnation..=end.as_slice())?.take(most) {
         let (key, row) = entry?;
         tables.removed += row.value().len() as u64;
         tables.scrubbed += 1;
@@ -85,7 +85,7 @@ pub(crate) fn purge_life(tables: &mut Tables<'_>, life: &[u8], most: usize) -> R
         tables.records.remove(key.as_slice())?;
     }
     if keys.is_empty() {
-        tables.graves.remove(life)?;
+        tables.tombstones.remove(incarnation)?;
     }
     Ok(keys.len())
 }

@@ -20,7 +20,7 @@ use crate::format::Fault;
 use crate::options::{Durability, Options};
 use crate::request::{Change, Outcome, Request};
 use crate::store::{Store, panicked};
-use crate::tables::{Owed, Tables};
+use crate::tables::{CleanupDebt, Tables};
 use crate::trim;
 use upkeep::{Broken, Sweep};
 
@@ -60,7 +60,7 @@ pub(crate) struct Writer {
     /// How long the last one was; nothing once a write has gone well. A file that opens and fails again at once is not tried
     /// without end.
     pause: Duration,
-    owed: Owed,
+    owed: CleanupDebt,
     /// Bytes removed before the free pages are looked at again.
     looked_at: u64,
     is_purging: bool,
@@ -81,7 +81,7 @@ impl Writer {
             sync_due: None,
             broken: None,
             pause: Duration::ZERO,
-            owed: Owed::default(),
+            owed: CleanupDebt::default(),
             looked_at: compact::FREE_BYTES_MIN,
             is_purging: true,
             sweep,
@@ -281,7 +281,7 @@ fn attempt<T>(
     database: &Database,
     durability: redb::Durability,
     work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
-) -> Result<(T, Owed), Failure> {
+) -> Result<(T, CleanupDebt), Failure> {
     let is_committing = Cell::new(false);
     let done = catch_unwind(AssertUnwindSafe(|| transact(database, durability, &is_committing, work)));
     let error = match done {
@@ -297,7 +297,7 @@ fn transact<T>(
     durability: redb::Durability,
     is_committing: &Cell<bool>,
     work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
-) -> Result<(T, Owed), Fault> {
+) -> Result<(T, CleanupDebt), Fault> {
     let mut write: WriteTransaction = database.begin_write()?;
     write.set_durability(durability).map_err(|error| Fault::Damaged(error.to_string()))?;
     let mut tables = Tables::open(&write)?;

@@ -13,7 +13,7 @@ use socketioxide::socket::Socket;
 use socketioxide_core::Value;
 
 use super::link::Link;
-use super::packet::{self, Outlet};
+use super::packet::{self, PacketSink};
 
 /// Commands refused as `busy` in a row, after which the client counts as flooding. 4,096: more than fit into the longest
 /// message or poll of a client that emits all it has at once.

@@ -13,24 +13,24 @@
 //! # }
 //! ```
 //!
-//! Every request passes the `front`, which gives each Engine.IO session a `line`: it counts the bytes that the session's
-//! connections have taken (a `tap` in each WebSocket, the bodies of polls), and can end them. The `greeting` attaches a chat
+//! Every request passes `engineio_service`, which knows each Engine.IO session (`engineio_session`): how many bytes its
+//! connections have taken (`counting_io` in each WebSocket, the bodies of polls), and how to end them. `handshake` attaches a chat
 //! session, `inbound` hands in its commands, and one `pump` per session emits what is due, but never further ahead of the
-//! line than a bound.
+//! client than a bound.
 
+mod close;
 mod config;
-mod due;
-mod farewell;
-mod front;
-mod greeting;
+mod counting_io;
+mod engineio_service;
+mod engineio_session;
+mod fill_source;
+mod handshake;
 mod head;
 mod inbound;
-mod line;
 mod link;
 mod packet;
 mod pump;
-mod tap;
 
 pub use chat_serve::{ClientAddress, Origins};
 pub use config::{SocketIoConfig, Transports};
-pub use front::routes;
+pub use engineio_service::routes;

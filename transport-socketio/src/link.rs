@@ -9,10 +9,10 @@ use socketioxide::adapter::LocalAdapter;
 use socketioxide::handler::DisconnectHandler;
 use socketioxide::socket::{DisconnectReason, Socket};
 
-use super::due::Due;
+use super::fill_source::Due;
 
 /// A chat session that has been let in, or what is told instead.
-pub(crate) struct Tenant {
+pub(crate) struct AttachedSession {
     pub(crate) due: Due,
     pub(crate) link: Arc<Link>,
 }

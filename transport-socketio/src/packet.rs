@@ -71,7 +71,7 @@ pub(crate) fn tag(ack: Option<i64>) -> Option<u64> {
 }
 
 /// Where frames go.
-pub(crate) trait Outlet {
+pub(crate) trait PacketSink {
     /// Hands over one frame, as the acknowledgement that `tag` says or as an event. Returns the bytes that it will be on
     /// its way.
     fn send(&self, kind: FrameKind, tag: Option<u64>, json: &str) -> Result<u64, Untaken>;
@@ -86,7 +86,7 @@ pub(crate) enum Untaken {
     Gone,
 }
 
-impl Outlet for Arc<Socket> {
+impl PacketSink for Arc<Socket> {
     fn send(&self, kind: FrameKind, tag: Option<u64>, json: &str) -> Result<u64, Untaken> {
         let frame = &Encoded(json);
         let name = kind.as_str();

@@ -2,7 +2,7 @@
 //!
 //! socketioxide's queue of packets is bounded in packets and says nothing when there is room again; where it is full when a ping
 //! is due, the connection is given up. So it is made larger than what the pump ever puts into it: the pump counts bytes, and stays
-//! [`ahead_bytes_max`](super::SocketIoConfig::ahead_bytes_max) ahead of its line at most.
+//! [`ahead_bytes_max`](super::SocketIoConfig::ahead_bytes_max) ahead of its client at most.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,12 +14,12 @@ use chat_core::{CloseReason, Fill};
 use socketioxide::socket::Socket;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::close::{self, Exit};
 use super::config::SocketIoConfig;
-use super::due::{Batch, Source};
-use super::farewell::{self, Parting};
-use super::line::Line;
-use super::link::{Link, Loss, Tenant};
-use super::packet::{Outlet, Untaken};
+use super::engineio_session::EngineIoSession;
+use super::fill_source::{Batch, Source};
+use super::link::{AttachedSession, Link, Loss};
+use super::packet::{PacketSink, Untaken};
 
 /// Bytes ahead that are none: what is counted and what is taken may differ by a few. 16: less than the shortest packet.
 const SLACK_BYTES: u64 = 16;
@@ -42,45 +42,45 @@ pub(crate) fn queue_packets(config: &SocketIoConfig) -> usize {
 /// Emits what is due to a session until either side ends it.
 pub(crate) async fn run(
     socket: Arc<Socket>,
-    line: Arc<Line>,
-    tenant: Tenant,
+    engineio: Arc<EngineIoSession>,
+    attached: AttachedSession,
     stall_timeout: Duration,
     config: Arc<SocketIoConfig>,
 ) {
-    let tenancy = line.tenants();
-    let Tenant { due, link } = tenant;
+    let tenancy = engineio.tenants();
+    let AttachedSession { due, link } = attached;
     let ahead_max = config.ahead_bytes_max as u64;
-    let mut pump = Pump::new(due, Arc::clone(&socket), Arc::clone(&line), link, ahead_max, stall_timeout);
+    let mut pump = Pump::new(due, Arc::clone(&socket), Arc::clone(&engineio), link, ahead_max, stall_timeout);
     let mut timer = pin!(sleep_until(Instant::now() + NEVER));
-    let parting = poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
-    if let Parting::Closing(_) = parting {
+    let exit = poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
+    if let Exit::Closing(_) = exit {
         // The last frame is worth waiting for, and the session is not detached before it is out.
         let _ = tokio::time::timeout(config.close_timeout, poll_fn(|cx| pump.poll_taken(cx))).await;
     }
     drop(pump);
-    farewell::part(socket, line, tenancy, parting, config.close_timeout).await;
+    close::part(socket, engineio, tenancy, exit, config.close_timeout).await;
 }
 
 /// Why nothing is emitted although something may be due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hold {
-    /// It is ahead of the line as far as it may be.
+    /// It is ahead of the client as far as it may be.
     Ahead,
-    /// The queue was full. It is tried again when the line has taken something, or then.
+    /// The queue was full. It is tried again when the client has taken something, or then.
     Full { until: Instant },
 }
 
 pub(crate) struct Pump<S, O> {
     source: S,
-    outlet: O,
-    line: Arc<Line>,
+    sink: O,
+    engineio: Arc<EngineIoSession>,
     link: Arc<Link>,
     ahead_max: u64,
     stall_timeout: Duration,
     batch: Batch,
     /// Bytes emitted and not yet taken.
     ahead: u64,
-    /// What the line had taken when last looked at.
+    /// What the client had taken when last looked at.
     taken: u64,
     hold: Option<Hold>,
     /// How long to wait for a full queue that nothing is heard of.
@@ -89,23 +89,23 @@ pub(crate) struct Pump<S, O> {
     stalled: Option<Instant>,
     /// When the timer fires; `None` until it runs. The timer itself is not looked at before: the task is always the same, and so
     /// is whom it wakes.
-    alarm: Option<Instant>,
+    timer_at: Option<Instant>,
 }
 
-impl<S: Source, O: Outlet> Pump<S, O> {
+impl<S: Source, O: PacketSink> Pump<S, O> {
     pub(crate) fn new(
         source: S,
-        outlet: O,
-        line: Arc<Line>,
+        sink: O,
+        engineio: Arc<EngineIoSession>,
         link: Arc<Link>,
         ahead_max: u64,
         stall_timeout: Duration,
     ) -> Self {
-        let taken = line.taken();
+        let taken = engineio.taken();
         Self {
             source,
-            outlet,
-            line,
+            sink,
+            engineio,
             link,
             ahead_max,
             stall_timeout,
@@ -115,35 +115,35 @@ impl<S: Source, O: Outlet> Pump<S, O> {
             hold: None,
             retry: RETRY[0],
             stalled: None,
-            alarm: None,
+            timer_at: None,
         }
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Parting> {
-        self.line.register(cx.waker());
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Exit> {
+        self.engineio.register(cx.waker());
         self.link.register(cx.waker());
         let mut fills = 0;
         loop {
             if let Some(loss) = self.link.loss() {
-                return Poll::Ready(Parting::Lost(loss));
+                return Poll::Ready(Exit::Lost(loss));
             }
             if self.link.is_flooding() {
                 self.source.close(CloseReason::Flooding);
             }
-            self.settle(self.line.taken());
-            if self.alarm.is_none_or(|at| Instant::now() >= at) {
+            self.settle(self.engineio.taken());
+            if self.timer_at.is_none_or(|at| Instant::now() >= at) {
                 if timer.as_mut().poll(cx).is_ready() {
-                    if let Some(parting) = self.beat(Instant::now()) {
-                        return Poll::Ready(parting);
+                    if let Some(exit) = self.on_timer(Instant::now()) {
+                        return Poll::Ready(exit);
                     }
                     let deadline = self.deadline().unwrap_or_else(|| Instant::now() + NEVER);
                     self.set(timer.as_mut(), deadline);
                     continue;
                 }
-                self.alarm = Some(timer.deadline());
+                self.timer_at = Some(timer.deadline());
             }
             if self.hold.is_some() {
-                self.settle(self.line.await_taken());
+                self.settle(self.engineio.await_taken());
             }
             if self.hold.is_none() {
                 if fills == FILLS_MAX {
@@ -151,11 +151,11 @@ impl<S: Source, O: Outlet> Pump<S, O> {
                     return Poll::Pending;
                 }
                 match self.source.poll_fill(cx, &mut self.batch) {
-                    Poll::Ready(Fill::Ended(reason)) => return Poll::Ready(Parting::Closing(reason)),
+                    Poll::Ready(Fill::Ended(reason)) => return Poll::Ready(Exit::Closing(reason)),
                     Poll::Ready(Fill::Frames) => {
                         fills += 1;
                         match self.emit() {
-                            Some(loss) => return Poll::Ready(Parting::Lost(loss)),
+                            Some(loss) => return Poll::Ready(Exit::Lost(loss)),
                             None => continue,
                         }
                     }
@@ -163,8 +163,8 @@ impl<S: Source, O: Outlet> Pump<S, O> {
                 }
             }
             // A later deadline than the timer's is found when the timer fires.
-            let alarm = self.alarm;
-            match self.deadline().filter(|deadline| alarm.is_none_or(|at| *deadline < at)) {
+            let timer_at = self.timer_at;
+            match self.deadline().filter(|deadline| timer_at.is_none_or(|at| *deadline < at)) {
                 Some(deadline) => self.set(timer.as_mut(), deadline),
                 None => return Poll::Pending,
             }
@@ -173,14 +173,14 @@ impl<S: Source, O: Outlet> Pump<S, O> {
 
     fn set(&mut self, timer: Pin<&mut Sleep>, deadline: Instant) {
         timer.reset(deadline);
-        self.alarm = None;
+        self.timer_at = None;
     }
 
     /// Waits until all that was emitted is taken, or nobody is left to take it.
     pub(crate) fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.line.register(cx.waker());
+        self.engineio.register(cx.waker());
         self.link.register(cx.waker());
-        self.settle(self.line.await_taken());
+        self.settle(self.engineio.await_taken());
         if self.owes() && self.link.loss().is_none() { Poll::Pending } else { Poll::Ready(()) }
     }
 
@@ -194,7 +194,7 @@ impl<S: Source, O: Outlet> Pump<S, O> {
                 break;
             }
             let json = std::str::from_utf8(&self.batch.json[emitted..end]).expect("frames are UTF-8");
-            match self.outlet.send(kind, tag, json) {
+            match self.sink.send(kind, tag, json) {
                 Ok(bytes) => {
                     self.ahead += bytes;
                     self.retry = RETRY[0];
@@ -217,7 +217,7 @@ impl<S: Source, O: Outlet> Pump<S, O> {
         loss
     }
 
-    /// Takes note of what the line has taken in all.
+    /// Takes note of what the client has taken in all.
     fn settle(&mut self, taken: u64) {
         let fresh = taken - self.taken;
         if fresh > 0 {
@@ -234,10 +234,10 @@ impl<S: Source, O: Outlet> Pump<S, O> {
     }
 
     /// Does what is due by the clock.
-    fn beat(&mut self, now: Instant) -> Option<Parting> {
+    fn on_timer(&mut self, now: Instant) -> Option<Exit> {
         if self.owes() && self.stalled.is_some_and(|since| now >= since + self.stall_timeout) {
             self.source.close(CloseReason::SlowConsumer);
-            return Some(Parting::Stalled);
+            return Some(Exit::Stalled);
         }
         if let Some(Hold::Full { until }) = self.hold
             && now >= until

@@ -1,8 +1,8 @@
 //! What every transport must do, over Socket.IO on real sockets; and by long-polling beside WebSocket.
 
-mod door;
+mod harness;
 
-use door::{Polling, SocketIo};
+use harness::{Polling, SocketIo};
 
 chat_testkit::transport_contract!(SocketIo);
 

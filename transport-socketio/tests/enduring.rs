@@ -217,8 +217,8 @@ async fn a_session_that_is_unknown_cannot_be_upgraded() {
 
 #[tokio::test]
 async fn a_session_that_is_of_no_use_is_ended() {
-    let brief = Duration::from_millis(200);
-    let config = SocketIoConfig { connect_timeout: brief, close_timeout: brief, ..SocketIoConfig::default() };
+    let summary = Duration::from_millis(200);
+    let config = SocketIoConfig { connect_timeout: summary, close_timeout: summary, ..SocketIoConfig::default() };
     let server = server(limits(), config);
     // One that never asks for the namespace.
     let mut ws = Ws::open(server.address).await;

@@ -133,10 +133,10 @@ async fn what_is_no_event_of_one_object_is_told_so() {
 }
 
 /// Who comes with a token is let in by its name; who comes without is not.
-struct Door;
+struct TransportHarness;
 
 #[async_trait]
-impl Policy for Door {
+impl Policy for TransportHarness {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         assert_eq!(request.transport, "socketio");
         let name = request.credentials.as_deref().ok_or_else(|| Reject::new(RejectCode::Forbidden, "no token"))?;
@@ -148,7 +148,7 @@ impl Policy for Door {
 
 #[tokio::test]
 async fn the_policy_is_shown_the_credentials_of_the_header_or_of_the_auth() {
-    let engine = Engine::builder().limits(limits()).policy(Arc::new(Door)).build();
+    let engine = Engine::builder().limits(limits()).policy(Arc::new(TransportHarness)).build();
     let server = Server::start(engine, SocketIoConfig::default());
     let mut ws = Ws::open(server.address).await;
     assert_eq!(ws.ask_in(json!({})).await, r#"44{"message":"forbidden"}"#);

@@ -18,7 +18,6 @@
 //! `watch` of a router notices, and detaches the session. The socket itself is the serving loop's: see [`routes`].
 
 mod answer;
-mod asked;
 mod command;
 mod config;
 mod cursor;
@@ -28,6 +27,7 @@ mod open;
 mod routes;
 mod shared;
 mod stream;
+mod stream_request;
 mod watch;
 
 pub use chat_serve::{ClientAddress, Origins};

@@ -10,20 +10,20 @@ use axum::response::Response;
 use chat_core::{Answered, ConnectRequest, Hello, Refusal};
 
 use super::answer;
-use super::asked::Asked;
 use super::entry;
 use super::shared::Shared;
 use super::stream;
+use super::stream_request::StreamRequest;
 
 pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let head = request.into_parts().0;
-    let asked = match Asked::read(&head, shared.engine.limits().session.rooms_max) {
+    let asked = match StreamRequest::read(&head, shared.engine.limits().session.rooms_max) {
         Ok(asked) => asked,
         Err(reject) => return answer::response(answer::refusal(None, reject)),
     };
     let address = shared.config.address.find(&head);
     drop(head);
-    let Asked { resume, entry, credentials } = asked;
+    let StreamRequest { resume, entry, credentials } = asked;
     let request = ConnectRequest { transport: "sse", address, credentials };
     let session = match shared.engine.connect(request, Hello { id: None, resume }).await {
         Ok(session) => session,

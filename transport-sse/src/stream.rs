@@ -12,7 +12,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use chat_core::{CloseReason, Connection, Fill, ServerFrame};
-use chat_serve::Lasting;
+use chat_serve::LongLived;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -20,7 +20,7 @@ use super::cursor::Cursors;
 use super::entry::LateEntry;
 use super::framing::{self, EventFrames};
 use super::shared::Shared;
-use super::watch::Outlet;
+use super::watch::StreamSlot;
 
 /// Not kept, not rewritten, and not gathered by a proxy until there is more of it.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -32,7 +32,7 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 /// The stream of a session, from its first event to its last.
 pub(crate) fn of(session: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Response {
     let mut response = response(Body::new(EventStream::new(session, late, shared)));
-    response.extensions_mut().insert(Lasting);
+    response.extensions_mut().insert(LongLived);
     response
 }
 
@@ -63,7 +63,7 @@ fn closing(reason: CloseReason, wait: Option<Duration>) -> Vec<u8> {
 /// That a chunk was taken is known when the next one is asked for. A chunk that was handed out and never followed is as
 /// good as unsent: the positions of its frames stay where they were.
 struct EventStream {
-    outlet: Arc<Outlet>,
+    slot: Arc<StreamSlot>,
     credential: Box<str>,
     /// Bytes of the chunk that was handed out last, until the next is asked for.
     handed_out: usize,
@@ -87,7 +87,7 @@ impl EventStream {
         let credential = session.cursor().into();
         let retry = Some(spread(shared.config.retry, session.id().bits()));
         Self {
-            outlet: shared.watch.outlet(session, now + stall_timeout),
+            slot: shared.watch.slot(session, now + stall_timeout),
             credential,
             handed_out: 0,
             retry,
@@ -104,7 +104,7 @@ impl EventStream {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let mut held = self.outlet.lock();
+        let mut held = self.slot.lock();
         let Some(session) = &held.session else {
             // The watch has ended it, and now the connection takes something again.
             self.is_over = true;

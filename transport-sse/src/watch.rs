@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 /// A stream's hold on its session, shared with the watch.
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct StreamSlot {
     held: Mutex<Held>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Default)]
 struct Watched {
-    outlets: Vec<Weak<Outlet>>,
+    slots: Vec<Weak<StreamSlot>>,
     running: bool,
 }
 
@@ -42,7 +42,7 @@ const LOOKS: u32 = 4;
 /// A pause between looks, however short the stall timeout.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
-impl Outlet {
+impl StreamSlot {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,33 +69,33 @@ impl Watch {
     }
 
     /// Takes a session into the care of a new stream.
-    pub(crate) fn outlet(self: &Arc<Self>, session: Connection, ask_by: Instant) -> Arc<Outlet> {
-        let outlet = Arc::new(Outlet { held: Mutex::new(Held { session: Some(session), ask_by }) });
+    pub(crate) fn slot(self: &Arc<Self>, session: Connection, ask_by: Instant) -> Arc<StreamSlot> {
+        let slot = Arc::new(StreamSlot { held: Mutex::new(Held { session: Some(session), ask_by }) });
         let mut watched = self.lock();
-        watched.outlets.push(Arc::downgrade(&outlet));
+        watched.slots.push(Arc::downgrade(&slot));
         if !std::mem::replace(&mut watched.running, true) {
             tokio::spawn(Arc::clone(self).run());
         }
-        outlet
+        slot
     }
 
     async fn run(self: Arc<Self>) {
         loop {
             sleep(self.interval).await;
             // Taken out meanwhile, so that no new stream waits for the look at all the others.
-            let mut outlets = std::mem::take(&mut self.lock().outlets);
+            let mut slots = std::mem::take(&mut self.lock().slots);
             let now = Instant::now();
-            outlets.retain(|outlet| match outlet.upgrade() {
-                Some(outlet) => {
-                    outlet.end_if_stalled(now);
+            slots.retain(|slot| match slot.upgrade() {
+                Some(slot) => {
+                    slot.end_if_stalled(now);
                     true
                 }
                 None => false,
             });
             let mut watched = self.lock();
-            outlets.append(&mut watched.outlets);
-            watched.running = !outlets.is_empty();
-            watched.outlets = outlets;
+            slots.append(&mut watched.slots);
+            watched.running = !slots.is_empty();
+            watched.slots = slots;
             if !watched.running {
                 return;
             }

@@ -1,5 +1,5 @@
 //! What every transport must do, over Server-Sent Events and POST on real sockets.
 
-mod door;
+mod harness;
 
-chat_testkit::transport_contract!(door::EventSource);
+chat_testkit::transport_contract!(harness::EventSource);

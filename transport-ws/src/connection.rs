@@ -10,11 +10,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::farewell;
+use super::close;
+use super::frame_socket::{Exit, FrameSocket};
 use super::frames;
-use super::greeting::{greet, hand_in, parse};
-use super::line::{Line, Parting};
-use super::pulse::{Beat, Pulse};
+use super::handshake::{greet, hand_in, parse};
+use super::keepalive::{Beat, Keepalive};
 use super::reader::{Incoming, Reader};
 use super::shared::Shared;
 use super::writer::Writer;
@@ -28,25 +28,25 @@ where
     let opening = Box::pin(open(socket, shared, asked));
     async move {
         let Some(mut talk) = opening.await else { return };
-        let parting = poll_fn(|cx| talk.poll(cx)).await;
-        if parting != Parting::Lost {
+        let exit = poll_fn(|cx| talk.poll(cx)).await;
+        if exit != Exit::Lost {
             let close_timeout = talk.shared.config.close_timeout;
-            Box::pin(farewell::part(talk.line, parting, Some(talk.session), close_timeout)).await;
+            Box::pin(close::part(talk.ws, exit, Some(talk.session), close_timeout)).await;
         }
     }
 }
 
-async fn open<S>(socket: S, shared: Arc<Shared>, asked: ConnectRequest) -> Option<Talk<S>>
+async fn open<S>(socket: S, shared: Arc<Shared>, asked: ConnectRequest) -> Option<Driver<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let reader = Reader::new(shared.engine.limits().session.frame_bytes_max);
-    let mut line = Line { writer: Writer::default(), reader, socket };
-    match greet(&mut line, &shared, asked).await {
-        Ok(session) => Some(Talk::new(line, session, shared)),
-        Err(Parting::Lost) => None,
-        Err(parting) => {
-            farewell::part(line, parting, None, shared.config.close_timeout).await;
+    let mut ws = FrameSocket { writer: Writer::default(), reader, socket };
+    match greet(&mut ws, &shared, asked).await {
+        Ok(session) => Some(Driver::new(ws, session, shared)),
+        Err(Exit::Lost) => None,
+        Err(exit) => {
+            close::part(ws, exit, None, shared.config.close_timeout).await;
             None
         }
     }
@@ -54,7 +54,7 @@ where
 
 /// Whether the peer is listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hearing {
+enum ReadState {
     On,
     /// Not before it has taken some of its answers.
     Waiting,
@@ -64,64 +64,64 @@ enum Hearing {
 
 /// In the order in which a wake-up reads it: a server of many connections spends its time waiting for memory.
 #[repr(C)]
-struct Talk<S> {
+struct Driver<S> {
     /// When the timer fires; `None` until it runs. The timer itself is not looked at before: the task is always the same, and so
     /// is whom it wakes.
-    alarm: Option<Instant>,
+    timer_at: Option<Instant>,
     /// Until when the end of the connection must be written, once we have ended it.
     end_by: Option<Instant>,
-    hearing: Hearing,
+    reading: ReadState,
     session: Connection,
-    line: Line<S>,
+    ws: FrameSocket<S>,
     shared: Arc<Shared>,
-    pulse: Pulse,
+    keepalive: Keepalive,
     timer: Pin<Box<Sleep>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
-    fn new(line: Line<S>, session: Connection, shared: Arc<Shared>) -> Self {
-        let pulse = Pulse::new(&shared.config, shared.engine.limits().session.stall_timeout, Instant::now());
-        let timer = Box::pin(sleep_until(pulse.deadline(None)));
-        Self { alarm: None, end_by: None, hearing: Hearing::On, session, line, shared, pulse, timer }
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    fn new(ws: FrameSocket<S>, session: Connection, shared: Arc<Shared>) -> Self {
+        let keepalive = Keepalive::new(&shared.config, shared.engine.limits().session.stall_timeout, Instant::now());
+        let timer = Box::pin(sleep_until(keepalive.deadline(None)));
+        Self { timer_at: None, end_by: None, reading: ReadState::On, session, ws, shared, keepalive, timer }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Parting> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         loop {
-            if self.alarm.is_none_or(|at| Instant::now() >= at) {
+            if self.timer_at.is_none_or(|at| Instant::now() >= at) {
                 if self.timer.as_mut().poll(cx).is_ready() {
-                    if let Some(parting) = self.beat() {
-                        return Poll::Ready(parting);
+                    if let Some(exit) = self.on_timer() {
+                        return Poll::Ready(exit);
                     }
                     self.set(self.deadline());
                     continue;
                 }
-                self.alarm = Some(self.timer.deadline());
+                self.timer_at = Some(self.timer.deadline());
             }
-            if let Poll::Ready(parting) = self.poll_read(cx) {
-                return Poll::Ready(parting);
+            if let Poll::Ready(exit) = self.poll_read(cx) {
+                return Poll::Ready(exit);
             }
-            match self.line.writer.poll_source(cx, &mut self.line.socket, &self.session) {
-                Poll::Ready(Ok(reason)) if self.hearing == Hearing::Off => {
-                    return Poll::Ready(Parting::Abandon(reason));
+            match self.ws.writer.poll_source(cx, &mut self.ws.socket, &self.session) {
+                Poll::Ready(Ok(reason)) if self.reading == ReadState::Off => {
+                    return Poll::Ready(Exit::Abandon(reason));
                 }
-                Poll::Ready(Ok(reason)) => return Poll::Ready(Parting::Close(reason)),
-                Poll::Ready(Err(_)) => return Poll::Ready(Parting::Lost),
+                Poll::Ready(Ok(reason)) => return Poll::Ready(Exit::Close(reason)),
+                Poll::Ready(Err(_)) => return Poll::Ready(Exit::Lost),
                 Poll::Pending => {}
             }
-            if self.line.writer.take_drained() {
-                self.pulse.heard(Instant::now());
+            if self.ws.writer.take_drained() {
+                self.keepalive.heard(Instant::now());
             }
             // A stall, or the end, brings the deadline forward. A later one is found when the timer fires.
-            if self.line.writer.stalled().is_some() || self.end_by.is_some() {
+            if self.ws.writer.stalled().is_some() || self.end_by.is_some() {
                 let deadline = self.deadline();
-                if self.alarm.is_none_or(|at| deadline < at) {
+                if self.timer_at.is_none_or(|at| deadline < at) {
                     self.set(deadline);
                     continue;
                 }
             }
             // What was just written may have made room for what was left unread.
-            if self.hearing == Hearing::Waiting && self.has_room() {
-                self.hearing = Hearing::On;
+            if self.reading == ReadState::Waiting && self.has_room() {
+                self.reading = ReadState::On;
                 if has_budget_remaining() {
                     continue;
                 }
@@ -133,30 +133,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
 
     fn set(&mut self, deadline: Instant) {
         self.timer.as_mut().reset(deadline);
-        self.alarm = None;
+        self.timer_at = None;
     }
 
     /// Takes in what the peer sent, as long as there is room for the answers.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Parting> {
-        while self.hearing == Hearing::On {
-            let next = self.line.reader.poll_next(cx, &mut self.line.socket, &mut self.line.writer.control);
-            if self.line.reader.take_heard() {
-                self.pulse.heard(Instant::now());
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+        while self.reading == ReadState::On {
+            let next = self.ws.reader.poll_next(cx, &mut self.ws.socket, &mut self.ws.writer.control);
+            if self.ws.reader.take_heard() {
+                self.keepalive.heard(Instant::now());
             }
             match next {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Incoming::Alive) => {}
-                Poll::Ready(Incoming::Lost) => return Poll::Ready(Parting::Lost),
-                Poll::Ready(Incoming::Closed) => return Poll::Ready(Parting::Answer),
+                Poll::Ready(Incoming::Lost) => return Poll::Ready(Exit::Lost),
+                Poll::Ready(Incoming::Closed) => return Poll::Ready(Exit::Answer),
                 Poll::Ready(Incoming::Broken) => {
-                    self.hearing = Hearing::Off;
+                    self.reading = ReadState::Off;
                     self.end(CloseReason::ProtocolViolation);
                     return Poll::Pending;
                 }
-                Poll::Ready(message) => hand_in(&self.session, parse(&self.shared, &message), &mut self.line.writer),
+                Poll::Ready(message) => hand_in(&self.session, parse(&self.shared, &message), &mut self.ws.writer),
             }
             if !self.has_room() {
-                self.hearing = Hearing::Waiting;
+                self.reading = ReadState::Waiting;
             }
         }
         Poll::Pending
@@ -164,36 +164,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
 
     /// Whether the answer to whatever comes next has a place to wait in.
     fn has_room(&self) -> bool {
-        self.session.can_submit() && !self.line.writer.is_laden()
+        self.session.can_submit() && !self.ws.writer.is_laden()
     }
 
     /// Does what is due by the clock; says how the connection ends, if it does.
-    fn beat(&mut self) -> Option<Parting> {
+    fn on_timer(&mut self) -> Option<Exit> {
         let now = Instant::now();
         if self.end_by.is_some_and(|by| now >= by) {
-            return Some(Parting::Lost);
+            return Some(Exit::Lost);
         }
-        let is_deaf = self.hearing == Hearing::Waiting;
+        let is_deaf = self.reading == ReadState::Waiting;
         #[cfg(feature = "fault_injection")]
         let is_deaf = is_deaf && !chat_core::fault_injection::is(chat_core::fault_injection::Bug::MistakeSilence);
         if is_deaf {
-            self.pulse.heard(now);
+            self.keepalive.heard(now);
         }
-        match self.pulse.beat(now, self.line.writer.stalled()) {
+        match self.keepalive.on_timer(now, self.ws.writer.stalled()) {
             Beat::Rest => {}
-            Beat::Ping => self.line.writer.control.extend_from_slice(&frames::PING),
+            Beat::Ping => self.ws.writer.control.extend_from_slice(&frames::PING),
             Beat::PeerGone => self.end(CloseReason::PeerTimeout),
             Beat::Stalled => {
                 // The frame that says so would wait behind all the others.
                 self.session.close(CloseReason::SlowConsumer);
-                return Some(Parting::Lost);
+                return Some(Exit::Lost);
             }
         }
         None
     }
 
     fn deadline(&self) -> Instant {
-        self.end_by.unwrap_or_else(|| self.pulse.deadline(self.line.writer.stalled()))
+        self.end_by.unwrap_or_else(|| self.keepalive.deadline(self.ws.writer.stalled()))
     }
 
     /// Ends the connection from this side: the session's last frame is due, and soon must be out.

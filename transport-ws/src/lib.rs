@@ -16,13 +16,13 @@
 //! and catches what it writes by itself (pongs, close replies); the `writer` sends those between frames, and everything
 //! else straight from the session's positions. Between frames a connection holds no buffer at all.
 
+mod close;
 mod config;
 mod connection;
-mod farewell;
+mod frame_socket;
 mod frames;
-mod greeting;
-mod line;
-mod pulse;
+mod handshake;
+mod keepalive;
 mod reader;
 mod shared;
 mod upgrade;

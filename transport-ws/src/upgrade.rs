@@ -63,7 +63,7 @@ fn offers_subprotocol(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::SEC_WEBSOCKET_PROTOCOL)
         .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
+        .filter_map(|ws| ws.to_str().ok())
+        .flat_map(|ws| ws.split(','))
         .any(|name| name.trim() == SUBPROTOCOL)
 }

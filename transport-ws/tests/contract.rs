@@ -1,5 +1,5 @@
 //! What every transport must do, over WebSocket on real sockets.
 
-mod door;
+mod harness;
 
-chat_testkit::transport_contract!(door::WebSocket);
+chat_testkit::transport_contract!(harness::WebSocket);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bench::contest::{Length, TRIALS, Track, Trial};
+use bench::matrix::{Length, TRIALS, Track, Trial};
 use bench::servers::{SERVERS, Server};
 use bench::table::Run;
 use bench::{chart, goals, machine, table};

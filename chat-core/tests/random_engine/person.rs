@@ -99,7 +99,7 @@ impl Person {
         let positions: Vec<(&str, Position)> = self.named.iter().map(|(room, at)| (room.as_str(), *at)).collect();
         self.client = Some(Client::with_hello(engine, resume(&token, &positions)).await);
         if let Some(older) = older {
-            let told: Vec<String> = older.take().iter().map(brief).collect();
+            let told: Vec<String> = older.take().iter().map(summary).collect();
             assert_eq!(told, ["closing 4501"], "nothing else for who was replaced");
             if rng.random_bool(0.5) {
                 self.read_all(truth);

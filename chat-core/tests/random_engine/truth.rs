@@ -37,7 +37,7 @@ impl Truth {
         Self { tells, lives: Mutex::default() }
     }
 
-    /// What a member may be told under this number, in the words of [`brief`](crate::support::brief).
+    /// What a member may be told under this number, in the words of [`summary`](crate::support::summary).
     pub(crate) fn told(&self, room: &str, epoch: Epoch, seq: Seq) -> Vec<String> {
         let lives = self.lives();
         let life = &lives[&(room.to_owned(), epoch.0)];
@@ -126,7 +126,7 @@ fn key(room: &RoomCode, epoch: Epoch) -> (String, u64) {
     (room.as_str().to_owned(), epoch.0)
 }
 
-/// A told record in the words of [`brief`](crate::support::brief).
+/// A told record in the words of [`summary`](crate::support::summary).
 fn brief_record(record: &Record) -> String {
     let seq = record.seq.expect("told");
     let by = record.by.map_or(String::new(), |by| format!(" by {by}"));

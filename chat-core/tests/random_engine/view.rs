@@ -3,7 +3,7 @@
 use chat_core::wire::{Joined, RoomStatus, Status};
 use chat_core::{Epoch, MemberId, Position, Seq, ServerFrame};
 
-use crate::support::brief;
+use crate::support::summary;
 use crate::truth::Truth;
 
 /// What a person knows of a room.
@@ -60,7 +60,7 @@ impl View {
         assert!(all.ends_with(&shown), "{room}: the last messages and nothing else: {shown:?} of {all:?}");
         for message in &joined.history {
             let frame = message.frame().clone();
-            let (seq, told) = (frame.seq, brief(&ServerFrame::Message(frame)));
+            let (seq, told) = (frame.seq, summary(&ServerFrame::Message(frame)));
             assert!(truth.told(room, joined.epoch, seq).contains(&told), "{room}: {told}");
         }
         Self {
@@ -126,7 +126,7 @@ impl View {
 
     /// An event of this room.
     pub(crate) fn event(&mut self, seq: Seq, frame: &ServerFrame, truth: &Truth) {
-        let told = brief(frame);
+        let told = summary(frame);
         assert_eq!(self.state, State::Open, "{}: {told} for a member only: {self:?}", self.room);
         assert_eq!(seq, self.seq.next(), "{}: {told} is the next", self.room);
         assert!(truth.told(&self.room, self.epoch, seq).contains(&told), "{}: {told}", self.room);

@@ -196,14 +196,14 @@ impl Client {
         frames
     }
 
-    /// The same, in few words; see [`brief`].
+    /// The same, in few words; see [`summary`].
     pub async fn told(&self) -> Vec<String> {
-        self.frames().await.iter().map(brief).collect()
+        self.frames().await.iter().map(summary).collect()
     }
 
     /// The next frame, without taking it.
     pub fn peeked(&self) -> Option<String> {
-        self.session.peek().map(|frame| brief(&parse(&frame.json)))
+        self.session.peek().map(|frame| summary(&parse(&frame.json)))
     }
 
     /// Reads on to the `welcome`: what it says of the rooms.
@@ -243,7 +243,7 @@ pub fn at(joined: &Joined, seq: u64) -> Position {
 }
 
 /// A frame in few words: numbers first, then what it says.
-pub fn brief(frame: &ServerFrame) -> String {
+pub fn summary(frame: &ServerFrame) -> String {
     let by = |by: &Option<chat_core::MemberId>| by.map_or(String::new(), |by| format!(" by {by}"));
     match frame {
         ServerFrame::Welcome { resumed: false, .. } => "welcome".into(),

@@ -1,13 +1,13 @@
-//! What must hold for any bytes at a door or in a log file: one check, one file. Fuzzers run them at length, `cargo test` in short.
+//! What must hold for any bytes at a harness or in a log file: one check, one file. Fuzzers run them at length, `cargo test` in short.
 //!
 //! The checks of what needs no transport and no log are in [`chat_testkit::checks`].
 
-mod alarm;
-mod follow;
-mod house;
 mod log_file;
+mod panic_hook;
+mod protocol_checker;
 mod socketio_payload;
 mod sse_request;
+mod test_server;
 mod ws_stream;
 
 pub use log_file::log_file;

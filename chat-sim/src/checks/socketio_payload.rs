@@ -11,9 +11,9 @@ use tokio::time::{Duration, timeout};
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::{Bytes as Payload, Message};
 
-use super::alarm;
-use super::follow::Follow;
-use super::house::House;
+use super::panic_hook;
+use super::protocol_checker::ProtocolChecker;
+use super::test_server::TestServer;
 
 const BY_WEBSOCKET: &str = "ws://sim/socket.io/?EIO=4&transport=websocket";
 const BY_POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -31,19 +31,19 @@ const POLLS_MAX: usize = 8;
 /// When the server panics, answers with a fault or something that is no packet, or forgets who else is there.
 pub fn socketio_payload(data: &[u8]) {
     let (how, bytes) = data.split_first().map_or((0, data), |(how, bytes)| (*how, bytes));
-    alarm::run(async {
-        let house = House::open().await;
+    panic_hook::run(async {
+        let server = TestServer::open().await;
         let connects = how & 2 == 0;
         match how & 1 {
-            0 => by_websocket(&house, connects, bytes).await,
-            _ => by_polling(&house, connects, bytes).await,
+            0 => by_websocket(&server, connects, bytes).await,
+            _ => by_polling(&server, connects, bytes).await,
         }
-        house.check().await;
+        server.check().await;
     });
 }
 
-async fn by_websocket(house: &House, connects: bool, bytes: &[u8]) {
-    let (mut socket, _) = client_async(BY_WEBSOCKET, house.dial()).await.expect("everybody may upgrade");
+async fn by_websocket(server: &TestServer, connects: bool, bytes: &[u8]) {
+    let (mut socket, _) = client_async(BY_WEBSOCKET, server.dial()).await.expect("everybody may upgrade");
     let connect = connects.then(|| Message::text("40"));
     let said = bytes.split(|byte| *byte == BORDER).map(|packet| match std::str::from_utf8(packet) {
         Ok(text) => Message::text(text),
@@ -65,8 +65,8 @@ async fn by_websocket(house: &House, connects: bool, bytes: &[u8]) {
     }
 }
 
-async fn by_polling(house: &House, connects: bool, bytes: &[u8]) {
-    let (mut sender, connection) = handshake(TokioIo::new(house.dial())).await.expect("a connection in memory");
+async fn by_polling(server: &TestServer, connects: bool, bytes: &[u8]) {
+    let (mut sender, connection) = handshake(TokioIo::new(server.dial())).await.expect("a connection in memory");
     let connection = tokio::spawn(connection);
     let mut packets = Packets::default();
     let (_, open) = request(&mut sender, "GET", BY_POLLING, Bytes::new()).await.expect("a session is opened");
@@ -104,7 +104,7 @@ async fn request(
 /// What the server sends, packet by packet.
 #[derive(Default)]
 struct Packets {
-    follow: Follow,
+    checker: ProtocolChecker,
 }
 
 impl Packets {
@@ -115,14 +115,14 @@ impl Packets {
                 let event: Result<(String, Value), _> = serde_json::from_str(body);
                 let (name, frame) = event.unwrap_or_else(|error| panic!("no event: {error}: {packet}"));
                 assert_eq!(frame["type"], *name, "the event is named as its frame");
-                self.follow.hear(frame.to_string().as_bytes());
+                self.checker.hear(frame.to_string().as_bytes());
             }
             "43" => {
                 let list = body.find('[').unwrap_or_else(|| panic!("no answer: {packet}"));
                 assert!(body[..list].parse::<u64>().is_ok(), "an answer has a number: {packet}");
                 let answer: Result<(Value,), _> = serde_json::from_str(&body[list..]);
                 let (frame,) = answer.unwrap_or_else(|error| panic!("no answer: {error}: {packet}"));
-                self.follow.hear(frame.to_string().as_bytes());
+                self.checker.hear(frame.to_string().as_bytes());
             }
             // Open, close, ping, pong, upgrade, noop; connected, disconnected, refused.
             "1" | "2" | "3" | "5" | "6" | "40" | "41" | "44" => {}

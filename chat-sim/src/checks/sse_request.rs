@@ -2,27 +2,27 @@
 
 use chat_core::ServerFrame;
 
-use super::alarm;
-use super::house::House;
+use super::panic_hook;
+use super::test_server::TestServer;
 
 /// Statuses that are no client's fault. A server that is neither full nor going down has no reason for them.
 const FAULTS: std::ops::RangeInclusive<u16> = 500..=599;
 
 /// The first byte is how much comes at once; the others are requests, in which `$TOKEN`, `$CURSOR` and `$SESSION` stand for
-/// those of a guest of the room.
+/// those of a client of the room.
 ///
 /// # Panics
 /// When the server panics, answers with a fault, tells something that is no frame, or forgets who else is there.
 pub fn sse_request(data: &[u8]) {
     let (piece, bytes) = data.split_first().map_or((0, data), |(piece, bytes)| (*piece, bytes));
-    alarm::run(async {
-        let house = House::open().await;
-        let bytes = replaced(bytes, "$TOKEN", house.guest.token());
-        let bytes = replaced(&bytes, "$CURSOR", &house.guest.cursor());
-        let bytes = replaced(&bytes, "$SESSION", &house.guest.id().to_string());
-        let heard = house.exchange(&bytes, 1 + usize::from(piece) * 4).await;
+    panic_hook::run(async {
+        let server = TestServer::open().await;
+        let bytes = replaced(bytes, "$TOKEN", server.client.token());
+        let bytes = replaced(&bytes, "$CURSOR", &server.client.cursor());
+        let bytes = replaced(&bytes, "$SESSION", &server.client.id().to_string());
+        let heard = server.exchange(&bytes, 1 + usize::from(piece) * 4).await;
         check(&heard);
-        house.check().await;
+        server.check().await;
     });
 }
 

@@ -1,8 +1,8 @@
 //! Any bytes on a WebSocket: whole frames of the protocol come back, one close at the end, and nobody else notices.
 
-use super::alarm;
-use super::follow::Follow;
-use super::house::House;
+use super::panic_hook;
+use super::protocol_checker::ProtocolChecker;
+use super::test_server::TestServer;
 
 const UPGRADE: &[u8] = b"GET /ws HTTP/1.1\r\nhost: sim\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -18,11 +18,11 @@ const PONG: u8 = 10;
 /// When the server panics, answers with anything but whole frames of the protocol, or forgets who else is there.
 pub fn ws_stream(data: &[u8]) {
     let (piece, bytes) = data.split_first().map_or((0, data), |(piece, bytes)| (*piece, bytes));
-    alarm::run(async {
-        let house = House::open().await;
-        let heard = house.exchange(&[UPGRADE, bytes].concat(), 1 + usize::from(piece) * 4).await;
+    panic_hook::run(async {
+        let server = TestServer::open().await;
+        let heard = server.exchange(&[UPGRADE, bytes].concat(), 1 + usize::from(piece) * 4).await;
         check(&heard);
-        house.check().await;
+        server.check().await;
     });
 }
 
@@ -30,11 +30,11 @@ fn check(heard: &[u8]) {
     let head = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("the upgrade is answered");
     assert!(heard.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&heard[..head]));
     let mut rest = &heard[head + 4..];
-    let mut follow = Follow::default();
+    let mut checker = ProtocolChecker::default();
     while !rest.is_empty() {
         let (opcode, payload, after) = frame(rest).unwrap_or_else(|| panic!("a whole frame: {rest:?}"));
         match opcode {
-            TEXT => drop(follow.hear(payload)),
+            TEXT => drop(checker.hear(payload)),
             PING | PONG => assert!(payload.len() <= 125, "a short ping or pong"),
             CLOSE => {
                 assert!(after.is_empty(), "nothing follows the close frame: {after:?}");

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Asked, Outcome, Person, Said};
-use crate::brief::brief;
 use crate::link::{Heard, Link};
 use crate::plan::ROOMS;
 use crate::promise::{Broken, Promise};
+use crate::summary::summary;
+use crate::transport_kind::TransportKind;
 use crate::view::View;
-use crate::way::Way;
 
 /// Messages that may be said again; fewer than a room remembers of one person.
 const REPEATABLE: usize = 16;
@@ -305,8 +305,8 @@ async fn hear_the_end(mut link: Link) -> Result<(), String> {
             Heard::Ended(_) => return Ok(()),
             Heard::Nonsense(text) => return Err(text),
             // Where answers go another way than the stream, as that of a POST, or an acknowledgement, one may come after it.
-            Heard::Frame(frame) if is_over && (link.way == Way::Ws || !is_answer(&frame)) => {
-                return Err(format!("\"{}\" after the closing", brief(&frame)));
+            Heard::Frame(frame) if is_over && (link.transport == TransportKind::Ws || !is_answer(&frame)) => {
+                return Err(format!("\"{}\" after the closing", summary(&frame)));
             }
             Heard::Frame(frame) => {
                 if let ServerFrame::Closing { code, .. } = *frame {

@@ -5,12 +5,12 @@ use chat_core::{CloseReason, CommandId, Epoch, Position, Seq, ServerFrame};
 use tokio::time::Instant;
 
 use super::{Asked, Outcome, PINGED, Person};
-use crate::brief::brief;
 use crate::embedder::rewritten;
 use crate::link::Heard;
 use crate::promise::{Broken, Promise, hold};
+use crate::summary::summary;
+use crate::transport_kind::TransportKind;
 use crate::view::View;
-use crate::way::Way;
 
 /// Codes that a client never sees which speaks the protocol and keeps its keys apart.
 const NEVER: [&str; 5] = ["bad_frame", "unknown_type", "too_long", "key_conflict", "bad_token"];
@@ -27,8 +27,8 @@ impl Person {
     pub(super) fn hear(&mut self, heard: Heard) -> Result<(), Broken> {
         match heard {
             Heard::Frame(frame) => {
-                let way = self.link.as_ref().map_or(Way::Ws, |link| link.way);
-                self.note(format_args!("{way}> {}", brief(&frame)));
+                let transport = self.link.as_ref().map_or(TransportKind::Ws, |link| link.transport);
+                self.note(format_args!("{transport}> {}", summary(&frame)));
                 self.told(&frame)
             }
             Heard::Nonsense(text) => {
@@ -56,7 +56,7 @@ impl Person {
         let tells = self.scene.plan.tells;
         let is_early =
             !matches!(frame, ServerFrame::Welcome { .. } | ServerFrame::Error { .. } | ServerFrame::Closing { .. });
-        hold!(self.welcomed || !is_early, Promise::Protocol, "\"{}\" before the welcome", brief(frame));
+        hold!(self.welcomed || !is_early, Promise::Protocol, "\"{}\" before the welcome", summary(frame));
         match frame {
             ServerFrame::Welcome { token, resumed, rooms, .. } => {
                 hold!(!self.welcomed, Promise::Protocol, "{} is welcomed twice", self.name);
@@ -94,7 +94,7 @@ impl Person {
             }
             ServerFrame::Members { id, members, .. } => {
                 let is_sorted = members.is_sorted_by_key(|entry| entry.member);
-                hold!(self.take(*id).is_some() && is_sorted, Promise::Fold, "\"{}\"", brief(frame));
+                hold!(self.take(*id).is_some() && is_sorted, Promise::Fold, "\"{}\"", summary(frame));
                 Ok(())
             }
             ServerFrame::MemberLeft { room, seq: None, .. } => self.view(room, frame)?.left_quietly(frame, &truth),
@@ -166,7 +166,7 @@ impl Person {
                 Status::Left => !truth.is_member(room, epoch, member),
                 _ => true,
             };
-            hold!(is_so, Promise::Life, "{}: as {member} it is told {status:?}", self.name);
+            hold!(is_so, Promise::Incarnation, "{}: as {member} it is told {status:?}", self.name);
         }
         // The other device may have been put out, or come in again, since this was said.
         if status.reason == Some(LeftReason::Kicked) && status.epoch == Some(epoch) && !self.scene.plan.pairs {
@@ -243,7 +243,7 @@ impl Person {
     }
 
     fn refused(&mut self, id: Option<CommandId>, code: &str, frame: &ServerFrame) -> Result<(), Broken> {
-        hold!(!NEVER.contains(&code), Promise::Protocol, "{} is told \"{}\"", self.name, brief(frame));
+        hold!(!NEVER.contains(&code), Promise::Protocol, "{} is told \"{}\"", self.name, summary(frame));
         if !BLAMELESS.contains(&code) {
             self.refused.push(Instant::now());
         }
@@ -295,12 +295,12 @@ impl Person {
     fn view(&mut self, room: &str, frame: &ServerFrame) -> Result<&mut View, Broken> {
         let name = &self.name;
         self.views.get_mut(room).ok_or_else(|| {
-            let how = format!("{name}: \"{}\" of {room} before its joined", brief(frame));
+            let how = format!("{name}: \"{}\" of {room} before its joined", summary(frame));
             Broken { promise: Promise::Interval, how }
         })
     }
 
     fn wrong(&self, what: &str, frame: &ServerFrame) -> Result<(), Broken> {
-        Err(Broken { promise: Promise::Protocol, how: format!("{}: {what} \"{}\"", self.name, brief(frame)) })
+        Err(Broken { promise: Promise::Protocol, how: format!("{}: {what} \"{}\"", self.name, summary(frame)) })
     }
 }

@@ -8,7 +8,7 @@ use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tempfile::TempDir;
 
 use super::*;
-use crate::format::{Encoded, GRAVES, RECORDS};
+use crate::format::{Encoded, RECORDS, TOMBSTONES};
 use crate::options::Retention;
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
@@ -54,7 +54,7 @@ impl Writer {
         self.commit(vec![change], bytes).pop().expect("an answer").expect("the disk works")
     }
 
-    /// A life with so many messages, all of them older than a week, and a snapshot that covers them.
+    /// An incarnation with so many messages, all of them older than a week, and a snapshot that covers them.
     fn old_life(&mut self, room: &str, messages: usize) {
         let mut scribe = Scribe::new(Epoch(1));
         let mut records: Vec<Record> = [scribe.opening(), scribe.talk(messages)].concat();
@@ -65,13 +65,13 @@ impl Writer {
         self.change(Change::Snapshot { room: code(room), epoch: Epoch(1), through: tail.offset, bytes: b"all".into() });
     }
 
-    /// Records in the file, and deleted lives that still have some.
+    /// Records in the file, and deleted incarnations that still have some.
     fn held(&self) -> (u64, u64) {
         let store = self.store.shared();
         let read = store.as_ref().expect("open").begin_read().expect("readable");
         let records = read.open_table(RECORDS).expect("a table").len().expect("readable");
-        let graves = read.open_table(GRAVES).expect("a table").iter().expect("readable").count() as u64;
-        (records, graves)
+        let tombstones = read.open_table(TOMBSTONES).expect("a table").iter().expect("readable").count() as u64;
+        (records, tombstones)
     }
 }
 

@@ -88,7 +88,7 @@ impl Writer {
         }
     }
 
-    /// Takes all records of deleted lives out of the tables.
+    /// Takes all records of deleted incarnations out of the tables.
     pub(super) fn purge_all(&mut self) -> Result<(), String> {
         loop {
             let more = self.write(redb::Durability::Immediate, |tables| trim::purge(tables, trim::SLICE));

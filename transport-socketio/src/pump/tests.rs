@@ -7,7 +7,7 @@ use axum::Router;
 use chat_core::FrameKind;
 use socketioxide::SocketIo;
 
-use super::super::line::Lines;
+use super::super::engineio_session::Lines;
 use super::*;
 
 const STALL: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ struct Queue {
     tries: Rc<Cell<usize>>,
 }
 
-impl Outlet for Queue {
+impl PacketSink for Queue {
     fn send(&self, _: FrameKind, _: Option<u64>, json: &str) -> Result<u64, Untaken> {
         self.tries.set(self.tries.get() + 1);
         match self.room.get() {
@@ -64,28 +64,28 @@ impl Outlet for Queue {
 struct Scene {
     due: Due,
     queue: Queue,
-    line: Arc<Line>,
+    engineio: Arc<EngineIoSession>,
     pump: Pump<Due, Queue>,
     timer: Pin<Box<Sleep>>,
-    _lines: Arc<Lines>,
+    _sessions: Arc<Lines>,
 }
 
 fn scene(due: usize, room: usize, ahead_max: u64) -> Scene {
     let (service, _) = SocketIo::builder().build_with_inner_svc(Router::new());
     let lines = Arc::new(Lines::new(service, "/socket.io".to_owned(), 1));
-    let line = lines.open().expect("a place");
+    let engineio = lines.open().expect("a place");
     let (source, queue) = (Due::default(), Queue::default());
     source.frames.set(due);
     queue.room.set(room);
     let link = Arc::new(Link::default());
-    let pump = Pump::new(source.clone(), queue.clone(), Arc::clone(&line), link, ahead_max, STALL);
+    let pump = Pump::new(source.clone(), queue.clone(), Arc::clone(&engineio), link, ahead_max, STALL);
     let timer = Box::pin(sleep_until(Instant::now() + NEVER));
-    Scene { due: source, queue, line, pump, timer, _lines: lines }
+    Scene { due: source, queue, engineio, pump, timer, _sessions: lines }
 }
 
 impl Scene {
     /// Lets the pump work until it sleeps, and then on until `time` has passed.
-    async fn run(&mut self, time: Duration) -> Option<Parting> {
+    async fn run(&mut self, time: Duration) -> Option<Exit> {
         let work = poll_fn(|cx| self.pump.poll(cx, self.timer.as_mut()));
         tokio::time::timeout(time, work).await.ok()
     }
@@ -115,7 +115,7 @@ async fn a_full_queue_is_tried_again_as_soon_as_the_line_takes_something() {
     let mut scene = scene(3, 2, 1 << 20);
     scene.run(Duration::from_millis(1)).await;
     scene.queue.room.set(1);
-    scene.line.note_taken(10);
+    scene.engineio.note_taken(10);
     scene.run(Duration::from_millis(1)).await;
     assert_eq!(scene.due.frames.get(), 0);
 }
@@ -126,10 +126,10 @@ async fn it_stays_ahead_of_the_line_by_a_bound() {
     let mut scene = scene(100, 1_000, 10 * bytes as u64);
     scene.run(Duration::from_secs(1)).await;
     assert_eq!(scene.due.frames.get(), 90);
-    scene.line.note_taken(4 * bytes);
+    scene.engineio.note_taken(4 * bytes);
     scene.run(Duration::from_secs(1)).await;
     assert_eq!(scene.due.frames.get(), 90, "not for less than half of it");
-    scene.line.note_taken(bytes);
+    scene.engineio.note_taken(bytes);
     scene.run(Duration::from_secs(1)).await;
     assert_eq!(scene.due.frames.get(), 85);
 }
@@ -145,7 +145,7 @@ async fn one_frame_may_be_longer_than_the_bound() {
 async fn a_connection_that_takes_nothing_is_given_up() {
     let mut scene = scene(1, 1_000, 1 << 20);
     assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
-    assert_eq!(scene.run(Duration::from_millis(2)).await, Some(Parting::Stalled));
+    assert_eq!(scene.run(Duration::from_millis(2)).await, Some(Exit::Stalled));
     assert_eq!(scene.due.closed.get(), Some(CloseReason::SlowConsumer));
 }
 
@@ -154,7 +154,7 @@ async fn a_connection_that_takes_little_by_little_is_not() {
     let mut scene = scene(100, 1_000, 1 << 20);
     for _ in 0..10 {
         assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
-        scene.line.note_taken(1);
+        scene.engineio.note_taken(1);
     }
 }
 
@@ -162,7 +162,7 @@ async fn a_connection_that_takes_little_by_little_is_not() {
 async fn a_connection_with_nothing_to_take_is_left_alone() {
     let mut scene = scene(1, 1_000, 1 << 20);
     scene.run(Duration::from_secs(1)).await;
-    scene.line.note_taken(FRAME.len());
+    scene.engineio.note_taken(FRAME.len());
     assert_eq!(scene.run(100 * STALL).await, None);
 }
 
@@ -170,15 +170,15 @@ async fn a_connection_with_nothing_to_take_is_left_alone() {
 async fn each_time_the_line_takes_half_the_pump_is_woken_to_go_on() {
     let bytes = FRAME.len();
     let mut scene = scene(100, 1_000, 10 * bytes as u64);
-    let (due, line) = (scene.due.clone(), Arc::clone(&scene.line));
-    // As a task of its own: nothing but the line wakes it, and a stall timeout that is far away.
+    let (due, engineio) = (scene.due.clone(), Arc::clone(&scene.engineio));
+    // As a task of its own: nothing but the session wakes it, and a stall timeout that is far away.
     let local = tokio::task::LocalSet::new();
     let pump = local.spawn_local(async move { scene.run(STALL).await });
     let takes = async {
         for round in 0..=18 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             assert_eq!(due.frames.get(), 90 - 5 * round, "after {round} times");
-            line.note_taken(5 * bytes);
+            engineio.note_taken(5 * bytes);
         }
     };
     local.run_until(takes).await;
@@ -202,10 +202,10 @@ async fn a_connection_that_stalls_again_has_as_long_as_the_first_time() {
     let mut scene = scene(1, 1_000, 1 << 20);
     for _ in 0..3 {
         assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
-        scene.line.note_taken(FRAME.len());
+        scene.engineio.note_taken(FRAME.len());
         assert_eq!(scene.run(10 * STALL).await, None);
         scene.due.frames.set(1);
     }
     assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
-    assert_eq!(scene.run(Duration::from_millis(2)).await, Some(Parting::Stalled));
+    assert_eq!(scene.run(Duration::from_millis(2)).await, Some(Exit::Stalled));
 }

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use transport_sse::SseConfig;
 
-use super::support::{House, Says, Stream};
+use super::support::{Says, Stream, TestServer};
 
 /// Ann, who has made a room and owns it, and her `welcome`.
-async fn ann(house: &House) -> (Stream, Value) {
-    let mut stream = house.open("/sse?create=LUNCH&nick=Ann").await;
+async fn ann(server: &TestServer) -> (Stream, Value) {
+    let mut stream = server.open("/sse?create=LUNCH&nick=Ann").await;
     let welcome = stream.expect("welcome").await.data;
     stream.expect("joined").await;
     (stream, welcome)
@@ -24,8 +24,8 @@ async fn ann(house: &House) -> (Stream, Value) {
 
 #[tokio::test]
 async fn every_command_has_an_answer() {
-    let house = House::new();
-    let (mut stream, welcome) = ann(&house).await;
+    let server = TestServer::new();
+    let (mut stream, welcome) = ann(&server).await;
     for (frame, answer) in [
         (json!({"type": "send", "id": 1, "room": "LUNCH", "text": "hi", "key": "k"}), "ack"),
         (json!({"type": "send", "room": "LUNCH", "text": "hi"}), "ack"),
@@ -38,7 +38,7 @@ async fn every_command_has_an_answer() {
         (json!({"type": "create", "id": 7, "nick": "Ann", "room": "TEA"}), "ack"),
         (json!({"type": "leave", "id": 8, "room": "LUNCH"}), "ack"),
     ] {
-        let reply = house.post(&welcome, &frame).await;
+        let reply = server.post(&welcome, &frame).await;
         assert_eq!((reply.status, &reply.frame["type"]), (StatusCode::OK, &json!(answer)), "{frame}");
         assert_eq!(reply.frame.get("id"), frame.get("id"));
         assert_eq!(reply.headers["content-type"], "application/json");
@@ -50,23 +50,23 @@ async fn every_command_has_an_answer() {
 
 #[tokio::test]
 async fn what_is_said_comes_down_the_stream_too() {
-    let house = House::new();
-    let (mut stream, welcome) = ann(&house).await;
+    let server = TestServer::new();
+    let (mut stream, welcome) = ann(&server).await;
     let send = json!({"type": "send", "id": 1, "room": "LUNCH", "text": "hi", "key": "k"});
-    let reply = house.post(&welcome, &send).await;
+    let reply = server.post(&welcome, &send).await;
     let message = stream.expect("message").await.data;
     assert_eq!((&message["key"], &message["seq"]), (&json!("k"), &reply.frame["seq"]));
-    let again = house.post(&welcome, &send).await;
+    let again = server.post(&welcome, &send).await;
     assert_eq!(again.frame, reply.frame, "a retry is answered, not repeated");
     assert_eq!(stream.due().await, []);
 }
 
 #[tokio::test]
 async fn a_refusal_says_by_its_status_what_to_do() {
-    let house = House::new();
-    let (_stream, welcome) = ann(&house).await;
-    let _bob = house.guest("LUNCH", "Bob").await;
-    let _cid = house.guest("TEA", "Cid").await;
+    let server = TestServer::new();
+    let (_stream, welcome) = ann(&server).await;
+    let _bob = server.client("LUNCH", "Bob").await;
+    let _cid = server.client("TEA", "Cid").await;
     for (frame, refusal) in [
         (json!([]), (400, "bad_frame")),
         (json!({"type": "nonsense", "id": 1}), (400, "unknown_type")),
@@ -83,7 +83,7 @@ async fn a_refusal_says_by_its_status_what_to_do() {
         (json!({"type": "join", "id": 1, "room": "LUNCH", "nick": "Ann"}), (409, "already_member")),
         (json!({"type": "create", "id": 1, "nick": "Ann", "room": "TEA"}), (409, "name_taken")),
     ] {
-        let reply = house.post(&welcome, &frame).await;
+        let reply = server.post(&welcome, &frame).await;
         assert_eq!(reply.code(), refusal, "{frame:.80}");
         let id = if reply.status == 413 { None } else { frame.get("id") };
         assert_eq!(reply.frame.get("id"), id);
@@ -102,14 +102,14 @@ fn page() -> Vec<(u16, Vec<&'static str>)> {
 
 #[tokio::test]
 async fn every_code_has_the_status_that_the_protocol_page_gives_it() {
-    let house = House::ruled(Says { to_topics: true, ..Says::default() });
-    let (_stream, welcome) = ann(&house).await;
+    let server = TestServer::ruled(Says { to_topics: true, ..Says::default() });
+    let (_stream, welcome) = ann(&server).await;
     let page = page();
     let statuses: Vec<u16> = page.iter().map(|(status, _)| *status).collect();
     assert_eq!(statuses, [200, 400, 401, 403, 404, 409, 413, 429, 503]);
     for code in RejectCode::ALL {
         let topic = json!({"type": "topic", "id": 1, "room": "LUNCH", "topic": code.as_str()});
-        let reply = house.post(&welcome, &topic).await;
+        let reply = server.post(&welcome, &topic).await;
         let (status, _) = page.iter().find(|(_, codes)| codes.contains(&code.as_str())).expect("it is on the page");
         assert_eq!(reply.code(), (*status, code.as_str()));
         let may_pass = matches!(status, 429 | 503);
@@ -120,9 +120,9 @@ async fn every_code_has_the_status_that_the_protocol_page_gives_it() {
 #[tokio::test]
 async fn a_full_server_says_when_to_try_again() {
     let engine = EngineLimits { rooms_max: 1, ..EngineLimits::default() };
-    let house = House::with(Limits { engine, ..Limits::default() });
-    let (_stream, welcome) = ann(&house).await;
-    let reply = house.post(&welcome, &json!({"type": "create", "id": 1, "nick": "Ann", "room": "TEA"})).await;
+    let server = TestServer::with(Limits { engine, ..Limits::default() });
+    let (_stream, welcome) = ann(&server).await;
+    let reply = server.post(&welcome, &json!({"type": "create", "id": 1, "nick": "Ann", "room": "TEA"})).await;
     assert_eq!((reply.code(), &reply.frame["id"]), ((503, "at_capacity"), &json!(1)));
     let wait: u64 = reply.headers["retry-after"].to_str().expect("text").parse().expect("whole seconds");
     assert!(wait >= 1);
@@ -131,12 +131,12 @@ async fn a_full_server_says_when_to_try_again() {
 #[tokio::test(start_paused = true)]
 async fn whoever_is_too_fast_is_told_when_to_go_on() {
     let limits = SessionLimits { send_burst: 2, send_per_second: 1, ..SessionLimits::default() };
-    let house = House::with(Limits { session: limits, ..Limits::default() });
-    let (_stream, welcome) = ann(&house).await;
+    let server = TestServer::with(Limits { session: limits, ..Limits::default() });
+    let (_stream, welcome) = ann(&server).await;
     let send = json!({"type": "send", "id": 1, "room": "LUNCH", "text": "hi"});
-    assert_eq!(house.post(&welcome, &send).await.status, StatusCode::OK);
-    assert_eq!(house.post(&welcome, &send).await.status, StatusCode::OK);
-    let reply = house.post(&welcome, &send).await;
+    assert_eq!(server.post(&welcome, &send).await.status, StatusCode::OK);
+    assert_eq!(server.post(&welcome, &send).await.status, StatusCode::OK);
+    let reply = server.post(&welcome, &send).await;
     assert_eq!(reply.code(), (429, "rate_limited"));
     assert_eq!(
         (&reply.headers["retry-after"], &reply.frame["retry_after_ms"]),
@@ -147,11 +147,11 @@ async fn whoever_is_too_fast_is_told_when_to_go_on() {
 #[tokio::test]
 async fn past_the_commands_in_flight_a_session_is_busy() {
     let limits = SessionLimits { commands_in_flight_max: 0, ..SessionLimits::default() };
-    let house = House::with(Limits { session: limits, ..Limits::default() });
-    let mut stream = house.open("/sse").await;
+    let server = TestServer::with(Limits { session: limits, ..Limits::default() });
+    let mut stream = server.open("/sse").await;
     let welcome = stream.expect("welcome").await.data;
     for frame in [json!({"type": "leave", "id": 3, "room": "LUNCH"}), json!({"type": "nonsense", "id": 3})] {
-        let reply = house.post(&welcome, &frame).await;
+        let reply = server.post(&welcome, &frame).await;
         assert_eq!((reply.code(), &reply.frame["id"]), ((429, "busy"), &json!(3)));
         assert_eq!(reply.headers["retry-after"], "1");
     }
@@ -164,22 +164,22 @@ async fn a_command_that_waits_costs_nobody_the_stream_and_is_answered_in_the_end
     let mut limits = Limits::default();
     limits.engine.policy_timeout = Duration::MAX;
     let engine = Engine::builder().limits(limits).policy(Arc::clone(&policy) as Arc<dyn Policy>);
-    let house = Arc::new(House::build(engine, SseConfig::default()));
-    let (mut stream, welcome) = ann(&house).await;
+    let server = Arc::new(TestServer::build(engine, SseConfig::default()));
+    let (mut stream, welcome) = ann(&server).await;
     let reader = tokio::spawn(async move { stream.until("closing").await.data });
     for round in 0..2 {
         policy.is_busy.send_replace(true);
         let waiting: Vec<_> = (0..SessionLimits::default().commands_in_flight_max)
             .map(|id| {
-                let (house, welcome) = (Arc::clone(&house), welcome.clone());
+                let (server, welcome) = (Arc::clone(&server), welcome.clone());
                 let typing = json!({"type": "typing", "id": id, "room": "LUNCH", "on": true});
-                tokio::spawn(async move { house.post(&welcome, &typing).await })
+                tokio::spawn(async move { server.post(&welcome, &typing).await })
             })
             .collect();
         sleep(Duration::from_secs(600)).await;
-        assert_eq!(house.engine.stats().sessions, 1, "round {round}");
+        assert_eq!(server.engine.stats().sessions, 1, "round {round}");
         assert!(waiting.iter().all(|post| !post.is_finished()), "nobody knows yet");
-        let another = house.post(&welcome, &json!({"type": "typing", "id": 99, "room": "LUNCH", "on": true})).await;
+        let another = server.post(&welcome, &json!({"type": "typing", "id": 99, "room": "LUNCH", "on": true})).await;
         assert_eq!(another.code(), (429, "busy"));
         policy.is_busy.send_replace(false);
         for (id, post) in waiting.into_iter().enumerate() {
@@ -187,15 +187,15 @@ async fn a_command_that_waits_costs_nobody_the_stream_and_is_answered_in_the_end
             assert_eq!((&reply.frame["type"], &reply.frame["id"]), (&json!("ack"), &json!(id)));
         }
     }
-    house.engine.drain(Duration::ZERO).await;
+    server.engine.drain(Duration::ZERO).await;
     assert_eq!(reader.await.expect("no panic")["code"], 4001, "the stream has lasted to the end");
 }
 
 #[tokio::test]
 async fn only_the_sessions_token_speaks_for_it() {
-    let house = House::new();
-    let (_stream, welcome) = ann(&house).await;
-    let mut other = house.open("/sse").await;
+    let server = TestServer::new();
+    let (_stream, welcome) = ann(&server).await;
+    let mut other = server.open("/sse").await;
     let other = other.expect("welcome").await.data;
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let (session, token) = (text(&welcome["session"]), text(&welcome["token"]));
@@ -208,24 +208,24 @@ async fn only_the_sessions_token_speaks_for_it() {
         ("nonsense", Some(token.as_str())),
         ("%FF", Some(token.as_str())),
     ] {
-        let reply = house.post_raw(session, token, leave()).await;
+        let reply = server.post_raw(session, token, leave()).await;
         assert_eq!(reply.code(), (401, "bad_token"), "{session} {token:?}");
         assert_eq!(reply.headers["www-authenticate"], "Bearer");
     }
-    assert_eq!(house.post_raw(&session, Some(&token), leave()).await.status, StatusCode::OK);
+    assert_eq!(server.post_raw(&session, Some(&token), leave()).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn any_media_type_and_any_case_of_the_scheme_will_do() {
-    let house = House::new();
-    let (_stream, welcome) = ann(&house).await;
+    let server = TestServer::new();
+    let (_stream, welcome) = ann(&server).await;
     for media in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"] {
         let request = Request::post(format!("/sse/{}", welcome["session"].as_str().expect("a session")))
             .header("authorization", format!("bearer {}", welcome["token"].as_str().expect("a token")))
             .header("content-type", media)
             .body(Body::from(r#"{"type":"send","room":"LUNCH","text":"hi"}"#))
             .expect("a request");
-        assert_eq!(house.send(request).await.status(), StatusCode::OK, "{media}");
+        assert_eq!(server.send(request).await.status(), StatusCode::OK, "{media}");
     }
 }
 
@@ -241,23 +241,23 @@ fn endless(pieces: usize, piece: Bytes) -> Body {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_end_is_not_waited_for() {
-    let house = House::new();
-    let (_stream, welcome) = ann(&house).await;
+    let server = TestServer::new();
+    let (_stream, welcome) = ann(&server).await;
     let text = |field: &str| welcome[field].as_str().expect("a text").to_owned();
     let start = Instant::now();
-    let slow = house.post_raw(&text("session"), Some(&text("token")), endless(1, Bytes::from_static(b"{"))).await;
+    let slow = server.post_raw(&text("session"), Some(&text("token")), endless(1, Bytes::from_static(b"{"))).await;
     assert_eq!((slow.code(), start.elapsed()), ((400, "bad_frame"), Duration::from_secs(10)));
     let start = Instant::now();
     let long = endless(5, Bytes::from(vec![b' '; 64 << 10]));
-    let long = house.post_raw(&text("session"), Some(&text("token")), long).await;
+    let long = server.post_raw(&text("session"), Some(&text("token")), long).await;
     assert_eq!((long.code(), start.elapsed()), ((413, "too_long"), Duration::ZERO));
 }
 
 #[tokio::test]
 async fn other_methods_are_not_allowed() {
-    let house = House::build(Engine::builder(), SseConfig::default());
+    let server = TestServer::build(Engine::builder(), SseConfig::default());
     for (method, path) in [("POST", "/sse"), ("GET", "/sse/0000000000000000000000007V"), ("DELETE", "/sse")] {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
-        assert_eq!(house.send(request).await.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert_eq!(server.send(request).await.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
     }
 }

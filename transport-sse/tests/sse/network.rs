@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use transport_sse::SseConfig;
 
-use super::support::{Event, House, Parser, Says};
+use super::support::{Event, Parser, Says, TestServer};
 
 const REQUEST: &[u8] = b"GET /sse?room=LUNCH&nick=Bob HTTP/1.1\r\nHost: test\r\n\r\n";
 
@@ -71,16 +71,16 @@ async fn eventually(what: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_socket_is_a_chat_client() {
     for served_by in LOOPS {
-        let house = House::new();
-        let ann = house.guest("LUNCH", "Ann").await;
-        let address = listen(served_by, house.router.clone()).await;
+        let server = TestServer::new();
+        let ann = server.client("LUNCH", "Ann").await;
+        let address = listen(served_by, server.router.clone()).await;
         let mut bob = TcpStream::connect(address).await.expect("accepted");
         bob.write_all(REQUEST).await.expect("sent");
         let head = read_until(&mut bob, "event: joined").await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("transfer-encoding: chunked"), "{head}");
         let is_left_to_the_loop = head.contains("connection: close");
         assert_eq!(is_left_to_the_loop, matches!(served_by, Loop::Own), "{head}");
-        house.say(&ann, "LUNCH", "Pizza?").await;
+        server.say(&ann, "LUNCH", "Pizza?").await;
         read_until(&mut bob, "Pizza?").await;
     }
 }
@@ -88,15 +88,15 @@ async fn a_socket_is_a_chat_client() {
 #[tokio::test]
 async fn a_lost_connection_detaches_at_once() {
     for served_by in LOOPS {
-        let house = House::new();
-        let _ann = house.guest("LUNCH", "Ann").await;
-        let address = listen(served_by, house.router.clone()).await;
+        let server = TestServer::new();
+        let _ann = server.client("LUNCH", "Ann").await;
+        let address = listen(served_by, server.router.clone()).await;
         let mut bob = TcpStream::connect(address).await.expect("accepted");
         bob.write_all(REQUEST).await.expect("sent");
         read_until(&mut bob, "event: joined").await;
-        assert_eq!(house.engine.stats().sessions, 2);
+        assert_eq!(server.engine.stats().sessions, 2);
         drop(bob);
-        eventually(|| house.engine.stats().sessions == 1).await;
+        eventually(|| server.engine.stats().sessions == 1).await;
     }
 }
 
@@ -106,19 +106,19 @@ async fn a_client_that_reads_nothing_is_given_up() {
         let mut limits = Limits::default();
         limits.lift_rates();
         limits.session.stall_timeout = Duration::from_millis(400);
-        let house = House::with(limits);
-        let ann = house.guest("LUNCH", "Ann").await;
-        let address = listen(served_by, house.router.clone()).await;
+        let server = TestServer::with(limits);
+        let ann = server.client("LUNCH", "Ann").await;
+        let address = listen(served_by, server.router.clone()).await;
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4_096).expect("a small window");
         let mut bob = socket.connect(address).await.expect("accepted");
         bob.write_all(REQUEST).await.expect("sent");
-        eventually(|| house.engine.stats().sessions == 2).await;
+        eventually(|| server.engine.stats().sessions == 2).await;
         let text = "x".repeat(4_000);
         for _ in 0..4_000 {
-            house.say(&ann, "LUNCH", &text).await;
+            server.say(&ann, "LUNCH", &text).await;
         }
-        eventually(|| house.engine.stats().sessions == 1).await;
+        eventually(|| server.engine.stats().sessions == 1).await;
         // What was on its way still comes, and then the end.
         let mut all = Vec::new();
         timeout(Duration::from_secs(10), async {
@@ -137,8 +137,8 @@ async fn the_policy_learns_where_a_client_comes_from() {
     for served_by in LOOPS {
         let policy = Arc::new(Says::default());
         let engine = Engine::builder().policy(Arc::clone(&policy) as Arc<dyn Policy>);
-        let house = House::build(engine, SseConfig::default());
-        let address = listen(served_by, house.router.clone()).await;
+        let server = TestServer::build(engine, SseConfig::default());
+        let address = listen(served_by, server.router.clone()).await;
         let mut client = TcpStream::connect(address).await.expect("accepted");
         client.write_all(b"GET /sse HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer ann\r\n\r\n").await.expect("sent");
         read_until(&mut client, "event: welcome").await;
@@ -168,11 +168,11 @@ struct Second {
 }
 
 impl Second {
-    async fn open(house: &House) -> Self {
+    async fn open(server: &TestServer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let socket = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("accepted");
         let (shutdown, asked) = oneshot::channel();
-        let serving = serve(listener, house.router.clone(), ServeConfig::default(), async {
+        let serving = serve(listener, server.router.clone(), ServeConfig::default(), async {
             let _ = asked.await;
         });
         let serving = tokio::spawn(serving);
@@ -190,8 +190,8 @@ impl Second {
 async fn one_connection_of_the_second_version_carries_stream_and_commands() {
     let mut limits = Limits::default();
     limits.lift_rates();
-    let house = House::with(limits);
-    let mut second = Second::open(&house).await;
+    let server = TestServer::with(limits);
+    let mut second = Second::open(&server).await;
     let request = Request::get("http://test/sse?create=LUNCH&nick=Ann").body(Body::empty()).expect("a request");
     let mut stream = second.ask(request).await.into_body();
     let (mut parser, mut events) = (Parser::default(), VecDeque::new());
@@ -211,7 +211,7 @@ async fn one_connection_of_the_second_version_carries_stream_and_commands() {
         assert_eq!((message.name.as_str(), &message.data["key"]), ("message", &json!(key)));
     }
     // Streams end first, and then the connection has no reason to stay.
-    house.engine.drain(Duration::ZERO).await;
+    server.engine.drain(Duration::ZERO).await;
     assert_eq!(next(&mut stream, &mut parser, &mut events).await.data["code"], 4001);
     assert!(stream.collect().await.expect("an end in order").to_bytes().is_empty());
     second.shutdown.send(()).expect("still serving");
@@ -221,11 +221,11 @@ async fn one_connection_of_the_second_version_carries_stream_and_commands() {
 
 #[tokio::test]
 async fn a_stream_of_the_second_version_that_is_given_up_detaches_at_once() {
-    let house = House::new();
-    let mut second = Second::open(&house).await;
+    let server = TestServer::new();
+    let mut second = Second::open(&server).await;
     let request = Request::get("http://test/sse?create=LUNCH&nick=Ann").body(Body::empty()).expect("a request");
     let stream = second.ask(request).await.into_body();
-    assert_eq!(house.engine.stats().sessions, 1);
+    assert_eq!(server.engine.stats().sessions, 1);
     drop(stream);
-    eventually(|| house.engine.stats().sessions == 0).await;
+    eventually(|| server.engine.stats().sessions == 0).await;
 }

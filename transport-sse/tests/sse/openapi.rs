@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use transport_sse::SseConfig;
 
-use super::support::{House, Says, Spec, template};
+use super::support::{Says, Spec, TestServer, template};
 
 /// What has been seen of the routes: operation and status with media type, and parameters used.
 #[derive(Default)]
@@ -19,10 +19,17 @@ struct Seen {
 }
 
 impl Seen {
-    async fn ask(&mut self, house: &House, method: &str, uri: &str, headers: &[(&str, &str)], body: &Value) -> Value {
+    async fn ask(
+        &mut self,
+        server: &TestServer,
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Value {
         let request = Request::builder().method(method).uri(uri);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let response = house.send(request.body(Body::from(body.to_string())).expect("a request")).await;
+        let response = server.send(request.body(Body::from(body.to_string())).expect("a request")).await;
         let path = uri.split('?').next().unwrap_or_default();
         let operation = format!("{} {}", method.to_lowercase(), template(path));
         let media = response.headers()["content-type"].to_str().expect("text").to_owned();
@@ -73,16 +80,16 @@ async fn the_description_is_what_the_routes_do() {
     let rejects = [RejectCode::Forbidden, RejectCode::BadToken].map(|code| Reject::new(code, "as a test wants it"));
     let limits = Limits { room: RoomLimits { members_max: 1, ..RoomLimits::default() }, ..Limits::default() };
     let policy = Says { to_topics: true, ..Says::to_clients(rejects) };
-    let house =
-        House::build(Engine::builder().limits(limits).policy(std::sync::Arc::new(policy)), SseConfig::default());
+    let server =
+        TestServer::build(Engine::builder().limits(limits).policy(std::sync::Arc::new(policy)), SseConfig::default());
     for uri in ["/sse", "/sse", "/sse?room=LUNCH", "/sse?room=LUNCH&nick=Ann&history=5"] {
-        seen.ask(&house, "GET", uri, &[], &none).await;
+        seen.ask(&server, "GET", uri, &[], &none).await;
     }
-    let mut ann = house.open("/sse?create=LUNCH&nick=Ann").await;
+    let mut ann = server.open("/sse?create=LUNCH&nick=Ann").await;
     let welcome = ann.expect("welcome").await;
     let joined = ann.expect("joined").await;
     for uri in ["/sse?create=LUNCH&nick=Bob", "/sse?room=LUNCH&nick=Bob"] {
-        seen.ask(&house, "GET", uri, &[], &none).await;
+        seen.ask(&server, "GET", uri, &[], &none).await;
     }
     let text = |field: &str| welcome.data[field].as_str().expect("a text").to_owned();
     let (post, bearer) = (format!("/sse/{}", text("session")), format!("Bearer {}", text("token")));
@@ -97,16 +104,16 @@ async fn the_description_is_what_the_routes_do() {
         json!({"type": "topic", "room": "LUNCH", "topic": "unavailable"}),
         json!({"type": "send", "room": "LUNCH", "text": "x".repeat(70_000)}),
     ] {
-        let frame = seen.ask(&house, "POST", &post, &authorised, &body).await;
+        let frame = seen.ask(&server, "POST", &post, &authorised, &body).await;
         spec.check_frame(&frame);
     }
-    seen.ask(&house, "POST", &post, &[], &none).await;
+    seen.ask(&server, "POST", &post, &[], &none).await;
     let (cursor, token) = (joined.last_id, text("token"));
-    seen.ask(&house, "GET", "/sse", &[("last-event-id", &cursor)], &none).await;
-    seen.ask(&house, "GET", "/sse", &authorised, &none).await;
-    seen.ask(&house, "GET", &format!("/sse?cursor={cursor}"), &[], &none).await;
-    seen.ask(&house, "GET", &format!("/sse?resume={token}&positions="), &[], &none).await;
-    let served = seen.ask(&house, "GET", "/sse/openapi.json", &[], &none).await;
+    seen.ask(&server, "GET", "/sse", &[("last-event-id", &cursor)], &none).await;
+    seen.ask(&server, "GET", "/sse", &authorised, &none).await;
+    seen.ask(&server, "GET", &format!("/sse?cursor={cursor}"), &[], &none).await;
+    seen.ask(&server, "GET", &format!("/sse?resume={token}&positions="), &[], &none).await;
+    let served = seen.ask(&server, "GET", "/sse/openapi.json", &[], &none).await;
     assert_eq!(served, spec.0);
     let described = described(&spec);
     assert_eq!(seen.answers, described.answers);
@@ -141,6 +148,6 @@ fn the_description_knows_every_command_of_the_protocol_page() {
 
 #[tokio::test]
 async fn the_description_may_be_read_by_anyone() {
-    let response = House::new().ask("/sse/openapi.json", &[]).await;
+    let response = TestServer::new().ask("/sse/openapi.json", &[]).await;
     assert_eq!(response.status(), StatusCode::OK);
 }

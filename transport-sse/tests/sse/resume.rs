@@ -4,44 +4,44 @@ use chat_core::{Engine, Limits, RoomLimits};
 use serde_json::json;
 use transport_sse::SseConfig;
 
-use super::support::{Event, House, Stream, settle};
+use super::support::{Event, Stream, TestServer, settle};
 
 fn standing(welcome: &Event) -> (bool, &str) {
     let status = welcome.data["rooms"][0]["status"].as_str().unwrap_or_default();
     (welcome.data["resumed"] == true, status)
 }
 
-/// A house with Bob on a stream in Ann's room, who has read everything so far.
-async fn lunch(house: &House) -> (chat_core::Connection, Stream, Event, Event) {
-    let ann = house.guest("LUNCH", "Ann").await;
-    let mut stream = house.open("/sse?room=LUNCH&nick=Bob").await;
+/// A server with Bob on a stream in Ann's room, who has read everything so far.
+async fn lunch(server: &TestServer) -> (chat_core::Connection, Stream, Event, Event) {
+    let ann = server.client("LUNCH", "Ann").await;
+    let mut stream = server.open("/sse?room=LUNCH&nick=Bob").await;
     let (welcome, joined) = (stream.expect("welcome").await, stream.expect("joined").await);
     (ann, stream, welcome, joined)
 }
 
 #[tokio::test]
 async fn nothing_is_lost_and_nothing_comes_twice() {
-    let house = House::new();
-    let (ann, mut stream, ..) = lunch(&house).await;
+    let server = TestServer::new();
+    let (ann, mut stream, ..) = lunch(&server).await;
     for text in ["one", "two", "three"] {
-        house.say(&ann, "LUNCH", text).await;
+        server.say(&ann, "LUNCH", text).await;
     }
     stream.expect("message").await;
     // All three are in the chunk that was handed out, and two of them were lost on the way.
     let second = stream.expect("message").await;
     drop(stream);
-    house.say(&ann, "LUNCH", "four").await;
-    let mut stream = house.open_with("/sse", &[("last-event-id", &second.last_id)]).await;
+    server.say(&ann, "LUNCH", "four").await;
+    let mut stream = server.open_with("/sse", &[("last-event-id", &second.last_id)]).await;
     assert_eq!(standing(&stream.expect("welcome").await), (true, "live"));
     assert_eq!(stream.texts().await, ["three", "four"]);
 }
 
 #[tokio::test]
 async fn every_way_of_saying_which_session_works() {
-    let house = House::new();
-    let (ann, stream, welcome, joined) = lunch(&house).await;
+    let server = TestServer::new();
+    let (ann, stream, welcome, joined) = lunch(&server).await;
     drop(stream);
-    house.say(&ann, "LUNCH", "one").await;
+    server.say(&ann, "LUNCH", "one").await;
     let token = welcome.data["token"].as_str().expect("a token");
     let position = format!("LUNCH~{}:{}", joined.data["epoch"].as_str().expect("an epoch"), joined.data["seq"]);
     let bearer = format!("Bearer {token}");
@@ -51,7 +51,7 @@ async fn every_way_of_saying_which_session_works() {
         (format!("/sse?resume={token}&positions={position}"), vec![]),
         (format!("/sse?positions={position}"), vec![("authorization", bearer.as_str())]),
     ] {
-        let mut stream = house.open_with(&uri, &headers).await;
+        let mut stream = server.open_with(&uri, &headers).await;
         let again = stream.expect("welcome").await;
         assert_eq!(standing(&again), (true, "live"), "{uri}");
         assert_eq!(again.data["session"], welcome.data["session"]);
@@ -64,15 +64,15 @@ async fn every_way_of_saying_which_session_works() {
 
 #[tokio::test]
 async fn a_room_without_a_position_is_shown_afresh() {
-    let house = House::new();
-    let (ann, stream, welcome, _) = lunch(&house).await;
+    let server = TestServer::new();
+    let (ann, stream, welcome, _) = lunch(&server).await;
     drop(stream);
-    house.say(&ann, "LUNCH", "one").await;
+    server.say(&ann, "LUNCH", "one").await;
     for uri in [
         format!("/sse?cursor={}", welcome.last_id),
         format!("/sse?resume={}", welcome.data["token"].as_str().expect("a token")),
     ] {
-        let mut stream = house.open(&uri).await;
+        let mut stream = server.open(&uri).await;
         assert_eq!(standing(&stream.expect("welcome").await), (true, "live"));
         let joined = stream.expect("joined").await;
         assert_eq!((joined.data.get("id"), &joined.data["history"][0]["text"]), (None, &json!("one")));
@@ -82,29 +82,29 @@ async fn a_room_without_a_position_is_shown_afresh() {
 
 #[tokio::test]
 async fn whoever_is_still_in_the_room_does_not_join_again() {
-    let house = House::new();
-    let (ann, stream, _, joined) = lunch(&house).await;
+    let server = TestServer::new();
+    let (ann, stream, _, joined) = lunch(&server).await;
     drop(stream);
-    house.say(&ann, "LUNCH", "one").await;
+    server.say(&ann, "LUNCH", "one").await;
     let uri = "/sse?room=LUNCH&nick=Bob&history=50";
-    let mut stream = house.open_with(uri, &[("last-event-id", &joined.last_id)]).await;
+    let mut stream = server.open_with(uri, &[("last-event-id", &joined.last_id)]).await;
     assert_eq!(standing(&stream.expect("welcome").await), (true, "live"));
     let due = stream.due().await;
     let names: Vec<_> = due.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(names, ["message"]);
-    assert_eq!(house.engine.stats().rejects, 0);
+    assert_eq!(server.engine.stats().rejects, 0);
 }
 
 #[tokio::test]
 async fn a_forged_cursor_is_worth_nothing() {
-    let house = House::new();
-    let (_ann, _stream, welcome, joined) = lunch(&house).await;
-    let other = house.open("/sse").await.expect("welcome").await.last_id;
+    let server = TestServer::new();
+    let (_ann, _stream, welcome, joined) = lunch(&server).await;
+    let other = server.open("/sse").await.expect("welcome").await.last_id;
     let session = welcome.data["session"].as_str().expect("a session");
     let spliced = format!("{session}.{}", other.split_once('.').expect("a signature").1);
     let replaced = joined.last_id.replace(session, &other[..26]);
     for forged in [spliced.as_str(), &replaced, session, "~", "x", "17"] {
-        let mut stream = house.open_with("/sse", &[("last-event-id", forged)]).await;
+        let mut stream = server.open_with("/sse", &[("last-event-id", forged)]).await;
         let due = stream.due().await;
         let mut names: Vec<_> = due.iter().map(|event| event.name.as_str()).collect();
         names.sort_unstable();
@@ -116,36 +116,36 @@ async fn a_forged_cursor_is_worth_nothing() {
 
 #[tokio::test]
 async fn with_a_cursor_that_is_worth_nothing_one_joins_anew() {
-    let house = House::new();
-    let _ann = house.guest("LUNCH", "Ann").await;
+    let server = TestServer::new();
+    let _ann = server.client("LUNCH", "Ann").await;
     let stale = [("last-event-id", "a~LUNCH:04HMASW9NF6YF:17")];
-    let mut stream = house.open_with("/sse?room=LUNCH&nick=Bob", &stale).await;
+    let mut stream = server.open_with("/sse?room=LUNCH&nick=Bob", &stale).await;
     assert_eq!(stream.until("joined").await.data["you"]["nick"], "Bob");
 }
 
 #[tokio::test]
 async fn a_cursor_never_makes_a_room() {
-    let house = House::new();
-    let mut stream = house.open("/sse?create&nick=Ann").await;
+    let server = TestServer::new();
+    let mut stream = server.open("/sse?create&nick=Ann").await;
     let first = stream.until("joined").await;
     drop(stream);
     for cursor in [first.last_id.as_str(), "a~", "nonsense"] {
-        let mut stream = house.open_with("/sse?create&nick=Ann", &[("last-event-id", cursor)]).await;
+        let mut stream = server.open_with("/sse?create&nick=Ann", &[("last-event-id", cursor)]).await;
         stream.expect("welcome").await;
         settle().await;
-        assert_eq!(house.engine.rooms().len(), 1, "{cursor}");
+        assert_eq!(server.engine.rooms().len(), 1, "{cursor}");
     }
 }
 
 #[tokio::test]
 async fn a_cursor_hands_in_no_command() {
-    let house = House::new();
-    let (_ann, _stream, welcome, joined) = lunch(&house).await;
+    let server = TestServer::new();
+    let (_ann, _stream, welcome, joined) = lunch(&server).await;
     let session = welcome.data["session"].as_str().expect("a session");
     let (credential, _) = joined.last_id.split_once('~').expect("a cursor");
     let leave = json!({"type": "leave", "room": "LUNCH"}).to_string();
     for token in [credential, &joined.last_id] {
-        let reply = house.post_raw(session, Some(token), leave.clone().into()).await;
+        let reply = server.post_raw(session, Some(token), leave.clone().into()).await;
         assert_eq!(reply.code(), (401, "bad_token"));
     }
 }
@@ -153,13 +153,13 @@ async fn a_cursor_hands_in_no_command() {
 #[tokio::test]
 async fn what_is_no_longer_at_hand_is_stated_as_a_gap() {
     let limits = RoomLimits { backlog_events_max: 8, backlog_bytes_max: 1, ..RoomLimits::default() };
-    let house = House::with(Limits { room: limits, ..Limits::default() });
-    let (ann, stream, _, joined) = lunch(&house).await;
+    let server = TestServer::with(Limits { room: limits, ..Limits::default() });
+    let (ann, stream, _, joined) = lunch(&server).await;
     drop(stream);
     for text in ["one", "two", "three", "four"] {
-        house.say(&ann, "LUNCH", text).await;
+        server.say(&ann, "LUNCH", text).await;
     }
-    let mut stream = house.open_with("/sse", &[("last-event-id", &joined.last_id)]).await;
+    let mut stream = server.open_with("/sse", &[("last-event-id", &joined.last_id)]).await;
     assert_eq!(standing(&stream.expect("welcome").await), (true, "gap"));
     let gap = stream.until("gap").await;
     assert_eq!(gap.data["from"], joined.data["seq"].as_u64().expect("a seq") + 1);
@@ -168,11 +168,11 @@ async fn what_is_no_longer_at_hand_is_stated_as_a_gap() {
 
 #[tokio::test]
 async fn a_session_is_found_again_after_a_restart() {
-    let start = || House::build(Engine::builder().secret([7; 32]), SseConfig::default());
+    let start = || TestServer::build(Engine::builder().secret([7; 32]), SseConfig::default());
     let before = start();
     let (_ann, _stream, welcome, joined) = lunch(&before).await;
     let after = start();
-    let _cid = after.guest("LUNCH", "Cid").await;
+    let _cid = after.client("LUNCH", "Cid").await;
     let uri = "/sse?room=LUNCH&nick=Bob";
     let mut stream = after.open_with(uri, &[("last-event-id", &joined.last_id)]).await;
     let again = stream.expect("welcome").await;

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{advance, timeout};
 use transport_sse::SseConfig;
 
-use super::support::{EventSource, House, Says, settle};
+use super::support::{EventSource, Says, TestServer, settle};
 
 const URI: &str = "/sse?room=LUNCH&nick=Bob";
 
@@ -20,36 +20,36 @@ async fn wait(seconds: u64) {
     settle().await;
 }
 
-async fn close(house: &House, room: &str) {
+async fn close(server: &TestServer, room: &str) {
     let room = RoomCode::parse(room).expect("a code");
-    house.engine.moderate(&room, Moderation::Close).await.expect("closed");
+    server.engine.moderate(&room, Moderation::Close).await.expect("closed");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_short_loss_is_noticed_by_nobody() {
-    let house = House::new();
-    let ann = house.guest("LUNCH", "Ann").await;
-    let mut bob = EventSource::new(&house, URI);
+    let server = TestServer::new();
+    let ann = server.client("LUNCH", "Ann").await;
+    let mut bob = EventSource::new(&server, URI);
     bob.until("joined").await;
     bob.lose().await;
-    house.say(&ann, "LUNCH", "one").await;
+    server.say(&ann, "LUNCH", "one").await;
     wait(20).await;
     assert_eq!(bob.until("message").await.data["text"], "one");
-    house.say(&ann, "LUNCH", "two").await;
+    server.say(&ann, "LUNCH", "two").await;
     assert_eq!(bob.until("message").await.data["seq"], 4, "joined, joined, one, two: nobody left");
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_the_grace_one_goes_back_in_where_one_was() {
-    let house = House::new();
-    let ann = house.guest("LUNCH", "Ann").await;
-    let mut bob = EventSource::new(&house, URI);
+    let server = TestServer::new();
+    let ann = server.client("LUNCH", "Ann").await;
+    let mut bob = EventSource::new(&server, URI);
     bob.until("joined").await;
-    house.say(&ann, "LUNCH", "seen").await;
+    server.say(&ann, "LUNCH", "seen").await;
     bob.until("message").await;
     bob.lose().await;
     wait(60).await;
-    house.say(&ann, "LUNCH", "missed").await;
+    server.say(&ann, "LUNCH", "missed").await;
     let welcome = bob.until("welcome").await.data;
     assert_eq!((&welcome["resumed"], &welcome["rooms"][0]["status"]), (&json!(true), &json!("left")));
     let joined = bob.until("joined").await.data;
@@ -60,8 +60,8 @@ async fn after_the_grace_one_goes_back_in_where_one_was() {
 }
 
 /// Bob, who is lost from a room that is then held up by its log: at what `change` begins with it.
-async fn held_up<'a>(house: &'a House, log: &FaultyLog<MemoryLog>, change: impl Future) -> EventSource<'a> {
-    let mut bob = EventSource::new(house, URI);
+async fn held_up<'a>(server: &'a TestServer, log: &FaultyLog<MemoryLog>, change: impl Future) -> EventSource<'a> {
+    let mut bob = EventSource::new(server, URI);
     bob.until("joined").await;
     bob.lose().await;
     log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
@@ -74,79 +74,79 @@ async fn held_up<'a>(house: &'a House, log: &FaultyLog<MemoryLog>, change: impl 
     bob
 }
 
-fn slow() -> (Arc<FaultyLog<MemoryLog>>, House) {
+fn slow() -> (Arc<FaultyLog<MemoryLog>>, TestServer) {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
     let mut limits = Limits::default();
     limits.session.resume_wait = Duration::from_millis(50);
     let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).expect("it is new");
-    (log, House::build(engine, SseConfig::default()))
+    (log, TestServer::build(engine, SseConfig::default()))
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_learns_late_that_the_grace_is_over_goes_back_in_where_one_was() {
-    let (log, house) = slow();
-    let ann = house.guest("LUNCH", "Ann").await;
-    let mut bob = held_up(&house, &log, wait(31)).await;
+    let (log, server) = slow();
+    let ann = server.client("LUNCH", "Ann").await;
+    let mut bob = held_up(&server, &log, wait(31)).await;
     let resumed = bob.until("resumed").await.data;
     assert_eq!((&resumed["status"], &resumed["seq"]), (&json!("left"), &json!(2)));
     let joined = bob.until("joined").await.data;
     assert_eq!((&joined["seq"], &joined["history"]), (&json!(2), &json!([])), "what follows is told as it happened");
     assert_eq!(bob.until("member_left").await.data["reason"], "timeout");
     assert_eq!(bob.until("member_joined").await.data["nick"], "Bob");
-    house.say(&ann, "LUNCH", "welcome back").await;
+    server.say(&ann, "LUNCH", "welcome back").await;
     assert_eq!(bob.until("message").await.data["text"], "welcome back");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_learns_late_that_one_is_still_in_does_not_join_again() {
-    let (log, house) = slow();
-    let ann = house.guest("LUNCH", "Ann").await;
+    let (log, server) = slow();
+    let ann = server.client("LUNCH", "Ann").await;
     let text = chat_core::Body::parse("slowly", 100).expect("a text");
     let send = Command::Send { room: RoomCode::parse("LUNCH").expect("a code"), text, key: None };
     let says = async { ann.submit(send, Reply::mailbox(None)).expect("taken") };
-    let mut bob = held_up(&house, &log, says).await;
+    let mut bob = held_up(&server, &log, says).await;
     assert_eq!(bob.until("resumed").await.data["status"], "live");
     assert_eq!(bob.until("message").await.data["text"], "slowly");
-    house.say(&ann, "LUNCH", "next").await;
+    server.say(&ann, "LUNCH", "next").await;
     assert_eq!(bob.next().await.expect("it goes on").data["text"], "next");
-    assert_eq!(house.engine.stats().rejects, 0);
+    assert_eq!(server.engine.stats().rejects, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_learns_late_that_one_was_put_out_stays_out() {
-    let (log, house) = slow();
-    let ann = house.guest("LUNCH", "Ann").await;
+    let (log, server) = slow();
+    let ann = server.client("LUNCH", "Ann").await;
     let kick = Command::Kick { room: RoomCode::parse("LUNCH").expect("a code"), member: MemberId(2) };
     let kicks = async { ann.submit(kick, Reply::mailbox(None)).expect("taken") };
-    let mut bob = held_up(&house, &log, kicks).await;
+    let mut bob = held_up(&server, &log, kicks).await;
     let resumed = bob.until("resumed").await.data;
     assert_eq!((&resumed["status"], &resumed["reason"]), (&json!("left"), &json!("kicked")));
-    house.say(&ann, "LUNCH", "is he gone?").await;
+    server.say(&ann, "LUNCH", "is he gone?").await;
     assert!(timeout(Duration::from_secs(10), bob.next()).await.is_err(), "nothing more of the room");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_is_gone_stops_an_event_source() {
-    let house = House::new();
-    let ann = house.guest("LUNCH", "Ann").await;
-    let mut bob = EventSource::new(&house, URI);
+    let server = TestServer::new();
+    let ann = server.client("LUNCH", "Ann").await;
+    let mut bob = EventSource::new(&server, URI);
     bob.until("joined").await;
     bob.lose().await;
-    close(&house, "LUNCH").await;
+    close(&server, "LUNCH").await;
     assert_eq!(bob.next().await, Err(StatusCode::NOT_FOUND));
     drop(ann);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_was_made_anew_is_joined_anew() {
-    let house = House::new();
-    let _ann = house.guest("LUNCH", "Ann").await;
-    let mut bob = EventSource::new(&house, URI);
+    let server = TestServer::new();
+    let _ann = server.client("LUNCH", "Ann").await;
+    let mut bob = EventSource::new(&server, URI);
     let before = bob.until("joined").await.data;
     bob.lose().await;
-    close(&house, "LUNCH").await;
+    close(&server, "LUNCH").await;
     settle().await;
-    let _cid: Connection = house.guest("LUNCH", "Cid").await;
+    let _cid: Connection = server.client("LUNCH", "Cid").await;
     let welcome = bob.until("welcome").await.data;
     assert_eq!(welcome["rooms"][0]["status"], "closed");
     assert_ne!(bob.until("joined").await.data["epoch"], before["epoch"]);
@@ -154,17 +154,17 @@ async fn a_room_that_was_made_anew_is_joined_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn other_rooms_are_not_given_up_for_one_that_will_not_have_it() {
-    let house = House::ruled(Says::default());
-    let (_ann, cid) = (house.guest("LUNCH", "Ann").await, house.guest("TEA", "Cid").await);
-    let mut bob = EventSource::new(&house, URI);
+    let server = TestServer::ruled(Says::default());
+    let (_ann, cid) = (server.client("LUNCH", "Ann").await, server.client("TEA", "Cid").await);
+    let mut bob = EventSource::new(&server, URI);
     let welcome = bob.until("welcome").await.data;
     bob.until("joined").await;
-    house.post(&welcome, &json!({"type": "join", "room": "TEA", "nick": "Bob"})).await;
+    server.post(&welcome, &json!({"type": "join", "room": "TEA", "nick": "Bob"})).await;
     bob.until("joined").await;
     bob.lose().await;
     let lunch = RoomCode::parse("LUNCH").expect("a code");
-    house.engine.moderate(&lunch, Moderation::Ban(MemberId(2))).await.expect("banned");
-    house.say(&cid, "TEA", "Earl Grey?").await;
+    server.engine.moderate(&lunch, Moderation::Ban(MemberId(2))).await.expect("banned");
+    server.say(&cid, "TEA", "Earl Grey?").await;
     assert_eq!(bob.until("welcome").await.data["resumed"], true);
     // The answer to the join and what was said meanwhile come in either order.
     let mut told = [bob.next().await.expect("one"), bob.next().await.expect("and the other")];
@@ -176,13 +176,13 @@ async fn other_rooms_are_not_given_up_for_one_that_will_not_have_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_without_a_stream_takes_no_commands() {
-    let house = House::new();
-    let mut bob = EventSource::new(&house, "/sse?create=LUNCH&nick=Bob");
+    let server = TestServer::new();
+    let mut bob = EventSource::new(&server, "/sse?create=LUNCH&nick=Bob");
     let welcome = bob.until("welcome").await.data;
     bob.lose().await;
     let send = json!({"type": "send", "id": 1, "room": "LUNCH", "text": "hello", "key": "k"});
-    assert_eq!(house.post(&welcome, &send).await.code(), (409, "not_connected"));
+    assert_eq!(server.post(&welcome, &send).await.code(), (409, "not_connected"));
     assert_eq!(bob.until("welcome").await.data.get("token"), None, "an event source comes back with a cursor");
-    assert_eq!(house.post(&welcome, &send).await.status, StatusCode::OK);
+    assert_eq!(server.post(&welcome, &send).await.status, StatusCode::OK);
     assert_eq!(bob.until("message").await.data["key"], "k");
 }

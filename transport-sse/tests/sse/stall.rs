@@ -6,7 +6,7 @@ use chat_core::{Command, Connection, Limits, RoomCode, ServerFrame, SessionLimit
 use serde_json::json;
 use tokio::time::{advance, sleep};
 
-use super::support::{House, Stream, settle};
+use super::support::{Stream, TestServer, settle};
 
 /// The stall timeout, and the most that it may be noticed late.
 const STALL: u64 = 30;
@@ -21,23 +21,23 @@ async fn pass(seconds: u64) {
     settle().await;
 }
 
-async fn bob(house: &House) -> (Connection, Stream) {
-    let ann = house.guest("LUNCH", "Ann").await;
-    let mut stream = house.open("/sse?room=LUNCH&nick=Bob").await;
+async fn bob(server: &TestServer) -> (Connection, Stream) {
+    let ann = server.client("LUNCH", "Ann").await;
+    let mut stream = server.open("/sse?room=LUNCH&nick=Bob").await;
     stream.due().await;
     (ann, stream)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_not_asked_any_more_loses_its_session() {
-    let house = House::new();
-    let (ann, mut stream) = bob(&house).await;
-    house.say(&ann, "LUNCH", "hello").await;
+    let server = TestServer::new();
+    let (ann, mut stream) = bob(&server).await;
+    server.say(&ann, "LUNCH", "hello").await;
     stream.chunk().await.expect("the message");
     pass(STALL - 1).await;
-    assert_eq!(house.engine.stats().sessions, 2);
+    assert_eq!(server.engine.stats().sessions, 2);
     pass(1 + LATE).await;
-    assert_eq!(house.engine.stats().sessions, 1, "Bob's is detached, though his stream is still there");
+    assert_eq!(server.engine.stats().sessions, 1, "Bob's is detached, though his stream is still there");
     // The connection takes something again: it is told why there is no more.
     stream.expect("message").await;
     let closing = stream.expect("closing").await;
@@ -51,18 +51,18 @@ async fn a_stream_that_is_not_asked_any_more_loses_its_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_was_never_asked_is_given_up_too() {
-    let house = House::new();
-    let _response = house.ask("/sse", &[]).await;
+    let server = TestServer::new();
+    let _response = server.ask("/sse", &[]).await;
     pass(STALL - 1).await;
-    assert_eq!(house.engine.stats().sessions, 1);
+    assert_eq!(server.engine.stats().sessions, 1);
     pass(1 + LATE).await;
-    assert_eq!(house.engine.stats().sessions, 0);
+    assert_eq!(server.engine.stats().sessions, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_asked_but_has_nothing_to_say_is_well() {
-    let house = House::new();
-    let (_ann, mut stream) = bob(&house).await;
+    let server = TestServer::new();
+    let (_ann, mut stream) = bob(&server).await;
     let reader = tokio::spawn(async move {
         while stream.chunk().await.is_some() {}
         stream.parser.comments
@@ -70,32 +70,32 @@ async fn a_stream_that_is_asked_but_has_nothing_to_say_is_well() {
     for _ in 0..20 {
         sleep(Duration::from_secs(10)).await;
     }
-    assert_eq!(house.engine.stats().sessions, 2);
-    house.engine.drain(Duration::ZERO).await;
+    assert_eq!(server.engine.stats().sessions, 2);
+    server.engine.drain(Duration::ZERO).await;
     assert_eq!(reader.await.expect("no panic"), 13, "a comment every 15 seconds");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_whose_heartbeat_nobody_takes_is_given_up() {
-    let house = House::new();
-    let (_ann, _stream) = bob(&house).await;
+    let server = TestServer::new();
+    let (_ann, _stream) = bob(&server).await;
     // Its connection was asleep, and is never woken: nothing is due until the heartbeat is.
     pass(15 + STALL - 1).await;
-    assert_eq!(house.engine.stats().sessions, 2);
+    assert_eq!(server.engine.stats().sessions, 2);
     pass(1 + LATE).await;
-    assert_eq!(house.engine.stats().sessions, 1);
+    assert_eq!(server.engine.stats().sessions, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_was_given_up_goes_on_where_it_was() {
-    let house = House::new();
-    let (ann, mut stream) = bob(&house).await;
-    house.say(&ann, "LUNCH", "seen").await;
+    let server = TestServer::new();
+    let (ann, mut stream) = bob(&server).await;
+    server.say(&ann, "LUNCH", "seen").await;
     let seen = stream.expect("message").await.last_id;
-    house.say(&ann, "LUNCH", "missed").await;
+    server.say(&ann, "LUNCH", "missed").await;
     pass(STALL + LATE).await;
-    assert_eq!(house.engine.stats().sessions, 1);
-    let mut stream = house.open_with("/sse", &[("last-event-id", &seen)]).await;
+    assert_eq!(server.engine.stats().sessions, 1);
+    let mut stream = server.open_with("/sse", &[("last-event-id", &seen)]).await;
     assert_eq!(stream.expect("welcome").await.data["rooms"][0]["status"], "live");
     assert_eq!(stream.texts().await, ["missed"]);
 }
@@ -103,42 +103,42 @@ async fn whoever_was_given_up_goes_on_where_it_was() {
 #[tokio::test(start_paused = true)]
 async fn a_short_stall_timeout_is_kept_too() {
     let limits = SessionLimits { stall_timeout: Duration::from_millis(200), ..SessionLimits::default() };
-    let house = House::with(Limits { session: limits, ..Limits::default() });
-    let _response = house.ask("/sse", &[]).await;
+    let server = TestServer::with(Limits { session: limits, ..Limits::default() });
+    let _response = server.ask("/sse", &[]).await;
     settle().await;
     sleep(Duration::from_millis(251)).await;
-    assert_eq!(house.engine.stats().sessions, 0);
+    assert_eq!(server.engine.stats().sessions, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_comes_after_a_time_without_any_is_watched_too() {
-    let house = House::new();
+    let server = TestServer::new();
     for _ in 0..3 {
         // Gone by itself, and then nobody is there for a while.
-        drop(house.open("/sse").await);
+        drop(server.open("/sse").await);
         pass(2 * STALL).await;
-        assert_eq!(house.engine.stats().sessions, 0);
-        let _response = house.ask("/sse", &[]).await;
+        assert_eq!(server.engine.stats().sessions, 0);
+        let _response = server.ask("/sse", &[]).await;
         pass(STALL - 1).await;
-        assert_eq!(house.engine.stats().sessions, 1);
+        assert_eq!(server.engine.stats().sessions, 1);
         pass(1 + LATE).await;
-        assert_eq!(house.engine.stats().sessions, 0);
+        assert_eq!(server.engine.stats().sessions, 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_stalls_takes_something_and_stalls_again_is_given_up_the_second_time() {
-    let house = House::new();
-    let (ann, mut stream) = bob(&house).await;
+    let server = TestServer::new();
+    let (ann, mut stream) = bob(&server).await;
     for _ in 0..3 {
-        house.say(&ann, "LUNCH", "hello").await;
+        server.say(&ann, "LUNCH", "hello").await;
         pass(STALL - 1).await;
         assert_eq!(stream.texts().await, ["hello"]);
     }
-    house.say(&ann, "LUNCH", "hello").await;
+    server.say(&ann, "LUNCH", "hello").await;
     stream.chunk().await.expect("the message");
     pass(STALL - 1).await;
-    assert_eq!(house.engine.stats().sessions, 2);
+    assert_eq!(server.engine.stats().sessions, 2);
     pass(1 + LATE).await;
-    assert_eq!(house.engine.stats().sessions, 1);
+    assert_eq!(server.engine.stats().sessions, 1);
 }

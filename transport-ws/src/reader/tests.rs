@@ -31,14 +31,14 @@ fn text(text: &str) -> Vec<u8> {
     frame(0x81, text.as_bytes())
 }
 
-struct Line {
+struct FrameSocket {
     reader: Reader,
     socket: DuplexStream,
     peer: DuplexStream,
     control: Vec<u8>,
 }
 
-impl Line {
+impl FrameSocket {
     /// Frames may have 1,000 bytes, and are understood up to 4,000.
     fn new() -> Self {
         let (socket, peer) = duplex(1 << 20);
@@ -69,31 +69,31 @@ impl Line {
 
 #[tokio::test]
 async fn the_last_whole_message_takes_everything_with_it() {
-    let mut line = Line::new();
-    line.peer.write_all(&[text("one"), frame(0x89, b"ping"), text("two")].concat()).await.expect("room for all");
+    let mut ws = FrameSocket::new();
+    ws.peer.write_all(&[text("one"), frame(0x89, b"ping"), text("two")].concat()).await.expect("room for all");
     let mut cx = Context::from_waker(Waker::noop());
     for is_last in [false, false, true] {
-        assert!(line.reader.poll_next(&mut cx, &mut line.socket, &mut line.control).is_ready());
-        assert_eq!(line.is_bare(), is_last, "nothing is read for want of a message");
+        assert!(ws.reader.poll_next(&mut cx, &mut ws.socket, &mut ws.control).is_ready());
+        assert_eq!(ws.is_bare(), is_last, "nothing is read for want of a message");
     }
 }
 
 #[tokio::test]
 async fn between_frames_nothing_is_kept() {
-    let mut line = Line::new();
-    assert_eq!(line.hear(&[]).await, [""; 0]);
-    assert!(line.is_bare());
-    assert_eq!(line.hear(&text("one")).await, ["one"]);
-    assert!(line.is_bare());
+    let mut ws = FrameSocket::new();
+    assert_eq!(ws.hear(&[]).await, [""; 0]);
+    assert!(ws.is_bare());
+    assert_eq!(ws.hear(&text("one")).await, ["one"]);
+    assert!(ws.is_bare());
     let large = text(&"x".repeat(3_999));
-    assert_eq!(line.hear(&large[..2_000]).await, [""; 0]);
-    assert!(!line.is_bare());
-    assert_eq!(line.hear(&large[2_000..]).await.concat().len(), 3_999);
-    assert!(line.is_bare());
-    assert_eq!(line.hear(&frame(0x01, b"begin")).await, [""; 0]);
-    assert!(!line.is_bare(), "the beginning of a message is kept");
-    assert_eq!(line.hear(&frame(0x80, b"end")).await, ["beginend"]);
-    assert!(line.is_bare());
+    assert_eq!(ws.hear(&large[..2_000]).await, [""; 0]);
+    assert!(!ws.is_bare());
+    assert_eq!(ws.hear(&large[2_000..]).await.concat().len(), 3_999);
+    assert!(ws.is_bare());
+    assert_eq!(ws.hear(&frame(0x01, b"begin")).await, [""; 0]);
+    assert!(!ws.is_bare(), "the beginning of a message is kept");
+    assert_eq!(ws.hear(&frame(0x80, b"end")).await, ["beginend"]);
+    assert!(ws.is_bare());
 }
 
 #[tokio::test]
@@ -115,22 +115,22 @@ async fn wherever_the_stream_is_cut_the_same_comes_out() {
     let no_text = r#"NoText("the frame is binary, not text")"#;
     let expected = ["one", "Alive", "Alive", "Alive", "two-and-three", no_text, &long, "Closed"];
     for cut in 0..=stream.len() {
-        let mut line = Line::new();
-        let mut heard = line.hear(&stream[..cut]).await;
+        let mut ws = FrameSocket::new();
+        let mut heard = ws.hear(&stream[..cut]).await;
         if cut < stream.len() {
-            heard.extend(line.hear(&stream[cut..]).await);
+            heard.extend(ws.hear(&stream[cut..]).await);
         }
         assert_eq!(heard, expected, "cut at {cut}");
-        assert_eq!(line.control, b"\x8A\x0Dare you there\x8A\x00\x88\x05\x03\xE8bye", "cut at {cut}");
+        assert_eq!(ws.control, b"\x8A\x0Dare you there\x8A\x00\x88\x05\x03\xE8bye", "cut at {cut}");
     }
 }
 
 #[tokio::test]
 async fn text_that_is_not_utf_8_is_refused_and_the_next_is_heard() {
-    let mut line = Line::new();
-    let heard = line.hear(&[frame(0x81, b"\xFF\xFE"), text("next")].concat()).await;
+    let mut ws = FrameSocket::new();
+    let heard = ws.hear(&[frame(0x81, b"\xFF\xFE"), text("next")].concat()).await;
     assert_eq!(heard, [r#"NoText("the frame is not UTF-8")"#, "next"]);
-    assert!(line.is_bare());
+    assert!(ws.is_bare());
 }
 
 #[tokio::test]
@@ -141,12 +141,12 @@ async fn a_message_in_parts_that_is_not_utf_8_breaks_the_connection() {
         vec![frame(0x01, b"begin"), frame(0x80, b"\xFF")],
         vec![frame(0x01, b"begin"), frame(0x80, b"\xC3")],
     ] {
-        assert_eq!(Line::new().hear(&parts.concat()).await, ["Broken"]);
-        let mut line = Line::new();
+        assert_eq!(FrameSocket::new().hear(&parts.concat()).await, ["Broken"]);
+        let mut ws = FrameSocket::new();
         let mut heard = Vec::new();
         for part in parts {
             if heard.is_empty() {
-                heard = line.hear(&part).await;
+                heard = ws.hear(&part).await;
             }
         }
         assert_eq!(heard, ["Broken"]);
@@ -155,12 +155,12 @@ async fn a_message_in_parts_that_is_not_utf_8_breaks_the_connection() {
 
 #[tokio::test]
 async fn too_long_a_message_breaks_the_connection() {
-    assert_eq!(Line::new().hear(&text(&"x".repeat(4_000))).await.concat().len(), 4_000);
-    assert_eq!(Line::new().hear(&text(&"x".repeat(4_001))).await, ["Broken"]);
+    assert_eq!(FrameSocket::new().hear(&text(&"x".repeat(4_000))).await.concat().len(), 4_000);
+    assert_eq!(FrameSocket::new().hear(&text(&"x".repeat(4_001))).await, ["Broken"]);
     let huge = [0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
-    assert_eq!(Line::new().hear(&huge).await, ["Broken"], "told by the header alone");
+    assert_eq!(FrameSocket::new().hear(&huge).await, ["Broken"], "told by the header alone");
     let parts = [frame(0x01, &[b'x'; 2_500]), frame(0x80, &[b'x'; 2_500])].concat();
-    assert_eq!(Line::new().hear(&parts).await, ["Broken"]);
+    assert_eq!(FrameSocket::new().hear(&parts).await, ["Broken"]);
 }
 
 #[tokio::test]
@@ -175,27 +175,27 @@ async fn what_is_no_websocket_breaks_the_connection() {
         frame(0x89, &[b'x'; 126]),
         frame(0x88, b"\x03\xE8\xFF"),
     ] {
-        assert_eq!(Line::new().hear(&bytes).await, ["Broken"], "{bytes:?}");
+        assert_eq!(FrameSocket::new().hear(&bytes).await, ["Broken"], "{bytes:?}");
     }
 }
 
 #[tokio::test]
 async fn a_peer_that_ends_without_a_close_frame_is_lost() {
     for bytes in [Vec::new(), text("last"), vec![0x81]] {
-        let mut line = Line::new();
-        line.peer.write_all(&bytes).await.expect("room for all");
-        line.peer.shutdown().await.expect("open");
-        assert_eq!(line.hear(&[]).await.last().map(String::as_str), Some("Lost"));
+        let mut ws = FrameSocket::new();
+        ws.peer.write_all(&bytes).await.expect("room for all");
+        ws.peer.shutdown().await.expect("open");
+        assert_eq!(ws.hear(&[]).await.last().map(String::as_str), Some("Lost"));
     }
 }
 
 #[tokio::test]
 async fn a_part_of_a_frame_is_a_sign_of_life() {
-    let mut line = Line::new();
-    assert!(!line.reader.take_heard());
-    line.hear(&text("hello")[..5]).await;
-    assert!(line.reader.take_heard());
-    assert!(!line.reader.take_heard());
-    line.hear(&text("hello")[5..]).await;
-    assert!(line.reader.take_heard());
+    let mut ws = FrameSocket::new();
+    assert!(!ws.reader.take_heard());
+    ws.hear(&text("hello")[..5]).await;
+    assert!(ws.reader.take_heard());
+    assert!(!ws.reader.take_heard());
+    ws.hear(&text("hello")[5..]).await;
+    assert!(ws.reader.take_heard());
 }

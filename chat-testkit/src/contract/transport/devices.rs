@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use chat_core::{Admission, ConnectRequest, Identity, Policy, Reject};
 use serde_json::{Value, json};
 
-use super::guest::number;
-use super::house::SHORT_GRACE;
-use super::{Door, Guest, House, brief};
+use super::test_client::number;
+use super::test_server::SHORT_GRACE;
+use super::{TestClient, TestServer, TransportHarness, summary};
 
 /// Whoever connects next is the next of these people; those who come after the last are nobody in particular.
 struct InOrder(Mutex<VecDeque<&'static str>>);
@@ -22,23 +22,23 @@ impl Policy for InOrder {
     }
 }
 
-/// A house in which every room is a big one, and people connect in this order.
-async fn house<D: Door>(people: &[&'static str]) -> House<D> {
+/// A server in which every room is a big one, and people connect in this order.
+async fn server<D: TransportHarness>(people: &[&'static str]) -> TestServer<D> {
     let policy = InOrder(Mutex::new(people.iter().copied().collect()));
     let change = |limits: &mut chat_core::Limits| {
         limits.room.notices_members_max = 0;
         limits.room.grace = SHORT_GRACE;
     };
-    House::build(change, |builder| builder.policy(Arc::new(policy))).await
+    TestServer::build(change, |builder| builder.policy(Arc::new(policy))).await
 }
 
 /// Ann, who owns a big room, and Bob's two devices in it.
-async fn ann_and_bob_twice<D: Door>(house: &House<D>) -> [Guest<D::Client>; 3] {
-    let [mut ann, mut laptop, mut phone] = [house.guest().await, house.guest().await, house.guest().await];
+async fn ann_and_bob_twice<D: TransportHarness>(server: &TestServer<D>) -> [TestClient<D::Client>; 3] {
+    let [mut ann, mut laptop, mut phone] = [server.client().await, server.client().await, server.client().await];
     ann.create("LUNCH", "Ann").await;
     ann.read_to("LUNCH", 2).await;
-    assert_eq!(brief(&laptop.join("LUNCH", "Bob").await), "joined 2 as 2");
-    assert_eq!(brief(&phone.join("LUNCH", "Bob").await), "joined 2 as 2");
+    assert_eq!(summary(&laptop.join("LUNCH", "Bob").await), "joined 2 as 2");
+    assert_eq!(summary(&phone.join("LUNCH", "Bob").await), "joined 2 as 2");
     [ann, laptop, phone]
 }
 
@@ -47,9 +47,9 @@ fn leave() -> Value {
 }
 
 /// No event tells of the leave, and who has left is told all the same: where the stream of the room has ended.
-pub async fn who_leaves_a_big_room_is_told_where_it_ended<D: Door>() {
-    let house = house::<D>(&["ann", "bob"]).await;
-    let (mut ann, mut bob) = (house.guest().await, house.guest().await);
+pub async fn who_leaves_a_big_room_is_told_where_it_ended<D: TransportHarness>() {
+    let server = server::<D>(&["ann", "bob"]).await;
+    let (mut ann, mut bob) = (server.client().await, server.client().await);
     ann.create("LUNCH", "Ann").await;
     let joined = bob.join("LUNCH", "Bob").await;
     ann.say("LUNCH", "hi").await;
@@ -70,9 +70,9 @@ pub async fn who_leaves_a_big_room_is_told_where_it_ended<D: Door>() {
 }
 
 /// A leave ends the membership on all devices, and each is told.
-pub async fn the_other_device_of_who_leaves_a_big_room_is_told<D: Door>() {
-    let house = house::<D>(&["ann", "bob", "bob"]).await;
-    let [mut ann, mut laptop, mut phone] = ann_and_bob_twice(&house).await;
+pub async fn the_other_device_of_who_leaves_a_big_room_is_told<D: TransportHarness>() {
+    let server = server::<D>(&["ann", "bob", "bob"]).await;
+    let [mut ann, mut laptop, mut phone] = ann_and_bob_twice(&server).await;
     laptop.done(leave()).await;
     ann.say("LUNCH", "not for Bob").await;
     for device in [&mut laptop, &mut phone] {
@@ -85,10 +85,10 @@ pub async fn the_other_device_of_who_leaves_a_big_room_is_told<D: Door>() {
 }
 
 /// Kicks and bans are told to everybody by number, in a big room too.
-pub async fn who_is_put_out_of_a_big_room_is_told_on_every_device<D: Door>() {
+pub async fn who_is_put_out_of_a_big_room_is_told_on_every_device<D: TransportHarness>() {
     for how in ["kick", "ban"] {
-        let house = house::<D>(&["ann", "bob", "bob"]).await;
-        let [mut ann, mut laptop, mut phone] = ann_and_bob_twice(&house).await;
+        let server = server::<D>(&["ann", "bob", "bob"]).await;
+        let [mut ann, mut laptop, mut phone] = ann_and_bob_twice(&server).await;
         ann.done(json!({"type": how, "room": "LUNCH", "member": 2})).await;
         ann.say("LUNCH", "not for Bob").await;
         for (device, room) in [(&mut laptop, "DINNER"), (&mut phone, "SUPPER")] {
@@ -101,29 +101,29 @@ pub async fn who_is_put_out_of_a_big_room_is_told_on_every_device<D: Door>() {
 }
 
 /// Whoever was away while it happened hears of it in the `welcome`: after a leave on another device, and after the grace.
-pub async fn a_device_that_was_away_hears_that_it_has_left_a_big_room<D: Door>() {
-    let house = house::<D>(&["ann", "bob", "bob", "bob", "bob"]).await;
-    let [mut ann, laptop, mut phone] = ann_and_bob_twice(&house).await;
+pub async fn a_device_that_was_away_hears_that_it_has_left_a_big_room<D: TransportHarness>() {
+    let server = server::<D>(&["ann", "bob", "bob", "bob", "bob"]).await;
+    let [mut ann, laptop, mut phone] = ann_and_bob_twice(&server).await;
     let laptop = laptop.cut().await;
     phone.done(leave()).await;
     assert_eq!(phone.told().await, "-Bob left");
     phone.join("LUNCH", "Bob").await;
-    let mut laptop = house.back(&laptop).await;
+    let mut laptop = server.back(&laptop).await;
     assert_eq!(laptop.standings(), ["LUNCH live 2"]);
-    assert_eq!(brief(&laptop.next().await), "joined 2 as 3", "as another member by now");
+    assert_eq!(summary(&laptop.next().await), "joined 2 as 3", "as another member by now");
     let laptop = laptop.cut().await;
     phone.cut().await;
     while number(&ann.done(json!({"type": "members", "room": "LUNCH"})).await, "members_total") > 1 {
         tokio::time::sleep(SHORT_GRACE / 10).await;
     }
-    let laptop = house.back(&laptop).await;
+    let laptop = server.back(&laptop).await;
     assert_eq!(laptop.standings(), ["LUNCH left 2"]);
 }
 
 /// Nothing of the one is news to the other: they are one member, under one number.
-pub async fn a_second_device_in_a_big_room_changes_nothing_for_the_first<D: Door>() {
-    let house = house::<D>(&["ann", "bob", "bob"]).await;
-    let [mut ann, mut laptop, phone] = ann_and_bob_twice(&house).await;
+pub async fn a_second_device_in_a_big_room_changes_nothing_for_the_first<D: TransportHarness>() {
+    let server = server::<D>(&["ann", "bob", "bob"]).await;
+    let [mut ann, mut laptop, phone] = ann_and_bob_twice(&server).await;
     ann.say("LUNCH", "one").await;
     phone.cut().await;
     ann.say("LUNCH", "two").await;

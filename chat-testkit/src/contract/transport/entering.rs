@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::guest::{list, number, text};
-use super::{Door, House, brief};
+use super::test_client::{list, number, text};
+use super::{TestServer, TransportHarness, summary};
 
 /// A drawn code, a life that begins with one's own joining, and oneself as the owner.
-pub async fn a_created_room_is_shown_to_its_owner<D: Door>() {
-    let house = House::<D>::open().await;
-    let mut ann = house.guest().await;
+pub async fn a_created_room_is_shown_to_its_owner<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let mut ann = server.client().await;
     let joined = ann.enter(json!({"type": "create", "nick": "Ann"})).await;
     let code = text(&joined, "room");
     assert!(code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_uppercase()), "{code}");
@@ -25,9 +25,9 @@ pub async fn a_created_room_is_shown_to_its_owner<D: Door>() {
 }
 
 /// `my-room` is `MY-ROOM`, for whoever makes it and whoever joins it.
-pub async fn a_chosen_name_is_compared_without_case<D: Door>() {
-    let house = House::<D>::open().await;
-    let (mut ann, mut bob) = (house.guest().await, house.guest().await);
+pub async fn a_chosen_name_is_compared_without_case<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let (mut ann, mut bob) = (server.client().await, server.client().await);
     let made = ann.create("my-Room-1", "Ann").await;
     let joined = bob.join("MY-room-1", "Bob").await;
     assert_eq!((&made["room"], &joined["room"]), (&json!("MY-ROOM-1"), &json!("MY-ROOM-1")));
@@ -35,14 +35,14 @@ pub async fn a_chosen_name_is_compared_without_case<D: Door>() {
 }
 
 /// A history holds the frames of messages as they were told, and nothing else.
-pub async fn a_joiner_is_shown_messages_and_no_joins<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_joiner_is_shown_messages_and_no_joins<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     ann.say("LUNCH", "one").await;
     ann.done(json!({"type": "topic", "room": "LUNCH", "topic": "Lunch"})).await;
     bob.say("LUNCH", "two").await;
     let told = ann.read_to("LUNCH", 5).await;
-    let mut cid = house.guest().await;
+    let mut cid = server.client().await;
     let joined = cid.join("LUNCH", "Cid").await;
     assert_eq!(joined["history"], json!([told[0], told[2]]));
     assert_eq!((number(&joined, "seq"), &joined["more"], &joined["topic"]), (6, &json!(false), &json!("Lunch")));
@@ -53,9 +53,9 @@ pub async fn a_joiner_is_shown_messages_and_no_joins<D: Door>() {
 }
 
 /// `history` counts messages; `more` says whether there are earlier ones.
-pub async fn a_joiner_is_shown_as_much_history_as_it_asks_for<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn a_joiner_is_shown_as_much_history_as_it_asks_for<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     for text in ["one", "two", "three"] {
         ann.say("LUNCH", text).await;
     }
@@ -65,21 +65,21 @@ pub async fn a_joiner_is_shown_as_much_history_as_it_asks_for<D: Door>() {
         ("Dan", json!(3), vec!["2 Ann: one", "3 Ann: two", "4 Ann: three"], false),
         ("Eve", json!(null), vec!["2 Ann: one", "3 Ann: two", "4 Ann: three"], false),
     ] {
-        let mut guest = house.guest().await;
-        let joined = guest.enter(json!({"type": "join", "room": "LUNCH", "nick": nick, "history": asked})).await;
-        let history: Vec<_> = list(&joined, "history").iter().map(brief).collect();
+        let mut client = server.client().await;
+        let joined = client.enter(json!({"type": "join", "room": "LUNCH", "nick": nick, "history": asked})).await;
+        let history: Vec<_> = list(&joined, "history").iter().map(summary).collect();
         assert_eq!((history, &joined["more"]), (shown.iter().map(|line| (*line).to_owned()).collect(), &json!(more)));
     }
 }
 
 /// With all that it takes to show a new member, and the colour that the joiner was given.
-pub async fn everybody_else_is_told_of_a_joiner<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
-    let mut bob = house.guest().await;
+pub async fn everybody_else_is_told_of_a_joiner<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    let mut bob = server.client().await;
     let joined = bob.join("LUNCH", "Bob").await;
     let told = ann.next().await;
-    assert_eq!(brief(&told), "2 +Bob");
+    assert_eq!(summary(&told), "2 +Bob");
     for field in ["member", "nick", "color", "role"] {
         assert_eq!(told[field], joined["you"][field], "{field}");
     }
@@ -90,11 +90,11 @@ pub async fn everybody_else_is_told_of_a_joiner<D: Door>() {
 }
 
 /// Each room has its own numbers; commands go where they name.
-pub async fn one_session_is_in_many_rooms<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn one_session_is_in_many_rooms<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     ann.create("DINNER", "Anna").await;
-    let mut bob = house.guest().await;
+    let mut bob = server.client().await;
     bob.join("DINNER", "Bob").await;
     bob.join("LUNCH", "Robert").await;
     for turn in 0..3 {
@@ -103,10 +103,10 @@ pub async fn one_session_is_in_many_rooms<D: Door>() {
     }
     let lunch = ann.told_to("LUNCH", 2).await;
     assert_eq!(lunch, ["2 +Robert"]);
-    for guest in [&mut ann, &mut bob] {
+    for client in [&mut ann, &mut bob] {
         for (room, line) in [("LUNCH", "soup"), ("DINNER", "roast")] {
-            guest.read_to(room, 5).await;
-            assert_eq!(guest.seq(room), 5, "{line}");
+            client.read_to(room, 5).await;
+            assert_eq!(client.seq(room), 5, "{line}");
         }
     }
     ann.done(json!({"type": "leave", "room": "LUNCH"})).await;

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::guest::{number, text};
-use super::{Door, House};
+use super::test_client::{number, text};
+use super::{TestServer, TransportHarness};
 
 /// As a client needs them.
-pub async fn the_welcome_states_the_limits_in_force<D: Door>() {
-    let house = House::<D>::with(|limits| {
+pub async fn the_welcome_states_the_limits_in_force<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| {
         limits.session.rooms_max = 3;
         limits.room.message_chars_max = 100;
         limits.room.grace = Duration::from_secs(7);
     })
     .await;
-    let limits = house.guest().await.welcome["limits"].clone();
+    let limits = server.client().await.welcome["limits"].clone();
     assert_eq!((number(&limits, "rooms"), number(&limits, "text_chars"), number(&limits, "grace_ms")), (3, 100, 7_000));
     assert_eq!((number(&limits, "frame_bytes"), number(&limits, "in_flight")), (65_536, 32));
 }
 
 /// Counted in characters, also where each has four bytes.
-pub async fn a_text_of_the_longest_length_arrives_and_a_longer_one_is_refused<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_text_of_the_longest_length_arrives_and_a_longer_one_is_refused<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let longest = "\u{1F98A}".repeat(4_000);
     ann.say("LUNCH", &longest).await;
     let error = ann.refused(json!({"type": "send", "room": "LUNCH", "text": format!("{longest}x")})).await;
@@ -35,9 +35,9 @@ pub async fn a_text_of_the_longest_length_arrives_and_a_longer_one_is_refused<D:
 }
 
 /// Up to four times as long; what is beyond that is each transport's own.
-pub async fn a_frame_that_is_too_long_is_refused_and_the_connection_lives<D: Door>() {
-    let house = House::<D>::with(|limits| limits.session.frame_bytes_max = 8_192).await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn a_frame_that_is_too_long_is_refused_and_the_connection_lives<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.session.frame_bytes_max = 8_192).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     for padding in [8_192, 3 * 8_192] {
         let send = json!({"type": "send", "room": "LUNCH", "text": "hi", "padding": "x".repeat(padding)});
         let error = ann.refused(send).await;
@@ -48,13 +48,13 @@ pub async fn a_frame_that_is_too_long_is_refused_and_the_connection_lives<D: Doo
 }
 
 /// All 32 and not one more, until one is left.
-pub async fn the_rooms_of_a_session_are_counted<D: Door>() {
-    let house = House::<D>::open().await;
-    let mut ann = house.guest().await;
+pub async fn the_rooms_of_a_session_are_counted<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let mut ann = server.client().await;
     for number in 1..=32 {
         ann.create(&format!("ROOM-{number}"), "Ann").await;
     }
-    let [_bob] = house.people("LUNCH", ["Bob"]).await;
+    let [_bob] = server.people("LUNCH", ["Bob"]).await;
     for command in [
         json!({"type": "create", "nick": "Ann"}),
         json!({"type": "create", "nick": "Ann", "room": "ROOM-33"}),
@@ -70,10 +70,10 @@ pub async fn the_rooms_of_a_session_are_counted<D: Door>() {
 
 /// Sends commands until one is refused; returns the refusal.
 macro_rules! until_refused {
-    ($guest:ident, $command:expr) => {{
+    ($client:ident, $command:expr) => {{
         let mut refused: Option<Value> = None;
         for _ in 0..50 {
-            let answer = $guest.ask($command).await;
+            let answer = $client.ask($command).await;
             if answer["type"] == "error" {
                 refused = Some(answer);
                 break;
@@ -84,13 +84,13 @@ macro_rules! until_refused {
 }
 
 /// `retry_after_ms` is true: what waits for so long is taken.
-pub async fn too_many_sends_are_told_when_to_try_again<D: Door>() {
-    let house = House::<D>::with(|limits| {
+pub async fn too_many_sends_are_told_when_to_try_again<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| {
         limits.session.send_burst = 3;
         limits.session.send_per_second = 2;
     })
     .await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     let send = json!({"type": "send", "room": "LUNCH", "text": "hi"});
     let refused = until_refused!(ann, send.clone());
     let wait = number(&refused, "retry_after_ms");
@@ -102,13 +102,13 @@ pub async fn too_many_sends_are_told_when_to_try_again<D: Door>() {
 }
 
 /// As for sends.
-pub async fn too_many_commands_are_told_when_to_try_again<D: Door>() {
-    let house = House::<D>::with(|limits| {
+pub async fn too_many_commands_are_told_when_to_try_again<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| {
         limits.session.command_burst = 4;
         limits.session.command_per_second = 2;
     })
     .await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     let look = json!({"type": "members", "room": "LUNCH"});
     let refused = until_refused!(ann, look.clone());
     let wait = number(&refused, "retry_after_ms");
@@ -120,13 +120,13 @@ pub async fn too_many_commands_are_told_when_to_try_again<D: Door>() {
 }
 
 /// Else a client whose answers are lost could not find out what became of them.
-pub async fn a_retry_costs_no_rate<D: Door>() {
-    let house = House::<D>::with(|limits| {
+pub async fn a_retry_costs_no_rate<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| {
         limits.session.send_burst = 2;
         limits.session.send_per_second = 1;
     })
     .await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     let send = json!({"type": "send", "room": "LUNCH", "text": "hi", "key": "c0ffee"});
     let first = ann.done(send.clone()).await;
     until_refused!(ann, json!({"type": "send", "room": "LUNCH", "text": "more"}));
@@ -136,10 +136,10 @@ pub async fn a_retry_costs_no_rate<D: Door>() {
 }
 
 /// Else codes could be found by trying.
-pub async fn who_names_rooms_that_are_not_there_has_to_wait<D: Door>() {
-    let house = House::<D>::with(|limits| limits.session.miss_burst = 3).await;
-    let [_ann] = house.people("LUNCH", ["Ann"]).await;
-    let mut guesser = house.guest().await;
+pub async fn who_names_rooms_that_are_not_there_has_to_wait<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.session.miss_burst = 3).await;
+    let [_ann] = server.people("LUNCH", ["Ann"]).await;
+    let mut guesser = server.client().await;
     for room in ["GUESS-1", "GUESS-2", "GUESS-3"] {
         assert_eq!(guesser.code(json!({"type": "join", "room": room, "nick": "Eve"})).await, "room_not_found");
     }
@@ -150,13 +150,13 @@ pub async fn who_names_rooms_that_are_not_there_has_to_wait<D: Door>() {
 }
 
 /// After so many refusals, whatever for.
-pub async fn who_floods_is_shown_out_and_told_not_to_come_back<D: Door>() {
-    let house = House::<D>::with(|limits| {
+pub async fn who_floods_is_shown_out_and_told_not_to_come_back<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| {
         limits.session.refusal_burst = 20;
         limits.session.refusals_per_second = 1;
     })
     .await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     for _ in 0..20 {
         assert_eq!(ann.code(json!({"type": "send", "room": "NOWHERE", "text": "x"})).await, "room_not_found");
     }
@@ -167,9 +167,9 @@ pub async fn who_floods_is_shown_out_and_told_not_to_come_back<D: Door>() {
 }
 
 /// Clients of tomorrow may say more.
-pub async fn unknown_fields_are_ignored<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn unknown_fields_are_ignored<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     let send = json!({"type": "send", "room": "LUNCH", "text": "hi", "mood": "sunny", "member": {"id": [1]}});
     ann.done(send).await;
     assert_eq!(ann.told().await, "2 Ann: hi");

@@ -1,6 +1,6 @@
 //! The contract of a transport: what a client hears through it, in frames of the protocol page, whatever carries them.
 //!
-//! Say how your transport is mounted ([`Door`]) and how a client of it talks ([`Client`]), and everything is run by
+//! Say how your transport is mounted ([`TransportHarness`]) and how a client of it talks ([`Client`]), and everything is run by
 //! [`transport_contract!`](crate::transport_contract). What the transport has of its own (its handshake, its pings, its
 //! headers) stays in tests of its own. With [`transport_pair_contract!`](crate::transport_pair_contract) two transports
 //! in front of one engine are tried together.
@@ -9,14 +9,14 @@
 //! # mod my_tests {
 //! use async_trait::async_trait;
 //! use chat_core::Engine;
-//! use chat_testkit::contract::transport::{Client, Door, Resume};
+//! use chat_testkit::contract::transport::{Client, TransportHarness, Resume};
 //! use serde_json::Value;
 //!
-//! struct MyDoor; // the address of a server
+//! struct MyHarness; // the address of a server
 //! struct MyClient; // a socket, and the frames that came before an answer
 //!
 //! #[async_trait]
-//! impl Door for MyDoor {
+//! impl TransportHarness for MyHarness {
 //!     type Client = MyClient;
 //!
 //!     async fn open(_engine: Engine) -> Self {
@@ -41,54 +41,54 @@
 //!     async fn cut(self) {}
 //! }
 //!
-//! chat_testkit::transport_contract!(MyDoor);
+//! chat_testkit::transport_contract!(MyHarness);
 //! # }
 //! ```
 //!
 //! Each frame that a client reads is checked against the protocol on the way: its shape, that events of a room are
 //! numbered without holes from the position on, that time does not go back, that nothing follows one's own leaving.
 
-mod behind;
-mod coming_back;
-mod crossing;
+mod cross_transport;
 mod devices;
-mod ending;
 mod entering;
-mod guest;
-mod house;
+mod history_and_members;
 mod leaving;
 mod limiting;
-mod looking;
 mod moderating;
 mod refusing;
 mod resuming;
+mod shutdown;
+mod slow_consumer;
+mod stale_resume;
 mod talking;
+mod test_client;
+mod test_server;
 
-pub use behind::*;
-pub use coming_back::*;
-pub use crossing::*;
+pub use cross_transport::*;
 pub use devices::*;
-pub use ending::*;
 pub use entering::*;
-pub use guest::{Guest, Trail, brief};
-pub use house::House;
+pub use history_and_members::*;
 pub use leaving::*;
 pub use limiting::*;
-pub use looking::*;
 pub use moderating::*;
 pub use refusing::*;
 pub use resuming::*;
+pub use shutdown::*;
+pub use slow_consumer::*;
+pub use stale_resume::*;
 pub use talking::*;
+pub use test_client::{TestClient, Trail, summary};
+pub use test_server::TestServer;
 
 use async_trait::async_trait;
 use chat_core::Engine;
 use serde_json::Value;
 
-/// One transport, mounted in front of an engine. Two doors may be in front of one engine.
+/// One transport, mounted in front of an engine. Two harnesses may be in front of one engine.
 ///
 /// Buffers of its sockets are best kept small: what a client does not read is to be felt by the transport soon.
 #[async_trait]
-pub trait Door: Sized + Send + Sync + 'static {
+pub trait TransportHarness: Sized + Send + Sync + 'static {
     /// Who comes in here.
     type Client: Client;
 
@@ -130,18 +130,18 @@ pub trait Client: Send + 'static {
     /// The next frame that answers no command; `None` once the connection has ended in an orderly way.
     async fn next(&mut self) -> Option<Value>;
 
-    /// Loses the connection without a goodbye, as when a phone leaves the house.
+    /// Loses the connection without a goodbye, as when a phone leaves the server.
     async fn cut(self);
 }
 
 /// Makes one test of each behaviour of a transport.
 ///
-/// The argument is a type that is a [`Door`](crate::contract::transport::Door); see [there](crate::contract::transport)
+/// The argument is a type that is a [`TransportHarness`](crate::contract::transport::TransportHarness); see [there](crate::contract::transport)
 /// for an example.
 #[macro_export]
 macro_rules! transport_contract {
-    ($door:ty) => {
-        $crate::transport_contract! { @tests $door;
+    ($harness:ty) => {
+        $crate::transport_contract! { @tests $harness;
             a_created_room_is_shown_to_its_owner,
             a_chosen_name_is_compared_without_case,
             a_joiner_is_shown_messages_and_no_joins,
@@ -220,17 +220,17 @@ macro_rules! transport_contract {
             a_second_device_in_a_big_room_changes_nothing_for_the_first,
         }
     };
-    (@tests $door:ty; $($behaviour:ident),* $(,)?) => {$(
+    (@tests $harness:ty; $($behaviour:ident),* $(,)?) => {$(
         #[test]
         fn $behaviour() {
-            $crate::contract::run($crate::contract::transport::$behaviour::<$door>());
+            $crate::contract::run($crate::contract::transport::$behaviour::<$harness>());
         }
     )*};
 }
 
 /// Makes one test of each behaviour of two transports in front of one engine.
 ///
-/// The arguments are types that are a [`Door`](crate::contract::transport::Door). What goes from one to the other is
+/// The arguments are types that are a [`TransportHarness`](crate::contract::transport::TransportHarness). What goes from one to the other is
 /// tried in this direction; name them the other way round for the other.
 #[macro_export]
 macro_rules! transport_pair_contract {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Door, House};
+use super::{TestServer, TransportHarness};
 
 /// The command of an owner, by its name and one more field.
 fn command(kind: &str, field: &str, value: impl Into<Value>) -> Value {
@@ -12,9 +12,9 @@ fn command(kind: &str, field: &str, value: impl Into<Value>) -> Value {
 }
 
 /// Told once for each change; joiners are shown the one in force.
-pub async fn a_topic_is_told_and_shown_to_joiners<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_topic_is_told_and_shown_to_joiners<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     for topic in ["Pizza?", "Soup", "Soup", ""] {
         ann.done(command("topic", "topic", topic)).await;
     }
@@ -22,13 +22,13 @@ pub async fn a_topic_is_told_and_shown_to_joiners<D: Door>() {
     let topics: Vec<_> = told.iter().map(|frame| (&frame["topic"], &frame["by"])).collect();
     assert_eq!(topics, [(&json!("Pizza?"), &json!(1)), (&json!("Soup"), &json!(1)), (&json!(""), &json!(1))]);
     ann.done(command("topic", "topic", "Cake")).await;
-    assert_eq!(house.guest().await.join("LUNCH", "Cid").await["topic"], "Cake");
+    assert_eq!(server.client().await.join("LUNCH", "Cid").await["topic"], "Cake");
 }
 
 /// One's own, or any as the owner. Who was there is told; who comes later sees where it stood.
-pub async fn a_message_taken_back_is_a_tombstone_in_histories<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_message_taken_back_is_a_tombstone_in_histories<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     for text in ["one", "two", "three"] {
         bob.say("LUNCH", text).await;
     }
@@ -39,7 +39,7 @@ pub async fn a_message_taken_back_is_a_tombstone_in_histories<D: Door>() {
     // A stream that reads late may be told the tombstone instead of the text, never both.
     let told = bob.told_to("LUNCH", 8).await;
     assert_eq!(told[3..], ["6 redacted 3", "7 redacted 5", "8 Ann: so"]);
-    let joined = house.guest().await.join("LUNCH", "Cid").await;
+    let joined = server.client().await.join("LUNCH", "Cid").await;
     let history = &joined["history"];
     assert_eq!((&history[0]["text"], &history[0]["redacted"]), (&json!(""), &json!(true)));
     assert_eq!((&history[1]["text"], history[1].get("redacted")), (&json!("two"), None));
@@ -47,12 +47,12 @@ pub async fn a_message_taken_back_is_a_tombstone_in_histories<D: Door>() {
 }
 
 /// Everybody is told by whom; the stream of who was kicked ends there.
-pub async fn who_is_kicked_may_come_again<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn who_is_kicked_may_come_again<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     ann.done(command("kick", "member", 2)).await;
-    for guest in [&mut ann, &mut bob] {
-        let left = guest.next().await;
+    for client in [&mut ann, &mut bob] {
+        let left = client.next().await;
         assert_eq!((&left["type"], &left["reason"]), (&json!("member_left"), &json!("kicked")));
         assert_eq!((&left["member"], &left["by"]), (&json!(2), &json!(1)));
     }
@@ -63,23 +63,23 @@ pub async fn who_is_kicked_may_come_again<D: Door>() {
 }
 
 /// For this life of the room.
-pub async fn who_is_banned_may_not<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn who_is_banned_may_not<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     ann.done(command("ban", "member", 2)).await;
     assert_eq!(bob.told().await.split_once(' ').map(|(_, what)| what.to_owned()), Some("-Bob kicked".to_owned()));
     assert_eq!(bob.code(json!({"type": "join", "room": "LUNCH", "nick": "Robert"})).await, "banned");
     let trail = bob.cut().await;
-    let mut bob = house.back(&trail).await;
+    let mut bob = server.back(&trail).await;
     assert_eq!(bob.code(json!({"type": "join", "room": "LUNCH", "nick": "Robert"})).await, "banned");
-    let mut cid = house.guest().await;
+    let mut cid = server.client().await;
     cid.join("LUNCH", "Bob").await;
 }
 
 /// Others are refused, and so is an owner who would put out themselves.
-pub async fn only_the_owner_moderates<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn only_the_owner_moderates<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let seq = ann.say("LUNCH", "mine").await;
     for refused in [
         command("topic", "topic", "Bob's"),

@@ -7,14 +7,14 @@ use chat_core::{Admission, ConnectRequest, Identity, Policy, Reject};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::guest::{number, text};
-use super::{Door, Guest, House, Resume};
+use super::test_client::{number, text};
+use super::{Resume, TestClient, TestServer, TransportHarness};
 use crate::logs::{Call, Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
 /// The connection goes on after each.
-pub async fn what_is_no_command_is_refused_by_name<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn what_is_no_command_is_refused_by_name<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     for (nonsense, code) in [
         (json!(5), "bad_frame"),
         (json!([{"type": "leave", "room": "LUNCH"}]), "bad_frame"),
@@ -28,9 +28,9 @@ pub async fn what_is_no_command_is_refused_by_name<D: Door>() {
 }
 
 /// By its name, whatever is wrong with it; a field that is too long with its limit.
-pub async fn a_field_that_is_wrong_is_named<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn a_field_that_is_wrong_is_named<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     for (command, field) in [
         (json!({"type": "send", "text": "hi"}), "room"),
         (json!({"type": "send", "room": "a b", "text": "hi"}), "room"),
@@ -65,9 +65,9 @@ pub async fn a_field_that_is_wrong_is_named<D: Door>() {
 }
 
 /// Neither for who comes in nor for anything else.
-pub async fn a_room_that_is_not_there_is_not_found<D: Door>() {
-    let house = House::<D>::open().await;
-    let mut ann = house.guest().await;
+pub async fn a_room_that_is_not_there_is_not_found<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let mut ann = server.client().await;
     for command in [
         json!({"type": "join", "room": "NOWHERE", "nick": "Ann"}),
         json!({"type": "send", "room": "NOWHERE", "text": "hi"}),
@@ -80,10 +80,10 @@ pub async fn a_room_that_is_not_there_is_not_found<D: Door>() {
 }
 
 /// A room by its name, a person by how the nick looks, a session once.
-pub async fn names_and_nicks_are_taken_once<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
-    let mut bob = house.guest().await;
+pub async fn names_and_nicks_are_taken_once<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    let mut bob = server.client().await;
     assert_eq!(bob.code(json!({"type": "create", "room": "Lunch", "nick": "Bob"})).await, "name_taken");
     for nick in ["Ann", "ann", "\u{410}nn"] {
         let error = bob.refused(json!({"type": "join", "room": "LUNCH", "nick": nick})).await;
@@ -95,10 +95,10 @@ pub async fn names_and_nicks_are_taken_once<D: Door>() {
 }
 
 /// Nothing in a room, by no command.
-pub async fn who_is_not_a_member_may_do_nothing<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
-    let mut bob = house.guest().await;
+pub async fn who_is_not_a_member_may_do_nothing<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    let mut bob = server.client().await;
     for command in [
         json!({"type": "send", "room": "LUNCH", "text": "hi"}),
         json!({"type": "leave", "room": "LUNCH"}),
@@ -116,9 +116,9 @@ pub async fn who_is_not_a_member_may_do_nothing<D: Door>() {
 }
 
 /// Members and messages, by numbers that nobody has.
-pub async fn whom_and_what_nobody_knows_is_not_found<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn whom_and_what_nobody_knows_is_not_found<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     for (command, code) in [
         (json!({"type": "kick", "room": "LUNCH", "member": 7}), "member_not_found"),
         (json!({"type": "ban", "room": "LUNCH", "member": 7}), "member_not_found"),
@@ -130,10 +130,10 @@ pub async fn whom_and_what_nobody_knows_is_not_found<D: Door>() {
 }
 
 /// Until somebody has gone.
-pub async fn a_full_room_lets_nobody_in<D: Door>() {
-    let house = House::<D>::with(|limits| limits.room.members_max = 2).await;
-    let [_ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
-    let mut cid = house.guest().await;
+pub async fn a_full_room_lets_nobody_in<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.room.members_max = 2).await;
+    let [_ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let mut cid = server.client().await;
     let error = cid.refused(json!({"type": "join", "room": "LUNCH", "nick": "Cid"})).await;
     assert_eq!((text(&error, "code"), number(&error, "limit")), ("room_full".to_owned(), 2));
     bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
@@ -151,10 +151,11 @@ impl Policy for OnePerson {
 }
 
 /// Devices of one person are one member, told once, and both see everything.
-pub async fn a_person_has_so_many_attachments_and_no_more<D: Door>() {
-    let house =
-        House::<D>::build(|limits| limits.room.attachments_max = 2, |engine| engine.policy(Arc::new(OnePerson))).await;
-    let (mut phone, mut laptop, mut watch) = (house.guest().await, house.guest().await, house.guest().await);
+pub async fn a_person_has_so_many_attachments_and_no_more<D: TransportHarness>() {
+    let server =
+        TestServer::<D>::build(|limits| limits.room.attachments_max = 2, |engine| engine.policy(Arc::new(OnePerson)))
+            .await;
+    let (mut phone, mut laptop, mut watch) = (server.client().await, server.client().await, server.client().await);
     phone.create("LUNCH", "Ann").await;
     let joined = laptop.join("LUNCH", "Somebody").await;
     assert_eq!(
@@ -170,9 +171,9 @@ pub async fn a_person_has_so_many_attachments_and_no_more<D: Door>() {
 }
 
 /// Rooms that are there go on.
-pub async fn a_full_server_makes_no_rooms<D: Door>() {
-    let house = House::<D>::with(|limits| limits.engine.rooms_max = 1).await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn a_full_server_makes_no_rooms<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.engine.rooms_max = 1).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     for create in [json!({"type": "create", "nick": "Ann"}), json!({"type": "create", "nick": "Ann", "room": "DINNER"})]
     {
         let error = ann.refused(create).await;
@@ -182,34 +183,34 @@ pub async fn a_full_server_makes_no_rooms<D: Door>() {
 }
 
 /// Until somebody has gone.
-pub async fn a_full_server_turns_clients_away<D: Door>() {
-    let house = House::<D>::with(|limits| limits.engine.sessions_max = 1).await;
-    let ann = house.guest().await;
-    assert_eq!(house.turned_away(None).await, "at_capacity");
+pub async fn a_full_server_turns_clients_away<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.engine.sessions_max = 1).await;
+    let ann = server.client().await;
+    assert_eq!(server.turned_away(None).await, "at_capacity");
     let trail = ann.trail();
-    let ann = house.back(&trail).await;
+    let ann = server.back(&trail).await;
     assert_eq!(ann.welcome["resumed"], true, "who takes over a connection has its place");
 }
 
 /// Whoever was there before as well.
-pub async fn who_finds_no_place_is_told_when_to_come_back<D: Door>() {
-    let house = House::<D>::with(|limits| limits.engine.sessions_max = 1).await;
-    let trail = house.guest().await.cut().await;
-    super::guest::within(async {
-        while house.engine.stats().sessions > 0 {
+pub async fn who_finds_no_place_is_told_when_to_come_back<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.engine.sessions_max = 1).await;
+    let trail = server.client().await.cut().await;
+    super::test_client::within(async {
+        while server.engine.stats().sessions > 0 {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    let _bob = house.guest().await;
+    let _bob = server.client().await;
     for resume in [None, Some(trail.resume())] {
-        assert_eq!(house.put_off(resume).await, ("at_capacity".to_owned(), 4005));
+        assert_eq!(server.put_off(resume).await, ("at_capacity".to_owned(), 4005));
     }
 }
 
 /// A resume that names no position is shown its rooms afresh, and nobody can refuse that to who is in.
-pub async fn who_was_shown_too_much_is_told_when_to_come_back<D: Door>() {
-    let house = House::<D>::build(
+pub async fn who_was_shown_too_much_is_told_when_to_come_back<D: TransportHarness>() {
+    let server = TestServer::<D>::build(
         |limits| {
             let engine = &mut limits.engine;
             (engine.address_answered_bytes_burst, engine.address_answered_bytes_per_second) = (2_000, 1_000);
@@ -217,34 +218,34 @@ pub async fn who_was_shown_too_much_is_told_when_to_come_back<D: Door>() {
         |engine| engine.policy(Arc::new(OnePerson)),
     )
     .await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     ann.say("LUNCH", &"x".repeat(4_000)).await;
     let trail = ann.cut().await.without_positions();
-    let mut again = house.back(&trail).await;
+    let mut again = server.back(&trail).await;
     assert_eq!(again.told().await, "joined 2 as 1");
-    assert_eq!(house.put_off(Some(trail.resume())).await, ("rate_limited".to_owned(), 4005));
+    assert_eq!(server.put_off(Some(trail.resume())).await, ("rate_limited".to_owned(), 4005));
     again.say("LUNCH", "the connection before it goes on").await;
 }
 
 /// Somebody says something on a task of its own; returns who, and the answer.
-async fn says<D: Door>(mut guest: Guest<D::Client>, said: String) -> (Guest<D::Client>, Value) {
-    let answer = guest.ask(json!({"type": "send", "room": "LUNCH", "text": said})).await;
-    (guest, answer)
+async fn says<D: TransportHarness>(mut client: TestClient<D::Client>, said: String) -> (TestClient<D::Client>, Value) {
+    let answer = client.ask(json!({"type": "send", "room": "LUNCH", "text": said})).await;
+    (client, answer)
 }
 
 /// What was refused is not said; what was taken is.
-pub async fn a_room_with_too_much_to_do_is_busy<D: Door>() {
+pub async fn a_room_with_too_much_to_do_is_busy<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
-    let house = House::<D>::build(
+    let server = TestServer::<D>::build(
         |limits| limits.room.inbox_max = 1,
         |engine| engine.log(Arc::clone(&log) as _).expect("it is new"),
     )
     .await;
-    let [mut ann, bob, cid, dan] = house.people("LUNCH", ["Ann", "Bob", "Cid", "Dan"]).await;
+    let [mut ann, bob, cid, dan] = server.people("LUNCH", ["Ann", "Bob", "Cid", "Dan"]).await;
     log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
     let mut saying = JoinSet::new();
     let first = tokio::spawn(says::<D>(bob, "Bob".to_owned()));
-    super::guest::within(async {
+    super::test_client::within(async {
         while log.stalled() == 0 {
             tokio::task::yield_now().await;
         }
@@ -264,16 +265,16 @@ pub async fn a_room_with_too_much_to_do_is_busy<D: Door>() {
 }
 
 /// And is there again when its log is; what was refused is not said.
-pub async fn a_room_that_cannot_write_is_unavailable<D: Door>() {
+pub async fn a_room_that_cannot_write_is_unavailable<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
-    let house = House::<D>::build(|_| {}, |engine| engine.log(Arc::clone(&log) as _).expect("it is new")).await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let server = TestServer::<D>::build(|_| {}, |engine| engine.log(Arc::clone(&log) as _).expect("it is new")).await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     log.plan(|call: &Call| {
         (call.operation == Operation::Append).then(|| Fault { outcome: Outcome::Fails, ..Fault::default() })
     });
     assert_eq!(ann.code(json!({"type": "send", "room": "LUNCH", "text": "lost"})).await, "unavailable");
     log.heal();
-    let seq = super::guest::within(async {
+    let seq = super::test_client::within(async {
         loop {
             let answer = ann.ask(json!({"type": "send", "room": "LUNCH", "text": "kept"})).await;
             if answer["type"] == "ack" {
@@ -287,14 +288,15 @@ pub async fn a_room_that_cannot_write_is_unavailable<D: Door>() {
 }
 
 /// The `welcome` is that of another session, and the code comes after it.
-pub async fn a_token_of_nobody_is_refused_and_a_new_session_begins<D: Door>() {
-    let house = House::<D>::open().await;
-    let ann = house.guest().await;
-    let other = House::<D>::open().await.guest().await;
+pub async fn a_token_of_nobody_is_refused_and_a_new_session_begins<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let ann = server.client().await;
+    let other = TestServer::<D>::open().await.client().await;
     for token in [other.token(), "nonsense".to_owned()] {
-        let (mut guest, code) = Guest::with_bad_token(&house.door, Resume { token, positions: Vec::new() }).await;
+        let (mut client, code) =
+            TestClient::with_bad_token(&server.harness, Resume { token, positions: Vec::new() }).await;
         assert_eq!(code, "bad_token");
-        assert_ne!(guest.welcome["session"], ann.welcome["session"]);
-        guest.enter(json!({"type": "create", "nick": "Ann"})).await;
+        assert_ne!(client.welcome["session"], ann.welcome["session"]);
+        client.enter(json!({"type": "create", "nick": "Ann"})).await;
     }
 }

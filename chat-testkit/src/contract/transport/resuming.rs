@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::guest::{list, within};
-use super::{Door, House, brief};
+use super::test_client::{list, within};
+use super::{TestServer, TransportHarness, summary};
 use crate::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation};
 
 /// Nothing is repeated, nothing missing, whether it was sent before the connection was lost or after.
-pub async fn a_resumed_session_goes_on_at_the_next_event<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_resumed_session_goes_on_at_the_next_event<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     for text in ["read", "sent and perhaps not read"] {
         ann.say("LUNCH", text).await;
     }
     assert_eq!(bob.told().await, "3 Ann: read");
     let trail = bob.cut().await;
     ann.say("LUNCH", "while away").await;
-    let mut bob = house.back(&trail).await;
+    let mut bob = server.back(&trail).await;
     assert_eq!(bob.standings(), ["LUNCH live 3"], "what the client says it has seen counts");
     ann.say("LUNCH", "after").await;
     let told = bob.told_to("LUNCH", 6).await;
@@ -27,10 +27,10 @@ pub async fn a_resumed_session_goes_on_at_the_next_event<D: Door>() {
 }
 
 /// Neither others nor oneself.
-pub async fn a_resume_tells_nobody_anything<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
-    let mut bob = house.back(&bob.cut().await).await;
+pub async fn a_resume_tells_nobody_anything<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let mut bob = server.back(&bob.cut().await).await;
     bob.say("LUNCH", "back").await;
     assert_eq!(ann.told().await, "3 Bob: back");
     assert_eq!(bob.told().await, "3 Bob: back");
@@ -39,46 +39,46 @@ pub async fn a_resume_tells_nobody_anything<D: Door>() {
 }
 
 /// A fresh `joined`, without a number of a command; the same member as before.
-pub async fn a_resume_without_positions_is_shown_afresh<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_resume_without_positions_is_shown_afresh<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let trail = bob.cut().await;
     ann.say("LUNCH", "while away").await;
-    let mut bob = house.back(&trail.without_positions()).await;
+    let mut bob = server.back(&trail.without_positions()).await;
     assert_eq!(bob.standings(), ["LUNCH live 3"]);
     let joined = bob.next().await;
-    assert_eq!((brief(&joined), joined.get("id")), ("joined 3 as 2".to_owned(), None));
-    let history: Vec<_> = list(&joined, "history").iter().map(brief).collect();
+    assert_eq!((summary(&joined), joined.get("id")), ("joined 3 as 2".to_owned(), None));
+    let history: Vec<_> = list(&joined, "history").iter().map(summary).collect();
     assert_eq!((history, &joined["members_total"]), (vec!["3 Ann: while away".to_owned()], &json!(2)));
     ann.say("LUNCH", "after").await;
     assert_eq!(bob.told().await, "4 Ann: after");
 }
 
 /// Its connection was lost before the first frame of the room had come.
-pub async fn a_session_that_has_received_nothing_is_shown_everything<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn a_session_that_has_received_nothing_is_shown_everything<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     ann.say("LUNCH", "one").await;
-    let mut bob = house.guest().await;
+    let mut bob = server.client().await;
     let nothing = bob.trail();
     bob.done(json!({"type": "join", "room": "LUNCH", "nick": "Bob"})).await;
     bob.cut().await;
     ann.say("LUNCH", "two").await;
-    let mut bob = house.back(&nothing).await;
+    let mut bob = server.back(&nothing).await;
     assert_eq!(bob.standings(), ["LUNCH live 4"]);
     let joined = bob.next().await;
-    let history: Vec<_> = list(&joined, "history").iter().map(brief).collect();
+    let history: Vec<_> = list(&joined, "history").iter().map(summary).collect();
     assert_eq!(
-        (brief(&joined).as_str(), &history[..]),
+        (summary(&joined).as_str(), &history[..]),
         ("joined 4 as 2", &["2 Ann: one".into(), "4 Ann: two".into()][..])
     );
 }
 
 /// Each from its own position.
-pub async fn a_session_comes_back_to_all_its_rooms<D: Door>() {
-    let house = House::<D>::open().await;
+pub async fn a_session_comes_back_to_all_its_rooms<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
     let rooms: Vec<String> = (1..=8).map(|number| format!("ROOM-{number}")).collect();
-    let (mut ann, mut bob) = (house.guest().await, house.guest().await);
+    let (mut ann, mut bob) = (server.client().await, server.client().await);
     for room in &rooms {
         ann.create(room, "Ann").await;
         bob.join(room, "Bob").await;
@@ -89,7 +89,7 @@ pub async fn a_session_comes_back_to_all_its_rooms<D: Door>() {
             ann.say(room, &format!("{turn}")).await;
         }
     }
-    let mut bob = house.back(&trail).await;
+    let mut bob = server.back(&trail).await;
     let mut standings = bob.standings();
     standings.sort();
     assert_eq!(standings, rooms.iter().map(|room| format!("{room} live 2")).collect::<Vec<_>>());
@@ -100,9 +100,9 @@ pub async fn a_session_comes_back_to_all_its_rooms<D: Door>() {
 }
 
 /// However often, and wherever each connection broke.
-pub async fn a_session_comes_back_again_and_again<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_session_comes_back_again_and_again<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let mut told = Vec::new();
     for turn in 0..6 {
         for half in ["a", "b"] {
@@ -110,7 +110,7 @@ pub async fn a_session_comes_back_again_and_again<D: Door>() {
         }
         // One of the two is read, the other comes with a later connection.
         told.push(bob.told().await);
-        bob = house.back(&bob.cut().await).await;
+        bob = server.back(&bob.cut().await).await;
     }
     told.extend(bob.told_to("LUNCH", 14).await);
     let said = (0..6).flat_map(|turn| ["a", "b"].map(|half| format!("{turn}{half}")));
@@ -118,12 +118,12 @@ pub async fn a_session_comes_back_again_and_again<D: Door>() {
 }
 
 /// The same member with the same rights, and keys that were used before.
-pub async fn a_session_that_comes_back_commands_as_before<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_session_that_comes_back_commands_as_before<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let send = json!({"type": "send", "room": "LUNCH", "text": "hi", "key": "c0ffee"});
     let first = ann.done(send.clone()).await;
-    let mut ann = house.back(&ann.cut().await).await;
+    let mut ann = server.back(&ann.cut().await).await;
     let again = ann.done(send).await;
     assert_eq!((&first["seq"], &first["at"]), (&again["seq"], &again["at"]), "its answer may have been lost");
     ann.done(json!({"type": "kick", "room": "LUNCH", "member": 2})).await;
@@ -132,10 +132,10 @@ pub async fn a_session_that_comes_back_commands_as_before<D: Door>() {
 }
 
 /// With 4501: the older one is not to come back. Nobody in the room is told.
-pub async fn a_newer_connection_closes_the_older<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, older] = house.people("LUNCH", ["Ann", "Bob"]).await;
-    let mut newer = house.back(&older.trail()).await;
+pub async fn a_newer_connection_closes_the_older<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, older] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let mut newer = server.back(&older.trail()).await;
     let closing = older.end().await;
     assert_eq!((&closing["code"], &closing["reason"]), (&json!(4501), &json!("replaced")));
     assert_eq!(closing.get("reconnect_after_ms"), None);
@@ -145,15 +145,15 @@ pub async fn a_newer_connection_closes_the_older<D: Door>() {
 }
 
 /// The other rooms go on meanwhile; what was said in the slow one follows as soon as it can say where one stands.
-pub async fn a_slow_room_holds_up_no_other<D: Door>() {
+pub async fn a_slow_room_holds_up_no_other<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
-    let house = House::<D>::build(
+    let server = TestServer::<D>::build(
         |limits| limits.session.resume_wait = Duration::from_millis(50),
         |engine| engine.log(Arc::clone(&log) as _).expect("it is new"),
     )
     .await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
-    let [mut cid] = house.people("LATE", ["Cid"]).await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let [mut cid] = server.people("LATE", ["Cid"]).await;
     bob.join("LATE", "Bob").await;
     bob.read_to("LATE", 2).await;
     cid.read_to("LATE", 2).await;
@@ -169,7 +169,7 @@ pub async fn a_slow_room_holds_up_no_other<D: Door>() {
         }
     })
     .await;
-    let mut bob = house.back(&trail).await;
+    let mut bob = server.back(&trail).await;
     let mut standings = bob.standings();
     standings.sort();
     assert_eq!(standings, ["LATE waiting 2", "LUNCH live 2"]);
@@ -177,7 +177,7 @@ pub async fn a_slow_room_holds_up_no_other<D: Door>() {
     assert_eq!(bob.told().await, "3 Ann: meanwhile");
     // A connection that is lost now knows the way back to both.
     let trail = bob.cut().await;
-    let mut bob = house.back(&trail).await;
+    let mut bob = server.back(&trail).await;
     ann.say("LUNCH", "again").await;
     assert_eq!(bob.told().await, "4 Ann: again");
     log.release_all();

@@ -4,31 +4,31 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::guest::{Guest, number, text};
-use super::{Client, Door, House, brief};
+use super::test_client::{TestClient, number, text};
+use super::{Client, TestServer, TransportHarness, summary};
 
 fn send(text: &str, key: &str) -> Value {
     json!({"type": "send", "room": "LUNCH", "text": text, "key": key})
 }
 
 /// The `seq` and `at` of an ack are those of the message that everybody sees.
-pub async fn an_ack_says_where_the_message_stands<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn an_ack_says_where_the_message_stands<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let ack = bob.done(json!({"type": "send", "room": "LUNCH", "text": "hi"})).await;
     assert_eq!((&ack["type"], &ack["room"], number(&ack, "seq")), (&json!("ack"), &json!("LUNCH"), 3));
-    for guest in [&mut ann, &mut bob] {
-        let message = guest.next().await;
-        assert_eq!(brief(&message), "3 Bob: hi");
+    for client in [&mut ann, &mut bob] {
+        let message = client.next().await;
+        assert_eq!(summary(&message), "3 Bob: hi");
         assert_eq!(message["at"], ack["at"]);
         assert_eq!((number(&message, "member"), message.get("key")), (2, None));
     }
 }
 
 /// The sender gets its own message like everybody else.
-pub async fn a_sender_knows_its_message_by_the_key<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_sender_knows_its_message_by_the_key<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     ann.done(send("hi", "c0ffee")).await;
     let (own, seen) = (ann.next().await, bob.next().await);
     assert_eq!(own["key"], "c0ffee");
@@ -36,9 +36,9 @@ pub async fn a_sender_knows_its_message_by_the_key<D: Door>() {
 }
 
 /// Whatever may be written, character by character, also where a line or an event might end.
-pub async fn any_text_arrives_as_it_was_sent<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn any_text_arrives_as_it_was_sent<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let texts = [
         "two\nlines\n\nand a blank one",
         "data: not an event\n\nid: 5\nevent: closing",
@@ -58,17 +58,17 @@ pub async fn any_text_arrives_as_it_was_sent<D: Door>() {
         }
     }
     assert!(sent.len() >= texts.len() - 1);
-    for guest in [&mut ann, &mut bob] {
+    for client in [&mut ann, &mut bob] {
         for said in &sent {
-            assert_eq!(&text(&guest.next().await, "text"), said);
+            assert_eq!(&text(&client.next().await, "text"), said);
         }
     }
 }
 
 /// The first answer comes again, with the number and time of then.
-pub async fn a_retried_send_is_answered_not_repeated<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn a_retried_send_is_answered_not_repeated<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let first = ann.done(send("hi", "c0ffee")).await;
     ann.say("LUNCH", "meanwhile").await;
     let again = ann.done(send("hi", "c0ffee")).await;
@@ -80,9 +80,9 @@ pub async fn a_retried_send_is_answered_not_repeated<D: Door>() {
 }
 
 /// Nothing is said, and the key still stands for the first text.
-pub async fn a_key_used_for_another_text_is_a_conflict<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann] = house.people("LUNCH", ["Ann"]).await;
+pub async fn a_key_used_for_another_text_is_a_conflict<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     let first = ann.done(send("hi", "c0ffee")).await;
     let refused = ann.refused(send("bye", "c0ffee")).await;
     assert_eq!((text(&refused, "code"), text(&refused, "field")), ("key_conflict".to_owned(), "key".to_owned()));
@@ -92,16 +92,16 @@ pub async fn a_key_used_for_another_text_is_a_conflict<D: Door>() {
 }
 
 /// Whoever speaks at the same time: everybody sees everything, once, in one order, and each sender's own in its order.
-pub async fn many_senders_are_seen_in_one_order<D: Door>() {
+pub async fn many_senders_are_seen_in_one_order<D: TransportHarness>() {
     const EACH: usize = 15;
-    let house = House::<D>::open().await;
+    let server = TestServer::<D>::open().await;
     let nicks = ["Ann", "Bob", "Cid", "Dan"];
-    let people = house.people("LUNCH", nicks).await;
-    let talks = people.into_iter().zip(nicks).map(|(guest, nick)| tokio::spawn(talk(guest, nick, EACH)));
+    let people = server.people("LUNCH", nicks).await;
+    let talks = people.into_iter().zip(nicks).map(|(client, nick)| tokio::spawn(talk(client, nick, EACH)));
     let mut seen: Vec<Vec<Value>> = Vec::new();
     for talk in talks.collect::<Vec<_>>() {
-        let (mut guest, mut frames) = talk.await.expect("a talk does not panic");
-        frames.extend(guest.read_to("LUNCH", (nicks.len() + nicks.len() * EACH) as u64).await);
+        let (mut client, mut frames) = talk.await.expect("a talk does not panic");
+        frames.extend(client.read_to("LUNCH", (nicks.len() + nicks.len() * EACH) as u64).await);
         seen.push(frames);
     }
     assert!(seen.iter().all(|frames| *frames == seen[0]), "one order");
@@ -113,19 +113,19 @@ pub async fn many_senders_are_seen_in_one_order<D: Door>() {
 }
 
 /// Says `count` things, reading on meanwhile.
-async fn talk<C: Client>(mut guest: Guest<C>, nick: &str, count: usize) -> (Guest<C>, Vec<Value>) {
+async fn talk<C: Client>(mut client: TestClient<C>, nick: &str, count: usize) -> (TestClient<C>, Vec<Value>) {
     let mut frames = Vec::new();
     for turn in 0..count {
-        let seq = guest.say("LUNCH", &format!("{nick} {turn}")).await;
-        frames.extend(guest.read_to("LUNCH", seq).await);
+        let seq = client.say("LUNCH", &format!("{nick} {turn}")).await;
+        frames.extend(client.read_to("LUNCH", seq).await);
     }
-    (guest, frames)
+    (client, frames)
 }
 
 /// Shown to all, oneself included; it is no event.
-pub async fn typing_is_shown_while_it_lasts<D: Door>() {
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+pub async fn typing_is_shown_while_it_lasts<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     bob.done(json!({"type": "typing", "room": "LUNCH", "on": true})).await;
     ann.sees_typing("LUNCH", &[2]).await;
     bob.sees_typing("LUNCH", &[2]).await;
@@ -137,18 +137,18 @@ pub async fn typing_is_shown_while_it_lasts<D: Door>() {
 }
 
 /// It cannot stick.
-pub async fn typing_ends_by_itself_with_a_send_and_with_leaving<D: Door>() {
+pub async fn typing_ends_by_itself_with_a_send_and_with_leaving<D: TransportHarness>() {
     let typing = json!({"type": "typing", "room": "LUNCH", "on": true});
-    let house = House::<D>::open().await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     for last in [json!({"type": "send", "room": "LUNCH", "text": "hi"}), json!({"type": "leave", "room": "LUNCH"})] {
         bob.done(typing.clone()).await;
         ann.sees_typing("LUNCH", &[2]).await;
         bob.done(last).await;
         ann.sees_typing("LUNCH", &[]).await;
     }
-    let house = House::<D>::with(|limits| limits.room.typing_ttl = Duration::from_millis(100)).await;
-    let [mut ann, mut bob] = house.people("LUNCH", ["Ann", "Bob"]).await;
+    let server = TestServer::<D>::with(|limits| limits.room.typing_ttl = Duration::from_millis(100)).await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     bob.done(typing).await;
     ann.sees_typing("LUNCH", &[2]).await;
     ann.sees_typing("LUNCH", &[]).await;

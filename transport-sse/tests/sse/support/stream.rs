@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::time::{sleep, timeout};
 
-use super::house::{House, get};
 use super::parser::{Event, Parser};
+use super::test_server::{TestServer, get};
 
 /// Heartbeats after which a test that waits has waited long enough.
 const SILENCE_MAX: usize = 100;
@@ -91,7 +91,7 @@ impl Stream {
 /// Reconnects for ever after a stream that has ended, with the last id it has seen; stops for good at any answer but
 /// 200.
 pub(crate) struct EventSource<'a> {
-    house: &'a House,
+    server: &'a TestServer,
     uri: String,
     last_id: String,
     retry: Duration,
@@ -100,9 +100,9 @@ pub(crate) struct EventSource<'a> {
 }
 
 impl<'a> EventSource<'a> {
-    pub(crate) fn new(house: &'a House, uri: &str) -> Self {
+    pub(crate) fn new(server: &'a TestServer, uri: &str) -> Self {
         let retry = Duration::from_secs(3);
-        Self { house, uri: uri.to_owned(), last_id: String::new(), retry, stream: None, requests: 0 }
+        Self { server, uri: uri.to_owned(), last_id: String::new(), retry, stream: None, requests: 0 }
     }
 
     /// The next event, over as many streams as it takes; the status that put an end to it.
@@ -147,7 +147,7 @@ impl<'a> EventSource<'a> {
         if !self.last_id.is_empty() {
             request = request.header("last-event-id", &self.last_id);
         }
-        let response = self.house.send(request.body(Body::empty()).expect("a request")).await;
+        let response = self.server.send(request.body(Body::empty()).expect("a request")).await;
         match response.status() {
             StatusCode::OK => {
                 let mut stream = Stream::new(response.into_body());

@@ -1,0 +1,208 @@
+//! Requests and answers on one connection, in the version of HTTP it begins with, until it ends or is upgraded.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tower_service::Service;
+
+use super::ServeConfig;
+use super::body::Timed;
+use super::long_lived::{LongLived, StreamWriter, Takeover};
+use super::socket::Socket;
+use super::streams::{Streams, TrackedBody};
+use super::version::{self, Version};
+
+/// The least that hyper's HTTP/1 takes as a bound, in bytes.
+const HEAD_BYTES_MIN: usize = 8 << 10;
+/// Bytes of bodies that a client of HTTP/2 may send ahead on one stream, and on all of a connection. 64 KiB, and 256 KiB:
+/// more than a request of this server holds, and what one connection may make it keep.
+const AHEAD_BYTES: [u32; 2] = [64 << 10, 256 << 10];
+/// Bytes that one stream of HTTP/2 may have waiting for its peer, besides the chunk in hand. 64 KiB, as one fill of a session.
+const SEND_BYTES_MAX: usize = 64 << 10;
+/// Streams that a client may reset before they are looked at. 20: more is an attack, and ends the connection.
+const RESETS_MAX: usize = 20;
+/// Streams that we may have to reset for a client's mistakes. 64, and then the connection ends.
+const MISTAKES_MAX: usize = 64;
+
+/// Where requests go, and whom they are from.
+#[derive(Clone)]
+struct RequestService {
+    router: Router,
+    peer: SocketAddr,
+    body_timeout: Duration,
+}
+
+impl RequestService {
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        let mut request = request.map(|body| Body::new(Timed::new(body, self.body_timeout)));
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        // A router is always ready.
+        self.router.clone().call(request)
+    }
+}
+
+/// Runs a connection to its end.
+pub(crate) fn run<S>(
+    socket: Socket<S>,
+    peer: SocketAddr,
+    router: Router,
+    config: Arc<ServeConfig>,
+    end: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Boxed, to be freed before an answer begins that lasts for hours: all that speaks HTTP is in there.
+    let talk = Box::pin(talk(socket, peer, router, config, end.clone()));
+    async move {
+        if let Some(broadcast) = talk.await {
+            broadcast.run(end).await;
+        }
+    }
+}
+
+/// Answers requests until the connection ends, or is left to one answer.
+async fn talk<S>(
+    mut socket: Socket<S>,
+    peer: SocketAddr,
+    router: Router,
+    config: Arc<ServeConfig>,
+    mut end: watch::Receiver<bool>,
+) -> Option<Box<StreamWriter<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // hyper's own look at the version has no deadline.
+    let version = tokio::select! {
+        version = timeout(config.header_timeout, version::read(&mut socket)) => version,
+        _ = end.changed() => return None,
+    };
+    let desk = RequestService { router, peer, body_timeout: config.body_timeout };
+    match version {
+        Ok(Ok(Version::One)) => run_1(socket, desk, config, end).await,
+        Ok(Ok(Version::Two)) => {
+            Box::pin(run_2(socket, desk, config, end)).await;
+            None
+        }
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+async fn run_1<S>(
+    socket: Socket<S>,
+    desk: RequestService,
+    config: Arc<ServeConfig>,
+    mut end: watch::Receiver<bool>,
+) -> Option<Box<StreamWriter<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (turn, owes) = (Arc::new(Takeover::default()), socket.owes());
+    let service = service_fn(|request: Request<Incoming>| {
+        let may_last = LongLived::is_for(&request);
+        let answer = desk.answer(request);
+        let (turn, owes) = (Arc::clone(&turn), owes.clone());
+        async move {
+            let response = answer.await?;
+            // Where the peer has yet to take an earlier answer, hyper holds the rest of that.
+            match may_last && LongLived::marks(&response) && !owes.anything() {
+                true => turn.leave_to(response).await,
+                false => Ok::<_, Infallible>(response),
+            }
+        }
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(config.header_bytes_max.max(HEAD_BYTES_MIN))
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades();
+    loop {
+        let polled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+            // A peer's failure to speak HTTP is the peer's affair; hyper has answered it where that is possible.
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => turn.left_to().map_or(Poll::Pending, |response| Poll::Ready(Some(response))),
+        });
+        tokio::select! {
+            left_to = polled => {
+                let response = left_to?;
+                let parts = connection.into_parts()?;
+                return Some(Box::new(StreamWriter::new(parts.io.into_inner(), &parts.read_buf, response)));
+            }
+            asked = end.changed() => match asked {
+                Ok(()) => Pin::new(&mut connection).graceful_shutdown(),
+                Err(_) => return None,
+            },
+        }
+    }
+}
+
+async fn run_2<S>(socket: Socket<S>, desk: RequestService, config: Arc<ServeConfig>, mut end: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let streams = Streams::new(config.stall_timeout);
+    let service = service_fn(move |request| {
+        let answer = desk.answer(request);
+        async move { answer.await.map(|response| response.map(TrackedBody)) }
+    });
+    // Extended CONNECT is not offered: browsers then open a connection of the first version for their WebSockets.
+    let connection = http2::Builder::new(streams.clone())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.streams_max)
+        .max_header_list_size(u32::try_from(config.header_bytes_max).unwrap_or(u32::MAX))
+        .initial_stream_window_size(AHEAD_BYTES[0])
+        .initial_connection_window_size(AHEAD_BYTES[1])
+        .max_send_buf_size(SEND_BYTES_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(MISTAKES_MAX)
+        .keep_alive_interval(config.ping_interval)
+        .keep_alive_timeout(config.ping_timeout)
+        .serve_connection(TokioIo::new(socket), service);
+    let mut connection = pin!(connection);
+    let mut look = pin!(sleep(config.header_timeout));
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            asked = end.changed() => match asked {
+                Ok(()) => connection.as_mut().graceful_shutdown(),
+                Err(_) => return,
+            },
+            () = look.as_mut() => {
+                let now = Instant::now();
+                let close_at = streams.idle_since().unwrap_or(now) + config.header_timeout;
+                match (now >= close_at, is_closing) {
+                    (true, true) => return,
+                    (true, false) => {
+                        // In order first: a request may be on its way.
+                        is_closing = true;
+                        connection.as_mut().graceful_shutdown();
+                        look.as_mut().reset(now + config.header_timeout);
+                    }
+                    (false, _) => look.as_mut().reset(close_at),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

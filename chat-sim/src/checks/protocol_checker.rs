@@ -1,0 +1,64 @@
+//! What any client can hold a server to without knowing what happened: frames are of the protocol, and events have no holes.
+
+use std::collections::BTreeMap;
+
+use chat_core::{Seq, ServerFrame};
+
+/// The frames of one connection, in order.
+#[derive(Debug, Default)]
+pub(super) struct ProtocolChecker {
+    heard: usize,
+    is_over: bool,
+    /// The last event of each room.
+    rooms: BTreeMap<String, Seq>,
+}
+
+impl ProtocolChecker {
+    /// The next frame.
+    ///
+    /// # Panics
+    /// When it is none, or may not come here.
+    pub(super) fn hear(&mut self, json: &[u8]) -> ServerFrame {
+        let frame: ServerFrame = serde_json::from_slice(json)
+            .unwrap_or_else(|error| panic!("no server frame: {error}: {}", String::from_utf8_lossy(json)));
+        assert!(!self.is_over, "nothing follows closing: {frame:?}");
+        let may_be_first = matches!(frame, ServerFrame::Welcome { .. } | ServerFrame::Closing { .. });
+        assert!(may_be_first || self.heard > 0, "the first frame is the welcome: {frame:?}");
+        self.heard += 1;
+        match &frame {
+            ServerFrame::Joined(joined) => drop(self.rooms.insert(joined.room.clone(), joined.seq)),
+            ServerFrame::Gap { room, from, to, .. } => {
+                self.event(room, *from, &frame);
+                self.rooms.insert(room.clone(), *to);
+            }
+            ServerFrame::Welcome { rooms, .. } => {
+                let stands = rooms.iter().filter_map(|status| Some((status.room.clone(), status.seq?)));
+                self.rooms.extend(stands);
+            }
+            ServerFrame::Resumed(status) => self.rooms.extend(status.seq.map(|seq| (status.room.clone(), seq))),
+            ServerFrame::Closing { .. } => self.is_over = true,
+            ServerFrame::Message(message) => self.event(&message.room, message.seq, &frame),
+            ServerFrame::MemberJoined { room, seq, .. }
+            | ServerFrame::MemberLeft { room, seq: Some(seq), .. }
+            | ServerFrame::Redacted { room, seq, .. }
+            | ServerFrame::TopicChanged { room, seq, .. }
+            | ServerFrame::RoleChanged { room, seq, .. }
+            | ServerFrame::NoticesChanged { room, seq, .. } => self.event(room, *seq, &frame),
+            ServerFrame::Ack { .. }
+            | ServerFrame::Error { .. }
+            | ServerFrame::History { .. }
+            | ServerFrame::Members { .. }
+            | ServerFrame::Typing { .. }
+            | ServerFrame::Presence { .. }
+            | ServerFrame::MemberLeft { seq: None, .. }
+            | ServerFrame::RoomClosed { .. } => {}
+        }
+        frame
+    }
+
+    fn event(&mut self, room: &str, seq: Seq, frame: &ServerFrame) {
+        let at = self.rooms.get_mut(room).unwrap_or_else(|| panic!("nothing of a room before its joined: {frame:?}"));
+        assert_eq!(seq, at.next(), "events have no holes: {frame:?}");
+        *at = seq;
+    }
+}

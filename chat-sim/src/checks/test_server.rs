@@ -1,0 +1,108 @@
+//! An engine with every harness, somebody inside who must not notice what comes in, and connections in memory.
+
+use axum::Router;
+use chat_core::{Body, Command, ConnectRequest, Connection, Engine, Hello, Limits, Nick, RoomCode, ServerFrame};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
+use tokio::time::{Duration, sleep, timeout};
+
+use super::protocol_checker::ProtocolChecker;
+
+/// Bytes that a connection holds in each direction.
+const CAPACITY: usize = 1 << 16;
+/// Longer than any server waits for anything.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+pub(super) struct TestServer {
+    engine: Engine,
+    router: Router,
+    ann: Connection,
+    /// A client whose credentials may be used.
+    pub(super) client: Connection,
+}
+
+impl TestServer {
+    /// A frame may have 512 bytes, so that few bytes reach all bounds of length.
+    pub(super) async fn open() -> Self {
+        let mut limits = Limits::default();
+        limits.session.frame_bytes_max = 512;
+        limits.room.message_chars_max = 100;
+        let engine = Engine::builder().limits(limits).secret([7; 32]).seed(1).build();
+        let router = transport_ws::routes(engine.clone(), transport_ws::WsConfig::default())
+            .merge(transport_sse::routes(engine.clone(), transport_sse::SseConfig::default()))
+            .merge(transport_socketio::routes(engine.clone(), transport_socketio::SocketIoConfig::default()));
+        let connect = || engine.connect(ConnectRequest::default(), Hello::default());
+        let ann = connect().await.expect("everybody is let in");
+        ann.call(Command::Create { nick: nick("Ann"), room: Some(lobby()) }).await.expect("nobody has the name");
+        let client = connect().await.expect("everybody is let in");
+        let join = Command::Join { room: lobby(), nick: nick("Guest"), history: None, after: None };
+        client.call(join).await.expect("the room is open");
+        Self { engine, router, ann, client }
+    }
+
+    /// A new connection, as its client has it.
+    pub(super) fn dial(&self) -> DuplexStream {
+        let (client, server) = duplex(CAPACITY);
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(server), service);
+        tokio::spawn(async move {
+            // A connection that breaks is what this is about.
+            let _ = connection.with_upgrades().await;
+        });
+        client
+    }
+
+    /// Sends everything in pieces of at most `piece` bytes, ends, and returns all that came back until the server ended too.
+    ///
+    /// # Panics
+    /// When the server never ends.
+    pub(super) async fn exchange(&self, bytes: &[u8], piece: usize) -> Vec<u8> {
+        let (mut from, mut to) = split(self.dial());
+        let said = async {
+            for piece in bytes.chunks(piece.max(1)) {
+                if to.write_all(piece).await.is_err() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+            // Answers come without time passing; after this nothing but heartbeats is to come.
+            sleep(Duration::from_secs(1)).await;
+            let _ = to.shutdown().await;
+        };
+        let mut heard = Vec::new();
+        let both = async { tokio::join!(said, from.read_to_end(&mut heard)).1 };
+        // A reset is an end like any other.
+        let _ = timeout(PATIENCE, both).await.expect("the server ends when its client has");
+        heard
+    }
+
+    /// Whatever came in: who was inside is inside, misses nothing, and is heard.
+    ///
+    /// # Panics
+    /// When not.
+    pub(super) async fn check(self) {
+        let text = Body::parse("still here", 100).expect("a valid text");
+        let said = self.ann.call(Command::Send { room: lobby(), text, key: None }).await;
+        let Ok(ServerFrame::Ack { seq, .. }) = said else { panic!("the owner may speak: {said:?}") };
+        let mut checker = ProtocolChecker::default();
+        let mut is_heard = false;
+        while let Some(frame) = self.ann.peek() {
+            self.ann.commit(frame.mark);
+            if let ServerFrame::Message(message) = checker.hear(&frame.json) {
+                is_heard |= message.seq == seq && message.text == "still here";
+            }
+        }
+        assert!(is_heard, "one's own message comes back");
+        assert_eq!(self.engine.stats().gaps_unblocked, 0, "who took everything misses nothing");
+    }
+}
+
+fn lobby() -> RoomCode {
+    RoomCode::parse("LOBBY").expect("a valid code")
+}
+
+fn nick(text: &str) -> Nick {
+    Nick::parse(text).expect("a valid nick")
+}

@@ -1,0 +1,87 @@
+//! Frames and records in few words: numbers first, then what they say. A record and its frame are the same words.
+
+use chat_core::wire::RoomStatus;
+use chat_core::{Event, LeaveReason, MemberId, Record, ServerFrame};
+
+/// A frame in few words.
+pub(crate) fn summary(frame: &ServerFrame) -> String {
+    let by = |by: &Option<MemberId>| by.map_or(String::new(), |by| format!(" by {by}"));
+    match frame {
+        ServerFrame::Welcome { resumed, rooms, .. } => {
+            let rooms: Vec<String> = rooms.iter().map(brief_status).collect();
+            format!("welcome{} {}", if *resumed { " back" } else { "" }, rooms.join(" ")).trim_end().into()
+        }
+        ServerFrame::Resumed(status) => format!("resumed {}", brief_status(status)),
+        ServerFrame::Joined(joined) => {
+            let (room, epoch, seq, you) = (&joined.room, joined.epoch, joined.seq, joined.you.member);
+            format!("{room} joined {epoch}:{seq} as {you} of {}", joined.members_total)
+        }
+        ServerFrame::Ack { id, room, seq, .. } => format!("{room} ack{} {seq}", number(*id)),
+        ServerFrame::Error { id, code, message, .. } => format!("error{} {code} ({message})", number(*id)),
+        ServerFrame::History { id, room, messages, more } => {
+            let seqs: Vec<String> = messages.iter().map(|message| message.frame().seq.to_string()).collect();
+            format!("{room} history{} [{}]{}", number(*id), seqs.join(" "), if *more { " more" } else { "" })
+        }
+        ServerFrame::Members { id, room, members, members_total, .. } => {
+            let ids: Vec<String> = members.iter().map(|entry| entry.member.to_string()).collect();
+            format!("{room} members{} [{}] of {members_total}", number(*id), ids.join(" "))
+        }
+        ServerFrame::Message(message) => match message.redacted {
+            true => format!("{} {} (redacted)", message.seq, message.nick),
+            false => {
+                let key = message.key.as_ref().map_or(String::new(), |key| format!(" #{key}"));
+                format!("{} {}: {}{key} @{}", message.seq, message.nick, message.text, message.at)
+            }
+        },
+        ServerFrame::MemberJoined { seq, nick, member, .. } => format!("{seq} +{nick} {member}"),
+        ServerFrame::MemberLeft { seq: Some(seq), nick, member, reason, by: who, .. } => {
+            format!("{seq} -{nick} {member} {reason}{}", by(who))
+        }
+        ServerFrame::MemberLeft { room, nick, member, reason, .. } => format!("{room} -{nick} {member} {reason}"),
+        ServerFrame::Redacted { seq, target, by: who, .. } => format!("{seq} redacted {target}{}", by(who)),
+        ServerFrame::TopicChanged { seq, topic, by: who, .. } => format!("{seq} topic {topic:?}{}", by(who)),
+        ServerFrame::RoleChanged { seq, member, role, .. } => format!("{seq} {member} is {role:?}"),
+        ServerFrame::NoticesChanged { seq, notices, .. } => format!("{seq} notices {notices:?}"),
+        ServerFrame::Typing { room, members } => {
+            let ids: Vec<String> = members.iter().map(ToString::to_string).collect();
+            format!("{room} typing [{}]", ids.join(" "))
+        }
+        ServerFrame::Presence { room, members, online } => format!("{room} presence {online}/{members}"),
+        ServerFrame::Gap { room, from, to, ended, .. } => {
+            format!("{room} gap {from}..{to}{}", if *ended { " ended" } else { "" })
+        }
+        ServerFrame::RoomClosed { room, reason, .. } => format!("{room} closed {reason}"),
+        ServerFrame::Closing { code, .. } => format!("closing {code}"),
+    }
+}
+
+/// A told record in the words of its frame.
+pub(crate) fn summary_of_record(record: &Record) -> String {
+    let seq = record.seq.expect("told");
+    let by = record.by.map_or(String::new(), |by| format!(" by {by}"));
+    let who = record.by.map_or(String::new(), |by| by.to_string());
+    match &record.event {
+        Event::Joined { nick, .. } => format!("{seq} +{} {who}", nick.as_str()),
+        Event::Left { nick, reason: LeaveReason::Left } => format!("{seq} -{} {who} left", nick.as_str()),
+        Event::Left { nick, reason: LeaveReason::Timeout } => format!("{seq} -{} {who} timeout", nick.as_str()),
+        Event::Sent { nick, text, keyed, .. } => {
+            let key = keyed.as_ref().map_or(String::new(), |keyed| format!(" #{}", keyed.key.as_str()));
+            format!("{seq} {}: {}{key} @{}", nick.as_str(), text.as_str(), record.at)
+        }
+        Event::Redacted { target } => format!("{seq} redacted {target}{by}"),
+        Event::Kicked { nick, member } => format!("{seq} -{} {member} kicked{by}", nick.as_str()),
+        Event::TopicChanged { topic } => format!("{seq} topic {:?}{by}", topic.as_str()),
+        Event::RoleChanged { member, role } => format!("{seq} {member} is {role:?}"),
+        Event::NoticesChanged { notices } => format!("{seq} notices {notices:?}"),
+        Event::Created { .. } | Event::Banned { .. } | Event::Closed { .. } => format!("{seq} never told"),
+    }
+}
+
+fn number(id: Option<chat_core::CommandId>) -> String {
+    id.map_or(String::new(), |id| format!(" #{}", id.0))
+}
+
+fn brief_status(status: &RoomStatus) -> String {
+    let seq = status.seq.map_or(String::new(), |seq| format!(":{seq}"));
+    format!("{}={:?}{seq}", status.room, status.status)
+}

@@ -1,0 +1,91 @@
+//! Two harnesses of one engine: it does not matter at which of them one comes in, or comes back.
+
+use serde_json::json;
+
+use super::test_client::{TestClient, number, text};
+use super::{TestServer, TransportHarness, summary};
+
+/// Everybody sees everybody, in one order.
+pub async fn people_at_two_doors_are_in_one_room<A: TransportHarness, B: TransportHarness>() {
+    let server = TestServer::<A>::open().await;
+    let other = B::open(server.engine.clone()).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    let mut bob = TestClient::new(&other).await;
+    bob.join("LUNCH", "Bob").await;
+    for turn in 0..5 {
+        ann.say("LUNCH", &format!("question {turn}")).await;
+        bob.say("LUNCH", &format!("answer {turn}")).await;
+    }
+    bob.done(json!({"type": "typing", "room": "LUNCH", "on": true})).await;
+    ann.sees_typing("LUNCH", &[2]).await;
+    bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    assert_eq!(ann.told().await, "13 -Bob left");
+}
+
+/// What was read at one harness is not repeated at the other, and nothing is missing.
+pub async fn a_session_goes_on_at_the_other_door_at_the_next_event<A: TransportHarness, B: TransportHarness>() {
+    let server = TestServer::<A>::open().await;
+    let other = B::open(server.engine.clone()).await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    ann.say("LUNCH", "read here").await;
+    assert_eq!(bob.told().await, "3 Ann: read here");
+    ann.say("LUNCH", "not read").await;
+    let trail = bob.cut().await;
+    ann.say("LUNCH", "while away").await;
+    let mut bob = TestClient::back(&other, &trail).await;
+    assert_eq!(bob.standings(), ["LUNCH live 3"]);
+    bob.say("LUNCH", "back").await;
+    assert_eq!(bob.told_to("LUNCH", 6).await, ["4 Ann: not read", "5 Ann: while away", "6 Bob: back"]);
+    let mut bob = server.back(&bob.cut().await).await;
+    ann.say("LUNCH", "and back again").await;
+    assert_eq!(bob.told().await, "7 Ann: and back again");
+}
+
+/// With 4501, at its own harness.
+pub async fn a_newer_connection_at_the_other_door_closes_the_older<A: TransportHarness, B: TransportHarness>() {
+    let server = TestServer::<A>::open().await;
+    let other = B::open(server.engine.clone()).await;
+    let [older] = server.people("LUNCH", ["Ann"]).await;
+    let mut newer = TestClient::back(&other, &older.trail()).await;
+    let closing = older.end().await;
+    assert_eq!((number(&closing, "code"), text(&closing, "reason")), (4501, "replaced".to_owned()));
+    newer.say("LUNCH", "here now").await;
+    assert_eq!(newer.told().await, "2 Ann: here now");
+}
+
+/// A key is the session's, wherever it sends from.
+pub async fn a_retry_at_the_other_door_is_answered_not_repeated<A: TransportHarness, B: TransportHarness>() {
+    let server = TestServer::<A>::open().await;
+    let other = B::open(server.engine.clone()).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    let send = json!({"type": "send", "room": "LUNCH", "text": "hi", "key": "c0ffee"});
+    let first = ann.done(send.clone()).await;
+    let mut ann = TestClient::back(&other, &ann.cut().await).await;
+    let again = ann.done(send).await;
+    assert_eq!((&first["seq"], &first["at"]), (&again["seq"], &again["at"]));
+    ann.say("LUNCH", "after").await;
+    assert_eq!(ann.told_to("LUNCH", 3).await, ["2 Ann: hi", "3 Ann: after"]);
+}
+
+/// Down to the last field, live and in histories.
+pub async fn messages_are_the_same_at_both_doors<A: TransportHarness, B: TransportHarness>() {
+    let server = TestServer::<A>::open().await;
+    let other = B::open(server.engine.clone()).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    let mut bob = TestClient::new(&other).await;
+    bob.join("LUNCH", "Bob").await;
+    ann.read_to("LUNCH", 2).await;
+    let texts = ["plain", "two\nlines\n\ndata: x", "\"quoted\" \\ 42[\"x\"]", "漢字 👩‍👩‍👧 \u{2028}"];
+    for (turn, said) in texts.into_iter().enumerate() {
+        let send = json!({"type": "send", "room": "LUNCH", "text": said, "key": format!("{turn}")});
+        match turn % 2 {
+            0 => ann.done(send).await,
+            _ => bob.done(send).await,
+        };
+    }
+    let (here, there) = (ann.read_to("LUNCH", 6).await, bob.read_to("LUNCH", 6).await);
+    assert_eq!(here, there);
+    assert_eq!(here.iter().map(|frame| text(frame, "text")).collect::<Vec<_>>(), texts);
+    let history = bob.done(json!({"type": "history", "room": "LUNCH"})).await;
+    assert_eq!(history["messages"], json!(here), "{:?}", here.iter().map(summary).collect::<Vec<_>>());
+}

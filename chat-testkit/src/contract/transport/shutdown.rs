@@ -1,0 +1,48 @@
+//! A server that goes down: everybody is told when to come back, and nobody is let in.
+
+use std::time::Duration;
+
+use super::test_client::{number, within};
+use super::{TestServer, TransportHarness};
+
+/// Each within the time that the return is spread over; then the connections end.
+pub async fn a_drained_server_tells_when_to_come_back<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let engine = server.engine.clone();
+    let draining = tokio::spawn(async move { engine.drain(Duration::from_secs(3)).await });
+    for client in [ann, bob] {
+        let closing = client.end().await;
+        assert_eq!((number(&closing, "code"), &closing["reason"]), (4001, &"draining".into()));
+        assert!(number(&closing, "reconnect_after_ms") <= 3_000, "{closing}");
+    }
+    within(draining).await.expect("draining ends when all connections have");
+    assert_eq!(server.engine.stats().sessions, 0);
+}
+
+/// In the words of a `hello`: a client that kept no positions of its own goes on from these.
+pub async fn a_drained_server_tells_what_is_due_and_where_one_stands<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    for number in 0..20 {
+        bob.say("LUNCH", &number.to_string()).await;
+    }
+    let position = ann.trail().at("LUNCH", 22).position("LUNCH");
+    let engine = server.engine.clone();
+    let draining = tokio::spawn(async move { engine.drain(Duration::from_secs(3)).await });
+    let bobs = bob.end();
+    let closing = ann.end().await;
+    assert_eq!(closing["positions"]["LUNCH"], position.as_str(), "{closing}");
+    bobs.await;
+    within(draining).await.expect("draining ends when all connections have");
+}
+
+/// Neither new ones nor those who come back.
+pub async fn a_drained_server_lets_nobody_in<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [ann] = server.people("LUNCH", ["Ann"]).await;
+    let trail = ann.cut().await;
+    within(server.engine.drain(Duration::ZERO)).await;
+    assert_eq!(server.turned_away(None).await, "draining");
+    assert_eq!(server.turned_away(Some(trail.resume())).await, "draining");
+}

@@ -1,0 +1,229 @@
+//! Requests of Engine.IO before socketioxide sees them: each session gets an `EngineIoSession`, each WebSocket a `CountingIo`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{self, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use chat_core::Engine;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use socketioxide::handler::ConnectHandler;
+use socketioxide::{ParserConfig, SocketIo, TransportType};
+use socketioxide_core::Sid;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tower_service::Service;
+
+use super::config::{SocketIoConfig, Transports};
+use super::counting_io::CountingIo;
+use super::engineio_session::{EngineIoSession, Lines};
+use super::handshake::Greeting;
+use super::head;
+use super::pump;
+
+/// Of a client's bytes, how many make a message or a poll's body too long to go on: so many times the longest frame.
+const MESSAGE_FRAMES_MAX: usize = 4;
+/// Attachments of one event. 8: none is of use, but a client that sends one is told so.
+const ATTACHMENTS_MAX: usize = 8;
+/// Bytes of the answer that opens a session; a sid, and a few numbers.
+const OPEN_BYTES_MAX: usize = 4 << 10;
+
+struct Front {
+    engine: Engine,
+    lines: Arc<Lines>,
+}
+
+/// The routes of this transport, `/socket.io/` unless the configuration says otherwise.
+///
+/// Serve them with a loop that allows HTTP/1.1 upgrades. Tasks of connections outlive the server that accepted them: end
+/// them with [`Engine::drain`].
+///
+/// # Panics
+/// Where the configuration's path is the root.
+pub fn routes(engine: Engine, config: SocketIoConfig) -> Router {
+    let path = config.path.trim_end_matches('/').to_owned();
+    assert!(path.starts_with('/'), "the path of the routes is not the root");
+    let front = Arc::new(Front::new(engine, config, path.clone()));
+    Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(front)
+}
+
+impl Front {
+    fn new(engine: Engine, config: SocketIoConfig, path: String) -> Self {
+        let frame_bytes_max = engine.limits().session.frame_bytes_max;
+        let message_bytes_max = frame_bytes_max * MESSAGE_FRAMES_MAX;
+        let parser = ParserConfig::common()
+            .max_incoming_binaries(ATTACHMENTS_MAX)
+            .max_incoming_binary_buf_size(frame_bytes_max)
+            .packet_completion_timeout(config.connect_timeout);
+        let builder = SocketIo::builder()
+            .req_path(path.clone())
+            .with_parser(parser)
+            .connect_timeout(config.connect_timeout)
+            .upgrade_timeout(config.upgrade_timeout)
+            .ping_interval(config.ping_interval)
+            .ping_timeout(config.ping_timeout)
+            .max_buffer_size(pump::queue_packets(&config))
+            .max_payload(message_bytes_max as u64)
+            .ws_max_message_size(message_bytes_max)
+            .ws_max_frame_size(message_bytes_max);
+        let builder = match config.transports {
+            Transports::All => builder.transports([TransportType::Polling, TransportType::Websocket]),
+            Transports::WebSocket => builder.transports([TransportType::Websocket]),
+        };
+        let (service, io) = builder.build_with_inner_svc(Router::new());
+        let lines = Arc::new(Lines::new(service, path, config.connections_max));
+        let greeting = Greeting::new(engine.clone(), Arc::new(config));
+        io.ns("/", greeting.clone().with(greeting));
+        Self { engine, lines }
+    }
+
+    /// The entry of a session that begins; an answer where none may.
+    fn open(&self) -> Result<Arc<EngineIoSession>, Busy> {
+        if self.engine.is_draining() {
+            return Err(Busy("the server is going down\n"));
+        }
+        self.lines.open().ok_or(Busy("the server has as many connections as it may\n"))
+    }
+
+    async fn pass(&self, request: Request) -> Response {
+        let Ok(answer) = Service::<Request>::call(&mut self.lines.service.clone(), request).await;
+        answer.map(Body::new)
+    }
+
+    /// Begins a session that long-polls. It may go over to a WebSocket before it has said anything, so its entry is to be found
+    /// under its name from the start.
+    async fn begin(&self, request: Request) -> Response {
+        let engineio = match self.open() {
+            Ok(engineio) => engineio,
+            Err(busy) => return busy.into_response(),
+        };
+        let (head, body) = request.into_parts();
+        let mut request = Request::from_parts(head::detach(head), body);
+        request.extensions_mut().insert(Arc::clone(&engineio));
+        let (head, body) = self.pass(request).await.into_parts();
+        let body = to_bytes(body, OPEN_BYTES_MAX).await.expect("the body is in memory, and short");
+        if head.status.is_success() {
+            self.lines.name(&engineio, opened(&body).expect("a session is opened with its sid"));
+        }
+        Response::from_parts(head, Body::from(body))
+    }
+
+    /// Answers a poll: its session takes what the answer holds.
+    async fn poll(&self, request: Request, sid: Sid) -> Response {
+        let answer = self.pass(request).await;
+        if answer.status().is_success()
+            && let Some(engineio) = self.lines.find(sid)
+        {
+            let length = answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+            engineio.note_taken(length.unwrap_or(0));
+        }
+        answer
+    }
+
+    /// Goes over to a WebSocket, with the session that is named or a new one.
+    fn upgrade(&self, mut request: Request, sid: Option<Sid>) -> Response {
+        let Ok(response) = create_response_with_body(&request, Body::empty) else { return Fault::Request.answer() };
+        let engineio = match sid.map(|sid| self.lines.find(sid)) {
+            None => match self.open() {
+                Ok(engineio) => engineio,
+                Err(busy) => return busy.into_response(),
+            },
+            Some(Some(engineio)) => engineio,
+            Some(None) => return Fault::Session.answer(),
+        };
+        let upgrading = hyper::upgrade::on(&mut request);
+        let mut head = head::detach(request.into_parts().0);
+        head.extensions.insert(Arc::clone(&engineio));
+        let mut service = self.lines.service.clone();
+        let stall_timeout = self.engine.limits().session.stall_timeout;
+        tokio::spawn(async move {
+            // A client that goes away before the answer has reached it has lost nothing yet.
+            let Ok(upgraded) = upgrading.await else { return };
+            let Some(counting) = CountingIo::new(TokioIo::new(upgraded), engineio, stall_timeout) else { return };
+            let request = http::Request::from_parts(head, ());
+            // It was looked at before it was answered; what socketioxide does not like it drops.
+            let _ = Service::<(CountingIo<_>, http::Request<()>)>::call(&mut service, (counting, request)).await;
+        });
+        response
+    }
+}
+
+async fn serve(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let asked = match Asked::read(&request) {
+        Ok(asked) => asked,
+        Err(fault) => return fault.answer(),
+    };
+    match (asked.transport, asked.sid, request.method()) {
+        (TransportType::Websocket, sid, &Method::GET) => front.upgrade(request, sid),
+        (TransportType::Polling, None, &Method::GET) => front.begin(request).await,
+        (TransportType::Polling, Some(sid), &Method::GET) => front.poll(request, sid).await,
+        (TransportType::Polling, Some(_), &Method::POST) => front.pass(request).await,
+        _ => Fault::Method.answer(),
+    }
+}
+
+/// Why no session may begin right now. Clients come back by themselves from a request that fails, but not from a refusal.
+struct Busy(&'static str);
+
+impl IntoResponse for Busy {
+    fn into_response(self) -> Response {
+        (StatusCode::SERVICE_UNAVAILABLE, self.0).into_response()
+    }
+}
+
+/// What a request asks for, read as socketioxide reads it: the first of each name counts.
+struct Asked {
+    transport: TransportType,
+    sid: Option<Sid>,
+}
+
+impl Asked {
+    fn read(request: &Request) -> Result<Self, Fault> {
+        let query = request.uri().query().unwrap_or_default();
+        let find = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        if find("EIO") != Some("4") {
+            return Err(Fault::Version);
+        }
+        let transport = find("transport").and_then(|name| name.parse().ok()).ok_or(Fault::Transport)?;
+        let sid = find("sid").map(|sid| sid.parse().map_err(|_| Fault::Session)).transpose()?;
+        Ok(Self { transport, sid })
+    }
+}
+
+/// The sid in the packet that opens a session.
+fn opened(body: &[u8]) -> Option<Sid> {
+    #[derive(Deserialize)]
+    struct Open<'a> {
+        sid: &'a str,
+    }
+    let open: Open<'_> = serde_json::from_slice(body.strip_prefix(b"0")?).ok()?;
+    open.sid.parse().ok()
+}
+
+/// A request that is none of Engine.IO, in the protocol's own numbers.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Transport,
+    Session,
+    Method,
+    Request,
+    Version,
+}
+
+impl Fault {
+    fn answer(self) -> Response {
+        let (code, message) = match self {
+            Self::Transport => (0, "Transport unknown"),
+            Self::Session => (1, "Session ID unknown"),
+            Self::Method => (2, "Bad handshake method"),
+            Self::Request => (3, "Bad request"),
+            Self::Version => (5, "Unsupported protocol version"),
+        };
+        let json = format!(r#"{{"code":{code},"message":"{message}"}}"#);
+        (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], json).into_response()
+    }
+}

@@ -1,0 +1,224 @@
+//! One Engine.IO session, whichever connections it has: how much they have taken, and how to end them.
+//!
+//! socketioxide says neither. It takes packets into a queue and does not tell when they have gone out; and on a connection
+//! whose peer has stopped reading, its writer waits for ever, and with it everything that would end the session.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::Waker;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use futures_util::task::AtomicWaker;
+use socketioxide::service::SocketIoService;
+use socketioxide_core::Sid;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service;
+
+use super::link::AttachedSession;
+
+/// WebSockets on one session at once. 4: one, and a few that try to take over; more are a mistake or an attack.
+const WEBSOCKETS_MAX: usize = 4;
+
+/// All Engine.IO sessions that are alive.
+pub(crate) struct Lines {
+    pub(crate) service: SocketIoService<Router>,
+    /// The path that the service serves.
+    path: String,
+    places: Arc<Semaphore>,
+    by_sid: Mutex<HashMap<Sid, Weak<EngineIoSession>>>,
+}
+
+/// One Engine.IO session. It lives in the extensions of the session's first request, and so exactly as long as the session.
+pub(crate) struct EngineIoSession {
+    lines: Weak<Lines>,
+    /// Known of sessions that begin with long-polling.
+    sid: OnceLock<Sid>,
+    end: AtomicU8,
+    /// Bytes that its connections have taken, frames and all.
+    taken: AtomicU64,
+    /// Whether the pump waits for more to be taken.
+    awaited: AtomicBool,
+    pump: AtomicWaker,
+    websockets: Mutex<Vec<Arc<WsTasks>>>,
+    /// The chat session between being let in and being told so.
+    parked: Mutex<Option<AttachedSession>>,
+    /// How many chat sessions it has had.
+    tenants: AtomicU64,
+    _place: OwnedSemaphorePermit,
+}
+
+/// How far the end of a session has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    /// Not at all.
+    Open,
+    /// Nothing more is read; what is queued may still go out.
+    Hearing,
+    /// Nothing more is read or written.
+    All,
+}
+
+/// The tasks of one WebSocket of a session.
+#[derive(Default)]
+pub(crate) struct WsTasks {
+    pub(crate) reader: AtomicWaker,
+    pub(crate) writer: AtomicWaker,
+}
+
+impl Lines {
+    pub(crate) fn new(service: SocketIoService<Router>, path: String, lines_max: usize) -> Self {
+        let places = Arc::new(Semaphore::new(lines_max.min(Semaphore::MAX_PERMITS)));
+        Self { service, path, places, by_sid: Mutex::default() }
+    }
+
+    /// A new session; `None` where there are as many as there may be.
+    pub(crate) fn open(self: &Arc<Self>) -> Option<Arc<EngineIoSession>> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Arc::new(EngineIoSession {
+            lines: Arc::downgrade(self),
+            sid: OnceLock::new(),
+            end: AtomicU8::new(End::Open as u8),
+            taken: AtomicU64::new(0),
+            awaited: AtomicBool::new(false),
+            pump: AtomicWaker::new(),
+            websockets: Mutex::default(),
+            parked: Mutex::default(),
+            tenants: AtomicU64::new(0),
+            _place: place,
+        }))
+    }
+
+    pub(crate) fn name(&self, engineio: &Arc<EngineIoSession>, sid: Sid) {
+        if engineio.sid.set(sid).is_ok() {
+            self.lock().insert(sid, Arc::downgrade(engineio));
+        }
+    }
+
+    pub(crate) fn find(&self, sid: Sid) -> Option<Arc<EngineIoSession>> {
+        self.lock().get(&sid)?.upgrade()
+    }
+
+    /// Ends an Engine.IO session that long-polls, in the one way that is open to everybody: as its client would.
+    fn hang_up(&self, sid: Sid) {
+        // Without a runtime there is nothing left that could serve the session either.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let uri = format!("{}/?EIO=4&transport=polling&sid={}", self.path, sid.as_str());
+        let request = Request::post(uri).body(Body::from("1")).expect("a path and a sid make a URI");
+        let answer = Service::<Request<Body>>::call(&mut self.service.clone(), request);
+        runtime.spawn(async move {
+            // A session that is gone already, or on a WebSocket by now, is no concern of this.
+            let _ = answer.await;
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Sid, Weak<EngineIoSession>>> {
+        self.by_sid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EngineIoSession {
+    /// A connection has taken `bytes`.
+    pub(crate) fn note_taken(&self, bytes: usize) {
+        self.taken.fetch_add(bytes as u64, Ordering::SeqCst);
+        if self.awaited.swap(false, Ordering::SeqCst) {
+            self.pump.wake();
+        }
+    }
+
+    /// Bytes taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    /// As [`EngineIoSession::taken`]; the pump is woken when it grows.
+    pub(crate) fn await_taken(&self) -> u64 {
+        self.awaited.swap(true, Ordering::SeqCst);
+        self.taken()
+    }
+
+    /// Who is woken by [`EngineIoSession::note_taken`] and when a WebSocket is gone.
+    pub(crate) fn register(&self, pump: &Waker) {
+        self.pump.register(pump);
+    }
+
+    pub(crate) fn end_reached(&self) -> End {
+        match self.end.load(Ordering::Acquire) {
+            0 => End::Open,
+            1 => End::Hearing,
+            _ => End::All,
+        }
+    }
+
+    /// Ends the session as far as `end` says.
+    pub(crate) fn end(&self, end: End) {
+        self.end.fetch_max(end as u8, Ordering::AcqRel);
+        let websockets = self.lock_websockets().clone();
+        for tasks in &websockets {
+            tasks.reader.wake();
+            tasks.writer.wake();
+        }
+        if websockets.is_empty() {
+            self.hang_up();
+        }
+    }
+
+    /// A WebSocket of this session; `None` where it has too many.
+    pub(crate) fn add_websocket(&self) -> Option<Arc<WsTasks>> {
+        let mut websockets = self.lock_websockets();
+        if websockets.len() >= WEBSOCKETS_MAX {
+            return None;
+        }
+        let tasks = Arc::new(WsTasks::default());
+        websockets.push(Arc::clone(&tasks));
+        Some(tasks)
+    }
+
+    /// A WebSocket is gone.
+    pub(crate) fn remove_websocket(&self, tasks: &Arc<WsTasks>) {
+        self.lock_websockets().retain(|other| !Arc::ptr_eq(other, tasks));
+        self.pump.wake();
+        // One that was to take over from long-polling and did not leaves its session waiting for it: Engine.IO would neither ping
+        // it nor answer its polls any more.
+        self.hang_up();
+    }
+
+    /// Keeps a chat session until its client has been told that it is connected.
+    pub(crate) fn park(&self, attached: AttachedSession) {
+        self.tenants.fetch_add(1, Ordering::AcqRel);
+        *self.lock_parked() = Some(attached);
+    }
+
+    pub(crate) fn unpark(&self) -> Option<AttachedSession> {
+        self.lock_parked().take()
+    }
+
+    pub(crate) fn tenants(&self) -> u64 {
+        self.tenants.load(Ordering::Acquire)
+    }
+
+    fn hang_up(&self) {
+        if let (Some(lines), Some(sid)) = (self.lines.upgrade(), self.sid.get()) {
+            lines.hang_up(*sid);
+        }
+    }
+
+    fn lock_websockets(&self) -> MutexGuard<'_, Vec<Arc<WsTasks>>> {
+        self.websockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_parked(&self) -> MutexGuard<'_, Option<AttachedSession>> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for EngineIoSession {
+    fn drop(&mut self) {
+        if let (Some(lines), Some(sid)) = (self.lines.upgrade(), self.sid.get()) {
+            lines.lock().remove(sid);
+        }
+    }
+}

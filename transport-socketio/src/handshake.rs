@@ -1,0 +1,111 @@
+//! The beginning of a connection to the namespace: who may connect, and the session they get or when to ask again.
+//!
+//! All of it happens before the client is told that it is connected. What it emits right after that finds its handlers in
+//! place; a handler registered later would miss it.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use chat_core::{ClientFrame, ConnectRequest, Engine, Hello, RejectCode, Request};
+use chat_serve::bearer;
+use serde::Deserialize;
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::handler::{ConnectHandler, ConnectMiddleware};
+use socketioxide::socket::Socket;
+use socketioxide_core::Value;
+
+use super::config::SocketIoConfig;
+use super::engineio_session::EngineIoSession;
+use super::fill_source::{Due, TurnedAway};
+use super::inbound::Inbound;
+use super::link::{AttachedSession, Link, Watch};
+use super::packet;
+use super::pump;
+
+/// Lets clients in, or not.
+#[derive(Clone)]
+pub(crate) struct Greeting {
+    engine: Engine,
+    config: Arc<SocketIoConfig>,
+}
+
+/// Says which of socketioxide's handlers is implemented.
+pub(crate) struct Greets;
+
+impl Greeting {
+    pub(crate) fn new(engine: Engine, config: Arc<SocketIoConfig>) -> Self {
+        Self { engine, config }
+    }
+
+    async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), RejectCode> {
+        let request = socket.req_parts();
+        if !self.config.origins.allow(&request.uri, &request.headers) {
+            return Err(RejectCode::Forbidden);
+        }
+        let auth = match auth {
+            None => "{}",
+            Some(auth) => auth.as_str().ok_or(RejectCode::BadFrame)?,
+        };
+        let hello = self.read_hello(auth)?;
+        let asked = ConnectRequest {
+            transport: "socketio",
+            address: self.config.address.find(request),
+            credentials: bearer(&request.headers).map(str::to_owned).or_else(|| token(auth)),
+        };
+        let engineio = engineio(socket);
+        let link = Arc::new(Link::default());
+        let due = match self.engine.connect(asked, hello).await {
+            Ok(session) => {
+                socket.on_fallback(Inbound::new(self.engine.clone(), session.sender(), Arc::clone(&link)));
+                Due::Session(session)
+            }
+            // The stock client stays away for good from a namespace that does not take it: so it is taken, and then its
+            // connection breaks. What it emits until then finds no handler.
+            Err(refusal) if refusal.close.reconnect() => Due::TurnedAway(TurnedAway::new(refusal)),
+            Err(refusal) => return Err(refusal.reject.code),
+        };
+        socket.on_disconnect(Watch(Arc::clone(&link)));
+        engineio.park(AttachedSession { due, link });
+        Ok(())
+    }
+
+    fn read_hello(&self, auth: &str) -> Result<Hello, RejectCode> {
+        match packet::read_named("hello", auth, self.engine.limits()) {
+            None => Err(RejectCode::BadFrame),
+            Some(Err(bad)) => Err(bad.reject.code),
+            Some(Ok(ClientFrame { request: Request::Hello(hello), .. })) => Ok(hello),
+            Some(Ok(_)) => unreachable!("a frame of type hello is a hello"),
+        }
+    }
+}
+
+impl ConnectMiddleware<LocalAdapter, Greets> for Greeting {
+    async fn call<'a>(&'a self, socket: Arc<Socket>, auth: &'a Option<Value>) -> Result<(), Box<dyn Display + Send>> {
+        // The protocol has room for one string; clients get it as the message of `connect_error`.
+        self.admit(&socket, auth.as_ref()).await.map_err(|code| Box::new(code.as_str()) as _)
+    }
+}
+
+impl ConnectHandler<LocalAdapter, Greets> for Greeting {
+    fn call(&self, socket: Arc<Socket>, _: Option<Value>) {
+        let engineio = engineio(&socket);
+        if let Some(attached) = engineio.unpark() {
+            let stall_timeout = self.engine.limits().session.stall_timeout;
+            tokio::spawn(pump::run(socket, engineio, attached, stall_timeout, Arc::clone(&self.config)));
+        }
+    }
+}
+
+fn engineio(socket: &Socket) -> Arc<EngineIoSession> {
+    let engineio = socket.req_parts().extensions.get::<Arc<EngineIoSession>>();
+    Arc::clone(engineio.expect("every session begins at the service, which gives it one"))
+}
+
+/// Browsers cannot set headers of a WebSocket; they say it in the auth.
+fn token(auth: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Auth {
+        token: String,
+    }
+    serde_json::from_str::<Auth>(auth).ok().map(|auth| auth.token)
+}

@@ -1,0 +1,83 @@
+//! What a request for a stream asks: which session, and to be let into which room.
+
+use std::collections::HashMap;
+
+use axum::extract::Query;
+use axum::http::HeaderName;
+use axum::http::request::Parts;
+use chat_core::{Command, Nick, Reject, Resume, RoomCode, SessionId};
+use chat_serve::bearer;
+
+use super::cursor;
+
+/// The `id` of the last event that an `EventSource` has seen, on its own accord.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// A request for a stream, read.
+#[derive(Default)]
+pub(crate) struct StreamRequest {
+    /// The session to come back to.
+    pub(crate) resume: Option<Resume>,
+    /// The room to be let into at once.
+    pub(crate) entry: Option<Command>,
+    /// What the policy is shown.
+    pub(crate) credentials: Option<String>,
+}
+
+impl StreamRequest {
+    /// Reads a request. The first of these says which session is meant: `Last-Event-ID`, `cursor`, `resume`, a token of
+    /// ours as `Authorization`. Any other authorisation is the policy's.
+    ///
+    /// # Errors
+    /// `bad_field` or `too_long`, naming the parameter.
+    pub(crate) fn read(request: &Parts, rooms_max: usize) -> Result<Self, Reject> {
+        let Query(query) = Query::<HashMap<String, String>>::try_from_uri(&request.uri)
+            .map_err(|_| Reject::bad_field("query", "the query is not made of names and values"))?;
+        let given = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        let bearer = bearer(&request.headers);
+        let own_token = bearer.filter(|text| has_shape_of_token(text));
+        let seen = request.headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+        let resume = match (seen.or(given("cursor")), given("resume").or(own_token)) {
+            (Some(text), _) => Some(cursor::parse(text, rooms_max)),
+            (None, Some(token)) => {
+                let positions = cursor::parse_positions(given("positions").unwrap_or_default(), rooms_max)?;
+                Some(Resume { token: token.to_owned(), positions })
+            }
+            (None, None) => None,
+        };
+        let entry = match (query.get("create"), given("room")) {
+            (Some(name), room) => {
+                let room = Some(name.as_str()).filter(|name| !name.is_empty()).or(room);
+                let room = room.map(RoomCode::parse).transpose()?;
+                let create = Command::Create { nick: nick(given("nick"))?, room };
+                // An `EventSource` comes back with the address it was made with, again and again.
+                resume.is_none().then_some(create)
+            }
+            (None, Some(room)) => {
+                let room = RoomCode::parse(room)?;
+                let history = given("history").map(count).transpose()?;
+                Some(Command::Join { room, nick: nick(given("nick"))?, history, after: None })
+            }
+            (None, None) => None,
+        };
+        let credentials = bearer.filter(|_| own_token.is_none()).map(str::to_owned);
+        Ok(Self { resume, entry, credentials })
+    }
+}
+
+/// Whether this can be a session's token, and no credential of the embedder's: two numbers as ids are written.
+fn has_shape_of_token(text: &str) -> bool {
+    let is_number = |text: &str| text.parse::<SessionId>().is_ok();
+    text.split_once('.').is_some_and(|(session, signature)| is_number(session) && is_number(signature))
+}
+
+fn nick(text: Option<&str>) -> Result<Nick, Reject> {
+    Nick::parse(text.ok_or_else(|| Reject::bad_field("nick", "nick is missing"))?)
+}
+
+fn count(text: &str) -> Result<u32, Reject> {
+    text.parse().map_err(|_| Reject::bad_field("history", "history is a whole number"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Which session a request means, and which room, from everything it may carry.
+
+use axum::http::Request;
+use chat_core::{Command, RejectCode};
+
+use super::*;
+
+const TOKEN: &str = "0000000000000000000000007V.3ZZZZZZZZZZZZZZZZZZZZZZZZZ";
+
+fn read(uri: &str, headers: &[(&str, &str)]) -> Result<StreamRequest, Reject> {
+    let request = headers.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
+    StreamRequest::read(&request.body(()).expect("a request").into_parts().0, 32)
+}
+
+fn asked(uri: &str, headers: &[(&str, &str)]) -> StreamRequest {
+    read(uri, headers).unwrap_or_else(|reject| panic!("{uri}: {reject}"))
+}
+
+fn refusal(uri: &str) -> (RejectCode, Option<&'static str>) {
+    read(uri, &[]).err().map(|reject| (reject.code, reject.field)).expect(uri)
+}
+
+fn token(asked: &StreamRequest) -> Option<&str> {
+    asked.resume.as_ref().map(|resume| resume.token.as_str())
+}
+
+#[test]
+fn a_bare_request_asks_for_a_new_session_and_no_room() {
+    let asked = asked("/sse", &[("last-event-id", "")]);
+    assert!(asked.resume.is_none() && asked.entry.is_none() && asked.credentials.is_none());
+}
+
+#[test]
+fn the_last_event_wins_over_everything_else() {
+    let uri = "/sse?cursor=C&resume=R&positions=nonsense";
+    let authorization = format!("Bearer {TOKEN}");
+    assert_eq!(token(&asked(uri, &[("last-event-id", "L~"), ("authorization", &authorization)])), Some("L"));
+    assert_eq!(token(&asked(uri, &[("authorization", &authorization)])), Some("C"));
+    assert_eq!(token(&asked("/sse?resume=R", &[("authorization", &authorization)])), Some("R"));
+    assert_eq!(token(&asked("/sse", &[("authorization", &authorization)])), Some(TOKEN));
+}
+
+#[test]
+fn positions_come_with_a_token() {
+    let both = asked("/sse?resume=R&positions=LUNCH~04HMASW9NF6YF:17,TEA:04HMASW9NF6YF:3", &[]);
+    assert_eq!(both.resume.expect("a resume").positions.len(), 2);
+    assert_eq!(refusal("/sse?resume=R&positions=LUNCH"), (RejectCode::BadField, Some("positions")));
+}
+
+#[test]
+fn a_bearer_that_is_no_token_of_ours_is_the_policys() {
+    let theirs = asked("/sse", &[("authorization", "bearer eyJ0.eyJz.c2ln")]);
+    assert!(theirs.resume.is_none());
+    assert_eq!(theirs.credentials.as_deref(), Some("eyJ0.eyJz.c2ln"));
+    let ours = asked("/sse", &[("authorization", &format!("Bearer {TOKEN}"))]);
+    assert_eq!(ours.credentials, None);
+    assert!(asked("/sse", &[("authorization", "Basic QQ==")]).credentials.is_none());
+}
+
+#[test]
+fn a_room_is_joined_or_made() {
+    let nick = Nick::parse("Ann").expect("a nick");
+    let lunch = RoomCode::parse("LUNCH").expect("a code");
+    let join = Command::Join { room: lunch.clone(), nick: nick.clone(), history: Some(7), after: None };
+    assert_eq!(asked("/sse?room=lunch&nick=Ann&history=7", &[]).entry, Some(join));
+    let drawn = Command::Create { nick: nick.clone(), room: None };
+    assert_eq!(asked("/sse?create&nick=Ann", &[]).entry, Some(drawn));
+    let named = Command::Create { nick, room: Some(lunch) };
+    assert_eq!(asked("/sse?create=lunch&nick=Ann", &[]).entry, Some(named.clone()));
+    assert_eq!(asked("/sse?create&room=lunch&nick=Ann", &[]).entry, Some(named));
+}
+
+#[test]
+fn whoever_comes_back_makes_no_room() {
+    assert_eq!(asked("/sse?create&nick=Ann", &[("last-event-id", "L~")]).entry, None);
+    assert_eq!(asked("/sse?create&nick=Ann&resume=R", &[]).entry, None);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    use RejectCode::{BadField, TooLong};
+    assert_eq!(refusal("/sse?room=LUNCH"), (BadField, Some("nick")));
+    assert_eq!(refusal("/sse?create"), (BadField, Some("nick")));
+    assert_eq!(refusal("/sse?room=a+b&nick=Ann"), (BadField, Some("room")));
+    assert_eq!(refusal("/sse?create=a+b&nick=Ann"), (BadField, Some("room")));
+    assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&history=-1"), (BadField, Some("history")));
+    assert_eq!(refusal(&format!("/sse?room=LUNCH&nick={}", "n".repeat(33))), (TooLong, Some("nick")));
+}

@@ -1,0 +1,116 @@
+//! The SSE transport as a harness: a server on a real socket, and a small client that reads one stream and posts.
+
+mod http;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use chat_core::Engine;
+use chat_serve::{ServeConfig, serve};
+use chat_testkit::contract::transport::{Client, Resume, TransportHarness};
+use serde_json::Value;
+use tokio::net::TcpSocket;
+use transport_sse::{SseConfig, routes};
+
+use http::Exchange;
+
+/// What a socket holds at most on each side, so that a reader's slowness shows soon.
+const SOCKET_BYTES: u32 = 16 << 10;
+
+pub(crate) struct EventSource(SocketAddr);
+
+pub(crate) struct EventSourceClient {
+    address: SocketAddr,
+    stream: Exchange,
+    /// Where commands are posted, one after the other, once there is one.
+    posts: Option<Exchange>,
+    /// Where to post, and with which token; from the `welcome`.
+    session: Option<(String, String)>,
+    kept: VecDeque<Value>,
+}
+
+#[async_trait]
+impl TransportHarness for EventSource {
+    type Client = EventSourceClient;
+
+    async fn open(engine: Engine) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_send_buffer_size(SOCKET_BYTES).expect("set");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let listener = socket.listen(1_024).expect("listening");
+        let address = listener.local_addr().expect("bound");
+        let router = routes(engine, SseConfig::default());
+        tokio::spawn(serve(listener, router, ServeConfig::default(), std::future::pending()));
+        Self(address)
+    }
+
+    async fn connect(&self, resume: Option<Resume>) -> EventSourceClient {
+        let query = resume.map_or_else(String::new, |Resume { token, positions }| {
+            let positions: Vec<_> = positions.iter().map(|(room, position)| format!("{room}:{position}")).collect();
+            format!("?resume={token}&positions={}", positions.join(","))
+        });
+        let mut stream = Exchange::open(self.0, SOCKET_BYTES).await;
+        stream.ask(&format!("GET /sse{query}"), "Accept: text/event-stream\r\n", "").await;
+        assert_eq!(stream.status().await, 200, "what may pass is told inside a stream");
+        EventSourceClient { address: self.0, stream, posts: None, session: None, kept: VecDeque::new() }
+    }
+}
+
+impl EventSourceClient {
+    /// Reads whole events from what has arrived.
+    fn take_events(&mut self) {
+        while let Some(end) = self.stream.body.windows(2).position(|bytes| bytes == b"\n\n") {
+            let event: Vec<u8> = self.stream.body.drain(..end + 2).collect();
+            let event = String::from_utf8(event).expect("UTF-8");
+            let (mut name, mut data) = (None, None);
+            for line in event.lines().filter(|line| !line.is_empty()) {
+                match line.split_once(": ").unwrap_or((line, "")) {
+                    ("event", value) => name = Some(value),
+                    ("data", value) => assert_eq!(data.replace(value), None, "one line of data"),
+                    ("id" | "retry" | ":", _) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            let Some(data) = data else { continue };
+            let frame: Value = serde_json::from_str(data).expect("JSON");
+            assert_eq!(frame["type"].as_str(), name);
+            self.kept.push_back(frame);
+        }
+    }
+}
+
+#[async_trait]
+impl Client for EventSourceClient {
+    async fn command(&mut self, frame: Value) -> Value {
+        let (session, token) = self.session.clone().expect("the welcome has been read");
+        let mut posts = match self.posts.take() {
+            Some(posts) => posts,
+            None => Exchange::open(self.address, 1 << 20).await,
+        };
+        let authorization = format!("Authorization: Bearer {token}\r\n");
+        posts.ask(&format!("POST /sse/{session}"), &authorization, &frame.to_string()).await;
+        posts.status().await;
+        while posts.read().await {}
+        let answer = serde_json::from_slice(&posts.body).expect("the answer is a frame");
+        posts.body.clear();
+        self.posts = Some(posts);
+        answer
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        while self.kept.is_empty() && self.stream.read().await {
+            self.take_events();
+        }
+        let frame = self.kept.pop_front()?;
+        if frame["type"] == "welcome" {
+            // A cursor resumes, and shows no token.
+            let token = frame["token"].as_str().or(self.session.as_ref().map(|(_, token)| &**token));
+            let token = token.expect("a token").to_owned();
+            self.session = Some((frame["session"].as_str().expect("a text").to_owned(), token));
+        }
+        Some(frame)
+    }
+
+    async fn cut(self) {}
+}

@@ -1,0 +1,112 @@
+//! The deadlines of one connection: when to ping, when the peer counts as gone, when a stalled socket is given up.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::config::WsConfig;
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beat {
+    /// Nothing yet.
+    Rest,
+    /// Send a ping.
+    Ping,
+    /// Nothing came for longer than a ping and its pong may take.
+    PeerGone,
+    /// The socket took nothing for the stall timeout.
+    Stalled,
+}
+
+/// When one peer was last heard, and when it is to be pinged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keepalive {
+    ping_interval: Duration,
+    silence_max: Duration,
+    stall_timeout: Duration,
+    heard: Instant,
+    ping_at: Instant,
+}
+
+impl Keepalive {
+    /// A peer that was heard just now.
+    pub(crate) fn new(config: &WsConfig, stall_timeout: Duration, now: Instant) -> Self {
+        let ping_interval = config.ping_interval;
+        let silence_max = ping_interval + config.pong_timeout;
+        Self { ping_interval, silence_max, stall_timeout, heard: now, ping_at: now + ping_interval }
+    }
+
+    /// Something came; or nothing could come, because nothing was read.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// When to look again, with a socket that has been taking nothing since `stalled`.
+    pub(crate) fn deadline(&self, stalled: Option<Instant>) -> Instant {
+        let given_up = stalled.map(|since| since + self.stall_timeout);
+        let gone = self.heard + self.silence_max;
+        self.ping_at.min(gone).min(given_up.unwrap_or(gone))
+    }
+
+    /// What is to be done at `now`.
+    pub(crate) fn on_timer(&mut self, now: Instant, stalled: Option<Instant>) -> Beat {
+        if stalled.is_some_and(|since| now >= since + self.stall_timeout) {
+            return Beat::Stalled;
+        }
+        if now >= self.heard + self.silence_max {
+            return Beat::PeerGone;
+        }
+        if now >= self.ping_at {
+            self.ping_at = now + self.ping_interval;
+            return Beat::Ping;
+        }
+        Beat::Rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STALL: Duration = Duration::from_secs(30);
+
+    fn start() -> (Instant, Keepalive) {
+        let now = Instant::now();
+        (now, Keepalive::new(&WsConfig::default(), STALL, now))
+    }
+
+    fn after(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_pinged_and_then_given_up() {
+        let (now, mut keepalive) = start();
+        assert_eq!(keepalive.deadline(None), after(now, 25));
+        assert_eq!(keepalive.on_timer(after(now, 24), None), Beat::Rest);
+        assert_eq!(keepalive.on_timer(after(now, 25), None), Beat::Ping);
+        assert_eq!(keepalive.deadline(None), after(now, 45));
+        assert_eq!(keepalive.on_timer(after(now, 45), None), Beat::PeerGone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_answers_is_pinged_again() {
+        let (now, mut keepalive) = start();
+        assert_eq!(keepalive.on_timer(after(now, 25), None), Beat::Ping);
+        keepalive.heard(after(now, 26));
+        assert_eq!(keepalive.deadline(None), after(now, 50));
+        assert_eq!(keepalive.on_timer(after(now, 50), None), Beat::Ping);
+        assert_eq!(keepalive.deadline(None), after(now, 71));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_socket_is_given_up_however_much_the_peer_talks() {
+        let (now, mut keepalive) = start();
+        let stalled = Some(after(now, 10));
+        assert_eq!(keepalive.on_timer(after(now, 25), stalled), Beat::Ping);
+        keepalive.heard(after(now, 39));
+        assert_eq!(keepalive.deadline(stalled), after(now, 40));
+        assert_eq!(keepalive.on_timer(after(now, 40), stalled), Beat::Stalled);
+    }
+}
