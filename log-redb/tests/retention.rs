@@ -206,6 +206,7 @@ impl Aging {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_with_a_clock_years_ahead_deletes_nothing() {
     let mut aging = Aging::new().await;
+    aging.log = None;
     aging.clock.pass(DAY);
     aging.clock.step(5 * YEAR);
     aging.open();
@@ -222,6 +223,7 @@ async fn a_start_with_a_clock_years_ahead_deletes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_grew_too_old_while_no_process_ran_goes_after_ten_minutes() {
     let mut aging = Aging::new().await;
+    aging.log = None;
     aging.clock.pass(30 * DAY);
     aging.open();
     assert_eq!(aging.kept().await, 51);

@@ -297,7 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Poll<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire for Poll<S> {
     async fn send(&mut self, packet: String) {
         let (status, body) = self.request("POST", "", &packet).await;
-        assert!(status == 200 || body.contains("Connection ID unknown"), "{status} {body}");
+        assert!(status == 200 || body.contains("Session ID unknown"), "{status} {body}");
     }
 
     async fn receive(&mut self) -> Option<String> {
