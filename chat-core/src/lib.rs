@@ -60,4 +60,4 @@ pub use types::{
     SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]
-pub use wire::{BadFrame, ClientFrame, FrameKind, Hello, Request, Resume, ServerFrame};
+pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};

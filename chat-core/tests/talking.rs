@@ -134,7 +134,7 @@ async fn a_redacted_message_is_a_tombstone_in_history_and_for_who_has_not_read_i
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
     let secret = ann.say("LUNCH", "secret").await;
-    let redact = Command::Redact { room: code("LUNCH"), seq: Seq(secret) };
+    let redact = Command::Redact { room: code("LUNCH"), target: Seq(secret) };
     assert_eq!(bob.refused(redact.clone()).await.code.as_str(), "forbidden");
     assert_eq!(acked(ann.session.call(redact.clone()).await), 4);
     assert_eq!(acked(ann.session.call(redact).await), 4, "twice is once");
@@ -153,7 +153,7 @@ async fn a_message_taken_back_in_the_batch_that_says_it_is_a_tombstone_too() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     ann.submit(send("LUNCH", "secret"));
-    ann.submit(Command::Redact { room: code("LUNCH"), seq: Seq(2) });
+    ann.submit(Command::Redact { room: code("LUNCH"), target: Seq(2) });
     assert_eq!(ann.told().await, ["ack 2", "ack 3", "2 Ann (redacted)", "3 redacted 2 by 1"]);
     let joined = Client::new(&engine).await.enter("LUNCH", "Bob").await;
     assert!(joined.history[0].frame().redacted, "{:?}", joined.history);

@@ -52,6 +52,7 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
         }
         ServerFrame::RoomClosed { room, reason, .. } => format!("{room} closed {reason}"),
         ServerFrame::Closing { code, .. } => format!("closing {code}"),
+        other => format!("{other:?}"),
     }
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
         Event::TopicChanged { topic } => format!("{seq} topic {:?}{by}", topic.as_str()),
         Event::RoleChanged { member, role } => format!("{seq} {member} is {role:?}"),
         Event::NoticesChanged { notices } => format!("{seq} notices {notices:?}"),
-        Event::Created { .. } | Event::Banned { .. } | Event::Closed { .. } => format!("{seq} never told"),
+        other => format!("{seq} never told: {other:?}"),
     }
 }
 

@@ -194,6 +194,7 @@ impl View {
                 State::Ended => {}
                 State::Open | State::Parked => self.state = State::Parked,
             },
+            other => hold!(false, Promise::Protocol, "{}: a status of {other:?}", self.room),
         }
         Ok(true)
     }

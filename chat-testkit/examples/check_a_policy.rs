@@ -55,7 +55,7 @@ fn without_addresses(text: &Body) -> Result<Body, Reject> {
 /// Whatever comes in, what goes through is the same kind of command about the same room, and passes a second look unchanged.
 fn only_texts_change() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime needs nothing");
-    let view = SessionView { session: SessionId::new(1), identity: Identity::new("ann"), transport: "ws" };
+    let view = SessionView::new(SessionId::new(1), "ws").with_identity(Identity::new("ann").expect("not empty"));
     let mut runner = TestRunner::new(Config { cases: cases(1_000), failure_persistence: None, ..Config::default() });
     let result = runner.run(&any_command(CHARS_MAX), |command| {
         let check = |command| runtime.block_on(HouseRules.check(&view, command));

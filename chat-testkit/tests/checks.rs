@@ -123,7 +123,7 @@ fn protocol_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("history", r#"{"type":"history","id":5,"room":"TLBSWGOC","before":17,"limit":50}"#),
         ("members", r#"{"type":"members","id":6,"room":"TLBSWGOC","after":500,"limit":500}"#),
         ("typing", r#"{"type":"typing","room":"TLBSWGOC","on":true}"#),
-        ("redact", r#"{"type":"redact","id":7,"room":"TLBSWGOC","seq":18}"#),
+        ("redact", r#"{"type":"redact","id":7,"room":"TLBSWGOC","target":18}"#),
         ("kick", r#"{"type":"kick","id":8,"room":"TLBSWGOC","member":2}"#),
         ("topic", r#"{"type":"topic","id":10,"room":"TLBSWGOC","topic":"Lunch"}"#),
     ]

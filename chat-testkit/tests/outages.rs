@@ -254,7 +254,7 @@ async fn what_could_not_be_scrubbed_is_scrubbed_when_the_log_is_back_though_nobo
     for (secret, key) in [("a secret", "k1"), ("another", "k2")] {
         let seq = say(&ann, secret, key).await.expect("the log works");
         log.plan(fails(&[Operation::Scrub]));
-        ann.call(Command::Redact { room: code(), seq }).await.expect("her own message");
+        ann.call(Command::Redact { room: code(), target: seq }).await.expect("her own message");
         seconds(60).await;
         assert!(kept(&log).await.contains(secret), "the log was out of order");
         assert!(log.faults(Operation::Scrub) < 60, "it is asked again, and seldom");
@@ -273,7 +273,7 @@ async fn what_is_taken_back_is_shown_to_nobody_though_the_log_could_not_be_made_
     let log = log();
     let (_engine, ann) = talkative(&log).await;
     log.plan(fails(&[Operation::Scrub]));
-    ann.call(Command::Redact { room: code(), seq: Seq(3) }).await.expect("her own message");
+    ann.call(Command::Redact { room: code(), target: Seq(3) }).await.expect("her own message");
     let (texts, _) = history(&ann).await;
     assert_eq!(texts[..4], ["0", "", "2", "3"]);
     log.heal();
@@ -301,7 +301,7 @@ async fn what_one_life_is_owed_is_not_taken_from_the_next() {
     assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
     log.push(Operation::Scrub, Outcome::Fails);
     log.push(Operation::Scrub, Outcome::Fails);
-    ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
+    ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
     let _left = submit(&ann, Command::Leave { room: code() });
     let _made = submit(&bob, Command::Create { nick: nick("Bob"), room: Some(code()) });
     say_later(&bob, text("hello"));

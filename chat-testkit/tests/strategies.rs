@@ -159,6 +159,7 @@ fn note_what(
                 "closed: after lingering".to_owned()
             }
             Event::Closed { cause } => format!("closed: {cause:?}"),
+            other => panic!("nothing draws it: {other:?}"),
         });
     }
     if decision.records.len() == 4 {

@@ -107,7 +107,7 @@ fn all_kinds_of_events_are_the_same_on_every_transport() {
         bob.read_to("LUNCH", seq).await;
         cid.read_to("LUNCH", seq).await;
         dan.read_to("LUNCH", seq).await;
-        bob.done(json!({"type": "redact", "room": "LUNCH", "seq": seq})).await;
+        bob.done(json!({"type": "redact", "room": "LUNCH", "target": seq})).await;
         ann.done(json!({"type": "kick", "room": "LUNCH", "member": 5})).await;
         ann.done(json!({"type": "leave", "room": "LUNCH"})).await;
         let told = [bob.read_to("LUNCH", 11).await, cid.read_to("LUNCH", 11).await, dan.read_to("LUNCH", 11).await];

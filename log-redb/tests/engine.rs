@@ -140,7 +140,7 @@ async fn what_was_taken_back_is_gone_from_the_file_when_the_server_has_stopped()
     let mut ann = connect(&engine, None).await;
     create(&mut ann).await;
     assert_eq!(say(&ann, "my password is hunter2", "k1").await, Ok(Seq(2)));
-    ann.call(Command::Redact { room: code(), seq: Seq(2) }).await.expect("her own message");
+    ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
     assert_eq!(say(&ann, "forget it", "k2").await, Ok(Seq(4)));
     drop(ann);
     stop(engine, log).await;

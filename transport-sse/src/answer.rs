@@ -66,6 +66,8 @@ fn status(reject: &Reject) -> StatusCode {
         | RoomFull => StatusCode::CONFLICT,
         RateLimited | Busy => StatusCode::TOO_MANY_REQUESTS,
         Unavailable | AtCapacity | Draining => StatusCode::SERVICE_UNAVAILABLE,
+        // One of a later engine: a client does with it what it does with any refusal that it does not know.
+        _ => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn every_close_frame_fits_a_control_frame() {
-        for reason in CloseReason::ALL {
+        for &reason in CloseReason::ALL {
             let mut out = Vec::new();
             put_close(&mut out, reason);
             assert!(out.len() <= 2 + 125);

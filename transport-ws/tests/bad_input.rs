@@ -99,7 +99,7 @@ async fn wrong_and_missing_fields_are_named() {
         (json!({"type": "members", "room": "LUNCH", "after": "Ann"}), "after"),
         (json!({"type": "typing", "room": "LUNCH"}), "on"),
         (json!({"type": "typing", "room": "LUNCH", "on": "yes"}), "on"),
-        (json!({"type": "redact", "room": "LUNCH", "seq": "last"}), "seq"),
+        (json!({"type": "redact", "room": "LUNCH", "target": "last"}), "target"),
         (json!({"type": "kick", "room": "LUNCH"}), "member"),
         (json!({"type": "ban", "room": "LUNCH", "member": "Ann"}), "member"),
         (json!({"type": "topic", "room": "LUNCH"}), "topic"),
@@ -140,7 +140,7 @@ async fn commands_that_the_rooms_do_not_allow_are_refused() {
         (json!({"type": "join", "id": 1, "room": "LUNCH", "nick": "Eve"}), "already_member"),
         (json!({"type": "send", "id": 1, "room": "NOWHERE", "text": "hi"}), "room_not_found"),
         (json!({"type": "leave", "id": 1, "room": "NOWHERE"}), "room_not_found"),
-        (json!({"type": "redact", "id": 1, "room": "LUNCH", "seq": 999}), "message_not_found"),
+        (json!({"type": "redact", "id": 1, "room": "LUNCH", "target": 999}), "message_not_found"),
         (json!({"type": "kick", "id": 1, "room": "LUNCH", "member": 1}), "forbidden"),
         (json!({"type": "topic", "id": 1, "room": "LUNCH", "topic": "mine"}), "forbidden"),
     ] {

@@ -11,8 +11,9 @@ pub enum TypingState {
     Off,
 }
 
-/// One command of one session.
+/// One command of one session. Later versions have more.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Command {
     /// Make a room and be its first member.
     Create {
@@ -75,8 +76,8 @@ pub enum Command {
     Redact {
         /// Which room.
         room: RoomCode,
-        /// Which message.
-        seq: Seq,
+        /// The number of the message.
+        target: Seq,
     },
     /// Put a member out of the room; the owner only.
     Kick {

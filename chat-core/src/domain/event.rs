@@ -7,6 +7,7 @@ use crate::types::{Body, Color, Epoch, Key, MemberId, Nick, NickKey, Offset, Sco
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Role {
     /// Created the room, or has been in it longest since its owner left: may kick, ban, redact and set the topic.
     Owner,
@@ -17,6 +18,7 @@ pub enum Role {
 /// Why a membership ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LeaveReason {
     /// The member asked to.
     Left,
@@ -27,6 +29,7 @@ pub enum LeaveReason {
 /// Whether joins and leaves are told one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Notices {
     /// Each is told.
     Told,
@@ -37,6 +40,7 @@ pub enum Notices {
 /// Why a life of a room ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CloseCause {
     /// Its last member had left.
     Empty,
@@ -77,6 +81,7 @@ pub struct Keyed {
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Event {
     /// A life of the room began. Never told: the first join follows at once.
     Created {

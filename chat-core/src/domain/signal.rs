@@ -4,6 +4,7 @@ use crate::types::MemberId;
 
 /// One passing state of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Signal {
     /// Who is typing right now, in the order of member numbers.
     Typing {

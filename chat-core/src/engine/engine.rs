@@ -27,6 +27,7 @@ pub struct Engine {
 
 /// What the embedder may do in any room.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Moderation {
     /// Put a member out.
     Kick(MemberId),
@@ -42,6 +43,7 @@ pub enum Moderation {
 
 /// Counts of an engine, as of one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Rooms in memory.
     pub rooms: usize,
@@ -131,7 +133,7 @@ impl Engine {
         let input = match moderation {
             Moderation::Kick(member) => Input::Kick { by, member },
             Moderation::Ban(member) => Input::Ban { by, member },
-            Moderation::Redact(seq) => Input::Redact { by, seq },
+            Moderation::Redact(seq) => Input::Redact { by, target: seq },
             Moderation::SetTopic(topic) => Input::SetTopic { by, topic },
             Moderation::Close => Input::Close { cause: CloseCause::Host },
         };

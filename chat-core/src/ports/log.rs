@@ -33,6 +33,7 @@ pub struct LogPage {
 
 /// An append that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AppendError {
     /// The log does not end where the append says; nothing was written. Somebody else has written.
     #[error("the log of the room has moved on")]
@@ -47,6 +48,7 @@ pub enum AppendError {
 
 /// A read that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The log cannot be reached now; try again.
     #[error("the log cannot be read now: {0}")]

@@ -38,6 +38,7 @@ pub struct Admission {
 
 /// What a policy sees of the session that asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionView {
     /// Which session.
     pub session: SessionId,
@@ -45,6 +46,18 @@ pub struct SessionView {
     pub identity: Option<Identity>,
     /// Which transport it is on.
     pub transport: &'static str,
+}
+
+impl SessionView {
+    /// Of a guest; for whoever tries a policy of their own.
+    pub fn new(session: SessionId, transport: &'static str) -> Self {
+        Self { session, identity: None, transport }
+    }
+
+    /// Of this person.
+    pub fn with_identity(self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..self }
+    }
 }
 
 /// The embedder's rules. May be slow (it may ask a database): each session's commands are checked one at a time, in

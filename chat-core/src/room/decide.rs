@@ -42,7 +42,7 @@ impl<'a> Rules<'a> {
                 let note = Note::Typing { member: self.member(by)?.id, state: *state };
                 Ok(self.draft().finish(Some(note), Answer::Nothing))
             }
-            Input::Redact { by, seq } => self.redact(by, *seq),
+            Input::Redact { by, target } => self.redact(by, *target),
             Input::Kick { by, member } => self.kick(by, *member),
             Input::Ban { by, member } => self.ban(by, *member),
             Input::SetTopic { by, topic } => self.set_topic(by, topic),

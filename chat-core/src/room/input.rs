@@ -129,10 +129,10 @@ pub enum Input {
     },
     /// Take back a message.
     Redact {
-        /// Who.
+        /// Who takes it back.
         by: Actor,
-        /// Which.
-        seq: Seq,
+        /// The number of the message.
+        target: Seq,
     },
     /// Put a member out.
     Kick {

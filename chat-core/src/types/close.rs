@@ -5,6 +5,7 @@
 /// The numbers are WebSocket close codes (RFC 6455, section 7.4.2: 4000-4999 is for applications); the other transports
 /// carry them in the `closing` frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum CloseReason {
     /// The server is going down; come back after the delay told.
     Draining,
@@ -32,7 +33,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of the protocol page.
-    pub const ALL: [CloseReason; 11] = [
+    pub const ALL: &[CloseReason] = &[
         Self::Draining,
         Self::SlowConsumer,
         Self::PeerTimeout,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// Why a command was refused, for programs; the wire name is [`RejectCode::as_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum RejectCode {
     /// The frame is not one JSON object in UTF-8 text.
     BadFrame,
@@ -59,7 +60,7 @@ pub enum RejectCode {
 
 impl RejectCode {
     /// Every code, in the order of the protocol page.
-    pub const ALL: [RejectCode; 24] = [
+    pub const ALL: &[RejectCode] = &[
         Self::BadFrame,
         Self::UnknownType,
         Self::BadField,

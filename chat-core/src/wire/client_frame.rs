@@ -69,6 +69,10 @@ const TOKEN_BYTES_MAX: usize = 256;
 /// 2^53 - 1: the largest integer that a JavaScript client can hold exactly.
 const ID_MAX: u64 = (1 << 53) - 1;
 
+/// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
+pub const FEATURES: &[&str] =
+    &["create", "join", "send", "leave", "history", "members", "typing", "redact", "kick", "ban", "topic"];
+
 impl ClientFrame {
     /// Parses one frame of at most `session.frame_bytes_max` bytes.
     ///
@@ -120,7 +124,7 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     on: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    seq: Option<&'a RawValue>,
+    target: Option<&'a RawValue>,
     #[serde(borrow, default)]
     member: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -176,7 +180,9 @@ impl Fields<'_> {
                     false => TypingState::Off,
                 },
             },
-            "redact" => Command::Redact { room: self.room()?, seq: Seq(required("seq", self.seq, "seq is a number")?) },
+            "redact" => {
+                Command::Redact { room: self.room()?, target: Seq(required("target", self.target, "target is a seq")?) }
+            }
             "kick" => Command::Kick { room: self.room()?, member: self.member()? },
             "ban" => Command::Ban { room: self.room()?, member: self.member()? },
             "topic" => Command::SetTopic { room: self.room()?, topic: Topic::parse(&string("topic", self.topic)?)? },

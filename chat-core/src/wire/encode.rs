@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::client_frame::FEATURES;
 use super::server_frame::{FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits};
 use crate::domain::{CloseCause, Event, LeaveReason, Notices, Record, Role};
 use crate::types::{
@@ -301,7 +302,9 @@ pub(crate) fn welcome(
     rooms: Vec<RoomStatus>,
     limits: WelcomeLimits,
 ) -> Bytes {
-    to_bytes(&ServerFrame::Welcome { id, session, token: token.map(str::to_owned), resumed, rooms, limits })
+    let token = token.map(str::to_owned);
+    let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
+    to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features })
 }
 
 /// Where a session stands in a room that was not able to say so in time for the welcome.

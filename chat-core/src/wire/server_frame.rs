@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::domain::{Notices, Role};
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
@@ -11,6 +13,7 @@ use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq
 /// Which frame it is: its `type`, and the event name of transports that have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 #[allow(missing_docs)] // the names say it; the protocol page says the rest
 pub enum FrameKind {
     Welcome,
@@ -35,6 +38,29 @@ pub enum FrameKind {
 }
 
 impl FrameKind {
+    /// Every kind of frame that this program knows.
+    pub const ALL: &[FrameKind] = &[
+        Self::Welcome,
+        Self::Joined,
+        Self::Ack,
+        Self::Error,
+        Self::History,
+        Self::Members,
+        Self::Message,
+        Self::MemberJoined,
+        Self::MemberLeft,
+        Self::Redacted,
+        Self::TopicChanged,
+        Self::RoleChanged,
+        Self::NoticesChanged,
+        Self::Typing,
+        Self::Presence,
+        Self::Gap,
+        Self::RoomClosed,
+        Self::Closing,
+        Self::Resumed,
+    ];
+
     /// The `type` on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,8 +88,12 @@ impl FrameKind {
 }
 
 /// One server frame, typed; what [`Connection::next`](crate::Connection::next) yields.
+///
+/// A frame of a later server is read as well: a `type` that this program does not know is an [`OtherFrame`], fields that it does
+/// not know are passed over, and a role, status or reason that it does not know is read as the plainest one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(remote = "Self", tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
 #[allow(missing_docs)] // the protocol page documents every field once, for all languages
 pub enum ServerFrame {
     Welcome {
@@ -75,6 +105,8 @@ pub enum ServerFrame {
         resumed: bool,
         rooms: Vec<RoomStatus>,
         limits: WelcomeLimits,
+        #[serde(default)]
+        features: Vec<String>,
     },
     Resumed(RoomStatus),
     Joined(Joined),
@@ -124,6 +156,7 @@ pub enum ServerFrame {
         member: MemberId,
         nick: String,
         color: Color,
+        #[serde(deserialize_with = "role")]
         role: Role,
     },
     /// An event, with `seq` and `at`; or, where leaves are only counted, told to who has left alone, with `position`.
@@ -166,6 +199,7 @@ pub enum ServerFrame {
         #[serde(with = "rfc3339")]
         at: Wall,
         member: MemberId,
+        #[serde(deserialize_with = "role")]
         role: Role,
     },
     NoticesChanged {
@@ -214,9 +248,72 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
         positions: BTreeMap<String, String>,
     },
+    /// Of a `type` that this program does not know.
+    #[serde(skip)]
+    Other(OtherFrame),
+}
+
+impl Serialize for ServerFrame {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Other(frame) => frame.0.serialize(serializer),
+            known => Self::serialize(known, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ServerFrame {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Map::deserialize(deserializer)?;
+        let kind = fields.get("type").and_then(Value::as_str).ok_or_else(|| D::Error::missing_field("type"))?;
+        if FrameKind::ALL.iter().any(|known| known.as_str() == kind) {
+            Self::deserialize(Value::Object(fields)).map_err(D::Error::custom)
+        } else {
+            Ok(Self::Other(OtherFrame(fields)))
+        }
+    }
+}
+
+/// A frame of a `type` that this program does not know, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherFrame(Map<String, Value>);
+
+impl OtherFrame {
+    /// Its `type`.
+    pub fn kind(&self) -> &str {
+        self.0.get("type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// All its fields, `type` among them.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    fn numbered(&self) -> Option<(&str, Seq)> {
+        let seq = self.0.get("seq").and_then(Value::as_u64)?;
+        self.0.get("at").and_then(Value::as_str)?;
+        Some((self.0.get("room").and_then(Value::as_str)?, Seq(seq)))
+    }
 }
 
 impl ServerFrame {
+    /// The room and the number of an event that has one, known or not: it moves the position in its room.
+    ///
+    /// That is every frame with `room`, `seq` and `at` but an `ack`. Besides, a `joined`, a `gap` and a `resumed` state a position.
+    pub fn numbered(&self) -> Option<(&str, Seq)> {
+        match self {
+            Self::Message(MessageFrame { room, seq, .. })
+            | Self::MemberJoined { room, seq, .. }
+            | Self::MemberLeft { room, seq: Some(seq), .. }
+            | Self::Redacted { room, seq, .. }
+            | Self::TopicChanged { room, seq, .. }
+            | Self::RoleChanged { room, seq, .. }
+            | Self::NoticesChanged { room, seq, .. } => Some((room, *seq)),
+            Self::Other(frame) => frame.numbered(),
+            _ => None,
+        }
+    }
+
     /// The last frame of a connection, where no session stands behind it that has positions.
     pub fn closing(reason: CloseReason, reconnect_after: Option<Duration>) -> Self {
         let reconnect_after_ms = reconnect_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
@@ -257,8 +354,15 @@ pub struct MemberEntry {
     pub member: MemberId,
     pub nick: String,
     pub color: Color,
+    #[serde(deserialize_with = "role")]
     pub role: Role,
     pub online: bool,
+}
+
+/// A role that this program does not know is read as that of a member, who may do least.
+fn role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Ok(Role::deserialize(Value::String(name)).unwrap_or(Role::Member))
 }
 
 /// A message, live or as history.
@@ -313,15 +417,20 @@ pub struct RoomStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub enum LeftReason {
     Kicked,
     Banned,
+    /// One that this program does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// See the table under `welcome` on the protocol page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub enum Status {
     Live,
     Gap,
@@ -330,6 +439,9 @@ pub enum Status {
     Unknown,
     Waiting,
     Unavailable,
+    /// One that this program does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// The bounds in force that a client may want to know.
@@ -380,5 +492,61 @@ mod rfc3339_option {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wall>, D::Error> {
         super::rfc3339::deserialize(deserializer).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> ServerFrame {
+        serde_json::from_str(json).expect("a frame")
+    }
+
+    #[test]
+    fn an_event_of_a_later_version_is_read_whole_and_moves_the_position() {
+        let json = r#"{"type":"pinned","room":"LUNCH","seq":9,"at":"2026-11-22T18:00:00.123Z","target":3}"#;
+        let frame = read(json);
+        assert_eq!(frame.numbered(), Some(("LUNCH", Seq(9))));
+        let ServerFrame::Other(other) = &frame else { panic!("{frame:?}") };
+        assert_eq!((other.kind(), &other.fields()["target"]), ("pinned", &Value::from(3)));
+        assert_eq!(read(&serde_json::to_string(&frame).expect("written")), frame);
+    }
+
+    #[test]
+    fn a_frame_without_a_room_a_number_or_a_time_moves_nothing() {
+        for json in [
+            r#"{"type":"signal","room":"LUNCH","member":3}"#,
+            r#"{"type":"read","room":"LUNCH","through":9,"at":"2026-11-22T18:00:00.123Z"}"#,
+            r#"{"type":"told","seq":9,"at":"2026-11-22T18:00:00.123Z"}"#,
+            r#"{"type":"ack","id":1,"room":"LUNCH","seq":9,"at":"2026-11-22T18:00:00.123Z"}"#,
+        ] {
+            assert_eq!(read(json).numbered(), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_says_in_a_known_frame_is_read_as_the_plainest() {
+        let member = r#"{"member":1,"nick":"Ann","color":0,"role":"moderator","online":true,"data":{}}"#;
+        assert_eq!(serde_json::from_str::<MemberEntry>(member).expect("a member").role, Role::Member);
+        let status: RoomStatus = serde_json::from_str(r#"{"room":"LUNCH","status":"moved"}"#).expect("a status");
+        assert_eq!(status.status, Status::Other);
+    }
+
+    #[test]
+    fn a_known_frame_that_lacks_a_field_is_refused_by_name() {
+        let error = serde_json::from_str::<ServerFrame>(r#"{"type":"presence","room":"LUNCH","members":3}"#);
+        assert!(error.expect_err("it lacks one").to_string().contains("online"));
+        assert!(serde_json::from_str::<ServerFrame>(r#"{"room":"LUNCH"}"#).is_err());
+    }
+
+    /// The frame says which it is by the derived name, the kind by one written by hand.
+    #[test]
+    fn every_kind_is_a_type_of_a_frame() {
+        for kind in FrameKind::ALL {
+            let error = serde_json::from_str::<ServerFrame>(&format!(r#"{{"type":"{}"}}"#, kind.as_str()));
+            let error = error.expect_err("it has no fields").to_string();
+            assert!(error.starts_with("missing field"), "{}: {error}", kind.as_str());
+        }
     }
 }

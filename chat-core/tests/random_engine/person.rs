@@ -273,18 +273,10 @@ impl Person {
             ServerFrame::Typing { room, .. } | ServerFrame::Presence { room, .. } => {
                 assert!(ROOMS.contains(&room.as_str()));
             }
-            ServerFrame::Message(message) => {
-                self.view(&message.room, frame).event(message.seq, frame, truth);
-            }
-            ServerFrame::MemberJoined { room, seq, .. }
-            | ServerFrame::MemberLeft { room, seq: Some(seq), .. }
-            | ServerFrame::Redacted { room, seq, .. }
-            | ServerFrame::TopicChanged { room, seq, .. }
-            | ServerFrame::RoleChanged { room, seq, .. }
-            | ServerFrame::NoticesChanged { room, seq, .. } => self.view(room, frame).event(*seq, frame, truth),
-            ServerFrame::History { .. } | ServerFrame::Members { .. } | ServerFrame::Closing { .. } => {
-                panic!("nobody has asked for {frame:?}")
-            }
+            frame => match frame.numbered() {
+                Some((room, seq)) => self.view(room, frame).event(seq, frame, truth),
+                None => panic!("nobody has asked for {frame:?}"),
+            },
         }
     }
 

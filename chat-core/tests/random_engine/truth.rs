@@ -143,6 +143,6 @@ fn brief_record(record: &Record) -> String {
         Event::TopicChanged { topic } => format!("{seq} topic {:?}{by}", topic.as_str()),
         Event::RoleChanged { member, role } => format!("{seq} {member} is {role:?}"),
         Event::NoticesChanged { notices } => format!("{seq} notices {notices:?}"),
-        Event::Created { .. } | Event::Banned { .. } | Event::Closed { .. } => panic!("never told"),
+        other => panic!("never told: {other:?}"),
     }
 }

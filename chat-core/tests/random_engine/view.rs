@@ -119,7 +119,7 @@ impl View {
             }
             Status::Left => self.state = State::Ended,
             Status::Closed | Status::Unknown => return false,
-            Status::Waiting | Status::Unavailable => panic!("there is no log that could fail"),
+            other => panic!("there is no log that could fail: {other:?}"),
         }
         true
     }

@@ -287,6 +287,7 @@ pub fn summary(frame: &ServerFrame) -> String {
         ServerFrame::Gap { from, to, ended, .. } => format!("gap {from}..{to}{}", if *ended { " ended" } else { "" }),
         ServerFrame::RoomClosed { reason, .. } => format!("closed {reason}"),
         ServerFrame::Closing { code, .. } => format!("closing {code}"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -37,21 +37,12 @@ impl ProtocolChecker {
             }
             ServerFrame::Resumed(status) => self.rooms.extend(status.seq.map(|seq| (status.room.clone(), seq))),
             ServerFrame::Closing { .. } => self.is_over = true,
-            ServerFrame::Message(message) => self.event(&message.room, message.seq, &frame),
-            ServerFrame::MemberJoined { room, seq, .. }
-            | ServerFrame::MemberLeft { room, seq: Some(seq), .. }
-            | ServerFrame::Redacted { room, seq, .. }
-            | ServerFrame::TopicChanged { room, seq, .. }
-            | ServerFrame::RoleChanged { room, seq, .. }
-            | ServerFrame::NoticesChanged { room, seq, .. } => self.event(room, *seq, &frame),
-            ServerFrame::Ack { .. }
-            | ServerFrame::Error { .. }
-            | ServerFrame::History { .. }
-            | ServerFrame::Members { .. }
-            | ServerFrame::Typing { .. }
-            | ServerFrame::Presence { .. }
-            | ServerFrame::MemberLeft { seq: None, .. }
-            | ServerFrame::RoomClosed { .. } => {}
+            ServerFrame::Other(other) => panic!("no frame of this server: {other:?}"),
+            frame => {
+                if let Some((room, seq)) = frame.numbered() {
+                    self.event(room, seq, frame);
+                }
+            }
         }
         frame
     }

@@ -212,7 +212,7 @@ impl Person {
 
     fn moderate(&mut self, room: &str) {
         let frame = match self.rng.random_range(0..4) {
-            0..2 => json!({"type": "redact", "room": room, "seq": self.target(room)}),
+            0..2 => json!({"type": "redact", "room": room, "target": self.target(room)}),
             2 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
             _ => json!({"type": "topic", "room": room, "topic": format!("topic of {}", self.name)}),
         };

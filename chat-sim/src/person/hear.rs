@@ -109,14 +109,14 @@ impl Person {
                 self.view(room, frame)?.presence(*members, *online);
                 Ok(())
             }
-            ServerFrame::Message(message) => self.view(&message.room, frame)?.event(message.seq, frame, &truth),
-            ServerFrame::MemberJoined { room, seq, .. }
-            | ServerFrame::MemberLeft { room, seq: Some(seq), .. }
-            | ServerFrame::Redacted { room, seq, .. }
-            | ServerFrame::TopicChanged { room, seq, .. }
-            | ServerFrame::RoleChanged { room, seq, .. }
-            | ServerFrame::NoticesChanged { room, seq, .. } => self.view(room, frame)?.event(*seq, frame, &truth),
             ServerFrame::Closing { code, .. } => self.closed(*code),
+            frame => match frame.numbered() {
+                Some((room, seq)) => self.view(room, frame)?.event(seq, frame, &truth),
+                None => {
+                    let how = format!("{} is told \"{}\"", self.name, summary(frame));
+                    Err(Broken { promise: Promise::Protocol, how })
+                }
+            },
         }
     }
 

@@ -75,12 +75,13 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Typing { room, state } => {
             json!({"type": "typing", "room": room.as_str(), "on": *state == TypingState::On})
         }
-        Command::Redact { room, seq } => json!({"type": "redact", "room": room.as_str(), "seq": seq.0}),
+        Command::Redact { room, target } => json!({"type": "redact", "room": room.as_str(), "target": target.0}),
         Command::Kick { room, member } => json!({"type": "kick", "room": room.as_str(), "member": member.0}),
         Command::Ban { room, member } => json!({"type": "ban", "room": room.as_str(), "member": member.0}),
         Command::SetTopic { room, topic } => {
             json!({"type": "topic", "room": room.as_str(), "topic": topic.as_str()})
         }
+        other => unreachable!("a command that this check cannot write: {other:?}"),
     };
     match fields {
         Value::Object(fields) => fields,

@@ -40,7 +40,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let note = Note::Typing { member: member(model, by)?.id, state: *state };
             Ok(decision(Vec::new(), Some(note), Answer::Nothing))
         }
-        Input::Redact { by, seq } => redact(model, now, by, *seq),
+        Input::Redact { by, target: seq } => redact(model, now, by, *seq),
         Input::Kick { by, member } => put_out(model, now, by, *member, None),
         Input::Ban { by, member } => {
             let scope = model.member(*member).map(|person| person.scope);

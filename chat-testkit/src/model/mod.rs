@@ -270,6 +270,7 @@ impl From<Notices> for Told {
         match notices {
             Notices::Told => Self::Yes,
             Notices::Counted => Self::No,
+            other => unreachable!("the model knows no {other:?}"),
         }
     }
 }

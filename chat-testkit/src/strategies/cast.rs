@@ -72,7 +72,7 @@ impl Cast {
                 Input::Members { by: self.caller(who, model), after, limit }
             }
             Act::Typing { who, state } => Input::Typing { by: self.caller(who, model), state },
-            Act::Redact { by, message } => Input::Redact { by: self.actor(by, model), seq: seq(message, model) },
+            Act::Redact { by, message } => Input::Redact { by: self.actor(by, model), target: seq(message, model) },
             Act::Kick { by, member: target } => {
                 Input::Kick { by: self.actor(by, model), member: member(target, model) }
             }

@@ -34,7 +34,7 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
         }),
         (room(), select(vec![TypingState::On, TypingState::Off]))
             .prop_map(|(room, state)| Command::Typing { room, state }),
-        (room(), seq()).prop_map(|(room, seq)| Command::Redact { room, seq }),
+        (room(), seq()).prop_map(|(room, seq)| Command::Redact { room, target: seq }),
         (room(), member()).prop_map(|(room, member)| Command::Kick { room, member }),
         (room(), member()).prop_map(|(room, member)| Command::Ban { room, member }),
         (room(), any_topic()).prop_map(|(room, topic)| Command::SetTopic { room, topic }),

@@ -66,7 +66,7 @@ const log = createLog({
     choices: [{
       label: 'Remove', style: 'danger',
       run() {
-        session.act({ type: 'redact', room: session.state().active, seq });
+        session.act({ type: 'redact', room: session.state().active, target: seq });
         composer.focus();
       },
     }],

@@ -187,12 +187,17 @@ const OTHERS = {
 /** What is of use before `joined` has shown the room: there is no position to move yet, and nobody to be. */
 const FIRST = new Set(['joined', 'room_closed']);
 
-/** The room after a frame; frames of a type not known here change nothing. */
+/** The room after a frame. Of a type not known here, an event moves the position, and anything else changes nothing. */
 export function receive(room, frame, context) {
   if (room.fresh && !FIRST.has(frame.type)) return room;
   if (frame.type === 'member_left' && frame.seq === undefined) return leftQuietly(room, frame);
-  if (Object.hasOwn(EVENTS, frame.type)) return receiveEvent(room, frame);
-  return Object.hasOwn(OTHERS, frame.type) ? OTHERS[frame.type](room, frame, context) : room;
+  if (Object.hasOwn(OTHERS, frame.type)) return OTHERS[frame.type](room, frame, context);
+  return isEvent(frame) ? receiveEvent(room, frame) : room;
+}
+
+/** Whether a frame is an event with a number: every frame with `room`, `seq` and `at` that is no `ack`. */
+function isEvent({ type, room, seq, at }) {
+  return type !== 'ack' && room !== undefined && seq !== undefined && at !== undefined;
 }
 
 function receiveEvent(room, frame) {
@@ -200,7 +205,7 @@ function receiveEvent(room, frame) {
   const words = noticeWords(room, frame);
   const hole = frame.seq > room.seq + 1 ? [gapEntry(room.seq + 1, frame.seq - 1)] : [];
   const next = { ...room, seq: frame.seq, entries: [...room.entries, ...hole] };
-  const changed = { ...next, ...EVENTS[frame.type](next, frame) };
+  const changed = Object.hasOwn(EVENTS, frame.type) ? { ...next, ...EVENTS[frame.type](next, frame) } : next;
   if (words) changed.entries = [...changed.entries, { kind: 'notice', seq: frame.seq, at: frame.at, words }];
   if (changed.watched) changed.readSeq = changed.seq;
   return trimmed(changed);

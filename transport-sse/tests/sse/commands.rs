@@ -34,7 +34,7 @@ async fn every_command_has_an_answer() {
         (json!({"type": "history", "id": 3, "room": "LUNCH"}), "history"),
         (json!({"type": "members", "id": 4, "room": "LUNCH"}), "members"),
         (json!({"type": "topic", "id": 5, "room": "LUNCH", "topic": "Lunch"}), "ack"),
-        (json!({"type": "redact", "id": 6, "room": "LUNCH", "seq": 2}), "ack"),
+        (json!({"type": "redact", "id": 6, "room": "LUNCH", "target": 2}), "ack"),
         (json!({"type": "create", "id": 7, "nick": "Ann", "room": "TEA"}), "ack"),
         (json!({"type": "leave", "id": 8, "room": "LUNCH"}), "ack"),
     ] {
@@ -78,7 +78,7 @@ async fn a_refusal_says_by_its_status_what_to_do() {
         (json!({"type": "send", "id": 1, "room": "TEA", "text": "hi"}), (403, "not_member")),
         (json!({"type": "send", "id": 1, "room": "DINNER", "text": "hi"}), (404, "room_not_found")),
         (json!({"type": "kick", "id": 1, "room": "LUNCH", "member": 9}), (404, "member_not_found")),
-        (json!({"type": "redact", "id": 1, "room": "LUNCH", "seq": 9}), (404, "message_not_found")),
+        (json!({"type": "redact", "id": 1, "room": "LUNCH", "target": 9}), (404, "message_not_found")),
         (json!({"type": "join", "id": 1, "room": "TEA", "nick": "cid"}), (409, "nick_taken")),
         (json!({"type": "join", "id": 1, "room": "LUNCH", "nick": "Ann"}), (409, "already_member")),
         (json!({"type": "create", "id": 1, "nick": "Ann", "room": "TEA"}), (409, "name_taken")),
@@ -107,7 +107,7 @@ async fn every_code_has_the_status_that_the_protocol_page_gives_it() {
     let page = page();
     let statuses: Vec<u16> = page.iter().map(|(status, _)| *status).collect();
     assert_eq!(statuses, [200, 400, 401, 403, 404, 409, 413, 429, 503]);
-    for code in RejectCode::ALL {
+    for &code in RejectCode::ALL {
         let topic = json!({"type": "topic", "id": 1, "room": "LUNCH", "topic": code.as_str()});
         let reply = server.post(&welcome, &topic).await;
         let (status, _) = page.iter().find(|(_, codes)| codes.contains(&code.as_str())).expect("it is on the page");

@@ -211,7 +211,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::History { room, before, limit } => (room, Input::History { by, before, limit }),
         Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),
         Command::Typing { room, state } => (room, Input::Typing { by, state }),
-        Command::Redact { room, seq } => (room, Input::Redact { by: Actor::Member(by), seq }),
+        Command::Redact { room, target } => (room, Input::Redact { by: Actor::Member(by), target }),
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
         Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),
         Command::SetTopic { room, topic } => (room, Input::SetTopic { by: Actor::Member(by), topic }),

@@ -143,7 +143,7 @@ fn an_author_takes_back_a_message_once() {
     let mut world = world();
     world.join(2);
     let seq = world.send(2, "oops");
-    let redact = Input::Redact { by: actor(2), seq };
+    let redact = Input::Redact { by: actor(2), target: seq };
     let decision = world.run(&redact).expect("redacted");
     assert_eq!((kinds(&decision), decision.answer), (vec![("redacted", Some(4))], Answer::Done { seq: Seq(4) }));
     world.send(1, "more");
@@ -156,9 +156,9 @@ fn others_need_to_moderate_to_take_back_a_message() {
     let mut world = world();
     world.join(2);
     let (of_ann, of_bob) = (world.send(1, "hi"), world.send(2, "hi"));
-    assert_eq!(world.reject(&Input::Redact { by: actor(2), seq: of_ann }), RejectCode::Forbidden);
-    world.run(&Input::Redact { by: actor(1), seq: of_bob }).expect("as the owner");
-    let by_host = world.run(&Input::Redact { by: Actor::Host, seq: of_ann }).expect("as the host");
+    assert_eq!(world.reject(&Input::Redact { by: actor(2), target: of_ann }), RejectCode::Forbidden);
+    world.run(&Input::Redact { by: actor(1), target: of_bob }).expect("as the owner");
+    let by_host = world.run(&Input::Redact { by: Actor::Host, target: of_ann }).expect("as the host");
     assert_eq!(by_host.records[0].by, None);
 }
 
@@ -167,8 +167,8 @@ fn only_a_remembered_message_can_be_taken_back() {
     let mut world = world_with(|limits| limits.marks_max = 1);
     let forgotten = world.send(1, "one");
     world.send(1, "two");
-    assert_eq!(world.reject(&Input::Redact { by: actor(1), seq: forgotten }), RejectCode::MessageNotFound);
-    assert_eq!(world.reject(&Input::Redact { by: actor(1), seq: Seq(1) }), RejectCode::MessageNotFound, "a join");
+    assert_eq!(world.reject(&Input::Redact { by: actor(1), target: forgotten }), RejectCode::MessageNotFound);
+    assert_eq!(world.reject(&Input::Redact { by: actor(1), target: Seq(1) }), RejectCode::MessageNotFound, "a join");
 }
 
 #[test]

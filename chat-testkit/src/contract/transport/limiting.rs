@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::test_client::{number, text};
+use super::test_client::{list, number, text};
 use super::{TestServer, TransportHarness};
 
 /// As a client needs them.
@@ -18,6 +18,20 @@ pub async fn the_welcome_states_the_limits_in_force<D: TransportHarness>() {
     let limits = server.client().await.welcome["limits"].clone();
     assert_eq!((number(&limits, "rooms"), number(&limits, "text_chars"), number(&limits, "grace_ms")), (3, 100, 7_000));
     assert_eq!((number(&limits, "frame_bytes"), number(&limits, "in_flight")), (65_536, 32));
+}
+
+/// Each is a command that the server knows, and what it does not know is not among them.
+pub async fn the_welcome_lists_the_commands_that_are_taken<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let mut ann = server.client().await;
+    let features: Vec<String> = list(&ann.welcome, "features").iter().map(|name| name.to_string()).collect();
+    assert!(features.len() > 10, "{features:?}");
+    for feature in list(&ann.welcome, "features").to_vec() {
+        let error = ann.refused(json!({"type": feature})).await;
+        assert_eq!(text(&error, "code"), "bad_field", "{feature} lacks its fields, and is known: {error}");
+    }
+    let error = ann.refused(json!({"type": "juggle"})).await;
+    assert_eq!(text(&error, "code"), "unknown_type");
 }
 
 /// Counted in characters, also where each has four bytes.

@@ -196,6 +196,7 @@ macro_rules! transport_contract {
             a_resume_tells_nobody_anything,
             a_resume_without_positions_is_shown_afresh,
             a_session_that_has_received_nothing_is_shown_everything,
+            the_welcome_lists_the_commands_that_are_taken,
             a_session_comes_back_to_all_its_rooms,
             a_session_comes_back_again_and_again,
             a_session_that_comes_back_commands_as_before,

@@ -46,7 +46,7 @@ pub async fn a_field_that_is_wrong_is_named<D: TransportHarness>() {
         (json!({"type": "history", "room": "LUNCH", "before": "x"}), "before"),
         (json!({"type": "typing", "room": "LUNCH"}), "on"),
         (json!({"type": "kick", "room": "LUNCH"}), "member"),
-        (json!({"type": "redact", "room": "LUNCH"}), "seq"),
+        (json!({"type": "redact", "room": "LUNCH"}), "target"),
     ] {
         let error = ann.refused(command.clone()).await;
         assert_eq!((text(&error, "code"), text(&error, "field")), ("bad_field".into(), field.into()), "{command}");
@@ -105,7 +105,7 @@ pub async fn who_is_not_a_member_may_do_nothing<D: TransportHarness>() {
         json!({"type": "history", "room": "LUNCH"}),
         json!({"type": "members", "room": "LUNCH"}),
         json!({"type": "typing", "room": "LUNCH", "on": true}),
-        json!({"type": "redact", "room": "LUNCH", "seq": 1}),
+        json!({"type": "redact", "room": "LUNCH", "target": 1}),
         json!({"type": "kick", "room": "LUNCH", "member": 1}),
         json!({"type": "ban", "room": "LUNCH", "member": 1}),
         json!({"type": "topic", "room": "LUNCH", "topic": "Bob's"}),
@@ -122,8 +122,8 @@ pub async fn whom_and_what_nobody_knows_is_not_found<D: TransportHarness>() {
     for (command, code) in [
         (json!({"type": "kick", "room": "LUNCH", "member": 7}), "member_not_found"),
         (json!({"type": "ban", "room": "LUNCH", "member": 7}), "member_not_found"),
-        (json!({"type": "redact", "room": "LUNCH", "seq": 99}), "message_not_found"),
-        (json!({"type": "redact", "room": "LUNCH", "seq": 1}), "message_not_found"),
+        (json!({"type": "redact", "room": "LUNCH", "target": 99}), "message_not_found"),
+        (json!({"type": "redact", "room": "LUNCH", "target": 1}), "message_not_found"),
     ] {
         assert_eq!(ann.code(command.clone()).await, code, "{command}");
     }

@@ -40,7 +40,7 @@ impl Policy for Says {
         self.is_busy.subscribe().wait_for(|is_busy| !is_busy).await.expect("the policy outlives its commands");
         match &command {
             Command::SetTopic { topic, .. } if self.to_topics => {
-                let code = RejectCode::ALL.into_iter().find(|code| code.as_str() == topic.as_str());
+                let code = RejectCode::ALL.iter().copied().find(|code| code.as_str() == topic.as_str());
                 Err(Reject::new(code.expect("a code"), "as the topic says"))
             }
             _ => Ok(command),
