@@ -14,10 +14,10 @@
 //! let mut bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
 //!
 //! let room = RoomCode::parse("LUNCH")?;
-//! ann.call(Command::Create { nick: Nick::parse("Ann")?, room: Some(room.clone()) }).await?;
-//! bob.call(Command::Join { room: room.clone(), nick: Nick::parse("Bob")?, history: None, after: None }).await?;
+//! ann.call(Command::create(Nick::parse("Ann")?).with_room(room.clone())).await?;
+//! bob.call(Command::join(room.clone(), Nick::parse("Bob")?)).await?;
 //! let text = chat_core::Body::parse("Pizza?", 4_000)?;
-//! ann.call(Command::Send { room, text, key: None }).await?;
+//! ann.call(Command::send(room, text)).await?;
 //!
 //! // Bob reads what he is due: the welcome, the room as he joined it, and then its events.
 //! let message = loop {

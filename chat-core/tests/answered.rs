@@ -50,11 +50,11 @@ async fn talked(engine: &Engine, text: String) -> Client {
 }
 
 fn history(limit: u32) -> Command {
-    Command::History { room: code("LUNCH"), before: None, limit: Some(limit) }
+    Command::history(code("LUNCH")).with_limit(limit)
 }
 
 fn members() -> Command {
-    Command::Members { room: code("LUNCH"), after: None, limit: None }
+    Command::members(code("LUNCH"))
 }
 
 /// How long a frame is.
@@ -108,7 +108,7 @@ fn narrow(limits: &mut Limits) {
 async fn sessions_of_one_address_share_it_and_those_of_others_do_not() {
     let (engine, host) = long_room(narrow).await;
     let ann = client(&engine, HERE).await;
-    ann.session.call(Command::Create { nick: nick("Ann"), room: Some(code("OTHER")) }).await.expect("it is little");
+    ann.session.call(Command::create(nick("Ann")).with_room(code("OTHER"))).await.expect("it is little");
     ann.take();
     let bob = client(&engine, HERE).await;
     let answer = ann.session.call(join("LUNCH", "Ann")).await;

@@ -7,11 +7,11 @@ use chat_core::{Answered, Busy, Command, Engine, FrameKind, MemberId, RejectCode
 use support::*;
 
 fn history(room: &str, before: Option<u64>, limit: u32) -> Command {
-    Command::History { room: code(room), before: before.map(Seq), limit: Some(limit) }
+    Command::history(code(room)).with_before(before.map(Seq)).with_limit(limit)
 }
 
 fn members(room: &str, after: Option<MemberId>) -> Command {
-    Command::Members { room: code(room), after, limit: None }
+    Command::members(code(room)).with_members_after(after)
 }
 
 fn redact(room: &str, seq: u64) -> Command {

@@ -44,7 +44,7 @@ async fn a_retry_costs_nothing_and_earns_nothing() {
 async fn commands_have_a_rate_of_their_own() {
     let engine = engine_with(|limits| limits.session.command_burst = 3);
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    let page = || Command::History { room: code("LUNCH"), before: None, limit: Some(1) };
+    let page = || Command::history(code("LUNCH")).with_limit(1);
     assert!(ann.session.call(page()).await.is_ok() && ann.session.call(page()).await.is_ok());
     let reject = ann.refused(page()).await;
     assert_eq!((reject.code, reject.retry_after), (RejectCode::RateLimited, Some(millis(50))));
@@ -82,11 +82,11 @@ async fn every_kind_of_answer_frees_its_place() {
         join("NOWHERE", "Ann"),
         send("LUNCH", "x"),
         send("NOWHERE", "x"),
-        Command::Create { nick: nick("Ann"), room: None },
+        Command::create(nick("Ann")),
         Command::Typing { room: code("LUNCH"), state: chat_core::TypingState::On },
         Command::Typing { room: code("NOWHERE"), state: chat_core::TypingState::On },
-        Command::History { room: code("LUNCH"), before: None, limit: None },
-        Command::Members { room: code("LUNCH"), after: None, limit: None },
+        Command::history(code("LUNCH")),
+        Command::members(code("LUNCH")),
         leave("LUNCH"),
         create("LUNCH", "Ann"),
     ];
@@ -133,7 +133,7 @@ async fn the_engine_has_so_many_rooms_and_no_more() {
     let ann = Client::in_room(&engine, "AAA", "Ann").await;
     ann.enter("BBB", "Ann").await;
     assert_eq!(ann.refused(create("CCC", "Ann")).await.code, RejectCode::AtCapacity);
-    let drawn = Command::Create { nick: nick("Ann"), room: None };
+    let drawn = Command::create(nick("Ann"));
     assert_eq!(ann.refused(drawn.clone()).await.code, RejectCode::AtCapacity);
     assert_eq!(ann.refused(create("AAA", "Ann")).await.code, RejectCode::NameTaken);
     ann.session.call(leave("AAA")).await.expect("she is there");
@@ -145,7 +145,7 @@ async fn the_engine_has_so_many_rooms_and_no_more() {
 async fn a_drawn_code_has_eight_letters_and_is_told() {
     let engine = engine();
     let ann = Client::new(&engine).await;
-    ann.submit(Command::Create { nick: nick("Ann"), room: None });
+    ann.submit(Command::create(nick("Ann")));
     let joined = ann.joined().await;
     assert!(joined.room.len() == 8 && joined.room.bytes().all(|letter| letter.is_ascii_uppercase()), "{}", joined.room);
     assert_eq!(Client::new(&engine).await.enter(&joined.room, "Bob").await.epoch, joined.epoch);
@@ -371,7 +371,7 @@ async fn a_guess_is_a_guess_whatever_the_command() {
     let engine = engine_with(|limits| limits.session.miss_burst = 3);
     let _host = Client::in_room(&engine, "LUNCH", "Host").await;
     let eve = Client::new(&engine).await;
-    let look = |room| Command::History { room: code(room), before: None, limit: None };
+    let look = |room| Command::history(code(room));
     for room in ["GUESS-1", "GUESS-2", "GUESS-3"] {
         assert_eq!(eve.refused(look(room)).await.code, RejectCode::RoomNotFound);
     }

@@ -36,7 +36,7 @@ async fn held(engine: &Engine, room: &str) -> usize {
     let mut held = client.joined().await.history.len();
     let mut before = None;
     while held > 0 {
-        let page = chat_core::Command::History { room: code(room), before, limit: Some(200) };
+        let page = chat_core::Command::history(code(room)).with_before(before).with_limit(200);
         let Ok(ServerFrame::History { messages, more, .. }) = client.session.call(page).await else {
             panic!("a history is answered");
         };
@@ -161,7 +161,7 @@ async fn who_joins_an_empty_room_keeps_what_they_were_shown() {
         let shown = newcomer.joined().await.history.len();
         settle().await;
         settle().await;
-        let page = chat_core::Command::History { room: code("LUNCH"), before: None, limit: Some(200) };
+        let page = chat_core::Command::history(code("LUNCH")).with_limit(200);
         let Ok(ServerFrame::History { messages, .. }) = newcomer.session.call(page).await else {
             panic!("a history is answered");
         };

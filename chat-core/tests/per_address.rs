@@ -248,7 +248,7 @@ async fn so_many_rooms_are_alive_that_were_founded_from_one_address() {
     let bob = member(&engine, HERE, "TWO", "Bob").await;
     let reject = bob.refused(create("THREE", "Bob")).await;
     assert_eq!((limited(&reject), reject.limit), ((RejectCode::AtCapacity, Some(secs(10))), Some(2)));
-    let drawn = Command::Create { nick: nick("Bob"), room: None };
+    let drawn = Command::create(nick("Bob"));
     assert_eq!(bob.refused(drawn).await.code, RejectCode::AtCapacity);
     let eve = member(&engine, "192.0.2.2", "THREE", "Eve").await;
     eve.session.call(join("ONE", "Eve")).await.expect("a join founds nothing");

@@ -40,7 +40,7 @@ async fn who_asks_without_a_pause_gets_the_rate_and_no_more() {
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     pass(millis(200)).await;
-    let page = || Command::History { room: code("LUNCH"), before: None, limit: Some(1) };
+    let page = || Command::history(code("LUNCH")).with_limit(1);
     assert_eq!(let_through(&ann, page).await, FIVE_PER_SECOND);
 }
 

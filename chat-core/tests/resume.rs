@@ -108,7 +108,7 @@ async fn after_the_grace_the_membership_is_over_and_a_join_goes_on_from_the_posi
     let bob = back(&engine, &token, &[("LUNCH", joined.position())]).await;
     assert_eq!(bob.told().await, ["welcome back lunch:left:2"]);
     let after = Some(joined.position());
-    bob.submit(Command::Join { room: code("LUNCH"), nick: nick("Bob"), history: None, after });
+    bob.submit(Command::join(code("LUNCH"), nick("Bob")).with_position(after));
     assert_eq!(bob.told().await, ["joined 2 as 3", "3 Ann: one", "4 -Bob timeout", "5 +Bob"]);
 }
 
@@ -172,7 +172,7 @@ async fn a_life_that_is_over_is_never_matched_by_number() {
     assert_ne!(first.epoch, second.epoch);
     let again = back(&engine, &token, &[("LUNCH", at(&first, 1))]).await;
     assert_eq!(again.told().await, ["welcome back lunch:closed:1"], "another room has its name");
-    again.submit(Command::Join { room: code("LUNCH"), nick: nick("Ann"), history: None, after: Some(at(&first, 1)) });
+    again.submit(Command::join(code("LUNCH"), nick("Ann")).with_position(at(&first, 1)));
     assert_eq!(again.told().await, ["joined 2 as 2"], "and the old number is none of it");
 }
 

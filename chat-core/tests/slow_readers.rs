@@ -237,7 +237,7 @@ async fn a_room_that_has_much_to_answer_and_nothing_to_tell_lets_others_run() {
     }));
     let asker = tokio::spawn(async move {
         for _ in 0..200 {
-            ann.submit(Command::Members { room: code("LUNCH"), after: None, limit: None });
+            ann.submit(Command::members(code("LUNCH")));
         }
         ann.next().await;
         let first = turns.load(Ordering::Relaxed);

@@ -11,7 +11,7 @@ fn typing(room: &str, state: TypingState) -> Command {
 }
 
 fn history(room: &str, before: Option<u64>, limit: u32) -> Command {
-    Command::History { room: code(room), before: before.map(Seq), limit: Some(limit) }
+    Command::history(code(room)).with_before(before.map(Seq)).with_limit(limit)
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +94,7 @@ async fn members_are_paged_by_number() {
         others.push(Client::in_room(&engine, "LUNCH", name).await);
     }
     ann.told().await;
-    let page = |after: Option<u32>| Command::Members { room: code("LUNCH"), after: after.map(MemberId), limit: None };
+    let page = |after: Option<u32>| Command::members(code("LUNCH")).with_members_after(after.map(MemberId));
     ann.submit(page(None));
     ann.submit(page(Some(2)));
     ann.submit(page(Some(4)));

@@ -146,12 +146,13 @@ impl Policy for Embedder {
 
     async fn check(&self, _: &SessionView, command: Command) -> Result<Command, Reject> {
         self.think(true).await?;
-        Ok(match command {
-            Command::Send { room, text, key } if self.temper.rewrites => {
-                let instead = rewritten(text.as_str()).and_then(|text| Body::parse(&text, usize::MAX).ok());
-                Command::Send { room, text: instead.unwrap_or(text), key }
-            }
-            command => command,
+        let instead = match &command {
+            Command::Send { text, .. } if self.temper.rewrites => rewritten(text.as_str()),
+            _ => None,
+        };
+        Ok(match instead.and_then(|text| Body::parse(&text, usize::MAX).ok()) {
+            Some(text) => command.with_text(text),
+            None => command,
         })
     }
 }

@@ -196,12 +196,12 @@ async fn survive_a_restart(folder: &Path) -> Result<(), Box<dyn std::error::Erro
     {
         let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?))?.build();
         let ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
-        ann.call(Command::Create { nick: Nick::parse("Ann")?, room: Some(room.clone()) }).await?;
-        ann.call(Command::Send { room: room.clone(), text: Body::parse("Pizza?", 4_000)?, key: None }).await?;
+        ann.call(Command::create(Nick::parse("Ann")?).with_room(room.clone())).await?;
+        ann.call(Command::send(room.clone(), Body::parse("Pizza?", 4_000)?)).await?;
     }
     let engine = Engine::builder().log(Arc::new(FolderLog::open(folder)?))?.build();
     let mut bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
-    bob.call(Command::Join { room, nick: Nick::parse("Bob")?, history: None, after: None }).await?;
+    bob.call(Command::join(room, Nick::parse("Bob")?)).await?;
     loop {
         if let chat_core::ServerFrame::Joined(joined) = bob.next().await {
             assert_eq!(joined.history.len(), 1);

@@ -35,7 +35,7 @@ async fn a_code_is_taken_up_again_once_the_life_before_is_deleted() {
     let first = create(&mut ann).await;
     log.plan(fails(&[Operation::Delete]));
     engine.moderate(&code(), Moderation::Close).await.expect("it is there");
-    let again = || ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) });
+    let again = || ann.call(Command::create(nick("Ann")).with_room(code()));
     assert_eq!(again().await.expect_err("the life before is in its way").code.as_str(), "unavailable");
     log.heal();
     seconds(10).await;

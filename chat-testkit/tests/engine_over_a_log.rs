@@ -164,7 +164,7 @@ async fn a_stalled_log_holds_up_its_room_and_no_other() {
     let other = async {
         let session = connect(&engine, None).await;
         let nick = Nick::parse("Zoe").expect("valid");
-        session.call(Command::Create { nick, room: None }).await.expect("another room works");
+        session.call(Command::create(nick)).await.expect("another room works");
         before.elapsed()
     };
     let (seq, other) = tokio::join!(say(&ann, "one", "k1"), other);
@@ -198,7 +198,7 @@ async fn the_log_shows_what_memory_gave_back() {
         say(&ann, &"x".repeat(100), &format!("k{number}")).await.expect("logged");
     }
     assert!(engine.stats().backlog_bytes <= 16 << 10);
-    let page = Command::History { room: code(), before: None, limit: Some(200) };
+    let page = Command::history(code()).with_limit(200);
     let Ok(ServerFrame::History { messages, more, .. }) = ann.call(page).await else { panic!("a history is answered") };
     assert_eq!((messages.len(), more), (200, true));
 }
@@ -220,7 +220,7 @@ async fn what_is_read_from_the_log_is_paid_for_by_whoever_asked() {
     let mut bob = engine.connect(request, Hello::default()).await.expect("everybody is let in");
     join(&bob, "Bob").await.expect("nothing is owed");
     assert_eq!(joined(&mut bob).await.history.len(), 20);
-    let history = || Command::History { room: code(), before: None, limit: Some(20) };
+    let history = || Command::history(code()).with_limit(20);
     let refused = bob.call(history()).await.expect_err("it was long");
     assert_eq!(refused.code, RejectCode::RateLimited);
     tokio::time::sleep(refused.retry_after.expect("it says when")).await;

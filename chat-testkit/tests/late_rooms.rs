@@ -23,9 +23,9 @@ async fn connect(engine: &Engine, resume: Option<Resume>) -> Connection {
 
 async fn enter(session: &mut Connection, room: &str, nick: &str) -> Position {
     let (room, nick) = (code(room), Nick::parse(nick).expect("valid"));
-    let create = Command::Create { nick: nick.clone(), room: Some(room.clone()) };
+    let create = Command::create(nick.clone()).with_room(room.clone());
     if session.call(create).await.is_err() {
-        session.call(Command::Join { room, nick, history: None, after: None }).await.expect("the room is there");
+        session.call(Command::join(room, nick)).await.expect("the room is there");
     }
     loop {
         if let ServerFrame::Joined(joined) = session.next().await {
@@ -101,7 +101,7 @@ impl Restarted {
 
 async fn say(session: &Connection, room: &str, text: &str) -> Result<ServerFrame, Reject> {
     let text = Body::parse(text, 100).expect("valid");
-    session.call(Command::Send { room: code(room), text, key: None }).await
+    session.call(Command::send(code(room), text)).await
 }
 
 /// The next message, of whichever room.
@@ -150,7 +150,7 @@ async fn a_room_that_does_not_answer_is_given_up() {
     // He asks again, while the room is still being read: it lets him in once, and tells him of nothing twice.
     let (room, nick) = (code(ROOMS[1]), Nick::parse("Bob").expect("valid"));
     let after = Some(house.bob.positions[1].1);
-    bob.call(Command::Join { room, nick, history: None, after }).await.expect("his membership has gone on");
+    bob.call(Command::join(room, nick).with_position(after)).await.expect("his membership has gone on");
     let ServerFrame::Joined(joined) = bob.next().await else { panic!("he is in") };
     assert_eq!(joined.you.nick, "Bob");
     say(&bob, ROOMS[1], "here").await.expect("he is in");

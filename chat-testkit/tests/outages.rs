@@ -132,7 +132,7 @@ async fn insist(session: &Connection, refused: RejectCode) {
         let mut answers = Vec::new();
         for _ in 0..16 {
             let (reply, answer) = Reply::channel(None);
-            let said = Command::Send { room: code(), text: text("now"), key: None };
+            let said = Command::send(code(), text("now"));
             session.submit(said, reply).expect("the connection is open, and few commands are in flight");
             answers.push(answer);
         }
@@ -218,7 +218,7 @@ async fn talkative(log: &TestLog) -> (Engine, Connection) {
 
 /// The texts of a page of history, and whether there is more.
 async fn history(session: &Connection) -> (Vec<String>, bool) {
-    let page = Command::History { room: code(), before: None, limit: Some(20) };
+    let page = Command::history(code()).with_limit(20);
     let answer = session.call(page).await.expect("a history is always answered");
     let ServerFrame::History { messages, more, .. } = answer else { panic!("a history is answered with one") };
     (messages.iter().map(|message| message.frame().text.clone()).collect(), more)
@@ -289,7 +289,7 @@ fn submit(session: &Connection, command: Command) -> tokio::sync::oneshot::Recei
 }
 
 fn say_later(session: &Connection, said: Body) {
-    drop(submit(session, Command::Send { room: code(), text: said, key: None }));
+    drop(submit(session, Command::send(code(), said)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,7 +303,7 @@ async fn what_one_life_is_owed_is_not_taken_from_the_next() {
     log.push(Operation::Scrub, Outcome::Fails);
     ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
     let _left = submit(&ann, Command::Leave { room: code() });
-    let _made = submit(&bob, Command::Create { nick: nick("Bob"), room: Some(code()) });
+    let _made = submit(&bob, Command::create(nick("Bob")).with_room(code()));
     say_later(&bob, text("hello"));
     settle().await;
     log.heal();
@@ -320,7 +320,7 @@ async fn a_code_whose_last_life_could_not_be_deleted_is_refused_at_once_and_free
     let first = create(&mut ann).await.epoch;
     log.plan(fails(&[Operation::Delete]));
     let _left = submit(&ann, Command::Leave { room: code() });
-    let made = submit(&bob, Command::Create { nick: nick("Bob"), room: Some(code()) });
+    let made = submit(&bob, Command::create(nick("Bob")).with_room(code()));
     let answer = tokio::time::timeout(Duration::from_millis(50), made).await.expect("nobody waits for an outage");
     let answer = answer.expect("every command is answered");
     assert_eq!(answer.reject.map(|reject| reject.code), Some(RejectCode::Unavailable));
@@ -343,12 +343,12 @@ async fn a_room_that_waits_for_its_log_takes_no_memory_from_others() {
     while engine.stats().backlog_bytes < BYTES / 4 * 3 {
         say_many(&ann, 0..1).await;
     }
-    zoe.call(Command::Create { nick: nick("Zoe"), room: None }).await.expect("a code is free");
+    zoe.call(Command::create(nick("Zoe"))).await.expect("a code is free");
     let room = RoomCode::parse(&joined(&mut zoe).await.room).expect("valid");
     log.plan(|call| fails(WRITE_AND_READ)(call).filter(|_| call.room == Some(code())));
     let zoe_talks = async |messages: usize| {
         for _ in 0..messages {
-            let said = Command::Send { room: room.clone(), text: text(&"x".repeat(100)), key: None };
+            let said = Command::send(room.clone(), text(&"x".repeat(100)));
             zoe.call(said).await.expect("her room works");
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
@@ -379,7 +379,7 @@ async fn who_asks_to_come_in_again_during_an_outage_stays_in() {
         let again = async {
             match asks_to_create {
                 false => join(&ann, "Ann").await,
-                true => ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await,
+                true => ann.call(Command::create(nick("Ann")).with_room(code())).await,
             }
         };
         let (said, again) = tokio::join!(say(&bob, "one", "k1"), again);

@@ -23,7 +23,7 @@ fn numbered(number: usize) -> RoomCode {
 
 /// A room of its own for a session.
 async fn create_numbered(session: &Connection, number: usize) -> Result<ServerFrame, chat_core::Reject> {
-    session.call(Command::Create { nick: nick("Ann"), room: Some(numbered(number)) }).await
+    session.call(Command::create(nick("Ann")).with_room(numbered(number))).await
 }
 
 /// A log with rooms that each have a member, left by a process that is gone.
@@ -87,7 +87,7 @@ async fn visits_wait_for_a_place_as_long_as_it_takes() {
     let log = left_behind(10).await;
     let engine = engine_with(&log, |limits| limits.engine.rooms_max = 1);
     let mut ann = connect(&engine, None).await;
-    while ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await.is_err() {
+    while ann.call(Command::create(nick("Ann")).with_room(code())).await.is_err() {
         tokio::task::yield_now().await;
     }
     seconds(3_600).await;
@@ -299,7 +299,7 @@ async fn ledgers_of_rooms_that_nobody_is_in_are_given_back_before_anybody_is_ref
         joined(&mut ann).await;
         for key in 0..64 {
             let key = Some(chat_core::Key::parse(&format!("k{key}")).expect("valid"));
-            let send = Command::Send { room: numbered(number), text: text("x"), key };
+            let send = Command::send(numbered(number), text("x")).with_key(key);
             ann.call(send).await.expect("in it");
             ann.next().await;
         }

@@ -286,7 +286,7 @@ async fn a_room_whose_log_makes_no_sense_is_refused_and_the_others_go_on() {
         assert_eq!(refused.code, RejectCode::Unavailable, "{what}");
         let told = faults.0.lock().expect("nothing panics here").join("; ");
         assert!(told.starts_with("the log is damaged"), "{what}: {told}");
-        bob.call(Command::Create { nick: support::nick("Bob"), room: None }).await.expect("another room works");
+        bob.call(Command::create(support::nick("Bob"))).await.expect("another room works");
     }
 }
 

@@ -153,7 +153,7 @@ async fn a_log_that_panics_has_failed_and_nothing_more() {
     let engine = Engine::builder().log(Arc::clone(&log) as _).expect("nobody else has it").build();
     let ann = engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in");
     let mut tries = 0;
-    while ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await.is_err() {
+    while ann.call(Command::create(nick("Ann")).with_room(code())).await.is_err() {
         seconds(1).await;
         tries += 1;
         assert!(tries < 10, "two calls of three work");

@@ -29,7 +29,7 @@ async fn left_behind(rooms: usize) -> TestLog {
     let engine = engine(&log);
     for number in 0..rooms {
         let session = connect(&engine).await;
-        let command = Command::Create { nick: Nick::parse("Ann").expect("valid"), room: Some(code(number)) };
+        let command = Command::create(Nick::parse("Ann").expect("valid")).with_room(code(number));
         session.call(command).await.expect("the code is free");
     }
     drop(engine);
@@ -80,7 +80,7 @@ async fn rooms_are_visited_one_at_a_time_and_nobody_waits_for_it() {
     }
     let before = tokio::time::Instant::now();
     let nick = Nick::parse("Bob").expect("valid");
-    let join = Command::Join { room: code(19), nick, history: None, after: None };
+    let join = Command::join(code(19), nick);
     connect(&engine).await.call(join).await.expect("the room is there");
     assert_eq!(before.elapsed(), Duration::ZERO);
 }

@@ -29,8 +29,8 @@ impl Stage {
         change(&mut limits);
         let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).expect("nobody else has it").build();
         let stage = Self { log, ann: connect(&engine).await, bob: connect(&engine).await };
-        stage.ann.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await.expect("the code is free");
-        let join = Command::Join { room: code(), nick: nick("Bob"), history: Some(0), after: None };
+        stage.ann.call(Command::create(nick("Ann")).with_room(code())).await.expect("the code is free");
+        let join = Command::join(code(), nick("Bob")).with_history(0);
         stage.bob.call(join).await.expect("he may");
         stage.say("secret").await;
         for number in 0..30 {
@@ -44,7 +44,7 @@ impl Stage {
 
     async fn say(&self, text: &str) {
         let text = Body::parse(text, 4_000).expect("valid");
-        self.ann.call(Command::Send { room: code(), text, key: None }).await.expect("she may");
+        self.ann.call(Command::send(code(), text)).await.expect("she may");
     }
 
     async fn redact(&self, seq: Seq) -> Result<(), RejectCode> {
@@ -53,7 +53,7 @@ impl Stage {
     }
 
     fn ask(&self, id: u64, before: Seq) {
-        let command = Command::History { room: code(), before: Some(before), limit: Some(10) };
+        let command = Command::history(code()).with_before(before).with_limit(10);
         self.bob.submit(command, Reply::mailbox(Some(CommandId(id)))).expect("few are in flight");
     }
 
@@ -217,7 +217,7 @@ async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_
     limits.room.backlog_events_max = 16;
     let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).expect("nobody else has it").build();
     let cid = connect(&engine).await;
-    cid.call(Command::Join { room: code(), nick: nick("Cid"), history: None, after: None }).await.expect("he may");
+    cid.call(Command::join(code(), nick("Cid"))).await.expect("he may");
     let first = log.inner().records(&code()).into_iter().find_map(|record| match record.event {
         Event::Sent { text, .. } => Some(text.as_str().to_owned()),
         _ => None,
@@ -270,7 +270,7 @@ async fn pages_from_the_log_end_at_their_bytes_and_together_show_everything() {
     let stage = Stage::new(|limits| limits.session.page_bytes_max = 700).await;
     let (mut seen, mut before) = (Vec::new(), Seq(34));
     loop {
-        let command = Command::History { room: code(), before: Some(before), limit: Some(200) };
+        let command = Command::history(code()).with_before(before).with_limit(200);
         let answer = stage.bob.call(command).await.expect("he is in");
         let ServerFrame::History { messages, more, .. } = answer else { panic!("not a history") };
         assert!((1..10).contains(&messages.len()), "{}", messages.len());
@@ -287,7 +287,7 @@ async fn pages_from_the_log_end_at_their_bytes_and_together_show_everything() {
 async fn outside_the_frames_a_second_page_is_refused_while_the_first_is_fetched() {
     let stage = Stage::new(|_| {}).await;
     stage.log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
-    let history = Command::History { room: code(), before: Some(SECRET.next()), limit: Some(10) };
+    let history = Command::history(code()).with_before(SECRET.next()).with_limit(10);
     let first = stage.bob.call(history.clone());
     let mut first = std::pin::pin!(first);
     assert!(futures_poll(&mut first).await.is_none());
@@ -309,7 +309,7 @@ async fn a_log_that_panics_while_a_page_is_read_harms_that_page_alone() {
         None
     });
     assert_eq!(stage.shown(SECRET.next()).await, [""; 0]);
-    let history = Command::History { room: code(), before: Some(SECRET.next()), limit: Some(10) };
+    let history = Command::history(code()).with_before(SECRET.next()).with_limit(10);
     let answer = stage.bob.call(history).await;
     assert!(matches!(answer, Ok(ServerFrame::History { more: true, .. })), "{answer:?}");
     stage.log.heal();

@@ -210,7 +210,7 @@ async fn a_second_engine_over_one_log_is_refused_until_all_of_the_first_is_gone(
     // A room that waits for the log may write to it yet.
     log.push(Operation::Append, Fault::stalled(Outcome::Done));
     let (reply, _answer) = Reply::channel(None);
-    let last = Command::Send { room: code(), text: support::text("late"), key: None };
+    let last = Command::send(code(), support::text("late"));
     ann.submit(last, reply).expect("few commands are in flight");
     drop(ann);
     settle().await;

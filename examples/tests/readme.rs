@@ -25,7 +25,7 @@ mod snippets {
         let engine = Engine::builder().build();
         let mut ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
         let room = RoomCode::parse("LUNCH")?;
-        ann.call(Command::Create { nick: Nick::parse("Ann")?, room: Some(room) }).await?;
+        ann.call(Command::create(Nick::parse("Ann")?).with_room(room)).await?;
         loop {
             if let ServerFrame::Message(message) = ann.next().await {
                 println!("{}: {}", message.nick, message.text);

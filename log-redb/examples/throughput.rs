@@ -43,7 +43,7 @@ async fn measure(engine: &Engine, rooms: usize, in_flight: usize) -> (f64, Durat
     let mut sessions = Vec::new();
     for number in 0..rooms {
         let session = connect(engine).await;
-        let command = Command::Create { nick: Nick::parse("Ann").expect("valid"), room: Some(code(number)) };
+        let command = Command::create(Nick::parse("Ann").expect("valid")).with_room(code(number));
         session.call(command).await.expect("the code is free");
         sessions.push(Arc::new(session));
     }
@@ -56,7 +56,7 @@ async fn measure(engine: &Engine, rooms: usize, in_flight: usize) -> (f64, Durat
                 let mut took = Vec::new();
                 while begun.elapsed() < TIME {
                     let sent = Instant::now();
-                    let command = Command::Send { room: code(number), text: text(), key: None };
+                    let command = Command::send(code(number), text());
                     session.call(command).await.expect("the disk works");
                     took.push(sent.elapsed());
                 }
@@ -142,7 +142,7 @@ async fn opening(dir: &Path, rooms: usize, records: usize) {
             let engine = engine().log(Arc::clone(&log) as _).expect("it is new").build();
             let session = connect(&engine).await;
             let nick = Nick::parse("Zoe").expect("valid");
-            let join = Command::Join { room: code(rooms / 2), nick, history: None, after: None };
+            let join = Command::join(code(rooms / 2), nick);
             session.call(join).await.expect("the room is there");
             println!("{what}: opened in {opened:.1?}, first join answered after {:.1?}", begun.elapsed());
             drop((session, engine));

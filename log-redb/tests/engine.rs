@@ -45,20 +45,20 @@ async fn joined(session: &mut Connection) -> Joined {
 
 async fn create(session: &mut Connection) -> Joined {
     let nick = Nick::parse("Ann").expect("valid");
-    session.call(Command::Create { nick, room: Some(code()) }).await.expect("the code is free");
+    session.call(Command::create(nick).with_room(code())).await.expect("the code is free");
     joined(session).await
 }
 
 async fn join(session: &mut Connection, nick: &str) -> Result<Joined, Reject> {
     let nick = Nick::parse(nick).expect("valid");
-    session.call(Command::Join { room: code(), nick, history: None, after: None }).await?;
+    session.call(Command::join(code(), nick)).await?;
     Ok(joined(session).await)
 }
 
 async fn say(session: &Connection, text: &str, key: &str) -> Result<Seq, RejectCode> {
     let text = Body::parse(text, 100).expect("valid");
     let key = Some(Key::parse(key).expect("valid"));
-    match session.call(Command::Send { room: code(), text, key }).await {
+    match session.call(Command::send(code(), text).with_key(key)).await {
         Ok(ServerFrame::Ack { seq, .. }) => Ok(seq),
         Ok(other) => panic!("a send is answered with an ack: {other:?}"),
         Err(reject) => Err(reject.code),
@@ -172,7 +172,7 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
 async fn page_back(session: &Connection, limit: u32) -> Vec<String> {
     let (mut texts, mut before) = (Vec::new(), None);
     loop {
-        let page = session.call(Command::History { room: code(), before, limit: Some(limit) }).await;
+        let page = session.call(Command::history(code()).with_before(before).with_limit(limit)).await;
         let Ok(ServerFrame::History { messages, more, .. }) = page else { panic!("a history: {page:?}") };
         before = messages.first().map(|message| message.frame().seq);
         texts.extend(messages.iter().rev().map(|message| message.frame().text.clone()));

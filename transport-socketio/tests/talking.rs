@@ -57,7 +57,7 @@ async fn every_command_is_acknowledged(wire: impl Wire, other: impl Wire) {
         ("typing", json!({"on": true, "id": 8}), "ack"),
         ("history", json!({}), "history"),
         ("members", json!({}), "members"),
-        ("redact", json!({"seq": 3}), "ack"),
+        ("redact", json!({"target": 3}), "ack"),
         ("topic", json!({"topic": "Pizza"}), "ack"),
         ("kick", json!({"member": 2}), "ack"),
         ("ban", json!({"member": 9}), "error"),
@@ -302,9 +302,9 @@ async fn clients_of_all_kinds_meet_in_one_room() {
     let host = server.engine.connect(ConnectRequest::default(), Hello::default()).await.expect("let in");
     let room = RoomCode::parse("LUNCH").expect("valid");
     let nick = Nick::parse("Zoe").expect("valid");
-    host.call(Command::Join { room: room.clone(), nick, history: None, after: None }).await.expect("joined");
+    host.call(Command::join(room.clone(), nick)).await.expect("joined");
     let text = chat_core::Body::parse("Ünïcödé \u{1F355} \"quoted\" \\ \n", 100).expect("valid");
-    host.call(Command::Send { room, text, key: None }).await.expect("sent");
+    host.call(Command::send(room, text)).await.expect("sent");
     for texts in [ann.texts(1).await, bob.texts(1).await] {
         assert_eq!(texts, ["Ünïcödé \u{1F355} \"quoted\" \\ \n"]);
     }

@@ -49,14 +49,14 @@ impl StreamRequest {
             (Some(name), room) => {
                 let room = Some(name.as_str()).filter(|name| !name.is_empty()).or(room);
                 let room = room.map(RoomCode::parse).transpose()?;
-                let create = Command::Create { nick: nick(given("nick"))?, room };
+                let create = Command::create(nick(given("nick"))?).with_room(room);
                 // An `EventSource` comes back with the address it was made with, again and again.
                 resume.is_none().then_some(create)
             }
             (None, Some(room)) => {
                 let room = RoomCode::parse(room)?;
                 let history = given("history").map(count).transpose()?;
-                Some(Command::Join { room, nick: nick(given("nick"))?, history, after: None })
+                Some(Command::join(room, nick(given("nick"))?).with_history(history))
             }
             (None, None) => None,
         };

@@ -16,6 +16,7 @@ pub enum TypingState {
 #[non_exhaustive]
 pub enum Command {
     /// Make a room and be its first member.
+    #[non_exhaustive]
     Create {
         /// The name to show.
         nick: Nick,
@@ -23,6 +24,7 @@ pub enum Command {
         room: Option<RoomCode>,
     },
     /// Become a member of a room.
+    #[non_exhaustive]
     Join {
         /// Which room.
         room: RoomCode,
@@ -34,6 +36,7 @@ pub enum Command {
         after: Option<Position>,
     },
     /// Say something.
+    #[non_exhaustive]
     Send {
         /// Which room.
         room: RoomCode,
@@ -48,6 +51,7 @@ pub enum Command {
         room: RoomCode,
     },
     /// Read earlier messages.
+    #[non_exhaustive]
     History {
         /// Which room.
         room: RoomCode,
@@ -57,6 +61,7 @@ pub enum Command {
         limit: Option<u32>,
     },
     /// Read the list of members.
+    #[non_exhaustive]
     Members {
         /// Which room.
         room: RoomCode,
@@ -102,7 +107,106 @@ pub enum Command {
     },
 }
 
+/// Commands are made by these and filled in by the `with_` functions, each of which leaves a command of another kind as it is.
+/// What a later version adds to a command stays in it when a policy rewrites a part.
 impl Command {
+    /// A room without a chosen name.
+    pub fn create(nick: Nick) -> Self {
+        Self::Create { nick, room: None }
+    }
+
+    /// Membership of a room, as somebody new there.
+    pub fn join(room: RoomCode, nick: Nick) -> Self {
+        Self::Join { room, nick, history: None, after: None }
+    }
+
+    /// A message without a key.
+    pub fn send(room: RoomCode, text: Body) -> Self {
+        Self::Send { room, text, key: None }
+    }
+
+    /// The newest messages, as many as the room shows by default.
+    pub fn history(room: RoomCode) -> Self {
+        Self::History { room, before: None, limit: None }
+    }
+
+    /// The list of members from its start, one page.
+    pub fn members(room: RoomCode) -> Self {
+        Self::Members { room, after: None, limit: None }
+    }
+
+    /// Of a `Create`: with this name for the room.
+    pub fn with_room(mut self, name: impl Into<Option<RoomCode>>) -> Self {
+        if let Self::Create { room, .. } = &mut self {
+            *room = name.into();
+        }
+        self
+    }
+
+    /// Of a `Create` or `Join`: under this name.
+    pub fn with_nick(mut self, name: Nick) -> Self {
+        if let Self::Create { nick, .. } | Self::Join { nick, .. } = &mut self {
+            *nick = name;
+        }
+        self
+    }
+
+    /// Of a `Send`: with this text.
+    pub fn with_text(mut self, said: Body) -> Self {
+        if let Self::Send { text, .. } = &mut self {
+            *text = said;
+        }
+        self
+    }
+
+    /// Of a `Send`: with this key, which makes a retry safe.
+    pub fn with_key(mut self, made: impl Into<Option<Key>>) -> Self {
+        if let Self::Send { key, .. } = &mut self {
+            *key = made.into();
+        }
+        self
+    }
+
+    /// Of a `Join`: showing so many earlier messages.
+    pub fn with_history(mut self, messages: impl Into<Option<u32>>) -> Self {
+        if let Self::Join { history, .. } = &mut self {
+            *history = messages.into();
+        }
+        self
+    }
+
+    /// Of a `History`: the messages before this one.
+    pub fn with_before(mut self, seq: impl Into<Option<Seq>>) -> Self {
+        if let Self::History { before, .. } = &mut self {
+            *before = seq.into();
+        }
+        self
+    }
+
+    /// Of a `History` or `Members`: so many at most.
+    pub fn with_limit(mut self, most: impl Into<Option<u32>>) -> Self {
+        if let Self::History { limit, .. } | Self::Members { limit, .. } = &mut self {
+            *limit = most.into();
+        }
+        self
+    }
+
+    /// Of a `Join`: where the session was when it was last in this room.
+    pub fn with_position(mut self, position: impl Into<Option<Position>>) -> Self {
+        if let Self::Join { after, .. } = &mut self {
+            *after = position.into();
+        }
+        self
+    }
+
+    /// Of a `Members`: those after this one.
+    pub fn with_members_after(mut self, member: impl Into<Option<MemberId>>) -> Self {
+        if let Self::Members { after, .. } = &mut self {
+            *after = member.into();
+        }
+        self
+    }
+
     /// The room it is about; `None` for a creation without a chosen name.
     pub fn room(&self) -> Option<&RoomCode> {
         match self {

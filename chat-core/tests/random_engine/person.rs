@@ -143,7 +143,7 @@ impl Person {
         let after = self.views.get(room).map(View::position).filter(|_| rng.random_bool(0.5));
         let command = match rng.random_bool(0.4) {
             true => create(room, &self.name),
-            false => Command::Join { room: code(room), nick: nick(&self.name), history: None, after },
+            false => Command::join(code(room), nick(&self.name)).with_position(after),
         };
         self.ask(command, Asked::Join { after });
     }

@@ -70,19 +70,19 @@ pub fn key(text: &str) -> Key {
 }
 
 pub fn send(room: &str, text: &str) -> Command {
-    Command::Send { room: code(room), text: body(text), key: None }
+    Command::send(code(room), body(text))
 }
 
 pub fn send_keyed(room: &str, text: &str, with: &str) -> Command {
-    Command::Send { room: code(room), text: body(text), key: Some(key(with)) }
+    Command::send(code(room), body(text)).with_key(key(with))
 }
 
 pub fn create(room: &str, who: &str) -> Command {
-    Command::Create { nick: nick(who), room: Some(code(room)) }
+    Command::create(nick(who)).with_room(code(room))
 }
 
 pub fn join(room: &str, who: &str) -> Command {
-    Command::Join { room: code(room), nick: nick(who), history: None, after: None }
+    Command::join(code(room), nick(who))
 }
 
 pub fn leave(room: &str) -> Command {

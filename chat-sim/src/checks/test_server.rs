@@ -35,9 +35,9 @@ impl TestServer {
             .merge(transport_socketio::routes(engine.clone(), transport_socketio::SocketIoConfig::default()));
         let connect = || engine.connect(ConnectRequest::default(), Hello::default());
         let ann = connect().await.expect("everybody is let in");
-        ann.call(Command::Create { nick: nick("Ann"), room: Some(lobby()) }).await.expect("nobody has the name");
+        ann.call(Command::create(nick("Ann")).with_room(lobby())).await.expect("nobody has the name");
         let client = connect().await.expect("everybody is let in");
-        let join = Command::Join { room: lobby(), nick: nick("Guest"), history: None, after: None };
+        let join = Command::join(lobby(), nick("Guest"));
         client.call(join).await.expect("the room is open");
         Self { engine, router, ann, client }
     }
@@ -84,7 +84,7 @@ impl TestServer {
     /// When not.
     pub(super) async fn check(self) {
         let text = Body::parse("still here", 100).expect("a valid text");
-        let said = self.ann.call(Command::Send { room: lobby(), text, key: None }).await;
+        let said = self.ann.call(Command::send(lobby(), text)).await;
         let Ok(ServerFrame::Ack { seq, .. }) = said else { panic!("the owner may speak: {said:?}") };
         let mut checker = ProtocolChecker::default();
         let mut is_heard = false;

@@ -54,22 +54,22 @@ fn write(frame: &ClientFrame) -> Value {
 
 fn write_command(command: &Command) -> Map<String, Value> {
     let fields = match command {
-        Command::Create { nick, room } => {
+        Command::Create { nick, room, .. } => {
             json!({"type": "create", "nick": nick.as_str(), "room": room.as_ref().map(|room| room.as_str())})
         }
-        Command::Join { room, nick, history, after } => json!({
+        Command::Join { room, nick, history, after, .. } => json!({
             "type": "join", "room": room.as_str(), "nick": nick.as_str(), "history": history,
             "after": after.map(|after| after.to_string()),
         }),
-        Command::Send { room, text, key } => json!({
+        Command::Send { room, text, key, .. } => json!({
             "type": "send", "room": room.as_str(), "text": text.as_str(),
             "key": key.as_ref().map(|key| key.as_str()),
         }),
         Command::Leave { room } => json!({"type": "leave", "room": room.as_str()}),
-        Command::History { room, before, limit } => {
+        Command::History { room, before, limit, .. } => {
             json!({"type": "history", "room": room.as_str(), "before": before.map(|before| before.0), "limit": limit})
         }
-        Command::Members { room, after, limit } => {
+        Command::Members { room, after, limit, .. } => {
             json!({"type": "members", "room": room.as_str(), "after": after.map(|after| after.0), "limit": limit})
         }
         Command::Typing { room, state } => {

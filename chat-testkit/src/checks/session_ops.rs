@@ -56,7 +56,7 @@ impl Stage {
         let truth = Arc::new(Truth::default());
         let engine = Engine::builder().limits(limits(choices)).seed(1).observer(Arc::clone(&truth) as _).build();
         let speaker = engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in");
-        let create = Command::Create { nick: nick("Ann"), room: Some(room()) };
+        let create = Command::create(nick("Ann")).with_room(room());
         speaker.call(create).await.expect("nobody has the name");
         let readers = (0..READERS).map(|number| Reader::new(nick(&format!("Reader {number}")))).collect();
         let is_prompt = choices.in_256(64);
@@ -112,7 +112,7 @@ impl Stage {
             self.said += 1;
             let text = Body::parse(&format!("{} {}", self.said, "x".repeat(chars)), 4_000).expect("a valid text");
             let (reply, answer) = Reply::channel(None);
-            let taken = self.speaker.submit(Command::Send { room: room(), text, key: None }, reply);
+            let taken = self.speaker.submit(Command::send(room(), text), reply);
             taken.expect("few commands are in flight");
             answers.push(answer);
         }

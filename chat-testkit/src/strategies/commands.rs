@@ -13,25 +13,17 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
     let member = || any::<u32>().prop_map(MemberId);
     let seq = || any::<u64>().prop_map(Seq);
     prop_oneof![
-        (any_nick(), option::of(room())).prop_map(|(nick, room)| Command::Create { nick, room }),
-        (room(), any_nick(), any::<Option<u32>>(), option::of(any_position()))
-            .prop_map(|(room, nick, history, after)| Command::Join { room, nick, history, after }),
-        (room(), any_body(chars_max), option::of(any_key())).prop_map(|(room, text, key)| Command::Send {
-            room,
-            text,
-            key
-        }),
+        (any_nick(), option::of(room())).prop_map(|(nick, room)| Command::create(nick).with_room(room)),
+        (room(), any_nick(), any::<Option<u32>>(), option::of(any_position())).prop_map(
+            |(room, nick, history, after)| Command::join(room, nick).with_history(history).with_position(after)
+        ),
+        (room(), any_body(chars_max), option::of(any_key()))
+            .prop_map(|(room, text, key)| Command::send(room, text).with_key(key)),
         room().prop_map(|room| Command::Leave { room }),
-        (room(), option::of(seq()), any::<Option<u32>>()).prop_map(|(room, before, limit)| Command::History {
-            room,
-            before,
-            limit
-        }),
-        (room(), option::of(member()), any::<Option<u32>>()).prop_map(|(room, after, limit)| Command::Members {
-            room,
-            after,
-            limit
-        }),
+        (room(), option::of(seq()), any::<Option<u32>>())
+            .prop_map(|(room, before, limit)| Command::history(room).with_before(before).with_limit(limit)),
+        (room(), option::of(member()), any::<Option<u32>>())
+            .prop_map(|(room, after, limit)| Command::members(room).with_members_after(after).with_limit(limit)),
         (room(), select(vec![TypingState::On, TypingState::Off]))
             .prop_map(|(room, state)| Command::Typing { room, state }),
         (room(), seq()).prop_map(|(room, seq)| Command::Redact { room, target: seq }),

@@ -99,12 +99,12 @@ pub async fn joined(session: &mut Connection) -> Joined {
 }
 
 pub async fn create(session: &mut Connection) -> Joined {
-    session.call(Command::Create { nick: nick("Ann"), room: Some(code()) }).await.expect("the code is free");
+    session.call(Command::create(nick("Ann")).with_room(code())).await.expect("the code is free");
     joined(session).await
 }
 
 pub async fn join(session: &Connection, name: &str) -> Result<ServerFrame, Reject> {
-    session.call(Command::Join { room: code(), nick: nick(name), history: None, after: None }).await
+    session.call(Command::join(code(), nick(name))).await
 }
 
 /// A new session in the room.
@@ -116,7 +116,7 @@ pub async fn newcomer(engine: &Engine, nick: &str) -> Connection {
 
 pub async fn say(session: &Connection, said: &str, key: &str) -> Result<Seq, RejectCode> {
     let key = Some(Key::parse(key).expect("valid"));
-    match session.call(Command::Send { room: code(), text: text(said), key }).await {
+    match session.call(Command::send(code(), text(said)).with_key(key)).await {
         Ok(ServerFrame::Ack { seq, .. }) => Ok(seq),
         Ok(other) => panic!("a send is answered with an ack: {other:?}"),
         Err(reject) => Err(reject.code),
@@ -127,7 +127,7 @@ pub async fn say(session: &Connection, said: &str, key: &str) -> Result<Seq, Rej
 pub async fn say_many(session: &Connection, numbers: std::ops::Range<usize>) {
     for number in numbers {
         let said = number.to_string();
-        session.call(Command::Send { room: code(), text: text(&said), key: None }).await.expect("the log works");
+        session.call(Command::send(code(), text(&said))).await.expect("the log works");
     }
 }
 

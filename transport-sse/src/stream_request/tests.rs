@@ -61,11 +61,11 @@ fn a_bearer_that_is_no_token_of_ours_is_the_policys() {
 fn a_room_is_joined_or_made() {
     let nick = Nick::parse("Ann").expect("a nick");
     let lunch = RoomCode::parse("LUNCH").expect("a code");
-    let join = Command::Join { room: lunch.clone(), nick: nick.clone(), history: Some(7), after: None };
+    let join = Command::join(lunch.clone(), nick.clone()).with_history(7);
     assert_eq!(asked("/sse?room=lunch&nick=Ann&history=7", &[]).entry, Some(join));
-    let drawn = Command::Create { nick: nick.clone(), room: None };
+    let drawn = Command::create(nick.clone());
     assert_eq!(asked("/sse?create&nick=Ann", &[]).entry, Some(drawn));
-    let named = Command::Create { nick, room: Some(lunch) };
+    let named = Command::create(nick).with_room(lunch);
     assert_eq!(asked("/sse?create=lunch&nick=Ann", &[]).entry, Some(named.clone()));
     assert_eq!(asked("/sse?create&room=lunch&nick=Ann", &[]).entry, Some(named));
 }

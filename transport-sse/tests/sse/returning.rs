@@ -102,7 +102,7 @@ async fn who_learns_late_that_one_is_still_in_does_not_join_again() {
     let (log, server) = slow();
     let ann = server.client("LUNCH", "Ann").await;
     let text = chat_core::Body::parse("slowly", 100).expect("a text");
-    let send = Command::Send { room: RoomCode::parse("LUNCH").expect("a code"), text, key: None };
+    let send = Command::send(RoomCode::parse("LUNCH").expect("a code"), text);
     let says = async { ann.submit(send, Reply::mailbox(None)).expect("taken") };
     let mut bob = held_up(&server, &log, says).await;
     assert_eq!(bob.until("resumed").await.data["status"], "live");

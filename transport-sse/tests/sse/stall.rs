@@ -45,7 +45,7 @@ async fn a_stream_that_is_not_asked_any_more_loses_its_session() {
     assert!(stream.try_next().await.is_none());
     pass(31).await;
     let room = RoomCode::parse("LUNCH").expect("a code");
-    let list = ann.call(Command::Members { room, after: None, limit: None }).await.expect("a list");
+    let list = ann.call(Command::members(room)).await.expect("a list");
     assert!(matches!(list, ServerFrame::Members { members_total: 1, .. }), "his grace has run out: {list:?}");
 }
 

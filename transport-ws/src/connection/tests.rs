@@ -291,14 +291,14 @@ async fn room() -> (Engine, Connection) {
     let engine = Engine::builder().limits(limits).build();
     let ann = attach(&engine).await;
     let room = RoomCode::parse("LUNCH").expect("valid");
-    ann.call(Command::Create { nick: Nick::parse("Ann").expect("valid"), room: Some(room) }).await.expect("created");
+    ann.call(Command::create(Nick::parse("Ann").expect("valid")).with_room(room)).await.expect("created");
     (engine, ann)
 }
 
 async fn say(session: &Connection, text: &str) {
     let room = RoomCode::parse("LUNCH").expect("valid");
     let text = Body::parse(text, 4_000).expect("valid");
-    session.call(Command::Send { room, text, key: None }).await.expect("sent");
+    session.call(Command::send(room, text)).await.expect("sent");
 }
 
 #[tokio::test(start_paused = true)]
@@ -403,7 +403,7 @@ async fn commands_from_elsewhere_may_take_the_places_and_then_the_socket_is_told
     let token = token.expect("a new session has a token");
     let sender = engine.sender(session, &token).expect("connected");
     // Both in one turn of the runtime: the connection's task reads only when the places are taken.
-    let members = Command::Members { room: RoomCode::parse("LUNCH").expect("valid"), after: None, limit: None };
+    let members = Command::members(RoomCode::parse("LUNCH").expect("valid"));
     eve.send(Message::text(r#"{"type":"leave","id":99,"room":"LUNCH"}"#)).await.expect("open");
     while sender.can_submit() {
         sender.submit(members.clone(), Reply::mailbox(None)).expect("room");

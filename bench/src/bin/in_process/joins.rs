@@ -85,7 +85,7 @@ async fn furnish(room: &RoomCode, residents: &[Connection]) -> Result<(), Box<dy
         resident.call(join(room, nick)?).await?;
     }
     for resident in residents.iter().cycle().take(MESSAGES) {
-        resident.call(Command::Send { room: room.clone(), text: text.clone(), key: None }).await?;
+        resident.call(Command::send(room.clone(), text.clone())).await?;
     }
     Ok(())
 }

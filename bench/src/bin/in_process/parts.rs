@@ -65,7 +65,7 @@ async fn fill(rounds: usize) -> Result<(f64, bool), Box<dyn Error>> {
     readers.iter().for_each(|reader| ear.hear(reader));
     for _ in 0..rounds {
         for _ in 0..EVENTS {
-            readers[0].call(Command::Send { room: room.clone(), text: text.clone(), key: None }).await?;
+            readers[0].call(Command::send(room.clone(), text.clone())).await?;
         }
         let since = ThreadTime::now();
         readers.iter().for_each(|reader| ear.hear(reader));

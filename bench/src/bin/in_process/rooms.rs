@@ -87,7 +87,7 @@ async fn fill(sessions: &[Connection], rooms: std::ops::Range<usize>, ear: &mut 
             member.call(join(&room, nick)?).await?;
         }
         for member in members.iter().cycle().take(MESSAGES) {
-            member.call(Command::Send { room: room.clone(), text: text.clone(), key: None }).await?;
+            member.call(Command::send(room.clone(), text.clone())).await?;
         }
         members.iter().for_each(|member| ear.hear(member));
     }
@@ -127,7 +127,7 @@ impl Steps {
             let since = ThreadTime::now();
             for room in &codes {
                 for probe in probes {
-                    probe.call(Command::Send { room: room.clone(), text: text.clone(), key: None }).await?;
+                    probe.call(Command::send(room.clone(), text.clone())).await?;
                 }
             }
             took(2, CHUNK * MEMBERS, since);

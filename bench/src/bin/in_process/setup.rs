@@ -52,11 +52,11 @@ pub(crate) fn text() -> Result<Body, Box<dyn Error>> {
 }
 
 pub(crate) fn create(room: &RoomCode, index: usize) -> Result<Command, Box<dyn Error>> {
-    Ok(Command::Create { nick: nick(index)?, room: Some(room.clone()) })
+    Ok(Command::create(nick(index)?).with_room(room.clone()))
 }
 
 pub(crate) fn join(room: &RoomCode, index: usize) -> Result<Command, Box<dyn Error>> {
-    Ok(Command::Join { room: room.clone(), nick: nick(index)?, history: None, after: None })
+    Ok(Command::join(room.clone(), nick(index)?))
 }
 
 /// Takes frames as a transport does, and counts them.

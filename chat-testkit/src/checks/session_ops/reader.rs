@@ -123,7 +123,7 @@ impl Reader {
         }
         let goes_on = choices.in_256(100) && self.at > Seq(0);
         let after = goes_on.then(|| self.earlier(truth, choices));
-        let join = Command::Join { room: room(), nick: self.nick.clone(), history: None, after };
+        let join = Command::join(room(), self.nick.clone()).with_position(after);
         if session.call(join).await.is_ok() {
             self.wants_in = true;
             self.entering = Some(after);

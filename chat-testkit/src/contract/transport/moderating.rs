@@ -32,9 +32,9 @@ pub async fn a_message_taken_back_is_a_tombstone_in_histories<D: TransportHarnes
     for text in ["one", "two", "three"] {
         bob.say("LUNCH", text).await;
     }
-    bob.done(command("redact", "seq", 3)).await;
-    ann.done(command("redact", "seq", 5)).await;
-    ann.done(command("redact", "seq", 5)).await;
+    bob.done(command("redact", "target", 3)).await;
+    ann.done(command("redact", "target", 5)).await;
+    ann.done(command("redact", "target", 5)).await;
     ann.say("LUNCH", "so").await;
     // A stream that reads late may be told the tombstone instead of the text, never both.
     let told = bob.told_to("LUNCH", 8).await;
@@ -85,7 +85,7 @@ pub async fn only_the_owner_moderates<D: TransportHarness>() {
         command("topic", "topic", "Bob's"),
         command("kick", "member", 1),
         command("ban", "member", 1),
-        command("redact", "seq", seq),
+        command("redact", "target", seq),
     ] {
         assert_eq!(bob.code(refused).await, "forbidden");
     }

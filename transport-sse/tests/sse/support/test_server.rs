@@ -108,8 +108,8 @@ impl TestServer {
         let (room, nick) = (code(room), Nick::parse(nick).expect("a nick"));
         let exists = self.engine.rooms().contains(&room);
         let command = match exists {
-            true => Command::Join { room, nick, history: None, after: None },
-            false => Command::Create { nick, room: Some(room) },
+            true => Command::join(room, nick),
+            false => Command::create(nick).with_room(room),
         };
         client.call(command).await.expect("let in");
         client
@@ -118,7 +118,7 @@ impl TestServer {
     /// A client says something.
     pub(crate) async fn say(&self, client: &Connection, room: &str, text: &str) {
         let text = chat_core::Body::parse(text, 4_000).expect("a text");
-        client.call(Command::Send { room: code(room), text, key: None }).await.expect("said");
+        client.call(Command::send(code(room), text)).await.expect("said");
         settle().await;
     }
 }
