@@ -1,6 +1,6 @@
 //! The command line of a chat server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chat_core::Limits;
@@ -12,8 +12,12 @@ use transport_ws::WsConfig;
 /// Flags that every example server takes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Flags {
-    /// Where to listen; port 0 takes any that is free
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
+    /// Where to listen, for example localhost:8080, [::1]:8080 or 0.0.0.0:8080; a port alone (8080 or :8080) listens on 127.0.0.1; port 0
+    /// takes any that is free
+    ///
+    /// Other programs take :8080 for every network interface. Here a server is opened to others by what was written and never by what was
+    /// left out: write 0.0.0.0:8080, or [::]:8080 for IPv6 too.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000", value_parser = parse_listen)]
     pub listen: SocketAddr,
 
     /// Messages that one session may send per second in the long run; 0 for no bound on what is said, asked and answered, in messages, bytes
@@ -78,6 +82,49 @@ impl Flags {
     }
 }
 
+/// Why a server cannot listen where it is told to, with what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum BadListen {
+    /// An address, and nothing behind it.
+    #[error("it has no port; write {0}:5000")]
+    NoPort(String),
+    /// What stands behind the last colon.
+    #[error("{0:?} is not a port, which is a number from 0 to 65535; write 127.0.0.1:5000, or only 5000")]
+    Port(String),
+    /// What stands in front of it, and the port.
+    #[error(
+        "{0:?} is not an address; write 127.0.0.1:{1} for this machine only, 0.0.0.0:{1} for every network, or [::]:{1} for IPv6 too"
+    )]
+    Address(String, u16),
+}
+
+/// No name but `localhost` is looked up: it may stand for an address of another machine, or for several.
+fn parse_listen(text: &str) -> Result<SocketAddr, BadListen> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
+        return Err(BadListen::NoPort(match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        }));
+    }
+    let is_local = |host: &str| host.eq_ignore_ascii_case("localhost");
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (host, port) = match text.rsplit_once(':') {
+        Some(parts) => parts,
+        None if is_number(text) => ("", text),
+        None if is_local(text) => return Err(BadListen::NoPort(text.to_owned())),
+        None => return Err(BadListen::Address(text.to_owned(), 5000)),
+    };
+    let port = port.parse().ok().filter(|_| is_number(port)).ok_or_else(|| BadListen::Port(port.to_owned()))?;
+    if host.is_empty() || is_local(host) {
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    } else {
+        Err(BadListen::Address(host.to_owned(), port))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use axum::extract::ConnectInfo;
@@ -126,6 +173,48 @@ mod tests {
         assert_eq!(limits(&["--sessions-per-address", "0"]), addresses);
         let fast = limits(&["--send-rate", "80"]);
         assert_eq!((fast.session.send_per_second, fast.engine.address_sends_per_second), (80, 80));
+    }
+
+    #[test]
+    fn an_address_is_listened_on_as_it_is_written() {
+        for (text, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("0.0.0.0:8080", "0.0.0.0:8080"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("[::]:0", "[::]:0"),
+        ] {
+            assert_eq!(parse_listen(text), Ok(address.parse().expect("an address")), "{text}");
+        }
+        assert_eq!(parse(&[]).expect("nothing is wrong").listen, SocketAddr::from(([127, 0, 0, 1], 5000)));
+    }
+
+    #[test]
+    fn what_names_no_address_stays_on_this_machine() {
+        for text in ["8080", ":8080", "localhost:8080", "LocalHost:8080"] {
+            assert_eq!(parse_listen(text), Ok(SocketAddr::from(([127, 0, 0, 1], 8080))), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_listened_on_is_refused_with_what_to_write() {
+        for (text, advice) in [
+            ("127.0.0.1", "write 127.0.0.1:5000"),
+            ("::1", "write [::1]:5000"),
+            ("[::1]", "write [::1]:5000"),
+            ("localhost", "write localhost:5000"),
+            ("localhost:", r#""" is not a port"#),
+            ("", r#""" is not a port"#),
+            ("example.org", r#""example.org" is not an address; write 127.0.0.1:5000"#),
+            (":65536", r#""65536" is not a port"#),
+            (":+80", r#""+80" is not a port"#),
+            ("http://localhost:8080", r#""http://localhost" is not an address; write 127.0.0.1:8080"#),
+            ("example.org:8080", r#""example.org" is not an address"#),
+            ("*:8080", "0.0.0.0:8080 for every network"),
+            ("::1:8080:x", r#""x" is not a port"#),
+        ] {
+            let error = parse_listen(text).map_err(|error| error.to_string()).expect_err(text);
+            assert!(error.contains(advice), "{text}: {error}");
+        }
     }
 
     #[test]

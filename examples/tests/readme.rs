@@ -116,15 +116,10 @@ async fn hear(socket: &mut Socket, what: &str) -> String {
 #[tokio::test]
 async fn what_the_page_says_to_try_chats_in_one_room() {
     let server = start().await;
-    // One curl makes the room, as the page says in brackets; the one of the page joins it.
-    let join = quoted("`curl -N '", "'`");
-    let create = format!(
-        "{}{}&nick=Host",
-        join.split('?').next().expect("a path"),
-        quoted("nick=Curl'` (`", "` makes the room)")
-    );
-    let mut host = curl(server, "GET", &create, "", "").await;
+    // One curl makes the room; the other joins it.
+    let mut host = curl(server, "GET", quoted("```sh\ncurl -N '", "'"), "", "").await;
     until(&mut host, "event: joined").await;
+    let join = quoted("| `curl -N '", "'");
     let mut reader = curl(server, "GET", join, "", "").await;
     let joined = until(&mut reader, "event: joined").await;
 
@@ -143,6 +138,14 @@ async fn what_the_page_says_to_try_chats_in_one_room() {
     hear(&mut sio, "welcome").await;
     sio.send(Message::text(format!("421[{name},{fields}]"))).await.expect("sent");
     assert!(hear(&mut sio, "joined").await.starts_with(r#"431[{"type":"joined""#));
+
+    // Who is in the WebSocket speaks, as typed.
+    ws.send(Message::text(quoted("In the WebSocket, `", "`"))).await.expect("sent");
+    hear(&mut ws, r#""type":"ack","id":2"#).await;
+    let typed = r#""text":"hello""#;
+    until(&mut host, typed).await;
+    until(&mut reader, typed).await;
+    hear(&mut sio, typed).await;
 
     // curl speaks, with what the stream began with.
     let command = quoted("```sh\ncurl -H '", "\n```");
