@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::domain::{Event, Record};
 use crate::types::Seq;
 
-/// A bug that can be fault_injection.
+/// A bug that can be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
     /// A reader is not given one event in a while.
@@ -82,12 +82,12 @@ pub fn plant(bug: Option<Bug>) {
     PLANTED.set(bug);
 }
 
-/// Whether this bug is fault_injection.
+/// Whether this bug is switched on.
 pub fn is(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
-/// Whether this bug is fault_injection and strikes at this number: at every eleventh.
+/// Whether this bug is switched on and strikes at this number: at every eleventh.
 pub(crate) fn strikes(bug: Bug, seq: Seq) -> bool {
     is(bug) && seq.0 % 11 == 10
 }

@@ -104,7 +104,7 @@ impl Ear {
 }
 
 impl Link {
-    /// Connects.
+    /// Opens a connection in memory, and a task that talks over it.
     pub(crate) fn open(transport: TransportKind, front: &Front, plan: &Arc<Plan>, seed: u64, hello: Hello) -> Self {
         let (say, said) = mpsc::unbounded_channel();
         let (ear, heard) = mpsc::unbounded_channel();
@@ -143,7 +143,7 @@ impl Link {
         self.each(|cable| cable.stall(stalled));
     }
 
-    /// Breaks.
+    /// Breaks the connection: what was under way is lost.
     pub(crate) fn cut(self) {
         self.each(Cable::cut);
     }

@@ -71,7 +71,7 @@ impl fmt::Display for Promise {
 /// A promise that was broken, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Which.
+    /// The promise that does not hold.
     pub promise: Promise,
     /// What was seen, and what should have been.
     pub how: String,

@@ -20,7 +20,7 @@ use crate::pipe::{Cable, End, pipe};
 use crate::plan::Plan;
 use crate::truth::{Truth, Witness};
 
-/// What outlives servers.
+/// The log, the clock and the plan: they outlive a server that crashes.
 pub(crate) struct Ground {
     pub(crate) plan: Plan,
     pub(crate) truth: Arc<Truth>,

@@ -46,7 +46,7 @@ fn a_seed_is_the_same_world_again() {
     }
 }
 
-/// The first world in which a fault_injection bug is found, out of so many.
+/// The first world in which an injected bug is found, out of so many.
 fn found(bug: Bug, kind: Option<Kind>, worlds: u64) -> Option<World> {
     plant(Some(bug));
     let settings = Settings { kind, ..by(TransportKind::Ws) };

@@ -77,6 +77,31 @@ fn the_code_map_has_every_file_with_its_caption() {
 }
 
 #[test]
+fn the_glossary_names_what_the_code_defines() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page is there");
+    let (_, glossary) = page.split_once("## Glossary").expect("the page has a glossary");
+    let rows: Vec<&str> = glossary.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() >= 25, "{} terms", rows.len());
+    let sources = sources();
+    let defines = |name: &str| {
+        let kinds = ["struct", "enum", "trait", "fn", "mod", "type"];
+        let is_name = |rest: &str| {
+            rest.strip_prefix(name).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        };
+        let variant = format!("    {name} {{");
+        sources.values().any(|text| {
+            text.lines().any(|line| line == variant)
+                || kinds.iter().any(|kind| text.split(&format!("{kind} ")).skip(1).any(is_name))
+        })
+    };
+    for row in rows {
+        let names: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "{row}");
+        names.iter().for_each(|name| assert!(defines(name), "nothing is called {name}: {row}"));
+    }
+}
+
+#[test]
 fn the_pure_room_knows_no_runtime_clock_lock_or_chance() {
     let forbidden =
         ["tokio", "std::time::Instant", "SystemTime", "rand::", "async ", ".await", "Mutex", "RwLock", "println!"];

@@ -57,7 +57,7 @@ pub enum OpenError {
     Io {
         /// The file.
         name: String,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

@@ -70,7 +70,7 @@ pub(crate) fn tag(ack: Option<i64>) -> Option<u64> {
     ack.map(i64::cast_unsigned)
 }
 
-/// Where frames go.
+/// Takes the frames of one session on their way to its client.
 pub(crate) trait PacketSink {
     /// Hands over one frame, as the acknowledgement that `tag` says or as an event. Returns the bytes that it will be on
     /// its way.

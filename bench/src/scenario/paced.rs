@@ -26,7 +26,7 @@ pub struct Paced {
     pub rate: u32,
     /// What is not counted in figures (only checked).
     pub warmup: Duration,
-    /// What is.
+    /// The measured part of the run, at its end.
     pub window: Duration,
 }
 

@@ -27,7 +27,7 @@ pub struct Saturation {
     pub in_flight: u32,
     /// What is not counted in figures (only checked).
     pub warmup: Duration,
-    /// What is.
+    /// The measured part of the run, at its end.
     pub window: Duration,
 }
 

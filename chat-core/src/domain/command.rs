@@ -26,7 +26,7 @@ pub enum Command {
     /// Become a member of a room.
     #[non_exhaustive]
     Join {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
         /// The name to show.
         nick: Nick,
@@ -38,22 +38,22 @@ pub enum Command {
     /// Say something.
     #[non_exhaustive]
     Send {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
-        /// What to say.
+        /// 1 to 4,000 characters by default.
         text: Body,
-        /// Makes a retry safe.
+        /// Makes a retry safe: a second `Send` with the same key and text is answered with the first one's number.
         key: Option<Key>,
     },
     /// Stop being a member.
     Leave {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
     },
     /// Read earlier messages.
     #[non_exhaustive]
     History {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
         /// Messages before this one; the newest when there is none.
         before: Option<Seq>,
@@ -63,7 +63,7 @@ pub enum Command {
     /// Read the list of members.
     #[non_exhaustive]
     Members {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
         /// Members after this one; from the start when there is none.
         after: Option<MemberId>,
@@ -72,35 +72,35 @@ pub enum Command {
     },
     /// Show others that a message is being written.
     Typing {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
         /// Starting or stopping.
         state: TypingState,
     },
     /// Take back a message: one's own, or any as the owner.
     Redact {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
         /// The number of the message.
         target: Seq,
     },
     /// Put a member out of the room; the owner only.
     Kick {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
-        /// Whom.
+        /// The member, by the number that `joined` and `members` show.
         member: MemberId,
     },
     /// Put a member out of the room and keep them out; the owner only.
     Ban {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
-        /// Whom.
+        /// The member, by the number that `joined` and `members` show.
         member: MemberId,
     },
     /// Say what the room is about; the owner only.
     SetTopic {
-        /// Which room.
+        /// The room, by its code.
         room: RoomCode,
         /// The topic; empty for none.
         topic: Topic,

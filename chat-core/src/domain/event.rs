@@ -107,7 +107,7 @@ pub enum Event {
     Left {
         /// The name shown until now: a record says all that its frame needs, whoever reads it later.
         nick: Nick,
-        /// Why.
+        /// By their own will, or because their grace ran out.
         reason: LeaveReason,
     },
     /// The record's `by` said something.
@@ -116,26 +116,26 @@ pub enum Event {
         nick: Nick,
         /// The sender's colour.
         color: Color,
-        /// What.
+        /// Empty once it was taken back and the log has forgotten it.
         text: Body,
         /// How a retry is recognised.
         keyed: Option<Keyed>,
     },
     /// A message was taken back.
     Redacted {
-        /// Which one.
+        /// The number of the message.
         target: Seq,
     },
     /// A member was put out.
     Kicked {
-        /// Who.
+        /// The member, by number.
         member: MemberId,
         /// The name shown until now.
         nick: Nick,
     },
     /// A person is kept out from now on. Never told: the kick that comes with it is.
     Banned {
-        /// Who.
+        /// The person, by identity; a guest by session.
         scope: Scope,
     },
     /// What the room is about was changed.
@@ -145,19 +145,19 @@ pub enum Event {
     },
     /// What a member may do was changed.
     RoleChanged {
-        /// Who.
+        /// The member, by number.
         member: MemberId,
-        /// To what.
+        /// The role from now on.
         role: Role,
     },
     /// From now on joins and leaves are told, or are not: members should ask for the list again.
     NoticesChanged {
-        /// Which.
+        /// What holds from now on.
         notices: Notices,
     },
     /// The life of the room ended. Never told as an event: subscriptions end with the cause.
     Closed {
-        /// Why.
+        /// What ended it; members are told so in `room_closed`.
         cause: CloseCause,
     },
 }

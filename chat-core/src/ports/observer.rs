@@ -9,14 +9,14 @@ use crate::types::{CloseReason, Epoch, RejectCode, RoomCode, SessionId, WallStep
 pub enum ObserverEvent<'a> {
     /// A session got a connection.
     Connected {
-        /// Which.
+        /// The session; it may have had other connections before.
         session: SessionId,
         /// Over which transport.
         transport: &'static str,
     },
     /// A session lost its connection.
     Disconnected {
-        /// Which.
+        /// The session; it may have had other connections before.
         session: SessionId,
         /// Why, where the server ended it.
         reason: Option<CloseReason>,
@@ -27,19 +27,19 @@ pub enum ObserverEvent<'a> {
         room: &'a RoomCode,
         /// Of which life.
         epoch: Epoch,
-        /// What.
+        /// As the log holds it, if there is one.
         record: &'a Record,
     },
     /// A command was refused.
     Rejected {
-        /// Why.
+        /// The code that the client was told.
         code: RejectCode,
     },
     /// A session was told that it will not get some events.
     Gap {
-        /// Which session.
+        /// The session that reads too slowly.
         session: SessionId,
-        /// How many events.
+        /// Events in the gap: it is told their numbers, and never their content.
         events: u64,
     },
     /// The wall clock was set forward by more than [`clock_step_max`](crate::RoomLimits::clock_step_max). Told when that is seen, which
@@ -52,7 +52,7 @@ pub enum ObserverEvent<'a> {
     LogFault {
         /// Of which room.
         room: &'a RoomCode,
-        /// How.
+        /// In the words of the log; for operators, never for clients.
         error: String,
     },
 }

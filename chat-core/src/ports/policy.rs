@@ -40,11 +40,11 @@ pub struct Admission {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionView {
-    /// Which session.
+    /// The session that asks; the same over all its connections.
     pub session: SessionId,
-    /// Who it is.
+    /// The person, as the policy's own `admit` said; `None` for a guest.
     pub identity: Option<Identity>,
-    /// Which transport it is on.
+    /// The transport of its connection right now: `ws`, `sse`, `socketio`, or an embedder's own.
     pub transport: &'static str,
 }
 

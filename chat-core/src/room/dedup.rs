@@ -61,9 +61,9 @@ pub(super) fn digest(salt: u64, text: &Body) -> Digest {
 /// One remembered send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
-    /// Who sent it.
+    /// The sender, as a salted hash: keys of different people never meet.
     pub(super) scope: ScopeHash,
-    /// Under which key.
+    /// The key that the client chose.
     pub(super) key: KeyHash,
     /// What, as the client sent it.
     pub(super) digest: Digest,

@@ -12,9 +12,9 @@ use crate::types::{
 /// The session that asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Which session.
+    /// The session that asks.
     pub session: SessionId,
-    /// Which of its attaches.
+    /// Counts the attaches of the session; a later one has a greater number.
     pub generation: Generation,
     /// Who it is, if the policy said so.
     pub identity: Option<Identity>,
@@ -30,7 +30,7 @@ impl Caller {
     }
 }
 
-/// Who moderates.
+/// Somebody who moderates: a member, within their role, or the host, without bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// A member, within their role.
@@ -47,7 +47,7 @@ pub enum SendPermit {
     Paid,
     /// None was left; one is there after this long.
     Exhausted {
-        /// How long.
+        /// The time until the next send would be paid for.
         retry_after: Duration,
     },
 }
@@ -59,7 +59,7 @@ pub enum Input {
     Create {
         /// The first member.
         by: Caller,
-        /// Their name.
+        /// The name to show; its look-alikes are taken too.
         nick: Nick,
         /// Which life, drawn by the engine.
         epoch: Epoch,
@@ -68,9 +68,9 @@ pub enum Input {
     },
     /// Become a member, or attach to the membership one has.
     Join {
-        /// Who.
+        /// The session that asks, and the person it is.
         by: Caller,
-        /// Their name.
+        /// The name to show; its look-alikes are taken too.
         nick: Nick,
         /// How many earlier messages to show.
         history: Option<u32>,
@@ -79,16 +79,16 @@ pub enum Input {
     },
     /// Come back to a membership one has: a resume.
     Attach {
-        /// Who.
+        /// The session that asks, and the person it is.
         by: Caller,
         /// What they have seen; nothing said means "show me the room afresh".
         after: Option<Position>,
     },
     /// Say something.
     Send {
-        /// Who.
+        /// The session that asks, and the person it is.
         by: Caller,
-        /// What.
+        /// The text to tell, after the policy.
         text: Body,
         /// The text as the client sent it, where a policy rewrote it.
         as_sent: Option<Body>,
@@ -99,12 +99,12 @@ pub enum Input {
     },
     /// Stop being a member.
     Leave {
-        /// Who.
+        /// The session that asks, and the person it is.
         by: Caller,
     },
     /// Name earlier messages.
     History {
-        /// Who asks.
+        /// The session that asks, and the person it is.
         by: Caller,
         /// Messages before this one.
         before: Option<Seq>,
@@ -113,7 +113,7 @@ pub enum Input {
     },
     /// Name members.
     Members {
-        /// Who asks.
+        /// The session that asks, and the person it is.
         by: Caller,
         /// Members after this one.
         after: Option<MemberId>,
@@ -122,9 +122,9 @@ pub enum Input {
     },
     /// Start or stop typing.
     Typing {
-        /// Who.
+        /// The session that asks, and the person it is.
         by: Caller,
-        /// Which.
+        /// Whether they begin or stop.
         state: TypingState,
     },
     /// Take back a message.
@@ -136,28 +136,28 @@ pub enum Input {
     },
     /// Put a member out.
     Kick {
-        /// Who does.
+        /// The one who moderates.
         by: Actor,
-        /// Whom.
+        /// The member to be put out, by number.
         member: MemberId,
     },
     /// Put a member out and keep them out.
     Ban {
-        /// Who does.
+        /// The one who moderates.
         by: Actor,
-        /// Whom.
+        /// The member to be put out, by number.
         member: MemberId,
     },
     /// Change the topic.
     SetTopic {
-        /// Who.
+        /// The one who moderates.
         by: Actor,
-        /// To what.
+        /// The topic; empty for none.
         topic: Topic,
     },
     /// End the life of the room, whoever is in it.
     Close {
-        /// Why.
+        /// What members are told in `room_closed`.
         cause: CloseCause,
     },
     /// A deadline has passed: at most one consequence is decided; ask again while `next_deadline` is due.
@@ -273,7 +273,7 @@ pub enum More {
 pub enum Note {
     /// A session has attached as a member.
     Attached {
-        /// Which session.
+        /// The session whose connection it is.
         session: SessionId,
         /// Which of its attaches; an older one than known is ignored.
         generation: Generation,
@@ -282,16 +282,16 @@ pub enum Note {
     },
     /// A session has lost its connection.
     Detached {
-        /// Which session.
+        /// The session whose connection it is.
         session: SessionId,
         /// Which of its attaches; an older one than known is ignored.
         generation: Generation,
     },
     /// A member started or stopped typing.
     Typing {
-        /// Who.
+        /// The member, by number.
         member: MemberId,
-        /// Which.
+        /// Whether they begin or stop.
         state: TypingState,
     },
     /// Time has passed: typing that has run out is forgotten.

@@ -13,7 +13,7 @@ use crate::types::{MemberId, Seq};
 pub(super) struct MessageMark {
     /// Its number.
     pub(super) seq: Seq,
-    /// Who wrote it.
+    /// The sender, who may take it back.
     pub(super) by: MemberId,
     /// Whether it was taken back. It keeps its place in the history, as a tombstone.
     pub(super) redacted: bool,

@@ -10,7 +10,7 @@ pub(super) enum Standing {
     Host,
     /// A member, within their role.
     Member {
-        /// Who.
+        /// The member, by number.
         id: MemberId,
         /// Their role.
         role: Role,

@@ -19,7 +19,7 @@ pub struct Limits {
 /// A bound that must not be 0: with it nothing would ever get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZeroLimit {
-    /// Which.
+    /// The path of the field, such as `room.members_max`.
     pub field: &'static str,
 }
 

@@ -17,7 +17,7 @@ use crate::types::{
 pub struct ClientFrame {
     /// The client's number for it.
     pub id: Option<CommandId>,
-    /// What it asks.
+    /// A `hello`, or a command for a room.
     pub request: Request,
 }
 

@@ -77,7 +77,7 @@ type Fact = (Record, Option<Body>);
 /// What a refusal must say. The words for people are left to the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why.
+    /// The code of the refusal.
     pub code: RejectCode,
     /// The field that is wrong.
     pub field: Option<&'static str>,

@@ -28,7 +28,8 @@ pub struct CommandSender {
     pub(crate) connection: Arc<ConnectionState>,
 }
 
-/// Too many commands are in flight, or their answers hold too much: wait for an answer to be taken.
+/// No further command is taken now: too many are in flight, their answers hold too much, the session is still coming back to its rooms,
+/// or its connection has ended. A reader of the connection is woken when there is room again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many commands are in flight")]
 pub struct Busy;
@@ -39,7 +40,8 @@ impl CommandSender {
     /// # Errors
     /// [`Busy`] when [`commands_in_flight_max`](crate::SessionLimits::commands_in_flight_max) commands are unanswered, or
     /// answered and not yet read, or what their answers hold nears
-    /// [`answers_bytes_max`](crate::SessionLimits::answers_bytes_max). The command was not taken.
+    /// [`answers_bytes_max`](crate::SessionLimits::answers_bytes_max); also while a `welcome` waits for a room that the session comes
+    /// back to, and once the connection has ended. The command was not taken.
     pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
         let reserved = match (&command, &reply) {
             (Command::History { .. }, Reply::Mailbox { .. }) => Read::weight_max(&self.shared.limits),

@@ -48,7 +48,7 @@ pub(crate) struct Filled {
 /// One frame that is due.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// Which frame.
+    /// Its `type`, without parsing it.
     pub kind: FrameKind,
     /// The frame.
     pub json: Bytes,

@@ -21,7 +21,7 @@ use crate::wire::{self, FrameKind};
 
 /// One frame that is due, as a transport's framing sees it.
 pub struct FrameRef<'a> {
-    /// Which frame.
+    /// Its `type`, without parsing it.
     pub kind: FrameKind,
     /// The frame.
     pub json: &'a [u8],

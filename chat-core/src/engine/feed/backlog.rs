@@ -20,7 +20,7 @@ use crate::wire::tombstone;
 pub(crate) enum BacklogRead {
     /// Segments holding the next events, in order.
     Events(SmallVec<[Arc<Segment>; 4]>),
-    /// The next events are not here any more; the oldest that is has this number.
+    /// The next event has been let go: [`Backlog::oldest`] says where what is kept begins.
     Missing,
 }
 

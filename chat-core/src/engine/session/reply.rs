@@ -29,7 +29,7 @@ pub enum Reply {
 /// An answer, complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
-    /// Which frame.
+    /// Its `type`, without parsing it.
     pub kind: FrameKind,
     /// The frame.
     pub json: Bytes,
