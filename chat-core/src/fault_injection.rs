@@ -16,7 +16,7 @@ pub enum Bug {
     ForgetEpoch,
     /// Who asked is answered before the log has the records.
     AckBeforeAppend,
-    /// Who was put out goes on reading.
+    /// A member who was put out goes on reading.
     DeliverPastKick,
     /// A send under a known key is said again.
     ForgetKey,
@@ -30,9 +30,9 @@ pub enum Bug {
     RunGracesOut,
     /// What the server could not do counts as refused for what the client is.
     BlameClient,
-    /// Who was kicked and came in again is still taken for kicked.
+    /// A member who was kicked and came in again is still taken for kicked.
     RememberKick,
-    /// What was last told of who is there, in an earlier life of the room, passes for told in this one.
+    /// The presence last told in an earlier incarnation of the room passes for told in this one.
     WithholdPresence,
     /// What somebody else has written into the log passes for one's own.
     MistakeOthers,

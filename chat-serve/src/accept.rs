@@ -42,7 +42,7 @@ fn is_of_one_peer(error: &io::Error) -> bool {
 }
 
 fn prepare(stream: &TcpStream, config: &ServeConfig) -> io::Result<()> {
-    // What is due is written in one go, so there is nothing to wait for.
+    // Everything due is written in one go, so there is nothing to wait for.
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
     SockRef::from(stream).set_tcp_user_timeout(Some(config.stall_timeout))?;

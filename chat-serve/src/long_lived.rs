@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamWriter<S> {
             }
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => self.piece.put(frame.into_data().unwrap_or_default()),
-                // What is cut off is seen to be.
+                // A client sees that a cut answer is cut.
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(()),
                 Poll::Ready(None) => {
                     self.piece.end();
@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamWriter<S> {
     }
 }
 
-/// What goes out next: the head of the answer at first, and then a chunk at a time.
+/// The bytes that go out next: the head of the answer at first, and then a chunk at a time.
 #[derive(Default)]
 struct Piece {
     head: Bytes,

@@ -41,7 +41,7 @@ pub struct TrustedProxies(Vec<Network>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
 
-/// What is no network.
+/// A text that is no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadNetwork {
     /// Not an address, or not a number of bits that such an address has.

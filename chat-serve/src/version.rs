@@ -20,7 +20,7 @@ pub(crate) enum Version {
     Two,
 }
 
-/// Reads until it is clear. What was read is read again by whoever speaks the version.
+/// Reads until it is clear. The bytes are read again by the code that speaks the version.
 ///
 /// Fails when the peer ends the connection before, or the connection is lost.
 pub(crate) async fn read<S: AsyncRead + Unpin>(socket: &mut Socket<S>) -> io::Result<Version> {

@@ -23,7 +23,7 @@ impl AgeClock {
         Self { clock, wall }
     }
 
-    /// What is kept now.
+    /// What retention keeps as of now.
     pub(crate) fn keep(&mut self, retention: Retention) -> Keep {
         let Some(age) = retention.age_max else { return Keep { retention, now: 0, oldest: 0 } };
         let (now, step) = self.wall.look(self.clock.now());

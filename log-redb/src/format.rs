@@ -32,7 +32,7 @@ pub(crate) const META_REMOVED: &str = "removed";
 /// What stops a read or a write inside the file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    /// What is there cannot be right.
+    /// The stored bytes cannot be right.
     #[error("{0}")]
     Damaged(String),
     /// The file cannot be reached.

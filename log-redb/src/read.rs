@@ -1,4 +1,4 @@
-//! Reading a room out of the file: stretches, messages, codes and snapshots. What has holes is damaged.
+//! Reading a room out of the file: stretches, messages, codes and snapshots. A room with holes is damaged.
 
 use chat_core::{Epoch, Event, LogPage, Offset, Record, RoomCode, Seq};
 use redb::{ReadTransaction, ReadableTable};

@@ -1,4 +1,4 @@
-//! What is asked of the writer, and how it is answered.
+//! Requests to the writer, and their answers.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -13,7 +13,7 @@ const NAME: &str = "secret";
 
 /// The secret in `dir/secret`: 32 bytes, drawn from the operating system and written when it is first asked for.
 ///
-/// Tokens signed with it are good after a restart. Whoever can read it can be anybody.
+/// Tokens signed with it are good after a restart. Anybody who can read it can pass for anybody.
 ///
 /// # Errors
 /// When the file has another size, or (on Unix) may be read or written by anybody but its owner, or cannot be read or made.

@@ -44,7 +44,7 @@ pub enum OpenError {
         /// The file.
         name: String,
     },
-    /// What is in it cannot be right.
+    /// The file cannot be right.
     #[error("{name} is damaged: {what}")]
     Damaged {
         /// The file.
@@ -247,7 +247,7 @@ impl Store {
         }
     }
 
-    /// What was last believed to be the time; `None` in a file that does not say.
+    /// The time as last believed; `None` in a file that does not say.
     pub(crate) fn clock(&self) -> Option<u64> {
         let shared = self.shared();
         let meta = shared.as_ref()?.begin_read().ok()?.open_table(META).ok()?;

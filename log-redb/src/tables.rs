@@ -59,7 +59,7 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// What has gone from the tables since the last compaction, and may still lie in free pages of the file.
+/// Bytes and texts that have gone from the tables since the last compaction, and may still lie in free pages of the file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CleanupDebt {
     pub(crate) removed: u64,

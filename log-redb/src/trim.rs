@@ -1,4 +1,4 @@
-//! What goes from the tables: records that retention no longer keeps, and the records of deleted incarnations.
+//! Removal: records that retention no longer keeps, and the records of deleted incarnations.
 
 use redb::ReadableTable;
 

@@ -140,7 +140,7 @@ impl Writer {
         }
         if !group.is_empty() {
             let answers = self.commit(group, bytes);
-            // Whoever has gone away has no use for the answer.
+            // An asker that has gone away has no use for the answer.
             waiting.into_iter().zip(answers).for_each(|((asked, _permit), answer)| drop(asked.send(answer)));
         }
         match last {

@@ -140,7 +140,7 @@ impl EngineIoSession {
         self.taken()
     }
 
-    /// Who is woken by [`EngineIoSession::note_taken`] and when a WebSocket is gone.
+    /// The task woken by [`EngineIoSession::note_taken`] and when a WebSocket is gone.
     pub(crate) fn register(&self, pump: &Waker) {
         self.pump.register(pump);
     }

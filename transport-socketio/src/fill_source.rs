@@ -1,4 +1,4 @@
-//! What is due to a session, or to a client that gets none now, a fill at a time.
+//! Frames due to a session, or to a client that gets none now, a fill at a time.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -19,14 +19,14 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
     connections.sort_unstable_by_key(|connection| connection.generation);
     for connection in &connections {
         connection.drain(shared.ids.delay(spread), flush_until);
-        // Whoever is in the middle of something when the time is over hears of the end then.
+        // A session in the middle of something when the time is over hears of the end then.
         shared.timers.wake_connection(flush_until, connection);
     }
     let is_told = |connection: &Arc<ConnectionState>| connection.closing().is_some_and(|closing| closing.told);
     let are_gone = || shared.connected.load(Ordering::Acquire) == 0;
     let all_gone = async {
         until(shared, || are_gone() || connections.iter().all(is_told)).await;
-        // What is told may still be on its way out. Whoever holds a session in this process, though, may do so for ever.
+        // The last frames may still be on their way out. A session held in this process, though, may be held for ever.
         let _ = tokio::time::timeout(shared.limits.session.flush_timeout, until(shared, are_gone)).await;
     };
     // A peer that takes nothing does not hold up the end.

@@ -53,7 +53,7 @@ pub enum ReadError {
     /// The log cannot be reached now; try again.
     #[error("the log cannot be read now: {0}")]
     Unavailable(String),
-    /// What was read cannot be right; trying again does not help.
+    /// The stored bytes cannot be right; trying again does not help.
     #[error("the log is damaged: {0}")]
     Damaged(String),
     /// The records that a stored snapshot covers are gone, and only a later program can read the snapshot. Once one is used, it does.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::domain::Command;
 use crate::types::{Identity, Reject, SessionId};
 
-/// What is known of a client that wants to connect, or comes back.
+/// A client that wants to connect, or comes back, as far as the transport knows it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ConnectRequest {
     /// Which transport it came over: `ws`, `sse`, `socketio`, or an embedder's own.

@@ -1,4 +1,4 @@
-//! Who is attached right now, who has been gone since when, and who is typing. Never logged.
+//! Members who are attached, those who are gone and since when, and those who type. Never logged.
 //!
 //! Records carry no monotonic time, so what a record starts (the grace of a member nobody is attached as yet, the
 //! linger of an empty room) is *unstamped* until the next note brings the time.
@@ -241,7 +241,7 @@ impl Attendance {
         }
     }
 
-    /// What is waited for; `None` while somebody is attached, or something is unstamped.
+    /// The moment that is waited for; `None` while somebody is attached, or something is unstamped.
     pub(super) fn vacancy(&self) -> Option<Vacancy> {
         let linger = if let Linger::Until(until) = self.linger { Some(until) } else { None };
         (self.online == 0 && !self.is_unstamped()).then(|| Vacancy::new(self.graces.iter(), linger))

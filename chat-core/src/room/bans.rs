@@ -1,4 +1,4 @@
-//! Who is banned: the newest so many, in the order in which they were.
+//! Banned people: the newest so many, in the order of their bans.
 
 use std::collections::VecDeque;
 

@@ -276,7 +276,7 @@ impl<'a> Rules<'a> {
         draft.finish(note, Answer::Nothing)
     }
 
-    // Who asks, and what is answered often.
+    // The asker, and answers that occur often.
 
     /// The member a caller acts as: attached now, with this very generation, and the same person.
     pub(super) fn member(self, by: &Caller) -> Result<&'a Member, Reject> {

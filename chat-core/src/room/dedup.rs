@@ -174,7 +174,7 @@ impl KeyWindow {
         self.push(kept);
     }
 
-    /// What is remembered, oldest first.
+    /// Remembered keys, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Kept> {
         let oldest = self.all.map(|all| all.oldest);
         let slots = std::iter::successors(oldest, |&slot| self.slots[slot as usize].newer);

@@ -1,4 +1,4 @@
-//! What goes into a room and what comes out: the whole vocabulary of its rules.
+//! Inputs, decisions and answers of a room: the whole vocabulary of its rules.
 
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ pub enum Input {
     },
     /// Take back a message.
     Redact {
-        /// Who takes it back.
+        /// The one who takes it back: its sender, or somebody who moderates.
         by: Actor,
         /// The number of the message.
         target: Seq,

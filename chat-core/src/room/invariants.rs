@@ -1,4 +1,4 @@
-//! What is always so in a room, as checks that panic. Debug builds make them at every step.
+//! Invariants of a room, as checks that panic. Debug builds make them at every step.
 
 use super::attendance::{Attendance, Linger};
 use super::ledger::{Depth, Ledger};

@@ -145,7 +145,7 @@ impl Room {
 
     /// Puts the ledger that the log really holds in place of this one, after an append that failed.
     ///
-    /// Who is attached stays attached, as far as they are the same member there; the others lose their attachments.
+    /// Sessions stay attached, as far as they are the same member there; the others lose their attachments.
     /// Members without an attachment are within their grace from now, if it is not running already.
     pub fn replace_ledger(&mut self, now: Now, ledger: Ledger) {
         let ledger = ledger.bounded(&self.limits);
@@ -237,7 +237,7 @@ impl Room {
         self.attendance.is_online(member)
     }
 
-    /// Who is typing: the lowest numbers, at most [`RoomLimits::typing_members_max`].
+    /// Members who are typing: the lowest numbers, at most [`RoomLimits::typing_members_max`].
     pub fn typing(&self) -> Vec<MemberId> {
         self.attendance.typing().take(self.limits.typing_members_max).collect()
     }

@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    /// What is read back is bounded by the limits it was made under, also where they are wider than the defaults.
+    /// A snapshot is bounded by the limits it was made under, also where they are wider than the defaults.
     #[test]
     fn a_snapshot_forgets_nothing_that_its_own_limits_allow() {
         let default = RoomLimits::default();

@@ -19,7 +19,7 @@ pub enum CloseReason {
     AtCapacity,
     /// Something inside the server failed; come back and resume.
     Fault,
-    /// What came is not this protocol, or passed four times a limit.
+    /// The bytes that came are not this protocol, or passed four times a limit.
     ProtocolViolation,
     /// A newer connection has taken over this session.
     Replaced,

@@ -31,7 +31,7 @@ pub struct SteadyWall {
 pub struct WallStep {
     /// How far it goes.
     pub ahead: Duration,
-    /// What is made of it.
+    /// Whether the step is believed.
     pub belief: Belief,
 }
 
@@ -60,7 +60,7 @@ impl SteadyWall {
         Self { believed, doubted: None, step_max, doubt }
     }
 
-    /// What is to be taken for the time, and whether a step was seen or believed by this look.
+    /// The time to go by, and whether a step was seen or believed by this look.
     ///
     /// A step is seen by the looks before and after it, so it is doubted from the first look after it. A clock that has gone
     /// back is believed at once; one that steps on is doubted anew.

@@ -136,7 +136,7 @@ impl Body {
         Self::checked(text).map_err(|message| Reject::bad_field("text", message))
     }
 
-    /// What is left of a message that was taken back: nothing. Only a log holds such a text, in the place of the one it was.
+    /// The empty text of a message that was taken back. Only a log holds it, in the place of the one it was.
     pub fn scrubbed() -> Self {
         Self(Arc::from(""))
     }

@@ -60,7 +60,7 @@ impl fmt::Debug for Resume {
 pub struct BadFrame {
     /// The client's number, where it could be read.
     pub id: Option<CommandId>,
-    /// What is wrong with it.
+    /// The refusal to answer it with.
     pub reject: Reject,
 }
 

@@ -62,7 +62,7 @@ impl Writer {
         due.map_or(SWEEP_EVERY, |due| due.saturating_duration_since(Instant::now()))
     }
 
-    /// What is due, whether or not somebody has asked for something.
+    /// Upkeep that is due, whether or not somebody has asked for something.
     pub(super) fn upkeep(&mut self) {
         if let Some(broken) = &self.broken {
             if broken.retry <= Instant::now() {

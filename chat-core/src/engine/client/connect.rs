@@ -218,7 +218,7 @@ impl Shared {
         }
         let address = match &state.connection {
             None => self.check_place(request.address, now)?,
-            // Who takes over a connection has its place.
+            // The new connection has the place of the one that it replaces.
             Some(older) => {
                 self.check_draining()?;
                 let address = self.address(request.address, now);
@@ -324,7 +324,7 @@ impl Shared {
         };
         if let Some(mut state) = session.cell.lock_for(&session.connection) {
             let rooms = state.standings();
-            // Who has a cursor only must not get the token by it.
+            // A cursor is less secret than the token, and must not be turned into one.
             let token = (resumed != Some(Credential::Cursor)).then_some(session.token());
             let json = wire::welcome(id, session.cell.id, token, resumed.is_some(), rooms, limits);
             state.welcome = Welcome::Due(json);

@@ -1,4 +1,4 @@
-//! What is due to one session, in order: welcome, answers, the end, and then each room in turn.
+//! Frames due to one session, in order: welcome, answers, the end, and then each room in turn.
 //!
 //! One pass serves everything: history, live delivery, resuming and catching up all read on from a position.
 

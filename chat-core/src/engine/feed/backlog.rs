@@ -145,7 +145,7 @@ impl Backlog {
             }
             self.budget.change(before, ring.weight());
             if self.budget.is_passed() {
-                // Whoever goes on growing gives at once, and nothing that nobody could have read; the others are asked.
+                // A room that goes on growing gives at once, and nothing that nobody could have read; the others are asked.
                 let (level, before) = (self.budget.level(), ring.weight());
                 while ring.segments.len() > 1 && ring.weight() > level {
                     ring.pop();
@@ -221,7 +221,7 @@ impl Backlog {
         ring.segments.get(index).filter(|segment| segment.first() <= seq.0).map(Arc::clone)
     }
 
-    /// Swaps the message `seq` for its tombstone. Whoever has read it has read it.
+    /// Swaps the message `seq` for its tombstone. Readers that have read it keep what they read.
     pub(crate) fn redact(&self, seq: Seq) {
         let mut guard = self.lock();
         let ring = &mut *guard;

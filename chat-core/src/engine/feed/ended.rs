@@ -11,7 +11,7 @@ pub(crate) struct EndedLives {
 }
 
 impl EndedLives {
-    /// An incarnation is over. Whoever has not read it to its end may, unless its memory is needed.
+    /// An incarnation is over. Its readers may read it to its end, unless its memory is needed.
     pub(crate) fn note(&self, feed: &Arc<RoomFeed>) {
         let mut ended = self.lock();
         if ended.len() == ended.capacity() {

@@ -27,11 +27,11 @@ pub(crate) struct Extent {
 /// A walk along a room's readers, in the order of their sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Fanout {
-    /// Who was woken last; `None` before the first.
+    /// The reader that was woken last; `None` before the first.
     last: Option<SessionId>,
     /// Where the walk ends; `None` while it rests.
     goal: Option<Goal>,
-    /// What has been published in this lap, and in the one before it. A reader that always reads is behind by no more.
+    /// Events published in this lap, and in the one before it. A reader that always reads is behind by no more.
     laps: [Extent; 2],
     has_woken: bool,
 }

@@ -83,7 +83,7 @@ impl Page {
         page
     }
 
-    /// What is shown where nothing could be read: that there is something.
+    /// The page where nothing could be read: it shows that there is something.
     pub(crate) fn unread() -> Self {
         Self { newest_first: Vec::new(), bytes: 0, more: true, taken_back: 0 }
     }

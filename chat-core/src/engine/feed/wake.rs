@@ -46,7 +46,7 @@ impl Wake {
     /// The flag is cleared with a read-modify-write. A plain store may pass the look (on x86 too), and then a writer that
     /// published in between sees the old flag, wakes nobody, and its message waits for the next one.
     ///
-    /// Who has seen something comes back before it sleeps, and need not be woken meanwhile: the flag is set again. Not by a plain
+    /// A reader that has seen something comes back before it sleeps, and need not be woken meanwhile: the flag is set again. Not by a plain
     /// store either, which would wipe out what a writer that came in between says it published.
     pub(crate) fn poll<T>(&self, cx: &Context<'_>, look: impl FnOnce() -> Look<T>) -> Poll<T> {
         self.register(cx);

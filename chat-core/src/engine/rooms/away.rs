@@ -10,7 +10,7 @@ use crate::engine::rooms::cell::Foundings;
 use crate::room::{RoomTime, Vacancy};
 use crate::types::{Epoch, Mono, Offset, RoomCode, Scope};
 
-/// What is kept of a room that was put away.
+/// The parts of a room that are kept while it is put away.
 pub(crate) struct Away {
     pub(crate) epoch: Epoch,
     /// Its last record.
@@ -19,7 +19,7 @@ pub(crate) struct Away {
     pub(crate) vacancy: Option<Vacancy>,
     /// How far its time had come.
     pub(crate) time: RoomTime,
-    /// Who was kicked lately.
+    /// Members who were kicked lately.
     pub(crate) kicked: VecDeque<Scope>,
     pub(crate) foundings: Foundings,
     /// What this itself holds of the budget.

@@ -24,7 +24,7 @@ pub(crate) struct Batch {
     pub(crate) ends: Ends,
     /// Intervals that begin with it.
     pub(crate) begun: Vec<(SessionId, Generation, Arc<Subscription>)>,
-    /// Who has lost their connection. One whose leaving is undone must not be attached again.
+    /// Sessions that have lost their connection. One whose leaving is undone must not be attached again.
     pub(crate) gone: Vec<(SessionId, Generation)>,
     pub(crate) redacted: Vec<Seq>,
     pub(crate) kicked: Vec<Scope>,
@@ -56,7 +56,7 @@ impl Drop for Ends {
     }
 }
 
-/// What was decided about an item.
+/// The decision about an item.
 pub(crate) enum Outcome {
     Rejected(Reject),
     Answer(Answer),

@@ -42,7 +42,7 @@ pub(crate) enum InboxItem {
 pub(crate) enum Eviction {
     /// All, if it has no members.
     Lingering,
-    /// What is over this many bytes.
+    /// The room is to shrink to this many bytes.
     Above(usize),
     /// Everything, if it can be read again.
     PutAway,
@@ -79,7 +79,7 @@ pub(crate) struct Resuming {
 }
 
 impl Drop for Resuming {
-    /// What was dropped without an answer (a bug on its way ended the task) is answered now.
+    /// A request that was dropped without an answer (a bug on its way ended the task) is answered now.
     fn drop(&mut self) {
         if !self.is_answered {
             self.tell(RoomStatus::silent(&self.room, self.after, Status::Unavailable));
@@ -231,7 +231,7 @@ pub(crate) struct RoomCell {
     evicting: AtomicBool,
 }
 
-/// What is known of a room from outside: as of its last batch.
+/// The room as others may see it: as of its last batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Weight {
     /// What its backlog holds in memory, in bytes, to the next multiple of four.

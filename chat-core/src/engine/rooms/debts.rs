@@ -32,7 +32,7 @@ pub(crate) struct Debts {
 }
 
 impl Debts {
-    /// What is owed of an incarnation that is read back, of whose records the stored snapshot covers all but so many.
+    /// The debts of an incarnation that is read back, of whose records the stored snapshot covers all but so many.
     pub(crate) fn of(unsaved: usize) -> Self {
         Self { unsaved, ..Self::default() }
     }
@@ -53,7 +53,7 @@ impl Debts {
         self.scrubs.len()
     }
 
-    /// What is to be done next.
+    /// The debt to be paid next.
     pub(crate) fn next(&self) -> Option<Debt> {
         if let Some(epoch) = self.over {
             return Some(Debt::Delete(epoch));
@@ -68,7 +68,7 @@ impl Debts {
         self.next().map(|_| self.backoff.until())
     }
 
-    /// What was to be done next has been done.
+    /// The debt that was next has been paid.
     pub(crate) fn paid(&mut self) {
         match self.next() {
             Some(Debt::Scrub(_)) => drop(self.scrubs.pop_front()),

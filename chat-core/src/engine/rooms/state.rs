@@ -14,7 +14,7 @@ use crate::ports::Tail;
 use crate::room::{Note, Room};
 use crate::types::{Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
 
-/// What is known of a code.
+/// Whether a code has a room, as far as that is known.
 pub(crate) enum Phase {
     /// Nothing: its log has to be read first, and is not asked before the backoff is over.
     Unread(Backoff),
@@ -43,7 +43,7 @@ pub(crate) struct RoomState {
     pub(crate) snapshot_made: Option<Mono>,
     pub(crate) presence_told: Option<(Mono, usize, usize)>,
     pub(crate) typing_told: Vec<MemberId>,
-    /// Who was kicked lately, so that those who were away can be told.
+    /// Members who were kicked lately, so that those who were away can be told.
     pub(crate) kicked: VecDeque<Scope>,
     /// What the log has not been made to do yet.
     pub(crate) debts: Debts,

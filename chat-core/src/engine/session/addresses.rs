@@ -1,4 +1,4 @@
-//! What is counted per address: connections, new sessions, rooms, and attempts to find rooms that are not there.
+//! Counters per address: connections, new sessions, rooms, and attempts to find rooms that are not there.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ pub(crate) struct AddressCell {
     pub(crate) founded: AtomicUsize,
     /// Sessions that had their last connection there.
     detached: Mutex<Detached>,
-    /// What may be said from there.
+    /// The allowance for messages and bytes said from there.
     pub(crate) purse: Arc<Purse>,
     tries: Mutex<Tries>,
     /// How many times as much as one address.

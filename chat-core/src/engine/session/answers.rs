@@ -55,7 +55,7 @@ pub(crate) struct Mail {
 pub(crate) struct Read {
     pub(crate) feed: Arc<RoomFeed>,
     pub(crate) slice: HistorySlice,
-    /// What was fetched, where the log had to be asked.
+    /// The page that was fetched, where the log had to be asked.
     pub(crate) page: Option<Page>,
     /// The backlog does not have all of it.
     pub(crate) needs_log: bool,
@@ -186,7 +186,7 @@ impl Answers {
         true
     }
 
-    /// What was read has been taken: the next page may be fetched.
+    /// The page that was read has been taken: the next may be fetched.
     pub(crate) fn taken(&mut self, read: &Read) {
         if read.page.is_some() {
             self.page = PageInHand::None;

@@ -77,7 +77,7 @@ impl Bucket {
         self.owe_some(1, burst);
     }
 
-    /// As [`Bucket::owe`], for so many tokens. What is owed already stays so.
+    /// As [`Bucket::owe`], for so many tokens. Debts from before stay.
     pub(crate) fn owe_some(&mut self, amount: u32, burst: u32) {
         let most = -i64::from(burst.max(1)) * TOKEN;
         self.level = self.level.saturating_sub(i64::from(amount) * TOKEN).max(most.min(self.level));

@@ -187,7 +187,7 @@ impl SessionState {
         let from = subscription.from;
         let feed = &subscription.feed;
         self.rooms.forget(&feed.code);
-        // Who is shown the room afresh has heard of no signal; who goes on may have.
+        // A session that is shown the room afresh has heard of no signal; one that goes on may have.
         let seen = match pending {
             Some(_) => [TYPING, PRESENCE].map(|kind| feed.signals[kind].heard_by_newcomer()),
             None => [0; 2],

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::engine::session::purse::Purse;
 use crate::types::{Limits, Mono};
 
-/// The bytes of one answer to come. What was held and is not paid goes back when this is dropped.
+/// The bytes of one answer to come. The part that was held and is not paid goes back when this is dropped.
 pub(crate) struct Charge {
     purse: Arc<Purse>,
     held: u32,

@@ -30,7 +30,7 @@ impl Detached {
         self.count -= 1;
     }
 
-    /// Who is longest gone, unless they have come back.
+    /// The session that is longest gone, unless it has come back.
     pub(crate) fn front(&self) -> Option<Loss> {
         self.queue.front().copied()
     }

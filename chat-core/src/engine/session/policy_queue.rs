@@ -17,7 +17,7 @@ pub(crate) struct Waiting {
     pub(crate) reply: Reply,
     /// What its session holds free for the answer.
     pub(crate) reserved: usize,
-    /// What is held to pay for the answer.
+    /// Bytes held to pay for the answer.
     pub(crate) charge: Option<Charge>,
 }
 

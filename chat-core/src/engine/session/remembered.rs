@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// Cells by key. Whoever has use of one holds it; those that nobody holds are forgotten first where they are as good as new.
+/// Cells by key. Its users hold a cell; those that nobody holds are forgotten first where they are as good as new.
 pub(crate) struct Remembered<K, V> {
     cells: HashMap<K, Arc<V>>,
     /// With so many, those are looked for that can be forgotten. Doubled where few can: a look at all is not for every

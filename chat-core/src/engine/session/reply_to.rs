@@ -27,7 +27,7 @@ pub(crate) struct ReplyTo {
     reserved: usize,
     /// Where the answer is a page for a channel.
     turn: Option<PageTurn>,
-    /// What is held to pay for the answer, where it may show much.
+    /// Bytes held to pay for the answer, where it may show much.
     pub(crate) charge: Option<Charge>,
     /// The place of the room that it is to make.
     pub(crate) founding: Option<Arc<Founding>>,

@@ -17,7 +17,7 @@ pub(crate) struct Subscription {
     /// The member's, for the frame that tells a quiet end.
     pub(crate) nick: Nick,
     until: AtomicU64,
-    /// What has ended it, once it has an end.
+    /// The cause of its end, once it has one.
     end: AtomicU8,
 }
 

@@ -39,14 +39,14 @@ impl Return {
         matches!(self.answer, ReturnAnswer::Awaited)
     }
 
-    /// What is said of the room where it says nothing itself.
+    /// The status to state where the room says nothing itself.
     pub(crate) fn status(&self, status: Status) -> RoomStatus {
         RoomStatus::silent(&self.code, self.named, status)
     }
 }
 
 impl RoomStatus {
-    /// What is said of a room that says nothing itself.
+    /// The status of a room that says nothing itself.
     pub(crate) fn silent(room: &RoomCode, position: Option<Position>, status: Status) -> Self {
         Self {
             room: room.as_str().to_owned(),

@@ -43,7 +43,7 @@ impl BoundedLog {
         self.bound(call).await.unwrap_or_else(|how| Err(ReadError::Unavailable(how)))
     }
 
-    /// What was begun may still come to pass, so nobody knows what became of it.
+    /// The call may still come to pass, so nobody knows what became of it.
     async fn write_within<T>(&self, call: impl Future<Output = Result<T, AppendError>>) -> Result<T, AppendError> {
         self.bound(call).await.unwrap_or_else(|how| Err(AppendError::Unknown(how)))
     }

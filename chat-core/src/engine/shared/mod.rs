@@ -135,7 +135,7 @@ impl Refusal {
     }
 }
 
-/// What is answered where a room's log cannot be reached, or its task has ended.
+/// The refusal where a room's log cannot be reached, or its task has ended.
 pub(crate) fn unavailable() -> Reject {
     Reject::new(RejectCode::Unavailable, "the room's log cannot be reached now").retry_after(Duration::from_secs(1))
 }

@@ -98,7 +98,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether a session may look for a room that it is not known to be in. Who has named too many that are not there has to
+    /// Whether a session may look for a room that it is not known to be in. One that has named too many that are not there has to
     /// wait: codes are not to be guessed.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::room::{Answer, Entered, Entry, HistorySlice, Input, Member, Repeated,
 use crate::types::{Generation, MemberId, Position, Reject, RejectCode, RoomCode, SessionId};
 use crate::wire::{self, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
 
-/// What is fixed of somebody's coming in, as the room is at this moment.
+/// The parts of a join's answer that are fixed at this moment.
 pub(crate) fn admit(
     shared: &Shared,
     room: &Room,

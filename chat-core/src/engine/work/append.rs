@@ -39,7 +39,7 @@ enum Found {
     Others,
 }
 
-/// What has happened while the room waited for its log.
+/// Everything that happened while the room waited for its log.
 struct Meanwhile {
     /// Until then those whose commands are in the batch wait for its end.
     patience: Mono,
@@ -47,7 +47,7 @@ struct Meanwhile {
     has_told: bool,
     /// Those of them who were about to come in: if they have, they are gone again.
     turned_away: Vec<(SessionId, Generation)>,
-    /// Who has lost their connection.
+    /// Sessions that have lost their connection.
     gone: Vec<(SessionId, Generation)>,
     /// Whoever wanted to come back in this time was refused.
     has_refused: bool,
@@ -98,7 +98,7 @@ impl RoomTask {
                     meanwhile.end(self.now(), &mut self.state);
                     return Appended::Done(batch);
                 }
-                // What was called lost is not said after all: it may have been said again.
+                // A message that was called lost is not said after all: it may have been said again.
                 Found::Nothing if attempt == 0 && error != AppendError::Conflict && !meanwhile.has_told => {}
                 Found::Nothing => break,
                 Found::Others => {
@@ -159,7 +159,7 @@ impl RoomTask {
         }
     }
 
-    /// Whoever has asked for something in the batch is told that nobody knows what became of it. Who was about to come in counts as gone
+    /// Each asker in the batch is told that nobody knows what became of it. One who was about to come in counts as gone
     /// again, if they are in at all; those who come back are told by their own patience's end.
     fn turn_away(&self, batch: &mut Batch, meanwhile: &mut Meanwhile) {
         meanwhile.has_told = true;
@@ -189,7 +189,7 @@ impl RoomTask {
             self.wait(&mut batch, &mut backoff, meanwhile).await;
         };
         let now = self.now();
-        // Who came in has not come in, and who left has not left.
+        // Joins and leaves of the batch have not happened.
         for (session, generation, _) in &batch.begun {
             self.state.subscribers.remove(session);
             self.state.room.note(now, Note::Detached { session: *session, generation: *generation });
@@ -202,7 +202,7 @@ impl RoomTask {
             (Some(loaded), Some(feed)) => {
                 let published = self.state.tail.offset;
                 self.state.room.replace_ledger(now, loaded.ledger);
-                // Who came in with this batch and went with it was never there.
+                // A session that came in with this batch and went with it was never there.
                 let begun = std::mem::take(&mut batch.begun);
                 let is_begun = |reader: &Subscriber| begun.iter().any(|(.., of)| Arc::ptr_eq(of, &reader.subscription));
                 for (session, reader, ..) in batch.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {

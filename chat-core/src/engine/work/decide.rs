@@ -194,7 +194,7 @@ impl RoomTask {
             }
             #[cfg(feature = "fault_injection")]
             Event::Joined { .. } if fault_injection::is(Bug::RememberKick) => {}
-            // Who is back was not put out for good.
+            // Somebody who is back was not put out for good.
             Event::Joined { scope, .. } => {
                 self.state.kicked.retain(|kicked| kicked != scope);
                 batch.kicked.retain(|kicked| kicked != scope);

@@ -10,7 +10,7 @@ use crate::engine::work::evict;
 use crate::types::{Reject, RejectCode, RoomCode};
 
 impl Shared {
-    /// What is answered where there are as many rooms as there may be.
+    /// The refusal where there are as many rooms as there may be.
     pub(crate) fn no_place(&self) -> Reject {
         let reject = Reject::new(RejectCode::AtCapacity, "the server has as many rooms as it may");
         reject.limit(self.limits.engine.rooms_max as u64).retry_after(Duration::from_secs(10))

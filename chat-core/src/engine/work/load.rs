@@ -23,7 +23,7 @@ pub(crate) struct Loaded {
     pub(crate) unsaved: usize,
 }
 
-/// Reads a room; `None` where the log has none. What was taken back in the named incarnation up to the named record is scrubbed already.
+/// Reads a room; `None` where the log has none. Redactions in the named incarnation up to the named record are scrubbed already.
 pub(crate) async fn load(
     log: &dyn Log,
     code: &RoomCode,

@@ -1,4 +1,4 @@
-//! What is done in rooms: commands on their way in, decided, logged, published and answered, and what is owed after that.
+//! The work of a room: commands on their way in, decided, logged, published and answered, and the debts after that.
 
 pub(crate) mod announce;
 pub(crate) mod answer;

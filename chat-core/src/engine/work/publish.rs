@@ -73,7 +73,7 @@ impl RoomTask {
     /// Sees to it that everybody is woken for whom the batch brought something. After the answers: who asked stands before the
     /// others in the runtime's queue, and has the next command here while they are still being served.
     fn tell_readers(&mut self, batch: &mut Batch) {
-        // What is recorded quietly brings nobody anything: in a big room each join would wake all.
+        // A quiet record brings nobody anything: in a big room each join would wake all.
         if batch.records.iter().any(|record| record.seq.is_some()) {
             self.state.fanout.begin();
         }

@@ -51,7 +51,7 @@ impl RoomTask {
         }
         let (Some(epoch), Some(vacancy)) = (self.state.room.epoch(), self.state.room.vacancy()) else { return false };
         let at = vacancy.next_deadline();
-        // Whoever reads the incarnation still would not hear of what is taken back in the next one.
+        // Readers of the old incarnation would not hear of redactions in the next one.
         let is_read = self.state.feed().is_none_or(|feed| Arc::strong_count(feed) > 1);
         if is_read || at <= now.after(SOON) {
             return false;

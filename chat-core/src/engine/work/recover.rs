@@ -42,7 +42,7 @@ impl RoomTask {
         let (shared, state) = (Arc::clone(&self.shared), &mut self.state);
         state.phase = Phase::Vacant;
         state.tail = Tail::default();
-        // What was owed was owed for another incarnation.
+        // The debts were those of another incarnation.
         state.debts = Debts::default();
         state.room = Room::new(Arc::clone(&shared.room_limits));
         let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else {

@@ -44,7 +44,7 @@ impl RoomTask {
         self.fault(error);
     }
 
-    /// Nobody works on the room any more, and what is here may be half done. Whoever has asked for something is answered, readers are
+    /// Nobody works on the room any more, and its state may be half done. Every asker is answered, readers are
     /// told, and the next command finds the room anew.
     pub(crate) fn give_up(&mut self) {
         self.state.give_up();

@@ -178,7 +178,7 @@ fn entered(decision: &Decision) -> Entered {
     entered.clone()
 }
 
-/// What was decided, in short: each record's kind and number.
+/// A decision in short: each record's kind and number.
 fn kinds(decision: &Decision) -> Vec<(&'static str, Option<u64>)> {
     decision.records.iter().map(|record| (kind(&record.event), record.seq.map(|seq| seq.0))).collect()
 }
