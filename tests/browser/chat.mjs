@@ -1,4 +1,4 @@
-// What the tests stand on: the server binary, a browser, pages in it, and a plain client to crowd a room with.
+// What the tests stand on: the server binary, browsers, pages in them, and a plain client to crowd a room with.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -7,33 +7,55 @@ import { createServer } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, before, describe } from 'node:test';
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 import WebSocket from 'ws';
 
 const HERE = import.meta.dirname;
 const SERVER = process.env.CHAT_SERVER ?? resolve(HERE, '../../target/release/server');
-const BROWSER_FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+const CHROMIUM_FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+/** The browsers as distributions ship them. */
+const CHROMIUM = {
+  name: 'Chromium', files: ['chromium'],
+  launch: executablePath => chromium.launch({ executablePath, args: CHROMIUM_FLAGS }),
+};
+/** Driven over WebDriver BiDi. It is told of a mouse, which machines without a screen do not have. */
+const FIREFOX = {
+  name: 'Firefox', files: ['firefox-esr', 'firefox'],
+  launch: executablePath => firefox.launch({
+    executablePath, channel: 'moz-firefox', firefoxUserPrefs: { 'ui.primaryPointerCapabilities': 6, 'ui.allPointerCapabilities': 6 },
+  }),
+};
+/** For tests of what browsers do each in their own way: layout, scrolling, focus and keys. */
+export const EVERY_BROWSER = [CHROMIUM, FIREFOX];
+/** For the others, which would take five minutes more; `CHAT_EVERY_BROWSER=1` runs them in all, too. */
+const BROWSERS = process.env.CHAT_EVERY_BROWSER ? EVERY_BROWSER : [CHROMIUM];
 /** Longer than any condition takes; reached only when one never comes true. */
 export const PATIENCE_MS = 15_000;
 export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
-const chromiumPath = ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)].map(dir => join(dir, 'chromium'))
-  .find(path => existsSync(path));
-if (!chromiumPath && process.env.CI === 'true') {
-  throw new Error('chromium is not installed, and CI must not skip these tests');
-}
-/** Why browser tests cannot run here, or false. */
-export const skip = chromiumPath ? false : 'chromium is not installed: the browser tests are skipped';
+/** Where a program of one of these names is, or nothing. */
+const pathOf = files => ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)]
+  .flatMap(dir => files.map(file => join(dir, file))).find(path => existsSync(path));
 
-/** Tests with a browser. `use(chat)` declares them; `chat.open(path, options)` opens a page of somebody new. */
-export function withBrowser(name, use, { serve = startServer } = {}) {
-  describe(name, { skip }, () => {
-    const chat = { pages: [] };
+/**
+ * Tests with a browser, once in each of `browsers`. `use(chat)` declares them; `chat.open(path, options)` opens a page of somebody
+ * new, and `chat.browserName` says in which browser. Under CI a browser that is not installed fails its tests.
+ */
+export function withBrowser(name, use, { serve = startServer, browsers = BROWSERS } = {}) {
+  for (const browser of browsers) inBrowser(browser, name, use, serve);
+}
+
+function inBrowser({ name: browserName, files, launch }, name, use, serve) {
+  const path = pathOf(files);
+  if (!path && process.env.CI === 'true') throw new Error(`${files[0]} is not installed, and CI must not skip these tests`);
+  const skip = path ? false : `${files[0]} is not installed: its tests are skipped`;
+  describe(`${name}, in ${browserName}`, { skip }, () => {
+    const chat = { pages: [], browserName };
     before(async () => {
       chat.server = await serve();
-      chat.browser = await chromium.launch({ executablePath: chromiumPath, args: BROWSER_FLAGS });
-      chat.open = (path, options) => openPage(chat, path, options);
+      chat.browser = await launch(path);
+      chat.open = (address, options) => openPage(chat, address, options);
     });
     afterEach(async () => {
       const pages = chat.pages.splice(0);
@@ -97,11 +119,14 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
   page.on('console', message => {
     // The browser itself reports what is cut or refused on the way to the chat; tests that do so mean it.
     const lost = message.text().startsWith('Failed to load resource') && /\/(sse|socket\.io)\b/.test(message.location().url);
-    const meant = message.text().includes('WebSocket connection to') || lost;
+    const meant = /WebSocket connection to|(connection to|with) the server at ws:|connection to ws:/.test(message.text()) || lost;
     if (['error', 'warning'].includes(message.type()) && !meant) page.problems.push(message.text());
   });
   chat.pages.push(page);
-  if (session) await page.addInitScript(saved => sessionStorage.setItem('chat.session', saved), session);
+  if (session) await page.addInitScript(saved => {
+    // Firefox runs it in the empty page before this one, too, which has no storage.
+    if (location.protocol === 'http:') sessionStorage.setItem('chat.session', saved);
+  }, session);
   await page.goto(url + path);
   return page;
 }

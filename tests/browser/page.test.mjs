@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { create, enter, hear, PHONE, say, withBrowser } from './chat.mjs';
+import { create, enter, EVERY_BROWSER, hear, PHONE, say, withBrowser } from './chat.mjs';
 
 const POLICY = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'",
   "img-src 'self' data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
@@ -141,4 +141,4 @@ withBrowser('page', chat => {
       assert.deepEqual(weak, []);
     });
   }
-});
+}, { browsers: EVERY_BROWSER });
