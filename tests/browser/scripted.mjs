@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, resolve } from 'node:path';
 import { WebSocketServer } from 'ws';
+import { inRoom, PATIENCE_MS, tryToEnter } from './chat.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../../examples/page');
 const TYPES = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript' };
@@ -23,9 +24,11 @@ export async function serveScript() {
   });
   new WebSocketServer({ server: http, path: '/ws' }).on('connection', socket => {
     const frames = queue();
-    made += 1;
-    socket.on('message', data => frames.push(JSON.parse(data)));
-    connections.push({
+    const line = {
+      /** All that came, in order. */
+      seen: [],
+      /** What is done with each frame as it comes. */
+      onFrame() {},
       send: (...told) => told.forEach(frame => socket.send(JSON.stringify(frame))),
       close: (code, reason) => socket.close(code, reason),
       closed: new Promise(done => socket.once('close', done)),
@@ -36,7 +39,15 @@ export async function serveScript() {
           if (type === undefined || frame.type === type) return frame;
         }
       },
+    };
+    made += 1;
+    socket.on('message', data => {
+      const frame = JSON.parse(data);
+      line.seen.push(frame);
+      frames.push(frame);
+      line.onFrame(frame);
     });
+    connections.push(line);
   });
   await new Promise(done => http.listen(0, '127.0.0.1', done));
   return {
@@ -50,13 +61,36 @@ export async function serveScript() {
   };
 }
 
-/** What was pushed, one after another, to whoever asks next. */
+/** Bob's page in the room LAB as `told` by its `joined`, and the connection of it. */
+export async function enterLab(chat, told, options) {
+  const bob = await chat.open('/', options);
+  const line = await chat.server.connection();
+  await line.next('hello');
+  line.send(welcome());
+  await tryToEnter(bob, 'Bob', 'lab');
+  const { id } = await line.next('join');
+  line.send(joined({ id, ...told }));
+  await inRoom(bob, 'LAB');
+  return { bob, line };
+}
+
+/** What was pushed, one after another, to whoever asks next; who asks in vain is told so in the end. */
 function queue() {
   const items = [];
   const waiting = [];
   return {
     push: item => waiting.length > 0 ? waiting.shift()(item) : items.push(item),
-    next: () => items.length > 0 ? Promise.resolve(items.shift()) : new Promise(done => waiting.push(done)),
+    next: () => items.length > 0 ? Promise.resolve(items.shift()) : new Promise((done, fail) => {
+      const take = item => {
+        clearTimeout(inVain);
+        done(item);
+      };
+      const inVain = setTimeout(() => {
+        waiting.splice(waiting.indexOf(take), 1);
+        fail(new Error('what the test waits for never came'));
+      }, PATIENCE_MS);
+      waiting.push(take);
+    }),
   };
 }
 

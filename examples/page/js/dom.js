@@ -37,6 +37,16 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** A press on a button in `root`, or beside it, leaves the focus where it is: a phone's keyboard goes with the focus. */
+export function keepFocus(root) {
+  root.addEventListener('mousedown', event => {
+    if (event.target === root || event.target.closest('button')) event.preventDefault();
+  });
+}
+
+/** Whether a key is meant for an input method that is composing a word, as in Japanese. Safari tells by the code alone. */
+export const isComposing = event => event.isComposing || event.keyCode === 229;
+
 /** Copies text, also where the clipboard interface is withheld (plain http on another host). */
 export async function copyText(text) {
   try {

@@ -1,6 +1,6 @@
 // The log on screen: rows brought up to date in place, the scroll position kept, and the hint at what is new below.
 
-import { byId, el, icon, setText } from './dom.js';
+import { byId, el, icon, keepFocus, setText } from './dom.js';
 import { rowElement, updateRow } from './message.js';
 import { rowsOf, sameRow } from './timeline.js';
 import { count } from './words.js';
@@ -11,6 +11,11 @@ const END_PX = 48;
 const QUIET_MS = 300;
 /** This close to the start, earlier messages are asked for. */
 const START_PX = 240;
+/** The rows that are held on to. The others move, or go: a day stands above whatever is loaded of it, a gap is filled. */
+const LINES = new Set(['message', 'notice']);
+/** What a room has beside its log. */
+const ELSEWHERE = new Set(['seq', 'readSeq', 'watched', 'following', 'unread', 'draft', 'typing', 'topic', 'notices',
+  'members', 'membersTotal', 'listedTo', 'presence']);
 
 /** Makes the log. `actions` are `redact`, `retry`, `discard`, `share`, `loadEarlier`, `loadGap` and `scrolled`. */
 export function createLog(actions) {
@@ -25,6 +30,7 @@ export function createLog(actions) {
   let rows = new Map();
   let following = true;
   let height = 0;
+  let width = 0;
 
   const rowActions = {
     share: actions.share,
@@ -42,15 +48,26 @@ export function createLog(actions) {
     actions.scrolled();
     loadWhenNear();
   }, { passive: true });
+  keepFocus(scroller.parentElement);
   jump.addEventListener('click', () => {
     toEnd();
-    scroller.focus();
+    // It is about to go; whoever is writing goes on.
+    if ([jump, document.body].includes(document.activeElement)) scroller.focus();
   });
   new ResizeObserver(resized).observe(scroller);
+  const firstDrawn = new ResizeObserver(entries => {
+    for (const { target } of entries) {
+      firstDrawn.unobserve(target);
+      target.classList.add('drawn');
+    }
+  });
 
   /** A phone's keyboard, a banner or a growing text field takes height: at the end it stays at the end. */
   function resized() {
     height = scroller.clientHeight;
+    // At another width the rows have other heights.
+    if (width !== scroller.clientWidth) for (const { node } of rows.values()) drawOnce(node);
+    width = scroller.clientWidth;
     if (following) toEnd();
   }
 
@@ -64,31 +81,39 @@ export function createLog(actions) {
   }
 
   function loadWhenNear() {
-    if (shown?.more && shown.live && !shown.loadError && scroller.scrollTop <= START_PX) actions.loadEarlier();
+    // A page that has come and is not on screen yet is what one is near to.
+    const mayLoad = shown?.more && shown.live && shown.loading === null && !shown.loadError;
+    if (mayLoad && scroller.scrollTop <= START_PX) actions.loadEarlier();
   }
 
-  /** Shows the room; at the end stays at the end, elsewhere the rows in view stay where they are. */
+  /** Shows the room. A log that is the same is not looked at again, whatever is typed, or told of members. */
   function render(room) {
-    const changed = shown === null || shown.code !== room.code || shown.epoch !== room.epoch;
-    if (changed) leave(room);
-    if (changed || (shown.loading !== null && room.loading === null)) fillQuietly();
-    const sentNow = !changed && room.pending.length > shown.pending.length;
+    const before = shown;
     shown = room;
+    if (before === null || !isSameLog(before, room)) renderLog(room, before);
+    renderJump(room);
+  }
+
+  /** At the end stays at the end, elsewhere the lines in view stay where they are. */
+  function renderLog(room, before) {
+    const changed = before === null || before.code !== room.code || before.epoch !== room.epoch;
+    if (changed) leave(before, room);
+    if (changed || (before.loading !== null && room.loading === null)) fillQuietly();
+    const sentNow = !changed && room.pending.length > before.pending.length;
     const place = changed ? places.get(room.code) ?? null : following || sentNow ? null : placeNow();
     reconcile(rowsOf(room));
     if (place === null || !restore(place)) toEnd();
     scroller.setAttribute('aria-busy', String(room.loading !== null));
-    renderJump(room);
     loadWhenNear();
   }
 
   /** Another room is to be shown: where this one was left is remembered, and its rows go. */
-  function leave(next) {
-    if (shown !== null && shown.epoch !== null) {
-      if (following) places.delete(shown.code);
-      else places.set(shown.code, placeNow());
+  function leave(left, next) {
+    if (left !== null && left.epoch !== null) {
+      if (following) places.delete(left.code);
+      else places.set(left.code, placeNow());
     }
-    if (shown?.code === next.code) places.delete(next.code);
+    if (left?.code === next.code) places.delete(next.code);
     rows = new Map();
     list.replaceChildren();
     following = !places.has(next.code);
@@ -108,9 +133,11 @@ export function createLog(actions) {
     let next = list.firstElementChild;
     for (const row of wanted) {
       const known = rows.get(row.id);
-      const node = known?.node ?? rowElement(row, rowActions);
-      if (known && !sameRow(known.row, row)) updateRow(node, row, known.row);
-      node.dataset.row = row.id;
+      const node = known?.node ?? newRow(row);
+      if (known && !sameRow(known.row, row)) {
+        updateRow(node, row, known.row);
+        drawOnce(node);
+      }
       kept.set(row.id, { row, node });
       if (node === next) next = next.nextElementSibling;
       else list.insertBefore(node, next);
@@ -118,21 +145,41 @@ export function createLog(actions) {
     rows = kept;
   }
 
-  function placeNow() {
-    const top = scroller.scrollTop;
-    const told = [...list.children].filter(node => node.dataset.row !== 'start');
-    const node = told.find(row => row.offsetTop >= top) ?? told.at(-1);
-    return node ? { row: node.dataset.row, end: endOf(node) - top } : null;
+  function newRow(row) {
+    const node = rowElement(row, rowActions);
+    node.dataset.row = row.id;
+    drawOnce(node);
+    return node;
   }
 
-  function restore({ row, end }) {
-    const node = rows.get(row)?.node;
-    if (node) scroller.scrollTop = endOf(node) - end;
-    return Boolean(node);
+  /** What is out of view is not drawn, but for once: then the browser knows its height, and nothing moves by a guess. */
+  function drawOnce(node) {
+    node.classList.remove('drawn');
+    firstDrawn.observe(node);
+  }
+
+  /** The lines in view, each with how far its end is below the upper edge; the next best where there are none. */
+  function placeNow() {
+    const { top, bottom } = scroller.getBoundingClientRect();
+    const lines = [...rows.values()].filter(({ row }) => LINES.has(row.kind)).map(({ node }) => node);
+    const first = lines.findIndex(node => endOf(node) > top);
+    const below = first < 0 ? lines.slice(-1) : lines.slice(first);
+    const out = below.findIndex(node => node.getBoundingClientRect().top >= bottom);
+    const seen = out < 0 ? below : below.slice(0, Math.max(out, 1));
+    return seen.length > 0 ? seen.map(node => ({ row: node.dataset.row, end: endOf(node) - top })) : null;
+  }
+
+  /** Puts the first of these lines that is still there where it was. */
+  function restore(place) {
+    const held = place.find(({ row }) => rows.has(row));
+    if (!held) return false;
+    const { top } = scroller.getBoundingClientRect();
+    scroller.scrollTop += endOf(rows.get(held.row).node) - top - held.end;
+    return true;
   }
 
   /** A row is held at its end: at its start it may lose the name above it, when earlier ones of its sender come. */
-  const endOf = node => node.offsetTop + node.offsetHeight;
+  const endOf = node => node.getBoundingClientRect().bottom;
 
   function renderJump(room) {
     jump.hidden = following;
@@ -144,10 +191,12 @@ export function createLog(actions) {
     render,
     /** Shows no room. */
     clear() {
-      if (shown) leave({ code: null });
+      if (shown) leave(shown, { code: null });
       shown = null;
     },
     isFollowing: () => following,
     focus: () => scroller.focus(),
   };
 }
+
+const isSameLog = (a, b) => Object.keys(b).every(field => ELSEWHERE.has(field) || a[field] === b[field]);
