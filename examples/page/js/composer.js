@@ -1,6 +1,6 @@
 // Where a message is written; and, once a membership has ended, why, and what may be done about it.
 
-import { byId, setText } from './dom.js';
+import { byId, isComposing, keepFocus, setText } from './dom.js';
 import { sendable } from './outbox.js';
 import { endedWords, typingWords } from './words.js';
 
@@ -23,9 +23,9 @@ export function createComposer(actions) {
     event.preventDefault();
     submit();
   });
+  keepFocus(form);
   text.addEventListener('keydown', event => {
-    // While a word is being composed (as in Japanese), Enter belongs to the input method.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return;
     event.preventDefault();
     submit();
   });
@@ -56,7 +56,7 @@ export function createComposer(actions) {
     text.style.height = `${text.scrollHeight}px`;
     const left = charsMax - [...text.value].length;
     setText(hint, left < 0 ? `${-left} too many` : left <= HINT_FROM ? `${left} left` : '');
-    hint.classList.toggle('over', left < 0);
+    hint.classList.toggle('too-long', left < 0);
     button.disabled = text.value.trim() === '' || left < 0;
   }
 

@@ -1,7 +1,7 @@
 // The head of a room: its code and link to pass on, its topic, and the way out.
 
 import { ask } from './dialog.js';
-import { byId, copyText, setText } from './dom.js';
+import { byId, copyText, keepFocus, setText } from './dom.js';
 import { count } from './words.js';
 
 /** Makes the head. `actions` are `act(frame)`, `leave(code)` and `say(words)`. */
@@ -10,6 +10,7 @@ export function createHead({ act, leave, say }) {
 
   byId('copy-code').addEventListener('click', () => copy(room.code, 'Code copied'));
   byId('copy-link').addEventListener('click', share);
+  for (const id of ['copy-code', 'copy-link']) keepFocus(byId(id));
   byId('edit-topic').addEventListener('click', () => ask({
     title: 'Topic of the room',
     input: { label: 'What is it about?', value: room.topic, maxlength: 200 },

@@ -2,7 +2,7 @@
 
 import { createComposer } from './composer.js';
 import { ask } from './dialog.js';
-import { byId, setText } from './dom.js';
+import { byId, keepFocus, setText } from './dom.js';
 import { createHead } from './head.js';
 import { codeIn, createHome, isCode } from './home.js';
 import { createLog } from './log.js';
@@ -205,6 +205,7 @@ function followAddress() {
 }
 
 byId('retry-now').addEventListener('click', session.retryNow);
+keepFocus(byId('banner'));
 byId('over-button').addEventListener('click', () => {
   const code = session.state().active ?? '';
   session.startAnew();
