@@ -73,6 +73,19 @@ withBrowser('script', chat => {
     assert.deepEqual(await messages(bob), ['nine', 'once', 'twice']);
   });
 
+  test('an event of a type that the page does not know moves the position, and other frames do not', async () => {
+    const { bob, line } = await inLab();
+    line.send({ type: 'pinned', room: 'LAB', seq: 11, at: at(11), target: 9 },
+      { type: 'read', room: 'LAB', member: 1, through: 99, at: at(11) });
+    line.send(message(12, 'twelve'));
+    await hear(bob, 'twelve');
+    assert.equal(await bob.locator('.gap').count(), 0);
+    line.send({ type: 'pinned', room: 'LAB', seq: 13, at: at(13), target: 12 });
+    line.close(4006, 'fault');
+    const { hello } = await returned();
+    assert.deepEqual(hello.positions, { LAB: `${EPOCH}:13` });
+  });
+
   test('a retry keeps its key, and an ack from inside a gap settles it', async () => {
     const { bob, line } = await inLab();
     await say(bob, 'once');
