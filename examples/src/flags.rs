@@ -12,11 +12,11 @@ use transport_ws::WsConfig;
 /// Flags that every example server takes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Flags {
-    /// Where to listen, for example localhost:8080, [::1]:8080 or 0.0.0.0:8080; a port alone (8080 or :8080) listens on 127.0.0.1; port 0
-    /// takes any that is free
+    /// Where to listen, for example `localhost:8080`, `[::1]:8080` or `0.0.0.0:8080`; a port alone (`8080` or `:8080`) listens on
+    /// 127.0.0.1; port 0 takes any that is free
     ///
-    /// Other programs take :8080 for every network interface. Here a server is opened to others by what was written and never by what was
-    /// left out: write 0.0.0.0:8080, or [::]:8080 for IPv6 too.
+    /// Other programs take `:8080` for every network interface. Here a server is opened to others by what was written and never by what
+    /// was left out: write `0.0.0.0:8080`, or `[::]:8080` for IPv6 too.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000", value_parser = parse_listen)]
     pub listen: SocketAddr,
 
