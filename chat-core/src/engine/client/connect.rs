@@ -166,7 +166,7 @@ impl Shared {
             }
         }
         state.welcome = Welcome::Awaited { _rooms: None };
-        state.rooms.returning = Vec::new();
+        state.rooms.returning = Default::default();
         // Pending answers die with their connection; keys make retries safe.
         state.answers = Answers::default();
         state.answers.in_flight = 0;
@@ -234,7 +234,7 @@ impl Shared {
         let connection = self.take_over(&mut state, generation, request.transport, address);
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
-        let known = state.rooms.left_off.clone();
+        let known = state.rooms.left_off.to_vec();
         drop(state);
         drop(given_up);
         sessions.by_id.entry(id).or_insert_with(|| Arc::clone(&cell));

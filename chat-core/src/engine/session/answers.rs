@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use thin_vec::ThinVec;
 
 use crate::engine::feed::page::Page;
 use crate::engine::feed::room_feed::RoomFeed;
@@ -21,7 +22,7 @@ pub(crate) struct Answers {
     /// Small ones, encoded; they go first.
     pub(crate) mailbox: VecDeque<Mail>,
     /// Histories, in the order in which they were asked for.
-    pub(crate) histories: Vec<HistoryAnswer>,
+    pub(crate) histories: ThinVec<HistoryAnswer>,
     /// What all of them hold, those of the rooms' slots too.
     bytes: usize,
     /// What commands not yet answered may come to hold.
@@ -181,7 +182,7 @@ impl Answers {
         self.bytes = self.bytes.saturating_sub(history.read.weight());
         self.taken(&history.read);
         if self.histories.is_empty() {
-            self.histories = Vec::new();
+            self.histories = ThinVec::new();
         }
         true
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+use thin_vec::ThinVec;
 
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::answers::PendingJoined;
@@ -10,7 +11,7 @@ use crate::engine::session::subscription::Subscription;
 use crate::engine::session::welcome::Return;
 use crate::types::{Mono, Position, RoomCode, Seq};
 
-/// The rooms of one session. The first fields are read with every wake-up.
+/// The rooms of one session. The first fields are read with every wake-up. What most sessions have none of takes one word here.
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Rooms {
@@ -20,11 +21,11 @@ pub(crate) struct Rooms {
     pub(crate) turn: u32,
     pub(crate) next_key: u32,
     /// Joins and creations not yet decided.
-    pub(crate) admitted: usize,
+    pub(crate) admitted: u32,
     /// Where it stood in rooms that it has not come back to yet.
-    pub(crate) left_off: Vec<LeftOff>,
+    pub(crate) left_off: ThinVec<LeftOff>,
     /// Rooms that are asked where it stands in them now, or could not say.
-    pub(crate) returning: Vec<Return>,
+    pub(crate) returning: ThinVec<Return>,
 }
 
 /// One room of a session.
@@ -112,7 +113,7 @@ impl Rooms {
             self.left_off.push(LeftOff { code: feed.code.clone(), position });
         }
         self.slots = SmallVec::new();
-        self.returning = Vec::new();
+        self.returning = ThinVec::new();
         self.left_off.shrink_to_fit();
     }
 
@@ -122,7 +123,7 @@ impl Rooms {
         let is_named_only = |room: &&Return| self.left_off.iter().all(|stay| stay.code != room.code);
         let named_only = self.returning.iter().filter(is_named_only).filter(|room| is_other(&room.code)).count();
         let left_off = self.left_off.iter().filter(|stay| is_other(&stay.code)).count();
-        self.slots.len() + left_off + self.admitted + named_only
+        self.slots.len() + left_off + self.admitted as usize + named_only
     }
 
     /// What a fill held and the transport did not take is not ahead any more.
