@@ -7,6 +7,14 @@ use redb::{StorageError, TableDefinition};
 pub(crate) const FORMAT: u64 = 1;
 /// The version of a tail, a record and a snapshot.
 const ROW: u8 = 1;
+/// The kind of a tail; a record is 0 or 1, under a key that no tail has.
+const TAIL: u8 = 0;
+/// The kind of a snapshot. Tails lie under the same keys, and a damaged page number may lead from one table into the other.
+const SNAPSHOT: u8 = 2;
+/// The kind of a snapshot in the files of earlier versions.
+const SNAPSHOT_ONCE: u8 = 0;
+/// A tail is eight numbers.
+const TAIL_BYTES: usize = 8 * size_of::<u64>();
 
 /// Numbers about the file: see the constants below.
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -165,12 +173,15 @@ impl TailRow {
     pub(crate) fn encode(&self, room: &str) -> Vec<u8> {
         let numbers =
             [self.epoch.0, self.first, self.offset, self.head, self.message, self.messages, self.bytes, self.through];
-        seal(room.as_bytes(), 0, &numbers.map(u64::to_be_bytes).each_ref().map(|bytes| &bytes[..]))
+        seal(room.as_bytes(), TAIL, &numbers.map(u64::to_be_bytes).each_ref().map(|bytes| &bytes[..]))
     }
 
     pub(crate) fn decode(room: &str, row: &[u8]) -> Result<Self, Fault> {
         let name = || format!("the tail of room {room}");
-        let (_, mut body) = unseal(room.as_bytes(), row, name)?;
+        let (kind, mut body) = unseal(room.as_bytes(), row, name)?;
+        if kind != TAIL || body.len() > TAIL_BYTES {
+            return Err(Fault::Damaged(format!("{} is another row", name())));
+        }
         let mut next = || number(&mut body).ok_or_else(|| Fault::Damaged(format!("{} is cut short", name())));
         Ok(Self {
             epoch: Epoch(next()?),
@@ -259,12 +270,16 @@ pub(crate) struct SnapshotRow<'a> {
 
 impl<'a> SnapshotRow<'a> {
     pub(crate) fn encode(&self, room: &str) -> Vec<u8> {
-        seal(room.as_bytes(), 0, &[&self.epoch.0.to_be_bytes(), &self.through.0.to_be_bytes(), self.bytes])
+        seal(room.as_bytes(), SNAPSHOT, &[&self.epoch.0.to_be_bytes(), &self.through.0.to_be_bytes(), self.bytes])
     }
 
     pub(crate) fn decode(room: &str, row: &'a [u8]) -> Result<Self, Fault> {
         let name = || format!("the snapshot of room {room}");
-        let (_, mut body) = unseal(room.as_bytes(), row, name)?;
+        let (kind, mut body) = unseal(room.as_bytes(), row, name)?;
+        let is_snapshot = kind == SNAPSHOT || kind == SNAPSHOT_ONCE && body.len() != TAIL_BYTES;
+        if !is_snapshot {
+            return Err(Fault::Damaged(format!("{} is another row", name())));
+        }
         let cut = || Fault::Damaged(format!("{} is cut short", name()));
         let (epoch, through) = (number(&mut body).ok_or_else(cut)?, number(&mut body).ok_or_else(cut)?);
         Ok(Self { epoch: Epoch(epoch), through: Offset(through), bytes: body })
@@ -274,4 +289,27 @@ impl<'a> SnapshotRow<'a> {
 /// A code out of the file.
 pub(crate) fn code(text: &str) -> Result<RoomCode, Fault> {
     RoomCode::parse(text).map_err(|_| Fault::Damaged(format!("{text:?} is no code of a room")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_row_is_taken_for_one_of_another_table_under_the_same_key() {
+        let tail = TailRow { offset: 14, head: 13, ..TailRow::new(Epoch(1)) }.encode("ALPHA");
+        let stored = SnapshotRow { epoch: Epoch(1), through: Offset(2), bytes: b"{}" };
+        let snapshot = stored.encode("ALPHA");
+        assert!(TailRow::decode("ALPHA", &tail).is_ok());
+        assert!(TailRow::decode("ALPHA", &snapshot).is_err());
+        assert!(SnapshotRow::decode("ALPHA", &snapshot).is_ok_and(|found| found.bytes == stored.bytes));
+        assert!(SnapshotRow::decode("ALPHA", &tail).is_err());
+    }
+
+    #[test]
+    fn a_snapshot_of_an_earlier_version_is_read() {
+        let once = seal(b"ALPHA", SNAPSHOT_ONCE, &[&1_u64.to_be_bytes(), &2_u64.to_be_bytes(), b"{}"]);
+        assert!(SnapshotRow::decode("ALPHA", &once).is_ok_and(|found| found.bytes == b"{}"));
+        assert!(TailRow::decode("ALPHA", &once).is_err());
+    }
 }
