@@ -37,6 +37,8 @@ mod engine;
 #[doc(hidden)]
 pub mod fault_injection;
 #[cfg(feature = "engine")]
+mod locks;
+#[cfg(feature = "engine")]
 mod ports;
 pub mod room;
 mod types;

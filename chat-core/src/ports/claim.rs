@@ -1,7 +1,9 @@
 //! Who works on a log: one engine at a time, because a second would take the members of the first for people who have gone.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::locks::lock;
 
 /// Held by an engine from before it reads its log until nothing of it is left that could write; dropping it gives the log back.
 #[must_use = "dropping it gives the log back"]
@@ -42,7 +44,7 @@ impl OneEngine {
     /// # Errors
     /// [`LogInUse`] while an earlier claim is held.
     pub fn claim(&self) -> Result<LogClaim, LogInUse> {
-        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claimed = lock(&self.claimed);
         if claimed.strong_count() > 0 {
             return Err(LogInUse);
         }

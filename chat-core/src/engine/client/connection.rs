@@ -1,7 +1,7 @@
 //! A session as a transport holds it: commands in, frames out, positions moved by what was really written.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +15,7 @@ use crate::engine::session::cell::{FrameEffect as Place, SessionCell, SessionSta
 use crate::engine::session::connection_state::{Closing, ConnectionState};
 use crate::engine::session::reply::{Answered, Reply};
 use crate::engine::shared::Shared;
+use crate::locks::lock;
 use crate::ports::ObserverEvent;
 use crate::types::{CloseReason, CommandId, Identity, Reject, RejectCode, SessionId};
 use crate::wire::{self, BadFrame, FrameKind, ServerFrame};
@@ -323,7 +324,7 @@ impl Connection {
     }
 
     fn lock_filled(&self) -> MutexGuard<'_, Filled> {
-        self.filled.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.filled)
     }
 
     /// One frame has been taken.

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use smallvec::SmallVec;
 
@@ -13,6 +13,7 @@ use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::fanout::Extent;
 use crate::engine::feed::segment::{SEGMENT_BYTES, SLOT_BYTES, Segment};
 use crate::engine::feed::wake::Head;
+use crate::locks::lock;
 use crate::types::{RoomLimits, Seq};
 use crate::wire::tombstone;
 
@@ -236,7 +237,7 @@ impl Backlog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ring)
     }
 }
 

@@ -8,9 +8,10 @@
 //! budget meanwhile gives at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::locks::lock;
 use crate::types::Mono;
 
 /// The shortest time between two looks at all rooms: a budget that cannot be met is not to cost more than this.
@@ -138,7 +139,7 @@ impl MemoryBudget {
 
     /// Whether all rooms may be looked at now: not too often.
     pub(crate) fn may_look(&self, purpose: Purpose, now: Mono) -> bool {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked = lock(&self.looked);
         let last = &mut looked[purpose as usize];
         let may = last.is_none_or(|last| now >= last.after(PAUSE));
         if may {

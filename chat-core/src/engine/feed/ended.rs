@@ -1,8 +1,9 @@
 //! Lives that are over and still read: no room can be asked for their memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::engine::feed::room_feed::RoomFeed;
+use crate::locks::lock;
 
 /// Ended incarnations, as long as anybody reads them.
 #[derive(Default)]
@@ -27,7 +28,7 @@ impl EndedLives {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<RoomFeed>>> {
-        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.lives)
     }
 }
 

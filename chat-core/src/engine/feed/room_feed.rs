@@ -1,7 +1,7 @@
 //! One incarnation of a room as its readers see it: the backlog, what masks it, the passing signals, and how it ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 
@@ -9,6 +9,7 @@ use crate::domain::CloseCause;
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::taken_back::TakenBack;
+use crate::locks::lock;
 use crate::types::{Epoch, RoomCode, RoomLimits, Seq};
 use crate::wire::FrameKind;
 
@@ -69,7 +70,7 @@ impl SignalSlot {
     /// Replaces the signal. `at_rest` where it only takes back what was said before. Only the room's task calls this.
     pub(crate) fn set(&self, json: Bytes, at_rest: bool) {
         self.at_rest.store(at_rest, Ordering::Release);
-        *self.json.lock().unwrap_or_else(PoisonError::into_inner) = json;
+        *lock(&self.json) = json;
         self.version.fetch_add(1, Ordering::Release);
     }
 
@@ -92,7 +93,7 @@ impl SignalSlot {
 
     /// Empty where it was withdrawn.
     pub(crate) fn json(&self) -> Bytes {
-        self.json.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.json).clone()
     }
 }
 
@@ -120,11 +121,11 @@ impl SnapshotSlot {
     }
 
     pub(crate) fn set(&self, snapshot: RoomSnapshot) {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+        *lock(&self.newest) = Some(Arc::new(snapshot));
         self.wanted.store(false, Ordering::Release);
     }
 
     pub(crate) fn newest(&self) -> Option<Arc<RoomSnapshot>> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.newest).clone()
     }
 }

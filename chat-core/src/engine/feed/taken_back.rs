@@ -1,8 +1,9 @@
 //! Messages of one incarnation that were taken back lately: they mask a page that was read before the log forgot the text.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use crate::locks::lock;
 use crate::types::Seq;
 
 /// Of most incarnations it holds nothing, and takes two words.
@@ -87,7 +88,7 @@ impl TakenBack {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<Known>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Rooms that were put away: nobody is attached, what they are is in the log alone, and here is what no log knows.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use crate::engine::feed::budget::{LedgerShare, MemoryBudget};
 use crate::engine::rooms::cell::Foundings;
+use crate::locks::lock;
 use crate::room::{RoomTime, Vacancy};
 use crate::types::{Epoch, Mono, Offset, RoomCode, Scope};
 
@@ -148,7 +149,7 @@ impl AwayRooms {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 }
 

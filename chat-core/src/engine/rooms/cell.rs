@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
+use crate::locks::lock;
 use crate::room::{Caller, Input};
 use crate::types::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
 use crate::wire::{LeftReason, RoomStatus, Status};
@@ -355,7 +356,7 @@ impl RoomCell {
 
     /// The state, for the one task at work; made when there is none yet.
     pub(crate) fn take_state(&self) -> Option<Box<RoomState>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.state).take()
     }
 
     /// Takes the state back, and gives it out again where something has come in: then the task goes on. It is back before the next
@@ -365,7 +366,7 @@ impl RoomCell {
         if !inbox.items.is_empty() {
             return Some(state);
         }
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
+        *lock(&self.state) = Some(state);
         inbox.items = VecDeque::new();
         inbox.running = false;
         None
@@ -386,6 +387,6 @@ impl RoomCell {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inbox)
     }
 }

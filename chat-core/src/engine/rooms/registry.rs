@@ -3,9 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::engine::rooms::cell::{InboxItem, RoomCell, Weight};
+use crate::locks::{read, write};
 use crate::types::RoomCode;
 
 /// Locks taken apart, so that commands of different rooms seldom meet.
@@ -71,7 +72,7 @@ impl Registry {
     /// Every code in use, in no order.
     pub(crate) fn codes(&self) -> Vec<RoomCode> {
         let shard = |lock: &RwLock<Shard>| {
-            let shard = lock.read().unwrap_or_else(PoisonError::into_inner);
+            let shard = read(lock);
             shard.keys().cloned().collect::<Vec<_>>()
         };
         self.shards.iter().flat_map(shard).collect()
@@ -92,7 +93,7 @@ impl Registry {
         let mut found = Vec::new();
         for lock in &self.shards {
             {
-                let shard = lock.read().unwrap_or_else(PoisonError::into_inner);
+                let shard = read(lock);
                 found.extend(shard.values().filter_map(&mut seen));
             }
             tokio::task::yield_now().await;
@@ -101,11 +102,11 @@ impl Registry {
     }
 
     fn read(&self, code: &RoomCode) -> RwLockReadGuard<'_, Shard> {
-        self.shard(code).read().unwrap_or_else(PoisonError::into_inner)
+        read(self.shard(code))
     }
 
     fn write(&self, code: &RoomCode) -> RwLockWriteGuard<'_, Shard> {
-        self.shard(code).write().unwrap_or_else(PoisonError::into_inner)
+        write(self.shard(code))
     }
 
     fn shard(&self, code: &RoomCode) -> &RwLock<Shard> {

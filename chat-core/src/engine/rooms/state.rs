@@ -129,7 +129,7 @@ impl RoomState {
         let Some(feed) = self.vacate() else { return };
         let _ = feed.closed.set(cause);
         for reader in std::mem::take(&mut self.subscribers).into_values() {
-            reader.end(feed.backlog.head(), End::RoomFeed);
+            reader.end(feed.backlog.head(), End::Incarnation);
             reader.connection.wake.wake();
         }
     }

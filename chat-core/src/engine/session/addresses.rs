@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::engine::session::bucket::Bucket;
 use crate::engine::session::detached::Detached;
 use crate::engine::session::purse::{Purse, both};
 use crate::engine::session::remembered::Remembered;
+use crate::locks::lock;
 use crate::types::{EngineLimits, Mono};
 
 /// Addresses of whoever is connected, and of those who left lately.
@@ -53,7 +54,7 @@ impl Addresses {
     /// The cell of an address, made when there is none. One IPv6 network of 64 bits counts as one address: a client has it
     /// all to itself (RFC 4291, section 2.5.1).
     pub(crate) fn cell(&self, address: IpAddr, limits: &EngineLimits, now: Mono) -> Arc<AddressCell> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = lock(&self.table);
         let Table { cells, networks } = &mut *table;
         let is_as_new = |cell: &AddressCell| cell.is_as_new(limits, now);
         let new = |times, network| AddressCell::new(times, network, limits, now);
@@ -128,7 +129,7 @@ impl AddressCell {
     }
 
     pub(crate) fn lock_detached(&self) -> MutexGuard<'_, Detached> {
-        self.detached.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.detached)
     }
 
     /// Counts a new session. Called with the table of sessions locked.
@@ -183,7 +184,7 @@ impl AddressCell {
     }
 
     fn lock_tries(&self) -> MutexGuard<'_, Tries> {
-        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tries)
     }
 }
 
@@ -224,7 +225,7 @@ mod tests {
     }
 
     fn remembered(addresses: &Addresses) -> usize {
-        let table = addresses.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = lock(&addresses.table);
         table.cells.len().max(table.networks.len())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Never here: messages. A session holds positions; what lies behind them is the rooms' backlogs.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -18,6 +18,7 @@ use crate::engine::session::reply::Answered;
 use crate::engine::session::rooms::{RoomSlot, Rooms};
 use crate::engine::session::subscription::Subscription;
 use crate::engine::session::welcome::Welcome;
+use crate::locks::lock;
 use crate::types::{EngineLimits, Generation, Identity, Mono, Seq, SessionId, SessionLimits};
 use crate::wire::FrameKind;
 
@@ -126,7 +127,7 @@ impl SessionCell {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, SessionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// The state, if `connection` is still the one this session is on.

@@ -1,12 +1,13 @@
 //! One connection of a session: how it is woken, and how it ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::engine::feed::wake::Wake;
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::purse::Purse;
+use crate::locks::lock;
 use crate::types::{CloseReason, Generation, Mono};
 
 /// What a session, its rooms and its transport share about one connection. A newer connection gets its own, so that
@@ -77,7 +78,7 @@ impl ConnectionState {
     }
 
     fn end(&self, end: Closing) {
-        self.closing.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
+        lock(&self.closing).get_or_insert(end);
         self.is_closing.store(true, Ordering::Release);
         self.wake.wake();
     }
@@ -86,12 +87,12 @@ impl ConnectionState {
         if !self.is_closing.load(Ordering::Acquire) {
             return None;
         }
-        *self.closing.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.closing)
     }
 
     /// The `closing` frame has been taken by the transport.
     pub(crate) fn closing_told(&self) {
-        if let Some(closing) = &mut *self.closing.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(closing) = &mut *lock(&self.closing) {
             closing.told = true;
         }
     }

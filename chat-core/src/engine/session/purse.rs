@@ -1,10 +1,11 @@
 //! What those who share an address or an identity may say together, in messages and bytes of text, and be answered, in bytes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::engine::session::bucket::Bucket;
 use crate::engine::session::remembered::Remembered;
+use crate::locks::lock;
 use crate::types::{EngineLimits, Identity, Mono};
 
 /// What all sessions of one address, one network of addresses or one identity may say and be answered.
@@ -128,7 +129,7 @@ impl Purse {
     }
 
     fn lock_answered(&self) -> MutexGuard<'_, Bucket> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.answered)
     }
 
     /// Whether nothing has been said for so long that it is as good as new.
@@ -141,7 +142,7 @@ impl Purse {
     }
 
     fn lock(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.said)
     }
 }
 
@@ -181,7 +182,7 @@ pub(crate) struct Purses {
 
 impl Purses {
     pub(crate) fn of(&self, identity: &Identity, limits: &EngineLimits, now: Mono) -> Arc<Purse> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = lock(&self.table);
         let is_as_new = |purse: &Purse| purse.is_full(limits, now);
         table.cell(identity.clone(), limits.addresses_max, is_as_new, || Purse::full(1, None, limits, now))
     }

@@ -32,7 +32,7 @@ pub(crate) enum End {
     /// The membership, of which no event says so: a `member_left` without a number does.
     Quiet,
     /// The incarnation of the room: `room_closed` says so.
-    RoomFeed,
+    Incarnation,
 }
 
 impl Subscription {
@@ -65,7 +65,7 @@ impl Subscription {
 
     /// Whether the room has ended, and not just this membership.
     pub(crate) fn is_closed(&self) -> bool {
-        self.has_ended_by(End::RoomFeed)
+        self.has_ended_by(End::Incarnation)
     }
 
     fn has_ended_by(&self, end: End) -> bool {
@@ -99,7 +99,7 @@ impl Subscriber {
         if self.subscription.feed.is_logged {
             self.connection.close(CloseReason::Fault);
         } else {
-            self.end(self.subscription.feed.backlog.head(), End::RoomFeed);
+            self.end(self.subscription.feed.backlog.head(), End::Incarnation);
             self.connection.wake.wake();
         }
     }

@@ -1,12 +1,13 @@
 //! Where session ids, epochs, salts, room codes and delays are drawn from.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
+use crate::locks::lock;
 use crate::types::{Epoch, RoomCode, SessionId, Wall};
 
 /// The thread's cryptographic generator, or in a simulation one that begins with a seed.
@@ -73,7 +74,7 @@ impl IdSource {
     fn draw<T>(&self, draw: impl FnOnce(&mut dyn Rng) -> T) -> T {
         match &self.seeded {
             None => draw(&mut rand::rng()),
-            Some(seeded) => draw(&mut *seeded.lock().unwrap_or_else(PoisonError::into_inner)),
+            Some(seeded) => draw(&mut *lock(seeded)),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) mod steady_clock;
 pub(crate) mod timers;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -31,6 +31,7 @@ use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
+use crate::locks::lock;
 use crate::ports::{Log, LogClaim, Observer, ObserverEvent, Policy};
 use crate::types::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
@@ -105,7 +106,7 @@ impl Shared {
     }
 
     pub(crate) fn lock_sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sessions)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The embedder's clock, with long steps of its wall half believed late: one place for all rooms and sessions.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::time::Instant;
 
 use crate::engine::shared::timers::Timers;
+use crate::locks::lock;
 use crate::ports::Clock;
 use crate::types::{Belief, Mono, Now, RoomLimits, SteadyWall, WallStep};
 
@@ -86,7 +87,7 @@ impl SteadyClock {
     }
 
     fn lock(&self) -> MutexGuard<'_, Looks> {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.looks)
     }
 }
 

@@ -1,12 +1,13 @@
 //! One timer for all rooms and connections: who wants to be woken when, in order.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::sync::Notify;
 
 use crate::engine::rooms::cell::RoomCell;
 use crate::engine::session::connection_state::ConnectionState;
+use crate::locks::lock;
 use crate::types::Mono;
 
 /// Who sleeps; weakly, as what is gone need not be woken.
@@ -67,6 +68,6 @@ impl Timers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }

@@ -201,7 +201,9 @@ impl RoomTask {
             }
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.state.subscribers);
-                batch.ends.extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::RoomFeed)));
+                batch
+                    .ends
+                    .extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Incarnation)));
                 batch.closed = Some(*cause);
             }
             Event::Redacted { target } => batch.redacted.push(*target),
