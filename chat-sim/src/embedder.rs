@@ -2,7 +2,7 @@
 
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +10,8 @@ use chat_core::{Admission, Body, Command, ConnectRequest, Identity, Policy, Reje
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep};
+
+use crate::locks::lock;
 
 /// How often an embedder does what. All of it is 0 where it is as one wishes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,7 +133,7 @@ impl Embedder {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

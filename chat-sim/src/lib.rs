@@ -18,6 +18,7 @@ mod clock;
 mod embedder;
 mod graces;
 mod link;
+mod locks;
 mod person;
 mod pipe;
 mod plan;

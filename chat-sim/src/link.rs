@@ -4,7 +4,7 @@ mod socketio;
 mod sse;
 mod ws;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use chat_core::ServerFrame;
 use rand::SeedableRng;
@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use crate::locks::lock;
 use crate::pipe::{Cable, End};
 use crate::plan::Plan;
 use crate::server::Server;
@@ -69,10 +70,10 @@ struct Dialer {
 
 impl Dialer {
     fn dial(&mut self) -> Result<End, String> {
-        let server = self.front.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let server = lock(&self.front).clone();
         let server = server.ok_or("nobody serves")?;
         let (end, cable) = server.dial(&self.plan, &mut self.rng);
-        self.cables.lock().unwrap_or_else(PoisonError::into_inner).push(cable);
+        lock(&self.cables).push(cable);
         Ok(end)
     }
 }
@@ -154,7 +155,7 @@ impl Link {
     }
 
     fn each(&self, act: impl Fn(&Cable)) {
-        self.cables.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(act);
+        lock(&self.cables).iter().for_each(act);
     }
 }
 

@@ -1,6 +1,6 @@
 //! One server from its start to its end: the engine over the world's log, every transport in front of it, connections in memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::archive::{Archive, Fence};
 use crate::clock::WorldClock;
 use crate::embedder::Embedder;
+use crate::locks::lock;
 use crate::pipe::{Cable, End, pipe};
 use crate::plan::Plan;
 use crate::truth::{Truth, Witness};
@@ -85,7 +86,7 @@ impl Server {
         let most = u64::try_from(plan.latency.as_millis()).unwrap_or(0);
         let latency = Duration::from_millis(rng.random_range(0..=most));
         let (client, server, cable) = pipe(rng, plan.capacity, latency);
-        self.cables.lock().unwrap_or_else(PoisonError::into_inner).push(cable.clone());
+        lock(&self.cables).push(cable.clone());
         let service = TowerToHyperService::new(self.router.clone());
         let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(server), service);
         tokio::spawn(async move {
@@ -98,7 +99,7 @@ impl Server {
     /// The process is gone from one moment to the next.
     pub(crate) fn crash(&self) -> Stats {
         self.down.send_replace(true);
-        for cable in self.cables.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for cable in lock(&self.cables).drain(..) {
             cable.cut();
         }
         self.engine.stats()

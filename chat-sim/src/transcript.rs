@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use tokio::time::Instant;
+
+use crate::locks::lock;
 
 /// Lines kept to be shown when a promise is broken.
 const KEPT: usize = 60;
@@ -35,7 +37,7 @@ impl Transcript {
 
     /// Adds a line: who did or was told what, and when.
     pub(crate) fn note(&self, who: impl fmt::Display, what: impl fmt::Display) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.lines);
         // The oldest makes place: its memory does for the newest.
         let mut line = if lines.last.len() == KEPT { lines.last.pop_front() } else { None }.unwrap_or_default();
         line.clear();
@@ -51,7 +53,7 @@ impl Transcript {
 
     /// The hash of everything so far, the number of lines, and the last of them.
     pub(crate) fn sum(&self) -> (u64, u64, Vec<String>) {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lock(&self.lines);
         (lines.hash, lines.count, lines.last.iter().cloned().collect())
     }
 }

@@ -1,7 +1,7 @@
 //! What really happened, as the log took it: the measure of what everybody is told.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use chat_core::room::{Ledger, Snapshot};
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::clock::WorldClock;
 use crate::graces::Graces;
+use crate::locks::lock;
 use crate::promise::{Broken, Promise, hold};
 use crate::stamps::Stamps;
 use crate::summary::summary_of_record;
@@ -62,12 +63,12 @@ impl Truth {
 
     pub(crate) fn log_is_out(&self, is_out: bool) {
         let back = if is_out { None } else { Some(Instant::now()) };
-        *self.log_back.lock().unwrap_or_else(PoisonError::into_inner) = back;
+        *lock(&self.log_back) = back;
     }
 
     /// Whether the log could be reached for so long.
     pub(crate) fn is_log_back(&self, time: Duration) -> bool {
-        let back = *self.log_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let back = *lock(&self.log_back);
         back.is_some_and(|back| back.elapsed() >= time)
     }
 
@@ -121,11 +122,11 @@ impl Truth {
     }
 
     pub(crate) fn note(&self, broken: Broken) {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(broken);
+        lock(&self.broken).get_or_insert(broken);
     }
 
     pub(crate) fn take_broken(&self) -> Option<Broken> {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.broken).take()
     }
 
     /// What a member may be told under this number, in the words of [`summary`](crate::summary::summary).
@@ -257,15 +258,15 @@ impl Truth {
     }
 
     fn stamps(&self) -> MutexGuard<'_, Stamps> {
-        self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.stamps)
     }
 
     fn graces(&self) -> MutexGuard<'_, Graces> {
-        self.graces.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.graces)
     }
 
     fn lives(&self) -> MutexGuard<'_, BTreeMap<(String, Epoch), Incarnation>> {
-        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.lives)
     }
 }
 

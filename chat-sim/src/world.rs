@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use chat_core::{Log, MemberId, Moderation, RoomCode, Seq};
@@ -18,6 +18,7 @@ use crate::archive::Archive;
 use crate::clock::WorldClock;
 use crate::embedder::{Embedder, OnPurpose};
 use crate::link::Front;
+use crate::locks::lock;
 use crate::person::{Person, Phase, Scene};
 use crate::plan::{Kind, Plan, ROOMS};
 use crate::promise::{Broken, Promise, hold};
@@ -362,7 +363,7 @@ impl Director {
         // The plan is part of the log.
         let log = Arc::downgrade(&self.ground.log);
         self.ground.log.plan(move |call: &Call| {
-            let mut rng = rng.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rng = lock(&rng);
             let delay = |rng: &mut StdRng| match rng.random_bool(wrong.log_slow) {
                 true => Delay::For(Duration::from_millis(rng.random_range(1..150))),
                 false => Delay::None,
@@ -405,7 +406,7 @@ impl Director {
     }
 
     fn server(&self) -> std::sync::MutexGuard<'_, Option<Arc<Server>>> {
-        self.front.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.front)
     }
 
     fn note(&self, what: impl std::fmt::Display) {

@@ -1,7 +1,7 @@
 //! Any damage to a file of `log-redb`: every record is read as it was written, or not at all.
 
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chat_core::{Epoch, Log, Offset, Record, RoomCode, Seq, Tail};
 use chat_testkit::checks::Choices;
@@ -9,6 +9,8 @@ use chat_testkit::records::Scribe;
 use log_redb::redb::StorageBackend;
 use log_redb::{Durability, Options, Place, RedbLog, Verify};
 use tokio::runtime::{Builder, Runtime};
+
+use crate::locks::lock;
 
 const ROOMS: [&str; 4] = ["ALPHA", "BETA", "GAMMA", "DELTA"];
 /// Messages of each room.
@@ -162,7 +164,7 @@ impl Memory {
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut lock(&self.0))
     }
 
     fn at(bytes: &mut [u8], offset: u64, length: usize) -> io::Result<&mut [u8]> {
