@@ -22,15 +22,15 @@ const GIVEN_UP: Duration = Duration::from_secs(20);
 
 /// Makes a connection: both its ends, and the hand on the cable.
 pub(crate) fn pipe(rng: &mut StdRng, capacity: usize, latency: Duration) -> (End, End, Cable) {
-    let up = Lane::new(rng, capacity, latency);
-    let down = Lane::new(rng, capacity, latency);
+    let up = Direction::new(rng, capacity, latency);
+    let down = Direction::new(rng, capacity, latency);
     let client = End::new(Arc::clone(&down), Arc::clone(&up));
     let server = End::new(Arc::clone(&up), Arc::clone(&down));
     (client, server, Cable { up, down })
 }
 
-/// One direction.
-pub(crate) struct Lane(Mutex<Flow>);
+/// One direction of a connection.
+pub(crate) struct Direction(Mutex<Flow>);
 
 struct Flow {
     /// What is under way, and when it arrives.
@@ -61,7 +61,7 @@ enum State {
     Silent,
 }
 
-impl Lane {
+impl Direction {
     fn new(rng: &mut StdRng, capacity: usize, latency: Duration) -> Arc<Self> {
         let rng = StdRng::seed_from_u64(rng.random());
         Arc::new(Self(Mutex::new(Flow {
@@ -97,8 +97,8 @@ impl Lane {
 /// What the world may do to a connection.
 #[derive(Clone)]
 pub(crate) struct Cable {
-    up: Arc<Lane>,
-    down: Arc<Lane>,
+    up: Arc<Direction>,
+    down: Arc<Direction>,
 }
 
 impl Cable {
@@ -109,8 +109,8 @@ impl Cable {
 
     /// Both ends see the connection break; what was under way is lost.
     pub(crate) fn cut(&self) {
-        for lane in [&self.up, &self.down] {
-            lane.change(|flow| {
+        for direction in [&self.up, &self.down] {
+            direction.change(|flow| {
                 flow.state = State::Broken;
                 flow.chunks.clear();
             });
@@ -119,23 +119,23 @@ impl Cable {
 
     /// The server is not told that the client is gone.
     pub(crate) fn silence(&self) {
-        for lane in [&self.up, &self.down] {
-            lane.change(|flow| flow.state = State::Silent);
+        for direction in [&self.up, &self.down] {
+            direction.change(|flow| flow.state = State::Silent);
         }
     }
 }
 
 /// One end of a connection. Dropping it ends both directions, after what is under way has arrived.
 pub(crate) struct End {
-    inbound: Arc<Lane>,
-    outbound: Arc<Lane>,
+    inbound: Arc<Direction>,
+    outbound: Arc<Direction>,
     arrival: Pin<Box<Sleep>>,
     /// Wakes a writer in silence.
     given_up: Option<Pin<Box<Sleep>>>,
 }
 
 impl End {
-    fn new(inbound: Arc<Lane>, outbound: Arc<Lane>) -> Self {
+    fn new(inbound: Arc<Direction>, outbound: Arc<Direction>) -> Self {
         Self { inbound, outbound, arrival: Box::pin(sleep_until(Instant::now())), given_up: None }
     }
 }

@@ -8,10 +8,10 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
     let by = |by: &Option<MemberId>| by.map_or(String::new(), |by| format!(" by {by}"));
     match frame {
         ServerFrame::Welcome { resumed, rooms, .. } => {
-            let rooms: Vec<String> = rooms.iter().map(brief_status).collect();
+            let rooms: Vec<String> = rooms.iter().map(summary_of_status).collect();
             format!("welcome{} {}", if *resumed { " back" } else { "" }, rooms.join(" ")).trim_end().into()
         }
-        ServerFrame::Resumed(status) => format!("resumed {}", brief_status(status)),
+        ServerFrame::Resumed(status) => format!("resumed {}", summary_of_status(status)),
         ServerFrame::Joined(joined) => {
             let (room, epoch, seq, you) = (&joined.room, joined.epoch, joined.seq, joined.you.member);
             format!("{room} joined {epoch}:{seq} as {you} of {}", joined.members_total)
@@ -82,7 +82,7 @@ fn number(id: Option<chat_core::CommandId>) -> String {
     id.map_or(String::new(), |id| format!(" #{}", id.0))
 }
 
-fn brief_status(status: &RoomStatus) -> String {
+fn summary_of_status(status: &RoomStatus) -> String {
     let seq = status.seq.map_or(String::new(), |seq| format!(":{seq}"));
     format!("{}={:?}{seq}", status.room, status.status)
 }
