@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use chat_core::Wall;
 use redb::backends::FileBackend;
@@ -178,7 +178,7 @@ impl Store {
             Err(error) => return Err(io(error)),
         }
         let store = Self::open_on(FilePlace(path), options, now)?;
-        *store.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+        *store.hold() = Some(lock);
         Ok(store)
     }
 
@@ -195,6 +195,11 @@ impl Store {
         };
         *store.exclusive() = Some((store.open)(Empty::Begins)?);
         Ok(store)
+    }
+
+    /// The lock on the folder, while this process has it.
+    fn hold(&self) -> MutexGuard<'_, Option<File>> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The file as readers and the writer use it. `None` while it is closed.
@@ -240,7 +245,7 @@ impl Store {
     pub(crate) fn end(&self) -> Result<(), String> {
         let database = self.exclusive().take();
         let closed = catch_unwind(AssertUnwindSafe(|| database.map_or(Ok(()), Database::close)));
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.hold().take());
         match closed {
             Ok(closed) => closed.map_err(|error| error.to_string()),
             Err(panic) => Err(panicked(&*panic)),

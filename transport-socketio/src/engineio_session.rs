@@ -116,7 +116,7 @@ impl Lines {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Sid, Weak<EngineIoSession>>> {
-        self.by_sid.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_sid)
     }
 }
 
@@ -207,11 +207,11 @@ impl EngineIoSession {
     }
 
     fn lock_websockets(&self) -> MutexGuard<'_, Vec<Arc<WsTasks>>> {
-        self.websockets.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.websockets)
     }
 
     fn lock_parked(&self) -> MutexGuard<'_, Option<AttachedSession>> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.parked)
     }
 }
 
@@ -221,4 +221,9 @@ impl Drop for EngineIoSession {
             lines.lock().remove(sid);
         }
     }
+}
+
+/// Locks it, whether or not somebody panicked while they held it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -44,7 +44,7 @@ const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
 impl StreamSlot {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     /// Ends the session's stay if the stream has stalled.
@@ -103,6 +103,11 @@ impl Watch {
     }
 
     fn lock(&self) -> MutexGuard<'_, Watched> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.watched)
     }
+}
+
+/// Locks it, whether or not somebody panicked while they held it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
