@@ -7,6 +7,7 @@
 //! - [`checks`]: what must hold for any bytes at all, for fuzzers.
 //! - [`records`]: legal records to fill a log with.
 //! - [`one_room`]: people in one room of an engine, for what happens in the log below it.
+//! - [`sockets`]: real sockets with small buffers, and HTTP/1.1 by hand, for transports.
 
 pub mod checks;
 pub mod contract;
@@ -14,4 +15,5 @@ pub mod logs;
 pub mod model;
 pub mod one_room;
 pub mod records;
+pub mod sockets;
 pub mod strategies;
