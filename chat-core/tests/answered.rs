@@ -6,24 +6,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use chat_core::{
-    Admission, Command, ConnectRequest, Engine, Hello, Identity, Limits, Policy, Reject, RejectCode, ServerFrame,
-};
+use chat_core::{Command, ConnectRequest, Engine, Hello, Limits, Reject, RejectCode, ServerFrame};
 use support::*;
 
 const HERE: &str = "192.0.2.1";
 
-fn from(address: &str) -> ConnectRequest {
-    ConnectRequest { transport: "test", address: Some(address.parse().expect("an address")), credentials: None }
-}
-
-async fn client(engine: &Engine, address: &str) -> Client {
-    Client::with_request(engine, from(address), Hello::default()).await
-}
-
 async fn member(engine: &Engine, address: &str, who: &str) -> Client {
-    let client = client(engine, address).await;
+    let client = Client::calling_from(engine, address).await;
     client.enter("LUNCH", who).await;
     client.take();
     client
@@ -107,10 +96,10 @@ fn narrow(limits: &mut Limits) {
 #[tokio::test(start_paused = true)]
 async fn sessions_of_one_address_share_it_and_those_of_others_do_not() {
     let (engine, host) = long_room(narrow).await;
-    let ann = client(&engine, HERE).await;
+    let ann = Client::calling_from(&engine, HERE).await;
     ann.session.call(Command::create(nick("Ann")).with_room(code("OTHER"))).await.expect("it is little");
     ann.take();
-    let bob = client(&engine, HERE).await;
+    let bob = Client::calling_from(&engine, HERE).await;
     let answer = ann.session.call(join("LUNCH", "Ann")).await;
     answer.expect("what it shows is known only once it is made");
     ann.joined().await;
@@ -292,16 +281,6 @@ async fn gaps_are_paid_for_too_and_keep_nobody_from_coming_back() {
     assert!(ann.told().await[0].starts_with("welcome back"));
 }
 
-/// Everybody is who their credentials say.
-struct ByCredentials;
-
-#[async_trait]
-impl Policy for ByCredentials {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) })
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn who_has_an_identity_pays_from_that_wherever_they_are() {
     let limits = limits(|limits| {
@@ -322,7 +301,7 @@ async fn who_has_an_identity_pays_from_that_wherever_they_are() {
     let bob = of("bob", HERE).await;
     bob.session.call(join("LUNCH", "Bob")).await.expect("another person, at the same address");
     bob.joined().await;
-    let guest = client(&engine, HERE).await;
+    let guest = Client::calling_from(&engine, HERE).await;
     guest.session.call(join("LUNCH", "Guest")).await.expect("nobody has paid from the address");
 }
 

@@ -3,7 +3,7 @@
 
 mod support;
 
-use chat_core::{Busy, Command, ConnectRequest, Hello, Limits, Position, RejectCode, Reply, ServerFrame};
+use chat_core::{Busy, Command, Hello, Limits, Position, RejectCode, Reply, ServerFrame};
 use support::*;
 
 #[tokio::test(start_paused = true)]
@@ -247,10 +247,6 @@ async fn stays_that_were_not_read_to_their_end_count() {
     assert_eq!(refused, 17, "who does not read cannot leave and join without end");
     ann.told().await;
     ann.enter("LUNCH", "Ann").await;
-}
-
-fn from(address: &str) -> ConnectRequest {
-    ConnectRequest { transport: "test", address: Some(address.parse().expect("an address")), credentials: None }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,22 +6,8 @@ mod support;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 
-use chat_core::{Clock, Engine, Limits, MemberId, Moderation, Mono, Now, SystemClock};
+use chat_core::{Clock, Engine, MemberId, Moderation, Mono, Now, SystemClock};
 use support::*;
-
-/// Rooms remember eight events, and everybody talks as fast as they can.
-fn forgetful(limits: &mut Limits) {
-    limits.room.backlog_events_max = 8;
-    limits.lift_rates();
-}
-
-/// Says everything up to this number.
-async fn talk(speaker: &Client, to: u64) {
-    while speaker.say("LUNCH", "x").await < to {
-        speaker.take();
-    }
-    speaker.take();
-}
 
 #[tokio::test(start_paused = true)]
 async fn only_the_first_gap_of_who_came_late_is_no_surprise() {

@@ -5,21 +5,10 @@ mod support;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use chat_core::{
-    Admission, Command, ConnectRequest, Engine, Hello, Identity, Limits, Policy, Refusal, Reject, RejectCode, Topic,
-};
+use chat_core::{Command, ConnectRequest, Engine, Hello, Limits, Refusal, Reject, RejectCode, Topic};
 use support::*;
 
 const HERE: &str = "192.0.2.1";
-
-fn from(address: &str) -> ConnectRequest {
-    ConnectRequest { transport: "test", address: Some(address.parse().expect("an address")), credentials: None }
-}
-
-async fn client(engine: &Engine, address: &str) -> Client {
-    Client::with_request(engine, from(address), Hello::default()).await
-}
 
 async fn turned_away(engine: &Engine, address: &str) -> Refusal {
     engine.connect(from(address), Hello::default()).await.expect_err("it is to be turned away")
@@ -27,7 +16,7 @@ async fn turned_away(engine: &Engine, address: &str) -> Refusal {
 
 /// A member who has come in from this address.
 async fn member(engine: &Engine, address: &str, room: &str, who: &str) -> Client {
-    let client = client(engine, address).await;
+    let client = Client::calling_from(engine, address).await;
     client.enter(room, who).await;
     client
 }
@@ -40,17 +29,17 @@ fn limited(reject: &Reject) -> (RejectCode, Option<std::time::Duration>) {
 async fn an_address_begins_a_hundred_sessions_and_then_five_per_second() {
     let engine = engine();
     for _ in 0..99 {
-        drop(client(&engine, HERE).await);
+        drop(Client::calling_from(&engine, HERE).await);
     }
-    let ann = client(&engine, HERE).await;
+    let ann = Client::calling_from(&engine, HERE).await;
     let refusal = turned_away(&engine, HERE).await;
     assert_eq!((refusal.close.code(), refusal.reconnect_after), (4005, Some(millis(200))));
     assert_eq!(limited(&refusal.reject), (RejectCode::RateLimited, Some(millis(200))));
-    drop(client(&engine, "192.0.2.2").await);
+    drop(Client::calling_from(&engine, "192.0.2.2").await);
     let ann = Client::with_request(&engine, from(HERE), resume(&ann.token(), &[])).await;
     assert_eq!(ann.told().await, ["welcome back"], "who comes back begins nothing");
     pass(millis(200)).await;
-    drop(client(&engine, HERE).await);
+    drop(Client::calling_from(&engine, HERE).await);
     turned_away(&engine, HERE).await;
 }
 
@@ -60,18 +49,18 @@ async fn a_place_that_is_not_there_costs_no_beginning() {
         limits.engine.sessions_per_address_max = 1;
         (limits.engine.address_session_burst, limits.engine.address_sessions_per_second) = (2, 1);
     });
-    let ann = client(&engine, HERE).await;
+    let ann = Client::calling_from(&engine, HERE).await;
     for _ in 0..10 {
         assert_eq!(turned_away(&engine, HERE).await.reject.code, RejectCode::AtCapacity);
     }
     drop(ann);
-    let _bob = client(&engine, HERE).await;
+    let _bob = Client::calling_from(&engine, HERE).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn loopback_counts_like_any_other_address() {
     let engine = engine_with(|limits| limits.engine.sessions_per_address_max = 2);
-    let _here = [client(&engine, "127.0.0.1").await, client(&engine, "127.0.0.1").await];
+    let _here = [Client::calling_from(&engine, "127.0.0.1").await, Client::calling_from(&engine, "127.0.0.1").await];
     assert_eq!(turned_away(&engine, "127.0.0.1").await.reject.limit, Some(2));
     assert_eq!(Limits::default().engine.sessions_per_address_max, 256);
 }
@@ -178,16 +167,6 @@ async fn a_retry_costs_an_address_nothing() {
     assert_eq!(acked(ann.session.call(send_keyed("LUNCH", &text, "one")).await), 2, "also where nothing is left");
 }
 
-/// Everybody is who their credentials say.
-struct ByCredentials;
-
-#[async_trait]
-impl Policy for ByCredentials {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) })
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn who_has_an_identity_pays_from_that_wherever_they_are() {
     let limits = limits(|limits| {
@@ -225,18 +204,18 @@ async fn a_network_of_48_bits_may_twice_as_much_where_that_is_the_bound() {
     let site = |number: u32| format!("2001:db8:7:{number}::1");
     let ann = member(&engine, &site(1), "ONE", "Ann").await;
     let bob = member(&engine, &site(2), "TWO", "Bob").await;
-    let cid = client(&engine, &site(3)).await;
+    let cid = Client::calling_from(&engine, &site(3)).await;
     assert_eq!(cid.refused(create("THREE", "Cid")).await.limit, Some(2));
     cid.session.call(join("ONE", "Cid")).await.expect("it is there");
     ann.say("ONE", "x").await;
     bob.say("TWO", "x").await;
     assert_eq!(limited(&cid.refused(send("ONE", "x")).await), (RejectCode::RateLimited, Some(millis(500))));
-    let dora = client(&engine, &site(4)).await;
+    let dora = Client::calling_from(&engine, &site(4)).await;
     assert_eq!(turned_away(&engine, &site(5)).await.reject.limit, Some(4));
     let moved = Client::with_request(&engine, from(&site(6)), resume(&ann.token(), &[])).await;
     assert_eq!(moved.told().await[0], "welcome back one:live:3", "the place in the network is taken along");
     drop((ann, bob, dora));
-    drop([client(&engine, &site(7)).await, client(&engine, &site(8)).await]);
+    drop([Client::calling_from(&engine, &site(7)).await, Client::calling_from(&engine, &site(8)).await]);
     assert_eq!(turned_away(&engine, &site(9)).await.reject.code, RejectCode::RateLimited, "six sessions at once");
     let _elsewhere = member(&engine, "2001:db8:8:1::1", "THREE", "Eve").await;
 }
@@ -260,7 +239,7 @@ async fn so_many_rooms_are_alive_that_were_founded_from_one_address() {
     assert_eq!(bob.refused(create("FIVE", "Bob")).await.code, RejectCode::AtCapacity);
     drop((ann, bob));
     pass(secs(60)).await;
-    let cid = client(&engine, HERE).await;
+    let cid = Client::calling_from(&engine, HERE).await;
     cid.enter("SIX", "Cid").await;
     cid.enter("SEVEN", "Cid").await;
 }
@@ -271,8 +250,8 @@ async fn where_a_network_has_no_place_none_is_taken_of_the_address() {
         limits.engine.addresses_per_network = 1;
         limits.engine.rooms_per_address_max = 2;
     });
-    let ann = client(&engine, "2001:db8:7:1::1").await;
-    let bob = client(&engine, "2001:db8:7:2::1").await;
+    let ann = Client::calling_from(&engine, "2001:db8:7:1::1").await;
+    let bob = Client::calling_from(&engine, "2001:db8:7:2::1").await;
     for room in ["ONE", "TWO"] {
         ann.enter(room, "Ann").await;
     }
@@ -295,7 +274,7 @@ async fn a_room_that_is_not_founded_takes_no_place() {
         limits.engine.rooms_max = 2;
     });
     let _eve = member(&engine, "192.0.2.2", "TAKEN", "Eve").await;
-    let ann = client(&engine, HERE).await;
+    let ann = Client::calling_from(&engine, HERE).await;
     for _ in 0..3 {
         assert_eq!(ann.refused(create("TAKEN", "Ann")).await.code, RejectCode::NameTaken);
     }
@@ -317,7 +296,7 @@ async fn one_address_keeps_so_many_sessions_without_a_connection() {
     let bob = member(&engine, "192.0.2.2", "LUNCH", "Bob").await;
     let token = bob.token();
     drop(bob);
-    let ann = client(&engine, HERE).await;
+    let ann = Client::calling_from(&engine, HERE).await;
     let first = ann.token();
     drop(ann);
     for _ in 0..20 {
@@ -326,7 +305,7 @@ async fn one_address_keeps_so_many_sessions_without_a_connection() {
     }
     assert_eq!(engine.stats().sessions_detached, 2);
     for _ in 0..20 {
-        drop(client(&engine, HERE).await);
+        drop(Client::calling_from(&engine, HERE).await);
     }
     assert_eq!(engine.stats().sessions_detached, 3, "two of the one address, and one of the other");
     let bob = Client::with_request(&engine, from("192.0.2.2"), resume(&token, &[])).await;
@@ -346,16 +325,16 @@ async fn a_stranger_pushes_out_nobody_who_is_within_their_grace() {
     let token = bob.token();
     drop(bob);
     for _ in 0..20 {
-        drop(client(&engine, HERE).await);
+        drop(Client::calling_from(&engine, HERE).await);
     }
-    drop(client(&engine, "192.0.2.3").await);
+    drop(Client::calling_from(&engine, "192.0.2.3").await);
     assert_eq!(engine.stats().sessions_detached, 3);
     let bob = Client::with_request(&engine, from("192.0.2.2"), resume(&token, &[])).await;
     assert_eq!(bob.told().await[0], "welcome back lunch:live:2");
     drop(bob);
     pass(secs(31)).await;
     for _ in 0..20 {
-        drop(client(&engine, HERE).await);
+        drop(Client::calling_from(&engine, HERE).await);
     }
     assert_eq!(engine.stats().sessions_detached, 3);
     let bob = Client::with_request(&engine, from("192.0.2.2"), resume(&token, &[])).await;

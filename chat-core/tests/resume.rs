@@ -40,7 +40,7 @@ async fn without_a_position_the_room_is_shown_afresh() {
     let token = ann.token();
     drop(ann);
     let ann = back(&engine, &token, &[]).await;
-    assert_eq!(ann.welcomed().await.iter().map(brief_status).collect::<Vec<_>>(), ["lunch:live:2"]);
+    assert_eq!(ann.welcomed().await.iter().map(summary_of_status).collect::<Vec<_>>(), ["lunch:live:2"]);
     let joined = ann.joined().await;
     assert_eq!((joined.seq, joined.history.len(), joined.you.nick.as_str()), (Seq(2), 1, "Ann"));
 }
@@ -183,7 +183,7 @@ async fn a_room_that_never_was_is_unknown() {
     let position = Position { epoch: Epoch(7), seq: Seq(7) };
     let again = back(&engine, &ann.token(), &[("NOWHERE", position)]).await;
     let rooms = again.welcomed().await;
-    assert_eq!(rooms.iter().map(brief_status).collect::<Vec<_>>(), ["nowhere:unknown:7"]);
+    assert_eq!(rooms.iter().map(summary_of_status).collect::<Vec<_>>(), ["nowhere:unknown:7"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -428,7 +428,7 @@ async fn a_resume_is_of_all_rooms_and_each_has_its_own_status() {
     let ann = back(&engine, &token, &positions[1..]).await;
     let frames = ann.frames().await;
     let ServerFrame::Welcome { rooms, resumed: true, .. } = &frames[0] else { panic!("{frames:?}") };
-    let mut statuses: Vec<String> = rooms.iter().map(brief_status).collect();
+    let mut statuses: Vec<String> = rooms.iter().map(summary_of_status).collect();
     statuses.sort();
     assert_eq!(statuses, ["aaa:live:3", "bbb:closed:2", "ccc:left:2:kicked"]);
     assert_eq!(frames[1..].iter().map(summary).collect::<Vec<_>>(), ["joined 3 as 2"]);

@@ -20,22 +20,6 @@ fn typing(client: &Client) {
     client.submit(Command::Typing { room: code("LUNCH"), state: TypingState::On });
 }
 
-/// An engine whose rooms remember eight events.
-fn forgetful() -> Engine {
-    engine_with(|limits| {
-        limits.room.backlog_events_max = 8;
-        limits.lift_rates();
-    })
-}
-
-/// Says everything up to this number.
-async fn talk(speaker: &Client, to: u64) {
-    while speaker.say("LUNCH", "x").await < to {
-        speaker.take();
-    }
-    speaker.take();
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_sooner_deadline_behind_a_later_one_is_kept() {
     let engine = engine();
@@ -76,7 +60,7 @@ async fn typing_ends_by_itself_each_time() {
 
 #[tokio::test(start_paused = true)]
 async fn each_gap_that_has_to_wait_is_told_when_its_time_has_come() {
-    let engine = forgetful();
+    let engine = engine_with(forgetful);
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
     talk(&ann, 20).await;
@@ -91,7 +75,7 @@ async fn each_gap_that_has_to_wait_is_told_when_its_time_has_come() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gap_that_has_to_wait_is_told_the_connection_that_took_over_too() {
-    let engine = forgetful();
+    let engine = engine_with(forgetful);
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let mut bob = Client::new(&engine).await;
     let joined = bob.enter("LUNCH", "Bob").await;

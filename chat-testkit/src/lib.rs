@@ -6,10 +6,14 @@
 //! - [`contract`]: what every log and every transport must do, as tests to run over it.
 //! - [`checks`]: what must hold for any bytes at all, for fuzzers.
 //! - [`records`]: legal records to fill a log with.
+//! - [`one_room`]: people in one room of an engine, for what happens in the log below it.
+//! - [`sockets`]: real sockets with small buffers, and HTTP/1.1 by hand, for transports.
 
 pub mod checks;
 pub mod contract;
 pub mod logs;
 pub mod model;
+pub mod one_room;
 pub mod records;
+pub mod sockets;
 pub mod strategies;

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use chat_core::{Command, Limits, Log, Moderation, Offset};
 use chat_testkit::logs::{Operation, Outcome};
-use support::{code, connect, create, engine_with, fails, join, log, nick, say, seconds};
+use support::{code, connect, create, engine_with, fails, founder, join, log, nick, say, seconds};
 
 /// Else what was said in it would stay in the log until somebody uses the code again.
 #[tokio::test(start_paused = true)]
 async fn a_room_that_could_not_be_deleted_is_deleted_when_the_log_is_back() {
     let log = log();
     let engine = engine_with(&log, Limits::lift_rates);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     say(&ann, "a secret", "k1").await.expect("she is in");
     log.plan(fails(&[Operation::Delete]));
     engine.moderate(&code(), Moderation::Close).await.expect("it is there");
@@ -67,8 +66,7 @@ async fn a_snapshot_that_could_not_be_stored_is_stored_when_the_log_is_back() {
 async fn one_failure_after_an_outage_is_made_up_for_at_once() {
     let log = log();
     let engine = engine_with(&log, Limits::lift_rates);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let take_back = async |key: &str| {
         let seq = say(&ann, "a secret", key).await.expect("she is in");
         ann.call(Command::Redact { room: code(), target: seq }).await.expect("her own message");

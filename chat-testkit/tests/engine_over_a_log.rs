@@ -7,15 +7,15 @@ use std::time::Duration;
 use chat_core::{Command, ConnectRequest, Connection, Engine, Hello, Nick, RejectCode, Reply, Seq, ServerFrame};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
-    TestLog, code, connect, create, engine, engine_with, join, joined, log, next_left, next_message, say, texts,
+    TestLog, code, connect, create, engine, engine_with, founder, join, joined, log, next_left, next_message, say,
+    texts,
 };
 
 #[tokio::test(start_paused = true)]
 async fn one_failure_is_made_good_without_anybody_noticing() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     log.push(Operation::Append, Outcome::Fails);
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
     assert_eq!(texts(&engine, "Bob").await, ["one"]);
@@ -25,8 +25,7 @@ async fn one_failure_is_made_good_without_anybody_noticing() {
 async fn what_could_not_be_written_is_refused_and_has_not_happened() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let mut ann = founder(&engine).await;
     log.push(Operation::Append, Outcome::Fails);
     log.push(Operation::Append, Outcome::Fails);
     assert_eq!(say(&ann, "one", "k1").await, Err(RejectCode::Unavailable));
@@ -40,8 +39,7 @@ async fn what_could_not_be_written_is_refused_and_has_not_happened() {
 async fn a_write_whose_answer_was_lost_is_found_and_not_repeated() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     log.push(Operation::Append, Outcome::AnswerLost);
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
     assert_eq!(texts(&engine, "Bob").await, ["one"]);
@@ -96,8 +94,7 @@ async fn who_goes_while_a_batch_waits_for_the_log_is_no_ghost() {
     let log = log();
     for outcome in [Outcome::AnswerLost, Outcome::NotDone] {
         let engine = engine(&log);
-        let mut ann = connect(&engine, None).await;
-        create(&mut ann).await;
+        let ann = founder(&engine).await;
         log.push(Operation::Append, outcome);
         log.plan(|call| (call.operation == Operation::Read).then(|| Fault::from(Outcome::Fails)));
         tokio::select! {
@@ -154,8 +151,7 @@ async fn who_goes_while_a_leave_could_not_be_written_is_no_ghost() {
 async fn a_stalled_log_holds_up_its_room_and_no_other() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     log.plan(|call| {
         let is_it = call.operation == Operation::Append && call.room == Some(code());
         is_it.then(|| Fault { before: Delay::For(Duration::from_secs(5)), ..Fault::default() })
@@ -192,8 +188,7 @@ async fn the_log_shows_what_memory_gave_back() {
         limits.engine.backlog_bytes_max = 16 << 10;
         limits.lift_rates();
     });
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     for number in 0..300 {
         say(&ann, &"x".repeat(100), &format!("k{number}")).await.expect("logged");
     }
@@ -211,8 +206,7 @@ async fn what_is_read_from_the_log_is_paid_for_by_whoever_asked() {
         limits.room.backlog_events_max = 4;
         (limits.engine.address_answered_bytes_burst, limits.engine.address_answered_bytes_per_second) = (10_000, 1_000);
     });
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     for number in 0..20 {
         say(&ann, &"x".repeat(1_000), &number.to_string()).await.expect("the log works");
     }

@@ -1,14 +1,15 @@
 //! Sessions that come back to several rooms, of which some cannot say at once where they stand.
 
-use std::sync::Arc;
+mod support;
+
 use std::time::Duration;
 
 use chat_core::wire::{LeftReason, Status};
 use chat_core::{
-    Body, CloseReason, Command, ConnectRequest, Connection, Engine, Hello, Limits, MemberId, Moderation, Nick,
-    Position, Reject, Resume, RoomCode, ServerFrame,
+    CloseReason, Command, Connection, Engine, MemberId, Moderation, Position, Reject, Resume, RoomCode, ServerFrame,
 };
-use chat_testkit::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
+use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
+use support::{TestLog, connect, engine_with, joined, log, nick, text};
 use tokio::time::{Instant, sleep};
 
 const ROOMS: [&str; 2] = ["EARLY", "LATE"];
@@ -17,21 +18,12 @@ fn code(room: &str) -> RoomCode {
     RoomCode::parse(room).expect("valid")
 }
 
-async fn connect(engine: &Engine, resume: Option<Resume>) -> Connection {
-    engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
-}
-
-async fn enter(session: &mut Connection, room: &str, nick: &str) -> Position {
-    let (room, nick) = (code(room), Nick::parse(nick).expect("valid"));
-    let create = Command::create(nick.clone()).with_room(room.clone());
+async fn enter(session: &mut Connection, room: &str, who: &str) -> Position {
+    let create = Command::create(nick(who)).with_room(code(room));
     if session.call(create).await.is_err() {
-        session.call(Command::join(room, nick)).await.expect("the room is there");
+        session.call(Command::join(code(room), nick(who))).await.expect("the room is there");
     }
-    loop {
-        if let ServerFrame::Joined(joined) = session.next().await {
-            return joined.position();
-        }
-    }
+    joined(session).await.position()
 }
 
 /// Bob comes back to two rooms. The first says at once where he stands, and goes on past its backlog while the log of the
@@ -59,20 +51,19 @@ struct Restarted {
     ann: Connection,
     /// What Bob comes back with.
     bob: Resume,
-    log: Arc<FaultyLog<MemoryLog>>,
+    log: TestLog,
 }
 
 impl Restarted {
     /// What is asked of the log about the second room takes this long, each time.
     async fn with_a_room_as_slow_as(each: Duration) -> Self {
-        let log = Arc::new(FaultyLog::new(MemoryLog::default()));
+        let log = log();
+        // A room that cannot say counts among the rooms of a session, and does not keep it from asking again.
         let engine = || {
-            let builder = Engine::builder().log(Arc::clone(&log) as _).expect("the engine before it is gone");
-            // A room that cannot say counts among the rooms of a session, and does not keep it from asking again.
-            let mut limits = Limits::default();
-            limits.session.rooms_max = ROOMS.len();
-            limits.room.backlog_events_max = 4;
-            builder.secret([7; 32]).limits(limits).build()
+            engine_with(&log, |limits| {
+                limits.session.rooms_max = ROOMS.len();
+                limits.room.backlog_events_max = 4;
+            })
         };
         let first = engine();
         let (mut ann, mut bob) = (connect(&first, None).await, connect(&first, None).await);
@@ -99,9 +90,8 @@ impl Restarted {
     }
 }
 
-async fn say(session: &Connection, room: &str, text: &str) -> Result<ServerFrame, Reject> {
-    let text = Body::parse(text, 100).expect("valid");
-    session.call(Command::send(code(room), text)).await
+async fn say(session: &Connection, room: &str, said: &str) -> Result<ServerFrame, Reject> {
+    session.call(Command::send(code(room), text(said))).await
 }
 
 /// The next message, of whichever room.
@@ -148,9 +138,10 @@ async fn a_room_that_does_not_answer_is_given_up() {
     assert_eq!(began.elapsed(), Duration::from_secs(30));
     house.log.heal();
     // He asks again, while the room is still being read: it lets him in once, and tells him of nothing twice.
-    let (room, nick) = (code(ROOMS[1]), Nick::parse("Bob").expect("valid"));
     let after = Some(house.bob.positions[1].1);
-    bob.call(Command::join(room, nick).with_position(after)).await.expect("his membership has gone on");
+    bob.call(Command::join(code(ROOMS[1]), nick("Bob")).with_position(after))
+        .await
+        .expect("his membership has gone on");
     let ServerFrame::Joined(joined) = bob.next().await else { panic!("he is in") };
     assert_eq!(joined.you.nick, "Bob");
     say(&bob, ROOMS[1], "here").await.expect("he is in");

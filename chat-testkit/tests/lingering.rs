@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chat_core::{Clock, Command, Engine, Limits, Log, Mono, Now, Seq, SystemClock, Wall};
 use chat_testkit::logs::Operation;
-use support::{TestLog, builder, code, connect, create, fails, log, newcomer, seconds, settle};
+use support::{TestLog, builder, code, fails, founder, log, newcomer, seconds, settle};
 use tokio::time::Instant;
 
 const MINUTE: u64 = 60;
@@ -65,8 +65,7 @@ async fn start(log: &TestLog, machine: &Arc<Machine>, linger: u64) -> Engine {
 async fn emptied(machine: &Arc<Machine>, linger: u64) -> TestLog {
     let log = log();
     let engine = start(&log, machine, linger).await;
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     ann.call(Command::Leave { room: code() }).await.expect("she is there");
     drop(ann);
     stop(engine).await;

@@ -10,8 +10,8 @@ use chat_core::{
 };
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
-    TestLog, code, come_back, connect, create, engine, engine_with, fails, join, joined, log, newcomer, next_message,
-    nick, say, say_many, seconds, settle, text, texts, try_to_come_back,
+    TestLog, code, come_back, connect, create, engine, engine_with, fails, founder, join, joined, log, newcomer,
+    next_message, nick, say, say_many, seconds, settle, text, texts, try_to_come_back,
 };
 
 const WRITE_AND_READ: &[Operation] = &[Operation::Append, Operation::Read];
@@ -29,8 +29,7 @@ async fn who_could_not_come_back_while_the_log_was_out_of_reach_is_still_a_membe
     for ends_with in [None, Some(Outcome::AnswerLost), Some(Outcome::NotDone), Some(Outcome::Fails)] {
         let log = log();
         let engine = engine(&log);
-        let mut ann = connect(&engine, None).await;
-        create(&mut ann).await;
+        let ann = founder(&engine).await;
         let token = away(newcomer(&engine, "Bob").await).await;
         // The second outage as the first: what one leaves behind is not to shorten the next.
         for key in ["k1", "k2"] {
@@ -58,8 +57,7 @@ async fn who_could_not_come_back_while_the_log_was_out_of_reach_is_still_a_membe
 async fn an_outage_whose_batch_is_given_up_begins_the_graces_again() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let token = away(newcomer(&engine, "Bob").await).await;
     seconds(20).await;
     log.plan(fails(WRITE_AND_READ));
@@ -78,8 +76,7 @@ async fn an_outage_whose_batch_is_given_up_begins_the_graces_again() {
 async fn a_failure_that_kept_nobody_out_prolongs_no_grace() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let token = away(newcomer(&engine, "Bob").await).await;
     seconds(20).await;
     log.push(Operation::Append, Outcome::Fails);
@@ -97,8 +94,7 @@ async fn who_comes_back_while_a_stalled_log_holds_up_the_room_is_let_in_before_g
     const PEOPLE: usize = 600;
     let log = log();
     let engine = engine_with(&log, |limits| (limits.room.batch_inputs_max, limits.room.inbox_max) = (64, 128));
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let mut sessions = Vec::new();
     for number in 0..PEOPLE {
         sessions.push(newcomer(&engine, &format!("Guest {number}")).await);
@@ -150,8 +146,7 @@ async fn what_the_log_cannot_do_is_not_counted_against_the_client() {
         (limits.session.refusal_burst, limits.session.refusals_per_second) = (5, 1);
         limits.session.send_per_second = 0;
     });
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let bob = newcomer(&engine, "Bob").await;
     log.plan(fails(WRITE_AND_READ));
     let outage = async {
@@ -210,8 +205,7 @@ async fn talkative(log: &TestLog) -> (Engine, Connection) {
         limits.room.backlog_events_max = 4;
         limits.session.send_per_second = 0;
     });
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     say_many(&ann, 0..10).await;
     (engine, ann)
 }
@@ -249,8 +243,7 @@ async fn kept(log: &TestLog) -> String {
 async fn what_could_not_be_scrubbed_is_scrubbed_when_the_log_is_back_though_nobody_says_a_word() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     for (secret, key) in [("a secret", "k1"), ("another", "k2")] {
         let seq = say(&ann, secret, key).await.expect("the log works");
         log.plan(fails(&[Operation::Scrub]));
@@ -398,8 +391,7 @@ async fn who_leaves_and_comes_back_in_a_batch_that_is_lost_stays_in() {
     for goes_once_more in [false, true] {
         let log = log();
         let engine = engine(&log);
-        let mut ann = connect(&engine, None).await;
-        create(&mut ann).await;
+        let mut ann = founder(&engine).await;
         let _bob = newcomer(&engine, "Bob").await;
         log.plan(fails(WRITE_AND_READ));
         let leave = || ann.call(Command::Leave { room: code() });

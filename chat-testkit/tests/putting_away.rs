@@ -11,8 +11,8 @@ use chat_core::{
 };
 use chat_testkit::logs::Operation;
 use support::{
-    TestLog, code, come_back, connect, create, engine_with, fails, joined, log, newcomer, next_message, nick, say,
-    seconds, settle, text, texts, try_to_come_back,
+    TestLog, code, come_back, connect, create, engine_with, fails, founder, joined, log, newcomer, next_message, nick,
+    say, seconds, settle, text, texts, try_to_come_back,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -103,8 +103,7 @@ async fn an_empty_room_leaves_memory_and_goes_when_its_linger_ends() {
     for asks_between in [false, true] {
         let log = log();
         let engine = engine_with(&log, |limits| limits.room.empty_linger = HOUR);
-        let mut ann = connect(&engine, None).await;
-        create(&mut ann).await;
+        let ann = founder(&engine).await;
         ann.call(Command::Leave { room: code() }).await.expect("in it");
         drop(ann);
         seconds(59).await;
@@ -132,8 +131,7 @@ async fn an_empty_room_leaves_memory_and_goes_when_its_linger_ends() {
 async fn each_grace_ends_when_it_would_have_however_often_the_room_is_read_back() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let bob = newcomer(&engine, "Bob").await;
     let cid = newcomer(&engine, "Cid").await;
     drop(ann);
@@ -190,8 +188,7 @@ async fn who_comes_back_to_a_room_that_was_put_away_finds_it_as_it_was() {
 async fn a_room_is_not_put_away_while_somebody_reads_what_it_said() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.empty_linger = HOUR);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let mut ann = founder(&engine).await;
     say(&ann, "one", "k1").await.expect("in it");
     ann.call(Command::Leave { room: code() }).await.expect("in it");
     seconds(600).await;
@@ -206,8 +203,7 @@ async fn a_room_is_not_put_away_while_somebody_reads_what_it_said() {
 async fn who_could_not_come_back_because_of_the_log_has_their_grace_anew() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let token = ann.token().to_owned();
     drop(ann);
     seconds(3_500).await;
@@ -230,8 +226,7 @@ async fn who_could_not_come_back_because_there_was_no_place_has_their_grace_anew
         limits.room.grace = HOUR;
         limits.engine.rooms_max = 1;
     });
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let token = ann.token().to_owned();
     drop(ann);
     seconds(61).await;
@@ -253,8 +248,7 @@ async fn who_could_not_come_back_because_there_was_no_place_has_their_grace_anew
 async fn a_room_that_somebody_may_come_back_to_makes_no_place_for_others() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.engine.rooms_max = 1);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let token = ann.token().to_owned();
     drop(ann);
     let bob = connect(&engine, None).await;

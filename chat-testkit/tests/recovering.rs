@@ -14,8 +14,8 @@ use chat_core::{
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
 use support::{
-    builder, code, come_back, connect, create, engine, engine_with, join, joined, log, newcomer, next_message, say,
-    say_many, settle, texts,
+    builder, code, come_back, connect, create, engine, engine_with, founder, join, joined, log, newcomer, next_message,
+    say, say_many, settle, texts,
 };
 
 #[tokio::test(start_paused = true)]
@@ -49,8 +49,7 @@ async fn who_does_not_come_back_after_a_restart_has_left_after_the_grace() {
     let log = log();
     {
         let engine = engine(&log);
-        let mut ann = connect(&engine, None).await;
-        create(&mut ann).await;
+        let _ann = founder(&engine).await;
     }
     settle().await;
     let engine = engine(&log);
@@ -70,8 +69,7 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
     let log = log();
     {
         let engine = engine(&log);
-        let mut ann = connect(&engine, None).await;
-        create(&mut ann).await;
+        let ann = founder(&engine).await;
         assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
         log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
         ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
@@ -95,8 +93,7 @@ async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_afte
     let engine = || engine_with(&log, |limits| limits.room.backlog_events_max = 4);
     {
         let engine = engine();
-        let mut ann = connect(&engine, None).await;
-        create(&mut ann).await;
+        let ann = founder(&engine).await;
         for (number, text) in ["a secret", "b", "c", "d", "e", "f", "g", "h"].into_iter().enumerate() {
             say(&ann, text, &number.to_string()).await.expect("the log works");
         }

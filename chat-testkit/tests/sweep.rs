@@ -1,35 +1,27 @@
 //! After a start the engine visits every stored room by itself: paced, one at a time, and over failures of the log.
 
-use std::sync::Arc;
+mod support;
+
 use std::time::Duration;
 
-use chat_core::{Command, ConnectRequest, Connection, Engine, Hello, Limits, Log, Nick, RoomCode};
-use chat_testkit::logs::{Call, Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
-
-type TestLog = Arc<FaultyLog<MemoryLog>>;
+use chat_core::{Command, Log, RoomCode};
+use chat_testkit::logs::{Call, Delay, Fault, Operation, Outcome};
+use support::{TestLog, connect, engine, engine_with, fails, log, nick, settle};
 
 /// Longer than the grace.
 const LATER: Duration = Duration::from_secs(40);
-
-fn engine(log: &TestLog) -> Engine {
-    Engine::builder().log(Arc::clone(log) as _).expect("the engine before is gone").build()
-}
 
 fn code(number: usize) -> RoomCode {
     RoomCode::parse(&format!("ROOM-{number:03}")).expect("valid")
 }
 
-async fn connect(engine: &Engine) -> Connection {
-    engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in")
-}
-
 /// A log with rooms that each have a member, left by a process that is gone.
 async fn left_behind(rooms: usize) -> TestLog {
-    let log = Arc::new(FaultyLog::new(MemoryLog::default()));
+    let log = log();
     let engine = engine(&log);
     for number in 0..rooms {
-        let session = connect(&engine).await;
-        let command = Command::create(Nick::parse("Ann").expect("valid")).with_room(code(number));
+        let session = connect(&engine, None).await;
+        let command = Command::create(nick("Ann")).with_room(code(number));
         session.call(command).await.expect("the code is free");
     }
     drop(engine);
@@ -37,19 +29,8 @@ async fn left_behind(rooms: usize) -> TestLog {
     log
 }
 
-/// Lets every task of an engine that was dropped come to its end. No time passes.
-async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
-}
-
 async fn stored(log: &TestLog) -> Vec<RoomCode> {
     log.inner().rooms(None, usize::MAX).await.expect("the log underneath does not fail")
-}
-
-fn fails(operation: Operation) -> impl Fn(&Call) -> Option<Fault> {
-    move |call| (call.operation == operation).then(|| Fault::from(Outcome::Fails))
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,9 +60,8 @@ async fn rooms_are_visited_one_at_a_time_and_nobody_waits_for_it() {
         assert!((seconds..=seconds + 1).contains(&read), "{read} rooms read in {seconds} s of 1 s each");
     }
     let before = tokio::time::Instant::now();
-    let nick = Nick::parse("Bob").expect("valid");
-    let join = Command::join(code(19), nick);
-    connect(&engine).await.call(join).await.expect("the room is there");
+    let join = Command::join(code(19), nick("Bob"));
+    connect(&engine, None).await.call(join).await.expect("the room is there");
     assert_eq!(before.elapsed(), Duration::ZERO);
 }
 
@@ -118,10 +98,7 @@ async fn a_room_that_cannot_be_read_keeps_nobody_from_the_others() {
 #[tokio::test(start_paused = true)]
 async fn a_room_that_is_told_to_stay_empty_goes_when_that_time_is_over() {
     let log = left_behind(3).await;
-    let mut limits = Limits::default();
-    limits.room.empty_linger = Duration::from_secs(3_600);
-    let _engine =
-        Engine::builder().log(Arc::clone(&log) as _).expect("the engine before is gone").limits(limits).build();
+    let _engine = engine_with(&log, |limits| limits.room.empty_linger = Duration::from_secs(3_600));
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert_eq!(stored(&log).await.len(), 3, "an hour from the end of the grace");
     tokio::time::sleep(LATER).await;
@@ -143,7 +120,7 @@ async fn an_engine_that_goes_visits_nobody_any_more() {
         assert!(stored(&log).await.len() >= 9);
     }
     let log = left_behind(2).await;
-    log.plan(fails(Operation::Rooms));
+    log.plan(fails(&[Operation::Rooms]));
     drop(engine(&log));
     tokio::time::sleep(LATER).await;
     assert!(log.calls(Operation::Rooms) <= 2);

@@ -1,19 +1,19 @@
 //! Histories over a log that is slow or fails: what was taken back is not shown, and a session has one page at a time.
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{
-    Body, Command, CommandId, ConnectRequest, Connection, Engine, Event, Hello, Limits, Nick, RejectCode, Reply,
-    RoomCode, Seq, ServerFrame,
-};
-use chat_testkit::logs::{Fault, FaultyLog, MemoryLog, Operation, Outcome};
+use chat_core::{Command, CommandId, Connection, Event, Limits, RejectCode, Reply, Seq, ServerFrame};
+use chat_testkit::logs::{Fault, Operation, Outcome};
+use support::{TestLog, code, connect, create, engine_with, fails, log, newcomer, nick, settle, take, text};
 
 /// A message that only the log has by the time it is asked for.
 const SECRET: Seq = Seq(3);
 
 struct Stage {
-    log: Arc<FaultyLog<MemoryLog>>,
+    log: TestLog,
     ann: Connection,
     bob: Connection,
 }
@@ -21,15 +21,15 @@ struct Stage {
 impl Stage {
     /// Two people in a room, the first of whom has said what she is to regret, and much after it.
     async fn new(change: impl FnOnce(&mut Limits)) -> Self {
-        let log = Arc::new(FaultyLog::new(MemoryLog::default()));
-        let mut limits = Limits::default();
-        limits.room.backlog_events_max = 16;
-        limits.session.send_per_second = 0;
-        limits.session.command_per_second = 0;
-        change(&mut limits);
-        let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).expect("nobody else has it").build();
-        let stage = Self { log, ann: connect(&engine).await, bob: connect(&engine).await };
-        stage.ann.call(Command::create(nick("Ann")).with_room(code())).await.expect("the code is free");
+        let log = log();
+        let engine = engine_with(&log, |limits| {
+            limits.room.backlog_events_max = 16;
+            limits.session.send_per_second = 0;
+            limits.session.command_per_second = 0;
+            change(limits);
+        });
+        let mut stage = Self { log, ann: connect(&engine, None).await, bob: connect(&engine, None).await };
+        create(&mut stage.ann).await;
         let join = Command::join(code(), nick("Bob")).with_history(0);
         stage.bob.call(join).await.expect("he may");
         stage.say("secret").await;
@@ -42,9 +42,8 @@ impl Stage {
         stage
     }
 
-    async fn say(&self, text: &str) {
-        let text = Body::parse(text, 4_000).expect("valid");
-        self.ann.call(Command::send(code(), text)).await.expect("she may");
+    async fn say(&self, said: &str) {
+        self.ann.call(Command::send(code(), text(said))).await.expect("she may");
     }
 
     async fn redact(&self, seq: Seq) -> Result<(), RejectCode> {
@@ -80,38 +79,10 @@ impl Stage {
     }
 }
 
-async fn connect(engine: &Engine) -> Connection {
-    engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in")
-}
-
-fn code() -> RoomCode {
-    RoomCode::parse("LUNCH").expect("valid")
-}
-
-fn nick(text: &str) -> Nick {
-    Nick::parse(text).expect("valid")
-}
-
-async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
-}
-
 async fn pass(time: Duration) {
     settle().await;
     tokio::time::sleep(time).await;
     settle().await;
-}
-
-/// Everything that is due at this moment.
-fn take(session: &Connection) -> Vec<ServerFrame> {
-    let due = std::iter::from_fn(|| {
-        let frame = session.peek()?;
-        session.commit(frame.mark);
-        Some(serde_json::from_slice(&frame.json).expect("every server frame is of the protocol"))
-    });
-    due.collect()
 }
 
 fn texts(frame: ServerFrame) -> Option<(u64, Vec<String>)> {
@@ -203,7 +174,7 @@ async fn a_scrub_that_failed_is_made_good_though_nobody_says_anything_more() {
 #[tokio::test(start_paused = true)]
 async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_since() {
     let stage = Stage::new(|_| {}).await;
-    stage.log.plan(|call| (call.operation == Operation::Scrub).then(|| Outcome::Fails.into()));
+    stage.log.plan(fails(&[Operation::Scrub]));
     assert_eq!(stage.redact(SECRET).await, Ok(()));
     for _ in 0..1_100 {
         stage.say("x").await;
@@ -213,11 +184,8 @@ async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_
     drop(stage);
     settle().await;
     log.heal();
-    let mut limits = Limits::default();
-    limits.room.backlog_events_max = 16;
-    let engine = Engine::builder().limits(limits).log(Arc::clone(&log) as _).expect("nobody else has it").build();
-    let cid = connect(&engine).await;
-    cid.call(Command::join(code(), nick("Cid"))).await.expect("he may");
+    let engine = engine_with(&log, |limits| limits.room.backlog_events_max = 16);
+    let _cid = newcomer(&engine, "Cid").await;
     let first = log.inner().records(&code()).into_iter().find_map(|record| match record.event {
         Event::Sent { text, .. } => Some(text.as_str().to_owned()),
         _ => None,
@@ -228,7 +196,7 @@ async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_
 #[tokio::test(start_paused = true)]
 async fn no_more_is_taken_back_than_can_be_masked_while_the_log_forgets_nothing() {
     let stage = Stage::new(|limits| limits.room.unscrubbed_max = 2).await;
-    stage.log.plan(|call| (call.operation == Operation::Scrub).then(|| Outcome::Fails.into()));
+    stage.log.plan(fails(&[Operation::Scrub]));
     assert_eq!((stage.redact(Seq(3)).await, stage.redact(Seq(4)).await), (Ok(()), Ok(())));
     assert_eq!(stage.redact(Seq(5)).await, Err(RejectCode::Unavailable));
     assert_eq!(stage.shown(Seq(6)).await, ["", "", "x1"]);

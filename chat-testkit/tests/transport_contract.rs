@@ -9,7 +9,7 @@ use chat_core::{
     Request, RoomCode, ServerFrame,
 };
 use chat_testkit::contract::run;
-use chat_testkit::contract::transport::{self, Client, Resume, TransportHarness};
+use chat_testkit::contract::transport::{self, Client, Resume, TransportHarness, is_answer};
 use serde_json::Value;
 
 chat_testkit::transport_contract!(Straight);
@@ -77,14 +77,6 @@ fn last_words(Refusal { close, reject, reconnect_after }: Refusal) -> VecDeque<V
     };
     let frames = [error, ServerFrame::closing(close, reconnect_after)];
     frames.iter().map(|frame| serde_json::to_value(frame).expect("JSON")).collect()
-}
-
-fn is_answer(frame: &Value) -> bool {
-    match frame["type"].as_str() {
-        Some("ack" | "error" | "history" | "members") => true,
-        Some("joined") => frame.get("id").is_some(),
-        _ => false,
-    }
 }
 
 #[async_trait]

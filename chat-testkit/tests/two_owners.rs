@@ -12,7 +12,7 @@ use chat_core::{
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
 use support::{
-    TestLog, code, connect, create, engine, engine_with, fails, join, log, newcomer, next_left, next_message, nick,
+    TestLog, code, connect, engine, engine_with, fails, founder, join, log, newcomer, next_left, next_message, nick,
     say, seconds, settle, texts,
 };
 
@@ -20,8 +20,7 @@ use support::{
 async fn a_second_owner_is_refused_by_the_log_and_learns_what_the_first_wrote() {
     let memory = Arc::new(MemoryLog::new());
     let [one, two] = [(), ()].map(|()| engine(&Arc::new(BentLog::new(&memory))));
-    let mut ann = connect(&one, None).await;
-    create(&mut ann).await;
+    let ann = founder(&one).await;
     let bob = connect(&two, None).await;
     join(&bob, "Bob").await.expect("the second reads the room from the log");
     // The first still believes in its own tail: the log refuses it, it reads what the second wrote, and decides again.
@@ -60,8 +59,7 @@ async fn next_topic(session: &mut Connection) -> (Seq, String) {
 async fn what_another_owner_wrote_behind_a_lost_answer_is_not_taken_for_ours() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let mut ann = founder(&engine).await;
     log.push(Operation::Append, Outcome::AnswerLost);
     log.plan(fails(&[Operation::Read]));
     let other = async {
@@ -95,8 +93,7 @@ async fn told_of_exits(session: &mut Connection) -> Vec<(String, Option<Seq>)> {
 async fn who_was_put_out_by_another_owner_is_told_so_and_nothing_after_it() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let mut bob = newcomer(&engine, "Bob").await;
     other_writes(&log, Event::Kicked { member: MemberId(2), nick: nick("Bob") }).await;
     other_writes(&log, topic("theirs")).await;
@@ -108,8 +105,7 @@ async fn who_was_put_out_by_another_owner_is_told_so_and_nothing_after_it() {
 async fn who_has_left_quietly_by_the_word_of_another_owner_is_told_so() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.notices_members_max = 0);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     let mut bob = newcomer(&engine, "Bob").await;
     let left = Event::Left { nick: nick("Bob"), reason: LeaveReason::Timeout };
     other_records(&log, MemberId(2), left, |_| None).await;
@@ -122,8 +118,7 @@ async fn who_has_left_quietly_by_the_word_of_another_owner_is_told_so() {
 async fn what_another_owner_took_back_is_shown_to_nobody() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
     other_writes(&log, Event::Redacted { target: Seq(2) }).await;
     assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(4)));
@@ -136,8 +131,7 @@ async fn what_another_owner_took_back_is_shown_to_nobody() {
 async fn whom_another_owner_put_out_reads_no_further() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let mut ann = founder(&engine).await;
     let mut bob = newcomer(&engine, "Bob").await;
     let kicked = Event::Kicked { member: MemberId(2), nick: support::nick("Bob") };
     other_writes(&log, kicked).await;
@@ -152,8 +146,7 @@ async fn whom_another_owner_put_out_reads_no_further() {
 async fn a_grace_whose_end_was_undone_runs_out_again() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let mut ann = founder(&engine).await;
     drop(newcomer(&engine, "Bob").await);
     settle().await;
     other_writes(&log, topic("theirs")).await;
@@ -166,8 +159,7 @@ async fn a_grace_whose_end_was_undone_runs_out_again() {
 async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
     let log = log();
     let engine = engine(&log);
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let mut ann = founder(&engine).await;
     drop(newcomer(&engine, "Bob").await);
     settle().await;
     other_writes(&log, topic("first")).await;
@@ -198,8 +190,7 @@ async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
 async fn a_second_engine_over_one_log_is_refused_until_all_of_the_first_is_gone() {
     let log = log();
     let first = engine(&log);
-    let mut ann = connect(&first, None).await;
-    create(&mut ann).await;
+    let ann = founder(&first).await;
     let second = || Engine::builder().log(Arc::clone(&log) as _);
     assert_eq!(second().err(), Some(LogInUse));
     seconds(120).await;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::wire::{Joined, Status};
+use chat_core::wire::Status;
 use chat_core::{
-    Body, Command, ConnectRequest, Connection, Engine, Hello, Key, Limits, Log, LogInUse, Nick, Offset, Position,
-    Reject, RejectCode, Resume, RoomCode, Seq, ServerFrame,
+    Command, Connection, Engine, Limits, Log, LogInUse, Offset, Position, RejectCode, Resume, Seq, ServerFrame,
+};
+use chat_testkit::one_room::{
+    code, connect, create, founder, join, joined, newcomer, next_message, say, texts, texts_of,
 };
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
 use tempfile::TempDir;
@@ -25,56 +27,6 @@ fn engine(log: &Arc<RedbLog>, dir: &TempDir, limits: Limits) -> Engine {
 async fn stop(engine: Engine, log: Arc<RedbLog>) {
     drop(engine);
     log.close().await.expect("it can be closed");
-}
-
-fn code() -> RoomCode {
-    RoomCode::parse("LUNCH").expect("valid")
-}
-
-async fn connect(engine: &Engine, resume: Option<Resume>) -> Connection {
-    engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
-}
-
-async fn joined(session: &mut Connection) -> Joined {
-    loop {
-        if let ServerFrame::Joined(joined) = session.next().await {
-            return joined;
-        }
-    }
-}
-
-async fn create(session: &mut Connection) -> Joined {
-    let nick = Nick::parse("Ann").expect("valid");
-    session.call(Command::create(nick).with_room(code())).await.expect("the code is free");
-    joined(session).await
-}
-
-async fn join(session: &mut Connection, nick: &str) -> Result<Joined, Reject> {
-    let nick = Nick::parse(nick).expect("valid");
-    session.call(Command::join(code(), nick)).await?;
-    Ok(joined(session).await)
-}
-
-async fn say(session: &Connection, text: &str, key: &str) -> Result<Seq, RejectCode> {
-    let text = Body::parse(text, 100).expect("valid");
-    let key = Some(Key::parse(key).expect("valid"));
-    match session.call(Command::send(code(), text).with_key(key)).await {
-        Ok(ServerFrame::Ack { seq, .. }) => Ok(seq),
-        Ok(other) => panic!("a send is answered with an ack: {other:?}"),
-        Err(reject) => Err(reject.code),
-    }
-}
-
-fn texts(joined: &Joined) -> Vec<String> {
-    joined.history.iter().map(|message| message.frame().text.clone()).collect()
-}
-
-async fn next_message(session: &mut Connection) -> (Seq, String) {
-    loop {
-        if let ServerFrame::Message(message) = session.next().await {
-            return (message.seq, message.text);
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,9 +53,9 @@ async fn a_room_comes_back_with_its_members_positions_and_keys() {
     assert_eq!(next_message(&mut ann).await, (Seq(3), "two".into()));
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)), "a retry from before the restart");
     assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(4)));
-    let mut bob = connect(&engine, None).await;
-    let seen = join(&mut bob, "Bob").await.expect("the room is there");
-    assert_eq!(texts(&seen), ["one", "two", "three"]);
+    let mut bob = newcomer(&engine, "Bob").await;
+    let seen = joined(&mut bob).await;
+    assert_eq!(texts_of(&seen), ["one", "two", "three"]);
     let nicks: Vec<&str> = seen.members.iter().map(|member| member.nick.as_str()).collect();
     assert_eq!(nicks, ["Bob", "Ann"]);
 }
@@ -113,8 +65,7 @@ async fn a_second_engine_over_one_log_is_refused_and_harms_nobody() {
     let dir = TempDir::new().expect("a folder");
     let log = log(&dir, Retention::default());
     let first = engine(&log, &dir, Limits::default());
-    let mut ann = connect(&first, None).await;
-    create(&mut ann).await;
+    let ann = founder(&first).await;
     assert_eq!(Engine::builder().log(Arc::clone(&log) as _).err(), Some(LogInUse));
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
     drop((ann, first));
@@ -128,8 +79,7 @@ async fn a_second_engine_over_one_log_is_refused_and_harms_nobody() {
         }
     };
     let second = tokio::time::timeout(Duration::from_secs(60), second).await.expect("nothing of the first is left");
-    let mut bob = connect(&second, None).await;
-    assert_eq!(texts(&join(&mut bob, "Bob").await.expect("the room is there")), ["one"]);
+    assert_eq!(texts(&second, "Bob").await, ["one"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,8 +87,7 @@ async fn what_was_taken_back_is_gone_from_the_file_when_the_server_has_stopped()
     let dir = TempDir::new().expect("a folder");
     let log = log(&dir, Retention::default());
     let engine = engine(&log, &dir, Limits::default());
-    let mut ann = connect(&engine, None).await;
-    create(&mut ann).await;
+    let ann = founder(&engine).await;
     assert_eq!(say(&ann, "my password is hunter2", "k1").await, Ok(Seq(2)));
     ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
     assert_eq!(say(&ann, "forget it", "k2").await, Ok(Seq(4)));
@@ -164,7 +113,7 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(join(&mut bob, "Bob").await.map(drop).map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
+    assert_eq!(join(&bob, "Bob").await.map(drop).map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
     assert_ne!(create(&mut bob).await.epoch, first);
 }
 
@@ -194,7 +143,7 @@ async fn older_messages_than_the_backlog_holds_are_paged_from_the_file() {
         let engine = engine(&log, &dir, limits.clone());
         let mut session = connect(&engine, None).await;
         if restart {
-            join(&mut session, "Bob").await.expect("the room is there");
+            join(&session, "Bob").await.expect("the room is there");
         } else {
             create(&mut session).await;
             for (number, text) in said.iter().rev().enumerate() {
@@ -220,8 +169,7 @@ async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
     {
         let log = log(&dir, retention);
         let engine = engine(&log, &dir, limits.clone());
-        let mut ann = connect(&engine, None).await;
-        create(&mut ann).await;
+        let ann = founder(&engine).await;
         for number in 0..SAID {
             assert_eq!(say(&ann, &format!("number {number}"), &format!("k{number}")).await, Ok(Seq(number + 2)));
         }
@@ -232,10 +180,10 @@ async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
     }
     let log = log(&dir, retention);
     let engine = engine(&log, &dir, limits);
-    let mut bob = connect(&engine, None).await;
-    let seen = join(&mut bob, "Bob").await.expect("the room is there");
+    let mut bob = newcomer(&engine, "Bob").await;
+    let seen = joined(&mut bob).await;
     assert_eq!(seen.members_total, 2, "who joined in what was trimmed is a member by the snapshot");
-    assert_eq!(texts(&seen).last(), Some(&format!("number {}", SAID - 1)));
+    assert_eq!(texts_of(&seen).last(), Some(&format!("number {}", SAID - 1)));
     assert_eq!(say(&bob, "and on", "k").await, Ok(Seq(SAID + 3)));
 }
 

@@ -161,7 +161,7 @@ async fn every_place_is_given_back_however_its_session_ends() {
         end(&server, server.ws().await.expect("a place"), way).await;
         end(&server, server.poll().await.expect("a place"), way).await;
         let ws = server.ws().await.expect("a place");
-        assert_eq!(server.poll().await.err(), Some(503), "there is one place");
+        assert_eq!(server.poll().await.err().map(|refused| refused.status), Some(503), "there is one place");
         // It never asks for the namespace.
         drop(ws);
         sleep(60 * SECOND).await;

@@ -5,10 +5,11 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chat_core::wire::{Joined, RoomStatus};
 use chat_core::{
-    Body, Clock, Command, CommandId, ConnectRequest, Connection, Engine, Hello, Key, Limits, Mono, Nick, Now, Position,
-    Reject, RejectCode, Reply, Resume, RoomCode, Seq, ServerFrame, SystemClock, Wall,
+    Admission, Body, Clock, Command, CommandId, ConnectRequest, Connection, Engine, Hello, Identity, Key, Limits, Mono,
+    Nick, Now, Policy, Position, Reject, RejectCode, Reply, Resume, RoomCode, Seq, ServerFrame, SystemClock, Wall,
 };
 
 /// Rounds that every task gets before nothing more is expected without time passing.
@@ -29,6 +30,12 @@ pub fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
     let mut limits = Limits::default();
     change(&mut limits);
     limits
+}
+
+/// Rooms remember eight events, and everybody talks as fast as they can.
+pub fn forgetful(limits: &mut Limits) {
+    limits.room.backlog_events_max = 8;
+    limits.lift_rates();
 }
 
 /// Lets every task run until it has nothing more to do. No time passes.
@@ -113,6 +120,11 @@ impl Client {
     /// A session of whoever shows these credentials.
     pub async fn of(engine: &Engine, credentials: &str) -> Self {
         Self::with_request(engine, shown(credentials), Hello::default()).await
+    }
+
+    /// A session from this address.
+    pub async fn calling_from(engine: &Engine, address: &str) -> Self {
+        Self::with_request(engine, from(address), Hello::default()).await
     }
 
     pub async fn with_request(engine: &Engine, request: ConnectRequest, hello: Hello) -> Self {
@@ -219,9 +231,32 @@ impl Client {
     }
 }
 
+/// Says everything up to this number in `LUNCH`.
+pub async fn talk(speaker: &Client, to: u64) {
+    while speaker.say("LUNCH", "x").await < to {
+        speaker.take();
+    }
+    speaker.take();
+}
+
+/// Everybody is who their credentials say.
+pub struct ByCredentials;
+
+#[async_trait]
+impl Policy for ByCredentials {
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) })
+    }
+}
+
 /// A request of whoever shows these credentials.
 pub fn shown(credentials: &str) -> ConnectRequest {
     ConnectRequest { transport: "test", address: None, credentials: Some(credentials.to_owned()) }
+}
+
+/// A request from this address.
+pub fn from(address: &str) -> ConnectRequest {
+    ConnectRequest { transport: "test", address: Some(address.parse().expect("an address")), credentials: None }
 }
 
 pub fn parse(json: &[u8]) -> ServerFrame {
@@ -248,10 +283,10 @@ pub fn summary(frame: &ServerFrame) -> String {
     match frame {
         ServerFrame::Welcome { resumed: false, .. } => "welcome".into(),
         ServerFrame::Welcome { rooms, .. } => {
-            let rooms: Vec<String> = rooms.iter().map(brief_status).collect();
+            let rooms: Vec<String> = rooms.iter().map(summary_of_status).collect();
             format!("welcome back {}", rooms.join(" ")).trim_end().into()
         }
-        ServerFrame::Resumed(status) => format!("resumed {}", brief_status(status)),
+        ServerFrame::Resumed(status) => format!("resumed {}", summary_of_status(status)),
         ServerFrame::Joined(joined) => format!("joined {} as {}", joined.seq, joined.you.member),
         ServerFrame::Ack { seq, .. } => format!("ack {seq}"),
         ServerFrame::Error { code, .. } => format!("error {code}"),
@@ -292,7 +327,7 @@ pub fn summary(frame: &ServerFrame) -> String {
 }
 
 /// Where a session stands in a room, in few words.
-pub fn brief_status(status: &RoomStatus) -> String {
+pub fn summary_of_status(status: &RoomStatus) -> String {
     let seq = status.seq.map_or(String::new(), |seq| format!(":{seq}"));
     let reason = status.reason.map_or(String::new(), |reason| format!(":{reason:?}"));
     format!("{}:{:?}{seq}{reason}", status.room, status.status).to_lowercase()

@@ -3,7 +3,7 @@
 mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chat_core::{
@@ -169,7 +169,7 @@ struct Told {
 impl Observer for Truth {
     fn observe(&self, fact: ObserverEvent<'_>) {
         let ObserverEvent::Published { epoch, record, .. } = fact else { return };
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told();
         assert!(told.epoch.is_none_or(|known| known == epoch), "the speaker stays, so the room has one life");
         told.epoch = Some(epoch);
         if let Event::Redacted { target } = record.event {
@@ -187,8 +187,12 @@ impl Observer for Truth {
 }
 
 impl Truth {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn look<T>(&self, look: impl FnOnce(&Told) -> T) -> T {
-        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&self.told())
     }
 
     fn head(&self) -> Seq {

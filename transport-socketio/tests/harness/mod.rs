@@ -1,5 +1,7 @@
 //! The Socket.IO transport as two harnesses: a server on a real socket, and small clients that speak its packets by hand.
 
+#[path = "../support/wire.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "the transport's own tests use the rest")]
 mod wire;
 
 use std::collections::VecDeque;
@@ -8,14 +10,11 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use chat_core::Engine;
 use chat_testkit::contract::transport::{Client, Resume, TransportHarness};
-use serde_json::{Map, Value, json};
-use tokio::net::TcpSocket;
+use chat_testkit::sockets::listen;
+use serde_json::{Value, json};
 use transport_socketio::{SocketIoConfig, routes};
 
-use wire::{Poll, Wire, Ws};
-
-/// What a socket holds at most on each side, so that a reader's slowness shows soon.
-const SOCKET_BYTES: u32 = 16 << 10;
+use wire::{Packet, Poll, Refused, Wire, Ws};
 
 /// Clients come by WebSocket.
 pub(crate) struct SocketIo(SocketAddr);
@@ -25,9 +24,8 @@ pub(crate) struct Polling(SocketAddr);
 
 pub(crate) struct SocketIoClient<W> {
     /// `None` once it has ended.
-    wire: Option<W>,
+    client: Option<wire::Client<W>>,
     kept: VecDeque<Value>,
-    acks: u64,
 }
 
 #[async_trait]
@@ -35,11 +33,15 @@ impl TransportHarness for SocketIo {
     type Client = SocketIoClient<Ws>;
 
     async fn open(engine: Engine) -> Self {
-        Self(serve(engine).await)
+        Self(serve(engine))
     }
 
     async fn connect(&self, resume: Option<Resume>) -> SocketIoClient<Ws> {
-        SocketIoClient::connect(Ws::dial(self.0).await, resume).await
+        let wire = match Ws::dial(self.0, "", &[]).await {
+            Ok(wire) => Ok(wire.opened().await),
+            Err(refused) => Err(refused),
+        };
+        SocketIoClient::connect(wire, resume).await
     }
 }
 
@@ -48,7 +50,7 @@ impl TransportHarness for Polling {
     type Client = SocketIoClient<Poll>;
 
     async fn open(engine: Engine) -> Self {
-        Self(serve(engine).await)
+        Self(serve(engine))
     }
 
     async fn connect(&self, resume: Option<Resume>) -> SocketIoClient<Poll> {
@@ -56,12 +58,8 @@ impl TransportHarness for Polling {
     }
 }
 
-async fn serve(engine: Engine) -> SocketAddr {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_send_buffer_size(SOCKET_BYTES).expect("set");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    let listener = socket.listen(1_024).expect("listening");
-    let address = listener.local_addr().expect("bound");
+fn serve(engine: Engine) -> SocketAddr {
+    let (listener, address) = listen();
     let router = routes(engine, SocketIoConfig::default());
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
@@ -69,56 +67,45 @@ async fn serve(engine: Engine) -> SocketAddr {
 
 impl<W: Wire> SocketIoClient<W> {
     /// Asks for the namespace. A refusal, in whichever words, is kept as an `error`.
-    async fn connect(dialled: Result<W, String>, resume: Option<Resume>) -> Self {
-        let mut wire = match dialled {
+    async fn connect(dialled: Result<W, Refused>, resume: Option<Resume>) -> Self {
+        let wire = match dialled {
             Ok(wire) => wire,
-            Err(refusal) => {
-                let code = if refusal.contains("going down") { "draining" } else { "at_capacity" };
-                return Self { wire: None, kept: [error(code)].into(), acks: 0 };
+            Err(Refused { status, body }) => {
+                assert_eq!(status, 503, "{body}");
+                let code = if body.contains("going down") { "draining" } else { "at_capacity" };
+                return Self { client: None, kept: [error(code)].into() };
             }
         };
         let mut auth = json!({});
-        if let Some(Resume { token, positions }) = resume {
-            let positions = positions.into_iter().map(|(room, position)| (room, Value::from(position)));
-            auth["resume"] = token.into();
-            auth["positions"] = positions.collect::<Map<_, _>>().into();
+        if let Some(resume) = resume {
+            resume.write_into(&mut auth);
         }
-        wire.send(format!("40{auth}")).await;
-        Self { wire: Some(wire), kept: VecDeque::new(), acks: 0 }
+        let mut client = wire::Client::over(wire);
+        client.wire.send(format!("40{auth}")).await;
+        Self { client: Some(client), kept: VecDeque::new() }
     }
 
     /// The next frame, and the number of the command that it acknowledges.
     async fn receive(&mut self) -> Option<(Option<u64>, Value)> {
         loop {
-            let wire = self.wire.as_mut()?;
-            let Some(packet) = wire.receive().await else {
-                self.wire = None;
-                return None;
-            };
-            match packet.get(..2).unwrap_or(&packet) {
-                "2" => wire.send("3".to_owned()).await,
-                "6" | "40" => {}
-                "42" => {
-                    let (name, frame): (String, Value) = serde_json::from_str(&packet[2..]).expect("an event");
+            match self.client.as_mut()?.next().await {
+                Some(Packet::Event(name, frame)) => {
                     assert_eq!(frame["type"], *name);
                     return Some((None, frame));
                 }
-                "43" => {
-                    let list = packet.find('[').expect("an acknowledgement holds a list");
-                    let number = packet[2..list].parse().expect("a number");
-                    let (frame,): (Value,) = serde_json::from_str(&packet[list..]).expect("an acknowledgement");
-                    return Some((Some(number), frame));
-                }
-                "44" => {
-                    self.wire = None;
-                    let refusal: Value = serde_json::from_str(&packet[2..]).expect("a refusal");
-                    return Some((None, error(refusal["message"].as_str().expect("a code"))));
-                }
-                "41" | "1" => {
-                    self.wire = None;
-                    return None;
-                }
-                _ => panic!("{packet}"),
+                Some(Packet::Ack(number, frame)) => return Some((Some(number), frame)),
+                Some(Packet::Other(packet)) => match packet.split_at(1) {
+                    // Let in.
+                    ("0", _) => {}
+                    ("4", refusal) => {
+                        self.client = None;
+                        let refusal: Value = serde_json::from_str(refusal).expect("a refusal");
+                        return Some((None, error(refusal["message"].as_str().expect("a code"))));
+                    }
+                    ("1", _) => self.client = None,
+                    _ => panic!("{packet}"),
+                },
+                None => self.client = None,
             }
         }
     }
@@ -131,15 +118,13 @@ fn error(code: &str) -> Value {
 #[async_trait]
 impl<W: Wire> Client for SocketIoClient<W> {
     async fn command(&mut self, mut frame: Value) -> Value {
-        self.acks += 1;
         let kind = frame.as_object_mut().and_then(|fields| fields.remove("type"));
-        let event = json!([kind.unwrap_or_else(|| json!("message")), frame]);
-        let wire = self.wire.as_mut().expect("connected");
-        wire.send(format!("42{}{event}", self.acks)).await;
+        let kind = kind.unwrap_or_else(|| json!("message"));
+        let asked = self.client.as_mut().expect("connected").emit_with_ack(kind, frame).await;
         loop {
             match self.receive().await.expect("an answer") {
                 (Some(number), answer) => {
-                    assert_eq!(number, self.acks);
+                    assert_eq!(number, asked);
                     return answer;
                 }
                 (None, frame) => self.kept.push_back(frame),

@@ -8,7 +8,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 use transport_socketio::{SocketIoConfig, routes};
 
-use super::{Poll, Ws};
+use super::{Poll, Refused, Ws};
 
 /// What the server is called; there is no such address.
 const ADDRESS: ([u8; 4], u16) = ([192, 0, 2, 1], 80);
@@ -32,16 +32,13 @@ impl Pipes {
         client
     }
 
-    /// A session over a WebSocket; the status of the answer where there is none.
-    pub async fn ws(&self) -> Result<Ws<DuplexStream>, u16> {
-        match Ws::over(self.pipe(), SocketAddr::from(ADDRESS), "", &[]).await {
-            Ok(ws) => Ok(ws.opened().await),
-            Err(status) => Err(status),
-        }
+    /// A session over a WebSocket, or why there is none.
+    pub async fn ws(&self) -> Result<Ws<DuplexStream>, Refused> {
+        Ok(Ws::over(self.pipe(), SocketAddr::from(ADDRESS), "", &[]).await?.opened().await)
     }
 
-    /// A session that long-polls; the status of the answer where there is none.
-    pub async fn poll(&self) -> Result<Poll<DuplexStream>, u16> {
+    /// A session that long-polls, or why there is none.
+    pub async fn poll(&self) -> Result<Poll<DuplexStream>, Refused> {
         Poll::over(self.pipe(), SocketAddr::from(ADDRESS)).await
     }
 }

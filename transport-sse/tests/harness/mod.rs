@@ -1,7 +1,5 @@
 //! The SSE transport as a harness: a server on a real socket, and a small client that reads one stream and posts.
 
-mod http;
-
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -9,14 +7,9 @@ use async_trait::async_trait;
 use chat_core::Engine;
 use chat_serve::{ServeConfig, serve};
 use chat_testkit::contract::transport::{Client, Resume, TransportHarness};
+use chat_testkit::sockets::{Exchange, dial, listen};
 use serde_json::Value;
-use tokio::net::TcpSocket;
 use transport_sse::{SseConfig, routes};
-
-use http::Exchange;
-
-/// What a socket holds at most on each side, so that a reader's slowness shows soon.
-const SOCKET_BYTES: u32 = 16 << 10;
 
 pub(crate) struct EventSource(SocketAddr);
 
@@ -35,11 +28,7 @@ impl TransportHarness for EventSource {
     type Client = EventSourceClient;
 
     async fn open(engine: Engine) -> Self {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_send_buffer_size(SOCKET_BYTES).expect("set");
-        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-        let listener = socket.listen(1_024).expect("listening");
-        let address = listener.local_addr().expect("bound");
+        let (listener, address) = listen();
         let router = routes(engine, SseConfig::default());
         tokio::spawn(serve(listener, router, ServeConfig::default(), std::future::pending()));
         Self(address)
@@ -50,9 +39,9 @@ impl TransportHarness for EventSource {
             let positions: Vec<_> = positions.iter().map(|(room, position)| format!("{room}:{position}")).collect();
             format!("?resume={token}&positions={}", positions.join(","))
         });
-        let mut stream = Exchange::open(self.0, SOCKET_BYTES).await;
+        let mut stream = Exchange::over(dial(self.0).await, self.0);
         stream.ask(&format!("GET /sse{query}"), "Accept: text/event-stream\r\n", "").await;
-        assert_eq!(stream.status().await, 200, "what may pass is told inside a stream");
+        assert_eq!(stream.status().await, Some(200), "what may pass is told inside a stream");
         EventSourceClient { address: self.0, stream, posts: None, session: None, kept: VecDeque::new() }
     }
 }
@@ -86,14 +75,12 @@ impl Client for EventSourceClient {
         let (session, token) = self.session.clone().expect("the welcome has been read");
         let mut posts = match self.posts.take() {
             Some(posts) => posts,
-            None => Exchange::open(self.address, 1 << 20).await,
+            None => Exchange::over(dial(self.address).await, self.address),
         };
         let authorization = format!("Authorization: Bearer {token}\r\n");
         posts.ask(&format!("POST /sse/{session}"), &authorization, &frame.to_string()).await;
-        posts.status().await;
-        while posts.read().await {}
-        let answer = serde_json::from_slice(&posts.body).expect("the answer is a frame");
-        posts.body.clear();
+        posts.status().await.expect("the connection lasts");
+        let answer = serde_json::from_str(&posts.text().await).expect("the answer is a frame");
         self.posts = Some(posts);
         answer
     }

@@ -10,13 +10,14 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use chat_core::{Engine, Limits, Policy};
 use chat_serve::{ServeConfig, serve};
+use chat_testkit::sockets::{dial, listen};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -35,9 +36,8 @@ enum Loop {
 
 const LOOPS: [Loop; 2] = [Loop::Own, Loop::Axum];
 
-async fn listen(served_by: Loop, router: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
+async fn start(served_by: Loop, router: Router) -> SocketAddr {
+    let (listener, address) = listen();
     match served_by {
         Loop::Own => tokio::spawn(serve(listener, router, ServeConfig::default(), std::future::pending())),
         Loop::Axum => {
@@ -73,7 +73,7 @@ async fn a_socket_is_a_chat_client() {
     for served_by in LOOPS {
         let server = TestServer::new();
         let ann = server.client("LUNCH", "Ann").await;
-        let address = listen(served_by, server.router.clone()).await;
+        let address = start(served_by, server.router.clone()).await;
         let mut bob = TcpStream::connect(address).await.expect("accepted");
         bob.write_all(REQUEST).await.expect("sent");
         let head = read_until(&mut bob, "event: joined").await;
@@ -90,7 +90,7 @@ async fn a_lost_connection_detaches_at_once() {
     for served_by in LOOPS {
         let server = TestServer::new();
         let _ann = server.client("LUNCH", "Ann").await;
-        let address = listen(served_by, server.router.clone()).await;
+        let address = start(served_by, server.router.clone()).await;
         let mut bob = TcpStream::connect(address).await.expect("accepted");
         bob.write_all(REQUEST).await.expect("sent");
         read_until(&mut bob, "event: joined").await;
@@ -108,7 +108,7 @@ async fn a_client_that_reads_nothing_is_given_up() {
         limits.session.stall_timeout = Duration::from_millis(400);
         let server = TestServer::with(limits);
         let ann = server.client("LUNCH", "Ann").await;
-        let address = listen(served_by, server.router.clone()).await;
+        let address = start(served_by, server.router.clone()).await;
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4_096).expect("a small window");
         let mut bob = socket.connect(address).await.expect("accepted");
@@ -138,7 +138,7 @@ async fn the_policy_learns_where_a_client_comes_from() {
         let policy = Arc::new(Says::default());
         let engine = Engine::builder().policy(Arc::clone(&policy) as Arc<dyn Policy>);
         let server = TestServer::build(engine, SseConfig::default());
-        let address = listen(served_by, server.router.clone()).await;
+        let address = start(served_by, server.router.clone()).await;
         let mut client = TcpStream::connect(address).await.expect("accepted");
         client.write_all(b"GET /sse HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer ann\r\n\r\n").await.expect("sent");
         read_until(&mut client, "event: welcome").await;
@@ -169,8 +169,8 @@ struct Second {
 
 impl Second {
     async fn open(server: &TestServer) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let socket = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("accepted");
+        let (listener, address) = listen();
+        let socket = dial(address).await;
         let (shutdown, asked) = oneshot::channel();
         let serving = serve(listener, server.router.clone(), ServeConfig::default(), async {
             let _ = asked.await;

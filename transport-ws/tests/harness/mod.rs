@@ -5,16 +5,14 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use chat_core::Engine;
-use chat_testkit::contract::transport::{Client, Resume, TransportHarness};
+use chat_testkit::contract::transport::{Client, Resume, TransportHarness, is_answer};
+use chat_testkit::sockets::{dial, listen};
 use futures_util::{SinkExt, StreamExt};
-use serde_json::{Map, Value, json};
-use tokio::net::{TcpSocket, TcpStream};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use transport_ws::{WsConfig, routes};
-
-/// What a socket holds at most on each side, so that a reader's slowness shows soon.
-const SOCKET_BYTES: u32 = 16 << 10;
 
 pub(crate) struct WebSocket(SocketAddr);
 
@@ -30,29 +28,19 @@ impl TransportHarness for WebSocket {
     type Client = WebSocketClient;
 
     async fn open(engine: Engine) -> Self {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_send_buffer_size(SOCKET_BYTES).expect("set");
-        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-        let listener = socket.listen(1_024).expect("listening");
-        let address = listener.local_addr().expect("bound");
+        let (listener, address) = listen();
         let router = routes(engine, WsConfig::default());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self(address)
     }
 
     async fn connect(&self, resume: Option<Resume>) -> WebSocketClient {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(SOCKET_BYTES).expect("set");
-        let stream = socket.connect(self.0).await.expect("the server accepts");
-        stream.set_nodelay(true).expect("set");
-        let upgraded = tokio_tungstenite::client_async(format!("ws://{}/ws", self.0), stream).await;
+        let upgraded = tokio_tungstenite::client_async(format!("ws://{}/ws", self.0), dial(self.0).await).await;
         let (socket, _) = upgraded.expect("upgraded");
         let mut client = WebSocketClient { socket, kept: VecDeque::new(), closing: None };
         let mut hello = json!({"type": "hello"});
-        if let Some(Resume { token, positions }) = resume {
-            let positions = positions.into_iter().map(|(room, position)| (room, Value::from(position)));
-            hello["resume"] = token.into();
-            hello["positions"] = positions.collect::<Map<_, _>>().into();
+        if let Some(resume) = resume {
+            resume.write_into(&mut hello);
         }
         client.send(&hello).await;
         client
@@ -85,14 +73,6 @@ impl WebSocketClient {
         }
         assert!(self.closing.is_some(), "the connection ends with a reason");
         None
-    }
-}
-
-fn is_answer(frame: &Value) -> bool {
-    match frame["type"].as_str() {
-        Some("ack" | "error" | "history" | "members") => true,
-        Some("joined") => frame.get("id").is_some(),
-        _ => false,
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use chat_core::Engine;
 use chat_serve::{ServeConfig, serve};
+use chat_testkit::sockets::{dial, listen};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -22,8 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Serves `engine` on a port of its own.
 pub async fn serve_engine(engine: Engine, config: WsConfig) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
+    let (listener, address) = listen();
     let routes = transport_ws::routes(engine, config);
     tokio::spawn(serve(listener, routes, ServeConfig::default(), std::future::pending()));
     address
@@ -41,9 +40,7 @@ pub struct Client {
 impl Client {
     /// Connects, and says nothing yet.
     pub async fn connect(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).await.expect("the server accepts");
-        let request = format!("ws://{server}/ws").into_client_request().expect("a request");
-        let (socket, _) = client_async(request, stream).await.expect("upgraded");
+        let (socket, _) = client_async(format!("ws://{server}/ws"), dial(server).await).await.expect("upgraded");
         Self { socket }
     }
 

@@ -82,11 +82,12 @@ pub use test_server::TestServer;
 
 use async_trait::async_trait;
 use chat_core::Engine;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One transport, mounted in front of an engine. Two harnesses may be in front of one engine.
 ///
 /// Buffers of its sockets are best kept small: what a client does not read is to be felt by the transport soon.
+/// [`sockets`](crate::sockets) makes such ones.
 #[async_trait]
 pub trait TransportHarness: Sized + Send + Sync + 'static {
     /// Who comes in here.
@@ -111,6 +112,24 @@ pub struct Resume {
     pub token: String,
     /// Room codes with the position in each, as `EPOCH:SEQ`.
     pub positions: Vec<(String, String)>,
+}
+
+impl Resume {
+    /// Puts it into a `hello`, or into the object that a transport has for one.
+    pub fn write_into(self, hello: &mut Value) {
+        let positions = self.positions.into_iter().map(|(room, position)| (room, Value::from(position)));
+        hello["resume"] = self.token.into();
+        hello["positions"] = positions.collect::<Map<_, _>>().into();
+    }
+}
+
+/// Whether a frame answers a command, where all frames come one way.
+pub fn is_answer(frame: &Value) -> bool {
+    match frame["type"].as_str() {
+        Some("ack" | "error" | "history" | "members") => true,
+        Some("joined") => frame.get("id").is_some(),
+        _ => false,
+    }
 }
 
 /// A client that is connected.
