@@ -19,7 +19,7 @@ impl Policy for ByCredentials {
             Some("nobody") => Err(Reject::new(RejectCode::Forbidden, "not you").retry_after(secs(5))),
             Some("not now") => Err(Reject::new(RejectCode::RateLimited, "too often").retry_after(secs(5))),
             Some("no idea") => Err(Reject::new(RejectCode::Unavailable, "those who know are away")),
-            who => Ok(Admission { identity: who.and_then(Identity::new) }),
+            who => Ok(Admission::of(who.and_then(Identity::new))),
         }
     }
 }

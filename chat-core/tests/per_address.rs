@@ -184,7 +184,7 @@ struct ByCredentials;
 #[async_trait]
 impl Policy for ByCredentials {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) })
+        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
     }
 }
 

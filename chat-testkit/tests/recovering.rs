@@ -249,8 +249,8 @@ async fn a_log_that_trims_between_two_pages_leaves_no_hole_in_the_backlog() {
 struct Faults(Mutex<Vec<String>>);
 
 impl Observer for Faults {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        if let ObserverEvent::LogFault { error, .. } = fact {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        if let ObserverEvent::LogFault { error, .. } = event {
             self.0.lock().expect("nothing panics here").push(error);
         }
     }

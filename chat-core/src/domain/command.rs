@@ -125,6 +125,11 @@ impl Command {
         Self::Send { room, text, key: None }
     }
 
+    /// The end of a membership.
+    pub fn leave(room: RoomCode) -> Self {
+        Self::Leave { room }
+    }
+
     /// The newest messages, as many as the room shows by default.
     pub fn history(room: RoomCode) -> Self {
         Self::History { room, before: None, limit: None }
@@ -133,6 +138,31 @@ impl Command {
     /// The list of members from its start, one page.
     pub fn members(room: RoomCode) -> Self {
         Self::Members { room, after: None, limit: None }
+    }
+
+    /// That the member writes, or has stopped.
+    pub fn typing(room: RoomCode, state: TypingState) -> Self {
+        Self::Typing { room, state }
+    }
+
+    /// A message taken back, by its number.
+    pub fn redact(room: RoomCode, target: Seq) -> Self {
+        Self::Redact { room, target }
+    }
+
+    /// A member put out, who may come in again.
+    pub fn kick(room: RoomCode, member: MemberId) -> Self {
+        Self::Kick { room, member }
+    }
+
+    /// A member put out and kept out.
+    pub fn ban(room: RoomCode, member: MemberId) -> Self {
+        Self::Ban { room, member }
+    }
+
+    /// The room's topic; an empty one for none.
+    pub fn set_topic(room: RoomCode, topic: Topic) -> Self {
+        Self::SetTopic { room, topic }
     }
 
     /// Of a `Create`: with this name for the room.

@@ -32,7 +32,7 @@ impl Policy for Says {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
         match self.to_clients.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
             Some(reject) => Err(reject),
-            None => Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) }),
+            None => Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new))),
         }
     }
 
