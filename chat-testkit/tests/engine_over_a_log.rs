@@ -89,7 +89,7 @@ async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Connection {
     ann
 }
 
-/// Found by the simulator: the letter that says that a connection is lost was read while the room waited for its log, and
+/// Found by the simulator: the item that says that a connection is lost was read while the room waited for its log, and
 /// forgotten when the append went well after all. Nobody was in the room any more, and it stayed for ever.
 #[tokio::test(start_paused = true)]
 async fn who_goes_while_a_batch_waits_for_the_log_is_no_ghost() {
