@@ -95,7 +95,7 @@ async fn people_see_it() {
     assert_eq!(next_message(&mut bob).await, "see … now");
 
     let topic = chat_core::Topic::parse("Pizza").expect("a topic");
-    let refused = bob.call(Command::SetTopic { room, topic }).await;
+    let refused = bob.call(Command::set_topic(room, topic)).await;
     assert_eq!(refused.expect_err("a guest").code, RejectCode::Forbidden);
 }
 

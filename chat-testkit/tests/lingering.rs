@@ -67,7 +67,7 @@ async fn emptied(machine: &Arc<Machine>, linger: u64) -> TestLog {
     let engine = start(&log, machine, linger).await;
     let mut ann = connect(&engine, None).await;
     create(&mut ann).await;
-    ann.call(Command::Leave { room: code() }).await.expect("she is there");
+    ann.call(Command::leave(code())).await.expect("she is there");
     drop(ann);
     stop(engine).await;
     log

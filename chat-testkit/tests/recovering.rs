@@ -74,7 +74,7 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
         create(&mut ann).await;
         assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
         log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
-        ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
+        ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
     }
     settle().await;
     log.heal();
@@ -101,7 +101,7 @@ async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_afte
             say(&ann, text, &number.to_string()).await.expect("the log works");
         }
         log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
-        ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
+        ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
     }
     settle().await;
     log.heal();

@@ -46,6 +46,7 @@ pub enum Command {
         key: Option<Key>,
     },
     /// Stop being a member.
+    #[non_exhaustive]
     Leave {
         /// The room, by its code.
         room: RoomCode,
@@ -71,6 +72,7 @@ pub enum Command {
         limit: Option<u32>,
     },
     /// Show others that a message is being written.
+    #[non_exhaustive]
     Typing {
         /// The room, by its code.
         room: RoomCode,
@@ -78,6 +80,7 @@ pub enum Command {
         state: TypingState,
     },
     /// Take back a message: one's own, or any as the owner.
+    #[non_exhaustive]
     Redact {
         /// The room, by its code.
         room: RoomCode,
@@ -85,6 +88,7 @@ pub enum Command {
         target: Seq,
     },
     /// Put a member out of the room; the owner only.
+    #[non_exhaustive]
     Kick {
         /// The room, by its code.
         room: RoomCode,
@@ -92,6 +96,7 @@ pub enum Command {
         member: MemberId,
     },
     /// Put a member out of the room and keep them out; the owner only.
+    #[non_exhaustive]
     Ban {
         /// The room, by its code.
         room: RoomCode,
@@ -99,6 +104,7 @@ pub enum Command {
         member: MemberId,
     },
     /// Say what the room is about; the owner only.
+    #[non_exhaustive]
     SetTopic {
         /// The room, by its code.
         room: RoomCode,

@@ -86,7 +86,7 @@ pub fn join(room: &str, who: &str) -> Command {
 }
 
 pub fn leave(room: &str) -> Command {
-    Command::Leave { room: code(room) }
+    Command::leave(code(room))
 }
 
 /// A hello that resumes, with the last event seen of each room.
