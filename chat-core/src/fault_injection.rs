@@ -74,17 +74,17 @@ impl Bug {
 }
 
 thread_local! {
-    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    static ACTIVE: Cell<Option<Bug>> = const { Cell::new(None) };
 }
 
-/// Plants a bug into every engine of this thread, or none.
-pub fn plant(bug: Option<Bug>) {
-    PLANTED.set(bug);
+/// Switches a bug on in every engine of this thread, or none.
+pub fn inject(bug: Option<Bug>) {
+    ACTIVE.set(bug);
 }
 
 /// Whether this bug is switched on.
 pub fn is(bug: Bug) -> bool {
-    PLANTED.get() == Some(bug)
+    ACTIVE.get() == Some(bug)
 }
 
 /// Whether this bug is switched on and strikes at this number: at every eleventh.

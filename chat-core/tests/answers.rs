@@ -15,7 +15,7 @@ fn members(room: &str, after: Option<MemberId>) -> Command {
 }
 
 fn redact(room: &str, seq: u64) -> Command {
-    Command::Redact { room: code(room), target: Seq(seq) }
+    Command::redact(code(room), Seq(seq))
 }
 
 /// Pages of 1,000 bytes, and place for four of them with what stands around them.

@@ -46,8 +46,8 @@ struct Witness {
 }
 
 impl Observer for Witness {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        if let ObserverEvent::WallStepped { step } = fact {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        if let ObserverEvent::WallStepped { step, .. } = event {
             assert_eq!(self.engine.get().map(|engine| engine.stats().clock_steps), Some(1), "nothing is locked");
             self.steps.lock().expect("nobody panics with it").push(step);
         }

@@ -134,7 +134,7 @@ async fn who_joins_in_the_batch_that_closes_the_room_is_told_both() {
 async fn a_new_life_in_the_same_moment_begins_with_a_clean_slate() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    let typing = |on| chat_core::Command::Typing { room: code("LUNCH"), state: on };
+    let typing = |on| chat_core::Command::typing(code("LUNCH"), on);
     ann.submit(typing(chat_core::TypingState::On));
     settle().await;
     ann.submit(leave("LUNCH"));
@@ -187,7 +187,7 @@ async fn a_new_life_in_the_same_moment_is_described_at_once() {
 
 /// Puts Bob out as whoever made the room.
 async fn kick_bob(ann: &Client) {
-    let kick = chat_core::Command::Kick { room: code("LUNCH"), member: MemberId(2) };
+    let kick = chat_core::Command::kick(code("LUNCH"), MemberId(2));
     ann.session.call(kick).await.expect("she made the room");
 }
 
@@ -215,7 +215,7 @@ async fn nor_who_was_kicked_and_is_back_in_the_same_batch() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
-    ann.submit(chat_core::Command::Kick { room: code("LUNCH"), member: MemberId(2) });
+    ann.submit(chat_core::Command::kick(code("LUNCH"), MemberId(2)));
     bob.submit(join("LUNCH", "Bob"));
     bob.joined().await;
     assert_eq!(away_for_too_long(&engine, bob).await, ["welcome back lunch:left:4"]);
@@ -231,7 +231,7 @@ async fn who_is_kicked_a_second_time_is_told_so() {
     let joined = bob.enter("LUNCH", "Bob").await;
     let token = bob.token();
     drop(bob);
-    let kick = chat_core::Command::Kick { room: code("LUNCH"), member: joined.you.member };
+    let kick = chat_core::Command::kick(code("LUNCH"), joined.you.member);
     ann.session.call(kick).await.expect("he is in his grace");
     let bob = Client::with_hello(&engine, resume(&token, &[])).await;
     assert_eq!(bob.told().await, ["welcome back lunch:left:4:kicked"]);

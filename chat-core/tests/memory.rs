@@ -251,7 +251,7 @@ async fn where_ledgers_hold_everything_nothing_is_said_that_would_have_to_be_rem
     assert_eq!((refused.code, refused.limit), (RejectCode::AtCapacity, Some(BUDGET as u64)));
     let held = engine.stats().ledger_bytes;
     assert!((BUDGET..BUDGET + BUDGET / 4).contains(&held), "{held} bytes");
-    let topic = chat_core::Command::SetTopic { room: code("LUNCH"), topic: Topic::parse("x").expect("valid") };
+    let topic = chat_core::Command::set_topic(code("LUNCH"), Topic::parse("x").expect("valid"));
     assert_eq!(host.refused(topic).await.code, RejectCode::AtCapacity);
 
     let last = &people[(sent - 1) % people.len()];

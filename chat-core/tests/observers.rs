@@ -16,16 +16,16 @@ struct Diary {
 }
 
 impl Observer for Diary {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        let other = match fact {
-            ObserverEvent::Published { room, epoch, record } => {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        let other = match event {
+            ObserverEvent::Published { room, epoch, record, .. } => {
                 let mut records = self.records.lock().expect("nobody panics with it");
                 records.entry((room.clone(), epoch.0)).or_default().push(record.clone());
                 return;
             }
             ObserverEvent::Connected { transport, .. } => format!("connected {transport}"),
             ObserverEvent::Disconnected { reason, .. } => format!("disconnected {:?}", reason.map(CloseReason::code)),
-            ObserverEvent::Rejected { code } => format!("rejected {}", code.as_str()),
+            ObserverEvent::Rejected { code, .. } => format!("rejected {}", code.as_str()),
             ObserverEvent::Gap { events, .. } => format!("gap {events}"),
             other => format!("{other:?}"),
         };
@@ -104,7 +104,7 @@ struct Curious {
 }
 
 impl Observer for Curious {
-    fn observe(&self, _fact: ObserverEvent<'_>) {
+    fn observe(&self, _event: ObserverEvent<'_>) {
         if let Some(engine) = self.engine.get() {
             let _ = (engine.stats(), engine.rooms());
             self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -146,8 +146,8 @@ fn what_is_printed_for_a_log_holds_no_secret() {
 struct Clumsy;
 
 impl Observer for Clumsy {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        panic!("an observer that trips over {fact:?}");
+    fn observe(&self, event: ObserverEvent<'_>) {
+        panic!("an observer that trips over {event:?}");
     }
 }
 

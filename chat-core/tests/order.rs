@@ -83,7 +83,7 @@ async fn no_event_of_a_room_comes_before_its_joined() {
     let bob = Client::new(&engine).await;
     bob.submit(join("LUNCH", "Bob"));
     bob.submit(send("LUNCH", "hi"));
-    bob.submit(Command::Typing { room: code("LUNCH"), state: TypingState::On });
+    bob.submit(Command::typing(code("LUNCH"), TypingState::On));
     assert_eq!(bob.told().await, ["welcome", "ack 3", "joined 2 as 2", "3 Bob: hi", "typing [2]"]);
     assert_eq!(ann.told().await, ["2 +Bob", "3 Bob: hi", "typing [2]"]);
 }
@@ -313,7 +313,7 @@ async fn a_sleeping_reader_is_woken_by_whatever_comes() {
     settle().await;
     ann.say("LUNCH", "one").await;
     settle().await;
-    ann.submit(Command::Typing { room: code("LUNCH"), state: TypingState::On });
+    ann.submit(Command::typing(code("LUNCH"), TypingState::On));
     settle().await;
     ann.submit(leave("LUNCH"));
     let told = tokio::time::timeout(secs(1), reader).await.expect("it is woken").expect("it does not panic");

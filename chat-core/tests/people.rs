@@ -19,7 +19,7 @@ impl Policy for ByCredentials {
             Some("nobody") => Err(Reject::new(RejectCode::Forbidden, "not you").retry_after(secs(5))),
             Some("not now") => Err(Reject::new(RejectCode::RateLimited, "too often").retry_after(secs(5))),
             Some("no idea") => Err(Reject::new(RejectCode::Unavailable, "those who know are away")),
-            who => Ok(Admission { identity: who.and_then(Identity::new) }),
+            who => Ok(Admission::of(who.and_then(Identity::new))),
         }
     }
 }
@@ -60,10 +60,10 @@ async fn a_leave_and_a_kick_are_of_all_devices() {
     assert_eq!(phone.told().await, ["3 -Ann left"]);
     ann.enter("LUNCH", "Ann").await;
     phone.enter("LUNCH", "Ann").await;
-    host.session.call(Command::Kick { room: code("LUNCH"), member: MemberId(3) }).await.expect("she is there");
+    host.session.call(Command::kick(code("LUNCH"), MemberId(3))).await.expect("she is there");
     assert_eq!(ann.told().await, ["5 -Ann kicked by 1"]);
     assert_eq!(phone.told().await, ["5 -Ann kicked by 1"]);
-    host.session.call(Command::Ban { room: code("LUNCH"), member: MemberId(9) }).await.expect_err("nobody");
+    host.session.call(Command::ban(code("LUNCH"), MemberId(9))).await.expect_err("nobody");
 }
 
 #[tokio::test(start_paused = true)]

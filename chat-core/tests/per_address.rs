@@ -92,7 +92,7 @@ async fn a_session_says_64_kib_at_once_and_then_8_kib_per_second() {
     // 64,000 of 65,536 bytes are said.
     let reject = ann.refused(send("LUNCH", &long)).await;
     assert_eq!(limited(&reject), (RejectCode::RateLimited, Some(millis(1_766))));
-    let topic = |text: &str| Command::SetTopic { room: code("LUNCH"), topic: Topic::parse(text).expect("a topic") };
+    let topic = |text: &str| Command::set_topic(code("LUNCH"), Topic::parse(text).expect("a topic"));
     ann.say("LUNCH", &"x".repeat(1_500)).await;
     let reject = ann.refused(topic(&"x".repeat(100))).await;
     assert_eq!(limited(&reject), (RejectCode::RateLimited, Some(millis(8))), "a topic is said, too");

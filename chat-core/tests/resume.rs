@@ -142,13 +142,13 @@ async fn who_was_kicked_while_away_has_left() {
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
     let token = bob.token();
     drop(bob);
-    ann.session.call(Command::Kick { room: code("LUNCH"), member: MemberId(2) }).await.expect("Ann is the owner");
+    ann.session.call(Command::kick(code("LUNCH"), MemberId(2))).await.expect("Ann is the owner");
     let bob = back(&engine, &token, &[]).await;
     assert_eq!(bob.told().await, ["welcome back lunch:left:2:kicked"], "not to go back in by itself");
     bob.session.call(join("LUNCH", "Bob")).await.expect("who was kicked may ask again");
     bob.told().await;
     drop(bob);
-    ann.session.call(Command::Ban { room: code("LUNCH"), member: MemberId(3) }).await.expect("Ann is the owner");
+    ann.session.call(Command::ban(code("LUNCH"), MemberId(3))).await.expect("Ann is the owner");
     let bob = back(&engine, &token, &[]).await;
     assert_eq!(bob.told().await, ["welcome back lunch:left:4:banned"]);
 }

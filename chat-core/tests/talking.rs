@@ -7,7 +7,7 @@ use chat_core::{Command, MemberId, Seq, ServerFrame, Topic, TypingState};
 use support::*;
 
 fn typing(room: &str, state: TypingState) -> Command {
-    Command::Typing { room: code(room), state }
+    Command::typing(code(room), state)
 }
 
 fn history(room: &str, before: Option<u64>, limit: u32) -> Command {
@@ -37,7 +37,7 @@ async fn everybody_is_told_everything_after_their_own_join() {
 async fn a_joiner_is_shown_the_room_as_of_the_join() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    let topic = Command::SetTopic { room: code("LUNCH"), topic: Topic::parse("Food").expect("valid") };
+    let topic = Command::set_topic(code("LUNCH"), Topic::parse("Food").expect("valid"));
     assert_eq!(acked(ann.session.call(topic).await), 2);
     let bob = Client::new(&engine).await;
     let joined = bob.enter("LUNCH", "Bob").await;
@@ -113,9 +113,9 @@ async fn the_owner_sets_the_topic_kicks_and_bans() {
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
     let cid = Client::in_room(&engine, "LUNCH", "Cid").await;
-    let topic = |text| Command::SetTopic { room: code("LUNCH"), topic: Topic::parse(text).expect("valid") };
-    let kick = |member| Command::Kick { room: code("LUNCH"), member: MemberId(member) };
-    let ban = |member| Command::Ban { room: code("LUNCH"), member: MemberId(member) };
+    let topic = |text| Command::set_topic(code("LUNCH"), Topic::parse(text).expect("valid"));
+    let kick = |member| Command::kick(code("LUNCH"), MemberId(member));
+    let ban = |member| Command::ban(code("LUNCH"), MemberId(member));
     assert_eq!(bob.refused(topic("Mine")).await.code.as_str(), "forbidden");
     assert_eq!(bob.refused(kick(3)).await.code.as_str(), "forbidden");
     assert_eq!(ann.refused(kick(9)).await.code.as_str(), "member_not_found");
@@ -134,7 +134,7 @@ async fn a_redacted_message_is_a_tombstone_in_history_and_for_who_has_not_read_i
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
     let secret = ann.say("LUNCH", "secret").await;
-    let redact = Command::Redact { room: code("LUNCH"), target: Seq(secret) };
+    let redact = Command::redact(code("LUNCH"), Seq(secret));
     assert_eq!(bob.refused(redact.clone()).await.code.as_str(), "forbidden");
     assert_eq!(acked(ann.session.call(redact.clone()).await), 4);
     assert_eq!(acked(ann.session.call(redact).await), 4, "twice is once");
@@ -153,7 +153,7 @@ async fn a_message_taken_back_in_the_batch_that_says_it_is_a_tombstone_too() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     ann.submit(send("LUNCH", "secret"));
-    ann.submit(Command::Redact { room: code("LUNCH"), target: Seq(2) });
+    ann.submit(Command::redact(code("LUNCH"), Seq(2)));
     assert_eq!(ann.told().await, ["ack 2", "ack 3", "2 Ann (redacted)", "3 redacted 2 by 1"]);
     let joined = Client::new(&engine).await.enter("LUNCH", "Bob").await;
     assert!(joined.history[0].frame().redacted, "{:?}", joined.history);
@@ -168,7 +168,7 @@ async fn when_the_owner_leaves_the_longest_standing_member_is_the_owner() {
     ann.submit(leave("LUNCH"));
     assert_eq!(cid.told().await, ["4 -Ann left", "5 2 is Owner"]);
     assert_eq!(ann.told().await.last().map(String::as_str), Some("4 -Ann left"), "the heir is no business of Ann's");
-    let kick = Command::Kick { room: code("LUNCH"), member: MemberId(3) };
+    let kick = Command::kick(code("LUNCH"), MemberId(3));
     assert_eq!(acked(bob.session.call(kick).await), 6);
 }
 
@@ -263,7 +263,7 @@ async fn who_joins_a_room_that_tells_again_is_not_shown_old_counts() {
 async fn a_newcomer_is_not_told_that_nobody_is_typing() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    let typing = |state| Command::Typing { room: code("LUNCH"), state };
+    let typing = |state| Command::typing(code("LUNCH"), state);
     ann.submit(typing(TypingState::On));
     ann.told().await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;

@@ -17,7 +17,7 @@ async fn next_told(client: &Client) -> (String, u128) {
 }
 
 fn typing(client: &Client) {
-    client.submit(Command::Typing { room: code("LUNCH"), state: TypingState::On });
+    client.submit(Command::typing(code("LUNCH"), TypingState::On));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Which version of HTTP a client speaks: the second begins with words with which no request of the first begins.
+//! Tells HTTP/2, by its preface, from HTTP/1.1.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};

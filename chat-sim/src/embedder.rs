@@ -143,7 +143,7 @@ impl Policy for Embedder {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         self.think(false).await?;
         let shown = request.credentials.as_deref().filter(|_| self.pairs);
-        Ok(Admission { identity: shown.and_then(Identity::new) })
+        Ok(Admission::of(shown.and_then(Identity::new)))
     }
 
     async fn check(&self, _: &SessionView, command: Command) -> Result<Command, Reject> {

@@ -20,7 +20,7 @@ struct Flags {
     /// How many worlds, seed by seed.
     #[arg(long, default_value_t = 1)]
     worlds: u64,
-    /// The doors people come by; may be given several times. Without, each world draws some.
+    /// The transports people come by; may be given several times. Without, each world draws some.
     #[arg(long)]
     by: Vec<TransportFlag>,
     /// What the worlds are about. Without, each world draws it.

@@ -1,4 +1,4 @@
-//! A person with one session: does random things, loses connections, comes back by another door, and checks what it is told.
+//! A person with one session: does random things, loses connections, comes back by another transport, and checks what it is told.
 
 mod act;
 mod hear;
@@ -60,7 +60,7 @@ pub(crate) struct Scene {
 
 pub(crate) struct Person {
     name: String,
-    /// Shown at the door, in worlds where people have two devices.
+    /// Shown when connecting, in worlds where people have two devices.
     pass: Option<String>,
     scene: Scene,
     rng: StdRng,

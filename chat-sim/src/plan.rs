@@ -1,4 +1,4 @@
-//! What kind of world a seed makes: how many people, which doors, which bounds, and what goes wrong how often.
+//! What kind of world a seed makes: how many people, which transports, which bounds, and what goes wrong how often.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub(crate) struct Wrong {
 }
 
 impl Plan {
-    /// The world of a seed, with these doors and of this kind, or with what is drawn.
+    /// The world of a seed, with these transports and of this kind, or with what is drawn.
     pub(crate) fn draw(rng: &mut StdRng, transports: Option<&[TransportKind]>, kind: Option<Kind>) -> Self {
         let tells = rng.random_bool(0.8);
         let mut limits = Limits::default();

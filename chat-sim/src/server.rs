@@ -47,9 +47,9 @@ struct WhileUp {
 }
 
 impl Observer for WhileUp {
-    fn observe(&self, fact: ObserverEvent<'_>) {
+    fn observe(&self, event: ObserverEvent<'_>) {
         if !*self.down.borrow() {
-            self.witness.observe(fact);
+            self.witness.observe(event);
             self.embedder.watch();
         }
     }

@@ -385,8 +385,8 @@ pub(crate) struct Witness {
 }
 
 impl Observer for Witness {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        if let ObserverEvent::Published { room, epoch, record } = fact {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        if let ObserverEvent::Published { room, epoch, record, .. } = event {
             if !self.has_log {
                 let records = std::slice::from_ref(record);
                 self.truth.decided(room, epoch, records, self.server);

@@ -33,7 +33,7 @@ const YEARS: i64 = 5 * 365 * 86_400_000;
 /// How worlds are run.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The doors people come by. Without, each world draws some.
+    /// The transports people come by. Without, each world draws some.
     pub transports: Option<Vec<TransportKind>>,
     /// What the worlds are about. Without, each world draws it.
     pub kind: Option<Kind>,

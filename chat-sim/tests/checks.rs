@@ -1,4 +1,4 @@
-//! The checks of doors and log files that fuzzers run, in short: any bytes, and every file of the corpus.
+//! The checks of transports and log files that fuzzers run, in short: any bytes, and every file of the corpus.
 
 use chat_sim::checks;
 use chat_testkit::checks::{replay, sow};

@@ -79,7 +79,7 @@ async fn who_was_just_put_out_is_woken_too() {
     let engine = clumsy(|_| {});
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
-    let kick = Command::Kick { room: code("LUNCH"), member: MemberId(2) };
+    let kick = Command::kick(code("LUNCH"), MemberId(2));
     let reading = asleep(async move { woken_for(&bob).await }).await;
     assert_eq!(ann.refused(kick).await.code, RejectCode::Unavailable, "nobody knows");
     assert_eq!(reading.await.expect("he reads"), "3 -Bob kicked by 1");

@@ -1,6 +1,6 @@
 //! Worlds in which every promise is kept, the same world twice, and bugs on purpose, each of which is found.
 
-use chat_core::fault_injection::{Bug, plant};
+use chat_core::fault_injection::{Bug, inject};
 use chat_sim::{Kind, Promise, Settings, TransportKind, World, run};
 
 fn by(transport: TransportKind) -> Settings {
@@ -19,7 +19,7 @@ fn all_is_well(seeds: std::ops::Range<u64>, settings: &Settings) {
 }
 
 #[test]
-fn every_promise_is_kept_by_all_doors_together() {
+fn every_promise_is_kept_by_all_transports_together() {
     all_is_well(0..12, &Settings::default());
 }
 
@@ -48,10 +48,10 @@ fn a_seed_is_the_same_world_again() {
 
 /// The first world in which an injected bug is found, out of so many.
 fn found(bug: Bug, kind: Option<Kind>, worlds: u64) -> Option<World> {
-    plant(Some(bug));
+    inject(Some(bug));
     let settings = Settings { kind, ..by(TransportKind::Ws) };
     let found = (0..worlds).map(|seed| run(seed, &settings)).find(|world| world.broken.is_some());
-    plant(None);
+    inject(None);
     found
 }
 

@@ -22,9 +22,9 @@ struct HouseRules;
 impl Policy for HouseRules {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         match request.credentials.as_deref() {
-            None => Ok(Admission { identity: None }),
+            None => Ok(Admission::guest()),
             Some(shown) => match shown.strip_prefix("pass-").and_then(Identity::new) {
-                Some(identity) => Ok(Admission { identity: Some(identity) }),
+                Some(identity) => Ok(Admission::of(identity)),
                 None => Err(Reject::new(RejectCode::BadToken, "that is no pass of this house")),
             },
         }
@@ -95,7 +95,7 @@ async fn people_see_it() {
     assert_eq!(next_message(&mut bob).await, "see … now");
 
     let topic = chat_core::Topic::parse("Pizza").expect("a topic");
-    let refused = bob.call(Command::SetTopic { room, topic }).await;
+    let refused = bob.call(Command::set_topic(room, topic)).await;
     assert_eq!(refused.expect_err("a guest").code, RejectCode::Forbidden);
 }
 

@@ -1,7 +1,7 @@
 //! A test kit for everyone who builds on `chat-core`: what a room should do, and worlds in which things go wrong.
 //!
 //! - [`model`]: a slow, obvious room to compare the real one with.
-//! - [`strategies`]: proptest strategies for words, commands and whole runs of a room.
+//! - [`strategies`]: proptest strategies for values, commands and whole runs of a room.
 //! - [`logs`]: a log in memory, and a wrapper that makes any log fail on demand.
 //! - [`contract`]: what every log and every transport must do, as tests to run over it.
 //! - [`checks`]: what must hold for any bytes at all, for fuzzers.

@@ -69,7 +69,7 @@ async fn one_failure_after_an_outage_is_made_up_for_at_once() {
     let ann = founder(&engine).await;
     let take_back = async |key: &str| {
         let seq = say(&ann, "a secret", key).await.expect("she is in");
-        ann.call(Command::Redact { room: code(), target: seq }).await.expect("her own message");
+        ann.call(Command::redact(code(), seq)).await.expect("her own message");
     };
     log.plan(fails(&[Operation::Scrub]));
     take_back("k1").await;

@@ -79,7 +79,7 @@ async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Connection {
     join(&bob, "Bob").await.expect("the room is there");
     log.plan(|call| matches!(call.operation, Operation::Append | Operation::Read).then(|| Fault::from(Outcome::Fails)));
     tokio::select! {
-        answer = bob.call(Command::Leave { room: code() }) => panic!("nothing is known yet: {answer:?}"),
+        answer = bob.call(Command::leave(code())) => panic!("nothing is known yet: {answer:?}"),
         () = tokio::time::sleep(Duration::from_secs(1)) => {}
     }
     drop(bob);
@@ -87,7 +87,7 @@ async fn leaving_in_the_dark(engine: &Engine, log: &TestLog) -> Connection {
     ann
 }
 
-/// Found by the simulator: the letter that says that a connection is lost was read while the room waited for its log, and
+/// Found by the simulator: the item that says that a connection is lost was read while the room waited for its log, and
 /// forgotten when the append went well after all. Nobody was in the room any more, and it stayed for ever.
 #[tokio::test(start_paused = true)]
 async fn who_goes_while_a_batch_waits_for_the_log_is_no_ghost() {
@@ -121,7 +121,7 @@ async fn who_goes_right_behind_a_leave_that_is_undone_is_no_ghost() {
     join(&bob, "Bob").await.expect("the room is there");
     log.push(Operation::Append, Outcome::Fails);
     log.push(Operation::Append, Outcome::Fails);
-    bob.submit(Command::Leave { room: code() }, Reply::mailbox(None)).expect("few commands are in flight");
+    bob.submit(Command::leave(code()), Reply::mailbox(None)).expect("few commands are in flight");
     drop(bob);
     let left = tokio::time::timeout(Duration::from_secs(120), next_left(&mut ann)).await;
     assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
@@ -174,7 +174,7 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
     let engine = engine(&log);
     let mut ann = connect(&engine, None).await;
     let first = create(&mut ann).await.epoch;
-    ann.call(Command::Leave { room: code() }).await.expect("she is in it");
+    ann.call(Command::leave(code())).await.expect("she is in it");
     tokio::task::yield_now().await;
     let mut bob = connect(&engine, None).await;
     assert_eq!(join(&bob, "Bob").await.map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));

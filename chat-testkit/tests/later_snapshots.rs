@@ -83,8 +83,8 @@ async fn a_snapshot_of_a_later_version_is_read_where_this_one_can() {
 struct Faults(Mutex<Vec<String>>);
 
 impl Observer for Faults {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        if let ObserverEvent::LogFault { error, .. } = fact {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        if let ObserverEvent::LogFault { error, .. } = event {
             self.0.lock().expect("nothing panics here").push(error);
         }
     }

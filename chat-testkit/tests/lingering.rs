@@ -66,7 +66,7 @@ async fn emptied(machine: &Arc<Machine>, linger: u64) -> TestLog {
     let log = log();
     let engine = start(&log, machine, linger).await;
     let ann = founder(&engine).await;
-    ann.call(Command::Leave { room: code() }).await.expect("she is there");
+    ann.call(Command::leave(code())).await.expect("she is there");
     drop(ann);
     stop(engine).await;
     log

@@ -247,7 +247,7 @@ async fn what_could_not_be_scrubbed_is_scrubbed_when_the_log_is_back_though_nobo
     for (secret, key) in [("a secret", "k1"), ("another", "k2")] {
         let seq = say(&ann, secret, key).await.expect("the log works");
         log.plan(fails(&[Operation::Scrub]));
-        ann.call(Command::Redact { room: code(), target: seq }).await.expect("her own message");
+        ann.call(Command::redact(code(), seq)).await.expect("her own message");
         seconds(60).await;
         assert!(kept(&log).await.contains(secret), "the log was out of order");
         assert!(log.faults(Operation::Scrub) < 60, "it is asked again, and seldom");
@@ -266,7 +266,7 @@ async fn what_is_taken_back_is_shown_to_nobody_though_the_log_could_not_be_made_
     let log = log();
     let (_engine, ann) = talkative(&log).await;
     log.plan(fails(&[Operation::Scrub]));
-    ann.call(Command::Redact { room: code(), target: Seq(3) }).await.expect("her own message");
+    ann.call(Command::redact(code(), Seq(3))).await.expect("her own message");
     let (texts, _) = history(&ann).await;
     assert_eq!(texts[..4], ["0", "", "2", "3"]);
     log.heal();
@@ -294,8 +294,8 @@ async fn what_one_life_is_owed_is_not_taken_from_the_next() {
     assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
     log.push(Operation::Scrub, Outcome::Fails);
     log.push(Operation::Scrub, Outcome::Fails);
-    ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
-    let _left = submit(&ann, Command::Leave { room: code() });
+    ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
+    let _left = submit(&ann, Command::leave(code()));
     let _made = submit(&bob, Command::create(nick("Bob")).with_room(code()));
     say_later(&bob, text("hello"));
     settle().await;
@@ -312,7 +312,7 @@ async fn a_code_whose_last_life_could_not_be_deleted_is_refused_at_once_and_free
     let (mut ann, mut bob) = (connect(&engine, None).await, connect(&engine, None).await);
     let first = create(&mut ann).await.epoch;
     log.plan(fails(&[Operation::Delete]));
-    let _left = submit(&ann, Command::Leave { room: code() });
+    let _left = submit(&ann, Command::leave(code()));
     let made = submit(&bob, Command::create(nick("Bob")).with_room(code()));
     let answer = tokio::time::timeout(Duration::from_millis(50), made).await.expect("nobody waits for an outage");
     let answer = answer.expect("every command is answered");
@@ -394,7 +394,7 @@ async fn who_leaves_and_comes_back_in_a_batch_that_is_lost_stays_in() {
         let mut ann = founder(&engine).await;
         let _bob = newcomer(&engine, "Bob").await;
         log.plan(fails(WRITE_AND_READ));
-        let leave = || ann.call(Command::Leave { room: code() });
+        let leave = || ann.call(Command::leave(code()));
         let more = async { if goes_once_more { leave().await.is_err() } else { true } };
         let (left, entered, more) = tokio::join!(leave(), join(&ann, "Ann"), more);
         assert_eq!((left.is_err(), entered.is_err(), more), (true, true, true));

@@ -92,7 +92,7 @@ async fn visits_wait_for_a_place_as_long_as_it_takes() {
     }
     seconds(3_600).await;
     assert_eq!(stored(&log).await, 11, "there was never a place");
-    ann.call(Command::Leave { room: code() }).await.expect("in it");
+    ann.call(Command::leave(code())).await.expect("in it");
     while !matches!(ann.next().await, ServerFrame::MemberLeft { .. }) {}
     seconds(60).await;
     assert_eq!((places(&engine), stored(&log).await), ((0, 0), 0));
@@ -104,7 +104,7 @@ async fn an_empty_room_leaves_memory_and_goes_when_its_linger_ends() {
         let log = log();
         let engine = engine_with(&log, |limits| limits.room.empty_linger = HOUR);
         let ann = founder(&engine).await;
-        ann.call(Command::Leave { room: code() }).await.expect("in it");
+        ann.call(Command::leave(code())).await.expect("in it");
         drop(ann);
         seconds(59).await;
         assert_eq!(places(&engine), (1, 0), "somebody was here a minute ago");
@@ -113,7 +113,7 @@ async fn an_empty_room_leaves_memory_and_goes_when_its_linger_ends() {
         for _ in 0..30 {
             if asks_between {
                 let stranger = connect(&engine, None).await;
-                let leave = stranger.call(Command::Leave { room: code() }).await;
+                let leave = stranger.call(Command::leave(code())).await;
                 assert_eq!(leave.expect_err("not in it").code, RejectCode::NotMember);
                 assert_eq!(places(&engine), (1, 0));
             }
@@ -141,7 +141,7 @@ async fn each_grace_ends_when_it_would_have_however_often_the_room_is_read_back(
         seconds(100).await;
         assert_eq!((places(&engine), timed_out(&log).await.len()), ((0, 1), 0), "after {asked} times");
         let stranger = connect(&engine, None).await;
-        let leave = stranger.call(Command::Leave { room: code() }).await;
+        let leave = stranger.call(Command::leave(code())).await;
         assert_eq!(leave.expect_err("not in it").code, RejectCode::NotMember);
     }
     seconds(99).await;
@@ -190,7 +190,7 @@ async fn a_room_is_not_put_away_while_somebody_reads_what_it_said() {
     let engine = engine_with(&log, |limits| limits.room.empty_linger = HOUR);
     let mut ann = founder(&engine).await;
     say(&ann, "one", "k1").await.expect("in it");
-    ann.call(Command::Leave { room: code() }).await.expect("in it");
+    ann.call(Command::leave(code())).await.expect("in it");
     seconds(600).await;
     assert_eq!(places(&engine), (1, 0), "she has not read that she has left");
     while !matches!(ann.next().await, ServerFrame::MemberLeft { .. }) {}
@@ -235,7 +235,7 @@ async fn who_could_not_come_back_because_there_was_no_place_has_their_grace_anew
     seconds(3_500).await;
     assert_eq!(try_to_come_back(&engine, &token).await, Status::Unavailable);
     seconds(100).await;
-    bob.call(Command::Leave { room: numbered(1) }).await.expect("in it");
+    bob.call(Command::leave(numbered(1))).await.expect("in it");
     while !matches!(bob.next().await, ServerFrame::MemberLeft { .. }) {}
     seconds(3_500).await;
     assert_eq!(timed_out(&log).await, Vec::<u32>::new());
@@ -273,7 +273,7 @@ async fn rooms_that_nobody_is_in_make_place_for_others() {
             seconds(10).await;
         }
         joined(&mut ann).await;
-        ann.call(Command::Leave { room: numbered(number) }).await.expect("in it");
+        ann.call(Command::leave(numbered(number))).await.expect("in it");
         while !matches!(ann.next().await, ServerFrame::MemberLeft { .. }) {}
     }
     assert_eq!(stored(&log).await, 10);
@@ -297,7 +297,7 @@ async fn ledgers_of_rooms_that_nobody_is_in_are_given_back_before_anybody_is_ref
             ann.call(send).await.expect("in it");
             ann.next().await;
         }
-        ann.call(Command::Leave { room: numbered(number) }).await.expect("in it");
+        ann.call(Command::leave(numbered(number))).await.expect("in it");
         while !matches!(ann.next().await, ServerFrame::MemberLeft { .. }) {}
         seconds(1).await;
         let held = engine.stats().ledger_bytes + engine.stats().backlog_bytes;
@@ -319,7 +319,7 @@ async fn a_room_that_was_put_away_counts_still_at_the_address_it_was_founded_fro
     for number in 0..2 {
         create_numbered(&ann, number).await.expect("the code is free");
         joined(&mut ann).await;
-        ann.call(Command::Leave { room: numbered(number) }).await.expect("in it");
+        ann.call(Command::leave(numbered(number))).await.expect("in it");
         while !matches!(ann.next().await, ServerFrame::MemberLeft { .. }) {}
     }
     // A transport looks again after what it has written; then the session lets go of what it has read to the end.

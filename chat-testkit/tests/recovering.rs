@@ -72,7 +72,7 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
         let ann = founder(&engine).await;
         assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
         log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
-        ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
+        ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
     }
     settle().await;
     log.heal();
@@ -98,7 +98,7 @@ async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_afte
             say(&ann, text, &number.to_string()).await.expect("the log works");
         }
         log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
-        ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
+        ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
     }
     settle().await;
     log.heal();
@@ -246,8 +246,8 @@ async fn a_log_that_trims_between_two_pages_leaves_no_hole_in_the_backlog() {
 struct Faults(Mutex<Vec<String>>);
 
 impl Observer for Faults {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        if let ObserverEvent::LogFault { error, .. } = fact {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        if let ObserverEvent::LogFault { error, .. } = event {
             self.0.lock().expect("nothing panics here").push(error);
         }
     }

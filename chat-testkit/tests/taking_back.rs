@@ -47,7 +47,7 @@ impl Stage {
     }
 
     async fn redact(&self, seq: Seq) -> Result<(), RejectCode> {
-        let done = self.ann.call(Command::Redact { room: code(), target: seq }).await;
+        let done = self.ann.call(Command::redact(code(), seq)).await;
         done.map(|_| ()).map_err(|reject| reject.code)
     }
 
@@ -100,7 +100,7 @@ fn histories(session: &Connection) -> Vec<(u64, Vec<String>)> {
 async fn what_is_taken_back_is_not_shown_while_it_is_being_scrubbed() {
     let stage = Stage::new(|_| {}).await;
     stage.log.push(Operation::Scrub, Fault::stalled(Outcome::Done));
-    let redact = Command::Redact { room: code(), target: SECRET };
+    let redact = Command::redact(code(), SECRET);
     stage.ann.submit(redact, Reply::mailbox(None)).expect("few are in flight");
     // In the same moment: the room answers it before the log has forgotten anything.
     assert_eq!(stage.shown(SECRET.next()).await, [""]);

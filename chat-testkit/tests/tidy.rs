@@ -43,11 +43,24 @@ fn caption(text: &str) -> Option<&str> {
 
 #[test]
 fn every_file_begins_with_its_caption() {
-    for (name, text) in sources() {
+    for (name, text) in sources().into_iter().chain(scripts()) {
         let caption = caption(&text).unwrap_or_else(|| panic!("{name} has no caption"));
         assert!(!caption.starts_with("This module") && !caption.starts_with("This file"), "{name}: {caption}");
         assert!(caption.ends_with(['.', ':', '`']), "{name}: a caption is a sentence: {caption}");
     }
+}
+
+/// The scripts of the page, with their captions written as those of Rust.
+fn scripts() -> BTreeMap<String, String> {
+    let folder = root().join("examples/page/js");
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("the scripts are readable").flatten() {
+        let name = entry.path().strip_prefix(root()).expect("it lies below the root").to_string_lossy().into_owned();
+        let text = fs::read_to_string(entry.path()).expect("a script is readable");
+        found.insert(name, text.replacen("// ", "//! ", 1));
+    }
+    assert!(found.len() > 10, "the page has scripts");
+    found
 }
 
 /// The code map as it should be; `TIDY_WRITE=1 cargo test -p chat-testkit --test tidy` writes it.
@@ -60,12 +73,21 @@ fn the_code_map_has_every_file_with_its_caption() {
     let start = start.expect("the page has a code map");
     let mut map = String::new();
     let mut folder = String::new();
-    for (name, source) in sources().into_iter().filter(|(name, _)| !is_test(name)) {
-        let (dir, file) = name.rsplit_once('/').expect("a source file lies in a folder");
+    // By folder, so that each has one heading: a path sorts the files of a folder around those of its folders.
+    let files: BTreeMap<(String, String), String> = sources()
+        .into_iter()
+        .filter(|(name, _)| !is_test(name))
+        .chain(scripts())
+        .map(|(name, source)| {
+            let (dir, file) = name.rsplit_once('/').expect("a source file lies in a folder");
+            ((dir.to_owned(), file.to_owned()), source)
+        })
+        .collect();
+    for ((dir, file), source) in files {
         if dir != folder {
             let gap = if folder.is_empty() { "" } else { "\n" };
             map.push_str(&format!("{gap}### {dir}\n\n| file | what |\n|---|---|\n"));
-            folder = dir.to_owned();
+            folder = dir;
         }
         map.push_str(&format!("| `{file}` | {} |\n", caption(&source).unwrap_or_default().replace('|', "\\|")));
     }

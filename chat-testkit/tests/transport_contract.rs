@@ -65,7 +65,7 @@ impl Inside {
     }
 }
 
-fn last_words(Refusal { close, reject, reconnect_after }: Refusal) -> VecDeque<Value> {
+fn last_words(Refusal { close, reject, reconnect_after, .. }: Refusal) -> VecDeque<Value> {
     let error = ServerFrame::Error {
         id: None,
         room: None,

@@ -180,7 +180,7 @@ async fn who_meets_another_owner_twice_is_refused_and_graces_still_run_out() {
     assert_eq!(answer, Err(chat_core::RejectCode::Unavailable));
     let left = tokio::time::timeout(Duration::from_secs(120), next_left(&mut ann)).await;
     assert_eq!(left, Ok(("Bob".into(), "timeout".into())));
-    ann.call(Command::Leave { room: code() }).await.expect("she is in it");
+    ann.call(Command::leave(code())).await.expect("she is in it");
     settle().await;
     assert_eq!(engine.stats().rooms, 0);
 }

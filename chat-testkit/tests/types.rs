@@ -1,4 +1,4 @@
-//! What people type becomes a word or a refusal, never a panic; and a word that is read again is the same word.
+//! What people type becomes a value or a refusal, never a panic; and a value that is read again is the same value.
 
 use chat_core::{Body, Identity, Key, Nick, RejectCode, RoomCode, Topic};
 use chat_testkit::strategies::{any_nick, cases, hostile_text};

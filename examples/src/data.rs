@@ -16,7 +16,8 @@ pub const SECRET_VARIABLE: &str = "CHAT_SECRET";
 /// Flags about what outlives the server.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DataFlags {
-    /// Keep rooms and messages in this folder; without it they live in memory
+    /// Keep rooms and messages in this folder, with the secret that sessions are signed with; without it they live in memory. CHAT_SECRET (64
+    /// hexadecimal digits) in the environment takes the place of the secret
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 

@@ -9,8 +9,8 @@ use chat_core::{Belief, Observer, ObserverEvent, WallStep};
 pub struct Operator;
 
 impl Observer for Operator {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        if let ObserverEvent::WallStepped { step } = fact {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        if let ObserverEvent::WallStepped { step, .. } = event {
             // Where standard error is gone there is nobody to be told.
             let _ = writeln!(io::stderr(), "{}", line(step));
         }

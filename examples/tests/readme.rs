@@ -33,6 +33,13 @@ mod snippets {
         }
     }
 
+    #[allow(dead_code, reason = "that it compiles is all there is to it")]
+    pub(super) async fn serve(app: axum::Router) -> Result<(), Box<dyn Error>> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:5000").await?;
+        chat_serve::serve(listener, app, chat_serve::ServeConfig::default(), std::future::pending()).await;
+        Ok(())
+    }
+
     pub(super) fn mount(engine: &chat_core::Engine) -> axum::Router {
         #[rustfmt::skip]
         let app = axum::Router::new().merge(transport_ws::routes(engine.clone(), transport_ws::WsConfig::default()));
@@ -49,7 +56,7 @@ fn lines(text: &str) -> String {
 fn the_rust_of_the_page_is_compiled_here() {
     let compiled = lines(include_str!("readme.rs"));
     let blocks: Vec<_> = README.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(blocks.len() >= 2);
+    assert!(blocks.len() >= 3);
     for block in blocks {
         assert!(compiled.contains(lines(block).trim()), "not compiled:\n{block}");
     }

@@ -200,7 +200,7 @@ impl Log for RedbLog {
 
     async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
         let room = room.clone();
-        self.look(move |read| read::stretch(read, &room, after, max)).await
+        self.look(move |read| read::page(read, &room, after, max)).await
     }
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {

@@ -1,4 +1,4 @@
-//! Reading a room out of the file: stretches, messages, codes and snapshots. A room with holes is damaged.
+//! Reading a room out of the file: pages of records, messages, codes and snapshots. A room with holes is damaged.
 
 use chat_core::{Epoch, Event, LogPage, Offset, Record, RoomCode, Seq};
 use redb::{ReadTransaction, ReadableTable};
@@ -93,7 +93,7 @@ pub(crate) fn find(
 }
 
 /// At most `max` records after `after`; from the first that is kept, where older ones were trimmed.
-pub(crate) fn stretch(read: &ReadTransaction, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, Fault> {
+pub(crate) fn page(read: &ReadTransaction, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, Fault> {
     let room = room.as_str();
     let Some(tail) = tail(&read.open_table(TAILS)?, room)? else {
         nobody_holds(&read.open_table(RECORDS)?, &read.open_table(TOMBSTONES)?, room)?;

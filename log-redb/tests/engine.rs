@@ -89,7 +89,7 @@ async fn what_was_taken_back_is_gone_from_the_file_when_the_server_has_stopped()
     let engine = engine(&log, &dir, Limits::default());
     let ann = founder(&engine).await;
     assert_eq!(say(&ann, "my password is hunter2", "k1").await, Ok(Seq(2)));
-    ann.call(Command::Redact { room: code(), target: Seq(2) }).await.expect("her own message");
+    ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
     assert_eq!(say(&ann, "forget it", "k2").await, Ok(Seq(4)));
     drop(ann);
     stop(engine, log).await;
@@ -105,7 +105,7 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
     let engine = engine(&log, &dir, Limits::default());
     let mut ann = connect(&engine, None).await;
     let first = create(&mut ann).await.epoch;
-    ann.call(Command::Leave { room: code() }).await.expect("she is in it");
+    ann.call(Command::leave(code())).await.expect("she is in it");
     let mut bob = connect(&engine, None).await;
     for _ in 0..100 {
         if log.rooms(None, 10).await.expect("readable").is_empty() {

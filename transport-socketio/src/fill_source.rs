@@ -38,7 +38,7 @@ pub(crate) struct TurnedAway {
 
 impl TurnedAway {
     pub(crate) fn new(refusal: Refusal) -> Self {
-        let Refusal { close: reason, reject, reconnect_after } = refusal;
+        let Refusal { close: reason, reject, reconnect_after, .. } = refusal;
         let error = ServerFrame::Error {
             id: None,
             room: None,

@@ -162,7 +162,7 @@ mod tests {
 
     fn leave(id: Option<u64>) -> ClientFrame {
         let room = RoomCode::parse("ABC").expect("valid");
-        ClientFrame { id: id.map(CommandId), request: Request::Command(Command::Leave { room }) }
+        ClientFrame { id: id.map(CommandId), request: Request::Command(Command::leave(room)) }
     }
 
     #[test]

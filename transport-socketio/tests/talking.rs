@@ -142,7 +142,7 @@ impl Policy for TransportHarness {
         let name = request.credentials.as_deref().ok_or_else(|| Reject::new(RejectCode::Forbidden, "no token"))?;
         // What comes right after the connection finds its handlers however long this takes.
         tokio::time::sleep(Duration::from_millis(50)).await;
-        Ok(Admission { identity: Identity::new(name) })
+        Ok(Admission::of(Identity::new(name)))
     }
 }
 

@@ -31,7 +31,7 @@ impl Policy for Names {
                 Err(Reject::new(RejectCode::RateLimited, "once in two seconds").retry_after(2 * SECOND))
             }
             Some("mallory") => Err(Reject::new(RejectCode::Forbidden, "not you")),
-            name => Ok(Admission { identity: name.and_then(Identity::new) }),
+            name => Ok(Admission::of(name.and_then(Identity::new))),
         }
     }
 }

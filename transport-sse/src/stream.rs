@@ -85,7 +85,7 @@ impl EventStream {
         let heartbeat_interval = shared.config.heartbeat_interval;
         let stall_timeout = shared.engine.limits().session.stall_timeout;
         let credential = session.cursor().into();
-        let retry = Some(spread(shared.config.retry, session.id().bits()));
+        let retry = Some(spread(shared.config.retry, session.session_id().bits()));
         Self {
             slot: shared.watch.slot(session, now + stall_timeout),
             credential,

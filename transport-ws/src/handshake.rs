@@ -48,7 +48,7 @@ where
             }
             Ok(session)
         }
-        Err(Refusal { close, reject, reconnect_after }) => {
+        Err(Refusal { close, reject, reconnect_after, .. }) => {
             put(&mut ws.writer, &error(id, &reject));
             Err(refuse(ws, close, reconnect_after))
         }

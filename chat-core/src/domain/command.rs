@@ -46,6 +46,7 @@ pub enum Command {
         key: Option<Key>,
     },
     /// Stop being a member.
+    #[non_exhaustive]
     Leave {
         /// The room, by its code.
         room: RoomCode,
@@ -71,6 +72,7 @@ pub enum Command {
         limit: Option<u32>,
     },
     /// Show others that a message is being written.
+    #[non_exhaustive]
     Typing {
         /// The room, by its code.
         room: RoomCode,
@@ -78,6 +80,7 @@ pub enum Command {
         state: TypingState,
     },
     /// Take back a message: one's own, or any as the owner.
+    #[non_exhaustive]
     Redact {
         /// The room, by its code.
         room: RoomCode,
@@ -85,6 +88,7 @@ pub enum Command {
         target: Seq,
     },
     /// Put a member out of the room; the owner only.
+    #[non_exhaustive]
     Kick {
         /// The room, by its code.
         room: RoomCode,
@@ -92,6 +96,7 @@ pub enum Command {
         member: MemberId,
     },
     /// Put a member out of the room and keep them out; the owner only.
+    #[non_exhaustive]
     Ban {
         /// The room, by its code.
         room: RoomCode,
@@ -99,6 +104,7 @@ pub enum Command {
         member: MemberId,
     },
     /// Say what the room is about; the owner only.
+    #[non_exhaustive]
     SetTopic {
         /// The room, by its code.
         room: RoomCode,
@@ -125,6 +131,11 @@ impl Command {
         Self::Send { room, text, key: None }
     }
 
+    /// The end of a membership.
+    pub fn leave(room: RoomCode) -> Self {
+        Self::Leave { room }
+    }
+
     /// The newest messages, as many as the room shows by default.
     pub fn history(room: RoomCode) -> Self {
         Self::History { room, before: None, limit: None }
@@ -133,6 +144,31 @@ impl Command {
     /// The list of members from its start, one page.
     pub fn members(room: RoomCode) -> Self {
         Self::Members { room, after: None, limit: None }
+    }
+
+    /// That the member writes, or has stopped.
+    pub fn typing(room: RoomCode, state: TypingState) -> Self {
+        Self::Typing { room, state }
+    }
+
+    /// A message taken back, by its number.
+    pub fn redact(room: RoomCode, target: Seq) -> Self {
+        Self::Redact { room, target }
+    }
+
+    /// A member put out, who may come in again.
+    pub fn kick(room: RoomCode, member: MemberId) -> Self {
+        Self::Kick { room, member }
+    }
+
+    /// A member put out and kept out.
+    pub fn ban(room: RoomCode, member: MemberId) -> Self {
+        Self::Ban { room, member }
+    }
+
+    /// The room's topic; an empty one for none.
+    pub fn set_topic(room: RoomCode, topic: Topic) -> Self {
+        Self::SetTopic { room, topic }
     }
 
     /// Of a `Create`: with this name for the room.

@@ -1,4 +1,4 @@
-//! What happened in a room: the facts its log holds, in one order.
+//! What happened in a room: the events its log holds, in one order.
 
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +78,7 @@ pub struct Keyed {
     pub digest: Digest,
 }
 
-/// One fact.
+/// Something that happened in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -1,9 +1,7 @@
-//! What is said: commands in, events in the log, signals that pass, deliveries to one session.
+//! What is said: commands in, and events in the log.
 
 mod command;
 mod event;
-mod signal;
 
 pub use command::{Command, TypingState};
 pub use event::{CloseCause, Digest, Event, Keyed, LeaveReason, Notices, Record, Role};
-pub use signal::Signal;

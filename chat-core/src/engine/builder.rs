@@ -78,7 +78,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Somebody who watches.
+    /// Who is told of everything that happens; one per engine, the last one given.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
@@ -97,7 +97,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Builds it.
+    /// Starts the engine on the current tokio runtime.
     ///
     /// # Panics
     /// Outside a tokio runtime: the engine's timer runs there. With limits that [`Limits::check`] does not pass.

@@ -81,10 +81,15 @@ impl Engine {
         &self.shared.limits
     }
 
-    /// Lets a client in, with a new session or the one it resumes. The `welcome` is the session's first frame.
+    /// Lets a client in, with a new session or the one it resumes. The `welcome` is the connection's first frame. This may take as
+    /// long as the policy ([`policy_timeout`](crate::EngineLimits::policy_timeout)) and then, for who resumes, the rooms they come back
+    /// to ([`resume_wait`](crate::SessionLimits::resume_wait)).
     ///
     /// # Errors
-    /// A [`Refusal`], when the policy does not admit the client, the engine is full, or is draining.
+    /// A [`Refusal`], with the reason that the connection ends with and, where that helps, when to come back: when the policy does not
+    /// admit the client, or could not be asked in time; when the engine is draining, or has as many sessions as it may; when the address
+    /// has as many connections as it may, has begun too many sessions, or it (or the identity) owes too much for what it was shown to
+    /// be shown its rooms again; when a newer connection has taken over the session meanwhile (`replaced`).
     pub async fn connect(&self, request: ConnectRequest, hello: Hello) -> Result<Connection, Refusal> {
         self.shared.connect(request, hello).await
     }
@@ -113,7 +118,8 @@ impl Engine {
     }
 
     /// Takes nothing new, and ends every connection with `closing` 4001: each is told its own delay, spread over `spread`, so that
-    /// not everybody comes back at once. Returns when all connections are gone, or after
+    /// not everybody comes back at once. Returns when all connections are gone, or
+    /// [`flush_timeout`](crate::SessionLimits::flush_timeout) after each of them has taken its `closing`; at the latest after
     /// [`stall_timeout`](crate::SessionLimits::stall_timeout).
     pub async fn drain(&self, spread: Duration) {
         crate::engine::drain::drain(&self.shared, spread).await;
@@ -124,7 +130,8 @@ impl Engine {
         self.shared.draining.load(Ordering::Acquire)
     }
 
-    /// Acts in a room with all rights.
+    /// Acts in a room with all rights, and without asking the policy. Returns the number of the event; where none is told (nothing had
+    /// to be done, or the room was closed), that of the last one told.
     ///
     /// # Errors
     /// The room's reject: `room_not_found`, `member_not_found`, `message_not_found`, `unavailable`, `busy`.

@@ -8,7 +8,7 @@ use super::claim::{LogClaim, LogInUse};
 use crate::domain::Record;
 use crate::types::{Epoch, Offset, RoomCode, Seq};
 
-/// The end of a room's log: which record is the last, of which life, and what the store wants to remember with it.
+/// The end of a room's log: which record is the last, of which incarnation, and what the store wants to remember with it.
 ///
 /// An append names the tail it follows. Two owners of one room (a split brain, a server that was thought dead) both
 /// follow the same tail; the log takes the first and answers the second with [`AppendError::Conflict`].
@@ -27,7 +27,7 @@ pub struct Tail {
 pub struct LogPage {
     /// Records in order of their offset, without holes.
     pub records: Vec<Record>,
-    /// The end of the log when it was read; further than the last record where `max` cut the stretch short.
+    /// The end of the log when it was read; further than the last record where `max` cut the page short.
     pub tail: Tail,
 }
 
@@ -98,7 +98,7 @@ pub trait Log: Send + Sync + 'static {
     /// See [`AppendError`]; on every one of them the caller reads before it goes on.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError>;
 
-    /// Reads at most `max` records after `after`, oldest first. A room that the log does not hold is an empty stretch with an
+    /// Reads at most `max` records after `after`, oldest first. A room that the log does not hold is an empty page with an
     /// empty tail.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Who watches: metrics, tracing, hooks of a backend. May watch, may not steer.
+//! Who watches: metrics, tracing, hooks of a backend. They may watch, and may not steer.
 
 use crate::domain::Record;
 use crate::types::{CloseReason, Epoch, RejectCode, RoomCode, SessionId, WallStep};
@@ -8,34 +8,39 @@ use crate::types::{CloseReason, Epoch, RejectCode, RoomCode, SessionId, WallStep
 #[non_exhaustive]
 pub enum ObserverEvent<'a> {
     /// A session got a connection.
+    #[non_exhaustive]
     Connected {
         /// The session; it may have had other connections before.
         session: SessionId,
-        /// Over which transport.
+        /// The transport it came over.
         transport: &'static str,
     },
     /// A session lost its connection.
+    #[non_exhaustive]
     Disconnected {
         /// The session; it may have had other connections before.
         session: SessionId,
-        /// Why, where the server ended it.
+        /// Why the server ended it; `None` where it did not.
         reason: Option<CloseReason>,
     },
     /// A record was logged and published: reliable, in order, once per process that owns the room.
+    #[non_exhaustive]
     Published {
-        /// In which room.
+        /// The room.
         room: &'a RoomCode,
-        /// Of which life.
+        /// Its epoch.
         epoch: Epoch,
-        /// As the log holds it, if there is one.
+        /// What was published: as the log holds it, where there is one.
         record: &'a Record,
     },
     /// A command was refused.
+    #[non_exhaustive]
     Rejected {
         /// The code that the client was told.
         code: RejectCode,
     },
     /// A session was told that it will not get some events.
+    #[non_exhaustive]
     Gap {
         /// The session that reads too slowly.
         session: SessionId,
@@ -44,21 +49,24 @@ pub enum ObserverEvent<'a> {
     },
     /// The wall clock was set forward by more than [`clock_step_max`](crate::RoomLimits::clock_step_max). Told when that is seen, which
     /// takes a look at the clock, and again when it is believed.
+    #[non_exhaustive]
     WallStepped {
         /// How far, and whether it is believed.
         step: WallStep,
     },
     /// The log failed.
+    #[non_exhaustive]
     LogFault {
-        /// Of which room.
+        /// The room.
         room: &'a RoomCode,
         /// In the words of the log; for operators, never for clients.
         error: String,
     },
 }
 
-/// Watches the engine. Called synchronously on its paths: count, or hand over, and return.
+/// Watches the engine. Called synchronously on its paths: count, or hand over, and return. While a call lasts, what it was called from
+/// stands still; one that panics is counted in [`Stats::embedder_panics`](crate::Stats).
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
-    fn observe(&self, fact: ObserverEvent<'_>);
+    fn observe(&self, event: ObserverEvent<'_>);
 }

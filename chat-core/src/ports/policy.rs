@@ -29,11 +29,24 @@ impl fmt::Debug for ConnectRequest {
     }
 }
 
-/// The policy's welcome.
+/// A policy's yes, and who the client is.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Admission {
     /// Who this is; sessions of one identity are one person to a room. `None` for a guest, who is only their session.
     pub identity: Option<Identity>,
+}
+
+impl Admission {
+    /// Of a guest, who is only their session.
+    pub fn guest() -> Self {
+        Self::default()
+    }
+
+    /// Of this person; of a guest where there is none.
+    pub fn of(identity: impl Into<Option<Identity>>) -> Self {
+        Self { identity: identity.into() }
+    }
 }
 
 /// What a policy sees of the session that asks.
@@ -63,7 +76,8 @@ impl SessionView {
 /// The embedder's rules. May be slow (it may ask a database): each session's commands are checked one at a time, in
 /// order, and nobody else waits.
 ///
-/// What it says is advice as of its call: the room checks membership and everything of its own when it decides.
+/// What it says is advice as of its call: the room checks membership and everything of its own when it decides. A call that panics,
+/// or takes longer than [`policy_timeout`](crate::EngineLimits::policy_timeout), is answered `unavailable`.
 #[async_trait]
 pub trait Policy: Send + Sync + 'static {
     /// Lets a client in, or not. Asked again whenever a session resumes.
@@ -73,10 +87,11 @@ pub trait Policy: Send + Sync + 'static {
     /// `at_capacity`, `draining`, `unavailable`) it is told to come back, after the reject's `retry_after` if it has one.
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         let _ = request;
-        Ok(Admission::default())
+        Ok(Admission::guest())
     }
 
-    /// Lets a command through as it is or rewritten, or not.
+    /// Lets a command through as it is or rewritten, or not. The client has paid for it by then, as it was sent: rates and bytes are
+    /// not looked at again, so that a policy which makes another kind of command of it lets that pass without a price.
     ///
     /// # Errors
     /// A reject is told to the client.

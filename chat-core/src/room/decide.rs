@@ -172,7 +172,7 @@ impl<'a> Rules<'a> {
             return Ok(self.draft().finish(None, answer));
         }
         if let SendPermit::Exhausted { retry_after } = permit {
-            return Err(Reject::new(RejectCode::RateLimited, "too many messages").retry_after(retry_after));
+            return Err(Reject::new(RejectCode::RateLimited, "too much was said already").retry_after(retry_after));
         }
         let mut draft = self.draft();
         let (nick, color, text) = (member.nick.clone(), member.color, text.clone());

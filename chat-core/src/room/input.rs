@@ -167,7 +167,7 @@ pub enum Input {
 /// What would follow from an input. Nothing has changed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Facts to log and apply, in order; often none, never more than 4.
+    /// Records to log and apply, in order; often none, never more than 4.
     pub records: SmallVec<[Record; 2]>,
     /// What to note once the records are applied.
     pub note: Option<Note>,

@@ -4,7 +4,7 @@
 //! and identity are arguments.
 //!
 //! **The contract.** Call [`Room::decide`], then [`Room::apply`] for each record of the decision in order, then
-//! [`Room::note`] with its note, all at the same `now`, before the next `decide`. After each round, and whenever [`Room::next_deadline`] is
+//! [`Room::note`] with its note, all at the same `now`, before the next `decide`. After each decision, and whenever [`Room::next_deadline`] is
 //! due, decide [`Input::Elapsed`] until it is not due any more.
 
 mod apply;

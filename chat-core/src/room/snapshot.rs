@@ -24,6 +24,7 @@ pub struct Snapshot {
 
 /// Why what was stored is no snapshot for this program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unreadable {
     /// A later program wrote it, for programs of this version and later.
     #[error("a snapshot of version {version}, to be read from version {readable_from} on")]

@@ -25,7 +25,7 @@ pub enum CloseReason {
     Replaced,
     /// The policy does not admit this client.
     Refused,
-    /// The embedder ended the session for good.
+    /// The embedder ended this connection; the client should not come back. The session itself can still be resumed.
     Ended,
     /// The client kept on flooding after many refusals.
     Flooding,

@@ -1,4 +1,4 @@
-//! Every bound there is, with its default and its reason. Nothing in the workspace grows past one of these.
+//! Every bound of an engine, with its default and its reason. Transports, logs and the accept loop have bounds of their own.
 
 use std::fmt;
 use std::time::Duration;
@@ -48,9 +48,12 @@ impl Limits {
             ("room.batch_inputs_max", room.batch_inputs_max),
             ("room.marks_max", room.marks_max),
             ("session.rooms_max", session.rooms_max),
+            ("session.commands_in_flight_max", session.commands_in_flight_max),
             ("session.frame_bytes_max", session.frame_bytes_max),
             ("session.chunk_bytes_max", session.chunk_bytes_max),
             ("session.room_quantum_bytes", session.room_quantum_bytes),
+            ("engine.rooms_max", engine.rooms_max),
+            ("engine.sessions_max", engine.sessions_max),
             ("engine.backlog_bytes_max", engine.backlog_bytes_max),
         ];
         match at_least_one.into_iter().find(|(_, bound)| *bound == 0) {
@@ -92,8 +95,8 @@ pub struct RoomLimits {
     pub members_page_max: usize,
     /// Above this many members joins and leaves are not told one by one. 1,000: with n members each join costs n sends.
     pub notices_members_max: usize,
-    /// Notices come back at or below this part of `notices_members_max`, in percent. 90: so that one person at the
-    /// door does not switch them on and off.
+    /// Notices come back at or below this part of `notices_members_max`, in percent. 90: so that one person who comes
+    /// and goes does not switch them on and off.
     pub notices_resume_percent: usize,
     /// How long a lost connection may stay lost before the member has left. 30 s: a phone changing networks.
     pub grace: Duration,
@@ -115,16 +118,18 @@ pub struct RoomLimits {
     pub keys_max: usize,
     /// Remembered messages (number, author, redacted). 4,096: as far back as the backlog can reach.
     pub marks_max: usize,
-    /// People who left, remembered so that they may come back to their place. 4,096.
+    /// People who left, remembered so that they may come back to their place. 4,096, as many as messages; who left longest ago is
+    /// forgotten first.
     pub former_max: usize,
-    /// Banned people remembered. 1,024; the oldest is forgotten first.
+    /// Banned people remembered. 1,024: far more than one owner puts out, and all are looked through at each join. The longest banned is
+    /// forgotten first.
     pub bans_max: usize,
     /// Messages taken back whose text the log could not yet be made to forget. 1,024: past it none is taken back, because one
     /// that could not be masked would be shown. As many are remembered to mask pages that are being read.
     pub unscrubbed_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
-    /// Bytes of encoded events in the shared backlog. 1 MiB.
+    /// Bytes of encoded events in the shared backlog. 1 MiB: 256 bytes for each of `backlog_events_max`, as much as a line or two take.
     pub backlog_bytes_max: usize,
     /// Commands waiting for the room. 1,024: past it senders are told `busy`.
     pub inbox_max: usize,
@@ -132,7 +137,7 @@ pub struct RoomLimits {
     pub batch_inputs_max: usize,
     /// At most one snapshot for readers that fell behind in this time. 250 ms: they share it.
     pub snapshot_interval: Duration,
-    /// At most one presence count in this time, in rooms too big for notices. 1 s.
+    /// At most one presence count in this time, in rooms too big for notices. 1 s: every member is told it, and nobody reads faster.
     pub presence_interval: Duration,
 }
 
@@ -172,24 +177,25 @@ impl Default for RoomLimits {
 /// Bounds and durations of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// Rooms at once. 32.
+    /// Rooms at once. 32: more than a person follows, and each has its turn in every write.
     pub rooms_max: usize,
-    /// Commands sent and not yet answered. 32: also bounds the mailbox of answers.
+    /// Commands sent and not yet answered. 32: one for each room of the session at once. Also bounds the mailbox of answers.
     pub commands_in_flight_max: usize,
     /// Bytes of all answers not yet read, and of what those on their way may come to. 256 KiB: four pages. While another page
     /// would not fit, no further command is taken; small answers of commands in flight come on top.
     pub answers_bytes_max: usize,
     /// Bytes of messages or members in one answer; it has one, however long. 64 KiB: one write.
     pub page_bytes_max: usize,
-    /// Bytes of one frame from a client. 64 KiB; four times as much closes the connection.
+    /// Bytes of one frame from a client. 64 KiB: the longest message fits with every character escaped (12 bytes each). Four times as
+    /// much closes the connection.
     pub frame_bytes_max: usize,
     /// Bytes copied for one write. 64 KiB: a full socket buffer's worth, and the most a stalled reader can hold up.
     pub chunk_bytes_max: usize,
-    /// Bytes taken from one room before the next has its turn. 16 KiB.
+    /// Bytes taken from one room before the next has its turn. 16 KiB: a quarter of a write, so that a busy room leaves room for others.
     pub room_quantum_bytes: usize,
-    /// Messages that may be sent at once after a pause. 10.
+    /// Messages that may be sent at once after a pause. 10: a list pasted line by line.
     pub send_burst: u32,
-    /// Messages per second in the long run. 5; 0 means no bound.
+    /// Messages per second in the long run. 5: faster than anybody types. 0 means no bound.
     pub send_per_second: u32,
     /// Bytes of text (messages, topics) that may be said at once after a pause. 64 KiB: four of the longest messages. One that
     /// is longer passes alone, and is paid for afterwards.
@@ -199,7 +205,7 @@ pub struct SessionLimits {
     pub said_bytes_per_second: u32,
     /// Other commands at once after a pause. 64: a resync of 32 rooms, twice.
     pub command_burst: u32,
-    /// Other commands per second in the long run. 20; 0 means no bound.
+    /// Other commands per second in the long run. 20: paging as fast as one scrolls. 0 means no bound.
     pub command_per_second: u32,
     /// Rooms that may be named without being there, at once after a pause. 32: as many as a session may be in.
     pub miss_burst: u32,
@@ -208,7 +214,8 @@ pub struct SessionLimits {
     pub misses_per_second: u32,
     /// Commands that may be refused, whatever for, at once after a pause. 256: eight times as many as are in flight.
     pub refusal_burst: u32,
-    /// Refused commands per second in the long run; past it the connection ends as `flooding`. 20; 0 means no bound.
+    /// Refused commands per second in the long run; past it the connection ends as `flooding`. 20: as many as
+    /// `command_per_second` lets through. 0 means no bound.
     pub refusals_per_second: u32,
     /// How long a session without a connection is kept. 24 h: a laptop closed overnight.
     pub retention: Duration,
@@ -220,7 +227,8 @@ pub struct SessionLimits {
     pub resume_timeout: Duration,
     /// At most one gap in this time. 1 s: a reader that cannot follow is told seldom and far, not often and little.
     pub gap_interval: Duration,
-    /// How long a connection may accept nothing while something is due. 30 s.
+    /// How long a connection may accept nothing while something is due. 30 s: a phone that comes out of a tunnel goes on; a peer that is
+    /// gone is held no longer than its membership would be.
     pub stall_timeout: Duration,
     /// How long a drain lets a connection take what is due before it is told to go. 2 s: the answers to what it asked.
     pub flush_timeout: Duration,
@@ -259,7 +267,8 @@ impl Default for SessionLimits {
 /// Bounds of the whole engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineLimits {
-    /// Rooms in memory at once. 1,000,000. Without a log that is all rooms alive.
+    /// Rooms in memory at once. 1,000,000: 2 GiB at the 2 KiB that one holds beside what `backlog_bytes_max` counts. Without a log that is
+    /// all rooms alive.
     pub rooms_max: usize,
     /// Rooms of the log that are not in memory, and of which it is known when something in them runs out. 1,000,000: about 300 bytes
     /// each, where a room in memory has 2 KiB and more; those whose members left at different times have 16 bytes for each of them on top, which
@@ -269,7 +278,7 @@ pub struct EngineLimits {
     /// grace, so that who reloads a page, or changes networks, never waits for the log. At once where memory is short, where places
     /// are and it is empty, and after the visits of a start, which nobody asked for.
     pub room_idle: Duration,
-    /// Sessions with a connection at once. 1,000,000.
+    /// Sessions with a connection at once. 1,000,000: about 3 GiB where all of them are idle WebSockets.
     pub sessions_max: usize,
     /// Sessions kept without a connection. 100,000; the longest gone is forgotten first, and nobody within their grace for
     /// somebody of another address. Each holds at most 704 bytes, 40 for each room that it was in, and its identity: 70 MB in all, or 210 MB
@@ -292,7 +301,7 @@ pub struct EngineLimits {
     /// Messages per second of all sessions of one address or identity, in the long run. 50: ten sessions at their rate. 0 means
     /// no bound.
     pub address_sends_per_second: u32,
-    /// As [`SessionLimits::said_bytes_burst`], for all sessions of one address or identity. 64 KiB.
+    /// As [`SessionLimits::said_bytes_burst`], for all sessions of one address or identity. 64 KiB: what it may say in a second.
     pub address_said_bytes_burst: u32,
     /// As [`SessionLimits::said_bytes_per_second`], for all sessions of one address or identity. 64 KiB: eight sessions at
     /// their rate. 0 means no bound.
@@ -311,7 +320,7 @@ pub struct EngineLimits {
     pub addresses_per_network: u32,
     /// As [`SessionLimits::miss_burst`], for all sessions of one address. 256: an office that comes back after a restart.
     pub address_miss_burst: u32,
-    /// As [`SessionLimits::misses_per_second`], for all sessions of one address. 8; 0 means no bound.
+    /// As [`SessionLimits::misses_per_second`], for all sessions of one address. 8: eight sessions at their rate. 0 means no bound.
     pub address_misses_per_second: u32,
     /// Bytes of all backlogs, and of what the ledgers of all rooms remember (members, keys for retries, marks of messages, former
     /// members, bans), together; what a room holds beside those is bounded by `rooms_max`. 1 GiB: a small room remembers
@@ -321,7 +330,8 @@ pub struct EngineLimits {
     /// quarter is left for what is said by those who are in; once they hold all of it, messages and topics are refused as well.
     pub backlog_bytes_max: usize,
     /// Addresses remembered that nobody is connected from, for what they owe; and as many IPv6 networks of 48 bits, and
-    /// identities. 100,000; past it they are forgotten.
+    /// identities. 100,000: as many as sessions without a connection, each of which may be of another. Past it they are forgotten, and
+    /// what they owe with them.
     pub addresses_max: usize,
     /// How long a call of the policy may take; then it is answered `unavailable`. 10 s: longer than a database that is asked
     /// takes to give up by itself, shorter than a person waits.
@@ -369,9 +379,17 @@ mod tests {
     #[test]
     fn a_bound_that_lets_nothing_through_is_named() {
         assert_eq!(Limits::default().check(), Ok(()));
-        let mut limits = Limits::default();
-        limits.room.batch_inputs_max = 0;
-        let zero = limits.check().expect_err("no room would ever decide anything");
-        assert_eq!(zero.to_string(), "the limit `room.batch_inputs_max` must not be 0");
+        let set_to_0: [(&str, fn(&mut Limits)); 4] = [
+            ("room.batch_inputs_max", |limits| limits.room.batch_inputs_max = 0),
+            ("session.commands_in_flight_max", |limits| limits.session.commands_in_flight_max = 0),
+            ("engine.rooms_max", |limits| limits.engine.rooms_max = 0),
+            ("engine.sessions_max", |limits| limits.engine.sessions_max = 0),
+        ];
+        for (field, set) in set_to_0 {
+            let mut limits = Limits::default();
+            set(&mut limits);
+            let zero = limits.check().expect_err("nobody could do anything");
+            assert_eq!(zero.to_string(), format!("the limit `{field}` must not be 0"));
+        }
     }
 }

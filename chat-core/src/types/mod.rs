@@ -1,4 +1,4 @@
-//! The words everything else is written in: ids, parsed text, time, positions, bounds, refusals.
+//! The values everything else is made of: ids, parsed text, time, positions, bounds, refusals.
 
 mod base32;
 mod close;

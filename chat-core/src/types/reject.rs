@@ -46,15 +46,15 @@ pub enum RejectCode {
     RateLimited,
     /// Too many commands are in flight, here or in the room; try again.
     Busy,
-    /// The room's log cannot be written or read now; try again.
+    /// The room's log, or the policy, could not be asked in time; try again. Whether it was done is not always known.
     Unavailable,
-    /// The engine holds as many rooms or sessions as it may.
+    /// The engine has as many rooms or sessions as it may, or as many of this address, or its rooms remember as many bytes as they may.
     AtCapacity,
     /// The server is going down and takes nothing new.
     Draining,
     /// The session has no connection to answer on right now.
     NotConnected,
-    /// The resume token is not one of this server's, or its session is gone for good.
+    /// The token is not one of this server, or is that of another session or identity.
     BadToken,
 }
 

@@ -325,6 +325,7 @@ impl ServerFrame {
 /// The answer to a join: the room as the joiner first sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub struct Joined {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub id: Option<CommandId>,
@@ -350,6 +351,7 @@ impl Joined {
 /// A member as others see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub struct MemberEntry {
     pub member: MemberId,
     pub nick: String,
@@ -368,6 +370,7 @@ fn role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
 /// A message, live or as history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub struct MessageFrame {
     pub room: String,
     pub seq: Seq,
@@ -402,6 +405,7 @@ impl TaggedMessage {
 /// Where a session stands in a room, in a `welcome` or a `resumed`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub struct RoomStatus {
     pub room: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -447,6 +451,7 @@ pub enum Status {
 /// The bounds in force that a client may want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub struct WelcomeLimits {
     pub frame_bytes: usize,
     pub text_chars: usize,

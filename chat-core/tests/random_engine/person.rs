@@ -153,7 +153,7 @@ impl Person {
     }
 
     pub(crate) fn type_something(&mut self, room: &'static str) {
-        self.ask(Command::Typing { room: code(room), state: TypingState::On }, Asked::Other);
+        self.ask(Command::typing(code(room), TypingState::On), Asked::Other);
     }
 
     /// Reads a few frames one by one, or as a socket that takes only so much.

@@ -20,8 +20,8 @@ struct Life {
 }
 
 impl Observer for Truth {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        if let ObserverEvent::Published { room, epoch, record } = fact {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        if let ObserverEvent::Published { room, epoch, record, .. } = event {
             let mut lives = self.lives();
             let life = lives.entry(key(room, epoch)).or_default();
             if let Event::Redacted { target } = &record.event {

@@ -93,7 +93,7 @@ pub fn join(room: &str, who: &str) -> Command {
 }
 
 pub fn leave(room: &str) -> Command {
-    Command::Leave { room: code(room) }
+    Command::leave(code(room))
 }
 
 /// A hello that resumes, with the last event seen of each room.
@@ -245,7 +245,7 @@ pub struct ByCredentials;
 #[async_trait]
 impl Policy for ByCredentials {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) })
+        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What must hold for any bytes at a harness or in a log file: one check, one file. Fuzzers run them at length, `cargo test` in short.
+//! What must hold for any bytes at a transport or in a log file: one check, one file. Fuzzers run them at length, `cargo test` in short.
 //!
 //! The checks of what needs no transport and no log are in [`chat_testkit::checks`].
 

@@ -19,7 +19,7 @@ pub fn sse_request(data: &[u8]) {
         let server = TestServer::open().await;
         let bytes = replaced(bytes, "$TOKEN", server.client.token());
         let bytes = replaced(&bytes, "$CURSOR", &server.client.cursor());
-        let bytes = replaced(&bytes, "$SESSION", &server.client.id().to_string());
+        let bytes = replaced(&bytes, "$SESSION", &server.client.session_id().to_string());
         let heard = server.exchange(&bytes, 1 + usize::from(piece) * 4).await;
         check(&heard);
         server.check().await;

@@ -1,4 +1,4 @@
-//! An engine with every harness, somebody inside who must not notice what comes in, and connections in memory.
+//! An engine with every transport, somebody inside who must not notice what comes in, and connections in memory.
 
 use axum::Router;
 use chat_core::{Body, Command, ConnectRequest, Connection, Engine, Hello, Limits, Nick, RoomCode, ServerFrame};

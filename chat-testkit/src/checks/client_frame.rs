@@ -65,20 +65,20 @@ fn write_command(command: &Command) -> Map<String, Value> {
             "type": "send", "room": room.as_str(), "text": text.as_str(),
             "key": key.as_ref().map(|key| key.as_str()),
         }),
-        Command::Leave { room } => json!({"type": "leave", "room": room.as_str()}),
+        Command::Leave { room, .. } => json!({"type": "leave", "room": room.as_str()}),
         Command::History { room, before, limit, .. } => {
             json!({"type": "history", "room": room.as_str(), "before": before.map(|before| before.0), "limit": limit})
         }
         Command::Members { room, after, limit, .. } => {
             json!({"type": "members", "room": room.as_str(), "after": after.map(|after| after.0), "limit": limit})
         }
-        Command::Typing { room, state } => {
+        Command::Typing { room, state, .. } => {
             json!({"type": "typing", "room": room.as_str(), "on": *state == TypingState::On})
         }
-        Command::Redact { room, target } => json!({"type": "redact", "room": room.as_str(), "target": target.0}),
-        Command::Kick { room, member } => json!({"type": "kick", "room": room.as_str(), "member": member.0}),
-        Command::Ban { room, member } => json!({"type": "ban", "room": room.as_str(), "member": member.0}),
-        Command::SetTopic { room, topic } => {
+        Command::Redact { room, target, .. } => json!({"type": "redact", "room": room.as_str(), "target": target.0}),
+        Command::Kick { room, member, .. } => json!({"type": "kick", "room": room.as_str(), "member": member.0}),
+        Command::Ban { room, member, .. } => json!({"type": "ban", "room": room.as_str(), "member": member.0}),
+        Command::SetTopic { room, topic, .. } => {
             json!({"type": "topic", "room": room.as_str(), "topic": topic.as_str()})
         }
         other => unreachable!("a command that this check cannot write: {other:?}"),

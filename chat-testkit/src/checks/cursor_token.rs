@@ -52,20 +52,20 @@ fn changed(own: &str, other: &str, choices: &mut Choices<'_>) -> String {
 async fn show(engine: &Engine, ann: &Connection, bob: &Connection, shown: &str) {
     let is = |credential: &str| numbers(shown).is_some() && numbers(shown) == numbers(credential);
     for session in [ann, bob] {
-        match engine.sender(session.id(), shown) {
-            Ok(_) => assert!(is(session.token()), "{shown:?} speaks for {}", session.id()),
+        match engine.sender(session.session_id(), shown) {
+            Ok(_) => assert!(is(session.token()), "{shown:?} speaks for {}", session.session_id()),
             Err(reject) => {
                 assert_eq!(reject.code, RejectCode::BadToken, "{shown:?}");
-                assert!(!is(session.token()), "{shown:?} is a token of {}", session.id());
+                assert!(!is(session.token()), "{shown:?} is a token of {}", session.session_id());
             }
         }
     }
     let owner = [ann, bob].into_iter().find(|session| is(session.token()) || is(&session.cursor()));
     let hello = Hello { id: None, resume: Some(Resume { token: shown.to_owned(), positions: Vec::new() }) };
-    let resumed = connect(engine, hello).await.id();
+    let resumed = connect(engine, hello).await.session_id();
     match owner {
-        Some(owner) => assert_eq!(resumed, owner.id(), "{shown:?}"),
-        None => assert!(![ann.id(), bob.id()].contains(&resumed), "{shown:?} resumes {resumed}"),
+        Some(owner) => assert_eq!(resumed, owner.session_id(), "{shown:?}"),
+        None => assert!(![ann.session_id(), bob.session_id()].contains(&resumed), "{shown:?} resumes {resumed}"),
     }
 }
 

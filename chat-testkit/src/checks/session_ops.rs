@@ -167,8 +167,8 @@ struct Told {
 }
 
 impl Observer for Truth {
-    fn observe(&self, fact: ObserverEvent<'_>) {
-        let ObserverEvent::Published { epoch, record, .. } = fact else { return };
+    fn observe(&self, event: ObserverEvent<'_>) {
+        let ObserverEvent::Published { epoch, record, .. } = event else { return };
         let mut told = self.told();
         assert!(told.epoch.is_none_or(|known| known == epoch), "the speaker stays, so the room has one life");
         told.epoch = Some(epoch);

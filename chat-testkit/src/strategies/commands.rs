@@ -19,16 +19,16 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
         ),
         (room(), any_body(chars_max), option::of(any_key()))
             .prop_map(|(room, text, key)| Command::send(room, text).with_key(key)),
-        room().prop_map(|room| Command::Leave { room }),
+        room().prop_map(Command::leave),
         (room(), option::of(seq()), any::<Option<u32>>())
             .prop_map(|(room, before, limit)| Command::history(room).with_before(before).with_limit(limit)),
         (room(), option::of(member()), any::<Option<u32>>())
             .prop_map(|(room, after, limit)| Command::members(room).with_members_after(after).with_limit(limit)),
         (room(), select(vec![TypingState::On, TypingState::Off]))
-            .prop_map(|(room, state)| Command::Typing { room, state }),
-        (room(), seq()).prop_map(|(room, seq)| Command::Redact { room, target: seq }),
-        (room(), member()).prop_map(|(room, member)| Command::Kick { room, member }),
-        (room(), member()).prop_map(|(room, member)| Command::Ban { room, member }),
-        (room(), any_topic()).prop_map(|(room, topic)| Command::SetTopic { room, topic }),
+            .prop_map(|(room, state)| Command::typing(room, state)),
+        (room(), seq()).prop_map(|(room, seq)| Command::redact(room, seq)),
+        (room(), member()).prop_map(|(room, member)| Command::kick(room, member)),
+        (room(), member()).prop_map(|(room, member)| Command::ban(room, member)),
+        (room(), any_topic()).prop_map(|(room, topic)| Command::set_topic(room, topic)),
     ]
 }

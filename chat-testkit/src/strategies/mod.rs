@@ -1,4 +1,4 @@
-//! Proptest strategies: words (valid ones and hostile text), commands, and whole runs of a room.
+//! Proptest strategies: values (valid ones and hostile text), commands, and whole runs of a room.
 //!
 //! Strategies named `any_*` reach everywhere; those named `few_*` draw from a handful, so that things collide.
 

@@ -1,4 +1,4 @@
-//! Words: valid ones of every sort, a few that collide, and text that nobody should send.
+//! Values: valid texts and ids of every sort, a few that collide, and text that nobody should send.
 
 use chat_core::{Body, Epoch, Identity, Key, Nick, Position, RoomCode, Seq, Topic};
 use proptest::char as chars;

@@ -1,11 +1,13 @@
 //! Commands by POST: the answer is the receipt, its status what it means.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
 use chat_core::{Engine, EngineLimits, Limits, Policy, RejectCode, SessionLimits};
+use futures_util::FutureExt;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use serde_json::{Value, json};
@@ -146,10 +148,17 @@ async fn whoever_is_too_fast_is_told_when_to_go_on() {
 
 #[tokio::test]
 async fn past_the_commands_in_flight_a_session_is_busy() {
-    let limits = SessionLimits { commands_in_flight_max: 0, ..SessionLimits::default() };
-    let server = TestServer::with(Limits { session: limits, ..Limits::default() });
+    let policy = Arc::new(Says::default());
+    policy.is_busy.send_replace(true);
+    let mut limits = Limits::default();
+    limits.session.commands_in_flight_max = 1;
+    let engine = Engine::builder().limits(limits).policy(policy as Arc<dyn Policy>);
+    let server = TestServer::build(engine, SseConfig::default());
     let mut stream = server.open("/sse").await;
     let welcome = stream.expect("welcome").await.data;
+    let leave = json!({"type": "leave", "id": 1, "room": "LUNCH"});
+    let mut waiting = pin!(server.post(&welcome, &leave));
+    assert!(waiting.as_mut().now_or_never().is_none(), "the policy takes its time");
     for frame in [json!({"type": "leave", "id": 3, "room": "LUNCH"}), json!({"type": "nonsense", "id": 3})] {
         let reply = server.post(&welcome, &frame).await;
         assert_eq!((reply.code(), &reply.frame["id"]), ((429, "busy"), &json!(3)));

@@ -116,7 +116,7 @@ async fn who_learns_late_that_one_is_still_in_does_not_join_again() {
 async fn who_learns_late_that_one_was_put_out_stays_out() {
     let (log, server) = slow();
     let ann = server.client("LUNCH", "Ann").await;
-    let kick = Command::Kick { room: RoomCode::parse("LUNCH").expect("a code"), member: MemberId(2) };
+    let kick = Command::kick(RoomCode::parse("LUNCH").expect("a code"), MemberId(2));
     let kicks = async { ann.submit(kick, Reply::mailbox(None)).expect("taken") };
     let mut bob = held_up(&server, &log, kicks).await;
     let resumed = bob.until("resumed").await.data;

@@ -73,7 +73,7 @@ fn enter(runtime: &Runtime, joiner: &Connection, join: Command, ear: &mut Ear) -
 }
 
 async fn leave(room: &RoomCode, session: &Connection) -> Result<(), Box<dyn Error>> {
-    session.call(Command::Leave { room: room.clone() }).await?;
+    session.call(Command::leave(room.clone())).await?;
     Ok(())
 }
 

@@ -133,12 +133,12 @@ impl Steps {
             took(2, CHUNK * MEMBERS, since);
             for probe in &probes[1..] {
                 for room in &codes {
-                    probe.call(Command::Leave { room: room.clone() }).await?;
+                    probe.call(Command::leave(room.clone())).await?;
                 }
             }
             let since = ThreadTime::now();
             for room in &codes {
-                probes[0].call(Command::Leave { room: room.clone() }).await?;
+                probes[0].call(Command::leave(room.clone())).await?;
             }
             // The last leave is answered before its room has gone.
             while engine.stats().rooms > before {

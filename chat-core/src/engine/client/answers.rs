@@ -56,7 +56,7 @@ impl<S: Sink> Pull<'_, S> {
             // The room went on meanwhile.
             slot.has_come_late();
         }
-        slot.opening_ahead = true;
+        slot.joined_ahead = true;
         self.one(state, FrameEffect::PendingJoined { slot: key }, FrameKind::Joined, &json, tag);
         true
     }

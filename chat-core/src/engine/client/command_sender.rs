@@ -29,9 +29,10 @@ pub struct CommandSender {
 }
 
 /// No further command is taken now: too many are in flight, their answers hold too much, the session is still coming back to its rooms,
-/// or its connection has ended. A reader of the connection is woken when there is room again.
+/// or its connection has ended. A reader of the connection is woken when there is room again. Where the connection has ended, trying
+/// again never helps: nothing is taken on it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many commands are in flight")]
+#[error("no further command is taken now")]
 pub struct Busy;
 
 impl CommandSender {

@@ -376,8 +376,7 @@ impl Shared {
     }
 }
 
-/// The policy does not let a client in, or could not be asked: then it may come again.
-/// What the policy says, with when to come back where that may change.
+/// The policy does not let a client in, or could not be asked: how its connection ends, and when to come back where that may change.
 fn not_admitted(reject: Reject) -> Refusal {
     let close = match reject.code {
         RejectCode::Unavailable => CloseReason::Fault,

@@ -1,4 +1,4 @@
-//! A session as a transport holds it: commands in, frames out, positions moved by what was really written.
+//! One connection of a session, as a transport holds it: commands in, frames out, positions moved by what was really written.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +11,7 @@ use crate::engine::client::command_sender::{self, Busy, CommandSender};
 use crate::engine::client::pull::{FrameRef, Positions, Pulled, Quota, Sink, pull};
 use crate::engine::feed::wake::Look;
 use crate::engine::rooms::cell::InboxItem;
-use crate::engine::session::cell::{FrameEffect as Place, SessionCell, SessionState, Span, Spans};
+use crate::engine::session::cell::{FrameEffect, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection_state::{Closing, ConnectionState};
 use crate::engine::session::reply::{Answered, Reply};
 use crate::engine::shared::Shared;
@@ -48,6 +48,7 @@ pub(crate) struct Filled {
 
 /// One frame that is due.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Frame {
     /// Its `type`, without parsing it.
     pub kind: FrameKind,
@@ -59,9 +60,9 @@ pub struct Frame {
     pub mark: FrameMark,
 }
 
-/// What taking a frame means. Good for the next [`Connection::commit`] on the same session only.
+/// What taking a frame means. Good for the next [`Connection::commit`] on the same connection only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameMark(Place);
+pub struct FrameMark(FrameEffect);
 
 /// What [`Connection::poll_fill`] has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +113,8 @@ impl Connection {
         Self { shared, cell, connection, token, filled: Mutex::default() }
     }
 
-    /// Which session; not a secret.
-    pub fn id(&self) -> SessionId {
+    /// Whose connection it is; the same over all connections of the session, and not a secret.
+    pub fn session_id(&self) -> SessionId {
         self.cell.id
     }
 
@@ -169,7 +170,7 @@ impl Connection {
     /// The reject; `busy` also where [`Connection::submit`] would be.
     pub async fn call(&self, command: Command) -> Result<ServerFrame, Reject> {
         let (reply, answer) = Reply::channel(None::<CommandId>);
-        self.submit(command, reply).map_err(|Busy| Reject::new(RejectCode::Busy, "too many commands are in flight"))?;
+        self.submit(command, reply).map_err(|busy| Reject::new(RejectCode::Busy, busy.to_string()))?;
         match answer.await {
             Ok(Answered { reject: Some(reject), .. }) => Err(reject),
             Ok(Answered { json, .. }) => Ok(parse(&json)),
@@ -222,7 +223,7 @@ impl Connection {
 
     /// Whether the `closing` frame has been handed out, in the fill in hand or before it: nothing may follow.
     pub fn is_ending(&self) -> bool {
-        let is_in_hand = self.lock_filled().spans.last().is_some_and(|span| span.mark == Place::Closing);
+        let is_in_hand = self.lock_filled().spans.last().is_some_and(|span| span.mark == FrameEffect::Closing);
         is_in_hand || self.ended().is_some()
     }
 
@@ -230,7 +231,7 @@ impl Connection {
     /// end of the frame that is half out. The frames after that come again with the next fill.
     ///
     /// ```text
-    /// let end = session.written(taken);
+    /// let end = connection.written(taken);
     /// out.truncate(end);
     /// out.advance(taken);      // what is left in `out` is the rest of one frame, or nothing
     /// ```
@@ -261,11 +262,11 @@ impl Connection {
 
     /// Waits for the next frame and takes it. After [`ServerFrame::Closing`] nothing follows, and this never returns.
     ///
-    /// A session wakes one reader. Of two that waited, one would sleep for ever over what the other was woken for:
+    /// A connection wakes one reader. Of two that waited, one would sleep for ever over what the other was woken for:
     ///
     /// ```compile_fail,E0499
-    /// # async fn two(mut session: chat_core::Connection) {
-    /// tokio::join!(session.next(), session.next());
+    /// # async fn two(mut connection: chat_core::Connection) {
+    /// tokio::join!(connection.next(), connection.next());
     /// # }
     /// ```
     ///
@@ -308,7 +309,7 @@ impl Connection {
             let positions = state.iter().flat_map(|state| Positions::of(state).iter());
             let json = wire::closing(closing.reason, closing.reconnect_after, positions);
             let end = sink.take(FrameRef::closing(&json));
-            filled.push(Span { end, mark: Place::Closing });
+            filled.push(Span { end, mark: FrameEffect::Closing });
         }
         (held.is_all, held.is_told) = (pulled.is_all && closing.is_none(), false);
         let found = found(&mut held);
@@ -328,9 +329,9 @@ impl Connection {
     }
 
     /// One frame has been taken.
-    fn apply(&self, state: &mut Option<MutexGuard<'_, SessionState>>, mark: Place) {
+    fn apply(&self, state: &mut Option<MutexGuard<'_, SessionState>>, mark: FrameEffect) {
         match (mark, state) {
-            (Place::Closing, _) => {
+            (FrameEffect::Closing, _) => {
                 self.connection.closing_told();
                 self.shared.gone.notify_waiters();
             }
@@ -350,7 +351,7 @@ impl Drop for Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("id", &self.cell.id)
+            .field("session_id", &self.cell.id)
             .field("generation", &self.connection.generation)
             .finish()
     }

@@ -20,6 +20,7 @@ use crate::types::{Position, RoomCode, Seq};
 use crate::wire::{self, FrameKind};
 
 /// One frame that is due, as a transport's framing sees it.
+#[non_exhaustive]
 pub struct FrameRef<'a> {
     /// Its `type`, without parsing it.
     pub kind: FrameKind,
@@ -52,7 +53,7 @@ impl<'a> Positions<'a> {
 
     /// Each room with its position, in the order they were entered; then those that have not said yet whether the session is in them.
     pub fn iter(self) -> impl Iterator<Item = (&'a RoomCode, Position)> {
-        let entered = self.rooms.iter().filter(|slot| slot.opening_is_out()).map(|slot| {
+        let entered = self.rooms.iter().filter(|slot| slot.joined_is_out()).map(|slot| {
             let feed = &slot.feed;
             (&feed.code, Position { epoch: feed.epoch, seq: slot.ahead })
         });
@@ -63,8 +64,8 @@ impl<'a> Positions<'a> {
 
 impl RoomSlot {
     /// Whether the client knows of this room yet, or will with the fill in hand.
-    fn opening_is_out(&self) -> bool {
-        self.pending.is_none() || self.opening_ahead
+    fn joined_is_out(&self) -> bool {
+        self.pending.is_none() || self.joined_ahead
     }
 }
 

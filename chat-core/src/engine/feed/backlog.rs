@@ -1,4 +1,4 @@
-//! The recent stretch of one room's log: shared by all its readers, each event encoded once.
+//! The newest events of one room's log: shared by all its readers, each event encoded once.
 //!
 //! Events lie in segments, one behind the other in one buffer. A reader takes handles of the segments it needs under a
 //! short lock and copies outside it. Publishing is O(1); what falls out at the old end goes a segment at a time.

@@ -1,4 +1,4 @@
-//! Lives that are over and still read: no room can be asked for their memory.
+//! Incarnations that are over and still read: no room can be asked for their memory.
 
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 

@@ -1,4 +1,4 @@
-//! Rooms that were put away: nobody is attached, what they are is in the log alone, and here is what no log knows.
+//! Rooms that were put away: what the log does not know of a room that has left memory.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -246,7 +246,7 @@ pub(crate) struct Weight {
 #[derive(Default)]
 struct Inbox {
     items: VecDeque<InboxItem>,
-    /// Letters that count against the bound.
+    /// Items that count against the bound.
     bounded: usize,
     /// Of whoever founds the room, or is about to: kept as long as the code is in use.
     foundings: Foundings,

@@ -201,7 +201,7 @@ impl SessionState {
             cursor: from,
             ahead: from,
             pending: pending.map(Box::new),
-            opening_ahead: false,
+            joined_ahead: false,
             seen,
             pace: None,
             end_told: false,

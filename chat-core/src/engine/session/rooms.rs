@@ -41,8 +41,8 @@ pub(crate) struct RoomSlot {
     pub(crate) ahead: Seq,
     /// The frame that sets the position; before anything else of the room.
     pub(crate) pending: Option<Box<PendingJoined>>,
-    /// The opening is in the fill in hand.
-    pub(crate) opening_ahead: bool,
+    /// The `joined` is in the fill in hand.
+    pub(crate) joined_ahead: bool,
     /// Versions of the signals the client has.
     pub(crate) seen: [u32; 2],
     /// Once there was a gap.
@@ -130,7 +130,7 @@ impl Rooms {
     pub(crate) fn roll_back(&mut self) {
         for slot in &mut self.slots {
             slot.ahead = slot.cursor;
-            slot.opening_ahead = false;
+            slot.joined_ahead = false;
         }
     }
 

@@ -1,4 +1,4 @@
-//! The rooms that a session comes back to: each says once where it stands there, in time for the welcome or after it.
+//! The first frame of a connection, and what each room has said about a session that comes back.
 
 use tokio::sync::oneshot;
 

@@ -1,4 +1,4 @@
-//! Calls into the embedder's code: one that panics or hangs harms that call and nothing else.
+//! Calls into the embedder's code: a panic there, and a policy that does not answer in time, is one failed call; an observer must return.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::types::{Reject, RejectCode};
 const RETRY: Duration = Duration::from_secs(1);
 
 impl Shared {
-    /// Tells the observer. Nothing may be locked: it may ask the engine.
-    pub(crate) fn observe(&self, fact: ObserverEvent<'_>) {
+    /// Tells the observer, and waits for it on the spot. Nothing may be locked: it may ask the engine.
+    pub(crate) fn observe(&self, event: ObserverEvent<'_>) {
         let Some(observer) = &self.observer else { return };
         // Whatever half-done thing a panic leaves is the observer's own.
-        if catch_unwind(AssertUnwindSafe(|| observer.observe(fact))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err() {
             self.failures.note_panic();
         }
     }

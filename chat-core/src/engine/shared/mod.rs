@@ -38,6 +38,7 @@ use crate::types::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, Roo
 /// A client that was not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reject}")]
+#[non_exhaustive]
 pub struct Refusal {
     /// How the connection ends.
     pub close: CloseReason,

@@ -66,7 +66,7 @@ impl Shared {
             }
             (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(SendPermit::Exhausted { retry_after }),
             (Err(retry_after), _) => {
-                let what = if price.is_some() { "too many messages" } else { "too many commands" };
+                let what = if price.is_some() { "too much was said already" } else { "too many commands" };
                 Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after))
             }
         }

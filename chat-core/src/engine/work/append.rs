@@ -124,18 +124,18 @@ impl RoomTask {
             let ours = &batch.records;
             match log.read(&self.cell.code, self.state.tail.offset, ours.len()).await {
                 #[cfg(feature = "fault_injection")]
-                Ok(stretch) if fault_injection::is(Bug::MistakeOthers) && stretch.records.len() == ours.len() => {
-                    return Found::Ours(Tail { offset: last, ..stretch.tail });
+                Ok(page) if fault_injection::is(Bug::MistakeOthers) && page.records.len() == ours.len() => {
+                    return Found::Ours(Tail { offset: last, ..page.tail });
                 }
-                Ok(stretch) if stretch.records.starts_with(ours) => {
+                Ok(page) if page.records.starts_with(ours) => {
                     // What somebody else has put behind it is found by the next append.
-                    return Found::Ours(Tail { offset: last, ..stretch.tail });
+                    return Found::Ours(Tail { offset: last, ..page.tail });
                 }
-                Ok(stretch) if stretch.tail.epoch != self.state.tail.epoch => return Found::Others,
-                Ok(stretch) if stretch.tail.offset > self.state.tail.offset => return Found::Others,
-                Ok(stretch) if stretch.tail.offset == self.state.tail.offset => return Found::Nothing,
+                Ok(page) if page.tail.epoch != self.state.tail.epoch => return Found::Others,
+                Ok(page) if page.tail.offset > self.state.tail.offset => return Found::Others,
+                Ok(page) if page.tail.offset == self.state.tail.offset => return Found::Nothing,
                 // Members have seen more of this incarnation than it holds: it cannot have been read right.
-                Ok(stretch) => self.fault(&format!("ends at {:?}, before {:?}", stretch.tail, self.state.tail)),
+                Ok(page) => self.fault(&format!("ends at {:?}, before {:?}", page.tail, self.state.tail)),
                 Err(error) => self.fault(&error),
             }
             self.wait(batch, &mut backoff, meanwhile).await;

@@ -48,8 +48,8 @@ impl Shared {
         }
     }
 
-    /// As [`Shared::post`], and makes the room's place where there is none.
-    pub(crate) fn post_new(self: &Arc<Self>, code: &RoomCode, item: InboxItem) {
+    /// As [`Shared::enqueue`], and makes the room's place where there is none.
+    pub(crate) fn enqueue_new(self: &Arc<Self>, code: &RoomCode, item: InboxItem) {
         let mut item = Some(item);
         while let Some(next) = item {
             item = self.push(&self.registry.room_or_new(code), next);

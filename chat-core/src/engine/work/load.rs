@@ -52,12 +52,12 @@ pub(crate) async fn load(
     let mut recent: VecDeque<Record> = VecDeque::new();
     let mut redacted = Vec::new();
     let tail = loop {
-        let stretch = log.read(code, after, PAGE).await?;
-        if stretch.tail.epoch != Some(epoch) {
-            return Err(ReadError::Unavailable("the feed that was being read is over".into()));
+        let page = log.read(code, after, PAGE).await?;
+        if page.tail.epoch != Some(epoch) {
+            return Err(ReadError::Unavailable("the incarnation that was being read is over".into()));
         }
         let before = after;
-        for record in stretch.records {
+        for record in page.records {
             // A log that keeps only so much may begin later than it was asked for, or let go of more while it is read; but
             // never of what the ledger does not know.
             if record.offset != after.next() {
@@ -82,11 +82,11 @@ pub(crate) async fn load(
                 }
             }
         }
-        if after >= stretch.tail.offset {
-            break stretch.tail;
+        if after >= page.tail.offset {
+            break page.tail;
         }
         if after == before {
-            let end = stretch.tail.offset.0;
+            let end = page.tail.offset.0;
             return Err(is_cut(format!("nothing follows record {}, and record {end} is the last", after.0)));
         }
     };

@@ -82,7 +82,7 @@ impl RoomTask {
         }
     }
 
-    /// Lets somebody go who was let in, and was not there any more when they were to be told. A later entrance of theirs stays.
+    /// Lets somebody go who was let in, and was not there any more when they were to be told. A later join of theirs stays.
     fn forget_stray(&mut self, now: Now, stray: Stray) {
         let Stray { session, generation, subscription } = stray;
         let reader = self.state.subscribers.get(&session);

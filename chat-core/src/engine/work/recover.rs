@@ -50,7 +50,7 @@ impl RoomTask {
             return;
         };
         state.debts = Debts::of(unsaved);
-        let epoch = ledger.epoch().expect("a room that is loaded has a feed");
+        let epoch = ledger.epoch().expect("a loaded room has an epoch");
         state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
         self.come_back(epoch);
         let state = &mut self.state;

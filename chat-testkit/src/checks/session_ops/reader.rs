@@ -134,7 +134,7 @@ impl Reader {
     pub(super) async fn leave(&mut self) {
         let is_shown = self.is_welcomed && self.due == Due::Events && self.entering.is_none();
         let Some(session) = self.session.as_ref().filter(|_| is_shown) else { return };
-        if session.call(Command::Leave { room: room() }).await.is_ok() {
+        if session.call(Command::leave(room())).await.is_ok() {
             self.wants_in = false;
             self.has_left = true;
         }

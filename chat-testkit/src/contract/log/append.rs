@@ -79,7 +79,7 @@ pub async fn an_append_after_a_stale_tail_conflicts_and_writes_nothing(mut home:
     log.append(&room, &tail, &first.talk(1)).await.expect("a refused append moves nothing");
 }
 
-/// Neither past the end nor in a life that the log does not hold.
+/// An append that names a tail past the end, or in a life that the log does not hold, is refused.
 pub async fn an_append_after_a_tail_that_is_not_there_conflicts(mut home: impl Home) {
     let (log, room) = (home.open().await, code("NOWHERE"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -129,7 +129,7 @@ pub async fn of_concurrent_appends_after_one_tail_exactly_one_wins(mut home: imp
     }
 }
 
-/// As much as a room decides at once: 256 of the longest messages, in characters of four bytes.
+/// A batch may be as large as what a room decides at once: 256 of the longest messages, in characters of four bytes.
 pub async fn a_large_batch_is_kept_whole(mut home: impl Home) {
     let (log, room) = (home.open().await, code("LARGE"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -164,7 +164,7 @@ pub async fn rooms_do_not_mix(mut home: impl Home) {
     }
 }
 
-/// Whatever may be written in a message, alone or between others.
+/// A text comes back as it was written, whatever it is, alone or between others.
 pub fn any_text_is_read_back_as_it_was_written<H: Home>(make: impl Fn() -> H) {
     let config = Config { cases: cases(48), failure_persistence: None, ..Config::default() };
     let texts = vec(any_body(4_000), 1..8);

@@ -8,7 +8,7 @@ use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
 use crate::records::Scribe;
 
-/// The next may have it as soon as the claim is dropped, and not before.
+/// The next engine may have the log as soon as the claim is dropped, and not before.
 pub async fn one_engine_at_a_time_has_the_log(mut home: impl Home) {
     let log = home.open().await;
     for _ in 0..2 {
@@ -30,7 +30,7 @@ pub async fn the_first_append_claims_the_code(mut home: impl Home) {
     assert_eq!(log.rooms(None, 10).await, Ok(vec![room]));
 }
 
-/// Also when it would have the same epoch.
+/// A code that is held takes no other first batch, also not one with the same epoch.
 pub async fn a_second_life_is_refused_while_the_first_lives(mut home: impl Home) {
     let (log, room) = (home.open().await, code("SECOND"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -42,7 +42,7 @@ pub async fn a_second_life_is_refused_while_the_first_lives(mut home: impl Home)
     log.append(&room, &tail, &scribe.talk(1)).await.expect("the first life goes on");
 }
 
-/// Everybody else hears `Conflict`.
+/// Of many who claim a code at once, one gets it; everybody else hears `Conflict`.
 pub async fn of_concurrent_claims_exactly_one_wins(mut home: impl Home) {
     let log = home.open().await;
     for round in 0..5 {
@@ -65,7 +65,7 @@ pub async fn of_concurrent_claims_exactly_one_wins(mut home: impl Home) {
     }
 }
 
-/// Its records, messages and snapshot too; and a new life may claim the code.
+/// A deletion takes a life's records, messages and snapshot; and a new life may claim the code.
 pub async fn a_deleted_life_is_gone_and_its_code_is_free(mut home: impl Home) {
     let (log, room) = (home.open().await, code("GONE"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -110,7 +110,7 @@ pub async fn an_append_to_a_deleted_life_conflicts(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await, Scribe::new(Epoch(2)).opening());
 }
 
-/// Its offsets begin at 1 again; what was scrubbed or longer before does not show.
+/// The offsets of a new life begin at 1 again; what was scrubbed or longer before does not show.
 pub async fn a_new_life_holds_nothing_of_the_old(mut home: impl Home) {
     let (log, room) = (home.open().await, code("ANEW"));
     let (mut old, tail) = open_life(&*log, &room, 1).await;
@@ -128,7 +128,7 @@ pub async fn a_new_life_holds_nothing_of_the_old(mut home: impl Home) {
     assert_eq!(log.read(&room, Offset(4), 100).await.map(|stretch| stretch.records), Ok(Vec::new()));
 }
 
-/// Records, scrubs and snapshots; and the tail of before still is the end.
+/// A reopened log has its records, scrubs and snapshots; and the tail of before still is the end.
 pub async fn what_was_written_is_there_after_reopening(mut home: impl Home) {
     let (log, room) = (home.open().await, code("REOPEN"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -145,7 +145,7 @@ pub async fn what_was_written_is_there_after_reopening(mut home: impl Home) {
     log.append(&room, &tail, &scribe.talk(1)).await.expect("the tail of before is still the end");
 }
 
-/// And its code is still free.
+/// A life that was deleted is gone after reopening too, and its code is still free.
 pub async fn what_was_deleted_stays_deleted_after_reopening(mut home: impl Home) {
     let (log, room) = (home.open().await, code("REOPEN"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;

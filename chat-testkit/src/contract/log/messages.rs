@@ -37,7 +37,7 @@ pub async fn messages_are_the_newest_before_a_number_oldest_first(mut home: impl
     assert_eq!(log.messages(&room, Epoch(1), Seq(0), 5).await, Ok(Vec::new()));
 }
 
-/// Joins, leaves, topics and the rest are not, and do not count towards the maximum.
+/// Joins, leaves, topics and the rest are no messages, and do not count towards the maximum.
 pub async fn only_what_was_said_is_a_message(mut home: impl Home) {
     let (log, room) = (home.open().await, code("ONLY"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -59,7 +59,7 @@ pub async fn another_life_has_no_messages(mut home: impl Home) {
     assert_eq!(log.messages(&room, Epoch(2), Seq(10), 10).await, Ok(Vec::new()));
 }
 
-/// Wherever it is read: in the log and among the messages; its number, time, author and key stay.
+/// A scrubbed text is empty wherever it is read, in the log and among the messages; its number, time, author and key stay.
 pub async fn a_scrubbed_message_reads_empty_and_nothing_else_changes(mut home: impl Home) {
     let (log, room) = (home.open().await, code("SCRUB"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -76,7 +76,7 @@ pub async fn a_scrubbed_message_reads_empty_and_nothing_else_changes(mut home: i
     }
 }
 
-/// Not in another life, not of a join, not past the end.
+/// A scrub in another life, of a join, or past the end changes nothing.
 pub async fn scrubbing_what_is_no_message_changes_nothing(mut home: impl Home) {
     let (log, room) = (home.open().await, code("NO-SCRUB"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -89,7 +89,7 @@ pub async fn scrubbing_what_is_no_message_changes_nothing(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await, before);
 }
 
-/// Neither moves the end: the owner appends after the tail it got from its last append.
+/// Neither a scrub nor a snapshot moves the end: the owner appends after the tail it got from its last append.
 pub async fn a_tail_outlives_scrubs_and_snapshots(mut home: impl Home) {
     let (log, room) = (home.open().await, code("OUTLIVE"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -100,7 +100,7 @@ pub async fn a_tail_outlives_scrubs_and_snapshots(mut home: impl Home) {
     log.append(&room, &tail, &scribe.talk(1)).await.expect("the tail is still the end");
 }
 
-/// Whatever its bytes, also none, also many.
+/// A snapshot comes back as it was saved, whatever its bytes, also none, also many.
 pub async fn a_snapshot_is_loaded_as_it_was_saved(mut home: impl Home) {
     let log = home.open().await;
     let every_byte: Vec<u8> = (0..=255).collect();
@@ -115,7 +115,7 @@ pub async fn a_snapshot_is_loaded_as_it_was_saved(mut home: impl Home) {
     }
 }
 
-/// The records it includes stay.
+/// A snapshot leaves the records that it includes where they are.
 pub async fn a_newer_snapshot_takes_the_place_of_an_older(mut home: impl Home) {
     let (log, room) = (home.open().await, code("NEWER"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -126,7 +126,7 @@ pub async fn a_newer_snapshot_takes_the_place_of_an_older(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await.len(), 5);
 }
 
-/// Saved or asked for; one of a deleted life does not come back with the next.
+/// A snapshot of another life is neither kept nor given; one of a deleted life does not come back with the next.
 pub async fn a_snapshot_of_another_life_is_ignored(mut home: impl Home) {
     let (log, room) = (home.open().await, code("EPOCHS"));
     log.save_snapshot(&room, Epoch(1), Offset(1), b"of nobody").await.expect("an ignored snapshot is no error");

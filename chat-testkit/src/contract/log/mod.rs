@@ -39,7 +39,7 @@ macro_rules! log_contract {
             of_concurrent_appends_after_one_tail_exactly_one_wins,
             a_large_batch_is_kept_whole,
             rooms_do_not_mix,
-            a_room_nobody_wrote_is_an_empty_stretch_with_an_empty_tail,
+            a_room_nobody_wrote_is_an_empty_page_with_an_empty_tail,
             a_read_is_cut_at_its_maximum_and_still_names_the_end,
             reading_page_by_page_gives_everything_once,
             a_read_from_the_end_is_empty_and_names_the_end,

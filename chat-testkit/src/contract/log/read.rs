@@ -1,12 +1,12 @@
-//! What a read finds: a stretch without holes, and always the true end.
+//! What a read finds: a page without holes, and always the true end.
 
 use chat_core::{Epoch, LogPage, Offset, RoomCode, Tail};
 
 use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
 
-/// Also a page of it, and its messages.
-pub async fn a_room_nobody_wrote_is_an_empty_stretch_with_an_empty_tail(mut home: impl Home) {
+/// A room nobody wrote is empty by every page, and has no messages.
+pub async fn a_room_nobody_wrote_is_an_empty_page_with_an_empty_tail(mut home: impl Home) {
     let (log, room) = (home.open().await, code("NOBODY"));
     for (after, max) in [(0, usize::MAX), (0, 0), (5, 1)] {
         let stretch = log.read(&room, Offset(after), max).await.expect("a room nobody wrote is no error");
@@ -16,7 +16,7 @@ pub async fn a_room_nobody_wrote_is_an_empty_stretch_with_an_empty_tail(mut home
     assert_eq!(log.rooms(None, usize::MAX).await, Ok(Vec::new()));
 }
 
-/// The end is the end of the log, not of the page.
+/// The tail of a page is the end of the log, not of the page.
 pub async fn a_read_is_cut_at_its_maximum_and_still_names_the_end(mut home: impl Home) {
     let (log, room) = (home.open().await, code("CUT"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -54,7 +54,7 @@ pub async fn reading_page_by_page_gives_everything_once(mut home: impl Home) {
     }
 }
 
-/// From the end itself, and from past it.
+/// A read from the end, or from past it, is empty and no error.
 pub async fn a_read_from_the_end_is_empty_and_names_the_end(mut home: impl Home) {
     let (log, room) = (home.open().await, code("END"));
     let (_, tail) = open_life(&*log, &room, 1).await;
@@ -76,7 +76,7 @@ pub async fn an_append_may_follow_the_tail_of_a_read(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await.len(), 8);
 }
 
-/// In the order of their letters, each once; a deleted one is not among them.
+/// Rooms are listed in the order of their letters, each once; a deleted one is not among them.
 pub async fn rooms_are_listed_by_code_page_by_page(mut home: impl Home) {
     let log = home.open().await;
     let mut codes: Vec<RoomCode> = ["ZOO", "A-1", "A01", "ABC", "ABCD", "999", "MIDDLE-OF-NOWHERE"].map(code).into();

@@ -1,12 +1,12 @@
-//! Two harnesses of one engine: it does not matter at which of them one comes in, or comes back.
+//! Two transports in front of one engine: it does not matter over which of them one comes in, or comes back.
 
 use serde_json::json;
 
 use super::test_client::{TestClient, number, text};
 use super::{TestServer, TransportHarness, summary};
 
-/// Everybody sees everybody, in one order.
-pub async fn people_at_two_doors_are_in_one_room<A: TransportHarness, B: TransportHarness>() {
+/// People on two transports see each other, and everything in one order.
+pub async fn people_on_two_transports_are_in_one_room<A: TransportHarness, B: TransportHarness>() {
     let server = TestServer::<A>::open().await;
     let other = B::open(server.engine.clone()).await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -22,8 +22,8 @@ pub async fn people_at_two_doors_are_in_one_room<A: TransportHarness, B: Transpo
     assert_eq!(ann.told().await, "13 -Bob left");
 }
 
-/// What was read at one harness is not repeated at the other, and nothing is missing.
-pub async fn a_session_goes_on_at_the_other_door_at_the_next_event<A: TransportHarness, B: TransportHarness>() {
+/// What was read over one transport is not repeated over the other, and nothing is missing.
+pub async fn a_session_goes_on_over_the_other_transport_at_the_next_event<A: TransportHarness, B: TransportHarness>() {
     let server = TestServer::<A>::open().await;
     let other = B::open(server.engine.clone()).await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -41,8 +41,8 @@ pub async fn a_session_goes_on_at_the_other_door_at_the_next_event<A: TransportH
     assert_eq!(bob.told().await, "7 Ann: and back again");
 }
 
-/// With 4501, at its own harness.
-pub async fn a_newer_connection_at_the_other_door_closes_the_older<A: TransportHarness, B: TransportHarness>() {
+/// The older connection ends with 4501, over its own transport.
+pub async fn a_newer_connection_over_the_other_transport_closes_the_older<A: TransportHarness, B: TransportHarness>() {
     let server = TestServer::<A>::open().await;
     let other = B::open(server.engine.clone()).await;
     let [older] = server.people("LUNCH", ["Ann"]).await;
@@ -54,7 +54,7 @@ pub async fn a_newer_connection_at_the_other_door_closes_the_older<A: TransportH
 }
 
 /// A key is the session's, wherever it sends from.
-pub async fn a_retry_at_the_other_door_is_answered_not_repeated<A: TransportHarness, B: TransportHarness>() {
+pub async fn a_retry_over_the_other_transport_is_answered_not_repeated<A: TransportHarness, B: TransportHarness>() {
     let server = TestServer::<A>::open().await;
     let other = B::open(server.engine.clone()).await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -67,8 +67,8 @@ pub async fn a_retry_at_the_other_door_is_answered_not_repeated<A: TransportHarn
     assert_eq!(ann.told_to("LUNCH", 3).await, ["2 Ann: hi", "3 Ann: after"]);
 }
 
-/// Down to the last field, live and in histories.
-pub async fn messages_are_the_same_at_both_doors<A: TransportHarness, B: TransportHarness>() {
+/// A message is the same over both, down to the last field, live and in histories.
+pub async fn messages_are_the_same_over_both_transports<A: TransportHarness, B: TransportHarness>() {
     let server = TestServer::<A>::open().await;
     let other = B::open(server.engine.clone()).await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;

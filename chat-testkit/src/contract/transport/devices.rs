@@ -18,7 +18,7 @@ struct InOrder(Mutex<VecDeque<&'static str>>);
 impl Policy for InOrder {
     async fn admit(&self, _request: &ConnectRequest) -> Result<Admission, Reject> {
         let next = self.0.lock().expect("nobody panics with it").pop_front();
-        Ok(Admission { identity: next.and_then(Identity::new) })
+        Ok(Admission::of(next.and_then(Identity::new)))
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::test_client::{list, number, text};
 use super::{TestServer, TransportHarness, summary};
 
-/// A drawn code, a life that begins with one's own joining, and oneself as the owner.
+/// The creator sees a drawn code, a life that begins with their own joining, and themselves as the owner.
 pub async fn a_created_room_is_shown_to_its_owner<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let mut ann = server.client().await;
@@ -72,7 +72,7 @@ pub async fn a_joiner_is_shown_as_much_history_as_it_asks_for<D: TransportHarnes
     }
 }
 
-/// With all that it takes to show a new member, and the colour that the joiner was given.
+/// The event has all that it takes to show a new member, with the colour that the joiner was given.
 pub async fn everybody_else_is_told_of_a_joiner<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;

@@ -58,7 +58,7 @@ pub async fn members_are_paged_by_number<D: TransportHarness>() {
     assert_eq!(nicks, ["Ann", "Bob", "Cid", "Dan", "Eve"]);
 }
 
-/// Joins and leaves are not told one by one any more, but as counts; messages are.
+/// In a room above the bound joins and leaves are told as counts; messages are told one by one.
 pub async fn a_big_room_is_counted_not_told<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| {
         limits.room.notices_members_max = 2;

@@ -32,7 +32,7 @@ pub async fn the_longest_standing_member_inherits_the_room<D: TransportHarness>(
     bob.done(json!({"type": "kick", "room": "LUNCH", "member": 3})).await;
 }
 
-/// Nobody is told of a lost connection until then.
+/// Nobody is told of a lost connection before the grace has run out.
 pub async fn a_lost_connection_has_left_after_the_grace<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.room.grace = SHORT_GRACE).await;
     let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -44,7 +44,7 @@ pub async fn a_lost_connection_has_left_after_the_grace<D: TransportHarness>() {
     cid.join("LUNCH", "Bob").await;
 }
 
-/// With its messages, whichever way the last one went; the next room of that name is another one.
+/// The room goes with its messages, whichever way its last member went; the next room of that name is another one.
 pub async fn an_empty_room_is_gone_and_its_code_begins_anew<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.room.grace = SHORT_GRACE).await;
     let mut ann = server.client().await;
@@ -65,7 +65,7 @@ pub async fn an_empty_room_is_gone_and_its_code_begins_anew<D: TransportHarness>
     cid.done(json!({"type": "leave", "room": "LUNCH"})).await;
 }
 
-/// Everybody is told, and the code is free.
+/// Everybody in a room that the host closes is told, and its code is free.
 pub async fn a_room_closed_by_the_host_is_closed_for_everyone<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::test_client::{list, number, text};
 use super::{TestServer, TransportHarness};
 
-/// As a client needs them.
+/// The `welcome` states the bounds in force, as a client needs them.
 pub async fn the_welcome_states_the_limits_in_force<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| {
         limits.session.rooms_max = 3;
@@ -20,7 +20,7 @@ pub async fn the_welcome_states_the_limits_in_force<D: TransportHarness>() {
     assert_eq!((number(&limits, "frame_bytes"), number(&limits, "in_flight")), (65_536, 32));
 }
 
-/// Each is a command that the server knows, and what it does not know is not among them.
+/// Each of the `features` is a command that the server knows, and what it does not know is not among them.
 pub async fn the_welcome_lists_the_commands_that_are_taken<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let mut ann = server.client().await;
@@ -34,7 +34,7 @@ pub async fn the_welcome_lists_the_commands_that_are_taken<D: TransportHarness>(
     assert_eq!(text(&error, "code"), "unknown_type");
 }
 
-/// Counted in characters, also where each has four bytes.
+/// The length of a message is counted in characters, also where each has four bytes.
 pub async fn a_text_of_the_longest_length_arrives_and_a_longer_one_is_refused<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -48,7 +48,7 @@ pub async fn a_text_of_the_longest_length_arrives_and_a_longer_one_is_refused<D:
     assert_eq!(bob.told().await, "4 Ann: short");
 }
 
-/// Up to four times as long; what is beyond that is each transport's own.
+/// A frame of up to four times its limit is refused, and the connection goes on; what is beyond that is each transport's own.
 pub async fn a_frame_that_is_too_long_is_refused_and_the_connection_lives<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.session.frame_bytes_max = 8_192).await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -61,7 +61,7 @@ pub async fn a_frame_that_is_too_long_is_refused_and_the_connection_lives<D: Tra
     assert_eq!(ann.say("LUNCH", "hi").await, 2);
 }
 
-/// All 32 and not one more, until one is left.
+/// A session may be in as many rooms as the bound says and in not one more, until it leaves one.
 pub async fn the_rooms_of_a_session_are_counted<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let mut ann = server.client().await;
@@ -115,7 +115,7 @@ pub async fn too_many_sends_are_told_when_to_try_again<D: TransportHarness>() {
     ann.done(send).await;
 }
 
-/// As for sends.
+/// Commands beside sends have a rate of their own, and `retry_after_ms` is true for them too.
 pub async fn too_many_commands_are_told_when_to_try_again<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| {
         limits.session.command_burst = 4;
@@ -133,7 +133,7 @@ pub async fn too_many_commands_are_told_when_to_try_again<D: TransportHarness>()
     ann.done(look).await;
 }
 
-/// Else a client whose answers are lost could not find out what became of them.
+/// A retry costs no rate: a client whose answers are lost could not find out otherwise what became of them.
 pub async fn a_retry_costs_no_rate<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| {
         limits.session.send_burst = 2;
@@ -149,7 +149,7 @@ pub async fn a_retry_costs_no_rate<D: TransportHarness>() {
     }
 }
 
-/// Else codes could be found by trying.
+/// Who names many rooms that are not there has to wait: codes could be found by trying otherwise.
 pub async fn who_names_rooms_that_are_not_there_has_to_wait<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.session.miss_burst = 3).await;
     let [_ann] = server.people("LUNCH", ["Ann"]).await;
@@ -163,7 +163,7 @@ pub async fn who_names_rooms_that_are_not_there_has_to_wait<D: TransportHarness>
     assert!((1..=1_000).contains(&number(&refused, "retry_after_ms")), "{refused}");
 }
 
-/// After so many refusals, whatever for.
+/// A client that goes on after so many refusals, whatever for, is closed as `flooding`.
 pub async fn who_floods_is_shown_out_and_told_not_to_come_back<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| {
         limits.session.refusal_burst = 20;
@@ -180,7 +180,7 @@ pub async fn who_floods_is_shown_out_and_told_not_to_come_back<D: TransportHarne
     bob.say("LUNCH", "nobody else was in the way").await;
 }
 
-/// Clients of tomorrow may say more.
+/// The server ignores fields that it does not know: clients of tomorrow may say more.
 pub async fn unknown_fields_are_ignored<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;

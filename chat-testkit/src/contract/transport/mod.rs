@@ -256,11 +256,11 @@ macro_rules! transport_contract {
 macro_rules! transport_pair_contract {
     ($one:ty, $other:ty) => {
         $crate::transport_pair_contract! { @tests $one, $other;
-            people_at_two_doors_are_in_one_room,
-            a_session_goes_on_at_the_other_door_at_the_next_event,
-            a_newer_connection_at_the_other_door_closes_the_older,
-            a_retry_at_the_other_door_is_answered_not_repeated,
-            messages_are_the_same_at_both_doors,
+            people_on_two_transports_are_in_one_room,
+            a_session_goes_on_over_the_other_transport_at_the_next_event,
+            a_newer_connection_over_the_other_transport_closes_the_older,
+            a_retry_over_the_other_transport_is_answered_not_repeated,
+            messages_are_the_same_over_both_transports,
         }
     };
     (@tests $one:ty, $other:ty; $($behaviour:ident),* $(,)?) => {$(

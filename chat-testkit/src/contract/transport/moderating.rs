@@ -11,7 +11,7 @@ fn command(kind: &str, field: &str, value: impl Into<Value>) -> Value {
     command
 }
 
-/// Told once for each change; joiners are shown the one in force.
+/// Each change of the topic is told once; joiners are shown the one in force.
 pub async fn a_topic_is_told_and_shown_to_joiners<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -25,7 +25,7 @@ pub async fn a_topic_is_told_and_shown_to_joiners<D: TransportHarness>() {
     assert_eq!(server.client().await.join("LUNCH", "Cid").await["topic"], "Cake");
 }
 
-/// One's own, or any as the owner. Who was there is told; who comes later sees where it stood.
+/// A member takes back their own message, the owner any. Who was there is told; who comes later sees where it stood.
 pub async fn a_message_taken_back_is_a_tombstone_in_histories<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -46,7 +46,7 @@ pub async fn a_message_taken_back_is_a_tombstone_in_histories<D: TransportHarnes
     assert_eq!((&history[2]["text"], &history[2]["redacted"]), (&json!(""), &json!(true)));
 }
 
-/// Everybody is told by whom; the stream of who was kicked ends there.
+/// Everybody is told who kicked a member; the stream of who was kicked ends there.
 pub async fn who_is_kicked_may_come_again<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -62,7 +62,7 @@ pub async fn who_is_kicked_may_come_again<D: TransportHarness>() {
     assert_eq!((&joined["seq"], &joined["you"]["member"]), (&json!(5), &json!(3)));
 }
 
-/// For this life of the room.
+/// Who is banned is kept out for this life of the room.
 pub async fn who_is_banned_may_not<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;

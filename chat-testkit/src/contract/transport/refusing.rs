@@ -11,7 +11,7 @@ use super::test_client::{number, text};
 use super::{Resume, TestClient, TestServer, TransportHarness};
 use crate::logs::{Call, Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
-/// The connection goes on after each.
+/// The connection goes on after each frame that is none.
 pub async fn what_is_no_command_is_refused_by_name<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -27,7 +27,7 @@ pub async fn what_is_no_command_is_refused_by_name<D: TransportHarness>() {
     assert_eq!(ann.say("LUNCH", "hi").await, 2);
 }
 
-/// By its name, whatever is wrong with it; a field that is too long with its limit.
+/// A bad field is refused by its name, whatever is wrong with it; one that is too long with its limit.
 pub async fn a_field_that_is_wrong_is_named<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -64,7 +64,7 @@ pub async fn a_field_that_is_wrong_is_named<D: TransportHarness>() {
     assert_eq!(ann.say("LUNCH", "hi").await, 2, "nothing has changed");
 }
 
-/// Neither for who comes in nor for anything else.
+/// A code without a room is refused, to who would come in and to whatever else is asked there.
 pub async fn a_room_that_is_not_there_is_not_found<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let mut ann = server.client().await;
@@ -79,7 +79,7 @@ pub async fn a_room_that_is_not_there_is_not_found<D: TransportHarness>() {
     }
 }
 
-/// A room by its name, a person by how the nick looks, a session once.
+/// A room is taken by its name, a nick by how it looks, and a session is in a room once.
 pub async fn names_and_nicks_are_taken_once<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -94,7 +94,7 @@ pub async fn names_and_nicks_are_taken_once<D: TransportHarness>() {
     assert_eq!(ann.told().await, "2 +Bob", "who was refused has not been there");
 }
 
-/// Nothing in a room, by no command.
+/// Who is not in a room can do nothing there, by no command.
 pub async fn who_is_not_a_member_may_do_nothing<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -115,7 +115,7 @@ pub async fn who_is_not_a_member_may_do_nothing<D: TransportHarness>() {
     assert_eq!(ann.say("LUNCH", "hi").await, 2);
 }
 
-/// Members and messages, by numbers that nobody has.
+/// A number that no member or message has is refused as such.
 pub async fn whom_and_what_nobody_knows_is_not_found<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -129,7 +129,7 @@ pub async fn whom_and_what_nobody_knows_is_not_found<D: TransportHarness>() {
     }
 }
 
-/// Until somebody has gone.
+/// A full room lets nobody in until a member has gone.
 pub async fn a_full_room_lets_nobody_in<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.room.members_max = 2).await;
     let [_ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -146,7 +146,7 @@ struct OnePerson;
 #[async_trait]
 impl Policy for OnePerson {
     async fn admit(&self, _: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission { identity: Some(Identity::new("ann").expect("an identity")) })
+        Ok(Admission::of(Identity::new("ann").expect("an identity")))
     }
 }
 
@@ -170,7 +170,7 @@ pub async fn a_person_has_so_many_attachments_and_no_more<D: TransportHarness>()
     }
 }
 
-/// Rooms that are there go on.
+/// At the bound on rooms no other is made, and those that are there go on.
 pub async fn a_full_server_makes_no_rooms<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.engine.rooms_max = 1).await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -182,7 +182,7 @@ pub async fn a_full_server_makes_no_rooms<D: TransportHarness>() {
     ann.say("LUNCH", "hi").await;
 }
 
-/// Until somebody has gone.
+/// A full server turns clients away until a connection has gone.
 pub async fn a_full_server_turns_clients_away<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.engine.sessions_max = 1).await;
     let ann = server.client().await;
@@ -192,7 +192,7 @@ pub async fn a_full_server_turns_clients_away<D: TransportHarness>() {
     assert_eq!(ann.welcome["resumed"], true, "who takes over a connection has its place");
 }
 
-/// Whoever was there before as well.
+/// A server without a place turns away whoever comes, also who was there before.
 pub async fn who_finds_no_place_is_told_when_to_come_back<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.engine.sessions_max = 1).await;
     let trail = server.client().await.cut().await;
@@ -233,7 +233,7 @@ async fn says<D: TransportHarness>(mut client: TestClient<D::Client>, said: Stri
     (client, answer)
 }
 
-/// What was refused is not said; what was taken is.
+/// What was refused as `busy` is not said; what was taken is.
 pub async fn a_room_with_too_much_to_do_is_busy<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
     let server = TestServer::<D>::build(
@@ -264,7 +264,7 @@ pub async fn a_room_with_too_much_to_do_is_busy<D: TransportHarness>() {
     ann.read_to("LUNCH", 7).await;
 }
 
-/// And is there again when its log is; what was refused is not said.
+/// A room is unavailable while its log is, and there again when its log is; what was refused is not said.
 pub async fn a_room_that_cannot_write_is_unavailable<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
     let server = TestServer::<D>::build(|_| {}, |engine| engine.log(Arc::clone(&log) as _).expect("it is new")).await;

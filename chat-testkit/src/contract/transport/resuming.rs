@@ -9,7 +9,7 @@ use super::test_client::{list, within};
 use super::{TestServer, TransportHarness, summary};
 use crate::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation};
 
-/// Nothing is repeated, nothing missing, whether it was sent before the connection was lost or after.
+/// After a resume nothing is repeated and nothing missing, whether it was sent before the connection was lost or after.
 pub async fn a_resumed_session_goes_on_at_the_next_event<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -26,7 +26,7 @@ pub async fn a_resumed_session_goes_on_at_the_next_event<D: TransportHarness>() 
     assert_eq!(told, ["4 Ann: sent and perhaps not read", "5 Ann: while away", "6 Ann: after"]);
 }
 
-/// Neither others nor oneself.
+/// A resume within the grace is told neither to others nor to oneself.
 pub async fn a_resume_tells_nobody_anything<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -38,7 +38,7 @@ pub async fn a_resume_tells_nobody_anything<D: TransportHarness>() {
     assert_eq!((list(&members, "members").len(), &members["members"][1]["online"]), (2, &json!(true)));
 }
 
-/// A fresh `joined`, without a number of a command; the same member as before.
+/// Without a position there comes a fresh `joined`, without a number of a command, for the same member as before.
 pub async fn a_resume_without_positions_is_shown_afresh<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -54,7 +54,7 @@ pub async fn a_resume_without_positions_is_shown_afresh<D: TransportHarness>() {
     assert_eq!(bob.told().await, "4 Ann: after");
 }
 
-/// Its connection was lost before the first frame of the room had come.
+/// A session whose connection was lost before the first frame of the room had come is shown all of it.
 pub async fn a_session_that_has_received_nothing_is_shown_everything<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -74,7 +74,7 @@ pub async fn a_session_that_has_received_nothing_is_shown_everything<D: Transpor
     );
 }
 
-/// Each from its own position.
+/// Each room goes on from its own position.
 pub async fn a_session_comes_back_to_all_its_rooms<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let rooms: Vec<String> = (1..=8).map(|number| format!("ROOM-{number}")).collect();
@@ -99,7 +99,7 @@ pub async fn a_session_comes_back_to_all_its_rooms<D: TransportHarness>() {
     }
 }
 
-/// However often, and wherever each connection broke.
+/// A session resumes however often, and wherever each connection broke.
 pub async fn a_session_comes_back_again_and_again<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -117,7 +117,7 @@ pub async fn a_session_comes_back_again_and_again<D: TransportHarness>() {
     assert_eq!(told, said.zip(3..).map(|(text, seq)| format!("{seq} Ann: {text}")).collect::<Vec<_>>());
 }
 
-/// The same member with the same rights, and keys that were used before.
+/// A resumed session is the same member with the same rights, and with the keys that it used before.
 pub async fn a_session_that_comes_back_commands_as_before<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -131,7 +131,7 @@ pub async fn a_session_that_comes_back_commands_as_before<D: TransportHarness>()
     bob.read_to("LUNCH", 4).await;
 }
 
-/// With 4501: the older one is not to come back. Nobody in the room is told.
+/// The older connection is closed with 4501, not to come back. Nobody in the room is told.
 pub async fn a_newer_connection_closes_the_older<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, older] = server.people("LUNCH", ["Ann", "Bob"]).await;

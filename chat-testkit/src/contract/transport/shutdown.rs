@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::test_client::{number, within};
 use super::{TestServer, TransportHarness};
 
-/// Each within the time that the return is spread over; then the connections end.
+/// Each client is told to come back within the time that the return is spread over; then the connections end.
 pub async fn a_drained_server_tells_when_to_come_back<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -20,7 +20,7 @@ pub async fn a_drained_server_tells_when_to_come_back<D: TransportHarness>() {
     assert_eq!(server.engine.stats().sessions, 0);
 }
 
-/// In the words of a `hello`: a client that kept no positions of its own goes on from these.
+/// The `closing` states the positions in the words of a `hello`: a client that kept none of its own goes on from these.
 pub async fn a_drained_server_tells_what_is_due_and_where_one_stands<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -37,7 +37,7 @@ pub async fn a_drained_server_tells_what_is_due_and_where_one_stands<D: Transpor
     within(draining).await.expect("draining ends when all connections have");
 }
 
-/// Neither new ones nor those who come back.
+/// A server that drains lets in neither new clients nor those who come back.
 pub async fn a_drained_server_lets_nobody_in<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [ann] = server.people("LUNCH", ["Ann"]).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::test_client::{list, number, text};
 use super::{TestServer, TransportHarness, summary};
 
-/// From which number to which; the room as it is now; and the rest follows without a hole.
+/// The gap says from which number to which it goes, and shows the room as it is now; the rest follows without a hole.
 pub async fn what_the_backlog_has_lost_is_told_as_a_gap<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.room.backlog_events_max = 16).await;
     let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -32,7 +32,7 @@ pub async fn what_the_backlog_has_lost_is_told_as_a_gap<D: TransportHarness>() {
     assert_eq!(bob.told().await, "64 Ann: after");
 }
 
-/// One does not read at all while others talk; then it reads on, with a gap for what is not kept any more.
+/// A client does not read at all while others talk; then it reads on, with a gap for what is not kept any more.
 pub async fn a_slow_reader_delays_nobody_and_is_told_what_it_missed<D: TransportHarness>() {
     const COUNT: u64 = 350;
     let server = TestServer::<D>::with(|limits| {

@@ -21,7 +21,7 @@ pub async fn after_the_grace_a_join_goes_on_from_the_position<D: TransportHarnes
     assert_eq!(bob.told_to("LUNCH", 5).await, ["3 Ann: while away", "4 -Bob timeout", "5 +Bob"]);
 }
 
-/// The connection was away, the membership ended.
+/// A resume says `left` of a room whose membership ended while the connection was away.
 pub async fn who_was_kicked_while_away_has_left<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -62,7 +62,7 @@ pub async fn a_life_that_is_over_is_never_matched_by_number<D: TransportHarness>
     assert_eq!(bob.told().await, "5 Cid: after");
 }
 
-/// It makes no room, and nobody a member.
+/// A position makes no room, and nobody a member.
 pub async fn a_room_that_never_was_is_unknown<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [bob] = server.people("LUNCH", ["Bob"]).await;
@@ -78,7 +78,7 @@ pub async fn a_room_that_never_was_is_unknown<D: TransportHarness>() {
     assert_eq!(again.code(json!({"type": "send", "room": "LUNCH", "text": "hey"})).await, "not_member");
 }
 
-/// Before one's own joining there is nothing to see, and after the newest event nothing yet.
+/// A position before one's own joining or after the newest event is answered with what one may see: nothing before the one, nothing yet after the other.
 pub async fn forged_positions_show_no_more_than_may_be_seen<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;

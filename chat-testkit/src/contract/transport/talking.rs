@@ -35,7 +35,7 @@ pub async fn a_sender_knows_its_message_by_the_key<D: TransportHarness>() {
     assert_eq!(own, seen);
 }
 
-/// Whatever may be written, character by character, also where a line or an event might end.
+/// A text arrives as it was written, character by character, also where a line or an event might end.
 pub async fn any_text_arrives_as_it_was_sent<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -65,7 +65,7 @@ pub async fn any_text_arrives_as_it_was_sent<D: TransportHarness>() {
     }
 }
 
-/// The first answer comes again, with the number and time of then.
+/// A retry is answered with the first answer, with the number and time of then.
 pub async fn a_retried_send_is_answered_not_repeated<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -79,7 +79,7 @@ pub async fn a_retried_send_is_answered_not_repeated<D: TransportHarness>() {
     assert_eq!(number(&other, "seq"), 6, "a key is its sender's own");
 }
 
-/// Nothing is said, and the key still stands for the first text.
+/// Another text under a key says nothing, and the key still stands for the first text.
 pub async fn a_key_used_for_another_text_is_a_conflict<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
@@ -91,7 +91,7 @@ pub async fn a_key_used_for_another_text_is_a_conflict<D: TransportHarness>() {
     assert_eq!(ann.told_to("LUNCH", 3).await, ["2 Ann: hi", "3 Ann: after"]);
 }
 
-/// Whoever speaks at the same time: everybody sees everything, once, in one order, and each sender's own in its order.
+/// Whoever speaks at the same time, everybody sees everything once, in one order, and each sender's own in its order.
 pub async fn many_senders_are_seen_in_one_order<D: TransportHarness>() {
     const EACH: usize = 15;
     let server = TestServer::<D>::open().await;
@@ -122,7 +122,7 @@ async fn talk<C: Client>(mut client: TestClient<C>, nick: &str, count: usize) ->
     (client, frames)
 }
 
-/// Shown to all, oneself included; it is no event.
+/// Who types is shown to all, oneself included; it is no event.
 pub async fn typing_is_shown_while_it_lasts<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -136,7 +136,7 @@ pub async fn typing_is_shown_while_it_lasts<D: TransportHarness>() {
     assert_eq!(bob.say("LUNCH", "hi").await, 3, "a signal has no number");
 }
 
-/// It cannot stick.
+/// A typing hint that is not renewed ends by itself: it cannot stick.
 pub async fn typing_ends_by_itself_with_a_send_and_with_leaving<D: TransportHarness>() {
     let typing = json!({"type": "typing", "room": "LUNCH", "on": true});
     let server = TestServer::<D>::open().await;

@@ -1,4 +1,4 @@
-//! One person at a harness: says commands, reads frames, and holds every frame to the protocol.
+//! One person on a transport: says commands, reads frames, and holds every frame to the protocol.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -32,7 +32,7 @@ impl Policy for Says {
         self.shown.lock().expect("no test panics with it").push(request.clone());
         match self.to_clients.lock().expect("no test panics with it").pop_front() {
             Some(reject) => Err(reject),
-            None => Ok(Admission { identity: request.credentials.as_deref().and_then(Identity::new) }),
+            None => Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new))),
         }
     }
 
