@@ -90,7 +90,7 @@ impl Body {
     }
 }
 
-/// What a room is about: up to 200 scalars on one line; empty for none.
+/// What a room is about: up to 200 scalars on one line, without controls of its direction; empty for none.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Topic(CompactString);
@@ -107,8 +107,8 @@ impl Topic {
         if text.chars().count() > Self::CHARS_MAX {
             return Err(Reject::too_long("topic", Self::CHARS_MAX as u64, "characters"));
         }
-        if text.chars().any(char::is_control) {
-            return Err(Reject::bad_field("topic", "topic holds control characters"));
+        if text.chars().any(|c| c.is_control() || is_layout(c)) {
+            return Err(Reject::bad_field("topic", "topic holds control, direction or line-breaking characters"));
         }
         Ok(Self(CompactString::new(text)))
     }
@@ -146,6 +146,12 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Separators of lines and paragraphs; and embeddings, overrides and isolates of direction, which would turn around what is shown
+/// beside the topic. The marks of direction (U+200E, U+200F, U+061C) are text: they turn nothing around.
+fn is_layout(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 macro_rules! shown_text {
@@ -195,6 +201,19 @@ mod tests {
         assert!(Body::parse("", 10).is_err());
         assert!(Body::parse("ääääääääää", 10).is_ok(), "scalars are counted, not bytes");
         assert_eq!(Body::parse("12345678901", 10).map_err(|r| r.limit), Err(Some(10)));
+    }
+
+    #[test]
+    fn a_topic_is_one_line_that_turns_nothing_around() {
+        for text in ["", "Lunch", "\u{5D0}\u{200F}!", "\u{1F468}\u{200D}\u{1F373} soup"] {
+            assert_eq!(Topic::parse(text).map(|topic| topic.to_string()), Ok(text.to_owned()), "{text:?}");
+        }
+        for text in ["a\nb", "a\tb", "\0", "\u{7F}", "\u{85}", "a\u{2028}b", "a\u{2029}b", "\u{202E}evil", "\u{2066}a"]
+        {
+            let refused = Topic::parse(text).map_err(|r| (r.code, r.field));
+            assert_eq!(refused, Err((RejectCode::BadField, Some("topic"))), "{text:?}");
+        }
+        assert_eq!(Topic::parse(&"\u{E4}".repeat(201)).map_err(|r| r.limit), Err(Some(200)));
     }
 
     #[test]

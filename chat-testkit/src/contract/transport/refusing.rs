@@ -43,6 +43,8 @@ pub async fn a_field_that_is_wrong_is_named<D: TransportHarness>() {
         (json!({"type": "join", "room": "DINNER", "nick": "\u{202e}"}), "nick"),
         (json!({"type": "join", "room": "DINNER", "nick": "\u{2800}"}), "nick"),
         (json!({"type": "join", "room": "DINNER", "nick": "Ann\u{2d7f}"}), "nick"),
+        (json!({"type": "topic", "room": "LUNCH", "topic": "a\nb"}), "topic"),
+        (json!({"type": "topic", "room": "LUNCH", "topic": "\u{202e}a"}), "topic"),
         (json!({"type": "join", "room": "DINNER", "nick": "Ann", "after": "17"}), "after"),
         (json!({"type": "join", "room": "DINNER", "nick": "Ann", "history": -1}), "history"),
         (json!({"type": "history", "room": "LUNCH", "before": "x"}), "before"),
