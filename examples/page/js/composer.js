@@ -1,6 +1,6 @@
 // Where a message is written; and, once a membership has ended, why, and what may be done about it.
 
-import { byId, isComposing, keepFocus, setText } from './dom.js';
+import { byId, isComposing, keepFocus, setText, setWords } from './dom.js';
 import { sendable } from './outbox.js';
 import { endedWords, typingWords } from './words.js';
 
@@ -63,7 +63,7 @@ export function createComposer(actions) {
   function renderEnded() {
     if (room.ended === null) return;
     shownEnd = endedWords(room.ended);
-    setText(byId('ended-title'), shownEnd.title);
+    setWords(byId('ended-title'), shownEnd.title);
     setText(byId('ended-text'), shownEnd.text ?? '');
     nick.hidden = shownEnd.offer !== 'rejoin';
     byId('ended-offer').hidden = shownEnd.offer === null;
@@ -86,7 +86,7 @@ export function createComposer(actions) {
       }
       const others = room.typing.filter(member => member !== room.you?.member);
       const nicks = others.map(member => room.members.find(known => known.member === member)?.nick).filter(Boolean);
-      setText(byId('typing'), room.ended ? '' : typingWords(nicks));
+      setWords(byId('typing'), room.ended ? '' : typingWords(nicks));
       byId('typing').classList.toggle('on', nicks.length > 0 && !room.ended);
     },
     /** Not where a keyboard would cover half the page unasked. */
