@@ -104,6 +104,13 @@ export function endedWords({ why, detail }) {
         offer: 'create',
       };
     case 'banned': return { title: 'You may not come back', text: detail, offer: null };
+    case 'renewed':
+      return {
+        title: 'This is a new room',
+        text: 'The room you were in is gone. This one was made later under the same code, and others may be in it. '
+          + 'Nothing that you wrote has been sent here.',
+        offer: 'stay',
+      };
     default: return { title: 'You are not in this room', text: detail, offer: 'rejoin' };
   }
 }
