@@ -3,6 +3,7 @@
 use chat_core::{Body, Identity, Key, Nick, RejectCode, RoomCode, Topic};
 use chat_testkit::strategies::{any_nick, cases, hostile_text};
 use proptest::prelude::*;
+use unicode_normalization::UnicodeNormalization;
 
 /// The profile's crate folds spaces at a count of characters, taken as a count of bytes: these panicked, or lost a
 /// space between words.
@@ -45,6 +46,30 @@ proptest! {
     }
 
     #[test]
+    fn forms_of_one_nick_are_one_nick(nick in any_nick()) {
+        let shown = nick.as_str();
+        let forms = [
+            shown.nfc().collect(),
+            shown.nfd().collect(),
+            shown.nfkd().collect(),
+            format!(" {shown}\u{3000}"),
+            shown.replace(' ', "\u{A0} "),
+        ];
+        for form in forms {
+            let again: String = form;
+            prop_assert_eq!(Nick::parse(&again), Ok(nick.clone()), "{:?}", again);
+        }
+        prop_assert!(nick.key().looks_like(&nick.key()));
+        let unseen = shown.replace(['\u{200C}', '\u{200D}', '\u{FE0F}'], "");
+        for form in [shown.to_lowercase(), shown.chars().map(capital).collect(), unseen] {
+            if let Ok(other) = Nick::parse(&form) {
+                prop_assert!(nick.key().looks_like(&other.key()), "{:?} and {:?}", nick, other);
+                prop_assert!(other.key().looks_like(&nick.key()), "{:?} and {:?}", other, nick);
+            }
+        }
+    }
+
+    #[test]
     fn a_text_over_its_limit_is_too_long_and_nothing_else(text in hostile_text(60)) {
         if let Err(reject) = Body::parse(&text, 20) {
             prop_assert_eq!(reject.code == RejectCode::TooLong, text.chars().count() > 20);
@@ -56,5 +81,14 @@ proptest! {
         let words: Vec<&str> = nick.as_str().split(' ').collect();
         prop_assert!(words.iter().all(|word| !word.is_empty()), "{:?}", nick);
         prop_assert!(!nick.as_str().chars().any(|c| c.is_control()));
+    }
+}
+
+/// The letter as a capital, where that is one letter whose small one it is: not `ß`, and not the iota below a Greek vowel.
+fn capital(c: char) -> char {
+    let mut upper = c.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(upper), None) if upper.to_lowercase().eq(c.to_lowercase()) => upper,
+        _ => c,
     }
 }

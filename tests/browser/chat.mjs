@@ -32,6 +32,8 @@ export const EVERY_BROWSER = [CHROMIUM, FIREFOX];
 const BROWSERS = process.env.CHAT_EVERY_BROWSER ? EVERY_BROWSER : [CHROMIUM];
 /** Longer than any condition takes; reached only when one never comes true. */
 export const PATIENCE_MS = 15_000;
+/** How browsers put it that a WebSocket was cut or refused. */
+const LOST = /WebSocket connection to|(connection to|with) the server at ws:|connection to ws:/;
 export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
 /** Where a program of one of these names is, or nothing. */
@@ -114,12 +116,13 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
   const page = await place.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   page.problems = [];
-  page.on('pageerror', error => page.problems.push(String(error)));
+  // Firefox tells of a lost connection as of an error of no name.
+  page.on('pageerror', error => (error.name === '' && LOST.test(String(error))) || page.problems.push(String(error)));
   page.on('dialog', dialog => page.problems.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
   page.on('console', message => {
     // The browser itself reports what is cut or refused on the way to the chat; tests that do so mean it.
     const lost = message.text().startsWith('Failed to load resource') && /\/(sse|socket\.io)\b/.test(message.location().url);
-    const meant = /WebSocket connection to|(connection to|with) the server at ws:|connection to ws:/.test(message.text()) || lost;
+    const meant = LOST.test(message.text()) || lost;
     if (['error', 'warning'].includes(message.type()) && !meant) page.problems.push(message.text());
   });
   chat.pages.push(page);

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create, enter, hear, inRoom, messages, notices, PATIENCE_MS, say, startServer, withBrowser } from './chat.mjs';
+import {
+  connectClient, create, enter, EVERY_BROWSER, hear, inRoom, messages, notices, PATIENCE_MS, say, startServer, withBrowser,
+} from './chat.mjs';
 import { startProxy } from './proxy.mjs';
 
 withBrowser('return', chat => {
@@ -107,3 +109,86 @@ withBrowser('return', chat => {
     await again.stop();
   });
 });
+
+withBrowser('a new room under an old code', chat => {
+  /**
+   * Ann's page in a room that a stranger has made anew after a restart without a log; while it was away she wrote `written`,
+   * and left `draft` in the field.
+   */
+  async function inRoomOfAStranger(written, draft) {
+    const server = await startServer();
+    const proxy = await startProxy(server.port);
+    const ann = await chat.open('/', { url: proxy.url });
+    await create(ann, 'Ann', 'lunch');
+    await say(ann, 'hello');
+    await hear(ann, 'hello');
+    proxy.cut();
+    await ann.getByText('No connection.').waitFor();
+    for (const text of written) await say(ann, text);
+    await ann.waitForFunction(count => document.querySelectorAll('.message.pending').length === count, written.length);
+    await ann.getByLabel('Message', { exact: true }).fill(draft);
+    await server.stop();
+    const again = await startServer({ port: server.port });
+    const stranger = await connectClient(again.url);
+    assert.equal((await stranger.request({ type: 'create', room: 'LUNCH', nick: 'Mallory' })).type, 'joined');
+    proxy.mend();
+    await ann.getByRole('heading', { name: 'This is a new room' }).waitFor({ timeout: 2 * PATIENCE_MS });
+    return {
+      ann,
+      /** All that was said in the room. */
+      async said() {
+        const { messages: all } = await stranger.request({ type: 'history', room: 'LUNCH' });
+        return all.map(({ nick, text }) => `${nick}: ${text}`);
+      },
+      async end() {
+        stranger.close();
+        await ann.context().close();
+        proxy.stop();
+        await again.stop();
+      },
+    };
+  }
+
+  test('nothing that was written for the old room is sent, until it is sent again', async () => {
+    const { ann, said, end } = await inRoomOfAStranger(['a secret', 'another'], 'half a sec');
+    assert.deepEqual(await messages(ann), ['a secret', 'another']);
+    assert.equal(await ann.getByLabel('Not sent').count(), 2);
+    assert.equal(await ann.getByLabel('Message', { exact: true }).isVisible(), false);
+    for (const button of await ann.getByRole('button', { name: 'Send again' }).all()) assert.equal(await button.isDisabled(), true);
+    assert.deepEqual(await ann.locator('.member .name').allTextContents(), ['Ann', 'Mallory']);
+
+    await ann.getByRole('button', { name: 'Stay here' }).click();
+    const field = ann.getByLabel('Message', { exact: true });
+    assert.equal(await field.inputValue(), 'half a sec');
+    await say(ann, 'who are you?');
+    await hear(ann, 'who are you?');
+    assert.deepEqual(await said(), ['Ann: who are you?']);
+
+    await ann.getByRole('button', { name: 'Discard' }).last().click();
+    await ann.getByRole('button', { name: 'Send again' }).click();
+    await hear(ann, 'a secret');
+    assert.deepEqual(await said(), ['Ann: who are you?', 'Ann: a secret']);
+    await end();
+  });
+
+  test('whoever does not want to stay leaves, and has told nothing', async () => {
+    const { ann, said, end } = await inRoomOfAStranger(['a secret'], '');
+    await ann.getByRole('button', { name: 'Leave', exact: true }).click();
+    await ann.getByRole('button', { name: 'Create room' }).waitFor();
+    assert.deepEqual(await said(), []);
+    await end();
+  });
+
+  test('the question outlives a reload, and nothing is sent by that', async () => {
+    const { ann, said, end } = await inRoomOfAStranger(['a secret'], 'half a sec');
+    await ann.reload();
+    await ann.getByRole('heading', { name: 'This is a new room' }).waitFor();
+    await inRoom(ann, 'LUNCH');
+    await ann.getByRole('button', { name: 'Stay here' }).click();
+    assert.equal(await ann.getByLabel('Message', { exact: true }).inputValue(), 'half a sec');
+    await say(ann, 'hello?');
+    await hear(ann, 'hello?');
+    assert.deepEqual(await said(), ['Ann: hello?']);
+    await end();
+  });
+}, { browsers: EVERY_BROWSER });

@@ -77,6 +77,21 @@ test('a lost connection puts what was on its way back into the queue', () => {
   assert.deepEqual([now.live, now.typing, now.loading], [false, [], null]);
 });
 
+test('what was written for another life of the room is held back, and the room is asked about', () => {
+  const epoch = '04HMASW9NF6YF';
+  const written = [pending('k1', 'waiting', { epoch }), pending('k2', 'sent', { epoch }), pending('k3', 'acked', { epoch, seq: 3 })];
+  const room = disconnected({ ...fold(fresh(), joined({ seq: 1 })), pending: written });
+  const anew = joined({ seq: 1, epoch: 'ANOTHERLIFE00' });
+  const now = fold(room, anew);
+  assert.equal(now.renewed, true);
+  assert.deepEqual(now.pending.map(({ key, state }) => [key, state]), [['k1', 'failed'], ['k2', 'failed']]);
+  assert.ok(rowsOf(now).filter(row => row.kind === 'message').every(row => !row.mayRetry));
+  assert.equal(fold({ ...now, fresh: true }, anew).renewed, true, 'it has not been answered');
+  assert.equal(receive(room, anew, { kind: 'rejoin', create: true }).renewed, false, 'one has made it oneself');
+  assert.equal(fold(room, joined({ seq: 3 })).renewed, false);
+  assert.deepEqual(fold(room, joined({ seq: 2 })).pending.map(({ state }) => state), ['waiting', 'waiting', 'acked']);
+});
+
 test('unread counts what others said while nobody looked', () => {
   let room = fold(fresh(), joined({ seq: 1 }), message(2, 'a'), message(3, 'own', BOB), message(4, 'b'));
   assert.deepEqual([room.unread, room.newFrom], [2, 2]);

@@ -207,7 +207,11 @@ withBrowser('script', chat => {
     line.send(joined({ id: join.id, epoch: 'ANOTHERLIFE00', seq: 1, history: [] }));
     // The new life of the room begins with nothing of the old one.
     await bob.waitForFunction(() => document.querySelector('.message') === null);
+    // Somebody else was faster to make it.
+    await bob.getByRole('heading', { name: 'This is a new room' }).waitFor();
+    await bob.getByRole('button', { name: 'Stay here' }).click();
     await bob.getByLabel('Message', { exact: true }).waitFor();
+    assert.equal(await bob.evaluate(() => document.activeElement.id), 'text');
   });
 
   test('a server that goes down is found again when it says', async () => {

@@ -18,7 +18,7 @@ pub struct Member {
     pub id: MemberId,
     /// The name shown.
     pub nick: Nick,
-    /// What the name looks like; no two members share one.
+    /// What the name looks like; no two members look like each other.
     pub nick_key: NickKey,
     /// Their colour.
     pub color: Color,
@@ -39,14 +39,16 @@ pub struct Member {
 
 /// All members.
 ///
-/// Three sorted lists of shared members, not three maps: a room of four costs 100 bytes, one of 20,000 is searched in
-/// 15 steps, and a leave moves pointers.
+/// Sorted lists of shared members, not maps: a room of four costs 100 bytes, one of 20,000 is searched in 15 steps, and a leave
+/// moves pointers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Arc<Member>>", into = "Vec<Arc<Member>>")]
 pub(super) struct Members {
     /// With the number beside the pointer: it is looked up for every message.
     by_id: Vec<(MemberId, Arc<Member>)>,
     by_nick: Vec<Arc<Member>>,
+    /// Those whose nick has a second look, by that.
+    by_second_look: Vec<Arc<Member>>,
     by_scope: Vec<Arc<Member>>,
     colors: [u32; Color::COUNT],
     /// Bytes of their texts.
@@ -63,7 +65,7 @@ impl Members {
     pub(super) fn weight(&self) -> usize {
         // Each lies behind two counts, for those who share it.
         let each = size_of::<Member>() + 2 * size_of::<usize>();
-        let lists = self.by_nick.capacity() + self.by_scope.capacity();
+        let lists = self.by_nick.capacity() + self.by_second_look.capacity() + self.by_scope.capacity();
         self.len() * each
             + self.by_id.capacity() * size_of::<(MemberId, Arc<Member>)>()
             + lists * size_of::<Arc<Member>>()
@@ -75,9 +77,11 @@ impl Members {
         self.find(id).ok().map(|index| &*self.by_id[index].1)
     }
 
-    /// The member who looks like this.
+    /// The member with the lowest number of those who look like this.
     pub(super) fn with_nick(&self, key: &NickKey) -> Option<&Member> {
-        self.by_nick.binary_search_by(|member| member.nick_key.cmp(key)).ok().map(|index| &*self.by_nick[index])
+        let first = |look| with_look(&self.by_nick, |member| Some(member.nick_key.first_look()), look);
+        let second = |look| with_look(&self.by_second_look, |member| member.nick_key.second_look(), look);
+        key.looks().flat_map(|look| [first(look), second(look)]).flatten().min_by_key(|member| member.id)
     }
 
     /// The member who is this person.
@@ -104,6 +108,9 @@ impl Members {
         self.colors[color_index(member.color)] += 1;
         self.texts += texts(&member);
         insert_sorted(&mut self.by_nick, &member, by_nick);
+        if member.nick_key.second_look().is_some() {
+            insert_sorted(&mut self.by_second_look, &member, by_second_look);
+        }
         insert_sorted(&mut self.by_scope, &member, by_scope);
         self.by_id.push((member.id, member));
     }
@@ -115,6 +122,10 @@ impl Members {
         self.texts -= texts(&member);
         let nick = position(&self.by_nick, &member, by_nick);
         self.by_nick.remove(nick);
+        if member.nick_key.second_look().is_some() {
+            let look = position(&self.by_second_look, &member, by_second_look);
+            self.by_second_look.remove(look);
+        }
         let scope = position(&self.by_scope, &member, by_scope);
         self.by_scope.remove(scope);
         Some(member)
@@ -126,6 +137,10 @@ impl Members {
         let member = Arc::new(Member { role, ..Member::clone(&self.by_id[index].1) });
         let nick = position(&self.by_nick, &member, by_nick);
         self.by_nick[nick] = Arc::clone(&member);
+        if member.nick_key.second_look().is_some() {
+            let look = position(&self.by_second_look, &member, by_second_look);
+            self.by_second_look[look] = Arc::clone(&member);
+        }
         let scope = position(&self.by_scope, &member, by_scope);
         self.by_scope[scope] = Arc::clone(&member);
         self.by_id[index].1 = member;
@@ -134,12 +149,20 @@ impl Members {
     /// Panics when the lists disagree. Costs a look at every member.
     pub(super) fn check(&self) {
         assert!(self.by_id.is_sorted_by(|a, b| a.0 < b.0), "member numbers ascend");
-        assert!(self.by_nick.is_sorted_by(|a, b| a.nick_key < b.nick_key), "no two members look alike");
+        assert!(
+            self.by_nick.is_sorted_by(|a, b| a.nick_key.first_look() < b.nick_key.first_look()),
+            "no two look alike"
+        );
+        let in_order = self.by_second_look.is_sorted_by(|a, b| a.nick_key.second_look() < b.nick_key.second_look());
+        assert!(in_order, "no two members have a second look in common");
         assert!(self.by_scope.is_sorted_by(|a, b| a.scope < b.scope), "no two members are one person");
         assert_eq!(self.by_nick.len(), self.len(), "every member has a nick");
+        let second = self.by_nick.iter().filter(|member| member.nick_key.second_look().is_some()).count();
+        assert_eq!(self.by_second_look.len(), second, "every second look is listed");
         assert_eq!(self.by_scope.len(), self.len(), "every member has a scope");
         let found = |member: &Arc<Member>| self.get(member.id).is_some_and(|same| std::ptr::eq(same, &**member));
-        assert!(self.by_nick.iter().chain(&self.by_scope).all(found), "the lists hold the same members");
+        let mut listed = self.by_nick.iter().chain(&self.by_second_look).chain(&self.by_scope);
+        assert!(listed.all(found), "the lists hold the same members");
         let uses: u32 = self.colors.iter().sum();
         assert_eq!(uses as usize, self.len(), "every member has a colour");
         let all: usize = self.by_id.iter().map(|(_, member)| texts(member)).sum();
@@ -159,8 +182,11 @@ impl From<Vec<Arc<Member>>> for Members {
         let (mut nicks, mut scopes) = (members.clone(), members.clone());
         nicks.sort_by(by_nick);
         scopes.sort_by(by_scope);
+        let has_second_look = |member: &&Arc<Member>| member.nick_key.second_look().is_some();
+        let mut second_looks: Vec<_> = members.iter().filter(has_second_look).cloned().collect();
+        second_looks.sort_by(by_second_look);
         let by_id = members.into_iter().map(|member| (member.id, member)).collect();
-        Self { by_id, by_nick: nicks, by_scope: scopes, colors, texts }
+        Self { by_id, by_nick: nicks, by_second_look: second_looks, by_scope: scopes, colors, texts }
     }
 }
 
@@ -177,12 +203,24 @@ fn texts(member: &Member) -> usize {
 
 type Order = fn(&Arc<Member>, &Arc<Member>) -> Ordering;
 
+// By the number after the look: a log of an earlier version may have let in two of whom it saw no likeness.
+
 fn by_nick(a: &Arc<Member>, b: &Arc<Member>) -> Ordering {
-    a.nick_key.cmp(&b.nick_key)
+    (a.nick_key.first_look(), a.id).cmp(&(b.nick_key.first_look(), b.id))
+}
+
+fn by_second_look(a: &Arc<Member>, b: &Arc<Member>) -> Ordering {
+    (a.nick_key.second_look(), a.id).cmp(&(b.nick_key.second_look(), b.id))
 }
 
 fn by_scope(a: &Arc<Member>, b: &Arc<Member>) -> Ordering {
     a.scope.cmp(&b.scope)
+}
+
+/// The first in a list that is sorted by a look who has it.
+fn with_look<'a>(list: &'a [Arc<Member>], look_of: fn(&Member) -> Option<&str>, look: &str) -> Option<&'a Member> {
+    let index = list.partition_point(|member| look_of(member) < Some(look));
+    list.get(index).map(|member| &**member).filter(|member| look_of(member) == Some(look))
 }
 
 fn insert_sorted(list: &mut Vec<Arc<Member>>, member: &Arc<Member>, order: Order) {
@@ -285,6 +323,24 @@ mod tests {
         assert_eq!(members.with_scope(&member(9, "x", 0).scope).map(|m| m.id), Some(MemberId(9)));
         let after: Vec<u32> = members.after(Some(MemberId(1))).map(|m| m.id.0).collect();
         assert_eq!(after, [4, 9]);
+    }
+
+    #[test]
+    fn a_member_is_found_by_either_look() {
+        let mut members = three();
+        members.insert(member(11, "Ian", 0));
+        members.check();
+        let found = |members: &Members, nick: &str| members.with_nick(&member(0, nick, 0).nick_key).map(|m| m.id.0);
+        for (nick, id) in [("ian", Some(11)), ("lan", Some(11)), ("IAN", Some(11)), ("ivan", None), ("max", Some(9))] {
+            assert_eq!(found(&members, nick), id, "{nick}");
+        }
+        members.set_role(MemberId(11), Role::Owner);
+        members.check();
+        let stored = serde_json::to_string(&members).expect("members can be stored");
+        assert_eq!(serde_json::from_str::<Members>(&stored).expect("what was stored is read"), members);
+        members.remove(MemberId(11));
+        members.check();
+        assert_eq!((found(&members, "ian"), found(&members, "lan")), (None, None));
     }
 
     #[test]

@@ -1,18 +1,13 @@
-//! Text that is valid because it was parsed: room codes, nicks, messages, topics, keys.
+//! Text that is valid because it was parsed: room codes, messages, topics, keys.
 //!
-//! Stored text was parsed when it came in. It is read back as it is, so that a rule that changes later (the Unicode tables
-//! behind nicks do, every year) never makes an old log unreadable.
+//! Stored text was parsed when it came in. It is read back as it is, so that a rule that changes later (the Unicode tables behind
+//! nicks do, every year) never makes an old log unreadable.
 
 use std::fmt;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use precis_profiles::Nickname;
-use precis_profiles::precis_core::profile::PrecisFastInvocation;
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-use unicode_security::confusable_detection::skeleton;
 
 use super::reject::Reject;
 
@@ -50,68 +45,6 @@ impl RoomCode {
     }
 
     /// The code in capitals.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A nick as it is shown: 1 to 32 Unicode scalars after the PRECIS Nickname profile (RFC 8266).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Nick(CompactString);
-
-/// What a nick looks like: two nicks with the same key are the same nick to a room (UTS #39 skeleton of the casefold).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NickKey(CompactString);
-
-impl NickKey {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Nick {
-    /// The most scalars.
-    pub const CHARS_MAX: usize = 32;
-    /// The most combining marks on one base character; more is ink all over the neighbours' lines.
-    pub const MARKS_MAX: usize = 4;
-    /// The most bytes taken in before normalising: four per scalar, and room for spaces that are folded.
-    const RAW_BYTES_MAX: usize = 512;
-
-    /// Reads a nick that somebody typed; spaces are trimmed and folded, compatibility forms normalised.
-    ///
-    /// # Errors
-    /// `too_long` or `bad_field`, both naming `nick`.
-    pub fn parse(text: &str) -> Result<Self, Reject> {
-        if text.len() > Self::RAW_BYTES_MAX {
-            return Err(Reject::too_long("nick", Self::CHARS_MAX as u64, "characters"));
-        }
-        // The profile lets format characters of some scripts through; none of them is needed in a name.
-        if text.chars().any(is_hidden) {
-            return Err(Reject::bad_field("nick", "nick holds control, direction or invisible characters"));
-        }
-        let nick = Nickname::enforce(fold_spaces(text))
-            .map_err(|_| Reject::bad_field("nick", "nick is 1 to 32 letters, digits, spaces or symbols"))?;
-        if nick.chars().count() > Self::CHARS_MAX {
-            return Err(Reject::too_long("nick", Self::CHARS_MAX as u64, "characters"));
-        }
-        if marks_in_a_row(&nick) > Self::MARKS_MAX {
-            return Err(Reject::bad_field("nick", "nick stacks more than 4 marks on one character"));
-        }
-        let nick = Self(CompactString::from(nick));
-        if nick.key().0.is_empty() {
-            return Err(Reject::bad_field("nick", "nick has nothing to see"));
-        }
-        Ok(nick)
-    }
-
-    /// What this nick looks like. Stored with the join and never computed again: the tables change with Unicode.
-    pub fn key(&self) -> NickKey {
-        NickKey(skeleton(&self.0.to_lowercase()).collect())
-    }
-
-    /// The nick as shown.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -157,7 +90,7 @@ impl Body {
     }
 }
 
-/// What a room is about: up to 200 scalars on one line; empty for none.
+/// What a room is about: up to 200 scalars on one line, without controls of its direction; empty for none.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Topic(CompactString);
@@ -174,8 +107,8 @@ impl Topic {
         if text.chars().count() > Self::CHARS_MAX {
             return Err(Reject::too_long("topic", Self::CHARS_MAX as u64, "characters"));
         }
-        if text.chars().any(char::is_control) {
-            return Err(Reject::bad_field("topic", "topic holds control characters"));
+        if text.chars().any(|c| c.is_control() || is_layout(c)) {
+            return Err(Reject::bad_field("topic", "topic holds control, direction or line-breaking characters"));
         }
         Ok(Self(CompactString::new(text)))
     }
@@ -215,32 +148,10 @@ impl Key {
     }
 }
 
-/// Characters that are not seen but change what is: controls, direction overrides, zero-width, tags, variation selectors.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E0FFF}')
-}
-
-/// Compatibility forms normalised, spaces trimmed and folded, as the profile says; `precis-profiles` 0.1 takes a count of
-/// characters for an offset in bytes when it does this, and panics on `"Zoë "`.
-fn fold_spaces(text: &str) -> String {
-    let normal: String = text.nfkc().collect();
-    let words: Vec<&str> = normal.split_whitespace().collect();
-    words.join(" ")
-}
-
-/// Counted decomposed: a mark that has melted into its base is ink all the same.
-fn marks_in_a_row(text: &str) -> usize {
-    let (mut longest, mut run) = (0, 0);
-    for c in text.nfd() {
-        run = if is_combining_mark(c) { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
+/// Separators of lines and paragraphs; and embeddings, overrides and isolates of direction, which would turn around what is shown
+/// beside the topic. The marks of direction (U+200E, U+200F, U+061C) are text: they turn nothing around.
+fn is_layout(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 macro_rules! shown_text {
@@ -259,7 +170,8 @@ macro_rules! shown_text {
     )*};
 }
 
-shown_text!(RoomCode, Nick, NickKey, Body, Topic, Key);
+shown_text!(RoomCode, Body, Topic, Key);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,37 +194,6 @@ mod tests {
     }
 
     #[test]
-    fn nicks_that_look_alike_share_a_key() {
-        let key = |text| Nick::parse(text).expect("a valid nick").key();
-        assert_eq!(key("admin"), key("Admin"));
-        assert_eq!(key("admin"), key("\u{0430}dmin"), "a Cyrillic a");
-        assert_eq!(key("admin"), key("\u{FF41}dmin"), "a full-width a");
-        assert_eq!(key("mary"), key("rnary"));
-        assert_ne!(key("ann"), key("anne"));
-    }
-
-    #[test]
-    fn a_nick_is_trimmed_and_folded() {
-        assert_eq!(Nick::parse("  Ann   Lee ").expect("valid").as_str(), "Ann Lee");
-        assert_eq!(Nick::parse("Zoë ☕").expect("valid").as_str(), "Zoë ☕");
-    }
-
-    #[test]
-    fn hidden_and_stacked_characters_are_refused_in_nicks() {
-        for text in ["", " ", "a\u{200B}b", "a\u{202E}b", "a\nb", "a\u{FE0F}", "\u{3164}", "\u{200D}"] {
-            assert_eq!(
-                Nick::parse(text).map_err(|r| (r.code, r.field)),
-                Err((RejectCode::BadField, Some("nick"))),
-                "{text:?}"
-            );
-        }
-        let stacked = format!("a{}", "\u{0323}\u{0324}\u{0325}\u{0330}\u{0331}");
-        assert_eq!(Nick::parse(&stacked).map_err(|r| r.code), Err(RejectCode::BadField));
-        assert_eq!(Nick::parse(&"a".repeat(33)).map_err(|r| r.limit), Err(Some(32)));
-        assert!(Nick::parse(&"ä".repeat(32)).is_ok(), "scalars are counted, not bytes");
-    }
-
-    #[test]
     fn a_message_keeps_newline_and_tab_only() {
         assert!(Body::parse("a\n\tb", 10).is_ok());
         assert!(Body::parse("a\u{7}b", 10).is_err());
@@ -320,6 +201,19 @@ mod tests {
         assert!(Body::parse("", 10).is_err());
         assert!(Body::parse("ääääääääää", 10).is_ok(), "scalars are counted, not bytes");
         assert_eq!(Body::parse("12345678901", 10).map_err(|r| r.limit), Err(Some(10)));
+    }
+
+    #[test]
+    fn a_topic_is_one_line_that_turns_nothing_around() {
+        for text in ["", "Lunch", "\u{5D0}\u{200F}!", "\u{1F468}\u{200D}\u{1F373} soup"] {
+            assert_eq!(Topic::parse(text).map(|topic| topic.to_string()), Ok(text.to_owned()), "{text:?}");
+        }
+        for text in ["a\nb", "a\tb", "\0", "\u{7F}", "\u{85}", "a\u{2028}b", "a\u{2029}b", "\u{202E}evil", "\u{2066}a"]
+        {
+            let refused = Topic::parse(text).map_err(|r| (r.code, r.field));
+            assert_eq!(refused, Err((RejectCode::BadField, Some("topic"))), "{text:?}");
+        }
+        assert_eq!(Topic::parse(&"\u{E4}".repeat(201)).map_err(|r| r.limit), Err(Some(200)));
     }
 
     #[test]

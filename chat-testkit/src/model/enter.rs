@@ -51,7 +51,7 @@ pub(super) fn join(
     if seat.is_some_and(|seat| seat.generation > by.generation) {
         return Err(refusal(RejectCode::NotMember, None));
     }
-    if members.iter().any(|person| person.nick_key == nick.key()) {
+    if members.iter().any(|person| person.nick_key.looks_like(&nick.key())) {
         return Err(refusal(RejectCode::NickTaken, Some("nick")));
     }
     if members.len() >= limits.members_max {

@@ -53,14 +53,23 @@ const HOSTILE: &[char] = &[
     '\u{FF21}',
     '\u{FFFD}',
     '\u{FFFF}',
+    '\u{2764}',
+    '\u{2800}',
+    '\u{2D7F}',
+    '\u{94D}',
+    '\u{915}',
+    '\u{628}',
+    '\u{200C}',
+    '\u{1D159}',
     '\u{1F468}',
     '\u{1F3FD}',
+    '\u{1F92F}',
     '\u{1F1E6}',
     '\u{E0041}',
     '\u{10FFFF}',
 ];
 
-/// Nicks of which some look alike: the second names of a line are taken when the first is.
+/// Nicks of which some look alike: the other names of a line are taken when the first is, and `lan` is no `ian`.
 const FEW_NICKS: &[&str] = &[
     "Ann",
     "ann",
@@ -69,6 +78,9 @@ const FEW_NICKS: &[&str] = &[
     "B\u{43E}b", //
     "mary",
     "rnary", //
+    "Ian",
+    "ian",
+    "lan", //
     "Cid",
     "Dan",
     "Eve",
@@ -136,8 +148,9 @@ pub fn few_keys() -> impl Strategy<Value = Key> + Clone {
 /// Any topic that is allowed.
 pub fn any_topic() -> impl Strategy<Value = Topic> + Clone {
     hostile_text(Topic::CHARS_MAX).prop_map(|text| {
-        let allowed = String::from_iter(text.chars().filter(|c| !c.is_control()));
-        Topic::parse(&allowed).expect("without controls")
+        let is_layout = |c| matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        let allowed = String::from_iter(text.chars().filter(|&c| !c.is_control() && !is_layout(c)));
+        Topic::parse(&allowed).expect("one line, and no controls")
     })
 }
 

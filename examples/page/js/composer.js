@@ -1,13 +1,17 @@
-// Where a message is written; and, once a membership has ended, why, and what may be done about it.
+// Where a message is written; and, once a membership has ended or the room is another, why, and what may be done about it.
 
-import { byId, isComposing, keepFocus, setText } from './dom.js';
+import { byId, isComposing, keepFocus, setText, setWords } from './dom.js';
 import { sendable } from './outbox.js';
 import { endedWords, typingWords } from './words.js';
 
+/** What each offer is called. */
+const OFFERS = { create: 'Create it again', rejoin: 'Rejoin', stay: 'Stay here' };
+/** The end that is another life of the room. */
+const RENEWED = { why: 'renewed' };
 /** From this many characters left on, they are counted down. */
 const HINT_FROM = 200;
 
-/** Makes the composer. `actions` are `send`, `typing`, `setDraft`, `rejoin`, `recreate`, `leave`, with a code first. */
+/** Makes the composer. `actions` are `send`, `typing`, `setDraft`, `rejoin`, `recreate`, `stay`, `leave`, with a code first. */
 export function createComposer(actions) {
   const form = byId('composer');
   const text = byId('text');
@@ -38,6 +42,7 @@ export function createComposer(actions) {
   end.addEventListener('submit', event => {
     event.preventDefault();
     if (shownEnd.offer === 'create') actions.recreate(room.code);
+    else if (shownEnd.offer === 'stay') actions.stay(room.code);
     else actions.rejoin(room.code, nick.value.trim() || room.nick);
   });
   byId('ended-close').addEventListener('click', () => actions.leave(room.code));
@@ -60,39 +65,48 @@ export function createComposer(actions) {
     button.disabled = text.value.trim() === '' || left < 0;
   }
 
-  function renderEnded() {
-    if (room.ended === null) return;
-    shownEnd = endedWords(room.ended);
-    setText(byId('ended-title'), shownEnd.title);
+  function renderEnd(reason) {
+    if (reason === null) return;
+    shownEnd = endedWords(reason);
+    setWords(byId('ended-title'), shownEnd.title);
     setText(byId('ended-text'), shownEnd.text ?? '');
     nick.hidden = shownEnd.offer !== 'rejoin';
     byId('ended-offer').hidden = shownEnd.offer === null;
-    setText(byId('ended-offer'), shownEnd.offer === 'create' ? 'Create it again' : 'Rejoin');
+    setText(byId('ended-offer'), OFFERS[shownEnd.offer] ?? '');
+    setText(byId('ended-close'), shownEnd.offer === 'stay' ? 'Leave' : 'Close');
+  }
+
+  /** Not where a keyboard would cover half the page unasked. */
+  function focus() {
+    if (!form.hidden && matchMedia('(hover: hover)').matches) text.focus();
+    return document.activeElement === text;
   }
 
   return {
     render(shown, limits) {
       const other = room?.code !== shown.code;
-      const endedNow = room?.ended !== shown.ended;
+      const reason = endOf(shown);
+      const changed = other || endOf(room) !== reason;
+      const wentOn = !other && reason === null && end.contains(document.activeElement);
       room = shown;
       charsMax = limits.text_chars;
       if (other || (room.draft !== text.value && document.activeElement !== text)) text.value = room.draft;
-      form.hidden = room.ended !== null;
+      form.hidden = reason !== null;
       if (other) fit();
-      end.hidden = room.ended === null;
-      if (endedNow || other) {
+      end.hidden = reason === null;
+      if (changed) {
         nick.value = room.nick;
-        renderEnded();
+        renderEnd(reason);
       }
+      if (wentOn) focus();
       const others = room.typing.filter(member => member !== room.you?.member);
       const nicks = others.map(member => room.members.find(known => known.member === member)?.nick).filter(Boolean);
-      setText(byId('typing'), room.ended ? '' : typingWords(nicks));
+      setWords(byId('typing'), room.ended ? '' : typingWords(nicks));
       byId('typing').classList.toggle('on', nicks.length > 0 && !room.ended);
     },
-    /** Not where a keyboard would cover half the page unasked. */
-    focus() {
-      if (!form.hidden && matchMedia('(hover: hover)').matches) text.focus();
-      return document.activeElement === text;
-    },
+    focus,
   };
 }
+
+/** Why nothing may be written: the membership has ended, or it has not been said that one stays. */
+const endOf = room => room.ended ?? (room.renewed ? RENEWED : null);

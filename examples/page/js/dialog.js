@@ -1,6 +1,6 @@
 // Asks before what cannot be undone, and for a single line of text.
 
-import { byId, el } from './dom.js';
+import { byId, el, setWords } from './dom.js';
 
 /**
  * Opens the dialog: `title`, `text`, an optional `input` (`{ label, value, maxlength }`) and `choices`
@@ -10,7 +10,7 @@ export function ask({ title, text = '', input = null, choices }) {
   const dialog = byId('dialog');
   const form = byId('dialog-form');
   const field = byId('dialog-input');
-  byId('dialog-title').textContent = title;
+  setWords(byId('dialog-title'), title);
   byId('dialog-text').textContent = text;
   byId('dialog-text').hidden = text === '';
   byId('dialog-label').hidden = input === null;

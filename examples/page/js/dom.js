@@ -1,4 +1,7 @@
-// Makes elements. Text only ever goes in as text: nothing in the page parses markup.
+// Makes elements. Text only ever goes in as text: nothing in the page parses markup. What others wrote stands in an element of its
+// own with `dir="auto"` or in a `bdi`: it may run from right to left, and turns around nothing beside it.
+
+import { plain } from './words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -36,6 +39,15 @@ export function icon(name) {
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+/** The same with words of which parts are `theirs`. */
+export function setWords(node, words) {
+  if (node.textContent !== plain(words)) node.replaceChildren(...wordNodes(words));
+}
+
+/** Words as what goes into an element. */
+export const wordNodes = words =>
+  [words].flat().map(part => typeof part === 'string' ? part : el('bdi', { text: part.theirs }));
 
 /** A press on a button in `root`, or beside it, leaves the focus where it is: a phone's keyboard goes with the focus. */
 export function keepFocus(root) {
@@ -75,7 +87,7 @@ export function setTextWithLinks(node, text) {
     const address = withoutTail(match[0]);
     if (!URL.canParse(address)) continue;
     parts.push(text.slice(done, match.index));
-    parts.push(el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', text: address }));
+    parts.push(el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', dir: 'auto', text: address }));
     done = match.index + address.length;
   }
   node.replaceChildren(...parts, text.slice(done));

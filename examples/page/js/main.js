@@ -51,6 +51,7 @@ const composer = createComposer({
   setDraft: session.setDraft,
   rejoin: session.rejoin,
   recreate: session.recreate,
+  stay: session.stay,
   leave: session.leave,
 });
 const log = createLog({

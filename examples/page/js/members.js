@@ -2,7 +2,7 @@
 
 import { ask } from './dialog.js';
 import { byId, el, icon, setText } from './dom.js';
-import { count } from './words.js';
+import { count, theirs } from './words.js';
 
 /** Makes the list. `actions` are `act(frame)` and `more(code)`. */
 export function createMembers({ act, more }) {
@@ -16,7 +16,7 @@ export function createMembers({ act, more }) {
     const remove = `Remove ${member.nick}`;
     return el('li', { class: look, 'data-member': member.member },
       el('span', { class: 'avatar', 'aria-hidden': 'true', text: [...member.nick][0]?.toUpperCase() ?? '?' }),
-      el('span', { class: 'name', text: member.nick }),
+      el('bdi', { class: 'name', text: member.nick }),
       own ? el('span', { class: 'note', text: 'you' }) : null,
       member.role === 'owner' ? ownerMark() : null,
       member.online ? null : el('span', { class: 'note', text: 'offline' }),
@@ -29,7 +29,7 @@ export function createMembers({ act, more }) {
   function askKick({ member, nick }) {
     const { code } = room;
     ask({
-      title: `Remove ${nick} from the room?`,
+      title: ['Remove ', theirs(nick), ' from the room?'],
       text: 'They may come back with the code, unless you keep them out.',
       choices: [
         { label: 'Remove', style: 'danger', run: () => act({ type: 'kick', room: code, member }) },

@@ -1,6 +1,6 @@
 // Makes the rows of a log as elements, and brings an element up to date with its row.
 
-import { el, icon, setText, setTextWithLinks } from './dom.js';
+import { el, icon, setText, setTextWithLinks, wordNodes } from './dom.js';
 import { clock, dayName, fullTime } from './time.js';
 
 const STATES = {
@@ -41,7 +41,7 @@ const MAKERS = {
   new: () => el('li', { class: 'new' }, el('span', { text: 'New' })),
 
   notice: row => el('li', { class: 'notice' },
-    el('span', { text: row.words }), ' ', timeElement(row.at)),
+    el('span', {}, ...wordNodes(row.words)), ' ', timeElement(row.at)),
 
   gap: (row, actions) => el('li', { class: 'gap' },
     el('span', { text: 'Some messages were missed while you were away.' }),
@@ -53,8 +53,8 @@ const MAKERS = {
   message: (row, actions) => el('li', { class: `message c${row.color % 16}` },
     el('span', { class: 'avatar', 'aria-hidden': 'true', text: initial(row.nick) }),
     el('div', { class: 'bubble' },
-      el('span', { class: 'nick' }),
-      el('span', { class: 'text' }),
+      el('bdi', { class: 'nick' }),
+      el('span', { class: 'text', dir: 'auto' }),
       el('span', { class: 'meta' }, timeElement(row.at), el('span', { class: 'state', role: 'img' }))),
     el('button', {
       class: 'redact', type: 'button', 'aria-label': 'Remove this message', title: 'Remove this message',

@@ -1,4 +1,5 @@
 // Sends what was written: one message of a room at a time, in order, each under its own key until the server has it.
+// A message belongs to the life of the room that it was written for: into another one it goes only when somebody says so.
 
 import { acked } from './room.js';
 import { errorWords, isPassing } from './words.js';
@@ -12,8 +13,9 @@ function newKey() {
   return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** A message that waits to be sent. */
-export const pendingMessage = text => ({ key: newKey(), text, at: new Date().toISOString(), state: 'waiting' });
+/** A message that waits to be sent, in this life of its room. */
+export const pendingMessage = (text, epoch) =>
+  ({ key: newKey(), text, at: new Date().toISOString(), state: 'waiting', epoch });
 
 /** What a message may hold: no control characters but newline and tab. */
 export const sendable = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
@@ -33,8 +35,8 @@ export function createOutbox({ roomOf, setRoom, request }) {
   /** Sends the first waiting message of the room, unless another one is on its way. */
   function flush(code) {
     const room = roomOf(code);
-    if (!room?.live || pauses.has(code) || room.pending.some(message => message.state === 'sent')) return;
-    const message = room.pending.find(pending => pending.state === 'waiting');
+    if (!room?.live || room.renewed || pauses.has(code) || room.pending.some(message => message.state === 'sent')) return;
+    const message = room.pending.find(({ state, epoch }) => state === 'waiting' && epoch === room.epoch);
     if (!message) return;
     const { key, text } = message;
     if (request({ type: 'send', room: code, text, key }, { kind: 'send', room: code, key })) {
@@ -45,7 +47,10 @@ export function createOutbox({ roomOf, setRoom, request }) {
   return {
     flush,
     push(code, text) {
-      setRoom(code, room => ({ ...room, pending: [...room.pending, pendingMessage(text)], draft: '', newFrom: null }));
+      setRoom(code, room => {
+        const pending = [...room.pending, pendingMessage(text, room.epoch)];
+        return { ...room, pending, draft: '', newFrom: null };
+      });
       flush(code);
     },
     accepted({ room: code, key }, ack) {
@@ -65,9 +70,10 @@ export function createOutbox({ roomOf, setRoom, request }) {
       clearTimeout(pauses.get(code));
       pauses.set(code, setTimeout(resume, error.retry_after_ms ?? PAUSE_MS));
     },
-    /** Once more, under a new key: the refused one may be bound to another text. */
+    /** Once more, in the room as it is now, under a new key: the refused one may be bound to another text. */
     retry(code, key) {
-      setMessage(code, key, { state: 'waiting', key: newKey(), error: undefined });
+      const { epoch } = roomOf(code);
+      setMessage(code, key, { state: 'waiting', key: newKey(), epoch, error: undefined });
       flush(code);
     },
     discard(code, key) {

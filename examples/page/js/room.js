@@ -47,6 +47,8 @@ export function newRoom(code, nick, saved = {}) {
     live: false,
     /** Why one is not in it: null, or `{ why, detail }`. */
     ended: saved.ended ?? null,
+    /** Another life of the room than the one known before, in which the person has not said that they stay. */
+    renewed: saved.renewed ?? false,
     leaving: saved.leaving ?? false,
   };
 }
@@ -103,7 +105,7 @@ const EVENTS = {
 };
 
 const OTHERS = {
-  joined(room, frame) {
+  joined(room, frame, context) {
     const same = room.epoch === frame.epoch && !room.fresh;
     const next = {
       ...room,
@@ -124,11 +126,12 @@ const OTHERS = {
       loading: null,
       live: true,
       ended: null,
+      renewed: isRenewed(room, frame, context),
       leaving: false,
     };
     if (same) return missedBefore(next.pending.reduce(settled, shown(next, frame.history)), room.seq, frame);
     const anew = shown({ ...next, entries: [], more: frame.more }, frame.history);
-    return withUnread({ ...anew, pending: anew.pending.filter(message => message.state !== 'acked') });
+    return withUnread({ ...anew, pending: anew.pending.filter(({ state }) => state !== 'acked').map(heldBack(frame.epoch)) });
   },
   gap(room, frame) {
     if (frame.epoch !== room.epoch || frame.to <= room.seq) return room;
@@ -183,6 +186,16 @@ const OTHERS = {
     return { ...room, ...ended(room, { why: 'closed', detail: closedWords(frame.reason) }) };
   },
 };
+
+/** Whether this is another room under the code of the one that is known; who has made it themselves knows that. */
+function isRenewed(room, { epoch }, context) {
+  if (room.epoch === epoch) return room.renewed;
+  return room.epoch !== null && context?.create !== true;
+}
+
+/** What was written for an earlier life of the room is not sent into this one by itself: others may be in it. */
+const heldBack = epoch => message =>
+  message.epoch === epoch ? message : { ...message, state: 'failed', error: 'Written for the room before this one.' };
 
 /** What is of use before `joined` has shown the room: there is no position to move yet, and nobody to be. */
 const FIRST = new Set(['joined', 'room_closed']);

@@ -109,7 +109,7 @@ export function createSession({ route, onChange }) {
     // What was asked for may have been done just before the connection was lost: then its `joined` follows by itself.
     const done = [...told.keys()].some(code => isLive(code) && !roomOf(code));
     for (const room of state.rooms) welcomed(room, isLive(room.code), told.get(room.code) ?? {});
-    if (state.asking && !state.asking.error && !done) connection.request(state.asking.frame, { kind: 'ask' });
+    if (state.asking && !state.asking.error && !done) requestAsked(state.asking.frame);
   }
 
   // A room that was too slow for the welcome.
@@ -118,12 +118,13 @@ export function createSession({ route, onChange }) {
     if (room) welcomed(room, ['live', 'gap'].includes(frame.status), frame);
   }
 
-  function welcomed(room, isLive, { status, reason }) {
+  function welcomed(room, isLive, { status, reason, epoch }) {
     const { code } = room;
     if (status === 'waiting') return;
     if (room.leaving) return isLive ? requestLeave(code) : removeRoom(code);
     if (isLive) {
-      if (!room.fresh) setRoom(code, now => ({ ...now, live: true, ended: null }));
+      // Of another life a `joined` follows: until then nothing is known of it.
+      if (!room.fresh && epoch === room.epoch) setRoom(code, now => ({ ...now, live: true, ended: null }));
       return outbox.flush(code);
     }
     if (room.ended) return;
@@ -138,7 +139,7 @@ export function createSession({ route, onChange }) {
   function onJoined(frame, context) {
     const code = frame.room;
     const asked = context?.kind === 'ask' || (state.asking && !context && !roomOf(code));
-    if (!roomOf(code)) set({ rooms: [...state.rooms, newRoom(code, frame.you.nick, { draft: drafts.get(code) })] });
+    if (!roomOf(code)) set({ rooms: [...state.rooms, newRoom(code, frame.you.nick, drafts.get(code))] });
     drafts.delete(code);
     setRoom(code, room => receive(room, frame, context));
     if (asked) set({ asking: null, active: code });
@@ -182,6 +183,10 @@ export function createSession({ route, onChange }) {
     return connection.request(frame, { kind: 'rejoin', room: code, after });
   }
 
+  function requestAsked(frame) {
+    return connection.request(frame, { kind: 'ask', create: frame.type === 'create' });
+  }
+
   function requestLeave(code) {
     return connection.request({ type: 'leave', room: code }, { kind: 'leave', room: code });
   }
@@ -214,7 +219,7 @@ export function createSession({ route, onChange }) {
       if (known?.leaving) removeRoom(known.code);
       else if (known) return set({ active: known.code, asking: null });
       set({ asking: { frame, error: null } });
-      connection.request(frame, { kind: 'ask' });
+      requestAsked(frame);
     },
     show(code) {
       set({ active: code, asking: null });
@@ -275,6 +280,10 @@ export function createSession({ route, onChange }) {
       const frame = { type: 'create', room: code, nick };
       connection.request(frame, { kind: 'rejoin', room: code, create: true });
     },
+    /** Goes on in another life of the room. What was written for the one before stays unsent until it is sent again. */
+    stay(code) {
+      setRoom(code, room => ({ ...room, renewed: false }));
+    },
     leave(code) {
       const { live, ended: isEnded } = roomOf(code);
       if (isEnded) return removeRoom(code);
@@ -288,9 +297,10 @@ export function createSession({ route, onChange }) {
     },
     /** A new session in this page, after the old one ended. What was written and not sent is kept for its room. */
     startAnew() {
-      for (const { code, draft, pending } of state.rooms) {
+      for (const { code, epoch, draft, pending } of state.rooms) {
         const unsent = pending.filter(message => message.state !== 'acked').map(message => message.text);
-        drafts.set(code, [...unsent, draft].filter(Boolean).join('\n'));
+        const written = [...unsent, draft].filter(Boolean).join('\n');
+        if (written !== '') drafts.set(code, { draft: written, epoch });
       }
       set({ rooms: [], active: null, asking: null });
       connection.restart();

@@ -1,7 +1,7 @@
 // The rooms one is in, with what is unread in them, and the state of the connection; on a phone in a drawer.
 
-import { byId, el, setText } from './dom.js';
-import { connectionWords } from './words.js';
+import { byId, el, setText, setWords } from './dom.js';
+import { connectionWords, theirs } from './words.js';
 
 /** Makes the sidebar. `show(code)` shows a room, `show(null)` the form for another one. */
 export function createSidebar({ show }) {
@@ -22,7 +22,7 @@ export function createSidebar({ show }) {
 
   function renderItem(item, room, active) {
     setText(item.name, room.code);
-    setText(item.preview, previewOf(room));
+    setWords(item.preview, previewOf(room));
     setText(item.badge, badgeOf(room.unread));
     item.badge.hidden = room.unread === 0;
     item.button.classList.toggle('dead', room.ended !== null);
@@ -62,10 +62,10 @@ const badgeOf = unread => unread > 99 ? '99+' : String(unread);
 function previewOf(room) {
   if (room.ended) return 'Ended';
   const waiting = room.pending.at(-1);
-  if (waiting) return `You: ${waiting.text}`;
+  if (waiting) return ['You: ', theirs(waiting.text)];
   const last = room.entries.findLast(entry => entry.kind === 'message' && !entry.redacted);
-  if (!last) return room.topic;
-  return `${room.selves.includes(last.member) ? 'You' : last.nick}: ${last.text}`;
+  if (!last) return room.topic && theirs(room.topic);
+  return [room.selves.includes(last.member) ? 'You' : theirs(last.nick), ': ', theirs(last.text)];
 }
 
 /**

@@ -7,7 +7,7 @@ const BLOCKED = 'chat.websocket-blocked';
 /** For how long it is remembered that WebSocket did not get through; then it is tried again. */
 const BLOCKED_MS = 10 * 60_000;
 
-const SAVED_FIELDS = ['code', 'nick', 'epoch', 'seq', 'readSeq', 'selves', 'draft', 'ended', 'leaving'];
+const SAVED_FIELDS = ['code', 'nick', 'epoch', 'seq', 'readSeq', 'selves', 'draft', 'ended', 'renewed', 'leaving'];
 
 /** The saved session: `{ token, active, rooms }`, or null. */
 export function loadSession() {
@@ -70,5 +70,5 @@ function keep(name, value) {
 function savedRoom(room) {
   const saved = Object.fromEntries(SAVED_FIELDS.map(field => [field, room[field]]));
   const pending = room.pending.filter(message => message.state !== 'acked');
-  return { ...saved, pending: pending.map(({ key, text, at }) => ({ key, text, at })) };
+  return { ...saved, pending: pending.map(({ key, text, at, epoch }) => ({ key, text, at, epoch })) };
 }

@@ -77,7 +77,7 @@ function pendingRow(room, { key, text, at, state, error }) {
     state,
     error,
     mayRedact: false,
-    mayRetry: room.live,
+    mayRetry: room.live && !room.renewed,
     first: true,
     last: true,
   };

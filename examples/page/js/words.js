@@ -42,17 +42,27 @@ export function errorWords({ code, message, field, limit }) {
   return words.replace('{message}', () => message ?? 'it gave no reason');
 }
 
+/** What somebody else has written, among words of the page's own. It is shown by itself, whichever way it runs. */
+export const theirs = text => ({ theirs: text });
+
+/** Words with parts that somebody else wrote: one text where there are none. */
+const saying = (...parts) => parts.every(part => typeof part === 'string') ? parts.join('') : parts;
+
+/** The words as one text. */
+export const plain = words => [words].flat().map(part => part.theirs ?? part).join('');
+
 /** What happened in a room, as a notice; null for what is not worth one. */
 export function noticeWords(room, frame) {
   const name = member => nameIn(room, member);
   switch (frame.type) {
-    case 'member_joined': return `${own(room, frame.member) ? 'You' : frame.nick} joined`;
+    case 'member_joined': return saying(own(room, frame.member) ? 'You' : theirs(frame.nick), ' joined');
     case 'member_left': return leftWords(room, frame);
     case 'topic_changed':
-      return frame.topic ? `${name(frame.by)} set the topic: ${frame.topic}` : `${name(frame.by)} removed the topic`;
+      if (!frame.topic) return saying(name(frame.by), ' removed the topic');
+      return saying(name(frame.by), ' set the topic: ', theirs(frame.topic));
     case 'role_changed':
       if (frame.role !== 'owner') return null;
-      return own(room, frame.member) ? 'You own the room now' : `${name(frame.member)} owns the room now`;
+      return own(room, frame.member) ? 'You own the room now' : saying(name(frame.member), ' owns the room now');
     case 'notices_changed':
       return frame.notices === 'counted'
         ? 'The room is big now: joins and leaves are only counted'
@@ -63,11 +73,11 @@ export function noticeWords(room, frame) {
 
 function leftWords(room, frame) {
   const isOwn = own(room, frame.member);
-  const who = isOwn ? 'You' : frame.nick;
+  const who = isOwn ? 'You' : theirs(frame.nick);
   switch (frame.reason) {
-    case 'timeout': return `${who} lost the connection and left`;
-    case 'kicked': return `${nameIn(room, frame.by)} removed ${isOwn ? 'you' : frame.nick}`;
-    default: return `${who} left`;
+    case 'timeout': return saying(who, ' lost the connection and left');
+    case 'kicked': return saying(nameIn(room, frame.by), ' removed ', isOwn ? 'you' : theirs(frame.nick));
+    default: return saying(who, ' left');
   }
 }
 
@@ -76,8 +86,9 @@ const own = (room, member) => room.selves.includes(member);
 function nameIn(room, member) {
   if (member === undefined) return 'The server';
   if (own(room, member)) return 'You';
-  return room.members.find(known => known.member === member)?.nick
-    ?? room.entries.findLast(entry => entry.member === member)?.nick ?? 'Somebody';
+  const nick = room.members.find(known => known.member === member)?.nick
+    ?? room.entries.findLast(entry => entry.member === member)?.nick;
+  return nick === undefined ? 'Somebody' : theirs(nick);
 }
 
 /** Why a room is not live any more, and what may be done about it. */
@@ -93,6 +104,13 @@ export function endedWords({ why, detail }) {
         offer: 'create',
       };
     case 'banned': return { title: 'You may not come back', text: detail, offer: null };
+    case 'renewed':
+      return {
+        title: 'This is a new room',
+        text: 'The room you were in is gone. This one was made later under the same code, and others may be in it. '
+          + 'Nothing that you wrote has been sent here.',
+        offer: 'stay',
+      };
     default: return { title: 'You are not in this room', text: detail, offer: 'rejoin' };
   }
 }
@@ -159,8 +177,11 @@ export const connectionWords = {
 /** Who is typing, of those whose nicks are given. */
 export function typingWords(nicks) {
   if (nicks.length === 0) return '';
-  if (nicks.length === 1) return `${nicks[0]} is typing`;
-  if (nicks.length <= 3) return `${nicks.slice(0, -1).join(', ')} and ${nicks.at(-1)} are typing`;
+  if (nicks.length === 1) return saying(theirs(nicks[0]), ' is typing');
+  if (nicks.length <= 3) {
+    const others = nicks.slice(0, -1).flatMap((nick, index) => index === 0 ? [theirs(nick)] : [', ', theirs(nick)]);
+    return saying(...others, ' and ', theirs(nicks.at(-1)), ' are typing');
+  }
   return `${nicks.length} people are typing`;
 }
 

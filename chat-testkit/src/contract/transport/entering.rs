@@ -34,6 +34,28 @@ pub async fn a_chosen_name_is_compared_without_case<D: TransportHarness>() {
     assert_eq!(made["epoch"], joined["epoch"]);
 }
 
+/// Of the Unicode of today, with what an emoji and a script need; spaces and compatibility forms become the usual ones.
+pub async fn a_nick_is_shown_as_its_profile_says<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let mut ann = server.client().await;
+    ann.create("LUNCH", "Ann\u{1F642}").await;
+    for (typed, shown) in [
+        ("\u{1F92F} Bob", "\u{1F92F} Bob"),
+        ("\u{20BD}", "\u{20BD}"),
+        ("\u{1F469}\u{1F3FD}\u{200D}\u{1F680}", "\u{1F469}\u{1F3FD}\u{200D}\u{1F680}"),
+        (
+            "\u{645}\u{6CC}\u{200C}\u{62E}\u{648}\u{627}\u{647}\u{645}",
+            "\u{645}\u{6CC}\u{200C}\u{62E}\u{648}\u{627}\u{647}\u{645}",
+        ),
+        ("\u{FF23}id\u{3000} \u{FF44}", "Cid d"),
+    ] {
+        let mut client = server.client().await;
+        let joined = client.join("LUNCH", typed).await;
+        assert_eq!(text(&joined["you"], "nick"), shown, "{typed}");
+        assert_eq!(text(&ann.next().await, "nick"), shown, "{typed}");
+    }
+}
+
 /// A history holds the frames of messages as they were told, and nothing else.
 pub async fn a_joiner_is_shown_messages_and_no_joins<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;

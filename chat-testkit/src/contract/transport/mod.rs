@@ -163,6 +163,7 @@ macro_rules! transport_contract {
         $crate::transport_contract! { @tests $harness;
             a_created_room_is_shown_to_its_owner,
             a_chosen_name_is_compared_without_case,
+            a_nick_is_shown_as_its_profile_says,
             a_joiner_is_shown_messages_and_no_joins,
             a_joiner_is_shown_as_much_history_as_it_asks_for,
             everybody_else_is_told_of_a_joiner,
@@ -192,6 +193,7 @@ macro_rules! transport_contract {
             a_field_that_is_wrong_is_named,
             a_room_that_is_not_there_is_not_found,
             names_and_nicks_are_taken_once,
+            who_looks_like_a_member_is_not_let_in,
             who_is_not_a_member_may_do_nothing,
             whom_and_what_nobody_knows_is_not_found,
             a_full_room_lets_nobody_in,

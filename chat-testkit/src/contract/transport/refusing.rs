@@ -41,6 +41,10 @@ pub async fn a_field_that_is_wrong_is_named<D: TransportHarness>() {
         (json!({"type": "send", "room": "LUNCH", "text": "hi", "key": "é"}), "key"),
         (json!({"type": "join", "room": "DINNER"}), "nick"),
         (json!({"type": "join", "room": "DINNER", "nick": "\u{202e}"}), "nick"),
+        (json!({"type": "join", "room": "DINNER", "nick": "\u{2800}"}), "nick"),
+        (json!({"type": "join", "room": "DINNER", "nick": "Ann\u{2d7f}"}), "nick"),
+        (json!({"type": "topic", "room": "LUNCH", "topic": "a\nb"}), "topic"),
+        (json!({"type": "topic", "room": "LUNCH", "topic": "\u{202e}a"}), "topic"),
         (json!({"type": "join", "room": "DINNER", "nick": "Ann", "after": "17"}), "after"),
         (json!({"type": "join", "room": "DINNER", "nick": "Ann", "history": -1}), "history"),
         (json!({"type": "history", "room": "LUNCH", "before": "x"}), "before"),
@@ -92,6 +96,25 @@ pub async fn names_and_nicks_are_taken_once<D: TransportHarness>() {
     assert_eq!(ann.code(json!({"type": "join", "room": "LUNCH", "nick": "Ann"})).await, "already_member");
     bob.join("LUNCH", "Bob").await;
     assert_eq!(ann.told().await, "2 +Bob", "who was refused has not been there");
+}
+
+/// A nick is one to the eye: capitals look like others than their small letters do. Two that only share a letter are two.
+pub async fn who_looks_like_a_member_is_not_let_in<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let mut ann = server.client().await;
+    ann.create("LUNCH", "Bill").await;
+    let mut others = server.client().await;
+    for (nick, code) in [
+        ("BiIl", "nick_taken"),
+        ("B\u{456}ll", "nick_taken"),  // a Cyrillic i
+        ("Bi\u{2160}l", "nick_taken"), // a Roman one
+        ("Bill\u{2800}", "bad_field"),
+        ("Bill\u{200d}", "bad_field"),
+    ] {
+        assert_eq!(others.code(json!({"type": "join", "room": "LUNCH", "nick": nick})).await, code, "{nick}");
+    }
+    others.join("LUNCH", "biil").await;
+    assert_eq!(ann.told().await, "2 +biil");
 }
 
 /// Who is not in a room can do nothing there, by no command.
