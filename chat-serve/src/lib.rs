@@ -27,6 +27,7 @@ mod body;
 mod http_connection;
 mod long_lived;
 mod origins;
+mod patience;
 mod proxies;
 mod socket;
 mod streams;
@@ -45,6 +46,7 @@ pub use address::ClientAddress;
 pub use bearer::bearer;
 pub use long_lived::LongLived;
 pub use origins::Origins;
+pub use patience::{Patience, was_paused};
 pub use proxies::{BadNetwork, Network, TrustedProxies};
 pub use socket::{Socket, reclaim};
 
