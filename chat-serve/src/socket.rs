@@ -13,10 +13,10 @@ use bytes::Bytes;
 use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::patience::Patience;
+use super::tcp::Tcp;
 
 /// A socket of [`serve`](crate::serve). Keeps its place among the connections until it is dropped; a write fails once the peer
 /// has taken nothing for [`stall_timeout`](crate::ServeConfig::stall_timeout).
@@ -39,8 +39,8 @@ pub struct Socket<S> {
 ///
 /// # Errors
 /// What it was given, where that is not a connection of [`serve`](crate::serve).
-pub fn reclaim(upgraded: Upgraded) -> Result<Socket<TcpStream>, Upgraded> {
-    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Socket<TcpStream>>>()?;
+pub fn reclaim(upgraded: Upgraded) -> Result<Socket<Tcp>, Upgraded> {
+    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Socket<Tcp>>>()?;
     let mut socket = io.into_inner();
     if !read_buf.is_empty() {
         // A copy: what is handed back is a part of hyper's buffer, and keeps all of it.
