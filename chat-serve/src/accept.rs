@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::ServeConfig;
 use super::socket::Socket;
+use super::tcp::Tcp;
 
 /// How long to wait when the process has no file descriptors left. 250 ms: trying at once again would only burn a core.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(250);
@@ -20,14 +20,12 @@ pub(crate) async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     config: &ServeConfig,
-) -> (Socket<TcpStream>, SocketAddr) {
+) -> (Socket<Tcp>, SocketAddr) {
     let slot = Arc::clone(slots).acquire_owned().await.expect("the slots are never closed");
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // A peer that is gone already shows with the first read.
-                let _ = prepare(&stream, config);
-                return (Socket::new(stream, slot, config.stall_timeout), peer);
+                return (Socket::new(Tcp::new(stream, config), slot, config.stall_timeout), peer);
             }
             Err(error) if is_of_one_peer(&error) => {}
             Err(_) => sleep(EXHAUSTED_PAUSE).await,
@@ -39,31 +37,4 @@ pub(crate) async fn next(
 fn is_of_one_peer(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-fn prepare(stream: &TcpStream, config: &ServeConfig) -> io::Result<()> {
-    // Everything due is written in one go, so there is nothing to wait for.
-    stream.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    SockRef::from(stream).set_tcp_user_timeout(Some(config.stall_timeout))?;
-    #[cfg(not(target_os = "linux"))]
-    let _ = (SockRef::from(stream), config.stall_timeout);
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_kernel_is_told_how_long_a_peer_may_be_silent() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("accepted");
-        let config = ServeConfig { stall_timeout: Duration::from_secs(7), ..ServeConfig::default() };
-        let (socket, peer) = next(&listener, &Arc::new(Semaphore::new(1)), &config).await;
-        assert_eq!(peer, client.local_addr().expect("connected"));
-        assert!(socket.stream.nodelay().expect("a socket"));
-        #[cfg(target_os = "linux")]
-        assert_eq!(SockRef::from(&socket.stream).tcp_user_timeout().expect("a socket"), Some(config.stall_timeout));
-    }
 }

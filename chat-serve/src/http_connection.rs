@@ -16,7 +16,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -25,6 +25,7 @@ use tower_service::Service;
 use super::ServeConfig;
 use super::body::Timed;
 use super::long_lived::{LongLived, StreamWriter, Takeover};
+use super::patience::PatientTimer;
 use super::socket::Socket;
 use super::streams::{Streams, TrackedBody};
 use super::version::{self, Version};
@@ -129,7 +130,7 @@ where
         }
     });
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(PatientTimer)
         .header_read_timeout(config.header_timeout)
         .max_buf_size(config.header_bytes_max.max(HEAD_BYTES_MIN))
         .serve_connection(TokioIo::new(socket), service)
@@ -165,7 +166,7 @@ where
     });
     // Extended CONNECT is not offered: browsers then open a connection of the first version for their WebSockets.
     let connection = http2::Builder::new(streams.clone())
-        .timer(TokioTimer::new())
+        .timer(PatientTimer)
         .max_concurrent_streams(config.streams_max)
         .max_header_list_size(u32::try_from(config.header_bytes_max).unwrap_or(u32::MAX))
         .initial_stream_window_size(AHEAD_BYTES[0])

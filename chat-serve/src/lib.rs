@@ -27,9 +27,11 @@ mod body;
 mod http_connection;
 mod long_lived;
 mod origins;
+mod patience;
 mod proxies;
 mod socket;
 mod streams;
+mod tcp;
 mod version;
 
 use std::pin::pin;
@@ -45,8 +47,10 @@ pub use address::ClientAddress;
 pub use bearer::bearer;
 pub use long_lived::LongLived;
 pub use origins::Origins;
+pub use patience::{Patience, was_paused};
 pub use proxies::{BadNetwork, Network, TrustedProxies};
 pub use socket::{Socket, reclaim};
+pub use tcp::Tcp;
 
 /// Bounds of a serving loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +64,16 @@ pub struct ServeConfig {
     pub header_bytes_max: usize,
     /// How long the body of a request may take, from when a handler first waits for it. 30 s.
     pub body_timeout: Duration,
-    /// How long a peer may take nothing of what waits for it: neither acknowledge it (on Linux), nor make room for it on the
-    /// connection, nor on a stream of HTTP/2. 40 s: a little longer than a session may stall, so that the reason told is the
-    /// right one.
+    /// Bytes of a connection that the kernel may hold without having sent them, where it can be told (Linux, Android). 128 KiB: two
+    /// writes of a session, which keep any line busy until more comes. Without a bound a reader that has stopped leaves megabytes
+    /// there, and a ping to a slow one waits behind them.
+    pub unsent_bytes_max: u32,
+    /// How long a peer may take nothing of what waits for it: make no room for it, neither on the connection nor on a stream of
+    /// HTTP/2, while the process runs. 40 s: a little longer than a session may stall, so that the reason told is the right one.
     pub stall_timeout: Duration,
+    /// How long a peer's host may acknowledge nothing before the kernel counts it as vanished, where it can be told (Linux,
+    /// Android). 120 s: one that reads little opens its window seldom, and whether it takes too little says `stall_timeout`.
+    pub vanish_timeout: Duration,
     /// Streams at once on one connection of HTTP/2; above it the client waits. 128: the standard asks for 100 or more.
     pub streams_max: u32,
     /// After how much silence a peer of HTTP/2 is pinged. 20 s.
@@ -81,7 +91,9 @@ impl Default for ServeConfig {
             header_timeout: Duration::from_secs(10),
             header_bytes_max: 16 << 10,
             body_timeout: Duration::from_secs(30),
+            unsent_bytes_max: 128 << 10,
             stall_timeout: Duration::from_secs(40),
+            vanish_timeout: Duration::from_secs(120),
             streams_max: 128,
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(20),

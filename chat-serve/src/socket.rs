@@ -13,9 +13,10 @@ use bytes::Bytes;
 use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Sleep, sleep};
+
+use super::patience::Patience;
+use super::tcp::Tcp;
 
 /// A socket of [`serve`](crate::serve). Keeps its place among the connections until it is dropped; a write fails once the peer
 /// has taken nothing for [`stall_timeout`](crate::ServeConfig::stall_timeout).
@@ -23,8 +24,9 @@ use tokio::time::{Sleep, sleep};
 #[repr(C)]
 pub struct Socket<S> {
     pub(crate) stream: S,
-    /// Runs while the peer takes nothing although something waits.
-    stall: Option<Pin<Box<Sleep>>>,
+    /// Runs while the peer takes nothing although something waits. Kept for the next time until it has fired: where a peer is slower than
+    /// what is said, it is needed with every few writes.
+    stall: Option<Box<Patience>>,
     /// Bytes that were read from the stream for something else, and come before the rest of it.
     pub(crate) ahead: Bytes,
     stall_timeout: Duration,
@@ -37,8 +39,8 @@ pub struct Socket<S> {
 ///
 /// # Errors
 /// What it was given, where that is not a connection of [`serve`](crate::serve).
-pub fn reclaim(upgraded: Upgraded) -> Result<Socket<TcpStream>, Upgraded> {
-    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Socket<TcpStream>>>()?;
+pub fn reclaim(upgraded: Upgraded) -> Result<Socket<Tcp>, Upgraded> {
+    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Socket<Tcp>>>()?;
     let mut socket = io.into_inner();
     if !read_buf.is_empty() {
         // A copy: what is handed back is a part of hyper's buffer, and keeps all of it.
@@ -69,15 +71,21 @@ impl<S> Socket<S> {
     /// Passes on what came of a write, unless writing has come to nothing for too long.
     fn note<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
-            if self.stall.take().is_some() {
+            if let Some(stall) = &self.stall {
                 self.owes.0.store(false, Ordering::Relaxed);
+                if stall.has_fired() {
+                    self.stall = None;
+                }
             }
             return result;
         }
-        self.owes.0.store(true, Ordering::Relaxed);
+        let was_owing = self.owes.0.swap(true, Ordering::Relaxed);
         let stall_timeout = self.stall_timeout;
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(stall_timeout)));
-        stall.as_mut().poll(cx).map(|()| Err(ErrorKind::TimedOut.into()))
+        let stall = self.stall.get_or_insert_with(|| Box::new(Patience::new(stall_timeout)));
+        if !was_owing {
+            stall.restart();
+        }
+        stall.poll(cx).map(|()| Err(ErrorKind::TimedOut.into()))
     }
 }
 

@@ -14,7 +14,9 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use hyper::rt::Executor;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
+
+use super::patience::Patience;
 
 tokio::task_local! {
     /// How far the body of this task's stream has come.
@@ -83,7 +85,7 @@ impl Drop for Place {
 /// Runs a stream to its end, or until its peer has taken nothing for too long; what is dropped unfinished is reset.
 async fn run(stream: impl Future<Output = ()>, stall_timeout: Duration) {
     let mut stream = pin!(stream);
-    let mut stall: Option<(u64, Pin<Box<Sleep>>)> = None;
+    let mut stall: Option<(u64, Patience)> = None;
     poll_fn(|cx| {
         if stream.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
@@ -95,8 +97,8 @@ async fn run(stream: impl Future<Output = ()>, stall_timeout: Duration) {
         }
         // It holds a chunk that the peer does not take. Asked again since, it is another chunk.
         stall.take_if(|(then, _)| *then != asked);
-        let (_, timer) = stall.get_or_insert_with(|| (asked, Box::pin(sleep(stall_timeout))));
-        timer.as_mut().poll(cx)
+        let (_, timer) = stall.get_or_insert_with(|| (asked, Patience::new(stall_timeout)));
+        timer.poll(cx)
     })
     .await;
 }

@@ -3,7 +3,8 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -236,4 +237,46 @@ async fn at_the_end_a_request_that_never_finishes_is_cut_off() {
     server.ended.await.expect("ended");
     assert_eq!(start.elapsed().as_secs(), 3);
     assert_eq!(client.read(&mut [0; 1]).await.expect("the end"), 0);
+}
+
+/// A body without an end, and how many bytes were asked of it.
+fn endless() -> (Arc<AtomicUsize>, Body) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let chunk = Bytes::from_static(&[b'x'; 16 << 10]);
+    let chunks = futures_util::stream::repeat_with(move || {
+        count.fetch_add(chunk.len(), Ordering::Relaxed);
+        Ok::<_, std::io::Error>(chunk.clone())
+    });
+    (asked, Body::from_stream(chunks))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[tokio::test(start_paused = true)]
+async fn of_an_answer_that_is_not_taken_the_kernel_holds_little() {
+    for is_long_lived in [false, true] {
+        let (asked, body) = endless();
+        let body = Arc::new(Mutex::new(Some(body)));
+        let answer = move || async move {
+            let body = body.lock().expect("no panic").take().expect("asked for once");
+            let mut response = axum::response::Response::new(body);
+            if is_long_lived {
+                response.extensions_mut().insert(LongLived);
+            }
+            response
+        };
+        let server = start(Router::new().route("/", get(answer)), ServeConfig::default()).await;
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4 << 10).expect("set");
+        let mut client = socket.connect(server.address).await.expect("the server accepts");
+        client.write_all(REQUEST).await.expect("sent");
+        // Given up, it drops the body, and what counts its bytes.
+        let begun = Instant::now();
+        while Arc::strong_count(&asked) > 1 {
+            assert!(begun.elapsed() < HOUR);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let held = asked.load(Ordering::Relaxed);
+        assert!((1..512 << 10).contains(&held), "{held} bytes");
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Lost(Loss),
     /// The connection has taken nothing for too long.
     Stalled,
+    /// The client has given no sign of life for too long.
+    Silent,
     /// The session's last frame has been emitted.
     Closing(CloseReason),
 }
@@ -35,7 +37,7 @@ pub(crate) async fn part(
     match exit {
         Exit::Lost(Loss::Ended) => return,
         // The writer of a stalled connection waits for a peer that may never read on; nothing but this ends it.
-        Exit::Stalled => return engineio.end(End::All),
+        Exit::Stalled | Exit::Silent => return engineio.end(End::All),
         Exit::Closing(reason) if reason.reconnect() => engineio.end(End::Hearing),
         Exit::Closing(_) => {
             // Does nothing where the queue is full.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use chat_serve::Patience;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
 
 use super::engineio_session::{End, EngineIoSession, WsTasks};
+use super::keepalive;
 
 /// A stream whose bytes are counted.
 pub(crate) struct CountingIo<S> {
@@ -17,16 +18,25 @@ pub(crate) struct CountingIo<S> {
     engineio: Arc<EngineIoSession>,
     tasks: Arc<WsTasks>,
     stall_timeout: Duration,
+    /// How long a client may take to answer a ping, until it has been told so.
+    announced: Option<Duration>,
+    /// Whether the peer has refused what was written last.
+    is_refused: bool,
     /// While the peer takes nothing: when it is given up. The pump watches over what the session is due; this is for what socketioxide
-    /// itself has to say, as it tells nobody that a client is lost before its last ping is out.
-    given_up: Option<Pin<Box<Sleep>>>,
+    /// itself has to say, as it tells nobody that a client is lost before its last ping is out. Kept for the next time until it has fired.
+    given_up: Option<Box<Patience>>,
 }
 
 impl<S> CountingIo<S> {
     /// Counts the bytes of a stream; `None` where its session has too many WebSockets already.
     pub(crate) fn new(stream: S, engineio: Arc<EngineIoSession>, stall_timeout: Duration) -> Option<Self> {
         let tasks = engineio.add_websocket()?;
-        Some(Self { stream, engineio, tasks, stall_timeout, given_up: None })
+        Some(Self { stream, engineio, tasks, stall_timeout, announced: None, is_refused: false, given_up: None })
+    }
+
+    /// On this stream a session begins: its first packet says how long the answer to a ping may take.
+    pub(crate) fn announce(&mut self, ping_timeout: Duration) {
+        self.announced = Some(ping_timeout);
     }
 
     /// Whether writing is over.
@@ -43,6 +53,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for CountingIo<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.engineio.end_reached() == End::Open {
             if let Poll::Ready(result) = Pin::new(&mut self.stream).poll_read(cx, out) {
+                self.engineio.note_heard();
                 return Poll::Ready(result);
             }
             self.tasks.reader.register(cx.waker());
@@ -67,11 +78,18 @@ impl<S: AsyncWrite + Unpin> CountingIo<S> {
             return Poll::Ready(Err(cut()));
         }
         if let Poll::Ready(result) = act(Pin::new(&mut self.stream), cx) {
-            self.given_up = None;
+            if std::mem::take(&mut self.is_refused) {
+                // As good as the answer to a ping, which on a slow line comes late, behind all that was sent before the ping.
+                self.engineio.note_heard();
+                self.given_up.take_if(|given_up| given_up.has_fired());
+            }
             return Poll::Ready(result);
         }
-        let given_up = self.given_up.get_or_insert_with(|| Box::pin(sleep(self.stall_timeout)));
-        if given_up.as_mut().poll(cx).is_ready() {
+        let given_up = self.given_up.get_or_insert_with(|| Box::new(Patience::new(self.stall_timeout)));
+        if !std::mem::replace(&mut self.is_refused, true) {
+            given_up.restart();
+        }
+        if given_up.poll(cx).is_ready() {
             self.engineio.end(End::All);
         }
         self.tasks.writer.register(cx.waker());
@@ -81,8 +99,15 @@ impl<S: AsyncWrite + Unpin> CountingIo<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for CountingIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let opening = self.announced.map(|ping_timeout| {
+            let mut packet = bytes.to_vec();
+            keepalive::announce(&mut packet, ping_timeout);
+            packet
+        });
+        let bytes = opening.as_deref().unwrap_or(bytes);
         let result = self.poll_out(cx, |stream, cx| stream.poll_write(cx, bytes));
         if let Poll::Ready(Ok(taken)) = result {
+            self.announced = None;
             self.engineio.note_taken(taken);
         }
         result

@@ -1,6 +1,7 @@
 //! Requests of Engine.IO before socketioxide sees them: each session gets an `EngineIoSession`, each WebSocket a `CountingIo`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -23,6 +24,7 @@ use super::counting_io::CountingIo;
 use super::engineio_session::{EngineIoSession, Lines};
 use super::handshake::Greeting;
 use super::head;
+use super::keepalive;
 use super::pump;
 
 /// Of a client's bytes, how many make a message or a poll's body too long to go on: so many times the longest frame.
@@ -35,6 +37,8 @@ const OPEN_BYTES_MAX: usize = 4 << 10;
 struct Front {
     engine: Engine,
     lines: Arc<Lines>,
+    /// How long a client may take to answer a ping.
+    ping_timeout: Duration,
 }
 
 /// The routes of this transport, `/socket.io/` unless the configuration says otherwise.
@@ -65,7 +69,7 @@ impl Front {
             .connect_timeout(config.connect_timeout)
             .upgrade_timeout(config.upgrade_timeout)
             .ping_interval(config.ping_interval)
-            .ping_timeout(config.ping_timeout)
+            .ping_timeout(Duration::from_millis(keepalive::PONG_MS))
             .max_buffer_size(pump::queue_packets(&config))
             .max_payload(message_bytes_max as u64)
             .ws_max_message_size(message_bytes_max)
@@ -74,11 +78,12 @@ impl Front {
             Transports::All => builder.transports([TransportType::Polling, TransportType::Websocket]),
             Transports::WebSocket => builder.transports([TransportType::Websocket]),
         };
+        let ping_timeout = config.ping_timeout;
         let (service, io) = builder.build_with_inner_svc(Router::new());
         let lines = Arc::new(Lines::new(service, path, config.connections_max));
         let greeting = Greeting::new(engine.clone(), Arc::new(config));
         io.ns("/", greeting.clone().with(greeting));
-        Self { engine, lines }
+        Self { engine, lines, ping_timeout }
     }
 
     /// The entry of a session that begins; an answer where none may.
@@ -109,11 +114,26 @@ impl Front {
         if head.status.is_success() {
             self.lines.name(&engineio, opened(&body).expect("a session is opened with its sid"));
         }
+        let mut body = Vec::from(body);
+        keepalive::announce(&mut body, self.ping_timeout);
         Response::from_parts(head, Body::from(body))
+    }
+
+    /// Passes on what a client posts: a sign of life, whatever it says.
+    async fn take(&self, request: Request, sid: Sid) -> Response {
+        self.note_heard(sid);
+        self.pass(request).await
+    }
+
+    fn note_heard(&self, sid: Sid) {
+        if let Some(engineio) = self.lines.find(sid) {
+            engineio.note_heard();
+        }
     }
 
     /// Answers a poll: its session takes what the answer holds.
     async fn poll(&self, request: Request, sid: Sid) -> Response {
+        self.note_heard(sid);
         let answer = self.pass(request).await;
         if answer.status().is_success()
             && let Some(engineio) = self.lines.find(sid)
@@ -127,6 +147,7 @@ impl Front {
     /// Goes over to a WebSocket, with the session that is named or a new one.
     fn upgrade(&self, mut request: Request, sid: Option<Sid>) -> Response {
         let Ok(response) = create_response_with_body(&request, Body::empty) else { return Fault::Request.answer() };
+        let announced = sid.is_none().then_some(self.ping_timeout);
         let engineio = match sid.map(|sid| self.lines.find(sid)) {
             None => match self.open() {
                 Ok(engineio) => engineio,
@@ -143,7 +164,10 @@ impl Front {
         tokio::spawn(async move {
             // A client that goes away before the answer has reached it has lost nothing yet.
             let Ok(upgraded) = upgrading.await else { return };
-            let Some(counting) = CountingIo::new(TokioIo::new(upgraded), engineio, stall_timeout) else { return };
+            let Some(mut counting) = CountingIo::new(TokioIo::new(upgraded), engineio, stall_timeout) else { return };
+            if let Some(ping_timeout) = announced {
+                counting.announce(ping_timeout);
+            }
             let request = http::Request::from_parts(head, ());
             // It was looked at before it was answered; what socketioxide does not like it drops.
             let _ = Service::<(CountingIo<_>, http::Request<()>)>::call(&mut service, (counting, request)).await;
@@ -161,7 +185,7 @@ async fn serve(State(front): State<Arc<Front>>, request: Request) -> Response {
         (TransportType::Websocket, sid, &Method::GET) => front.upgrade(request, sid),
         (TransportType::Polling, None, &Method::GET) => front.begin(request).await,
         (TransportType::Polling, Some(sid), &Method::GET) => front.poll(request, sid).await,
-        (TransportType::Polling, Some(_), &Method::POST) => front.pass(request).await,
+        (TransportType::Polling, Some(sid), &Method::POST) => front.take(request, sid).await,
         _ => Fault::Method.answer(),
     }
 }

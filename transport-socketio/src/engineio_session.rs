@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,6 +17,7 @@ use socketioxide::service::SocketIoService;
 use socketioxide_core::Sid;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::link::AttachedSession;
@@ -40,6 +42,9 @@ pub(crate) struct EngineIoSession {
     end: AtomicU8,
     /// Bytes that its connections have taken, frames and all.
     taken: AtomicU64,
+    began: Instant,
+    /// Milliseconds after that until the client was last heard, or took something of what it had refused.
+    heard_ms: AtomicU64,
     /// Whether the pump waits for more to be taken.
     awaited: AtomicBool,
     pump: AtomicWaker,
@@ -83,6 +88,8 @@ impl Lines {
             sid: OnceLock::new(),
             end: AtomicU8::new(End::Open as u8),
             taken: AtomicU64::new(0),
+            began: Instant::now(),
+            heard_ms: AtomicU64::new(0),
             awaited: AtomicBool::new(false),
             pump: AtomicWaker::new(),
             websockets: Mutex::default(),
@@ -121,6 +128,17 @@ impl Lines {
 }
 
 impl EngineIoSession {
+    /// The client has given a sign of life.
+    pub(crate) fn note_heard(&self) {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// When it last did, up to a millisecond.
+    pub(crate) fn heard(&self) -> Instant {
+        self.began + Duration::from_millis(self.heard_ms.load(Ordering::Relaxed))
+    }
+
     /// A connection has taken `bytes`.
     pub(crate) fn note_taken(&self, bytes: usize) {
         self.taken.fetch_add(bytes as u64, Ordering::SeqCst);

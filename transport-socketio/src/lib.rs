@@ -27,6 +27,7 @@ mod fill_source;
 mod handshake;
 mod head;
 mod inbound;
+mod keepalive;
 mod link;
 mod packet;
 mod pump;

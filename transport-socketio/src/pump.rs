@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chat_core::{CloseReason, Fill};
+use chat_serve::was_paused;
 use socketioxide::socket::Socket;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -18,6 +19,7 @@ use super::close::{self, Exit};
 use super::config::SocketIoConfig;
 use super::engineio_session::EngineIoSession;
 use super::fill_source::{Batch, Source};
+use super::keepalive::Keepalive;
 use super::link::{AttachedSession, Link, Loss};
 use super::packet::{PacketSink, Untaken};
 
@@ -31,8 +33,6 @@ const PACKETS_SPARE: usize = 64;
 const FILLS_MAX: usize = 8;
 /// How long to wait for a full queue that nothing is known of: first, and at most.
 const RETRY: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
-/// A deadline for what has none. A day: the timer's wheel holds two years.
-const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many packets socketioxide's queue must hold so that the pump never fills it.
 pub(crate) fn queue_packets(config: &SocketIoConfig) -> usize {
@@ -50,8 +50,10 @@ pub(crate) async fn run(
     let tenancy = engineio.tenants();
     let AttachedSession { due, link } = attached;
     let ahead_max = config.ahead_bytes_max as u64;
-    let mut pump = Pump::new(due, Arc::clone(&socket), Arc::clone(&engineio), link, ahead_max, stall_timeout);
-    let mut timer = pin!(sleep_until(Instant::now() + NEVER));
+    let keepalive = Keepalive::new(&config, Instant::now());
+    let mut pump =
+        Pump::new(due, Arc::clone(&socket), Arc::clone(&engineio), link, ahead_max, stall_timeout, keepalive);
+    let mut timer = pin!(sleep_until(pump.look_at()));
     let exit = poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
     if let Exit::Closing(_) = exit {
         // The last frame is worth waiting for, and the session is not detached before it is out.
@@ -77,6 +79,7 @@ pub(crate) struct Pump<S, O> {
     link: Arc<Link>,
     ahead_max: u64,
     stall_timeout: Duration,
+    keepalive: Keepalive,
     batch: Batch,
     /// Bytes emitted and not yet taken.
     ahead: u64,
@@ -100,6 +103,7 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
         link: Arc<Link>,
         ahead_max: u64,
         stall_timeout: Duration,
+        keepalive: Keepalive,
     ) -> Self {
         let taken = engineio.taken();
         Self {
@@ -109,6 +113,7 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
             link,
             ahead_max,
             stall_timeout,
+            keepalive,
             batch: Batch::default(),
             ahead: 0,
             taken,
@@ -133,10 +138,11 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
             self.settle(self.engineio.taken());
             if self.timer_at.is_none_or(|at| Instant::now() >= at) {
                 if timer.as_mut().poll(cx).is_ready() {
-                    if let Some(exit) = self.on_timer(Instant::now()) {
+                    if let Some(exit) = self.on_timer(timer.deadline(), Instant::now()) {
                         return Poll::Ready(exit);
                     }
-                    let deadline = self.deadline().unwrap_or_else(|| Instant::now() + NEVER);
+                    let look_at = self.look_at();
+                    let deadline = self.deadline().map_or(look_at, |deadline| deadline.min(look_at));
                     self.set(timer.as_mut(), deadline);
                     continue;
                 }
@@ -233,8 +239,20 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
         }
     }
 
-    /// Does what is due by the clock.
-    fn on_timer(&mut self, now: Instant) -> Option<Exit> {
+    /// When to look whether the client is still there. Later each time: it is found when the timer fires.
+    fn look_at(&self) -> Instant {
+        self.keepalive.deadline(Instant::now(), self.engineio.heard())
+    }
+
+    /// Does what is due by the clock, seen by a timer that was due at `due`.
+    fn on_timer(&mut self, due: Instant, now: Instant) -> Option<Exit> {
+        if self.keepalive.is_gone(due, now, self.engineio.heard()) {
+            self.source.close(CloseReason::PeerTimeout);
+            return Some(Exit::Silent);
+        }
+        if was_paused(due, now) && self.stalled.is_some() {
+            self.stalled = Some(now);
+        }
         if self.owes() && self.stalled.is_some_and(|since| now >= since + self.stall_timeout) {
             self.source.close(CloseReason::SlowConsumer);
             return Some(Exit::Stalled);

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use chat_core::{CloseReason, Connection};
-use tokio::time::{Instant, sleep};
+use chat_serve::was_paused;
+use tokio::time::{Instant, sleep_until};
 
 /// A stream's hold on its session, shared with the watch.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Held {
 /// All streams of a router.
 #[derive(Debug)]
 pub(crate) struct Watch {
+    stall_timeout: Duration,
     /// How often each stream is looked at.
     interval: Duration,
     watched: Mutex<Watched>,
@@ -47,6 +49,12 @@ impl StreamSlot {
         lock(&self.held)
     }
 
+    /// The process was paused: until `ask_by` it is not the connection's fault that it has asked for nothing.
+    fn excuse(&self, ask_by: Instant) {
+        let mut held = self.lock();
+        held.ask_by = held.ask_by.max(ask_by);
+    }
+
     /// Ends the session's stay if the stream has stalled.
     fn end_if_stalled(&self, now: Instant) {
         let session = {
@@ -65,7 +73,8 @@ impl StreamSlot {
 impl Watch {
     /// Watches streams that may stall for `stall_timeout`.
     pub(crate) fn new(stall_timeout: Duration) -> Arc<Self> {
-        Arc::new(Self { interval: (stall_timeout / LOOKS).max(INTERVAL_MIN), watched: Mutex::default() })
+        let interval = (stall_timeout / LOOKS).max(INTERVAL_MIN);
+        Arc::new(Self { stall_timeout, interval, watched: Mutex::default() })
     }
 
     /// Takes a session into the care of a new stream.
@@ -81,11 +90,16 @@ impl Watch {
 
     async fn run(self: Arc<Self>) {
         loop {
-            sleep(self.interval).await;
+            let due = Instant::now() + self.interval;
+            sleep_until(due).await;
+            let now = Instant::now();
             // Taken out meanwhile, so that no new stream waits for the look at all the others.
             let mut slots = std::mem::take(&mut self.lock().slots);
-            let now = Instant::now();
             slots.retain(|slot| match slot.upgrade() {
+                Some(slot) if was_paused(due, now) => {
+                    slot.excuse(now + self.stall_timeout);
+                    true
+                }
                 Some(slot) => {
                     slot.end_if_stalled(now);
                     true

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use chat_core::{CloseReason, ConnectRequest, Connection};
+use chat_serve::was_paused;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -179,7 +180,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if is_deaf {
             self.keepalive.heard(now);
         }
-        match self.keepalive.on_timer(now, self.ws.writer.stalled()) {
+        let due = self.timer.deadline();
+        if was_paused(due, now) {
+            self.ws.writer.excuse(now);
+        }
+        match self.keepalive.on_timer(due, now, self.ws.writer.stalled()) {
             Beat::Rest => {}
             Beat::Ping => self.ws.writer.control.extend_from_slice(&frames::PING),
             Beat::PeerGone => self.end(CloseReason::PeerTimeout),

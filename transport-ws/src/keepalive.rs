@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chat_serve::was_paused;
 use tokio::time::Instant;
 
 use super::config::WsConfig;
@@ -27,6 +28,9 @@ pub(crate) struct Keepalive {
     stall_timeout: Duration,
     heard: Instant,
     ping_at: Instant,
+    /// When to look half way through the wait for an answer, once a ping is out: so at least the other half is left where a pause of the
+    /// process lies between two looks.
+    look_at: Option<Instant>,
 }
 
 impl Keepalive {
@@ -34,7 +38,7 @@ impl Keepalive {
     pub(crate) fn new(config: &WsConfig, stall_timeout: Duration, now: Instant) -> Self {
         let ping_interval = config.ping_interval;
         let silence_max = ping_interval + config.pong_timeout;
-        Self { ping_interval, silence_max, stall_timeout, heard: now, ping_at: now + ping_interval }
+        Self { ping_interval, silence_max, stall_timeout, heard: now, ping_at: now + ping_interval, look_at: None }
     }
 
     /// Something came; or nothing could come, because nothing was read.
@@ -46,11 +50,19 @@ impl Keepalive {
     pub(crate) fn deadline(&self, stalled: Option<Instant>) -> Instant {
         let given_up = stalled.map(|since| since + self.stall_timeout);
         let gone = self.heard + self.silence_max;
-        self.ping_at.min(gone).min(given_up.unwrap_or(gone))
+        self.ping_at.min(gone).min(given_up.unwrap_or(gone)).min(self.look_at.unwrap_or(gone))
     }
 
-    /// What is to be done at `now`.
-    pub(crate) fn on_timer(&mut self, now: Instant, stalled: Option<Instant>) -> Beat {
+    /// What is to be done at `now`, seen by a timer that was due at `due`.
+    ///
+    /// Where the process was paused, the answer to the last ping may lie unread, or there was no ping: the peer is pinged, and has as long to
+    /// answer as ever. The caller takes a stall to begin anew.
+    pub(crate) fn on_timer(&mut self, due: Instant, now: Instant, stalled: Option<Instant>) -> Beat {
+        if was_paused(due, now) {
+            self.heard = self.heard.max(now - self.ping_interval);
+            return self.ping(now);
+        }
+        self.look_at.take_if(|at| now >= *at);
         if stalled.is_some_and(|since| now >= since + self.stall_timeout) {
             return Beat::Stalled;
         }
@@ -58,10 +70,15 @@ impl Keepalive {
             return Beat::PeerGone;
         }
         if now >= self.ping_at {
-            self.ping_at = now + self.ping_interval;
-            return Beat::Ping;
+            return self.ping(now);
         }
         Beat::Rest
+    }
+
+    fn ping(&mut self, now: Instant) -> Beat {
+        self.ping_at = now + self.ping_interval;
+        self.look_at = Some(now + (self.silence_max - self.ping_interval) / 2);
+        Beat::Ping
     }
 }
 
@@ -80,23 +97,32 @@ mod tests {
         start + Duration::from_secs(seconds)
     }
 
+    /// By a timer that fires in time.
+    fn at(keepalive: &mut Keepalive, now: Instant, stalled: Option<Instant>) -> Beat {
+        keepalive.on_timer(now, now, stalled)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_silent_peer_is_pinged_and_then_given_up() {
         let (now, mut keepalive) = start();
         assert_eq!(keepalive.deadline(None), after(now, 25));
-        assert_eq!(keepalive.on_timer(after(now, 24), None), Beat::Rest);
-        assert_eq!(keepalive.on_timer(after(now, 25), None), Beat::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 24), None), Beat::Rest);
+        assert_eq!(at(&mut keepalive, after(now, 25), None), Beat::Ping);
+        assert_eq!(keepalive.deadline(None), after(now, 35));
+        assert_eq!(at(&mut keepalive, after(now, 35), None), Beat::Rest);
         assert_eq!(keepalive.deadline(None), after(now, 45));
-        assert_eq!(keepalive.on_timer(after(now, 45), None), Beat::PeerGone);
+        assert_eq!(at(&mut keepalive, after(now, 45), None), Beat::PeerGone);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_answers_is_pinged_again() {
         let (now, mut keepalive) = start();
-        assert_eq!(keepalive.on_timer(after(now, 25), None), Beat::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 25), None), Beat::Ping);
         keepalive.heard(after(now, 26));
+        assert_eq!(at(&mut keepalive, after(now, 35), None), Beat::Rest);
         assert_eq!(keepalive.deadline(None), after(now, 50));
-        assert_eq!(keepalive.on_timer(after(now, 50), None), Beat::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 50), None), Beat::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 60), None), Beat::Rest);
         assert_eq!(keepalive.deadline(None), after(now, 71));
     }
 
@@ -104,9 +130,34 @@ mod tests {
     async fn a_stalled_socket_is_given_up_however_much_the_peer_talks() {
         let (now, mut keepalive) = start();
         let stalled = Some(after(now, 10));
-        assert_eq!(keepalive.on_timer(after(now, 25), stalled), Beat::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 25), stalled), Beat::Ping);
         keepalive.heard(after(now, 39));
+        assert_eq!(at(&mut keepalive, after(now, 39), stalled), Beat::Rest);
         assert_eq!(keepalive.deadline(stalled), after(now, 40));
-        assert_eq!(keepalive.on_timer(after(now, 40), stalled), Beat::Stalled);
+        assert_eq!(at(&mut keepalive, after(now, 40), stalled), Beat::Stalled);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_the_process_is_no_silence_of_the_peer() {
+        // Before a ping, and with one on its way; as far as a timer was due.
+        for (due, pinged) in [(25, false), (35, true), (45, true)] {
+            let (now, mut keepalive) = start();
+            if pinged {
+                assert_eq!(at(&mut keepalive, after(now, 25), None), Beat::Ping);
+            }
+            let woken = after(now, 3_600);
+            assert_eq!(keepalive.on_timer(after(now, due), woken, Some(after(now, 20))), Beat::Ping);
+            assert_eq!(keepalive.deadline(None), after(woken, 10));
+            assert_eq!(at(&mut keepalive, after(woken, 10), None), Beat::Rest);
+            assert_eq!(keepalive.deadline(None), after(woken, 20));
+            assert_eq!(at(&mut keepalive, after(woken, 20), None), Beat::PeerGone, "it does not answer either");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_a_little_late_means_nothing() {
+        let (now, mut keepalive) = start();
+        assert_eq!(keepalive.on_timer(after(now, 25), after(now, 26), None), Beat::Ping);
+        assert_eq!(keepalive.on_timer(after(now, 45), after(now, 46), None), Beat::PeerGone);
     }
 }

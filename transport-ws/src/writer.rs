@@ -155,6 +155,11 @@ impl Writer {
         self.stalled
     }
 
+    /// What the socket did not take before `now` is not held against the peer.
+    pub(crate) fn excuse(&mut self, now: Instant) {
+        self.stalled = self.stalled.map(|_| now);
+    }
+
     /// Whether a full socket has taken something since this was last asked: a sign of life as good as a pong, which on a slow
     /// line comes late, behind all that was sent before the ping.
     pub(crate) fn take_drained(&mut self) -> bool {

@@ -161,14 +161,43 @@ async fn a_stream_that_is_silent_keeps_its_connection() {
     assert_eq!(stream.data().await.expect("more").expect("data"), CHUNK);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_answers_no_ping_is_cut_off() {
-    let (_say, router) = told();
-    let (mut pipe, _ending) = connect(&router).await;
+/// A connection of the second version by hand, on which `/told` has been asked for.
+async fn ask_by_hand(router: &Router) -> (DuplexStream, watch::Sender<bool>) {
+    let (mut pipe, ending) = connect(router).await;
     // GET http://test/told: names by their number in HPACK's table, two of the values as they are.
     let head = b"\x82\x86\x04\x05/told\x01\x04test";
     let headers = [&[0, 0, head.len() as u8, 1, 5, 0, 0, 0, 1], &head[..]].concat();
     pipe.write_all(&[version::PREFACE, SETTINGS, &headers].concat()).await.expect("sent");
+    (pipe, ending)
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_process_the_answer_to_a_ping_has_as_long_as_ever() {
+    /// A frame of type 6 without flags, before its eight bytes.
+    const PING: [u8; 9] = [0, 0, 8, 6, 0, 0, 0, 0, 0];
+    let (_say, router) = told();
+    let (mut pipe, _ending) = ask_by_hand(&router).await;
+    for _ in 0..3 {
+        let mut bytes = Vec::new();
+        let begin = loop {
+            assert!(pipe.read_buf(&mut bytes).await.expect("open") > 0, "cut off");
+            let found = bytes.windows(PING.len()).position(|bytes| bytes == PING);
+            if let Some(begin) = found.filter(|begin| bytes.len() >= begin + 17) {
+                break begin;
+            }
+        };
+        tokio::time::advance(3_600 * SECOND).await;
+        sleep(19 * SECOND).await;
+        let mut pong = bytes[begin..begin + 17].to_vec();
+        pong[4] = 1;
+        pipe.write_all(&pong).await.expect("open");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_no_ping_is_cut_off() {
+    let (_say, router) = told();
+    let (mut pipe, _ending) = ask_by_hand(&router).await;
     assert_eq!(rest(&mut pipe).await, 40 * SECOND, "a ping after 20 s, and 20 s to answer it");
 }
 

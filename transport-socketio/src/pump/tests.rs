@@ -6,6 +6,7 @@ use std::rc::Rc;
 use axum::Router;
 use chat_core::FrameKind;
 use socketioxide::SocketIo;
+use tokio::time::advance;
 
 use super::super::engineio_session::Lines;
 use super::*;
@@ -70,7 +71,13 @@ struct Scene {
     _sessions: Arc<Lines>,
 }
 
+/// Where nobody is asked whether they are still there.
 fn scene(due: usize, room: usize, ahead_max: u64) -> Scene {
+    let config = SocketIoConfig { ping_interval: 1_000 * STALL, ..SocketIoConfig::default() };
+    scene_with(due, room, ahead_max, config)
+}
+
+fn scene_with(due: usize, room: usize, ahead_max: u64, config: SocketIoConfig) -> Scene {
     let (service, _) = SocketIo::builder().build_with_inner_svc(Router::new());
     let lines = Arc::new(Lines::new(service, "/socket.io".to_owned(), 1));
     let engineio = lines.open().expect("a place");
@@ -78,8 +85,9 @@ fn scene(due: usize, room: usize, ahead_max: u64) -> Scene {
     source.frames.set(due);
     queue.room.set(room);
     let link = Arc::new(Link::default());
-    let pump = Pump::new(source.clone(), queue.clone(), Arc::clone(&engineio), link, ahead_max, STALL);
-    let timer = Box::pin(sleep_until(Instant::now() + NEVER));
+    let keepalive = Keepalive::new(&config, Instant::now());
+    let pump = Pump::new(source.clone(), queue.clone(), Arc::clone(&engineio), link, ahead_max, STALL, keepalive);
+    let timer = Box::pin(sleep_until(pump.look_at()));
     Scene { due: source, queue, engineio, pump, timer, _sessions: lines }
 }
 
@@ -208,4 +216,27 @@ async fn a_connection_that_stalls_again_has_as_long_as_the_first_time() {
     }
     assert_eq!(scene.run(STALL - Duration::from_millis(1)).await, None);
     assert_eq!(scene.run(Duration::from_millis(2)).await, Some(Exit::Stalled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_gives_no_sign_of_life_is_gone() {
+    let mut scene = scene_with(0, 0, 1 << 20, SocketIoConfig::default());
+    assert_eq!(scene.run(Duration::from_secs(20)).await, None);
+    scene.engineio.note_heard();
+    assert_eq!(scene.run(Duration::from_millis(44_990)).await, None);
+    assert_eq!(scene.run(Duration::from_millis(20)).await, Some(Exit::Silent));
+    assert_eq!(scene.due.closed.get(), Some(CloseReason::PeerTimeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_process_nobody_is_gone_or_stalled_before_another_ping() {
+    let mut scene = scene_with(1, 1_000, 1 << 20, SocketIoConfig::default());
+    assert_eq!(scene.run(Duration::from_secs(20)).await, None);
+    advance(Duration::from_secs(3_600)).await;
+    assert_eq!(scene.run(Duration::from_secs(29)).await, None);
+    scene.engineio.note_taken(FRAME.len());
+    assert_eq!(scene.run(Duration::from_secs(15)).await, None);
+    scene.engineio.note_heard();
+    assert_eq!(scene.run(Duration::from_secs(44)).await, None);
+    assert_eq!(scene.run(Duration::from_secs(2)).await, Some(Exit::Silent));
 }

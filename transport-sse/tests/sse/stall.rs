@@ -142,3 +142,19 @@ async fn a_stream_that_stalls_takes_something_and_stalls_again_is_given_up_the_s
     pass(1 + LATE).await;
     assert_eq!(server.engine.stats().sessions, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_process_a_stream_has_as_long_as_ever() {
+    let server = TestServer::new();
+    let (_ann, mut stream) = bob(&server).await;
+    pass(15).await;
+    // The heartbeat is due, and has been asked for by nobody when the process is stopped for an hour.
+    advance(Duration::from_secs(3_600)).await;
+    pass(STALL - 1).await;
+    assert_eq!(server.engine.stats().sessions, 2);
+    stream.chunk().await.expect("the heartbeat");
+    pass(STALL - 1).await;
+    assert_eq!(server.engine.stats().sessions, 2);
+    pass(1 + LATE).await;
+    assert_eq!(server.engine.stats().sessions, 1, "nor is it given up later than ever");
+}

@@ -124,6 +124,39 @@ async fn pings_alone_are_answered_and_are_no_first_frame() {
     assert_eq!(seconds(start), 10);
 }
 
+/// Waits for a ping, and answers it.
+async fn answer_ping(peer: &mut Peer) {
+    match peer.socket.next().await {
+        Some(Ok(Message::Ping(_))) => peer.socket.flush().await.expect("open"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_process_the_peer_is_pinged_before_it_counts_as_gone() {
+    let engine = Engine::builder().build();
+    let mut peer = connect(&engine).await;
+    peer.say(HELLO).await;
+    welcome(&mut peer).await;
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    tokio::time::advance(Duration::from_secs(27)).await;
+    let start = Instant::now();
+    for due in [0, 25, 50] {
+        answer_ping(&mut peer).await;
+        assert_eq!(seconds(start), due);
+    }
+    assert_eq!(engine.stats().sessions, 1);
+    // Who does not answer even then is gone. What it said before is read first.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let start = Instant::now();
+    assert_eq!(peer.socket.next().await.expect("open").expect("a frame"), Message::Ping("".into()));
+    while engine.stats().sessions > 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!((20..=21).contains(&seconds(start)), "{:?}", start.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dead_peer_is_pinged_told_and_dropped() {
     let engine = Engine::builder().build();
