@@ -1,33 +1,25 @@
-//! The next connection, once there is a place for it.
+//! The next connection, and whether there is a place for it.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::ServeConfig;
-use super::socket::Socket;
 
 /// How long to wait when the process has no file descriptors left. 250 ms: trying at once again would only burn a core.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(250);
 
-pub(crate) async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-    config: &ServeConfig,
-) -> (Socket<TcpStream>, SocketAddr) {
-    let slot = Arc::clone(slots).acquire_owned().await.expect("the slots are never closed");
+pub(crate) async fn next(listener: &TcpListener, config: &ServeConfig) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // A peer that is gone already shows with the first read.
                 let _ = prepare(&stream, config);
-                return (Socket::new(stream, slot, config.stall_timeout), peer);
+                return (stream, peer);
             }
             Err(error) if is_of_one_peer(&error) => {}
             Err(_) => sleep(EXHAUSTED_PAUSE).await,
@@ -60,10 +52,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("accepted");
         let config = ServeConfig { stall_timeout: Duration::from_secs(7), ..ServeConfig::default() };
-        let (socket, peer) = next(&listener, &Arc::new(Semaphore::new(1)), &config).await;
+        let (stream, peer) = next(&listener, &config).await;
         assert_eq!(peer, client.local_addr().expect("connected"));
-        assert!(socket.stream.nodelay().expect("a socket"));
+        assert!(stream.nodelay().expect("a socket"));
         #[cfg(target_os = "linux")]
-        assert_eq!(SockRef::from(&socket.stream).tcp_user_timeout().expect("a socket"), Some(config.stall_timeout));
+        assert_eq!(SockRef::from(&stream).tcp_user_timeout().expect("a socket"), Some(config.stall_timeout));
     }
 }

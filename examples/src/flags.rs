@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chat_core::Limits;
-use chat_serve::{ClientAddress, Network, TrustedProxies};
+use chat_serve::{ClientAddress, Network, ServeConfig, TrustedProxies};
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
 use transport_ws::WsConfig;
@@ -25,7 +25,8 @@ pub struct Flags {
     #[arg(long, value_name = "N", default_value_t = Limits::default().session.send_per_second)]
     pub send_rate: u32,
 
-    /// Clients that may be connected from one address at once; 0 for no bound on connections, new sessions and rooms of an address
+    /// Clients that may be connected from one address at once, over twice as many connections or half of those that there are; 0 for no
+    /// bound on connections, new sessions and rooms of an address
     #[arg(long, value_name = "N", default_value_t = Limits::default().engine.sessions_per_address_max)]
     pub sessions_per_address: usize,
 
@@ -72,8 +73,24 @@ impl Flags {
         SocketIoConfig { address: self.address(), ..SocketIoConfig::default() }
     }
 
+    /// The serving loop for so many connections, with what the flags say.
+    pub fn serve(&self, connections_max: usize) -> ServeConfig {
+        // A client of streams has a second connection for its requests. And nobody alone may have them all.
+        let of_address = self.sessions_per_address.saturating_mul(2).min((connections_max / 2).max(1));
+        ServeConfig {
+            connections_max,
+            connections_per_address_max: if self.sessions_per_address == 0 { 0 } else { of_address },
+            proxies: self.proxies(),
+            ..ServeConfig::default()
+        }
+    }
+
+    fn proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted_proxies.iter().copied())
+    }
+
     fn address(&self) -> ClientAddress {
-        TrustedProxies::new(self.trusted_proxies.iter().copied()).into()
+        self.proxies().into()
     }
 
     /// How far apart clients are told to come back.
@@ -171,6 +188,11 @@ mod tests {
         assert_eq!(limits(&[]), Limits::default());
         assert_eq!(limits(&["--send-rate", "0"]), rates);
         assert_eq!(limits(&["--sessions-per-address", "0"]), addresses);
+        let of_address =
+            |arguments: &[&str], all| parse(arguments).expect("they are right").serve(all).connections_per_address_max;
+        assert_eq!(of_address(&[], 100_000), 512);
+        assert_eq!(of_address(&[], 300), 150, "half of all");
+        assert_eq!(of_address(&["--sessions-per-address", "0"], 300), 0);
         let fast = limits(&["--send-rate", "80"]);
         assert_eq!((fast.session.send_per_second, fast.engine.address_sends_per_second), (80, 80));
     }

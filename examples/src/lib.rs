@@ -5,6 +5,7 @@
 
 mod console;
 mod data;
+mod descriptors;
 mod flags;
 mod health;
 mod operator;

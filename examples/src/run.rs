@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use axum::Router;
 use chat_core::Engine;
-use chat_serve::{ServeConfig, serve};
+use chat_serve::serve;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
 
 use super::console::tell;
+use super::descriptors::Descriptors;
 use super::flags::Flags;
 use super::signals::{Asked, Signals};
 
@@ -54,6 +55,8 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
     };
     // Listened for before anybody is told that we are ready: whoever waits for that may send a signal at once.
     let mut signals = Signals::listen();
+    let descriptors = Descriptors::raise();
+    tell(descriptors);
     greet(at);
     let spread = flags.drain_spread();
     let ended = async move {
@@ -71,7 +74,7 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
         });
         engine.drain(spread).await;
     };
-    serve(listener, router, ServeConfig::default(), ended).await;
+    serve(listener, router, flags.serve(descriptors.connections_max()), ended).await;
     ExitCode::SUCCESS
 }
 

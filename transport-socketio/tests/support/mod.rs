@@ -284,6 +284,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Poll<S> {
             }
         };
         let head = head.to_lowercase();
+        // Any of them may hold a token.
+        assert!(head.contains("\r\ncache-control: no-store"), "{head}");
         let length = head.split("content-length: ").nth(1).map_or("0", |rest| rest.lines().next().expect("a line"));
         let length: usize = length.parse().expect("a number");
         while answer.len() < start + length {
