@@ -1,4 +1,4 @@
-//! The next connection, and whether there is a place for it.
+//! The next connection, ready for use.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` is fine behind a proxy. Facing the internet it lacks three things: it waits for ever for a request's head, it
 //! accepts without bound, and it notices a peer that has vanished only when TCP gives up. This loop has them, speaks HTTP/1.1
-//! with upgrades and HTTP/2 with prior knowledge (as proxies do; browsers want TLS for it), and tells handlers the peer's address as
+//! with upgrades and HTTP/2 (with prior knowledge, as proxies do, or over TLS, with the feature `tls`), and tells handlers the peer's address as
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!
 //! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
@@ -35,6 +35,8 @@ mod request_io;
 mod request_service;
 mod socket;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 mod version;
 
 use std::pin::pin;
@@ -42,12 +44,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use overflow::Overflow;
-use places::Places;
+use places::{Place, Places};
 use request_service::RequestService;
 
 pub use address::ClientAddress;
@@ -56,7 +59,10 @@ pub use long_lived::LongLived;
 pub use origins::Origins;
 pub use overflow::OVERFLOW_MAX;
 pub use proxies::{BadNetwork, Network, TrustedProxies};
-pub use socket::{Socket, reclaim};
+pub use request_io::reclaim;
+pub use socket::Socket;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError, TlsStream};
 
 /// Bounds of a serving loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +79,11 @@ pub struct ServeConfig {
     pub proxies: TrustedProxies,
     /// Paths that are answered where there is no place, too. `/healthz`: whoever asks must not take a crowded server for a dead one.
     pub vital_paths: Vec<String>,
+    /// The certificate, where clients speak TLS; agreed with them is HTTP/2, or HTTP/1.1. None.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
     /// How long the head of a request may take from its first byte, and the first byte from the beginning of the connection. 10 s; as long
-    /// again for the first few bytes, which tell the version, and for the end of a connection of HTTP/2.
+    /// again for the first few bytes, which tell the version, for the end of a connection of HTTP/2, and for the handshake of TLS.
     pub header_timeout: Duration,
     /// How long a connection may wait for another request. 125 s: longer than proxies keep theirs (nginx 60 s, Go 90 s, Caddy 120 s), which
     /// would else send a request just as we close.
@@ -107,6 +116,8 @@ impl Default for ServeConfig {
             connections_per_address_max: 512,
             proxies: TrustedProxies::default(),
             vital_paths: vec!["/healthz".to_owned()],
+            #[cfg(feature = "tls")]
+            tls: None,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(125),
             half_closed_timeout: Duration::from_secs(10),
@@ -117,6 +128,41 @@ impl Default for ServeConfig {
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(20),
             shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a connection begins with, besides its stream.
+struct Start {
+    place: Place,
+    service: RequestService,
+    config: Arc<ServeConfig>,
+    end: watch::Receiver<bool>,
+}
+
+impl Start {
+    fn with<S>(self, stream: S) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let socket = Socket::new(stream, self.place, self.config.stall_timeout);
+        http_connection::run(socket, self.service, self.config, self.end)
+    }
+
+    #[cfg(feature = "tls")]
+    async fn with_tls<S>(mut self, stream: S, tls: Tls)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Boxed, to be freed with all that a handshake needs.
+        let handshake = Box::pin(timeout(self.config.header_timeout, tls.accept(stream)));
+        let accepted = tokio::select! {
+            accepted = handshake => accepted,
+            _ = self.end.changed() => return,
+        };
+        // A peer's failure to speak TLS is the peer's affair.
+        if let Ok(Ok(stream)) = accepted {
+            self.with(stream).await;
         }
     }
 }
@@ -144,12 +190,13 @@ pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, s
             Err(crowded) => (overflow_places.take(None).expect("it has no bound"), Some(crowded)),
         };
         let service = RequestService::new(router.clone(), peer, Arc::clone(&places), Arc::clone(&config), crowded);
-        let socket = Socket::new(stream, place, config.stall_timeout);
-        let connection = http_connection::run(socket, service, Arc::clone(&config), end.clone());
-        match crowded {
-            None => drop(tokio::spawn(connection)),
-            Some(_) => overflow.run(connection),
+        let start = Start { place, service, config: Arc::clone(&config), end: end.clone() };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = config.tls.clone() {
+            overflow.run(start.with_tls(stream, tls), crowded);
+            continue;
         }
+        overflow.run(start.with(stream), crowded);
     }
     drop((listener, end));
     ending.send_replace(true);

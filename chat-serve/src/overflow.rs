@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::places::Crowded;
+
 /// Connections beyond all bounds that are being told so at once. 32: each takes a moment, unless its peer is slow; then it gives way to
 /// the next one, so that whoever sends a request at once is answered however many others send half of one.
 pub const OVERFLOW_MAX: usize = 32;
@@ -19,8 +21,12 @@ const TIME: Duration = Duration::from_secs(5);
 pub(crate) struct Overflow(VecDeque<AbortHandle>);
 
 impl Overflow {
-    /// Runs a connection to its end, which comes soon: with its time, or when it is the oldest and another one needs the place.
-    pub(crate) fn run(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a connection to its end. Without a place that comes soon: with its time, or when it is the oldest and another one needs its turn.
+    pub(crate) fn run(&mut self, connection: impl Future<Output = ()> + Send + 'static, crowded: Option<Crowded>) {
+        if crowded.is_none() {
+            tokio::spawn(connection);
+            return;
+        }
         self.0.retain(|running| !running.is_finished());
         while self.0.len() >= OVERFLOW_MAX {
             self.0.pop_front().expect("there are many").abort();

@@ -10,14 +10,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::upgrade::{Parts, Upgraded};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::places::{ClientPlace, Place};
-use super::request_io::RequestIo;
 
 /// A socket of [`serve`](crate::serve). Keeps its place among the connections until it is dropped; a write fails once the peer
 /// has taken nothing for [`stall_timeout`](crate::ServeConfig::stall_timeout).
@@ -32,16 +28,6 @@ pub struct Socket<S> {
     stall_timeout: Duration,
     owes: Owes,
     place: Place,
-}
-
-/// Takes a socket back from hyper after an upgrade: one pointer less to follow with each read and write than through
-/// [`Upgraded`].
-///
-/// # Errors
-/// What it was given, where that is not a connection of [`serve`](crate::serve).
-pub fn reclaim(upgraded: Upgraded) -> Result<Socket<TcpStream>, Upgraded> {
-    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<RequestIo<TcpStream>>>()?;
-    Ok(io.into_inner().into_socket(&read_buf))
 }
 
 /// Whether the last write found no room: there is more to be written then. Readable where the socket itself is not at hand.

@@ -1,10 +1,11 @@
 //! The command line of a chat server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chat_core::Limits;
-use chat_serve::{ClientAddress, Network, ServeConfig, TrustedProxies};
+use chat_serve::{ClientAddress, Network, ServeConfig, Tls, TlsError, TrustedProxies};
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
 use transport_ws::WsConfig;
@@ -29,6 +30,14 @@ pub struct Flags {
     /// bound on connections, new sessions and rooms of an address
     #[arg(long, value_name = "N", default_value_t = Limits::default().engine.sessions_per_address_max)]
     pub sessions_per_address: usize,
+
+    /// Speak TLS with the certificate in this file, in PEM, followed by those that vouch for it; read again at SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 
     /// Going down, tell clients to come back spread over so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
@@ -83,6 +92,25 @@ impl Flags {
             proxies: self.proxies(),
             ..ServeConfig::default()
         }
+    }
+
+    /// The certificate that the flags name, if they name one.
+    ///
+    /// # Errors
+    /// Where the files cannot be used.
+    pub fn tls(&self) -> Result<Option<Tls>, TlsError> {
+        let files = self.tls_cert.as_ref().zip(self.tls_key.as_ref());
+        files.map(|(certificate, key)| Tls::load(certificate, key)).transpose()
+    }
+
+    /// What the addresses of pages begin with.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_cert.is_some() { "https" } else { "http" }
+    }
+
+    /// Whether the server can be reached from other machines without TLS, as far as the flags tell: a proxy may speak it.
+    pub(crate) fn is_in_the_open(&self) -> bool {
+        !self.listen.ip().is_loopback() && self.tls_cert.is_none() && self.trusted_proxies.is_empty()
     }
 
     fn proxies(&self) -> TrustedProxies {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use axum::Router;
 use chat_core::Engine;
-use chat_serve::serve;
+use chat_serve::{ServeConfig, Tls, serve};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
 
@@ -38,8 +38,15 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
 /// Serves `router` until a signal comes (SIGTERM, Ctrl-C, or SIGHUP where the terminal is gone), and then drains `engine`. `greet` says
 /// where, once clients can connect.
 ///
-/// Fails, with words on standard error, when the address cannot be listened on.
+/// Fails, with words on standard error, when the address cannot be listened on, or the certificate not used.
 pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOnce(SocketAddr)) -> ExitCode {
+    let tls = match flags.tls() {
+        Ok(tls) => tls,
+        Err(error) => {
+            tell(format_args!("Cannot use TLS: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let bound = listen(flags.listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (at, listener) = match bound {
         Ok(bound) => bound,
@@ -57,14 +64,20 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
     let mut signals = Signals::listen();
     let descriptors = Descriptors::raise();
     tell(descriptors);
+    if flags.is_in_the_open() {
+        tell(
+            "Other machines can reach this without TLS, and whoever is on the way can read it: give --tls-cert, or --trusted-proxy.",
+        );
+    }
     greet(at);
     let spread = flags.drain_spread();
+    let config = ServeConfig { tls: tls.clone(), ..flags.serve(descriptors.connections_max()) };
     let ended = async move {
         loop {
             match signals.next().await {
                 Asked::End => break,
-                Asked::TerminalGone => break,
-                Asked::Reload => tell("There is nothing to reload."),
+                Asked::TerminalGone if tls.is_none() => break,
+                Asked::TerminalGone | Asked::Reload => reload(tls.as_ref()),
             }
         }
         tell("Going down; a second signal ends at once.");
@@ -74,8 +87,17 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
         });
         engine.drain(spread).await;
     };
-    serve(listener, router, flags.serve(descriptors.connections_max()), ended).await;
+    serve(listener, router, config, ended).await;
     ExitCode::SUCCESS
+}
+
+/// Reads again what can be read again.
+fn reload(tls: Option<&Tls>) {
+    match tls.map(Tls::reload) {
+        None => tell("There is nothing to reload."),
+        Some(Ok(())) => tell("The certificate was read again."),
+        Some(Err(error)) => tell(format_args!("Cannot use TLS anew: {error}; the old certificate stays.")),
+    }
 }
 
 fn listen(at: SocketAddr) -> io::Result<TcpListener> {

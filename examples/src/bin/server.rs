@@ -40,7 +40,7 @@ async fn serve() -> ExitCode {
         .merge(transport_sse::routes(engine.clone(), flags.sse()))
         .merge(transport_socketio::routes(engine.clone(), flags.socketio()))
         .merge(health(engine.clone()));
-    let ended = run(&flags, engine, router, |at| say(format_args!("Chat is at http://{at}/"))).await;
+    let ended = run(&flags, engine, router, |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()))).await;
     if let Some(log) = log
         && let Err(error) = log.close().await
     {

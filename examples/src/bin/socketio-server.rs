@@ -24,5 +24,5 @@ async fn serve() -> ExitCode {
     let Arguments { flags } = Arguments::parse();
     let engine = Engine::builder().limits(flags.limits()).build();
     let router = transport_socketio::routes(engine.clone(), flags.socketio());
-    run(&flags, engine, router, |at| say(format_args!("Chat is at http://{at}/socket.io/"))).await
+    run(&flags, engine, router, |at| say(format_args!("Chat is at {}://{at}/socket.io/", flags.scheme()))).await
 }

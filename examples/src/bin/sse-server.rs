@@ -24,5 +24,5 @@ async fn serve() -> ExitCode {
     let Arguments { flags } = Arguments::parse();
     let engine = Engine::builder().limits(flags.limits()).build();
     let router = transport_sse::routes(engine.clone(), flags.sse());
-    run(&flags, engine, router, |at| say(format_args!("Chat is at http://{at}/sse"))).await
+    run(&flags, engine, router, |at| say(format_args!("Chat is at {}://{at}/sse", flags.scheme()))).await
 }

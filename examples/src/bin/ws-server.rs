@@ -24,5 +24,6 @@ async fn serve() -> ExitCode {
     let Arguments { flags } = Arguments::parse();
     let engine = Engine::builder().limits(flags.limits()).build();
     let router = transport_ws::routes(engine.clone(), flags.ws());
-    run(&flags, engine, router, |at| say(format_args!("Chat is at ws://{at}/ws"))).await
+    run(&flags, engine, router, |at| say(format_args!("Chat is at {}://{at}/ws", flags.scheme().replace("http", "ws"))))
+        .await
 }
