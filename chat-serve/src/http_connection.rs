@@ -2,16 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::response::Response;
+use axum::body::HttpBody;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -20,12 +17,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
-use tower_service::Service;
 
 use super::ServeConfig;
-use super::body::Timed;
 use super::long_lived::{LongLived, StreamWriter, Takeover};
 use super::patience::PatientTimer;
+use super::request_io::RequestIo;
+use super::request_service::RequestService;
 use super::socket::Socket;
 use super::streams::{Streams, TrackedBody};
 use super::version::{self, Version};
@@ -42,28 +39,10 @@ const RESETS_MAX: usize = 20;
 /// Streams that we may have to reset for a client's mistakes. 64, and then the connection ends.
 const MISTAKES_MAX: usize = 64;
 
-/// Where requests go, and whom they are from.
-#[derive(Clone)]
-struct RequestService {
-    router: Router,
-    peer: SocketAddr,
-    body_timeout: Duration,
-}
-
-impl RequestService {
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
-        let mut request = request.map(|body| Body::new(Timed::new(body, self.body_timeout)));
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        // A router is always ready.
-        self.router.clone().call(request)
-    }
-}
-
 /// Runs a connection to its end.
 pub(crate) fn run<S>(
     socket: Socket<S>,
-    peer: SocketAddr,
-    router: Router,
+    service: RequestService,
     config: Arc<ServeConfig>,
     end: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send
@@ -71,7 +50,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // Boxed, to be freed before an answer begins that lasts for hours: all that speaks HTTP is in there.
-    let talk = Box::pin(talk(socket, peer, router, config, end.clone()));
+    let talk = Box::pin(talk(socket, service, config, end.clone()));
     async move {
         if let Some(broadcast) = talk.await {
             broadcast.run(end).await;
@@ -82,8 +61,7 @@ where
 /// Answers requests until the connection ends, or is left to one answer.
 async fn talk<S>(
     mut socket: Socket<S>,
-    peer: SocketAddr,
-    router: Router,
+    service: RequestService,
     config: Arc<ServeConfig>,
     mut end: watch::Receiver<bool>,
 ) -> Option<Box<StreamWriter<S>>>
@@ -95,11 +73,10 @@ where
         version = timeout(config.header_timeout, version::read(&mut socket)) => version,
         _ = end.changed() => return None,
     };
-    let desk = RequestService { router, peer, body_timeout: config.body_timeout };
     match version {
-        Ok(Ok(Version::One)) => run_1(socket, desk, config, end).await,
+        Ok(Ok(Version::One)) => run_1(socket, service, config, end).await,
         Ok(Ok(Version::Two)) => {
-            Box::pin(run_2(socket, desk, config, end)).await;
+            Box::pin(run_2(socket, service, config, end)).await;
             None
         }
         Ok(Err(_)) | Err(_) => None,
@@ -108,44 +85,60 @@ where
 
 async fn run_1<S>(
     socket: Socket<S>,
-    desk: RequestService,
+    requests: RequestService,
     config: Arc<ServeConfig>,
     mut end: watch::Receiver<bool>,
 ) -> Option<Box<StreamWriter<S>>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (turn, owes) = (Arc::new(Takeover::default()), socket.owes());
+    let (takeover, owes) = (Arc::new(Takeover::default()), socket.owes());
+    let io = RequestIo::new(socket, &config);
+    let turn = io.turn();
     let service = service_fn(|request: Request<Incoming>| {
         let may_last = LongLived::is_for(&request);
-        let answer = desk.answer(request);
-        let (turn, owes) = (Arc::clone(&turn), owes.clone());
+        let body_bytes = request.body().size_hint().exact();
+        let mut admitted = requests.admit(request);
+        turn.begin(body_bytes, admitted.as_mut().ok().and_then(|admitted| admitted.place.take()));
+        let answer = admitted.map(|admitted| requests.answer(admitted));
+        let (takeover, owes, turn) = (Arc::clone(&takeover), owes.clone(), turn.clone());
         async move {
-            let response = answer.await?;
+            let mut response = match answer {
+                Ok(answer) => answer.await?,
+                Err(refusal) => refusal,
+            };
             // Where the peer has yet to take an earlier answer, hyper holds the rest of that.
-            match may_last && LongLived::marks(&response) && !owes.anything() {
-                true => turn.leave_to(response).await,
-                false => Ok::<_, Infallible>(response),
+            if may_last && LongLived::marks(&response) && !owes.anything() {
+                return takeover.leave_to(response).await;
             }
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                turn.upgrade();
+            }
+            if body_bytes.is_none() {
+                // Where such a body ends, and another request begins, is known to hyper alone.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response.map(|body| turn.answer(body)))
         }
     });
+    // Deadlines are `RequestIo`'s.
     let mut connection = http1::Builder::new()
         .timer(PatientTimer)
-        .header_read_timeout(config.header_timeout)
+        .header_read_timeout(None)
         .max_buf_size(config.header_bytes_max.max(HEAD_BYTES_MIN))
-        .serve_connection(TokioIo::new(socket), service)
+        .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
     loop {
         let polled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
             // A peer's failure to speak HTTP is the peer's affair; hyper has answered it where that is possible.
             Poll::Ready(_) => Poll::Ready(None),
-            Poll::Pending => turn.left_to().map_or(Poll::Pending, |response| Poll::Ready(Some(response))),
+            Poll::Pending => takeover.left_to().map_or(Poll::Pending, |response| Poll::Ready(Some(response))),
         });
         tokio::select! {
             left_to = polled => {
                 let response = left_to?;
                 let parts = connection.into_parts()?;
-                return Some(Box::new(StreamWriter::new(parts.io.into_inner(), &parts.read_buf, response)));
+                return Some(Box::new(StreamWriter::new(parts.io.into_inner().into_socket(&parts.read_buf), response)));
             }
             asked = end.changed() => match asked {
                 Ok(()) => Pin::new(&mut connection).graceful_shutdown(),
@@ -155,14 +148,22 @@ where
     }
 }
 
-async fn run_2<S>(socket: Socket<S>, desk: RequestService, config: Arc<ServeConfig>, mut end: watch::Receiver<bool>)
+async fn run_2<S>(socket: Socket<S>, requests: RequestService, config: Arc<ServeConfig>, mut end: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let streams = Streams::new(config.stall_timeout);
     let service = service_fn(move |request| {
-        let answer = desk.answer(request);
-        async move { answer.await.map(|response| response.map(TrackedBody)) }
+        let mut admitted = requests.admit(request);
+        let place = admitted.as_mut().ok().and_then(|admitted| admitted.place.take());
+        let answer = admitted.map(|admitted| requests.answer(admitted));
+        async move {
+            let response = match answer {
+                Ok(answer) => answer.await?,
+                Err(refusal) => refusal,
+            };
+            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, place)))
+        }
     });
     // Extended CONNECT is not offered: browsers then open a connection of the first version for their WebSockets.
     let connection = http2::Builder::new(streams.clone())
@@ -189,7 +190,7 @@ where
             },
             () = look.as_mut() => {
                 let now = Instant::now();
-                let close_at = streams.idle_since().unwrap_or(now) + config.header_timeout;
+                let close_at = streams.idle_since().unwrap_or(now) + streams.idle_timeout(&config);
                 match (now >= close_at, is_closing) {
                     (true, true) => return,
                     (true, false) => {

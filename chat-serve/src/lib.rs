@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` is fine behind a proxy. Facing the internet it lacks three things: it waits for ever for a request's head, it
 //! accepts without bound, and it notices a peer that has vanished only when TCP gives up. This loop has them, speaks HTTP/1.1
-//! with upgrades and HTTP/2 with prior knowledge (as proxies do; browsers want TLS for it), and tells handlers the peer's address as
+//! with upgrades and HTTP/2 (with prior knowledge, as proxies do, or over TLS, with the feature `tls`), and tells handlers the peer's address as
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!
 //! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
@@ -24,14 +24,21 @@ mod accept;
 mod address;
 mod bearer;
 mod body;
+mod head_lines;
 mod http_connection;
 mod long_lived;
 mod origins;
+mod overflow;
 mod patience;
+mod places;
 mod proxies;
+mod request_io;
+mod request_service;
 mod socket;
 mod streams;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
 mod version;
 
 use std::pin::pin;
@@ -39,27 +46,55 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
+
+use overflow::Overflow;
+use places::{Place, Places};
+use request_service::RequestService;
 
 pub use address::ClientAddress;
 pub use bearer::bearer;
 pub use long_lived::LongLived;
 pub use origins::Origins;
+pub use overflow::OVERFLOW_MAX;
 pub use patience::{Patience, was_paused};
 pub use proxies::{BadNetwork, Network, TrustedProxies};
-pub use socket::{Socket, reclaim};
+pub use request_io::reclaim;
+pub use socket::Socket;
 pub use tcp::Tcp;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError, TlsStream};
 
 /// Bounds of a serving loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServeConfig {
-    /// Connections at once, upgraded ones included. 100,000; above it new ones wait in the kernel's queue.
+    /// Connections at once, upgraded ones included. 100,000; above it new ones are answered 503 and closed, for which so many file
+    /// descriptors as [`OVERFLOW_MAX`] should be left.
     pub connections_max: usize,
-    /// How long the head of a request may take, and how long a connection may wait for its next request. 10 s; as long again
-    /// for the first few bytes, which tell the version, and for the end of a connection of HTTP/2.
+    /// Connections of one address at once, counted when they are accepted; above it new ones are answered 503 and closed. 512: twice as many
+    /// as there may be sessions, for a client of streams has another connection for its requests. 0 for no bound. An IPv6 network of
+    /// 64 bits counts as one address, and one of 48 bits has 16 times as much.
+    pub connections_per_address_max: usize,
+    /// Peers whose own connections are not counted by address: their clients are, from the head of a request to the end of its answer, or of
+    /// the connection where that was upgraded. None.
+    pub proxies: TrustedProxies,
+    /// Paths that are answered where there is no place, too. `/healthz`: whoever asks must not take a crowded server for a dead one.
+    pub vital_paths: Vec<String>,
+    /// The certificate, where clients speak TLS; agreed with them is HTTP/2, or HTTP/1.1. None.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
+    /// How long the head of a request may take from its first byte, and the first byte from the beginning of the connection. 10 s; as long
+    /// again for the first few bytes, which tell the version, for the end of a connection of HTTP/2, and for the handshake of TLS.
     pub header_timeout: Duration,
+    /// How long a connection may wait for another request. 125 s: longer than proxies keep theirs (nginx 60 s, Go 90 s, Caddy 120 s), which
+    /// would else send a request just as we close.
+    pub idle_timeout: Duration,
+    /// How long the answer to a request may take whose sender has ended its half of an HTTP/1.1 connection: it may be reading, or gone.
+    /// 10 s.
+    pub half_closed_timeout: Duration,
     /// Bytes of a request's head, at least 8 KiB. 16 KiB: also what a connection of HTTP/1.1 holds at most for reading.
     pub header_bytes_max: usize,
     /// How long the body of a request may take, from when a handler first waits for it. 30 s.
@@ -88,7 +123,14 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             connections_max: 100_000,
+            connections_per_address_max: 512,
+            proxies: TrustedProxies::default(),
+            vital_paths: vec!["/healthz".to_owned()],
+            #[cfg(feature = "tls")]
+            tls: None,
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(125),
+            half_closed_timeout: Duration::from_secs(10),
             header_bytes_max: 16 << 10,
             body_timeout: Duration::from_secs(30),
             unsent_bytes_max: 128 << 10,
@@ -102,22 +144,71 @@ impl Default for ServeConfig {
     }
 }
 
+/// What a connection begins with, besides its stream.
+struct Start {
+    place: Place,
+    service: RequestService,
+    config: Arc<ServeConfig>,
+    end: watch::Receiver<bool>,
+}
+
+impl Start {
+    fn with<S>(self, stream: S) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let socket = Socket::new(stream, self.place, self.config.stall_timeout);
+        http_connection::run(socket, self.service, self.config, self.end)
+    }
+
+    #[cfg(feature = "tls")]
+    async fn with_tls<S>(mut self, stream: S, tls: Tls)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Boxed, to be freed with all that a handshake needs.
+        let handshake = Box::pin(timeout(self.config.header_timeout, tls.accept(stream)));
+        let accepted = tokio::select! {
+            accepted = handshake => accepted,
+            _ = self.end.changed() => return,
+        };
+        // A peer's failure to speak TLS is the peer's affair.
+        if let Ok(Ok(stream)) = accepted {
+            self.with(stream).await;
+        }
+    }
+}
+
 /// Serves `router` on `listener` until `shutdown` resolves; then lets requests under way finish, and returns.
 ///
 /// Connections that were upgraded belong to their transport by then and are left alone: drain the engine first.
 pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, shutdown: impl Future<Output = ()>) {
     let config = Arc::new(config);
-    let slots = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
+    let places = Places::new(config.connections_max, config.connections_per_address_max);
+    // Of those without a place: they are told so.
+    let (overflow_places, mut overflow) = (Places::new(usize::MAX, 0), Overflow::default());
     // `true` asks for an end after the request under way; a closed channel, for one at once.
     let (ending, end) = watch::channel(false);
     let mut shutdown = pin!(shutdown);
     loop {
-        let (socket, peer) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = accept::next(&listener, &slots, &config) => accepted,
+            accepted = accept::next(&listener, &config) => accepted,
         };
-        tokio::spawn(http_connection::run(socket, peer, router.clone(), Arc::clone(&config), end.clone()));
+        let counted = Some(peer.ip()).filter(|address| !config.proxies.trusts(*address));
+        let (place, crowded) = match places.take(counted) {
+            Ok(place) => (place, None),
+            Err(crowded) => (overflow_places.take(None).expect("it has no bound"), Some(crowded)),
+        };
+        let service = RequestService::new(router.clone(), peer, Arc::clone(&places), Arc::clone(&config), crowded);
+        let start = Start { place, service, config: Arc::clone(&config), end: end.clone() };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = config.tls.clone() {
+            overflow.run(start.with_tls(stream, tls), crowded);
+            continue;
+        }
+        overflow.run(start.with(stream), crowded);
     }
     drop((listener, end));
     ending.send_replace(true);

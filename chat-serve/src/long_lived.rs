@@ -75,10 +75,10 @@ pub(crate) struct StreamWriter<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamWriter<S> {
-    /// An answer to somebody who has sent `unread` besides the request.
-    pub(crate) fn new(socket: Socket<S>, unread: &[u8], response: Response) -> Self {
+    /// An answer to somebody who may have sent more besides the request.
+    pub(crate) fn new(socket: Socket<S>, response: Response) -> Self {
         let piece = Piece { head: head(&response), ..Piece::default() };
-        Self { socket, body: response.into_body(), piece, is_over: false, is_heard: unread.is_empty() }
+        Self { is_heard: socket.ahead.is_empty(), socket, body: response.into_body(), piece, is_over: false }
     }
 
     /// Sends the answer, to its end, the peer's, or the server's.

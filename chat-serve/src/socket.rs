@@ -10,13 +10,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::upgrade::{Parts, Upgraded};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::patience::Patience;
-use super::tcp::Tcp;
+use super::places::{ClientPlace, Place};
 
 /// A socket of [`serve`](crate::serve). Keeps its place among the connections until it is dropped; a write fails once the peer
 /// has taken nothing for [`stall_timeout`](crate::ServeConfig::stall_timeout).
@@ -31,22 +28,7 @@ pub struct Socket<S> {
     pub(crate) ahead: Bytes,
     stall_timeout: Duration,
     owes: Owes,
-    _slot: OwnedSemaphorePermit,
-}
-
-/// Takes a socket back from hyper after an upgrade: one pointer less to follow with each read and write than through
-/// [`Upgraded`].
-///
-/// # Errors
-/// What it was given, where that is not a connection of [`serve`](crate::serve).
-pub fn reclaim(upgraded: Upgraded) -> Result<Socket<Tcp>, Upgraded> {
-    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Socket<Tcp>>>()?;
-    let mut socket = io.into_inner();
-    if !read_buf.is_empty() {
-        // A copy: what is handed back is a part of hyper's buffer, and keeps all of it.
-        socket.ahead = [&read_buf[..], &socket.ahead[..]].concat().into();
-    }
-    Ok(socket)
+    place: Place,
 }
 
 /// Whether the last write found no room: there is more to be written then. Readable where the socket itself is not at hand.
@@ -60,12 +42,17 @@ impl Owes {
 }
 
 impl<S> Socket<S> {
-    pub(crate) fn new(stream: S, slot: OwnedSemaphorePermit, stall_timeout: Duration) -> Self {
-        Self { stream, ahead: Bytes::new(), stall_timeout, stall: None, owes: Owes::default(), _slot: slot }
+    pub(crate) fn new(stream: S, place: Place, stall_timeout: Duration) -> Self {
+        Self { stream, ahead: Bytes::new(), stall_timeout, stall: None, owes: Owes::default(), place }
     }
 
     pub(crate) fn owes(&self) -> Owes {
         self.owes.clone()
+    }
+
+    /// Counts the client behind a proxy for as long as the socket is there.
+    pub(crate) fn keep(&mut self, client: ClientPlace) {
+        self.place.keep(client);
     }
 
     /// Passes on what came of a write, unless writing has come to nothing for too long.
@@ -142,17 +129,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::places::Places;
     use crate::version;
 
     #[tokio::test]
     async fn what_was_read_ahead_is_read_again_together_with_the_rest() {
         let request = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
         let (mut client, stream) = duplex(64);
-        let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("open");
-        let mut socket = Socket::new(stream, slot, Duration::from_secs(1));
+        let place = Places::new(1, 0).take(None).expect("a place");
+        let mut socket = Socket::new(stream, place, Duration::from_secs(1));
         client.write_all(request).await.expect("room");
         version::read(&mut socket).await.expect("words");
         let mut bytes = [0; 64];

@@ -18,6 +18,9 @@ use tokio::time::Instant;
 
 use super::patience::Patience;
 
+use super::ServeConfig;
+use super::places::ClientPlace;
+
 tokio::task_local! {
     /// How far the body of this task's stream has come.
     static FLOW: Flow;
@@ -40,18 +43,28 @@ pub(crate) struct Streams {
 
 struct Running {
     count: usize,
+    /// Whether there ever was one.
+    has_begun: bool,
     /// When the last one ended; the connection began, before the first.
     since: Instant,
 }
 
 impl Streams {
     pub(crate) fn new(stall_timeout: Duration) -> Self {
-        Self { stall_timeout, running: Arc::new(Mutex::new(Running { count: 0, since: Instant::now() })) }
+        Self {
+            stall_timeout,
+            running: Arc::new(Mutex::new(Running { count: 0, has_begun: false, since: Instant::now() })),
+        }
     }
 
     /// Since when there are no streams; `None` while there are.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         self.with(|running| (running.count == 0).then_some(running.since))
+    }
+
+    /// How long there may be none: the first is awaited like the head of a request.
+    pub(crate) fn idle_timeout(&self, config: &ServeConfig) -> Duration {
+        if self.with(|running| running.has_begun) { config.idle_timeout } else { config.header_timeout }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
@@ -61,7 +74,10 @@ impl Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        self.with(|running| running.count += 1);
+        self.with(|running| {
+            running.count += 1;
+            running.has_begun = true;
+        });
         let place = Place(self.clone());
         tokio::spawn(FLOW.scope(Flow::default(), async move {
             run(stream, place.0.stall_timeout).await;
@@ -104,14 +120,24 @@ async fn run(stream: impl Future<Output = ()>, stall_timeout: Duration) {
 }
 
 /// A body that tells its stream's task how far it has come.
-pub(crate) struct TrackedBody(pub(crate) Body);
+pub(crate) struct TrackedBody {
+    body: Body,
+    /// That of a client behind a proxy, until all of its answer is out.
+    _place: Option<ClientPlace>,
+}
+
+impl TrackedBody {
+    pub(crate) fn new(body: Body, place: Option<ClientPlace>) -> Self {
+        Self { body, _place: place }
+    }
+}
 
 impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.0).poll_frame(cx);
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
         FLOW.with(|flow| {
             flow.asked.set(flow.asked.get() + 1);
             flow.is_dry.set(polled.is_pending());
@@ -120,10 +146,10 @@ impl HttpBody for TrackedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }

@@ -63,6 +63,11 @@ pub enum DataError {
     /// The secret in the environment. Its text is nobody's business.
     #[error("{SECRET_VARIABLE} must be 64 hexadecimal digits (`openssl rand -hex 32` draws some)")]
     Variable,
+    /// The secret in the environment, which anybody could guess.
+    #[error(
+        "{SECRET_VARIABLE} is one digit over and over, which anybody could guess (`openssl rand -hex 32` draws a secret)"
+    )]
+    Guessable,
 }
 
 fn advice(error: &OpenError) -> &'static str {
@@ -73,7 +78,7 @@ fn advice(error: &OpenError) -> &'static str {
         OpenError::Damaged { .. } => {
             "; nothing is guessed at. Restore it from a backup, or choose another folder with --data"
         }
-        OpenError::Io { .. } => "",
+        OpenError::Exposed { .. } | OpenError::Io { .. } => "",
     }
 }
 
@@ -93,7 +98,7 @@ impl DataFlags {
     /// See [`DataError`].
     pub fn open(&self, engine: EngineBuilder) -> Result<(EngineBuilder, Option<Arc<RedbLog>>), DataError> {
         let from_environment = match std::env::var_os(SECRET_VARIABLE) {
-            Some(text) => Some(text.to_str().and_then(parse_secret).ok_or(DataError::Variable)?),
+            Some(text) => Some(read_secret(text.to_str().ok_or(DataError::Variable)?)?),
             None => None,
         };
         let Some(dir) = &self.data else {
@@ -128,7 +133,16 @@ impl DataFlags {
     }
 }
 
-/// 32 bytes from 64 hexadecimal digits.
+/// 32 bytes from 64 hexadecimal digits that are not all the same.
+fn read_secret(text: &str) -> Result<[u8; 32], DataError> {
+    let secret = parse_secret(text).ok_or(DataError::Variable)?;
+    let first = secret[0] >> 4;
+    match secret.iter().all(|byte| *byte == first << 4 | first) {
+        true => Err(DataError::Guessable),
+        false => Ok(secret),
+    }
+}
+
 fn parse_secret(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> =
         text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
@@ -181,6 +195,15 @@ mod tests {
         assert_eq!(parse_secret(&text.to_uppercase()), parse_secret(&text));
         for bad in ["", "changeme", &text[1..], &format!("{text}0"), &format!("{text}00"), &text.replace('0', "g")] {
             assert_eq!(parse_secret(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_digit_over_and_over_is_no_secret() {
+        for digit in "0123456789abcdefABCDEF".chars() {
+            let text = digit.to_string().repeat(64);
+            assert!(matches!(read_secret(&text), Err(DataError::Guessable)), "{text}");
+            assert!(read_secret(&format!("{}e", &text[1..])).is_ok() || digit.eq_ignore_ascii_case(&'e'));
         }
     }
 }

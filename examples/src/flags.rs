@@ -1,10 +1,11 @@
 //! The command line of a chat server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chat_core::Limits;
-use chat_serve::{ClientAddress, Network, TrustedProxies};
+use chat_serve::{ClientAddress, Network, ServeConfig, Tls, TlsError, TrustedProxies};
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
 use transport_ws::WsConfig;
@@ -25,9 +26,18 @@ pub struct Flags {
     #[arg(long, value_name = "N", default_value_t = Limits::default().session.send_per_second)]
     pub send_rate: u32,
 
-    /// Clients that may be connected from one address at once; 0 for no bound on connections, new sessions and rooms of an address
+    /// Clients that may be connected from one address at once, over twice as many connections or half of those that there are; 0 for no
+    /// bound on connections, new sessions and rooms of an address
     #[arg(long, value_name = "N", default_value_t = Limits::default().engine.sessions_per_address_max)]
     pub sessions_per_address: usize,
+
+    /// Speak TLS with the certificate in this file, in PEM, followed by those that vouch for it; read again at SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 
     /// Going down, tell clients to come back spread over so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
@@ -72,8 +82,43 @@ impl Flags {
         SocketIoConfig { address: self.address(), ..SocketIoConfig::default() }
     }
 
+    /// The serving loop for so many connections, with what the flags say.
+    pub fn serve(&self, connections_max: usize) -> ServeConfig {
+        // A client of streams has a second connection for its requests. And nobody alone may have them all.
+        let of_address = self.sessions_per_address.saturating_mul(2).min((connections_max / 2).max(1));
+        ServeConfig {
+            connections_max,
+            connections_per_address_max: if self.sessions_per_address == 0 { 0 } else { of_address },
+            proxies: self.proxies(),
+            ..ServeConfig::default()
+        }
+    }
+
+    /// The certificate that the flags name, if they name one.
+    ///
+    /// # Errors
+    /// Where the files cannot be used.
+    pub fn tls(&self) -> Result<Option<Tls>, TlsError> {
+        let files = self.tls_cert.as_ref().zip(self.tls_key.as_ref());
+        files.map(|(certificate, key)| Tls::load(certificate, key)).transpose()
+    }
+
+    /// What the addresses of pages begin with.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_cert.is_some() { "https" } else { "http" }
+    }
+
+    /// Whether the server can be reached from other machines without TLS, as far as the flags tell: a proxy may speak it.
+    pub(crate) fn is_in_the_open(&self) -> bool {
+        !self.listen.ip().is_loopback() && self.tls_cert.is_none() && self.trusted_proxies.is_empty()
+    }
+
+    fn proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted_proxies.iter().copied())
+    }
+
     fn address(&self) -> ClientAddress {
-        TrustedProxies::new(self.trusted_proxies.iter().copied()).into()
+        self.proxies().into()
     }
 
     /// How far apart clients are told to come back.
@@ -171,6 +216,11 @@ mod tests {
         assert_eq!(limits(&[]), Limits::default());
         assert_eq!(limits(&["--send-rate", "0"]), rates);
         assert_eq!(limits(&["--sessions-per-address", "0"]), addresses);
+        let of_address =
+            |arguments: &[&str], all| parse(arguments).expect("they are right").serve(all).connections_per_address_max;
+        assert_eq!(of_address(&[], 100_000), 512);
+        assert_eq!(of_address(&[], 300), 150, "half of all");
+        assert_eq!(of_address(&["--sessions-per-address", "0"], 300), 0);
         let fast = limits(&["--send-rate", "80"]);
         assert_eq!((fast.session.send_per_second, fast.engine.address_sends_per_second), (80, 80));
     }

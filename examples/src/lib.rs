@@ -1,12 +1,19 @@
 //! What the example servers share: flags, the page, and an orderly end.
 
+// They panic where nobody can be written to; `say` and `tell` do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod console;
 mod data;
+mod descriptors;
 mod flags;
 mod health;
 mod operator;
 mod page;
 mod run;
+mod signals;
 
+pub use console::{say, tell};
 pub use data::{DataError, DataFlags, Durability, SECRET_VARIABLE};
 pub use flags::Flags;
 pub use health::health;

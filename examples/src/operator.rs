@@ -1,8 +1,8 @@
 //! What whoever runs the server is told of it on standard error, beside the faults of the log.
 
-use std::io::{self, Write};
-
 use chat_core::{Belief, Observer, ObserverEvent, WallStep};
+
+use super::console::tell;
 
 /// Writes down that the machine's clock was set far ahead.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,8 +11,7 @@ pub struct Operator;
 impl Observer for Operator {
     fn observe(&self, event: ObserverEvent<'_>) {
         if let ObserverEvent::WallStepped { step, .. } = event {
-            // Where standard error is gone there is nobody to be told.
-            let _ = writeln!(io::stderr(), "{}", line(step));
+            tell(line(step));
         }
     }
 }

@@ -6,11 +6,14 @@ use std::process::ExitCode;
 
 use axum::Router;
 use chat_core::Engine;
-use chat_serve::{ServeConfig, serve};
+use chat_serve::{ServeConfig, Tls, serve};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
 
+use super::console::tell;
+use super::descriptors::Descriptors;
 use super::flags::Flags;
+use super::signals::{Asked, Signals};
 
 /// After how many tasks the runtime asks the kernel what is new. 16: with many readers nearly every task writes to a socket, which
 /// takes 10 us or more. After tokio's 61, whoever speaks would wait for up to a millisecond until they are read, and the readers
@@ -26,17 +29,24 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
     match runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_BETWEEN_POLLS).build() {
         Ok(runtime) => runtime.block_on(server),
         Err(error) => {
-            eprintln!("Cannot start: {error}");
+            tell(format_args!("Cannot start: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Serves `router` until a signal comes (SIGTERM, or Ctrl-C), and then drains `engine`. `greet` says where, once clients can
-/// connect.
+/// Serves `router` until a signal comes (SIGTERM, Ctrl-C, or SIGHUP where the terminal is gone), and then drains `engine`. `greet` says
+/// where, once clients can connect.
 ///
-/// Fails, with words on standard error, when the address cannot be listened on.
+/// Fails, with words on standard error, when the address cannot be listened on, or the certificate not used.
 pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOnce(SocketAddr)) -> ExitCode {
+    let tls = match flags.tls() {
+        Ok(tls) => tls,
+        Err(error) => {
+            tell(format_args!("Cannot use TLS: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let bound = listen(flags.listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (at, listener) = match bound {
         Ok(bound) => bound,
@@ -46,25 +56,48 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
                 ErrorKind::PermissionDenied => "; ports below 1024 need privileges. Choose another with --listen",
                 _ => "",
             };
-            eprintln!("Cannot listen on {}: {error}{advice}", flags.listen);
+            tell(format_args!("Cannot listen on {}: {error}{advice}", flags.listen));
             return ExitCode::FAILURE;
         }
     };
     // Listened for before anybody is told that we are ready: whoever waits for that may send a signal at once.
     let mut signals = Signals::listen();
+    let descriptors = Descriptors::raise();
+    tell(descriptors);
+    if flags.is_in_the_open() {
+        tell(
+            "Other machines can reach this without TLS, and whoever is on the way can read it: give --tls-cert, or --trusted-proxy.",
+        );
+    }
     greet(at);
     let spread = flags.drain_spread();
+    let config = ServeConfig { tls: tls.clone(), ..flags.serve(descriptors.connections_max()) };
     let ended = async move {
-        signals.next().await;
-        eprintln!("Going down; a second signal ends at once.");
+        loop {
+            match signals.next().await {
+                Asked::End => break,
+                Asked::TerminalGone if tls.is_none() => break,
+                Asked::TerminalGone | Asked::Reload => reload(tls.as_ref()),
+            }
+        }
+        tell("Going down; a second signal ends at once.");
         tokio::spawn(async move {
-            signals.next().await;
+            while signals.next().await != Asked::End {}
             std::process::exit(130);
         });
         engine.drain(spread).await;
     };
-    serve(listener, router, ServeConfig::default(), ended).await;
+    serve(listener, router, config, ended).await;
     ExitCode::SUCCESS
+}
+
+/// Reads again what can be read again.
+fn reload(tls: Option<&Tls>) {
+    match tls.map(Tls::reload) {
+        None => tell("There is nothing to reload."),
+        Some(Ok(())) => tell("The certificate was read again."),
+        Some(Err(error)) => tell(format_args!("Cannot use TLS anew: {error}; the old certificate stays.")),
+    }
 }
 
 fn listen(at: SocketAddr) -> io::Result<TcpListener> {
@@ -74,44 +107,6 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(at)?;
     socket.listen(PENDING_MAX)
-}
-
-/// What asks a server to end: SIGTERM, and SIGINT (Ctrl-C).
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| signal(kind).expect("a runtime with signals can listen for them");
-        Self { terminate: listen(SignalKind::terminate()), interrupt: listen(SignalKind::interrupt()) }
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// What asks a server to end: Ctrl-C.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn listen() -> Self {
-        Self
-    }
-
-    async fn next(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -61,6 +61,8 @@ async fn a_secret_of_the_environment_takes_the_place_of_the_one_in_the_folder() 
     assert!(!dir.path().join("secret").exists(), "it needs none of its own");
     let said = refused(with("changeme"));
     assert!(said.contains("CHAT_SECRET must be 64 hexadecimal digits") && !said.contains("changeme"), "{said}");
+    let said = refused(with(&"0".repeat(64)));
+    assert!(said.contains("CHAT_SECRET is one digit over and over") && !said.contains("000"), "{said}");
 }
 
 #[test]
@@ -93,4 +95,17 @@ fn what_cannot_be_used_is_refused_by_name() {
     fs::set_permissions(dir.path().join("secret"), fs::Permissions::from_mode(0o644)).expect("it is ours");
     let open_to_all = refused(command(dir.path()));
     assert!(open_to_all.contains("Cannot use the secret: ") && open_to_all.contains("644"), "{open_to_all}");
+    fs::set_permissions(dir.path().join("secret"), fs::Permissions::from_mode(0o600)).expect("it is ours");
+
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+    let open_to_all = refused(command(dir.path()));
+    assert!(open_to_all.contains("is not safe: its mode is 777; others must not"), "{open_to_all}");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    Server::start(dir.path()).address().expect("others may look");
+
+    // Only root can make it another's.
+    if std::os::unix::fs::chown(dir.path(), Some(65_534), None).is_ok() {
+        let of_another = refused(command(dir.path()));
+        assert!(of_another.contains("is not safe: it belongs to user 65534"), "{of_another}");
+    }
 }

@@ -35,6 +35,7 @@ mod format;
 pub mod fuzzing;
 mod log;
 mod options;
+mod ownership;
 mod read;
 mod request;
 mod secret;

@@ -7,6 +7,7 @@ use std::path::Path;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
+use crate::ownership;
 use crate::store::sync_folder;
 
 const NAME: &str = "secret";
@@ -16,10 +17,15 @@ const NAME: &str = "secret";
 /// Tokens signed with it are good after a restart. Anybody who can read it can pass for anybody.
 ///
 /// # Errors
-/// When the file has another size, or (on Unix) may be read or written by anybody but its owner, or cannot be read or made.
+/// When the file has another size, is one byte over and over, or cannot be read or made; on Unix also when it may be read or written by
+/// anybody but its owner, when its owner or the folder's is another user, or when others may write to the folder.
 pub fn secret(dir: impl AsRef<Path>) -> io::Result<[u8; 32]> {
     let dir = dir.as_ref();
     let path = dir.join(NAME);
+    if let Ok(folder) = fs::metadata(dir) {
+        ownership::check(&folder, ownership::UNCHANGED_BY_OTHERS)
+            .map_err(|what| about(dir, io::ErrorKind::PermissionDenied, &what))?;
+    }
     match File::open(&path) {
         Ok(file) => read(&path, file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -32,29 +38,18 @@ pub fn secret(dir: impl AsRef<Path>) -> io::Result<[u8; 32]> {
 }
 
 fn read(path: &Path, mut file: File) -> io::Result<[u8; 32]> {
-    check_mode(path, &file)?;
+    ownership::check(&file.metadata()?, ownership::PRIVATE)
+        .map_err(|what| about(path, io::ErrorKind::PermissionDenied, &what))?;
     let mut bytes = Vec::new();
     Read::by_ref(&mut file).take(33).read_to_end(&mut bytes)?;
-    <[u8; 32]>::try_from(bytes).map_err(|_| {
+    let secret = <[u8; 32]>::try_from(bytes).map_err(|_| {
         let size = file.metadata().map(|metadata| metadata.len()).unwrap_or_default();
         about(path, io::ErrorKind::InvalidData, &format!("it has {size} bytes, and a secret has 32"))
-    })
-}
-
-#[cfg(unix)]
-fn check_mode(path: &Path, file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let what = format!("its mode is {mode:o}; others must have no access to it (chmod 600)");
-        return Err(about(path, io::ErrorKind::PermissionDenied, &what));
+    })?;
+    match secret.iter().all(|byte| *byte == secret[0]) {
+        true => Err(about(path, io::ErrorKind::InvalidData, "it is one byte over and over, which anybody could guess")),
+        false => Ok(secret),
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Path, _: &File) -> io::Result<()> {
-    Ok(())
 }
 
 /// Writes it whole under another name, and links it to its own: it is never seen half-written, and the first one stays.
@@ -126,6 +121,30 @@ mod tests {
         let error = secret(dir.path()).expect_err("the group may read it");
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
         assert!(error.to_string().contains("640"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_in_a_folder_that_others_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        secret(dir.path()).expect("it is made");
+        for mode in [0o770, 0o707] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).expect("it is ours");
+            let error = secret(dir.path()).expect_err("another one could be put there");
+            assert!(error.to_string().contains(&format!("{mode:o}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_byte_over_and_over_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        secret(dir.path()).expect("it is made");
+        for byte in [0, b'a'] {
+            fs::write(dir.path().join(NAME), [byte; 32]).expect("writable");
+            let error = secret(dir.path()).expect_err("it is no secret");
+            assert!(error.to_string().contains("over and over"), "{error}");
+        }
     }
 
     #[test]

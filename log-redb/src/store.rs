@@ -13,6 +13,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, S
 
 use crate::format::{FORMAT, Fault, META, META_CLOCK, META_FORMAT};
 use crate::options::{Options, Verify};
+use crate::ownership;
 use crate::slack::Cleared;
 use crate::tables::Tables;
 
@@ -43,6 +44,14 @@ pub enum OpenError {
     Foreign {
         /// The file.
         name: String,
+    },
+    /// The folder belongs to another user, or others may write to it: they could put another file in the place of this one.
+    #[error("{name} is not safe: {what}")]
+    Exposed {
+        /// The folder.
+        name: String,
+        /// What is wrong, and what to do about it.
+        what: String,
     },
     /// The file cannot be right.
     #[error("{name} is damaged: {what}")]
@@ -164,6 +173,9 @@ impl Store {
         let path = dir.join(FILE_NAME);
         let io = |source| OpenError::Io { name: path.display().to_string(), source };
         make_private(dir).map_err(io)?;
+        let folder = fs::metadata(dir).map_err(io)?;
+        ownership::check(&folder, ownership::UNCHANGED_BY_OTHERS)
+            .map_err(|what| OpenError::Exposed { name: dir.display().to_string(), what })?;
         let lock = private().write(true).create(true).truncate(false).open(dir.join(LOCK_NAME)).map_err(io)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => OpenError::InUse { name: dir.display().to_string() },

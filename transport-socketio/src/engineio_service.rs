@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{self, Method, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{self, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use chat_core::Engine;
@@ -177,6 +177,13 @@ impl Front {
 }
 
 async fn serve(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let mut answer = answer(&front, request).await;
+    // A poll may hold a session's token, and the answer that opens a session its name: no cache may keep them.
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+async fn answer(front: &Front, request: Request) -> Response {
     let asked = match Asked::read(&request) {
         Ok(asked) => asked,
         Err(fault) => return fault.answer(),

@@ -1,5 +1,7 @@
 //! A server on a free port, and connections to it.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::net::SocketAddr;
 
 use axum::Router;

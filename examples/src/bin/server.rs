@@ -1,12 +1,14 @@
 //! The full chat server: the page, and every transport in front of the same rooms.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
 use chat_core::Engine;
 use clap::Parser;
-use examples::{DataFlags, Flags, Operator, block_on, health, page, run};
+use examples::{DataFlags, Flags, Operator, block_on, health, page, run, say, tell};
 
 /// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder.
 #[derive(clap::Parser)]
@@ -28,7 +30,7 @@ async fn serve() -> ExitCode {
     let (engine, log) = match data.open(engine) {
         Ok((engine, log)) => (engine.build(), log),
         Err(error) => {
-            eprintln!("{error}");
+            tell(error);
             return ExitCode::FAILURE;
         }
     };
@@ -38,11 +40,11 @@ async fn serve() -> ExitCode {
         .merge(transport_sse::routes(engine.clone(), flags.sse()))
         .merge(transport_socketio::routes(engine.clone(), flags.socketio()))
         .merge(health(engine.clone()));
-    let ended = run(&flags, engine, router, |at| println!("Chat is at http://{at}/")).await;
+    let ended = run(&flags, engine, router, |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()))).await;
     if let Some(log) = log
         && let Err(error) = log.close().await
     {
-        eprintln!("What is on disk is whole, but was not closed properly: {error}");
+        tell(format_args!("What is on disk is whole, but was not closed properly: {error}"));
         return ExitCode::FAILURE;
     }
     ended
