@@ -68,6 +68,23 @@ pub async fn a_field_that_is_wrong_is_named<D: TransportHarness>() {
     assert_eq!(ann.say("LUNCH", "hi").await, 2, "nothing has changed");
 }
 
+/// Where the number itself is wrong, as far as it can be read; where it cannot, there is none.
+pub async fn a_wrong_number_comes_back_with_its_refusal<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    for (id, read) in [
+        (json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_992_u64)),
+        (json!("7"), json!(7)),
+        (json!(7.0), json!(7)),
+        (json!(-7), Value::Null),
+        (json!("seven"), Value::Null),
+    ] {
+        let error = ann.refused_as_it_is(json!({"type": "send", "id": id, "room": "LUNCH", "text": "hi"})).await;
+        assert_eq!((&error["code"], &error["field"], &error["id"]), (&json!("bad_field"), &json!("id"), &read), "{id}");
+    }
+    assert_eq!(ann.say("LUNCH", "hi").await, 2, "nothing has changed");
+}
+
 /// A code without a room is refused, to who would come in and to whatever else is asked there.
 pub async fn a_room_that_is_not_there_is_not_found<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
