@@ -110,7 +110,8 @@ impl Topic {
             return Err(Reject::too_long("topic", Self::CHARS_MAX as u64, "characters"));
         }
         if let Some(c) = text.chars().find(|c| c.is_control() || is_layout(*c)) {
-            let message = format!("topic holds {}; control, direction and line-breaking characters are not allowed", name(c));
+            let message =
+                format!("topic holds {}; control, direction and line-breaking characters are not allowed", name(c));
             return Err(Reject::bad_field("topic", message));
         }
         Ok(Self(CompactString::new(text)))

@@ -1,6 +1,7 @@
 //! Every refusal that a client can run into, by its code.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{Admission, ConnectRequest, Identity, Policy, Reject};
@@ -132,6 +133,36 @@ pub async fn who_looks_like_a_member_is_not_let_in<D: TransportHarness>() {
     }
     others.join("LUNCH", "biil").await;
     assert_eq!(ann.told().await, "2 +biil");
+}
+
+/// Whose holder has no connection, and may be the newcomer before: the refusal says when, and is true.
+pub async fn a_nick_whose_holder_is_away_is_free_after_the_grace<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.room.grace = Duration::from_secs(1)).await;
+    let [_ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let mut again = server.client().await;
+    let join = json!({"type": "join", "room": "LUNCH", "nick": "Bob"});
+    assert_eq!(again.refused(join.clone()).await.get("retry_after_ms"), None, "he is here");
+    bob.cut().await;
+    let mut waited = 0;
+    super::test_client::within(async {
+        loop {
+            let answer = again.ask(join.clone()).await;
+            if answer["type"] != "error" {
+                break;
+            }
+            assert_eq!(answer["code"], "nick_taken");
+            // None as long as the loss is not noticed.
+            if answer.get("retry_after_ms").is_some() {
+                let wait = number(&answer, "retry_after_ms");
+                assert!((1..=1_000).contains(&wait), "{answer}");
+                waited += 1;
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(waited > 0, "he was away before he had left");
 }
 
 /// Who is not in a room can do nothing there, by no command.
