@@ -20,7 +20,9 @@ pub struct SocketIoConfig {
     pub connections_max: usize,
     /// How long an Engine.IO session may take to connect to the namespace. 10 s.
     pub connect_timeout: Duration,
-    /// How long the change from long-polling to WebSocket may take. 10 s.
+    /// How long the body of a POST may take. 10 s.
+    pub body_timeout: Duration,
+    /// How long a WebSocket has to take over from long-polling, which goes on until it does. 10 s.
     pub upgrade_timeout: Duration,
     /// How often the peer is pinged. 25 s: below the minute after which many middleboxes forget a silent connection.
     pub ping_interval: Duration,
@@ -42,6 +44,7 @@ impl Default for SocketIoConfig {
             address: ClientAddress::default(),
             connections_max: 100_000,
             connect_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
             upgrade_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),

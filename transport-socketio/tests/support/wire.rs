@@ -79,6 +79,11 @@ impl<W: Wire> Client<W> {
         Self { wire, acks: 0 }
     }
 
+    /// The same client, from now on over this.
+    pub fn onto<V>(self, wire: V) -> Client<V> {
+        Client { wire, acks: self.acks }
+    }
+
     /// The next packet of Socket.IO; pings are answered on the way.
     pub async fn next(&mut self) -> Option<Packet> {
         loop {
