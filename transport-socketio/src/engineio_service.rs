@@ -48,12 +48,17 @@ struct Front {
 /// them with [`Engine::drain`].
 ///
 /// # Panics
-/// Where the configuration's path is the root.
+/// Where the configuration's path is the root, or one of its listed origins cannot be one.
 pub fn routes(engine: Engine, config: SocketIoConfig) -> Router {
     let path = config.path.trim_end_matches('/').to_owned();
     assert!(path.starts_with('/'), "the path of the routes is not the root");
+    let cors = config.origins.cors();
     let front = Arc::new(Front::new(engine, config, path.clone()));
-    Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(front)
+    let router = Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(front);
+    match cors {
+        Some(layer) => router.route_layer(layer),
+        None => router,
+    }
 }
 
 impl Front {
@@ -199,6 +204,10 @@ impl Front {
 }
 
 async fn serve(State(front): State<Arc<Front>>, request: Request) -> Response {
+    // Before anything is done for it, whatever it asks; also in the name of a session that there is.
+    if !front.config.origins.allow(&request, &front.config.proxies) {
+        return Fault::Forbidden.answer();
+    }
     let asked = match Asked::read(&request) {
         Ok(asked) => asked,
         Err(fault) => return fault.answer(),
@@ -263,6 +272,7 @@ enum Fault {
     Session,
     Method,
     Request,
+    Forbidden,
     Version,
 }
 
@@ -273,9 +283,14 @@ impl Fault {
             Self::Session => (1, "Session ID unknown"),
             Self::Method => (2, "Bad handshake method"),
             Self::Request => (3, "Bad request"),
+            Self::Forbidden => (4, "Forbidden"),
             Self::Version => (5, "Unsupported protocol version"),
         };
         let json = format!(r#"{{"code":{code},"message":"{message}"}}"#);
-        (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], json).into_response()
+        let status = match self {
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        (status, [(CONTENT_TYPE, "application/json")], json).into_response()
     }
 }

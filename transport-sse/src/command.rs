@@ -28,6 +28,9 @@ pub(crate) async fn submit(
     session: Result<Path<SessionId>, PathRejection>,
     request: Request,
 ) -> Response {
+    if let Err(foreign) = shared.check_page(&request) {
+        return answer::response(answer::refusal(None, foreign));
+    }
     let (head, body) = request.into_parts();
     let session = session.ok().map(|Path(session)| session);
     match take_in(&shared, session, &head.headers, body).await {

@@ -262,6 +262,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Poll<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Poll<S> {
+    /// The head of the answer that was read last, in small letters.
+    pub fn head(&self) -> &str {
+        &self.http.head
+    }
+}
+
 #[async_trait]
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire for Poll<S> {
     async fn send(&mut self, packet: String) {

@@ -103,6 +103,14 @@ pub trait TransportHarness: Sized + Send + Sync + 'static {
     /// then the end; the `closing` says when to come back where there was no place, or too much was asked for. Where the
     /// transport says what else there is in other words (an HTTP status, say), its client puts it in these.
     async fn connect(&self, resume: Option<Resume>) -> Self::Client;
+
+    /// Sends, one after the other, each request by which something may begin here, with these headers and to this host, as a browser would
+    /// for a page; returns the HTTP statuses of the answers, 101 for an upgrade. Where a request can name a room to be made, it does.
+    ///
+    /// A transport that browsers cannot reach sends none.
+    async fn knock(&self, _host: &str, _headers: &[(&'static str, &str)]) -> Vec<u16> {
+        Vec::new()
+    }
 }
 
 /// What a client says that comes back.
@@ -193,6 +201,7 @@ macro_rules! transport_contract {
             what_is_no_command_is_refused_by_name,
             a_field_that_is_wrong_is_named,
             a_wrong_number_comes_back_with_its_refusal,
+            a_page_of_another_site_is_refused_before_anything_is_done,
             a_room_that_is_not_there_is_not_found,
             names_and_nicks_are_taken_once,
             who_looks_like_a_member_is_not_let_in,

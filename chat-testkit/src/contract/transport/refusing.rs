@@ -86,6 +86,33 @@ pub async fn a_wrong_number_comes_back_with_its_refusal<D: TransportHarness>() {
     assert_eq!(ann.say("LUNCH", "hi").await, 2, "nothing has changed");
 }
 
+/// Whatever its browser sends for it; and one of the same host is not.
+pub async fn a_page_of_another_site_is_refused_before_anything_is_done<D: TransportHarness>() {
+    const HOST: &str = "chat.example.org:8080";
+    let server = TestServer::<D>::open().await;
+    for headers in [
+        &[("Origin", "https://evil.test")][..],
+        &[("Origin", "http://chat.example.org")],
+        &[("Origin", "null")],
+        &[("Origin", "http://chat.example.org:8080"), ("Sec-Fetch-Site", "cross-site")],
+        &[("Sec-Fetch-Site", "cross-site")],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[("Origin", "https://chat.example.org"), ("X-Forwarded-Host", "chat.example.org")],
+    ] {
+        let statuses = server.harness.knock(HOST, headers).await;
+        assert!(statuses.iter().all(|status| *status == 403), "{headers:?}: {statuses:?}");
+    }
+    assert_eq!((server.engine.stats().sessions, server.engine.rooms().len()), (0, 0));
+    for headers in [
+        &[][..],
+        &[("Origin", "https://chat.example.org:8080"), ("Sec-Fetch-Site", "same-origin")],
+        &[("Sec-Fetch-Site", "none")],
+    ] {
+        let statuses = server.harness.knock(HOST, headers).await;
+        assert!(statuses.iter().all(|status| *status != 403), "{headers:?}: {statuses:?}");
+    }
+}
+
 /// A code without a room is refused, to who would come in and to whatever else is asked there.
 pub async fn a_room_that_is_not_there_is_not_found<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
