@@ -63,7 +63,7 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
         });
         engine.drain(spread).await;
     };
-    serve(listener, router, ServeConfig::default(), ended).await;
+    serve(listener, flags.guard(router), ServeConfig::default(), ended).await;
     ExitCode::SUCCESS
 }
 
