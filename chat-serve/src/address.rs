@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
+use axum::http::Extensions;
 use axum::http::request::Parts;
 
 /// How a client's address is found. The peer's own by default; behind proxies, where the peer is a proxy, made from
@@ -30,7 +31,7 @@ impl ClientAddress {
 impl Default for ClientAddress {
     /// The peer's address, where the serving loop has put [`ConnectInfo<SocketAddr>`] into the request.
     fn default() -> Self {
-        Self::new(peer)
+        Self::new(|request| peer(&request.extensions))
     }
 }
 
@@ -42,8 +43,8 @@ impl fmt::Debug for ClientAddress {
 
 /// The address at the other end of the connection. A socket that listens on both versions of IP shows peers of the fourth as
 /// `::ffff:192.0.2.1`; here they are always `192.0.2.1`, or one client would have two addresses.
-pub(crate) fn peer(request: &Parts) -> Option<IpAddr> {
-    request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!
 //! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
-//! whether its page may connect ([`Origins`]), and its credentials ([`bearer`]). And a transport may say that an answer is
+//! whether its page may connect ([`Origins`]), which names the server answers to ([`Hosts`]), and its credentials ([`bearer`]). And a transport may say that an answer is
 //! [`LongLived`]: its connection then keeps no buffers meanwhile.
 //!
 //! ```no_run
@@ -25,6 +25,7 @@ mod address;
 mod bearer;
 mod body;
 mod head_lines;
+mod hosts;
 mod http_connection;
 mod long_lived;
 mod origins;
@@ -57,6 +58,7 @@ use request_service::RequestService;
 
 pub use address::ClientAddress;
 pub use bearer::bearer;
+pub use hosts::Hosts;
 pub use long_lived::LongLived;
 pub use origins::Origins;
 pub use overflow::OVERFLOW_MAX;

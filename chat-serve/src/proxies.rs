@@ -9,18 +9,21 @@
 //!                  made up   the client   a proxy               a proxy
 //! ```
 //!
-//! `Forwarded` (RFC 7239) is not read: a proxy that writes one of the two headers hands on whatever the client put into the
-//! other.
+//! `Forwarded` (RFC 7239) is not read for that: a proxy that writes one of the two headers hands on whatever the client put into the
+//! other. For the host that a request was sent to it is, after `X-Forwarded-Host`: what matters there is what a stranger's page can have
+//! a browser send, and that is neither.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::header::{FORWARDED, HOST};
+use axum::http::{HeaderMap, HeaderName, Request};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::address::{ClientAddress, peer};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Bits of an IPv6 address that only say that it holds one of IPv4, `::ffff:0:0/96`.
 const MAPPED_BITS: u8 = 96;
@@ -108,6 +111,19 @@ impl TrustedProxies {
         client
     }
 
+    /// The host that a request was sent to, with a port where it is not the scheme's own. From a trusted proxy it is what that names last in
+    /// `X-Forwarded-Host` or else in `Forwarded`, as it may have put its own name for this server in place of it; else what the request
+    /// itself names.
+    pub fn host<'a, B>(&self, request: &'a Request<B>) -> Option<&'a str> {
+        let is_handed_on = peer(request.extensions()).is_some_and(|peer| self.trusts(peer));
+        let forwarded = is_handed_on.then(|| forwarded_host(request.headers())).flatten();
+        forwarded.or_else(|| match request.uri().authority() {
+            // HTTP/2 has it in the URI, HTTP/1.1 in a header.
+            Some(authority) => Some(authority.as_str()),
+            None => request.headers().get(HOST)?.to_str().ok(),
+        })
+    }
+
     /// Whether this address is a proxy's of ours.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
@@ -116,8 +132,19 @@ impl TrustedProxies {
 
 impl From<TrustedProxies> for ClientAddress {
     fn from(proxies: TrustedProxies) -> Self {
-        Self::new(move |request| peer(request).map(|peer| proxies.client(peer, &request.headers)))
+        Self::new(move |request| peer(&request.extensions).map(|peer| proxies.client(peer, &request.headers)))
     }
+}
+
+fn forwarded_host(headers: &HeaderMap) -> Option<&str> {
+    let last =
+        |name: HeaderName| headers.get_all(name).iter().next_back()?.to_str().ok()?.rsplit(',').next().map(str::trim);
+    let plain = last(X_FORWARDED_HOST).filter(|host| !host.is_empty());
+    plain.or_else(|| {
+        let mut pairs = last(FORWARDED)?.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let (_, host) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("host"))?;
+        Some(host.strip_prefix('"').and_then(|host| host.strip_suffix('"')).unwrap_or(host))
+    })
 }
 
 /// One entry: an address, as some proxies write it with a port, and then IPv6 in brackets.

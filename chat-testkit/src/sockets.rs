@@ -44,6 +44,8 @@ pub struct Exchange<S = TcpStream> {
     /// What has come and was not looked at.
     raw: Vec<u8>,
     rest: Rest,
+    /// The head of the answer that was read last, in small letters.
+    pub head: String,
     /// What has come of the answer's body and was not taken out by the test.
     pub body: Vec<u8>,
 }
@@ -59,7 +61,14 @@ enum Rest {
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     /// Over this stream, to what calls itself `host`.
     pub fn over(stream: S, host: impl Display) -> Self {
-        Self { stream, host: host.to_string(), raw: Vec::new(), rest: Rest::Ended, body: Vec::new() }
+        Self {
+            stream,
+            host: host.to_string(),
+            raw: Vec::new(),
+            rest: Rest::Ended,
+            head: String::new(),
+            body: Vec::new(),
+        }
     }
 
     /// Sends a request; `what` is its method and target, and each of `headers` ends its line. Where the server goes away
@@ -84,7 +93,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
                 return None;
             }
         };
-        let head = String::from_utf8(self.raw.drain(..end + 4).collect()).expect("a head is text").to_lowercase();
+        self.head = String::from_utf8(self.raw.drain(..end + 4).collect()).expect("a head is text").to_lowercase();
+        let head = &self.head;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         self.rest = match length {
             Some(length) => Rest::Bytes(length.parse().expect("a number")),

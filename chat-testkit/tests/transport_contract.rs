@@ -41,10 +41,9 @@ impl TransportHarness for Straight {
 
     async fn connect(&self, resume: Option<Resume>) -> Inside {
         let resume = resume.map(|Resume { token, positions }| {
-            let parse = |(room, position): &(String, String)| {
-                (RoomCode::parse(room).expect("a code"), position.parse().expect("a position"))
-            };
-            chat_core::Resume { token, positions: positions.iter().map(parse).collect() }
+            let parse =
+                |(room, position): &(String, String)| Some((RoomCode::parse(room).ok()?, position.parse().ok()?));
+            chat_core::Resume { token, positions: positions.iter().filter_map(parse).collect() }
         });
         let session = self.0.connect(ConnectRequest::default(), Hello { id: None, resume }).await.map_err(last_words);
         Inside { engine: self.0.clone(), session, kept: VecDeque::new(), over: false }

@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::Uri;
 use chat_core::Limits;
-use chat_serve::{ClientAddress, Network, ServeConfig, Tls, TlsError, TrustedProxies};
+use chat_serve::{ClientAddress, Hosts, Network, Origins, ServeConfig, Tls, TlsError, TrustedProxies};
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
 use transport_ws::WsConfig;
@@ -43,10 +45,24 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub drain_spread: u64,
 
-    /// Believe a proxy at this address, or in this network, about where clients come from (X-Forwarded-For); may be given
-    /// several times
+    /// Believe a proxy at this address, or in this network, about where clients come from (X-Forwarded-For) and which host they asked
+    /// for (X-Forwarded-Host, Forwarded); may be given several times
     #[arg(long = "trusted-proxy", value_name = "CIDR")]
     pub trusted_proxies: Vec<Network>,
+
+    /// Let pages of this origin connect, too, for example `https://www.example.org`; may be given several times
+    ///
+    /// Pages of the host that a request is sent to always may, and programs that are no browsers.
+    #[arg(long = "origin", value_name = "ORIGIN", value_parser = parse_origin)]
+    pub origins: Vec<String>,
+
+    /// Answer to this name, for example `chat.example.org`, beside literal addresses and `localhost`, and to no other; may be given several
+    /// times
+    ///
+    /// Where the server listens on a loopback or private address and trusts no proxy, it answers to no other name without this flag
+    /// either: a stranger's page may have a name of its own point here.
+    #[arg(long = "host", value_name = "NAME", value_parser = parse_host)]
+    pub hosts: Vec<String>,
 }
 
 impl Flags {
@@ -69,17 +85,18 @@ impl Flags {
 
     /// WebSocket, with what the flags say.
     pub fn ws(&self) -> WsConfig {
-        WsConfig { address: self.address(), ..WsConfig::default() }
+        WsConfig { address: self.address(), origins: self.origins(), proxies: self.proxies(), ..WsConfig::default() }
     }
 
     /// SSE and POST, with what the flags say.
     pub fn sse(&self) -> SseConfig {
-        SseConfig { address: self.address(), ..SseConfig::default() }
+        SseConfig { address: self.address(), origins: self.origins(), proxies: self.proxies(), ..SseConfig::default() }
     }
 
     /// Socket.IO, with what the flags say.
     pub fn socketio(&self) -> SocketIoConfig {
-        SocketIoConfig { address: self.address(), ..SocketIoConfig::default() }
+        let (address, origins, proxies) = (self.address(), self.origins(), self.proxies());
+        SocketIoConfig { address, origins, proxies, ..SocketIoConfig::default() }
     }
 
     /// The serving loop for so many connections, with what the flags say.
@@ -121,9 +138,61 @@ impl Flags {
         self.proxies().into()
     }
 
+    fn origins(&self) -> Origins {
+        match &self.origins[..] {
+            [] => Origins::SameHost,
+            listed => Origins::Listed(listed.to_vec()),
+        }
+    }
+
+    /// The routes, answering only to the names that they may be asked by.
+    pub fn guard(&self, routes: Router) -> Router {
+        self.names().guard(routes, self.proxies())
+    }
+
+    fn names(&self) -> Hosts {
+        // What a proxy hands on comes under the name that everybody knows; whoever asks past it finds no more than that.
+        let is_open = self.hosts.is_empty() && !self.trusted_proxies.is_empty();
+        let is_listed = !self.hosts.is_empty() || is_of_this_place(self.listen.ip());
+        if is_listed && !is_open { Hosts::Named(self.hosts.clone()) } else { Hosts::Any }
+    }
+
     /// How far apart clients are told to come back.
     pub fn drain_spread(&self) -> Duration {
         Duration::from_secs(self.drain_spread)
+    }
+}
+
+/// Whether an address is this machine's alone, or of a private network.
+fn is_of_this_place(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}
+
+/// An origin as browsers write it: a scheme, a host, and a port where it is not the scheme's own.
+fn parse_origin(text: &str) -> Result<String, String> {
+    let example = "write it as browsers do: https://www.example.org, or http://localhost:3000";
+    let Ok(uri) = text.parse::<Uri>() else { return Err(example.to_owned()) };
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) if text.eq_ignore_ascii_case(&format!("{scheme}://{authority}")) => {
+            let own_port = matches!((scheme, authority.port_u16()), ("http", Some(80)) | ("https", Some(443)));
+            match own_port {
+                true => Err(format!("browsers leave a scheme's own port out: {scheme}://{}", authority.host())),
+                false => Ok(text.to_owned()),
+            }
+        }
+        _ => Err(example.to_owned()),
+    }
+}
+
+/// A name without a scheme, a port or a path.
+fn parse_host(text: &str) -> Result<String, String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    match !text.is_empty() && text.chars().all(is_name) {
+        true => Ok(text.to_owned()),
+        false => Err("write a name alone, without scheme, port or path: chat.example.org".to_owned()),
     }
 }
 
@@ -205,6 +274,46 @@ mod tests {
         assert_eq!(find(&[]), "10.0.0.1");
         assert_eq!(find(&["--trusted-proxy", "10.0.0.0/8"]), "192.0.2.1");
         assert_eq!(find(&["--trusted-proxy", "192.0.2.1", "--trusted-proxy", "10.0.0.0/8"]), "203.0.113.7");
+    }
+
+    #[test]
+    fn pages_of_listed_origins_may_connect_by_every_transport() {
+        let flags = parse(&["--origin", "https://www.example.org", "--origin", "http://localhost:3000"]);
+        let flags = flags.expect("they are right");
+        let listed = Origins::Listed(vec!["https://www.example.org".to_owned(), "http://localhost:3000".to_owned()]);
+        assert_eq!(
+            [flags.ws().origins, flags.sse().origins, flags.socketio().origins].map(|it| it == listed),
+            [true; 3]
+        );
+        assert_eq!(parse(&[]).expect("nothing is wrong").ws().origins, Origins::SameHost);
+        for (origin, words) in [
+            ("*", "https://www.example.org"),
+            ("www.example.org", "https://www.example.org"),
+            ("https://www.example.org/", "https://www.example.org"),
+            ("https://www.example.org:443", "leave a scheme's own port out: https://www.example.org"),
+            ("null", "https://www.example.org"),
+        ] {
+            let error = parse(&["--origin", origin]).expect_err(origin);
+            assert!(error.contains(words), "{origin}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_server_of_this_place_answers_to_addresses_alone_and_any_other_to_what_is_listed() {
+        let names = |arguments: &[&str]| parse(arguments).expect("they are right").names();
+        let named = |names: &[&str]| Hosts::Named(names.iter().map(|name| name.to_string()).collect());
+        for listen in ["127.0.0.1:80", "192.168.1.7:80", "10.0.0.1:80", "[::1]:80", "[fd00::1]:80", "169.254.0.1:80"] {
+            assert_eq!(names(&["--listen", listen]), named(&[]), "{listen}");
+        }
+        for listen in ["0.0.0.0:80", "[::]:80", "192.0.2.1:80"] {
+            assert_eq!(names(&["--listen", listen]), Hosts::Any, "{listen}");
+        }
+        assert_eq!(names(&["--listen", "[::]:80", "--host", "a.example", "--host", "b"]), named(&["a.example", "b"]));
+        assert_eq!(names(&["--trusted-proxy", "127.0.0.1"]), Hosts::Any);
+        assert_eq!(names(&["--trusted-proxy", "127.0.0.1", "--host", "a.example"]), named(&["a.example"]));
+        for host in ["https://a.example", "a.example:80", "", "a b"] {
+            assert!(parse(&["--host", host]).expect_err(host).contains("chat.example.org"));
+        }
     }
 
     #[test]

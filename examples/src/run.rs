@@ -87,7 +87,7 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
         });
         engine.drain(spread).await;
     };
-    serve(listener, router, config, ended).await;
+    serve(listener, flags.guard(router), config, ended).await;
     ExitCode::SUCCESS
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_serve::{ClientAddress, Origins};
+use chat_serve::{ClientAddress, Origins, TrustedProxies};
 
 /// Where connections come in, from which pages, and how long a silent or slow one is kept.
 #[derive(Clone, Debug)]
@@ -11,16 +11,20 @@ pub struct SocketIoConfig {
     pub path: String,
     /// How a client may connect. By long-polling and WebSocket.
     pub transports: Transports,
-    /// Pages that may connect. Those from the same host; programs that are no browsers send no origin and always may. Pages
-    /// of another host that are to connect by long-polling need a CORS layer around the routes too.
+    /// Pages that may connect, by any request. Those from the same host; for the others, CORS gives browsers leave to read the
+    /// answers to polls. Programs that are no browsers send no origin and always may.
     pub origins: Origins,
+    /// Proxies that are believed about the host that a request was sent to. None.
+    pub proxies: TrustedProxies,
     /// Who the client is, seen from its first request. The peer's own address, where the serving loop gives it.
     pub address: ClientAddress,
     /// Engine.IO sessions at once. 100,000; above it new ones are turned away, to try again.
     pub connections_max: usize,
     /// How long an Engine.IO session may take to connect to the namespace. 10 s.
     pub connect_timeout: Duration,
-    /// How long the change from long-polling to WebSocket may take. 10 s.
+    /// How long the body of a POST may take. 10 s.
+    pub body_timeout: Duration,
+    /// How long a WebSocket has to take over from long-polling, which goes on until it does. 10 s.
     pub upgrade_timeout: Duration,
     /// How often the peer is pinged. 25 s: below the minute after which many middleboxes forget a silent connection.
     pub ping_interval: Duration,
@@ -39,9 +43,11 @@ impl Default for SocketIoConfig {
             path: "/socket.io/".to_owned(),
             transports: Transports::All,
             origins: Origins::SameHost,
+            proxies: TrustedProxies::default(),
             address: ClientAddress::default(),
             connections_max: 100_000,
             connect_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
             upgrade_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use socketioxide::handler::ConnectHandler;
 use socketioxide::{ParserConfig, SocketIo, TransportType};
 use socketioxide_core::Sid;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tower_service::Service;
 
@@ -25,6 +26,7 @@ use super::engineio_session::{EngineIoSession, Lines};
 use super::handshake::Greeting;
 use super::head;
 use super::keepalive;
+use super::probe::{self, Replayed};
 use super::pump;
 
 /// Of a client's bytes, how many make a message or a poll's body too long to go on: so many times the longest frame.
@@ -37,8 +39,7 @@ const OPEN_BYTES_MAX: usize = 4 << 10;
 struct Front {
     engine: Engine,
     lines: Arc<Lines>,
-    /// How long a client may take to answer a ping.
-    ping_timeout: Duration,
+    config: Arc<SocketIoConfig>,
 }
 
 /// The routes of this transport, `/socket.io/` unless the configuration says otherwise.
@@ -47,12 +48,17 @@ struct Front {
 /// them with [`Engine::drain`].
 ///
 /// # Panics
-/// Where the configuration's path is the root.
+/// Where the configuration's path is the root, or one of its listed origins cannot be one.
 pub fn routes(engine: Engine, config: SocketIoConfig) -> Router {
     let path = config.path.trim_end_matches('/').to_owned();
     assert!(path.starts_with('/'), "the path of the routes is not the root");
+    let cors = config.origins.cors();
     let front = Arc::new(Front::new(engine, config, path.clone()));
-    Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(front)
+    let router = Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(front);
+    match cors {
+        Some(layer) => router.route_layer(layer),
+        None => router,
+    }
 }
 
 impl Front {
@@ -78,12 +84,12 @@ impl Front {
             Transports::All => builder.transports([TransportType::Polling, TransportType::Websocket]),
             Transports::WebSocket => builder.transports([TransportType::Websocket]),
         };
-        let ping_timeout = config.ping_timeout;
         let (service, io) = builder.build_with_inner_svc(Router::new());
         let lines = Arc::new(Lines::new(service, path, config.connections_max));
-        let greeting = Greeting::new(engine.clone(), Arc::new(config));
+        let config = Arc::new(config);
+        let greeting = Greeting::new(engine.clone(), Arc::clone(&config));
         io.ns("/", greeting.clone().with(greeting));
-        Self { engine, lines, ping_timeout }
+        Self { engine, lines, config }
     }
 
     /// The entry of a session that begins; an answer where none may.
@@ -115,59 +121,80 @@ impl Front {
             self.lines.name(&engineio, opened(&body).expect("a session is opened with its sid"));
         }
         let mut body = Vec::from(body);
-        keepalive::announce(&mut body, self.ping_timeout);
+        keepalive::announce(&mut body, self.config.ping_timeout);
         Response::from_parts(head, Body::from(body))
     }
 
-    /// Passes on what a client posts: a sign of life, whatever it says.
-    async fn take(&self, request: Request, sid: Sid) -> Response {
-        self.note_heard(sid);
-        self.pass(request).await
-    }
-
-    fn note_heard(&self, sid: Sid) {
+    /// Hands in what a client says by POST: a sign of life, whatever it says. What came of a body that takes too long is done, and the
+    /// session goes on.
+    async fn hand_in(&self, request: Request, sid: Sid) -> Response {
         if let Some(engineio) = self.lines.find(sid) {
             engineio.note_heard();
         }
+        match timeout(self.config.body_timeout, self.pass(request)).await {
+            Ok(answer) => answer,
+            Err(_) => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n").into_response(),
+        }
     }
 
-    /// Answers a poll: its session takes what the answer holds.
+    /// Answers a poll: its session takes what the answer holds. One that waits while the client is about to go over to a WebSocket brings
+    /// nothing: the client goes over once it has been answered.
     async fn poll(&self, request: Request, sid: Sid) -> Response {
-        self.note_heard(sid);
-        let answer = self.pass(request).await;
-        if answer.status().is_success()
-            && let Some(engineio) = self.lines.find(sid)
-        {
+        let Some(engineio) = self.lines.find(sid) else { return self.pass(request).await };
+        engineio.note_heard();
+        let answer = tokio::select! {
+            biased;
+            answer = self.pass(request) => answer,
+            () = engineio.until_polls_end() => return nothing(),
+        };
+        if answer.status().is_success() {
             let length = answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
             engineio.note_taken(length.unwrap_or(0));
         }
         answer
     }
 
-    /// Goes over to a WebSocket, with the session that is named or a new one.
-    fn upgrade(&self, mut request: Request, sid: Option<Sid>) -> Response {
+    /// A WebSocket beside the polls of a session, to which it may go over.
+    fn probe(&self, mut request: Request, sid: Sid) -> Response {
         let Ok(response) = create_response_with_body(&request, Body::empty) else { return Fault::Request.answer() };
-        let announced = sid.is_none().then_some(self.ping_timeout);
-        let engineio = match sid.map(|sid| self.lines.find(sid)) {
-            None => match self.open() {
-                Ok(engineio) => engineio,
-                Err(busy) => return busy.into_response(),
-            },
-            Some(Some(engineio)) => engineio,
-            Some(None) => return Fault::Session.answer(),
+        let Some(engineio) = self.lines.find(sid) else { return Fault::Session.answer() };
+        let Some(mut probe) = engineio.probe() else { return Fault::Request.answer() };
+        let upgrading = hyper::upgrade::on(&mut request);
+        let head = head::detach(request.into_parts().0);
+        let mut service = self.lines.service.clone();
+        let (stall_timeout, upgrade_timeout) =
+            (self.engine.limits().session.stall_timeout, self.config.upgrade_timeout);
+        tokio::spawn(async move {
+            let Ok(upgraded) = upgrading.await else { return };
+            let answered = timeout(upgrade_timeout, probe::answer(TokioIo::new(upgraded), &mut probe)).await;
+            // A WebSocket that has died or stayed mute costs the session nothing.
+            let Ok(Some(stream)) = answered else { return };
+            let Some(engineio) = probe.take_over() else { return };
+            let Some(stream) = stream.map(|stream| CountingIo::new(stream, engineio, stall_timeout)) else { return };
+            let request = http::Request::from_parts(head, ());
+            // It was looked at before it was answered; what socketioxide does not like it drops.
+            let _ = Service::<(Replayed<_>, http::Request<()>)>::call(&mut service, (stream, request)).await;
+        });
+        response
+    }
+
+    /// Begins a session on a WebSocket.
+    fn upgrade(&self, mut request: Request) -> Response {
+        let Ok(response) = create_response_with_body(&request, Body::empty) else { return Fault::Request.answer() };
+        let engineio = match self.open() {
+            Ok(engineio) => engineio,
+            Err(busy) => return busy.into_response(),
         };
         let upgrading = hyper::upgrade::on(&mut request);
         let mut head = head::detach(request.into_parts().0);
         head.extensions.insert(Arc::clone(&engineio));
         let mut service = self.lines.service.clone();
-        let stall_timeout = self.engine.limits().session.stall_timeout;
+        let (stall_timeout, ping_timeout) = (self.engine.limits().session.stall_timeout, self.config.ping_timeout);
         tokio::spawn(async move {
             // A client that goes away before the answer has reached it has lost nothing yet.
             let Ok(upgraded) = upgrading.await else { return };
             let Some(mut counting) = CountingIo::new(TokioIo::new(upgraded), engineio, stall_timeout) else { return };
-            if let Some(ping_timeout) = announced {
-                counting.announce(ping_timeout);
-            }
+            counting.announce(ping_timeout);
             let request = http::Request::from_parts(head, ());
             // It was looked at before it was answered; what socketioxide does not like it drops.
             let _ = Service::<(CountingIo<_>, http::Request<()>)>::call(&mut service, (counting, request)).await;
@@ -184,17 +211,27 @@ async fn serve(State(front): State<Arc<Front>>, request: Request) -> Response {
 }
 
 async fn answer(front: &Front, request: Request) -> Response {
+    // Before anything is done for it, whatever it asks; also in the name of a session that there is.
+    if !front.config.origins.allow(&request, &front.config.proxies) {
+        return Fault::Forbidden.answer();
+    }
     let asked = match Asked::read(&request) {
         Ok(asked) => asked,
         Err(fault) => return fault.answer(),
     };
     match (asked.transport, asked.sid, request.method()) {
-        (TransportType::Websocket, sid, &Method::GET) => front.upgrade(request, sid),
+        (TransportType::Websocket, None, &Method::GET) => front.upgrade(request),
+        (TransportType::Websocket, Some(sid), &Method::GET) => front.probe(request, sid),
         (TransportType::Polling, None, &Method::GET) => front.begin(request).await,
         (TransportType::Polling, Some(sid), &Method::GET) => front.poll(request, sid).await,
-        (TransportType::Polling, Some(sid), &Method::POST) => front.take(request, sid).await,
+        (TransportType::Polling, Some(sid), &Method::POST) => front.hand_in(request, sid).await,
         _ => Fault::Method.answer(),
     }
+}
+
+/// The answer to a poll that brings nothing.
+fn nothing() -> Response {
+    ([(CONTENT_TYPE, "text/plain; charset=UTF-8")], "6").into_response()
 }
 
 /// Why no session may begin right now. Clients come back by themselves from a request that fails, but not from a refusal.
@@ -242,6 +279,7 @@ enum Fault {
     Session,
     Method,
     Request,
+    Forbidden,
     Version,
 }
 
@@ -252,9 +290,14 @@ impl Fault {
             Self::Session => (1, "Session ID unknown"),
             Self::Method => (2, "Bad handshake method"),
             Self::Request => (3, "Bad request"),
+            Self::Forbidden => (4, "Forbidden"),
             Self::Version => (5, "Unsupported protocol version"),
         };
         let json = format!(r#"{{"code":{code},"message":"{message}"}}"#);
-        (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], json).into_response()
+        let status = match self {
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        (status, [(CONTENT_TYPE, "application/json")], json).into_response()
     }
 }

@@ -4,7 +4,7 @@
 //! whose peer has stopped reading, its writer waits for ever, and with it everything that would end the session.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -16,14 +16,18 @@ use futures_util::task::AtomicWaker;
 use socketioxide::service::SocketIoService;
 use socketioxide_core::Sid;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
 use super::link::AttachedSession;
 
 /// WebSockets on one session at once. 4: one, and a few that try to take over; more are a mistake or an attack.
 const WEBSOCKETS_MAX: usize = 4;
+
+/// How long a poll waits for something to bring while the client is about to go over to a WebSocket: it stops polling before it does,
+/// and so waits for this. 100 ms, as long as the stock server has it wait.
+const PROBED_POLL: Duration = Duration::from_millis(100);
 
 /// All Engine.IO sessions that are alive.
 pub(crate) struct Lines {
@@ -49,6 +53,14 @@ pub(crate) struct EngineIoSession {
     awaited: AtomicBool,
     pump: AtomicWaker,
     websockets: Mutex<Vec<Arc<WsTasks>>>,
+    /// WebSockets that may take over from long-polling.
+    probes: AtomicUsize,
+    /// Those of them that have been told that they may.
+    probed: AtomicUsize,
+    /// Polls that wait, for the first of these.
+    polls: Notify,
+    /// Whether one has.
+    is_changed: AtomicBool,
     /// The chat session between being let in and being told so.
     parked: Mutex<Option<AttachedSession>>,
     /// How many chat sessions it has had.
@@ -93,6 +105,10 @@ impl Lines {
             awaited: AtomicBool::new(false),
             pump: AtomicWaker::new(),
             websockets: Mutex::default(),
+            probes: AtomicUsize::new(0),
+            probed: AtomicUsize::new(0),
+            polls: Notify::new(),
+            is_changed: AtomicBool::new(false),
             parked: Mutex::default(),
             tenants: AtomicU64::new(0),
             _place: place,
@@ -199,9 +215,38 @@ impl EngineIoSession {
     pub(crate) fn remove_websocket(&self, tasks: &Arc<WsTasks>) {
         self.lock_websockets().retain(|other| !Arc::ptr_eq(other, tasks));
         self.pump.wake();
-        // One that was to take over from long-polling and did not leaves its session waiting for it: Engine.IO would neither ping
-        // it nor answer its polls any more.
+        // One that has taken over from long-polling and was lost in that moment leaves its session waiting for it: Engine.IO would neither
+        // ping it nor answer its polls any more.
         self.hang_up();
+    }
+
+    /// A WebSocket that may take over from long-polling; `None` where one has, or there are too many already.
+    pub(crate) fn probe(self: &Arc<Self>) -> Option<Probe> {
+        if self.is_changed.load(Ordering::Acquire) {
+            return None;
+        }
+        let one_more = |probes: usize| (probes < WEBSOCKETS_MAX).then_some(probes + 1);
+        self.probes.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(Probe { engineio: Arc::downgrade(self), is_answered: false })
+    }
+
+    /// Waits until a poll has waited for long enough, as the client is about to stop polling.
+    pub(crate) async fn until_polls_end(&self) {
+        loop {
+            // Listened for before it is looked for.
+            let probed = self.polls.notified();
+            if !self.is_probed() {
+                probed.await;
+            }
+            sleep(PROBED_POLL).await;
+            if self.is_probed() {
+                return;
+            }
+        }
+    }
+
+    fn is_probed(&self) -> bool {
+        self.probed.load(Ordering::Acquire) > 0
     }
 
     /// Keeps a chat session until its client has been told that it is connected.
@@ -230,6 +275,44 @@ impl EngineIoSession {
 
     fn lock_parked(&self) -> MutexGuard<'_, Option<AttachedSession>> {
         lock(&self.parked)
+    }
+}
+
+/// A WebSocket beside the polls of a session, which it may take over from. It keeps no session alive.
+pub(crate) struct Probe {
+    engineio: Weak<EngineIoSession>,
+    is_answered: bool,
+}
+
+impl Probe {
+    /// The client has been told that it may go over.
+    pub(crate) fn answered(&mut self) {
+        if !std::mem::replace(&mut self.is_answered, true)
+            && let Some(engineio) = self.engineio.upgrade()
+        {
+            engineio.probed.fetch_add(1, Ordering::AcqRel);
+            engineio.polls.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
+    /// The client goes over; the session, unless it has ended or another WebSocket was first.
+    pub(crate) fn take_over(self) -> Option<Arc<EngineIoSession>> {
+        let engineio = self.engineio.upgrade().filter(|engineio| engineio.end_reached() == End::Open)?;
+        (!engineio.is_changed.swap(true, Ordering::AcqRel)).then_some(engineio)
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let Some(engineio) = self.engineio.upgrade() else { return };
+        engineio.probes.fetch_sub(1, Ordering::AcqRel);
+        if self.is_answered {
+            engineio.probed.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 

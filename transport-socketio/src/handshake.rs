@@ -39,9 +39,6 @@ impl Greeting {
 
     async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), RejectCode> {
         let request = socket.req_parts();
-        if !self.config.origins.allow(&request.uri, &request.headers) {
-            return Err(RejectCode::Forbidden);
-        }
         let auth = match auth {
             None => "{}",
             Some(auth) => auth.as_str().ok_or(RejectCode::BadFrame)?,

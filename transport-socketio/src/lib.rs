@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Every request passes `engineio_service`, which knows each Engine.IO session (`engineio_session`): how many bytes its
-//! connections have taken (`counting_io` in each WebSocket, the bodies of polls), and how to end them. `handshake` attaches a chat
+//! connections have taken (`counting_io` in each WebSocket, the bodies of polls), and how to end them. A change of transport is made
+//! known to socketioxide once it is made (`probe`). `handshake` attaches a chat
 //! session, `inbound` hands in its commands, and one `pump` per session emits what is due, but never further ahead of the
 //! client than a bound.
 
@@ -30,8 +31,9 @@ mod inbound;
 mod keepalive;
 mod link;
 mod packet;
+mod probe;
 mod pump;
 
-pub use chat_serve::{ClientAddress, Origins};
+pub use chat_serve::{ClientAddress, Origins, TrustedProxies};
 pub use config::{SocketIoConfig, Transports};
 pub use engineio_service::routes;

@@ -42,7 +42,10 @@ pub(crate) fn read_named(name: &str, fields: &str, limits: &Limits) -> Option<Re
     match is_twofold.then(|| own_type(fields)).flatten() {
         None => Some(whole),
         Some(own) if own == name => Some(parse(fields)),
-        Some(_) => Some(Err(BadFrame { id: None, reject: Reject::bad_field("type", "type is not the event's name") })),
+        Some(_) => {
+            let id = parse(fields).map_or_else(|bad| bad.id, |frame| frame.id);
+            Some(Err(BadFrame { id, reject: Reject::bad_field("type", "type is not the event's name") }))
+        }
     }
 }
 
@@ -196,10 +199,10 @@ mod tests {
             r#"["leave",{"room":"ABC"]"#,
             r#"["leave",{"room":"ABC"}}]"#,
             r#"[1,{"room":"ABC"}]"#,
-            r#"["leave",{"room":"ABC","room":"DEF"}]"#,
         ] {
             assert_eq!(refusal(text), (RejectCode::BadFrame, None), "{text}");
         }
+        assert_eq!(refusal(r#"["leave",{"room":"ABC","room":"DEF"}]"#), (RejectCode::BadFrame, Some("room")));
         let attached = Value::Str(Str::from(r#"["leave",{"room":"ABC"}]"#), Some([bytes::Bytes::new()].into()));
         let bad = read_event(&attached, &Limits::default()).expect_err("an attachment");
         assert_eq!(bad.reject.code, RejectCode::BadFrame);

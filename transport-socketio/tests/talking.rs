@@ -167,7 +167,7 @@ async fn a_bad_auth_is_refused_with_its_code() {
     let server = Server::plain();
     let mut ws = Ws::open(server.address).await;
     for (auth, code) in [
-        (json!({"resume": "t", "positions": []}), "bad_field"),
+        (json!({"resume": 5}), "bad_field"),
         (json!([1]), "bad_frame"),
         (json!({"resume": "x".repeat(70_000)}), "too_long"),
     ] {
@@ -179,11 +179,21 @@ async fn a_bad_auth_is_refused_with_its_code() {
 async fn a_stranger_page_is_refused() {
     let server = Server::plain();
     let own = format!("http://{}", server.address);
-    for (origin, answer) in [(own.as_str(), "40{"), ("http://evil.example.org", r#"44{"message":"forbidden"}"#)] {
-        let mut ws = Ws::dial(server.address, "", &[("origin", origin)]).await.expect("upgraded");
-        ws.receive().await.expect("opened");
-        assert!(ws.ask_in(json!({})).await.starts_with(answer), "{origin}");
+    let mut ws = Ws::dial(server.address, "", &[("origin", &own)]).await.expect("upgraded").opened().await;
+    assert!(ws.ask_in(json!({})).await.starts_with("40{"));
+    let foreign = [("origin", "http://evil.example.org")];
+    assert_eq!(Ws::dial(server.address, "", &foreign).await.err().map(|refused| refused.status), Some(403));
+    // Nor in the name of a session that there is.
+    let (mut ann, _) = welcome(Poll::open(server.address).await, json!({})).await;
+    assert_eq!(
+        Ws::dial(server.address, &format!("&sid={}", ann.wire.sid), &foreign).await.err().map(|refused| refused.status),
+        Some(403)
+    );
+    for (method, body) in [("GET", ""), ("POST", r#"42["create",{"nick":"Eve"}]"#), ("OPTIONS", "")] {
+        let (status, body) = ann.wire.request(method, "Origin: http://evil.example.org\r\n", body).await;
+        assert_eq!((status, body.as_str()), (403, r#"{"code":4,"message":"Forbidden"}"#), "{method}");
     }
+    assert_eq!(server.engine.rooms().len(), 0);
     let listed = SocketIoConfig {
         origins: Origins::Listed(vec!["http://other.example.org".to_owned()]),
         transports: Transports::WebSocket,
@@ -193,6 +203,26 @@ async fn a_stranger_page_is_refused() {
     let mut ws = Ws::dial(server.address, "", &[("origin", "http://other.example.org")]).await.expect("upgraded");
     ws.receive().await.expect("opened");
     assert!(ws.ask_in(json!({})).await.starts_with("40{"));
+}
+
+#[tokio::test]
+async fn a_listed_page_may_read_the_answers_to_its_polls() {
+    const OWN: &str = "http://other.example.org";
+    let listed = SocketIoConfig { origins: Origins::Listed(vec![OWN.to_owned()]), ..SocketIoConfig::default() };
+    let server = Server::start(Engine::builder().limits(limits()).build(), listed);
+    let mut poll = Poll::open(server.address).await;
+    let asks = "access-control-request-method: POST\r\naccess-control-request-headers: content-type\r\n";
+    for (method, origin, headers, allowed) in [
+        ("OPTIONS", OWN, asks, true),
+        ("POST", OWN, "", true),
+        ("OPTIONS", "http://evil.example.org", asks, false),
+        ("POST", "http://evil.example.org", "", false),
+    ] {
+        poll.request(method, &format!("Origin: {origin}\r\n{headers}"), "3").await;
+        let head = poll.head();
+        let allows = head.contains(&format!("access-control-allow-origin: {origin}\r\n"));
+        assert_eq!(allows, allowed, "{method} from {origin}: {head}");
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub(crate) fn response(answered: Answered) -> Response {
     ];
     let status = answered.reject.as_ref().map_or(StatusCode::OK, status);
     let mut response = (status, headers, answered.json).into_response();
-    if is_passing(status) {
+    if is_passing(status) || answered.reject.as_ref().is_some_and(|reject| reject.retry_after.is_some()) {
         let wait = answered.reject.and_then(|reject| reject.retry_after).unwrap_or_default();
         response.headers_mut().insert(RETRY_AFTER, seconds(wait).into());
     }
@@ -40,9 +40,10 @@ pub(crate) fn refusal(id: Option<CommandId>, reject: Reject) -> Answered {
     Answered { kind: FrameKind::Error, json: json.into(), reject: Some(reject) }
 }
 
-/// How a stream ends that a refusal would otherwise have kept from beginning; `None` where trying again is of no use.
+/// How a stream ends that a refusal would otherwise have kept from beginning; `None` where trying again is of no use. Whatever says
+/// when to try again may pass, also what mostly does not: a nick whose holder is away.
 pub(crate) fn passing(reject: &Reject) -> Option<CloseReason> {
-    is_passing(status(reject)).then_some(match reject.code {
+    (is_passing(status(reject)) || reject.retry_after.is_some()).then_some(match reject.code {
         RejectCode::Draining => CloseReason::Draining,
         RejectCode::Unavailable => CloseReason::Fault,
         _ => CloseReason::AtCapacity,

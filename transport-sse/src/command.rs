@@ -1,12 +1,13 @@
 //! `POST /sse/{session}`: one client frame in, its answer out.
 
 use std::error::Error;
+use std::io;
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use chat_core::{
@@ -27,13 +28,34 @@ pub(crate) async fn submit(
     session: Result<Path<SessionId>, PathRejection>,
     request: Request,
 ) -> Response {
+    if let Err(foreign) = shared.check_page(&request) {
+        return answer::response(answer::refusal(None, foreign));
+    }
     let (head, body) = request.into_parts();
     let session = session.ok().map(|Path(session)| session);
-    let answered = match take_in(&shared, session, &head.headers, body).await {
-        Ok((sender, frame)) => hand_in(&sender, frame).await,
-        Err(reject) => answer::refusal(None, reject),
-    };
-    answer::response(answered)
+    match take_in(&shared, session, &head.headers, body).await {
+        Ok((sender, frame)) => answer::response(hand_in(&sender, frame).await),
+        Err(Untaken::Refused(reject)) => answer::response(answer::refusal(None, reject)),
+        Err(Untaken::Slow) => {
+            let reject = Reject::new(RejectCode::BadFrame, "the frame did not come in time");
+            let mut response = answer::response(answer::refusal(None, reject));
+            *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            response
+        }
+    }
+}
+
+/// Why no frame reached the session.
+enum Untaken {
+    Refused(Reject),
+    /// The body took too long.
+    Slow,
+}
+
+impl From<Reject> for Untaken {
+    fn from(reject: Reject) -> Self {
+        Self::Refused(reject)
+    }
 }
 
 /// Reads the frame of somebody who may speak for the session.
@@ -42,7 +64,7 @@ async fn take_in(
     session: Option<SessionId>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(CommandSender, Result<ClientFrame, BadFrame>), Reject> {
+) -> Result<(CommandSender, Result<ClientFrame, BadFrame>), Untaken> {
     let token = bearer(headers).ok_or_else(|| Reject::new(RejectCode::BadToken, "the token is missing"))?;
     let session = session.ok_or_else(|| Reject::new(RejectCode::BadToken, "the token is not of this session"))?;
     shared.engine.sender(session, token)?;
@@ -53,18 +75,29 @@ async fn take_in(
     Ok((shared.engine.sender(session, token)?, frame))
 }
 
-async fn read(shared: &Shared, body: Body) -> Result<Bytes, Reject> {
+async fn read(shared: &Shared, body: Body) -> Result<Bytes, Untaken> {
     let frame_bytes_max = shared.engine.limits().session.frame_bytes_max;
     let bytes_max = frame_bytes_max.saturating_mul(BODY_FRAMES_MAX);
     let too_long = || Reject::too_long("frame", frame_bytes_max as u64, "bytes");
     if body.size_hint().lower() > bytes_max as u64 {
-        return Err(too_long());
+        return Err(too_long().into());
     }
     match timeout(shared.config.body_timeout, to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => Err(too_long()),
-        Ok(Err(_)) | Err(_) => Err(Reject::new(RejectCode::BadFrame, "the frame did not come whole and in time")),
+        Ok(Err(error)) if causes(&error).any(|cause| cause.is::<LengthLimitError>()) => Err(too_long().into()),
+        // The serving loop has a bound of its own.
+        Ok(Err(error)) if causes(&error).any(is_timeout) => Err(Untaken::Slow),
+        Ok(Err(_)) => Err(Reject::new(RejectCode::BadFrame, "the frame did not come whole").into()),
+        Err(_) => Err(Untaken::Slow),
     }
+}
+
+fn causes(error: &axum::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}
+
+fn is_timeout(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 async fn hand_in(sender: &CommandSender, frame: Result<ClientFrame, BadFrame>) -> Answered {

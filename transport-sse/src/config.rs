@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chat_serve::{ClientAddress, Origins};
+use chat_serve::{ClientAddress, Origins, TrustedProxies};
 
-/// How streams are kept alive, how clients come back, and whose pages may read the answers.
+/// How streams are kept alive, how clients come back, and whose pages may.
 #[derive(Clone, Debug)]
 pub struct SseConfig {
     /// After how much silence a comment is sent. 15 s: below the half minute after which some proxies give up.
@@ -14,9 +14,11 @@ pub struct SseConfig {
     pub retry: Duration,
     /// How long the body of a POST may take. 10 s.
     pub body_timeout: Duration,
-    /// Pages that may read the answers. Those from the same origin, for which a browser needs no leave; for the others, CORS
-    /// gives it. Programs that are no browsers always may.
+    /// Pages that may connect and hand in commands, and read the answers. Those from the same host; for the others, CORS gives
+    /// browsers leave. Programs that are no browsers always may.
     pub origins: Origins,
+    /// Proxies that are believed about the host that a request was sent to. None.
+    pub proxies: TrustedProxies,
     /// Who the client is, seen from its request. The peer's own address, where the serving loop gives it.
     pub address: ClientAddress,
 }
@@ -28,6 +30,7 @@ impl Default for SseConfig {
             retry: Duration::from_secs(2),
             body_timeout: Duration::from_secs(10),
             origins: Origins::SameHost,
+            proxies: TrustedProxies::default(),
             address: ClientAddress::default(),
         }
     }

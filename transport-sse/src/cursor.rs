@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use bytes::{BufMut, BytesMut};
-use chat_core::{Epoch, Position, Positions, Reject, Resume, RoomCode};
+use chat_core::{Epoch, Position, Positions, Resume, RoomCode};
 
 /// Between the credential and the positions; no base32 letter, and sent as it is in an address.
 const BORDER: char = '~';
@@ -46,39 +46,15 @@ impl<'a> Cursors<'a> {
 /// engine's to say.
 pub(crate) fn parse(text: &str, rooms_max: usize) -> Resume {
     let (credential, positions) = text.split_once(BORDER).unwrap_or((text, ""));
-    Resume { token: credential.to_owned(), positions: unique(list(positions).take(rooms_max).flatten()) }
+    Resume::new(credential.to_owned(), list(positions), rooms_max)
 }
 
-/// Reads the positions of a request that names its token apart.
-///
-/// # Errors
-/// `bad_field` where one is no position, `too_long` where there are more than a session has rooms; both naming
-/// `positions`.
-pub(crate) fn parse_positions(text: &str, rooms_max: usize) -> Result<Vec<(RoomCode, Position)>, Reject> {
-    if list(text).count() > rooms_max {
-        return Err(Reject::too_long("positions", rooms_max as u64, "rooms"));
-    }
-    let positions: Option<Vec<_>> = list(text).collect();
-    let positions = positions.ok_or_else(|| Reject::bad_field("positions", "positions are CODE:EPOCH:SEQ,..."))?;
-    Ok(unique(positions.into_iter()))
-}
-
-fn list(text: &str) -> impl Iterator<Item = Option<(RoomCode, Position)>> {
-    text.split(',').filter(|item| !item.is_empty()).map(|item| {
+/// Reads a list of positions. What is none is left out.
+pub(crate) fn list(text: &str) -> impl Iterator<Item = (RoomCode, Position)> {
+    text.split(',').filter_map(|item| {
         let (code, position) = item.split_once([':', BORDER])?;
         Some((RoomCode::parse(code).ok()?, position.parse().ok()?))
     })
-}
-
-/// One position per room: a room that is resumed twice would be told twice.
-fn unique(positions: impl Iterator<Item = (RoomCode, Position)>) -> Vec<(RoomCode, Position)> {
-    let mut once: Vec<(RoomCode, Position)> = Vec::new();
-    for (code, position) in positions {
-        if once.iter().all(|(known, _)| *known != code) {
-            once.push((code, position));
-        }
-    }
-    once
 }
 
 #[cfg(test)]
@@ -111,14 +87,12 @@ mod tests {
     fn a_room_counts_once_and_no_more_are_read_than_may_be() {
         assert_eq!(codes(&parse(&format!("S.M~{A},{A},{B}"), 32)), ["LUNCH", "TEA-TIME"]);
         assert_eq!(codes(&parse(&format!("S.M~{A},{B}"), 1)), ["LUNCH"]);
+        assert_eq!(codes(&parse(&format!("S.M~,17,{A},{B}"), 1)), ["LUNCH"], "what is none takes no place");
     }
 
     #[test]
-    fn positions_of_a_request_are_read_strictly() {
-        assert_eq!(parse_positions("", 32), Ok(Vec::new()));
-        let both = parse_positions(&format!("{A},TEA-TIME~04HMASW9NF6YF:0"), 32).expect("both ways of writing it");
-        assert_eq!(both.len(), 2);
-        assert_eq!(parse_positions("LUNCH:17", 32).map_err(|reject| reject.field), Err(Some("positions")));
-        assert_eq!(parse_positions(&format!("{A},{B}"), 1).map_err(|reject| reject.limit), Err(Some(1)));
+    fn a_position_is_written_in_either_way() {
+        assert_eq!(list(&format!("{A},TEA-TIME~04HMASW9NF6YF:0")).count(), 2);
+        assert_eq!(list("").count() + list("LUNCH:17").count(), 0);
     }
 }

@@ -3,12 +3,12 @@
 use chat_core::wire::{LeftReason, RoomStatus, Status};
 use chat_core::{Answered, Command, Connection, FrameKind, Position, Reply, ServerFrame};
 
-/// The `join` of a stream whose room has not said yet whether the session is in it.
+/// The entry of a stream whose room has not said yet whether the session is in it.
 ///
 /// An `EventSource` knows its address and nothing else: what this does not bring back in stays outside for as long as the
 /// stream lasts.
 pub(crate) struct LateEntry {
-    join: Command,
+    entry: Command,
     stage: Stage,
 }
 
@@ -29,19 +29,20 @@ enum Stage {
 pub(crate) async fn enter(session: &Connection, entry: Option<Command>) -> Result<Option<Box<LateEntry>>, Answered> {
     let Some(mut entry) = entry else { return Ok(None) };
     let standings = standings(session);
-    if let Command::Join { room, after, .. } = &mut entry
-        && let Some(standing) = standings.iter().find(|standing| standing.room == room.as_str())
-    {
+    if let Some(standing) = standings.iter().find(|standing| is_of(&entry, standing)) {
         match standing.status {
             Status::Live | Status::Gap => return Ok(None),
-            Status::Waiting => return Ok(Some(Box::new(LateEntry { join: entry, stage: Stage::Waiting }))),
-            _ => *after = position(standing),
+            Status::Waiting => return Ok(Some(Box::new(LateEntry { entry, stage: Stage::Waiting }))),
+            _ => entry = going_on(entry, standing),
         }
     }
     // Where a command is not taken, or its answer does not come, a newer connection has the session: the stream says
     // so.
     if standings.iter().any(|standing| matches!(standing.status, Status::Live | Status::Gap | Status::Waiting)) {
-        let _ = session.submit(entry, Reply::mailbox(None));
+        // An `EventSource` comes back with the address it was made with, again and again: one that is in a room makes no other.
+        if !matches!(entry, Command::Create { .. }) {
+            let _ = session.submit(entry, Reply::mailbox(None));
+        }
         return Ok(None);
     }
     let (reply, answer) = Reply::channel(None);
@@ -63,16 +64,31 @@ fn standings(session: &Connection) -> Vec<RoomStatus> {
     }
 }
 
-fn position(standing: &RoomStatus) -> Option<Position> {
-    standing.epoch.zip(standing.seq).map(|(epoch, seq)| Position { epoch, seq })
+/// Whether the room named is the one to be entered.
+fn is_of(entry: &Command, standing: &RoomStatus) -> bool {
+    match entry {
+        Command::Join { room, .. } | Command::Create { room: Some(room), .. } => standing.room == room.as_str(),
+        _ => false,
+    }
+}
+
+/// The entry of somebody who was in the room: from where they left it, and not as its founder while it is there.
+fn going_on(entry: Command, standing: &RoomStatus) -> Command {
+    let mut entry = match entry {
+        Command::Create { nick, room: Some(room), .. } if standing.status == Status::Left => Command::join(room, nick),
+        entry => entry,
+    };
+    if let Command::Join { after, .. } = &mut entry {
+        *after = standing.epoch.zip(standing.seq).map(|(epoch, seq)| Position { epoch, seq });
+    }
+    entry
 }
 
 impl LateEntry {
-    /// Hears a `resumed` frame, and makes the join due where its room says that the session has to enter it.
+    /// Hears a `resumed` frame, and makes the entry due where its room says that the session has to enter it.
     pub(crate) fn hear(&mut self, json: &[u8]) {
-        let Command::Join { room, after, .. } = &mut self.join else { return };
         let Ok(ServerFrame::Resumed(standing)) = serde_json::from_slice(json) else { return };
-        if standing.room != room.as_str() {
+        if !is_of(&self.entry, &standing) {
             return;
         }
         self.stage = match (standing.status, standing.reason) {
@@ -81,15 +97,15 @@ impl LateEntry {
             (_, Some(LeftReason::Kicked | LeftReason::Banned)) => Stage::Needless,
             _ => Stage::Due,
         };
-        *after = position(&standing);
+        self.entry = going_on(self.entry.clone(), &standing);
     }
 
-    /// Hands in the join, if it is due; gives back what still waits. Its answer is an event of the stream.
+    /// Hands in the entry, if it is due; gives back what still waits. Its answer is an event of the stream.
     pub(crate) fn hand_in(self: Box<Self>, session: &Connection) -> Option<Box<Self>> {
         match self.stage {
             Stage::Waiting => return Some(self),
             // Where it is not taken, a newer connection has the session.
-            Stage::Due => drop(session.submit(self.join, Reply::mailbox(None))),
+            Stage::Due => drop(session.submit(self.entry, Reply::mailbox(None))),
             Stage::Needless => {}
         }
         None

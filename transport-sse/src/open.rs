@@ -16,6 +16,9 @@ use super::stream;
 use super::stream_request::StreamRequest;
 
 pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    if let Err(foreign) = shared.check_page(&request) {
+        return answer::response(answer::refusal(None, foreign));
+    }
     let head = request.into_parts().0;
     let asked = match StreamRequest::read(&head, shared.engine.limits().session.rooms_max) {
         Ok(asked) => asked,

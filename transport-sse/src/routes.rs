@@ -1,16 +1,12 @@
 //! Which requests are answered, and to whose pages.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use chat_core::Engine;
-use chat_serve::Origins;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::command;
 use super::config::SseConfig;
@@ -21,8 +17,6 @@ use super::watch::Watch;
 
 /// What these routes are, for programs.
 const OPENAPI: &str = include_str!("openapi.json");
-/// How long a browser may remember that an origin is allowed.
-const PREFLIGHT_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// The routes of this transport: `GET /sse`, `POST /sse/{session}`, `GET /sse/openapi.json`.
 ///
@@ -36,7 +30,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(60 * 60);
 /// # Panics
 /// Where a listed origin cannot be one: `*`, or what no header can hold.
 pub fn routes(engine: Engine, config: SseConfig) -> Router {
-    let cors = cors(&config.origins);
+    let cors = config.origins.cors();
     let watch = Watch::new(engine.limits().session.stall_timeout);
     let router = Router::new()
         // A HEAD must not join anything.
@@ -52,25 +46,4 @@ pub fn routes(engine: Engine, config: SseConfig) -> Router {
 
 async fn openapi() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], OPENAPI)
-}
-
-/// What lets pages of other origins read the answers. Without it browsers keep them from doing so.
-fn cors(origins: &Origins) -> Option<CorsLayer> {
-    let allowed = match origins {
-        Origins::SameHost => return None,
-        Origins::Any => AllowOrigin::any(),
-        Origins::Listed(listed) => {
-            let is_origin = |origin: &String| origin != "*" && HeaderValue::from_str(origin).is_ok();
-            assert!(listed.iter().all(is_origin), "a listed origin is what an Origin header can hold");
-            let origins = origins.clone();
-            AllowOrigin::predicate(move |_, request| origins.allow(&request.uri, &request.headers))
-        }
-    };
-    let layer = CorsLayer::new()
-        .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("last-event-id")])
-        .expose_headers([RETRY_AFTER])
-        .max_age(PREFLIGHT_AGE);
-    Some(layer)
 }

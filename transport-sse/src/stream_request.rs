@@ -40,8 +40,8 @@ impl StreamRequest {
         let resume = match (seen.or(given("cursor")), given("resume").or(own_token)) {
             (Some(text), _) => Some(cursor::parse(text, rooms_max)),
             (None, Some(token)) => {
-                let positions = cursor::parse_positions(given("positions").unwrap_or_default(), rooms_max)?;
-                Some(Resume { token: token.to_owned(), positions })
+                let positions = cursor::list(given("positions").unwrap_or_default());
+                Some(Resume::new(token.to_owned(), positions, rooms_max))
             }
             (None, None) => None,
         };
@@ -49,9 +49,7 @@ impl StreamRequest {
             (Some(name), room) => {
                 let room = Some(name.as_str()).filter(|name| !name.is_empty()).or(room);
                 let room = room.map(RoomCode::parse).transpose()?;
-                let create = Command::create(nick(given("nick"))?).with_room(room);
-                // An `EventSource` comes back with the address it was made with, again and again.
-                resume.is_none().then_some(create)
+                Some(Command::create(nick(given("nick"))?).with_room(room))
             }
             (None, Some(room)) => {
                 let room = RoomCode::parse(room)?;

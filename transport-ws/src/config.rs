@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_serve::{ClientAddress, Origins};
+use chat_serve::{ClientAddress, Origins, TrustedProxies};
 
 /// Where connections come in, from which pages, and how long a silent one is kept.
 #[derive(Clone, Debug)]
@@ -11,6 +11,8 @@ pub struct WsConfig {
     pub path: String,
     /// Pages that may connect. Those from the same host; programs that are no browsers send no origin and always may.
     pub origins: Origins,
+    /// Proxies that are believed about the host that a request was sent to. None.
+    pub proxies: TrustedProxies,
     /// How long the first frame may take. 10 s.
     pub first_frame_timeout: Duration,
     /// How often the peer is pinged. 25 s: below the minute after which many middleboxes forget a silent connection.
@@ -28,6 +30,7 @@ impl Default for WsConfig {
         Self {
             path: "/ws".to_owned(),
             origins: Origins::SameHost,
+            proxies: TrustedProxies::default(),
             first_frame_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             pong_timeout: Duration::from_secs(20),

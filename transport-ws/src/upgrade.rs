@@ -30,7 +30,7 @@ pub fn routes(engine: Engine, config: WsConfig) -> Router {
 }
 
 async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
-    if !shared.config.origins.allow(request.uri(), request.headers()) {
+    if !shared.config.origins.allow(&request, &shared.config.proxies) {
         return (StatusCode::FORBIDDEN, "pages of this origin may not connect\n").into_response();
     }
     let Ok(mut response) = create_response_with_body(&request, Body::empty) else {

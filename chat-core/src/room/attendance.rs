@@ -104,6 +104,14 @@ impl Attendance {
         self.graces.due(now)
     }
 
+    /// How long a member without a connection has until it has left; `None` for who is connected.
+    pub(super) fn grace_left(&self, member: MemberId, now: Mono, limits: &RoomLimits) -> Option<Duration> {
+        match self.graces.of(member) {
+            Some(until) => Some(until.since(now)),
+            None => self.unstamped.contains(&member).then_some(limits.grace),
+        }
+    }
+
     pub(super) fn linger_is_due(&self, now: Mono) -> bool {
         matches!(self.linger, Linger::Until(until) if until <= now)
     }

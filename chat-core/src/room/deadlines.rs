@@ -27,6 +27,11 @@ impl Deadlines {
         self.of.contains_key(&member)
     }
 
+    /// A member's deadline.
+    pub(super) fn of(&self, member: MemberId) -> Option<Mono> {
+        self.of.get(&member).copied()
+    }
+
     /// The members that have one, in the order of their numbers.
     pub(super) fn members(&self) -> impl Iterator<Item = MemberId> {
         self.of.keys().copied()

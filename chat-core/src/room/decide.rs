@@ -1,5 +1,7 @@
 //! What would follow from an input, or why not. Changes nothing.
 
+use std::time::Duration;
+
 use super::attendance::Attendance;
 use super::draft::Draft;
 use super::input::{Actor, Answer, Caller, Decision, Entered, Entry, HistorySlice, Input, Note, Repeated, SendPermit};
@@ -71,9 +73,8 @@ impl<'a> Rules<'a> {
             return self.come_back(by, member, history, after);
         }
         self.check_is_not_late(by)?;
-        if self.ledger.member_with_nick(&nick.key()).is_some() {
-            let reject = Reject::new(RejectCode::NickTaken, "somebody in the room has this nick, or one like it");
-            return Err(Reject { field: Some("nick"), ..reject });
+        if let Some(holder) = self.ledger.member_with_nick(&nick.key()) {
+            return Err(self.nick_taken(holder.id));
         }
         if self.ledger.members_total() >= self.limits.members_max {
             return Err(Reject::new(RejectCode::RoomFull, "the room is full").limit(self.limits.members_max as u64));
@@ -87,6 +88,17 @@ impl<'a> Rules<'a> {
             _ => entered.history = self.newest(history),
         }
         Ok(decision)
+    }
+
+    /// A refusal that may pass where nobody is connected as the holder, who may be the newcomer's own ghost: with its grace.
+    fn nick_taken(self, holder: MemberId) -> Reject {
+        let reject = Reject::new(RejectCode::NickTaken, "somebody in the room has this nick, or one like it");
+        let reject = Reject { field: Some("nick"), ..reject };
+        match self.attendance.grace_left(holder, self.now.mono, self.limits) {
+            // One that is over has only not been told yet.
+            Some(left) => reject.retry_after(left.max(Duration::from_millis(1))),
+            None => reject,
+        }
     }
 
     fn attach(self, by: &Caller, after: Option<Position>) -> Result<Decision, Reject> {

@@ -3,6 +3,7 @@
 //! Stored text was parsed when it came in. It is read back as it is, so that a rule that changes later (the Unicode tables behind
 //! nicks do, every year) never makes an old log unreadable.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -74,12 +75,13 @@ impl Body {
         Self(Arc::from(""))
     }
 
-    fn checked(text: &str) -> Result<Self, &'static str> {
+    fn checked(text: &str) -> Result<Self, Cow<'static, str>> {
         if text.is_empty() {
-            return Err("text is empty");
+            return Err("text is empty".into());
         }
-        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-            return Err("text holds control characters other than newline and tab");
+        if let Some(control) = text.chars().find(|c| c.is_control() && *c != '\n' && *c != '\t') {
+            let control = name(control);
+            return Err(format!("text holds {control}; of control characters it may hold newline and tab").into());
         }
         Ok(Self(Arc::from(text)))
     }
@@ -107,8 +109,10 @@ impl Topic {
         if text.chars().count() > Self::CHARS_MAX {
             return Err(Reject::too_long("topic", Self::CHARS_MAX as u64, "characters"));
         }
-        if text.chars().any(|c| c.is_control() || is_layout(c)) {
-            return Err(Reject::bad_field("topic", "topic holds control, direction or line-breaking characters"));
+        if let Some(c) = text.chars().find(|c| c.is_control() || is_layout(*c)) {
+            let message =
+                format!("topic holds {}; control, direction and line-breaking characters are not allowed", name(c));
+            return Err(Reject::bad_field("topic", message));
         }
         Ok(Self(CompactString::new(text)))
     }
@@ -146,6 +150,11 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// How Unicode names a character that may not be printed.
+fn name(c: char) -> String {
+    format!("U+{:04X}", u32::from(c))
 }
 
 /// Separators of lines and paragraphs; and embeddings, overrides and isolates of direction, which would turn around what is shown

@@ -1,6 +1,7 @@
 //! From the bytes of one client frame to a hello or a command, or to a reject that names the field.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -48,6 +49,23 @@ pub struct Resume {
     pub positions: Vec<(RoomCode, Position)>,
 }
 
+impl Resume {
+    /// The first position of each room, of at most `rooms_max` rooms: a room that is left out is shown afresh, and one that were
+    /// resumed twice would be told twice.
+    pub fn new(token: String, positions: impl IntoIterator<Item = (RoomCode, Position)>, rooms_max: usize) -> Self {
+        let mut once: Vec<(RoomCode, Position)> = Vec::new();
+        for (code, position) in positions {
+            if once.len() == rooms_max {
+                break;
+            }
+            if once.iter().all(|(known, _)| *known != code) {
+                once.push((code, position));
+            }
+        }
+        Self { token, positions: once }
+    }
+}
+
 impl fmt::Debug for Resume {
     /// Without the token: it is a secret, and this may go to a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,10 +92,11 @@ pub const FEATURES: &[&str] =
     &["create", "join", "send", "leave", "history", "members", "typing", "redact", "kick", "ban", "topic"];
 
 impl ClientFrame {
-    /// Parses one frame of at most `session.frame_bytes_max` bytes.
+    /// Parses one frame of at most `session.frame_bytes_max` bytes. What is wrong in `positions` of a `hello` is left out.
     ///
     /// # Errors
-    /// `too_long` (frame or field), `bad_frame`, `unknown_type` or `bad_field`, each naming what is wrong.
+    /// `too_long` (frame or field), `bad_frame`, `unknown_type` or `bad_field`, each naming what is wrong. The number of a frame that
+    /// is a JSON object comes back also where that is wrong itself, as far as it is a whole number.
     pub fn parse(bytes: &[u8], room: &RoomLimits, session: &SessionLimits) -> Result<Self, BadFrame> {
         let unnumbered = |reject| BadFrame { id: None, reject };
         if bytes.len() > session.frame_bytes_max {
@@ -85,13 +104,13 @@ impl ClientFrame {
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|_| unnumbered(Reject::new(RejectCode::BadFrame, "the frame is not UTF-8")))?;
-        let no_object = || unnumbered(Reject::new(RejectCode::BadFrame, "the frame is not one JSON object"));
         // A derived struct would take an array of its fields too.
         if !text.trim_start().starts_with('{') {
-            return Err(no_object());
+            return Err(unnumbered(Reject::new(RejectCode::BadFrame, no_object(text))));
         }
-        let fields: Fields<'_> = serde_json::from_str(text).map_err(|_| no_object())?;
-        let id = fields.id().map_err(unnumbered)?;
+        let fields: Fields<'_> = serde_json::from_str(text)
+            .map_err(|error| BadFrame { id: number_alone(text), reject: unreadable(&error) })?;
+        let id = fields.id().map_err(|reject| BadFrame { id: fields.id.and_then(read_back), reject })?;
         let request = fields.request(id, room, session).map_err(|reject| BadFrame { id, reject })?;
         Ok(Self { id, request })
     }
@@ -134,6 +153,26 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     positions: Option<&'a RawValue>,
 }
+
+/// The names of [`Fields`].
+const FIELDS: &[&str] = &[
+    "type",
+    "id",
+    "room",
+    "nick",
+    "text",
+    "key",
+    "history",
+    "before",
+    "after",
+    "limit",
+    "on",
+    "target",
+    "member",
+    "topic",
+    "resume",
+    "positions",
+];
 
 impl Fields<'_> {
     fn id(&self) -> Result<Option<CommandId>, Reject> {
@@ -198,21 +237,14 @@ impl Fields<'_> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Reject::too_long("resume", TOKEN_BYTES_MAX as u64, "bytes"));
         }
-        const SHAPE: &str = "positions is an object of room codes and EPOCH:SEQ";
-        let listed: std::collections::BTreeMap<String, String> =
-            optional("positions", self.positions, SHAPE)?.unwrap_or_default();
-        if listed.len() > session.rooms_max {
-            return Err(Reject::too_long("positions", session.rooms_max as u64, "rooms"));
-        }
-        let mut positions = Vec::with_capacity(listed.len());
-        for (code, position) in &listed {
-            let code = RoomCode::parse(code).map_err(|_| Reject::bad_field("positions", SHAPE))?;
-            let position = position.parse().map_err(|_| Reject::bad_field("positions", SHAPE))?;
-            if positions.iter().all(|(known, _)| *known != code) {
-                positions.push((code, position));
-            }
-        }
-        Ok(Hello { id, resume: Some(Resume { token: token.into_owned(), positions }) })
+        let listed =
+            self.positions.and_then(|raw| serde_json::from_str::<BTreeMap<Text<'_>, &RawValue>>(raw.get()).ok());
+        let read = |(Text(code), raw): (Text<'_>, &RawValue)| {
+            let Text(position) = serde_json::from_str(raw.get()).ok()?;
+            Some((RoomCode::parse(&code).ok()?, position.parse().ok()?))
+        };
+        let positions = listed.unwrap_or_default().into_iter().filter_map(read);
+        Ok(Hello { id, resume: Some(Resume::new(token.into_owned(), positions, session.rooms_max)) })
     }
 
     fn room(&self) -> Result<RoomCode, Reject> {
@@ -236,6 +268,57 @@ impl Fields<'_> {
     }
 }
 
+/// What stands in place of an object.
+fn no_object(text: &str) -> &'static str {
+    match text.starts_with('\u{FEFF}') {
+        true => "the frame begins with a byte order mark (U+FEFF); JSON is sent without one",
+        false => "the frame is not one JSON object",
+    }
+}
+
+/// Why an object cannot be read, and where; a field that is there twice by its name.
+fn unreadable(error: &serde_json::Error) -> Reject {
+    let words = error.to_string();
+    let twice = words.strip_prefix("duplicate field `").and_then(|rest| rest.split_once('`'));
+    match twice.and_then(|(name, _)| FIELDS.iter().find(|known| **known == name)) {
+        Some(name) => {
+            let reject = Reject::new(RejectCode::BadFrame, format!("{name} is there twice"));
+            Reject { field: Some(name), ..reject }
+        }
+        None => Reject::new(RejectCode::BadFrame, format!("the frame is not one JSON object: {words}")),
+    }
+}
+
+/// The number of an object that cannot be read in another field.
+fn number_alone(text: &str) -> Option<CommandId> {
+    #[derive(Deserialize)]
+    struct Numbered<'a> {
+        #[serde(borrow)]
+        id: &'a RawValue,
+    }
+    serde_json::from_str::<Numbered<'_>>(text).ok().and_then(|numbered| read_back(numbered.id))
+}
+
+/// The number that a wrong one may have been meant as: whole, but too large, or written as a fraction (`7.0`) or as a text.
+fn read_back(raw: &RawValue) -> Option<CommandId> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Whole(u64),
+        Fraction(f64),
+        Text(String),
+    }
+    let number = match serde_json::from_str(raw.get()).ok()? {
+        Written::Whole(number) => Some(number),
+        Written::Fraction(number) => {
+            let is_whole = number.fract() == 0.0 && (0.0..=ID_MAX as f64).contains(&number);
+            is_whole.then_some(number as u64)
+        }
+        Written::Text(digits) => digits.parse().ok(),
+    };
+    number.map(CommandId)
+}
+
 /// A field that must be there. `null` counts as absent, here and below.
 fn required<T: DeserializeOwned>(
     field: &'static str,
@@ -257,7 +340,7 @@ fn optional<T: DeserializeOwned>(
 }
 
 /// Borrows from the frame where nothing in the string is escaped.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -270,7 +353,15 @@ fn optional_string<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result
         None => Ok(None),
         Some(raw) => serde_json::from_str::<Option<Text<'a>>>(raw.get())
             .map(|text| text.map(|text| text.0))
-            .map_err(|_| Reject::bad_field(field, format!("{field} is a string"))),
+            .map_err(|error| Reject::bad_field(field, no_string(field, &error))),
+    }
+}
+
+/// Why a value is no string. That it is JSON is known: as such it can be one and no text, where half of a character is escaped.
+fn no_string(field: &str, error: &serde_json::Error) -> String {
+    match error.is_syntax() {
+        true => format!("{field} holds half of a surrogate pair, which is no character"),
+        false => format!("{field} is a string"),
     }
 }
 
@@ -307,8 +398,6 @@ mod tests {
         assert_eq!(refusal("{}"), (None, BadField, Some("type")));
         assert_eq!(refusal(r#"{"type":7}"#), (None, BadField, Some("type")));
         assert_eq!(refusal(r#"{"type":"nonsense","id":1}"#), (Some(1), UnknownType, None));
-        assert_eq!(refusal(r#"{"type":"leave","id":-1,"room":"ABC"}"#), (None, BadField, Some("id")));
-        assert_eq!(refusal(r#"{"type":"leave","id":9007199254740992,"room":"ABC"}"#), (None, BadField, Some("id")));
         assert_eq!(refusal(r#"{"type":"leave","id":2}"#), (Some(2), BadField, Some("room")));
         assert_eq!(refusal(r#"{"type":"leave","id":2,"room":"a b"}"#), (Some(2), BadField, Some("room")));
         assert_eq!(refusal(r#"{"type":"send","id":2,"room":"ABC"}"#), (Some(2), BadField, Some("text")));
@@ -318,10 +407,75 @@ mod tests {
             (None, BadField, Some("history"))
         );
         assert_eq!(refusal(r#"{"type":"join","room":"ABC","nick":"a","after":"x"}"#), (None, BadField, Some("after")));
-        assert_eq!(refusal(r#"{"type":"hello","resume":"t","positions":[]}"#), (None, BadField, Some("positions")));
         let long = format!(r#"{{"type":"send","room":"ABC","text":"{}"}}"#, "x".repeat(4_001));
         assert_eq!(refusal(&long), (None, TooLong, Some("text")));
         assert_eq!(refusal(&" ".repeat(70_000)), (None, TooLong, Some("frame")));
+    }
+
+    #[test]
+    fn a_wrong_number_comes_back_where_it_can_be_read() {
+        const MAX: u64 = 9_007_199_254_740_991;
+        for (id, read) in [
+            ("9007199254740992", Some(MAX + 1)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("7.0", Some(7)),
+            ("7e0", Some(7)),
+            (r#""7""#, Some(7)),
+            ("-1", None),
+            ("7.5", None),
+            ("1e300", None),
+            (r#""seven""#, None),
+            ("[7]", None),
+            ("true", None),
+        ] {
+            let frame = format!(r#"{{"type":"leave","id":{id},"room":"ABC"}}"#);
+            assert_eq!(refusal(&frame), (read, RejectCode::BadField, Some("id")), "{id}");
+        }
+    }
+
+    fn message(text: &str) -> String {
+        parse(text).expect_err(text).reject.message.into_owned()
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_named_and_the_number_comes_back() {
+        let twice = r#"{"type":"leave","id":7,"room":"ABC","room":"ABC"}"#;
+        assert_eq!(refusal(twice), (Some(7), RejectCode::BadFrame, Some("room")));
+        assert_eq!(message(twice), "room is there twice");
+        assert_eq!(refusal(r#"{"type":"leave","id":7,"id":8}"#), (None, RejectCode::BadFrame, Some("id")));
+        for name in FIELDS {
+            let twice = format!(r#"{{"{name}":1,"{name}":1}}"#);
+            assert_eq!(parse(&twice).expect_err("twice").reject.field, Some(*name));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_frame_as_a_whole_is_said_in_words() {
+        assert!(message("\u{FEFF}{}").contains("byte order mark"));
+        assert!(message(r#"{"type":"leave""#).contains("EOF while parsing"), "{}", message(r#"{"type":"leave""#));
+        assert!(message("{} {}").contains("trailing characters at line 1 column 4"));
+        assert_eq!(message("[1]"), "the frame is not one JSON object");
+        let halved = r#"{"type":"send","id":3,"room":"ABC","text":"\ud83d"}"#;
+        assert_eq!(refusal(halved), (Some(3), RejectCode::BadField, Some("text")));
+        assert!(message(halved).contains("surrogate"), "{}", message(halved));
+        assert_eq!(message(r#"{"type":"send","room":"ABC","text":5}"#), "text is a string");
+        assert!(message(r#"{"type":"send","room":"ABC","text":"a\r\n"}"#).contains("U+000D"));
+    }
+
+    #[test]
+    fn a_wrong_entry_in_positions_costs_that_entry_alone() {
+        let positions = |json: &str| {
+            let frame = parse(&format!(r#"{{"type":"hello","resume":"t","positions":{json}}}"#)).expect("a hello");
+            let Request::Hello(Hello { resume: Some(resume), .. }) = frame.request else { panic!("it resumes") };
+            resume.positions.iter().map(|(code, _)| code.to_string()).collect::<Vec<_>>()
+        };
+        const AT: &str = r#""04HMASW9NF6YF:17""#;
+        assert_eq!(positions(&format!(r#"{{"TEA":{AT},"a b":{AT},"LUNCH":"17","DINNER":5}}"#)), ["TEA"]);
+        assert_eq!(positions(&format!(r#"{{"tea":{AT},"TEA":{AT}}}"#)), ["TEA"]);
+        assert_eq!(positions("[]"), [""; 0]);
+        assert_eq!(positions("7"), [""; 0]);
+        let many: Vec<String> = (0..40).map(|number| format!(r#""ROOM-{number}":{AT}"#)).collect();
+        assert_eq!(positions(&format!("{{{}}}", many.join(","))).len(), 32);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Coming in: to begin a life, to join it, to attach to a membership one has.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, More, Note};
 use chat_core::{Color, Epoch, Event, MemberId, Nick, Notices, Now, Position, RejectCode, Role, Seq};
@@ -51,8 +52,10 @@ pub(super) fn join(
     if seat.is_some_and(|seat| seat.generation > by.generation) {
         return Err(refusal(RejectCode::NotMember, None));
     }
-    if members.iter().any(|person| person.nick_key.looks_like(&nick.key())) {
-        return Err(refusal(RejectCode::NickTaken, Some("nick")));
+    if let Some(holder) = members.iter().find(|person| person.nick_key.looks_like(&nick.key())) {
+        let away = model.presence().away.into_iter().find(|(member, _)| *member == holder.id);
+        let left = away.map(|(_, since)| since.after(limits.grace).since(now.mono).max(Duration::from_millis(1)));
+        return Err(Refusal { retry_after: left, ..refusal(RejectCode::NickTaken, Some("nick")) });
     }
     if members.len() >= limits.members_max {
         return Err(refusal(RejectCode::RoomFull, None));

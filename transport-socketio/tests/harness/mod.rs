@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use chat_core::Engine;
 use chat_testkit::contract::transport::{Client, Resume, TransportHarness};
-use chat_testkit::sockets::listen;
+use chat_testkit::sockets::{Exchange, dial, listen};
 use serde_json::{Value, json};
 use transport_socketio::{SocketIoConfig, routes};
 
@@ -42,6 +42,15 @@ impl TransportHarness for SocketIo {
             Err(refused) => Err(refused),
         };
         SocketIoClient::connect(wire, resume).await
+    }
+
+    async fn knock(&self, host: &str, headers: &[(&'static str, &str)]) -> Vec<u16> {
+        let to_host: Vec<_> = headers.iter().copied().chain([("host", host)]).collect();
+        let upgraded = Ws::dial(self.0, "", &to_host).await.err().map_or(101, |refused| refused.status);
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut polled = Exchange::over(dial(self.0).await, host);
+        polled.ask("GET /socket.io/?EIO=4&transport=polling", &headers, "").await;
+        vec![upgraded, polled.status().await.expect("an answer")]
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::serve::Listener;
 use chat_core::Engine;
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use transport_socketio::{SocketIoConfig, routes};
 
@@ -35,6 +35,22 @@ impl Pipes {
     /// A session over a WebSocket, or why there is none.
     pub async fn ws(&self) -> Result<Ws<DuplexStream>, Refused> {
         Ok(Ws::over(self.pipe(), SocketAddr::from(ADDRESS), "", &[]).await?.opened().await)
+    }
+
+    /// A WebSocket beside the polls of a session, or why there is none.
+    pub async fn beside(&self, sid: &str) -> Result<Ws<DuplexStream>, Refused> {
+        Ws::over(self.pipe(), SocketAddr::from(ADDRESS), &format!("&sid={sid}"), &[]).await
+    }
+
+    /// A POST of a session whose body is to be so long, and ends earlier; the status of the answer.
+    pub async fn begin_post(&self, sid: &str, length: usize, body: &str) -> u16 {
+        let mut pipe = self.pipe();
+        let target = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
+        let request = format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n{body}");
+        pipe.write_all(request.as_bytes()).await.expect("sent");
+        let mut beginning = [0; 12];
+        pipe.read_exact(&mut beginning).await.expect("an answer");
+        std::str::from_utf8(&beginning[9..]).expect("a status is text").parse().expect("a number")
     }
 
     /// A session that long-polls, or why there is none.

@@ -79,6 +79,11 @@ impl<W: Wire> Client<W> {
         Self { wire, acks: 0 }
     }
 
+    /// The same client, from now on over this.
+    pub fn onto<V>(self, wire: V) -> Client<V> {
+        Client { wire, acks: self.acks }
+    }
+
     /// The next packet of Socket.IO; pings are answered on the way.
     pub async fn next(&mut self) -> Option<Packet> {
         loop {
@@ -254,6 +259,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Poll<S> {
             Some(status) => (status, self.http.text().await),
             None => (0, String::new()),
         }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Poll<S> {
+    /// The head of the answer that was read last, in small letters.
+    pub fn head(&self) -> &str {
+        &self.http.head
     }
 }
 

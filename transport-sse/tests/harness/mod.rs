@@ -44,6 +44,20 @@ impl TransportHarness for EventSource {
         assert_eq!(stream.status().await, Some(200), "what may pass is told inside a stream");
         EventSourceClient { address: self.0, stream, posts: None, session: None, kept: VecDeque::new() }
     }
+
+    async fn knock(&self, host: &str, headers: &[(&'static str, &str)]) -> Vec<u16> {
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut statuses = Vec::new();
+        for (what, body) in [
+            ("GET /sse?create&nick=Eve", ""),
+            ("POST /sse/0000000000000000000000007V", r#"{"type":"create","nick":"Eve"}"#),
+        ] {
+            let mut exchange = Exchange::over(dial(self.0).await, host);
+            exchange.ask(what, &headers, body).await;
+            statuses.push(exchange.status().await.expect("an answer"));
+        }
+        statuses
+    }
 }
 
 impl EventSourceClient {

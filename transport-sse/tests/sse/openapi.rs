@@ -1,8 +1,10 @@
 //! The description of the routes against the routes: nothing in it is made up, and nothing is missing.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
 use chat_core::{Engine, Limits, Reject, RejectCode, RoomLimits};
 use http_body_util::BodyExt;
@@ -27,9 +29,20 @@ impl Seen {
         headers: &[(&str, &str)],
         body: &Value,
     ) -> Value {
+        self.ask_with(server, method, uri, headers, Body::from(body.to_string())).await
+    }
+
+    async fn ask_with(
+        &mut self,
+        server: &TestServer,
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Value {
         let request = Request::builder().method(method).uri(uri);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let response = server.send(request.body(Body::from(body.to_string())).expect("a request")).await;
+        let response = server.send(request.body(body).expect("a request")).await;
         let path = uri.split('?').next().unwrap_or_default();
         let operation = format!("{} {}", method.to_lowercase(), template(path));
         let media = response.headers()["content-type"].to_str().expect("text").to_owned();
@@ -80,8 +93,9 @@ async fn the_description_is_what_the_routes_do() {
     let rejects = [RejectCode::Forbidden, RejectCode::BadToken].map(|code| Reject::new(code, "as a test wants it"));
     let limits = Limits { room: RoomLimits { members_max: 1, ..RoomLimits::default() }, ..Limits::default() };
     let policy = Says { to_topics: true, ..Says::to_clients(rejects) };
-    let server =
-        TestServer::build(Engine::builder().limits(limits).policy(std::sync::Arc::new(policy)), SseConfig::default());
+    // Bodies that are there are there at once.
+    let config = SseConfig { body_timeout: Duration::ZERO, ..SseConfig::default() };
+    let server = TestServer::build(Engine::builder().limits(limits).policy(std::sync::Arc::new(policy)), config);
     for uri in ["/sse", "/sse", "/sse?room=LUNCH", "/sse?room=LUNCH&nick=Ann&history=5"] {
         seen.ask(&server, "GET", uri, &[], &none).await;
     }
@@ -108,6 +122,9 @@ async fn the_description_is_what_the_routes_do() {
         spec.check_frame(&frame);
     }
     seen.ask(&server, "POST", &post, &[], &none).await;
+    let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+    let slow = seen.ask_with(&server, "POST", &post, &authorised, never).await;
+    assert_eq!(slow["code"], "bad_frame");
     let (cursor, token) = (joined.last_id, text("token"));
     seen.ask(&server, "GET", "/sse", &[("last-event-id", &cursor)], &none).await;
     seen.ask(&server, "GET", "/sse", &authorised, &none).await;

@@ -124,16 +124,30 @@ async fn with_a_cursor_that_is_worth_nothing_one_joins_anew() {
 }
 
 #[tokio::test]
-async fn a_cursor_never_makes_a_room() {
+async fn who_comes_back_into_a_room_makes_no_other() {
     let server = TestServer::new();
     let mut stream = server.open("/sse?create&nick=Ann").await;
     let first = stream.until("joined").await;
     drop(stream);
-    for cursor in [first.last_id.as_str(), "a~", "nonsense"] {
-        let mut stream = server.open_with("/sse?create&nick=Ann", &[("last-event-id", cursor)]).await;
+    for uri in ["/sse?create&nick=Ann", "/sse?create=LUNCH&nick=Ann"] {
+        let mut stream = server.open_with(uri, &[("last-event-id", &first.last_id)]).await;
         stream.expect("welcome").await;
         settle().await;
-        assert_eq!(server.engine.rooms().len(), 1, "{cursor}");
+        assert_eq!(server.engine.rooms().len(), 1, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_cursor_that_is_worth_nothing_one_makes_a_room() {
+    let server = TestServer::new();
+    // Scripts that keep the id by themselves hand in their own words for none.
+    for (number, cursor) in ["a~LUNCH:04HMASW9NF6YF:17", "undefined", "null"].into_iter().enumerate() {
+        let uri = format!("/sse?create=ROOM-{number}&nick=Ann&cursor={cursor}");
+        let joined = server.open(&uri).await.until("joined").await.data;
+        assert_eq!(joined["room"], format!("ROOM-{number}"), "{cursor}");
+        let uri = format!("/sse?create=TEA-{number}&nick=Ann");
+        let joined = server.open_with(&uri, &[("last-event-id", cursor)]).await.until("joined").await.data;
+        assert_eq!(joined["room"], format!("TEA-{number}"), "{cursor}");
     }
 }
 

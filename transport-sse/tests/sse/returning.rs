@@ -153,6 +153,60 @@ async fn a_room_that_was_made_anew_is_joined_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whose_server_begins_anew_has_the_room_made_anew() {
+    let before = TestServer::new();
+    let joined = before.open("/sse?create=LUNCH&nick=Ann").await.until("joined").await;
+    // A server without a disk knows neither the session nor the room.
+    let server = TestServer::new();
+    let mut ann = EventSource::new(&server, "/sse?create=LUNCH&nick=Ann").with_last_id(&joined.last_id);
+    assert_eq!(ann.until("welcome").await.data["resumed"], false);
+    assert_eq!(ann.until("error").await.data["code"], "bad_token");
+    assert_eq!(ann.until("joined").await.data["room"], "LUNCH");
+    ann.lose().await;
+    assert_eq!(ann.until("welcome").await.data["rooms"][0]["status"], "live");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_room_is_gone_while_away_has_it_made_anew_and_whose_is_not_goes_back_in() {
+    let server = TestServer::new();
+    let mut ann = EventSource::new(&server, "/sse?create=LUNCH&nick=Ann");
+    let before = ann.until("joined").await.data;
+    ann.lose().await;
+    wait(60).await;
+    assert_eq!(ann.until("welcome").await.data["resumed"], true);
+    assert_ne!(ann.until("joined").await.data["epoch"], before["epoch"]);
+    let cid = server.client("LUNCH", "Cid").await;
+    ann.until("member_joined").await;
+    ann.lose().await;
+    wait(60).await;
+    server.say(&cid, "LUNCH", "missed").await;
+    assert_eq!(ann.until("welcome").await.data["rooms"][0]["status"], "left");
+    assert_eq!(ann.until("joined").await.data["history"], json!([]), "what follows is told as it happened");
+    assert_eq!(ann.until("message").await.data["text"], "missed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nick_that_a_ghost_holds_is_had_when_its_grace_is_over() {
+    let server = TestServer::new();
+    let _ann = server.client("LUNCH", "Ann").await;
+    let mut ghost = EventSource::new(&server, URI);
+    ghost.until("joined").await;
+    ghost.lose().await;
+    wait(10).await;
+    // The page was loaded anew, and knows of no session.
+    let mut bob = EventSource::new(&server, URI);
+    let error = bob.next().await.expect("it may pass").data;
+    assert_eq!((&error["code"], &error["retry_after_ms"]), (&json!("nick_taken"), &json!(20_000)));
+    let closing = bob.next().await.expect("and ends").data;
+    assert_eq!((&closing["code"], &closing["reconnect_after_ms"]), (&json!(4005), &json!(20_000)));
+    let joined = bob.until("joined").await.data;
+    assert_eq!((&joined["you"]["nick"], &joined["you"]["member"]), (&json!("Bob"), &json!(3)));
+    assert!(bob.requests <= 3, "{} requests", bob.requests);
+    // Whose holder is here is refused for good.
+    assert_eq!(EventSource::new(&server, URI).next().await.err(), Some(StatusCode::CONFLICT));
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_rooms_are_not_given_up_for_one_that_will_not_have_it() {
     let server = TestServer::ruled(Says::default());
     let (_ann, cid) = (server.client("LUNCH", "Ann").await, server.client("TEA", "Cid").await);

@@ -11,7 +11,8 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use transport_ws::{WsConfig, routes};
 
 pub(crate) struct WebSocket(SocketAddr);
@@ -44,6 +45,18 @@ impl TransportHarness for WebSocket {
         }
         client.send(&hello).await;
         client
+    }
+
+    async fn knock(&self, host: &str, headers: &[(&'static str, &str)]) -> Vec<u16> {
+        let mut request = format!("ws://{}/ws", self.0).into_client_request().expect("a request");
+        for &(name, value) in headers.iter().chain(&[("host", host)]) {
+            request.headers_mut().insert(name, value.parse().expect("a value"));
+        }
+        match tokio_tungstenite::client_async(request, dial(self.0).await).await {
+            Ok((_, answer)) => vec![answer.status().as_u16()],
+            Err(Error::Http(answer)) => vec![answer.status().as_u16()],
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 

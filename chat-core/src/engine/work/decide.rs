@@ -47,6 +47,7 @@ impl RoomTask {
         }
         let outcome = match &mut item {
             InboxItem::Command { input: input @ Input::Members { .. }, reply } => {
+                let after = if let Input::Members { after, .. } = input { *after } else { None };
                 match self.decide_one(now, input, batch) {
                     Err(reject) => Outcome::Rejected(reject),
                     Ok(Answer::Members { page, total }) => {
@@ -54,7 +55,7 @@ impl RoomTask {
                         // A page for a channel is the channel's, and the only one.
                         let bytes_max =
                             if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
-                        self.members_page(&page, total, bytes_max)
+                        self.members_page(&page, after, total, bytes_max)
                     }
                     Ok(answer) => Outcome::Answer(answer),
                 }
@@ -240,9 +241,10 @@ impl RoomTask {
         }
     }
 
-    fn members_page(&self, page: &[MemberId], total: usize, bytes_max: usize) -> Outcome {
+    /// A page after a member; where it shows nobody, others follow that one.
+    fn members_page(&self, page: &[MemberId], after: Option<MemberId>, total: usize, bytes_max: usize) -> Outcome {
         let (page, last) = answer::members_page(&self.state.room, page, bytes_max);
-        let more = last.is_some_and(|last| self.state.room.members_after(Some(last)).next().is_some());
+        let more = self.state.room.members_after(last.or(after)).next().is_some();
         Outcome::Members { page, total, more }
     }
 }

@@ -39,6 +39,25 @@ pub async fn history_is_paged_backwards_to_the_first_message<D: TransportHarness
     assert_eq!((list(&newest, "messages"), &newest["more"]), (&told[..], &json!(false)));
 }
 
+/// Of nothing, that is: whether there is a message before, or a member after.
+pub async fn who_asks_for_nothing_is_told_whether_there_is_something<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, _bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    ann.say("LUNCH", "hi").await;
+    for (command, more) in [
+        (json!({"type": "members", "room": "LUNCH", "limit": 0}), true),
+        (json!({"type": "members", "room": "LUNCH", "limit": 0, "after": 1}), true),
+        (json!({"type": "members", "room": "LUNCH", "limit": 0, "after": 2}), false),
+        (json!({"type": "history", "room": "LUNCH", "limit": 0}), true),
+        (json!({"type": "history", "room": "LUNCH", "limit": 0, "before": 4}), true),
+        (json!({"type": "history", "room": "LUNCH", "limit": 0, "before": 3}), false),
+    ] {
+        let page = ann.done(command.clone()).await;
+        let shown = page.get("members").or(page.get("messages"));
+        assert_eq!((shown, &page["more"]), (Some(&json!([])), &json!(more)), "{command}");
+    }
+}
+
 /// A joiner is shown the first page, with itself in front; the total says that there are more.
 pub async fn members_are_paged_by_number<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.room.members_page_max = 3).await;

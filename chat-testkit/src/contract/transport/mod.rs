@@ -103,6 +103,14 @@ pub trait TransportHarness: Sized + Send + Sync + 'static {
     /// then the end; the `closing` says when to come back where there was no place, or too much was asked for. Where the
     /// transport says what else there is in other words (an HTTP status, say), its client puts it in these.
     async fn connect(&self, resume: Option<Resume>) -> Self::Client;
+
+    /// Sends, one after the other, each request by which something may begin here, with these headers and to this host, as a browser would
+    /// for a page; returns the HTTP statuses of the answers, 101 for an upgrade. Where a request can name a room to be made, it does.
+    ///
+    /// A transport that browsers cannot reach sends none.
+    async fn knock(&self, _host: &str, _headers: &[(&'static str, &str)]) -> Vec<u16> {
+        Vec::new()
+    }
 }
 
 /// What a client says that comes back.
@@ -177,6 +185,7 @@ macro_rules! transport_contract {
             typing_is_shown_while_it_lasts,
             typing_ends_by_itself_with_a_send_and_with_leaving,
             history_is_paged_backwards_to_the_first_message,
+            who_asks_for_nothing_is_told_whether_there_is_something,
             members_are_paged_by_number,
             a_big_room_is_counted_not_told,
             a_topic_is_told_and_shown_to_joiners,
@@ -191,9 +200,12 @@ macro_rules! transport_contract {
             a_room_closed_by_the_host_is_closed_for_everyone,
             what_is_no_command_is_refused_by_name,
             a_field_that_is_wrong_is_named,
+            a_wrong_number_comes_back_with_its_refusal,
+            a_page_of_another_site_is_refused_before_anything_is_done,
             a_room_that_is_not_there_is_not_found,
             names_and_nicks_are_taken_once,
             who_looks_like_a_member_is_not_let_in,
+            a_nick_whose_holder_is_away_is_free_after_the_grace,
             who_is_not_a_member_may_do_nothing,
             whom_and_what_nobody_knows_is_not_found,
             a_full_room_lets_nobody_in,
@@ -226,6 +238,7 @@ macro_rules! transport_contract {
             after_the_grace_a_join_goes_on_from_the_position,
             who_was_kicked_while_away_has_left,
             a_life_that_is_over_is_never_matched_by_number,
+            a_wrong_entry_in_positions_costs_that_entry_alone,
             a_room_that_never_was_is_unknown,
             forged_positions_show_no_more_than_may_be_seen,
             what_the_backlog_has_lost_is_told_as_a_gap,

@@ -1,6 +1,7 @@
 //! Every refusal that a client can run into, by its code.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{Admission, ConnectRequest, Identity, Policy, Reject};
@@ -68,6 +69,50 @@ pub async fn a_field_that_is_wrong_is_named<D: TransportHarness>() {
     assert_eq!(ann.say("LUNCH", "hi").await, 2, "nothing has changed");
 }
 
+/// Where the number itself is wrong, as far as it can be read; where it cannot, there is none.
+pub async fn a_wrong_number_comes_back_with_its_refusal<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    for (id, read) in [
+        (json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_992_u64)),
+        (json!("7"), json!(7)),
+        (json!(7.0), json!(7)),
+        (json!(-7), Value::Null),
+        (json!("seven"), Value::Null),
+    ] {
+        let error = ann.refused_as_it_is(json!({"type": "send", "id": id, "room": "LUNCH", "text": "hi"})).await;
+        assert_eq!((&error["code"], &error["field"], &error["id"]), (&json!("bad_field"), &json!("id"), &read), "{id}");
+    }
+    assert_eq!(ann.say("LUNCH", "hi").await, 2, "nothing has changed");
+}
+
+/// Whatever its browser sends for it; and one of the same host is not.
+pub async fn a_page_of_another_site_is_refused_before_anything_is_done<D: TransportHarness>() {
+    const HOST: &str = "chat.example.org:8080";
+    let server = TestServer::<D>::open().await;
+    for headers in [
+        &[("Origin", "https://evil.test")][..],
+        &[("Origin", "http://chat.example.org")],
+        &[("Origin", "null")],
+        &[("Origin", "http://chat.example.org:8080"), ("Sec-Fetch-Site", "cross-site")],
+        &[("Sec-Fetch-Site", "cross-site")],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[("Origin", "https://chat.example.org"), ("X-Forwarded-Host", "chat.example.org")],
+    ] {
+        let statuses = server.harness.knock(HOST, headers).await;
+        assert!(statuses.iter().all(|status| *status == 403), "{headers:?}: {statuses:?}");
+    }
+    assert_eq!((server.engine.stats().sessions, server.engine.rooms().len()), (0, 0));
+    for headers in [
+        &[][..],
+        &[("Origin", "https://chat.example.org:8080"), ("Sec-Fetch-Site", "same-origin")],
+        &[("Sec-Fetch-Site", "none")],
+    ] {
+        let statuses = server.harness.knock(HOST, headers).await;
+        assert!(statuses.iter().all(|status| *status != 403), "{headers:?}: {statuses:?}");
+    }
+}
+
 /// A code without a room is refused, to who would come in and to whatever else is asked there.
 pub async fn a_room_that_is_not_there_is_not_found<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
@@ -115,6 +160,36 @@ pub async fn who_looks_like_a_member_is_not_let_in<D: TransportHarness>() {
     }
     others.join("LUNCH", "biil").await;
     assert_eq!(ann.told().await, "2 +biil");
+}
+
+/// Whose holder has no connection, and may be the newcomer before: the refusal says when, and is true.
+pub async fn a_nick_whose_holder_is_away_is_free_after_the_grace<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.room.grace = Duration::from_secs(1)).await;
+    let [_ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let mut again = server.client().await;
+    let join = json!({"type": "join", "room": "LUNCH", "nick": "Bob"});
+    assert_eq!(again.refused(join.clone()).await.get("retry_after_ms"), None, "he is here");
+    bob.cut().await;
+    let mut waited = 0;
+    super::test_client::within(async {
+        loop {
+            let answer = again.ask(join.clone()).await;
+            if answer["type"] != "error" {
+                break;
+            }
+            assert_eq!(answer["code"], "nick_taken");
+            // None as long as the loss is not noticed.
+            if answer.get("retry_after_ms").is_some() {
+                let wait = number(&answer, "retry_after_ms");
+                assert!((1..=1_000).contains(&wait), "{answer}");
+                waited += 1;
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(waited > 0, "he was away before he had left");
 }
 
 /// Who is not in a room can do nothing there, by no command.

@@ -62,6 +62,19 @@ pub async fn a_life_that_is_over_is_never_matched_by_number<D: TransportHarness>
     assert_eq!(bob.told().await, "5 Cid: after");
 }
 
+/// Whatever is wrong with it. The others count.
+pub async fn a_wrong_entry_in_positions_costs_that_entry_alone<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let at = bob.trail().position("LUNCH");
+    let trail = bob.cut().await;
+    ann.say("LUNCH", "while away").await;
+    let trail = trail.naming("NO", at.clone()).naming("TEA!", at).naming("DINNER", "17".to_owned());
+    let mut bob = server.back(&trail.naming("COFFEE", "nonsense".to_owned())).await;
+    assert_eq!(bob.standings(), ["LUNCH live 2"]);
+    assert_eq!(bob.told().await, "3 Ann: while away");
+}
+
 /// A position makes no room, and nobody a member.
 pub async fn a_room_that_never_was_is_unknown<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;

@@ -214,6 +214,14 @@ impl<C: Client> TestClient<C> {
         answer
     }
 
+    /// Hands in a command as it is, whatever its `id`, that is refused; returns the `error`.
+    pub async fn refused_as_it_is(&mut self, command: Value) -> Value {
+        let answer = within(self.client.command(command.clone())).await;
+        check_shape(&answer);
+        assert_eq!(answer["type"], "error", "{command} is answered with {answer}");
+        answer
+    }
+
     /// Hands in a command that is refused; returns the code.
     pub async fn code(&mut self, command: Value) -> String {
         text(&self.refused(command).await, "code")

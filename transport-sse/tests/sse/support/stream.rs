@@ -105,6 +105,12 @@ impl<'a> EventSource<'a> {
         Self { server, uri: uri.to_owned(), last_id: String::new(), retry, stream: None, requests: 0 }
     }
 
+    /// It has seen an event before, of whatever server.
+    pub(crate) fn with_last_id(mut self, last_id: &str) -> Self {
+        last_id.clone_into(&mut self.last_id);
+        self
+    }
+
     /// The next event, over as many streams as it takes; the status that put an end to it.
     pub(crate) async fn next(&mut self) -> Result<Event, StatusCode> {
         loop {
