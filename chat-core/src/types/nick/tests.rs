@@ -239,8 +239,9 @@ fn marks_are_bounded_and_so_is_the_nick() {
 /// Each character by itself and behind a letter: what is shown is read the same again, and what cannot be seen is not in.
 #[test]
 fn of_every_character_a_nick_is_seen_and_read_the_same_again() {
-    // All planes that have characters, and the special one.
-    for c in ('\0'..='\u{3FFFF}').chain('\u{E0000}'..='\u{E0FFF}') {
+    // Han and Hangul aside, which are most of them and all alike, and planes of nothing.
+    let characters = ('\0'..='\u{4DFF}').chain('\u{A000}'..='\u{ABFF}').chain('\u{D7A4}'..='\u{1FFFF}');
+    for c in characters.chain('\u{E0000}'..='\u{E0FFF}') {
         for text in [c.to_string(), format!("a{c}"), format!("\u{1F468}{c}\u{1F468}")] {
             let Ok(nick) = Nick::parse(&text) else { continue };
             assert_eq!(Nick::parse(nick.as_str()).as_ref(), Ok(&nick), "U+{:04X}", u32::from(c));
