@@ -105,7 +105,7 @@ where
         async move {
             let mut response = match answer {
                 Ok(answer) => answer.await?,
-                Err(refusal) => refusal,
+                Err(refusal) => *refusal,
             };
             // Where the peer has yet to take an earlier answer, hyper holds the rest of that.
             if may_last && LongLived::marks(&response) && !owes.anything() {
@@ -160,7 +160,7 @@ where
         async move {
             let response = match answer {
                 Ok(answer) => answer.await?,
-                Err(refusal) => refusal,
+                Err(refusal) => *refusal,
             };
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, place)))
         }

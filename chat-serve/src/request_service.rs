@@ -56,14 +56,14 @@ impl RequestService {
     ///
     /// # Errors
     /// The answer, where it is refused.
-    pub(crate) fn admit(&self, request: Request<Incoming>) -> Result<Admitted, Response> {
+    pub(crate) fn admit(&self, request: Request<Incoming>) -> Result<Admitted, Box<Response>> {
         let (parts, body) = request.into_parts();
         if !names_its_host(&parts) {
-            return Err(refuse(&parts, StatusCode::BAD_REQUEST, "a request names its host, once\n"));
+            return Err(refuse(&parts, StatusCode::BAD_REQUEST, "a request names its host, once\n").into());
         }
         let place = match self.has_always_an_answer(&parts) {
             true => None,
-            false => self.place(&parts).map_err(|crowded| self.turn_away(&parts, crowded))?,
+            false => self.place(&parts).map_err(|crowded| Box::new(self.turn_away(&parts, crowded)))?,
         };
         let mut request = Request::from_parts(parts, Body::new(Timed::new(body, self.config.body_timeout)));
         request.extensions_mut().insert(ConnectInfo(self.peer));

@@ -14,7 +14,7 @@ const SNAPSHOT: u8 = 2;
 /// The kind of a snapshot in the files of earlier versions.
 const SNAPSHOT_ONCE: u8 = 0;
 /// A tail is eight numbers.
-const TAIL_BYTES: usize = 8 * size_of::<u64>();
+const TAIL_BYTES: usize = size_of::<[u64; 8]>();
 
 /// Numbers about the file: see the constants below.
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
