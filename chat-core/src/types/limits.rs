@@ -379,7 +379,8 @@ mod tests {
     #[test]
     fn a_bound_that_lets_nothing_through_is_named() {
         assert_eq!(Limits::default().check(), Ok(()));
-        let set_to_0: [(&str, fn(&mut Limits)); 4] = [
+        type Change = fn(&mut Limits);
+        let set_to_0: [(&str, Change); 4] = [
             ("room.batch_inputs_max", |limits| limits.room.batch_inputs_max = 0),
             ("session.commands_in_flight_max", |limits| limits.session.commands_in_flight_max = 0),
             ("engine.rooms_max", |limits| limits.engine.rooms_max = 0),
