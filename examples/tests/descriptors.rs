@@ -42,7 +42,7 @@ async fn connect(host: u8, server: SocketAddr) -> TcpStream {
 
 async fn ask(host: u8, server: SocketAddr, path: &str) -> String {
     let mut client = connect(host, server).await;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     in_time(client.read_to_string(&mut answer)).await.expect("an answer, and the end");

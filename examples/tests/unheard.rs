@@ -118,7 +118,7 @@ async fn a_hangup_without_the_loss_of_a_terminal_ends_nothing() {
     });
     line.await;
     let mut client = TcpStream::connect(&address).await.expect("it listens");
-    client.write_all(b"GET /healthz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await.expect("sent");
+    client.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("sent");
     let mut answer = String::new();
     in_time(client.read_to_string(&mut answer)).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
