@@ -60,7 +60,7 @@ async fn who_takes_nothing_does_not_hold_up_the_end() {
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let before = tokio::time::Instant::now();
     engine.drain(secs(1)).await;
-    assert_eq!(before.elapsed(), secs(30), "the stall timeout");
+    assert_eq!(before.elapsed(), secs(4), "twice the flush timeout");
     assert_eq!(ann.told().await, ["closing 4001"], "at once, whatever else was due");
     let refused = engine.connect(Default::default(), resume(&ann.token(), &[])).await;
     assert_eq!(refused.map_err(|refusal| refusal.close.code()).err(), Some(4001), "a resume is refused too");
@@ -103,6 +103,39 @@ async fn who_keeps_a_session_that_has_been_told_does_not_hold_up_the_end() {
     draining.await.expect("it ends");
     assert_eq!(begun.elapsed(), secs(2), "as long as what was told may take to go out");
     assert_eq!(engine.stats().sessions, 1, "it is held");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_to_come_back_while_the_server_still_waits_for_somebody() {
+    for takes_it in [true, false] {
+        let engine = engine();
+        let slow = with_five_messages(&engine).await;
+        let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+        bob.told().await;
+        let drain = drain(&engine);
+        assert_eq!(bob.told().await, [""; 0], "he would come back to a server that is still there and lets nobody in");
+        match takes_it {
+            true => assert_eq!(slow.told().await.last().map(String::as_str), Some("closing 4001")),
+            false => pass(secs(2)).await,
+        }
+        assert_eq!(bob.told().await, ["closing 4001"]);
+        assert_eq!((slow.session.is_cut(), bob.session.is_cut()), (!takes_it, false));
+        drop((slow, bob));
+        drain.await.expect("no panic");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_is_woken_to_be_cut_off_once_the_time_is_over() {
+    let engine = engine();
+    let ann = with_five_messages(&engine).await;
+    let drain = drain(&engine);
+    let begun = tokio::time::Instant::now();
+    std::future::poll_fn(|cx| ann.session.poll_cut(cx)).await;
+    assert_eq!(begun.elapsed(), secs(2));
+    drop(ann);
+    drain.await.expect("no panic");
+    assert_eq!(begun.elapsed(), secs(2));
 }
 
 #[tokio::test(start_paused = true)]

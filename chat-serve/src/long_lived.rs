@@ -83,10 +83,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamWriter<S> {
 
     /// Sends the answer, to its end, the peer's, or the server's.
     pub(crate) async fn run(mut self: Box<Self>, mut end: watch::Receiver<bool>) {
+        let owes = self.socket.owes();
         tokio::select! {
             () = poll_fn(|cx| self.poll(cx)) => {}
-            // It is asked to end once, and it will not take another request anyway.
-            () = async { while end.changed().await.is_ok() {} } => {}
+            // It is asked to end once, and it will not take another request anyway. Nobody waits for a peer that takes nothing.
+            () = async { while end.changed().await.is_ok() && !owes.anything() {} } => {}
         }
     }
 

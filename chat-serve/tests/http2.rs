@@ -3,6 +3,7 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -147,7 +148,9 @@ async fn a_head_over_the_limit_is_refused() {
 #[tokio::test]
 async fn at_the_end_streams_under_way_finish_and_no_other_begins() {
     let (say, body) = told();
-    let server = start(telling(body), ServeConfig::default()).await;
+    let server =
+        start(telling(body), ServeConfig { shutdown_timeout: Duration::from_secs(3_600), ..ServeConfig::default() })
+            .await;
     let (client, connection) = client(&server).await;
     let (_, stream) = ask(&client, "/told").await;
     server.shutdown.send(()).expect("still serving");

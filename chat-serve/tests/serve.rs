@@ -215,7 +215,8 @@ async fn at_the_end_requests_under_way_finish_and_no_other_begins() {
         wait.notified().await;
         "hello"
     };
-    let server = start(Router::new().route("/", get(slow)), ServeConfig::default()).await;
+    let config = ServeConfig { shutdown_timeout: HOUR, ..ServeConfig::default() };
+    let server = start(Router::new().route("/", get(slow)), config).await;
     let mut client = connect(&server).await;
     client.write_all(REQUEST).await.expect("sent");
     begun.notified().await;
@@ -248,6 +249,25 @@ async fn at_the_end_a_request_that_never_finishes_is_cut_off() {
     server.ended.await.expect("ended");
     assert_eq!(start.elapsed().as_secs(), 3);
     assert_eq!(client.read(&mut [0; 1]).await.expect("the end"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_half_a_request_and_a_peer_that_asks_for_nothing_have_a_second() {
+    let server = start(hello(), ServeConfig::default()).await;
+    let mut peers = Vec::new();
+    for said in
+        ["GET / HTTP/1.1\r\nHost: nobody-will-ever-say", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", ""]
+    {
+        let mut peer = connect(&server).await;
+        peer.write_all(said.as_bytes()).await.expect("sent");
+        peers.push(peer);
+    }
+    let mut settings = [0; 9];
+    peers[1].read_exact(&mut settings).await.expect("the second version is spoken");
+    let start = Instant::now();
+    server.shutdown.send(()).expect("still serving");
+    server.ended.await.expect("ended");
+    assert!(start.elapsed() <= Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 /// A body without an end, and how many bytes were asked of it.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::Message;
@@ -85,4 +85,41 @@ async fn the_first_signal_waits_for_who_is_slow_and_the_second_for_nobody() {
     let ended = tokio::time::timeout(PATIENCE, process.wait()).await.expect("it ends").expect("waited for");
     assert_eq!(ended.code(), Some(130), "not the orderly end");
     drop(slow);
+}
+
+/// Asks for something with this head, and for whatever else once an answer has begun; never reads again.
+async fn stalled(address: &str, head: &str, then: &[&str]) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 << 10).expect("a buffer of that size");
+    let mut stream = socket.connect(address.parse().expect("an address")).await.expect("it listens");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    for text in then {
+        assert!(stream.read(&mut [0; 4 << 10]).await.expect("an answer") > 0);
+        // A masked text frame of up to 125 bytes.
+        let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).expect("short"), 0, 0, 0, 0];
+        frame.extend_from_slice(text.as_bytes());
+        stream.write_all(&frame).await.expect("sent");
+    }
+    stream
+}
+
+#[tokio::test]
+async fn whoever_takes_or_says_nothing_does_not_hold_up_the_end() {
+    /// Five seconds are promised, to a machine with nothing else to do. A reader that had stopped held it up for as long as it may stall.
+    const SOON: Duration = Duration::from_secs(25);
+    let (mut process, address) = start().await;
+    let ann = connect(&address, None, r#"{"type":"create","room":"LUNCH","nick":"Ann"}"#).await;
+    let ws = connect(&address, Some(4 << 10), r#"{"type":"join","room":"LUNCH","nick":"Ws"}"#).await;
+    let sse = stalled(&address, "GET /sse?room=LUNCH&nick=Sse HTTP/1.1\r\nHost: test\r\n\r\n", &[]).await;
+    let upgrade = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let join = r#"42["join",{"room":"LUNCH","nick":"Sio"}]"#;
+    let socketio = stalled(&address, upgrade, &["40{}", join]).await;
+    let half = stalled(&address, "GET /healthz HTTP/1.1\r\nHost: nobody-will-ever-say", &[]).await;
+    let silent = stalled(&address, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", &[]).await;
+    tokio::time::timeout(PATIENCE, flood(ann)).await.expect("in time");
+    terminate(&process).await;
+    let ended = tokio::time::timeout(SOON, process.wait()).await.expect("it ends").expect("waited for");
+    assert_eq!(ended.code(), Some(0), "the orderly end");
+    drop((ws, sse, socketio, half, silent));
 }

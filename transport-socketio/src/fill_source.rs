@@ -13,6 +13,8 @@ pub(crate) trait Source {
     /// How many bytes of the fill were emitted.
     fn written(&self, bytes: usize);
     fn close(&self, reason: CloseReason);
+    /// Ready once nobody waits any more for who takes nothing.
+    fn poll_cut(&self, cx: &Context<'_>) -> Poll<()>;
 }
 
 impl Source for Connection {
@@ -26,6 +28,10 @@ impl Source for Connection {
 
     fn close(&self, reason: CloseReason) {
         Connection::close(self, reason);
+    }
+
+    fn poll_cut(&self, cx: &Context<'_>) -> Poll<()> {
+        Connection::poll_cut(self, cx)
     }
 }
 
@@ -73,6 +79,10 @@ impl Source for TurnedAway {
 
     /// There is nothing to close.
     fn close(&self, _: CloseReason) {}
+
+    fn poll_cut(&self, _: &Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
 }
 
 /// What is due to whoever has connected to the namespace.
@@ -100,6 +110,13 @@ impl Source for Due {
         match self {
             Self::Session(session) => Source::close(session, reason),
             Self::TurnedAway(away) => away.close(reason),
+        }
+    }
+
+    fn poll_cut(&self, cx: &Context<'_>) -> Poll<()> {
+        match self {
+            Self::Session(session) => Source::poll_cut(session, cx),
+            Self::TurnedAway(away) => away.poll_cut(cx),
         }
     }
 }

@@ -150,6 +150,10 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
             }
             if self.hold.is_some() {
                 self.settle(self.engineio.await_taken());
+                // A drain waits for nobody who takes nothing.
+                if self.hold.is_some() && self.source.poll_cut(cx).is_ready() {
+                    return Poll::Ready(Exit::Stalled);
+                }
             }
             if self.hold.is_none() {
                 if fills == FILLS_MAX {
@@ -187,7 +191,10 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
         self.engineio.register(cx.waker());
         self.link.register(cx.waker());
         self.settle(self.engineio.await_taken());
-        if self.owes() && self.link.loss().is_none() { Poll::Pending } else { Poll::Ready(()) }
+        match self.owes() && self.link.loss().is_none() {
+            true => self.source.poll_cut(cx),
+            false => Poll::Ready(()),
+        }
     }
 
     /// Emits a fill, as far as it goes.

@@ -31,7 +31,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 /// Where a listed origin cannot be one: `*`, or what no header can hold.
 pub fn routes(engine: Engine, config: SseConfig) -> Router {
     let cors = config.origins.cors();
-    let watch = Watch::new(engine.limits().session.stall_timeout);
+    let watch = Watch::new(engine.clone());
     let router = Router::new()
         // A HEAD must not join anything.
         .route("/sse", get(open::open).head(async || stream::head()))

@@ -109,7 +109,7 @@ impl EventStream {
             // The watch has ended it, and now the connection takes something again.
             self.is_over = true;
             let mut out = BytesMut::new();
-            framing::put_closing(&mut out, &closing(CloseReason::SlowConsumer, None));
+            framing::put_closing(&mut out, &closing(held.ended, None));
             return Poll::Ready(Some(out.freeze()));
         };
         if self.handed_out > 0 {

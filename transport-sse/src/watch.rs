@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use chat_core::{CloseReason, Connection};
+use chat_core::{CloseReason, Connection, Engine};
 use chat_serve::was_paused;
 use tokio::time::{Instant, sleep_until};
 
@@ -22,11 +22,13 @@ pub(crate) struct Held {
     pub(crate) session: Option<Connection>,
     /// By when the connection must have asked for the next chunk.
     pub(crate) ask_by: Instant,
+    /// Why there is no session any more, where the watch has taken it.
+    pub(crate) ended: CloseReason,
 }
 
 /// All streams of a router.
-#[derive(Debug)]
 pub(crate) struct Watch {
+    engine: Engine,
     stall_timeout: Duration,
     /// How often each stream is looked at.
     interval: Duration,
@@ -55,6 +57,16 @@ impl StreamSlot {
         held.ask_by = held.ask_by.max(ask_by);
     }
 
+    /// Ends the session's stay if a drain has given it up.
+    fn end_if_cut(&self) {
+        let session = {
+            let mut held = self.lock();
+            held.ended = CloseReason::Draining;
+            held.session.take_if(|session| session.is_cut())
+        };
+        drop(session);
+    }
+
     /// Ends the session's stay if the stream has stalled.
     fn end_if_stalled(&self, now: Instant) {
         let session = {
@@ -71,15 +83,18 @@ impl StreamSlot {
 }
 
 impl Watch {
-    /// Watches streams that may stall for `stall_timeout`.
-    pub(crate) fn new(stall_timeout: Duration) -> Arc<Self> {
+    /// Watches streams of this engine.
+    pub(crate) fn new(engine: Engine) -> Arc<Self> {
+        let stall_timeout = engine.limits().session.stall_timeout;
         let interval = (stall_timeout / LOOKS).max(INTERVAL_MIN);
-        Arc::new(Self { stall_timeout, interval, watched: Mutex::default() })
+        Arc::new(Self { engine, stall_timeout, interval, watched: Mutex::default() })
     }
 
     /// Takes a session into the care of a new stream.
     pub(crate) fn slot(self: &Arc<Self>, session: Connection, ask_by: Instant) -> Arc<StreamSlot> {
-        let slot = Arc::new(StreamSlot { held: Mutex::new(Held { session: Some(session), ask_by }) });
+        let slot = Arc::new(StreamSlot {
+            held: Mutex::new(Held { session: Some(session), ask_by, ended: CloseReason::SlowConsumer }),
+        });
         let mut watched = self.lock();
         watched.slots.push(Arc::downgrade(&slot));
         if !std::mem::replace(&mut watched.running, true) {
@@ -89,13 +104,25 @@ impl Watch {
     }
 
     async fn run(self: Arc<Self>) {
+        let mut cutting = Box::pin(self.engine.cutting());
         loop {
             let due = Instant::now() + self.interval;
-            sleep_until(due).await;
+            let is_cutting = tokio::select! {
+                () = sleep_until(due) => false,
+                () = &mut cutting => true,
+            };
+            if is_cutting {
+                // Before the look: another time is not missed.
+                cutting = Box::pin(self.engine.cutting());
+            }
             let now = Instant::now();
             // Taken out meanwhile, so that no new stream waits for the look at all the others.
             let mut slots = std::mem::take(&mut self.lock().slots);
             slots.retain(|slot| match slot.upgrade() {
+                Some(slot) if is_cutting => {
+                    slot.end_if_cut();
+                    true
+                }
                 Some(slot) if was_paused(due, now) => {
                     slot.excuse(now + self.stall_timeout);
                     true

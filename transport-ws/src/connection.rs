@@ -112,6 +112,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.ws.writer.take_drained() {
                 self.keepalive.heard(Instant::now());
             }
+            // A drain waits for nobody who takes nothing.
+            if self.ws.writer.stalled().is_some() && self.session.poll_cut(cx).is_ready() {
+                return Poll::Ready(Exit::Lost);
+            }
             // A stall, or the end, brings the deadline forward. A later one is found when the timer fires.
             if self.ws.writer.stalled().is_some() || self.end_by.is_some() {
                 let deadline = self.deadline();

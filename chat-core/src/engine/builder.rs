@@ -132,6 +132,8 @@ impl EngineBuilder {
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),
+            flushed: AtomicBool::new(false),
+            cutting: tokio::sync::Notify::new(),
             tasks: AtomicU64::new(0),
             gone: Notify::new(),
             gaps: AtomicU64::new(0),

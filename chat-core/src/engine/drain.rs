@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::shared::Shared;
 
@@ -14,7 +16,8 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
         shared.draining.store(true, Ordering::Release);
         sessions.by_id.values().filter_map(|cell| cell.lock().connection.clone()).collect()
     };
-    let flush_until = shared.clock.now().mono.after(shared.limits.session.flush_timeout);
+    let flush_timeout = shared.limits.session.flush_timeout;
+    let flush_until = shared.clock.now().mono.after(flush_timeout);
     // A table of hashes has no order of its own.
     connections.sort_unstable_by_key(|connection| connection.generation);
     for connection in &connections {
@@ -22,19 +25,39 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
         // A session in the middle of something when the time is over hears of the end then.
         shared.timers.wake_connection(flush_until, connection);
     }
-    let is_told = |connection: &Arc<ConnectionState>| connection.closing().is_some_and(|closing| closing.told);
+    // Each is looked at until it is so, and never again.
+    let mut flushed = 0;
+    let all_flushed = until(shared, || {
+        let is_flushed = |connection: &ConnectionState| connection.closing().is_some_and(|end| end.flushed || end.told);
+        flushed += connections[flushed..].iter().take_while(|connection| is_flushed(connection)).count();
+        flushed == connections.len()
+    });
+    let _ = timeout(flush_timeout, all_flushed).await;
+    shared.flushed.store(true, Ordering::Release);
+    for connection in &connections {
+        connection.wake.wake();
+    }
+    // Who can take the end is taking it: for who cannot, there is no more time.
+    cut(
+        shared,
+        connections.iter().filter(|connection| !connection.closing().is_some_and(|end| end.flushed || end.told)),
+    );
     let are_gone = || shared.connected.load(Ordering::Acquire) == 0;
-    let all_gone = async {
-        until(shared, || are_gone() || connections.iter().all(is_told)).await;
-        // The last frames may still be on their way out. A session held in this process, though, may be held for ever.
-        let _ = tokio::time::timeout(shared.limits.session.flush_timeout, until(shared, are_gone)).await;
-    };
-    // A peer that takes nothing does not hold up the end.
-    let _ = tokio::time::timeout(shared.limits.session.stall_timeout, all_gone).await;
+    if timeout(flush_timeout / 2, until(shared, are_gone)).await.is_err() {
+        // The last frames may still be on their way out, and then they have had time. A session held in this process, though, may be
+        // held for ever.
+        cut(shared, connections.iter());
+        let _ = timeout(flush_timeout / 2, until(shared, are_gone)).await;
+    }
+}
+
+fn cut<'a>(shared: &Shared, connections: impl Iterator<Item = &'a Arc<ConnectionState>>) {
+    connections.for_each(|connection| connection.cut());
+    shared.cutting.notify_waiters();
 }
 
 /// Waits until it is so; looked at whenever a connection is gone, or has been told that it ends.
-async fn until(shared: &Shared, is_so: impl Fn() -> bool) {
+async fn until(shared: &Shared, mut is_so: impl FnMut() -> bool) {
     loop {
         let changed = shared.gone.notified();
         tokio::pin!(changed);

@@ -118,11 +118,17 @@ impl Engine {
     }
 
     /// Takes nothing new, and ends every connection with `closing` 4001: each is told its own delay, spread over `spread`, so that
-    /// not everybody comes back at once. Returns when all connections are gone, or
-    /// [`flush_timeout`](crate::SessionLimits::flush_timeout) after each of them has taken its `closing`; at the latest after
-    /// [`stall_timeout`](crate::SessionLimits::stall_timeout).
+    /// not everybody comes back at once. They are told together, once all have taken what is due or
+    /// [`flush_timeout`](crate::SessionLimits::flush_timeout) is over, so that nobody comes back to a server that still waits for others;
+    /// who takes nothing then is cut off. Returns when all connections are gone, or after twice that time.
     pub async fn drain(&self, spread: Duration) {
         crate::engine::drain::drain(&self.shared, spread).await;
+    }
+
+    /// Waits until a drain gives up connections that take nothing, for transports that have no task of each connection's own: those whose
+    /// [`Connection::is_cut`](crate::Connection::is_cut) are to be ended then. A drain may do so more than once.
+    pub fn cutting(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.shared.cutting.notified()
     }
 
     /// Whether [`Engine::drain`] has begun.

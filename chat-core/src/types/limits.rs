@@ -230,7 +230,8 @@ pub struct SessionLimits {
     /// How long a connection may accept nothing while something is due. 30 s: a phone that comes out of a tunnel goes on; a peer that is
     /// gone is held no longer than its membership would be.
     pub stall_timeout: Duration,
-    /// How long a drain lets a connection take what is due before it is told to go. 2 s: the answers to what it asked.
+    /// How long a drain lets connections take what is due before they are told to go, and again how long it waits for them to be gone. 2 s:
+    /// the answers to what they asked, and an end within five seconds, before whoever runs the server kills it.
     pub flush_timeout: Duration,
 }
 

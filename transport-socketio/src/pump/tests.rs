@@ -20,6 +20,7 @@ struct Due {
     frames: Rc<Cell<usize>>,
     committed: Rc<RefCell<Vec<usize>>>,
     closed: Rc<Cell<Option<CloseReason>>>,
+    is_cut: Rc<Cell<bool>>,
 }
 
 impl Source for Due {
@@ -39,6 +40,10 @@ impl Source for Due {
 
     fn close(&self, reason: CloseReason) {
         self.closed.set(Some(reason));
+    }
+
+    fn poll_cut(&self, _: &Context<'_>) -> Poll<()> {
+        if self.is_cut.get() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -352,6 +352,7 @@ impl Shared {
     /// A connection is gone. Its rooms are told, unless a newer one has taken over.
     pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let reason = connection.closing().map(|closing| closing.reason);
+        connection.note_flushed();
         self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
         let codes = {
             let Some(mut state) = cell.lock_for(connection) else { return };

@@ -1,6 +1,7 @@
 //! One connection of a session, as a transport holds it: commands in, frames out, positions moved by what was really written.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
@@ -221,6 +222,17 @@ impl Connection {
         self.connection.closing().filter(|closing| closing.told).map(|closing| closing.reason)
     }
 
+    /// Ready once a drain has given the connection up, for a transport whose peer takes nothing: it is to end the connection then, without
+    /// another word. Wakes one task.
+    pub fn poll_cut(&self, cx: &Context<'_>) -> Poll<()> {
+        self.connection.poll_cut(cx.waker())
+    }
+
+    /// Whether a drain has given the connection up.
+    pub fn is_cut(&self) -> bool {
+        self.connection.is_cut()
+    }
+
     /// Whether the `closing` frame has been handed out, in the fill in hand or before it: nothing may follow.
     pub fn is_ending(&self) -> bool {
         let is_in_hand = self.lock_filled().spans.last().is_some_and(|span| span.mark == FrameEffect::Closing);
@@ -301,7 +313,7 @@ impl Connection {
         }
         // Nothing is due after the end, and nothing before it that a resume would not bring again.
         let is_over = |closing: &Closing| !closing.told && filled.is_empty() && !is_owed_an_answer;
-        if let Some(closing) = closing.filter(is_over) {
+        if let Some(closing) = closing.filter(is_over).filter(|_| !self.is_held_back(is_open)) {
             let mut state = self.cell.lock_for(&self.connection);
             if let Some(state) = &mut state {
                 state.rooms.roll_back();
@@ -322,6 +334,17 @@ impl Connection {
             self.shared.observe(ObserverEvent::Gap { session: self.cell.id, events });
         }
         found
+    }
+
+    /// Whether the end is not told yet, although nothing else is due: those who drain are told together, or the first would come back
+    /// while the server still waits for the last.
+    fn is_held_back(&self, is_open: bool) -> bool {
+        let is_held_back = is_open && !self.shared.flushed.load(Ordering::Acquire);
+        if is_held_back {
+            self.connection.note_flushed();
+            self.shared.gone.notify_waiters();
+        }
+        is_held_back
     }
 
     fn lock_filled(&self) -> MutexGuard<'_, Filled> {

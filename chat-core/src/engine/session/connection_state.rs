@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
 
 use crate::engine::feed::wake::Wake;
 use crate::engine::session::addresses::AddressCell;
@@ -19,11 +22,15 @@ pub(crate) struct ConnectionState {
     pub(crate) wake: Wake,
     /// Whether it has an end. Looked at with every wake-up, and the end itself only then.
     is_closing: AtomicBool,
+    /// Whether a drain has given it up.
+    is_cut: AtomicBool,
     /// Whether any of the subscriptions it reads has an end; likewise.
     has_ended: AtomicBool,
     /// Whether the transport was ever unable to write what was due. A reader that never was is never told of a gap.
     pub(crate) was_blocked: AtomicBool,
     closing: Mutex<Option<Closing>>,
+    /// The transport of a connection that takes nothing: it is woken when a drain gives it up, and not with every message.
+    stalled: AtomicWaker,
     pub(crate) generation: Generation,
     pub(crate) transport: &'static str,
     /// Where it came from, as far as that is known.
@@ -39,6 +46,8 @@ pub(crate) struct Closing {
     pub(crate) reconnect_after: Option<Duration>,
     /// Until then, what is due is told before the end is.
     pub(crate) flush_until: Option<Mono>,
+    /// Whether nothing else is due any more, or nobody is left to take it.
+    pub(crate) flushed: bool,
     pub(crate) told: bool,
 }
 
@@ -52,9 +61,11 @@ impl ConnectionState {
         Self {
             wake: Wake::new(),
             is_closing: AtomicBool::new(false),
+            is_cut: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             was_blocked: AtomicBool::new(false),
             closing: Mutex::new(None),
+            stalled: AtomicWaker::new(),
             generation,
             transport,
             address,
@@ -64,7 +75,7 @@ impl ConnectionState {
 
     /// Ends the connection, at once; the first reason counts.
     pub(crate) fn close(&self, reason: CloseReason) {
-        self.end(Closing { reason, reconnect_after: None, flush_until: None, told: false });
+        self.end(Closing { reason, reconnect_after: None, flush_until: None, flushed: false, told: false });
     }
 
     /// Ends the connection once it has taken what is due, or at `flush_until`.
@@ -73,6 +84,7 @@ impl ConnectionState {
             reason: CloseReason::Draining,
             reconnect_after: Some(reconnect_after),
             flush_until: Some(flush_until),
+            flushed: false,
             told: false,
         });
     }
@@ -88,6 +100,28 @@ impl ConnectionState {
             return None;
         }
         *lock(&self.closing)
+    }
+
+    /// Nothing is due any more but the end, or nobody is left to take it.
+    pub(crate) fn note_flushed(&self) {
+        if let Some(closing) = &mut *lock(&self.closing) {
+            closing.flushed = true;
+        }
+    }
+
+    /// Gives the connection up: what it does not take now it never will.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Release);
+        self.stalled.wake();
+    }
+
+    pub(crate) fn poll_cut(&self, waker: &Waker) -> Poll<()> {
+        self.stalled.register(waker);
+        if self.is_cut() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Acquire)
     }
 
     /// The `closing` frame has been taken by the transport.

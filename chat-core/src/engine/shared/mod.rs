@@ -78,6 +78,10 @@ pub(crate) struct Shared {
     /// Counted over all sessions: one that was forgotten and is made anew must not look older than itself to its rooms.
     pub(crate) generations: AtomicU64,
     pub(crate) draining: AtomicBool,
+    /// Whether what was due when the drain began has been told, or has had its time: now it is told when to come back.
+    pub(crate) flushed: AtomicBool,
+    /// Told when a drain gives up connections that take nothing.
+    pub(crate) cutting: tokio::sync::Notify,
     pub(crate) tasks: AtomicU64,
     pub(crate) gone: tokio::sync::Notify,
     pub(crate) gaps: AtomicU64,

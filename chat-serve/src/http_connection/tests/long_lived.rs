@@ -226,3 +226,15 @@ async fn an_answer_that_fails_is_seen_to_be_cut_off() {
     let answer = read_rest(&mut pipe).await;
     assert!(answer.contains("\r\nconnection: close\r\n") && answer.ends_with("\r\n\r\n3\r\none\r\n"), "{answer}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_nobody_waits_for_a_peer_that_takes_nothing_of_an_answer() {
+    let (say, router) = lasting();
+    let (_pipe, ending) = begin(&router).await;
+    for _ in 0..100 {
+        say.send(CHUNK).expect("heard");
+    }
+    sleep(SECOND).await;
+    ending.send_replace(true);
+    assert_eq!(until_dropped(&say).await, Duration::ZERO);
+}

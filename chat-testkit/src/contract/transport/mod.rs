@@ -246,6 +246,7 @@ macro_rules! transport_contract {
             a_drained_server_tells_when_to_come_back,
             a_drained_server_tells_what_is_due_and_where_one_stands,
             a_drained_server_lets_nobody_in,
+            who_takes_nothing_does_not_hold_up_a_drain,
             who_names_rooms_that_are_not_there_has_to_wait,
             who_floods_is_shown_out_and_told_not_to_come_back,
             who_leaves_a_big_room_is_told_where_it_ended,

@@ -37,6 +37,28 @@ pub async fn a_drained_server_tells_what_is_due_and_where_one_stands<D: Transpor
     within(draining).await.expect("draining ends when all connections have");
 }
 
+/// Whoever takes nothing of what is due is cut off once it has had its time; everybody else is told.
+pub async fn who_takes_nothing_does_not_hold_up_a_drain<D: TransportHarness>() {
+    /// Of 4 KB each: more than sockets, and what a transport may be ahead of its client, hold together.
+    const COUNT: u64 = 150;
+    let server = TestServer::<D>::with(|limits| {
+        limits.session.stall_timeout = Duration::from_secs(3_600);
+        limits.session.flush_timeout = Duration::from_millis(500);
+    })
+    .await;
+    let [mut ann, _slow] = server.people("LUNCH", ["Ann", "Slow"]).await;
+    let padding = "x".repeat(3_990);
+    for turn in 0..COUNT {
+        let seq = ann.say("LUNCH", &format!("{turn} {padding}")).await;
+        ann.read_to("LUNCH", seq).await;
+    }
+    let engine = server.engine.clone();
+    let draining = tokio::spawn(async move { engine.drain(Duration::ZERO).await });
+    assert_eq!(number(&ann.end().await, "code"), 4001);
+    within(draining).await.expect("draining ends whoever is there");
+    assert_eq!(server.engine.stats().sessions, 0);
+}
+
 /// A server that drains lets in neither new clients nor those who come back.
 pub async fn a_drained_server_lets_nobody_in<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
