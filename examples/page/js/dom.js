@@ -1,5 +1,7 @@
-// Makes elements. Text only ever goes in as text: nothing in the page parses markup. What others wrote stands in an element of its
-// own with `dir="auto"` or in a `bdi`: it may run from right to left, and turns around nothing beside it.
+// Makes elements. Text only ever goes in as text: nothing in the page parses markup.
+//
+// What others wrote stands in an element of its own with `dir="auto"` or in a `bdi`: it may run from right to left, and turns around
+// nothing beside it.
 
 import { plain } from './words.js';
 
