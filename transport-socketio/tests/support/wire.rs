@@ -256,7 +256,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Poll<S> {
         let sid = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
         self.http.ask(&format!("{method} /socket.io/?EIO=4&transport=polling{sid}"), headers, body).await;
         match self.http.status().await {
-            Some(status) => (status, self.http.text().await),
+            Some(status) => {
+                // Any of them may hold a token.
+                assert!(self.http.head.contains("\r\ncache-control: no-store"), "{}", self.http.head);
+                (status, self.http.text().await)
+            }
             None => (0, String::new()),
         }
     }
