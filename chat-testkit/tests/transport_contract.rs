@@ -35,6 +35,8 @@ struct Inside {
 impl TransportHarness for Straight {
     type Client = Inside;
 
+    const IS_IN_HAND: bool = true;
+
     async fn open(engine: Engine) -> Self {
         Self(engine)
     }
@@ -140,6 +142,8 @@ struct CarelessClient<const LOST: usize, const TWICE: usize> {
 #[async_trait]
 impl<const LOST: usize, const TWICE: usize> TransportHarness for Careless<LOST, TWICE> {
     type Client = CarelessClient<LOST, TWICE>;
+
+    const IS_IN_HAND: bool = true;
 
     async fn open(engine: Engine) -> Self {
         Self(Straight(engine))

@@ -125,12 +125,19 @@ async fn a_hangup_without_the_loss_of_a_terminal_ends_nothing() {
     drop(ann);
 }
 
-/// `script` gives the server a terminal of its own, which goes when `script` is killed.
+/// `script` gives the server a terminal of its own, which goes when `script` is killed. Under `nohup` the hangup would be ignored: the
+/// tests may have been started so.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_server_whose_terminal_is_gone_drains() {
-    let mut terminal = Command::new("script")
-        .args(["-qec", &format!("exec {SERVER} --listen 127.0.0.1:0 --drain-spread 0"), "/dev/null"])
+    let mut terminal = Command::new("env")
+        .args([
+            "--default-signal=HUP",
+            "script",
+            "-qec",
+            &format!("exec {SERVER} --listen 127.0.0.1:0 --drain-spread 0"),
+            "/dev/null",
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

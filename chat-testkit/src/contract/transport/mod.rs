@@ -93,6 +93,9 @@ pub trait TransportHarness: Sized + Send + Sync + 'static {
     /// Who comes in here.
     type Client: Client;
 
+    /// Whether the client holds the engine's connection itself, without a transport that could end it.
+    const IS_IN_HAND: bool = false;
+
     /// Mounts the transport, with bounds of its own that no test of seconds runs into.
     async fn open(engine: Engine) -> Self;
 
