@@ -18,6 +18,8 @@ const WAITING_MAX: u32 = 1_024;
 pub fn listen() -> (TcpListener, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_send_buffer_size(SOCKET_BYTES).expect("set");
+    // What is accepted has it too (Linux), as with every server of ours: what is written leaves before the connection can end.
+    socket.set_nodelay(true).expect("set");
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
     let listener = socket.listen(WAITING_MAX).expect("listening");
     let address = listener.local_addr().expect("bound");

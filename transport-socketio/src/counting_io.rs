@@ -12,6 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::engineio_session::{End, EngineIoSession, WsTasks};
 use super::keepalive;
 
+/// How much of what a peer goes on saying at its end is dropped unread, in KiB. 64: as much as one frame may have.
+const UNREAD_MAX: usize = 64;
+
 /// A stream whose bytes are counted.
 pub(crate) struct CountingIo<S> {
     stream: S,
@@ -49,6 +52,21 @@ fn cut() -> io::Error {
     ErrorKind::ConnectionAborted.into()
 }
 
+impl<S: AsyncRead + Unpin> CountingIo<S> {
+    /// Drops what the peer has said by now. Closed over unread bytes (the answer to a ping, say), a connection is reset, and the
+    /// peer may lose what it was told last.
+    fn drop_unread(&mut self, cx: &mut Context<'_>) {
+        let mut unread = [0; 1 << 10];
+        for _ in 0..UNREAD_MAX {
+            let mut out = ReadBuf::new(&mut unread);
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut out);
+            if !matches!(read, Poll::Ready(Ok(()))) || out.filled().is_empty() {
+                return;
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for CountingIo<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.engineio.end_reached() == End::Open {
@@ -61,7 +79,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for CountingIo<S> {
         // Looked at again, for what ended between the first look and the registering.
         match self.engineio.end_reached() {
             End::Open => Poll::Pending,
-            End::Hearing => Poll::Ready(Ok(())),
+            End::Hearing => {
+                self.drop_unread(cx);
+                Poll::Ready(Ok(()))
+            }
             End::All => Poll::Ready(Err(cut())),
         }
     }
@@ -131,6 +152,7 @@ impl<S> Drop for CountingIo<S> {
 #[cfg(test)]
 mod tests {
     use axum::Router;
+    use futures_util::FutureExt;
     use socketioxide::SocketIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
     use tokio::time::{Instant, timeout};
@@ -139,6 +161,19 @@ mod tests {
     use super::*;
 
     const STALL: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn what_is_said_at_the_end_is_dropped_and_not_left_unread() {
+        let (service, _io) = SocketIo::builder().build_with_inner_svc(Router::new());
+        let lines = Arc::new(Lines::new(service, "/socket.io".to_owned(), 1));
+        let engineio = lines.open().expect("a place");
+        let (near, mut far) = duplex(64);
+        let mut counting = CountingIo::new(near, Arc::clone(&engineio), STALL).expect("the first");
+        far.write_all(b"3").await.expect("room");
+        engineio.end(End::Hearing);
+        assert_eq!(counting.read(&mut [0; 8]).await.expect("an end in order"), 0);
+        assert!(counting.stream.read(&mut [0; 8]).now_or_never().is_none(), "nothing is left");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_a_little_is_not() {
