@@ -57,9 +57,9 @@ pub use ports::{
     OneEngine, Policy, ReadError, SessionView, SystemClock, Tail,
 };
 pub use types::{
-    Belief, Body, CloseReason, Color, CommandId, EngineLimits, Epoch, Generation, Identity, Key, Limits, MemberId,
-    Mono, Nick, NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits, Scope, Seq, SessionId,
-    SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
+    Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key, Limits,
+    MemberId, Mono, Nick, NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits, Scope, Seq,
+    SessionId, SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};

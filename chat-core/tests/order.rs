@@ -347,7 +347,7 @@ async fn what_is_read_before_a_resume_is_what_the_session_knows() {
     let frame = ann.session.peek().expect("a message is due");
     ann.session.commit(frame.mark);
     assert_eq!(ann.peeked(), None);
-    let hello = Hello { id: Some(chat_core::CommandId(9)), ..resume(ann.session.token(), &[]) };
+    let hello = Hello { id: Some(chat_core::CommandId(9)), ..resume(&ann.session.token(), &[]) };
     let again = Client::with_hello(&engine, hello).await;
     let frames = again.frames().await;
     let [ServerFrame::Welcome { id, resumed: true, .. }, ServerFrame::Joined(joined)] = frames.as_slice() else {

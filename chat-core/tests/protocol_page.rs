@@ -67,6 +67,7 @@ fn every_kind_of_frame_has_an_example() {
         RoomClosed,
         Closing,
         Resumed,
+        Token,
     ];
     let examples = examples("server");
     for kind in kinds {

@@ -104,7 +104,7 @@ fn every_seed_is_in_the_corpus() {
         "cursor_token",
         [
             ("position", text("04HMASW9NF6YF:17")),
-            ("shape_of_a_token", text("0000000000000000000000007V.0000000000000000000000007V")),
+            ("shape_of_a_token", text("0000000000000000000000007V.000000000001.0000000000000000000000007V")),
             ("true_token", vec![1]),
             ("true_cursor", vec![2]),
             ("other_signature", vec![1, 4, 27]),

@@ -72,7 +72,7 @@ impl Restarted {
             enter(&mut ann, room, "Ann").await;
             positions.push((code(room), enter(&mut bob, room, "Bob").await));
         }
-        let (token, token_of_ann) = (bob.token().to_owned(), ann.token().to_owned());
+        let (token, token_of_ann) = (bob.token(), ann.token());
         drop((ann, bob, first));
         sleep(Duration::from_secs(1)).await;
         let slow = Fault { before: Delay::For(each), outcome: Outcome::Done, after: Delay::None };

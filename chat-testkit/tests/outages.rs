@@ -18,7 +18,7 @@ const WRITE_AND_READ: &[Operation] = &[Operation::Append, Operation::Read];
 
 /// Bob's session, away since now.
 async fn away(bob: Connection) -> String {
-    let token = bob.token().to_owned();
+    let token = bob.token();
     drop(bob);
     settle().await;
     token

@@ -163,11 +163,11 @@ async fn who_comes_back_to_a_room_that_was_put_away_finds_it_as_it_was() {
     let bob = newcomer(&engine, "Bob").await;
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
     assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(4)));
-    let bobs = bob.token().to_owned();
+    let bobs = bob.token();
     drop(bob);
     settle().await;
     engine.moderate(&code(), Moderation::Kick(chat_core::MemberId(2))).await.expect("he is a member");
-    let anns = ann.token().to_owned();
+    let anns = ann.token();
     drop(ann);
     seconds(61).await;
     assert_eq!(places(&engine), (0, 1));
@@ -204,7 +204,7 @@ async fn who_could_not_come_back_because_of_the_log_has_their_grace_anew() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
     let ann = founder(&engine).await;
-    let token = ann.token().to_owned();
+    let token = ann.token();
     drop(ann);
     seconds(3_500).await;
     assert_eq!(places(&engine), (0, 1));
@@ -227,7 +227,7 @@ async fn who_could_not_come_back_because_there_was_no_place_has_their_grace_anew
         limits.engine.rooms_max = 1;
     });
     let ann = founder(&engine).await;
-    let token = ann.token().to_owned();
+    let token = ann.token();
     drop(ann);
     seconds(61).await;
     let mut bob = connect(&engine, None).await;
@@ -249,7 +249,7 @@ async fn a_room_that_somebody_may_come_back_to_makes_no_place_for_others() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.engine.rooms_max = 1);
     let ann = founder(&engine).await;
-    let token = ann.token().to_owned();
+    let token = ann.token();
     drop(ann);
     let bob = connect(&engine, None).await;
     for _ in 0..10 {

@@ -28,7 +28,7 @@ async fn a_room_comes_back_with_its_members_positions_and_keys() {
         let room = create(&mut ann).await;
         assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
         assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
-        (token, position) = (ann.token().to_owned(), Position { epoch: room.epoch, seq: Seq(2) });
+        (token, position) = (ann.token(), Position { epoch: room.epoch, seq: Seq(2) });
         drop(ann);
         drop(engine);
     }
@@ -121,7 +121,7 @@ async fn left_behind(memory: &Arc<MemoryLog>, said: usize) -> (String, Position)
     let mut ann = connect(&engine, None).await;
     let position = create(&mut ann).await.position();
     say_many(&ann, 0..said).await;
-    let token = ann.token().to_owned();
+    let token = ann.token();
     drop((ann, engine));
     settle().await;
     (token, position)

@@ -12,6 +12,8 @@ use log_redb::{OpenError, Options, RedbLog, Retention};
 
 /// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
 pub const SECRET_VARIABLE: &str = "CHAT_SECRET";
+/// Holds the secret before that one, while it is changed: tokens that it has signed are good, and no new one is signed with it.
+pub const OLD_SECRET_VARIABLE: &str = "CHAT_SECRET_OLD";
 
 /// Flags about what outlives the server.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,6 +30,11 @@ pub struct DataFlags {
     /// Keep a room for so long after its last member has left, over restarts too (for example 90s, 12h, 30days)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub keep_empty: Duration,
+
+    /// Let a session be resumed with its token for so long after it was made, in whole days; whoever stays connected, or comes back in time,
+    /// is given a new one
+    #[arg(long, value_name = "DURATION", default_value = "30days", value_parser = humantime::parse_duration)]
+    pub token_expiry: Duration,
 
     /// Keep about so many of the newest messages of each room on disk
     #[arg(long, value_name = "N", requires = "data")]
@@ -61,13 +68,11 @@ pub enum DataError {
     #[error("Cannot use the secret: {0}")]
     Secret(#[from] io::Error),
     /// The secret in the environment. Its text is nobody's business.
-    #[error("{SECRET_VARIABLE} must be 64 hexadecimal digits (`openssl rand -hex 32` draws some)")]
-    Variable,
+    #[error("{0} must be 64 hexadecimal digits (`openssl rand -hex 32` draws some)")]
+    Variable(&'static str),
     /// The secret in the environment, which anybody could guess.
-    #[error(
-        "{SECRET_VARIABLE} is one digit over and over, which anybody could guess (`openssl rand -hex 32` draws a secret)"
-    )]
-    Guessable,
+    #[error("{0} is one digit over and over, which anybody could guess (`openssl rand -hex 32` draws a secret)")]
+    Guessable(&'static str),
 }
 
 fn advice(error: &OpenError) -> &'static str {
@@ -86,6 +91,7 @@ impl DataFlags {
     /// `limits` with what the flags say.
     pub fn limits(&self, mut limits: Limits) -> Limits {
         limits.room.empty_linger = self.keep_empty;
+        limits.session.token_expiry = self.token_expiry;
         limits
     }
 
@@ -97,10 +103,8 @@ impl DataFlags {
     /// # Errors
     /// See [`DataError`].
     pub fn open(&self, engine: EngineBuilder) -> Result<(EngineBuilder, Option<Arc<RedbLog>>), DataError> {
-        let from_environment = match std::env::var_os(SECRET_VARIABLE) {
-            Some(text) => Some(read_secret(text.to_str().ok_or(DataError::Variable)?)?),
-            None => None,
-        };
+        let from_environment = secret_in(SECRET_VARIABLE)?;
+        let engine = secret_in(OLD_SECRET_VARIABLE)?.into_iter().fold(engine, EngineBuilder::old_secret);
         let Some(dir) = &self.data else {
             return Ok((from_environment.into_iter().fold(engine, EngineBuilder::secret), None));
         };
@@ -133,16 +137,23 @@ impl DataFlags {
     }
 }
 
+/// The secret that the environment gives under this name, if it gives one.
+fn secret_in(variable: &'static str) -> Result<Option<[u8; 32]>, DataError> {
+    let Some(text) = std::env::var_os(variable) else { return Ok(None) };
+    read_secret(variable, text.to_str().ok_or(DataError::Variable(variable))?).map(Some)
+}
+
 /// 32 bytes from 64 hexadecimal digits that are not all the same.
-fn read_secret(text: &str) -> Result<[u8; 32], DataError> {
-    let secret = parse_secret(text).ok_or(DataError::Variable)?;
+fn read_secret(variable: &'static str, text: &str) -> Result<[u8; 32], DataError> {
+    let secret = parse_secret(text).ok_or(DataError::Variable(variable))?;
     let first = secret[0] >> 4;
     match secret.iter().all(|byte| *byte == first << 4 | first) {
-        true => Err(DataError::Guessable),
+        true => Err(DataError::Guessable(variable)),
         false => Ok(secret),
     }
 }
 
+/// 32 bytes from 64 hexadecimal digits.
 fn parse_secret(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> =
         text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
@@ -178,6 +189,13 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_good_for_thirty_days_unless_told_otherwise() {
+        let expiry = |flags: &[&str]| parse(flags).expect("valid").limits(Limits::default()).session.token_expiry;
+        assert_eq!(expiry(&[]), Limits::default().session.token_expiry);
+        assert_eq!(expiry(&["--token-expiry", "1week"]), Duration::from_secs(7 * 86_400));
+    }
+
+    #[test]
     fn what_is_kept_on_disk_needs_a_disk() {
         for flags in [["--durability", "relaxed"], ["--keep-messages", "100"], ["--keep-age", "7days"]] {
             assert!(parse(&flags).is_err(), "{flags:?}");
@@ -202,8 +220,10 @@ mod tests {
     fn one_digit_over_and_over_is_no_secret() {
         for digit in "0123456789abcdefABCDEF".chars() {
             let text = digit.to_string().repeat(64);
-            assert!(matches!(read_secret(&text), Err(DataError::Guessable)), "{text}");
-            assert!(read_secret(&format!("{}e", &text[1..])).is_ok() || digit.eq_ignore_ascii_case(&'e'));
+            assert!(matches!(read_secret(SECRET_VARIABLE, &text), Err(DataError::Guessable(_))), "{text}");
+            assert!(
+                read_secret(SECRET_VARIABLE, &format!("{}e", &text[1..])).is_ok() || digit.eq_ignore_ascii_case(&'e')
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ mod run;
 mod signals;
 
 pub use console::{say, tell};
-pub use data::{DataError, DataFlags, Durability, SECRET_VARIABLE};
+pub use data::{DataError, DataFlags, Durability, OLD_SECRET_VARIABLE, SECRET_VARIABLE};
 pub use flags::Flags;
 pub use health::health;
 pub use operator::Operator;

@@ -65,6 +65,31 @@ async fn a_secret_of_the_environment_takes_the_place_of_the_one_in_the_folder() 
     assert!(said.contains("CHAT_SECRET is one digit over and over") && !said.contains("000"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_can_be_changed_without_anybody_losing_their_session() {
+    let dir = folder();
+    let with = |secret: u8, old: Option<u8>| {
+        let mut command = command(dir.path());
+        command.env("CHAT_SECRET", format!("{secret:02x}").repeat(32));
+        old.map(|old| command.env("CHAT_SECRET_OLD", format!("{old:02x}").repeat(32)));
+        command
+    };
+    let mut person = Person::new(0, 0);
+    for (start, secrets) in [(0x5e, None), (0xa1, Some(0x5e)), (0xa1, None)].into_iter().enumerate() {
+        let mut server = Server::start_with(with(secrets.0, secrets.1));
+        let address = server.address().expect("it starts");
+        let mut client = Client::connect(&address).await.expect("it listens");
+        match start {
+            0 => person.enter(&mut client).await.expect("it listens"),
+            _ => person.come_back(&mut client).await.expect("it listens"),
+        }
+    }
+    let mut command = with(0xa1, None);
+    command.env("CHAT_SECRET_OLD", "changeme");
+    let said = refused(command);
+    assert!(said.contains("CHAT_SECRET_OLD must be 64 hexadecimal digits") && !said.contains("changeme"), "{said}");
+}
+
 #[test]
 fn a_folder_has_one_server() {
     let dir = folder();

@@ -40,7 +40,7 @@ async fn a_room_comes_back_with_its_members_positions_and_keys() {
         let room = create(&mut ann).await;
         assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
         assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
-        (token, position) = (ann.token().to_owned(), Position { epoch: room.epoch, seq: Seq(2) });
+        (token, position) = (ann.token(), Position { epoch: room.epoch, seq: Seq(2) });
         drop(ann);
         stop(engine, log).await;
     }

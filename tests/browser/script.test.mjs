@@ -50,6 +50,19 @@ withBrowser('script', chat => {
     assert.deepEqual(await messages(bob), ['nine', 'twenty', 'sixty', 'eighty', 'ninety-one']);
   });
 
+  test('the token that was told last is what the page comes back with', async () => {
+    const { bob, line } = await inLab();
+    line.send({ type: 'token', token: 'NEWER' }, message(11, 'on it goes'));
+    await hear(bob, 'on it goes');
+    line.close(4006, 'fault');
+    const { line: again, hello } = await returned();
+    assert.deepEqual(hello, { type: 'hello', id: 0, resume: 'NEWER', positions: { LAB: `${EPOCH}:11` } });
+    again.send({ ...live(11), token: 'NEWEST' }, message(12, 'and on'));
+    await hear(bob, 'and on');
+    await bob.reload();
+    assert.equal((await returned()).hello.resume, 'NEWEST');
+  });
+
   test('a lost answer is asked for again under the same key, and said once', async () => {
     const { bob, line } = await inLab();
     await say(bob, 'once');

@@ -65,6 +65,8 @@ fn closing(reason: CloseReason, wait: Option<Duration>) -> Vec<u8> {
 struct EventStream {
     slot: Arc<StreamSlot>,
     credential: Box<str>,
+    /// When that was made; see [`Connection::issue_day`].
+    issue_day: u16,
     /// Bytes of the chunk that was handed out last, until the next is asked for.
     handed_out: usize,
     /// When to come back, until it has been said.
@@ -84,11 +86,12 @@ impl EventStream {
         let now = Instant::now();
         let heartbeat_interval = shared.config.heartbeat_interval;
         let stall_timeout = shared.engine.limits().session.stall_timeout;
-        let credential = session.cursor().into();
+        let (issue_day, credential) = (session.issue_day(), session.cursor().into());
         let retry = Some(spread(shared.config.retry, session.session_id().bits()));
         Self {
             slot: shared.watch.slot(session, now + stall_timeout),
             credential,
+            issue_day,
             handed_out: 0,
             retry,
             late,
@@ -116,6 +119,9 @@ impl EventStream {
             session.written(std::mem::take(&mut self.handed_out));
             // What a room has said is out; where it was not, the client comes back and it is said again.
             self.late = self.late.take().and_then(|late| late.hand_in(session));
+        }
+        if session.issue_day() != self.issue_day {
+            (self.issue_day, self.credential) = (session.issue_day(), session.cursor().into());
         }
         let mut out = BytesMut::new();
         let mut frames = EventFrames {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::Query;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
-use chat_core::{Command, Nick, Reject, Resume, RoomCode, SessionId};
+use chat_core::{Command, Credential, Nick, Reject, Resume, RoomCode};
 use chat_serve::bearer;
 
 use super::cursor;
@@ -63,10 +63,9 @@ impl StreamRequest {
     }
 }
 
-/// Whether this can be a session's token, and no credential of the embedder's: two numbers as ids are written.
+/// Whether this can be a session's token, and no credential of the embedder's.
 fn has_shape_of_token(text: &str) -> bool {
-    let is_number = |text: &str| text.parse::<SessionId>().is_ok();
-    text.split_once('.').is_some_and(|(session, signature)| is_number(session) && is_number(signature))
+    text.parse::<Credential>().is_ok()
 }
 
 fn nick(text: Option<&str>) -> Result<Nick, Reject> {

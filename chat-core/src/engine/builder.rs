@@ -1,6 +1,6 @@
 //! Puts an engine together from its ports and bounds.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
@@ -13,7 +13,7 @@ use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::purse::Purses;
 use crate::engine::session::table::Sessions;
-use crate::engine::session::token::Signer;
+use crate::engine::session::token::{NEVER, Signer};
 use crate::engine::shared::Shared;
 use crate::engine::shared::bounded_log::BoundedLog;
 use crate::engine::shared::failures::Failures;
@@ -37,6 +37,7 @@ pub struct EngineBuilder {
     policy: Option<Arc<dyn Policy>>,
     observer: Option<Arc<dyn Observer>>,
     secret: Option<[u8; 32]>,
+    old_secret: Option<[u8; 32]>,
     ids: IdSource,
 }
 
@@ -90,6 +91,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Another secret whose tokens are good as well: the one before, where the secret is changed for a new one. Everybody who comes back
+    /// in time is given a token of the new one; after [`token_expiry`](crate::SessionLimits::token_expiry) the old one is of no use.
+    pub fn old_secret(mut self, secret: [u8; 32]) -> Self {
+        self.old_secret = Some(secret);
+        self
+    }
+
     /// Draws every id, epoch and room code from this seed, so that a run can be repeated. For simulations alone: whoever knows
     /// the seed knows what will be drawn.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -113,6 +121,7 @@ impl EngineBuilder {
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
+            renew_on: AtomicU16::new(NEVER),
             clock: SteadyClock::new(clock, &self.limits.room, Arc::clone(&timers)),
             log,
             _claim: claim,
@@ -122,7 +131,7 @@ impl EngineBuilder {
             away: Arc::default(),
             work: run::start,
             timers: Arc::clone(&timers),
-            signer: Signer::new(&secret),
+            signer: Signer::new(&secret, self.old_secret.as_ref(), self.limits.session.token_expiry),
             ids: self.ids,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),

@@ -98,12 +98,13 @@ impl Engine {
     /// frames go: a POST beside a stream.
     ///
     /// # Errors
-    /// `bad_token` when the token is not this session's; `not_connected` when the session has no connection right now.
+    /// `bad_token` when the token is not this session's, is too old, or was superseded; `not_connected` when the session has no
+    /// connection right now.
     pub fn sender(&self, session: SessionId, token: &str) -> Result<CommandSender, Reject> {
         let shared = &self.shared;
         let cell = shared.lock_sessions().by_id.get(&session).cloned();
         let is_its_own = match &cell {
-            Some(cell) => shared.signer.verify_token(token, cell.lock().identity.as_ref()) == Some(session),
+            Some(cell) => shared.use_token(cell, token),
             // It is not known whose it was: nothing is done for anybody.
             None => claimed(token) == Some(session),
         };

@@ -1,4 +1,4 @@
-//! The task that wakes rooms and connections when their time has come, and tells of clocks that were set.
+//! The task that wakes rooms and connections when their time has come, and tells of days that begin and clocks that were set.
 
 use std::sync::{Arc, Weak};
 
@@ -7,7 +7,7 @@ use crate::engine::shared::Shared;
 use crate::engine::shared::timers::{Sleeper, Timers};
 use crate::ports::ObserverEvent;
 
-/// Wakes whoever is due, until the engine is gone.
+/// Wakes whoever is due, until the engine is gone. Looks at the date too.
 pub(crate) async fn run(engine: Weak<Shared>, timers: Arc<Timers>) {
     loop {
         let next = {
@@ -29,6 +29,7 @@ pub(crate) async fn run(engine: Weak<Shared>, timers: Arc<Timers>) {
                     }
                 }
             }
+            let next = [next, shared.renew_tokens()].into_iter().flatten().min();
             next.map(|at| shared.clock.instant(at))
         };
         match next {

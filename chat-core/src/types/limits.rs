@@ -219,6 +219,10 @@ pub struct SessionLimits {
     pub refusals_per_second: u32,
     /// How long a session without a connection is kept. 24 h: a laptop closed overnight.
     pub retention: Duration,
+    /// How long a token or a cursor is good after it was made, in whole days of UTC, rounded up, and at least one. 30 days: whoever
+    /// comes back once a month stays who they are, and what was stolen is of no use in the end. At half of it, who is connected is told
+    /// a new one.
+    pub token_expiry: Duration,
     /// How long a welcome waits for the rooms that a session comes back to. 2 s: one that is slower holds up no other room; it says later
     /// where the session stands.
     pub resume_wait: Duration,
@@ -256,6 +260,7 @@ impl Default for SessionLimits {
             refusal_burst: 256,
             refusals_per_second: 20,
             retention: Duration::from_secs(24 * 60 * 60),
+            token_expiry: Duration::from_secs(30 * 24 * 60 * 60),
             resume_wait: Duration::from_secs(2),
             resume_timeout: Duration::from_secs(30),
             gap_interval: Duration::from_secs(1),

@@ -2,6 +2,7 @@
 
 mod base32;
 mod close;
+mod credential;
 mod id;
 mod limits;
 mod nick;
@@ -12,6 +13,7 @@ mod text;
 mod time;
 
 pub use close::CloseReason;
+pub use credential::Credential;
 pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, SessionId};
 pub use limits::{EngineLimits, Limits, RoomLimits, SessionLimits, ZeroLimit};
 pub use nick::{Nick, NickKey};

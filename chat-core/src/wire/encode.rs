@@ -297,14 +297,18 @@ pub(crate) fn members_page(
 pub(crate) fn welcome(
     id: Option<CommandId>,
     session: SessionId,
-    token: Option<&str>,
+    token: Option<String>,
     resumed: bool,
     rooms: Vec<RoomStatus>,
     limits: WelcomeLimits,
 ) -> Bytes {
-    let token = token.map(str::to_owned);
     let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
     to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features })
+}
+
+/// A new token, while a connection lasts.
+pub(crate) fn token(token: String) -> Bytes {
+    to_bytes(&ServerFrame::Token { token })
 }
 
 /// Where a session stands in a room that was not able to say so in time for the welcome.

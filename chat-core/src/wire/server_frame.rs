@@ -35,6 +35,7 @@ pub enum FrameKind {
     RoomClosed,
     Closing,
     Resumed,
+    Token,
 }
 
 impl FrameKind {
@@ -59,6 +60,7 @@ impl FrameKind {
         Self::RoomClosed,
         Self::Closing,
         Self::Resumed,
+        Self::Token,
     ];
 
     /// The `type` on the wire.
@@ -83,6 +85,7 @@ impl FrameKind {
             Self::RoomClosed => "room_closed",
             Self::Closing => "closing",
             Self::Resumed => "resumed",
+            Self::Token => "token",
         }
     }
 }
@@ -107,6 +110,10 @@ pub enum ServerFrame {
         limits: WelcomeLimits,
         #[serde(default)]
         features: Vec<String>,
+    },
+    /// Takes the place of the one in the `welcome`.
+    Token {
+        token: String,
     },
     Resumed(RoomStatus),
     Joined(Joined),

@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_core::wire::{Joined, RoomStatus};
 use chat_core::{
-    Admission, Body, Clock, Command, CommandId, ConnectRequest, Connection, Engine, Hello, Identity, Key, Limits, Mono,
-    Nick, Now, Policy, Position, Reject, RejectCode, Reply, Resume, RoomCode, Seq, ServerFrame, SystemClock, Wall,
+    Admission, Body, Clock, Command, CommandId, ConnectRequest, Connection, Credential, Engine, Hello, Identity, Key,
+    Limits, Mono, Nick, Now, Policy, Position, Reject, RejectCode, Reply, Resume, RoomCode, Seq, ServerFrame,
+    SessionId, SystemClock, Wall,
 };
 
 /// Rounds that every task gets before nothing more is expected without time passing.
@@ -227,7 +228,7 @@ impl Client {
     }
 
     pub fn token(&self) -> String {
-        self.session.token().to_owned()
+        self.session.token()
     }
 }
 
@@ -247,6 +248,11 @@ impl Policy for ByCredentials {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
     }
+}
+
+/// Whose token or cursor it is.
+pub fn session_of(credential: &str) -> SessionId {
+    credential.parse::<Credential>().expect("a credential").session
 }
 
 /// A request of whoever shows these credentials.

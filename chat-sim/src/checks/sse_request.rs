@@ -17,7 +17,7 @@ pub fn sse_request(data: &[u8]) {
     let (piece, bytes) = data.split_first().map_or((0, data), |(piece, bytes)| (*piece, bytes));
     panic_hook::run(async {
         let server = TestServer::open().await;
-        let bytes = replaced(bytes, "$TOKEN", server.client.token());
+        let bytes = replaced(bytes, "$TOKEN", &server.client.token());
         let bytes = replaced(&bytes, "$CURSOR", &server.client.cursor());
         let bytes = replaced(&bytes, "$SESSION", &server.client.session_id().to_string());
         let heard = server.exchange(&bytes, 1 + usize::from(piece) * 4).await;

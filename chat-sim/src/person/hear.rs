@@ -62,7 +62,9 @@ impl Person {
                 hold!(!self.welcomed, Promise::Protocol, "{} is welcomed twice", self.name);
                 // A cursor resumes, and shows no token.
                 let token = token.as_ref().or(self.token.as_ref().filter(|_| *resumed));
-                let is_same = token.is_some() && self.token.as_ref().is_none_or(|own| *resumed && Some(own) == token);
+                let session = |token: &String| token.split('.').next().map(str::to_owned);
+                let is_own = |own: &String| *resumed && token.and_then(session) == session(own);
+                let is_same = token.is_some() && self.token.as_ref().is_none_or(is_own);
                 hold!(is_same, Promise::Protocol, "{} is not welcomed as itself", self.name);
                 self.token = token.cloned();
                 self.welcomed = true;

@@ -1,6 +1,6 @@
 //! Any text as a token, a cursor or a position: only what was signed resumes a session, and only a token speaks for it.
 
-use chat_core::{ConnectRequest, Connection, Engine, Hello, Position, RejectCode, Resume, SessionId};
+use chat_core::{ConnectRequest, Connection, Credential, Engine, Hello, Position, RejectCode, Resume};
 
 use super::choices::Choices;
 
@@ -17,11 +17,12 @@ pub fn cursor_token(data: &[u8]) {
         let mut choices = Choices::new(data);
         let shown = match choices.below(3) {
             0 => String::from_utf8_lossy(choices.rest()).into_owned(),
-            1 => changed(ann.token(), bob.token(), &mut choices),
-            _ => changed(&ann.cursor(), ann.token(), &mut choices),
+            1 => changed(&ann.token(), &bob.token(), &mut choices),
+            _ => changed(&ann.cursor(), &ann.token(), &mut choices),
         };
         show(&engine, &ann, &bob, &shown).await;
         position(&shown);
+        words(&shown);
     });
 }
 
@@ -50,17 +51,17 @@ fn changed(own: &str, other: &str, choices: &mut Choices<'_>) -> String {
 }
 
 async fn show(engine: &Engine, ann: &Connection, bob: &Connection, shown: &str) {
-    let is = |credential: &str| numbers(shown).is_some() && numbers(shown) == numbers(credential);
+    let is = |credential: &str| shown == credential;
     for session in [ann, bob] {
         match engine.sender(session.session_id(), shown) {
-            Ok(_) => assert!(is(session.token()), "{shown:?} speaks for {}", session.session_id()),
+            Ok(_) => assert!(is(&session.token()), "{shown:?} speaks for {}", session.session_id()),
             Err(reject) => {
                 assert_eq!(reject.code, RejectCode::BadToken, "{shown:?}");
-                assert!(!is(session.token()), "{shown:?} is a token of {}", session.session_id());
+                assert!(!is(&session.token()), "{shown:?} is a token of {}", session.session_id());
             }
         }
     }
-    let owner = [ann, bob].into_iter().find(|session| is(session.token()) || is(&session.cursor()));
+    let owner = [ann, bob].into_iter().find(|session| is(&session.token()) || is(&session.cursor()));
     let hello = Hello { id: None, resume: Some(Resume { token: shown.to_owned(), positions: Vec::new() }) };
     let resumed = connect(engine, hello).await.session_id();
     match owner {
@@ -69,10 +70,11 @@ async fn show(engine: &Engine, ann: &Connection, bob: &Connection, shown: &str) 
     }
 }
 
-/// What a credential says, however its letters are written.
-fn numbers(credential: &str) -> Option<(SessionId, SessionId)> {
-    let (session, signature) = credential.split_once('.')?;
-    Some((session.parse().ok()?, signature.parse().ok()?))
+/// What can be read as a credential is written in one way.
+fn words(text: &str) {
+    if let Ok(credential) = text.parse::<Credential>() {
+        assert_eq!(credential.to_string(), text);
+    }
 }
 
 fn position(text: &str) {

@@ -91,6 +91,7 @@ export function createSession({ route, onChange }) {
   function onFrame(frame, context) {
     switch (frame.type) {
       case 'welcome': return onWelcome(frame);
+      case 'token': return onToken(frame);
       case 'resumed': return onResumed(frame);
       case 'joined': return onJoined(frame, context);
       case 'ack': return onAck(frame, context);
@@ -110,6 +111,12 @@ export function createSession({ route, onChange }) {
     const done = [...told.keys()].some(code => isLive(code) && !roomOf(code));
     for (const room of state.rooms) welcomed(room, isLive(room.code), told.get(room.code) ?? {});
     if (state.asking && !state.asking.error && !done) requestAsked(state.asking.frame);
+  }
+
+  // The one before runs out, and is forgotten with the next save.
+  function onToken(frame) {
+    token = frame.token;
+    set({});
   }
 
   // A room that was too slow for the welcome.

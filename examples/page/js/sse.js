@@ -31,6 +31,7 @@ export function openSse({ onOpen, onFrame, onClose }) {
   function told(frame) {
     if (over.signal.aborted) return;
     if (frame.type === 'welcome') session = { id: frame.session, token: frame.token ?? session?.token };
+    if (frame.type === 'token') session = { ...session, token: frame.token };
     try {
       onFrame(frame);
     } catch (error) {

@@ -111,6 +111,7 @@ impl Person {
         let welcome = client.hear().await?;
         assert_eq!(welcome["resumed"], true, "the token is good over a restart: {welcome}");
         let standing = json!([{"room": self.room, "epoch": self.epoch, "seq": self.seen, "status": "live"}]);
+        self.token = text(&welcome["token"]).to_owned();
         assert_eq!(welcome["rooms"], standing, "nobody has timed out, and positions mean what they meant");
         Ok(())
     }

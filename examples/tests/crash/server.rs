@@ -20,7 +20,7 @@ pub(crate) fn command(dir: &Path) -> Command {
             "--data",
         ])
         .arg(dir);
-    command.env_remove("CHAT_SECRET").stdin(Stdio::null());
+    command.env_remove("CHAT_SECRET").env_remove("CHAT_SECRET_OLD").stdin(Stdio::null());
     command
 }
 

@@ -5,7 +5,7 @@ use chat_core::{Command, RejectCode};
 
 use super::*;
 
-const TOKEN: &str = "0000000000000000000000007V.3ZZZZZZZZZZZZZZZZZZZZZZZZZ";
+const TOKEN: &str = "0000000000000000000000007V.000000000001.3ZZZZZZZZZZZZZZZZZZZZZZZZZ";
 
 fn read(uri: &str, headers: &[(&str, &str)]) -> Result<StreamRequest, Reject> {
     let request = headers.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));

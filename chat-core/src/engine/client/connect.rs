@@ -16,13 +16,13 @@ use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::purse::Purse;
 use crate::engine::session::rooms::LeftOff;
-use crate::engine::session::token::Credential;
+use crate::engine::session::token::{Issue, Kind, day};
 use crate::engine::session::welcome::{Return, ReturnAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::{ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
 use crate::types::{
-    CloseReason, CommandId, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode, SessionId,
+    CloseReason, CommandId, Credential, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode,
     SessionLimits,
 };
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
@@ -38,6 +38,7 @@ impl Shared {
         hello: Hello,
     ) -> Result<Connection, Refusal> {
         self.check_draining()?;
+        self.notice_day();
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
         let generation = Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
         let identity = match &self.policy {
@@ -52,25 +53,26 @@ impl Shared {
         };
         let asked_back = hello.resume.is_some();
         let resume = hello.resume.unwrap_or_default();
-        if let Some((id, shown)) = self.signer.verify_resume(&resume.token, identity.as_ref())
-            && let Some((cell, connection, known)) = self.resume(id, generation, &identity, &request)?
+        if let Some(shown) = self.signer.verify_resume(&resume.token, identity.as_ref(), self.today())
+            && let Some((cell, connection, known)) = self.resume(shown, generation, &identity, &request)?
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
             if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions) {
                 // By then they all have said where the session stands; or those that have not say it later.
                 let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
             }
-            self.welcome(&session, hello.id, Some(shown));
+            self.welcome(&session, hello.id, true);
             return Ok(session);
         }
         let session = self.start(generation, &request, identity)?;
         if asked_back {
-            let reject = Reject::new(RejectCode::BadToken, "the token is not of this server, or not of this client");
+            let message = "the token is not of this server or of this client, is too old, or a newer one was used";
+            let reject = Reject::new(RejectCode::BadToken, message);
             self.count_reject(reject.code);
             let error = wire::error(hello.id, None, &reject);
             session.cell.lock().mail_extra(wire::FrameKind::Error, error);
         }
-        self.welcome(&session, hello.id, None);
+        self.welcome(&session, hello.id, false);
         Ok(session)
     }
 
@@ -91,9 +93,17 @@ impl Shared {
             sessions.forget_over(&self.limits, now);
             sessions.by_id.insert(id, Arc::clone(&cell));
             let mut state = cell.lock();
-            self.take_over(&mut state, generation, request.transport, address)
+            let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
+            self.take_over(&mut state, generation, made, request.transport, address)
         };
         Ok(Connection::new(Arc::clone(self), cell, connection))
+    }
+
+    /// Whether this is a token of the session, and good; then it counts as used.
+    pub(crate) fn use_token(&self, cell: &SessionCell, token: &str) -> bool {
+        let identity = cell.lock().identity.clone();
+        let shown = self.signer.verify(Kind::Token, token, identity.as_ref(), self.today());
+        shown.is_some_and(|shown| shown.session == cell.id && cell.use_generation(shown.generation))
     }
 
     fn check_draining(&self) -> Result<(), Refusal> {
@@ -147,15 +157,17 @@ impl Shared {
         &self,
         state: &mut SessionState,
         generation: Generation,
+        made: (Issue, Kind),
         transport: &'static str,
         address: Option<Arc<AddressCell>>,
     ) -> Arc<ConnectionState> {
         state.generation = generation;
+        self.expect_renewal(made.0.day);
         if let Some(address) = &address {
             address.arrive();
         }
         let purse = self.purse(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
-        let connection = Arc::new(ConnectionState::new(state.generation, transport, address, purse));
+        let connection = Arc::new(ConnectionState::new(state.generation, made, transport, address, purse));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -192,16 +204,17 @@ impl Shared {
     }
 
     /// Finds a session again, or makes it anew after a restart: its id is in the signed token, its memberships are in the
-    /// rooms. `None` where it is of another identity.
+    /// rooms. `None` where it is of another identity, or what was shown has been superseded.
     #[allow(clippy::type_complexity)]
     fn resume(
         &self,
-        id: SessionId,
+        (shown, kind): (Credential, Kind),
         generation: Generation,
         identity: &Option<Identity>,
         request: &ConnectRequest,
     ) -> Result<Option<(Arc<SessionCell>, Arc<ConnectionState>, Vec<LeftOff>)>, Refusal> {
-        let now = self.clock.now().mono;
+        let Now { wall, mono: now } = self.clock.now();
+        let id = shown.session;
         let mut sessions = self.lock_sessions();
         let cell = sessions
             .by_id
@@ -209,7 +222,7 @@ impl Shared {
             .cloned()
             .unwrap_or_else(|| Arc::new(SessionCell::new(id, identity.clone(), &self.limits.session, now)));
         let mut state = cell.lock();
-        if state.identity != *identity {
+        if state.identity != *identity || shown.generation < state.newest_used {
             return Ok(None);
         }
         if state.generation > generation {
@@ -231,7 +244,14 @@ impl Shared {
             state.rooms.left_off.clear();
         }
         sessions.attach(&mut state);
-        let connection = self.take_over(&mut state, generation, request.transport, address);
+        state.newest_used = shown.generation;
+        // A cursor rotates nothing: its bearer is not told what would take the place of the token.
+        let next = match kind {
+            Kind::Token => shown.generation.saturating_add(1),
+            Kind::Cursor => shown.generation,
+        };
+        let made = (Issue { generation: next, day: day(wall) }, kind);
+        let connection = self.take_over(&mut state, generation, made, request.transport, address);
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
         let known = state.rooms.left_off.to_vec();
@@ -308,8 +328,8 @@ impl Shared {
         Some(told)
     }
 
-    /// Makes the first frame due. `resumed` is what the session was resumed with, if it was.
-    fn welcome(&self, session: &Connection, id: Option<CommandId>, resumed: Option<Credential>) {
+    /// Makes the first frame due.
+    fn welcome(&self, session: &Connection, id: Option<CommandId>, is_resumed: bool) {
         let limits = &self.limits;
         let limits = WelcomeLimits {
             frame_bytes: limits.session.frame_bytes_max,
@@ -322,11 +342,11 @@ impl Shared {
             grace_ms: limits.room.grace.as_millis() as u64,
             typing_ms: limits.room.typing_ttl.as_millis() as u64,
         };
+        // A cursor is less secret than the token, and must not be turned into one.
+        let token = (session.connection.came_with == Kind::Token).then(|| session.token());
         if let Some(mut state) = session.cell.lock_for(&session.connection) {
             let rooms = state.standings();
-            // A cursor is less secret than the token, and must not be turned into one.
-            let token = (resumed != Some(Credential::Cursor)).then_some(session.token());
-            let json = wire::welcome(id, session.cell.id, token, resumed.is_some(), rooms, limits);
+            let json = wire::welcome(id, session.cell.id, token, is_resumed, rooms, limits);
             state.welcome = Welcome::Due(json);
             if state.rooms.returning.iter().any(Return::is_awaited) {
                 self.give_up_later(session);

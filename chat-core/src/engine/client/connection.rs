@@ -15,6 +15,7 @@ use crate::engine::rooms::cell::InboxItem;
 use crate::engine::session::cell::{FrameEffect, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection_state::{Closing, ConnectionState};
 use crate::engine::session::reply::{Answered, Reply};
+use crate::engine::session::token::Kind;
 use crate::engine::shared::Shared;
 use crate::locks::lock;
 use crate::ports::ObserverEvent;
@@ -32,8 +33,6 @@ pub struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cell: Arc<SessionCell>,
     pub(crate) connection: Arc<ConnectionState>,
-    /// Not the cell's: who has no connection needs none.
-    token: Box<str>,
     pub(crate) filled: Mutex<Filled>,
 }
 
@@ -110,8 +109,7 @@ impl Sink for PeekSink {
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, cell: Arc<SessionCell>, connection: Arc<ConnectionState>) -> Self {
-        let token = shared.signer.token(cell.id, cell.lock().identity.as_ref()).into();
-        Self { shared, cell, connection, token, filled: Mutex::default() }
+        Self { shared, cell, connection, filled: Mutex::default() }
     }
 
     /// Whose connection it is; the same over all connections of the session, and not a secret.
@@ -119,9 +117,10 @@ impl Connection {
         self.cell.id
     }
 
-    /// The session's one secret: resumes it on any transport.
-    pub fn token(&self) -> &str {
-        &self.token
+    /// The session's one secret: resumes it on any transport, and hands in its commands. Each resume by a token gives another one;
+    /// see [`token_expiry`](crate::SessionLimits::token_expiry) for how long it is good.
+    pub fn token(&self) -> String {
+        self.sign(Kind::Token)
     }
 
     /// Who it is, as the policy said.
@@ -161,7 +160,17 @@ impl Connection {
 
     /// A credential that resumes the session and does nothing else: for places that are less secret than the token's.
     pub fn cursor(&self) -> String {
-        self.shared.signer.cursor(self.cell.id, self.identity().as_ref())
+        self.sign(Kind::Cursor)
+    }
+
+    /// When its token and cursor were made, in days since the Unix epoch, UTC. On another day than before, both are new: a transport that
+    /// writes cursors asks for another one.
+    pub fn issue_day(&self) -> u16 {
+        self.connection.issue().day
+    }
+
+    fn sign(&self, kind: Kind) -> String {
+        self.shared.signer.sign(kind, self.cell.id, self.connection.issue(), self.identity().as_ref())
     }
 
     /// Hands in a command and waits for its answer: an `ack` (for a join too: the `joined` itself comes with

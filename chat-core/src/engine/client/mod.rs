@@ -5,3 +5,4 @@ pub(crate) mod command_sender;
 pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod pull;
+pub(crate) mod renew;

@@ -42,6 +42,8 @@ pub(crate) struct SessionState {
     /// Of the newest connection, past or present.
     pub(crate) generation: Generation,
     pub(crate) identity: Option<Identity>,
+    /// The newest generation of its tokens and cursors that was used, as far as is known: older ones are superseded.
+    pub(crate) newest_used: u32,
     /// Commands that wait for the policy; `None` before the first.
     pub(crate) asking: Option<Box<PolicyQueue>>,
     pub(crate) allowance: Allowance,
@@ -114,6 +116,7 @@ impl SessionCell {
                 connection: None,
                 generation: Generation(0),
                 identity,
+                newest_used: 0,
                 welcome: Welcome::Awaited { _rooms: None },
                 answers: Answers::default(),
                 rooms: Rooms::default(),
@@ -133,6 +136,16 @@ impl SessionCell {
     /// The state, if `connection` is still the one this session is on.
     pub(crate) fn lock_for(&self, connection: &Arc<ConnectionState>) -> Option<MutexGuard<'_, SessionState>> {
         Some(self.lock()).filter(|state| state.is_on(connection))
+    }
+
+    /// Uses a credential of this generation. `false` for one that was superseded: a newer one has been used.
+    ///
+    /// The one that was made last supersedes nothing before it is used. It may have been lost on its way, and its client locked out.
+    pub(crate) fn use_generation(&self, generation: u32) -> bool {
+        let mut state = self.lock();
+        let is_good = generation >= state.newest_used;
+        state.newest_used = state.newest_used.max(generation);
+        is_good
     }
 
     /// Puts an answer into the mailbox; one of an older connection is nobody's any more.

@@ -1,6 +1,6 @@
 //! One connection of a session: how it is woken, and how it ends.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use futures_util::task::AtomicWaker;
 use crate::engine::feed::wake::Wake;
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::purse::Purse;
+use crate::engine::session::token::{Issue, Kind};
 use crate::locks::lock;
 use crate::types::{CloseReason, Generation, Mono};
 
@@ -32,6 +33,12 @@ pub(crate) struct ConnectionState {
     /// The transport of a connection that takes nothing: it is woken when a drain gives it up, and not with every message.
     stalled: AtomicWaker,
     pub(crate) generation: Generation,
+    /// What its client comes back with: the generation of its token and its cursors. Not to be mixed up with its own.
+    token_generation: u32,
+    /// When those were made.
+    token_day: AtomicU16,
+    /// What its client came back with, or was given as somebody new. By a cursor nobody is told a token.
+    pub(crate) came_with: Kind,
     pub(crate) transport: &'static str,
     /// Where it came from, as far as that is known.
     pub(crate) address: Option<Arc<AddressCell>>,
@@ -54,6 +61,7 @@ pub(crate) struct Closing {
 impl ConnectionState {
     pub(crate) fn new(
         generation: Generation,
+        (issue, came_with): (Issue, Kind),
         transport: &'static str,
         address: Option<Arc<AddressCell>>,
         purse: Option<Arc<Purse>>,
@@ -67,10 +75,23 @@ impl ConnectionState {
             closing: Mutex::new(None),
             stalled: AtomicWaker::new(),
             generation,
+            token_generation: issue.generation,
+            token_day: AtomicU16::new(issue.day),
+            came_with,
             transport,
             address,
             purse,
         }
+    }
+
+    /// How new the token and the cursors are that its client has, or is to be given.
+    pub(crate) fn issue(&self) -> Issue {
+        Issue { generation: self.token_generation, day: self.token_day.load(Ordering::Relaxed) }
+    }
+
+    /// Both are made anew, as of this day. Those of the same generation supersede nothing.
+    pub(crate) fn renew(&self, today: u16) {
+        self.token_day.store(today, Ordering::Relaxed);
     }
 
     /// Ends the connection, at once; the first reason counts.

@@ -1,127 +1,142 @@
-//! The session's secret: its id, signed, so that it cannot be guessed and needs no table to be recognised.
+//! The session's secret: its id and how new it is, signed, so that it cannot be guessed and needs no table to be recognised.
 //!
 //! The signature is over the identity too. After a restart a token is all that is known of a session: in the hands of somebody else it
 //! must not make their identity the session's.
 
+use std::time::Duration;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use smallvec::SmallVec;
 
-use crate::types::{Identity, SessionId};
+use crate::types::{Credential, Identity, SessionId, Wall};
 
 /// Bytes of the signature that are kept: 128 bits, as many as the id has.
 const MAC_BYTES: usize = 16;
-const TOKEN: &str = "token";
-const CURSOR: &str = "cursor";
+/// What a secret signs to be known by; no credential begins like it.
+const KEY_ID: &str = "key";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What resumes a session.
+/// What a credential is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Credential {
-    /// Hands in commands, too.
+pub(crate) enum Kind {
+    /// Resumes the session, and hands in commands.
     Token,
-    /// Resumes, and nothing else: nor is its bearer told the token.
+    /// Resumes, and nothing else: nor is its bearer told the token. For places that are less secret than a token's: the id of every
+    /// event of a stream.
     Cursor,
+}
+
+/// The day of a moment, since the Unix epoch; the last that can be written is in the year 2149.
+pub(crate) fn day(wall: Wall) -> u16 {
+    u16::try_from(wall.0 / DAY.as_millis() as u64).unwrap_or(u16::MAX)
+}
+
+/// No day that ever comes.
+pub(crate) const NEVER: u16 = u16::MAX;
+
+/// How long until a day begins.
+pub(crate) fn until(day: u16, now: Wall) -> Duration {
+    Wall(0).after(DAY * u32::from(day)).since(now)
 }
 
 /// The session of a credential, as it says itself; `None` for what cannot be one.
 pub(crate) fn claimed(credential: &str) -> Option<SessionId> {
-    let (session, signature) = credential.split_once('.')?;
-    signature.parse::<SessionId>().ok().and(session.parse().ok())
+    credential.parse().ok().map(|Credential { session, .. }| session)
+}
+
+/// How new a credential is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Issue {
+    pub(crate) generation: u32,
+    pub(crate) day: u16,
 }
 
 /// Signs and recognises tokens. HMAC-SHA-256 (RFC 2104), truncated to 128 bits.
 pub(crate) struct Signer {
-    key: Hmac<Sha256>,
+    /// The first one signs.
+    keys: SmallVec<[Key; 2]>,
+    /// For how many days after the one on which it was made a credential is good.
+    expiry_days: u16,
 }
 
-impl Signer {
-    pub(crate) fn new(secret: &[u8; 32]) -> Self {
-        Self { key: Hmac::new_from_slice(secret).expect("HMAC takes a key of any length") }
+struct Key {
+    /// Which secret it is. Of 256: where two have the same, both are tried.
+    id: u8,
+    mac: Hmac<Sha256>,
+}
+
+impl Key {
+    fn new(secret: &[u8; 32]) -> Self {
+        let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+        let id = mac.clone().chain_update(KEY_ID).finalize().into_bytes()[0];
+        Self { id, mac }
     }
 
-    /// `SESSION.SIGNATURE`: resumes the session and hands in its commands.
-    pub(crate) fn token(&self, session: SessionId, identity: Option<&Identity>) -> String {
-        self.sign(TOKEN, session, identity)
-    }
-
-    /// `SESSION.SIGNATURE`: resumes the session, and nothing else. For places that are less secret than a token's: the id of
-    /// every event of a stream.
-    pub(crate) fn cursor(&self, session: SessionId, identity: Option<&Identity>) -> String {
-        self.sign(CURSOR, session, identity)
-    }
-
-    /// The session a token is for; `None` for one that this signer has not made for this identity.
-    pub(crate) fn verify_token(&self, token: &str, identity: Option<&Identity>) -> Option<SessionId> {
-        self.verify(TOKEN, token, identity)
-    }
-
-    /// The session that a token or a cursor resumes, and which of them it is.
-    pub(crate) fn verify_resume(&self, shown: &str, identity: Option<&Identity>) -> Option<(SessionId, Credential)> {
-        let token = self.verify(TOKEN, shown, identity).map(|session| (session, Credential::Token));
-        token.or_else(|| self.verify(CURSOR, shown, identity).map(|session| (session, Credential::Cursor)))
-    }
-
-    fn sign(&self, purpose: &str, session: SessionId, identity: Option<&Identity>) -> String {
-        let mac = self.mac(purpose, session, identity).finalize().into_bytes();
-        let signature = u128::from_be_bytes(mac[..MAC_BYTES].try_into().expect("SHA-256 has 32 bytes"));
-        format!("{session}.{}", SessionId::new(signature))
-    }
-
-    fn verify(&self, purpose: &str, credential: &str, identity: Option<&Identity>) -> Option<SessionId> {
-        let (session, signature) = credential.split_once('.')?;
-        let session: SessionId = session.parse().ok()?;
-        let signature: SessionId = signature.parse().ok()?;
-        // In constant time: the comparison must not tell how much of a guess is right.
-        self.mac(purpose, session, identity).verify_truncated_left(&signature.bits().to_be_bytes()).ok()?;
-        Some(session)
-    }
-
-    fn mac(&self, purpose: &str, session: SessionId, identity: Option<&Identity>) -> Hmac<Sha256> {
-        let mut mac = self.key.clone();
-        mac.update(purpose.as_bytes());
-        mac.update(&session.bits().to_be_bytes());
+    fn over(&self, kind: Kind, shown: &Credential, identity: Option<&Identity>) -> Hmac<Sha256> {
+        let mut mac = self.mac.clone();
+        mac.update(match kind {
+            Kind::Token => b"token",
+            Kind::Cursor => b"cursor",
+        });
+        mac.update(&shown.session.bits().to_be_bytes());
+        mac.update(&shown.issue().to_be_bytes());
         // All before it is of one length, and an identity is never empty: no two of them are signed alike.
         mac.update(identity.map_or(&[][..], |identity| identity.as_str().as_bytes()));
         mac
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_token_of_the_same_secret_is_recognised() {
-        let signer = Signer::new(&[1; 32]);
-        let session = SessionId::new(42);
-        let token = signer.token(session, None);
-        assert_eq!(signer.verify_token(&token, None), Some(session));
-        assert_eq!(Signer::new(&[2; 32]).verify_token(&token, None), None);
-        assert_eq!(signer.verify_token(&token.replace('.', ""), None), None);
-        assert_eq!(signer.verify_token(&session.to_string(), None), None);
-        let other = signer.token(SessionId::new(43), None);
-        let spliced = format!("{session}.{}", other.split_once('.').expect("a token has a dot").1);
-        assert_eq!(signer.verify_token(&spliced, None), None, "the signature of another session");
-        assert_eq!((claimed(&spliced), claimed("x"), claimed("x.y")), (Some(session), None, None));
+impl Signer {
+    /// Signs with `secret`, and recognises what `old` has signed as well. Good for so long, in whole days, rounded up.
+    pub(crate) fn new(secret: &[u8; 32], old: Option<&[u8; 32]>, expiry: Duration) -> Self {
+        let days = expiry.as_millis().div_ceil(DAY.as_millis());
+        let expiry_days = u16::try_from(days).unwrap_or(u16::MAX).max(1);
+        Self { keys: std::iter::once(secret).chain(old).map(Key::new).collect(), expiry_days }
     }
 
-    #[test]
-    fn a_token_is_of_one_identity() {
-        let signer = Signer::new(&[1; 32]);
-        let (ann, bob) = (Identity::new("ann"), Identity::new("bob"));
-        let token = signer.token(SessionId::new(42), ann.as_ref());
-        assert_eq!(signer.verify_token(&token, ann.as_ref()), Some(SessionId::new(42)));
-        for other in [None, bob.as_ref()] {
-            assert_eq!((signer.verify_token(&token, other), signer.verify_resume(&token, other)), (None, None));
-        }
+    /// A credential of the session.
+    pub(crate) fn sign(&self, kind: Kind, session: SessionId, issue: Issue, identity: Option<&Identity>) -> String {
+        let key = &self.keys[0];
+        let Issue { generation, day } = issue;
+        let mut credential = Credential { session, generation, day, key: key.id, signature: 0 };
+        let mac = key.over(kind, &credential, identity).finalize().into_bytes();
+        credential.signature = u128::from_be_bytes(mac[..MAC_BYTES].try_into().expect("SHA-256 has 32 bytes"));
+        credential.to_string()
     }
 
-    #[test]
-    fn a_cursor_resumes_and_does_nothing_else() {
-        let signer = Signer::new(&[1; 32]);
-        let session = SessionId::new(42);
-        let cursor = signer.cursor(session, None);
-        assert_eq!(signer.verify_resume(&cursor, None), Some((session, Credential::Cursor)));
-        assert_eq!(signer.verify_resume(&signer.token(session, None), None), Some((session, Credential::Token)));
-        assert_eq!(signer.verify_token(&cursor, None), None);
+    /// What a credential says; `None` for one that these secrets have not made for this identity, or too long ago.
+    pub(crate) fn verify(&self, kind: Kind, text: &str, identity: Option<&Identity>, today: u16) -> Option<Credential> {
+        let shown: Credential = text.parse().ok()?;
+        let is_signed = |key: &Key| {
+            // In constant time: the comparison must not tell how much of a guess is right.
+            key.over(kind, &shown, identity).verify_truncated_left(&shown.signature.to_be_bytes()).is_ok()
+        };
+        let is_ours = self.keys.iter().filter(|key| key.id == shown.key).any(is_signed);
+        (is_ours && self.age(shown.day, today) <= self.expiry_days).then_some(shown)
+    }
+
+    /// What a token or a cursor says, and which of them it is.
+    pub(crate) fn verify_resume(
+        &self,
+        text: &str,
+        identity: Option<&Identity>,
+        today: u16,
+    ) -> Option<(Credential, Kind)> {
+        let is = |kind| Some((self.verify(kind, text, identity, today)?, kind));
+        is(Kind::Token).or_else(|| is(Kind::Cursor))
+    }
+
+    /// From which day on a credential of this day has half of its life behind it.
+    pub(crate) fn half_spent_on(&self, made: u16) -> u16 {
+        made.saturating_add(self.expiry_days.div_ceil(2))
+    }
+
+    /// In days. One from a day to come was made before the clock was set back, and is new.
+    fn age(&self, made: u16, today: u16) -> u16 {
+        today.saturating_sub(made)
     }
 }
+
+#[cfg(test)]
+mod tests;

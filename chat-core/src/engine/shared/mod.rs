@@ -10,7 +10,7 @@ pub(crate) mod quota;
 pub(crate) mod steady_clock;
 pub(crate) mod timers;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) connected: AtomicUsize,
     /// Counted over all sessions: one that was forgotten and is made anew must not look older than itself to its rooms.
     pub(crate) generations: AtomicU64,
+    /// The first day on which the token of somebody who is connected is half its age, or an earlier one.
+    pub(crate) renew_on: AtomicU16,
     pub(crate) draining: AtomicBool,
     /// Whether what was due when the drain began has been told, or has had its time: now it is told when to come back.
     pub(crate) flushed: AtomicBool,

@@ -105,7 +105,7 @@ impl Reader {
         let resume = self.token.clone().map(|token| Resume { token, positions });
         let session = engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await;
         let session = session.expect("everybody is let in");
-        self.token.get_or_insert_with(|| session.token().to_owned());
+        self.token.get_or_insert_with(|| session.token());
         self.half = None;
         self.entering = None;
         self.is_welcomed = false;

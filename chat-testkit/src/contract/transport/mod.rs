@@ -63,6 +63,7 @@ mod stale_resume;
 mod talking;
 mod test_client;
 mod test_server;
+mod tokens;
 
 pub use cross_transport::*;
 pub use devices::*;
@@ -79,6 +80,7 @@ pub use stale_resume::*;
 pub use talking::*;
 pub use test_client::{TestClient, Trail, summary};
 pub use test_server::TestServer;
+pub use tokens::*;
 
 use async_trait::async_trait;
 use chat_core::Engine;
@@ -238,6 +240,9 @@ macro_rules! transport_contract {
             a_session_that_comes_back_commands_as_before,
             a_slow_room_holds_up_no_other,
             a_newer_connection_closes_the_older,
+            each_resume_gives_another_token_and_a_lost_welcome_locks_nobody_out,
+            a_token_is_superseded_once_a_newer_one_is_used,
+            who_stays_connected_is_told_a_new_token_in_time,
             after_the_grace_a_join_goes_on_from_the_position,
             who_was_kicked_while_away_has_left,
             a_life_that_is_over_is_never_matched_by_number,
