@@ -165,6 +165,8 @@ withBrowser('a new room under an old code', chat => {
     assert.deepEqual(await said(), ['Ann: who are you?']);
 
     await ann.getByRole('button', { name: 'Discard' }).last().click();
+    // The page draws with the next frame.
+    await ann.getByRole('button', { name: 'Send again' }).nth(1).waitFor({ state: 'detached' });
     await ann.getByRole('button', { name: 'Send again' }).click();
     await hear(ann, 'a secret');
     assert.deepEqual(await said(), ['Ann: who are you?', 'Ann: a secret']);
