@@ -50,16 +50,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // Boxed, to be freed before an answer begins that lasts for hours: all that speaks HTTP is in there.
-    let talk = Box::pin(talk(socket, service, config, end.clone()));
+    let exchange = Box::pin(exchange(socket, service, config, end.clone()));
     async move {
-        if let Some(broadcast) = talk.await {
-            broadcast.run(end).await;
+        if let Some(writer) = exchange.await {
+            writer.run(end).await;
         }
     }
 }
 
 /// Answers requests until the connection ends, or is left to one answer.
-async fn talk<S>(
+async fn exchange<S>(
     mut socket: Socket<S>,
     service: RequestService,
     config: Arc<ServeConfig>,

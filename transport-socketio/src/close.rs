@@ -26,8 +26,8 @@ pub(crate) enum Exit {
     Closing(CloseReason),
 }
 
-/// Parts from a client. Its session is detached already: nothing waits for this.
-pub(crate) async fn part(
+/// Ends the connection of a client. Its session is detached already: nothing waits for this.
+pub(crate) async fn finish(
     socket: Arc<Socket>,
     engineio: Arc<EngineIoSession>,
     tenancy: u64,

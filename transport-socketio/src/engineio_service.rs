@@ -23,7 +23,7 @@ use tower_service::Service;
 use super::config::{SocketIoConfig, Transports};
 use super::counting_io::CountingIo;
 use super::engineio_session::{EngineIoSession, Lines};
-use super::handshake::Greeting;
+use super::handshake::Handshake;
 use super::head;
 use super::keepalive;
 use super::probe::{self, Replayed};
@@ -87,8 +87,8 @@ impl Front {
         let (service, io) = builder.build_with_inner_svc(Router::new());
         let lines = Arc::new(Lines::new(service, path, config.connections_max));
         let config = Arc::new(config);
-        let greeting = Greeting::new(engine.clone(), Arc::clone(&config));
-        io.ns("/", greeting.clone().with(greeting));
+        let handshake = Handshake::new(engine.clone(), Arc::clone(&config));
+        io.ns("/", handshake.clone().with(handshake));
         Self { engine, lines, config }
     }
 

@@ -24,15 +24,15 @@ use super::pump;
 
 /// Lets clients in, or not.
 #[derive(Clone)]
-pub(crate) struct Greeting {
+pub(crate) struct Handshake {
     engine: Engine,
     config: Arc<SocketIoConfig>,
 }
 
 /// Says which of socketioxide's handlers is implemented.
-pub(crate) struct Greets;
+pub(crate) struct HandshakeHandlers;
 
-impl Greeting {
+impl Handshake {
     pub(crate) fn new(engine: Engine, config: Arc<SocketIoConfig>) -> Self {
         Self { engine, config }
     }
@@ -76,14 +76,14 @@ impl Greeting {
     }
 }
 
-impl ConnectMiddleware<LocalAdapter, Greets> for Greeting {
+impl ConnectMiddleware<LocalAdapter, HandshakeHandlers> for Handshake {
     async fn call<'a>(&'a self, socket: Arc<Socket>, auth: &'a Option<Value>) -> Result<(), Box<dyn Display + Send>> {
         // The protocol has room for one string; clients get it as the message of `connect_error`.
         self.admit(&socket, auth.as_ref()).await.map_err(|code| Box::new(code.as_str()) as _)
     }
 }
 
-impl ConnectHandler<LocalAdapter, Greets> for Greeting {
+impl ConnectHandler<LocalAdapter, HandshakeHandlers> for Handshake {
     fn call(&self, socket: Arc<Socket>, _: Option<Value>) {
         let engineio = engineio(&socket);
         if let Some(attached) = engineio.unpark() {

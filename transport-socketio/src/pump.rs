@@ -60,7 +60,7 @@ pub(crate) async fn run(
         let _ = tokio::time::timeout(config.close_timeout, poll_fn(|cx| pump.poll_taken(cx))).await;
     }
     drop(pump);
-    close::part(socket, engineio, tenancy, exit, config.close_timeout).await;
+    close::finish(socket, engineio, tenancy, exit, config.close_timeout).await;
 }
 
 /// Why nothing is emitted although something may be due.

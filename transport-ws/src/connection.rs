@@ -15,7 +15,7 @@ use super::close;
 use super::frame_socket::{Exit, FrameSocket};
 use super::frames;
 use super::handshake::{greet, hand_in, parse};
-use super::keepalive::{Beat, Keepalive};
+use super::keepalive::{Keepalive, KeepaliveAction};
 use super::reader::{Incoming, Reader};
 use super::shared::Shared;
 use super::writer::Writer;
@@ -189,10 +189,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.ws.writer.excuse(now);
         }
         match self.keepalive.on_timer(due, now, self.ws.writer.stalled()) {
-            Beat::Rest => {}
-            Beat::Ping => self.ws.writer.control.extend_from_slice(&frames::PING),
-            Beat::PeerGone => self.end(CloseReason::PeerTimeout),
-            Beat::Stalled => {
+            KeepaliveAction::Rest => {}
+            KeepaliveAction::Ping => self.ws.writer.control.extend_from_slice(&frames::PING),
+            KeepaliveAction::PeerGone => self.end(CloseReason::PeerTimeout),
+            KeepaliveAction::Stalled => {
                 // The frame that says so would wait behind all the others.
                 self.session.close(CloseReason::SlowConsumer);
                 return Some(Exit::Lost);

@@ -9,7 +9,7 @@ use super::config::WsConfig;
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beat {
+pub(crate) enum KeepaliveAction {
     /// Nothing yet.
     Rest,
     /// Send a ping.
@@ -57,28 +57,28 @@ impl Keepalive {
     ///
     /// Where the process was paused, the answer to the last ping may lie unread, or there was no ping: the peer is pinged, and has as long to
     /// answer as ever. The caller takes a stall to begin anew.
-    pub(crate) fn on_timer(&mut self, due: Instant, now: Instant, stalled: Option<Instant>) -> Beat {
+    pub(crate) fn on_timer(&mut self, due: Instant, now: Instant, stalled: Option<Instant>) -> KeepaliveAction {
         if was_paused(due, now) {
             self.heard = self.heard.max(now - self.ping_interval);
             return self.ping(now);
         }
         self.look_at.take_if(|at| now >= *at);
         if stalled.is_some_and(|since| now >= since + self.stall_timeout) {
-            return Beat::Stalled;
+            return KeepaliveAction::Stalled;
         }
         if now >= self.heard + self.silence_max {
-            return Beat::PeerGone;
+            return KeepaliveAction::PeerGone;
         }
         if now >= self.ping_at {
             return self.ping(now);
         }
-        Beat::Rest
+        KeepaliveAction::Rest
     }
 
-    fn ping(&mut self, now: Instant) -> Beat {
+    fn ping(&mut self, now: Instant) -> KeepaliveAction {
         self.ping_at = now + self.ping_interval;
         self.look_at = Some(now + (self.silence_max - self.ping_interval) / 2);
-        Beat::Ping
+        KeepaliveAction::Ping
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
     }
 
     /// By a timer that fires in time.
-    fn at(keepalive: &mut Keepalive, now: Instant, stalled: Option<Instant>) -> Beat {
+    fn at(keepalive: &mut Keepalive, now: Instant, stalled: Option<Instant>) -> KeepaliveAction {
         keepalive.on_timer(now, now, stalled)
     }
 
@@ -106,23 +106,23 @@ mod tests {
     async fn a_silent_peer_is_pinged_and_then_given_up() {
         let (now, mut keepalive) = start();
         assert_eq!(keepalive.deadline(None), after(now, 25));
-        assert_eq!(at(&mut keepalive, after(now, 24), None), Beat::Rest);
-        assert_eq!(at(&mut keepalive, after(now, 25), None), Beat::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 24), None), KeepaliveAction::Rest);
+        assert_eq!(at(&mut keepalive, after(now, 25), None), KeepaliveAction::Ping);
         assert_eq!(keepalive.deadline(None), after(now, 35));
-        assert_eq!(at(&mut keepalive, after(now, 35), None), Beat::Rest);
+        assert_eq!(at(&mut keepalive, after(now, 35), None), KeepaliveAction::Rest);
         assert_eq!(keepalive.deadline(None), after(now, 45));
-        assert_eq!(at(&mut keepalive, after(now, 45), None), Beat::PeerGone);
+        assert_eq!(at(&mut keepalive, after(now, 45), None), KeepaliveAction::PeerGone);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_answers_is_pinged_again() {
         let (now, mut keepalive) = start();
-        assert_eq!(at(&mut keepalive, after(now, 25), None), Beat::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 25), None), KeepaliveAction::Ping);
         keepalive.heard(after(now, 26));
-        assert_eq!(at(&mut keepalive, after(now, 35), None), Beat::Rest);
+        assert_eq!(at(&mut keepalive, after(now, 35), None), KeepaliveAction::Rest);
         assert_eq!(keepalive.deadline(None), after(now, 50));
-        assert_eq!(at(&mut keepalive, after(now, 50), None), Beat::Ping);
-        assert_eq!(at(&mut keepalive, after(now, 60), None), Beat::Rest);
+        assert_eq!(at(&mut keepalive, after(now, 50), None), KeepaliveAction::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 60), None), KeepaliveAction::Rest);
         assert_eq!(keepalive.deadline(None), after(now, 71));
     }
 
@@ -130,11 +130,11 @@ mod tests {
     async fn a_stalled_socket_is_given_up_however_much_the_peer_talks() {
         let (now, mut keepalive) = start();
         let stalled = Some(after(now, 10));
-        assert_eq!(at(&mut keepalive, after(now, 25), stalled), Beat::Ping);
+        assert_eq!(at(&mut keepalive, after(now, 25), stalled), KeepaliveAction::Ping);
         keepalive.heard(after(now, 39));
-        assert_eq!(at(&mut keepalive, after(now, 39), stalled), Beat::Rest);
+        assert_eq!(at(&mut keepalive, after(now, 39), stalled), KeepaliveAction::Rest);
         assert_eq!(keepalive.deadline(stalled), after(now, 40));
-        assert_eq!(at(&mut keepalive, after(now, 40), stalled), Beat::Stalled);
+        assert_eq!(at(&mut keepalive, after(now, 40), stalled), KeepaliveAction::Stalled);
     }
 
     #[tokio::test(start_paused = true)]
@@ -143,21 +143,25 @@ mod tests {
         for (due, pinged) in [(25, false), (35, true), (45, true)] {
             let (now, mut keepalive) = start();
             if pinged {
-                assert_eq!(at(&mut keepalive, after(now, 25), None), Beat::Ping);
+                assert_eq!(at(&mut keepalive, after(now, 25), None), KeepaliveAction::Ping);
             }
             let woken = after(now, 3_600);
-            assert_eq!(keepalive.on_timer(after(now, due), woken, Some(after(now, 20))), Beat::Ping);
+            assert_eq!(keepalive.on_timer(after(now, due), woken, Some(after(now, 20))), KeepaliveAction::Ping);
             assert_eq!(keepalive.deadline(None), after(woken, 10));
-            assert_eq!(at(&mut keepalive, after(woken, 10), None), Beat::Rest);
+            assert_eq!(at(&mut keepalive, after(woken, 10), None), KeepaliveAction::Rest);
             assert_eq!(keepalive.deadline(None), after(woken, 20));
-            assert_eq!(at(&mut keepalive, after(woken, 20), None), Beat::PeerGone, "it does not answer either");
+            assert_eq!(
+                at(&mut keepalive, after(woken, 20), None),
+                KeepaliveAction::PeerGone,
+                "it does not answer either"
+            );
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_timer_that_is_a_little_late_means_nothing() {
         let (now, mut keepalive) = start();
-        assert_eq!(keepalive.on_timer(after(now, 25), after(now, 26), None), Beat::Ping);
-        assert_eq!(keepalive.on_timer(after(now, 45), after(now, 46), None), Beat::PeerGone);
+        assert_eq!(keepalive.on_timer(after(now, 25), after(now, 26), None), KeepaliveAction::Ping);
+        assert_eq!(keepalive.on_timer(after(now, 45), after(now, 46), None), KeepaliveAction::PeerGone);
     }
 }
