@@ -17,10 +17,10 @@ use http_body::{Frame, SizeHint};
 use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
 
 use super::ServeConfig;
 use super::head_lines::HeadLines;
+use super::patience::Patience;
 use super::places::ClientPlace;
 use super::socket::Socket;
 use super::tcp::Tcp;
@@ -40,7 +40,7 @@ pub(crate) struct RequestIo<S> {
     socket: Socket<S>,
     turn: Turn,
     lines: HeadLines,
-    deadline: Option<(Awaited, Pin<Box<Sleep>>)>,
+    deadline: Option<(Awaited, Patience)>,
     timeouts: Timeouts,
 }
 
@@ -175,8 +175,8 @@ impl<S> RequestIo<S> {
             Awaited::Answer => self.timeouts.half_closed,
         };
         self.deadline.take_if(|(before, _)| *before != awaited);
-        let (_, deadline) = self.deadline.get_or_insert_with(|| (awaited, Box::pin(sleep(timeout))));
-        deadline.as_mut().poll(cx)
+        let (_, deadline) = self.deadline.get_or_insert_with(|| (awaited, Patience::new(timeout)));
+        deadline.poll(cx)
     }
 }
 

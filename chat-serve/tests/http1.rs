@@ -11,7 +11,7 @@ use chat_serve::ServeConfig;
 use support::{Server, connect, hello, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 
 /// `/` says hello, `/echo` what it is told, and `/late` something after an hour, or after so many seconds.
 fn router() -> Router {
@@ -175,4 +175,20 @@ async fn a_head_has_its_own_deadline_however_long_the_connection_was_idle() {
     client.write_all(b"GET / HT").await.expect("sent");
     assert_eq!(rest(&mut client).await, "");
     assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_process_a_connection_has_its_time_anew() {
+    let server = start(router(), ServeConfig::default()).await;
+    let mut client = connect(&server).await;
+    for _ in 0..2 {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.expect("sent");
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"hello") {
+            assert!(client.read_buf(&mut bytes).await.expect("read") > 0, "cut off");
+        }
+        // The server waits for another request by now; then it does not run for longer than it would wait.
+        sleep(Duration::from_secs(1)).await;
+        advance(2 * ServeConfig::default().idle_timeout).await;
+    }
 }
