@@ -3,7 +3,6 @@
 //! hyper alone has one deadline for a head and for the wait before it, takes a line that ends in LF alone, and drops the request of a peer
 //! that has ended its half of the connection. So it is shown the bytes of one request, and those of the next when that one is answered.
 
-use std::future::Future;
 use std::io;
 use std::mem::take;
 use std::pin::Pin;

@@ -1,25 +1,10 @@
 //! A server on this machine alone, asked by names that anybody may have point at it.
 
-use std::process::Stdio;
+mod support;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use support::start;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-
-async fn start(arguments: &[&str]) -> (Child, String) {
-    let mut server = Command::new(env!("CARGO_BIN_EXE_server"))
-        .args(["--listen", "127.0.0.1:0"])
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line).await.expect("a line");
-    let address = line.trim().strip_prefix("Chat is at http://").and_then(|rest| rest.strip_suffix('/'));
-    let address = address.expect("where it listens").to_owned();
-    (server, address)
-}
 
 async fn status(server: &str, path: &str, host: &str) -> u16 {
     let mut stream = TcpStream::connect(server).await.expect("accepted");

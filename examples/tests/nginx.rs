@@ -2,16 +2,17 @@
 //!
 //! Where nginx is not installed this is said and nothing is tested; with `CI=true` that is a failure.
 
+mod support;
+
 use std::env;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -61,16 +62,8 @@ fn file(server: SocketAddr, at: SocketAddr, folder: &Path) -> String {
 }
 
 async fn start(nginx: &Path) -> Proxied {
-    let mut server = Command::new(env!("CARGO_BIN_EXE_server"))
-        .args(["--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1", "--host", "chat.example.org"])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line).await.expect("a line");
-    let address = line.trim().strip_prefix("Chat is at http://").and_then(|rest| rest.strip_suffix('/'));
-    let address = address.expect("where it listens").parse().expect("an address");
+    let (server, address) = support::start(&["--trusted-proxy", "127.0.0.1", "--host", "chat.example.org"]).await;
+    let address = address.parse().expect("an address");
     let folder = tempfile::tempdir().expect("a folder");
     // Free a moment ago; nginx cannot choose a port and say which.
     let at = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");

@@ -1,7 +1,8 @@
 //! What a server does at the first signal, and at the second.
 #![cfg(unix)]
 
-use std::process::Stdio;
+mod support;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -18,17 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MESSAGES: usize = 3_000;
 
 async fn start() -> (Child, String) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_server"))
-        .args(["--listen", "127.0.0.1:0", "--send-rate", "0", "--sessions-per-address", "0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the server starts");
-    let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
-    let greeting = lines.next_line().await.expect("readable").expect("it says where it listens");
-    let (_, address) = greeting.split_once("http://").expect("an address");
-    (process, address.trim_end_matches('/').to_owned())
+    support::start(&["--send-rate", "0", "--sessions-per-address", "0"]).await
 }
 
 async fn terminate(process: &Child) {
