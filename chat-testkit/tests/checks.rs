@@ -61,7 +61,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         "after",
         "limit",
         "on",
-        "seq",
+        "target",
         "member",
         "topic",
         "resume",
