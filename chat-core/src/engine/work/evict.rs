@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::engine::feed::budget::Purpose;
-use crate::engine::rooms::cell::{Eviction, InboxItem, RoomCell, Weight};
+use crate::engine::rooms::cell::{RoomCell, Weight};
+use crate::engine::rooms::inbox::{Eviction, InboxItem};
 use crate::engine::shared::Shared;
 
 /// Asks rooms to give back what is too much, if it is, and this was not done just now.
@@ -23,7 +24,7 @@ pub(crate) fn make_place(shared: &Arc<Shared>) {
 }
 
 async fn put_away(shared: &Arc<Shared>, is_wanted: impl Fn(Weight) -> bool) {
-    for cell in shared.registry.cells(|weight| weight.is_vacant && is_wanted(weight)).await {
+    for cell in shared.registry.cells(|weight| weight.is_unattended && is_wanted(weight)).await {
         ask(shared, &cell, Eviction::PutAway);
     }
 }

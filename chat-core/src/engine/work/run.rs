@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::engine::feed::fanout::yield_to_back_of_queue;
 use crate::engine::rooms::batch::Batch;
-use crate::engine::rooms::cell::{InboxItem, RoomCell};
+use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::debts::Debt;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::state::{Phase, RoomState};
 use crate::engine::session::subscription::Subscriber;
 use crate::engine::shared::{Shared, unavailable};
@@ -55,7 +56,7 @@ impl Running {
         task.state.has_worked = false;
         let is_there = match &task.state.phase {
             Phase::Live(_) => true,
-            Phase::Vacant => task.state.debts.next().is_some(),
+            Phase::NoRoom => task.state.debts.next().is_some(),
             // What a log said of itself outlives the look for a room that may not be there.
             Phase::Unread(backoff) => task.mono() < backoff.is_over_at(),
         };
@@ -121,7 +122,7 @@ impl RoomTask {
     async fn finds_out(&mut self, items: &VecDeque<InboxItem>) -> bool {
         match &self.state.phase {
             Phase::Live(_) => true,
-            Phase::Vacant => {
+            Phase::NoRoom => {
                 self.pay().await;
                 !matches!(self.state.debts.next(), Some(Debt::Delete(_)))
             }

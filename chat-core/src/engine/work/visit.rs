@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
-use crate::engine::rooms::cell::InboxItem;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::Shared;
 use crate::engine::work::evict;
 use crate::room::Input;
@@ -53,6 +53,6 @@ pub(crate) fn is_of_somebody(item: &InboxItem) -> bool {
         | InboxItem::Enter { .. }
         | InboxItem::Host { .. }
         | InboxItem::Detach { .. }
-        | InboxItem::Snapshot => true,
+        | InboxItem::GapView => true,
     }
 }
