@@ -61,7 +61,7 @@ pub use hosts::Hosts;
 pub use long_lived::LongLived;
 pub use origins::Origins;
 pub use overflow::OVERFLOW_MAX;
-pub use patience::{Patience, was_paused};
+pub use patience::{Patience, was_paused, within};
 pub use places::{Crowded, Place, Places};
 pub use proxies::{BadNetwork, Network, TrustedProxies};
 pub use request_io::reclaim;
@@ -170,13 +170,13 @@ impl Start {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         // Boxed, to be freed with all that a handshake needs.
-        let handshake = Box::pin(timeout(self.config.header_timeout, tls.accept(stream)));
+        let handshake = Box::pin(within(self.config.header_timeout, tls.accept(stream)));
         let accepted = tokio::select! {
             accepted = handshake => accepted,
             _ = self.end.changed() => return,
         };
         // A peer's failure to speak TLS is the peer's affair.
-        if let Ok(Ok(stream)) = accepted {
+        if let Some(Ok(stream)) = accepted {
             self.with(stream).await;
         }
     }

@@ -12,13 +12,12 @@ use axum::http::{self, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use chat_core::Engine;
-use chat_serve::{Crowded, Places};
+use chat_serve::{Crowded, Places, within};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use socketioxide::handler::ConnectHandler;
 use socketioxide::{ParserConfig, SocketIo, TransportType};
 use socketioxide_core::Sid;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tower_service::Service;
 
@@ -147,9 +146,9 @@ impl Front {
         if let Some(engineio) = self.engineio_sessions.find(sid) {
             engineio.note_heard();
         }
-        match timeout(self.config.body_timeout, self.pass(request)).await {
-            Ok(answer) => answer,
-            Err(_) => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n").into_response(),
+        match within(self.config.body_timeout, self.pass(request)).await {
+            Some(answer) => answer,
+            None => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n").into_response(),
         }
     }
 
@@ -182,9 +181,9 @@ impl Front {
             (self.engine.limits().session.stall_timeout, self.config.upgrade_timeout);
         tokio::spawn(async move {
             let Ok(upgraded) = upgrading.await else { return };
-            let answered = timeout(upgrade_timeout, probe::answer(TokioIo::new(upgraded), &mut probe)).await;
+            let answered = within(upgrade_timeout, probe::answer(TokioIo::new(upgraded), &mut probe)).await;
             // A WebSocket that has died or stayed mute costs the session nothing.
-            let Ok(Some(stream)) = answered else { return };
+            let Some(Some(stream)) = answered else { return };
             let Some(engineio) = probe.take_over() else { return };
             let Some(stream) = stream.map(|stream| CountingIo::new(stream, engineio, stall_timeout)) else { return };
             let request = http::Request::from_parts(head, ());
