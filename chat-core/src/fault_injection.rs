@@ -44,13 +44,15 @@ pub enum Bug {
     StandStill,
     /// A wall clock that is years ahead is believed at once.
     BelieveClock,
+    /// A pong that takes longer than a second counts as none.
+    ExpectPongAtOnce,
     /// Of the devices of who has left, where leaves are only counted, one is told.
     TellOneDevice,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 19] = [
+    pub const ALL: [Bug; 20] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -69,6 +71,7 @@ impl Bug {
         Self::MistakeSilence,
         Self::StandStill,
         Self::BelieveClock,
+        Self::ExpectPongAtOnce,
         Self::TellOneDevice,
     ];
 }

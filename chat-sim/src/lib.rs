@@ -19,6 +19,7 @@ mod embedder;
 mod graces;
 mod link;
 mod locks;
+mod network;
 mod person;
 mod pipe;
 mod plan;
@@ -32,6 +33,7 @@ mod truth;
 mod view;
 mod world;
 
+pub use network::Network;
 pub use plan::Kind;
 pub use promise::{Broken, Promise};
 pub use transport_kind::TransportKind;

@@ -213,7 +213,14 @@ impl Person {
             hello.positions = self.named.iter().map(|(room, at)| (room.clone(), at.to_string())).collect();
         }
         self.note(format_args!("connects by {transport} naming {:?} {}", hello.positions, hello.cursor.is_some()));
-        self.link = Some(Link::open(transport, &self.scene.front, &self.scene.plan, self.rng.random(), hello));
+        self.link = Some(Link::open(
+            transport,
+            &self.scene.front,
+            &self.scene.plan,
+            self.scene.phase.clone(),
+            self.rng.random(),
+            hello,
+        ));
         (self.reads_since, self.connected) = (Instant::now(), Instant::now());
     }
 
@@ -258,8 +265,8 @@ impl Person {
 
     fn check_in_time(&self) -> Result<(), Broken> {
         let (plan, truth) = (&self.scene.plan, &self.scene.truth);
-        // Where calls of the log fail, a room asks many times in a row, and each may take its time.
-        let is_rough = plan.has_log && plan.wrong.log_fails > 0.0;
+        // Where calls of the log fail, a room asks many times in a row, and each may take its time; and so does a network that lies.
+        let is_rough = plan.has_log && plan.wrong.log_fails > 0.0 || plan.lies.is_some();
         let late = LATE + plan.limits.session.gap_interval + if is_rough { ROUGH } else { Duration::ZERO };
         if !truth.is_log_back(late + LOOKS) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
             return Ok(());
