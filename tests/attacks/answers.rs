@@ -7,13 +7,11 @@ const ANSWERED: [u64; 2] = [4 << 20, 1 << 20];
 /// What a history of the room brings, in bytes: as much as one answer holds.
 const PAGE: u64 = 64 << 10;
 
-/// A room that somebody has filled with long messages and with people, on a server where that takes no time; the rates of answers are
-/// lifted there as well.
+/// A room that somebody has filled with as much as an address may say at once.
 async fn busy_room(attack: &Attack) -> Guest {
     let mut owner = attack.honest(Door::Ws).await;
     owner.say("create", r#""room":"BUSY","nick":"Owner""#).await;
     owner.expect(r#""type":"joined""#).await;
-    // As much as an address may say at once: 64 KiB.
     for number in 0..7 {
         let text = "x".repeat(4_000);
         owner.say("send", &format!(r#""id":{number},"room":"BUSY","text":"{text}""#)).await;
@@ -94,7 +92,7 @@ async fn the_same_session_resumed_again_and_again() {
                 Some(mut resumed) => {
                     token.clone_from(&resumed.token);
                     // Where there is something to be shown.
-                    resumed.hear(&[r#""joined""#, r#""code":"bad_token""#, r#""closing""#]).await;
+                    resumed.hear(&[r#""more":"#, r#""code":"bad_token""#, r#""closing""#]).await;
                 }
                 // Too much was answered: to come back later.
                 None => continue,

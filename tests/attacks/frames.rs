@@ -122,6 +122,28 @@ async fn bodies_that_are_packed_or_have_no_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_and_messages_that_stop_before_their_end() {
+    for door in Door::ALL {
+        let attack = Attack::on(&[]).await;
+        let mut held = Vec::new();
+        for _ in 0..60 {
+            let mut guest = attack.enter(door, 2).await.expect("a place");
+            // As long as any, but for its last byte.
+            let most = guest.encode("send", &format!(r#""text":"{}""#, "x".repeat(200 << 10)));
+            match door {
+                Door::Polling => guest.begin_post(&most).await,
+                _ => drop(guest.commands().await.offer(&most[..most.len() - 1])),
+            }
+            held.push(guest);
+        }
+        attack.settle().await;
+        // In a buffer that may double.
+        let bounds = Bounds { memory_per_byte: 3, kernel_per_connection: 256 << 10, ..Bounds::NOTHING };
+        attack.costs_at_most(&format!("without an end, {door:?}"), &bounds).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn packets_of_socket_io_that_are_none() {
     let attack = Attack::on(&[]).await;
     for number in 0..60 {

@@ -89,7 +89,8 @@ async fn connections_over_tls_that_are_idle() {
             held.push(secured.attack.dial(host).await);
         }
     }
-    secured.attack.costs_at_most("idle over TLS", &HANDSHAKE).await;
+    let bounds = Bounds { memory_per_connection: 32 << 10, ..HANDSHAKE };
+    secured.attack.costs_at_most("idle over TLS", &bounds).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,7 +34,7 @@ async fn readers_that_stop_in_a_busy_room() {
             memory_per_connection: 192 << 10,
             kernel_per_connection: 256 << 10,
             // The room is told to nobody but its owner; that is what it costs.
-            cpu_us_per_connection: 200_000,
+            cpu_us_per_connection: 20_000,
             answered_per_connection: 256 << 10,
             ..Bounds::NOTHING
         };

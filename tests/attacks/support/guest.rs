@@ -115,6 +115,12 @@ impl Guest {
         self.wire.answer().await.filter(|answer| answer.status == 200).map(drop)
     }
 
+    /// Hands in all of a body by long-polling but for its last byte.
+    pub(crate) async fn begin_post(&mut self, body: &[u8]) {
+        let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", self.poll, body.len());
+        self.wire.offer(&[head.as_bytes(), &body[..body.len() - 1]].concat());
+    }
+
     async fn poll(&mut self) -> Option<String> {
         let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.poll);
         self.wire.send(request).await;
@@ -191,6 +197,11 @@ impl Guest {
         }
     }
 
+    /// Reads on until the connection ends, or the test.
+    pub(crate) fn read_on(mut self) {
+        tokio::spawn(async move { while self.hear(&["no such words"]).await.is_some() {} });
+    }
+
     /// How often these words came in this room until now: events come in order, and one's own message last.
     pub(crate) async fn count(&mut self, room: &str, words: &str) -> u64 {
         self.say("send", &format!(r#""room":"{room}","text":"seen so far""#)).await;
@@ -206,10 +217,21 @@ impl Guest {
     /// Says all of these, as fast as they are taken, reading the while; how often these words came.
     pub(crate) async fn storm(&mut self, commands: &[(&str, String)], count: &str) -> Heard {
         let mut all: Vec<Vec<u8>> = commands.iter().map(|(kind, fields)| self.encode(kind, fields)).collect();
-        all.push(self.encode("typing", &format!(r#"{LAST},"room":"NOT-THERE","on":true"#)));
+        let last = self.encode("typing", &format!(r#"{LAST},"room":"NOT-THERE","on":true"#));
+        all.push(match self.door {
+            // Not every refusal of a POST has the id of what it refuses; so the connection is to end.
+            Door::Sse => {
+                String::from_utf8(last).expect("text").replacen("\r\n", "\r\nConnection: close\r\n", 1).into_bytes()
+            }
+            _ => last,
+        });
         if self.door != Door::Polling {
             // Answered last: the server answers refusals in the order of what it refuses.
-            return self.commands().await.storm(&all.concat(), count, LAST).await;
+            let heard = self.commands().await.storm(&all.concat(), count, LAST).await;
+            if heard.ended {
+                self.requests = None;
+            }
+            return heard;
         }
         let mut heard = Heard { times: 0, ended: false };
         // A poll hands in many at once.
