@@ -203,5 +203,7 @@ pub(crate) async fn connect(server: SocketAddr, host: u8, buffer: Option<u32>, t
     }
     socket.bind(SocketAddr::from(([127, 0, 0, host], 0))).expect("a free port");
     tally.connections.fetch_add(1, Ordering::Relaxed);
+    // What is written leaves at once: so a byte alone is a packet alone.
+    socket.set_nodelay(true).expect("set");
     in_time(socket.connect(server)).await.expect("it listens")
 }
