@@ -21,6 +21,7 @@ mod link;
 mod locks;
 mod network;
 mod person;
+mod phase;
 mod pipe;
 mod plan;
 mod promise;

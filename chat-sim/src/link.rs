@@ -18,7 +18,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::locks::lock;
 use crate::network::Proxied;
-use crate::person::Phase;
+use crate::phase::Phase;
 use crate::pipe::{Cable, End};
 use crate::plan::Plan;
 use crate::server::Server;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::link::{Front, Heard, Hello, Link};
+use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
 use crate::transcript::Transcript;
@@ -34,19 +35,6 @@ const LOOKS: Duration = Duration::from_secs(6);
 const PINGED: Duration = Duration::from_secs(30);
 /// For so long a command may still be refused whose connection was lost.
 const AFTERWARDS: Duration = Duration::from_secs(70);
-
-/// What a world is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Everything that goes wrong does.
-    Storm,
-    /// Nothing goes wrong any more: everybody comes back and catches up.
-    Calm,
-    /// Everybody looks whether they have caught up.
-    Check,
-    /// Everybody goes.
-    Leave,
-}
 
 /// What a person has of its world.
 #[derive(Clone)]

@@ -27,6 +27,8 @@ const GIVEN_UP: Duration = Duration::from_secs(20);
 const DRIBBLE: usize = 5;
 /// The share of what is written that is held up, where anything is.
 const HELD_UP: f64 = 0.03;
+/// For how many times as long nothing is held up again: a line that is held up with every few bytes is one that nobody can follow on.
+const BETWEEN: u32 = 10;
 /// After how many bytes a connection ends by itself, where it does.
 const BREAKS_AFTER: Range<usize> = 200..20_000;
 
@@ -74,6 +76,8 @@ struct Flow {
     rng: StdRng,
     /// How long a piece may be held up.
     hiccup: Duration,
+    /// Until when nothing is held up again.
+    flows_until: Instant,
     /// A few bytes come at a time.
     dribbles: bool,
     /// After so many bytes more the writer has ended, for the reader: in the middle of whatever is on its way.
@@ -106,6 +110,7 @@ impl Direction {
             writer: None,
             rng,
             hiccup: Duration::ZERO,
+            flows_until: Instant::now(),
             dribbles: false,
             breaks_after: None,
         })))
@@ -253,8 +258,9 @@ impl AsyncWrite for End {
         }
         if taken > 0 {
             let mut at = Instant::now() + flow.latency;
-            if !flow.hiccup.is_zero() && flow.rng.random_bool(HELD_UP) {
+            if !flow.hiccup.is_zero() && at >= flow.flows_until && flow.rng.random_bool(HELD_UP) {
                 at += flow.hiccup.mul_f64(flow.rng.random_range(0.0..1.0));
+                flow.flows_until = at + BETWEEN * flow.hiccup;
             }
             flow.chunks.push_back((at, Bytes::copy_from_slice(&bytes[..taken])));
             flow.held += taken;
