@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::locks::lock;
-use crate::network::Proxied;
+use crate::network::{Lies, Proxied};
 use crate::phase::Phase;
 use crate::pipe::{Cable, End};
 use crate::plan::Plan;
@@ -72,16 +72,23 @@ struct Dialer {
 }
 
 impl Dialer {
-    /// What becomes of the next request: what is lost is lost while there is a storm.
+    /// How the network lies now: what is lost is lost while there is a storm.
+    fn lies(&self) -> Option<Lies> {
+        let is_storm = *self.phase.borrow() == Phase::Storm;
+        self.plan.lies.map(|lies| if is_storm { lies } else { lies.that_lose_nothing() })
+    }
+
+    /// What becomes of the next request.
     fn proxied(&mut self) -> Proxied {
-        let lies = self.plan.lies.filter(|_| *self.phase.borrow() == Phase::Storm);
+        let lies = self.lies();
         Proxied::draw(lies.as_ref(), &mut self.rng)
     }
 
     fn dial(&mut self) -> Result<End, String> {
         let server = lock(&self.front).clone();
         let server = server.ok_or("nobody serves")?;
-        let (end, cable) = server.dial(&self.plan, &mut self.rng);
+        let lies = self.lies();
+        let (end, cable) = server.dial(&self.plan, lies.as_ref(), &mut self.rng);
         lock(&self.cables).push(cable);
         Ok(end)
     }
@@ -162,6 +169,11 @@ impl Link {
     /// Stops reading, or reads on.
     pub(crate) fn stall(&self, stalled: bool) {
         self.each(|cable| cable.stall(stalled));
+    }
+
+    /// Does not end by itself any more.
+    pub(crate) fn heal(&self) {
+        self.each(Cable::heal);
     }
 
     /// Breaks the connection: what was under way is lost.

@@ -231,6 +231,7 @@ impl Person {
     fn calm_down(&mut self) {
         if let Some(link) = &self.link {
             link.stall(false);
+            link.heal();
         }
         if std::mem::take(&mut self.stalled) {
             self.read_on = Some(Instant::now());

@@ -143,6 +143,13 @@ impl Cable {
         self.down.change(|flow| flow.stalled = stalled);
     }
 
+    /// Neither direction ends by itself any more.
+    pub(crate) fn heal(&self) {
+        for direction in [&self.up, &self.down] {
+            direction.flow().breaks_after = None;
+        }
+    }
+
     /// Both ends see the connection break; what was under way is lost.
     pub(crate) fn cut(&self) {
         for direction in [&self.up, &self.down] {
