@@ -12,7 +12,7 @@ pub enum Bug {
     SkipEvent,
     /// One event in a while is told under the number of the one before it.
     ReuseSeq,
-    /// A life begins under the epoch of the one before.
+    /// An incarnation begins under the epoch of the one before.
     ForgetEpoch,
     /// Who asked is answered before the log has the records.
     AckBeforeAppend,

@@ -14,7 +14,7 @@ use crate::types::{Epoch, Offset, RoomCode, Seq};
 /// follow the same tail; the log takes the first and answers the second with [`AppendError::Conflict`].
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Tail {
-    /// The life of the room; `None` before the first append and after a deletion.
+    /// The incarnation of the room; `None` before the first append and after a deletion.
     pub epoch: Option<Epoch>,
     /// The last record; 0 for none.
     pub offset: Offset,
@@ -90,7 +90,7 @@ pub trait Log: Send + Sync + 'static {
 
     /// Appends `batch` after `after`, all or nothing, and returns the new end.
     ///
-    /// The batch is never empty; its offsets continue those of `after`. The first batch of a life follows a tail without an
+    /// The batch is never empty; its offsets continue those of `after`. The first batch of an incarnation follows a tail without an
     /// epoch (`Tail::default()`, or what `read` returned for a code nobody holds) and begins with
     /// [`Event::Created`](crate::Event::Created), whose epoch it claims the code for.
     ///
@@ -105,8 +105,8 @@ pub trait Log: Send + Sync + 'static {
     /// See [`ReadError`].
     async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError>;
 
-    /// Reads the last `max` messages before `before` of this life, oldest first; scrubbed ones with the text they have now.
-    /// Of another life: nothing.
+    /// Reads the last `max` messages before `before` of this incarnation, oldest first; scrubbed ones with the text they have now.
+    /// Of another incarnation: nothing.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -124,7 +124,7 @@ pub trait Log: Send + Sync + 'static {
     /// See [`ReadError`].
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError>;
 
-    /// Keeps a snapshot; one of another life than the log holds is ignored. A snapshot only saves time: losing it loses nothing.
+    /// Keeps a snapshot; one of another incarnation than the log holds is ignored. A snapshot only saves time: losing it loses nothing.
     ///
     /// # Errors
     /// See [`AppendError`]; harmless, the log itself is whole.
@@ -136,13 +136,13 @@ pub trait Log: Send + Sync + 'static {
         snapshot: &[u8],
     ) -> Result<(), AppendError>;
 
-    /// Makes the text of a message unreadable: later reads return it empty. Of another life, or no message: nothing happens.
+    /// Makes the text of a message unreadable: later reads return it empty. Of another incarnation, or no message: nothing happens.
     ///
     /// # Errors
     /// See [`AppendError`].
     async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError>;
 
-    /// Deletes a life of a room with all its records; the code is free again. Of another life: nothing happens.
+    /// Deletes an incarnation of a room with all its records; the code is free again. Of another incarnation: nothing happens.
     ///
     /// # Errors
     /// See [`AppendError`].

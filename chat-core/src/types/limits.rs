@@ -135,7 +135,7 @@ pub struct RoomLimits {
     pub inbox_max: usize,
     /// Commands decided, logged and published together. 256: bounds how long one batch holds up the next.
     pub batch_inputs_max: usize,
-    /// At most one snapshot for readers that fell behind in this time. 250 ms: they share it.
+    /// At most one view of the room for readers that fell behind in this time. 250 ms: they share it.
     pub gap_view_interval: Duration,
     /// At most one presence count in this time, in rooms too big for notices. 1 s: every member is told it, and nobody reads faster.
     pub presence_interval: Duration,

@@ -1,14 +1,14 @@
 //! The contract of the `Log` port. Run it with [`log_contract!`](crate::log_contract), or call single behaviours.
 //!
-//! Every record in it is legal: a life begins with its creation, offsets and told numbers have no holes.
+//! Every record in it is legal: an incarnation begins with its creation, offsets and told numbers have no holes.
 
 mod append;
-mod lives;
+mod incarnations;
 mod messages;
 mod read;
 
 pub use append::*;
-pub use lives::*;
+pub use incarnations::*;
 pub use messages::*;
 pub use read::*;
 
@@ -84,7 +84,7 @@ fn code(text: &str) -> RoomCode {
     RoomCode::parse(text).expect("a valid code")
 }
 
-/// A life with its opening appended.
+/// An incarnation with its opening appended.
 async fn open_life(log: &dyn Log, room: &RoomCode, epoch: u64) -> (Scribe, Tail) {
     let mut scribe = Scribe::new(Epoch(epoch));
     let opening = scribe.opening();
