@@ -200,7 +200,7 @@ impl Shared {
     }
 
     /// Whether somebody may be shown their rooms afresh: that cannot be refused once they are back, and costs.
-    fn check_debt(&self, shared_allowance: Option<Arc<SharedAllowance>>, now: Mono) -> Result<(), Refusal> {
+    fn check_answer_allowance(&self, shared_allowance: Option<Arc<SharedAllowance>>, now: Mono) -> Result<(), Refusal> {
         let may = shared_allowance
             .map_or(Ok(()), |shared_allowance| shared_allowance.may_come_back(&self.limits.engine, now));
         may.map_err(|wait| {
@@ -244,7 +244,7 @@ impl Shared {
                 self.check_address(address, older.address.as_deref())?
             }
         };
-        self.check_debt(self.shared_allowance(identity.as_ref(), address.as_ref(), now), now)?;
+        self.check_answer_allowance(self.shared_allowance(identity.as_ref(), address.as_ref(), now), now)?;
         if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
             // As if it had been forgotten: whether the table was swept in between makes no difference.
             state.rooms.left_off.clear();
