@@ -27,7 +27,7 @@ impl RoomTask {
         let mut soonest = None;
         let mut at_latest = |at: Mono| soonest = sooner(soonest, Some(at));
 
-        if let Some(at) = self.vacant_until(now) {
+        if let Some(at) = self.put_away_at(now) {
             at_latest(at);
         }
 
