@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, Hello, Log, LogClaim, LogInUse, LogPage, Nick,
-    Offset, OneEngine, ReadError, Record, RoomCode, Seq, Tail,
+    AppendError, Body, Command, ConnectRequest, Ended, EndedWho, Engine, Epoch, Event, Hello, Log, LogClaim, LogInUse,
+    LogPage, Nick, Offset, OneEngine, ReadError, Record, RoomCode, Seq, Tail, Wall,
 };
 
 /// A folder of rooms.
@@ -42,6 +42,15 @@ fn load(folder: &Path, room: &RoomCode) -> io::Result<Vec<Record>> {
             let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
             lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
         }
+    }
+}
+
+/// The sessions that were ended, and until when that is remembered.
+fn load_ended(folder: &Path) -> io::Result<Vec<(Wall, EndedWho)>> {
+    match fs::read(folder.join("ended.json")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
     }
 }
 
@@ -187,6 +196,24 @@ impl Log for FolderLog {
             }
         }
         Ok(())
+    }
+
+    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError> {
+        let folder = self.folder();
+        let mut all = load_ended(&folder).map_err(unwritten)?;
+        all.push((ended.until, ended.who.clone()));
+        all.retain(|(until, _)| *until >= now);
+        all.sort_by_key(|(until, _)| *until);
+        let surplus = all.len().saturating_sub(max);
+        all.drain(..surplus);
+        let bytes = serde_json::to_vec(&all).map_err(|error| unwritten(error.into()))?;
+        let fresh = folder.join("ended.fresh");
+        fs::write(&fresh, bytes).and_then(|()| fs::rename(fresh, folder.join("ended.json"))).map_err(unwritten)
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        let all = load_ended(&self.folder()).map_err(unread)?;
+        Ok(all.into_iter().map(|(until, who)| Ended { who, until }).collect())
     }
 }
 

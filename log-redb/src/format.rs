@@ -1,6 +1,6 @@
 //! The bytes in the file: tables, keys, records and tails, each with a version and a checksum. `FORMAT.md` says it in words.
 
-use chat_core::{Epoch, Event, Offset, Record, RoomCode, Seq, Tail};
+use chat_core::{Ended, EndedWho, Epoch, Event, Identity, Offset, Record, RoomCode, Seq, SessionId, Tail, Wall};
 use redb::{StorageError, TableDefinition};
 
 /// The version of the whole file; a higher one is refused.
@@ -26,6 +26,8 @@ pub(crate) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::n
 pub(crate) const SNAPSHOTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("snapshots");
 /// [`incarnation_key`] of incarnations that are deleted, and whose records are still to go.
 pub(crate) const TOMBSTONES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("graves");
+/// [`ended_key`] -> [`ended_row`].
+pub(crate) const ENDED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ended");
 
 /// In [`META`]: [`FORMAT`].
 pub(crate) const META_FORMAT: &str = "format";
@@ -284,6 +286,49 @@ impl<'a> SnapshotRow<'a> {
         let (epoch, through) = (number(&mut body).ok_or_else(cut)?, number(&mut body).ok_or_else(cut)?);
         Ok(Self { epoch: Epoch(epoch), through: Offset(through), bytes: body })
     }
+}
+
+/// First until when it is remembered, so that what is over lies at the front; then of what kind it is, and the session or the person.
+pub(crate) fn ended_key(ended: &Ended) -> Vec<u8> {
+    let mut key = ended.until.0.to_be_bytes().to_vec();
+    match &ended.who {
+        EndedWho::Session(session) => {
+            key.push(0);
+            key.extend_from_slice(&session.bits().to_be_bytes());
+        }
+        EndedWho::Person { identity, .. } => {
+            key.push(1);
+            key.extend_from_slice(identity.as_str().as_bytes());
+        }
+    }
+    key
+}
+
+/// Of a person, the last session.
+pub(crate) fn ended_row(key: &[u8], ended: &Ended) -> Vec<u8> {
+    match &ended.who {
+        EndedWho::Session(_) => seal(key, 0, &[]),
+        EndedWho::Person { through, .. } => seal(key, 0, &[&through.bits().to_be_bytes()]),
+    }
+}
+
+/// What a row says of sessions that were ended.
+pub(crate) fn ended(key: &[u8], row: &[u8]) -> Result<Ended, Fault> {
+    let (_, body) = unseal(key, row, || "an ended session".to_owned())?;
+    let read = || {
+        let (until, key) = key.split_first_chunk()?;
+        let number = |bytes: &[u8]| Some(SessionId::new(u128::from_be_bytes(bytes.try_into().ok()?)));
+        let who = match key.split_first()? {
+            (0, session) => EndedWho::Session(number(session)?),
+            (1, identity) => EndedWho::Person {
+                identity: Identity::new(std::str::from_utf8(identity).ok()?)?,
+                through: number(body)?,
+            },
+            _ => return None,
+        };
+        Some(Ended { who, until: Wall(u64::from_be_bytes(*until)) })
+    };
+    read().ok_or_else(|| Fault::Damaged("an ended session cannot be read".to_owned()))
 }
 
 /// A code out of the file.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use chat_core::{AppendError, Epoch, Offset, RoomCode, Seq, Tail};
+use chat_core::{AppendError, Ended, Epoch, Offset, RoomCode, Seq, Tail};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::format::Encoded;
@@ -33,6 +33,12 @@ pub(crate) enum Change {
         room: RoomCode,
         epoch: Epoch,
     },
+    End {
+        ended: Ended,
+        /// Milliseconds since the Unix epoch.
+        now: u64,
+        max: usize,
+    },
 }
 
 impl Change {
@@ -41,7 +47,7 @@ impl Change {
         64 + match self {
             Self::Append { batch, .. } => batch.iter().map(|record| record.json.len() + 64).sum(),
             Self::Snapshot { bytes, .. } => bytes.len(),
-            Self::Scrub { .. } | Self::Delete { .. } => 0,
+            Self::Scrub { .. } | Self::Delete { .. } | Self::End { .. } => 0,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The tables of the file inside one write transaction, and what it does to the numbers about the file.
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use chat_core::Ended;
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use crate::format::{
-    Fault, META, META_CLOCK, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow,
+    self, ENDED, Fault, META, META_CLOCK, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow,
 };
 
 /// The tables of a write transaction, and what it does to the numbers about the file.
@@ -12,6 +13,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) records: Table<'t, &'static [u8], &'static [u8]>,
     pub(crate) snapshots: Table<'t, &'static str, &'static [u8]>,
     pub(crate) tombstones: Table<'t, &'static [u8], ()>,
+    pub(crate) ended: Table<'t, &'static [u8], &'static [u8]>,
     meta: Table<'t, &'static str, u64>,
     /// Bytes that this transaction removes.
     pub(crate) removed: u64,
@@ -26,6 +28,7 @@ impl<'t> Tables<'t> {
             records: write.open_table(RECORDS)?,
             snapshots: write.open_table(SNAPSHOTS)?,
             tombstones: write.open_table(TOMBSTONES)?,
+            ended: write.open_table(ENDED)?,
             meta: write.open_table(META)?,
             removed: 0,
             scrubbed: 0,
@@ -51,6 +54,23 @@ impl<'t> Tables<'t> {
     pub(crate) fn put_clock(&mut self, now: u64) -> Result<(), Fault> {
         self.meta.insert(META_CLOCK, now)?;
         Ok(())
+    }
+
+    /// Remembers that sessions were ended, and forgets what is over at `now`, and what is over next where there are more than `max`.
+    pub(crate) fn put_ended(&mut self, ended: &Ended, now: u64, max: usize) -> Result<(), Fault> {
+        let key = format::ended_key(ended);
+        self.ended.insert(key.as_slice(), format::ended_row(&key, ended).as_slice())?;
+        let mut surplus = self.ended.len()?.saturating_sub(max as u64);
+        loop {
+            let first = self.ended.first()?.map(|(key, _)| key.value().to_vec());
+            match first {
+                Some(first) if surplus > 0 || first.as_slice() < now.to_be_bytes().as_slice() => {
+                    self.ended.remove(first.as_slice())?;
+                    surplus = surplus.saturating_sub(1);
+                }
+                _ => return Ok(()),
+            }
+        }
     }
 
     pub(crate) fn put_tail(&mut self, room: &str, row: &TailRow) -> Result<(), Fault> {

@@ -11,6 +11,7 @@ use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::ended::EndedLives;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
+use crate::engine::session::ended_sessions::EndedSessions;
 use crate::engine::session::purse::Purses;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::{NEVER, Signer};
@@ -137,6 +138,7 @@ impl EngineBuilder {
             addresses: Addresses::default(),
             purses: Purses::default(),
             ended: EndedLives::default(),
+            ended_sessions: EndedSessions::default(),
             budget: MemoryBudget::new(self.limits.engine.backlog_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),

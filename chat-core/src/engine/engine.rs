@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::domain::CloseCause;
+use crate::domain::{CloseCause, Extent};
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::cell::InboxItem;
@@ -116,6 +116,25 @@ impl Engine {
             Some(CommandSender { shared: Arc::clone(shared), cell, connection })
         });
         sender.ok_or_else(|| Reject::new(RejectCode::NotConnected, "the session has no connection right now"))
+    }
+
+    /// Whether [`Engine::end`] would end the session by this token: a true one, which may be superseded.
+    ///
+    /// # Errors
+    /// `bad_token` when it is not the session's, or is too old; also where the session is of an identity and not in memory, because whose it
+    /// is only its own connection can say then.
+    pub fn may_end(&self, session: SessionId, token: &str) -> Result<(), Reject> {
+        self.shared.may_end(session, token).map(drop)
+    }
+
+    /// Ends a session for good, or all of its person's, by its token alone: connected or not, superseded or not. It leaves its rooms, its
+    /// connection ends as `ended`, and none of its tokens is good any more. For transports whose commands come another way than its
+    /// frames; on a connection [`Command::End`](crate::Command::End) does the same.
+    ///
+    /// # Errors
+    /// As [`Engine::may_end`]; `unavailable` when the log cannot remember it.
+    pub async fn end(&self, session: SessionId, token: &str, extent: Extent) -> Result<(), Reject> {
+        self.shared.end_by_token(session, token, extent).await
     }
 
     /// Takes nothing new, and ends every connection with `closing` 4001: each is told its own delay, spread over `spread`, so that

@@ -3,10 +3,11 @@
 //! `chat-testkit` holds the contract of this trait as a test suite; run it over every implementation.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::claim::{LogClaim, LogInUse};
 use crate::domain::Record;
-use crate::types::{Epoch, Offset, RoomCode, Seq};
+use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 
 /// The end of a room's log: which record is the last, of which incarnation, and what the store wants to remember with it.
 ///
@@ -29,6 +30,30 @@ pub struct LogPage {
     pub records: Vec<Record>,
     /// The end of the log when it was read; further than the last record where `max` cut the page short.
     pub tail: Tail,
+}
+
+/// That sessions were ended for good, and until when it has to be remembered: after that none of their tokens can be good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which sessions.
+    pub who: EndedWho,
+    /// The time after which nobody asks.
+    pub until: Wall,
+}
+
+/// Whose sessions were ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedWho {
+    /// One.
+    Session(SessionId),
+    /// All of a person that had begun.
+    Person {
+        /// The person.
+        identity: Identity,
+        /// The last of them: those that begin later have higher numbers.
+        through: SessionId,
+    },
 }
 
 /// An append that did not succeed.
@@ -147,4 +172,17 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// See [`AppendError`].
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError>;
+
+    /// Remembers that sessions were ended. What is over at `now` is forgotten; and where there are more than `max`, those whose time
+    /// is over first.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError>;
+
+    /// Everything that [`Log::put_ended`] remembers, what is over first at the front. The same may be named twice.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError>;
 }

@@ -293,6 +293,10 @@ pub struct EngineLimits {
     /// Sessions of one address kept without a connection; the longest gone is forgotten first. 1,024: an office whose network
     /// fails for a moment loses nobody, and a hundred addresses are needed to fill the table. 0 means no bound.
     pub sessions_detached_per_address_max: usize,
+    /// Sessions remembered that were ended for good, in memory and in the log, until no token of theirs could be good: for
+    /// [`token_expiry`](SessionLimits::token_expiry). 100,000, about 10 MB; past it those are forgotten first whose time is over first,
+    /// and a token of theirs that somebody has kept is good again.
+    pub ended_max: usize,
     /// Sessions with a connection from one address at once. 256: an office or a school behind one address; who has more behind a
     /// proxy names the proxy. 0 means no bound.
     pub sessions_per_address_max: usize,
@@ -357,6 +361,7 @@ impl Default for EngineLimits {
             sessions_max: 1_000_000,
             sessions_detached_max: 100_000,
             sessions_detached_per_address_max: 1_024,
+            ended_max: 100_000,
             sessions_per_address_max: 256,
             address_session_burst: 100,
             address_sessions_per_second: 5,

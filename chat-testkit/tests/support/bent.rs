@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Epoch, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode, Seq, Tail,
+    AppendError, Ended, Epoch, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode, Seq,
+    Tail, Wall,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -97,5 +98,13 @@ impl Log for BentLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.memory.delete(room, epoch).await
+    }
+
+    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError> {
+        self.memory.put_ended(ended, now, max).await
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        self.memory.ended().await
     }
 }

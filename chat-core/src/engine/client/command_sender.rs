@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::Command;
+use crate::engine::client::end;
 use crate::engine::rooms::cell::{InboxItem, JoinRequest};
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::SessionCell;
@@ -210,6 +211,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
             let as_sent = said.filter(|said| *said != text);
             (room, Input::Send { by, text, as_sent, key, permit })
         }
+        Command::End { token, extent } => return end::end(shared, token, extent, reply),
         Command::Leave { room } => (room, Input::Leave { by }),
         Command::History { room, before, limit } => (room, Input::History { by, before, limit }),
         Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),

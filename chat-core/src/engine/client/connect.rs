@@ -23,7 +23,7 @@ use crate::ports::{ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
 use crate::types::{
     CloseReason, CommandId, Credential, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode,
-    SessionLimits,
+    SessionId, SessionLimits,
 };
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 
@@ -40,7 +40,7 @@ impl Shared {
         self.check_draining()?;
         self.notice_day();
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
-        let generation = Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
+        let generation = self.next_generation();
         let identity = match &self.policy {
             None => None,
             Some(policy) => match self.ask_policy(async { policy.admit(&request).await }).await {
@@ -53,7 +53,11 @@ impl Shared {
         };
         let asked_back = hello.resume.is_some();
         let resume = hello.resume.unwrap_or_default();
-        if let Some(shown) = self.signer.verify_resume(&resume.token, identity.as_ref(), self.today())
+        let shown = self.signer.verify_resume(&resume.token, identity.as_ref(), self.today());
+        if let Some((shown, _)) = &shown {
+            self.check_ended(shown.session).await?;
+        }
+        if let Some(shown) = shown
             && let Some((cell, connection, known)) = self.resume(shown, generation, &identity, &request)?
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
@@ -91,8 +95,8 @@ impl Shared {
             let address = self.check_place(request.address, now)?;
             self.check_beginning(address.as_deref(), now)?;
             sessions.forget_over(&self.limits, now);
-            sessions.by_id.insert(id, Arc::clone(&cell));
             let mut state = cell.lock();
+            sessions.insert(&cell, &state);
             let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
             self.take_over(&mut state, generation, made, request.transport, address)
         };
@@ -104,6 +108,21 @@ impl Shared {
         let identity = cell.lock().identity.clone();
         let shown = self.signer.verify(Kind::Token, token, identity.as_ref(), self.today());
         shown.is_some_and(|shown| shown.session == cell.id && cell.use_generation(shown.generation))
+    }
+
+    pub(crate) fn next_generation(&self) -> Generation {
+        Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Whether it can be said of a session that is not in memory that it was not ended.
+    async fn check_ended(&self, session: SessionId) -> Result<(), Refusal> {
+        if self.lock_sessions().cell(session).is_some() {
+            return Ok(());
+        }
+        self.read_ended().await.map_err(|reject| {
+            let reconnect_after = reject.retry_after;
+            Refusal { close: CloseReason::Fault, reject, reconnect_after }
+        })
     }
 
     fn check_draining(&self) -> Result<(), Refusal> {
@@ -204,7 +223,7 @@ impl Shared {
     }
 
     /// Finds a session again, or makes it anew after a restart: its id is in the signed token, its memberships are in the
-    /// rooms. `None` where it is of another identity, or what was shown has been superseded.
+    /// rooms. `None` where it is of another identity or was ended, or what was shown has been superseded.
     #[allow(clippy::type_complexity)]
     fn resume(
         &self,
@@ -222,7 +241,8 @@ impl Shared {
             .cloned()
             .unwrap_or_else(|| Arc::new(SessionCell::new(id, identity.clone(), &self.limits.session, now)));
         let mut state = cell.lock();
-        if state.identity != *identity || shown.generation < state.newest_used {
+        let is_ended = self.ended_sessions.contains(id, identity.as_ref());
+        if is_ended || state.identity != *identity || shown.generation < state.newest_used {
             return Ok(None);
         }
         if state.generation > generation {
@@ -255,9 +275,9 @@ impl Shared {
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
         let known = state.rooms.left_off.to_vec();
+        sessions.insert(&cell, &state);
         drop(state);
         drop(given_up);
-        sessions.by_id.entry(id).or_insert_with(|| Arc::clone(&cell));
         Ok(Some((cell, connection, known)))
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct SessionState {
     pub(crate) detached: Mono,
     /// It is counted among those that have none.
     pub(crate) is_counted: bool,
+    /// It has been ended for good, and goes with its connection.
+    pub(crate) is_ended: bool,
     /// Where its last connection came from; it is counted there too.
     pub(crate) gone_from: Option<Arc<AddressCell>>,
 }
@@ -124,6 +126,7 @@ impl SessionCell {
                 allowance: Allowance::full(limits, now),
                 detached: now,
                 is_counted: false,
+                is_ended: false,
                 gone_from: None,
             }),
         }
@@ -180,7 +183,7 @@ impl SessionState {
 
     /// Whether another command may be taken in.
     pub(crate) fn takes_more(&self, limits: &SessionLimits) -> bool {
-        self.answers.in_flight < limits.commands_in_flight_max && self.answers.have_room(limits)
+        !self.is_ended && self.answers.in_flight < limits.commands_in_flight_max && self.answers.have_room(limits)
     }
 
     /// Whether its last connection was this one, and it has none now.

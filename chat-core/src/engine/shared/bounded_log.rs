@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 
 use crate::domain::Record;
 use crate::engine::shared::failures::Failures;
-use crate::ports::{AppendError, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
-use crate::types::{Epoch, Offset, RoomCode, Seq};
+use crate::ports::{AppendError, Ended, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
+use crate::types::{Epoch, Offset, RoomCode, Seq, Wall};
 
 /// A log whose calls have an end.
 pub(crate) struct BoundedLog {
@@ -91,5 +91,13 @@ impl Log for BoundedLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.write_within(async { self.log.delete(room, epoch).await }).await
+    }
+
+    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError> {
+        self.write_within(async { self.log.put_ended(ended, now, max).await }).await
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        self.read_within(async { self.log.ended().await }).await
     }
 }
