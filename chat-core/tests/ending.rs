@@ -111,9 +111,12 @@ async fn a_session_without_a_connection_is_ended_by_its_token_alone() {
     drop(ann);
     host.frames().await;
     let other = Client::new(&engine).await;
-    let refused = engine.end(session, &other.token(), Extent::Session).await.expect_err("of another session");
+    let refused = engine
+        .end(&ConnectRequest::default(), session, &other.token(), Extent::Session)
+        .await
+        .expect_err("of another session");
     assert_eq!(refused.code, RejectCode::BadToken);
-    engine.end(session, &token, Extent::Session).await.expect("it is hers");
+    engine.end(&ConnectRequest::default(), session, &token, Extent::Session).await.expect("it is hers");
     assert_eq!(host.told().await, ["3 -Ann left"], "and not by the grace");
     assert!(is_bad(&engine, &token, None).await);
     assert_eq!(engine.stats().sessions_detached, 1, "the one that was made for who came back in vain");
@@ -171,18 +174,83 @@ async fn nobody_ends_the_session_of_somebody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_ended_sessions_are_remembered_as_may_be() {
+async fn as_many_ends_are_remembered_as_may_be_and_none_is_forgotten_for_another() {
     let engine = engine_with(|limits| limits.engine.ended_max = 2);
-    let mut tokens = Vec::new();
-    for _ in 0..3 {
-        let ann = Client::new(&engine).await;
-        tokens.push(ann.token());
-        ann.session.call(Command::end()).await.expect("everybody may");
-        pass(secs(1)).await;
+    let clients = [Client::new(&engine).await, Client::new(&engine).await, Client::new(&engine).await];
+    let tokens = clients.each_ref().map(Client::token);
+    for client in &clients[..2] {
+        client.session.call(Command::end()).await.expect("there is a place");
     }
+    let refused = clients[2].refused(Command::end()).await;
+    assert_eq!((refused.code, refused.limit), (RejectCode::AtCapacity, Some(2)));
+    clients[2].session.call(create("TEA", "Ann")).await.expect("nothing has changed");
+    clients[2].session.call(end_by(&tokens[0])).await.expect("that is ended already");
+    drop(clients);
     let mut bad = Vec::new();
     for token in &tokens {
         bad.push(is_bad(&engine, token, None).await);
     }
-    assert_eq!(bad, [false, true, true]);
+    assert_eq!((bad, engine.stats().ended), (vec![true, true, false], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_ends_too_many_sessions_has_to_wait() {
+    let engine = engine_with(|limits| (limits.engine.address_end_burst, limits.engine.address_ends_per_hour) = (3, 12));
+    let token = Client::calling_from(&engine, "192.0.2.1").await.token();
+    let ann = Client::calling_from(&engine, "192.0.2.1").await;
+    for _ in 0..3 {
+        Client::calling_from(&engine, "192.0.2.1").await.session.call(Command::end()).await.expect("there is a burst");
+    }
+    let refused = ann.refused(Command::end()).await;
+    assert_eq!((refused.code, refused.retry_after), (RejectCode::RateLimited, Some(secs(300))));
+    let request = from("192.0.2.1");
+    let refused = engine.end(&request, session_of(&token), &token, Extent::Session).await.expect_err("neither so");
+    assert_eq!(refused.code, RejectCode::RateLimited);
+    Client::calling_from(&engine, "192.0.2.2").await.session.call(Command::end()).await.expect("others may");
+    pass(secs(300)).await;
+    engine.end(&request, session_of(&token), &token, Extent::Session).await.expect("and in time it may, too");
+    assert_eq!(ann.refused(Command::end()).await.code, RejectCode::RateLimited);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_goes_down_ends_nothing() {
+    let engine = engine();
+    let ann = Client::new(&engine).await;
+    let token = ann.token();
+    let drain = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.drain(secs(0)).await }
+    });
+    settle().await;
+    let end = engine.end(&ConnectRequest::default(), session_of(&token), &token, Extent::Session).await;
+    assert_eq!(end.expect_err("it goes down").code, RejectCode::Draining);
+    assert_eq!(engine.stats().ended, 0);
+    drop(ann);
+    drain.await.expect("it ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_asked_about_an_end_without_a_connection_too() {
+    let engine = with_people();
+    let eve = Client::of(&engine, "eve").await;
+    let token = eve.token();
+    drop(eve);
+    let end = engine.end(&ConnectRequest::default(), session_of(&token), &token, Extent::Person).await;
+    assert_eq!(end.expect_err("not by Eve").code, RejectCode::Forbidden);
+    assert!(!is_bad(&engine, &token, Some("eve")).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_right_after_an_end_leaves_nobody_behind() {
+    let engine = engine();
+    let host = Client::in_room(&engine, "LUNCH", "Host").await;
+    let ann = Client::new(&engine).await;
+    ann.submit_as(1, Command::end());
+    ann.submit_as(2, join("LUNCH", "Ann"));
+    ann.told().await;
+    drop(ann);
+    pass(secs(1)).await;
+    host.told().await;
+    host.submit(Command::members(code("LUNCH")));
+    assert_eq!(host.told().await, ["members [1] of 1"], "and not only after the grace");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::{
     AppendError, Ended, Epoch, Event, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode,
-    Seq, Tail, Topic, Wall,
+    Seq, Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use futures_util::FutureExt;
@@ -115,8 +115,8 @@ impl Log for Archive {
         self.memory.delete(room, epoch).await
     }
 
-    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError> {
-        self.memory.put_ended(ended, now, max).await
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.memory.put_ended(ended, over).await
     }
 
     async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
@@ -199,8 +199,8 @@ impl Log for Fence {
         self.while_up(self.log.delete(room, epoch)).await
     }
 
-    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError> {
-        self.while_up(self.log.put_ended(ended, now, max)).await
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.while_up(self.log.put_ended(ended, over)).await
     }
 
     async fn ended(&self) -> Result<Vec<Ended>, ReadError> {

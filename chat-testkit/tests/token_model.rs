@@ -197,7 +197,11 @@ async fn play(steps: &[Step]) {
             Step::End { which } => {
                 let token = model.told[which % model.told.len()].0.clone();
                 let is_done = match which % 2 {
-                    0 => server.engine().end(model.session, &token, Extent::Session).await.is_ok(),
+                    0 => server
+                        .engine()
+                        .end(&ConnectRequest::default(), model.session, &token, Extent::Session)
+                        .await
+                        .is_ok(),
                     // From another connection.
                     _ => {
                         let command = Command::end().with_token(read(&token));

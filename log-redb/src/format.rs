@@ -288,45 +288,31 @@ impl<'a> SnapshotRow<'a> {
     }
 }
 
-/// First until when it is remembered, so that what is over lies at the front; then of what kind it is, and the session or the person.
-pub(crate) fn ended_key(ended: &Ended) -> Vec<u8> {
-    let mut key = ended.until.0.to_be_bytes().to_vec();
-    match &ended.who {
-        EndedWho::Session(session) => {
-            key.push(0);
-            key.extend_from_slice(&session.bits().to_be_bytes());
-        }
-        EndedWho::Person { identity, .. } => {
-            key.push(1);
-            key.extend_from_slice(identity.as_str().as_bytes());
-        }
+/// Of what kind it is, and the session or the person.
+pub(crate) fn ended_key(who: &EndedWho) -> Vec<u8> {
+    match who {
+        EndedWho::Session(session) => [&[0], session.bits().to_be_bytes().as_slice()].concat(),
+        EndedWho::Person(identity) => [&[1], identity.as_str().as_bytes()].concat(),
     }
-    key
 }
 
-/// Of a person, the last session.
-pub(crate) fn ended_row(key: &[u8], ended: &Ended) -> Vec<u8> {
-    match &ended.who {
-        EndedWho::Session(_) => seal(key, 0, &[]),
-        EndedWho::Person { through, .. } => seal(key, 0, &[&through.bits().to_be_bytes()]),
-    }
+/// Until when it is remembered, and through which session.
+pub(crate) fn ended_row(key: &[u8], Ended { through, until, .. }: &Ended) -> Vec<u8> {
+    seal(key, 0, &[&until.0.to_be_bytes(), &through.bits().to_be_bytes()])
 }
 
 /// What a row says of sessions that were ended.
 pub(crate) fn ended(key: &[u8], row: &[u8]) -> Result<Ended, Fault> {
     let (_, body) = unseal(key, row, || "an ended session".to_owned())?;
     let read = || {
-        let (until, key) = key.split_first_chunk()?;
-        let number = |bytes: &[u8]| Some(SessionId::new(u128::from_be_bytes(bytes.try_into().ok()?)));
         let who = match key.split_first()? {
-            (0, session) => EndedWho::Session(number(session)?),
-            (1, identity) => EndedWho::Person {
-                identity: Identity::new(std::str::from_utf8(identity).ok()?)?,
-                through: number(body)?,
-            },
+            (0, session) => EndedWho::Session(SessionId::new(u128::from_be_bytes(session.try_into().ok()?))),
+            (1, identity) => EndedWho::Person(Identity::new(std::str::from_utf8(identity).ok()?)?),
             _ => return None,
         };
-        Some(Ended { who, until: Wall(u64::from_be_bytes(*until)) })
+        let (until, through) = body.split_first_chunk()?;
+        let through = SessionId::new(u128::from_be_bytes(through.try_into().ok()?));
+        Some(Ended { who, through, until: Wall(u64::from_be_bytes(*until)) })
     };
     read().ok_or_else(|| Fault::Damaged("an ended session cannot be read".to_owned()))
 }

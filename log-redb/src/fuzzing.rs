@@ -1,6 +1,6 @@
 //! The check of rows that fuzzers run: any bytes are a row as it was written, or an error, and never another row.
 
-use chat_core::{Ended, EndedWho, Epoch, Event, Offset, Record, Seq, SessionId, Wall};
+use chat_core::{EndedWho, Epoch, Event, Offset, Record, Seq, SessionId, Wall};
 
 use crate::format::{Encoded, RecordRow, SnapshotRow, TailRow, ended, ended_key, ended_row, record_key};
 
@@ -16,10 +16,6 @@ pub fn log_record(data: &[u8]) {
         Some((how, rest)) if how % 2 == 0 => any_row(rest),
         Some((_, rest)) => damaged_row(rest),
     }
-}
-
-fn session() -> Ended {
-    Ended { who: EndedWho::Session(SessionId::new(7)), until: Wall(1) }
 }
 
 /// Bytes that may hold any checksum, a right one too.
@@ -40,7 +36,7 @@ fn any_row(bytes: &[u8]) {
         assert_eq!((again.epoch, again.through, again.bytes), (row.epoch, row.through, row.bytes));
     }
     // Under a key of its own, and as one.
-    for key in [ended_key(&session()), bytes.to_vec()] {
+    for key in [ended_key(&EndedWho::Session(SessionId::new(7))), bytes.to_vec()] {
         if let Ok(read) = ended(&key, bytes) {
             assert_eq!(ended(&key, &ended_row(&key, &read)).expect("what was written is read"), read);
         }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use chat_core::{
     AppendError, Clock, Ended, Epoch, Event, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record,
-    RoomCode, Seq, SystemClock, Tail, Wall,
+    RoomCode, Seq, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -237,8 +237,8 @@ impl Log for RedbLog {
         self.change(Change::Delete { room: room.clone(), epoch }).await.map(drop)
     }
 
-    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError> {
-        self.change(Change::End { ended: ended.clone(), now: now.0, max }).await.map(drop)
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.change(Change::End { ended: ended.clone(), over: over.to_vec() }).await.map(drop)
     }
 
     async fn ended(&self) -> Result<Vec<Ended>, ReadError> {

@@ -169,7 +169,7 @@ pub(crate) fn rooms(read: &ReadTransaction, after: Option<&RoomCode>, max: usize
     Ok(codes)
 }
 
-/// Every session that was ended, what is over first at the front. A file that none was ever written into has no table for them.
+/// Every session that was ended. A file that none was ever written into has no table for them.
 pub(crate) fn ended(read: &ReadTransaction) -> Result<Vec<Ended>, Fault> {
     let table = match read.open_table(ENDED) {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),

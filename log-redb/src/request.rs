@@ -35,9 +35,7 @@ pub(crate) enum Change {
     },
     End {
         ended: Ended,
-        /// Milliseconds since the Unix epoch.
-        now: u64,
-        max: usize,
+        over: Vec<Ended>,
     },
 }
 
@@ -47,7 +45,8 @@ impl Change {
         64 + match self {
             Self::Append { batch, .. } => batch.iter().map(|record| record.json.len() + 64).sum(),
             Self::Snapshot { bytes, .. } => bytes.len(),
-            Self::Scrub { .. } | Self::Delete { .. } | Self::End { .. } => 0,
+            Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
+            Self::Scrub { .. } | Self::Delete { .. } => 0,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The tables of the file inside one write transaction, and what it does to the numbers about the file.
 
 use chat_core::Ended;
-use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::format::{
     self, ENDED, Fault, META, META_CLOCK, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow,
@@ -56,21 +56,18 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Remembers that sessions were ended, and forgets what is over at `now`, and what is over next where there are more than `max`.
-    pub(crate) fn put_ended(&mut self, ended: &Ended, now: u64, max: usize) -> Result<(), Fault> {
-        let key = format::ended_key(ended);
-        self.ended.insert(key.as_slice(), format::ended_row(&key, ended).as_slice())?;
-        let mut surplus = self.ended.len()?.saturating_sub(max as u64);
-        loop {
-            let first = self.ended.first()?.map(|(key, _)| key.value().to_vec());
-            match first {
-                Some(first) if surplus > 0 || first.as_slice() < now.to_be_bytes().as_slice() => {
-                    self.ended.remove(first.as_slice())?;
-                    surplus = surplus.saturating_sub(1);
-                }
-                _ => return Ok(()),
+    /// Remembers that sessions were ended, and forgets what is over, unless it is remembered for longer by now.
+    pub(crate) fn put_ended(&mut self, ended: &Ended, over: &[Ended]) -> Result<(), Fault> {
+        for over in over {
+            let key = format::ended_key(&over.who);
+            let known = self.ended.get(key.as_slice())?.map(|row| format::ended(&key, row.value())).transpose()?;
+            if known.is_some_and(|known| known.until <= over.until) {
+                self.ended.remove(key.as_slice())?;
             }
         }
+        let key = format::ended_key(&ended.who);
+        self.ended.insert(key.as_slice(), format::ended_row(&key, ended).as_slice())?;
+        Ok(())
     }
 
     pub(crate) fn put_tail(&mut self, room: &str, row: &TailRow) -> Result<(), Fault> {

@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use chat_core::{
-    Answered, BadFrame, Busy, ClientFrame, Command, CommandId, CommandSender, Extent, Reject, RejectCode, Reply,
-    Request as Asked, SessionId,
+    Answered, BadFrame, Busy, ClientFrame, Command, CommandId, CommandSender, ConnectRequest, Extent, Reject,
+    RejectCode, Reply, Request as Asked, SessionId,
 };
 use chat_serve::bearer;
 use http_body_util::LengthLimitError;
@@ -37,7 +37,9 @@ pub(crate) async fn submit(
     match take_in(&shared, session, &head.headers, body).await {
         Ok(Taken::Command(sender, frame)) => answer::response(hand_in(&sender, frame).await),
         Ok(Taken::End { session, token, id, extent }) => {
-            let ended = shared.engine.end(session, &token, extent).await;
+            let from =
+                ConnectRequest { transport: "sse", address: shared.config.address.find(&head), credentials: None };
+            let ended = shared.engine.end(&from, session, &token, extent).await;
             answer::response(ended.map_or_else(|reject| answer::refusal(id, reject), |()| answer::ended(id)))
         }
         Err(Untaken::Refused(reject)) => answer::response(answer::refusal(None, reject)),

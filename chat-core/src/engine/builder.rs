@@ -119,6 +119,7 @@ impl EngineBuilder {
         let log_timeout = self.limits.engine.log_timeout;
         let log = log.map(|log| Arc::new(BoundedLog::new(log, log_timeout, Arc::clone(&failures))) as Arc<dyn Log>);
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let began = clock.now().mono;
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
@@ -138,7 +139,7 @@ impl EngineBuilder {
             addresses: Addresses::default(),
             purses: Purses::default(),
             ended: EndedLives::default(),
-            ended_sessions: EndedSessions::default(),
+            ended_sessions: EndedSessions::new(began),
             budget: MemoryBudget::new(self.limits.engine.backlog_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),

@@ -3,7 +3,6 @@
 //! `chat-testkit` holds the contract of this trait as a test suite; run it over every implementation.
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::claim::{LogClaim, LogInUse};
 use crate::domain::Record;
@@ -32,28 +31,24 @@ pub struct LogPage {
     pub tail: Tail,
 }
 
-/// That sessions were ended for good, and until when it has to be remembered: after that none of their tokens can be good.
+/// That sessions were ended for good, and until when that has to be remembered: after that none of their tokens can be good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Which sessions.
+    /// Whose sessions.
     pub who: EndedWho,
+    /// The last session that is meant: those that begin later have higher numbers. Of one session, itself.
+    pub through: SessionId,
     /// The time after which nobody asks.
     pub until: Wall,
 }
 
 /// Whose sessions were ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndedWho {
-    /// One.
+    /// One session.
     Session(SessionId),
-    /// All of a person that had begun.
-    Person {
-        /// The person.
-        identity: Identity,
-        /// The last of them: those that begin later have higher numbers.
-        through: SessionId,
-    },
+    /// All sessions of a person.
+    Person(Identity),
 }
 
 /// An append that did not succeed.
@@ -173,14 +168,15 @@ pub trait Log: Send + Sync + 'static {
     /// See [`AppendError`].
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError>;
 
-    /// Remembers that sessions were ended. What is over at `now` is forgotten; and where there are more than `max`, those whose time
-    /// is over first.
+    /// Remembers that sessions were ended, in place of what is remembered of the same. Each of `over` is forgotten, unless it is
+    /// remembered for longer by now. The engine bounds how many there are
+    /// ([`ended_max`](crate::EngineLimits::ended_max)); the log forgets none by itself.
     ///
     /// # Errors
     /// See [`AppendError`].
-    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError>;
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError>;
 
-    /// Everything that [`Log::put_ended`] remembers, what is over first at the front. The same may be named twice.
+    /// Everything that [`Log::put_ended`] remembers, in any order.
     ///
     /// # Errors
     /// See [`ReadError`].

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::{
     AppendError, Ended, Epoch, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode, Seq,
-    Tail, Wall,
+    Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -100,8 +100,8 @@ impl Log for BentLog {
         self.memory.delete(room, epoch).await
     }
 
-    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError> {
-        self.memory.put_ended(ended, now, max).await
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.memory.put_ended(ended, over).await
     }
 
     async fn ended(&self) -> Result<Vec<Ended>, ReadError> {

@@ -88,18 +88,20 @@ impl Shared {
         identity: Option<Identity>,
     ) -> Result<Connection, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
+        let mut sessions = self.lock_sessions();
+        let address = self.check_place(request.address, now)?;
+        self.check_beginning(address.as_deref(), now)?;
+        sessions.forget_over(&self.limits, now);
+        // Drawn while the table is locked: whoever ends all sessions of a person either finds this one there, or has drawn the line
+        // before it.
         let id = self.ids.session(wall);
         let cell = Arc::new(SessionCell::new(id, identity, &self.limits.session, now));
-        let connection = {
-            let mut sessions = self.lock_sessions();
-            let address = self.check_place(request.address, now)?;
-            self.check_beginning(address.as_deref(), now)?;
-            sessions.forget_over(&self.limits, now);
-            let mut state = cell.lock();
-            sessions.insert(&cell, &state);
-            let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
-            self.take_over(&mut state, generation, made, request.transport, address)
-        };
+        let mut state = cell.lock();
+        sessions.insert(&cell, &state);
+        let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
+        let connection = self.take_over(&mut state, generation, made, request.transport, address);
+        drop(state);
+        drop(sessions);
         Ok(Connection::new(Arc::clone(self), cell, connection))
     }
 
@@ -115,7 +117,7 @@ impl Shared {
     }
 
     /// Whether it can be said of a session that is not in memory that it was not ended.
-    async fn check_ended(&self, session: SessionId) -> Result<(), Refusal> {
+    async fn check_ended(self: &Arc<Self>, session: SessionId) -> Result<(), Refusal> {
         if self.lock_sessions().cell(session).is_some() {
             return Ok(());
         }
@@ -126,11 +128,19 @@ impl Shared {
     }
 
     fn check_draining(&self) -> Result<(), Refusal> {
+        self.check_accepting().map_err(|reject| {
+            let refusal = Refusal { close: CloseReason::Draining, reject, reconnect_after: None };
+            refusal.come_back(NO_PLACE_WAIT)
+        })
+    }
+
+    /// Whether anything new is taken.
+    ///
+    /// # Errors
+    /// `draining`.
+    pub(crate) fn check_accepting(&self) -> Result<(), Reject> {
         match self.draining.load(Ordering::Acquire) {
-            true => {
-                let refusal = Refusal::new(CloseReason::Draining, RejectCode::Draining, "the server is going down");
-                Err(refusal.come_back(NO_PLACE_WAIT))
-            }
+            true => Err(Reject::new(RejectCode::Draining, "the server is going down")),
             false => Ok(()),
         }
     }
@@ -167,7 +177,7 @@ impl Shared {
         })
     }
 
-    fn address(&self, address: Option<IpAddr>, now: Mono) -> Option<Arc<AddressCell>> {
+    pub(crate) fn address(&self, address: Option<IpAddr>, now: Mono) -> Option<Arc<AddressCell>> {
         address.map(|address| self.addresses.cell(address, &self.limits.engine, now))
     }
 
@@ -206,7 +216,12 @@ impl Shared {
     }
 
     /// What pays for what a session says and is answered: its identity, or where it comes from.
-    fn purse(&self, identity: Option<&Identity>, address: Option<&Arc<AddressCell>>, now: Mono) -> Option<Arc<Purse>> {
+    pub(crate) fn purse(
+        &self,
+        identity: Option<&Identity>,
+        address: Option<&Arc<AddressCell>>,
+        now: Mono,
+    ) -> Option<Arc<Purse>> {
         match identity {
             Some(identity) => Some(self.purses.of(identity, &self.limits.engine, now)),
             None => address.map(|address| Arc::clone(&address.purse)),
@@ -241,7 +256,9 @@ impl Shared {
             .cloned()
             .unwrap_or_else(|| Arc::new(SessionCell::new(id, identity.clone(), &self.limits.session, now)));
         let mut state = cell.lock();
-        let is_ended = self.ended_sessions.contains(id, identity.as_ref());
+        let is_ended = self.is_ended(id, identity.as_ref());
+        #[cfg(feature = "fault_injection")]
+        let is_ended = is_ended && !crate::fault_injection::is(crate::fault_injection::Bug::ResumeEnded);
         if is_ended || state.identity != *identity || shown.generation < state.newest_used {
             return Ok(None);
         }
@@ -270,6 +287,10 @@ impl Shared {
             Kind::Token => shown.generation.saturating_add(1),
             Kind::Cursor => shown.generation,
         };
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::SupersedeUnused) {
+            state.newest_used = next;
+        }
         let made = (Issue { generation: next, day: day(wall) }, kind);
         let connection = self.take_over(&mut state, generation, made, request.transport, address);
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
@@ -394,14 +415,18 @@ impl Shared {
         let reason = connection.closing().map(|closing| closing.reason);
         connection.note_flushed();
         self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
-        let codes = {
+        let (codes, is_ended) = {
             let Some(mut state) = cell.lock_for(connection) else { return };
             state.connection = None;
             connection.leave_address();
             state.detached = self.clock.now().mono;
             state.leave_off();
-            state.rooms.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
+            let codes = state.rooms.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>();
+            (codes, state.is_ended)
         };
+        if is_ended {
+            self.leave_late(cell, connection.generation, &codes);
+        }
         #[cfg(feature = "fault_injection")]
         let codes =
             if crate::fault_injection::is(crate::fault_injection::Bug::ForgetDetach) { Vec::new() } else { codes };

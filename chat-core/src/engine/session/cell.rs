@@ -141,12 +141,13 @@ impl SessionCell {
         Some(self.lock()).filter(|state| state.is_on(connection))
     }
 
-    /// Uses a credential of this generation. `false` for one that was superseded: a newer one has been used.
+    /// Uses a credential of this generation. `false` for one that was superseded, as a newer one has been used, and of a session that was
+    /// ended.
     ///
     /// The one that was made last supersedes nothing before it is used. It may have been lost on its way, and its client locked out.
     pub(crate) fn use_generation(&self, generation: u32) -> bool {
         let mut state = self.lock();
-        let is_good = generation >= state.newest_used;
+        let is_good = generation >= state.newest_used && !state.is_ended;
         state.newest_used = state.newest_used.max(generation);
         is_good
     }

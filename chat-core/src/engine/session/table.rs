@@ -1,6 +1,6 @@
 //! All sessions, with and without a connection, and which of those without are forgotten.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::engine::session::addresses::AddressCell;
@@ -14,7 +14,7 @@ use crate::types::{Identity, Limits, Mono, SessionId};
 pub(crate) struct Sessions {
     pub(crate) by_id: HashMap<SessionId, Arc<SessionCell>>,
     /// Those of people whom the policy has named.
-    by_identity: HashMap<Identity, Vec<SessionId>>,
+    by_identity: HashMap<Identity, BTreeSet<SessionId>>,
     detached: Detached,
 }
 
@@ -25,15 +25,15 @@ impl Sessions {
 
     /// A session begins, or comes back and is not known. `state` is its own.
     pub(crate) fn insert(&mut self, cell: &Arc<SessionCell>, state: &SessionState) {
-        let is_new = self.by_id.insert(cell.id, Arc::clone(cell)).is_none();
-        if is_new && let Some(identity) = &state.identity {
-            self.by_identity.entry(identity.clone()).or_default().push(cell.id);
+        self.by_id.insert(cell.id, Arc::clone(cell));
+        if let Some(identity) = &state.identity {
+            self.by_identity.entry(identity.clone()).or_default().insert(cell.id);
         }
     }
 
     /// All of a person.
     pub(crate) fn of(&self, identity: &Identity) -> Vec<SessionId> {
-        self.by_identity.get(identity).cloned().unwrap_or_default()
+        self.by_identity.get(identity).into_iter().flatten().copied().collect()
     }
 
     /// A session is over. `state` is its own.
@@ -43,7 +43,7 @@ impl Sessions {
         if let Some(identity) = &state.identity
             && let Some(all) = self.by_identity.get_mut(identity)
         {
-            all.retain(|id| *id != cell.id);
+            all.remove(&cell.id);
             if all.is_empty() {
                 self.by_identity.remove(identity);
             }

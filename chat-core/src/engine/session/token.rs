@@ -120,9 +120,9 @@ impl Signer {
         is_ours && self.age(shown.day, today) <= self.expiry_days
     }
 
-    /// Until when a credential that is made now is good.
-    pub(crate) fn last_use(&self, now: Wall) -> Wall {
-        let days = u32::from(day(now)) + u32::from(self.expiry_days) + 1;
+    /// Until when a credential that is made on this day is good.
+    pub(crate) fn last_use(&self, made: u16) -> Wall {
+        let days = u32::from(made) + u32::from(self.expiry_days) + 1;
         Wall(0).after(DAY * days)
     }
 

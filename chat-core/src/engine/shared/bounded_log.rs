@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use crate::domain::Record;
 use crate::engine::shared::failures::Failures;
 use crate::ports::{AppendError, Ended, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
-use crate::types::{Epoch, Offset, RoomCode, Seq, Wall};
+use crate::types::{Epoch, Offset, RoomCode, Seq};
 
 /// A log whose calls have an end.
 pub(crate) struct BoundedLog {
@@ -93,8 +93,8 @@ impl Log for BoundedLog {
         self.write_within(async { self.log.delete(room, epoch).await }).await
     }
 
-    async fn put_ended(&self, ended: &Ended, now: Wall, max: usize) -> Result<(), AppendError> {
-        self.write_within(async { self.log.put_ended(ended, now, max).await }).await
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.write_within(async { self.log.put_ended(ended, over).await }).await
     }
 
     async fn ended(&self) -> Result<Vec<Ended>, ReadError> {

@@ -41,11 +41,16 @@ impl IdSource {
         SessionId::new(time << 80 | count << 64 | drawn)
     }
 
-    /// No session so far has a higher id than this, and none from now on has a lower one.
+    /// No session so far has a higher id than this. Those that are drawn from now on have, as if they began a millisecond later.
     pub(crate) fn last_session(&self, now: Wall) -> SessionId {
-        let time = u128::from(self.latest(now));
-        let count = u128::from(self.sessions.load(Ordering::Relaxed));
-        SessionId::new((time << 80 | count << 64).saturating_sub(1))
+        let next = self.latest(now).saturating_add(1);
+        self.newest.fetch_max(next, Ordering::Relaxed);
+        SessionId::new((u128::from(next) << 80) - 1)
+    }
+
+    /// The latest time that an id of a session names.
+    pub(crate) fn newest(&self, now: Wall) -> Wall {
+        Wall(self.latest(now))
     }
 
     fn latest(&self, now: Wall) -> u64 {

@@ -42,6 +42,9 @@ impl Shared {
                 paid = purse.pay(price, &self.limits.engine, now, paid);
             }
         }
+        if matches!(command, Command::End { .. }) && paid.is_ok() {
+            self.pay_end(reply.connection.purse.as_deref(), now)?;
+        }
         let asks_much = matches!(
             command,
             Command::Create { .. } | Command::Join { .. } | Command::History { .. } | Command::Members { .. }

@@ -1,50 +1,58 @@
-//! Sessions that were ended: remembered until it is over, over restarts too, and not more of them than may be.
+//! Sessions that were ended: remembered until the engine says that it is over, over restarts too.
 
 use chat_core::{Ended, EndedWho, Identity, SessionId, Wall};
 
 use crate::contract::Home;
 
 fn session(number: u128, until: u64) -> Ended {
-    Ended { who: EndedWho::Session(SessionId::new(number)), until: Wall(until) }
+    let session = SessionId::new(number);
+    Ended { who: EndedWho::Session(session), through: session, until: Wall(until) }
 }
 
 fn person(name: &str, through: u128, until: u64) -> Ended {
     let identity = Identity::new(name).expect("an identity");
-    Ended { who: EndedWho::Person { identity, through: SessionId::new(through) }, until: Wall(until) }
+    Ended { who: EndedWho::Person(identity), through: SessionId::new(through), until: Wall(until) }
 }
 
-/// In the order in which it is over; after reopening too.
+/// What a log remembers, in an order.
+async fn remembered(log: &dyn chat_core::Log) -> Vec<Ended> {
+    let mut all = log.ended().await.expect("the log can be read");
+    all.sort_by(|one, other| one.who.cmp(&other.who));
+    all
+}
+
+/// After reopening too.
 pub async fn who_was_ended_is_remembered(mut home: impl Home) {
     let log = home.open().await;
     assert_eq!(log.ended().await, Ok(Vec::new()));
-    let (first, second, third) = (person("ann@example.com", 7, 10), session(u128::MAX, 20), person("bob", 9, 30));
-    for ended in [&second, &third, &first] {
-        log.put_ended(ended, Wall(0), 100).await.expect("the log can be written");
+    let all =
+        [session(0, 5), session(u128::MAX, 20), person("ann@example.com", 7, 10), person(&"b".repeat(128), 9, 30)];
+    for ended in &all {
+        log.put_ended(ended, &[]).await.expect("the log can be written");
     }
-    let all = vec![first, second, third];
-    assert_eq!(log.ended().await, Ok(all.clone()));
+    assert_eq!(remembered(&log).await, all);
     drop(log);
-    assert_eq!(home.open().await.ended().await, Ok(all));
+    assert_eq!(remembered(&home.open().await).await, all);
 }
 
-/// Twice of the same is no error, and the later end counts.
-pub async fn who_is_ended_again_is_remembered_for_longer(mut home: impl Home) {
+/// What is remembered of the same session or person is what was said last.
+pub async fn who_is_ended_again_is_remembered_once(mut home: impl Home) {
     let log = home.open().await;
-    for until in [10, 10, 20] {
-        log.put_ended(&session(1, until), Wall(0), 100).await.expect("the log can be written");
+    for (through, until) in [(1, 10), (1, 10), (4, 20)] {
+        log.put_ended(&person("ann", through, until), &[]).await.expect("the log can be written");
     }
-    log.put_ended(&session(2, 30), Wall(15), 100).await.expect("the log can be written");
-    let ended = log.ended().await.expect("the log can be read");
-    assert_eq!(ended, [session(1, 20), session(2, 30)]);
+    assert_eq!(remembered(&log).await, [person("ann", 4, 20)]);
 }
 
-/// What is over goes first, then what is over next.
-pub async fn no_more_ended_sessions_are_remembered_than_may_be(mut home: impl Home) {
+/// Nothing is forgotten that was not named, nor what is remembered for longer by now.
+pub async fn who_was_ended_is_forgotten_when_the_engine_says_so(mut home: impl Home) {
     let log = home.open().await;
-    for (number, until) in [(1, 30), (2, 10), (3, 20), (4, 40)] {
-        log.put_ended(&session(number, until), Wall(0), 3).await.expect("the log can be written");
+    for ended in [session(1, 10), session(2, 20), person("ann", 3, 30)] {
+        log.put_ended(&ended, &[]).await.expect("the log can be written");
     }
-    assert_eq!(log.ended().await, Ok(vec![session(3, 20), session(1, 30), session(4, 40)]));
-    log.put_ended(&session(5, 50), Wall(31), 3).await.expect("the log can be written");
-    assert_eq!(log.ended().await, Ok(vec![session(4, 40), session(5, 50)]));
+    let over = [session(1, 10), person("ann", 3, 29), session(9, 10)];
+    log.put_ended(&session(4, 40), &over).await.expect("the log can be written");
+    assert_eq!(remembered(&log).await, [session(2, 20), session(4, 40), person("ann", 3, 30)]);
+    drop(log);
+    assert_eq!(remembered(&home.open().await).await.len(), 3);
 }

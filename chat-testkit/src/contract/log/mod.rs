@@ -67,8 +67,8 @@ macro_rules! log_contract {
             a_newer_snapshot_takes_the_place_of_an_older,
             a_snapshot_of_another_life_is_ignored,
             who_was_ended_is_remembered,
-            who_is_ended_again_is_remembered_for_longer,
-            no_more_ended_sessions_are_remembered_than_may_be,
+            who_is_ended_again_is_remembered_once,
+            who_was_ended_is_forgotten_when_the_engine_says_so,
         }
 
         #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::devices::InOrder;
 use super::test_client::text;
 use super::{TestClient, TestServer, TransportHarness};
 
@@ -40,4 +41,23 @@ pub async fn a_superseded_token_still_ends_its_session<D: TransportHarness>() {
     assert_eq!(ann.told().await, "4 -Bob left");
     bob.create("TEA", "Bob").await;
     assert_ne!(text(&bob.welcome, "session"), session);
+}
+
+/// Whoever has several devices is still there while one of them is; with `all` they have gone, and begin anew.
+pub async fn the_devices_of_a_person_are_ended_one_by_one_or_all_at_once<D: TransportHarness>() {
+    let people = InOrder::new(&["ann", "bob", "bob", "bob", "bob"]);
+    let server = TestServer::<D>::build(|_| {}, |builder| builder.policy(people)).await;
+    let [mut ann, mut laptop, mut phone, away] = server.people("LUNCH", ["Ann", "Bob", "Bob", "Bob"]).await;
+    let away = away.cut().await;
+    assert_eq!(laptop.done(json!({"type": "end"})).await["type"], "ended");
+    assert_eq!(laptop.end().await["code"], 4503);
+    phone.say("LUNCH", "still here").await;
+    assert_eq!(ann.told_to("LUNCH", 3).await.last().map(String::as_str), Some("3 Bob: still here"));
+    assert_eq!(phone.done(json!({"type": "end", "all": true})).await["type"], "ended");
+    assert_eq!(phone.end().await["code"], 4503);
+    assert_eq!(ann.told().await, "4 -Bob left");
+    let (mut bob, code) = TestClient::with_bad_token(&server.harness, away.resume()).await;
+    assert_eq!(code, "bad_token", "of a device that was away too");
+    bob.join("LUNCH", "Bob").await;
+    assert_eq!(ann.told().await, "5 +Bob");
 }

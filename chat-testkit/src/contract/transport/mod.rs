@@ -247,6 +247,7 @@ macro_rules! transport_contract {
             who_stays_connected_is_told_a_new_token_in_time,
             who_ends_their_session_has_left_and_cannot_come_back,
             a_superseded_token_still_ends_its_session,
+            the_devices_of_a_person_are_ended_one_by_one_or_all_at_once,
             after_the_grace_a_join_goes_on_from_the_position,
             who_was_kicked_while_away_has_left,
             a_life_that_is_over_is_never_matched_by_number,
@@ -289,6 +290,8 @@ macro_rules! transport_pair_contract {
             a_newer_connection_over_the_other_transport_closes_the_older,
             a_retry_over_the_other_transport_is_answered_not_repeated,
             messages_are_the_same_over_both_transports,
+            a_session_is_ended_from_the_other_transport,
+            all_sessions_of_a_person_are_ended_on_both_transports,
         }
     };
     (@tests $one:ty, $other:ty; $($behaviour:ident),* $(,)?) => {$(
