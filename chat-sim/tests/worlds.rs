@@ -168,3 +168,18 @@ fn a_client_that_is_held_back_and_counts_as_gone_is_found() {
 fn a_slow_room_that_never_says_where_one_stands_is_found() {
     is_found(Bug::ForgetResumed, 128, &[Promise::Answered, Promise::CatchUp]);
 }
+
+#[test]
+fn an_ended_session_that_a_later_server_does_not_know_of_is_found() {
+    is_found(Bug::ForgetEnded, 256, &[Promise::Ended]);
+}
+
+#[test]
+fn an_ended_session_that_somebody_comes_back_to_is_found() {
+    is_found(Bug::ResumeEnded, 16, &[Promise::Ended]);
+}
+
+#[test]
+fn a_token_that_nobody_has_used_and_that_supersedes_another_is_found() {
+    is_found(Bug::SupersedeUnused, 256, &[Promise::Protocol]);
+}

@@ -1,6 +1,8 @@
 //! Sessions that were ended: remembered until the engine says that it is over, over restarts too.
 
-use chat_core::{Ended, EndedWho, Identity, SessionId, Wall};
+use std::sync::Arc;
+
+use chat_core::{Ended, EndedWho, Identity, Log, SessionId, Wall};
 
 use crate::contract::Home;
 
@@ -15,7 +17,7 @@ fn person(name: &str, through: u128, until: u64) -> Ended {
 }
 
 /// What a log remembers, in an order.
-async fn remembered(log: &dyn chat_core::Log) -> Vec<Ended> {
+async fn remembered(log: &Arc<dyn Log>) -> Vec<Ended> {
     let mut all = log.ended().await.expect("the log can be read");
     all.sort_by(|one, other| one.who.cmp(&other.who));
     all

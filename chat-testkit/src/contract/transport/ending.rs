@@ -1,10 +1,13 @@
 //! The end of a session for good, asked for by its client: answered, told to the others as a leave, and final.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::devices::InOrder;
-use super::test_client::text;
+use super::test_client::{text, within};
 use super::{TestClient, TestServer, TransportHarness};
+use crate::logs::{FaultyLog, MemoryLog, Operation, Outcome};
 
 /// The answer comes first, the end of the connection after it.
 pub async fn who_ends_their_session_has_left_and_cannot_come_back<D: TransportHarness>() {
@@ -60,4 +63,22 @@ pub async fn the_devices_of_a_person_are_ended_one_by_one_or_all_at_once<D: Tran
     assert_eq!(code, "bad_token", "of a device that was away too");
     bob.join("LUNCH", "Bob").await;
     assert_eq!(ann.told().await, "5 +Bob");
+}
+
+/// Where the log cannot say who was ended, nobody is let in as somebody they may not be any more.
+pub async fn who_may_have_been_ended_is_told_when_to_come_back<D: TransportHarness>() {
+    let log = Arc::new(FaultyLog::new(MemoryLog::new()));
+    let nobody_stays = |limits: &mut chat_core::Limits| limits.engine.sessions_detached_max = 0;
+    let server =
+        TestServer::<D>::build(nobody_stays, |engine| engine.log(Arc::clone(&log) as _).expect("it is new")).await;
+    let trail = server.client().await.cut().await;
+    within(async {
+        while server.engine.stats().sessions + server.engine.stats().sessions_detached > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    log.push(Operation::Ended, Outcome::Fails);
+    assert_eq!(server.put_off(Some(trail.resume())).await, ("unavailable".to_owned(), 4006));
+    server.back(&trail).await;
 }

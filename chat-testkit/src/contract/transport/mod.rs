@@ -248,6 +248,7 @@ macro_rules! transport_contract {
             who_ends_their_session_has_left_and_cannot_come_back,
             a_superseded_token_still_ends_its_session,
             the_devices_of_a_person_are_ended_one_by_one_or_all_at_once,
+            who_may_have_been_ended_is_told_when_to_come_back,
             after_the_grace_a_join_goes_on_from_the_position,
             who_was_kicked_while_away_has_left,
             a_life_that_is_over_is_never_matched_by_number,
