@@ -10,8 +10,8 @@ use crate::engine::rooms::cell::InboxItem;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::ended_sessions::{Read, begun};
-use crate::engine::session::purse::Purse;
 use crate::engine::session::reply_to::ReplyTo;
+use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Kind, day};
 use crate::engine::shared::{Shared, unavailable};
 use crate::ports::{ConnectRequest, Ended, EndedWho, ObserverEvent, SessionView};
@@ -55,7 +55,7 @@ pub(crate) fn end(shared: &Arc<Shared>, token: Option<Credential>, extent: Exten
             }
             Err(reject) => {
                 shared.count_reject(reject.code);
-                shared.ended_nothing(reply.connection.purse.as_deref());
+                shared.ended_nothing(reply.connection.shared_allowance.as_deref());
                 reply.reject(None, reject);
             }
         }
@@ -109,8 +109,8 @@ impl Shared {
         let (shown, identity) = self.may_end(session, token)?;
         let now = self.clock.now().mono;
         let address = self.address(request.address, now);
-        let purse = self.purse(identity.as_ref(), address.as_ref(), now);
-        self.pay_end(purse.as_deref(), now)?;
+        let shared_allowance = self.shared_allowance(identity.as_ref(), address.as_ref(), now);
+        self.pay_end(shared_allowance.as_deref(), now)?;
         let extent = match &self.policy {
             None => Ok(extent),
             Some(policy) => {
@@ -127,7 +127,7 @@ impl Shared {
             Err(reject) => Err(reject),
         };
         if ended.is_err() {
-            self.ended_nothing(purse.as_deref());
+            self.ended_nothing(shared_allowance.as_deref());
         }
         ended
     }
@@ -136,15 +136,15 @@ impl Shared {
     ///
     /// # Errors
     /// `rate_limited`, with the time to wait.
-    pub(crate) fn pay_end(&self, purse: Option<&Purse>, now: Mono) -> Result<(), Reject> {
-        let paid = purse.map_or(Ok(()), |purse| purse.end(&self.limits.engine, now));
+    pub(crate) fn pay_end(&self, shared_allowance: Option<&SharedAllowance>, now: Mono) -> Result<(), Reject> {
+        let paid = shared_allowance.map_or(Ok(()), |shared_allowance| shared_allowance.end(&self.limits.engine, now));
         paid.map_err(|wait| Reject::new(RejectCode::RateLimited, "too many sessions were ended").retry_after(wait))
     }
 
     /// It was paid for nothing.
-    fn ended_nothing(&self, purse: Option<&Purse>) {
-        if let Some(purse) = purse {
-            purse.ended_nothing();
+    fn ended_nothing(&self, shared_allowance: Option<&SharedAllowance>) {
+        if let Some(shared_allowance) = shared_allowance {
+            shared_allowance.ended_nothing();
         }
     }
 
