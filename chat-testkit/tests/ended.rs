@@ -151,6 +151,7 @@ async fn an_end_does_not_wait_for_a_room_whose_log_hangs() {
     log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
     guest.call(Command::end()).await.expect("the room is not asked");
     drop(guest);
+    settle().await;
     assert_ne!(session(connect(&engine, resume(&token)).await.token()), session(token));
     assert_eq!(log.release_all(), 1);
     assert_eq!(next_left(&mut host).await, ("Bob".to_owned(), "left".to_owned()));

@@ -186,7 +186,9 @@ async fn play(steps: &[Step]) {
                 let expected = match (&server.connection, model.is_good(&token)) {
                     (Some(_), true) => Ok(()),
                     (Some(_), false) => Err(RejectCode::BadToken),
-                    // Whose session it is is not known: nothing is done, and nothing is used.
+                    // Whose session it is is not known: nothing is done, and nothing is used. That it was ended is known once somebody has
+                    // asked, on each server.
+                    (None, _) if model.is_ended && said == Err(RejectCode::BadToken) => said,
                     (None, _) => Err(RejectCode::NotConnected),
                 };
                 assert_eq!(said, expected, "{step:?} with {:?}", read(&token));
