@@ -63,6 +63,7 @@ async fn an_ended_session_has_left_at_once_and_nobody_comes_back_to_it() {
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let (token, cursor) = (ann.token(), ann.session.cursor());
     host.frames().await;
+    let rejects = engine.stats().rejects;
     ann.submit_as(7, Command::end());
     let told = ann.told().await;
     assert_eq!(
@@ -72,7 +73,9 @@ async fn an_ended_session_has_left_at_once_and_nobody_comes_back_to_it() {
     assert_eq!(host.told().await, ["3 -Ann left"]);
     assert!(ann.session.submit(send("LUNCH", "once more"), chat_core::Reply::mailbox(None)).is_err());
     drop(ann);
+    settle().await;
     assert_eq!((engine.stats().sessions, engine.stats().sessions_detached), (1, 0));
+    assert_eq!(engine.stats().rejects, rejects, "it leaves once");
     for credential in [&token, &cursor] {
         assert!(is_bad(&engine, credential, None).await);
     }

@@ -416,17 +416,19 @@ impl Shared {
         let reason = connection.closing().map(|closing| closing.reason);
         connection.note_flushed();
         self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
-        let (codes, is_ended) = {
+        let (codes, to_leave) = {
             let Some(mut state) = cell.lock_for(connection) else { return };
             state.connection = None;
             connection.leave_address();
             state.detached = self.clock.now().mono;
+            // What it came into when its end was on its way already; all else it has left by now, or is about to.
+            let to_leave = if state.is_ended { state.rooms.all() } else { Vec::new() };
             state.leave_off();
             let codes = state.rooms.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>();
-            (codes, state.is_ended)
+            (codes, to_leave)
         };
-        if is_ended {
-            self.leave_late(cell, connection.generation, &codes);
+        if !to_leave.is_empty() {
+            self.leave_late(cell, connection.generation, &to_leave);
         }
         #[cfg(feature = "fault_injection")]
         let codes =

@@ -296,7 +296,7 @@ impl Shared {
         }
     }
 
-    /// The connection of an ended session is gone: it leaves what it came into when its end was on its way already.
+    /// The connection of an ended session is gone: it leaves what it is still in.
     pub(crate) fn leave_late(self: &Arc<Self>, cell: &SessionCell, generation: Generation, rooms: &[RoomCode]) {
         let identity = cell.lock().identity.clone();
         let elsewhere = identity.map(|identity| self.rooms_of(&identity)).unwrap_or_default();
