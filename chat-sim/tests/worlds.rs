@@ -156,7 +156,8 @@ fn stamps_that_stand_still_are_found() {
 
 #[test]
 fn a_clock_that_is_believed_at_once_is_found() {
-    is_found(Bug::BelieveClock, 16, &[Promise::Time]);
+    // Tokens of today are of no use to a server that thinks it is five years later.
+    is_found(Bug::BelieveClock, 16, &[Promise::Time, Promise::Protocol]);
 }
 
 #[test]

@@ -116,6 +116,12 @@ impl Person {
         Ok(())
     }
 
+    /// A new token takes the place of the one before.
+    pub(super) fn take_token(&mut self, token: &str) {
+        self.token = Some(token.to_owned());
+        self.tokens.told.push(token.to_owned());
+    }
+
     /// Whether this says why one has come back as somebody new.
     pub(super) fn is_refused_as_ended(&mut self, code: &str) -> bool {
         code == "bad_token" && std::mem::take(&mut self.tokens.is_refused)

@@ -100,6 +100,10 @@ impl Person {
                 }
                 _ => self.wrong("nobody has asked for", frame),
             },
+            ServerFrame::Token { token, .. } => {
+                self.take_token(token);
+                Ok(())
+            }
             ServerFrame::History { id, messages, more, .. } => {
                 let Some((_, Asked::History { room, before, limit })) = self.take(*id) else {
                     return self.wrong("nobody has asked for", frame);

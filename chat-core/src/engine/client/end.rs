@@ -162,16 +162,15 @@ impl Shared {
         if self.log.is_none() {
             return Ok(());
         }
-        let mut read = self.ended_sessions.read.subscribe();
-        if self.ended_sessions.begins_reading() {
-            let reading = Reading { shared: Arc::clone(self), found: Read::No };
-            self.spawn(reading.run());
+        let has_looked = self.ended_sessions.has_looked.notified();
+        match self.ended_sessions.begin_reading() {
+            Read::Yes => return Ok(()),
+            Read::UnderWay => {}
+            Read::No => self.spawn(Reading { shared: Arc::clone(self), found: Read::No }.run()),
         }
-        let known = read.wait_for(|read| *read != Read::UnderWay);
-        match tokio::time::timeout(self.limits.session.resume_wait, known).await {
-            Ok(Ok(read)) if *read == Read::Yes => Ok(()),
-            _ => Err(unavailable()),
-        }
+        // What could not be read is told at once; what hangs is not waited for.
+        let _ = tokio::time::timeout(self.limits.session.resume_wait, has_looked).await;
+        if self.ended_sessions.is_read() { Ok(()) } else { Err(unavailable()) }
     }
 
     async fn carry_out(self: &Arc<Self>, order: Order) -> Result<(), Reject> {
@@ -341,7 +340,7 @@ impl Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.shared.ended_sessions.read.send_replace(self.found);
+        self.shared.ended_sessions.end_reading(self.found);
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::locks::lock;
 use crate::ports::{Ended, EndedWho};
@@ -19,7 +19,9 @@ const OVER_AT_ONCE: usize = 16;
 pub(crate) struct EndedSessions {
     known: Mutex<Known>,
     /// Whether what the log remembers is known.
-    pub(crate) read: watch::Sender<Read>,
+    read: Mutex<Read>,
+    /// Told when that has been looked for. Wakes in the order of waiting, so that a simulated run can be repeated.
+    pub(crate) has_looked: Notify,
     /// When this engine began.
     pub(crate) began: Mono,
 }
@@ -54,7 +56,7 @@ pub(crate) struct Place<'a> {
 
 impl EndedSessions {
     pub(crate) fn new(began: Mono) -> Self {
-        Self { known: Mutex::default(), read: watch::Sender::new(Read::No), began }
+        Self { known: Mutex::default(), read: Mutex::new(Read::No), has_looked: Notify::new(), began }
     }
 
     /// Whether the session was ended, by itself or with all of its person's. `newest` is the latest time that an id of this engine names:
@@ -96,15 +98,25 @@ impl EndedSessions {
         self.lock().put(ended);
     }
 
-    /// Whether the caller is to read what the log remembers: nobody else does, nor has.
-    pub(crate) fn begins_reading(&self) -> bool {
-        self.read.send_if_modified(|read| {
-            let begins = *read == Read::No;
-            if begins {
-                *read = Read::UnderWay;
-            }
-            begins
-        })
+    /// Whether what the log remembers is known. Where it is not, and nobody reads it, the caller is to.
+    pub(crate) fn begin_reading(&self) -> Read {
+        let mut read = lock(&self.read);
+        let found = *read;
+        if found == Read::No {
+            *read = Read::UnderWay;
+        }
+        found
+    }
+
+    /// What the log remembers has been read, or could not be.
+    pub(crate) fn end_reading(&self, found: Read) {
+        *lock(&self.read) = found;
+        self.has_looked.notify_waiters();
+    }
+
+    /// Whether what the log remembers is known.
+    pub(crate) fn is_read(&self) -> bool {
+        *lock(&self.read) == Read::Yes
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
