@@ -46,11 +46,17 @@ pub enum Bug {
     BelieveClock,
     /// Of the devices of who has left, where leaves are only counted, one is told.
     TellOneDevice,
+    /// A newer token that was never used supersedes the older one.
+    SupersedeUnused,
+    /// What the log remembers of ended sessions is not read.
+    ForgetEnded,
+    /// A session that was ended is not asked after when somebody comes back to it.
+    ResumeEnded,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 19] = [
+    pub const ALL: [Bug; 22] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -70,6 +76,9 @@ impl Bug {
         Self::StandStill,
         Self::BelieveClock,
         Self::TellOneDevice,
+        Self::SupersedeUnused,
+        Self::ForgetEnded,
+        Self::ResumeEnded,
     ];
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
 use crate::domain::Record;
-use crate::types::{Epoch, Offset, RoomCode, Seq};
+use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 
 /// The end of a room's log: which record is the last, of which incarnation, and what the store wants to remember with it.
 ///
@@ -29,6 +29,26 @@ pub struct LogPage {
     pub records: Vec<Record>,
     /// The end of the log when it was read; further than the last record where `max` cut the page short.
     pub tail: Tail,
+}
+
+/// That sessions were ended for good, and until when that has to be remembered: after that none of their tokens can be good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Whose sessions.
+    pub who: EndedWho,
+    /// The last session that is meant: those that begin later have higher numbers. Of one session, itself.
+    pub through: SessionId,
+    /// The time after which nobody asks.
+    pub until: Wall,
+}
+
+/// Whose sessions were ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndedWho {
+    /// One session.
+    Session(SessionId),
+    /// All sessions of a person.
+    Person(Identity),
 }
 
 /// An append that did not succeed.
@@ -147,4 +167,18 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// See [`AppendError`].
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError>;
+
+    /// Remembers that sessions were ended, in place of what is remembered of the same. Each of `over` is forgotten, unless it is
+    /// remembered for longer by now. The engine bounds how many there are
+    /// ([`ended_max`](crate::EngineLimits::ended_max)); the log forgets none by itself.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError>;
+
+    /// Everything that [`Log::put_ended`] remembers, in any order.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError>;
 }

@@ -306,6 +306,11 @@ pub(crate) fn welcome(
     to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features })
 }
 
+/// Answers an `end`.
+pub(crate) fn ended(id: Option<CommandId>) -> Bytes {
+    to_bytes(&ServerFrame::Ended { id })
+}
+
 /// A new token, while a connection lasts.
 pub(crate) fn token(token: String) -> Bytes {
     to_bytes(&ServerFrame::Token { token })

@@ -3,11 +3,13 @@
 //! Every record in it is legal: an incarnation begins with its creation, offsets and told numbers have no holes.
 
 mod append;
+mod ended;
 mod incarnations;
 mod messages;
 mod read;
 
 pub use append::*;
+pub use ended::*;
 pub use incarnations::*;
 pub use messages::*;
 pub use read::*;
@@ -64,6 +66,9 @@ macro_rules! log_contract {
             a_snapshot_is_loaded_as_it_was_saved,
             a_newer_snapshot_takes_the_place_of_an_older,
             a_snapshot_of_another_life_is_ignored,
+            who_was_ended_is_remembered,
+            who_is_ended_again_is_remembered_once,
+            who_was_ended_is_forgotten_when_the_engine_says_so,
         }
 
         #[test]
