@@ -3,11 +3,12 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, Command, ConnectRequest, Credential, Engine, Extent, Identity, Policy, Reject, RejectCode, SessionView,
+    Admission, Command, ConnectRequest, Credential, EndedWho, Engine, Extent, Identity, Observer, ObserverEvent,
+    Policy, Reject, RejectCode, SessionView,
 };
 use support::*;
 
@@ -256,4 +257,32 @@ async fn what_is_asked_for_right_after_an_end_leaves_nobody_behind() {
     host.told().await;
     host.submit(Command::members(code("LUNCH")));
     assert_eq!(host.told().await, ["members [1] of 1"], "and not only after the grace");
+}
+
+/// Who was ended, as an observer is told.
+#[derive(Default)]
+struct Ends(Mutex<Vec<EndedWho>>);
+
+impl Observer for Ends {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        if let ObserverEvent::SessionsEnded { ended, .. } = event {
+            self.0.lock().expect("nobody panics with it").push(ended.who.clone());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_is_told_who_was_ended_once() {
+    let ends = Arc::new(Ends::default());
+    let engine = Engine::builder().policy(Arc::new(ByCredentials)).observer(Arc::clone(&ends) as _).build();
+    let (guest, ann) = (Client::new(&engine).await, Client::of(&engine, "ann").await);
+    let (token, session) = (guest.token(), guest.session.session_id());
+    for _ in 0..2 {
+        let ended = engine.end(&ConnectRequest::default(), session, &token, Extent::Session).await;
+        ended.expect("it is theirs");
+    }
+    ann.session.call(end_all()).await.expect("everybody may");
+    let told = ends.0.lock().expect("nobody panics with it").clone();
+    let person = Identity::new("ann").map(EndedWho::Person).expect("an identity");
+    assert_eq!(told, [EndedWho::Session(session), person]);
 }
