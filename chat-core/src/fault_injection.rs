@@ -44,6 +44,8 @@ pub enum Bug {
     StandStill,
     /// A wall clock that is years ahead is believed at once.
     BelieveClock,
+    /// A pong that takes longer than a second counts as none.
+    ExpectPongAtOnce,
     /// Of the devices of who has left, where leaves are only counted, one is told.
     TellOneDevice,
     /// A newer token that was never used supersedes the older one.
@@ -56,7 +58,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 22] = [
+    pub const ALL: [Bug; 23] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -75,6 +77,7 @@ impl Bug {
         Self::MistakeSilence,
         Self::StandStill,
         Self::BelieveClock,
+        Self::ExpectPongAtOnce,
         Self::TellOneDevice,
         Self::SupersedeUnused,
         Self::ForgetEnded,

@@ -20,7 +20,9 @@ mod endings;
 mod graces;
 mod link;
 mod locks;
+mod network;
 mod person;
+mod phase;
 mod pipe;
 mod plan;
 mod promise;
@@ -33,6 +35,7 @@ mod truth;
 mod view;
 mod world;
 
+pub use network::Network;
 pub use plan::Kind;
 pub use promise::{Broken, Promise};
 pub use transport_kind::TransportKind;

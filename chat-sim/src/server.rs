@@ -85,7 +85,7 @@ impl Server {
     pub(crate) fn dial(&self, plan: &Plan, rng: &mut StdRng) -> (End, Cable) {
         let most = u64::try_from(plan.latency.as_millis()).unwrap_or(0);
         let latency = Duration::from_millis(rng.random_range(0..=most));
-        let (client, server, cable) = pipe(rng, plan.capacity, latency);
+        let (client, server, cable) = pipe(rng, plan.capacity, latency, plan.lies.as_ref());
         lock(&self.cables).push(cable.clone());
         let service = TowerToHyperService::new(self.router.clone());
         let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(server), service);

@@ -1,7 +1,7 @@
 //! Worlds in which every promise is kept, the same world twice, and bugs on purpose, each of which is found.
 
 use chat_core::fault_injection::{Bug, inject};
-use chat_sim::{Kind, Promise, Settings, TransportKind, World, run};
+use chat_sim::{Kind, Network, Promise, Settings, TransportKind, World, run};
 
 fn by(transport: TransportKind) -> Settings {
     Settings { transports: Some(vec![transport]), ..Settings::default() }
@@ -40,9 +40,33 @@ fn every_promise_is_kept_over_socket_io() {
 }
 
 #[test]
+fn every_promise_is_kept_over_networks_that_lie() {
+    let lying = Settings { network: Some(Network::Lying), ..Settings::default() };
+    all_is_well(400..406, &lying);
+    for transport in TransportKind::ALL {
+        all_is_well(406..408, &Settings { transports: Some(vec![transport]), ..lying.clone() });
+    }
+}
+
+#[test]
+fn an_answer_to_a_ping_that_is_expected_at_once_is_found_where_networks_are_slow() {
+    inject(Some(Bug::ExpectPongAtOnce));
+    let find = |network| {
+        let settings = Settings { network: Some(network), ..by(TransportKind::Ws) };
+        (0..16).map(|seed| run(seed, &settings)).find_map(|world| world.broken)
+    };
+    let (plain, lying) = (find(Network::Plain), find(Network::Lying));
+    inject(None);
+    assert!(plain.is_none(), "no plain network shows it: {plain:?}");
+    assert_eq!(lying.expect("it is found").promise, Promise::Patience);
+}
+
+#[test]
 fn a_seed_is_the_same_world_again() {
     for seed in 0..3 {
         assert_eq!(run(seed, &by(TransportKind::Ws)), run(seed, &by(TransportKind::Ws)));
+        let lying = Settings { network: Some(Network::Lying), ..by(TransportKind::Ws) };
+        assert_eq!(run(seed, &lying), run(seed, &lying));
     }
 }
 

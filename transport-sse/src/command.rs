@@ -14,9 +14,8 @@ use chat_core::{
     Answered, BadFrame, Busy, ClientFrame, Command, CommandId, CommandSender, ConnectRequest, Extent, Reject,
     RejectCode, Reply, Request as Asked, SessionId,
 };
-use chat_serve::bearer;
+use chat_serve::{bearer, within};
 use http_body_util::LengthLimitError;
-use tokio::time::timeout;
 
 use super::answer;
 use super::shared::Shared;
@@ -106,13 +105,13 @@ async fn read(shared: &Shared, body: Body) -> Result<Bytes, Untaken> {
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_long().into());
     }
-    match timeout(shared.config.body_timeout, to_bytes(body, bytes_max)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if causes(&error).any(|cause| cause.is::<LengthLimitError>()) => Err(too_long().into()),
+    match within(shared.config.body_timeout, to_bytes(body, bytes_max)).await {
+        Some(Ok(bytes)) => Ok(bytes),
+        Some(Err(error)) if causes(&error).any(|cause| cause.is::<LengthLimitError>()) => Err(too_long().into()),
         // The serving loop has a bound of its own.
-        Ok(Err(error)) if causes(&error).any(is_timeout) => Err(Untaken::Slow),
-        Ok(Err(_)) => Err(Reject::new(RejectCode::BadFrame, "the frame did not come whole").into()),
-        Err(_) => Err(Untaken::Slow),
+        Some(Err(error)) if causes(&error).any(is_timeout) => Err(Untaken::Slow),
+        Some(Err(_)) => Err(Reject::new(RejectCode::BadFrame, "the frame did not come whole").into()),
+        None => Err(Untaken::Slow),
     }
 }
 

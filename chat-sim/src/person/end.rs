@@ -177,7 +177,14 @@ impl Person {
         let transports = &self.scene.plan.transports;
         let transport = transports[self.rng.random_range(0..transports.len())];
         let hello = Hello { token: Some(token.clone()), pass: self.pass.clone(), ..Hello::default() };
-        let mut link = Link::open(transport, &self.scene.front, &self.scene.plan, self.rng.random(), hello);
+        let mut link = Link::open(
+            transport,
+            &self.scene.front,
+            &self.scene.plan,
+            self.scene.phase.clone(),
+            self.rng.random(),
+            hello,
+        );
         self.note(format_args!("tries {token}"));
         let (name, truth) = (self.name.clone(), Arc::clone(&self.scene.truth));
         tokio::spawn(async move {

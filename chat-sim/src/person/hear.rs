@@ -203,9 +203,12 @@ impl Person {
         }
         if code == CloseReason::Flooding.code() {
             let limits = &self.scene.plan.limits.session;
-            let (owes, burst) = (self.owes(), limits.refusal_burst);
+            let lies = self.scene.plan.lies;
+            // What a proxy says twice is refused twice.
+            let (owes, burst) = (self.owes() * if lies.is_some() { 2.0 } else { 1.0 }, limits.refusal_burst);
             // What this takes until it is heard is forgiven meanwhile; where it waited to be read, nobody knows how much that is.
-            let forgiven = f64::from(limits.refusals_per_second) * WAY;
+            let way = WAY + lies.map_or(0.0, |lies| 2.0 * lies.hiccup.as_secs_f64());
+            let forgiven = f64::from(limits.refusals_per_second) * way;
             let has_waited = self.read_on.is_some_and(|at| at.elapsed() < PINGED);
             let floods = owes + forgiven > f64::from(burst) - 1.0;
             hold!(

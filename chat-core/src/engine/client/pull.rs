@@ -349,11 +349,13 @@ impl<S: Sink> Pull<'_, S> {
                 .is_some_and(|last| matches!(last.mark, FrameEffect::LastGap { slot, .. } if slot == key))
             {
                 // The gap says so.
+                state.rooms.slots[index].end_ahead = true;
                 return;
             }
             let at = Position { epoch: feed.epoch, seq: slot.ahead };
             (FrameKind::MemberLeft, wire::left_quietly(&feed.code, at, subscription.member, &subscription.nick))
         };
+        state.rooms.slots[index].end_ahead = true;
         self.one(state, FrameEffect::End { slot: key }, kind, &json, None);
     }
 }

@@ -222,6 +222,7 @@ impl SessionState {
             seen,
             pace: None,
             end_told: false,
+            end_ahead: false,
             came_late,
         });
     }

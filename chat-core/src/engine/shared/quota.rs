@@ -128,11 +128,11 @@ impl Shared {
             return Err(Reject::new(RejectCode::Unavailable, "the connection is gone"));
         };
         let rooms_max = self.limits.session.rooms_max;
-        // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
+        // Rooms that it has left count until it may have read so: else one that does not read could leave and join without end.
         state.rooms.forget_finished();
         let is_in = |code: &RoomCode| state.rooms.slots.iter().any(|slot| slot.is_open() && slot.feed.code == *code);
         let is_in = room.is_some_and(is_in);
-        let taken = state.rooms.taken_beside(room);
+        let taken = state.rooms.taken_beside(room, rooms_max);
         let refused = if taken >= rooms_max && !is_in {
             let reject = Reject::new(RejectCode::TooManyRooms, "the session is in as many rooms as it may be");
             Err(reject.limit(rooms_max as u64))
