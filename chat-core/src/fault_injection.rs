@@ -12,7 +12,7 @@ pub enum Bug {
     SkipEvent,
     /// One event in a while is told under the number of the one before it.
     ReuseSeq,
-    /// A life begins under the epoch of the one before.
+    /// An incarnation begins under the epoch of the one before.
     ForgetEpoch,
     /// Who asked is answered before the log has the records.
     AckBeforeAppend,
@@ -48,11 +48,17 @@ pub enum Bug {
     ExpectPongAtOnce,
     /// Of the devices of who has left, where leaves are only counted, one is told.
     TellOneDevice,
+    /// A newer token that was never used supersedes the older one.
+    SupersedeUnused,
+    /// What the log remembers of ended sessions is not read.
+    ForgetEnded,
+    /// A session that was ended is not asked after when somebody comes back to it.
+    ResumeEnded,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 20] = [
+    pub const ALL: [Bug; 23] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -73,6 +79,9 @@ impl Bug {
         Self::BelieveClock,
         Self::ExpectPongAtOnce,
         Self::TellOneDevice,
+        Self::SupersedeUnused,
+        Self::ForgetEnded,
+        Self::ResumeEnded,
     ];
 }
 

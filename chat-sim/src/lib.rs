@@ -16,6 +16,7 @@ mod archive;
 pub mod checks;
 mod clock;
 mod embedder;
+mod endings;
 mod graces;
 mod link;
 mod locks;

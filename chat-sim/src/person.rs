@@ -1,6 +1,7 @@
 //! A person with one session: does random things, loses connections, comes back by another transport, and checks what it is told.
 
 mod act;
+mod end;
 mod hear;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use self::end::{End, Tokens};
 use crate::link::{Front, Heard, Hello, Link};
 use crate::phase::Phase;
 use crate::plan::Plan;
@@ -82,6 +84,7 @@ pub(crate) struct Person {
     last_words: usize,
     /// How often somebody new began here.
     lives: u32,
+    tokens: Tokens,
 }
 
 enum Asked {
@@ -89,6 +92,7 @@ enum Asked {
     Join,
     Leave { room: String },
     History { room: String, before: Option<u64>, limit: u64 },
+    End(End),
     Other,
 }
 
@@ -139,6 +143,7 @@ impl Person {
             next: Instant::now(),
             last_words,
             lives: 0,
+            tokens: Tokens::default(),
         }
     }
 
@@ -237,6 +242,7 @@ impl Person {
             self.read_on = Some(Instant::now());
         }
         self.reads_since = Instant::now();
+        self.try_all_ended();
         self.next = Instant::now() + Duration::from_millis(self.rng.random_range(0..2_000));
     }
 

@@ -180,7 +180,8 @@ fn stamps_that_stand_still_are_found() {
 
 #[test]
 fn a_clock_that_is_believed_at_once_is_found() {
-    is_found(Bug::BelieveClock, 16, &[Promise::Time]);
+    // Tokens of today are of no use to a server that thinks it is five years later.
+    is_found(Bug::BelieveClock, 16, &[Promise::Time, Promise::Protocol]);
 }
 
 #[test]
@@ -191,4 +192,19 @@ fn a_client_that_is_held_back_and_counts_as_gone_is_found() {
 #[test]
 fn a_slow_room_that_never_says_where_one_stands_is_found() {
     is_found(Bug::ForgetResumed, 128, &[Promise::Answered, Promise::CatchUp]);
+}
+
+#[test]
+fn an_ended_session_that_a_later_server_does_not_know_of_is_found() {
+    is_found(Bug::ForgetEnded, 256, &[Promise::Ended]);
+}
+
+#[test]
+fn an_ended_session_that_somebody_comes_back_to_is_found() {
+    is_found(Bug::ResumeEnded, 16, &[Promise::Ended]);
+}
+
+#[test]
+fn a_token_that_nobody_has_used_and_that_supersedes_another_is_found() {
+    is_found(Bug::SupersedeUnused, 256, &[Promise::Protocol]);
 }

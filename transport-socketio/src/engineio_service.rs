@@ -37,7 +37,7 @@ const ATTACHMENTS_MAX: usize = 8;
 /// Bytes of the answer that opens a session; a sid, and a few numbers.
 const OPEN_BYTES_MAX: usize = 4 << 10;
 
-struct Front {
+struct EngineIoService {
     engine: Engine,
     engineio_sessions: Arc<EngineIoSessions>,
     config: Arc<SocketIoConfig>,
@@ -54,15 +54,15 @@ pub fn routes(engine: Engine, config: SocketIoConfig) -> Router {
     let path = config.path.trim_end_matches('/').to_owned();
     assert!(path.starts_with('/'), "the path of the routes is not the root");
     let cors = config.origins.cors();
-    let front = Arc::new(Front::new(engine, config, path.clone()));
-    let router = Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(front);
+    let service = Arc::new(EngineIoService::new(engine, config, path.clone()));
+    let router = Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(service);
     match cors {
         Some(layer) => router.route_layer(layer),
         None => router,
     }
 }
 
-impl Front {
+impl EngineIoService {
     fn new(engine: Engine, config: SocketIoConfig, path: String) -> Self {
         let frame_bytes_max = engine.limits().session.frame_bytes_max;
         let message_bytes_max = frame_bytes_max * MESSAGE_FRAMES_MAX;
@@ -142,7 +142,7 @@ impl Front {
 
     /// Hands in what a client says by POST: a sign of life, whatever it says. What came of a body that takes too long is done, and the
     /// session goes on.
-    async fn hand_in(&self, request: Request, sid: Sid) -> Response {
+    async fn post(&self, request: Request, sid: Sid) -> Response {
         if let Some(engineio) = self.engineio_sessions.find(sid) {
             engineio.note_heard();
         }
@@ -219,28 +219,28 @@ impl Front {
     }
 }
 
-async fn serve(State(front): State<Arc<Front>>, request: Request) -> Response {
-    let mut answer = answer(&front, request).await;
+async fn serve(State(service): State<Arc<EngineIoService>>, request: Request) -> Response {
+    let mut answer = answer(&service, request).await;
     // A poll may hold a session's token, and the answer that opens a session its name: no cache may keep them.
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
-async fn answer(front: &Front, request: Request) -> Response {
+async fn answer(service: &EngineIoService, request: Request) -> Response {
     // Before anything is done for it, whatever it asks; also in the name of a session that there is.
-    if !front.config.origins.allow(&request, &front.config.proxies) {
+    if !service.config.origins.allow(&request, &service.config.proxies) {
         return Fault::Forbidden.answer();
     }
-    let asked = match Asked::read(&request) {
+    let asked = match EngineIoRequest::read(&request) {
         Ok(asked) => asked,
         Err(fault) => return fault.answer(),
     };
     match (asked.transport, asked.sid, request.method()) {
-        (TransportType::Websocket, None, &Method::GET) => front.upgrade(request),
-        (TransportType::Websocket, Some(sid), &Method::GET) => front.probe(request, sid),
-        (TransportType::Polling, None, &Method::GET) => front.begin(request).await,
-        (TransportType::Polling, Some(sid), &Method::GET) => front.poll(request, sid).await,
-        (TransportType::Polling, Some(sid), &Method::POST) => front.hand_in(request, sid).await,
+        (TransportType::Websocket, None, &Method::GET) => service.upgrade(request),
+        (TransportType::Websocket, Some(sid), &Method::GET) => service.probe(request, sid),
+        (TransportType::Polling, None, &Method::GET) => service.begin(request).await,
+        (TransportType::Polling, Some(sid), &Method::GET) => service.poll(request, sid).await,
+        (TransportType::Polling, Some(sid), &Method::POST) => service.post(request, sid).await,
         _ => Fault::Method.answer(),
     }
 }
@@ -260,12 +260,12 @@ impl IntoResponse for Busy {
 }
 
 /// What a request asks for, read as socketioxide reads it: the first of each name counts.
-struct Asked {
+struct EngineIoRequest {
     transport: TransportType,
     sid: Option<Sid>,
 }
 
-impl Asked {
+impl EngineIoRequest {
     fn read(request: &Request) -> Result<Self, Fault> {
         let query = request.uri().query().unwrap_or_default();
         let find = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));

@@ -100,6 +100,17 @@ impl RoomSlot {
 }
 
 impl Rooms {
+    /// Every room that it is in, or was in when it lost its connection, or is asked after.
+    pub(crate) fn all(&self) -> Vec<RoomCode> {
+        let entered = self.slots.iter().filter(|slot| slot.is_open()).map(|slot| &slot.feed.code);
+        let left_off = self.left_off.iter().map(|stay| &stay.code);
+        let mut all: Vec<RoomCode> =
+            entered.chain(left_off).chain(self.resumed.iter().map(|room| &room.code)).cloned().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// A name for the next slot.
     pub(crate) fn next_key(&mut self) -> u32 {
         let key = self.next_key;
