@@ -564,9 +564,11 @@ mod tests {
     #[test]
     fn every_kind_is_a_type_of_a_frame() {
         for kind in FrameKind::ALL {
-            let error = serde_json::from_str::<ServerFrame>(&format!(r#"{{"type":"{}"}}"#, kind.as_str()));
-            let error = error.expect_err("it has no fields").to_string();
-            assert!(error.starts_with("missing field"), "{}: {error}", kind.as_str());
+            match serde_json::from_str::<ServerFrame>(&format!(r#"{{"type":"{}"}}"#, kind.as_str())) {
+                Ok(ServerFrame::Other(_)) => panic!("{} is no type of a frame", kind.as_str()),
+                Ok(_) => {}
+                Err(error) => assert!(error.to_string().starts_with("missing field"), "{}: {error}", kind.as_str()),
+            }
         }
     }
 }
