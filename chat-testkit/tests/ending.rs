@@ -66,7 +66,10 @@ async fn an_engine_that_is_gone_leaves_no_task_behind() {
         let bob = newcomer(&engine, "Bob").await;
         seconds(5).await;
         assert!(alive() > 0, "what wakes rooms and connections");
-        drop((ann, bob, engine));
+        drop((ann, bob));
+        settle().await;
+        // It waits for graces now.
+        drop(engine);
         settle().await;
         assert_eq!(alive(), 0, "with a log: {has_log}");
     }

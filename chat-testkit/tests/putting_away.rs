@@ -215,7 +215,10 @@ async fn what_the_log_has_forgotten_it_is_not_asked_to_forget_again() {
     // After it has come back it owes the log what it is made to owe.
     say(&ann, "y", "y").await.expect("she is in");
     ann.call(Command::redact(code(), secret.next())).await.expect("it is hers");
-    settle().await;
+    let token = ann.token();
+    drop(ann);
+    seconds(600).await;
+    assert_eq!(try_to_come_back(&engine, &token).await, Status::Live);
     assert_eq!(log.calls(Operation::Scrub), 2);
 }
 
