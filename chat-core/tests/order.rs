@@ -322,6 +322,18 @@ async fn a_fill_that_is_taken_in_part_goes_on_behind_the_last_frame_that_was_beg
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_fill_that_is_taken_whole_moves_the_position_in_each_of_its_rooms() {
+    let engine = unhurried();
+    let ann = with_messages(&engine, &["one"]).await;
+    ann.session.call(create("DINNER", "Ann")).await.expect("the code is free");
+    ann.say("DINNER", "two").await;
+    let mut socket = Vec::new();
+    while fill(&ann.session, &mut socket, |all| all).is_some() {}
+    let told: Vec<_> = unframed(&socket).iter().map(summary).collect();
+    assert_eq!(told, ["joined 1 as 1", "2 Ann: two", "2 Ann: one"], "each once");
+}
+
 /// What a transport gives with a command comes back with the frame that answers it, whichever that is, and with no other.
 #[tokio::test(start_paused = true)]
 async fn each_answer_has_the_tag_of_its_command() {

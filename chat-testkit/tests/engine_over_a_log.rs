@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, ConnectRequest, Connection, Engine, Hello, Nick, RejectCode, Reply, RoomCode, Seq, ServerFrame,
+    Command, ConnectRequest, Connection, Engine, Hello, Nick, Observer, ObserverEvent, RejectCode, Reply, RoomCode,
+    Seq, ServerFrame,
 };
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
@@ -340,4 +342,27 @@ async fn a_grace_runs_out_also_where_there_is_always_something_to_do() {
     let left = tokio::time::timeout(Duration::from_secs(31), next_left(&mut ann)).await;
     assert_eq!(left.expect("half a minute is over"), ("Bob".to_owned(), "timeout".to_owned()));
     talk.abort();
+}
+
+/// Trips over whatever it sees.
+struct Clumsy;
+
+impl Observer for Clumsy {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        panic!("an observer that trips over {event:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_neither_closes_a_room_nor_keeps_its_records_from_the_log() {
+    let log = log();
+    let engine = builder(&log).observer(Arc::new(Clumsy)).build();
+    let ann = founder(&engine).await;
+    let mut bob = newcomer(&engine, "Bob").await;
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
+    assert_eq!(next_message(&mut bob).await, (Seq(3), "one".into()));
+    drop(bob);
+    seconds(31).await;
+    assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(5)), "after Bob has timed out");
+    assert_eq!(texts(&engine, "Cid").await, ["one", "two"]);
 }

@@ -195,8 +195,8 @@ mod tests {
     #[test]
     fn where_one_of_two_bounds_is_lifted_the_other_holds() {
         let limits = EngineLimits::default();
-        let no_messages = EngineLimits { address_sends_per_second: 0, ..limits.clone() };
-        let no_bytes = EngineLimits { address_said_bytes_per_second: 0, ..limits.clone() };
+        let no_messages = EngineLimits { address_sends_per_second: 0, ..limits };
+        let no_bytes = EngineLimits { address_said_bytes_per_second: 0, ..limits };
         let many = Price { messages: limits.address_send_burst, bytes: 1 };
         let long = Price { messages: 1, bytes: limits.address_said_bytes_burst };
         for (limits, price, is_bounded) in [
