@@ -3,5 +3,5 @@
 mod command;
 mod event;
 
-pub use command::{Command, TypingState};
+pub use command::{Command, Extent, TypingState};
 pub use event::{Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};
