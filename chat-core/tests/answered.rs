@@ -332,3 +332,29 @@ async fn a_rate_of_zero_is_no_bound() {
         ann.session.call(history(200)).await.expect("12 MiB at once");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_members_that_a_joined_shows_are_paid_for() {
+    let (engine, _host) = long_room(|limits| {
+        limits.engine.address_answered_bytes_burst = 10_000;
+        limits.engine.address_answered_bytes_per_second = 1;
+    })
+    .await;
+    let mut crowd = Vec::new();
+    for number in 0..30 {
+        crowd.push(Client::in_room(&engine, "LUNCH", &format!("Guest {number}")).await);
+    }
+    let ann = Client::calling_from(&engine, HERE).await;
+    let mut joins = 0;
+    let refused = loop {
+        match ann.session.call(Command::join(code("LUNCH"), nick("Ann")).with_history(0)).await {
+            Ok(_) => joins += 1,
+            Err(reject) => break reject.code,
+        }
+        assert!(joins < 20, "nothing is paid");
+        ann.session.call(leave("LUNCH")).await.expect("she is in");
+        ann.told().await;
+    };
+    assert_eq!(refused, RejectCode::RateLimited);
+    assert!(joins > 1, "she may once more after {joins}");
+}

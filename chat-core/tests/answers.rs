@@ -186,6 +186,19 @@ async fn a_history_ends_at_its_bytes_and_together_its_pages_show_everything() {
     assert!(alone, "one that is longer than a page is a page");
 }
 
+/// No room has looked at them yet.
+#[tokio::test(start_paused = true)]
+async fn histories_that_are_not_answered_count_with_all_that_they_may_name() {
+    let engine = engine_with(|limits| {
+        limits.session.page_bytes_max = 1_000;
+        limits.session.answers_bytes_max = 2_000 + 3 * (200 + 8 * limits.room.history_max);
+    });
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let asked = std::iter::repeat_with(|| ann.session.submit(history("LUNCH", None, 1), Reply::mailbox(None)));
+    assert_eq!(asked.take_while(Result::is_ok).count(), 4);
+    assert_eq!(ann.told().await.len(), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_joined_shows_no_more_than_a_page_of_members_and_of_history() {
     let engine = short_pages();

@@ -3,7 +3,7 @@
 
 mod support;
 
-use chat_core::{Busy, Command, Hello, Limits, Position, RejectCode, Reply, ServerFrame};
+use chat_core::{Busy, Command, Engine, Hello, Limits, Position, RejectCode, Reply, ServerFrame};
 use support::*;
 
 #[tokio::test(start_paused = true)]
@@ -70,6 +70,15 @@ async fn so_many_commands_are_in_flight_and_no_more() {
     assert_eq!(ann.refused(send("LUNCH", "x")).await.code, RejectCode::Busy);
     assert_eq!(ann.take().len(), 31 + 32, "answers and messages");
     assert!(ann.session.can_submit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refusal_of_a_token_is_an_answer_to_be_taken() {
+    let engine = engine_with(|limits| limits.session.commands_in_flight_max = 1);
+    let ann = Client::with_hello(&engine, resume("no token", &[])).await;
+    assert!(!ann.session.can_submit() && !ann.session.sender().can_submit());
+    assert_eq!(ann.told().await, ["welcome", "error bad_token"]);
+    assert!(ann.session.can_submit() && ann.session.sender().can_submit());
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,6 +194,60 @@ async fn so_many_sessions_are_kept_without_a_connection() {
     assert_eq!(engine.stats().sessions_detached, 2);
 }
 
+/// Somebody comes, and goes again.
+async fn visit(engine: &Engine) {
+    drop(Client::new(engine).await);
+    settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_kept_for_its_retention_and_no_longer() {
+    let engine = engine();
+    for _ in 0..3 {
+        visit(&engine).await;
+    }
+    pass(engine.limits().session.retention).await;
+    let _ann = Client::new(&engine).await;
+    assert_eq!(engine.stats().sessions_detached, 3);
+    pass(millis(1)).await;
+    let _bob = Client::new(&engine).await;
+    assert_eq!(engine.stats().sessions_detached, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_come_back_is_not_forgotten_for_having_been_away() {
+    let engine = engine_with(|limits| limits.engine.sessions_detached_max = 2);
+    let token = Client::in_room(&engine, "LUNCH", "Ann").await.token();
+    let ann = Client::with_hello(&engine, resume(&token, &[])).await;
+    for _ in 0..4 {
+        visit(&engine).await;
+    }
+    engine.sender(ann.session.session_id(), &ann.token()).expect("she is here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_gone_again_has_been_away_since_then() {
+    let engine = engine_with(|limits| limits.engine.sessions_detached_max = 2);
+    let token = Client::in_room(&engine, "LUNCH", "Ann").await.token();
+    let ann = Client::with_hello(&engine, resume(&token, &[])).await;
+    visit(&engine).await;
+    let token = ann.token();
+    drop(ann);
+    visit(&engine).await;
+    let told = Client::with_hello(&engine, resume(&token, &[])).await.told().await;
+    assert_eq!(told[0], "welcome back lunch:live:1", "another one was forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn joins_that_nobody_has_decided_yet_count() {
+    let engine = engine_with(|limits| limits.session.rooms_max = 1);
+    let ann = Client::new(&engine).await;
+    ann.told().await;
+    ann.submit(create("ONE", "Ann"));
+    ann.submit(create("TWO", "Ann"));
+    assert_eq!(ann.told().await, ["error too_many_rooms", "joined 1 as 1"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_room_is_full() {
     let engine = engine_with(|limits| limits.room.members_max = 2);
@@ -262,9 +325,18 @@ async fn who_names_too_many_rooms_that_are_not_there_has_to_wait() {
     assert_eq!((reject.code, reject.retry_after), (RejectCode::RateLimited, Some(secs(1))));
     assert_eq!(ann.refused(join("LUNCH", "Ann")).await.code, RejectCode::RateLimited, "there or not");
     assert_eq!(ann.refused(create("LUNCH", "Ann")).await.code, RejectCode::RateLimited);
+    ann.session.call(Command::create(nick("Ann"))).await.expect("a code that is drawn is no guess");
     pass(secs(1)).await;
     ann.session.call(join("LUNCH", "Ann")).await.expect("one more is free");
     ann.say("LUNCH", "and the rest goes on").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_guessed_too_much_goes_on_where_they_are() {
+    let engine = engine_with(|limits| limits.session.command_per_second = 0);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    while ann.refused(join("GUESS", "Ann")).await.code == RejectCode::RoomNotFound {}
+    ann.say("LUNCH", "still here").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,7 @@ async fn everybody_is_told_their_own_time_to_come_back_and_the_drain_ends_with_t
             }
         }));
     }
+    assert!(!engine.is_draining());
     let before = tokio::time::Instant::now();
     engine.drain(secs(10)).await;
     assert!(before.elapsed() < secs(1), "nobody is waited for who has gone");

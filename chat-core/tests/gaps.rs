@@ -4,9 +4,11 @@
 mod support;
 
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 
-use chat_core::{Clock, Engine, MemberId, Moderation, Mono, Now, SystemClock};
+use bytes::BytesMut;
+use chat_core::{Clock, Engine, FrameRef, Framing, MemberId, Moderation, Mono, Now, SystemClock};
 use support::*;
 
 #[tokio::test(start_paused = true)]
@@ -98,4 +100,28 @@ async fn a_gap_never_reaches_past_the_end_of_the_membership() {
     go_on.send(()).expect("he waits for it");
     assert_eq!(looking.await.expect("he looks"), None);
     assert_eq!(bob.told().await, ["gap 21..41 ended"]);
+}
+
+/// As a transport does it that writes to a socket.
+#[tokio::test(start_paused = true)]
+async fn a_gap_of_who_took_everything_is_a_surprise_and_of_whose_socket_was_full_is_none() {
+    struct Plain;
+    impl Framing for Plain {
+        fn frame(&mut self, out: &mut BytesMut, frame: FrameRef<'_>) {
+            out.extend_from_slice(frame.json);
+        }
+    }
+    for (left, surprises) in [(0, 1), (1, 0)] {
+        let engine = engine_with(forgetful);
+        let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+        let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+        ann.say("LUNCH", "one").await;
+        let mut out = BytesMut::new();
+        let cx = Context::from_waker(Waker::noop());
+        assert!(bob.session.poll_fill(&cx, &mut Plain, &mut out).is_ready());
+        bob.session.written(out.len() - left);
+        talk(&ann, 20).await;
+        assert_eq!(bob.told().await, ["gap 4..20"]);
+        assert_eq!((engine.stats().gaps, engine.stats().gaps_unblocked), (1, surprises));
+    }
 }

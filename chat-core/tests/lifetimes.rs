@@ -318,3 +318,36 @@ async fn nobody_is_ever_a_member_of_a_room_that_is_gone() {
     };
     tokio::time::timeout(secs(10), empty).await.expect("the room goes with its last member");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_from_a_room_that_is_gone_is_refused_nothing() {
+    let engine = engine();
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    engine.moderate(&code("LUNCH"), Moderation::Close).await.expect("it is there");
+    settle().await;
+    drop(bob);
+    settle().await;
+    assert_eq!(engine.stats().rejects, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_is_told_the_number_of_what_it_did_whatever_came_with_it() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let _bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    let lunch = code("LUNCH");
+    let kick = engine.moderate(&lunch, Moderation::Kick(MemberId(2)));
+    let (kicked, said) = tokio::join!(kick, ann.say("LUNCH", "in the same batch"));
+    assert_eq!((kicked.map(|seq| seq.0), said), (Ok(3), 4));
+}
+
+/// Rooms of a log may leave memory; these have nowhere else to be.
+#[tokio::test(start_paused = true)]
+async fn without_a_log_a_room_stays_in_memory_however_long_nobody_asks() {
+    let engine = engine_with(|limits| limits.room.grace = secs(3_600));
+    let token = Client::in_room(&engine, "LUNCH", "Ann").await.token();
+    pass(secs(3_000)).await;
+    assert_eq!((engine.stats().rooms, engine.stats().rooms_away), (1, 0));
+    let told = Client::with_hello(&engine, resume(&token, &[])).await.told().await;
+    assert_eq!(told[0], "welcome back lunch:live:1");
+}

@@ -142,6 +142,14 @@ fn what_is_printed_for_a_log_holds_no_secret() {
     assert!(!request.contains("hunter2") && !hello.contains("hunter2"), "{request} {hello}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_a_connection_is_printed_whose_it_is_and_no_token() {
+    let ann = Client::new(&engine()).await;
+    let printed = format!("{:?}", ann.session);
+    assert!(printed.contains(&format!("{:?}", ann.session.session_id())), "{printed}");
+    assert!(!printed.contains(&ann.token()) && !printed.contains(&ann.session.cursor()), "{printed}");
+}
+
 /// Panics over every kind of fact in turn, and over some all the time.
 struct Clumsy;
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 use chat_core::{
-    Command, Connection, Engine, Fill, FrameRef, Framing, Hello, RejectCode, Seq, ServerFrame, TypingState,
+    Command, Connection, Engine, Fill, FrameRef, Framing, Hello, RejectCode, Reply, Seq, ServerFrame, TypingState,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -295,6 +295,115 @@ async fn positions_beside_a_frame_never_run_ahead_of_it() {
         assert_eq!(framing.positions, [("welcome", vec![2]), ("message", vec![3]), ("message", vec![4])]);
         assert_eq!(bob.session.written(0), 0, "the socket takes nothing");
     }
+}
+
+/// Ann and what she has said, of which she is told next.
+async fn with_messages(engine: &Engine, texts: &[&str]) -> Client {
+    let ann = Client::in_room(engine, "LUNCH", "Ann").await;
+    for text in texts {
+        ann.say("LUNCH", text).await;
+    }
+    ann
+}
+
+/// Frame by frame: what a socket takes to the last byte of one is not told again, and neither is what is half out.
+#[tokio::test(start_paused = true)]
+async fn a_fill_that_is_taken_in_part_goes_on_behind_the_last_frame_that_was_begun() {
+    let engine = unhurried();
+    for beyond in [0, 1] {
+        let ann = with_messages(&engine, &["one", "two", "three"]).await;
+        let length = ann.session.peek().expect("the first is due").json.len() + 4;
+        let mut socket = Vec::new();
+        fill(&ann.session, &mut socket, |_| length + beyond).expect("three are due");
+        assert_eq!(unframed(&socket).iter().map(summary).collect::<Vec<_>>().len(), 1 + beyond);
+        fill(&ann.session, &mut socket, |all| all).expect("the rest is due");
+        let told: Vec<_> = unframed(&socket).iter().map(summary).collect();
+        assert_eq!(told, ["2 Ann: one", "3 Ann: two", "4 Ann: three"]);
+        assert_eq!(fill(&ann.session, &mut socket, |all| all), None);
+        ann.session.call(leave("LUNCH")).await.expect("she is in");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fill_that_is_taken_whole_moves_the_position_in_each_of_its_rooms() {
+    let engine = unhurried();
+    let ann = with_messages(&engine, &["one"]).await;
+    ann.session.call(create("DINNER", "Ann")).await.expect("the code is free");
+    ann.say("DINNER", "two").await;
+    let mut socket = Vec::new();
+    while fill(&ann.session, &mut socket, |all| all).is_some() {}
+    let told: Vec<_> = unframed(&socket).iter().map(summary).collect();
+    assert_eq!(told, ["joined 1 as 1", "2 Ann: two", "2 Ann: one"], "each once");
+}
+
+/// What a transport gives with a command comes back with the frame that answers it, whichever that is, and with no other.
+#[tokio::test(start_paused = true)]
+async fn each_answer_has_the_tag_of_its_command() {
+    let engine = engine();
+    let ann = Client::new(&engine).await;
+    ann.told().await;
+    let history = Command::history(code("LUNCH"));
+    let commands =
+        [create("LUNCH", "Ann"), send("LUNCH", "hi"), history, Command::members(code("LUNCH")), leave("NONE")];
+    for (tag, command) in (1..).zip(commands) {
+        ann.session.submit(command, Reply::Mailbox { id: None, tag: Some(tag) }).expect("few are in flight");
+        settle().await;
+    }
+    let mut told = Vec::new();
+    while let Some(frame) = ann.session.peek() {
+        ann.session.commit(frame.mark);
+        told.push((frame.kind.as_str(), frame.tag));
+    }
+    told.sort();
+    let answers = [("ack", 2), ("error", 5), ("history", 3), ("joined", 1), ("members", 4)];
+    let mut expected: Vec<_> = answers.into_iter().map(|(kind, tag)| (kind, Some(tag))).collect();
+    expected.push(("message", None));
+    assert_eq!(told, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_a_fill_has_no_place_for_come_with_the_next() {
+    let engine = engine_with(|limits| limits.session.chunk_bytes_max = 100);
+    let ann = Client::new(&engine).await;
+    ann.told().await;
+    (0..5).for_each(|number| ann.submit_as(number, leave("DINNER")));
+    settle().await;
+    let mut socket = Vec::new();
+    while fill(&ann.session, &mut socket, |all| all).is_some() {}
+    assert_eq!(unframed(&socket).iter().map(summary).collect::<Vec<_>>(), ["error room_not_found"; 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_ending_from_when_its_end_is_in_hand() {
+    let engine = engine();
+    let ann = with_messages(&engine, &["one"]).await;
+    let in_hand = |taken| {
+        let mut socket = Vec::new();
+        let was_due = fill(&ann.session, &mut socket, |all| if taken { all } else { 0 }).is_some();
+        (was_due, ann.session.is_ending())
+    };
+    let cx = Context::from_waker(Waker::noop());
+    assert!(ann.session.poll_fill(&cx, &mut Lengths::default(), &mut BytesMut::new()).is_ready());
+    assert!(!ann.session.is_ending(), "a message is in hand");
+    assert_eq!(in_hand(true), (true, false));
+    ann.session.close(chat_core::CloseReason::Ended);
+    let mut out = BytesMut::new();
+    assert!(ann.session.poll_fill(&cx, &mut Lengths::default(), &mut out).is_ready());
+    assert!(ann.session.is_ending() && ann.session.ended().is_none(), "it is in hand");
+    assert_eq!(in_hand(false), (true, false), "it was not taken");
+    assert_eq!(in_hand(true), (true, true));
+    assert_eq!(ann.session.ended(), Some(chat_core::CloseReason::Ended));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_names_no_room_that_the_client_does_not_know_of() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    ann.submit(create("DINNER", "Ann"));
+    settle().await;
+    ann.session.close(chat_core::CloseReason::Ended);
+    let ServerFrame::Closing { positions, .. } = ann.next().await else { panic!("nothing else is due") };
+    assert_eq!(positions.into_keys().collect::<Vec<_>>(), ["LUNCH"]);
 }
 
 #[tokio::test(start_paused = true)]

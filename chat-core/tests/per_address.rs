@@ -245,6 +245,17 @@ async fn so_many_rooms_are_alive_that_were_founded_from_one_address() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_room_keeps_its_place_whoever_tries_to_found_it_again() {
+    let engine = engine_with(|limits| limits.engine.rooms_per_address_max = 1);
+    let ann = member(&engine, HERE, "ONE", "Ann").await;
+    let eve = Client::calling_from(&engine, "192.0.2.2").await;
+    assert_eq!(eve.refused(create("ONE", "Eve")).await.code, RejectCode::NameTaken);
+    assert_eq!(eve.refused(create("ONE", "Eve")).await.code, RejectCode::NameTaken);
+    eve.enter("TWO", "Eve").await;
+    assert_eq!(ann.refused(create("THREE", "Ann")).await.code, RejectCode::AtCapacity);
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_a_network_has_no_place_none_is_taken_of_the_address() {
     let engine = engine_with(|limits| {
         limits.engine.addresses_per_network = 1;
@@ -321,6 +332,7 @@ async fn a_stranger_pushes_out_nobody_who_is_within_their_grace() {
         limits.lift_addresses();
     });
     let _host = Client::in_room(&engine, "LUNCH", "Host").await;
+    pass(secs(60)).await;
     let bob = member(&engine, "192.0.2.2", "LUNCH", "Bob").await;
     let token = bob.token();
     drop(bob);

@@ -99,6 +99,23 @@ async fn what_waits_for_the_policy_dies_with_a_replaced_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_policy_was_asked_before_a_takeover_hurries_nothing_after_it() {
+    let (engine, _) = moderated();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    ann.submit(send("LUNCH", "slow"));
+    settle().await;
+    let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
+    again.told().await;
+    pass(millis(500)).await;
+    again.submit(send("LUNCH", "slow too"));
+    again.submit(send("LUNCH", "quick"));
+    pass(millis(700)).await;
+    assert_eq!(again.told().await, Vec::<String>::new(), "one is over, and this one is not");
+    pass(millis(500)).await;
+    assert_eq!(again.told().await, ["ack 2", "ack 3", "2 Ann: slow too", "3 Ann: quick"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_too_fast_is_refused_before_the_policy_is_asked() {
     let (engine, policy) = moderated();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
@@ -199,4 +216,55 @@ async fn a_room_asked_for_before_a_takeover_does_not_count_after_it() {
     let again = Client::with_hello(&engine, resume(&ann.token(), &[])).await;
     pass(secs(2)).await;
     again.session.call(create("DINNER", "Ann")).await.expect("she is in no room");
+}
+
+/// Refuses whoever shows a code, with that code; and thinks for a second over `slow`.
+struct Doorkeeper;
+
+#[async_trait]
+impl Policy for Doorkeeper {
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        let code = match request.credentials.as_deref() {
+            Some("draining") => RejectCode::Draining,
+            Some("busy") => RejectCode::Busy,
+            Some("limited") => RejectCode::RateLimited,
+            Some("full") => RejectCode::AtCapacity,
+            Some("no") => RejectCode::Forbidden,
+            Some("slow") => {
+                tokio::time::sleep(secs(1)).await;
+                return Ok(Admission::default());
+            }
+            _ => return Ok(Admission::default()),
+        };
+        Err(Reject::new(code, "no").retry_after(secs(7)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_policy_says_at_the_door_is_how_the_connection_ends() {
+    let engine = Engine::builder().policy(Arc::new(Doorkeeper)).build();
+    for (credentials, close, wait) in [
+        ("draining", CloseReason::Draining, Some(secs(7))),
+        ("busy", CloseReason::AtCapacity, Some(secs(7))),
+        ("limited", CloseReason::AtCapacity, Some(secs(7))),
+        ("full", CloseReason::AtCapacity, Some(secs(7))),
+        ("no", CloseReason::Refused, None),
+    ] {
+        let refusal = engine.connect(shown(credentials), Hello::default()).await.expect_err("it is not let in");
+        assert_eq!((refusal.close, refusal.reconnect_after), (close, wait), "{credentials}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_who_come_for_one_session_the_later_has_it_whoever_is_let_in_first() {
+    let engine = Engine::builder().policy(Arc::new(Doorkeeper)).build();
+    let token = Client::in_room(&engine, "LUNCH", "Ann").await.token();
+    let (older, hello) = (engine.clone(), resume(&token, &[]));
+    let older = tokio::spawn(async move { older.connect(shown("slow"), hello).await.map(|_| ()) });
+    settle().await;
+    let newer = Client::with_hello(&engine, resume(&token, &[])).await;
+    let refusal = older.await.expect("no panic").expect_err("it comes too late");
+    assert_eq!(refusal.close, CloseReason::Replaced);
+    newer.joined().await;
+    newer.say("LUNCH", "still here").await;
 }

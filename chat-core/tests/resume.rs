@@ -136,6 +136,24 @@ async fn bob_was_there(engine: &Engine, ann: &Client) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_of_those_who_were_kicked_while_away_is_told_so() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let mut tokens = Vec::new();
+    for who in ["Bob", "Cid", "Dan"] {
+        tokens.push(Client::in_room(&engine, "LUNCH", who).await.token());
+    }
+    settle().await;
+    for member in [2, 3, 4] {
+        ann.session.call(Command::kick(code("LUNCH"), MemberId(member))).await.expect("she owns the room");
+    }
+    for token in tokens {
+        let told = Client::with_hello(&engine, resume(&token, &[])).await.told().await;
+        assert!(told.len() == 1 && told[0].ends_with(":kicked"), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_was_kicked_while_away_has_left() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

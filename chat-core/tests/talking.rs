@@ -86,6 +86,18 @@ async fn older_messages_are_paged_by_number() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_log_no_earlier_messages_are_promised_than_the_room_still_has() {
+    let engine = engine_with(forgetful);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    talk(&ann, 20).await;
+    for (limit, has_more) in [(7, true), (8, false), (9, false)] {
+        let answer = ann.session.call(history("LUNCH", None, limit)).await;
+        let Ok(ServerFrame::History { messages, more, .. }) = answer else { panic!("{answer:?}") };
+        assert_eq!((messages.len(), more), (8.min(limit as usize), has_more), "of {limit}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn members_are_paged_by_number() {
     let engine = engine_with(|limits| limits.room.members_page_max = 2);
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
@@ -157,6 +169,16 @@ async fn a_message_taken_back_in_the_batch_that_says_it_is_a_tombstone_too() {
     assert_eq!(ann.told().await, ["ack 2", "ack 3", "2 Ann (redacted)", "3 redacted 2 by 1"]);
     let joined = Client::new(&engine).await.enter("LUNCH", "Bob").await;
     assert!(joined.history[0].frame().redacted, "{:?}", joined.history);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_log_as_much_is_taken_back_at_once_as_anybody_likes() {
+    let engine = engine_with(|limits| limits.room.unscrubbed_max = 1);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let said = [ann.say("LUNCH", "a").await, ann.say("LUNCH", "b").await];
+    ann.told().await;
+    said.iter().for_each(|&seq| ann.submit(Command::redact(code("LUNCH"), Seq(seq))));
+    assert_eq!(ann.told().await, ["ack 4", "ack 5", "4 redacted 2 by 1", "5 redacted 3 by 1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,6 +264,17 @@ async fn a_big_room_counts_its_members_instead_of_naming_them() {
         ["ack 4", "3 +Cid", "4 notices Counted", "-Bob left"],
         "a quiet leave has no number of its own"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_that_have_not_changed_are_not_told_again() {
+    let engine = engine_with(|limits| limits.room.notices_members_max = 1);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    assert!(ann.told().await.contains(&"presence 2/2".to_owned()));
+    pass(secs(5)).await;
+    let number = bob.say("LUNCH", "x").await;
+    assert_eq!(ann.told().await, [format!("{number} Bob: x")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,6 +85,18 @@ async fn a_command_beside_the_frames_uses_a_token_as_a_resume_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_beside_frames_that_nobody_reads_is_told_so_to_whose_session_it_says_it_is() {
+    let ann = Client::new(&engine()).await;
+    let elsewhere = engine();
+    let bob = Client::new(&elsewhere).await.session.session_id();
+    let refused = |id| elsewhere.sender(id, &ann.token()).map(drop).map_err(|reject| reject.code);
+    assert_eq!(refused(ann.session.session_id()), Err(RejectCode::NotConnected), "who knows whose it was");
+    assert_eq!(refused(bob), Err(RejectCode::BadToken));
+    let nobody = Client::new(&engine()).await.session.session_id();
+    assert_eq!(refused(nobody), Err(RejectCode::BadToken));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_resume_by_cursor_rotates_nothing_and_shows_no_token() {
     let engine = engine();
     let first = Client::new(&engine).await.token();
@@ -190,6 +202,8 @@ async fn whoever_stays_connected_is_told_a_new_token_at_half_its_life() {
 #[tokio::test(start_paused = true)]
 async fn the_date_is_looked_at_though_nobody_comes() {
     let (engine, clock) = dated();
+    // Nobody is here, and whoever looks sleeps.
+    settle().await;
     let ann = Client::new(&engine).await;
     ann.frames().await;
     clock.set_wall(NOON + 6 * DAY);

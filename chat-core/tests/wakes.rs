@@ -74,6 +74,19 @@ async fn each_gap_that_has_to_wait_is_told_when_its_time_has_come() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_gap_that_has_to_wait_is_told_who_has_looked_once() {
+    let engine = engine_with(forgetful);
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    talk(&ann, 20).await;
+    assert_eq!(bob.told().await, ["gap 3..20"]);
+    pass(millis(400)).await;
+    talk(&ann, 40).await;
+    settle().await;
+    assert_eq!(next_told(&bob).await, ("gap 21..40".into(), 600));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gap_that_has_to_wait_is_told_the_connection_that_took_over_too() {
     let engine = engine_with(forgetful);
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

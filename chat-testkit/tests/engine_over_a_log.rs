@@ -2,13 +2,17 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Command, ConnectRequest, Connection, Engine, Hello, Nick, RejectCode, Reply, Seq, ServerFrame};
+use chat_core::{
+    Command, ConnectRequest, Connection, Engine, Hello, Nick, Observer, ObserverEvent, RejectCode, Reply, RoomCode,
+    Seq, ServerFrame,
+};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
-    TestLog, code, connect, create, engine, engine_with, founder, join, joined, log, next_left, next_message, say,
-    texts,
+    TestLog, builder, code, connect, create, engine, engine_with, founder, join, joined, log, newcomer, next_left,
+    next_message, nick, say, seconds, settle, take, text, texts,
 };
 
 #[tokio::test(start_paused = true)]
@@ -220,4 +224,145 @@ async fn what_is_read_from_the_log_is_paid_for_by_whoever_asked() {
     tokio::time::sleep(refused.retry_after.expect("it says when")).await;
     bob.call(history()).await.expect("it is paid for");
     assert_eq!(bob.call(history()).await.expect_err("it was as long").code, RejectCode::RateLimited);
+}
+
+/// The room learns nothing of a connection that was lost before it knew of it.
+#[tokio::test(start_paused = true)]
+async fn who_is_gone_before_the_log_has_their_join_leaves_after_their_grace() {
+    let log = log();
+    let engine = engine(&log);
+    let mut ann = founder(&engine).await;
+    log.push(Operation::Append, Fault::slow(Duration::from_secs(5)));
+    let bob = connect(&engine, None).await;
+    bob.submit(Command::join(code(), nick("Bob")), Reply::mailbox(None)).expect("few are in flight");
+    settle().await;
+    drop(bob);
+    let left = tokio::time::timeout(Duration::from_secs(60), next_left(&mut ann)).await;
+    assert_eq!(left.expect("he is no ghost"), ("Bob".to_owned(), "timeout".to_owned()));
+}
+
+/// A room remembers the numbers of so many messages; the log has the others.
+#[tokio::test(start_paused = true)]
+async fn messages_that_the_room_has_no_mark_of_are_shown_from_the_log() {
+    let log = log();
+    let engine = engine_with(&log, |limits| {
+        (limits.room.marks_max, limits.room.backlog_events_max) = (4, 4);
+        limits.lift_rates();
+    });
+    let ann = founder(&engine).await;
+    for number in 0..10 {
+        say(&ann, &number.to_string(), &format!("k{number}")).await.expect("she is in");
+    }
+    for (limit, first, has_more) in [(10, "0", false), (8, "2", true)] {
+        let answer = ann.call(Command::history(code()).with_limit(limit)).await;
+        let Ok(ServerFrame::History { messages, more, .. }) = answer else { panic!("{answer:?}") };
+        let shown: Vec<&str> = messages.iter().map(|message| message.frame().text.as_str()).collect();
+        assert_eq!((shown.len(), shown.first(), more), (limit as usize, Some(&first), has_more));
+    }
+}
+
+/// Whoever is told that nobody knows may have founded a room.
+#[tokio::test(start_paused = true)]
+async fn a_room_whose_founder_was_sent_away_keeps_its_place_at_their_address() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.engine.rooms_per_address_max = 1);
+    let address = Some("192.0.2.1".parse().expect("an address"));
+    let request = ConnectRequest { transport: "test", address, credentials: None };
+    let ann = engine.connect(request, Hello::default()).await.expect("everybody is let in");
+    let create = |room: &str| {
+        let room = RoomCode::parse(room).expect("valid");
+        async { ann.call(Command::create(nick("Ann")).with_room(room)).await.map_err(|reject| reject.code).err() }
+    };
+    log.push(Operation::Append, Outcome::AnswerLost);
+    // Once it has been read that there is none.
+    log.plan(|call| (call.operation == Operation::Read && call.number > 1).then(|| Outcome::Fails.into()));
+    assert_eq!(create("LUNCH").await, Some(RejectCode::Unavailable));
+    log.heal();
+    seconds(6).await;
+    assert_eq!(engine.rooms(), [code()], "it is there");
+    assert_eq!(create("DINNER").await, Some(RejectCode::AtCapacity));
+}
+
+/// In a big room readers are woken a few at a time. Those whose turn has not come do not wait for what the log does next.
+#[tokio::test(start_paused = true)]
+async fn what_was_said_before_the_log_stalls_is_heard_by_everybody() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.room.batch_inputs_max = 1);
+    let ann = founder(&engine).await;
+    let mut readers = Vec::new();
+    for number in 0..100 {
+        let mut reader = newcomer(&engine, &format!("Guest {number}")).await;
+        readers.push(tokio::spawn(async move { next_message(&mut reader).await.1 }));
+    }
+    settle().await;
+    log.push(Operation::Append, Outcome::Done);
+    log.push(Operation::Append, Fault::stalled(Outcome::Done));
+    for said in ["one", "two"] {
+        ann.submit(Command::send(code(), text(said)), Reply::mailbox(None)).expect("few are in flight");
+    }
+    for reader in readers {
+        let heard = tokio::time::timeout(Duration::from_secs(1), reader).await.expect("nobody waits for the log");
+        assert_eq!(heard.expect("no panic"), "one");
+    }
+    assert_eq!(log.release_all(), 1);
+}
+
+/// The second engine draws what the first one drew, and finds it only in the log.
+#[tokio::test(start_paused = true)]
+async fn a_code_that_is_drawn_and_taken_is_drawn_again() {
+    let log = log();
+    let mut drawn = Vec::new();
+    for _ in 0..2 {
+        let engine = builder(&log).seed(7).build();
+        let mut ann = connect(&engine, None).await;
+        ann.call(Command::create(nick("Ann"))).await.expect("there are codes enough");
+        drawn.push(joined(&mut ann).await.room);
+        drop((ann, engine));
+        settle().await;
+    }
+    assert_ne!(drawn[0], drawn[1]);
+}
+
+/// What is there when a grace is over is read first; what comes after that is not.
+#[tokio::test(start_paused = true)]
+async fn a_grace_runs_out_also_where_there_is_always_something_to_do() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.lift_rates());
+    let mut ann = founder(&engine).await;
+    drop(newcomer(&engine, "Bob").await);
+    let cid = newcomer(&engine, "Cid").await;
+    log.plan(|call| (call.operation == Operation::Append).then(|| Fault::slow(Duration::from_millis(100))));
+    let talk = tokio::spawn(async move {
+        loop {
+            cid.submit(Command::send(code(), text("x")), Reply::mailbox(None)).expect("few are in flight");
+            take(&cid);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let left = tokio::time::timeout(Duration::from_secs(31), next_left(&mut ann)).await;
+    assert_eq!(left.expect("half a minute is over"), ("Bob".to_owned(), "timeout".to_owned()));
+    talk.abort();
+}
+
+/// Trips over whatever it sees.
+struct Clumsy;
+
+impl Observer for Clumsy {
+    fn observe(&self, event: ObserverEvent<'_>) {
+        panic!("an observer that trips over {event:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_neither_closes_a_room_nor_keeps_its_records_from_the_log() {
+    let log = log();
+    let engine = builder(&log).observer(Arc::new(Clumsy)).build();
+    let ann = founder(&engine).await;
+    let mut bob = newcomer(&engine, "Bob").await;
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
+    assert_eq!(next_message(&mut bob).await, (Seq(3), "one".into()));
+    drop(bob);
+    seconds(31).await;
+    assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(5)), "after Bob has timed out");
+    assert_eq!(texts(&engine, "Cid").await, ["one", "two"]);
 }

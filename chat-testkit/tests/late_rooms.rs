@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use chat_core::wire::{RemovalReason, Status};
 use chat_core::{
-    CloseReason, Command, Connection, Engine, MemberId, Moderation, Position, Reject, Resume, RoomCode, ServerFrame,
+    CloseReason, Command, Connection, Engine, MemberId, Moderation, Position, Reject, RejectCode, Reply, Resume,
+    RoomCode, ServerFrame,
 };
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
-use support::{TestLog, connect, engine_with, joined, log, nick, text};
+use support::{TestLog, connect, engine_with, joined, log, nick, settle, text};
 use tokio::time::{Instant, sleep};
 
 const ROOMS: [&str; 2] = ["EARLY", "LATE"];
@@ -230,4 +231,91 @@ async fn a_room_that_the_client_did_not_name_is_not_named_for_it() {
     };
     assert!(!positions.contains_key(ROOMS[1]), "{positions:?}");
     saying.await.expect("no panic");
+}
+
+/// Ann and Bob in two rooms; Bob has lost his connection, and has this token. These rooms wait for their log now, in this order.
+async fn two_rooms(log: &TestLog, rooms_max: usize, stalled: &'static [&'static str]) -> (Engine, Connection, String) {
+    let engine = engine_with(log, |limits| limits.session.rooms_max = rooms_max);
+    let (mut ann, mut bob) = (connect(&engine, None).await, connect(&engine, None).await);
+    for room in ROOMS {
+        enter(&mut ann, room, "Ann").await;
+        enter(&mut bob, room, "Bob").await;
+    }
+    let token = bob.token();
+    drop(bob);
+    log.plan(move |call| {
+        let is_stalled = stalled.iter().any(|room| call.room == Some(code(room)));
+        (is_stalled && call.operation == Operation::Append).then(|| Fault::stalled(Outcome::Done))
+    });
+    for room in stalled {
+        ann.submit(Command::send(code(room), text("stalls")), Reply::mailbox(None)).expect("few are in flight");
+        settle().await;
+    }
+    (engine, ann, token)
+}
+
+/// What a session that comes back is told of its rooms.
+async fn welcomed(engine: &Engine, token: String) -> (Connection, Vec<Status>) {
+    let mut session = connect(engine, Some(Resume { token, positions: Vec::new() })).await;
+    let ServerFrame::Welcome { rooms, .. } = session.next().await else { panic!("a welcome comes first") };
+    (session, rooms.iter().map(|room| room.status).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_one_waits_to_come_back_to_counts_once() {
+    let log = log();
+    let (engine, _ann, token) = two_rooms(&log, 3, &["LATE"]).await;
+    let (bob, statuses) = welcomed(&engine, token).await;
+    assert_eq!(statuses, [Status::Live, Status::Waiting]);
+    let create = |room: &str| bob.call(Command::create(nick("Bob")).with_room(code(room)));
+    create("THIRD").await.expect("three may be");
+    assert_eq!(create("FOURTH").await.map_err(|reject| reject.code).err(), Some(RejectCode::TooManyRooms));
+}
+
+/// He loses his connection again, after one of two rooms has said that he is in it.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_answers_does_not_make_another_forgotten() {
+    let log = log();
+    let (engine, _ann, token) = two_rooms(&log, 2, &ROOMS).await;
+    let (mut bob, statuses) = welcomed(&engine, token).await;
+    assert_eq!(statuses, [Status::Waiting; 2]);
+    assert!(log.release_one());
+    let ServerFrame::Resumed(status) = bob.next().await else { panic!("the first room says where he stands") };
+    assert_eq!((status.room.as_str(), status.status), (ROOMS[0], Status::Live));
+    let token = bob.token();
+    drop(bob);
+    log.heal();
+    log.release_all();
+    settle().await;
+    assert_eq!(welcomed(&engine, token).await.1, [Status::Live; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_could_not_say_and_is_joined_again_counts_once() {
+    let log = log();
+    let (engine, ann, token) = two_rooms(&log, 3, &[]).await;
+    log.plan(|call| {
+        let is_out_of_reach = matches!(call.operation, Operation::Append | Operation::Read);
+        (is_out_of_reach && call.room == Some(code(ROOMS[1]))).then(|| Outcome::Fails.into())
+    });
+    ann.submit(Command::send(code(ROOMS[1]), text("lost")), Reply::mailbox(None)).expect("few are in flight");
+    settle().await;
+    let (bob, statuses) = welcomed(&engine, token).await;
+    assert_eq!(statuses, [Status::Live, Status::Unavailable]);
+    log.heal();
+    sleep(Duration::from_secs(6)).await;
+    bob.call(Command::join(code(ROOMS[1]), nick("Bob"))).await.expect("his membership has gone on");
+    let create = |room: &str| bob.call(Command::create(nick("Bob")).with_room(code(room)));
+    create("THIRD").await.expect("three may be");
+    assert_eq!(create("FOURTH").await.map_err(|reject| reject.code).err(), Some(RejectCode::TooManyRooms));
+}
+
+/// One that only the client has named, too.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_has_not_said_anything_yet_counts() {
+    let house = Restarted::with_a_room_as_slow_as(Duration::from_secs(4)).await;
+    let (bob, standings) = house.bob().await;
+    assert_eq!(standings, [Status::Live, Status::Waiting]);
+    let third = bob.call(Command::create(nick("Bob")).with_room(code("THIRD"))).await;
+    assert_eq!(third.map_err(|reject| reject.code).err(), Some(RejectCode::TooManyRooms));
 }

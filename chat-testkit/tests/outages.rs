@@ -53,6 +53,19 @@ async fn who_could_not_come_back_while_the_log_was_out_of_reach_is_still_a_membe
     }
 }
 
+/// They may have said it again meanwhile, elsewhere.
+#[tokio::test(start_paused = true)]
+async fn what_was_called_lost_is_not_said_after_all() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = founder(&engine).await;
+    log.plan(fails(WRITE_AND_READ));
+    assert_eq!(say(&ann, "one", "k1").await, Err(RejectCode::Unavailable));
+    log.heal();
+    seconds(10).await;
+    assert_eq!(texts(&engine, "Bob").await, Vec::<String>::new());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_outage_whose_batch_is_given_up_begins_the_graces_again() {
     let log = log();
@@ -96,10 +109,12 @@ async fn who_comes_back_while_a_stalled_log_holds_up_the_room_is_let_in_before_g
     let engine = engine_with(&log, |limits| (limits.room.batch_inputs_max, limits.room.inbox_max) = (64, 128));
     let ann = founder(&engine).await;
     let mut sessions = Vec::new();
-    for number in 0..PEOPLE {
+    for number in 0..=PEOPLE {
         sessions.push(newcomer(&engine, &format!("Guest {number}")).await);
     }
     let mut tokens = Vec::new();
+    // One stays: that somebody has gone is an item that nobody is answered for, and fills no batch.
+    let stays = sessions.split_off(PEOPLE);
     for session in sessions {
         tokens.push(away(session).await);
     }
@@ -107,6 +122,7 @@ async fn who_comes_back_while_a_stalled_log_holds_up_the_room_is_let_in_before_g
     log.push(Operation::Append, Fault { before: Delay::For(Duration::from_secs(60)), ..Fault::default() });
     let back = async {
         seconds(5).await;
+        drop(stays);
         let back = tokens.iter().map(|token| {
             let (engine, token) = (engine.clone(), token.clone());
             tokio::spawn(async move { come_back(&engine, &token, None).await })

@@ -155,6 +155,74 @@ async fn each_grace_ends_when_it_would_have_however_often_the_room_is_read_back(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_room_that_could_not_be_visited_when_its_time_had_come_is_visited_again() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
+    drop(founder(&engine).await);
+    seconds(600).await;
+    assert_eq!(places(&engine), (0, 1));
+    log.plan(fails(&[Operation::Read]));
+    seconds(3_600).await;
+    log.heal();
+    // Nobody could come back meanwhile, so the grace begins anew.
+    seconds(3_500).await;
+    assert_eq!(stored(&log).await, 1);
+    seconds(200).await;
+    assert_eq!((places(&engine), stored(&log).await), ((0, 0), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_owes_its_log_something_stays_until_it_is_done() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
+    let ann = founder(&engine).await;
+    let secret = say(&ann, "secret", "k").await.expect("she is in");
+    log.plan(fails(&[Operation::Scrub]));
+    ann.call(Command::redact(code(), secret)).await.expect("it is hers");
+    drop(ann);
+    seconds(600).await;
+    assert_eq!(places(&engine), (1, 0));
+    log.heal();
+    seconds(120).await;
+    assert_eq!(places(&engine), (0, 1));
+    let texts = log.inner().records(&code()).into_iter().filter_map(|record| match record.event {
+        Event::Sent { text, .. } => Some(text.as_str().to_owned()),
+        _ => None,
+    });
+    assert_eq!(texts.collect::<Vec<_>>(), [""]);
+}
+
+/// A message that the backlog does not have, so that only the log knows what became of its text.
+#[tokio::test(start_paused = true)]
+async fn what_the_log_has_forgotten_it_is_not_asked_to_forget_again() {
+    let log = log();
+    let engine = engine_with(&log, |limits| {
+        limits.room.grace = HOUR;
+        limits.room.backlog_events_max = 4;
+    });
+    let ann = founder(&engine).await;
+    let secret = say(&ann, "secret", "k").await.expect("she is in");
+    for number in 0..6 {
+        say(&ann, "x", &number.to_string()).await.expect("she is in");
+    }
+    ann.call(Command::redact(code(), secret)).await.expect("it is hers");
+    let token = ann.token();
+    drop(ann);
+    seconds(600).await;
+    assert_eq!((places(&engine), log.calls(Operation::Scrub)), ((0, 1), 1));
+    let (ann, status) = come_back(&engine, &token, None).await;
+    assert_eq!((status.status, log.calls(Operation::Scrub)), (Status::Live, 1));
+    // After it has come back it owes the log what it is made to owe.
+    say(&ann, "y", "y").await.expect("she is in");
+    ann.call(Command::redact(code(), secret.next())).await.expect("it is hers");
+    let token = ann.token();
+    drop(ann);
+    seconds(600).await;
+    assert_eq!(try_to_come_back(&engine, &token).await, Status::Live);
+    assert_eq!(log.calls(Operation::Scrub), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_comes_back_to_a_room_that_was_put_away_finds_it_as_it_was() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
@@ -263,7 +331,7 @@ async fn a_room_that_somebody_may_come_back_to_makes_no_place_for_others() {
 async fn rooms_that_nobody_is_in_make_place_for_others() {
     let log = log();
     let engine = engine_with(&log, |limits| {
-        limits.room.empty_linger = HOUR;
+        (limits.room.empty_linger, limits.engine.room_idle) = (HOUR, HOUR);
         limits.engine.rooms_max = 3;
     });
     let mut ann = connect(&engine, None).await;

@@ -173,6 +173,28 @@ async fn a_room_of_many_pages_comes_back_whole() {
 
 /// As a disk does that lied about a flush: the snapshot knows of records that the log has lost.
 #[tokio::test(start_paused = true)]
+async fn as_many_events_come_back_as_a_backlog_may_have() {
+    for (said, expected) in [(8, Status::Live), (9, Status::Gap)] {
+        let log = log();
+        let engine = || engine_with(&log, |limits| limits.room.backlog_events_max = 8);
+        let first = engine();
+        let ann = founder(&first).await;
+        let mut bob = newcomer(&first, "Bob").await;
+        let (position, token) = (joined(&mut bob).await.position(), bob.token());
+        for number in 0..said {
+            say(&ann, "x", &number.to_string()).await.expect("she is in");
+        }
+        drop((ann, bob, first));
+        settle().await;
+        assert_eq!(
+            come_back(&engine(), &token, Some(position)).await.1.status,
+            expected,
+            "{said} after what he has seen"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_snapshot_that_is_newer_than_its_log_is_not_believed() {
     let log = log();
     let epoch = {

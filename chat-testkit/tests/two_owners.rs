@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberId, Offset, Record, Reply, Seq, ServerFrame,
-    Tail, Topic,
+    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberId, Offset, Record, RejectCode, Reply, Seq,
+    ServerFrame, Tail, Topic,
 };
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
@@ -211,4 +211,31 @@ async fn a_second_engine_over_one_log_is_refused_until_all_of_the_first_is_gone(
 
     let next = second().expect("nothing is left").build();
     assert_eq!(texts(&next, "Bob").await, ["still here", "late"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_life_that_another_owner_has_ended_is_over() {
+    let log = log();
+    let engine = engine(&log);
+    let mut ann = founder(&engine).await;
+    let stretch = log.inner().read(&code(), Offset(0), 0).await.expect("the memory can be read");
+    log.inner().delete(&code(), stretch.tail.epoch.expect("it is alive")).await.expect("the memory forgets");
+    assert_eq!(say(&ann, "one", "k1").await, Err(RejectCode::RoomNotFound));
+    while !matches!(ann.next().await, ServerFrame::RoomClosed { .. }) {}
+}
+
+/// A disk that lied about a flush, or a backup that was put in its place. Numbers that members have seen are not given again.
+#[tokio::test(start_paused = true)]
+async fn where_the_log_has_lost_what_members_have_seen_nothing_is_said_under_its_numbers() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = founder(&engine).await;
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
+    assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
+    log.lose_tail(&code(), 1).await;
+    let left = log.inner().records(&code());
+    for key in ["k3", "k4"] {
+        assert_eq!(say(&ann, "other", key).await, Err(RejectCode::Unavailable));
+    }
+    assert_eq!(log.inner().records(&code()), left);
 }

@@ -173,7 +173,7 @@ impl<S: Sink> Pull<'_, S> {
         if rooms == 0 {
             return;
         }
-        let start = state.rooms.turn as usize % rooms;
+        let start = state.rooms.turn as usize;
         let quantum = if rooms == 1 { self.limit.bytes } else { self.shared.limits.session.room_quantum_bytes };
         for step in 0..rooms {
             if self.is_full() {

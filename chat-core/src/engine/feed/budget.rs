@@ -264,4 +264,29 @@ mod tests {
         budget.set_level(vec![100, 100]);
         assert!(budget.level() < 2, "what ended incarnations hold is too much already: {}", budget.level());
     }
+
+    #[test]
+    fn memory_is_passed_nearly_passed_or_crowded_from_one_byte_to_the_next() {
+        let budget = MemoryBudget::new(800);
+        budget.change(0, 700);
+        assert!(!budget.is_nearly_passed() && !budget.is_short(), "seven eighths");
+        budget.change(0, 1);
+        assert!(budget.is_nearly_passed() && budget.is_short());
+        budget.change(0, 99);
+        assert!(!budget.is_passed(), "all that there may be");
+        budget.change(0, 1);
+        assert!(budget.is_passed());
+        budget.change(801, 0);
+        let mut share = LedgerShare::default();
+        share.set(&budget, 600);
+        assert!(budget.is_short() && !budget.is_nearly_passed(), "ledgers alone are much");
+    }
+
+    #[test]
+    fn rooms_are_looked_at_four_times_per_second_for_each_purpose() {
+        let budget = MemoryBudget::new(800);
+        let may = |purpose, at| budget.may_look(purpose, Mono(at));
+        assert!(may(Purpose::Memory, 1_000) && !may(Purpose::Memory, 1_249) && may(Purpose::Places, 1_249));
+        assert!(may(Purpose::Memory, 1_250) && !may(Purpose::Places, 1_250) && !may(Purpose::Memory, 1_251));
+    }
 }

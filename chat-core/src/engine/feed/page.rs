@@ -190,3 +190,20 @@ fn find(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) 
     page.more = missing == 0 && has_earlier && (has_log || feed.backlog.oldest() < first);
     Found::All(page)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_holds_as_many_bytes_as_it_may_and_one_message_however_long() {
+        let push = |page: &mut Page, seq, bytes| page.push(Seq(seq), Json::Owned(vec![b'x'; bytes]), 10);
+        let mut page = Page { more: false, ..Page::unread() };
+        assert!(push(&mut page, 9, 6) && push(&mut page, 8, 4), "exactly as many");
+        assert!(!page.more);
+        assert!(!push(&mut page, 7, 1));
+        assert_eq!((page.bytes(), page.newest_first.len(), page.more), (10, 2, true));
+        let mut page = Page { more: false, ..Page::unread() };
+        assert!(push(&mut page, 9, 11) && !page.more);
+    }
+}

@@ -183,4 +183,46 @@ mod tests {
         assert_eq!(open.size().events, MERGED_BYTES_MAX / 200);
         assert_eq!((SLOT_BYTES, open.extent(Seq(0), Seq(u64::MAX))), (5, (81, 16_200)));
     }
+
+    #[test]
+    fn however_long_events_are_an_open_segment_grows_in_steps_and_never_past_its_bound() {
+        for bytes in [20, 90, 333, 700, 1_500] {
+            let mut open = event(1, bytes);
+            open.shrink();
+            for seq in 2.. {
+                let next = event(seq, bytes);
+                if !open.takes(&next) {
+                    break;
+                }
+                let (before, room) = (open.json.capacity(), open.json.capacity() - open.json.len());
+                open.extend(&next);
+                if room >= bytes {
+                    assert_eq!(open.json.capacity(), before, "there was room for it");
+                } else {
+                    let left = MERGED_BYTES_MAX - (open.json.len() - bytes);
+                    assert!(open.json.capacity() - before >= (1_024 - bytes.min(1_024)).min(left - bytes));
+                }
+                assert!(open.json.capacity() <= MERGED_BYTES_MAX, "events of {bytes} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_closed_holds_its_events_and_no_more() {
+        let mut segment = event(1, 200);
+        segment.shrink();
+        assert_eq!((segment.json.capacity(), segment.slots.capacity()), (200, 1));
+    }
+
+    #[test]
+    fn of_the_events_between_two_numbers_count_and_bytes_are_known() {
+        let mut segment = Segment::new(Seq(5));
+        for bytes in [2, 3, 4] {
+            segment.buffer().extend(std::iter::repeat_n(b'x', bytes));
+            segment.close_event(FrameKind::Message);
+        }
+        let extent = |after, until| segment.extent(Seq(after), Seq(until));
+        assert_eq!([extent(4, 7), extent(0, 99), extent(5, 6), extent(6, 7)], [(3, 9), (3, 9), (1, 3), (1, 4)]);
+        assert_eq!([extent(7, 9), extent(0, 4), extent(5, 5)], [(0, 0); 3]);
+    }
 }

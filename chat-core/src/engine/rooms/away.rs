@@ -160,3 +160,25 @@ impl Table {
         self.due.first().is_some_and(|(_, first)| first == code)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_people_is_held_of_the_budget() {
+        let budget = MemoryBudget::new(1 << 20);
+        let mut away = Away {
+            epoch: Epoch(1),
+            last: Offset(1),
+            vacancy: None,
+            time: RoomTime::default(),
+            kicked: VecDeque::with_capacity(8),
+            foundings: Foundings::default(),
+            held: LedgerShare::default(),
+        };
+        away.weigh(&budget);
+        assert_eq!(budget.ledgers_held(), away.kicked.capacity() * size_of::<Scope>());
+        assert!(budget.ledgers_held() >= 8);
+    }
+}

@@ -186,3 +186,60 @@ impl RoomCell {
         lock(&self.inbox)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rooms::inbox::Eviction;
+    use crate::types::RejectCode;
+
+    fn cell() -> RoomCell {
+        RoomCell::new(RoomCode::parse("LUNCH").expect("a room code"))
+    }
+
+    fn pushed(cell: &RoomCell) -> Pushed {
+        cell.push(InboxItem::Tick, 1)
+    }
+
+    #[test]
+    fn the_weight_is_seen_as_it_was_set() {
+        let cell = cell();
+        for bytes in [0, 4, 1_000] {
+            for (is_lingering, is_unattended) in [(false, false), (false, true), (true, false), (true, true)] {
+                let weight = Weight { bytes, is_lingering, is_unattended };
+                cell.weigh(weight);
+                assert_eq!(cell.weight(), weight);
+            }
+        }
+        cell.weigh(Weight { bytes: 1_003, ..Weight::default() });
+        assert_eq!(cell.weight(), Weight { bytes: 1_000, ..Weight::default() });
+    }
+
+    #[test]
+    fn it_is_asked_to_give_back_by_one_item_at_a_time() {
+        let cell = cell();
+        assert!(cell.may_evict() && !cell.may_evict());
+        cell.evicted();
+        assert!(cell.may_evict());
+        let busy = || Reject::new(RejectCode::Busy, "");
+        cell.refuse(InboxItem::Tick, busy());
+        assert!(!cell.may_evict());
+        cell.refuse(InboxItem::Evict(Eviction::Lingering), busy());
+        assert!(cell.may_evict(), "it was not looked at");
+    }
+
+    #[test]
+    fn what_comes_after_it_has_left_goes_elsewhere() {
+        let cell = cell();
+        assert!(matches!(pushed(&cell), Pushed::Start) && matches!(pushed(&cell), Pushed::Queued));
+        assert_eq!((cell.waiting(), cell.leave()), (2, false));
+        assert!(matches!(pushed(&cell), Pushed::Queued), "it has not left");
+        assert_eq!((cell.take_items(2).len(), cell.waiting()), (2, 1));
+        assert_eq!((cell.take_items(2).len(), cell.leave()), (1, true));
+        assert!(matches!(pushed(&cell), Pushed::Gone(_)));
+        let failed = self::cell();
+        pushed(&failed);
+        assert_eq!(failed.abandon().len(), 1);
+        assert!(matches!(pushed(&failed), Pushed::Gone(_)));
+    }
+}

@@ -271,4 +271,16 @@ mod tests {
             assert!(remembered(&addresses) <= 16, "{} in round {round}", remembered(&addresses));
         }
     }
+
+    #[test]
+    fn an_address_is_as_new_only_where_nothing_at_all_is_owed() {
+        let (addresses, limits) = (Addresses::default(), EngineLimits::default());
+        let cell = |text| addresses.cell(address(text), &limits, Mono(0));
+        let [guesses, begins, asks] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(cell);
+        assert!(guesses.is_as_new(&limits, Mono(0)));
+        guesses.miss();
+        begins.begin(&limits, Mono(0)).expect("the first");
+        asks.shared_allowance.answer(1);
+        assert!([guesses, begins, asks].iter().all(|cell| !cell.is_as_new(&limits, Mono(0))));
+    }
 }

@@ -194,3 +194,54 @@ impl Answers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::feed::budget::MemoryBudget;
+    use crate::room::More;
+    use crate::types::{Epoch, RoomCode};
+
+    #[test]
+    fn a_page_that_names_all_it_may_takes_what_is_held_free_for_it() {
+        let limits = Limits::default();
+        let code = RoomCode::parse("LUNCH").expect("a room code");
+        let feed = RoomFeed::new(code, Epoch(1), Seq(0), false, &limits.room, &MemoryBudget::new(1 << 20));
+        let seqs = vec![Seq(1); limits.room.history_max];
+        let slice = HistorySlice { seqs, wanted: 0, before: Seq(2), more: More::No };
+        assert_eq!(Read::new(Arc::new(feed), slice).weight(), Read::weight_max(&limits));
+        assert!(Read::weight_max(&limits) >= limits.room.history_max * 8);
+    }
+
+    #[test]
+    fn what_is_held_and_held_free_leaves_place_for_an_answer_and_the_page_in_hand() {
+        let limits = SessionLimits { page_bytes_max: 10, answers_bytes_max: 100, ..SessionLimits::default() };
+        let mut answers = Answers::default();
+        answers.reserve(40);
+        answers.reserve(39);
+        answers.hold(1);
+        assert!(answers.have_room(&limits));
+        answers.hold(1);
+        assert!(!answers.have_room(&limits));
+        assert_eq!(answers.claim(&limits), 9, "beside the page in hand");
+        answers.release(88);
+        assert!(answers.have_room(&limits));
+        answers.let_go(2);
+        let small = SessionLimits { page_bytes_max: 10, answers_bytes_max: 1, ..limits };
+        assert!(answers.have_room(&small), "with nothing held there always is");
+    }
+
+    #[test]
+    fn a_mailbox_that_was_long_gives_its_place_back_and_a_short_one_keeps_it() {
+        let mail = || Mail { kind: FrameKind::Ack, json: Bytes::from_static(b"{}"), tag: None };
+        let mut answers = Answers::default();
+        answers.push(mail());
+        answers.pop();
+        assert_eq!(answers.bytes, 0);
+        let short = answers.mailbox.capacity();
+        assert!((1..=4).contains(&short));
+        (0..100).for_each(|_| answers.push(mail()));
+        (0..100).for_each(|_| answers.pop());
+        assert_eq!((answers.mailbox.capacity(), answers.bytes), (0, 0));
+    }
+}

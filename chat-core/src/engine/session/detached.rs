@@ -48,4 +48,30 @@ impl Detached {
     pub(crate) fn restore(&mut self, queue: VecDeque<Loss>) {
         self.queue = queue;
     }
+
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_who_has_come_back_are_looked_through_where_they_are_most() {
+        let mut detached = Detached::default();
+        for id in 0..11 {
+            detached.push((SessionId::new(id), Generation(1)));
+        }
+        (0..9).for_each(|_| detached.remove_one());
+        assert_eq!((detached.count(), detached.take_stale().is_none()), (2, true), "few of them");
+        detached.remove_one();
+        let queue = detached.take_stale().expect("eleven of one");
+        assert_eq!((queue.len(), detached.front()), (11, None));
+        detached.restore(queue);
+        assert_eq!(detached.pop(), Some((SessionId::new(0), Generation(1))));
+        assert!(detached.take_stale().is_none(), "ten of one");
+    }
 }

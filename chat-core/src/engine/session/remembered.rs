@@ -47,3 +47,24 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
         self.cells.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_place_those_go_that_owe_nothing() {
+        let mut cells = Remembered::<u32, bool>::default();
+        let mut visit = |key, owes| {
+            cells.cell(key, 2, |owes| !*owes, || owes);
+            let mut keys: Vec<_> = cells.cells.keys().copied().collect();
+            keys.sort_unstable();
+            keys
+        };
+        assert_eq!([visit(1, true), visit(2, false)], [vec![1], vec![1, 2]]);
+        assert_eq!(visit(3, false), [1, 3]);
+        assert_eq!(visit(1, false), [1, 3], "as it was");
+        assert_eq!(visit(4, true), [1, 4]);
+        assert_eq!(visit(5, false), [5], "too many owe something");
+    }
+}

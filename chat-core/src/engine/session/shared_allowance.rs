@@ -222,3 +222,44 @@ impl SharedAllowances {
         table.cell(identity.clone(), limits.addresses_max, is_as_new, || SharedAllowance::full(1, None, limits, now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_one_of_two_bounds_is_lifted_the_other_holds() {
+        let limits = EngineLimits::default();
+        let no_messages = EngineLimits { address_sends_per_second: 0, ..limits };
+        let no_bytes = EngineLimits { address_said_bytes_per_second: 0, ..limits };
+        let many = Price { messages: limits.address_send_burst, bytes: 1 };
+        let long = Price { messages: 1, bytes: limits.address_said_bytes_burst };
+        for (limits, price, is_bounded) in [
+            (&limits, many, true),
+            (&no_messages, many, false),
+            (&no_bytes, many, true),
+            (&no_messages, long, true),
+            (&no_bytes, long, false),
+        ] {
+            let allowance = SharedAllowance::full(1, None, limits, Mono(0));
+            let say = || allowance.pay(price, limits, Mono(0), Ok(()));
+            say().expect("a burst");
+            assert_eq!(say().is_err(), is_bounded, "{price:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_as_new_only_where_nothing_at_all_is_owed() {
+        let limits = EngineLimits::default();
+        let full = || SharedAllowance::full(1, None, &limits, Mono(0));
+        assert!(full().is_full(&limits, Mono(0)));
+        for price in [Price { messages: 1, bytes: 0 }, Price { messages: 0, bytes: 1 }] {
+            let said = full();
+            said.pay(price, &limits, Mono(0), Ok(())).expect("the first");
+            assert!(!said.is_full(&limits, Mono(0)), "{price:?}");
+        }
+        let answered = full();
+        answered.answer(1);
+        assert!(!answered.is_full(&limits, Mono(0)));
+    }
+}

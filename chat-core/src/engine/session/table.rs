@@ -154,3 +154,35 @@ impl Sessions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::session::token::{Issue, Kind};
+    use crate::types::Generation;
+
+    /// Comes back, if it was away, and goes.
+    fn come_and_go(sessions: &mut Sessions, id: u128, generation: u64) {
+        let (limits, id) = (Limits::default(), SessionId::new(id));
+        let new = || Arc::new(SessionCell::new(id, None, &limits.session, Mono(0)));
+        let cell = Arc::clone(sessions.by_id.entry(id).or_insert_with(new));
+        let made = (Issue { generation: 1, day: 0 }, Kind::Token);
+        let connection = ConnectionState::new(Generation(generation), made, "test", None, None);
+        let mut state = cell.lock();
+        sessions.attach(&mut state);
+        state.generation = Generation(generation);
+        drop(state);
+        sessions.detach(&cell, &connection, &limits, Mono(0));
+    }
+
+    #[test]
+    fn however_often_one_comes_and_goes_behind_one_that_stays_away_few_entries_are_kept() {
+        let mut sessions = Sessions::default();
+        come_and_go(&mut sessions, 1, 1);
+        for generation in 2..1_000 {
+            come_and_go(&mut sessions, 2, generation);
+            assert!(sessions.detached.entries() <= 13, "{} of two", sessions.detached.entries());
+        }
+        assert_eq!(sessions.detached.count(), 2);
+    }
+}

@@ -126,4 +126,13 @@ mod tests {
         assert_ne!(IdSource::default().session(Wall(1)), IdSource::default().session(Wall(1)));
         assert_eq!(IdSource::seeded(7).session(Wall(1)), IdSource::seeded(7).session(Wall(1)));
     }
+
+    #[test]
+    fn codes_have_all_letters_and_no_two_salts_are_the_same() {
+        let ids = IdSource::seeded(7);
+        let letters: std::collections::BTreeSet<_> =
+            (0..100).flat_map(|_| ids.code().as_str().chars().collect::<Vec<_>>()).collect();
+        assert_eq!(letters.into_iter().collect::<String>(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        assert_ne!(ids.salt(), ids.salt());
+    }
 }

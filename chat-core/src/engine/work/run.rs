@@ -72,7 +72,7 @@ impl Running {
 impl RoomTask {
     /// Decides, appends, publishes and answers, until nothing of this is left and nothing is due.
     async fn work_through(&mut self, mut items: VecDeque<InboxItem>) {
-        let mut tries = 0;
+        let mut was_overtaken = false;
         // Once something has run out: how many items were in by then, and are read before anything is decided about it.
         let mut ahead: Option<usize> = None;
         while !items.is_empty() || self.state.is_due(self.mono()) {
@@ -102,11 +102,10 @@ impl RoomTask {
                     Appended::Done(batch) => batch,
                     Appended::Refused => Batch::default(),
                     Appended::Again(again) => {
-                        match tries {
-                            0 => again.into_iter().rev().for_each(|item| items.push_front(item)),
-                            _ => again.into_iter().for_each(|item| self.cell.refuse(item, unavailable())),
+                        match std::mem::replace(&mut was_overtaken, true) {
+                            false => again.into_iter().rev().for_each(|item| items.push_front(item)),
+                            true => again.into_iter().for_each(|item| self.cell.refuse(item, unavailable())),
                         }
-                        tries += 1;
                         Batch::default()
                     }
                 };
