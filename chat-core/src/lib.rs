@@ -45,7 +45,10 @@ mod types;
 #[cfg(feature = "engine")]
 pub mod wire;
 
-pub use domain::{CloseCause, Command, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, TypingState};
+pub use domain::{
+    Amend, Amended, Amendment, CloseCause, Command, Content, Digest, Event, Keyed, LeaveReason, Notices, Record, Role,
+    TypingState,
+};
 #[cfg(feature = "engine")]
 pub use engine::{
     Answered, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef, Framing,

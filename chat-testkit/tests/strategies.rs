@@ -150,6 +150,7 @@ fn note_what(
             Event::Left { .. } => format!("left: {told}"),
             Event::Sent { .. } => "sent".to_owned(),
             Event::Redacted { .. } => "redacted".to_owned(),
+            Event::Settled { .. } => "settled".to_owned(),
             Event::Kicked { .. } => "kicked".to_owned(),
             Event::Banned { .. } => "banned".to_owned(),
             Event::TopicChanged { .. } => "topic changed".to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use chat_core::{AppendError, Epoch, Offset, RoomCode, Seq, Tail};
+use chat_core::{Amend, Amendment, AppendError, Epoch, Offset, RoomCode, Tail};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::format::Encoded;
@@ -24,10 +24,10 @@ pub(crate) enum Change {
         through: Offset,
         bytes: Vec<u8>,
     },
-    Scrub {
+    Amend {
         room: RoomCode,
         epoch: Epoch,
-        seq: Seq,
+        amends: Vec<Amend>,
     },
     Delete {
         room: RoomCode,
@@ -41,9 +41,18 @@ impl Change {
         64 + match self {
             Self::Append { batch, .. } => batch.iter().map(|record| record.json.len() + 64).sum(),
             Self::Snapshot { bytes, .. } => bytes.len(),
-            Self::Scrub { .. } | Self::Delete { .. } => 0,
+            Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
+            Self::Delete { .. } => 0,
         }
     }
+}
+
+fn amend_bytes(amend: &Amend) -> usize {
+    size_of::<Amend>()
+        + match &amend.what {
+            Amendment::Replace { content, .. } => content.text.as_str().len(),
+            _ => 0,
+        }
 }
 
 /// Where the log of the room ends afterwards; the empty tail for all but an append.

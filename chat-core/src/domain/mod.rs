@@ -1,7 +1,9 @@
 //! What is said: commands in, and events in the log.
 
+mod amend;
 mod command;
 mod event;
 
+pub use amend::{Amend, Amendment, Content};
 pub use command::{Command, TypingState};
-pub use event::{CloseCause, Digest, Event, Keyed, LeaveReason, Notices, Record, Role};
+pub use event::{Amended, CloseCause, Digest, Event, Keyed, LeaveReason, Notices, Record, Role};

@@ -14,6 +14,9 @@ use crate::types::{
     Body, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
 };
 
+/// When to try again to take something back, where the log owes too much. 1 s: as with any log that cannot be reached.
+const OWED_RETRY: Duration = Duration::from_secs(1);
+
 /// What the rules look at.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
@@ -45,6 +48,7 @@ impl<'a> Rules<'a> {
                 Ok(self.draft().finish(Some(note), Answer::Nothing))
             }
             Input::Redact { by, target } => self.redact(by, *target),
+            Input::Settle { through } => Ok(self.settle(*through)),
             Input::Kick { by, member } => self.kick(by, *member),
             Input::Ban { by, member } => self.ban(by, *member),
             Input::SetTopic { by, topic } => self.set_topic(by, topic),
@@ -188,7 +192,7 @@ impl<'a> Rules<'a> {
         }
         let mut draft = self.draft();
         let (nick, color, text) = (member.nick.clone(), member.color, text.clone());
-        let seq = draft.push(Some(member.id), Event::Sent { nick, color, text, keyed });
+        let seq = draft.push(Some(member.id), Event::Sent { nick, color, text, keyed, amended: None });
         let typing = self.attendance.is_typing(member.id);
         let note = typing.then_some(Note::Typing { member: member.id, state: TypingState::Off });
         let answer = Answer::Sent { seq, at: draft.at(), repeated: Repeated::First };
@@ -204,7 +208,20 @@ impl<'a> Rules<'a> {
         if mark.redacted {
             return Ok(self.nothing_to_do());
         }
+        if self.ledger.owed_total() >= self.limits.owed_max {
+            // One more could not be masked for those who read the log after a restart.
+            let reject = Reject::new(RejectCode::Unavailable, "the log has still to forget what was taken back before");
+            return Err(reject.retry_after(OWED_RETRY));
+        }
         Ok(self.done(standing.by(), Event::Redacted { target: seq }))
+    }
+
+    fn settle(self, through: Seq) -> Decision {
+        let mut draft = self.draft();
+        if self.ledger.owed().next().is_some_and(|owed| owed.change <= through) {
+            draft.push(None, Event::Settled { through });
+        }
+        draft.finish(None, Answer::Nothing)
     }
 
     fn set_topic(self, by: &Actor, topic: &Topic) -> Result<Decision, Reject> {

@@ -134,6 +134,11 @@ pub enum Input {
         /// The number of the message.
         target: Seq,
     },
+    /// The log has been amended for every change up to this one: what is owed gets smaller. Nothing is told.
+    Settle {
+        /// The number of the last of these changes.
+        through: Seq,
+    },
     /// Put a member out.
     Kick {
         /// The one who moderates.

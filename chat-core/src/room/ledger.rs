@@ -8,6 +8,7 @@ use super::bans::Bans;
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::marks::Marks;
 use super::members::{Former, Member, Members};
+use super::owed::{Owed, OwedAmend};
 use super::weight::beside;
 use crate::domain::{Digest, Event, Notices, Record};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
@@ -31,6 +32,9 @@ pub struct Ledger {
     /// When the last member went, if none is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     empty: Option<Wall>,
+    /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
+    #[serde(default, skip_serializing_if = "Owed::is_empty")]
+    owed: Owed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +85,7 @@ impl Ledger {
             marks: Marks::default(),
             keys: KeyWindow::default(),
             empty: None,
+            owed: Owed::default(),
         }
     }
 
@@ -127,7 +132,11 @@ impl Ledger {
                     self.keys.insert(kept, self.bounds.keys);
                 }
             }
-            Event::Redacted { target } => self.marks.redact(*target),
+            Event::Redacted { target } => {
+                self.marks.redact(*target);
+                self.owed.push(OwedAmend { target: *target, change: self.head });
+            }
+            Event::Settled { through } => self.owed.settle(*through),
             Event::Kicked { member, .. } => {
                 if let Some(member) = self.members.remove(*member) {
                     self.former.forget(self.hash(&member.scope));
@@ -156,6 +165,7 @@ impl Ledger {
             + self.bans.weight()
             + self.marks.weight()
             + self.keys.weight()
+            + self.owed.weight()
             + beside(self.topic.as_str())
     }
 
@@ -219,6 +229,16 @@ impl Ledger {
     /// How many members there are.
     pub fn members_total(&self) -> usize {
         self.members.len()
+    }
+
+    /// What the log has to be made to forget, as far as it does not say itself that it has; in the order of the changes.
+    pub fn owed(&self) -> impl Iterator<Item = OwedAmend> {
+        self.owed.iter()
+    }
+
+    /// How many those are; bounded by [`RoomLimits::owed_max`], except where an earlier program has written the log.
+    pub fn owed_total(&self) -> usize {
+        self.owed.len()
     }
 
     /// The same under other limits: what no longer fits is forgotten, oldest first.
@@ -287,6 +307,7 @@ impl Ledger {
         if depth == Depth::Full {
             self.members.check();
             self.marks.check(self.head);
+            self.owed.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a member number is never used twice");
             assert!(self.members_after(None).all(|member| member.joined <= self.head), "nobody joined in the future");

@@ -20,6 +20,7 @@ mod ledger;
 mod marks;
 mod members;
 mod note;
+mod owed;
 mod permissions;
 mod snapshot;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use input::{
 };
 pub use ledger::Ledger;
 pub use members::Member;
+pub use owed::OwedAmend;
 pub use snapshot::{Snapshot, Unreadable};
 pub use time::RoomTime;
 pub use vacancy::Vacancy;

@@ -166,7 +166,7 @@ mod tests {
             let nick = Nick::parse("N").expect("a valid nick");
             let text = Body::parse("text", 10).expect("a valid text");
             let keyed = Some(Keyed { key, digest: Digest(3) });
-            self.tell(by, Event::Sent { nick, color: Color(0), text, keyed });
+            self.tell(by, Event::Sent { nick, color: Color(0), text, keyed, amended: None });
         }
     }
 
@@ -229,6 +229,7 @@ mod tests {
             include_str!("fixtures/snapshot-1.json"),
             include_str!("fixtures/snapshot-1-entered.json"),
             include_str!("fixtures/snapshot-1-readable-from.json"),
+            include_str!("fixtures/snapshot-1-owed.json"),
         ];
         for stored in fixtures {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");

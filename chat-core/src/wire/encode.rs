@@ -18,7 +18,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
     let head = Head { room: room.as_str(), seq, at: record.at };
     let by = record.by;
     let kind = match &record.event {
-        Event::Sent { nick, color, text, keyed } => write_message(
+        Event::Sent { nick, color, text, keyed, .. } => write_message(
             out,
             &MessageBody {
                 head,
@@ -26,6 +26,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
                 nick: nick.as_str(),
                 color: color.0,
                 text: text.as_str(),
+                is_taken_back: record.event.is_taken_back(),
                 key: keyed.as_ref().map(|keyed| keyed.key.as_str()),
             },
         ),
@@ -70,7 +71,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
             let frame = ServerFrame::NoticesChanged { room, seq, at: record.at, notices: *notices };
             write_frame(out, FrameKind::NoticesChanged, &frame)
         }
-        Event::Created { .. } | Event::Banned { .. } | Event::Closed { .. } => {
+        Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => {
             unreachable!("a record of this kind is never told")
         }
     };
@@ -84,6 +85,7 @@ struct MessageBody<'a> {
     nick: &'a str,
     color: u8,
     text: &'a str,
+    is_taken_back: bool,
     key: Option<&'a str>,
 }
 
@@ -110,8 +112,7 @@ fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> FrameKind {
     push(out, &message.color);
     out.extend_from_slice(b",\"text\":");
     push(out, message.text);
-    if message.text.is_empty() {
-        // Only what was taken back has no text.
+    if message.is_taken_back {
         out.extend_from_slice(b",\"redacted\":true");
     } else if let Some(key) = message.key {
         out.extend_from_slice(b",\"key\":");

@@ -61,6 +61,7 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         marks_max: 1 + choices.below(6),
         former_max: 3,
         bans_max: 2,
+        owed_max: 1 + choices.below(3),
         ..RoomLimits::default()
     }
 }
@@ -81,7 +82,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(21) {
+    match choices.below(22) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -127,6 +128,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
         17 => Act::Wait,
         18 => Act::Recover,
         19 => Act::Restart,
+        20 => Act::Settle { through: spot(choices) },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }

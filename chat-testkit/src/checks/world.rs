@@ -171,6 +171,8 @@ impl World {
         for caller in self.cast.callers() {
             prop_assert_eq!(room.member_of(&caller), model.member_of(&caller).map(|person| person.id), "{:?}", caller);
         }
+        let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
+        prop_assert_eq!(owed, model.owed());
         prop_assert_eq!(room.typing(), model.typing());
         prop_assert_eq!(room.online(), model.online());
         prop_assert_eq!(room.next_deadline(), model.next_deadline());
@@ -230,6 +232,14 @@ impl World {
             let own = between.iter().filter(|(other, _)| other == scope).count();
             let forgotten = own + 1 >= self.limits.keys_per_scope_max || between.len() + 1 >= self.limits.keys_max;
             prop_assert!(forgotten, "{:?} of {:?} was said twice within the window", key, scope);
+        }
+
+        // What is owed is bounded, and always something that was taken back.
+        let owed: Vec<_> = self.room.ledger().owed().collect();
+        prop_assert!(owed.len() <= self.limits.owed_max);
+        for owed in owed {
+            let taken_back = |record: &&&Record| record.event == Event::Redacted { target: owed.target };
+            prop_assert_eq!(life.iter().find(taken_back).and_then(|record| record.seq), Some(owed.change));
         }
 
         self.room.check_invariants();

@@ -41,6 +41,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             Ok(decision(Vec::new(), Some(note), Answer::Nothing))
         }
         Input::Redact { by, target: seq } => redact(model, now, by, *seq),
+        Input::Settle { through } => Ok(settle(model, now, *through)),
         Input::Kick { by, member } => put_out(model, now, by, *member, None),
         Input::Ban { by, member } => {
             let scope = model.member(*member).map(|person| person.scope);
@@ -85,6 +86,7 @@ fn send(
         color: sender.color,
         text: text.clone(),
         keyed: key.map(|key| Keyed { key: key.clone(), digest: Digest(0) }),
+        amended: None,
     };
     let sent = model.clone().add(now, Told::Yes, Some(sender.id), event, Some(as_sent.clone()));
     let was_typing = model.presence().typing.iter().any(|(member, _)| *member == sender.id);
@@ -167,7 +169,17 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq) -> Result<Decision, 
     if message.redacted {
         return Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() }));
     }
+    if facts::owed(&model.facts()).len() >= model.limits.owed_max {
+        return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refusal(RejectCode::Unavailable, None) });
+    }
     Ok(done(model, now, actor, Event::Redacted { target }))
+}
+
+/// Where nothing was owed for these changes, nothing is said.
+fn settle(model: &Model, now: Now, through: Seq) -> Decision {
+    let is_owed = facts::owed(&model.facts()).iter().any(|(_, change)| *change <= through);
+    let settled = is_owed.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
+    decision(settled.into_iter().collect(), None, Answer::Nothing)
 }
 
 fn set_topic(model: &Model, now: Now, by: &Actor, topic: &Topic) -> Result<Decision, Refusal> {

@@ -139,6 +139,18 @@ pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
     .collect()
 }
 
+/// What was taken back by which event, and the log has not been said to have forgotten since.
+pub(super) fn owed(facts: &[Record]) -> Vec<(Seq, Seq)> {
+    let settled = |change: Seq| {
+        facts.iter().any(|record| matches!(record.event, Event::Settled { through } if change <= through))
+    };
+    let taken_back = facts.iter().filter_map(|record| match record.event {
+        Event::Redacted { target } => Some((target, record.seq?)),
+        _ => None,
+    });
+    taken_back.filter(|(_, change)| !settled(*change)).collect()
+}
+
 /// The keys that are still remembered: the newest ones, but of one scope and in all only so many.
 pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
     let mut kept: Vec<KeyedMessage> = Vec::new();

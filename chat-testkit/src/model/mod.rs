@@ -212,6 +212,11 @@ impl Model {
         said.iter().rev().take(self.limits.marks_max).rev().map(|message| message.seq).collect()
     }
 
+    /// The messages that the log has still to forget, with the event that took each back, oldest first.
+    pub fn owed(&self) -> Vec<(Seq, Seq)> {
+        facts::owed(&self.facts())
+    }
+
     /// The lines since the last life began.
     fn chapter(&self) -> &[Line] {
         let begins = |line: &Line| match &line.what {

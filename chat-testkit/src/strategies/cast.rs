@@ -73,6 +73,7 @@ impl Cast {
             }
             Act::Typing { who, state } => Input::Typing { by: self.caller(who, model), state },
             Act::Redact { by, message } => Input::Redact { by: self.actor(by, model), target: seq(message, model) },
+            Act::Settle { through } => Input::Settle { through: seq(through, model) },
             Act::Kick { by, member: target } => {
                 Input::Kick { by: self.actor(by, model), member: member(target, model) }
             }

@@ -79,6 +79,9 @@ pub enum Act {
         by: Mod,
         message: Spot,
     },
+    Settle {
+        through: Spot,
+    },
     Kick {
         by: Mod,
         member: Target,
@@ -166,9 +169,9 @@ pub struct Target(pub u32);
 
 /// Bounds so small that a run of a few dozen steps hits them all.
 pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
-    let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize);
+    let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize, 1..=3_usize);
     (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists).prop_map(
-        |(linger, resume, (history_max, marks_max, bans_max))| RoomLimits {
+        |(linger, resume, (history_max, marks_max, bans_max, owed_max))| RoomLimits {
             members_max: 6,
             attachments_max: 2,
             message_chars_max: 12,
@@ -188,6 +191,7 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
             marks_max,
             former_max: 3,
             bans_max,
+            owed_max,
             ..RoomLimits::default()
         },
     )
@@ -245,6 +249,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
         3 => (moderator(), message()).prop_map(|(by, message)| Act::Redact { by, message }),
+        1 => back().prop_map(|through| Act::Settle { through }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
         2 => (insider(), option::of(message()), count())
             .prop_map(|(who, before, limit)| Act::History { who, before, limit }),

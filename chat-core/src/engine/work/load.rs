@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::{Event, Record};
+use crate::domain::Record;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::ports::{Log, ReadError, Tail};
 use crate::room::{Ledger, Snapshot, Unreadable};
-use crate::types::{Body, Epoch, Offset, RoomCode, RoomLimits, Seq};
+use crate::types::{Offset, RoomCode, RoomLimits};
 use crate::wire;
 
 /// Records read at once.
@@ -23,16 +23,10 @@ pub(crate) struct Loaded {
     pub(crate) unsaved: usize,
 }
 
-/// Reads a room; `None` where the log has none. Redactions in the named incarnation up to the named record are scrubbed already.
-pub(crate) async fn load(
-    log: &dyn Log,
-    code: &RoomCode,
-    limits: &RoomLimits,
-    scrubbed: Option<(Epoch, Offset)>,
-) -> Result<Option<Loaded>, ReadError> {
+/// Reads a room; `None` where the log has none. What it owes is not done, but nothing of it is among the newest records.
+pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
     let tail = log.read(code, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(None) };
-    let scrubbed = scrubbed.filter(|(of, _)| *of == epoch).map(|(_, through)| through);
     let stored = log.load_snapshot(code, epoch).await?;
     // Where the log is whole, a snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
     let (snapshot, unread) = match stored.map(|(_, bytes)| Snapshot::read(&bytes)) {
@@ -50,7 +44,6 @@ pub(crate) async fn load(
     let start = ledger.last_offset().min(backlog_start);
     let mut after = start;
     let mut recent: VecDeque<Record> = VecDeque::new();
-    let mut redacted = Vec::new();
     let tail = loop {
         let page = log.read(code, after, PAGE).await?;
         if page.tail.epoch != Some(epoch) {
@@ -69,11 +62,6 @@ pub(crate) async fn load(
             after = record.offset;
             if record.offset > ledger.last_offset() {
                 ledger.apply(&record);
-            }
-            if let Event::Redacted { target } = record.event
-                && scrubbed.is_none_or(|through| record.offset > through)
-            {
-                redacted.push(target);
             }
             if record.seq.is_some() {
                 recent.push_back(record);
@@ -95,7 +83,7 @@ pub(crate) async fn load(
         log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         return Ok(None);
     }
-    take_back(log, code, epoch, &redacted, &mut recent).await?;
+    take_back(&ledger, &mut recent);
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     Ok(Some(Loaded { ledger, tail, recent, unsaved }))
 }
@@ -113,30 +101,13 @@ fn without_snapshot(how: String, unread: Option<&Unreadable>) -> ReadError {
     }
 }
 
-/// A process may have ended between logging that a message is taken back and scrubbing it.
-async fn take_back(
-    log: &dyn Log,
-    code: &RoomCode,
-    epoch: Epoch,
-    redacted: &[Seq],
-    recent: &mut VecDeque<Record>,
-) -> Result<(), ReadError> {
-    let oldest = recent.front().and_then(|record| record.seq);
-    // Whether those before the backlog have their text still is not looked at: to take it twice is no harm.
-    let mut owed: Vec<Seq> = redacted.iter().copied().filter(|seq| oldest.is_none_or(|oldest| *seq < oldest)).collect();
-    for record in recent.iter_mut().filter(|record| record.seq.is_some_and(|seq| redacted.contains(&seq))) {
-        if let Event::Sent { text, .. } = &mut record.event
-            && !text.as_str().is_empty()
-        {
-            *text = Body::scrubbed();
-            owed.extend(record.seq);
+/// A process may have ended between logging that a message is taken back and amending the log: the ledger knows.
+fn take_back(ledger: &Ledger, recent: &mut VecDeque<Record>) {
+    for owed in ledger.owed() {
+        if let Ok(index) = recent.binary_search_by_key(&Some(owed.target), |record| record.seq) {
+            owed.amend().apply(&mut recent[index]);
         }
     }
-    for seq in owed {
-        let scrubbed = log.scrub(code, epoch, seq).await;
-        scrubbed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
-    }
-    Ok(())
 }
 
 /// Puts records into a backlog, those that are told.

@@ -18,12 +18,13 @@ fn broke(input: Input) -> Input {
 fn a_message_says_all_that_its_frame_needs() {
     let mut world = world();
     let decision = world.run(&send(1, "hi")).expect("sent");
-    let [Record { offset, seq, at, by, event: Event::Sent { nick, color, text, keyed } }] = &decision.records[..]
+    let [Record { offset, seq, at, by, event: Event::Sent { nick, color, text, keyed, amended } }] =
+        &decision.records[..]
     else {
         panic!("one message: {:?}", decision.records)
     };
     assert_eq!((*offset, *seq, *at, *by), (Offset(3), Some(Seq(2)), world.now.wall, Some(MemberId(1))));
-    assert_eq!((nick.as_str(), color.0, text.as_str(), keyed), ("Ann", 0, "hi", &None));
+    assert_eq!((nick.as_str(), color.0, text.as_str(), keyed, amended), ("Ann", 0, "hi", &None, &None));
     assert_eq!(decision.answer, Answer::Sent { seq: Seq(2), at: world.now.wall, repeated: Repeated::First });
 }
 
