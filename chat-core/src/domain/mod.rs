@@ -6,4 +6,4 @@ mod event;
 
 pub use amend::{Amend, Amendment, Content};
 pub use command::{Command, TypingState};
-pub use event::{Amended, CloseCause, Digest, Event, Keyed, LeaveReason, Notices, Record, Role};
+pub use event::{Amended, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};

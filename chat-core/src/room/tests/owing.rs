@@ -1,7 +1,7 @@
 //! What the log has to forget: owed by the ledger, bounded, and settled by a quiet record.
 
 use super::*;
-use crate::domain::CloseCause;
+use crate::domain::RoomCloseReason;
 
 fn redact(by: Actor, target: u64) -> Input {
     Input::Redact { by, target: Seq(target) }
@@ -47,7 +47,7 @@ fn what_is_owed_ends_with_the_life() {
     let mut world = world();
     world.run(&send(1, "hi")).expect("sent");
     world.run(&redact(actor(1), 2)).expect("hers");
-    world.run(&Input::Close { cause: CloseCause::Host }).expect("never refused");
+    world.run(&Input::Close { cause: RoomCloseReason::Host }).expect("never refused");
     assert_eq!(owed(&world), []);
     assert_eq!(world.reject(&Input::Settle { through: Seq(9) }), RejectCode::RoomNotFound);
 }
