@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::attendance::Attendance;
 use super::draft::Draft;
-use super::input::{Actor, Answer, Caller, Decision, Entered, Entry, HistorySlice, Input, Note, Repeated, SendPermit};
+use super::input::{
+    Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, Note, Repeated,
+    SendPermit,
+};
 use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
@@ -42,12 +45,13 @@ impl<'a> Rules<'a> {
             }
             Input::Leave { by } => self.leave(by),
             Input::History { by, before, limit } => self.history(by, *before, *limit),
+            Input::Changes { by, after } => self.changes(by, *after),
             Input::Members { by, after, limit } => self.members(by, *after, *limit),
             Input::Typing { by, state } => {
                 let note = Note::Typing { member: self.member(by)?.id, state: *state };
                 Ok(self.draft().finish(Some(note), Answer::Nothing))
             }
-            Input::Redact { by, target } => self.redact(by, *target),
+            Input::Redact { by, target, evidence } => self.redact(by, *target, *evidence),
             Input::Settle { through } => Ok(self.settle(*through)),
             Input::Kick { by, member } => self.kick(by, *member),
             Input::Ban { by, member } => self.ban(by, *member),
@@ -199,13 +203,14 @@ impl<'a> Rules<'a> {
         Ok(draft.finish(note, answer))
     }
 
-    fn redact(self, by: &Actor, seq: Seq) -> Result<Decision, Reject> {
+    fn redact(self, by: &Actor, seq: Seq, evidence: Option<Evidence>) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;
-        let mark = self.ledger.marks().find(seq).ok_or_else(|| {
+        let mark = self.ledger.marks().find(seq).map(|mark| (mark.by, mark.redacted));
+        let (author, redacted) = mark.or_else(|| self.shown_by(seq, evidence?)).ok_or_else(|| {
             Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
         })?;
-        standing.may_redact(mark.by)?;
-        if mark.redacted {
+        standing.may_redact(author)?;
+        if redacted {
             return Ok(self.nothing_to_do());
         }
         if self.ledger.owed_total() >= self.limits.owed_max {
@@ -214,6 +219,14 @@ impl<'a> Rules<'a> {
             return Err(reject.retry_after(OWED_RETRY));
         }
         Ok(self.done(standing.by(), Event::Redacted { target: seq }))
+    }
+
+    /// Author and state of a message that only the log knows. What has happened since the log was asked is remembered.
+    fn shown_by(self, seq: Seq, evidence: Evidence) -> Option<(MemberId, bool)> {
+        let is_of_here = Some(evidence.epoch) == self.ledger.epoch() && self.ledger.may_have_forgotten(seq);
+        let is_owed = || self.ledger.owed().any(|owed| owed.target == seq);
+        let is_taken_back = || evidence.is_taken_back || self.ledger.changes().has(seq) || is_owed();
+        is_of_here.then(|| (evidence.by, is_taken_back()))
     }
 
     fn settle(self, through: Seq) -> Decision {
@@ -242,6 +255,21 @@ impl<'a> Rules<'a> {
             None => self.newest(limit),
         };
         Ok(self.draft().finish(None, Answer::History(slice)))
+    }
+
+    fn changes(self, by: &Caller, after: Seq) -> Result<Decision, Reject> {
+        self.member(by)?;
+        let changes = self.ledger.changes().after(after).ok_or_else(|| {
+            Reject::new(RejectCode::OutOfReach, "more was changed since than the room remembers: page it again")
+        })?;
+        // One at least, so that whoever goes on gets on.
+        let (total, most) = (changes.len(), self.limits.history_max.max(1));
+        let changed: Vec<_> = changes.take(most).collect();
+        let (through, more) = match changed.last() {
+            Some(last) if total > most => (last.change, More::Yes),
+            _ => (self.ledger.head(), More::No),
+        };
+        Ok(self.draft().finish(None, Answer::Changes(ChangesSlice { after, changed, through, more })))
     }
 
     fn members(self, by: &Caller, after: Option<MemberId>, limit: Option<u32>) -> Result<Decision, Reject> {

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bans::Bans;
+use super::changes::{Changed, Changes};
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::marks::Marks;
 use super::members::{Former, Member, Members};
@@ -35,6 +36,8 @@ pub struct Ledger {
     /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     owed: Owed,
+    #[serde(default = "Changes::unknown")]
+    changes: Changes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +52,14 @@ struct Bounds {
     marks_max: usize,
     former_max: usize,
     bans_max: usize,
+    #[serde(default = "changes_max_once")]
+    changes_max: usize,
     keys: WindowBounds,
+}
+
+/// What was the bound before it was written down.
+fn changes_max_once() -> usize {
+    1_024
 }
 
 impl Bounds {
@@ -58,6 +68,7 @@ impl Bounds {
             marks_max: limits.marks_max,
             former_max: limits.former_max,
             bans_max: limits.bans_max,
+            changes_max: limits.changes_max,
             keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
         }
     }
@@ -86,6 +97,7 @@ impl Ledger {
             keys: KeyWindow::default(),
             empty: None,
             owed: Owed::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -134,7 +146,9 @@ impl Ledger {
             }
             Event::Redacted { target } => {
                 self.marks.redact(*target);
-                self.owed.push(OwedAmend { target: *target, change: self.head });
+                let (target, change) = (*target, self.head);
+                self.owed.push(OwedAmend { target, change });
+                self.changes.push(Changed { target, change }, self.bounds.changes_max);
             }
             Event::Settled { through } => self.owed.settle(*through),
             Event::Kicked { member, .. } => {
@@ -166,6 +180,7 @@ impl Ledger {
             + self.marks.weight()
             + self.keys.weight()
             + self.owed.weight()
+            + self.changes.weight()
             + beside(self.topic.as_str())
     }
 
@@ -250,6 +265,7 @@ impl Ledger {
             self.former.bound(bounds.former_max);
             self.keys = self.keys.bounded(bounds.keys);
             self.bans.bound(bounds.bans_max);
+            self.changes.bound(bounds.changes_max);
         }
         self
     }
@@ -275,6 +291,21 @@ impl Ledger {
         self.bans.contains(scope)
     }
 
+    /// As it was stored; by a program that kept no changes, it may have changed anything until its end.
+    pub(super) fn read_back(mut self) -> Self {
+        self.changes = self.changes.as_of(self.head);
+        self
+    }
+
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Whether there may be a message of this number that is not remembered.
+    pub(super) fn may_have_forgotten(&self, seq: Seq) -> bool {
+        seq <= self.head && self.marks.may_have_forgotten(seq)
+    }
+
     pub(super) fn marks(&self) -> &Marks {
         &self.marks
     }
@@ -298,6 +329,7 @@ impl Ledger {
         assert!(self.marks.len() <= self.bounds.marks_max, "marks_max holds");
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
         assert!(self.bans.len() <= self.bounds.bans_max, "bans_max holds");
+        assert!(self.changes.len() <= self.bounds.changes_max, "changes_max holds");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without a life has no members");
         assert!(
@@ -308,6 +340,7 @@ impl Ledger {
             self.members.check();
             self.marks.check(self.head);
             self.owed.check(self.head);
+            self.changes.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a member number is never used twice");
             assert!(self.members_after(None).all(|member| member.joined <= self.head), "nobody joined in the future");

@@ -128,6 +128,9 @@ pub struct RoomLimits {
     /// taken back (`unavailable`), because all of them are in the ledger and its snapshots, and are masked until the log has been amended.
     /// As many are remembered to mask pages that are being read.
     pub owed_max: usize,
+    /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 16 KiB: hours of a room in which people
+    /// correct themselves. Whoever was away for more than that pages again what they hold.
+    pub changes_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
     /// Bytes of encoded events in the shared backlog. 1 MiB: 256 bytes for each of `backlog_events_max`, as much as a line or two take.
@@ -165,6 +168,7 @@ impl Default for RoomLimits {
             former_max: 4_096,
             bans_max: 1_024,
             owed_max: 256,
+            changes_max: 1_024,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,

@@ -1,10 +1,10 @@
 //! One run: a room and a model of it, driven as the room's contract says, and compared after every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Answer, Decision, Input, Ledger, Note, Room, Snapshot};
+use chat_core::room::{Answer, Decision, Input, Ledger, More, Note, Room, Snapshot};
 use chat_core::{
     Body, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Record, RejectCode, RoomLimits, Scope, Seq,
     SessionId, Wall,
@@ -173,6 +173,7 @@ impl World {
         }
         let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
         prop_assert_eq!(owed, model.owed());
+        prop_assert_eq!(room.changed_at(), model.changed_at());
         prop_assert_eq!(room.typing(), model.typing());
         prop_assert_eq!(room.online(), model.online());
         prop_assert_eq!(room.next_deadline(), model.next_deadline());
@@ -239,7 +240,40 @@ impl World {
         prop_assert!(owed.len() <= self.limits.owed_max);
         for owed in owed {
             let taken_back = |record: &&&Record| record.event == Event::Redacted { target: owed.target };
-            prop_assert_eq!(life.iter().find(taken_back).and_then(|record| record.seq), Some(owed.change));
+            prop_assert_eq!(life.iter().rev().find(taken_back).and_then(|record| record.seq), Some(owed.change));
+        }
+
+        // Whoever asks for changes as long as there are more is told every message that was changed since then, or that they are out of reach.
+        if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
+            let changed = |after: Seq| life.iter().filter(move |record| record.seq.is_some_and(|seq| seq > after));
+            for after in [0, self.room.head().0 / 2, self.room.head().0].map(Seq) {
+                let (mut told, mut at) = (BTreeSet::new(), after);
+                let is_all = loop {
+                    let asked = Input::Changes { by: by.clone(), after: at };
+                    match self.room.decide(self.now, &asked).map(|decision| decision.answer) {
+                        Ok(Answer::Changes(slice)) => {
+                            prop_assert!(slice.through > at || slice.more == More::No, "it goes on");
+                            told.extend(slice.changed.iter().map(|changed| changed.target));
+                            at = slice.through;
+                            if slice.more == More::No {
+                                break true;
+                            }
+                        }
+                        refused => {
+                            prop_assert_eq!(refused.map_err(|reject| reject.code), Err(RejectCode::OutOfReach));
+                            break false;
+                        }
+                    }
+                };
+                let targets: BTreeSet<Seq> = changed(after)
+                    .filter_map(|record| match record.event {
+                        Event::Redacted { target } => Some(target),
+                        _ => None,
+                    })
+                    .collect();
+                let is_so = if is_all { told == targets } else { targets.len() > self.limits.changes_max };
+                prop_assert!(is_so, "after {:?} {:?} are told of {:?}", after, told, targets);
+            }
         }
 
         self.room.check_invariants();

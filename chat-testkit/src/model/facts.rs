@@ -151,6 +151,22 @@ pub(super) fn owed(facts: &[Record]) -> Vec<(Seq, Seq)> {
     taken_back.filter(|(_, change)| !settled(*change)).collect()
 }
 
+/// The messages that were changed last, each with its last change, at most `max`; and the newest change that is not among them any more.
+pub(super) fn changes(facts: &[Record], max: usize) -> (Vec<(Seq, Seq)>, Seq) {
+    let mut known: Vec<(Seq, Seq)> = Vec::new();
+    let mut floor = Seq(0);
+    for record in facts {
+        if let (Event::Redacted { target }, Some(change)) = (&record.event, record.seq) {
+            known.retain(|(other, _)| other != target);
+            known.push((*target, change));
+            if known.len() > max {
+                floor = known.remove(0).1;
+            }
+        }
+    }
+    (known, floor)
+}
+
 /// The keys that are still remembered: the newest ones, but of one scope and in all only so many.
 pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
     let mut kept: Vec<KeyedMessage> = Vec::new();

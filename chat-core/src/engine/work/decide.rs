@@ -48,6 +48,9 @@ impl RoomTask {
         if is_of_somebody(&item) {
             self.state.asked = Some(now.mono);
         }
+        if let Some(target) = self.has_forgotten(now, &item) {
+            return self.look_for(target, item);
+        }
         let outcome = match &mut item {
             InboxItem::Command { input: input @ Input::Members { .. }, reply } => {
                 let after = if let Input::Members { after, .. } = input { *after } else { None };

@@ -7,11 +7,14 @@ use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::ports::{Log, ReadError, Tail};
 use crate::room::{Ledger, Snapshot, Unreadable};
-use crate::types::{Offset, RoomCode, RoomLimits};
+use crate::types::{Epoch, Offset, RoomCode, RoomLimits};
 use crate::wire;
 
 /// Records read at once.
 const PAGE: usize = 1_024;
+/// Pages that are read beside the replay at most, for told records between those that nobody is told. 64, in 65,536 records: a room of which
+/// more are quiet only counts who comes and goes, and who needs older events pages them.
+const PAGES_BACK_MAX: usize = 64;
 
 /// What a log says about a room.
 pub(crate) struct Loaded {
@@ -43,6 +46,8 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
     let start = ledger.last_offset().min(backlog_start);
     let mut after = start;
+    // Whether the records read are all that follow `start`.
+    let mut is_whole = true;
     let mut recent: VecDeque<Record> = VecDeque::new();
     let tail = loop {
         let page = log.read(code, after, PAGE).await?;
@@ -58,6 +63,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
                     return Err(is_cut(format!("record {} follows record {}", record.offset.0, after.0)));
                 }
                 recent.clear();
+                is_whole = false;
             }
             after = record.offset;
             if record.offset > ledger.last_offset() {
@@ -83,6 +89,9 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
         log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         return Ok(None);
     }
+    if is_whole {
+        read_back(log, code, epoch, start, keep, &mut recent).await?;
+    }
     take_back(&ledger, &mut recent);
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     Ok(Some(Loaded { ledger, tail, recent, unsaved }))
@@ -99,6 +108,43 @@ fn without_snapshot(how: String, unread: Option<&Unreadable>) -> ReadError {
         }
         None => ReadError::Damaged(how),
     }
+}
+
+/// Reads on towards the start until `recent` has `keep` told records: quiet ones are not to take their place. Ends where the log does.
+async fn read_back(
+    log: &dyn Log,
+    code: &RoomCode,
+    epoch: Epoch,
+    mut end: Offset,
+    keep: usize,
+    recent: &mut VecDeque<Record>,
+) -> Result<(), ReadError> {
+    for _ in 0..PAGES_BACK_MAX {
+        let before = Offset(end.0.saturating_sub(PAGE as u64));
+        if recent.len() >= keep || end == before {
+            break;
+        }
+        let page = log.read(code, before, (end.0 - before.0) as usize).await?;
+        if page.tail.epoch != Some(epoch) {
+            return Err(ReadError::Unavailable("the incarnation that was being read is over".into()));
+        }
+        // A log that keeps only so much begins later, and may have let go of more since.
+        let whole = page.records.last().is_some_and(|last| last.offset == end);
+        if !whole {
+            break;
+        }
+        let begins_here = page.records[0].offset == before.next();
+        for record in page.records.into_iter().rev().filter(|record| record.seq.is_some()) {
+            if recent.len() < keep {
+                recent.push_front(record);
+            }
+        }
+        if !begins_here {
+            break;
+        }
+        end = before;
+    }
+    Ok(())
 }
 
 /// A process may have ended between logging that a message is taken back and amending the log: the ledger knows.

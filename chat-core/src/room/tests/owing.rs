@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::RoomCloseReason;
 
 fn redact(by: Actor, target: u64) -> Input {
-    Input::Redact { by, target: Seq(target) }
+    Input::Redact { by, target: Seq(target), evidence: None }
 }
 
 fn owed(world: &World) -> Vec<(u64, u64)> {
