@@ -23,6 +23,7 @@ mod person;
 mod pipe;
 mod plan;
 mod promise;
+mod screen;
 mod server;
 mod stamps;
 mod summary;

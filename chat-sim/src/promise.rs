@@ -37,6 +37,8 @@ pub enum Promise {
     Time,
     /// What was taken back cannot be read in the log.
     TakenBack,
+    /// What a client holds is what the log says, whatever it missed.
+    Screen,
     /// Every frame is one of the protocol, at a moment when it may come.
     Protocol,
     /// Nothing panics.
@@ -62,6 +64,7 @@ impl fmt::Display for Promise {
             Self::Patience => "nobody is let go who is there, or who could not come back",
             Self::Time => "stamps go on as time does",
             Self::TakenBack => "what was taken back cannot be read in the log",
+            Self::Screen => "every screen shows what the log says",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",
         })
