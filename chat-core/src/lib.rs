@@ -46,7 +46,7 @@ mod types;
 pub mod wire;
 
 pub use domain::{
-    Amend, Amended, Amendment, Command, Content, Digest, Event, Keyed, LeaveReason, Notices, Record, Role,
+    Amend, Amended, Amendment, Command, Content, Digest, Event, Extent, Keyed, LeaveReason, Notices, Record, Role,
     RoomCloseReason, TypingState,
 };
 #[cfg(feature = "engine")]
@@ -56,8 +56,8 @@ pub use engine::{
 };
 #[cfg(feature = "engine")]
 pub use ports::{
-    Admission, AppendError, Clock, ConnectRequest, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Observer,
-    ObserverEvent, Policy, ReadError, SessionView, SystemClock, Tail,
+    Admission, AppendError, Clock, ConnectRequest, Ended, EndedWho, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage,
+    Observer, ObserverEvent, Policy, ReadError, SessionView, SystemClock, Tail,
 };
 pub use types::{
     Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key, Limits,

@@ -39,6 +39,8 @@ pub enum Promise {
     TakenBack,
     /// What a client holds is what the log says, whatever it missed.
     Screen,
+    /// A session that was ended is over: none of its tokens is good again.
+    Ended,
     /// Every frame is one of the protocol, at a moment when it may come.
     Protocol,
     /// Nothing panics.
@@ -65,6 +67,7 @@ impl fmt::Display for Promise {
             Self::Time => "stamps go on as time does",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
+            Self::Ended => "a session that was ended stays ended",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",
         })

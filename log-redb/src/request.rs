@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use chat_core::{Amend, Amendment, AppendError, Epoch, Offset, RoomCode, Tail};
+use chat_core::{Amend, Amendment, AppendError, Ended, Epoch, Offset, RoomCode, Tail};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::format::Encoded;
@@ -33,6 +33,10 @@ pub(crate) enum Change {
         room: RoomCode,
         epoch: Epoch,
     },
+    End {
+        ended: Ended,
+        over: Vec<Ended>,
+    },
 }
 
 impl Change {
@@ -42,6 +46,7 @@ impl Change {
             Self::Append { batch, .. } => batch.iter().map(|record| record.json.len() + 64).sum(),
             Self::Snapshot { bytes, .. } => bytes.len(),
             Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
+            Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
             Self::Delete { .. } => 0,
         }
     }

@@ -5,5 +5,5 @@ mod command;
 mod event;
 
 pub use amend::{Amend, Amendment, Content};
-pub use command::{Command, TypingState};
+pub use command::{Command, Extent, TypingState};
 pub use event::{Amended, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};

@@ -14,7 +14,7 @@ use crate::types::{Color, MemberId, Nick, NickKey, Scope, Seq, Wall};
 /// A person in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Their number in this life of the room; never used twice.
+    /// Their number in this incarnation of the room; never used twice.
     pub id: MemberId,
     /// The name shown.
     pub nick: Nick,

@@ -343,6 +343,11 @@ pub(crate) fn welcome(
     to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features })
 }
 
+/// Answers an `end`.
+pub(crate) fn ended(id: Option<CommandId>) -> Bytes {
+    to_bytes(&ServerFrame::Ended { id })
+}
+
 /// A new token, while a connection lasts.
 pub(crate) fn token(token: String) -> Bytes {
     to_bytes(&ServerFrame::Token { token })
@@ -377,14 +382,14 @@ pub(crate) fn presence(room: &RoomCode, members: usize, online: usize) -> Bytes 
     to_bytes(&ServerFrame::Presence { room: room.as_str().to_owned(), members, online })
 }
 
-/// A gap; `snapshot` is the rest of the frame from [`gap_snapshot`], or nothing when the membership ended inside the gap.
-pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, snapshot: Option<&[u8]>) -> Bytes {
+/// A gap; `view` is the rest of the frame from [`gap_view`], or nothing when the membership ended inside the gap.
+pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, view: Option<&[u8]>) -> Bytes {
     let mut out = b"{\"type\":\"gap\"".to_vec();
     push_field(&mut out, "room", room.as_str());
     push_field(&mut out, "epoch", &epoch);
     push_field(&mut out, "from", &from);
     push_field(&mut out, "to", &to);
-    match snapshot {
+    match view {
         Some(rest) => out.extend_from_slice(rest),
         None => push_field(&mut out, "ended", &true),
     }
@@ -392,7 +397,7 @@ pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, snapshot: O
 }
 
 /// The part of a gap that all readers at one position share.
-pub(crate) fn gap_snapshot(
+pub(crate) fn gap_view(
     members: &MemberList,
     members_total: usize,
     topic: &str,

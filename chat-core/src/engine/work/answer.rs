@@ -63,7 +63,7 @@ pub(crate) fn members_page(room: &Room, page: &[MemberId], bytes_max: usize) -> 
 }
 
 /// The room as of now, for readers that fell behind.
-pub(crate) fn gap_snapshot(shared: &Shared, room: &Room) -> Bytes {
+pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let page = shared.limits.room.members_page_max;
     let lines = room.members().take(page).map(|member| line(room, member));
     let bytes_max = shared.limits.session.page_bytes_max;
@@ -71,7 +71,7 @@ pub(crate) fn gap_snapshot(shared: &Shared, room: &Room) -> Bytes {
     let changed_at = room.changed_at();
     #[cfg(feature = "fault_injection")]
     let changed_at = if fault_injection::is(Bug::HideChange) { Seq(0) } else { changed_at };
-    wire::gap_snapshot(&members, room.members_total(), room.topic().as_str(), room.notices(), changed_at)
+    wire::gap_view(&members, room.members_total(), room.topic().as_str(), room.notices(), changed_at)
 }
 
 /// Somebody who was let in and has gone meanwhile, or was given up.
