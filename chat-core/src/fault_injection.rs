@@ -48,6 +48,8 @@ pub enum Bug {
     ExpectPongAtOnce,
     /// Of the devices of who has left, where leaves are only counted, one is told.
     TellOneDevice,
+    /// A gap does not say that something was changed in it.
+    HideChange,
     /// A newer token that was never used supersedes the older one.
     SupersedeUnused,
     /// What the log remembers of ended sessions is not read.
@@ -58,7 +60,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 23] = [
+    pub const ALL: [Bug; 24] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -79,6 +81,7 @@ impl Bug {
         Self::BelieveClock,
         Self::ExpectPongAtOnce,
         Self::TellOneDevice,
+        Self::HideChange,
         Self::SupersedeUnused,
         Self::ForgetEnded,
         Self::ResumeEnded,

@@ -46,7 +46,8 @@ mod types;
 pub mod wire;
 
 pub use domain::{
-    Command, Digest, Event, Extent, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason, TypingState,
+    Amend, Amended, Amendment, Command, Content, Digest, Event, Extent, Keyed, LeaveReason, Notices, Record, Role,
+    RoomCloseReason, TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
-    RoomCode, Seq, Tail, Topic,
+    Amend, AppendError, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError,
+    Record, RoomCode, Seq, Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use futures_util::FutureExt;
@@ -107,8 +107,8 @@ impl Log for Archive {
         self.memory.save_snapshot(room, epoch, through, snapshot).await
     }
 
-    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
-        self.memory.scrub(room, epoch, seq).await
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
+        self.memory.amend(room, epoch, amends).await
     }
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
@@ -191,8 +191,8 @@ impl Log for Fence {
         self.while_up(self.log.save_snapshot(room, epoch, through, snapshot)).await
     }
 
-    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
-        self.while_up(self.log.scrub(room, epoch, seq)).await
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
+        self.while_up(self.log.amend(room, epoch, amends)).await
     }
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {

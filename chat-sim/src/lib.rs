@@ -26,6 +26,7 @@ mod phase;
 mod pipe;
 mod plan;
 mod promise;
+mod screen;
 mod server;
 mod stamps;
 mod summary;

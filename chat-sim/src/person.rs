@@ -19,6 +19,7 @@ use crate::link::{Front, Heard, Hello, Link};
 use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
+use crate::screen::Screen;
 use crate::transcript::Transcript;
 use crate::transport_kind::TransportKind;
 use crate::truth::Truth;
@@ -69,6 +70,10 @@ pub(crate) struct Person {
     /// When commands were refused for what this client is, at the latest.
     refused: Vec<Instant>,
     views: BTreeMap<String, View>,
+    /// What is shown of each room, over all connections.
+    screens: BTreeMap<String, Screen>,
+    /// Before this nobody asks again what was changed.
+    asks_at: Instant,
     /// What was asked on this connection and not yet answered.
     asked: BTreeMap<u64, (Instant, Asked)>,
     next_id: u64,
@@ -92,6 +97,7 @@ enum Asked {
     Join,
     Leave { room: String },
     History { room: String, before: Option<u64>, limit: u64 },
+    Changes { room: String },
     End(End),
     Other,
 }
@@ -134,6 +140,8 @@ impl Person {
             connected: Instant::now(),
             refused: Vec::new(),
             views: BTreeMap::new(),
+            screens: BTreeMap::new(),
+            asks_at: Instant::now(),
             asked: BTreeMap::new(),
             next_id: 0,
             said: Vec::new(),
@@ -174,6 +182,7 @@ impl Person {
                         Phase::Storm => self.act(),
                         _ => self.come_back(),
                     }
+                    self.ask_for_changes();
                     self.check_answers()?;
                     self.check_in_time()?;
                 }
@@ -277,6 +286,10 @@ impl Person {
                 continue;
             }
             view.check_at_the_end(&self.scene.truth)?;
+            let screen = self.screens.get(view.room()).filter(|screen| screen.epoch() == view.position().epoch);
+            if let Some(screen) = screen.filter(|_| view.is_live()) {
+                screen.check_at_the_end(view.room(), &self.name, &self.scene.truth)?;
+            }
         }
         let open = self.asked.keys().next();
         hold!(open.is_none(), Promise::Answered, "{}: no answer to {open:?}", self.name);

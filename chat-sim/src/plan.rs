@@ -74,6 +74,9 @@ impl Plan {
         limits.room.batch_inputs_max = rng.random_range(1..16);
         // Rooms are put away at once in some worlds, soon in others, and only after a start or for want of place in the rest.
         limits.engine.room_idle = [60_000, 0, 500].map(Duration::from_millis)[limits.room.batch_inputs_max % 3];
+        // Not drawn: it is to go with what is.
+        limits.room.changes_max = [1_024, 2, 5][limits.room.backlog_events_max % 3];
+        limits.room.owed_max = [256, 3, 256][limits.room.backlog_events_max % 3];
         limits.room.history_default = rng.random_range(0..10);
         limits.room.inbox_max = if rng.random_bool(0.1) { rng.random_range(1..8) } else { 1_024 };
         limits.session.chunk_bytes_max = rng.random_range(1..4_000);

@@ -37,6 +37,8 @@ pub enum Promise {
     Time,
     /// What was taken back cannot be read in the log.
     TakenBack,
+    /// What a client holds is what the log says, whatever it missed.
+    Screen,
     /// A session that was ended is over: none of its tokens is good again.
     Ended,
     /// Every frame is one of the protocol, at a moment when it may come.
@@ -64,6 +66,7 @@ impl fmt::Display for Promise {
             Self::Patience => "nobody is let go who is there, or who could not come back",
             Self::Time => "stamps go on as time does",
             Self::TakenBack => "what was taken back cannot be read in the log",
+            Self::Screen => "every screen shows what the log says",
             Self::Ended => "a session that was ended stays ended",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",

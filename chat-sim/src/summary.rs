@@ -18,9 +18,14 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
         }
         ServerFrame::Ack { id, room, seq, .. } => format!("{room} ack{} {seq}", number(*id)),
         ServerFrame::Error { id, code, message, .. } => format!("error{} {code} ({message})", number(*id)),
-        ServerFrame::History { id, room, messages, more } => {
+        ServerFrame::History { id, room, messages, more, .. } => {
             let seqs: Vec<String> = messages.iter().map(|message| message.frame().seq.to_string()).collect();
             format!("{room} history{} [{}]{}", number(*id), seqs.join(" "), if *more { " more" } else { "" })
+        }
+        ServerFrame::Changes { id, room, messages, through, as_of, more, .. } => {
+            let seqs: Vec<String> = messages.iter().map(|message| message.seq().to_string()).collect();
+            let more = if *more { " more" } else { "" };
+            format!("{room} changes{} [{}] through {through} as of {as_of}{more}", number(*id), seqs.join(" "))
         }
         ServerFrame::Members { id, room, members, members_total, .. } => {
             let ids: Vec<String> = members.iter().map(|entry| entry.member.to_string()).collect();
@@ -47,8 +52,9 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
             format!("{room} typing [{}]", ids.join(" "))
         }
         ServerFrame::Presence { room, members, online } => format!("{room} presence {online}/{members}"),
-        ServerFrame::Gap { room, from, to, ended, .. } => {
-            format!("{room} gap {from}..{to}{}", if *ended { " ended" } else { "" })
+        ServerFrame::Gap { room, from, to, ended, changed_at, .. } => {
+            let changed = changed_at.map_or(String::new(), |at| format!(" changed at {at}"));
+            format!("{room} gap {from}..{to}{changed}{}", if *ended { " ended" } else { "" })
         }
         ServerFrame::RoomClosed { room, reason, .. } => format!("{room} closed {reason}"),
         ServerFrame::Closing { code, .. } => format!("closing {code}"),

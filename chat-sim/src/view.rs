@@ -108,6 +108,10 @@ impl View {
         })
     }
 
+    pub(crate) fn room(&self) -> &str {
+        &self.room
+    }
+
     /// As whom one is or was there.
     pub(crate) fn member(&self) -> MemberId {
         self.member

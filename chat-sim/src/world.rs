@@ -375,7 +375,7 @@ impl Director {
             };
             let (before, after) = (delay(&mut rng), delay(&mut rng));
             // There are few scrubs in a world.
-            let share = if call.operation == Operation::Scrub { 4.0 } else { 1.0 };
+            let share = if call.operation == Operation::Amend { 4.0 } else { 1.0 };
             let fails = outage.load(Ordering::Relaxed) || rng.random_bool(share * wrong.log_fails);
             if call.operation == Operation::Append
                 && fails

@@ -130,12 +130,17 @@ fn a_lost_connection_that_is_not_told_is_found() {
 
 #[test]
 fn a_gap_that_is_overslept_is_found() {
-    is_found_in(Bug::OversleepGap, Kind::Narrow, 256, &[Promise::CatchUp, Promise::InTime]);
+    is_found_in(Bug::OversleepGap, Kind::Narrow, 512, &[Promise::CatchUp, Promise::InTime]);
 }
 
 #[test]
 fn a_text_that_stays_in_the_log_is_found() {
     is_found_in(Bug::ForgetScrub, Kind::Narrow, 384, &[Promise::TakenBack]);
+}
+
+#[test]
+fn a_change_that_a_gap_does_not_speak_of_is_found() {
+    is_found_in(Bug::HideChange, Kind::Narrow, 128, &[Promise::Screen]);
 }
 
 #[test]

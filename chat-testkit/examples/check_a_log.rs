@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Body, Command, ConnectRequest, Ended, EndedWho, Engine, Epoch, Event, ExclusiveClaim, Hello, Identity,
-    Log, LogClaim, LogInUse, LogPage, Nick, Offset, ReadError, Record, RoomCode, Seq, SessionId, Tail, Wall,
+    Amend, AppendError, Body, Command, ConnectRequest, Ended, EndedWho, Engine, Epoch, Event, ExclusiveClaim, Hello,
+    Identity, Log, LogClaim, LogInUse, LogPage, Nick, Offset, ReadError, Record, RoomCode, Seq, SessionId, Tail, Wall,
 };
 
 /// A folder of rooms.
@@ -181,19 +181,18 @@ impl Log for FolderLog {
         fs::write(&fresh, bytes).and_then(|()| fs::rename(fresh, file(&folder, room, "snapshot"))).map_err(unwritten)
     }
 
-    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
         let folder = self.folder();
         let mut records = load(&folder, room).map_err(unwritten)?;
         if epoch_of(&records) != Some(epoch) {
             return Ok(());
         }
-        if let Some(record) = records.iter_mut().find(|record| record.seq == Some(seq))
-            && let Event::Sent { text, .. } = &mut record.event
-        {
-            *text = Body::scrubbed();
-            store(&folder, room, &records).map_err(unwritten)?;
+        for amend in amends {
+            if let Some(record) = records.iter_mut().find(|record| record.seq == Some(amend.seq)) {
+                amend.apply(record);
+            }
         }
-        Ok(())
+        store(&folder, room, &records).map_err(unwritten)
     }
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {

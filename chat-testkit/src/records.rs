@@ -136,7 +136,7 @@ impl Scribe {
 
     fn sent_with(&mut self, text: &str, keyed: Option<Keyed>) -> Record {
         let text = Body::parse(text, usize::MAX).expect("a valid text");
-        self.told(Some(MemberId(1)), Event::Sent { nick: nick_of("Ann"), color: Color(0), text, keyed })
+        self.told(Some(MemberId(1)), Event::Sent { nick: nick_of("Ann"), color: Color(0), text, keyed, amended: None })
     }
 
     fn write(&mut self, seq: Option<Seq>, by: Option<MemberId>, event: Event) -> Record {

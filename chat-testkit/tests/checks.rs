@@ -68,7 +68,8 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         "positions",
     ]);
     let kind = proptest::sample::select(vec![
-        "hello", "create", "join", "send", "leave", "history", "members", "typing", "redact", "kick", "ban", "topic",
+        "hello", "create", "join", "send", "leave", "history", "changes", "members", "typing", "redact", "kick", "ban",
+        "topic",
     ]);
     let fields = vec((name, value), 0..8);
     let frame = (kind, fields).prop_map(|(kind, fields)| {

@@ -71,16 +71,16 @@ async fn one_failure_after_an_outage_is_made_up_for_at_once() {
         let seq = say(&ann, "a secret", key).await.expect("she is in");
         ann.call(Command::redact(code(), seq)).await.expect("her own message");
     };
-    log.plan(fails(&[Operation::Scrub]));
+    log.plan(fails(&[Operation::Amend]));
     take_back("k1").await;
     seconds(60).await;
     log.heal();
     seconds(10).await;
-    log.push(Operation::Scrub, Outcome::Fails);
-    let calls = log.calls(Operation::Scrub);
+    log.push(Operation::Amend, Outcome::Fails);
+    let calls = log.calls(Operation::Amend);
     take_back("k2").await;
     seconds(1).await;
-    assert_eq!(log.calls(Operation::Scrub), calls + 2, "once in vain, and once more");
+    assert_eq!(log.calls(Operation::Amend), calls + 2, "once in vain, and once more");
 }
 
 /// Each look at a log that is out of reach puts off when the code is forgotten, and it is forgotten in the end.

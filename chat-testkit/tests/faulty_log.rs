@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{AppendError, Epoch, Log, Offset, ReadError, Record, RoomCode, Seq, Tail};
+use chat_core::{Amend, AppendError, Epoch, Log, Offset, ReadError, Record, RoomCode, Seq, Tail};
 use chat_testkit::logs::{Call, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 use chat_testkit::records::Scribe;
 
@@ -107,14 +107,14 @@ async fn failed_reads_say_whether_to_try_again() {
 #[tokio::test]
 async fn writes_that_are_no_appends_fail_too() {
     let bench = Bench::new().await;
-    for operation in [Operation::SaveSnapshot, Operation::Scrub, Operation::Delete] {
+    for operation in [Operation::SaveSnapshot, Operation::Amend, Operation::Delete] {
         bench.log.push(operation, Outcome::Conflict);
     }
     assert!(matches!(
         bench.log.save_snapshot(&bench.room, Epoch(1), Offset(1), b"").await,
         Err(AppendError::NotWritten(_))
     ));
-    assert!(bench.log.scrub(&bench.room, Epoch(1), Seq(2)).await.is_err());
+    assert!(bench.log.amend(&bench.room, Epoch(1), &[Amend::take_back(Seq(2), Seq(u64::MAX))]).await.is_err());
     assert!(bench.log.delete(&bench.room, Epoch(1)).await.is_err());
     assert_eq!(bench.stored().len(), 5);
 }

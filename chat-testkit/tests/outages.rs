@@ -262,17 +262,17 @@ async fn what_could_not_be_scrubbed_is_scrubbed_when_the_log_is_back_though_nobo
     let ann = founder(&engine).await;
     for (secret, key) in [("a secret", "k1"), ("another", "k2")] {
         let seq = say(&ann, secret, key).await.expect("the log works");
-        log.plan(fails(&[Operation::Scrub]));
+        log.plan(fails(&[Operation::Amend]));
         ann.call(Command::redact(code(), seq)).await.expect("her own message");
         seconds(60).await;
         assert!(kept(&log).await.contains(secret), "the log was out of order");
-        assert!(log.faults(Operation::Scrub) < 60, "it is asked again, and seldom");
+        assert!(log.faults(Operation::Amend) < 60, "it is asked again, and seldom");
         log.heal();
         seconds(6).await;
         assert!(!kept(&log).await.contains(secret));
-        let calls = log.calls(Operation::Scrub);
+        let calls = log.calls(Operation::Amend);
         seconds(60).await;
-        assert_eq!(log.calls(Operation::Scrub), calls, "nothing is owed any more");
+        assert_eq!(log.calls(Operation::Amend), calls, "nothing is owed any more");
     }
     assert_eq!(say(&ann, "more", "k3").await, Ok(Seq(6)));
 }
@@ -281,7 +281,7 @@ async fn what_could_not_be_scrubbed_is_scrubbed_when_the_log_is_back_though_nobo
 async fn what_is_taken_back_is_shown_to_nobody_though_the_log_could_not_be_made_to_forget_it() {
     let log = log();
     let (_engine, ann) = talkative(&log).await;
-    log.plan(fails(&[Operation::Scrub]));
+    log.plan(fails(&[Operation::Amend]));
     ann.call(Command::redact(code(), Seq(3))).await.expect("her own message");
     let (texts, _) = history(&ann).await;
     assert_eq!(texts[..4], ["0", "", "2", "3"]);
@@ -308,8 +308,8 @@ async fn what_one_life_is_owed_is_not_taken_from_the_next() {
     let (mut ann, bob) = (connect(&engine, None).await, connect(&engine, None).await);
     create(&mut ann).await;
     assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
-    log.push(Operation::Scrub, Outcome::Fails);
-    log.push(Operation::Scrub, Outcome::Fails);
+    log.push(Operation::Amend, Outcome::Fails);
+    log.push(Operation::Amend, Outcome::Fails);
     ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
     let _left = submit(&ann, Command::leave(code()));
     let _made = submit(&bob, Command::create(nick("Bob")).with_room(code()));

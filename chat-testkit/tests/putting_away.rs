@@ -177,7 +177,7 @@ async fn a_room_that_owes_its_log_something_stays_until_it_is_done() {
     let engine = engine_with(&log, |limits| limits.room.grace = HOUR);
     let ann = founder(&engine).await;
     let secret = say(&ann, "secret", "k").await.expect("she is in");
-    log.plan(fails(&[Operation::Scrub]));
+    log.plan(fails(&[Operation::Amend]));
     ann.call(Command::redact(code(), secret)).await.expect("it is hers");
     drop(ann);
     seconds(600).await;
@@ -209,9 +209,9 @@ async fn what_the_log_has_forgotten_it_is_not_asked_to_forget_again() {
     let token = ann.token();
     drop(ann);
     seconds(600).await;
-    assert_eq!((places(&engine), log.calls(Operation::Scrub)), ((0, 1), 1));
+    assert_eq!((places(&engine), log.calls(Operation::Amend)), ((0, 1), 1));
     let (ann, status) = come_back(&engine, &token, None).await;
-    assert_eq!((status.status, log.calls(Operation::Scrub)), (Status::Live, 1));
+    assert_eq!((status.status, log.calls(Operation::Amend)), (Status::Live, 1));
     // After it has come back it owes the log what it is made to owe.
     say(&ann, "y", "y").await.expect("she is in");
     ann.call(Command::redact(code(), secret.next())).await.expect("it is hers");
@@ -219,7 +219,7 @@ async fn what_the_log_has_forgotten_it_is_not_asked_to_forget_again() {
     drop(ann);
     seconds(600).await;
     assert_eq!(try_to_come_back(&engine, &token).await, Status::Live);
-    assert_eq!(log.calls(Operation::Scrub), 2);
+    assert_eq!(log.calls(Operation::Amend), 2);
 }
 
 #[tokio::test(start_paused = true)]

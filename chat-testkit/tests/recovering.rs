@@ -71,7 +71,7 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
         let engine = engine(&log);
         let ann = founder(&engine).await;
         assert_eq!(say(&ann, "a secret", "k1").await, Ok(Seq(2)));
-        log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
+        log.plan(|call| (call.operation == Operation::Amend).then(|| Fault::from(Outcome::Fails)));
         ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
     }
     settle().await;
@@ -97,7 +97,7 @@ async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_afte
         for (number, text) in ["a secret", "b", "c", "d", "e", "f", "g", "h"].into_iter().enumerate() {
             say(&ann, text, &number.to_string()).await.expect("the log works");
         }
-        log.plan(|call| (call.operation == Operation::Scrub).then(|| Fault::from(Outcome::Fails)));
+        log.plan(|call| (call.operation == Operation::Amend).then(|| Fault::from(Outcome::Fails)));
         ann.call(Command::redact(code(), Seq(2))).await.expect("her own message");
     }
     settle().await;

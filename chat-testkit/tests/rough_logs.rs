@@ -82,7 +82,7 @@ async fn rooms_that_are_only_looked_for_take_a_place_each_and_give_it_back() {
 #[tokio::test(start_paused = true)]
 async fn a_log_that_panics_has_failed_and_nothing_more() {
     let log = log();
-    let (calls, trips) = (AtomicU64::new(0), [Operation::Append, Operation::Read, Operation::Scrub]);
+    let (calls, trips) = (AtomicU64::new(0), [Operation::Append, Operation::Read, Operation::Amend]);
     log.plan(move |call| {
         let is_third = trips.contains(&call.operation) && calls.fetch_add(1, Ordering::Relaxed) % 3 == 2;
         assert!(!is_third, "a log that trips");

@@ -36,6 +36,8 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "refused: rate_limited",
         "refused: too_long",
         "refused: bad_field",
+        "refused: out_of_reach",
+        "refused: unavailable",
         "created",
         "joined: told",
         "joined: quiet",
@@ -68,6 +70,12 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "a ban is forgotten",
         "a key is forgotten",
         "redacted again",
+        "settled",
+        "redacted by what the log says",
+        "redacted by a log that was late",
+        "changes of nothing",
+        "changes that are all",
+        "more changes",
         "typing runs out",
         "typing more than are shown",
         "a session moved to another member",
@@ -150,6 +158,7 @@ fn note_what(
             Event::Left { .. } => format!("left: {told}"),
             Event::Sent { .. } => "sent".to_owned(),
             Event::Redacted { .. } => "redacted".to_owned(),
+            Event::Settled { .. } => "settled".to_owned(),
             Event::Kicked { .. } => "kicked".to_owned(),
             Event::Banned { .. } => "banned".to_owned(),
             Event::TopicChanged { .. } => "topic changed".to_owned(),
@@ -211,8 +220,21 @@ fn note_what(
                 reach(what);
             });
         }
-        (Answer::Done { .. }, Input::Redact { .. }) if decision.records.is_empty() => {
-            reach("redacted again");
+        (Answer::Changes(slice), _) => {
+            reach(match (slice.changed.is_empty(), slice.more) {
+                (_, More::Yes) => "more changes",
+                (true, More::No) => "changes of nothing",
+                (false, More::No) => "changes that are all",
+            });
+        }
+        (Answer::Done { .. }, Input::Redact { evidence, .. }) => {
+            let late = evidence.is_some_and(|evidence| !evidence.is_taken_back);
+            reach(match (decision.records.is_empty(), evidence) {
+                (true, Some(_)) if late => "redacted by a log that was late",
+                (true, _) => "redacted again",
+                (false, Some(_)) => "redacted by what the log says",
+                (false, None) => "redacted",
+            });
         }
         _ => {}
     }

@@ -99,7 +99,7 @@ fn histories(session: &Connection) -> Vec<(u64, Vec<String>)> {
 #[tokio::test(start_paused = true)]
 async fn what_is_taken_back_is_not_shown_while_it_is_being_scrubbed() {
     let stage = Stage::new(|_| {}).await;
-    stage.log.push(Operation::Scrub, Fault::stalled(Outcome::Done));
+    stage.log.push(Operation::Amend, Fault::stalled(Outcome::Done));
     let redact = Command::redact(code(), SECRET);
     stage.ann.submit(redact, Reply::mailbox(None)).expect("few are in flight");
     // In the same moment: the room answers it before the log has forgotten anything.
@@ -140,7 +140,7 @@ async fn nor_where_the_page_was_in_hand_and_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_in_hand_is_read_again_where_more_was_taken_back_than_is_remembered() {
-    let stage = Stage::new(|limits| limits.room.unscrubbed_max = 2).await;
+    let stage = Stage::new(|limits| limits.room.owed_max = 2).await;
     stage.ask(7, Seq(SECRET.0 + 5));
     stage.look().await;
     assert!(stage.bob.peek().is_some(), "it is in hand");
@@ -158,23 +158,23 @@ async fn a_page_in_hand_is_read_again_where_more_was_taken_back_than_is_remember
 #[tokio::test(start_paused = true)]
 async fn a_scrub_that_failed_is_made_good_though_nobody_says_anything_more() {
     let stage = Stage::new(|_| {}).await;
-    stage.log.push(Operation::Scrub, Outcome::Fails);
-    stage.log.push(Operation::Scrub, Outcome::Fails);
+    stage.log.push(Operation::Amend, Outcome::Fails);
+    stage.log.push(Operation::Amend, Outcome::Fails);
     assert_eq!(stage.redact(SECRET).await, Ok(()));
     assert_eq!(stage.shown(SECRET.next()).await, [""]);
     pass(Duration::from_millis(150)).await;
-    assert_eq!((stage.log.calls(Operation::Scrub), &*stage.texts_of_log()[0]), (2, "secret"));
+    assert_eq!((stage.log.calls(Operation::Amend), &*stage.texts_of_log()[0]), (2, "secret"));
     assert_eq!(stage.shown(SECRET.next()).await, [""], "as long as it takes");
     pass(Duration::from_millis(300)).await;
-    assert_eq!((stage.log.calls(Operation::Scrub), &*stage.texts_of_log()[0]), (3, ""));
+    assert_eq!((stage.log.calls(Operation::Amend), &*stage.texts_of_log()[0]), (3, ""));
     pass(Duration::from_secs(60)).await;
-    assert_eq!(stage.log.calls(Operation::Scrub), 3, "and is not tried again");
+    assert_eq!(stage.log.calls(Operation::Amend), 3, "and is not tried again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_since() {
     let stage = Stage::new(|_| {}).await;
-    stage.log.plan(fails(&[Operation::Scrub]));
+    stage.log.plan(fails(&[Operation::Amend]));
     assert_eq!(stage.redact(SECRET).await, Ok(()));
     for _ in 0..1_100 {
         stage.say("x").await;
@@ -193,10 +193,64 @@ async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_
     assert_eq!(first.as_deref(), Some(""), "it is out before anybody is let in");
 }
 
+/// A process that ends before the log could be amended, and one whose log cannot be amended at all: whoever comes back is let in, and is
+/// shown nothing of it, from the backlog or from the log.
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_back_is_not_shown_after_a_restart_over_a_log_that_still_has_it() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.plan(fails(&[Operation::Amend]));
+    // One that only the log has, and one that the backlog has too.
+    assert_eq!((stage.redact(SECRET).await, stage.redact(Seq(32)).await), (Ok(()), Ok(())));
+    let log = Arc::clone(&stage.log);
+    drop(stage);
+    settle().await;
+    let engine = engine_with(&log, |limits| limits.room.backlog_events_max = 16);
+    let mut cid = connect(&engine, None).await;
+    cid.call(Command::join(code(), nick("Cid")).with_history(2)).await.expect("the room is there");
+    let newest = support::joined(&mut cid).await.history;
+    assert_eq!(newest.iter().map(|message| message.frame().text.as_str()).collect::<Vec<_>>(), ["", "x29"]);
+    let oldest = cid.call(Command::history(code()).with_before(SECRET.next())).await.expect("he is in");
+    assert_eq!(texts(oldest), Some((0, vec![String::new()])));
+    let kept = format!("{:?}", log.inner().records(&code()));
+    assert!(kept.contains("secret") && kept.contains("x28"), "the log still has both");
+    log.heal();
+    pass(Duration::from_secs(6)).await;
+    let kept = format!("{:?}", log.inner().records(&code()));
+    assert!(!kept.contains("secret") && !kept.contains("x28"), "and is made to forget them");
+}
+
+fn settled(log: &TestLog) -> Vec<Seq> {
+    let through = log.inner().records(&code()).into_iter().filter_map(|record| match record.event {
+        Event::Settled { through } => Some(through),
+        _ => None,
+    });
+    through.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_the_log_has_forgotten_is_written_with_the_next_append_and_causes_none() {
+    let stage = Stage::new(|_| {}).await;
+    let appends = stage.log.calls(Operation::Append);
+    assert_eq!((stage.redact(SECRET).await, stage.redact(Seq(4)).await), (Ok(()), Ok(())));
+    pass(Duration::from_secs(60)).await;
+    // The second redaction found the first one done.
+    assert_eq!((stage.log.calls(Operation::Append), settled(&stage.log)), (appends + 2, vec![Seq(34)]));
+    stage.say("x").await;
+    stage.say("x").await;
+    assert_eq!((stage.log.calls(Operation::Append), settled(&stage.log)), (appends + 4, vec![Seq(34), Seq(35)]));
+    let (log, amended) = (Arc::clone(&stage.log), stage.log.calls(Operation::Amend));
+    drop(stage);
+    settle().await;
+    let engine = engine_with(&log, |_| {});
+    let _cid = newcomer(&engine, "Cid").await;
+    settle().await;
+    assert_eq!(log.calls(Operation::Amend), amended, "nothing is owed after a restart");
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_more_is_taken_back_than_can_be_masked_while_the_log_forgets_nothing() {
-    let stage = Stage::new(|limits| limits.room.unscrubbed_max = 2).await;
-    stage.log.plan(fails(&[Operation::Scrub]));
+    let stage = Stage::new(|limits| limits.room.owed_max = 2).await;
+    stage.log.plan(fails(&[Operation::Amend]));
     assert_eq!((stage.redact(Seq(3)).await, stage.redact(Seq(4)).await), (Ok(()), Ok(())));
     assert_eq!(stage.redact(Seq(5)).await, Err(RejectCode::Unavailable));
     assert_eq!(stage.shown(Seq(6)).await, ["", "", "x1"]);

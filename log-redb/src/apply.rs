@@ -1,6 +1,8 @@
 //! One change after another inside a write transaction: whole or refused, and always after the tail that it names.
 
-use chat_core::{AppendError, Body, Epoch, Event, Seq, Tail};
+use std::collections::BTreeMap;
+
+use chat_core::{Amend, AppendError, Epoch, Record, Seq, Tail};
 use redb::ReadableTable;
 
 use crate::clock::Keep;
@@ -19,7 +21,7 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
             let row = SnapshotRow { epoch: *epoch, through: *through, bytes };
             snapshot(tables, room.as_str(), &row, keep)
         }
-        Change::Scrub { room, epoch, seq } => scrub(tables, room.as_str(), *epoch, *seq),
+        Change::Amend { room, epoch, amends } => amend(tables, room.as_str(), *epoch, amends),
         Change::Delete { room, epoch } => delete(tables, room.as_str(), *epoch),
         Change::End { ended, over } => tables.put_ended(ended, over).map(|()| Ok(Tail::default())),
     };
@@ -111,33 +113,56 @@ fn snapshot(tables: &mut Tables<'_>, room: &str, stored: &SnapshotRow<'_>, keep:
     Ok(Ok(Tail::default()))
 }
 
-fn scrub(tables: &mut Tables<'_>, room: &str, epoch: Epoch, seq: Seq) -> Result<Outcome, Fault> {
+/// All of it or nothing: what is to be written is known before anything is.
+fn amend(tables: &mut Tables<'_>, room: &str, epoch: Epoch, amends: &[Amend]) -> Result<Outcome, Fault> {
     let nothing = Ok(Ok(Tail::default()));
     let Some(mut tail) = read::tail(&tables.tails, room)?.filter(|tail| tail.epoch == epoch) else {
         return nothing;
     };
-    let offset = read::find(&tables.records, room, &tail, &move |row| row.head >= seq.0)?;
-    if offset > tail.offset {
+    let mut amended: BTreeMap<u64, Amended> = BTreeMap::new();
+    for amend in amends {
+        let seq = amend.seq;
+        let offset = read::find(&tables.records, room, &tail, &move |row| row.head >= seq.0)?;
+        if offset > tail.offset {
+            continue;
+        }
+        let mut of = match amended.remove(&offset) {
+            Some(of) => of,
+            None => read::record(&tables.records, room, epoch, offset, Amended::read)?,
+        };
+        of.is_changed |= amend.apply(&mut of.record);
+        amended.insert(offset, of);
+    }
+    amended.retain(|_, of| of.is_changed);
+    if amended.is_empty() {
         return nothing;
     }
-    let scrubbed = read::record(&tables.records, room, epoch, offset, |key, row| {
-        let mut record = row.record(key)?;
-        match &mut record.event {
-            Event::Sent { text, .. } if record.seq == Some(seq) && !text.as_str().is_empty() => {
-                *text = Body::scrubbed();
-            }
-            _ => return Ok(None),
-        }
-        let json = Encoded::new(&record).json;
-        Ok(Some((key.to_vec(), RecordRow { json: &json, ..row }.encode(key))))
-    })?;
-    if let Some((key, stored)) = scrubbed {
+    for (offset, of) in &amended {
+        let key = format::record_key(room, epoch, *offset);
+        let json = Encoded::new(&of.record).json;
+        let stored = RecordRow { json: &json, ..of.row }.encode(&key);
         let old = tables.records.insert(key.as_slice(), stored.as_slice())?.map_or(0, |old| old.value().len());
         tail.bytes = (tail.bytes + stored.len() as u64).saturating_sub(old as u64);
-        tables.put_tail(room, &tail)?;
         tables.scrubbed += 1;
     }
+    tables.put_tail(room, &tail)?;
     nothing
+}
+
+/// A record while it is being amended.
+struct Amended {
+    record: Record,
+    /// What leads to its neighbours; without the record itself.
+    row: RecordRow<'static>,
+    is_changed: bool,
+}
+
+impl Amended {
+    fn read(key: &[u8], row: RecordRow<'_>) -> Result<Self, Fault> {
+        let record = row.record(key)?;
+        let RecordRow { is_message, head, message_before, at, .. } = row;
+        Ok(Self { record, row: RecordRow { is_message, head, message_before, at, json: &[] }, is_changed: false })
+    }
 }
 
 fn delete(tables: &mut Tables<'_>, room: &str, epoch: Epoch) -> Result<Outcome, Fault> {

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError,
-    Record, RoomCode, Seq, SystemClock, Tail,
+    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
+    ReadError, Record, RoomCode, Seq, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -229,8 +229,8 @@ impl Log for RedbLog {
         self.change(Change::Snapshot { room: room.clone(), epoch, through, bytes }).await.map(drop)
     }
 
-    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
-        self.change(Change::Scrub { room: room.clone(), epoch, seq }).await.map(drop)
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
+        self.change(Change::Amend { room: room.clone(), epoch, amends: amends.to_vec() }).await.map(drop)
     }
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {

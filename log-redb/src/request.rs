@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use chat_core::{AppendError, Ended, Epoch, Offset, RoomCode, Seq, Tail};
+use chat_core::{Amend, Amendment, AppendError, Ended, Epoch, Offset, RoomCode, Tail};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::format::Encoded;
@@ -24,10 +24,10 @@ pub(crate) enum Change {
         through: Offset,
         bytes: Vec<u8>,
     },
-    Scrub {
+    Amend {
         room: RoomCode,
         epoch: Epoch,
-        seq: Seq,
+        amends: Vec<Amend>,
     },
     Delete {
         room: RoomCode,
@@ -45,10 +45,19 @@ impl Change {
         64 + match self {
             Self::Append { batch, .. } => batch.iter().map(|record| record.json.len() + 64).sum(),
             Self::Snapshot { bytes, .. } => bytes.len(),
+            Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
-            Self::Scrub { .. } | Self::Delete { .. } => 0,
+            Self::Delete { .. } => 0,
         }
     }
+}
+
+fn amend_bytes(amend: &Amend) -> usize {
+    size_of::<Amend>()
+        + match &amend.what {
+            Amendment::Replace { content, .. } => content.text.as_str().len(),
+            _ => 0,
+        }
 }
 
 /// Where the log of the room ends afterwards; the empty tail for all but an append.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Ended, EndedWho, Epoch, Event, Log, Offset, Seq, SessionId, Wall};
+use chat_core::{Amend, Ended, EndedWho, Epoch, Event, Log, Offset, Seq, SessionId, Wall};
 use log_redb::{Durability, Options, RedbLog};
 use support::{code, open_life, read_all};
 use tempfile::TempDir;
@@ -54,7 +54,9 @@ async fn own(log: Arc<RedbLog>, number: u64) {
             tail = log.append(&room, &tail, &batch).await.expect("the disk works");
             say(format!("\nack {number} {life} {}\n", tail.offset.0));
             if turn % 16 == 9 {
-                log.scrub(&room, Epoch(life), Seq(4)).await.expect("it can be scrubbed");
+                log.amend(&room, Epoch(life), &[Amend::take_back(Seq(4), Seq(u64::MAX))])
+                    .await
+                    .expect("it can be scrubbed");
                 say(format!("\nscrubbed {number} {life} 4\n"));
             }
             if turn % 50 == 30 {

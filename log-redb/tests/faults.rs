@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{AppendError, Log, Offset, ReadError, Record, RoomCode, Tail};
+use chat_core::{Amend, AppendError, Epoch, Log, Offset, ReadError, Record, RoomCode, Seq, Tail};
 use chat_testkit::records::Scribe;
 use log_redb::{Durability, Options, RedbLog};
 use support::disk::Disk;
@@ -226,7 +226,7 @@ async fn a_log_that_starts_on_a_full_disk_goes_on_when_space_returns() {
         let log = log(&disk, Durability::Synced);
         let (mut scribe, tail) = open_life(&log, &room, 1).await;
         let tail = log.append(&room, &tail, &[scribe.sent("HUNTER2")]).await.expect("the disk works");
-        log.scrub(&room, chat_core::Epoch(1), chat_core::Seq(2)).await.expect("it can be scrubbed");
+        log.amend(&room, Epoch(1), &[Amend::take_back(Seq(2), Seq(u64::MAX))]).await.expect("it can be scrubbed");
         (scribe, tail)
     };
     // Taking the text out of the file needs a page more than there is.
@@ -247,7 +247,7 @@ async fn a_compaction_that_fails_loses_nothing() {
     let (mut scribe, tail) = open_life(&log, &room, 1).await;
     let batch: Vec<Record> = (0..200).map(|_| scribe.sent("to be kept")).collect();
     log.append(&room, &tail, &batch).await.expect("the disk works");
-    log.scrub(&room, chat_core::Epoch(1), chat_core::Seq(5)).await.expect("it can be scrubbed");
+    log.amend(&room, Epoch(1), &[Amend::take_back(Seq(5), Seq(u64::MAX))]).await.expect("it can be scrubbed");
     disk.fail_syncs();
     assert!(log.compact().await.is_err());
     disk.heal();

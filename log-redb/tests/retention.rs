@@ -5,7 +5,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_core::{Clock, Epoch, Log, Mono, Now, Offset, Record, Seq, Tail, Wall};
+use chat_core::{Amend, Clock, Epoch, Log, Mono, Now, Offset, Record, Seq, Tail, Wall};
 use chat_testkit::records::Scribe;
 use log_redb::redb::{Database, TableDefinition};
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
@@ -50,7 +50,9 @@ async fn the_oldest_go_as_far_as_the_snapshot_reaches() {
     let paged = log.messages(&room, Epoch(1), Seq(u64::MAX), 100).await.expect("readable");
     assert_eq!(paged, whole[92..], "paging back ends where the log begins");
     assert_eq!(log.messages(&room, Epoch(1), Seq(20), 100).await, Ok(Vec::new()));
-    log.scrub(&room, Epoch(1), Seq(20)).await.expect("scrubbing what is gone is no error");
+    log.amend(&room, Epoch(1), &[Amend::take_back(Seq(20), Seq(u64::MAX))])
+        .await
+        .expect("scrubbing what is gone is no error");
 
     // Nothing newer is covered: the room grows past the limit until the next snapshot.
     let tail = log.append(&room, &tail, &scribe.talk(5)).await.expect("the tail is the end");

@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use chat_core::{Epoch, Log, Seq};
+use chat_core::{Amend, Epoch, Log, Seq};
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
 use support::{code, open_life, read_all};
 
@@ -32,7 +32,10 @@ async fn whisper(log: &RedbLog, rooms: usize) {
     }
     for number in 0..rooms {
         let room = code(&format!("ROOM-{number}"));
-        let scrub = |turn: u64| log.scrub(&room, Epoch(1), Seq(3 + turn * 3));
+        let scrub = async |turn: u64| {
+            let amend = Amend::take_back(Seq(3 + turn * 3), Seq(u64::MAX));
+            log.amend(&room, Epoch(1), &[amend]).await
+        };
         // Together, so that one commit changes one page several times.
         let scrubbed = tokio::join!(scrub(0), scrub(1), scrub(2), scrub(3), scrub(4), scrub(5));
         assert_eq!(scrubbed, (Ok(()), Ok(()), Ok(()), Ok(()), Ok(()), Ok(())));
@@ -70,7 +73,7 @@ async fn closing_and_opening_compact_what_is_owed() {
     let room = code("ANOTHER");
     let (mut scribe, tail) = open_life(&log, &room, 1).await;
     let tail = log.append(&room, &tail, &[scribe.sent("PASSWORD-IS-HUNTER2")]).await.expect("the tail is the end");
-    log.scrub(&room, Epoch(1), Seq(2)).await.expect("it can be scrubbed");
+    log.amend(&room, Epoch(1), &[Amend::take_back(Seq(2), Seq(u64::MAX))]).await.expect("it can be scrubbed");
     log.close().await.expect("it can be closed");
     assert_eq!(occurrences(dir.path(), "HUNTER2"), 0, "closing does");
     assert!(log.read(&room, chat_core::Offset(0), 1).await.is_err(), "a closed log says so");

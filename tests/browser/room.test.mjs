@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backoffMs } from '../../examples/page/js/connection.js';
-import { acked, disconnected, newRoom, receive, watched } from '../../examples/page/js/room.js';
+import { acked, disconnected, forgotten, missedAfter, newRoom, receive, watched } from '../../examples/page/js/room.js';
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
 import { errorWords } from '../../examples/page/js/words.js';
-import { BOB, gap, joined, message } from './scripted.mjs';
+import { BOB, changes, gap, history, joined, message, redacted } from './scripted.mjs';
 
 const fold = (room, ...frames) => frames.reduce((now, frame) => receive(now, frame), room);
 const fresh = () => newRoom('LAB', 'Bob');
@@ -161,4 +161,67 @@ test('every error code of the protocol has words of its own', async () => {
   assert.ok(codes.length >= 23);
   const none = errorWords({ code: 'no_such_code' });
   for (const code of codes) assert.notEqual(errorWords({ code }), none, code);
+});
+
+const bare = seq => ({ ...message(seq, ''), redacted: true });
+const inLab = (...frames) => fold(fresh(), joined({ seq: 10, history: [message(8, 'eight'), message(9, 'nine')] }), ...frames);
+
+test('what was taken back in a gap is asked for, and goes from the screen', () => {
+  let room = inLab(message(11, 'eleven'));
+  assert.equal(missedAfter(room), null);
+  room = fold(room, gap(12, 90, '', 70), message(91, 'ninety-one'));
+  assert.equal(missedAfter(room), 11, 'the last event that was told before the gap');
+  room = fold(room, changes(1, [bare(9)], { through: 40, more: true, as_of: 91 }));
+  assert.deepEqual([texts(room), missedAfter(room)], [['eight', '', 'eleven', 'ninety-one'], 40]);
+  room = fold(room, changes(2, [bare(11), { seq: 8, gone: true }, bare(50)], { through: 91, as_of: 91 }));
+  assert.deepEqual([texts(room), missedAfter(room)], [['', '', 'ninety-one'], null]);
+  room = fold(room, redacted(92, 91), gap(93, 95, '', 92));
+  assert.deepEqual([texts(room), missedAfter(room)], [['', '', ''], null], 'what was told in its place is not asked for');
+});
+
+test('a gap in which nothing was changed, and one that tells again what is known, ask for nothing', () => {
+  for (const changedAt of [0, 7, 11]) assert.equal(missedAfter(inLab(message(11, 'eleven'), gap(12, 90, '', changedAt))), null);
+  assert.equal(missedAfter(inLab(message(11, 'eleven'), gap(12, 90, '', 12))), 11);
+});
+
+test('a second gap before the answer is asked for, too', () => {
+  let room = inLab(gap(11, 50, '', 30), gap(51, 90, '', 80));
+  assert.equal(missedAfter(room), 10);
+  room = fold(room, changes(1, [bare(9)], { through: 50, as_of: 50 }));
+  assert.equal(missedAfter(room), 50);
+  room = fold(room, changes(1, [], { through: 90, as_of: 90 }), redacted(91, 8));
+  assert.deepEqual([texts(room), missedAfter(room)], [['', ''], null]);
+});
+
+test('an answer neither undoes nor repeats what was told in its place', () => {
+  const room = inLab(redacted(11, 9), gap(12, 20, '', 15));
+  assert.deepEqual(texts(fold(room, changes(1, [message(9, 'nine')], { through: 9, as_of: 9 }))), ['eight', '']);
+  const page = receive(inLab(), history(1, [bare(5)], { as_of: 12 }), {});
+  assert.deepEqual(texts(fold(page, redacted(11, 5))), ['', 'eight', 'nine']);
+});
+
+test('a page that was overtaken by changes of what it brings asks for them', () => {
+  const room = receive(inLab(redacted(11, 5), message(12, 'twelve')), history(1, [message(5, 'five')], { as_of: 10 }), {});
+  assert.equal(missedAfter(room), 10);
+  assert.deepEqual(texts(fold(room, changes(1, [bare(5)], { through: 12, as_of: 12 }))), ['', 'eight', 'nine', 'twelve']);
+});
+
+test('where more was changed than is remembered, everything is loaded anew', () => {
+  const room = forgotten(inLab(gap(11, 90, '', 70)));
+  assert.deepEqual([texts(room), room.more, missedAfter(room), room.seq], [[], true, null, 90]);
+});
+
+test('a room that is shown afresh in the same life says what was changed meanwhile', () => {
+  const again = changed_at => joined({ seq: 40, history: [message(40, 'forty')], more: true, as_of: 40, changed_at });
+  assert.equal(missedAfter(inLab(again(10))), null);
+  assert.equal(missedAfter(inLab(again(20))), 10);
+  const other = inLab({ ...again(20), epoch: '04HMASW9NF6YG' });
+  assert.deepEqual([texts(other), missedAfter(other)], [['forty'], null]);
+});
+
+test('an answer of another life of the room changes nothing', () => {
+  const room = inLab(gap(11, 20, '', 15));
+  const other = { epoch: '04HMASW9NF6YG' };
+  assert.deepEqual(texts(fold(room, changes(1, [bare(9)], other))), ['eight', 'nine']);
+  assert.deepEqual(texts(receive(room, history(1, [message(3, 'three')], other), {})), ['eight', 'nine']);
 });

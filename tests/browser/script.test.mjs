@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hear, inRoom, messages, notice, notices, say, tryToEnter, withBrowser } from './chat.mjs';
-import { ANN, BOB, EPOCH, at, gap, history, joined, message, serveScript, welcome } from './scripted.mjs';
+import {
+  ANN, BOB, EPOCH, at, changes, gap, history, joined, message, redacted, serveScript, welcome,
+} from './scripted.mjs';
 
 withBrowser('script', chat => {
   /** Bob's page in the room LAB at seq 10, and its connection. */
@@ -275,11 +277,36 @@ withBrowser('script', chat => {
     line.send(gap(11, 90));
     await bob.getByRole('button', { name: 'Load missed messages' }).click();
     const asked = await line.next('history');
-    line.send({ type: 'redacted', room: 'LAB', seq: 91, at: at(91), target: 60, by: 1 });
-    line.send(history(asked.id, [message(60, 'sixty'), message(80, 'eighty')]));
+    line.send(redacted(91, 60));
+    line.send(history(asked.id, [message(60, 'sixty'), message(80, 'eighty')], { as_of: 90 }));
     await hear(bob, 'eighty');
     assert.equal((await messages(bob)).includes('sixty'), false);
     assert.equal(await bob.locator('.message.redacted').count(), 1);
+    // It does not know what else was changed since.
+    assert.equal((await line.next('changes')).after, 90);
+  });
+
+  test('what was taken back in a gap does not stay on screen', async () => {
+    const { bob, line } = await inLab();
+    line.send(gap(11, 90, '', 70), message(91, 'ninety-one'));
+    const asked = await line.next('changes');
+    assert.equal(asked.after, 10);
+    const bare = { ...message(9, ''), redacted: true };
+    line.send(changes(asked.id, [bare, { seq: 3, gone: true }], { through: 91, as_of: 91 }));
+    await bob.locator('.message.redacted').waitFor();
+    assert.equal((await messages(bob)).includes('nine'), false);
+  });
+
+  test('where more was changed than the server remembers, what is shown is loaded anew', async () => {
+    const { bob, line } = await inLab();
+    line.send(gap(11, 90, '', 70), message(91, 'ninety-one'));
+    const { id } = await line.next('changes');
+    line.send({ type: 'error', id, room: 'LAB', code: 'out_of_reach', message: 'too long ago' });
+    const asked = await line.next('history');
+    assert.equal(asked.before, 92);
+    line.send(history(asked.id, [message(91, 'ninety-one')], { more: false, as_of: 91 }));
+    await hear(bob, 'ninety-one');
+    assert.deepEqual(await messages(bob), ['ninety-one']);
   });
 
   test('a list of members that is older than who came since does not put them out', async () => {

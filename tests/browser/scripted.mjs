@@ -99,10 +99,15 @@ export const welcome = (rooms = []) =>
   ({ type: 'welcome', id: 0, session: 'S', token: 'TOKEN', resumed: rooms.length > 0, rooms, limits: {} });
 export const message = (seq, text, by = ANN, key = undefined) =>
   ({ type: 'message', room: 'LAB', seq, at: at(seq), member: by.member, nick: by.nick, color: by.color, text, key });
-export const history = (id, messages) => ({ type: 'history', id, room: 'LAB', messages, more: true });
-export const gap = (from, to, topic = '') =>
-  ({ type: 'gap', room: 'LAB', epoch: EPOCH, from, to, members: [BOB, ANN], members_total: 2, topic, notices: 'told' });
+export const history = (id, messages, told = {}) =>
+  ({ type: 'history', id, room: 'LAB', epoch: EPOCH, messages, more: true, as_of: 1_000, ...told });
+export const redacted = (seq, target) => ({ type: 'redacted', room: 'LAB', seq, at: at(seq), target, by: 1 });
+export const changes = (id, messages, told = {}) =>
+  ({ type: 'changes', id, room: 'LAB', epoch: EPOCH, messages, through: 1_000, as_of: 1_000, more: false, ...told });
+export const gap = (from, to, topic = '', changed_at = 0) => ({
+  type: 'gap', room: 'LAB', epoch: EPOCH, from, to, members: [BOB, ANN], members_total: 2, topic, notices: 'told', changed_at,
+});
 export const joined = ({ you = BOB, members = [you, ANN], ...more } = {}) => ({
   type: 'joined', room: 'LAB', epoch: EPOCH, seq: 10, you, members, members_total: members.length,
-  topic: '', notices: 'told', history: [], more: false, ...more,
+  topic: '', notices: 'told', history: [], more: false, as_of: 10, changed_at: 0, ...more,
 });

@@ -69,7 +69,7 @@ fn status(reject: &Reject) -> StatusCode {
         BadFrame | UnknownType | BadField | TooLong => StatusCode::BAD_REQUEST,
         BadToken => StatusCode::UNAUTHORIZED,
         Forbidden | Banned | NotMember => StatusCode::FORBIDDEN,
-        RoomNotFound | MemberNotFound | MessageNotFound => StatusCode::NOT_FOUND,
+        RoomNotFound | MemberNotFound | MessageNotFound | OutOfReach => StatusCode::NOT_FOUND,
         NameTaken | NickTaken | AlreadyMember | KeyConflict | NotConnected | TooManyRooms | TooManyAttachments
         | RoomFull => StatusCode::CONFLICT,
         RateLimited | Busy => StatusCode::TOO_MANY_REQUESTS,

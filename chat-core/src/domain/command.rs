@@ -71,6 +71,14 @@ pub enum Command {
         /// How many at most; the room's default when there is none.
         limit: Option<u32>,
     },
+    /// Read the messages that were changed after an event.
+    #[non_exhaustive]
+    Changes {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The last event of which the session knows what it changed.
+        after: Seq,
+    },
     /// Read the list of members.
     #[non_exhaustive]
     Members {
@@ -157,6 +165,11 @@ impl Command {
     /// The newest messages, as many as the room shows by default.
     pub fn history(room: RoomCode) -> Self {
         Self::History { room, before: None, limit: None }
+    }
+
+    /// What was changed after this event, one page.
+    pub fn changes(room: RoomCode, after: Seq) -> Self {
+        Self::Changes { room, after }
     }
 
     /// The list of members from its start, one page.
@@ -291,6 +304,7 @@ impl Command {
             | Self::Send { room, .. }
             | Self::Leave { room }
             | Self::History { room, .. }
+            | Self::Changes { room, .. }
             | Self::Members { room, .. }
             | Self::Typing { room, .. }
             | Self::Redact { room, .. }

@@ -78,6 +78,24 @@ pub struct Keyed {
     pub digest: Digest,
 }
 
+/// What was made of a message's record after it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Amended {
+    /// The number of the last event that changed it.
+    pub change: Seq,
+    /// How often it has been edited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n: u32,
+    /// Whether it was taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_back: bool,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// Something that happened in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -116,15 +134,23 @@ pub enum Event {
         nick: Nick,
         /// The sender's colour.
         color: Color,
-        /// Empty once it was taken back and the log has forgotten it.
+        /// As it is now; empty once it was taken back and the log has forgotten it.
         text: Body,
         /// How a retry is recognised.
         keyed: Option<Keyed>,
+        /// What was made of it since it was said; nothing in a record as it is first written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amended: Option<Amended>,
     },
     /// A message was taken back.
     Redacted {
         /// The number of the message.
         target: Seq,
+    },
+    /// The log has forgotten all that was taken back up to here. Never told.
+    Settled {
+        /// The number of the last event for which it has been amended.
+        through: Seq,
     },
     /// A member was put out.
     Kicked {
@@ -166,6 +192,15 @@ impl Event {
     /// Whether it is something that a person wrote: what a history shows.
     pub fn is_message(&self) -> bool {
         matches!(self, Self::Sent { .. })
+    }
+
+    /// Whether it is a message that was taken back, and that the log has forgotten. In the records of earlier programs only the missing
+    /// text says so.
+    pub fn is_taken_back(&self) -> bool {
+        match self {
+            Self::Sent { text, amended, .. } => amended.map_or(text.as_str().is_empty(), |amended| amended.taken_back),
+            _ => false,
+        }
     }
 }
 

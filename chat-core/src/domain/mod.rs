@@ -1,7 +1,9 @@
 //! What is said: commands in, and events in the log.
 
+mod amend;
 mod command;
 mod event;
 
+pub use amend::{Amend, Amendment, Content};
 pub use command::{Command, Extent, TypingState};
-pub use event::{Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};
+pub use event::{Amended, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};

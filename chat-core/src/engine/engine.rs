@@ -178,7 +178,7 @@ impl Engine {
         let input = match moderation {
             Moderation::Kick(member) => Input::Kick { by, member },
             Moderation::Ban(member) => Input::Ban { by, member },
-            Moderation::Redact(seq) => Input::Redact { by, target: seq },
+            Moderation::Redact(seq) => Input::Redact { by, target: seq, evidence: None },
             Moderation::SetTopic(topic) => Input::SetTopic { by, topic },
             Moderation::Close => Input::Close { cause: RoomCloseReason::Host },
         };

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
-use crate::domain::Record;
+use crate::domain::{Amend, Record};
 use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 
 /// The end of a room's log: which record is the last, of which incarnation, and what the store wants to remember with it.
@@ -125,7 +125,7 @@ pub trait Log: Send + Sync + 'static {
     /// See [`ReadError`].
     async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError>;
 
-    /// Reads the last `max` messages before `before` of this incarnation, oldest first; scrubbed ones with the text they have now.
+    /// Reads the last `max` messages before `before` of this incarnation, oldest first, as they are now.
     /// Of another incarnation: nothing.
     ///
     /// # Errors
@@ -156,11 +156,13 @@ pub trait Log: Send + Sync + 'static {
         snapshot: &[u8],
     ) -> Result<(), AppendError>;
 
-    /// Makes the text of a message unreadable: later reads return it empty. Of another incarnation, or no message: nothing happens.
+    /// Amends records that were written before, all of them or none: later reads return each as [`Amend::apply`] leaves it, and what it
+    /// said before is nowhere to be read. Of another incarnation, or about a record that is not there (any more): nothing happens. An
+    /// amendment is not an append: the tail stays, whoever wrote the last record.
     ///
     /// # Errors
-    /// See [`AppendError`].
-    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError>;
+    /// See [`AppendError`]; to ask the same again is no harm.
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError>;
 
     /// Deletes an incarnation of a room with all its records; the code is free again. Of another incarnation: nothing happens.
     ///

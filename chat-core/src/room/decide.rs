@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::attendance::Attendance;
 use super::draft::Draft;
-use super::input::{Actor, Answer, Caller, Decision, Entered, Entry, HistorySlice, Input, Note, Repeated, SendPermit};
+use super::input::{
+    Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, Note, Repeated,
+    SendPermit,
+};
 use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
@@ -13,6 +16,9 @@ use crate::domain::{Event, Keyed, LeaveReason, Role, RoomCloseReason, TypingStat
 use crate::types::{
     Body, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
 };
+
+/// When to try again to take something back, where the log owes too much. 1 s: as with any log that cannot be reached.
+const OWED_RETRY: Duration = Duration::from_secs(1);
 
 /// What the rules look at.
 #[derive(Clone, Copy)]
@@ -39,12 +45,14 @@ impl<'a> Rules<'a> {
             }
             Input::Leave { by } => self.leave(by),
             Input::History { by, before, limit } => self.history(by, *before, *limit),
+            Input::Changes { by, after } => self.changes(by, *after),
             Input::Members { by, after, limit } => self.members(by, *after, *limit),
             Input::Typing { by, state } => {
                 let note = Note::Typing { member: self.member(by)?.id, state: *state };
                 Ok(self.draft().finish(Some(note), Answer::Nothing))
             }
-            Input::Redact { by, target } => self.redact(by, *target),
+            Input::Redact { by, target, evidence } => self.redact(by, *target, *evidence),
+            Input::Settle { through } => Ok(self.settle(*through)),
             Input::Kick { by, member } => self.kick(by, *member),
             Input::Ban { by, member } => self.ban(by, *member),
             Input::SetTopic { by, topic } => self.set_topic(by, topic),
@@ -188,23 +196,45 @@ impl<'a> Rules<'a> {
         }
         let mut draft = self.draft();
         let (nick, color, text) = (member.nick.clone(), member.color, text.clone());
-        let seq = draft.push(Some(member.id), Event::Sent { nick, color, text, keyed });
+        let seq = draft.push(Some(member.id), Event::Sent { nick, color, text, keyed, amended: None });
         let typing = self.attendance.is_typing(member.id);
         let note = typing.then_some(Note::Typing { member: member.id, state: TypingState::Off });
         let answer = Answer::Sent { seq, at: draft.at(), repeated: Repeated::First };
         Ok(draft.finish(note, answer))
     }
 
-    fn redact(self, by: &Actor, seq: Seq) -> Result<Decision, Reject> {
+    fn redact(self, by: &Actor, seq: Seq, evidence: Option<Evidence>) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;
-        let mark = self.ledger.marks().find(seq).ok_or_else(|| {
+        let mark = self.ledger.marks().find(seq).map(|mark| (mark.by, mark.redacted));
+        let (author, redacted) = mark.or_else(|| self.shown_by(seq, evidence?)).ok_or_else(|| {
             Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
         })?;
-        standing.may_redact(mark.by)?;
-        if mark.redacted {
+        standing.may_redact(author)?;
+        if redacted {
             return Ok(self.nothing_to_do());
         }
+        if self.ledger.owed_total() >= self.limits.owed_max {
+            // One more could not be masked for those who read the log after a restart.
+            let reject = Reject::new(RejectCode::Unavailable, "the log has still to forget what was taken back before");
+            return Err(reject.retry_after(OWED_RETRY));
+        }
         Ok(self.done(standing.by(), Event::Redacted { target: seq }))
+    }
+
+    /// Author and state of a message that only the log knows. What has happened since the log was asked is remembered.
+    fn shown_by(self, seq: Seq, evidence: Evidence) -> Option<(MemberId, bool)> {
+        let is_of_here = Some(evidence.epoch) == self.ledger.epoch() && self.ledger.may_have_forgotten(seq);
+        let is_owed = || self.ledger.owed().any(|owed| owed.target == seq);
+        let is_taken_back = || evidence.is_taken_back || self.ledger.changes().has(seq) || is_owed();
+        is_of_here.then(|| (evidence.by, is_taken_back()))
+    }
+
+    fn settle(self, through: Seq) -> Decision {
+        let mut draft = self.draft();
+        if self.ledger.owed().next().is_some_and(|owed| owed.change <= through) {
+            draft.push(None, Event::Settled { through });
+        }
+        draft.finish(None, Answer::Nothing)
     }
 
     fn set_topic(self, by: &Actor, topic: &Topic) -> Result<Decision, Reject> {
@@ -225,6 +255,21 @@ impl<'a> Rules<'a> {
             None => self.newest(limit),
         };
         Ok(self.draft().finish(None, Answer::History(slice)))
+    }
+
+    fn changes(self, by: &Caller, after: Seq) -> Result<Decision, Reject> {
+        self.member(by)?;
+        let changes = self.ledger.changes().after(after).ok_or_else(|| {
+            Reject::new(RejectCode::OutOfReach, "more was changed since than the room remembers: page it again")
+        })?;
+        // One at least, so that whoever goes on gets on.
+        let (total, most) = (changes.len(), self.limits.history_max.max(1));
+        let changed: Vec<_> = changes.take(most).collect();
+        let (through, more) = match changed.last() {
+            Some(last) if total > most => (last.change, More::Yes),
+            _ => (self.ledger.head(), More::No),
+        };
+        Ok(self.draft().finish(None, Answer::Changes(ChangesSlice { after, changed, through, more })))
     }
 
     fn members(self, by: &Caller, after: Option<MemberId>, limit: Option<u32>) -> Result<Decision, Reject> {

@@ -111,6 +111,6 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::TopicChanged { .. }
         | Event::RoleChanged { .. }
         | Event::NoticesChanged { .. } => true,
-        Event::Created { .. } | Event::Banned { .. } | Event::Closed { .. } => false,
+        Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => false,
     }
 }

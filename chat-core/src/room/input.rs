@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::changes::Changed;
 use crate::domain::{Record, RoomCloseReason, TypingState};
 use crate::types::{
     Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
@@ -111,6 +112,13 @@ pub enum Input {
         /// How many at most.
         limit: Option<u32>,
     },
+    /// Name what was changed.
+    Changes {
+        /// The session that asks, and the person it is.
+        by: Caller,
+        /// Changes after this event.
+        after: Seq,
+    },
     /// Name members.
     Members {
         /// The session that asks, and the person it is.
@@ -133,6 +141,13 @@ pub enum Input {
         by: Actor,
         /// The number of the message.
         target: Seq,
+        /// What the log says of it, where it was asked.
+        evidence: Option<Evidence>,
+    },
+    /// The log has been amended for every change up to this one: what is owed gets smaller. Nothing is told.
+    Settle {
+        /// The number of the last of these changes.
+        through: Seq,
     },
     /// Put a member out.
     Kick {
@@ -201,6 +216,8 @@ pub enum Answer {
     },
     /// Earlier messages, oldest first.
     History(HistorySlice),
+    /// What was changed.
+    Changes(ChangesSlice),
     /// Members, in the order of their numbers.
     Members {
         /// One page.
@@ -256,6 +273,30 @@ pub struct HistorySlice {
     pub before: Seq,
     /// Whether the room knows of messages earlier than all of these.
     pub more: More,
+}
+
+/// Messages that were changed, in the order of their last changes.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ChangesSlice {
+    /// After which event.
+    pub after: Seq,
+    /// The oldest of these changes.
+    pub changed: Vec<Changed>,
+    /// Up to which event these are all: that of the last one named, or the head where there are no more.
+    pub through: Seq,
+    /// Whether there are newer ones.
+    pub more: More,
+}
+
+/// What a log says of a message that the room has forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The life that it is of.
+    pub epoch: Epoch,
+    /// Who said it.
+    pub by: MemberId,
+    /// Whether the log has it as taken back.
+    pub is_taken_back: bool,
 }
 
 /// Whether there is more of something.

@@ -5,9 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::bans::Bans;
+use super::changes::{Changed, Changes};
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::marks::Marks;
 use super::members::{Former, Member, Members};
+use super::owed::{Owed, OwedAmend};
 use super::weight::beside;
 use crate::domain::{Digest, Event, Notices, Record};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
@@ -31,6 +33,11 @@ pub struct Ledger {
     /// When the last member went, if none is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     empty: Option<Wall>,
+    /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
+    #[serde(default, skip_serializing_if = "Owed::is_empty")]
+    owed: Owed,
+    #[serde(default = "Changes::unknown")]
+    changes: Changes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +52,14 @@ struct Bounds {
     marks_max: usize,
     former_max: usize,
     bans_max: usize,
+    #[serde(default = "changes_max_once")]
+    changes_max: usize,
     keys: WindowBounds,
+}
+
+/// What was the bound before it was written down.
+fn changes_max_once() -> usize {
+    1_024
 }
 
 impl Bounds {
@@ -54,6 +68,7 @@ impl Bounds {
             marks_max: limits.marks_max,
             former_max: limits.former_max,
             bans_max: limits.bans_max,
+            changes_max: limits.changes_max,
             keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
         }
     }
@@ -81,6 +96,8 @@ impl Ledger {
             marks: Marks::default(),
             keys: KeyWindow::default(),
             empty: None,
+            owed: Owed::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -127,7 +144,13 @@ impl Ledger {
                     self.keys.insert(kept, self.bounds.keys);
                 }
             }
-            Event::Redacted { target } => self.marks.redact(*target),
+            Event::Redacted { target } => {
+                self.marks.redact(*target);
+                let (target, change) = (*target, self.head);
+                self.owed.push(OwedAmend { target, change });
+                self.changes.push(Changed { target, change }, self.bounds.changes_max);
+            }
+            Event::Settled { through } => self.owed.settle(*through),
             Event::Kicked { member, .. } => {
                 if let Some(member) = self.members.remove(*member) {
                     self.former.forget(self.hash(&member.scope));
@@ -156,6 +179,8 @@ impl Ledger {
             + self.bans.weight()
             + self.marks.weight()
             + self.keys.weight()
+            + self.owed.weight()
+            + self.changes.weight()
             + beside(self.topic.as_str())
     }
 
@@ -221,6 +246,16 @@ impl Ledger {
         self.members.len()
     }
 
+    /// What the log has to be made to forget, as far as it does not say itself that it has; in the order of the changes.
+    pub fn owed(&self) -> impl Iterator<Item = OwedAmend> {
+        self.owed.iter()
+    }
+
+    /// How many those are; bounded by [`RoomLimits::owed_max`], except where an earlier program has written the log.
+    pub fn owed_total(&self) -> usize {
+        self.owed.len()
+    }
+
     /// The same under other limits: what no longer fits is forgotten, oldest first.
     pub(super) fn bounded(mut self, limits: &RoomLimits) -> Self {
         let bounds = Bounds::new(limits);
@@ -230,6 +265,7 @@ impl Ledger {
             self.former.bound(bounds.former_max);
             self.keys = self.keys.bounded(bounds.keys);
             self.bans.bound(bounds.bans_max);
+            self.changes.bound(bounds.changes_max);
         }
         self
     }
@@ -255,6 +291,21 @@ impl Ledger {
         self.bans.contains(scope)
     }
 
+    /// As it was stored; by a program that kept no changes, it may have changed anything until its end.
+    pub(super) fn read_back(mut self) -> Self {
+        self.changes = self.changes.as_of(self.head);
+        self
+    }
+
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Whether there may be a message of this number that is not remembered.
+    pub(super) fn may_have_forgotten(&self, seq: Seq) -> bool {
+        seq <= self.head && self.marks.may_have_forgotten(seq)
+    }
+
     pub(super) fn marks(&self) -> &Marks {
         &self.marks
     }
@@ -278,6 +329,7 @@ impl Ledger {
         assert!(self.marks.len() <= self.bounds.marks_max, "marks_max holds");
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
         assert!(self.bans.len() <= self.bounds.bans_max, "bans_max holds");
+        assert!(self.changes.len() <= self.bounds.changes_max, "changes_max holds");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without an incarnation has no members");
         assert!(
@@ -287,6 +339,8 @@ impl Ledger {
         if depth == Depth::Full {
             self.members.check();
             self.marks.check(self.head);
+            self.owed.check(self.head);
+            self.changes.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a member number is never used twice");
             assert!(self.members_after(None).all(|member| member.joined <= self.head), "nobody joined in the future");

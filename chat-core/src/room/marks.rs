@@ -43,6 +43,11 @@ impl Marks {
         self.kept.binary_search_by_key(&seq, |mark| mark.seq).ok().map(|index| &self.kept[index])
     }
 
+    /// Whether a message of this number would be older than all that are remembered, and not older than all there were.
+    pub(super) fn may_have_forgotten(&self, seq: Seq) -> bool {
+        self.first.is_some_and(|first| first <= seq) && self.kept.front().is_none_or(|oldest| seq < { oldest.seq })
+    }
+
     /// Remembers a message, newer than all before; forgets the oldest when there are more than `max`.
     pub(super) fn push(&mut self, seq: Seq, by: MemberId, max: usize) {
         self.first.get_or_insert(seq);
@@ -159,6 +164,14 @@ mod tests {
         marks.redact(Seq(4));
         assert_eq!(marks.find(Seq(4)).map(|mark| mark.redacted), Some(true));
         assert_eq!(numbers(&marks.slice(Seq(7), 10)), [2, 4, 6]);
+    }
+
+    #[test]
+    fn what_is_older_than_all_that_is_remembered_may_have_been_a_message() {
+        let forgotten = |marks: &Marks| (0..=12).filter(|&seq| marks.may_have_forgotten(Seq(seq))).collect::<Vec<_>>();
+        assert_eq!(forgotten(&even(5, 3)), [2, 3, 4, 5]);
+        assert_eq!((forgotten(&even(3, 3)), forgotten(&even(0, 3))), (vec![], vec![]));
+        assert_eq!(forgotten(&even(1, 0)), (2..=12).collect::<Vec<_>>());
     }
 
     #[test]

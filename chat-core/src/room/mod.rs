@@ -10,6 +10,7 @@
 mod apply;
 mod attendance;
 mod bans;
+mod changes;
 mod deadlines;
 mod decide;
 mod dedup;
@@ -20,6 +21,7 @@ mod ledger;
 mod marks;
 mod members;
 mod note;
+mod owed;
 mod permissions;
 mod snapshot;
 #[cfg(test)]
@@ -38,11 +40,14 @@ use attendance::Attendance;
 use decide::Rules;
 use ledger::Depth;
 
+pub use changes::Changed;
 pub use input::{
-    Actor, Answer, Caller, Decision, Entered, Entry, HistorySlice, Input, More, Note, Repeated, SendPermit,
+    Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, Note, Repeated,
+    SendPermit,
 };
 pub use ledger::Ledger;
 pub use members::Member;
+pub use owed::OwedAmend;
 pub use snapshot::{Snapshot, Unreadable};
 pub use time::RoomTime;
 pub use vacancy::Vacancy;
@@ -193,6 +198,16 @@ impl Room {
     /// Whether joins and leaves are told one by one.
     pub fn notices(&self) -> Notices {
         self.ledger.notices()
+    }
+
+    /// The number of the last event that changed an earlier message; 0 for none.
+    pub fn changed_at(&self) -> Seq {
+        self.ledger.changes().last()
+    }
+
+    /// Whether there may be a message with this number that the room has forgotten: only its log can say whose it is.
+    pub fn may_have_forgotten(&self, message: Seq) -> bool {
+        self.ledger.may_have_forgotten(message)
     }
 
     /// The member with this number.

@@ -77,7 +77,7 @@ impl From<Ledger> for Snapshot {
 
 impl From<Snapshot> for Ledger {
     fn from(snapshot: Snapshot) -> Self {
-        snapshot.ledger
+        snapshot.ledger.read_back()
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
             let nick = Nick::parse("N").expect("a valid nick");
             let text = Body::parse("text", 10).expect("a valid text");
             let keyed = Some(Keyed { key, digest: Digest(3) });
-            self.tell(by, Event::Sent { nick, color: Color(0), text, keyed });
+            self.tell(by, Event::Sent { nick, color: Color(0), text, keyed, amended: None });
         }
     }
 
@@ -229,6 +229,7 @@ mod tests {
             include_str!("fixtures/snapshot-1.json"),
             include_str!("fixtures/snapshot-1-entered.json"),
             include_str!("fixtures/snapshot-1-readable-from.json"),
+            include_str!("fixtures/snapshot-1-owed.json"),
         ];
         for stored in fixtures {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
@@ -268,13 +269,33 @@ mod tests {
     #[test]
     fn since_when_a_room_is_empty_is_read_and_was_not_always_written() {
         let limits = RoomLimits::default();
-        let fixtures =
-            [include_str!("fixtures/snapshot-1-lingering.json"), include_str!("fixtures/snapshot-1-empty.json")];
+        let fixtures = [
+            include_str!("fixtures/snapshot-1-lingering.json"),
+            include_str!("fixtures/snapshot-1-empty.json"),
+            include_str!("fixtures/snapshot-1-empty-changes.json"),
+        ];
         let read = fixtures.map(|stored| serde_json::from_str::<Snapshot>(stored).expect("it can be read"));
-        assert!(read[1] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
+        assert!(read[2] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
         let since = read.map(|snapshot| Ledger::from(snapshot).bounded(&limits).empty_since());
-        assert_eq!(since, [Some(Wall(4)), Some(Wall(3))], "without it, the last thing that is known to have happened");
+        assert_eq!(
+            since,
+            [Some(Wall(4)), Some(Wall(3)), Some(Wall(3))],
+            "without it, the last thing that is known to have happened"
+        );
         assert_eq!(full_life(&limits).ledger.empty_since(), None);
+    }
+
+    /// A program that kept no changes may have made some: whoever was there before its end pages anew.
+    #[test]
+    fn what_was_changed_in_a_room_that_an_earlier_program_stored_is_not_known() {
+        let limits = RoomLimits::default();
+        let fixtures = [include_str!("fixtures/snapshot-1.json"), include_str!("fixtures/snapshot-1-owed.json")];
+        let [before, now] = fixtures.map(|stored| {
+            let ledger = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read")).bounded(&limits);
+            [5, 6, 9].map(|after| ledger.changes().after(Seq(after)).map(|changed| changed.len()))
+        });
+        assert_eq!(before, [None, None, Some(0)]);
+        assert_eq!(now, [Some(1), Some(0), Some(0)]);
     }
 
     #[test]

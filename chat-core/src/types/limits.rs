@@ -125,9 +125,13 @@ pub struct RoomLimits {
     /// Banned people remembered. 1,024: far more than one owner puts out, and all are looked through at each join. The longest banned is
     /// forgotten first.
     pub bans_max: usize,
-    /// Messages taken back whose text the log could not yet be made to forget. 1,024: past it none is taken back, because one
-    /// that could not be masked would be shown. As many are remembered to mask pages that are being read.
-    pub unscrubbed_max: usize,
+    /// Messages taken back of which the log does not say yet that it has forgotten them. 256, a batch of nothing else: past it none is
+    /// taken back (`unavailable`), because all of them are in the ledger and its snapshots, and are masked until the log has been amended.
+    /// As many are remembered to mask pages that are being read.
+    pub owed_max: usize,
+    /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 16 KiB: hours of a room in which people
+    /// correct themselves. Whoever was away for more than that pages again what they hold.
+    pub changes_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
     /// Bytes of encoded events in the shared backlog. 1 MiB: 256 bytes for each of `backlog_events_max`, as much as a line or two take.
@@ -164,7 +168,8 @@ impl Default for RoomLimits {
             marks_max: 4_096,
             former_max: 4_096,
             bans_max: 1_024,
-            unscrubbed_max: 1_024,
+            owed_max: 256,
+            changes_max: 1_024,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,

@@ -30,6 +30,8 @@ pub enum RejectCode {
     MemberNotFound,
     /// No message of the room has this number, or it is out of reach.
     MessageNotFound,
+    /// More was changed since then than the room remembers.
+    OutOfReach,
     /// The session is in as many rooms as it may be.
     TooManyRooms,
     /// The member has as many sessions attached as it may have.
@@ -72,6 +74,7 @@ impl RejectCode {
         Self::AlreadyMember,
         Self::MemberNotFound,
         Self::MessageNotFound,
+        Self::OutOfReach,
         Self::TooManyRooms,
         Self::TooManyAttachments,
         Self::RoomFull,
@@ -101,6 +104,7 @@ impl RejectCode {
             Self::AlreadyMember => "already_member",
             Self::MemberNotFound => "member_not_found",
             Self::MessageNotFound => "message_not_found",
+            Self::OutOfReach => "out_of_reach",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyAttachments => "too_many_attachments",
             Self::RoomFull => "room_full",

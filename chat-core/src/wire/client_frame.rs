@@ -89,8 +89,10 @@ const TOKEN_BYTES_MAX: usize = 256;
 const ID_MAX: u64 = (1 << 53) - 1;
 
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
-pub const FEATURES: &[&str] =
-    &["create", "join", "send", "leave", "history", "members", "typing", "redact", "kick", "ban", "topic", "end"];
+pub const FEATURES: &[&str] = &[
+    "create", "join", "send", "leave", "history", "changes", "members", "typing", "redact", "kick", "ban", "topic",
+    "end",
+];
 
 impl ClientFrame {
     /// Parses one frame of at most `session.frame_bytes_max` bytes. What is wrong in `positions` of a `hello` is left out.
@@ -212,6 +214,9 @@ impl Fields<'_> {
                 before: optional::<u64>("before", self.before, "before is a seq")?.map(Seq),
                 limit: self.count("limit", self.limit)?,
             },
+            "changes" => {
+                Command::Changes { room: self.room()?, after: Seq(required("after", self.after, "after is a seq")?) }
+            }
             "members" => Command::Members {
                 room: self.room()?,
                 after: optional::<u32>("after", self.after, "after is a member's number")?.map(MemberId),

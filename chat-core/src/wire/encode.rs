@@ -6,7 +6,9 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::client_frame::FEATURES;
-use super::server_frame::{FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits};
+use super::server_frame::{
+    ChangedMessage, FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
+};
 use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
 use crate::types::{
     CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
@@ -18,7 +20,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
     let head = Head { room: room.as_str(), seq, at: record.at };
     let by = record.by;
     let kind = match &record.event {
-        Event::Sent { nick, color, text, keyed } => write_message(
+        Event::Sent { nick, color, text, keyed, .. } => write_message(
             out,
             &MessageBody {
                 head,
@@ -26,6 +28,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
                 nick: nick.as_str(),
                 color: color.0,
                 text: text.as_str(),
+                is_taken_back: record.event.is_taken_back(),
                 key: keyed.as_ref().map(|keyed| keyed.key.as_str()),
             },
         ),
@@ -70,7 +73,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
             let frame = ServerFrame::NoticesChanged { room, seq, at: record.at, notices: *notices };
             write_frame(out, FrameKind::NoticesChanged, &frame)
         }
-        Event::Created { .. } | Event::Banned { .. } | Event::Closed { .. } => {
+        Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => {
             unreachable!("a record of this kind is never told")
         }
     };
@@ -84,6 +87,7 @@ struct MessageBody<'a> {
     nick: &'a str,
     color: u8,
     text: &'a str,
+    is_taken_back: bool,
     key: Option<&'a str>,
 }
 
@@ -110,8 +114,7 @@ fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> FrameKind {
     push(out, &message.color);
     out.extend_from_slice(b",\"text\":");
     push(out, message.text);
-    if message.text.is_empty() {
-        // Only what was taken back has no text.
+    if message.is_taken_back {
         out.extend_from_slice(b",\"redacted\":true");
     } else if let Some(key) = message.key {
         out.extend_from_slice(b",\"key\":");
@@ -232,6 +235,7 @@ pub(crate) struct JoinedParts {
     pub(crate) members_total: usize,
     pub(crate) topic: String,
     pub(crate) notices: Notices,
+    pub(crate) changed_at: Seq,
 }
 
 impl JoinedParts {
@@ -246,6 +250,7 @@ pub(crate) fn joined<'a>(
     parts: &JoinedParts,
     history: impl Iterator<Item = &'a [u8]>,
     more: bool,
+    as_of: Seq,
 ) -> Bytes {
     let mut out = Vec::with_capacity(512 + parts.members.json.len());
     out.extend_from_slice(b"{\"type\":\"joined\"");
@@ -261,21 +266,53 @@ pub(crate) fn joined<'a>(
     push_field(&mut out, "notices", &parts.notices);
     push_list(&mut out, "history", history);
     push_field(&mut out, "more", &more);
+    push_field(&mut out, "as_of", &as_of);
+    push_field(&mut out, "changed_at", &parts.changed_at);
     finish(out)
 }
 
 pub(crate) fn history<'a>(
     id: Option<CommandId>,
     room: &RoomCode,
+    epoch: Epoch,
     messages: impl Iterator<Item = &'a [u8]>,
     more: bool,
+    as_of: Seq,
 ) -> Bytes {
     let mut out = b"{\"type\":\"history\"".to_vec();
     push_id(&mut out, id);
     push_field(&mut out, "room", room.as_str());
+    push_field(&mut out, "epoch", &epoch);
     push_list(&mut out, "messages", messages);
     push_field(&mut out, "more", &more);
+    push_field(&mut out, "as_of", &as_of);
     finish(out)
+}
+
+/// Messages as they are now that were changed up to `through`, those with [`gone`] among them.
+pub(crate) fn changes<'a>(
+    id: Option<CommandId>,
+    room: &RoomCode,
+    epoch: Epoch,
+    messages: impl Iterator<Item = &'a [u8]>,
+    through: Seq,
+    more: bool,
+    as_of: Seq,
+) -> Bytes {
+    let mut out = b"{\"type\":\"changes\"".to_vec();
+    push_id(&mut out, id);
+    push_field(&mut out, "room", room.as_str());
+    push_field(&mut out, "epoch", &epoch);
+    push_list(&mut out, "messages", messages);
+    push_field(&mut out, "through", &through);
+    push_field(&mut out, "more", &more);
+    push_field(&mut out, "as_of", &as_of);
+    finish(out)
+}
+
+/// A changed message that nobody has any more.
+pub(crate) fn gone(seq: Seq) -> Vec<u8> {
+    to_vec(&ChangedMessage::Gone { seq, gone: true })
 }
 
 pub(crate) fn members_page(
@@ -360,12 +397,19 @@ pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, view: Optio
 }
 
 /// The part of a gap that all readers at one position share.
-pub(crate) fn gap_view(members: &MemberList, members_total: usize, topic: &str, notices: Notices) -> Bytes {
+pub(crate) fn gap_view(
+    members: &MemberList,
+    members_total: usize,
+    topic: &str,
+    notices: Notices,
+    changed_at: Seq,
+) -> Bytes {
     let mut out = Vec::with_capacity(128 + members.json.len());
     push_list(&mut out, "members", [&*members.json].into_iter());
     push_field(&mut out, "members_total", &members_total);
     push_field(&mut out, "topic", topic);
     push_field(&mut out, "notices", &notices);
+    push_field(&mut out, "changed_at", &changed_at);
     Bytes::from(out)
 }
 

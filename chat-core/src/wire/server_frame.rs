@@ -21,6 +21,7 @@ pub enum FrameKind {
     Ack,
     Error,
     History,
+    Changes,
     Members,
     Message,
     MemberJoined,
@@ -47,6 +48,7 @@ impl FrameKind {
         Self::Ack,
         Self::Error,
         Self::History,
+        Self::Changes,
         Self::Members,
         Self::Message,
         Self::MemberJoined,
@@ -73,6 +75,7 @@ impl FrameKind {
             Self::Ack => "ack",
             Self::Error => "error",
             Self::History => "history",
+            Self::Changes => "changes",
             Self::Members => "members",
             Self::Message => "message",
             Self::MemberJoined => "member_joined",
@@ -151,8 +154,25 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         id: Option<CommandId>,
         room: String,
+        /// The life of the room that they are of.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        epoch: Option<Epoch>,
         messages: Vec<TaggedMessage>,
         more: bool,
+        /// The last event that the messages reflect.
+        #[serde(default)]
+        as_of: Seq,
+    },
+    Changes {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        id: Option<CommandId>,
+        room: String,
+        epoch: Epoch,
+        messages: Vec<ChangedMessage>,
+        /// All that was changed up to this event is there, or was before.
+        through: Seq,
+        more: bool,
+        as_of: Seq,
     },
     Members {
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -246,6 +266,9 @@ pub enum ServerFrame {
         topic: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         notices: Option<Notices>,
+        /// The last event that changed an earlier message; absent where one's membership has ended.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        changed_at: Option<Seq>,
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
         ended: bool,
     },
@@ -354,6 +377,12 @@ pub struct Joined {
     pub notices: Notices,
     pub history: Vec<TaggedMessage>,
     pub more: bool,
+    /// The last event that the history reflects.
+    #[serde(default)]
+    pub as_of: Seq,
+    /// The last event that changed an earlier message.
+    #[serde(default)]
+    pub changed_at: Seq,
 }
 
 impl Joined {
@@ -414,6 +443,29 @@ impl TaggedMessage {
     pub fn frame(&self) -> &MessageFrame {
         let Self::Message(frame) = self;
         frame
+    }
+}
+
+/// A message that was changed: as it is now, or that it is no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum ChangedMessage {
+    There(TaggedMessage),
+    /// Nobody has it any more.
+    Gone {
+        seq: Seq,
+        gone: bool,
+    },
+}
+
+impl ChangedMessage {
+    /// Its number.
+    pub fn seq(&self) -> Seq {
+        match self {
+            Self::There(message) => message.frame().seq,
+            Self::Gone { seq, .. } => *seq,
+        }
     }
 }
 

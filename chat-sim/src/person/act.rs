@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{CloseReason, ServerFrame};
+use chat_core::{CloseReason, Seq, ServerFrame};
 use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -212,6 +212,30 @@ impl Person {
         self.ask(frame, asked);
     }
 
+    /// Asks what was changed in what was missed, one question for each room at a time.
+    pub(super) fn ask_for_changes(&mut self) {
+        if !self.welcomed || self.stalled || Instant::now() < self.asks_at {
+            return;
+        }
+        for (room, after) in self.missing() {
+            let is_asked = |asked: &Asked| matches!(asked, Asked::Changes { room: of } if *of == room);
+            if !self.asked.values().any(|(_, asked)| is_asked(asked)) {
+                let frame = json!({"type": "changes", "room": room, "after": after});
+                self.ask(frame, Asked::Changes { room });
+            }
+        }
+    }
+
+    /// The rooms in which something was changed that is not known, and after which event.
+    fn missing(&self) -> Vec<(String, Seq)> {
+        let screens = self.screens.iter().filter_map(|(room, screen)| Some((room, screen, screen.asks_after()?)));
+        let live = screens.filter(|(room, screen, _)| {
+            let view = self.views.get(*room).filter(|view| view.is_live());
+            view.is_some_and(|view| view.position().epoch == screen.epoch())
+        });
+        live.map(|(room, _, after)| (room.clone(), after)).collect()
+    }
+
     fn moderate(&mut self, room: &str) {
         let frame = match self.rng.random_range(0..4) {
             0..2 => json!({"type": "redact", "room": room, "target": self.target(room)}),
@@ -318,6 +342,6 @@ pub(super) async fn hear_the_end(mut link: Link) -> Result<(), String> {
 
 /// Whether a frame answers a command, and so may come beside the stream.
 fn is_answer(frame: &ServerFrame) -> bool {
-    use ServerFrame::{Ack, Ended, Error, History, Members};
-    matches!(frame, Ack { .. } | Ended { .. } | Error { .. } | History { .. } | Members { .. })
+    use ServerFrame::{Ack, Changes, Ended, Error, History, Members};
+    matches!(frame, Ack { .. } | Ended { .. } | Error { .. } | History { .. } | Changes { .. } | Members { .. })
 }

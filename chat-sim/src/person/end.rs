@@ -141,6 +141,7 @@ impl Person {
         self.token = None;
         self.cursor = None;
         self.views.clear();
+        self.screens.clear();
         self.said.clear();
         self.refused.clear();
         self.joins.clear();

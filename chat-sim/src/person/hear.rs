@@ -1,6 +1,8 @@
 //! What people are told, and whether it may be so.
 
-use chat_core::wire::{RemovalReason, RoomStatus, Status};
+use std::time::Duration;
+
+use chat_core::wire::{RemovalReason, RoomStatus, Status, TaggedMessage};
 use chat_core::{CloseReason, CommandId, Epoch, Position, Seq, ServerFrame};
 use tokio::time::Instant;
 
@@ -8,6 +10,7 @@ use super::{Asked, Outcome, PINGED, Person};
 use crate::embedder::rewritten;
 use crate::link::Heard;
 use crate::promise::{Broken, Promise, hold};
+use crate::screen::Screen;
 use crate::summary::summary;
 use crate::transport_kind::TransportKind;
 use crate::view::View;
@@ -19,6 +22,8 @@ const PASSING: [&str; 6] = ["rate_limited", "busy", "unavailable", "at_capacity"
 
 /// What comes at once is heard within this, in seconds.
 const WAY: f64 = 0.5;
+/// After a refusal it is asked again this much later.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Codes of what the server could not do.
 const BLAMELESS: [&str; 4] = ["at_capacity", "busy", "draining", "unavailable"];
 
@@ -29,7 +34,9 @@ impl Person {
             Heard::Frame(frame) => {
                 let transport = self.link.as_ref().map_or(TransportKind::Ws, |link| link.transport);
                 self.note(format_args!("{transport}> {}", summary(&frame)));
-                self.told(&frame)
+                self.told(&frame)?;
+                self.ask_for_changes();
+                Ok(())
             }
             Heard::Nonsense(text) => {
                 Err(Broken { promise: Promise::Protocol, how: format!("{} is told {text}", self.name) })
@@ -88,6 +95,8 @@ impl Person {
                 self.take(joined.id);
                 let view = View::joined(joined, self.views.get(&joined.room), after, &truth, tells)?;
                 self.views.insert(joined.room.clone(), view);
+                let screen = Screen::joined(self.screens.remove(&joined.room), joined);
+                self.screens.insert(joined.room.clone(), screen);
                 Ok(())
             }
             ServerFrame::Ack { id, seq, .. } => self.acked(*id, *seq, frame),
@@ -104,12 +113,30 @@ impl Person {
                 self.take_token(token);
                 Ok(())
             }
-            ServerFrame::History { id, messages, more, .. } => {
+            ServerFrame::History { id, messages, more, as_of, epoch, .. } => {
                 let Some((_, Asked::History { room, before, limit })) = self.take(*id) else {
                     return self.wrong("nobody has asked for", frame);
                 };
+                if let Some(screen) = self.screens.get_mut(&room).filter(|screen| Some(screen.epoch()) == *epoch) {
+                    screen.history(messages.iter().map(TaggedMessage::frame), *as_of);
+                }
                 let seqs: Vec<Seq> = messages.iter().map(|message| message.frame().seq).collect();
                 self.check_history(&room, before, limit, &seqs, *more)
+            }
+            ServerFrame::Changes { id, messages, through, more, as_of, epoch, .. } => {
+                let Some((_, Asked::Changes { room })) = self.take(*id) else {
+                    return self.wrong("nobody has asked for", frame);
+                };
+                let is_so = through <= as_of && *as_of <= truth.head(&room, *epoch);
+                hold!(is_so, Promise::Logged, "{room}: \"{}\" up to {through} as of {as_of}", summary(frame));
+                if *more && messages.is_empty() {
+                    // The log could not be read.
+                    self.asks_at = Instant::now() + AGAIN;
+                }
+                if let Some(screen) = self.screens.get_mut(&room).filter(|screen| screen.epoch() == *epoch) {
+                    screen.changes(messages, *through, *as_of);
+                }
+                Ok(())
             }
             ServerFrame::Members { id, members, .. } => {
                 let is_sorted = members.is_sorted_by_key(|entry| entry.member);
@@ -117,7 +144,13 @@ impl Person {
                 Ok(())
             }
             ServerFrame::MemberLeft { room, seq: None, .. } => self.view(room, frame)?.left_quietly(frame, &truth),
-            ServerFrame::Gap { room, .. } => self.view(room, frame)?.gap(frame, &truth, tells),
+            ServerFrame::Gap { room, from, to, changed_at, .. } => {
+                self.view(room, frame)?.gap(frame, &truth, tells)?;
+                if let Some(screen) = self.screens.get_mut(room) {
+                    screen.gap(*from, *to, *changed_at);
+                }
+                Ok(())
+            }
             ServerFrame::RoomClosed { room, epoch, .. } => {
                 self.view(room, frame)?.closed(*epoch, &truth)?;
                 self.views.remove(room);
@@ -130,7 +163,13 @@ impl Person {
             }
             ServerFrame::Closing { code, .. } => self.closed(*code),
             frame => match frame.numbered() {
-                Some((room, seq)) => self.view(room, frame)?.event(seq, frame, &truth),
+                Some((room, seq)) => {
+                    self.view(room, frame)?.event(seq, frame, &truth)?;
+                    if let Some(screen) = self.screens.get_mut(room) {
+                        screen.event(seq, frame);
+                    }
+                    Ok(())
+                }
                 None => {
                     let how = format!("{} is told \"{}\"", self.name, summary(frame));
                     Err(Broken { promise: Promise::Protocol, how })
@@ -278,6 +317,15 @@ impl Person {
                 let said = &mut self.said[number];
                 if !PASSING.contains(&code) && said.outcome == Outcome::Open {
                     said.outcome = Outcome::Refused;
+                }
+                Ok(())
+            }
+            Some((_, Asked::Changes { room })) => {
+                self.asks_at = Instant::now() + AGAIN;
+                if code == "out_of_reach"
+                    && let Some(screen) = self.screens.get_mut(&room)
+                {
+                    screen.forget();
                 }
                 Ok(())
             }

@@ -8,7 +8,7 @@ use chat_core::{Body, Key, Nick, RoomCloseReason, RoomLimits, Topic, TypingState
 
 use super::choices::Choices;
 use super::world::World;
-use crate::strategies::{Act, After, Attempt, Mod, Pass, Spot, Step, Target, Who};
+use crate::strategies::{Act, After, Asked, Attempt, Mod, Pass, Spot, Step, Target, Who};
 
 /// Steps of one run, at most: the model reads its whole diary at each.
 const STEPS_MAX: usize = 120;
@@ -61,6 +61,8 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         marks_max: 1 + choices.below(6),
         former_max: 3,
         bans_max: 2,
+        owed_max: 1 + choices.below(3),
+        changes_max: choices.below(4),
         ..RoomLimits::default()
     }
 }
@@ -81,7 +83,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(21) {
+    match choices.below(23) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -115,7 +117,11 @@ fn act(choices: &mut Choices<'_>) -> Act {
             who: insider(choices),
             state: choices.one_of(&[TypingState::On, TypingState::On, TypingState::Off]),
         },
-        11 => Act::Redact { by: moderator(choices), message: spot(choices) },
+        11 => Act::Redact {
+            by: moderator(choices),
+            message: spot(choices),
+            asked: choices.one_of(&[Asked::No, Asked::Log, Asked::LateLog, Asked::AnotherLife]),
+        },
         12 => Act::Kick { by: moderator(choices), member: target(choices) },
         13 => Act::Ban { by: moderator(choices), member: target(choices) },
         14 => Act::SetTopic {
@@ -127,6 +133,8 @@ fn act(choices: &mut Choices<'_>) -> Act {
         17 => Act::Wait,
         18 => Act::Recover,
         19 => Act::Restart,
+        20 => Act::Settle { through: spot(choices) },
+        21 => Act::Changes { who: insider(choices), after: spot(choices) },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }
@@ -165,7 +173,8 @@ fn spot(choices: &mut Choices<'_>) -> Spot {
     match choices.byte() {
         u8::MAX => Spot::Back(u64::MAX),
         count @ 200.. => Spot::Message(u64::from(count) % 8),
-        count @ 160.. => Spot::Join(u64::from(count) % 8),
+        count @ 180.. => Spot::Join(u64::from(count) % 8),
+        count @ 160.. => Spot::Forgotten(u64::from(count) % 8),
         back => Spot::Back(u64::from(back) % 40),
     }
 }

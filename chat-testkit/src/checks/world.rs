@@ -1,10 +1,10 @@
 //! One run: a room and a model of it, driven as the room's contract says, and compared after every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Answer, Decision, Input, Ledger, Note, Room, Snapshot};
+use chat_core::room::{Answer, Decision, Input, Ledger, More, Note, Room, Snapshot};
 use chat_core::{
     Body, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Record, RejectCode, RoomLimits, Scope, Seq,
     SessionId, Wall,
@@ -171,6 +171,9 @@ impl World {
         for caller in self.cast.callers() {
             prop_assert_eq!(room.member_of(&caller), model.member_of(&caller).map(|person| person.id), "{:?}", caller);
         }
+        let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
+        prop_assert_eq!(owed, model.owed());
+        prop_assert_eq!(room.changed_at(), model.changed_at());
         prop_assert_eq!(room.typing(), model.typing());
         prop_assert_eq!(room.online(), model.online());
         prop_assert_eq!(room.next_deadline(), model.next_deadline());
@@ -230,6 +233,47 @@ impl World {
             let own = between.iter().filter(|(other, _)| other == scope).count();
             let forgotten = own + 1 >= self.limits.keys_per_scope_max || between.len() + 1 >= self.limits.keys_max;
             prop_assert!(forgotten, "{:?} of {:?} was said twice within the window", key, scope);
+        }
+
+        // What is owed is bounded, and always something that was taken back.
+        let owed: Vec<_> = self.room.ledger().owed().collect();
+        prop_assert!(owed.len() <= self.limits.owed_max);
+        for owed in owed {
+            let taken_back = |record: &&&Record| record.event == Event::Redacted { target: owed.target };
+            prop_assert_eq!(life.iter().rev().find(taken_back).and_then(|record| record.seq), Some(owed.change));
+        }
+
+        // Whoever asks for changes as long as there are more is told every message that was changed since then, or that they are out of reach.
+        if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
+            let changed = |after: Seq| life.iter().filter(move |record| record.seq.is_some_and(|seq| seq > after));
+            for after in [0, self.room.head().0 / 2, self.room.head().0].map(Seq) {
+                let (mut told, mut at) = (BTreeSet::new(), after);
+                let is_all = loop {
+                    let asked = Input::Changes { by: by.clone(), after: at };
+                    match self.room.decide(self.now, &asked).map(|decision| decision.answer) {
+                        Ok(Answer::Changes(slice)) => {
+                            prop_assert!(slice.through > at || slice.more == More::No, "it goes on");
+                            told.extend(slice.changed.iter().map(|changed| changed.target));
+                            at = slice.through;
+                            if slice.more == More::No {
+                                break true;
+                            }
+                        }
+                        refused => {
+                            prop_assert_eq!(refused.map_err(|reject| reject.code), Err(RejectCode::OutOfReach));
+                            break false;
+                        }
+                    }
+                };
+                let targets: BTreeSet<Seq> = changed(after)
+                    .filter_map(|record| match record.event {
+                        Event::Redacted { target } => Some(target),
+                        _ => None,
+                    })
+                    .collect();
+                let is_so = if is_all { told == targets } else { targets.len() > self.limits.changes_max };
+                prop_assert!(is_so, "after {:?} {:?} are told of {:?}", after, told, targets);
+            }
         }
 
         self.room.check_invariants();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chat_core::room::{Actor, Answer, Caller, Decision, Input, Note, Repeated, SendPermit};
+use chat_core::room::{
+    Actor, Answer, Caller, Changed, ChangesSlice, Decision, Evidence, Input, More, Note, Repeated, SendPermit,
+};
 use chat_core::{
     Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RejectCode, Role, RoomCloseReason,
     Scope, Seq, Topic, TypingState,
@@ -32,6 +34,10 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             member(model, by)?;
             Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit))))
         }
+        Input::Changes { by, after } => {
+            member(model, by)?;
+            changes(model, *after)
+        }
         Input::Members { by, after, limit } => {
             member(model, by)?;
             Ok(members(model, *after, *limit))
@@ -40,7 +46,8 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let note = Note::Typing { member: member(model, by)?.id, state: *state };
             Ok(decision(Vec::new(), Some(note), Answer::Nothing))
         }
-        Input::Redact { by, target: seq } => redact(model, now, by, *seq),
+        Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, *evidence),
+        Input::Settle { through } => Ok(settle(model, now, *through)),
         Input::Kick { by, member } => put_out(model, now, by, *member, None),
         Input::Ban { by, member } => {
             let scope = model.member(*member).map(|person| person.scope);
@@ -85,6 +92,7 @@ fn send(
         color: sender.color,
         text: text.clone(),
         keyed: key.map(|key| Keyed { key: key.clone(), digest: Digest(0) }),
+        amended: None,
     };
     let sent = model.clone().add(now, Told::Yes, Some(sender.id), event, Some(as_sent.clone()));
     let was_typing = model.presence().typing.iter().any(|(member, _)| *member == sender.id);
@@ -153,21 +161,60 @@ fn time_for_the_empty(then: &Model) -> Option<Note> {
     (then.epoch().is_some() && then.members().is_empty()).then_some(Note::Elapsed)
 }
 
-fn redact(model: &Model, now: Now, by: &Actor, target: Seq) -> Result<Decision, Refusal> {
-    let actor = acting(model, by)?;
+/// Of those that were changed after an event the ones whose last change is oldest, as far as all that was changed after it is known.
+fn changes(model: &Model, after: Seq) -> Result<Decision, Refusal> {
+    let (known, floor) = facts::changes(&model.facts(), model.limits.changes_max);
+    if after < floor {
+        return Err(refusal(RejectCode::OutOfReach, None));
+    }
+    let later: Vec<_> = known.into_iter().filter(|(_, change)| *change > after).collect();
+    let shown: Vec<_> = later.iter().copied().take(model.limits.history_max.max(1)).collect();
+    let is_all = shown.len() == later.len();
+    let through = if is_all { model.head() } else { shown.last().expect("there are more than none").1 };
+    let changed = shown.into_iter().map(|(target, change)| Changed { target, change }).collect();
+    let more = if is_all { More::No } else { More::Yes };
+    Ok(decision(Vec::new(), None, Answer::Changes(ChangesSlice { after, changed, through, more })))
+}
+
+/// Author of a message, and whether it was taken back, as far as the room knows it or is shown it.
+fn known_of(model: &Model, target: Seq, evidence: Option<Evidence>) -> Option<(Option<MemberId>, bool)> {
     let messages = facts::messages(&model.facts());
     let marks = model.marks();
-    let Some(message) = messages.iter().find(|message| message.seq == target && marks.contains(&target)) else {
+    if let Some(message) = messages.iter().find(|message| message.seq == target && marks.contains(&target)) {
+        return Some((message.by, message.redacted));
+    }
+    let shown = evidence.filter(|shown| Some(shown.epoch) == model.epoch())?;
+    let is_between =
+        messages.first().is_some_and(|first| first.seq <= target) && marks.iter().all(|mark| target < *mark);
+    let facts = model.facts();
+    let changed = facts::changes(&facts, model.limits.changes_max).0.into_iter().chain(facts::owed(&facts));
+    let redacted = shown.is_taken_back || changed.into_iter().any(|(of, _)| of == target);
+    is_between.then_some((Some(shown.by), redacted))
+}
+
+fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evidence>) -> Result<Decision, Refusal> {
+    let actor = acting(model, by)?;
+    let Some((author, redacted)) = known_of(model, target, evidence) else {
         return Err(refusal(RejectCode::MessageNotFound, None));
     };
-    let may = actor.as_ref().is_none_or(|person| person.role == Role::Owner || message.by == Some(person.id));
+    let may = actor.as_ref().is_none_or(|person| person.role == Role::Owner || author == Some(person.id));
     if !may {
         return Err(refusal(RejectCode::Forbidden, None));
     }
-    if message.redacted {
+    if redacted {
         return Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() }));
     }
+    if facts::owed(&model.facts()).len() >= model.limits.owed_max {
+        return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refusal(RejectCode::Unavailable, None) });
+    }
     Ok(done(model, now, actor, Event::Redacted { target }))
+}
+
+/// Where nothing was owed for these changes, nothing is said.
+fn settle(model: &Model, now: Now, through: Seq) -> Decision {
+    let is_owed = facts::owed(&model.facts()).iter().any(|(_, change)| *change <= through);
+    let settled = is_owed.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
+    decision(settled.into_iter().collect(), None, Answer::Nothing)
 }
 
 fn set_topic(model: &Model, now: Now, by: &Actor, topic: &Topic) -> Result<Decision, Refusal> {

@@ -139,6 +139,34 @@ pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
     .collect()
 }
 
+/// What was taken back by which event, and the log has not been said to have forgotten since.
+pub(super) fn owed(facts: &[Record]) -> Vec<(Seq, Seq)> {
+    let settled = |change: Seq| {
+        facts.iter().any(|record| matches!(record.event, Event::Settled { through } if change <= through))
+    };
+    let taken_back = facts.iter().filter_map(|record| match record.event {
+        Event::Redacted { target } => Some((target, record.seq?)),
+        _ => None,
+    });
+    taken_back.filter(|(_, change)| !settled(*change)).collect()
+}
+
+/// The messages that were changed last, each with its last change, at most `max`; and the newest change that is not among them any more.
+pub(super) fn changes(facts: &[Record], max: usize) -> (Vec<(Seq, Seq)>, Seq) {
+    let mut known: Vec<(Seq, Seq)> = Vec::new();
+    let mut floor = Seq(0);
+    for record in facts {
+        if let (Event::Redacted { target }, Some(change)) = (&record.event, record.seq) {
+            known.retain(|(other, _)| other != target);
+            known.push((*target, change));
+            if known.len() > max {
+                floor = known.remove(0).1;
+            }
+        }
+    }
+    (known, floor)
+}
+
 /// The keys that are still remembered: the newest ones, but of one scope and in all only so many.
 pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
     let mut kept: Vec<KeyedMessage> = Vec::new();

@@ -212,6 +212,24 @@ impl Model {
         said.iter().rev().take(self.limits.marks_max).rev().map(|message| message.seq).collect()
     }
 
+    /// The messages that the log has still to forget, with the event that took each back, oldest first.
+    pub fn owed(&self) -> Vec<(Seq, Seq)> {
+        facts::owed(&self.facts())
+    }
+
+    /// What a log would say of a message that the room itself has forgotten: who said it, and whether it was taken back.
+    pub fn forgotten(&self) -> Vec<(Seq, MemberId, bool)> {
+        let marks = self.marks();
+        let said = facts::messages(&self.facts()).into_iter().filter(|message| !marks.contains(&message.seq));
+        said.map(|message| (message.seq, message.by.expect("a message is somebody's"), message.redacted)).collect()
+    }
+
+    /// The last event that changed an earlier message; 0 for none.
+    pub fn changed_at(&self) -> Seq {
+        let (known, floor) = facts::changes(&self.facts(), self.limits.changes_max);
+        known.last().map_or(floor, |(_, change)| *change)
+    }
+
     /// The lines since the last life began.
     fn chapter(&self) -> &[Line] {
         let begins = |line: &Line| match &line.what {

@@ -1,9 +1,9 @@
 //! The people of a run: who is behind a session, on which connection it is, and what a step means at this moment.
 
-use chat_core::room::{Actor, Caller, Input, Note};
+use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{Epoch, Generation, Identity, MemberId, Position, Role, Seq, SessionId};
 
-use super::steps::{Act, After, Attempt, Mod, Spot, Target, Who};
+use super::steps::{Act, After, Asked, Attempt, Mod, Spot, Target, Who};
 use crate::model::Model;
 
 /// Twelve sessions: two of Ann's, three of Bob's, one of a guest who signs in as Cid and out again with every other
@@ -72,7 +72,12 @@ impl Cast {
                 Input::Members { by: self.caller(who, model), after, limit }
             }
             Act::Typing { who, state } => Input::Typing { by: self.caller(who, model), state },
-            Act::Redact { by, message } => Input::Redact { by: self.actor(by, model), target: seq(message, model) },
+            Act::Redact { by, message, asked } => {
+                let target = seq(message, model);
+                Input::Redact { by: self.actor(by, model), target, evidence: evidence(asked, target, model) }
+            }
+            Act::Changes { who, after } => Input::Changes { by: self.caller(who, model), after: seq(after, model) },
+            Act::Settle { through } => Input::Settle { through: seq(through, model) },
             Act::Kick { by, member: target } => {
                 Input::Kick { by: self.actor(by, model), member: member(target, model) }
             }
@@ -156,6 +161,10 @@ fn seq(spot: Spot, model: &Model) -> Seq {
     match spot {
         Spot::Back(back) => Seq((model.head().0 + 2).saturating_sub(back)),
         Spot::Message(count) => newest(model.marks(), count).unwrap_or(model.head()),
+        Spot::Forgotten(count) => {
+            let forgotten = model.forgotten().into_iter().map(|(seq, ..)| seq).collect();
+            newest(forgotten, count).unwrap_or(model.head())
+        }
         Spot::Join(count) => {
             let joins = model.members().iter().map(|person| person.entered).collect();
             newest(joins, count).unwrap_or(model.head())
@@ -168,6 +177,17 @@ fn member(target: Target, model: &Model) -> MemberId {
     let found = members.get(target.0 as usize % members.len().max(1));
     // The highest number never is a member.
     found.filter(|_| target.0 != u32::MAX).map_or(MemberId(target.0), |person| person.id)
+}
+
+fn evidence(asked: Asked, target: Seq, model: &Model) -> Option<Evidence> {
+    let epoch = model.epoch()?;
+    let (_, by, is_taken_back) = model.forgotten().into_iter().find(|(seq, ..)| *seq == target)?;
+    match asked {
+        Asked::No => None,
+        Asked::Log => Some(Evidence { epoch, by, is_taken_back }),
+        Asked::LateLog => Some(Evidence { epoch, by, is_taken_back: false }),
+        Asked::AnotherLife => Some(Evidence { epoch: Epoch(epoch.0 ^ 1), by, is_taken_back }),
+    }
 }
 
 fn position(after: After, model: &Model) -> Position {

@@ -22,6 +22,7 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
         room().prop_map(Command::leave),
         (room(), option::of(seq()), any::<Option<u32>>())
             .prop_map(|(room, before, limit)| Command::history(room).with_before(before).with_limit(limit)),
+        (room(), seq()).prop_map(|(room, seq)| Command::changes(room, seq)),
         (room(), option::of(member()), any::<Option<u32>>())
             .prop_map(|(room, after, limit)| Command::members(room).with_members_after(after).with_limit(limit)),
         (room(), select(vec![TypingState::On, TypingState::Off]))

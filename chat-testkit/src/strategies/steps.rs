@@ -66,6 +66,10 @@ pub enum Act {
         before: Option<Spot>,
         limit: Option<u32>,
     },
+    Changes {
+        who: Who,
+        after: Spot,
+    },
     Members {
         who: Who,
         after: Option<Target>,
@@ -78,6 +82,10 @@ pub enum Act {
     Redact {
         by: Mod,
         message: Spot,
+        asked: Asked,
+    },
+    Settle {
+        through: Spot,
     },
     Kick {
         by: Mod,
@@ -130,6 +138,19 @@ pub enum Attempt {
     Late,
 }
 
+/// Whether the log was asked about a message that the room has forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It was not.
+    No,
+    /// It was, and had been amended.
+    Log,
+    /// It was, before it was amended for the last time.
+    LateLog,
+    /// In another life of the room.
+    AnotherLife,
+}
+
 /// Who moderates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mod {
@@ -148,6 +169,8 @@ pub enum Spot {
     Back(u64),
     /// That of a message the room remembers, the newest first, counted around; else the last told one.
     Message(u64),
+    /// That of a message that the room has forgotten, the newest first, counted around; else the last told one.
+    Forgotten(u64),
     /// Where a membership begins, the newest first, counted around; else the last told one.
     Join(u64),
 }
@@ -166,9 +189,9 @@ pub struct Target(pub u32);
 
 /// Bounds so small that a run of a few dozen steps hits them all.
 pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
-    let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize);
+    let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize, (1..=3_usize, 0..=3_usize));
     (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists).prop_map(
-        |(linger, resume, (history_max, marks_max, bans_max))| RoomLimits {
+        |(linger, resume, (history_max, marks_max, bans_max, (owed_max, changes_max)))| RoomLimits {
             members_max: 6,
             attachments_max: 2,
             message_chars_max: 12,
@@ -188,6 +211,8 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
             marks_max,
             former_max: 3,
             bans_max,
+            owed_max,
+            changes_max,
             ..RoomLimits::default()
         },
     )
@@ -244,7 +269,9 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
             .prop_map(|(who, text, as_sent, key, permit)| Act::Send { who, text, as_sent, key, permit }),
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
-        3 => (moderator(), message()).prop_map(|(by, message)| Act::Redact { by, message }),
+        4 => (moderator(), said(), asked()).prop_map(|(by, message, asked)| Act::Redact { by, message, asked }),
+        2 => (insider(), back()).prop_map(|(who, after)| Act::Changes { who, after }),
+        1 => back().prop_map(|through| Act::Settle { through }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
         2 => (insider(), option::of(message()), count())
             .prop_map(|(who, before, limit)| Act::History { who, before, limit }),
@@ -312,6 +339,15 @@ fn message() -> impl Strategy<Value = Spot> + Clone {
         1 => (0..6_u64).prop_map(Spot::Message),
         2 => back(),
     ]
+}
+
+/// A message that the room may have forgotten.
+fn said() -> impl Strategy<Value = Spot> + Clone {
+    prop_oneof![3 => message(), 1 => (0..6_u64).prop_map(Spot::Forgotten), 1 => Just(Spot::Forgotten(u64::MAX))]
+}
+
+fn asked() -> impl Strategy<Value = Asked> + Clone {
+    prop_oneof![2 => Just(Asked::No), 4 => Just(Asked::Log), 1 => Just(Asked::LateLog), 1 => Just(Asked::AnotherLife)]
 }
 
 fn after() -> impl Strategy<Value = After> + Clone {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record, RoomCode,
-    Seq, Tail,
+    Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
+    RoomCode, Seq, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -92,8 +92,8 @@ impl Log for BentLog {
         self.memory.save_snapshot(room, epoch, through, snapshot).await
     }
 
-    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
-        self.memory.scrub(room, epoch, seq).await
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
+        self.memory.amend(room, epoch, amends).await
     }
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {

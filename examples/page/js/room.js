@@ -33,8 +33,13 @@ export function newRoom(code, nick, saved = {}) {
     /** What is being paged: null, 'earlier', or the `from` of a gap; and the words when that failed. */
     loading: null,
     loadError: null,
-    /** Messages taken back since the page was asked for: over SSE its answer may be the older one of the two. */
+    /** Messages taken back since the page was asked for: its answer may be the older one of the two. */
     takenBack: [],
+    /** What every event up to `known` changed is shown; the last change heard of is `due`. Past `known` it is asked for. */
+    known: 0,
+    due: 0,
+    /** It has been asked what was changed. */
+    changing: false,
     pending: saved.pending ?? [],
     draft: saved.draft ?? '',
     /** Being read right now: shown, at its newest entry, in a visible page. */
@@ -56,7 +61,7 @@ export function newRoom(code, nick, saved = {}) {
 /** Events move the position by one each; what they change beside that. */
 const EVENTS = {
   message(room, frame) {
-    const entry = messageEntry(room, frame);
+    const entry = messageEntry(room, frame, frame.seq);
     const counts = !room.watched && !isMine(room, entry) && !entry.redacted;
     return {
       entries: [...room.entries, entry],
@@ -90,10 +95,13 @@ const EVENTS = {
     };
   },
   redacted(room, frame) {
-    const taken = entry => entry.kind === 'message' && entry.seq === frame.target;
+    // What came from an answer that reflects this already has been told.
+    const taken = entry => entry.kind === 'message' && entry.seq === frame.target && entry.asOf < frame.seq;
+    const bare = { text: '', redacted: true, asOf: frame.seq };
     return {
-      entries: room.entries.map(entry => taken(entry) ? { ...entry, text: '', redacted: true } : entry),
+      entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
       takenBack: room.loading === null ? [] : [...room.takenBack, frame.target],
+      due: frame.seq,
     };
   },
   topic_changed: (room, frame) => ({ topic: frame.topic }),
@@ -107,6 +115,7 @@ const EVENTS = {
 const OTHERS = {
   joined(room, frame, context) {
     const same = room.epoch === frame.epoch && !room.fresh;
+    const asOf = frame.as_of ?? frame.seq;
     const next = {
       ...room,
       nick: frame.you.nick,
@@ -129,8 +138,13 @@ const OTHERS = {
       renewed: isRenewed(room, frame, context),
       leaving: false,
     };
-    if (same) return missedBefore(next.pending.reduce(settled, shown(next, frame.history)), room.seq, frame);
-    const anew = shown({ ...next, entries: [], more: frame.more }, frame.history);
+    if (same) {
+      // What follows the last event that was seen is told again.
+      const heard = missed(next, room.known, frame.seq <= room.seq ? 0 : frame.changed_at, frame.seq);
+      return missedBefore(next.pending.reduce(settled, shown(heard, frame.history, asOf)), room.seq, frame);
+    }
+    const known = { known: frame.seq, due: frame.changed_at ?? 0, changing: false };
+    const anew = shown({ ...next, ...known, entries: [], more: frame.more }, frame.history, asOf);
     return withUnread({ ...anew, pending: anew.pending.filter(({ state }) => state !== 'acked').map(heldBack(frame.epoch)) });
   },
   gap(room, frame) {
@@ -153,21 +167,39 @@ const OTHERS = {
       typing: [],
       entries: [...room.entries, gapEntry(from, frame.to)],
     };
-    return room.pending.reduce(settled, next);
+    const before = room.due > room.known ? room.known : Math.max(room.known, from - 1);
+    return room.pending.reduce(settled, missed(next, before, frame.changed_at, frame.to));
   },
-  history(room, frame, context) {
-    const next = { ...room, loading: null, loadError: null, takenBack: [] };
+  history(room, { epoch, messages: told, more, as_of }, context) {
     if (!context) return room;
+    const asOf = as_of ?? room.seq;
+    // The answer may be overtaken by changes of what it brings: these are asked for again.
+    const known = room.due > asOf ? Math.min(room.known, asOf) : room.known;
+    const next = { ...room, loading: null, loadError: null, takenBack: [], known };
+    if (epoch !== undefined && epoch !== room.epoch) return { ...next, known: room.known };
     const isTaken = message => room.takenBack.includes(message.seq);
-    const messages = frame.messages.map(message => isTaken(message) ? { ...message, text: '', redacted: true } : message);
-    if (context.gap === undefined) return { ...shown(next, messages), more: frame.more };
-    const missed = messages.filter(message => message.seq >= context.gap);
-    const filled = !frame.more || missed.length < messages.length || missed.length === 0;
+    const messages = told.map(message => isTaken(message) ? { ...message, text: '', redacted: true } : message);
+    if (context.gap === undefined) return { ...shown(next, messages, asOf), more };
+    const within = messages.filter(message => message.seq >= context.gap);
+    const filled = !more || within.length < messages.length || within.length === 0;
     const rest = room.entries.flatMap(entry => {
       if (entry.kind !== 'gap' || entry.from !== context.gap) return [entry];
-      return filled ? [] : [gapEntry(entry.from, missed[0].seq - 1)];
+      return filled ? [] : [gapEntry(entry.from, within[0].seq - 1)];
     });
-    return shown({ ...next, entries: rest }, missed);
+    return shown({ ...next, entries: rest }, within, asOf);
+  },
+  /** What was changed in what one missed: each message that is shown as it is now, or taken away. */
+  changes(room, { epoch, messages, through, as_of: asOf }) {
+    const next = { ...room, changing: false };
+    if (epoch !== room.epoch) return next;
+    const told = new Map(messages.map(message => [message.seq, message]));
+    const entries = room.entries.flatMap(entry => {
+      const now = entry.kind === 'message' ? told.get(entry.seq) : undefined;
+      if (now === undefined || entry.asOf >= asOf) return [entry];
+      return now.gone ? [] : [{ ...messageEntry(room, now, asOf), local: entry.local }];
+    });
+    const known = Math.max(room.known, through);
+    return { ...next, entries, known: room.due > known ? known : Math.max(known, room.seq) };
   },
   members(room, frame, context) {
     // Somebody came or went since it was asked for, and over SSE the answer may be older than that.
@@ -217,7 +249,8 @@ function receiveEvent(room, frame) {
   if (frame.seq <= room.seq) return room;
   const words = noticeWords(room, frame);
   const hole = frame.seq > room.seq + 1 ? [gapEntry(room.seq + 1, frame.seq - 1)] : [];
-  const next = { ...room, seq: frame.seq, entries: [...room.entries, ...hole] };
+  const known = room.due > room.known ? room.known : frame.seq;
+  const next = { ...room, seq: frame.seq, known, entries: [...room.entries, ...hole] };
   const changed = Object.hasOwn(EVENTS, frame.type) ? { ...next, ...EVENTS[frame.type](next, frame) } : next;
   if (words) changed.entries = [...changed.entries, { kind: 'notice', seq: frame.seq, at: frame.at, words }];
   if (changed.watched) changed.readSeq = changed.seq;
@@ -234,7 +267,7 @@ function leftQuietly(room, frame) {
 export function ended(room, { why, detail }) {
   const unsent = message => message.state === 'acked' ? [] : [{ ...message, state: 'failed', error: 'Not sent.' }];
   const pending = room.pending.flatMap(unsent);
-  return { ended: { why, detail }, live: false, typing: [], loading: null, pending };
+  return { ended: { why, detail }, live: false, typing: [], loading: null, changing: false, pending };
 }
 
 /** The room while it is being read, or while it is not any more. */
@@ -258,14 +291,14 @@ function settled(room, message) {
   const { member, nick, color } = room.you;
   const frame = { ...message, member, nick, color };
   const reachable = room.entries.some(entry => entry.seq <= message.seq) || !room.more;
-  if (reachable) return shown(room, [frame]);
+  if (reachable) return shown(room, [frame], frame.seq);
   return { ...room, pending: room.pending.filter(other => other.key !== message.key) };
 }
 
 /** The room when the connection is lost: what was under way there is not any more. */
 export function disconnected(room) {
   const pending = room.pending.map(message => message.state === 'sent' ? { ...message, state: 'waiting' } : message);
-  return { ...room, live: false, loading: null, typing: [], pending };
+  return { ...room, live: false, loading: null, changing: false, typing: [], pending };
 }
 
 export const isMine = (room, entry) => room.selves.includes(entry.member);
@@ -274,13 +307,26 @@ export const isMine = (room, entry) => room.selves.includes(entry.member);
 export const pageBefore = room => room.entries.find(entry => entry.kind === 'message')?.seq ?? room.seq + 1;
 
 /** The room with these messages among its entries, each once, by seq; pending ones that are among them have arrived. */
-function shown(room, messages) {
+function shown(room, messages, asOf) {
   const held = new Set(room.entries.filter(entry => entry.kind === 'message').map(entry => entry.seq));
-  const added = messages.filter(message => !held.has(message.seq)).map(message => messageEntry(room, message));
+  const added = messages.filter(message => !held.has(message.seq)).map(message => messageEntry(room, message, asOf));
   const keys = new Set(messages.map(message => message.key));
   const entries = [...room.entries, ...added].sort((a, b) => a.seq - b.seq);
   return { ...room, entries, pending: room.pending.filter(message => !keys.has(message.key)) };
 }
+
+/** The room after events up to `to` were not told, of which `changedAt` is the last that changed an earlier message. */
+function missed(room, known, changedAt, to) {
+  const due = Math.max(room.due, changedAt ?? 0);
+  return { ...room, due, known: due > known ? known : Math.max(known, to) };
+}
+
+/** After which event to ask what was changed; null where all of it is shown. */
+export const missedAfter = room => room.due > room.known ? room.known : null;
+
+/** The room where more was changed than the server remembers: nothing of what is shown is to be trusted. */
+export const forgotten = room =>
+  ({ ...room, changing: false, entries: [], more: true, known: Math.max(room.seq, room.due), due: 0 });
 
 /** A stretch between the last event seen and the oldest message of a fresh history. */
 function missedBefore(room, seenSeq, { history, more }) {
@@ -290,10 +336,10 @@ function missedBefore(room, seenSeq, { history, more }) {
   return { ...room, entries };
 }
 
-function messageEntry(room, { seq, at, member, nick, color, text, redacted, key }) {
+function messageEntry(room, { seq, at, member, nick, color, text, redacted, key }, asOf) {
   // A message of this page keeps the place on screen it had while pending.
   const local = room.pending.some(message => message.key === key) ? key : null;
-  return { kind: 'message', seq, at, member, nick, color, text, redacted: redacted === true, local };
+  return { kind: 'message', seq, at, member, nick, color, text, redacted: redacted === true, local, asOf };
 }
 
 const lastNumber = members => members.at(-1)?.member ?? 0;

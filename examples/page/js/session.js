@@ -2,7 +2,7 @@
 
 import { createConnection } from './connection.js';
 import { createOutbox } from './outbox.js';
-import { disconnected, ended, newRoom, pageBefore, receive, watched } from './room.js';
+import { disconnected, ended, forgotten, missedAfter, newRoom, pageBefore, receive, watched } from './room.js';
 import { loadSession, saveSession } from './storage.js';
 import { errorWords, fallbackWords, isPassing, putOutWords } from './words.js';
 
@@ -99,6 +99,9 @@ export function createSession({ route, onChange }) {
       default:
         setRoom(frame.room, room => receive(room, frame, context));
         if (frame.type === 'notices_changed') requestMembers(frame.room);
+        // A page without a message could not be read.
+        if (frame.type === 'changes' && frame.more && frame.messages.length === 0) askLater(frame.room);
+        else askForChanges(frame.room);
     }
   }
 
@@ -132,6 +135,7 @@ export function createSession({ route, onChange }) {
     if (isLive) {
       // Of another life a `joined` follows: until then nothing is known of it.
       if (!room.fresh && epoch === room.epoch) setRoom(code, now => ({ ...now, live: true, ended: null }));
+      askForChanges(code);
       return outbox.flush(code);
     }
     if (room.ended) return;
@@ -150,6 +154,7 @@ export function createSession({ route, onChange }) {
     drafts.delete(code);
     setRoom(code, room => receive(room, frame, context));
     if (asked) set({ asking: null, active: code });
+    askForChanges(code);
     outbox.flush(code);
   }
 
@@ -164,6 +169,7 @@ export function createSession({ route, onChange }) {
       case 'rejoin': return onRejoinRefused(frame, context);
       case 'send': return outbox.refused(context, frame);
       case 'history': return setRoom(context.room, room => ({ ...room, loading: null, loadError: errorWords(frame) }));
+      case 'changes': return onChangesRefused(frame, context.room);
       case 'leave': return removeRoom(context.room);
       case 'act': return set({ toast: errorWords(frame) });
       default: // Of a typing signal, a list of members, or an old token: nothing the person could do.
@@ -196,6 +202,29 @@ export function createSession({ route, onChange }) {
 
   function requestLeave(code) {
     return connection.request({ type: 'leave', room: code }, { kind: 'leave', room: code });
+  }
+
+  /** What was changed in what one missed, one question at a time. */
+  function askForChanges(code) {
+    const room = roomOf(code);
+    const after = room?.live && !room.changing ? missedAfter(room) : null;
+    if (after === null) return;
+    const asked = connection.request({ type: 'changes', room: code, after }, { kind: 'changes', room: code });
+    if (asked) setRoom(code, now => ({ ...now, changing: true }));
+  }
+
+  function askLater(code, pause = REJOIN_PAUSE_MS) {
+    setRoom(code, room => ({ ...room, changing: true }));
+    setTimeout(() => {
+      setRoom(code, room => ({ ...room, changing: false }));
+      askForChanges(code);
+    }, pause);
+  }
+
+  function onChangesRefused(error, code) {
+    if (error.code === 'out_of_reach') return setRoom(code, forgotten);
+    if (isPassing(error)) askLater(code, error.retry_after_ms);
+    else setRoom(code, room => ({ ...room, changing: false }));
   }
 
   function requestMembers(code, asOf) {

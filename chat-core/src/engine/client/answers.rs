@@ -7,12 +7,11 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 
 use crate::engine::client::pull::{Pull, Sink};
-use crate::engine::feed::page::Page;
+use crate::engine::feed::page::{Page, PageSlice};
 use crate::engine::feed::room_feed::RoomFeed;
-use crate::engine::session::answers::{PageInHand, PageOf, Read};
+use crate::engine::session::answers::{PageInHand, PageOf, Read, encoder};
 use crate::engine::session::cell::{FrameEffect, SessionState};
 use crate::engine::shared::Shared;
-use crate::room::HistorySlice;
 use crate::wire::{self, FrameKind};
 
 impl<S: Sink> Pull<'_, S> {
@@ -26,11 +25,12 @@ impl<S: Sink> Pull<'_, S> {
             let answers = &mut state.answers;
             let history = &mut answers.histories[index];
             let (key, id, tag) = (history.key, history.id, history.tag);
-            let code = history.read.feed.code.clone();
-            let encode = |page: &Page| wire::history(id, &code, page.iter(), page.more);
+            let feed = Arc::clone(&history.read.feed);
+            let (kind, encode) = encoder(&history.read.slice);
+            let encode = |page: &Page| encode(id, &feed, page);
             let json = self.read(&mut history.read, &mut answers.page, PageOf::History { key }, encode);
             if let Some(json) = json {
-                self.one(state, FrameEffect::History { key }, FrameKind::History, &json, tag);
+                self.one(state, FrameEffect::History { key }, kind, &json, tag);
             }
         }
     }
@@ -48,7 +48,7 @@ impl<S: Sink> Pull<'_, S> {
         let (key, tag) = (slot.key, pending.tag);
         let parts = &pending.parts;
         let code = &slot.feed.code;
-        let encode = |page: &Page| wire::joined(code, parts, page.iter(), page.more);
+        let encode = |page: &Page| wire::joined(code, parts, page.iter(), page.more, page.as_of);
         let json = self.read(&mut pending.read, &mut answers.page, PageOf::PendingJoined { slot: key }, encode);
         let Some(json) = json else { return false };
         let was_fetched = pending.read.page.is_some();
@@ -107,11 +107,11 @@ impl<S: Sink> Pull<'_, S> {
 
 impl Shared {
     /// Reads a page, from the log too. A log that panics is one that could not be read.
-    pub(crate) async fn read_page(&self, feed: &RoomFeed, slice: &HistorySlice) -> Page {
+    pub(crate) async fn read_page(&self, feed: &RoomFeed, slice: &PageSlice) -> Page {
         let page = Page::read(feed, slice, self.limits.session.page_bytes_max, self.log.as_deref());
         AssertUnwindSafe(page).catch_unwind().await.unwrap_or_else(|_| {
             self.failures.note_panic();
-            Page::unread()
+            Page::unread(slice)
         })
     }
 }

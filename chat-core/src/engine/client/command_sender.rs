@@ -45,7 +45,9 @@ impl CommandSender {
     /// back to, and once the connection has ended. The command was not taken.
     pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
         let reserved = match (&command, &reply) {
-            (Command::History { .. }, Reply::Mailbox { .. }) => Read::weight_max(&self.shared.limits),
+            (Command::History { .. } | Command::Changes { .. }, Reply::Mailbox { .. }) => {
+                Read::weight_max(&self.shared.limits)
+            }
             _ => 0,
         };
         self.take_in(reserved)?;
@@ -209,15 +211,16 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::End { token, extent } => return end::end(shared, token, extent, reply),
         Command::Leave { room } => (room, Input::Leave { by }),
         Command::History { room, before, limit } => (room, Input::History { by, before, limit }),
+        Command::Changes { room, after } => (room, Input::Changes { by, after }),
         Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),
         Command::Typing { room, state } => (room, Input::Typing { by, state }),
-        Command::Redact { room, target } => (room, Input::Redact { by: Actor::Member(by), target }),
+        Command::Redact { room, target } => (room, Input::Redact { by: Actor::Member(by), target, evidence: None }),
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
         Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),
         Command::SetTopic { room, topic } => (room, Input::SetTopic { by: Actor::Member(by), topic }),
     };
     let may_ask = may_ask(shared, &reply, &room).and_then(|()| match &input {
-        Input::History { .. } | Input::Members { .. } => reply.takes_turn(),
+        Input::History { .. } | Input::Changes { .. } | Input::Members { .. } => reply.takes_turn(),
         _ => Ok(()),
     });
     if let Err(reject) = may_ask {

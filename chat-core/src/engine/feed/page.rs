@@ -1,4 +1,4 @@
-//! A page of earlier messages by number: from the backlog, and where that does not reach, from the log.
+//! A page of earlier messages, or of changed ones, by number: from the backlog, and where that does not reach, from the log.
 //!
 //! Read when somebody can take it, not when it was asked for; so it shows the messages as they are then.
 
@@ -8,12 +8,19 @@ use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::engine::feed::taken_back::Stale;
 use crate::ports::Log;
-use crate::room::{HistorySlice, More};
+use crate::room::{Changed, ChangesSlice, HistorySlice, More};
 use crate::types::Seq;
 use crate::wire;
 
 /// Messages read from a log at once. 16: with the longest texts they are 256 KiB, and three reads are a page of two screens.
 const FETCH: usize = 16;
+
+/// What a page is to show.
+#[derive(Clone)]
+pub(crate) enum PageSlice {
+    History(HistorySlice),
+    Changes(ChangesSlice),
+}
 
 /// Encoded messages.
 pub(crate) struct Page {
@@ -21,6 +28,10 @@ pub(crate) struct Page {
     /// Of all of them.
     bytes: usize,
     pub(crate) more: bool,
+    /// Of changes: these are all up to this event.
+    pub(crate) through: Seq,
+    /// The last event that it reflects: as of when it was last looked over.
+    pub(crate) as_of: Seq,
     /// How many messages had been taken back when it was begun.
     taken_back: u64,
 }
@@ -56,24 +67,29 @@ impl Page {
     }
 
     /// The page of a slice as it is now, of no more than `bytes_max` or one message; `None` where the log has to be asked.
-    pub(crate) fn at_hand(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Option<Self> {
-        match find(feed, slice, bytes_max, has_log) {
-            Found::All(mut page) => {
-                // Stale it is only where very much was taken back in this moment.
-                page.mask(feed).is_ok().then_some(page)
-            }
-            Found::Newest { .. } => None,
-        }
+    pub(crate) fn at_hand(feed: &RoomFeed, slice: &PageSlice, bytes_max: usize, has_log: bool) -> Option<Self> {
+        let mut page = match slice {
+            PageSlice::History(slice) => match find(feed, slice, bytes_max, has_log) {
+                Found::All(page) => page,
+                Found::Newest { .. } => return None,
+            },
+            PageSlice::Changes(slice) => changed_at_hand(feed, slice, bytes_max, has_log)?,
+        };
+        // Stale it is only where very much was taken back in this moment.
+        page.mask(feed).is_ok().then_some(page)
     }
 
     /// The same, and asks the log for what the backlog does not have. To be masked before it is shown. It shares nothing with
     /// the backlog: a page that waits for its reader must not keep segments that the backlog lets go of.
-    pub(crate) async fn read(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, log: Option<&dyn Log>) -> Self {
-        let mut page = match (find(feed, slice, bytes_max, log.is_some()), log) {
-            (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
-            (Found::Newest { page, before, missing }, Some(log)) => {
-                page.and_older(log, feed, before, missing, bytes_max).await
-            }
+    pub(crate) async fn read(feed: &RoomFeed, slice: &PageSlice, bytes_max: usize, log: Option<&dyn Log>) -> Self {
+        let mut page = match slice {
+            PageSlice::History(slice) => match (find(feed, slice, bytes_max, log.is_some()), log) {
+                (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
+                (Found::Newest { page, before, missing }, Some(log)) => {
+                    page.and_older(log, feed, before, missing, bytes_max).await
+                }
+            },
+            PageSlice::Changes(slice) => changed(feed, slice, bytes_max, log).await,
         };
         for message in &mut page.newest_first {
             if let Json::Shared(_) = message.json {
@@ -84,15 +100,27 @@ impl Page {
     }
 
     /// The page where nothing could be read: it shows that there is something.
-    pub(crate) fn unread() -> Self {
-        Self { newest_first: Vec::new(), bytes: 0, more: true, taken_back: 0 }
+    pub(crate) fn unread(slice: &PageSlice) -> Self {
+        let through = match slice {
+            PageSlice::History(_) => Seq(0),
+            PageSlice::Changes(slice) => slice.after,
+        };
+        Self { newest_first: Vec::new(), bytes: 0, more: true, through, as_of: Seq(0), taken_back: 0 }
     }
 
-    /// Takes out the texts that were taken back since it was read.
+    fn empty(feed: &RoomFeed, messages: usize) -> Self {
+        let taken_back = feed.taken_back.count();
+        let newest_first = Vec::with_capacity(messages);
+        Self { newest_first, bytes: 0, more: false, through: Seq(0), as_of: Seq(0), taken_back }
+    }
+
+    /// Takes out the texts that were taken back since it was read, and says as of when.
     ///
     /// # Errors
     /// [`Stale`]: it has to be read again.
     pub(crate) fn mask(&mut self, feed: &RoomFeed) -> Result<(), Stale> {
+        // The head first: what is published after it may or may not be reflected, and what was published before it is.
+        self.as_of = feed.backlog.head();
         let messages = &mut self.newest_first;
         let place = |seq: Seq| messages.binary_search_by(|message| seq.cmp(&message.seq)).ok();
         for index in feed.taken_back.among(self.taken_back, place)? {
@@ -164,8 +192,7 @@ impl Message {
 }
 
 fn find(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Found {
-    let newest_first = Vec::with_capacity(slice.seqs.len());
-    let mut page = Page { newest_first, bytes: 0, more: false, taken_back: feed.taken_back.count() };
+    let mut page = Page::empty(feed, slice.seqs.len());
     let mut last: Option<Arc<Segment>> = None;
     // The newest are in the backlog: walk back until one is not.
     for &seq in slice.seqs.iter().rev() {
@@ -191,19 +218,84 @@ fn find(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) 
     Found::All(page)
 }
 
+/// The changed messages, where the backlog has all of them, or there is nobody else who could.
+fn changed_at_hand(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, has_log: bool) -> Option<Page> {
+    let mut page = Page::empty(feed, slice.changed.len());
+    for changed in &slice.changed {
+        let json = match feed.backlog.segment_of(changed.target) {
+            Some(segment) => Json::Shared(segment),
+            None if has_log => return None,
+            None => Json::Owned(wire::gone(changed.target)),
+        };
+        if !page.push(changed.target, json, bytes_max) {
+            break;
+        }
+    }
+    Some(page.of_changes(slice))
+}
+
+/// The same, and asks the log for what the backlog does not have. What the log does not have either is gone. One that cannot be read now
+/// ends the page.
+async fn changed(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, log: Option<&dyn Log>) -> Page {
+    let mut page = Page::empty(feed, slice.changed.len());
+    for &Changed { target, .. } in &slice.changed {
+        let json = match (feed.backlog.segment_of(target), log) {
+            (Some(segment), _) => Json::Shared(segment),
+            (None, None) => Json::Owned(wire::gone(target)),
+            (None, Some(log)) => match log.messages(&feed.code, feed.epoch, target.next(), 1).await {
+                Err(_) => {
+                    page.more = true;
+                    break;
+                }
+                Ok(found) => Json::Owned(match found.last().filter(|found| found.seq == Some(target)) {
+                    None => wire::gone(target),
+                    Some(record) => {
+                        let mut json = Vec::new();
+                        wire::encode_event(&feed.code, record, &mut json);
+                        json
+                    }
+                }),
+            },
+        };
+        if !page.push(target, json, bytes_max) {
+            break;
+        }
+    }
+    page.of_changes(slice)
+}
+
+impl Page {
+    /// Up to which event it has all, and that there is more where it was cut; in the order of the messages.
+    fn of_changes(mut self, slice: &ChangesSlice) -> Self {
+        let shown = self.newest_first.len();
+        self.through = match shown.checked_sub(1) {
+            _ if !self.more => slice.through,
+            Some(last) => slice.changed[last].change,
+            None => slice.after,
+        };
+        self.more |= slice.more == More::Yes;
+        self.newest_first.sort_unstable_by_key(|message| std::cmp::Reverse(message.seq));
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn empty() -> Page {
+        Page { newest_first: Vec::new(), bytes: 0, more: false, through: Seq(0), as_of: Seq(0), taken_back: 0 }
+    }
+
     #[test]
     fn a_page_holds_as_many_bytes_as_it_may_and_one_message_however_long() {
         let push = |page: &mut Page, seq, bytes| page.push(Seq(seq), Json::Owned(vec![b'x'; bytes]), 10);
-        let mut page = Page { more: false, ..Page::unread() };
+        let mut page = empty();
         assert!(push(&mut page, 9, 6) && push(&mut page, 8, 4), "exactly as many");
         assert!(!page.more);
         assert!(!push(&mut page, 7, 1));
         assert_eq!((page.bytes(), page.newest_first.len(), page.more), (10, 2, true));
-        let mut page = Page { more: false, ..Page::unread() };
+        let mut page = empty();
         assert!(push(&mut page, 9, 11) && !page.more);
     }
 }

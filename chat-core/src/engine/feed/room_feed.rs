@@ -40,7 +40,7 @@ impl RoomFeed {
             epoch,
             is_logged,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
-            taken_back: TakenBack::new(limits.unscrubbed_max),
+            taken_back: TakenBack::new(limits.owed_max),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             gap_view: GapViewSlot::default(),
             closed: OnceLock::new(),

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
 use crate::locks::lock;
+use crate::room::OwedAmend;
 use crate::types::Seq;
 
 /// Of most incarnations it holds nothing, and takes two words.
 pub(crate) struct TakenBack {
     known: Mutex<Option<Box<Known>>>,
-    /// See [`RoomLimits::unscrubbed_max`](crate::RoomLimits::unscrubbed_max): as many are remembered.
+    /// See [`RoomLimits::owed_max`](crate::RoomLimits::owed_max): as many are remembered.
     entries_max: usize,
 }
 
@@ -25,6 +26,8 @@ struct Known {
 
 struct Entry {
     seq: Seq,
+    /// The event that took it back.
+    change: Seq,
     /// How many there were with it.
     count: u64,
     scrub: Scrub,
@@ -49,24 +52,28 @@ impl TakenBack {
     }
 
     /// Notes what a batch takes back. Called before the batch is published, so that whoever has heard of it is shown no text.
-    pub(crate) fn add(&self, seqs: &[Seq], scrub: Scrub) {
-        if seqs.is_empty() {
+    pub(crate) fn add(&self, owed: &[OwedAmend], scrub: Scrub) {
+        if owed.is_empty() {
             return;
         }
         let mut guard = self.lock();
         let known = guard.get_or_insert_default();
-        for &seq in seqs {
+        for &OwedAmend { target: seq, change } in owed {
             known.count += 1;
             let count = known.count;
-            known.entries.push_back(Entry { seq, count, scrub });
+            known.entries.push_back(Entry { seq, change, count, scrub });
         }
         known.shrink(self.entries_max);
     }
 
-    /// The log has forgotten the text of this message.
-    pub(crate) fn scrubbed(&self, seq: Seq) {
+    /// The log has been amended for every change up to this one.
+    pub(crate) fn amended(&self, through: Seq) {
         if let Some(known) = &mut *self.lock() {
-            known.entries.iter_mut().filter(|entry| entry.seq == seq).for_each(|entry| entry.scrub = Scrub::Done);
+            known
+                .entries
+                .iter_mut()
+                .filter(|entry| entry.change <= through)
+                .for_each(|entry| entry.scrub = Scrub::Done);
         }
     }
 
@@ -115,6 +122,10 @@ impl Known {
 mod tests {
     use super::*;
 
+    fn owed(targets: &[u64]) -> Vec<OwedAmend> {
+        targets.iter().map(|&target| OwedAmend { target: Seq(target), change: Seq(10 + target) }).collect()
+    }
+
     fn among(taken_back: &TakenBack, count: u64) -> Result<Vec<usize>, Stale> {
         taken_back.among(count, |seq| Some(seq.0 as usize))
     }
@@ -122,11 +133,11 @@ mod tests {
     #[test]
     fn what_the_log_still_holds_is_never_forgotten_and_what_it_has_forgotten_is_when_there_is_no_place() {
         let taken_back = TakenBack::new(2);
-        taken_back.add(&[Seq(1)], Scrub::Owed);
-        taken_back.add(&[Seq(2), Seq(3)], Scrub::Done);
+        taken_back.add(&owed(&[1]), Scrub::Owed);
+        taken_back.add(&owed(&[2, 3]), Scrub::Done);
         assert_eq!(among(&taken_back, 2), Ok(vec![1, 3]));
-        taken_back.scrubbed(Seq(1));
-        taken_back.add(&[Seq(4)], Scrub::Owed);
+        taken_back.amended(Seq(11));
+        taken_back.add(&owed(&[4]), Scrub::Owed);
         assert_eq!(among(&taken_back, 2), Ok(vec![3, 4]));
     }
 
@@ -134,9 +145,9 @@ mod tests {
     fn a_page_that_is_older_than_what_is_remembered_is_stale() {
         let taken_back = TakenBack::new(2);
         let before = taken_back.count();
-        taken_back.add(&[Seq(1), Seq(2)], Scrub::Done);
+        taken_back.add(&owed(&[1, 2]), Scrub::Done);
         assert_eq!(among(&taken_back, before), Ok(vec![1, 2]));
-        taken_back.add(&[Seq(3)], Scrub::Done);
+        taken_back.add(&owed(&[3]), Scrub::Done);
         assert_eq!(among(&taken_back, before), Err(Stale));
         assert_eq!(among(&taken_back, taken_back.count()), Ok(vec![2, 3]));
     }

@@ -8,7 +8,7 @@ use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
-use crate::room::{Answer, HistorySlice};
+use crate::room::{Answer, HistorySlice, OwedAmend};
 use crate::types::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
 use crate::wire::{self, JoinedParts, MemberList};
 
@@ -26,7 +26,8 @@ pub(crate) struct Batch {
     pub(crate) begun: Vec<(SessionId, Generation, Arc<Subscription>)>,
     /// Sessions that have lost their connection. One whose leaving is undone must not be attached again.
     pub(crate) gone: Vec<(SessionId, Generation)>,
-    pub(crate) redacted: Vec<Seq>,
+    /// What it takes back.
+    pub(crate) redacted: Vec<OwedAmend>,
     pub(crate) kicked: Vec<Scope>,
     pub(crate) closed: Option<RoomCloseReason>,
 }

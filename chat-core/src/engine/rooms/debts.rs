@@ -1,8 +1,9 @@
 //! What a room owes its log: it is tried again and again on a timer until it is done, also in a room where nobody says anything more.
-
-use std::collections::VecDeque;
+//!
+//! What the log has still to forget stands in the ledger, which is read back with the room; here is only how far that has been done.
 
 use crate::engine::rooms::backoff::Backoff;
+use crate::room::{Ledger, OwedAmend};
 use crate::types::{Epoch, Mono, Seq};
 
 /// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
@@ -11,19 +12,19 @@ const SNAPSHOT_EVERY: usize = 1_000;
 /// One thing that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Debt {
-    /// The log is to forget the text of a message that was taken back.
-    Scrub(Seq),
+    /// The log is to forget the messages that were taken back.
+    Amend,
     /// The log is to forget an incarnation that is over.
     Delete(Epoch),
     /// The ledger is to be stored.
     Snapshot,
 }
 
-/// What a room owes its log, and when that is tried again.
+/// How far the log has been made to do what is owed, and when that is tried again.
 #[derive(Default)]
 pub(crate) struct Debts {
-    /// Messages taken back whose text the log has not been made to forget yet.
-    scrubs: VecDeque<Seq>,
+    /// The log has been amended for all changes up to this one. What the ledger owes for them is settled by the next append.
+    amended: Seq,
     /// An incarnation that is over, and that the log has not been made to forget.
     over: Option<Epoch>,
     /// Records since the last snapshot of the ledger was stored.
@@ -32,15 +33,15 @@ pub(crate) struct Debts {
 }
 
 impl Debts {
-    /// The debts of an incarnation that is read back, of whose records the stored snapshot covers all but so many.
-    pub(crate) fn of(unsaved: usize) -> Self {
-        Self { unsaved, ..Self::default() }
+    /// The debts of an incarnation that is read back, of whose records the stored snapshot covers all but so many, and which is known to
+    /// have been amended so far.
+    pub(crate) fn of(unsaved: usize, amended: Seq) -> Self {
+        Self { unsaved, amended, ..Self::default() }
     }
 
-    /// A batch is out: so many records, which take these messages back.
-    pub(crate) fn note(&mut self, records: usize, redacted: &[Seq]) {
+    /// A batch of so many records is out.
+    pub(crate) fn note(&mut self, records: usize) {
         self.unsaved += records;
-        self.scrubs.extend(redacted);
     }
 
     /// The incarnation is over. What was owed for it goes with it: the numbers mean other messages in the next.
@@ -48,35 +49,44 @@ impl Debts {
         *self = Self { over: Some(epoch), ..Self::default() };
     }
 
-    /// How many texts are to be scrubbed.
-    pub(crate) fn scrubs(&self) -> usize {
-        self.scrubs.len()
+    /// What the log has still to be amended for.
+    pub(crate) fn amends(&self, ledger: &Ledger) -> impl Iterator<Item = OwedAmend> {
+        ledger.owed().filter(|owed| owed.change > self.amended)
+    }
+
+    /// Through which change the ledger may say that nothing is owed any more; `None` where that would say nothing new.
+    pub(crate) fn settles(&self, ledger: &Ledger) -> Option<Seq> {
+        ledger.owed().next().filter(|owed| owed.change <= self.amended).map(|_| self.amended)
     }
 
     /// The debt to be paid next.
-    pub(crate) fn next(&self) -> Option<Debt> {
+    pub(crate) fn next(&self, ledger: &Ledger) -> Option<Debt> {
         if let Some(epoch) = self.over {
             return Some(Debt::Delete(epoch));
         }
-        // A snapshot knows nothing of texts that are still to be scrubbed: who reads the room back replays what says so.
-        let scrub = self.scrubs.front().map(|&seq| Debt::Scrub(seq));
-        scrub.or((self.unsaved >= SNAPSHOT_EVERY).then_some(Debt::Snapshot))
+        let amend = self.amends(ledger).next().map(|_| Debt::Amend);
+        amend.or((self.unsaved >= SNAPSHOT_EVERY).then_some(Debt::Snapshot))
     }
 
     /// When it is to be done; `None` while nothing is owed.
-    pub(crate) fn due_at(&self) -> Option<Mono> {
-        self.next().map(|_| self.backoff.until())
+    pub(crate) fn due_at(&self, ledger: &Ledger) -> Option<Mono> {
+        self.next(ledger).map(|_| self.backoff.until())
     }
 
-    /// The debt that was next has been paid.
-    pub(crate) fn paid(&mut self) {
-        match self.next() {
-            Some(Debt::Scrub(_)) => drop(self.scrubs.pop_front()),
-            Some(Debt::Delete(_)) => self.over = None,
-            Some(Debt::Snapshot) => self.unsaved = 0,
-            None => {}
-        }
+    /// The log has been amended for every change up to this one.
+    pub(crate) fn amended(&mut self, through: Seq) {
+        self.amended = through;
         self.backoff = Backoff::default();
+    }
+
+    /// The incarnation that is over is gone.
+    pub(crate) fn deleted(&mut self) {
+        (self.over, self.backoff) = (None, Backoff::default());
+    }
+
+    /// The ledger has been stored.
+    pub(crate) fn saved(&mut self) {
+        (self.unsaved, self.backoff) = (0, Backoff::default());
     }
 
     /// The log could not do it.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thin_vec::ThinVec;
 
-use crate::engine::feed::page::Page;
+use crate::engine::feed::page::{Page, PageSlice};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::charge::Charge;
-use crate::room::HistorySlice;
+use crate::room::Changed;
 use crate::types::{CommandId, Limits, Seq, SessionLimits};
-use crate::wire::{FrameKind, JoinedParts};
+use crate::wire::{self, FrameKind, JoinedParts};
 
 /// What a page to be read takes beside the numbers it names, about.
 const READ_BYTES: usize = 192;
@@ -21,7 +21,7 @@ const READ_BYTES: usize = 192;
 pub(crate) struct Answers {
     /// Small ones, encoded; they go first.
     pub(crate) mailbox: VecDeque<Mail>,
-    /// Histories, in the order in which they were asked for.
+    /// Histories and changes, in the order in which they were asked for.
     pub(crate) histories: ThinVec<HistoryAnswer>,
     /// What all of them hold, those of the rooms' slots too.
     bytes: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Mail {
 /// Messages that are read when the transport can take them.
 pub(crate) struct Read {
     pub(crate) feed: Arc<RoomFeed>,
-    pub(crate) slice: HistorySlice,
+    pub(crate) slice: PageSlice,
     /// The page that was fetched, where the log had to be asked.
     pub(crate) page: Option<Page>,
     /// The backlog does not have all of it.
@@ -64,7 +64,7 @@ pub(crate) struct Read {
     pub(crate) charge: Option<Charge>,
 }
 
-/// The answer to a `history`.
+/// The answer to a `history`, or to `changes`.
 pub(crate) struct HistoryAnswer {
     pub(crate) key: u32,
     pub(crate) id: Option<CommandId>,
@@ -88,8 +88,23 @@ pub(crate) enum PageOf {
     PendingJoined { slot: u32 },
 }
 
+/// How the answer that shows a page is written.
+pub(crate) type Encode = fn(Option<CommandId>, &RoomFeed, &Page) -> Bytes;
+
+/// Which frame shows a page of this, and how it is written.
+pub(crate) fn encoder(slice: &PageSlice) -> (FrameKind, Encode) {
+    match slice {
+        PageSlice::History(_) => (FrameKind::History, |id, feed, page| {
+            wire::history(id, &feed.code, feed.epoch, page.iter(), page.more, page.as_of)
+        }),
+        PageSlice::Changes(_) => (FrameKind::Changes, |id, feed, page| {
+            wire::changes(id, &feed.code, feed.epoch, page.iter(), page.through, page.more, page.as_of)
+        }),
+    }
+}
+
 impl Read {
-    pub(crate) fn new(feed: Arc<RoomFeed>, slice: HistorySlice) -> Self {
+    pub(crate) fn new(feed: Arc<RoomFeed>, slice: PageSlice) -> Self {
         Self { feed, slice, page: None, needs_log: false, charge: None }
     }
 
@@ -102,11 +117,15 @@ impl Read {
 
     /// What one that names as many messages as it may takes.
     pub(crate) fn weight_max(limits: &Limits) -> usize {
-        READ_BYTES + limits.room.history_max * size_of::<Seq>()
+        READ_BYTES + limits.room.history_max.max(1) * size_of::<Changed>()
     }
 
     fn weight(&self) -> usize {
-        READ_BYTES + self.slice.seqs.len() * size_of::<Seq>()
+        READ_BYTES
+            + match &self.slice {
+                PageSlice::History(slice) => slice.seqs.len() * size_of::<Seq>(),
+                PageSlice::Changes(slice) => slice.changed.len() * size_of::<Changed>(),
+            }
     }
 }
 
@@ -199,7 +218,7 @@ impl Answers {
 mod tests {
     use super::*;
     use crate::engine::feed::budget::MemoryBudget;
-    use crate::room::More;
+    use crate::room::{ChangesSlice, HistorySlice, More};
     use crate::types::{Epoch, RoomCode};
 
     #[test]
@@ -207,9 +226,14 @@ mod tests {
         let limits = Limits::default();
         let code = RoomCode::parse("LUNCH").expect("a room code");
         let feed = RoomFeed::new(code, Epoch(1), Seq(0), false, &limits.room, &MemoryBudget::new(1 << 20));
+        let feed = Arc::new(feed);
+        let weight = |slice| Read::new(Arc::clone(&feed), slice).weight();
         let seqs = vec![Seq(1); limits.room.history_max];
-        let slice = HistorySlice { seqs, wanted: 0, before: Seq(2), more: More::No };
-        assert_eq!(Read::new(Arc::new(feed), slice).weight(), Read::weight_max(&limits));
+        let history = HistorySlice { seqs, wanted: 0, before: Seq(2), more: More::No };
+        assert!(weight(PageSlice::History(history)) <= Read::weight_max(&limits));
+        let changed = vec![Changed { target: Seq(1), change: Seq(2) }; limits.room.history_max];
+        let changes = ChangesSlice { changed, ..ChangesSlice::default() };
+        assert_eq!(weight(PageSlice::Changes(changes)), Read::weight_max(&limits));
         assert!(Read::weight_max(&limits) >= limits.room.history_max * 8);
     }
 

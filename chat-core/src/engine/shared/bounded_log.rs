@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
-use crate::domain::Record;
+use crate::domain::{Amend, Record};
 use crate::engine::shared::failures::Failures;
 use crate::ports::{AppendError, Ended, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
 use crate::types::{Epoch, Offset, RoomCode, Seq};
@@ -85,8 +85,8 @@ impl Log for BoundedLog {
         self.write_within(async { self.log.save_snapshot(room, epoch, through, snapshot).await }).await
     }
 
-    async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError> {
-        self.write_within(async { self.log.scrub(room, epoch, seq).await }).await
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
+        self.write_within(async { self.log.amend(room, epoch, amends).await }).await
     }
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {

@@ -47,7 +47,11 @@ impl Shared {
         }
         let asks_much = matches!(
             command,
-            Command::Create { .. } | Command::Join { .. } | Command::History { .. } | Command::Members { .. }
+            Command::Create { .. }
+                | Command::Join { .. }
+                | Command::History { .. }
+                | Command::Changes { .. }
+                | Command::Members { .. }
         );
         if asks_much
             && paid.is_ok()

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::feed::page::Page;
+use crate::engine::feed::page::{Page, PageSlice};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
-use crate::engine::session::answers::{PendingJoined, Read};
+use crate::engine::session::answers::{PendingJoined, Read, encoder};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
-use crate::room::{Answer, Entered, Entry, HistorySlice, Input, Member, Repeated, Room, SendPermit};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::room::{Answer, Entered, Entry, Input, Member, Repeated, Room, SendPermit};
+#[cfg(feature = "fault_injection")]
+use crate::types::Seq;
 use crate::types::{Generation, MemberId, Position, Reject, RejectCode, RoomCode, SessionId};
 use crate::wire::{self, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
 
@@ -39,6 +43,7 @@ pub(crate) fn admit(
             members_total: room.members_total(),
             topic: room.topic().as_str().to_owned(),
             notices: room.notices(),
+            changed_at: room.changed_at(),
         },
         history: entered.history,
         subscription,
@@ -63,7 +68,10 @@ pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let lines = room.members().take(page).map(|member| line(room, member));
     let bytes_max = shared.limits.session.page_bytes_max;
     let (members, _) = MemberList::of(lines, page.min(room.members_total()), bytes_max);
-    wire::gap_view(&members, room.members_total(), room.topic().as_str(), room.notices())
+    let changed_at = room.changed_at();
+    #[cfg(feature = "fault_injection")]
+    let changed_at = if fault_injection::is(Bug::HideChange) { Seq(0) } else { changed_at };
+    wire::gap_view(&members, room.members_total(), room.topic().as_str(), room.notices(), changed_at)
 }
 
 /// Somebody who was let in and has gone meanwhile, or was given up.
@@ -104,14 +112,8 @@ pub(crate) fn deliver(
                 reply.ack(code, seq, Some(at));
             }
             Answer::Left { seq } | Answer::Done { seq } => reply.ack(code, seq, None),
-            Answer::History(slice) => {
-                let feed = Arc::clone(feed.expect("a history belongs to a feed"));
-                if reply.is_mailbox() {
-                    reply.history(Read::new(feed, slice));
-                } else {
-                    send_page(shared, feed, slice, reply);
-                }
-            }
+            Answer::History(slice) => show(shared, feed, PageSlice::History(slice), reply),
+            Answer::Changes(slice) => show(shared, feed, PageSlice::Changes(slice), reply),
             // An id and a tag both say that somebody waits for the answer.
             Answer::Nothing if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() => reply.nothing(),
             _ => reply.ack(code, feed.map(|feed| feed.backlog.head()).unwrap_or_default(), None),
@@ -122,11 +124,22 @@ pub(crate) fn deliver(
     None
 }
 
-/// A history for who waits at the other end of a channel: they can take it now.
-fn send_page(shared: &Arc<Shared>, feed: Arc<RoomFeed>, slice: HistorySlice, reply: ReplyTo) {
-    let answer = |feed: &RoomFeed, reply: ReplyTo, page: &Page| {
-        let json = wire::history(reply.id(), &feed.code, page.iter(), page.more);
-        reply.answer(FrameKind::History, json);
+/// A page is read when its reader can take it.
+fn show(shared: &Arc<Shared>, feed: Option<&Arc<RoomFeed>>, slice: PageSlice, reply: ReplyTo) {
+    let feed = Arc::clone(feed.expect("what can be shown belongs to a feed"));
+    if reply.is_mailbox() {
+        reply.history(Read::new(feed, slice));
+    } else {
+        send_page(shared, feed, slice, reply);
+    }
+}
+
+/// A page for who waits at the other end of a channel: they can take it now.
+fn send_page(shared: &Arc<Shared>, feed: Arc<RoomFeed>, slice: PageSlice, reply: ReplyTo) {
+    let (kind, encode) = encoder(&slice);
+    let answer = move |feed: &RoomFeed, reply: ReplyTo, page: &Page| {
+        let json = encode(reply.id(), feed, page);
+        reply.answer(kind, json);
     };
     let bytes_max = shared.limits.session.page_bytes_max;
     match Page::at_hand(&feed, &slice, bytes_max, shared.log.is_some()) {
@@ -189,7 +202,7 @@ fn enter(mut request: JoinRequest, mut admitted: AdmittedJoin) -> Result<(), Str
             JoinRequest::Resume(_) => (None, false),
         };
         let pending = (!admitted.continues).then(|| {
-            let read = Read { charge, ..Read::new(Arc::clone(&feed), admitted.history) };
+            let read = Read { charge, ..Read::new(Arc::clone(&feed), PageSlice::History(admitted.history)) };
             PendingJoined { parts: admitted.parts, read, tag, answers }
         });
         state.enter(Arc::clone(&subscription), pending, came_late);

@@ -16,7 +16,7 @@ use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Tail};
-use crate::room::Note;
+use crate::room::{Note, OwedAmend};
 use crate::types::{Generation, Mono, Now, SessionId};
 
 /// What became of a batch's append.
@@ -182,7 +182,7 @@ impl RoomTask {
         let log = self.shared.log.clone().expect("only rooms with a log roll back");
         let mut backoff = Backoff::default();
         let loaded = loop {
-            match load(&*log, &self.cell.code, &self.shared.limits.room, None).await {
+            match load(&*log, &self.cell.code, &self.shared.limits.room).await {
                 Ok(loaded) => break loaded,
                 Err(error) => self.unread(&error),
             }
@@ -214,10 +214,13 @@ impl RoomTask {
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
                 publish_records(&feed, others.iter().copied());
                 for record in &others {
-                    if let Event::Redacted { target } = record.event {
-                        // Reading the room back has made the log forget it.
-                        feed.taken_back.add(&[target], Scrub::Done);
-                        feed.backlog.redact(target);
+                    match (&record.event, record.seq) {
+                        (&Event::Redacted { target }, Some(change)) => {
+                            feed.taken_back.add(&[OwedAmend { target, change }], Scrub::Owed);
+                            feed.backlog.redact(target);
+                        }
+                        (&Event::Settled { through }, _) => feed.taken_back.amended(through),
+                        _ => {}
                     }
                 }
                 let room = &self.state.room;

@@ -1,54 +1,66 @@
-//! Pays what a room owes its log: texts scrubbed, incarnations deleted, snapshots stored. Nobody waits for it but the room.
+//! Pays what a room owes its log: messages amended, incarnations deleted, snapshots stored. Nobody waits for it but the room.
 
 use crate::engine::rooms::debts::Debt;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Log};
-use crate::room::Snapshot;
+use crate::room::{OwedAmend, Snapshot};
+
+/// Messages that one transaction of the log amends at most: as many as a ledger owes, but after an earlier program.
+const AMENDS_MAX: usize = 256;
 
 impl RoomTask {
+    /// What the room owes its log next.
+    pub(crate) fn next_debt(&self) -> Option<Debt> {
+        self.state.debts.next(self.state.room.ledger())
+    }
+
     /// Pays what is owed, as far as the log can do it now. What it cannot is tried again: the room's tick comes for it though nobody
-    /// says anything more, and texts that are to be scrubbed are masked meanwhile.
+    /// says anything more, and what was taken back is masked meanwhile.
     pub(crate) async fn pay(&mut self) {
         let Some(log) = self.shared.log.clone() else { return };
-        if self.state.debts.due_at().is_none_or(|at| self.mono() < at) {
+        if self.state.debts.due_at(self.state.room.ledger()).is_none_or(|at| self.mono() < at) {
             return;
         }
         self.state.wake_rest();
-        while let Some(debt) = self.state.debts.next() {
-            if let Err(error) = self.pay_one(&*log, debt).await {
-                self.fault(&error);
-                #[cfg(feature = "fault_injection")]
-                if matches!(debt, Debt::Scrub(_)) && fault_injection::is(Bug::ForgetScrub) {
-                    self.paid(debt);
-                    continue;
+        while let Some(debt) = self.next_debt() {
+            let paid = match debt {
+                Debt::Amend => self.amend(&*log).await,
+                Debt::Delete(epoch) => {
+                    let deleted = log.delete(&self.cell.code, epoch).await;
+                    deleted.map(|()| self.state.debts.deleted())
                 }
+                Debt::Snapshot => self.save_snapshot(&*log).await,
+            };
+            if let Err(error) = paid {
+                self.fault(&error);
                 return self.state.debts.failed(self.mono());
             }
-            self.paid(debt);
         }
     }
 
-    async fn pay_one(&self, log: &dyn Log, debt: Debt) -> Result<(), AppendError> {
-        let code = &self.cell.code;
-        match (debt, self.state.feed()) {
-            (Debt::Delete(epoch), _) => log.delete(code, epoch).await,
-            (Debt::Scrub(seq), Some(feed)) => log.scrub(code, feed.epoch, seq).await,
-            (Debt::Snapshot, Some(feed)) => {
-                let snapshot = Snapshot::from(self.state.room.ledger().clone());
-                let bytes =
-                    serde_json::to_vec(&snapshot).expect("a ledger has string keys, and a Vec takes every write");
-                log.save_snapshot(code, feed.epoch, self.state.room.last_offset(), &bytes).await
-            }
-            (Debt::Scrub(_) | Debt::Snapshot, None) => Ok(()),
-        }
+    /// Makes the log forget what was taken back.
+    async fn amend(&mut self, log: &dyn Log) -> Result<(), AppendError> {
+        let owed: Vec<OwedAmend> = self.state.debts.amends(self.state.room.ledger()).take(AMENDS_MAX).collect();
+        let (Some(last), Some(feed)) = (owed.last(), self.feed()) else { return Ok(()) };
+        let amends: Vec<_> = owed.iter().map(|owed| owed.amend()).collect();
+        let amended = log.amend(&self.cell.code, feed.epoch, &amends).await;
+        #[cfg(feature = "fault_injection")]
+        let amended = amended.or_else(|error| if fault_injection::is(Bug::ForgetScrub) { Ok(()) } else { Err(error) });
+        amended?;
+        feed.taken_back.amended(last.change);
+        self.state.debts.amended(last.change);
+        Ok(())
     }
 
-    fn paid(&mut self, debt: Debt) {
-        if let (Debt::Scrub(seq), Some(feed)) = (debt, self.state.feed()) {
-            feed.taken_back.scrubbed(seq);
+    async fn save_snapshot(&mut self, log: &dyn Log) -> Result<(), AppendError> {
+        if let Some(feed) = self.state.feed() {
+            let snapshot = Snapshot::from(self.state.room.ledger().clone());
+            let bytes = serde_json::to_vec(&snapshot).expect("a ledger has string keys, and a Vec takes every write");
+            log.save_snapshot(&self.cell.code, feed.epoch, self.state.room.last_offset(), &bytes).await?;
         }
-        self.state.debts.paid();
+        self.state.debts.saved();
+        Ok(())
     }
 }

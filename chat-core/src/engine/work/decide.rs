@@ -8,14 +8,13 @@ use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{Eviction, InboxItem, JoinRequest};
 use crate::engine::rooms::state::Phase;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
-use crate::engine::shared::unavailable;
 use crate::engine::work::answer;
 use crate::engine::work::capacity;
 use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::room::{Answer, Input};
+use crate::room::{Answer, Input, OwedAmend};
 use crate::types::{MemberId, Now, Reject, RejectCode, Seq};
 use crate::wire::RemovalReason;
 
@@ -32,6 +31,10 @@ impl RoomTask {
         while may_elapse && !self.is_full(&batch) && self.state.room.next_deadline().is_some_and(|at| at <= now.mono) {
             let _ = self.decide_one(now, &Input::Elapsed, &mut batch);
         }
+        // What is settled is said by the way: a record that nobody is told causes no append of its own.
+        if !batch.records.is_empty() {
+            self.settle(now, &mut batch);
+        }
         #[cfg(feature = "fault_injection")]
         self.answer_too_early(&mut batch);
         batch
@@ -44,6 +47,9 @@ impl RoomTask {
     fn take(&mut self, now: Now, mut item: InboxItem, batch: &mut Batch) {
         if is_of_somebody(&item) {
             self.state.asked = Some(now.mono);
+        }
+        if let Some(target) = self.has_forgotten(now, &item) {
+            return self.look_for(target, item);
         }
         let outcome = match &mut item {
             InboxItem::Command { input: input @ Input::Members { .. }, reply } => {
@@ -61,7 +67,10 @@ impl RoomTask {
                 }
             }
             InboxItem::Command { input, .. } | InboxItem::Host { input, .. } => {
-                match self.may_owe(input, batch).and_then(|()| self.decide_one(now, input, batch)) {
+                if matches!(input, Input::Redact { .. }) {
+                    self.make_room_to_owe(now, batch);
+                }
+                match self.decide_one(now, input, batch) {
                     Err(reject) => Outcome::Rejected(reject),
                     Ok(answer) => Outcome::Answer(answer),
                 }
@@ -131,12 +140,17 @@ impl RoomTask {
         batch.outcomes.push((item, outcome));
     }
 
-    /// Whether the room may come to owe the log one more text to forget, where the input would make it.
-    fn may_owe(&self, input: &Input, batch: &Batch) -> Result<(), Reject> {
-        let is_redact = matches!(input, Input::Redact { .. });
-        match is_redact && self.state.debts.scrubs() + batch.redacted.len() >= self.shared.limits.room.unscrubbed_max {
-            true if self.shared.log.is_some() => Err(unavailable()),
-            _ => Ok(()),
+    /// Says what is settled before something is taken back for which there would be no room else.
+    fn make_room_to_owe(&mut self, now: Now, batch: &mut Batch) {
+        if self.state.room.ledger().owed_total() >= self.shared.limits.room.owed_max {
+            self.settle(now, batch);
+        }
+    }
+
+    /// Says for which changes the log has been amended, where the ledger does not know it.
+    fn settle(&mut self, now: Now, batch: &mut Batch) {
+        if let Some(through) = self.state.debts.settles(self.state.room.ledger()) {
+            let _ = self.decide_one(now, &Input::Settle { through }, batch);
         }
     }
 
@@ -207,7 +221,7 @@ impl RoomTask {
                     .extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Incarnation)));
                 batch.closed = Some(*cause);
             }
-            Event::Redacted { target } => batch.redacted.push(*target),
+            Event::Redacted { target } => batch.redacted.push(OwedAmend { target: *target, change: until }),
             _ => {}
         }
         self.state.room.apply(now, &record);

@@ -2,16 +2,19 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::{Event, Record};
+use crate::domain::Record;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::ports::{Log, ReadError, Tail};
 use crate::room::{Ledger, Snapshot, Unreadable};
-use crate::types::{Body, Epoch, Offset, RoomCode, RoomLimits, Seq};
+use crate::types::{Epoch, Offset, RoomCode, RoomLimits};
 use crate::wire;
 
 /// Records read at once.
 const PAGE: usize = 1_024;
+/// Pages that are read beside the replay at most, for told records between those that nobody is told. 64, in 65,536 records: a room of which
+/// more are quiet only counts who comes and goes, and who needs older events pages them.
+const PAGES_BACK_MAX: usize = 64;
 
 /// What a log says about a room.
 pub(crate) struct Loaded {
@@ -23,16 +26,10 @@ pub(crate) struct Loaded {
     pub(crate) unsaved: usize,
 }
 
-/// Reads a room; `None` where the log has none. Redactions in the named incarnation up to the named record are scrubbed already.
-pub(crate) async fn load(
-    log: &dyn Log,
-    code: &RoomCode,
-    limits: &RoomLimits,
-    scrubbed: Option<(Epoch, Offset)>,
-) -> Result<Option<Loaded>, ReadError> {
+/// Reads a room; `None` where the log has none. What it owes is not done, but nothing of it is among the newest records.
+pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
     let tail = log.read(code, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(None) };
-    let scrubbed = scrubbed.filter(|(of, _)| *of == epoch).map(|(_, through)| through);
     let stored = log.load_snapshot(code, epoch).await?;
     // Where the log is whole, a snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
     let (snapshot, unread) = match stored.map(|(_, bytes)| Snapshot::read(&bytes)) {
@@ -49,8 +46,9 @@ pub(crate) async fn load(
     let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
     let start = ledger.last_offset().min(backlog_start);
     let mut after = start;
+    // Whether the records read are all that follow `start`.
+    let mut is_whole = true;
     let mut recent: VecDeque<Record> = VecDeque::new();
-    let mut redacted = Vec::new();
     let tail = loop {
         let page = log.read(code, after, PAGE).await?;
         if page.tail.epoch != Some(epoch) {
@@ -65,15 +63,11 @@ pub(crate) async fn load(
                     return Err(is_cut(format!("record {} follows record {}", record.offset.0, after.0)));
                 }
                 recent.clear();
+                is_whole = false;
             }
             after = record.offset;
             if record.offset > ledger.last_offset() {
                 ledger.apply(&record);
-            }
-            if let Event::Redacted { target } = record.event
-                && scrubbed.is_none_or(|through| record.offset > through)
-            {
-                redacted.push(target);
             }
             if record.seq.is_some() {
                 recent.push_back(record);
@@ -95,7 +89,10 @@ pub(crate) async fn load(
         log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         return Ok(None);
     }
-    take_back(log, code, epoch, &redacted, &mut recent).await?;
+    if is_whole {
+        read_back(log, code, epoch, start, keep, &mut recent).await?;
+    }
+    take_back(&ledger, &mut recent);
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     Ok(Some(Loaded { ledger, tail, recent, unsaved }))
 }
@@ -113,30 +110,50 @@ fn without_snapshot(how: String, unread: Option<&Unreadable>) -> ReadError {
     }
 }
 
-/// A process may have ended between logging that a message is taken back and scrubbing it.
-async fn take_back(
+/// Reads on towards the start until `recent` has `keep` told records: quiet ones are not to take their place. Ends where the log does.
+async fn read_back(
     log: &dyn Log,
     code: &RoomCode,
     epoch: Epoch,
-    redacted: &[Seq],
+    mut end: Offset,
+    keep: usize,
     recent: &mut VecDeque<Record>,
 ) -> Result<(), ReadError> {
-    let oldest = recent.front().and_then(|record| record.seq);
-    // Whether those before the backlog have their text still is not looked at: to take it twice is no harm.
-    let mut owed: Vec<Seq> = redacted.iter().copied().filter(|seq| oldest.is_none_or(|oldest| *seq < oldest)).collect();
-    for record in recent.iter_mut().filter(|record| record.seq.is_some_and(|seq| redacted.contains(&seq))) {
-        if let Event::Sent { text, .. } = &mut record.event
-            && !text.as_str().is_empty()
-        {
-            *text = Body::scrubbed();
-            owed.extend(record.seq);
+    for _ in 0..PAGES_BACK_MAX {
+        let before = Offset(end.0.saturating_sub(PAGE as u64));
+        if recent.len() >= keep || end == before {
+            break;
         }
-    }
-    for seq in owed {
-        let scrubbed = log.scrub(code, epoch, seq).await;
-        scrubbed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        let page = log.read(code, before, (end.0 - before.0) as usize).await?;
+        if page.tail.epoch != Some(epoch) {
+            return Err(ReadError::Unavailable("the incarnation that was being read is over".into()));
+        }
+        // A log that keeps only so much begins later, and may have let go of more since.
+        let whole = page.records.last().is_some_and(|last| last.offset == end);
+        if !whole {
+            break;
+        }
+        let begins_here = page.records[0].offset == before.next();
+        for record in page.records.into_iter().rev().filter(|record| record.seq.is_some()) {
+            if recent.len() < keep {
+                recent.push_front(record);
+            }
+        }
+        if !begins_here {
+            break;
+        }
+        end = before;
     }
     Ok(())
+}
+
+/// A process may have ended between logging that a message is taken back and amending the log: the ledger knows.
+fn take_back(ledger: &Ledger, recent: &mut VecDeque<Record>) {
+    for owed in ledger.owed() {
+        if let Ok(index) = recent.binary_search_by_key(&Some(owed.target), |record| record.seq) {
+            owed.amend().apply(&mut recent[index]);
+        }
+    }
 }
 
 /// Puts records into a backlog, those that are told.

@@ -29,8 +29,11 @@ impl RoomTask {
             if is_logged {
                 self.state.debts.note_over(feed.epoch);
             }
-        } else if is_logged {
-            self.state.debts.note(batch.records.len(), &batch.redacted);
+        } else if !is_logged {
+            // There is nothing to be amended.
+            self.state.debts.amended(self.state.room.head());
+        } else {
+            self.state.debts.note(batch.records.len());
         }
     }
 
@@ -54,8 +57,8 @@ impl RoomTask {
             feed.backlog.publish(segment);
         }
         // After the segments: a message may be taken back in the batch that says it.
-        for &seq in &batch.redacted {
-            feed.backlog.redact(seq);
+        for owed in &batch.redacted {
+            feed.backlog.redact(owed.target);
         }
         for scope in batch.kicked.drain(..) {
             if self.state.kicked.len() >= self.shared.limits.room.bans_max {

@@ -30,7 +30,7 @@ impl RoomTask {
     pub(crate) fn is_unattended(&self) -> bool {
         self.state.subscribers.is_empty()
             && self.state.room.online() == 0
-            && self.state.debts.next().is_none()
+            && self.next_debt().is_none()
             && self.state.feed().is_some_and(|feed| feed.is_logged)
     }
 

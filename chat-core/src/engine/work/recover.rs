@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::debts::Debts;
 use crate::engine::rooms::state::Phase;
 use crate::engine::work::load::{Loaded, load, publish_records};
 use crate::engine::work::task::RoomTask;
 use crate::ports::Tail;
-use crate::room::Room;
+use crate::room::{OwedAmend, Room};
 use crate::types::Seq;
 
 impl RoomTask {
@@ -18,9 +19,7 @@ impl RoomTask {
         if matches!(&self.state.phase, Phase::Unread(backoff) if now < backoff.until()) {
             return false;
         }
-        // A room is put away only once nothing is owed.
-        let scrubbed = self.shared.away.last(&self.cell.code);
-        match load(&*log, &self.cell.code, &self.shared.limits.room, scrubbed).await {
+        match load(&*log, &self.cell.code, &self.shared.limits.room).await {
             Ok(loaded) => {
                 self.install(loaded);
                 true
@@ -49,13 +48,17 @@ impl RoomTask {
             shared.away.take(&self.cell.code);
             return;
         };
-        state.debts = Debts::of(unsaved);
         let epoch = ledger.epoch().expect("a loaded room has an epoch");
+        // A room is put away only once the log has been amended for all that it owes.
+        let is_amended = shared.away.last(&self.cell.code) == Some((epoch, tail.offset));
+        state.debts = Debts::of(unsaved, if is_amended { ledger.head() } else { Seq(0) });
+        let owed: Vec<OwedAmend> = state.debts.amends(&ledger).collect();
         state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
         self.come_back(epoch);
         let state = &mut self.state;
         let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
         let feed = Arc::new(shared.new_life(&self.cell.code, epoch, Seq(first.0 - 1)));
+        feed.taken_back.add(&owed, Scrub::Owed);
         publish_records(&feed, recent.iter());
         state.phase = Phase::Live(feed);
         state.tail = tail;

@@ -56,7 +56,7 @@ impl Running {
         task.state.has_worked = false;
         let is_there = match &task.state.phase {
             Phase::Live(_) => true,
-            Phase::NoRoom => task.state.debts.next().is_some(),
+            Phase::NoRoom => task.next_debt().is_some(),
             // What a log said of itself outlives the look for a room that may not be there.
             Phase::Unread(backoff) => task.mono() < backoff.is_over_at(),
         };
@@ -123,7 +123,7 @@ impl RoomTask {
             Phase::Live(_) => true,
             Phase::NoRoom => {
                 self.pay().await;
-                !matches!(self.state.debts.next(), Some(Debt::Delete(_)))
+                !matches!(self.next_debt(), Some(Debt::Delete(_)))
             }
             Phase::Unread(_) => {
                 // Nobody asks a log for the sake of a timer that has run out.

@@ -65,7 +65,7 @@ fn messages_that_only_a_log_remembers_are_wanted() {
 fn a_message_taken_back_keeps_its_place() {
     let mut world = world();
     let seq = world.send(1, "oops");
-    world.run(&Input::Redact { by: actor(1), target: seq }).expect("redacted");
+    world.run(&Input::Redact { by: actor(1), target: seq, evidence: None }).expect("redacted");
     assert_eq!(history(&mut world, None, None).seqs, [seq]);
 }
 

@@ -6,6 +6,7 @@ mod coming_in;
 mod going_out;
 mod looking;
 mod moderating;
+mod owing;
 mod replaying;
 mod talking;
 mod timing;
@@ -190,6 +191,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Left { .. } => "left",
         Event::Sent { .. } => "sent",
         Event::Redacted { .. } => "redacted",
+        Event::Settled { .. } => "settled",
         Event::Kicked { .. } => "kicked",
         Event::Banned { .. } => "banned",
         Event::TopicChanged { .. } => "topic_changed",

@@ -163,7 +163,7 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
         27..=28 => Input::History { by, before: Some(Seq(draw.below(head + 3))), limit: Some(draw.below(9) as u32) },
         29 => Input::Members { by, after: Some(member), limit: None },
         30..=31 => Input::Typing { by, state: if draw.below(2) == 0 { TypingState::On } else { TypingState::Off } },
-        32..=33 => Input::Redact { by: actor, target: Seq(draw.below(head + 2)) },
+        32..=33 => Input::Redact { by: actor, target: Seq(draw.below(head + 2)), evidence: None },
         34 => Input::Kick { by: actor, member },
         35 => Input::Ban { by: actor, member },
         36 => Input::SetTopic {

@@ -18,12 +18,13 @@ fn broke(input: Input) -> Input {
 fn a_message_says_all_that_its_frame_needs() {
     let mut world = world();
     let decision = world.run(&send(1, "hi")).expect("sent");
-    let [Record { offset, seq, at, by, event: Event::Sent { nick, color, text, keyed } }] = &decision.records[..]
+    let [Record { offset, seq, at, by, event: Event::Sent { nick, color, text, keyed, amended } }] =
+        &decision.records[..]
     else {
         panic!("one message: {:?}", decision.records)
     };
     assert_eq!((*offset, *seq, *at, *by), (Offset(3), Some(Seq(2)), world.now.wall, Some(MemberId(1))));
-    assert_eq!((nick.as_str(), color.0, text.as_str(), keyed), ("Ann", 0, "hi", &None));
+    assert_eq!((nick.as_str(), color.0, text.as_str(), keyed, amended), ("Ann", 0, "hi", &None, &None));
     assert_eq!(decision.answer, Answer::Sent { seq: Seq(2), at: world.now.wall, repeated: Repeated::First });
 }
 
@@ -143,7 +144,7 @@ fn an_author_takes_back_a_message_once() {
     let mut world = world();
     world.join(2);
     let seq = world.send(2, "oops");
-    let redact = Input::Redact { by: actor(2), target: seq };
+    let redact = Input::Redact { by: actor(2), target: seq, evidence: None };
     let decision = world.run(&redact).expect("redacted");
     assert_eq!((kinds(&decision), decision.answer), (vec![("redacted", Some(4))], Answer::Done { seq: Seq(4) }));
     world.send(1, "more");
@@ -156,9 +157,9 @@ fn others_need_to_moderate_to_take_back_a_message() {
     let mut world = world();
     world.join(2);
     let (of_ann, of_bob) = (world.send(1, "hi"), world.send(2, "hi"));
-    assert_eq!(world.reject(&Input::Redact { by: actor(2), target: of_ann }), RejectCode::Forbidden);
-    world.run(&Input::Redact { by: actor(1), target: of_bob }).expect("as the owner");
-    let by_host = world.run(&Input::Redact { by: Actor::Host, target: of_ann }).expect("as the host");
+    assert_eq!(world.reject(&Input::Redact { by: actor(2), target: of_ann, evidence: None }), RejectCode::Forbidden);
+    world.run(&Input::Redact { by: actor(1), target: of_bob, evidence: None }).expect("as the owner");
+    let by_host = world.run(&Input::Redact { by: Actor::Host, target: of_ann, evidence: None }).expect("as the host");
     assert_eq!(by_host.records[0].by, None);
 }
 
@@ -167,8 +168,64 @@ fn only_a_remembered_message_can_be_taken_back() {
     let mut world = world_with(|limits| limits.marks_max = 1);
     let forgotten = world.send(1, "one");
     world.send(1, "two");
-    assert_eq!(world.reject(&Input::Redact { by: actor(1), target: forgotten }), RejectCode::MessageNotFound);
-    assert_eq!(world.reject(&Input::Redact { by: actor(1), target: Seq(1) }), RejectCode::MessageNotFound, "a join");
+    assert_eq!(
+        world.reject(&Input::Redact { by: actor(1), target: forgotten, evidence: None }),
+        RejectCode::MessageNotFound
+    );
+    assert_eq!(
+        world.reject(&Input::Redact { by: actor(1), target: Seq(1), evidence: None }),
+        RejectCode::MessageNotFound,
+        "a join"
+    );
+}
+
+#[test]
+fn a_message_that_is_forgotten_is_taken_back_by_what_the_log_says_of_it() {
+    let mut world = world_with(|limits| (limits.marks_max, limits.changes_max, limits.owed_max) = (1, 0, 9));
+    world.join(2);
+    let forgotten = world.send(2, "one");
+    world.send(1, "two");
+    let shown = |epoch, is_taken_back| Some(Evidence { epoch, by: MemberId(2), is_taken_back });
+    let redact = |by, target, evidence| Input::Redact { by, target, evidence };
+    let known = redact(Actor::Host, world.room.head(), shown(Epoch(1), true));
+    assert_eq!(kinds(&world.room.decide(world.now, &known).expect("it is remembered")), [("redacted", Some(5))]);
+    let other_life = shown(Epoch(1), false);
+    assert_eq!(world.reject(&redact(actor(2), forgotten, other_life)), RejectCode::MessageNotFound);
+    assert_eq!(world.reject(&redact(actor(2), Seq(1), shown(EPOCH, false))), RejectCode::MessageNotFound, "too old");
+    world.join(3);
+    assert_eq!(world.reject(&redact(actor(3), forgotten, shown(EPOCH, false))), RejectCode::Forbidden);
+    assert!(world.run(&redact(actor(2), forgotten, shown(EPOCH, true))).expect("it was").records.is_empty());
+    let done = world.run(&redact(actor(2), forgotten, shown(EPOCH, false))).expect("hers");
+    assert_eq!(kinds(&done), [("redacted", Some(6))]);
+    let late = world.run(&redact(actor(1), forgotten, shown(EPOCH, false))).expect("it has been taken back since");
+    assert!(late.records.is_empty());
+}
+
+#[test]
+fn what_was_changed_after_an_event_is_named_in_the_order_of_the_changes() {
+    let mut world = world_with(|limits| (limits.changes_max, limits.history_max) = (3, 2));
+    for _ in 0..5 {
+        world.send(1, "hi");
+    }
+    for target in [4, 2, 6, 3] {
+        world.run(&Input::Redact { by: actor(1), target: Seq(target), evidence: None }).expect("hers");
+    }
+    let changes = |after| {
+        let decided = world.room.decide(world.now, &Input::Changes { by: caller(1), after: Seq(after) });
+        decided.map(|decided| match decided.answer {
+            Answer::Changes(slice) => {
+                let changed: Vec<_> = slice.changed.iter().map(|one| (one.target.0, one.change.0)).collect();
+                (changed, slice.through.0, slice.more == More::Yes)
+            }
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(changes(7), Ok((vec![(2, 8), (6, 9)], 9, true)), "two at a time");
+    assert_eq!(changes(9), Ok((vec![(3, 10)], 10, false)));
+    assert_eq!(changes(10), Ok((vec![], 10, false)));
+    assert_eq!(changes(6).map_err(|reject| reject.code), Err(RejectCode::OutOfReach), "of 7 nothing is known");
+    assert_eq!(world.room.changed_at(), Seq(10));
+    assert_eq!(world.reject(&Input::Changes { by: caller(9), after: Seq(7) }), RejectCode::NotMember);
 }
 
 #[test]

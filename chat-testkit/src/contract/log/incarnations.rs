@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_core::{AppendError, Epoch, LogInUse, Offset, Seq, Tail};
+use chat_core::{Amend, AppendError, Epoch, LogInUse, Offset, Seq, Tail};
 
 use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
@@ -110,12 +110,12 @@ pub async fn an_append_to_a_deleted_life_conflicts(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await, Scribe::new(Epoch(2)).opening());
 }
 
-/// The offsets of a new incarnation begin at 1 again; what was scrubbed or longer before does not show.
+/// The offsets of a new incarnation begin at 1 again; what was taken back or longer before does not show.
 pub async fn a_new_life_holds_nothing_of_the_old(mut home: impl Home) {
     let (log, room) = (home.open().await, code("ANEW"));
     let (mut old, tail) = open_life(&*log, &room, 1).await;
     log.append(&room, &tail, &old.talk(20)).await.expect("the tail is the end");
-    log.scrub(&room, Epoch(1), Seq(2)).await.expect("a message can be scrubbed");
+    log.amend(&room, Epoch(1), &[Amend::take_back(Seq(2), Seq(u64::MAX))]).await.expect("a message can be taken back");
     log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
 
     let (mut new, tail) = open_life(&*log, &room, 2).await;
@@ -128,12 +128,12 @@ pub async fn a_new_life_holds_nothing_of_the_old(mut home: impl Home) {
     assert_eq!(log.read(&room, Offset(4), 100).await.map(|stretch| stretch.records), Ok(Vec::new()));
 }
 
-/// A reopened log has its records, scrubs and snapshots; and the tail of before still is the end.
+/// A reopened log has its records, amendments and snapshots; and the tail of before still is the end.
 pub async fn what_was_written_is_there_after_reopening(mut home: impl Home) {
     let (log, room) = (home.open().await, code("REOPEN"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
     let tail = log.append(&room, &tail, &scribe.talk(5)).await.expect("the tail is the end");
-    log.scrub(&room, Epoch(1), Seq(3)).await.expect("a message can be scrubbed");
+    log.amend(&room, Epoch(1), &[Amend::take_back(Seq(3), Seq(u64::MAX))]).await.expect("a message can be taken back");
     log.save_snapshot(&room, Epoch(1), scribe.offset(), b"snapshot").await.expect("a snapshot can be saved");
     let before = read_all(&*log, &room).await;
     drop(log);

@@ -1,6 +1,6 @@
 //! What a log knows of messages: paging back through them, taking their text away, and snapshots that save time.
 
-use chat_core::{Body, Epoch, Event, Offset, Record, Seq};
+use chat_core::{Amend, Epoch, Event, Offset, Record, Seq};
 
 use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
@@ -59,42 +59,12 @@ pub async fn another_life_has_no_messages(mut home: impl Home) {
     assert_eq!(log.messages(&room, Epoch(2), Seq(10), 10).await, Ok(Vec::new()));
 }
 
-/// A scrubbed text is empty wherever it is read, in the log and among the messages; its number, time, author and key stay.
-pub async fn a_scrubbed_message_reads_empty_and_nothing_else_changes(mut home: impl Home) {
-    let (log, room) = (home.open().await, code("SCRUB"));
-    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
-    let batch = vec![scribe.sent("before"), scribe.sent_keyed("secret", "k1"), scribe.sent("after")];
-    log.append(&room, &tail, &batch).await.expect("the tail is the end");
-    let mut expected = read_all(&*log, &room).await;
-    let secret = expected.iter_mut().find(|record| record.seq == Some(Seq(3))).expect("it was written");
-    let Event::Sent { text, .. } = &mut secret.event else { panic!("number 3 is a message") };
-    *text = Body::scrubbed();
-    for _ in 0..2 {
-        log.scrub(&room, Epoch(1), Seq(3)).await.expect("a message can be scrubbed, also twice");
-        assert_eq!(read_all(&*log, &room).await, expected);
-        assert_eq!(log.messages(&room, Epoch(1), Seq(100), 3).await.as_deref(), Ok(&expected[2..]));
-    }
-}
-
-/// A scrub in another incarnation, of a join, or past the end changes nothing.
-pub async fn scrubbing_what_is_no_message_changes_nothing(mut home: impl Home) {
-    let (log, room) = (home.open().await, code("NO-SCRUB"));
-    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
-    log.append(&room, &tail, &scribe.talk(2)).await.expect("the tail is the end");
-    let before = read_all(&*log, &room).await;
-    for (epoch, seq) in [(2, 2), (1, 1), (1, 0), (1, 4)] {
-        log.scrub(&room, Epoch(epoch), Seq(seq)).await.expect("scrubbing nothing is no error");
-    }
-    log.scrub(&code("NOBODY"), Epoch(1), Seq(2)).await.expect("scrubbing nothing is no error");
-    assert_eq!(read_all(&*log, &room).await, before);
-}
-
-/// Neither a scrub nor a snapshot moves the end: the owner appends after the tail it got from its last append.
-pub async fn a_tail_outlives_scrubs_and_snapshots(mut home: impl Home) {
+/// Neither an amendment nor a snapshot moves the end: the owner appends after the tail it got from its last append.
+pub async fn a_tail_outlives_amendments_and_snapshots(mut home: impl Home) {
     let (log, room) = (home.open().await, code("OUTLIVE"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
     let tail = log.append(&room, &tail, &scribe.talk(3)).await.expect("the tail is the end");
-    log.scrub(&room, Epoch(1), Seq(2)).await.expect("a message can be scrubbed");
+    log.amend(&room, Epoch(1), &[Amend::take_back(Seq(2), Seq(u64::MAX))]).await.expect("a message can be taken back");
     log.save_snapshot(&room, Epoch(1), tail.offset, b"snapshot").await.expect("a snapshot can be saved");
     assert_eq!(tail_of(&*log, &room).await, tail);
     log.append(&room, &tail, &scribe.talk(1)).await.expect("the tail is still the end");

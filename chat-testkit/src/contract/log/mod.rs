@@ -2,12 +2,14 @@
 //!
 //! Every record in it is legal: an incarnation begins with its creation, offsets and told numbers have no holes.
 
+mod amend;
 mod append;
 mod ended;
 mod incarnations;
 mod messages;
 mod read;
 
+pub use amend::*;
 pub use append::*;
 pub use ended::*;
 pub use incarnations::*;
@@ -60,9 +62,12 @@ macro_rules! log_contract {
             messages_are_the_newest_before_a_number_oldest_first,
             only_what_was_said_is_a_message,
             another_life_has_no_messages,
-            a_scrubbed_message_reads_empty_and_nothing_else_changes,
-            scrubbing_what_is_no_message_changes_nothing,
-            a_tail_outlives_scrubs_and_snapshots,
+            what_was_taken_back_reads_empty_and_nothing_else_changes,
+            what_was_replaced_reads_as_the_latest_change_says,
+            what_was_taken_back_stays_so_whatever_comes_later,
+            amending_what_is_no_message_changes_nothing,
+            what_was_amended_is_so_after_reopening,
+            a_tail_outlives_amendments_and_snapshots,
             a_snapshot_is_loaded_as_it_was_saved,
             a_newer_snapshot_takes_the_place_of_an_older,
             a_snapshot_of_another_life_is_ignored,
@@ -74,6 +79,11 @@ macro_rules! log_contract {
         #[test]
         fn any_text_is_read_back_as_it_was_written() {
             $crate::contract::log::any_text_is_read_back_as_it_was_written($make);
+        }
+
+        #[test]
+        fn any_amendments_leave_what_a_plain_model_says() {
+            $crate::contract::log::any_amendments_leave_what_a_plain_model_says($make);
         }
     };
     (@tests $make:expr; $($behaviour:ident),* $(,)?) => {$(

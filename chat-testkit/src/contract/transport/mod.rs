@@ -48,6 +48,7 @@
 //! Each frame that a client reads is checked against the protocol on the way: its shape, that events of a room are
 //! numbered without holes from the position on, that time does not go back, that nothing follows one's own leaving.
 
+mod changing;
 mod cross_transport;
 mod devices;
 mod ending;
@@ -66,6 +67,7 @@ mod test_client;
 mod test_server;
 mod tokens;
 
+pub use changing::*;
 pub use cross_transport::*;
 pub use devices::*;
 pub use ending::*;
@@ -141,7 +143,7 @@ impl Resume {
 /// Whether a frame answers a command, where all frames come one way.
 pub fn is_answer(frame: &Value) -> bool {
     match frame["type"].as_str() {
-        Some("ack" | "error" | "history" | "members" | "ended") => true,
+        Some("ack" | "error" | "history" | "changes" | "members" | "ended") => true,
         Some("joined") => frame.get("id").is_some(),
         _ => false,
     }
@@ -191,6 +193,11 @@ macro_rules! transport_contract {
             many_senders_are_seen_in_one_order,
             typing_is_shown_while_it_lasts,
             typing_ends_by_itself_with_a_send_and_with_leaving,
+            what_was_taken_back_in_a_gap_is_told_on_asking,
+            changes_are_paged_from_the_oldest_on,
+            more_changes_than_are_remembered_are_out_of_reach,
+            what_is_shown_says_as_of_when_it_is,
+            a_message_that_only_the_log_has_can_be_taken_back,
             history_is_paged_backwards_to_the_first_message,
             who_asks_for_nothing_is_told_whether_there_is_something,
             members_are_paged_by_number,

@@ -1,0 +1,144 @@
+//! What a log is to make of a record that was written before: what was said in it is taken back, or replaced.
+
+use super::event::{Amended, Event, Record};
+use crate::types::{Body, Seq};
+
+/// What a message says, apart from who said it and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Content {
+    /// The text.
+    pub text: Body,
+}
+
+impl Content {
+    /// A text and nothing else.
+    pub fn text(text: Body) -> Self {
+        Self { text }
+    }
+}
+
+/// One record that is to say something else from now on. It keeps its numbers, its time, its author and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amend {
+    /// The number of the record.
+    pub seq: Seq,
+    /// The number of the event that changed it. A record that a later event has changed stays as it is.
+    pub change: Seq,
+    /// What becomes of it.
+    pub what: Amendment,
+}
+
+/// What becomes of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Amendment {
+    /// A message says nothing any more, for good. Of another record: nothing.
+    TakeBack,
+    /// A message that was not taken back says this instead. Of another record: nothing.
+    Replace {
+        /// What it says.
+        content: Content,
+        /// How often it has been edited, with this.
+        n: u32,
+    },
+    /// A change that a later one has superseded keeps its number, and does not say what it changed. Of a record that holds nothing of
+    /// the kind, as all do that are written now: nothing.
+    Bare,
+}
+
+impl Amend {
+    /// That a message was taken back, by the event `change`.
+    pub fn take_back(seq: Seq, change: Seq) -> Self {
+        Self { seq, change, what: Amendment::TakeBack }
+    }
+
+    /// Amends the record, which is the one that it names. `false` where nothing changes: it has been done, or a later event has
+    /// changed the record, or it is of another kind. So every log answers the same, however often it is asked.
+    pub fn apply(&self, record: &mut Record) -> bool {
+        if record.seq != Some(self.seq) {
+            return false;
+        }
+        let is_taken_back = record.event.is_taken_back();
+        let Event::Sent { text, amended, .. } = &mut record.event else { return false };
+        let is_late = amended.is_some_and(|before| before.change > self.change);
+        let n = amended.map_or(0, |before| before.n);
+        match &self.what {
+            // A record of an earlier program, in which only the missing text says so, is done too.
+            _ if is_late || is_taken_back => return false,
+            Amendment::TakeBack => {
+                *text = Body::scrubbed();
+                *amended = Some(Amended { change: self.change, n, taken_back: true });
+            }
+            Amendment::Replace { content, n } => {
+                let now = Amended { change: self.change, n: *n, taken_back: false };
+                if *amended == Some(now) && *text == content.text {
+                    return false;
+                }
+                (*text, *amended) = (content.text.clone(), Some(now));
+            }
+            Amendment::Bare => return false,
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Color, MemberId, Nick, Offset, Wall};
+
+    fn message(words: &str) -> Record {
+        let nick = Nick::parse("Ann").expect("a valid nick");
+        let text = Body::parse(words, 100).expect("a valid text");
+        let event = Event::Sent { nick, color: Color(0), text, keyed: None, amended: None };
+        Record { offset: Offset(2), seq: Some(Seq(2)), at: Wall(1), by: Some(MemberId(1)), event }
+    }
+
+    fn replace(change: u64, words: &str, n: u32) -> Amend {
+        let content = Content::text(Body::parse(words, 100).expect("a valid text"));
+        Amend { seq: Seq(2), change: Seq(change), what: Amendment::Replace { content, n } }
+    }
+
+    fn says(record: &Record) -> (&str, Option<Amended>) {
+        let Event::Sent { text, amended, .. } = &record.event else { panic!("{record:?} is no message") };
+        (text.as_str(), *amended)
+    }
+
+    #[test]
+    fn the_latest_change_stands_in_whatever_order_they_come_and_however_often() {
+        let mut record = message("one");
+        assert!(replace(5, "three", 2).apply(&mut record));
+        assert!(!replace(5, "three", 2).apply(&mut record), "a second time");
+        assert!(!replace(4, "two", 1).apply(&mut record), "late");
+        assert_eq!(says(&record), ("three", Some(Amended { change: Seq(5), n: 2, taken_back: false })));
+        assert!(!Amend::take_back(Seq(2), Seq(4)).apply(&mut record), "late");
+        assert!(Amend::take_back(Seq(2), Seq(6)).apply(&mut record));
+        assert_eq!(says(&record), ("", Some(Amended { change: Seq(6), n: 2, taken_back: true })));
+        assert!(record.event.is_taken_back());
+    }
+
+    #[test]
+    fn what_was_taken_back_says_nothing_again() {
+        let mut record = message("one");
+        Amend::take_back(Seq(2), Seq(3)).apply(&mut record);
+        let gone = record.clone();
+        for late in [replace(9, "again", 1), Amend::take_back(Seq(2), Seq(9))] {
+            assert!(!late.apply(&mut record));
+        }
+        assert_eq!(record, gone);
+        let Event::Sent { amended, .. } = &mut record.event else { unreachable!("it is a message") };
+        *amended = None;
+        assert!(record.event.is_taken_back(), "as an earlier program left it");
+        assert!(!replace(9, "again", 1).apply(&mut record));
+    }
+
+    #[test]
+    fn only_the_record_that_is_named_is_amended_and_only_a_message() {
+        let mut record = message("one");
+        assert!(!Amend::take_back(Seq(3), Seq(4)).apply(&mut record));
+        assert!(!Amend { seq: Seq(2), change: Seq(4), what: Amendment::Bare }.apply(&mut record));
+        record.event = Event::Redacted { target: Seq(1) };
+        assert!(!Amend::take_back(Seq(2), Seq(4)).apply(&mut record));
+    }
+}

@@ -1,0 +1,129 @@
+//! Which messages were changed lately, and by which event: what somebody who missed events asks for.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::Seq;
+
+/// A message that was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The message.
+    pub target: Seq,
+    /// The last event that changed it.
+    pub change: Seq,
+}
+
+/// The messages that were changed last, in the order of their last changes. Of each there is one entry, however often it was changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Changes {
+    kept: VecDeque<Changed>,
+    /// The newest change of which nothing is known any more.
+    floor: Seq,
+}
+
+impl Changes {
+    /// Of a ledger that was stored by a program that did not keep them: see [`Changes::as_of`].
+    pub(super) fn unknown() -> Self {
+        Self { kept: VecDeque::new(), floor: Seq(u64::MAX) }
+    }
+
+    /// The same, in a ledger that ends with this event: what was not kept may have changed until then.
+    pub(super) fn as_of(mut self, head: Seq) -> Self {
+        self.floor = self.floor.min(head);
+        self
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Bytes that they hold.
+    pub(super) fn weight(&self) -> usize {
+        self.kept.capacity() * size_of::<Changed>()
+    }
+
+    /// The newest change; 0 for none.
+    pub(super) fn last(&self) -> Seq {
+        self.kept.back().map_or(self.floor, |changed| changed.change)
+    }
+
+    /// Whether this message was changed, as far as that is remembered.
+    pub(super) fn has(&self, target: Seq) -> bool {
+        self.kept.iter().any(|changed| changed.target == target)
+    }
+
+    /// A message was changed. The one whose last change is longest ago is forgotten where there are more than `max`.
+    pub(super) fn push(&mut self, changed: Changed, max: usize) {
+        self.kept.retain(|other| other.target != changed.target);
+        self.kept.push_back(changed);
+        self.bound(max);
+    }
+
+    /// Forgets the oldest, until at most `max` are remembered.
+    pub(super) fn bound(&mut self, max: usize) {
+        while self.kept.len() > max {
+            let dropped = self.kept.pop_front().expect("there are more than none");
+            self.floor = dropped.change;
+        }
+    }
+
+    /// What was changed after this event, in the order of the changes; `None` where not all of that is remembered.
+    pub(super) fn after(&self, seq: Seq) -> Option<impl ExactSizeIterator<Item = Changed>> {
+        let start = self.kept.partition_point(|changed| changed.change <= seq);
+        (seq >= self.floor).then(|| self.kept.range(start..).copied())
+    }
+
+    /// Panics when the order is broken.
+    pub(super) fn check(&self, head: Seq) {
+        assert!(self.kept.iter().is_sorted_by(|a, b| a.change < b.change), "changes are remembered in order");
+        assert!(self.kept.iter().all(|changed| changed.target < changed.change), "what is changed was said before");
+        assert!(self.kept.front().is_none_or(|oldest| self.floor < oldest.change), "what is forgotten is older");
+        assert!(self.last() <= head, "no change is newer than the head");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(entries: &[(u64, u64)], max: usize) -> Changes {
+        let mut changes = Changes::default();
+        for &(target, change) in entries {
+            changes.push(Changed { target: Seq(target), change: Seq(change) }, max);
+            changes.check(Seq(change));
+        }
+        changes
+    }
+
+    fn after(changes: &Changes, seq: u64) -> Option<Vec<(u64, u64)>> {
+        let found = changes.after(Seq(seq))?;
+        Some(found.map(|changed| (changed.target.0, changed.change.0)).collect())
+    }
+
+    #[test]
+    fn a_message_that_is_changed_again_moves_to_the_end() {
+        let changes = changes(&[(1, 5), (2, 6), (1, 7)], 8);
+        assert_eq!(after(&changes, 0), Some(vec![(2, 6), (1, 7)]));
+        assert_eq!((after(&changes, 6), after(&changes, 7)), (Some(vec![(1, 7)]), Some(vec![])));
+        assert_eq!((changes.len(), changes.last()), (2, Seq(7)));
+        assert!(changes.has(Seq(2)) && !changes.has(Seq(3)));
+    }
+
+    #[test]
+    fn what_was_dropped_is_out_of_reach_for_whoever_was_there_before_it() {
+        let full = changes(&[(1, 5), (2, 6), (3, 8)], 2);
+        assert_eq!((after(&full, 4), after(&full, 5)), (None, Some(vec![(2, 6), (3, 8)])));
+        let none = changes(&[(1, 5)], 0);
+        assert_eq!((after(&none, 4), after(&none, 5), none.last()), (None, Some(vec![]), Seq(5)));
+        assert_eq!((after(&changes(&[], 2), 0), changes(&[], 2).last()), (Some(vec![]), Seq(0)));
+    }
+
+    #[test]
+    fn what_an_earlier_program_did_not_keep_may_have_changed_until_its_end() {
+        let unknown = Changes::unknown().as_of(Seq(9));
+        assert_eq!((after(&unknown, 8), after(&unknown, 9), unknown.last()), (None, Some(vec![]), Seq(9)));
+        assert_eq!(changes(&[(1, 5)], 2).as_of(Seq(9)), changes(&[(1, 5)], 2));
+    }
+}

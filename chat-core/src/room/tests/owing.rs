@@ -1,0 +1,53 @@
+//! What the log has to forget: owed by the ledger, bounded, and settled by a quiet record.
+
+use super::*;
+use crate::domain::RoomCloseReason;
+
+fn redact(by: Actor, target: u64) -> Input {
+    Input::Redact { by, target: Seq(target), evidence: None }
+}
+
+fn owed(world: &World) -> Vec<(u64, u64)> {
+    world.room.ledger().owed().map(|owed| (owed.target.0, owed.change.0)).collect()
+}
+
+#[test]
+fn what_is_taken_back_is_owed_until_a_quiet_record_settles_it() {
+    let mut world = world();
+    (0..3).for_each(|_| drop(world.run(&send(1, "hi"))));
+    world.run(&redact(actor(1), 2)).expect("hers");
+    world.run(&redact(actor(1), 4)).expect("hers");
+    assert_eq!(owed(&world), [(2, 5), (4, 6)]);
+    let settled = world.run(&Input::Settle { through: Seq(5) }).expect("never refused");
+    assert_eq!((kinds(&settled), settled.answer), (vec![("settled", None)], Answer::Nothing));
+    assert_eq!(owed(&world), [(4, 6)]);
+    let again = world.run(&Input::Settle { through: Seq(5) }).expect("never refused");
+    assert!(again.records.is_empty(), "nothing new");
+    assert_eq!(world.room.head(), Seq(6), "nobody is told");
+}
+
+#[test]
+fn while_it_owes_as_much_as_it_may_nothing_is_taken_back_and_everything_else_goes_on() {
+    let mut world = world_with(|limits| limits.owed_max = 1);
+    (0..3).for_each(|_| drop(world.run(&send(1, "hi"))));
+    world.run(&redact(actor(1), 2)).expect("there is room");
+    let reject = world.run(&redact(Actor::Host, 3)).expect_err("there is none");
+    assert_eq!((reject.code, reject.retry_after.is_some()), (RejectCode::Unavailable, true));
+    let again = world.run(&redact(actor(1), 2)).expect("it has been taken back");
+    assert!(again.records.is_empty());
+    assert_eq!(world.reject(&redact(actor(1), 9)), RejectCode::MessageNotFound, "what is wrong stays wrong");
+    world.run(&send(1, "goes on")).expect("sent");
+    world.run(&Input::Settle { through: world.room.head() }).expect("never refused");
+    world.run(&redact(Actor::Host, 3)).expect("there is room again");
+    assert_eq!(owed(&world), [(3, 7)]);
+}
+
+#[test]
+fn what_is_owed_ends_with_the_life() {
+    let mut world = world();
+    world.run(&send(1, "hi")).expect("sent");
+    world.run(&redact(actor(1), 2)).expect("hers");
+    world.run(&Input::Close { cause: RoomCloseReason::Host }).expect("never refused");
+    assert_eq!(owed(&world), []);
+    assert_eq!(world.reject(&Input::Settle { through: Seq(9) }), RejectCode::RoomNotFound);
+}

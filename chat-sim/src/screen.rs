@@ -1,0 +1,151 @@
+//! What one person's screen shows of the messages of a room, folded from frames as the protocol page says, and never told to forget.
+
+use std::collections::BTreeMap;
+
+use chat_core::wire::{ChangedMessage, Joined, MessageFrame};
+use chat_core::{Epoch, Seq, ServerFrame};
+
+use crate::promise::{Broken, Promise, hold};
+use crate::truth::Truth;
+
+/// The messages that a person holds of one life of a room.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    epoch: Epoch,
+    held: BTreeMap<Seq, Held>,
+    /// The last event seen.
+    seq: Seq,
+    /// What every event up to here changed is shown.
+    known: Seq,
+    /// The last change that was heard of, in its place or in a `gap` or a `joined`. Past `known` it has to be asked for.
+    due: Seq,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    is_taken_back: bool,
+    /// The last event that this reflects.
+    as_of: Seq,
+}
+
+impl Screen {
+    /// The room is shown afresh: what was held of the same life stays.
+    pub(crate) fn joined(earlier: Option<Self>, joined: &Joined) -> Self {
+        let mut screen = match earlier.filter(|earlier| earlier.epoch == joined.epoch) {
+            Some(mut earlier) => {
+                // What follows the last event that was seen is told again.
+                let goes_on = joined.seq <= earlier.seq;
+                earlier.miss(if goes_on { Seq(0) } else { joined.changed_at });
+                earlier
+            }
+            None => Self { epoch: joined.epoch, held: BTreeMap::new(), seq: Seq(0), known: joined.seq, due: Seq(0) },
+        };
+        screen.reach(joined.seq);
+        joined.history.iter().for_each(|message| screen.hold(message.frame(), joined.as_of));
+        screen
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// An event of the room.
+    pub(crate) fn event(&mut self, seq: Seq, frame: &ServerFrame) {
+        let misses = self.misses();
+        match frame {
+            ServerFrame::Message(message) => self.hold(message, seq),
+            ServerFrame::Redacted { target, .. } => {
+                self.miss(seq);
+                if let Some(held) = self.held.get_mut(target).filter(|held| held.as_of < seq) {
+                    *held = Held { is_taken_back: true, as_of: seq };
+                }
+            }
+            _ => {}
+        }
+        self.seq = seq;
+        if !misses {
+            self.known = self.known.max(seq);
+        }
+    }
+
+    /// Events that will not come.
+    pub(crate) fn gap(&mut self, from: Seq, to: Seq, changed_at: Option<Seq>) {
+        if !self.misses() {
+            self.known = self.known.max(Seq(from.0.saturating_sub(1)));
+        }
+        self.miss(changed_at.unwrap_or_default());
+        self.reach(to);
+    }
+
+    /// A page of earlier messages.
+    pub(crate) fn history<'a>(&mut self, messages: impl Iterator<Item = &'a MessageFrame>, as_of: Seq) {
+        messages.for_each(|message| self.hold(message, as_of));
+        if self.due > as_of {
+            // The answer was overtaken by changes of what it brings.
+            self.known = self.known.min(as_of);
+        }
+    }
+
+    /// What was changed, up to `through`.
+    pub(crate) fn changes(&mut self, messages: &[ChangedMessage], through: Seq, as_of: Seq) {
+        for message in messages {
+            match message {
+                // What is not on the screen does not come to it by being changed.
+                ChangedMessage::There(message) if self.held.contains_key(&message.frame().seq) => {
+                    self.hold(message.frame(), as_of);
+                }
+                ChangedMessage::There(_) => {}
+                ChangedMessage::Gone { seq, .. } => drop(self.held.remove(seq)),
+            }
+        }
+        self.known = self.known.max(through);
+        self.reach(self.seq);
+    }
+
+    /// More was changed than the room remembers: nothing that is held is to be trusted.
+    pub(crate) fn forget(&mut self) {
+        self.held.clear();
+        (self.known, self.due) = (self.seq.max(self.due), Seq(0));
+    }
+
+    /// After which event to ask for changes, where that has to be done.
+    pub(crate) fn asks_after(&self) -> Option<Seq> {
+        self.misses().then_some(self.known)
+    }
+
+    /// Everything has been read and nothing happens any more.
+    pub(crate) fn check_at_the_end(&self, room: &str, name: &str, truth: &Truth) -> Result<(), Broken> {
+        hold!(!self.misses(), Promise::CatchUp, "{name} is not told what changed in {room} after {}", self.known);
+        let taken_back = truth.taken_back(room, self.epoch);
+        let wrong = self.held.iter().find(|(seq, held)| taken_back.contains(seq) != held.is_taken_back);
+        hold!(
+            wrong.is_none(),
+            Promise::Screen,
+            "{name} holds {wrong:?} of {room}, where {taken_back:?} are taken back"
+        );
+        Ok(())
+    }
+
+    fn misses(&self) -> bool {
+        self.due > self.known
+    }
+
+    fn miss(&mut self, changed_at: Seq) {
+        self.due = self.due.max(changed_at);
+    }
+
+    fn reach(&mut self, seq: Seq) {
+        self.seq = seq;
+        if !self.misses() {
+            self.known = self.known.max(seq);
+        }
+    }
+
+    fn hold(&mut self, message: &MessageFrame, as_of: Seq) {
+        let fresh = Held { is_taken_back: message.redacted, as_of };
+        let held = self.held.entry(message.seq).or_insert(fresh);
+        if as_of > held.as_of {
+            *held = fresh;
+        }
+    }
+}
