@@ -173,7 +173,7 @@ async fn a_message_taken_back_in_the_batch_that_says_it_is_a_tombstone_too() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_log_as_much_is_taken_back_at_once_as_anybody_likes() {
-    let engine = engine_with(|limits| limits.room.unscrubbed_max = 1);
+    let engine = engine_with(|limits| limits.room.owed_max = 1);
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let said = [ann.say("LUNCH", "a").await, ann.say("LUNCH", "b").await];
     ann.told().await;
