@@ -46,11 +46,13 @@ pub enum Bug {
     BelieveClock,
     /// Of the devices of who has left, where leaves are only counted, one is told.
     TellOneDevice,
+    /// Who comes back after leaving is given a new number.
+    ForgetPlace,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 19] = [
+    pub const ALL: [Bug; 20] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -70,6 +72,7 @@ impl Bug {
         Self::StandStill,
         Self::BelieveClock,
         Self::TellOneDevice,
+        Self::ForgetPlace,
     ];
 }
 

@@ -20,6 +20,7 @@ mod graces;
 mod link;
 mod locks;
 mod person;
+mod persons;
 mod pipe;
 mod plan;
 mod promise;

@@ -35,6 +35,8 @@ pub enum Promise {
     Patience,
     /// Stamps go on as time does, whatever is done to the wall clock.
     Time,
+    /// A number is a person: whoever comes back after leaving has theirs again, and nobody else ever has it.
+    Person,
     /// What was taken back cannot be read in the log.
     TakenBack,
     /// Every frame is one of the protocol, at a moment when it may come.
@@ -61,6 +63,7 @@ impl fmt::Display for Promise {
             Self::EndTold => "whoever's membership has ended is told so, on every device",
             Self::Patience => "nobody is let go who is there, or who could not come back",
             Self::Time => "stamps go on as time does",
+            Self::Person => "a number is a person",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",

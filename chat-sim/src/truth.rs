@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::clock::WorldClock;
 use crate::graces::Graces;
 use crate::locks::lock;
+use crate::persons::Persons;
 use crate::promise::{Broken, Promise, hold};
 use crate::stamps::Stamps;
 use crate::summary::summary_of_record;
@@ -44,8 +45,18 @@ struct Incarnation {
     published: Offset,
     /// When it was last published that somebody is a member, or is not any more.
     changed: Option<Instant>,
-    /// When it was published that a membership has ended.
-    ended: BTreeMap<MemberId, Instant>,
+    /// When it was published that memberships have ended.
+    exits: BTreeMap<MemberId, Exits>,
+    persons: Persons,
+}
+
+/// The ends of the stays of one person.
+#[derive(Clone, Copy, Debug, Default)]
+struct Exits {
+    /// Of the last one, while they are out.
+    out: Option<Instant>,
+    /// Of the one after which they came in again.
+    before: Option<Instant>,
 }
 
 impl Truth {
@@ -93,7 +104,14 @@ impl Truth {
         if matches!(record.event, Event::Joined { .. } | Event::Left { .. } | Event::Kicked { .. }) {
             life.changed = Some(Instant::now());
         }
-        life.ended.extend(record.leaver().map(|member| (member, Instant::now())));
+        if let Some(member) = record.leaver() {
+            life.exits.entry(member).or_default().out = Some(Instant::now());
+        }
+        if let (Event::Joined { .. }, Some(member)) = (&record.event, record.by)
+            && let Some(exits) = life.exits.get_mut(&member)
+        {
+            exits.before = exits.out.take().or(exits.before);
+        }
         let logged = life.records.get((record.offset.0 - 1) as usize);
         let is_logged = logged.is_some_and(|logged| is_same(logged, record));
         if !is_logged {
@@ -197,9 +215,22 @@ impl Truth {
         self.members(room, epoch, Seq(u64::MAX)).contains(&member) && !self.is_over(room, epoch)
     }
 
-    /// When it was published that a membership has ended, if it has.
-    pub(crate) fn ended(&self, room: &str, epoch: Epoch, member: MemberId) -> Option<Instant> {
-        self.lives().get(&(room.to_owned(), epoch))?.ended.get(&member).copied()
+    /// Whether a membership of this person began there.
+    pub(crate) fn has_entered(&self, room: &str, epoch: Epoch, member: MemberId, entered: Seq) -> bool {
+        let lives = self.lives();
+        let records = lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.records);
+        let mut head = Seq(0);
+        records.iter().any(|record| {
+            let at = record.seq.unwrap_or(head.next());
+            head = record.seq.unwrap_or(head);
+            matches!(record.event, Event::Joined { .. }) && record.by == Some(member) && at == entered
+        })
+    }
+
+    /// When it was published that a stay of this person has ended that somebody has read of since then: they are out, or were.
+    pub(crate) fn ended(&self, room: &str, epoch: Epoch, member: MemberId, since: Instant) -> Option<Instant> {
+        let Exits { out, before } = *self.lives().get(&(room.to_owned(), epoch))?.exits.get(&member)?;
+        out.or(before.filter(|before| *before > since))
     }
 
     /// Who is in a room now.
@@ -284,6 +315,7 @@ impl Incarnation {
         if let Event::Redacted { target } = &record.event {
             self.redacted.insert(*target);
         }
+        self.persons.add(room, record)?;
         self.records.push(record.clone());
         Ok(())
     }

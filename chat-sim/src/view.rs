@@ -19,6 +19,8 @@ pub(crate) struct View {
     member: MemberId,
     /// Where this stay began.
     from: Seq,
+    /// Where it says that the present membership began: one's own leaving before that was of an earlier one.
+    entered: Seq,
     /// The last event seen.
     seq: Seq,
     state: State,
@@ -83,6 +85,8 @@ impl View {
             None if tells => check_shown(truth, joined)?,
             None => {}
         }
+        let has_entered = truth.has_entered(room, epoch, joined.you.member, joined.entered);
+        hold!(has_entered, Promise::Fold, "{room}: no join of {} at {}", joined.you.member, joined.entered);
         hold!(joined.members.first() == Some(&joined.you), Promise::Fold, "{room}: oneself is not first");
         let all = truth.messages(room, epoch, seq);
         let shown: Vec<Seq> = joined.history.iter().map(|message| message.frame().seq).collect();
@@ -96,6 +100,7 @@ impl View {
             epoch,
             member: joined.you.member,
             from: seq,
+            entered: joined.entered,
             seq,
             state: State::Open,
             leaving: false,
@@ -209,7 +214,7 @@ impl View {
         if let ServerFrame::NoticesChanged { notices, .. } = frame {
             self.counts = *notices == Notices::Counted;
         }
-        if matches!(frame, ServerFrame::MemberLeft { member, .. } if *member == self.member) {
+        if matches!(frame, ServerFrame::MemberLeft { member, .. } if *member == self.member) && seq >= self.entered {
             self.state = State::Ended;
         }
         Ok(())
@@ -256,7 +261,7 @@ impl View {
         let Some(since) = Instant::now().checked_sub(late).filter(|since| is_open && self.since <= *since) else {
             return Ok(());
         };
-        let ended = truth.ended(&self.room, self.epoch, self.member).filter(|ended| *ended <= since);
+        let ended = truth.ended(&self.room, self.epoch, self.member, self.since).filter(|ended| *ended <= since);
         hold!(ended.is_none(), Promise::EndTold, "{}: one is out, which is not told to {self:?}", self.room);
         if self.leaving {
             return Ok(());
@@ -285,7 +290,7 @@ impl View {
     /// Everything has been read and nothing happens any more.
     pub(crate) fn check_at_the_end(&self, truth: &Truth) -> Result<(), Broken> {
         let is_ended = self.state == State::Ended;
-        let is_out = truth.ended(&self.room, self.epoch, self.member).is_some();
+        let is_out = truth.ended(&self.room, self.epoch, self.member, self.since).is_some();
         hold!(is_ended || !is_out, Promise::EndTold, "{}: one is out, which is not told to {self:?}", self.room);
         let head = truth.head(&self.room, self.epoch);
         let has_all = self.seq == head && !truth.is_over(&self.room, self.epoch);

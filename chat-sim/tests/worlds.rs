@@ -168,3 +168,8 @@ fn a_client_that_is_held_back_and_counts_as_gone_is_found() {
 fn a_slow_room_that_never_says_where_one_stands_is_found() {
     is_found(Bug::ForgetResumed, 128, &[Promise::Answered, Promise::CatchUp]);
 }
+
+#[test]
+fn a_number_that_somebody_does_not_have_again_is_found() {
+    is_found(Bug::ForgetPlace, 8, &[Promise::Person]);
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::attendance::Attendance;
 use super::draft::Draft;
+use super::former::Place;
 use super::input::{Actor, Answer, Caller, Decision, Entered, Entry, HistorySlice, Input, Note, Repeated, SendPermit};
 use super::ledger::Ledger;
 use super::members::Member;
@@ -11,7 +12,7 @@ use super::permissions::Standing;
 use super::time::RoomTime;
 use crate::domain::{CloseCause, Event, Keyed, LeaveReason, Role, TypingState};
 use crate::types::{
-    Body, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
+    Body, Color, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
 };
 
 /// What the rules look at.
@@ -58,7 +59,7 @@ impl<'a> Rules<'a> {
     fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
         let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
-        self.joined(draft, by, MemberId(1), nick, Role::Owner)
+        self.joined(draft, by, (MemberId(1), Color(0)), nick, Role::Owner)
     }
 
     fn join(self, by: &Caller, nick: &Nick, history: Option<u32>, after: Option<Position>) -> Result<Decision, Reject> {
@@ -81,10 +82,14 @@ impl<'a> Rules<'a> {
         }
         // An empty room that lingers has no owner to come back to: whoever is there first is it.
         let role = if self.ledger.members_total() == 0 { Role::Owner } else { Role::Member };
-        let mut decision = self.joined(self.draft(), by, self.ledger.next_member(), nick, role);
+        // A number is a person: who comes back to their place has it again.
+        let place = self.ledger.place(&scope);
+        let new = || (self.ledger.next_member(), self.ledger.least_used_color());
+        let number = place.and_then(Place::number).unwrap_or_else(new);
+        let mut decision = self.joined(self.draft(), by, number, nick, role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
-        match (self.seen(after), self.ledger.former_joined(&scope)) {
-            (Some(seen), Some(joined)) => entered.from = seen.clamp(joined, self.ledger.head()),
+        match (self.seen(after), place) {
+            (Some(seen), Some(place)) => entered.from = seen.clamp(place.joined, self.ledger.head()),
             _ => entered.history = self.newest(history),
         }
         Ok(decision)
@@ -149,9 +154,15 @@ impl<'a> Rules<'a> {
         Ok(self.draft().finish(Some(attached(by, member.id)), Answer::Entered(entered)))
     }
 
-    fn joined(self, mut draft: Draft<'_>, by: &Caller, member: MemberId, nick: &Nick, role: Role) -> Decision {
+    fn joined(
+        self,
+        mut draft: Draft<'_>,
+        by: &Caller,
+        (member, color): (MemberId, Color),
+        nick: &Nick,
+        role: Role,
+    ) -> Decision {
         let (nick, nick_key, scope) = (nick.clone(), nick.key(), by.scope());
-        let color = self.ledger.least_used_color();
         let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope });
         let entered = Entered { member, from, entry: Entry::Joined, history: HistorySlice::default() };
         draft.finish(Some(attached(by, member)), Answer::Entered(entered))

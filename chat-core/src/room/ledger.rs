@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bans::Bans;
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
+use super::former::{Former, Place};
 use super::marks::Marks;
-use super::members::{Former, Member, Members};
+use super::members::{Member, Members};
 use super::weight::beside;
 use crate::domain::{Digest, Event, Notices, Record};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
@@ -95,9 +96,9 @@ impl Ledger {
             Event::Joined { nick, nick_key, color, role, scope } => {
                 let id = actor(record);
                 let hash = self.hash(scope);
-                let joined = self.former.joined(hash).unwrap_or(self.head);
+                let joined = self.former.place(hash).map_or(self.head, |place| place.joined);
                 self.former.forget(hash);
-                self.last_member = id;
+                self.last_member = self.last_member.max(id);
                 self.empty = None;
                 self.members.insert(Member {
                     id,
@@ -108,12 +109,14 @@ impl Ledger {
                     scope: scope.clone(),
                     joined,
                     entered: record.seq.unwrap_or(self.head.next()),
+                    begun: record.offset,
                     since: record.at,
                 });
             }
             Event::Left { .. } => {
                 if let Some(member) = self.members.remove(actor(record)) {
-                    self.former.remember(self.hash(&member.scope), member.joined, self.bounds.former_max);
+                    let place = Place::of(&member, self.hash(&member.scope));
+                    self.former.remember(place, self.bounds.former_max);
                     self.note_empty();
                 }
             }
@@ -246,9 +249,14 @@ impl Ledger {
         self.members.least_used_color()
     }
 
-    /// What this person may see from, if they left and are remembered.
-    pub(super) fn former_joined(&self, scope: &Scope) -> Option<Seq> {
-        self.former.joined(self.hash(scope))
+    /// The place of this person, if they left and are remembered.
+    pub(super) fn place(&self, scope: &Scope) -> Option<&Place> {
+        self.former.place(self.hash(scope))
+    }
+
+    /// Who follows the owner who leaves.
+    pub(super) fn heir(&self, leaver: MemberId) -> Option<&Member> {
+        self.members.longest_present(leaver)
     }
 
     pub(super) fn is_banned(&self, scope: &Scope) -> bool {
@@ -288,7 +296,8 @@ impl Ledger {
             self.members.check();
             self.marks.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
-            assert!(newest <= self.last_member, "a member number is never used twice");
+            assert!(newest <= self.last_member, "a new member has a new number");
+            self.former.check(self.last_member, |id| self.member(id).is_some());
             assert!(self.members_after(None).all(|member| member.joined <= self.head), "nobody joined in the future");
         }
     }

@@ -14,6 +14,7 @@ mod deadlines;
 mod decide;
 mod dedup;
 mod draft;
+mod former;
 mod input;
 mod invariants;
 mod ledger;
@@ -43,6 +44,8 @@ pub use input::{
 };
 pub use ledger::Ledger;
 pub use members::Member;
+#[cfg(feature = "engine")]
+pub(crate) use members::is_same_join;
 pub use snapshot::{Snapshot, Unreadable};
 pub use time::RoomTime;
 pub use vacancy::Vacancy;
@@ -202,7 +205,7 @@ impl Room {
 
     /// Whether this person has left, as far as the room remembers who may come back to their place.
     pub fn was_member(&self, scope: &Scope) -> bool {
-        self.ledger.former_joined(scope).is_some()
+        self.ledger.place(scope).is_some()
     }
 
     /// All members, in the order of their numbers.

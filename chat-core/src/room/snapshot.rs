@@ -201,7 +201,7 @@ mod tests {
         let scope = Scope::Identity(Identity::new("ann").expect("a valid identity"));
         let kept = read.sent_before(&scope, &first).map(|kept| kept.seq);
         assert_eq!(kept, Some(Seq(2)), "the oldest key");
-        assert!(read.former_joined(&session(0)).is_some() && read.is_banned(&session(limits.former_max)));
+        assert!(read.place(&session(0)).is_some() && read.is_banned(&session(limits.former_max)));
         assert_eq!(read.marks().len(), limits.marks_max);
         let same = read.bounded(&limits);
         assert!(same == life.ledger, "under the same limits nothing is forgotten");
@@ -229,13 +229,14 @@ mod tests {
             include_str!("fixtures/snapshot-1.json"),
             include_str!("fixtures/snapshot-1-entered.json"),
             include_str!("fixtures/snapshot-1-readable-from.json"),
+            include_str!("fixtures/snapshot-1-persons.json"),
         ];
         for stored in fixtures {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
             let mut ledger = Ledger::from(read).bounded(&limits);
             assert_eq!((ledger.head(), ledger.members_total(), ledger.topic().as_str()), (Seq(9), 2, "Lunch"));
             assert!(ledger.is_banned(&Scope::Session(SessionId::new(43))));
-            assert!(ledger.former_joined(&Scope::Session(SessionId::new(42))).is_some());
+            assert!(ledger.place(&Scope::Session(SessionId::new(42))).is_some());
             assert!(ledger.marks().find(Seq(4)).is_some_and(|mark| mark.redacted));
             // And the log goes on behind it.
             let offset = ledger.last_offset().next();
@@ -268,12 +269,16 @@ mod tests {
     #[test]
     fn since_when_a_room_is_empty_is_read_and_was_not_always_written() {
         let limits = RoomLimits::default();
-        let fixtures =
-            [include_str!("fixtures/snapshot-1-lingering.json"), include_str!("fixtures/snapshot-1-empty.json")];
+        let fixtures = [
+            include_str!("fixtures/snapshot-1-lingering.json"),
+            include_str!("fixtures/snapshot-1-empty.json"),
+            include_str!("fixtures/snapshot-1-empty-persons.json"),
+        ];
         let read = fixtures.map(|stored| serde_json::from_str::<Snapshot>(stored).expect("it can be read"));
-        assert!(read[1] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
+        assert!(read[2] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
         let since = read.map(|snapshot| Ledger::from(snapshot).bounded(&limits).empty_since());
-        assert_eq!(since, [Some(Wall(4)), Some(Wall(3))], "without it, the last thing that is known to have happened");
+        let said = Some(Wall(3));
+        assert_eq!(since, [Some(Wall(4)), said, said], "without it, the last thing that is known to have happened");
         assert_eq!(full_life(&limits).ledger.empty_since(), None);
     }
 

@@ -118,8 +118,9 @@ pub struct RoomLimits {
     pub keys_max: usize,
     /// Remembered messages (number, author, redacted). 4,096: as far back as the backlog can reach.
     pub marks_max: usize,
-    /// People who left, remembered so that they may come back to their place. 4,096, as many as messages; who left longest ago is
-    /// forgotten first.
+    /// People who left, whose places are remembered: number, colour, and what they may see. 4,096, as many as messages; who left
+    /// longest ago is forgotten first, and comes back as somebody new. 32 bytes each, 128 KiB in all, and counted in
+    /// [`EngineLimits::backlog_bytes_max`].
     pub former_max: usize,
     /// Banned people remembered. 1,024: far more than one owner puts out, and all are looked through at each join. The longest banned is
     /// forgotten first.

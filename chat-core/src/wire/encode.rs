@@ -227,6 +227,8 @@ pub(crate) struct JoinedParts {
     pub(crate) id: Option<CommandId>,
     pub(crate) epoch: Epoch,
     pub(crate) seq: Seq,
+    /// Where the present stay begins.
+    pub(crate) entered: Seq,
     /// Oneself first.
     pub(crate) members: MemberList,
     pub(crate) members_total: usize,
@@ -253,6 +255,7 @@ pub(crate) fn joined<'a>(
     push_field(&mut out, "room", room.as_str());
     push_field(&mut out, "epoch", &parts.epoch);
     push_field(&mut out, "seq", &parts.seq);
+    push_field(&mut out, "entered", &parts.entered);
     out.extend_from_slice(b",\"you\":");
     out.extend_from_slice(parts.members.first());
     push_list(&mut out, "members", [&*parts.members.json].into_iter());

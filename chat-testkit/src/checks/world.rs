@@ -1,12 +1,12 @@
 //! One run: a room and a model of it, driven as the room's contract says, and compared after every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::room::{Answer, Decision, Input, Ledger, Note, Room, Snapshot};
 use chat_core::{
-    Body, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Record, RejectCode, RoomLimits, Scope, Seq,
+    Body, Color, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Record, RejectCode, RoomLimits, Scope, Seq,
     SessionId, Wall,
 };
 use proptest::prelude::*;
@@ -201,6 +201,7 @@ impl World {
         // 4. Members = fold of the log; history = the last N messages, never a notice.
         let members: Vec<MemberId> = self.room.members().map(|member| member.id).collect();
         prop_assert_eq!(&members, &members_of(&life));
+        check_persons(&life, self.limits.former_max)?;
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
             let asked = Input::History { by, before: None, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
@@ -288,23 +289,50 @@ fn person(member: &chat_core::room::Member) -> Person {
         scope: member.scope.clone(),
         joined: member.joined,
         entered: member.entered,
+        begun: member.begun,
         since: member.since,
     }
 }
 
 /// Who is in, by the plainest fold there is. Nobody, once the life is over.
 fn members_of(life: &[&Record]) -> Vec<MemberId> {
-    let mut members = Vec::new();
+    let mut members = BTreeSet::new();
     for record in life {
         match &record.event {
-            Event::Joined { .. } => members.push(record.by.expect("a join is somebody's")),
-            Event::Left { .. } => members.retain(|member| Some(*member) != record.by),
-            Event::Kicked { member: kicked, .. } => members.retain(|member| member != kicked),
+            Event::Joined { .. } => drop(members.insert(record.by.expect("a join is somebody's"))),
+            Event::Left { .. } => drop(members.remove(&record.by.expect("a leave is somebody's"))),
+            Event::Kicked { member: kicked, .. } => drop(members.remove(kicked)),
             Event::Closed { .. } => members.clear(),
             _ => {}
         }
     }
-    members
+    members.into_iter().collect()
+}
+
+/// A number is a person: nobody else ever has it, and who comes back has it again, unless they were put out or so many have left
+/// since that their place is forgotten.
+fn check_persons(life: &[&Record], former_max: usize) -> TestCaseResult {
+    let mut persons: BTreeMap<MemberId, (&Scope, Color)> = BTreeMap::new();
+    // Those who left, the last one last.
+    let mut left: Vec<MemberId> = Vec::new();
+    for record in life {
+        match (&record.event, record.by) {
+            (Event::Joined { scope, color, .. }, Some(by)) => {
+                let known = left.iter().rposition(|gone| persons[gone].0 == scope);
+                let (place, known) = known.map_or((None, persons.get(&by)), |index| (Some(left.remove(index)), None));
+                prop_assert!(known.is_none(), "{:?} is given to {:?}", by, scope);
+                prop_assert_eq!(place.unwrap_or(by), by, "{:?} comes back as another", scope);
+                let before = place.map_or(*color, |place| persons[&place].1);
+                prop_assert_eq!(before, *color, "{:?} comes back in another colour", scope);
+                persons.insert(by, (scope, *color));
+            }
+            (Event::Left { .. }, Some(by)) => left.push(by),
+            _ => {}
+        }
+        let over = left.len().saturating_sub(former_max);
+        left.drain(..over);
+    }
+    Ok(())
 }
 
 /// The keys of all messages, with whose they are.

@@ -132,7 +132,8 @@ fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Sc
 fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     let mut records = Vec::new();
     let members = then.members();
-    if let Some(oldest) = members.first()
+    // By time of presence, and not by number.
+    if let Some(oldest) = members.iter().min_by_key(|person| (person.since, person.id))
         && members.iter().all(|person| person.role != Role::Owner)
     {
         let event = Event::RoleChanged { member: oldest.id, role: Role::Owner };

@@ -61,20 +61,22 @@ pub(super) fn join(
         return Err(refusal(RejectCode::RoomFull, None));
     }
 
-    let id = MemberId(facts::joins(&facts) + 1);
+    // Who comes back to their place is who they were; anybody else is new.
+    let place = facts::place_of(&former, &by.scope());
+    let id = place.map_or(facts::next_number(&facts), |place| place.id);
+    let color = place.map_or(least_used(&members), |place| place.color);
     let mut then = model.clone();
     let told = Told::from(model.notices());
     let role = if members.is_empty() { Role::Owner } else { Role::Member };
-    let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, least_used(&members), role), None)];
+    let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, color, role), None)];
     let own_join = then.head();
     if model.notices() == Notices::Told && then.members().len() > limits.notices_members_max {
         let event = Event::NoticesChanged { notices: Notices::Counted };
         records.push(then.add(now, Told::Yes, None, event, None));
     }
 
-    let place = facts::place_of(&former, &by.scope());
     let (from, history) = match (place, after.filter(|after| Some(after.epoch) == model.epoch())) {
-        (Some(joined), Some(after)) => (after.seq.clamp(joined, model.head()), HistorySlice::default()),
+        (Some(place), Some(after)) => (after.seq.clamp(place.joined, model.head()), HistorySlice::default()),
         _ => (own_join, slice(model, None, history)),
     };
     let entered = Entered { member: id, from, entry: Entry::Joined, history };

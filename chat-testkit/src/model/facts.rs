@@ -1,6 +1,6 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
-use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Record, Role, Scope, Seq, Wall};
+use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
 
 use super::{Fact, Line, What};
 
@@ -23,6 +23,8 @@ pub struct Person {
     pub joined: Seq,
     /// The first position that can be of this membership and of no earlier one: its own join, or what is told next after that.
     pub entered: Seq,
+    /// The record of their join.
+    pub begun: Offset,
     /// When this membership began.
     pub since: Wall,
 }
@@ -32,6 +34,9 @@ pub struct Person {
 pub(super) struct Former {
     pub(super) scope: Scope,
     pub(super) joined: Seq,
+    /// Who they are again when they come back.
+    pub(super) id: MemberId,
+    pub(super) color: Color,
 }
 
 /// A message, as far as the rules care.
@@ -82,15 +87,18 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                     color: *color,
                     role: *role,
                     scope: scope.clone(),
-                    joined: place_of(&former, scope).unwrap_or(head),
+                    joined: place_of(&former, scope).map_or(head, |place| place.joined),
                     entered: record.seq.unwrap_or(head.next()),
+                    begun: record.offset,
                     since: record.at,
                 });
+                members.sort_by_key(|person| person.id);
                 former.retain(|gone| gone.scope != *scope);
             }
             Event::Left { .. } => {
                 let left = members.iter().find(|person| Some(person.id) == record.by).expect("a member left");
-                former.push(Former { scope: left.scope.clone(), joined: left.joined });
+                let Person { scope, joined, id, color, .. } = left.clone();
+                former.push(Former { scope, joined, id, color });
                 members.retain(|person| Some(person.id) != record.by);
             }
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
@@ -109,14 +117,16 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
     (members, former)
 }
 
-/// Where somebody may go on who left, if they are remembered.
-pub(super) fn place_of(former: &[Former], scope: &Scope) -> Option<Seq> {
-    former.iter().find(|gone| gone.scope == *scope).map(|gone| gone.joined)
+/// Whose place somebody may come back to who left, if they are remembered.
+pub(super) fn place_of<'a>(former: &'a [Former], scope: &Scope) -> Option<&'a Former> {
+    former.iter().find(|gone| gone.scope == *scope)
 }
 
-/// How many have ever joined; the last one's number.
-pub(super) fn joins(facts: &[Record]) -> u32 {
-    facts.iter().filter(|record| matches!(record.event, Event::Joined { .. })).count() as u32
+/// The number of the next one whom the room does not know: nobody has ever had it.
+pub(super) fn next_number(facts: &[Record]) -> MemberId {
+    let joins = facts.iter().filter(|record| matches!(record.event, Event::Joined { .. }));
+    let highest = joins.filter_map(|record| record.by).max().unwrap_or(MemberId(0));
+    MemberId(highest.0 + 1)
 }
 
 /// Those who are kept out: the last `max` that were banned.

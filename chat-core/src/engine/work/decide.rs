@@ -78,10 +78,8 @@ impl RoomTask {
                 Ok(Answer::Entered(entered)) => {
                     let session = request.cell().id;
                     let feed = self.state.feed().expect("somebody has entered it");
-                    let nick =
-                        self.state.room.member(entered.member).expect("who has entered is a member").nick.clone();
-                    let subscription = Subscription::new(Arc::clone(feed), entered.member, nick, entered.from);
-                    let subscription = Arc::new(subscription);
+                    let stay = self.state.room.member(entered.member).expect("who has entered is a member");
+                    let subscription = Arc::new(Subscription::new(Arc::clone(feed), stay, entered.from));
                     let subscriber = Subscriber {
                         connection: Arc::clone(request.connection()),
                         subscription: Arc::clone(&subscription),
