@@ -45,7 +45,7 @@ mod types;
 #[cfg(feature = "engine")]
 pub mod wire;
 
-pub use domain::{CloseCause, Command, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, TypingState};
+pub use domain::{Command, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason, TypingState};
 #[cfg(feature = "engine")]
 pub use engine::{
     Answered, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef, Framing,
@@ -53,8 +53,8 @@ pub use engine::{
 };
 #[cfg(feature = "engine")]
 pub use ports::{
-    Admission, AppendError, Clock, ConnectRequest, Log, LogClaim, LogInUse, LogPage, Observer, ObserverEvent,
-    OneEngine, Policy, ReadError, SessionView, SystemClock, Tail,
+    Admission, AppendError, Clock, ConnectRequest, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Observer,
+    ObserverEvent, Policy, ReadError, SessionView, SystemClock, Tail,
 };
 pub use types::{
     Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key, Limits,

@@ -153,7 +153,7 @@ async fn a_drawn_code_has_eight_letters_and_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn the_engine_has_so_many_connections_and_no_more() {
-    let engine = engine_with(|limits| limits.engine.sessions_max = 2);
+    let engine = engine_with(|limits| limits.engine.connections_max = 2);
     let ann = Client::new(&engine).await;
     let bob = Client::new(&engine).await;
     let refusal = engine.connect(Default::default(), Hello::default()).await.expect_err("full");
@@ -317,7 +317,7 @@ async fn positions_of_rooms_that_are_not_there_are_guesses_too() {
 
 #[tokio::test(start_paused = true)]
 async fn one_address_has_so_many_connections_and_no_more() {
-    let engine = engine_with(|limits| limits.engine.sessions_per_address_max = 2);
+    let engine = engine_with(|limits| limits.engine.connections_per_address_max = 2);
     let ann = Client::with_request(&engine, from("192.0.2.1"), Hello::default()).await;
     let bob = Client::with_request(&engine, from("192.0.2.1"), Hello::default()).await;
     let refusal = engine.connect(from("::ffff:192.0.2.1"), Hello::default()).await.expect_err("two are there");
@@ -378,7 +378,7 @@ async fn a_guess_is_a_guess_whatever_the_command() {
 
 #[tokio::test(start_paused = true)]
 async fn a_takeover_from_another_address_needs_a_place_there() {
-    let engine = engine_with(|limits| limits.engine.sessions_per_address_max = 1);
+    let engine = engine_with(|limits| limits.engine.connections_per_address_max = 1);
     let ann = Client::with_request(&engine, from("192.0.2.1"), Hello::default()).await;
     let _bob = Client::with_request(&engine, from("192.0.2.2"), Hello::default()).await;
     let moved = engine.connect(from("192.0.2.2"), resume(&ann.token(), &[])).await;

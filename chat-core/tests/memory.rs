@@ -16,7 +16,7 @@ fn engine_with_budget(linger: std::time::Duration) -> Engine {
 
 fn engine_of(budget: usize, linger: std::time::Duration) -> Engine {
     engine_with(|limits| {
-        limits.engine.backlog_bytes_max = budget;
+        limits.engine.memory_bytes_max = budget;
         limits.lift_rates();
         limits.room.empty_linger = linger;
     })

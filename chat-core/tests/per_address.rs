@@ -46,7 +46,7 @@ async fn an_address_begins_a_hundred_sessions_and_then_five_per_second() {
 #[tokio::test(start_paused = true)]
 async fn a_place_that_is_not_there_costs_no_beginning() {
     let engine = engine_with(|limits| {
-        limits.engine.sessions_per_address_max = 1;
+        limits.engine.connections_per_address_max = 1;
         (limits.engine.address_session_burst, limits.engine.address_sessions_per_second) = (2, 1);
     });
     let ann = Client::calling_from(&engine, HERE).await;
@@ -59,10 +59,10 @@ async fn a_place_that_is_not_there_costs_no_beginning() {
 
 #[tokio::test(start_paused = true)]
 async fn loopback_counts_like_any_other_address() {
-    let engine = engine_with(|limits| limits.engine.sessions_per_address_max = 2);
+    let engine = engine_with(|limits| limits.engine.connections_per_address_max = 2);
     let _here = [Client::calling_from(&engine, "127.0.0.1").await, Client::calling_from(&engine, "127.0.0.1").await];
     assert_eq!(turned_away(&engine, "127.0.0.1").await.reject.limit, Some(2));
-    assert_eq!(Limits::default().engine.sessions_per_address_max, 256);
+    assert_eq!(Limits::default().engine.connections_per_address_max, 256);
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn who_has_an_identity_pays_from_that_wherever_they_are() {
 async fn a_network_of_48_bits_may_twice_as_much_where_that_is_the_bound() {
     let engine = engine_with(|limits| {
         limits.engine.addresses_per_network = 2;
-        limits.engine.sessions_per_address_max = 2;
+        limits.engine.connections_per_address_max = 2;
         limits.engine.rooms_per_address_max = 1;
         (limits.engine.address_send_burst, limits.engine.address_sends_per_second) = (1, 1);
         (limits.engine.address_session_burst, limits.engine.address_sessions_per_second) = (3, 1);

@@ -98,7 +98,7 @@ async fn a_description_too_old_to_go_on_from_is_made_anew() {
     let engine = engine_with(|limits| {
         limits.room.backlog_events_max = 8;
         limits.lift_rates();
-        limits.room.snapshot_interval = millis(0);
+        limits.room.gap_view_interval = millis(0);
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
@@ -207,7 +207,7 @@ async fn nor_where_the_memory_of_all_rooms_is_short() {
         limits.session.commands_in_flight_max = 1_000;
         limits.room.batch_inputs_max = 8;
         // 200 messages, and what the room remembers of its readers, are more.
-        limits.engine.backlog_bytes_max = 192 << 10;
+        limits.engine.memory_bytes_max = 192 << 10;
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let readers = prompt_readers(&engine).await;

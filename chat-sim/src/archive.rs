@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Epoch, Event, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode, Seq,
-    Tail, Topic,
+    AppendError, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record, RoomCode,
+    Seq, Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use futures_util::FutureExt;
@@ -119,14 +119,14 @@ impl Log for Archive {
 /// The log as one server sees it: once that server is down, no call of it returns.
 pub(crate) struct Fence {
     log: Arc<FaultyLog<Archive>>,
-    engines: OneEngine,
+    engines: ExclusiveClaim,
     down: watch::Receiver<bool>,
     server: u64,
 }
 
 impl Fence {
     pub(crate) fn new(log: Arc<FaultyLog<Archive>>, down: watch::Receiver<bool>, server: u64) -> Self {
-        Self { log, engines: OneEngine::default(), down, server }
+        Self { log, engines: ExclusiveClaim::default(), down, server }
     }
 
     async fn while_up<T>(&self, call: impl Future<Output = T> + Send) -> T {

@@ -270,7 +270,7 @@ impl Truth {
     pub(crate) fn check_at_the_end(&self, limits: &RoomLimits) -> Result<(), Broken> {
         for ((room, epoch), life) in &*self.lives() {
             let (is_over, members) = (life.lost || life.is_closed(), life.members(Seq(u64::MAX)));
-            hold!(is_over, Promise::Incarnation, "nobody is there, and {room} {epoch} goes on with {members:?}");
+            hold!(is_over, Promise::Lifetime, "nobody is there, and {room} {epoch} goes on with {members:?}");
             let mut keys: HashSet<(&Scope, &Key)> = HashSet::new();
             let mut scopes = BTreeMap::new();
             for record in &life.records {
@@ -303,7 +303,7 @@ impl Truth {
 
 impl Incarnation {
     fn add(&mut self, room: &RoomCode, record: &Record) -> Result<(), Broken> {
-        hold!(!self.is_closed() && !self.lost, Promise::Incarnation, "{room}: {record:?} in a life that is over");
+        hold!(!self.is_closed() && !self.lost, Promise::Lifetime, "{room}: {record:?} in a life that is over");
         let last = self.records.last();
         let offset = last.map_or(0, |last| last.offset.0);
         hold!(record.offset.0 == offset + 1, Promise::Dense, "{room}: {record:?} follows record {offset}");

@@ -280,7 +280,7 @@ impl View {
 
     /// The end of the room.
     pub(crate) fn closed(&self, epoch: Epoch, truth: &Truth) -> Result<(), Broken> {
-        hold!(self.epoch == epoch, Promise::Incarnation, "{}: {epoch} is closed for {self:?}", self.room);
+        hold!(self.epoch == epoch, Promise::Lifetime, "{}: {epoch} is closed for {self:?}", self.room);
         let head = truth.head(&self.room, epoch);
         hold!(truth.is_over(&self.room, epoch), Promise::Logged, "{}: closed, and the log goes on", self.room);
         hold!(self.seq == head, Promise::Interval, "{}: closed at {head} for {self:?}", self.room);

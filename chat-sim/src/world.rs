@@ -216,11 +216,11 @@ impl Director {
         let server = self.server().take().expect("a server is up at the end");
         let stats = server.engine.stats();
         let rooms = server.engine.rooms();
-        hold!(rooms.is_empty(), Promise::Incarnation, "{rooms:?} without members");
-        hold!(stats.sessions == 0, Promise::Incarnation, "{} sessions with a connection", stats.sessions);
+        hold!(rooms.is_empty(), Promise::Lifetime, "{rooms:?} without members");
+        hold!(stats.sessions == 0, Promise::Lifetime, "{} sessions with a connection", stats.sessions);
         self.check_gaps(stats.gaps_unblocked)?;
         let kept = self.ground.log.inner().rooms(None, usize::MAX).await.unwrap_or_default();
-        hold!(kept.is_empty(), Promise::Incarnation, "the log keeps {kept:?}");
+        hold!(kept.is_empty(), Promise::Lifetime, "the log keeps {kept:?}");
         self.check().await
     }
 

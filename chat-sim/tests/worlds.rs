@@ -81,7 +81,7 @@ fn a_number_that_is_used_twice_is_found() {
 
 #[test]
 fn an_epoch_that_is_forgotten_is_found() {
-    is_found(Bug::ForgetEpoch, 8, &[Promise::Incarnation, Promise::OneOrder, Promise::Receipt]);
+    is_found(Bug::ForgetEpoch, 8, &[Promise::Lifetime, Promise::OneOrder, Promise::Receipt]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_key_that_is_forgotten_is_found() {
 
 #[test]
 fn a_lost_connection_that_is_not_told_is_found() {
-    is_found(Bug::ForgetDetach, 8, &[Promise::Incarnation]);
+    is_found(Bug::ForgetDetach, 8, &[Promise::Lifetime]);
 }
 
 #[test]

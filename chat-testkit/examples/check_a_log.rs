@@ -11,21 +11,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, Hello, Log, LogClaim, LogInUse, LogPage, Nick,
-    Offset, OneEngine, ReadError, Record, RoomCode, Seq, Tail,
+    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, ExclusiveClaim, Hello, Log, LogClaim, LogInUse,
+    LogPage, Nick, Offset, ReadError, Record, RoomCode, Seq, Tail,
 };
 
 /// A folder of rooms.
 struct FolderLog {
     /// One at a time: reads and writes are short, and a reader must not see half of a file.
     folder: Mutex<PathBuf>,
-    engines: OneEngine,
+    engines: ExclusiveClaim,
 }
 
 impl FolderLog {
     fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self { folder: Mutex::new(folder.to_owned()), engines: OneEngine::default() })
+        Ok(Self { folder: Mutex::new(folder.to_owned()), engines: ExclusiveClaim::default() })
     }
 
     fn folder(&self) -> MutexGuard<'_, PathBuf> {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use chat_core::{
-    Body, CloseCause, Color, Digest, Epoch, Event, Key, Keyed, LeaveReason, MemberId, Nick, Notices, Offset, Record,
-    Role, Scope, Seq, SessionId, Topic, Wall,
+    Body, Color, Digest, Epoch, Event, Key, Keyed, LeaveReason, MemberId, Nick, Notices, Offset, Record, Role,
+    RoomCloseReason, Scope, Seq, SessionId, Topic, Wall,
 };
 
 /// Writes one life of a room, record after record.
@@ -118,7 +118,7 @@ impl Scribe {
             self.told(None, Event::NoticesChanged { notices: Notices::Counted }),
             self.quiet(Some(ann), Event::Left { nick: nick_of("Ann"), reason: LeaveReason::Timeout }),
             self.told(None, Event::RoleChanged { member: MemberId(bob.0 + 1), role: Role::Owner }),
-            self.quiet(None, Event::Closed { cause: CloseCause::Host }),
+            self.quiet(None, Event::Closed { cause: RoomCloseReason::Host }),
         ]);
         records
     }

@@ -185,7 +185,7 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
 #[tokio::test(start_paused = true)]
 async fn the_log_shows_what_memory_gave_back() {
     let engine = engine_with(&log(), |limits| {
-        limits.engine.backlog_bytes_max = 16 << 10;
+        limits.engine.memory_bytes_max = 16 << 10;
         limits.lift_rates();
     });
     let ann = founder(&engine).await;

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::wire::{LeftReason, Status};
+use chat_core::wire::{RemovalReason, Status};
 use chat_core::{
     CloseReason, Command, Connection, Engine, MemberId, Moderation, Position, Reject, Resume, RoomCode, ServerFrame,
 };
@@ -163,7 +163,7 @@ async fn a_slow_room_says_too_that_one_is_out() {
     let (mut bob, standings) = house.bob().await;
     assert_eq!(standings, [Status::Live, Status::Waiting]);
     let ServerFrame::Resumed(status) = bob.next().await else { panic!("the room says where he stands") };
-    assert_eq!((status.status, status.reason), (Status::Left, Some(LeftReason::Kicked)));
+    assert_eq!((status.status, status.reason), (Status::Left, Some(RemovalReason::Kicked)));
     kicked.await.expect("no panic").expect("he was a member");
     // A later connection is not told of it any more.
     drop(bob);

@@ -328,7 +328,7 @@ async fn a_room_that_waits_for_its_log_takes_no_memory_from_others() {
     const BYTES: usize = 32 << 10;
     let log = log();
     let engine = engine_with(&log, |limits| {
-        limits.engine.backlog_bytes_max = BYTES;
+        limits.engine.memory_bytes_max = BYTES;
         limits.session.send_per_second = 0;
     });
     let (mut ann, mut zoe) = (connect(&engine, None).await, connect(&engine, None).await);

@@ -284,7 +284,7 @@ async fn ledgers_of_rooms_that_nobody_is_in_are_given_back_before_anybody_is_ref
     let log = log();
     let engine = engine_with(&log, |limits| {
         limits.room.empty_linger = HOUR;
-        limits.engine.backlog_bytes_max = 256 << 10;
+        limits.engine.memory_bytes_max = 256 << 10;
         limits.lift_rates();
     });
     let mut ann = connect(&engine, None).await;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_core::room::{Answer, Decision, Entry, Input, More, Note, Repeated};
-use chat_core::{CloseCause, Event, LeaveReason, Mono, Now, Record, Role, RoomLimits, Wall};
+use chat_core::{Event, LeaveReason, Mono, Now, Record, Role, RoomCloseReason, RoomLimits, Wall};
 use chat_testkit::model::{Model, Refusal};
 use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, small_limits};
 use proptest::prelude::*;
@@ -155,7 +155,7 @@ fn note_what(
             Event::TopicChanged { .. } => "topic changed".to_owned(),
             Event::RoleChanged { .. } => "role changed".to_owned(),
             Event::NoticesChanged { notices } => format!("notices: {notices:?}"),
-            Event::Closed { cause: CloseCause::Empty } if in_the_empty && *input == Input::Elapsed => {
+            Event::Closed { cause: RoomCloseReason::Empty } if in_the_empty && *input == Input::Elapsed => {
                 "closed: after lingering".to_owned()
             }
             Event::Closed { cause } => format!("closed: {cause:?}"),

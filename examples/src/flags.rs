@@ -30,7 +30,7 @@ pub struct Flags {
 
     /// Clients that may be connected from one address at once, over twice as many connections or half of those that there are; 0 for no
     /// bound on connections, new sessions and rooms of an address
-    #[arg(long, value_name = "N", default_value_t = Limits::default().engine.sessions_per_address_max)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().engine.connections_per_address_max)]
     pub sessions_per_address: usize,
 
     /// Speak TLS with the certificate in this file, in PEM, followed by those that vouch for it; read again at SIGHUP
@@ -70,7 +70,7 @@ impl Flags {
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         limits.session.send_per_second = self.send_rate;
-        limits.engine.sessions_per_address_max = self.sessions_per_address;
+        limits.engine.connections_per_address_max = self.sessions_per_address;
         // What one session may, its address may.
         let of_address = &mut limits.engine.address_sends_per_second;
         *of_address = self.send_rate.max(*of_address);

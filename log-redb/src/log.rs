@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Clock, Epoch, Event, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode,
-    Seq, SystemClock, Tail,
+    AppendError, Clock, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
+    RoomCode, Seq, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -39,7 +39,7 @@ pub struct RedbLog {
     /// Whether the writer has been asked to look at the file, and has not yet done so.
     is_doubted: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
-    engines: OneEngine,
+    engines: ExclusiveClaim,
 }
 
 impl RedbLog {
@@ -87,7 +87,7 @@ impl RedbLog {
             readers: Arc::new(Semaphore::new(READERS_MAX)),
             is_doubted: Arc::default(),
             writer: Some(thread.map_err(|source| OpenError::Io { name, source })?),
-            engines: OneEngine::default(),
+            engines: ExclusiveClaim::default(),
         })
     }
 

@@ -30,7 +30,7 @@ pub(crate) enum Exit {
 pub(crate) async fn finish(
     socket: Arc<Socket>,
     engineio: Arc<EngineIoSession>,
-    tenancy: u64,
+    chat_session_number: u64,
     exit: Exit,
     close_timeout: Duration,
 ) {
@@ -38,7 +38,7 @@ pub(crate) async fn finish(
         Exit::Lost(Loss::Ended) => return,
         // The writer of a stalled connection waits for a peer that may never read on; nothing but this ends it.
         Exit::Stalled | Exit::Silent => return engineio.end(End::All),
-        Exit::Closing(reason) if reason.reconnect() => engineio.end(End::Hearing),
+        Exit::Closing(reason) if reason.reconnect() => engineio.end(End::Reading),
         Exit::Closing(_) => {
             // Does nothing where the queue is full.
             if Arc::clone(&socket).disconnect().is_err() {
@@ -54,10 +54,10 @@ pub(crate) async fn finish(
         drop(engineio);
         kept
     };
-    for end in [End::Hearing, End::All] {
+    for end in [End::Reading, End::All] {
         sleep(close_timeout).await;
         match engineio.upgrade() {
-            Some(engineio) if engineio.tenants() == tenancy => engineio.end(end),
+            Some(engineio) if engineio.chat_sessions() == chat_session_number => engineio.end(end),
             _ => return,
         }
     }

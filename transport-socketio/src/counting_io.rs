@@ -79,7 +79,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for CountingIo<S> {
         // Looked at again, for what ended between the first look and the registering.
         match self.engineio.end_reached() {
             End::Open => Poll::Pending,
-            End::Hearing => {
+            End::Reading => {
                 self.drop_unread(cx);
                 Poll::Ready(Ok(()))
             }
@@ -157,7 +157,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
     use tokio::time::{Instant, timeout};
 
-    use super::super::engineio_session::Lines;
+    use super::super::engineio_session::EngineIoSessions;
     use super::*;
 
     const STALL: Duration = Duration::from_secs(30);
@@ -165,12 +165,12 @@ mod tests {
     #[tokio::test]
     async fn what_is_said_at_the_end_is_dropped_and_not_left_unread() {
         let (service, _io) = SocketIo::builder().build_with_inner_svc(Router::new());
-        let lines = Arc::new(Lines::new(service, "/socket.io".to_owned(), 1));
-        let engineio = lines.open().expect("a place");
+        let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), 1));
+        let engineio = engineio_sessions.open().expect("a place");
         let (near, mut far) = duplex(64);
         let mut counting = CountingIo::new(near, Arc::clone(&engineio), STALL).expect("the first");
         far.write_all(b"3").await.expect("room");
-        engineio.end(End::Hearing);
+        engineio.end(End::Reading);
         assert_eq!(counting.read(&mut [0; 8]).await.expect("an end in order"), 0);
         assert!(counting.stream.read(&mut [0; 8]).now_or_never().is_none(), "nothing is left");
     }
@@ -178,8 +178,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_a_little_is_not() {
         let (service, _io) = SocketIo::builder().build_with_inner_svc(Router::new());
-        let lines = Arc::new(Lines::new(service, "/socket.io".to_owned(), 1));
-        let engineio = lines.open().expect("a place");
+        let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), 1));
+        let engineio = engineio_sessions.open().expect("a place");
         let (near, mut far) = duplex(16);
         let mut counting = CountingIo::new(near, Arc::clone(&engineio), STALL).expect("the first");
         // It takes eight bytes every twenty seconds, for ten times as long as it may take nothing.

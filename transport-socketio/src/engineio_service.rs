@@ -22,7 +22,7 @@ use tower_service::Service;
 
 use super::config::{SocketIoConfig, Transports};
 use super::counting_io::CountingIo;
-use super::engineio_session::{EngineIoSession, Lines};
+use super::engineio_session::{EngineIoSession, EngineIoSessions};
 use super::handshake::Handshake;
 use super::head;
 use super::keepalive;
@@ -38,7 +38,7 @@ const OPEN_BYTES_MAX: usize = 4 << 10;
 
 struct Front {
     engine: Engine,
-    lines: Arc<Lines>,
+    engineio_sessions: Arc<EngineIoSessions>,
     config: Arc<SocketIoConfig>,
 }
 
@@ -85,11 +85,11 @@ impl Front {
             Transports::WebSocket => builder.transports([TransportType::Websocket]),
         };
         let (service, io) = builder.build_with_inner_svc(Router::new());
-        let lines = Arc::new(Lines::new(service, path, config.connections_max));
+        let engineio_sessions = Arc::new(EngineIoSessions::new(service, path, config.connections_max));
         let config = Arc::new(config);
         let handshake = Handshake::new(engine.clone(), Arc::clone(&config));
         io.ns("/", handshake.clone().with(handshake));
-        Self { engine, lines, config }
+        Self { engine, engineio_sessions, config }
     }
 
     /// The entry of a session that begins; an answer where none may.
@@ -97,11 +97,11 @@ impl Front {
         if self.engine.is_draining() {
             return Err(Busy("the server is going down\n"));
         }
-        self.lines.open().ok_or(Busy("the server has as many connections as it may\n"))
+        self.engineio_sessions.open().ok_or(Busy("the server has as many connections as it may\n"))
     }
 
     async fn pass(&self, request: Request) -> Response {
-        let Ok(answer) = Service::<Request>::call(&mut self.lines.service.clone(), request).await;
+        let Ok(answer) = Service::<Request>::call(&mut self.engineio_sessions.service.clone(), request).await;
         answer.map(Body::new)
     }
 
@@ -118,7 +118,7 @@ impl Front {
         let (head, body) = self.pass(request).await.into_parts();
         let body = to_bytes(body, OPEN_BYTES_MAX).await.expect("the body is in memory, and short");
         if head.status.is_success() {
-            self.lines.name(&engineio, opened(&body).expect("a session is opened with its sid"));
+            self.engineio_sessions.name(&engineio, opened(&body).expect("a session is opened with its sid"));
         }
         let mut body = Vec::from(body);
         keepalive::announce(&mut body, self.config.ping_timeout);
@@ -128,7 +128,7 @@ impl Front {
     /// Hands in what a client says by POST: a sign of life, whatever it says. What came of a body that takes too long is done, and the
     /// session goes on.
     async fn hand_in(&self, request: Request, sid: Sid) -> Response {
-        if let Some(engineio) = self.lines.find(sid) {
+        if let Some(engineio) = self.engineio_sessions.find(sid) {
             engineio.note_heard();
         }
         match timeout(self.config.body_timeout, self.pass(request)).await {
@@ -140,7 +140,7 @@ impl Front {
     /// Answers a poll: its session takes what the answer holds. One that waits while the client is about to go over to a WebSocket brings
     /// nothing: the client goes over once it has been answered.
     async fn poll(&self, request: Request, sid: Sid) -> Response {
-        let Some(engineio) = self.lines.find(sid) else { return self.pass(request).await };
+        let Some(engineio) = self.engineio_sessions.find(sid) else { return self.pass(request).await };
         engineio.note_heard();
         let answer = tokio::select! {
             biased;
@@ -157,11 +157,11 @@ impl Front {
     /// A WebSocket beside the polls of a session, to which it may go over.
     fn probe(&self, mut request: Request, sid: Sid) -> Response {
         let Ok(response) = create_response_with_body(&request, Body::empty) else { return Fault::Request.answer() };
-        let Some(engineio) = self.lines.find(sid) else { return Fault::Session.answer() };
+        let Some(engineio) = self.engineio_sessions.find(sid) else { return Fault::Session.answer() };
         let Some(mut probe) = engineio.probe() else { return Fault::Request.answer() };
         let upgrading = hyper::upgrade::on(&mut request);
         let head = head::detach(request.into_parts().0);
-        let mut service = self.lines.service.clone();
+        let mut service = self.engineio_sessions.service.clone();
         let (stall_timeout, upgrade_timeout) =
             (self.engine.limits().session.stall_timeout, self.config.upgrade_timeout);
         tokio::spawn(async move {
@@ -188,7 +188,7 @@ impl Front {
         let upgrading = hyper::upgrade::on(&mut request);
         let mut head = head::detach(request.into_parts().0);
         head.extensions.insert(Arc::clone(&engineio));
-        let mut service = self.lines.service.clone();
+        let mut service = self.engineio_sessions.service.clone();
         let (stall_timeout, ping_timeout) = (self.engine.limits().session.stall_timeout, self.config.ping_timeout);
         tokio::spawn(async move {
             // A client that goes away before the answer has reached it has lost nothing yet.

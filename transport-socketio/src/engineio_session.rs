@@ -30,7 +30,7 @@ const WEBSOCKETS_MAX: usize = 4;
 const PROBED_POLL: Duration = Duration::from_millis(100);
 
 /// All Engine.IO sessions that are alive.
-pub(crate) struct Lines {
+pub(crate) struct EngineIoSessions {
     pub(crate) service: SocketIoService<Router>,
     /// The path that the service serves.
     path: String,
@@ -40,7 +40,7 @@ pub(crate) struct Lines {
 
 /// One Engine.IO session. It lives in the extensions of the session's first request, and so exactly as long as the session.
 pub(crate) struct EngineIoSession {
-    lines: Weak<Lines>,
+    engineio_sessions: Weak<EngineIoSessions>,
     /// Known of sessions that begin with long-polling.
     sid: OnceLock<Sid>,
     end: AtomicU8,
@@ -64,7 +64,7 @@ pub(crate) struct EngineIoSession {
     /// The chat session between being let in and being told so.
     parked: Mutex<Option<AttachedSession>>,
     /// How many chat sessions it has had.
-    tenants: AtomicU64,
+    chat_sessions: AtomicU64,
     _place: OwnedSemaphorePermit,
 }
 
@@ -74,7 +74,7 @@ pub(crate) enum End {
     /// Not at all.
     Open,
     /// Nothing more is read; what is queued may still go out.
-    Hearing,
+    Reading,
     /// Nothing more is read or written.
     All,
 }
@@ -86,7 +86,7 @@ pub(crate) struct WsTasks {
     pub(crate) writer: AtomicWaker,
 }
 
-impl Lines {
+impl EngineIoSessions {
     pub(crate) fn new(service: SocketIoService<Router>, path: String, lines_max: usize) -> Self {
         let places = Arc::new(Semaphore::new(lines_max.min(Semaphore::MAX_PERMITS)));
         Self { service, path, places, by_sid: Mutex::default() }
@@ -96,7 +96,7 @@ impl Lines {
     pub(crate) fn open(self: &Arc<Self>) -> Option<Arc<EngineIoSession>> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(Arc::new(EngineIoSession {
-            lines: Arc::downgrade(self),
+            engineio_sessions: Arc::downgrade(self),
             sid: OnceLock::new(),
             end: AtomicU8::new(End::Open as u8),
             taken: AtomicU64::new(0),
@@ -110,7 +110,7 @@ impl Lines {
             polls: Notify::new(),
             is_changed: AtomicBool::new(false),
             parked: Mutex::default(),
-            tenants: AtomicU64::new(0),
+            chat_sessions: AtomicU64::new(0),
             _place: place,
         }))
     }
@@ -182,7 +182,7 @@ impl EngineIoSession {
     pub(crate) fn end_reached(&self) -> End {
         match self.end.load(Ordering::Acquire) {
             0 => End::Open,
-            1 => End::Hearing,
+            1 => End::Reading,
             _ => End::All,
         }
     }
@@ -251,7 +251,7 @@ impl EngineIoSession {
 
     /// Keeps a chat session until its client has been told that it is connected.
     pub(crate) fn park(&self, attached: AttachedSession) {
-        self.tenants.fetch_add(1, Ordering::AcqRel);
+        self.chat_sessions.fetch_add(1, Ordering::AcqRel);
         *self.lock_parked() = Some(attached);
     }
 
@@ -259,13 +259,13 @@ impl EngineIoSession {
         self.lock_parked().take()
     }
 
-    pub(crate) fn tenants(&self) -> u64 {
-        self.tenants.load(Ordering::Acquire)
+    pub(crate) fn chat_sessions(&self) -> u64 {
+        self.chat_sessions.load(Ordering::Acquire)
     }
 
     fn hang_up(&self) {
-        if let (Some(lines), Some(sid)) = (self.lines.upgrade(), self.sid.get()) {
-            lines.hang_up(*sid);
+        if let (Some(engineio_sessions), Some(sid)) = (self.engineio_sessions.upgrade(), self.sid.get()) {
+            engineio_sessions.hang_up(*sid);
         }
     }
 
@@ -318,8 +318,8 @@ impl Drop for Probe {
 
 impl Drop for EngineIoSession {
     fn drop(&mut self) {
-        if let (Some(lines), Some(sid)) = (self.lines.upgrade(), self.sid.get()) {
-            lines.lock().remove(sid);
+        if let (Some(engineio_sessions), Some(sid)) = (self.engineio_sessions.upgrade(), self.sid.get()) {
+            engineio_sessions.lock().remove(sid);
         }
     }
 }

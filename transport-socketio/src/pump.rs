@@ -47,7 +47,7 @@ pub(crate) async fn run(
     stall_timeout: Duration,
     config: Arc<SocketIoConfig>,
 ) {
-    let tenancy = engineio.tenants();
+    let chat_session_number = engineio.chat_sessions();
     let AttachedSession { due, link } = attached;
     let ahead_max = config.ahead_bytes_max as u64;
     let keepalive = Keepalive::new(&config, Instant::now());
@@ -60,7 +60,7 @@ pub(crate) async fn run(
         let _ = tokio::time::timeout(config.close_timeout, poll_fn(|cx| pump.poll_taken(cx))).await;
     }
     drop(pump);
-    close::finish(socket, engineio, tenancy, exit, config.close_timeout).await;
+    close::finish(socket, engineio, chat_session_number, exit, config.close_timeout).await;
 }
 
 /// Why nothing is emitted although something may be due.

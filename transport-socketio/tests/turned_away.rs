@@ -91,7 +91,7 @@ async fn a_resume_that_is_refused_for_what_was_shown_before_is_taken_when_it_sai
 
 #[tokio::test(start_paused = true)]
 async fn a_full_server_has_a_place_again_for_who_comes_back() {
-    let server = server(|limits| limits.engine.sessions_max = 1);
+    let server = server(|limits| limits.engine.connections_max = 1);
     let (ann, _) = welcome(server.ws().await.expect("a session"), json!({})).await;
     let (error, closing) = put_off(server.poll().await.expect("a session"), json!({})).await;
     assert_eq!((&error["code"], &error["limit"]), (&json!("at_capacity"), &json!(1)));
@@ -119,7 +119,7 @@ async fn a_policy_that_cannot_say_now_puts_clients_off_and_one_that_says_no_does
 /// The stock client emits what it has gathered as soon as it is connected.
 #[tokio::test(start_paused = true)]
 async fn what_is_emitted_by_who_is_put_off_is_done_by_nobody() {
-    let server = server(|limits| limits.engine.sessions_max = 1);
+    let server = server(|limits| limits.engine.connections_max = 1);
     let (_ann, _) = welcome(server.ws().await.expect("a session"), json!({})).await;
     let mut bob = server.ws().await.expect("a session").connect(json!({})).await;
     for _ in 0..10 {

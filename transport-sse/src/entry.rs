@@ -1,6 +1,6 @@
 //! The room in the address of a stream: entered at once, or when it has said that the session is not in it any more.
 
-use chat_core::wire::{LeftReason, RoomStatus, Status};
+use chat_core::wire::{RemovalReason, RoomStatus, Status};
 use chat_core::{Answered, Command, Connection, FrameKind, Position, Reply, ServerFrame};
 
 /// The entry of a stream whose room has not said yet whether the session is in it.
@@ -26,9 +26,9 @@ enum Stage {
 ///
 /// A session that came back to other rooms is not given up for one that will not have it: it reads the answer in its
 /// stream.
-pub(crate) async fn enter(session: &Connection, entry: Option<Command>) -> Result<Option<Box<LateEntry>>, Answered> {
+pub(crate) async fn enter(connection: &Connection, entry: Option<Command>) -> Result<Option<Box<LateEntry>>, Answered> {
     let Some(mut entry) = entry else { return Ok(None) };
-    let standings = standings(session);
+    let standings = standings(connection);
     if let Some(standing) = standings.iter().find(|standing| is_of(&entry, standing)) {
         match standing.status {
             Status::Live | Status::Gap => return Ok(None),
@@ -41,12 +41,12 @@ pub(crate) async fn enter(session: &Connection, entry: Option<Command>) -> Resul
     if standings.iter().any(|standing| matches!(standing.status, Status::Live | Status::Gap | Status::Waiting)) {
         // An `EventSource` comes back with the address it was made with, again and again: one that is in a room makes no other.
         if !matches!(entry, Command::Create { .. }) {
-            let _ = session.submit(entry, Reply::mailbox(None));
+            let _ = connection.submit(entry, Reply::mailbox(None));
         }
         return Ok(None);
     }
     let (reply, answer) = Reply::channel(None);
-    if session.submit(entry, reply).is_err() {
+    if connection.submit(entry, reply).is_err() {
         return Ok(None);
     }
     match answer.await {
@@ -56,8 +56,8 @@ pub(crate) async fn enter(session: &Connection, entry: Option<Command>) -> Resul
 }
 
 /// Where the session stands in the rooms it came back to, as its `welcome` says.
-fn standings(session: &Connection) -> Vec<RoomStatus> {
-    let welcome = session.peek().filter(|frame| frame.kind == FrameKind::Welcome);
+fn standings(connection: &Connection) -> Vec<RoomStatus> {
+    let welcome = connection.peek().filter(|frame| frame.kind == FrameKind::Welcome);
     match welcome.map(|frame| serde_json::from_slice(&frame.json)) {
         Some(Ok(ServerFrame::Welcome { rooms, .. })) => rooms,
         _ => Vec::new(),
@@ -94,18 +94,18 @@ impl LateEntry {
         self.stage = match (standing.status, standing.reason) {
             (Status::Live | Status::Gap, _) => Stage::Needless,
             // Who was put out comes again when a person says so, and not by itself.
-            (_, Some(LeftReason::Kicked | LeftReason::Banned)) => Stage::Needless,
+            (_, Some(RemovalReason::Kicked | RemovalReason::Banned)) => Stage::Needless,
             _ => Stage::Due,
         };
         self.entry = going_on(self.entry.clone(), &standing);
     }
 
     /// Hands in the entry, if it is due; gives back what still waits. Its answer is an event of the stream.
-    pub(crate) fn hand_in(self: Box<Self>, session: &Connection) -> Option<Box<Self>> {
+    pub(crate) fn hand_in(self: Box<Self>, connection: &Connection) -> Option<Box<Self>> {
         match self.stage {
             Stage::Waiting => return Some(self),
             // Where it is not taken, a newer connection has the session.
-            Stage::Due => drop(session.submit(self.entry, Reply::mailbox(None))),
+            Stage::Due => drop(connection.submit(self.entry, Reply::mailbox(None))),
             Stage::Needless => {}
         }
         None

@@ -28,8 +28,8 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
     drop(head);
     let StreamRequest { resume, entry, credentials } = asked;
     let request = ConnectRequest { transport: "sse", address, credentials };
-    let session = match shared.engine.connect(request, Hello { id: None, resume }).await {
-        Ok(session) => session,
+    let connection = match shared.engine.connect(request, Hello { id: None, resume }).await {
+        Ok(connection) => connection,
         Err(Refusal { reject, reconnect_after, .. }) => {
             let reject = match reconnect_after {
                 Some(wait) => reject.retry_after(wait),
@@ -38,8 +38,8 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
             return refuse(&shared, answer::refusal(None, reject));
         }
     };
-    match entry::enter(&session, entry).await {
-        Ok(late) => stream::of(session, late, &shared),
+    match entry::enter(&connection, entry).await {
+        Ok(late) => stream::of(connection, late, &shared),
         Err(refused) => refuse(&shared, refused),
     }
 }

@@ -30,8 +30,8 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// The stream of a session, from its first event to its last.
-pub(crate) fn of(session: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Response {
-    let mut response = response(Body::new(EventStream::new(session, late, shared)));
+pub(crate) fn of(connection: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Response {
+    let mut response = response(Body::new(EventStream::new(connection, late, shared)));
     response.extensions_mut().insert(LongLived);
     response
 }
@@ -82,14 +82,14 @@ struct EventStream {
 }
 
 impl EventStream {
-    fn new(session: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Self {
+    fn new(connection: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Self {
         let now = Instant::now();
         let heartbeat_interval = shared.config.heartbeat_interval;
         let stall_timeout = shared.engine.limits().session.stall_timeout;
-        let (issue_day, credential) = (session.issue_day(), session.cursor().into());
-        let retry = Some(spread(shared.config.retry, session.session_id().bits()));
+        let (issue_day, credential) = (connection.issue_day(), connection.cursor().into());
+        let retry = Some(spread(shared.config.retry, connection.session_id().bits()));
         Self {
-            slot: shared.watch.slot(session, now + stall_timeout),
+            slot: shared.watch.slot(connection, now + stall_timeout),
             credential,
             issue_day,
             handed_out: 0,
@@ -108,7 +108,7 @@ impl EventStream {
             return Poll::Ready(None);
         }
         let mut held = self.slot.lock();
-        let Some(session) = &held.session else {
+        let Some(connection) = &held.connection else {
             // The watch has ended it, and now the connection takes something again.
             self.is_over = true;
             let mut out = BytesMut::new();
@@ -116,12 +116,12 @@ impl EventStream {
             return Poll::Ready(Some(out.freeze()));
         };
         if self.handed_out > 0 {
-            session.written(std::mem::take(&mut self.handed_out));
+            connection.written(std::mem::take(&mut self.handed_out));
             // What a room has said is out; where it was not, the client comes back and it is said again.
-            self.late = self.late.take().and_then(|late| late.hand_in(session));
+            self.late = self.late.take().and_then(|late| late.hand_in(connection));
         }
-        if session.issue_day() != self.issue_day {
-            (self.issue_day, self.credential) = (session.issue_day(), session.cursor().into());
+        if connection.issue_day() != self.issue_day {
+            (self.issue_day, self.credential) = (connection.issue_day(), connection.cursor().into());
         }
         let mut out = BytesMut::new();
         let mut frames = EventFrames {
@@ -129,12 +129,12 @@ impl EventStream {
             retry: &mut self.retry,
             late: self.late.as_deref_mut(),
         };
-        match session.poll_fill(cx, &mut frames, &mut out) {
+        match connection.poll_fill(cx, &mut frames, &mut out) {
             Poll::Ready(Fill::Frames) => self.handed_out = out.len(),
             Poll::Ready(Fill::Ended(_)) => {
-                let session = held.session.take();
+                let connection = held.connection.take();
                 drop(held);
-                drop(session);
+                drop(connection);
                 self.is_over = true;
                 return Poll::Ready(None);
             }

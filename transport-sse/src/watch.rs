@@ -19,7 +19,7 @@ pub(crate) struct StreamSlot {
 #[derive(Debug)]
 pub(crate) struct Held {
     /// `None` once the stream is over.
-    pub(crate) session: Option<Connection>,
+    pub(crate) connection: Option<Connection>,
     /// By when the connection must have asked for the next chunk.
     pub(crate) ask_by: Instant,
     /// Why there is no session any more, where the watch has taken it.
@@ -59,25 +59,25 @@ impl StreamSlot {
 
     /// Ends the session's stay if a drain has given it up.
     fn end_if_cut(&self) {
-        let session = {
+        let connection = {
             let mut held = self.lock();
             held.ended = CloseReason::Draining;
-            held.session.take_if(|session| session.is_cut())
+            held.connection.take_if(|connection| connection.is_cut())
         };
-        drop(session);
+        drop(connection);
     }
 
     /// Ends the session's stay if the stream has stalled.
     fn end_if_stalled(&self, now: Instant) {
-        let session = {
+        let connection = {
             let mut held = self.lock();
             if now < held.ask_by {
                 return;
             }
-            held.session.take()
+            held.connection.take()
         };
-        if let Some(session) = session {
-            session.close(CloseReason::SlowConsumer);
+        if let Some(connection) = connection {
+            connection.close(CloseReason::SlowConsumer);
         }
     }
 }
@@ -91,9 +91,9 @@ impl Watch {
     }
 
     /// Takes a session into the care of a new stream.
-    pub(crate) fn slot(self: &Arc<Self>, session: Connection, ask_by: Instant) -> Arc<StreamSlot> {
+    pub(crate) fn slot(self: &Arc<Self>, connection: Connection, ask_by: Instant) -> Arc<StreamSlot> {
         let slot = Arc::new(StreamSlot {
-            held: Mutex::new(Held { session: Some(session), ask_by, ended: CloseReason::SlowConsumer }),
+            held: Mutex::new(Held { connection: Some(connection), ask_by, ended: CloseReason::SlowConsumer }),
         });
         let mut watched = self.lock();
         watched.slots.push(Arc::downgrade(&slot));

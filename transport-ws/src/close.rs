@@ -16,15 +16,19 @@ use super::reader::Incoming;
 ///
 /// The session is kept until the close frame is out: an engine that drains waits for its sessions, and what is then still
 /// unsent is never sent.
-pub(crate) async fn part<S>(mut ws: FrameSocket<S>, exit: Exit, session: Option<Connection>, close_timeout: Duration)
-where
+pub(crate) async fn finish<S>(
+    mut ws: FrameSocket<S>,
+    exit: Exit,
+    connection: Option<Connection>,
+    close_timeout: Duration,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // A peer that is gone, or that takes its time, is told nothing further.
-    let _ = timeout(close_timeout, say(&mut ws, exit, session)).await;
+    let _ = timeout(close_timeout, say(&mut ws, exit, connection)).await;
 }
 
-async fn say<S>(ws: &mut FrameSocket<S>, exit: Exit, session: Option<Connection>) -> io::Result<()>
+async fn say<S>(ws: &mut FrameSocket<S>, exit: Exit, connection: Option<Connection>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -32,7 +36,7 @@ where
         frames::put_close(&mut ws.writer.control, reason);
     }
     poll_fn(|cx| ws.writer.poll_control(cx, &mut ws.socket)).await?;
-    drop(session);
+    drop(connection);
     match exit {
         Exit::Lost | Exit::Answer => {}
         Exit::Close(_) => listen(ws).await,

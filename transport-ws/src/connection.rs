@@ -28,11 +28,11 @@ where
     // Beginnings and ends are boxed: a connection spends its life between them.
     let opening = Box::pin(open(socket, shared, asked));
     async move {
-        let Some(mut talk) = opening.await else { return };
-        let exit = poll_fn(|cx| talk.poll(cx)).await;
+        let Some(mut driver) = opening.await else { return };
+        let exit = poll_fn(|cx| driver.poll(cx)).await;
         if exit != Exit::Lost {
-            let close_timeout = talk.shared.config.close_timeout;
-            Box::pin(close::part(talk.ws, exit, Some(talk.session), close_timeout)).await;
+            let close_timeout = driver.shared.config.close_timeout;
+            Box::pin(close::finish(driver.ws, exit, Some(driver.connection), close_timeout)).await;
         }
     }
 }
@@ -44,10 +44,10 @@ where
     let reader = Reader::new(shared.engine.limits().session.frame_bytes_max);
     let mut ws = FrameSocket { writer: Writer::default(), reader, socket };
     match greet(&mut ws, &shared, asked).await {
-        Ok(session) => Some(Driver::new(ws, session, shared)),
+        Ok(connection) => Some(Driver::new(ws, connection, shared)),
         Err(Exit::Lost) => None,
         Err(exit) => {
-            close::part(ws, exit, None, shared.config.close_timeout).await;
+            close::finish(ws, exit, None, shared.config.close_timeout).await;
             None
         }
     }
@@ -72,7 +72,7 @@ struct Driver<S> {
     /// Until when the end of the connection must be written, once we have ended it.
     end_by: Option<Instant>,
     reading: ReadState,
-    session: Connection,
+    connection: Connection,
     ws: FrameSocket<S>,
     shared: Arc<Shared>,
     keepalive: Keepalive,
@@ -80,10 +80,10 @@ struct Driver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    fn new(ws: FrameSocket<S>, session: Connection, shared: Arc<Shared>) -> Self {
+    fn new(ws: FrameSocket<S>, connection: Connection, shared: Arc<Shared>) -> Self {
         let keepalive = Keepalive::new(&shared.config, shared.engine.limits().session.stall_timeout, Instant::now());
         let timer = Box::pin(sleep_until(keepalive.deadline(None)));
-        Self { timer_at: None, end_by: None, reading: ReadState::On, session, ws, shared, keepalive, timer }
+        Self { timer_at: None, end_by: None, reading: ReadState::On, connection, ws, shared, keepalive, timer }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if let Poll::Ready(exit) = self.poll_read(cx) {
                 return Poll::Ready(exit);
             }
-            match self.ws.writer.poll_source(cx, &mut self.ws.socket, &self.session) {
+            match self.ws.writer.poll_source(cx, &mut self.ws.socket, &self.connection) {
                 Poll::Ready(Ok(reason)) if self.reading == ReadState::Off => {
                     return Poll::Ready(Exit::Abandon(reason));
                 }
@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 self.keepalive.heard(Instant::now());
             }
             // A drain waits for nobody who takes nothing.
-            if self.ws.writer.stalled().is_some() && self.session.poll_cut(cx).is_ready() {
+            if self.ws.writer.stalled().is_some() && self.connection.poll_cut(cx).is_ready() {
                 return Poll::Ready(Exit::Lost);
             }
             // A stall, or the end, brings the deadline forward. A later one is found when the timer fires.
@@ -158,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.end(CloseReason::ProtocolViolation);
                     return Poll::Pending;
                 }
-                Poll::Ready(message) => hand_in(&self.session, parse(&self.shared, &message), &mut self.ws.writer),
+                Poll::Ready(message) => hand_in(&self.connection, parse(&self.shared, &message), &mut self.ws.writer),
             }
             if !self.has_room() {
                 self.reading = ReadState::Waiting;
@@ -169,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether the answer to whatever comes next has a place to wait in.
     fn has_room(&self) -> bool {
-        self.session.can_submit() && !self.ws.writer.is_laden()
+        self.connection.can_submit() && !self.ws.writer.is_laden()
     }
 
     /// Does what is due by the clock; says how the connection ends, if it does.
@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             KeepaliveAction::PeerGone => self.end(CloseReason::PeerTimeout),
             KeepaliveAction::Stalled => {
                 // The frame that says so would wait behind all the others.
-                self.session.close(CloseReason::SlowConsumer);
+                self.connection.close(CloseReason::SlowConsumer);
                 return Some(Exit::Lost);
             }
         }
@@ -207,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Ends the connection from this side: the session's last frame is due, and soon must be out.
     fn end(&mut self, reason: CloseReason) {
-        self.session.close(reason);
+        self.connection.close(reason);
         self.end_by.get_or_insert_with(|| Instant::now() + self.shared.config.close_timeout);
     }
 }

@@ -42,11 +42,11 @@ where
     };
     let id = hello.id;
     match shared.engine.connect(asked, hello).await {
-        Ok(session) => {
+        Ok(connection) => {
             if let Some(frame) = frame {
-                hand_in(&session, frame, &mut ws.writer);
+                hand_in(&connection, frame, &mut ws.writer);
             }
-            Ok(session)
+            Ok(connection)
         }
         Err(Refusal { close, reject, reconnect_after, .. }) => {
             put(&mut ws.writer, &error(id, &reject));
@@ -85,20 +85,22 @@ pub(crate) fn parse(shared: &Shared, incoming: &Incoming) -> Result<ClientFrame,
 }
 
 /// Gives a session what its client sent.
-pub(crate) fn hand_in(session: &Connection, frame: Result<ClientFrame, BadFrame>, writer: &mut Writer) {
+pub(crate) fn hand_in(connection: &Connection, frame: Result<ClientFrame, BadFrame>, writer: &mut Writer) {
     let (id, taken) = match frame {
-        Ok(ClientFrame { id, request: Request::Command(command) }) => (id, session.submit(command, Reply::mailbox(id))),
+        Ok(ClientFrame { id, request: Request::Command(command) }) => {
+            (id, connection.submit(command, Reply::mailbox(id)))
+        }
         Ok(ClientFrame { id, request: Request::Hello(_) }) => {
             let reject = Reject::new(RejectCode::UnknownType, "hello comes only as the first frame");
-            (id, session.refuse(BadFrame { id, reject }, Reply::mailbox(id)))
+            (id, connection.refuse(BadFrame { id, reject }, Reply::mailbox(id)))
         }
         Err(bad) => {
             let id = bad.id;
-            (id, session.refuse(bad, Reply::mailbox(id)))
+            (id, connection.refuse(bad, Reply::mailbox(id)))
         }
     };
     if let Err(Busy) = taken
-        && !session.is_ending()
+        && !connection.is_ending()
     {
         // Nothing is read while the session has no room, so its places went to commands that came another way than this socket.
         put(writer, &error(id, &Reject::new(RejectCode::Busy, "too many commands are in flight")));

@@ -41,7 +41,7 @@ pub enum Notices {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum CloseCause {
+pub enum RoomCloseReason {
     /// Its last member had left.
     Empty,
     /// The embedder closed it.
@@ -158,7 +158,7 @@ pub enum Event {
     /// The life of the room ended. Never told as an event: subscriptions end with the cause.
     Closed {
         /// What ended it; members are told so in `room_closed`.
-        cause: CloseCause,
+        cause: RoomCloseReason,
     },
 }
 

@@ -4,4 +4,4 @@ mod command;
 mod event;
 
 pub use command::{Command, TypingState};
-pub use event::{CloseCause, Digest, Event, Keyed, LeaveReason, Notices, Record, Role};
+pub use event::{Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};

@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 
 use crate::engine::engine::Engine;
 use crate::engine::feed::budget::MemoryBudget;
-use crate::engine::feed::ended::EndedLives;
+use crate::engine::feed::ended::EndedFeeds;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
-use crate::engine::session::purse::Purses;
+use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::{NEVER, Signer};
 use crate::engine::shared::Shared;
@@ -135,9 +135,9 @@ impl EngineBuilder {
             ids: self.ids,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),
-            purses: Purses::default(),
-            ended: EndedLives::default(),
-            budget: MemoryBudget::new(self.limits.engine.backlog_bytes_max),
+            shared_allowances: SharedAllowances::default(),
+            ended: EndedFeeds::default(),
+            budget: MemoryBudget::new(self.limits.engine.memory_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::domain::CloseCause;
+use crate::domain::RoomCloseReason;
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::cell::InboxItem;
@@ -149,7 +149,7 @@ impl Engine {
             Moderation::Ban(member) => Input::Ban { by, member },
             Moderation::Redact(seq) => Input::Redact { by, target: seq },
             Moderation::SetTopic(topic) => Input::SetTopic { by, topic },
-            Moderation::Close => Input::Close { cause: CloseCause::Host },
+            Moderation::Close => Input::Close { cause: RoomCloseReason::Host },
         };
         let (answer, answered) = oneshot::channel();
         self.shared.enqueue(room, InboxItem::Host { input, answer });

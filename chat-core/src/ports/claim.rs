@@ -17,9 +17,9 @@ pub struct LogInUse;
 /// What a log keeps so that it can answer [`Log::claim`](super::Log::claim).
 ///
 /// ```
-/// use chat_core::{LogInUse, OneEngine};
+/// use chat_core::{LogInUse, ExclusiveClaim};
 ///
-/// let engines = OneEngine::default();
+/// let engines = ExclusiveClaim::default();
 /// let first = engines.claim()?;
 /// assert_eq!(engines.claim().err(), Some(LogInUse));
 /// drop(first);
@@ -27,7 +27,7 @@ pub struct LogInUse;
 /// # Ok::<(), LogInUse>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct OneEngine {
+pub struct ExclusiveClaim {
     claimed: Mutex<Weak<()>>,
 }
 
@@ -38,7 +38,7 @@ impl LogClaim {
     }
 }
 
-impl OneEngine {
+impl ExclusiveClaim {
     /// Claims the log.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ pub enum ReadError {
 /// pass: an append that does names the tail it follows, and so cannot come between what was written since.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
-    /// Keeps every other engine away until the claim is dropped. [`OneEngine`](crate::OneEngine) does so for a log that only one
+    /// Keeps every other engine away until the claim is dropped. [`ExclusiveClaim`](crate::ExclusiveClaim) does so for a log that only one
     /// process can open; one that several processes write to has to ask them all, or to leave it to [`AppendError::Conflict`].
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod log;
 mod observer;
 mod policy;
 
-pub use claim::{LogClaim, LogInUse, OneEngine};
+pub use claim::{ExclusiveClaim, LogClaim, LogInUse};
 pub use clock::{Clock, SystemClock};
 pub use log::{AppendError, Log, LogPage, ReadError, Tail};
 pub use observer::{Observer, ObserverEvent};

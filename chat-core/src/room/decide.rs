@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
 use super::time::RoomTime;
-use crate::domain::{CloseCause, Event, Keyed, LeaveReason, Role, TypingState};
+use crate::domain::{Event, Keyed, LeaveReason, Role, RoomCloseReason, TypingState};
 use crate::types::{
     Body, Color, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
 };
@@ -279,7 +279,7 @@ impl<'a> Rules<'a> {
         Ok((standing, target))
     }
 
-    fn close(self, cause: CloseCause) -> Decision {
+    fn close(self, cause: RoomCloseReason) -> Decision {
         self.done(None, Event::Closed { cause })
     }
 
@@ -292,7 +292,7 @@ impl<'a> Rules<'a> {
             return draft.finish_exit(Answer::Nothing);
         }
         if self.attendance.linger_is_due(self.now.mono) && self.linger_is_over() {
-            draft.push(None, Event::Closed { cause: CloseCause::Empty });
+            draft.push(None, Event::Closed { cause: RoomCloseReason::Empty });
             return draft.finish(None, Answer::Nothing);
         }
         let note = self.attendance.wants_time(self.now.mono).then_some(Note::Elapsed);

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::input::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
-use crate::domain::{CloseCause, Event, LeaveReason, Notices, Record, Role};
+use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
 use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
 
 /// Records that would follow the ledger's last one.
@@ -85,7 +85,7 @@ impl<'a> Draft<'a> {
             self.push(None, Event::NoticesChanged { notices: Notices::Told });
         }
         if remaining == 0 && self.limits.empty_linger.is_zero() {
-            self.push(None, Event::Closed { cause: CloseCause::Empty });
+            self.push(None, Event::Closed { cause: RoomCloseReason::Empty });
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::domain::{CloseCause, Record, TypingState};
+use crate::domain::{Record, RoomCloseReason, TypingState};
 use crate::types::{
     Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
 };
@@ -158,7 +158,7 @@ pub enum Input {
     /// End the life of the room, whoever is in it.
     Close {
         /// What members are told in `room_closed`.
-        cause: CloseCause,
+        cause: RoomCloseReason,
     },
     /// A deadline has passed: at most one consequence is decided; ask again while `next_deadline` is due.
     Elapsed,

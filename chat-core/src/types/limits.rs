@@ -53,8 +53,8 @@ impl Limits {
             ("session.chunk_bytes_max", session.chunk_bytes_max),
             ("session.room_quantum_bytes", session.room_quantum_bytes),
             ("engine.rooms_max", engine.rooms_max),
-            ("engine.sessions_max", engine.sessions_max),
-            ("engine.backlog_bytes_max", engine.backlog_bytes_max),
+            ("engine.connections_max", engine.connections_max),
+            ("engine.memory_bytes_max", engine.memory_bytes_max),
         ];
         match at_least_one.into_iter().find(|(_, bound)| *bound == 0) {
             Some((field, _)) => Err(ZeroLimit { field }),
@@ -73,7 +73,7 @@ impl Limits {
     /// Lifts every bound on how many connections, sessions and rooms are of one address.
     pub fn lift_addresses(&mut self) {
         let engine = &mut self.engine;
-        (engine.sessions_per_address_max, engine.address_sessions_per_second) = (0, 0);
+        (engine.connections_per_address_max, engine.address_sessions_per_second) = (0, 0);
         (engine.sessions_detached_per_address_max, engine.rooms_per_address_max) = (0, 0);
     }
 }
@@ -137,7 +137,7 @@ pub struct RoomLimits {
     /// Commands decided, logged and published together. 256: bounds how long one batch holds up the next.
     pub batch_inputs_max: usize,
     /// At most one snapshot for readers that fell behind in this time. 250 ms: they share it.
-    pub snapshot_interval: Duration,
+    pub gap_view_interval: Duration,
     /// At most one presence count in this time, in rooms too big for notices. 1 s: every member is told it, and nobody reads faster.
     pub presence_interval: Duration,
 }
@@ -169,7 +169,7 @@ impl Default for RoomLimits {
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,
             batch_inputs_max: 256,
-            snapshot_interval: Duration::from_millis(250),
+            gap_view_interval: Duration::from_millis(250),
             presence_interval: Duration::from_secs(1),
         }
     }
@@ -274,19 +274,19 @@ impl Default for SessionLimits {
 /// Bounds of the whole engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineLimits {
-    /// Rooms in memory at once. 1,000,000: 2 GiB at the 2 KiB that one holds beside what `backlog_bytes_max` counts. Without a log that is
+    /// Rooms in memory at once. 1,000,000: 2 GiB at the 2 KiB that one holds beside what `memory_bytes_max` counts. Without a log that is
     /// all rooms alive.
     pub rooms_max: usize,
     /// Rooms of the log that are not in memory, and of which it is known when something in them runs out. 1,000,000: about 300 bytes
     /// each, where a room in memory has 2 KiB and more; those whose members left at different times have 16 bytes for each of them on top, which
-    /// count in `backlog_bytes_max`. Past it rooms stay in memory.
+    /// count in `memory_bytes_max`. Past it rooms stay in memory.
     pub rooms_away_max: usize,
     /// How long nobody asks for anything in a room of the log that nobody is attached to, before it leaves memory. 60 s: twice the
     /// grace, so that who reloads a page, or changes networks, never waits for the log. At once where memory is short, where places
     /// are and it is empty, and after the visits of a start, which nobody asked for.
     pub room_idle: Duration,
     /// Sessions with a connection at once. 1,000,000: about 3 GiB where all of them are idle WebSockets.
-    pub sessions_max: usize,
+    pub connections_max: usize,
     /// Sessions kept without a connection. 100,000; the longest gone is forgotten first, and nobody within their grace for
     /// somebody of another address. Each holds at most 704 bytes, 40 for each room that it was in, and its identity: 70 MB in all, or 210 MB
     /// where each was in as many rooms as it may be.
@@ -296,7 +296,7 @@ pub struct EngineLimits {
     pub sessions_detached_per_address_max: usize,
     /// Sessions with a connection from one address at once. 256: an office or a school behind one address; who has more behind a
     /// proxy names the proxy. 0 means no bound.
-    pub sessions_per_address_max: usize,
+    pub connections_per_address_max: usize,
     /// New sessions of one address at once after a pause. 100: everybody in an office opens the page.
     pub address_session_burst: u32,
     /// New sessions per second of one address, in the long run. 5: what a session may do cannot be had many times over by
@@ -335,7 +335,7 @@ pub struct EngineLimits {
     /// backlogs are cut to one level. Messages that a log holds can still be paged. What ledgers hold, backlogs may not. Ledgers
     /// cannot be cut: once they hold three quarters, creations and joins of somebody new are refused as `at_capacity`, so that a
     /// quarter is left for what is said by those who are in; once they hold all of it, messages and topics are refused as well.
-    pub backlog_bytes_max: usize,
+    pub memory_bytes_max: usize,
     /// Addresses remembered that nobody is connected from, for what they owe; and as many IPv6 networks of 48 bits, and
     /// identities. 100,000: as many as sessions without a connection, each of which may be of another. Past it they are forgotten, and
     /// what they owe with them.
@@ -355,10 +355,10 @@ impl Default for EngineLimits {
             rooms_max: 1_000_000,
             rooms_away_max: 1_000_000,
             room_idle: Duration::from_secs(60),
-            sessions_max: 1_000_000,
+            connections_max: 1_000_000,
             sessions_detached_max: 100_000,
             sessions_detached_per_address_max: 1_024,
-            sessions_per_address_max: 256,
+            connections_per_address_max: 256,
             address_session_burst: 100,
             address_sessions_per_second: 5,
             address_send_burst: 200,
@@ -371,7 +371,7 @@ impl Default for EngineLimits {
             addresses_per_network: 16,
             address_miss_burst: 256,
             address_misses_per_second: 8,
-            backlog_bytes_max: 1 << 30,
+            memory_bytes_max: 1 << 30,
             addresses_max: 100_000,
             policy_timeout: Duration::from_secs(10),
             log_timeout: Duration::from_secs(30),
@@ -391,7 +391,7 @@ mod tests {
             ("room.batch_inputs_max", |limits| limits.room.batch_inputs_max = 0),
             ("session.commands_in_flight_max", |limits| limits.session.commands_in_flight_max = 0),
             ("engine.rooms_max", |limits| limits.engine.rooms_max = 0),
-            ("engine.sessions_max", |limits| limits.engine.sessions_max = 0),
+            ("engine.connections_max", |limits| limits.engine.connections_max = 0),
         ];
         for (field, set) in set_to_0 {
             let mut limits = Limits::default();

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::client_frame::FEATURES;
 use super::server_frame::{FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits};
-use crate::domain::{CloseCause, Event, LeaveReason, Notices, Record, Role};
+use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
 use crate::types::{
     CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
 };
@@ -381,11 +381,11 @@ pub(crate) fn left_quietly(room: &RoomCode, at: Position, member: MemberId, nick
     })
 }
 
-pub(crate) fn room_closed(room: &RoomCode, epoch: Epoch, cause: CloseCause) -> Bytes {
+pub(crate) fn room_closed(room: &RoomCode, epoch: Epoch, cause: RoomCloseReason) -> Bytes {
     let reason = match cause {
-        CloseCause::Empty => "empty",
-        CloseCause::Host => "host",
-        CloseCause::Fault => "fault",
+        RoomCloseReason::Empty => "empty",
+        RoomCloseReason::Host => "host",
+        RoomCloseReason::Fault => "fault",
     };
     to_bytes(&ServerFrame::RoomClosed { room: room.as_str().to_owned(), epoch, reason: reason.to_owned() })
 }

@@ -10,6 +10,6 @@ pub(crate) use encode::{
     left_quietly, members_page, presence, resumed, room_closed, token, tombstone, typing, welcome,
 };
 pub use server_frame::{
-    FrameKind, Joined, LeftReason, MemberEntry, MessageFrame, OtherFrame, RoomStatus, ServerFrame, Status,
+    FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, RemovalReason, RoomStatus, ServerFrame, Status,
     TaggedMessage, WelcomeLimits,
 };

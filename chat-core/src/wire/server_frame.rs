@@ -423,7 +423,7 @@ pub struct RoomStatus {
     pub seq: Option<Seq>,
     pub status: Status,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub reason: Option<LeftReason>,
+    pub reason: Option<RemovalReason>,
 }
 
 /// Why a membership has ended, where that is no accident and still known.
@@ -431,7 +431,7 @@ pub struct RoomStatus {
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 #[non_exhaustive]
-pub enum LeftReason {
+pub enum RemovalReason {
     Kicked,
     Banned,
     /// One that this program does not know.

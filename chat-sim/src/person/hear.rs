@@ -1,6 +1,6 @@
 //! What people are told, and whether it may be so.
 
-use chat_core::wire::{LeftReason, RoomStatus, Status};
+use chat_core::wire::{RemovalReason, RoomStatus, Status};
 use chat_core::{CloseReason, CommandId, Epoch, Position, Seq, ServerFrame};
 use tokio::time::Instant;
 
@@ -168,10 +168,10 @@ impl Person {
                 Status::Left => !truth.is_member(room, epoch, member),
                 _ => true,
             };
-            hold!(is_so, Promise::Incarnation, "{}: as {member} it is told {status:?}", self.name);
+            hold!(is_so, Promise::Lifetime, "{}: as {member} it is told {status:?}", self.name);
         }
         // The other device may have been put out, or come in again, since this was said.
-        if status.reason == Some(LeftReason::Kicked) && status.epoch == Some(epoch) && !self.scene.plan.pairs {
+        if status.reason == Some(RemovalReason::Kicked) && status.epoch == Some(epoch) && !self.scene.plan.pairs {
             let is_so = truth.was_put_out(room, epoch, member);
             hold!(is_so, Promise::Fold, "{room}: {} was not put out when {member} last left", self.name);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, CloseCause, Key, Nick, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
 
 use super::choices::Choices;
 use super::world::World;
@@ -122,7 +122,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
             by: moderator(choices),
             topic: Topic::parse(choices.one_of(&TOPICS)).expect("a valid topic"),
         },
-        15 => Act::Close { cause: choices.one_of(&[CloseCause::Empty, CloseCause::Host]) },
+        15 => Act::Close { cause: choices.one_of(&[RoomCloseReason::Empty, RoomCloseReason::Host]) },
         16 => Act::Detach { who: anybody(choices) },
         17 => Act::Wait,
         18 => Act::Recover,

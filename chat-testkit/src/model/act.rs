@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chat_core::room::{Actor, Answer, Caller, Decision, Input, Note, Repeated, SendPermit};
 use chat_core::{
-    Body, CloseCause, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RejectCode, Role, Scope,
-    Seq, Topic, TypingState,
+    Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RejectCode, Role, RoomCloseReason,
+    Scope, Seq, Topic, TypingState,
 };
 
 use super::facts::Person;
@@ -144,7 +144,7 @@ fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
         records.push(then.add(now, Told::Yes, None, Event::NoticesChanged { notices: Notices::Told }, None));
     }
     if members.is_empty() && then.limits.empty_linger == Duration::ZERO {
-        records.push(then.add(now, Told::No, None, Event::Closed { cause: CloseCause::Empty }, None));
+        records.push(then.add(now, Told::No, None, Event::Closed { cause: RoomCloseReason::Empty }, None));
     }
     records
 }
@@ -204,7 +204,7 @@ fn elapsed(model: &Model, now: Now) -> Decision {
     }
     let looks = due.iter().any(|(_, what)| *what == Due::Linger);
     if looks && time::ends(model.chapter(), &model.limits) <= model.time(now) {
-        let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: CloseCause::Empty }, None);
+        let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: RoomCloseReason::Empty }, None);
         return decision(vec![closed], None, Answer::Nothing);
     }
     let typing = due.iter().any(|(_, what)| *what == Due::Typing);

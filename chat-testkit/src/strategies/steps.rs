@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, CloseCause, Key, Nick, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -92,7 +92,7 @@ pub enum Act {
         topic: Topic,
     },
     Close {
-        cause: CloseCause,
+        cause: RoomCloseReason,
     },
     /// A session loses its connection.
     Detach {
@@ -264,7 +264,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
     ];
     let rare = prop_oneof![
         3 => (newcomer(), few_nicks()).prop_map(|(who, nick)| Act::Create { who, nick }),
-        1 => select(vec![CloseCause::Host, CloseCause::Empty]).prop_map(|cause| Act::Close { cause }),
+        1 => select(vec![RoomCloseReason::Host, RoomCloseReason::Empty]).prop_map(|cause| Act::Close { cause }),
         1 => Just(Act::Recover),
         1 => Just(Act::Restart),
         2 => (0..4_usize).prop_map(|decisions| Act::Lose { decisions }),

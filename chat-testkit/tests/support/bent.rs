@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Epoch, Log, LogClaim, LogInUse, LogPage, Offset, OneEngine, ReadError, Record, RoomCode, Seq, Tail,
+    AppendError, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record, RoomCode, Seq,
+    Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -15,7 +16,7 @@ type Bend<T> = Box<dyn Fn(T) -> T + Send + Sync>;
 /// that knows nothing of the others.
 pub struct BentLog {
     memory: Arc<MemoryLog>,
-    engines: OneEngine,
+    engines: ExclusiveClaim,
     read: Bend<LogPage>,
     messages: Bend<Vec<Record>>,
     rooms: Bend<Vec<RoomCode>>,
@@ -26,7 +27,7 @@ impl BentLog {
         let memory = Arc::clone(memory);
         Self {
             memory,
-            engines: OneEngine::default(),
+            engines: ExclusiveClaim::default(),
             read: Box::new(|it| it),
             messages: Box::new(|it| it),
             rooms: Box::new(|it| it),

@@ -8,7 +8,7 @@ use chat_core::FrameKind;
 use socketioxide::SocketIo;
 use tokio::time::advance;
 
-use super::super::engineio_session::Lines;
+use super::super::engineio_session::EngineIoSessions;
 use super::*;
 
 const STALL: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ struct Scene {
     engineio: Arc<EngineIoSession>,
     pump: Pump<Due, Queue>,
     timer: Pin<Box<Sleep>>,
-    _sessions: Arc<Lines>,
+    _sessions: Arc<EngineIoSessions>,
 }
 
 /// Where nobody is asked whether they are still there.
@@ -84,8 +84,8 @@ fn scene(due: usize, room: usize, ahead_max: u64) -> Scene {
 
 fn scene_with(due: usize, room: usize, ahead_max: u64, config: SocketIoConfig) -> Scene {
     let (service, _) = SocketIo::builder().build_with_inner_svc(Router::new());
-    let lines = Arc::new(Lines::new(service, "/socket.io".to_owned(), 1));
-    let engineio = lines.open().expect("a place");
+    let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), 1));
+    let engineio = engineio_sessions.open().expect("a place");
     let (source, queue) = (Due::default(), Queue::default());
     source.frames.set(due);
     queue.room.set(room);
@@ -93,7 +93,7 @@ fn scene_with(due: usize, room: usize, ahead_max: u64, config: SocketIoConfig) -
     let keepalive = Keepalive::new(&config, Instant::now());
     let pump = Pump::new(source.clone(), queue.clone(), Arc::clone(&engineio), link, ahead_max, STALL, keepalive);
     let timer = Box::pin(sleep_until(pump.look_at()));
-    Scene { due: source, queue, engineio, pump, timer, _sessions: lines }
+    Scene { due: source, queue, engineio, pump, timer, _sessions: engineio_sessions }
 }
 
 impl Scene {

@@ -107,7 +107,7 @@ async fn what_may_pass_is_told_in_a_stream_that_ends() {
 
 #[tokio::test]
 async fn a_full_server_says_when_to_come_back() {
-    let limits = EngineLimits { sessions_max: 1, rooms_max: 1, ..EngineLimits::default() };
+    let limits = EngineLimits { connections_max: 1, rooms_max: 1, ..EngineLimits::default() };
     let server = TestServer::with(Limits { engine: limits, ..Limits::default() });
     let first = server.open("/sse?create=LUNCH&nick=Ann").await;
     let mut second = server.open("/sse").await;

@@ -23,7 +23,7 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
 pub(crate) fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.lift_rates();
-    limits.engine.backlog_bytes_max = 64 << 30;
+    limits.engine.memory_bytes_max = 64 << 30;
     limits
 }
 

@@ -14,10 +14,10 @@ use crate::engine::session::answers::Answers;
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
-use crate::engine::session::purse::Purse;
 use crate::engine::session::rooms::LeftOff;
+use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Issue, Kind, day};
-use crate::engine::session::welcome::{Return, ReturnAnswer, Welcome};
+use crate::engine::session::welcome::{ResumedRoom, RoomAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::{ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
@@ -120,9 +120,9 @@ impl Shared {
     /// sessions is locked.
     fn check_place(&self, address: Option<IpAddr>, now: Mono) -> Result<Option<Arc<AddressCell>>, Refusal> {
         self.check_draining()?;
-        let sessions_max = self.limits.engine.sessions_max;
-        if self.connected.load(Ordering::Acquire) >= sessions_max {
-            return Err(no_place("the server is full", sessions_max));
+        let connections_max = self.limits.engine.connections_max;
+        if self.connected.load(Ordering::Acquire) >= connections_max {
+            return Err(no_place("the server is full", connections_max));
         }
         self.check_address(self.address(address, now), None)
     }
@@ -166,8 +166,8 @@ impl Shared {
         if let Some(address) = &address {
             address.arrive();
         }
-        let purse = self.purse(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
-        let connection = Arc::new(ConnectionState::new(state.generation, made, transport, address, purse));
+        let shared_allowance = self.shared_allowance(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
+        let connection = Arc::new(ConnectionState::new(state.generation, made, transport, address, shared_allowance));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -178,7 +178,7 @@ impl Shared {
             }
         }
         state.welcome = Welcome::Awaited { _rooms: None };
-        state.rooms.returning = Default::default();
+        state.rooms.resumed = Default::default();
         // Pending answers die with their connection; keys make retries safe.
         state.answers = Answers::default();
         state.answers.in_flight = 0;
@@ -187,16 +187,22 @@ impl Shared {
     }
 
     /// What pays for what a session says and is answered: its identity, or where it comes from.
-    fn purse(&self, identity: Option<&Identity>, address: Option<&Arc<AddressCell>>, now: Mono) -> Option<Arc<Purse>> {
+    fn shared_allowance(
+        &self,
+        identity: Option<&Identity>,
+        address: Option<&Arc<AddressCell>>,
+        now: Mono,
+    ) -> Option<Arc<SharedAllowance>> {
         match identity {
-            Some(identity) => Some(self.purses.of(identity, &self.limits.engine, now)),
-            None => address.map(|address| Arc::clone(&address.purse)),
+            Some(identity) => Some(self.shared_allowances.of(identity, &self.limits.engine, now)),
+            None => address.map(|address| Arc::clone(&address.shared_allowance)),
         }
     }
 
     /// Whether somebody may be shown their rooms afresh: that cannot be refused once they are back, and costs.
-    fn check_debt(&self, purse: Option<Arc<Purse>>, now: Mono) -> Result<(), Refusal> {
-        let may = purse.map_or(Ok(()), |purse| purse.may_come_back(&self.limits.engine, now));
+    fn check_debt(&self, shared_allowance: Option<Arc<SharedAllowance>>, now: Mono) -> Result<(), Refusal> {
+        let may = shared_allowance
+            .map_or(Ok(()), |shared_allowance| shared_allowance.may_come_back(&self.limits.engine, now));
         may.map_err(|wait| {
             let message = "too much was shown to this address or person already";
             Refusal::new(CloseReason::AtCapacity, RejectCode::RateLimited, message).come_back(wait)
@@ -238,7 +244,7 @@ impl Shared {
                 self.check_address(address, older.address.as_deref())?
             }
         };
-        self.check_debt(self.purse(identity.as_ref(), address.as_ref(), now), now)?;
+        self.check_debt(self.shared_allowance(identity.as_ref(), address.as_ref(), now), now)?;
         if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
             // As if it had been forgotten: whether the table was swept in between makes no difference.
             state.rooms.left_off.clear();
@@ -291,17 +297,17 @@ impl Shared {
                 // What one room says counts before the next is asked: too many may be named on the word of the client alone.
                 let may_ask = known.is_some() || self.may_try(&mut state, &session.connection).is_ok();
                 let answer = match may_ask {
-                    true => ReturnAnswer::Awaited,
-                    false => ReturnAnswer::Told(RoomStatus::silent(&code, after, Status::Unavailable)),
+                    true => RoomAnswer::Awaited,
+                    false => RoomAnswer::Told(RoomStatus::silent(&code, after, Status::Unavailable)),
                 };
-                state.rooms.returning.push(Return { code: code.clone(), named: after, answer });
+                state.rooms.resumed.push(ResumedRoom { code: code.clone(), named: after, answer });
                 may_ask
             };
             if may_ask {
                 // A position is mostly gone on from; without one a `joined` is due.
-                let charge = session.connection.purse.as_ref().map(|purse| match after {
-                    Some(_) => Charge::owed(purse),
-                    None => Charge::hold_anyway(purse, &self.limits),
+                let charge = session.connection.shared_allowance.as_ref().map(|shared_allowance| match after {
+                    Some(_) => Charge::owed(shared_allowance),
+                    None => Charge::hold_anyway(shared_allowance, &self.limits),
                 });
                 let resuming = Resuming {
                     cell: Arc::clone(&session.cell),
@@ -320,7 +326,7 @@ impl Shared {
             }
         }
         let mut state = session.cell.lock_for(&session.connection)?;
-        if !state.rooms.returning.iter().any(Return::is_awaited) {
+        if !state.rooms.resumed.iter().any(ResumedRoom::is_awaited) {
             return None;
         }
         let (rooms, told) = oneshot::channel();
@@ -348,7 +354,7 @@ impl Shared {
             let rooms = state.standings();
             let json = wire::welcome(id, session.cell.id, token, is_resumed, rooms, limits);
             state.welcome = Welcome::Due(json);
-            if state.rooms.returning.iter().any(Return::is_awaited) {
+            if state.rooms.resumed.iter().any(ResumedRoom::is_awaited) {
                 self.give_up_later(session);
             }
         }
@@ -363,7 +369,7 @@ impl Shared {
         self.spawn(async move {
             tokio::time::sleep(resume_timeout.saturating_sub(resume_wait)).await;
             if let Some(mut state) = cell.lock_for(&connection) {
-                state.give_up_returning();
+                state.give_up_resumed();
             }
             connection.wake.wake();
         });

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::domain::Command;
 use crate::engine::client::command_sender::{self, Busy, CommandSender};
-use crate::engine::client::pull::{FrameRef, Positions, Pulled, Quota, Sink, pull};
+use crate::engine::client::pull::{FillLimit, FrameRef, Positions, Pulled, Sink, pull};
 use crate::engine::feed::wake::Look;
 use crate::engine::rooms::cell::InboxItem;
 use crate::engine::session::cell::{FrameEffect, SessionCell, SessionState, Span, Spans};
@@ -191,8 +191,8 @@ impl Connection {
     /// The next frame that is due, without taking it.
     pub fn peek(&self) -> Option<Frame> {
         let mut sink = PeekSink::default();
-        let quota = Quota { frames: 1, bytes: usize::MAX };
-        let mark = self.with_due(quota, &mut sink, |filled| filled.spans.pop())?.mark;
+        let limit = FillLimit { frames: 1, bytes: usize::MAX };
+        let mark = self.with_due(limit, &mut sink, |filled| filled.spans.pop())?.mark;
         let (kind, json, tag) = sink.frame.expect("a mark comes with its frame");
         Some(Frame { kind, json, tag, mark: FrameMark(mark) })
     }
@@ -215,10 +215,10 @@ impl Connection {
         if self.lock_filled().is_told && self.connection.wake.is_quiet(cx) {
             return Poll::Pending;
         }
-        let quota = Quota { frames: usize::MAX, bytes: self.shared.limits.session.chunk_bytes_max };
+        let limit = FillLimit { frames: usize::MAX, bytes: self.shared.limits.session.chunk_bytes_max };
         self.connection.wake.poll(cx, || {
             let mut sink = FillSink { framing: &mut *framing, out: &mut *out };
-            match self.with_due(quota, &mut sink, |filled| (filled.spans.is_empty(), filled.is_all)) {
+            match self.with_due(limit, &mut sink, |filled| (filled.spans.is_empty(), filled.is_all)) {
                 (false, true) => Look::All(Fill::Frames),
                 (false, false) => Look::Some(Fill::Frames),
                 (true, _) => self.ended().map_or(Look::Nothing, |reason| Look::Some(Fill::Ended(reason))),
@@ -305,7 +305,7 @@ impl Connection {
     }
 
     /// Runs one pull under the lock and looks at what it gave.
-    fn with_due<T>(&self, quota: Quota, sink: &mut impl Sink, found: impl FnOnce(&mut Filled) -> T) -> T {
+    fn with_due<T>(&self, limit: FillLimit, sink: &mut impl Sink, found: impl FnOnce(&mut Filled) -> T) -> T {
         let mut held = self.lock_filled();
         let filled = &mut held.spans;
         filled.clear();
@@ -317,7 +317,7 @@ impl Connection {
         // The session's state may belong to a newer connection by now; then it is not looked at.
         let mut pulled = Pulled::default();
         if is_open && let Some(mut state) = self.cell.lock_for(&self.connection) {
-            pulled = pull(&self.shared, &self.cell, &mut state, &self.connection, quota, sink, filled);
+            pulled = pull(&self.shared, &self.cell, &mut state, &self.connection, limit, sink, filled);
             is_owed_an_answer = state.answers.in_flight > 0;
         }
         // Nothing is due after the end, and nothing before it that a resume would not bring again.
@@ -337,7 +337,7 @@ impl Connection {
         drop(held);
         // Nothing is locked any more: an observer may ask the engine, and a room may be given up on the way.
         for code in pulled.asks {
-            self.shared.enqueue(&code, InboxItem::Snapshot);
+            self.shared.enqueue(&code, InboxItem::GapView);
         }
         for events in pulled.gaps {
             self.shared.observe(ObserverEvent::Gap { session: self.cell.id, events });

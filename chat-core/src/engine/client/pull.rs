@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::CloseCause;
+use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::BacklogRead;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::cell::{FrameEffect, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::rooms::RoomSlot;
-use crate::engine::session::welcome::{Return, Welcome};
+use crate::engine::session::welcome::{ResumedRoom, Welcome};
 use crate::engine::shared::Shared;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
@@ -35,7 +35,7 @@ pub struct FrameRef<'a> {
 impl<'a> FrameRef<'a> {
     /// The last frame of a connection; it has no positions.
     pub(crate) fn closing(json: &'a [u8]) -> Self {
-        Self { kind: FrameKind::Closing, json, tag: None, positions: Positions { rooms: &[], returning: &[] } }
+        Self { kind: FrameKind::Closing, json, tag: None, positions: Positions { rooms: &[], resumed: &[] } }
     }
 }
 
@@ -43,12 +43,12 @@ impl<'a> FrameRef<'a> {
 #[derive(Clone, Copy)]
 pub struct Positions<'a> {
     rooms: &'a [RoomSlot],
-    returning: &'a [Return],
+    resumed: &'a [ResumedRoom],
 }
 
 impl<'a> Positions<'a> {
     pub(crate) fn of(state: &'a SessionState) -> Self {
-        Self { rooms: &state.rooms.slots, returning: &state.rooms.returning }
+        Self { rooms: &state.rooms.slots, resumed: &state.rooms.resumed }
     }
 
     /// Each room with its position, in the order they were entered; then those that have not said yet whether the session is in them.
@@ -57,8 +57,8 @@ impl<'a> Positions<'a> {
             let feed = &slot.feed;
             (&feed.code, Position { epoch: feed.epoch, seq: slot.ahead })
         });
-        let returning = self.returning.iter().filter_map(|room| Some((&room.code, room.named?)));
-        entered.chain(returning)
+        let resumed = self.resumed.iter().filter_map(|room| Some((&room.code, room.named?)));
+        entered.chain(resumed)
     }
 }
 
@@ -74,7 +74,7 @@ const FRAMING_BYTES: usize = 10;
 
 /// How much one pull may take.
 #[derive(Clone, Copy)]
-pub(crate) struct Quota {
+pub(crate) struct FillLimit {
     pub(crate) frames: usize,
     pub(crate) bytes: usize,
 }
@@ -98,13 +98,13 @@ pub(crate) struct Pulled {
     pub(crate) is_all: bool,
 }
 
-/// Gives `sink` what is due, up to `quota` (and at least one frame), and puts their marks into `filled`.
+/// Gives `sink` what is due, up to `limit` (and at least one frame), and puts their marks into `filled`.
 pub(crate) fn pull(
     shared: &Arc<Shared>,
     cell: &Arc<SessionCell>,
     state: &mut SessionState,
     connection: &Arc<ConnectionState>,
-    quota: Quota,
+    limit: FillLimit,
     sink: &mut impl Sink,
     filled: &mut Spans,
 ) -> Pulled {
@@ -112,7 +112,7 @@ pub(crate) fn pull(
         shared,
         cell,
         connection,
-        quota,
+        limit,
         held: 0,
         sink,
         filled,
@@ -131,7 +131,7 @@ pub(super) struct Pull<'a, S> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) cell: &'a Arc<SessionCell>,
     pub(super) connection: &'a Arc<ConnectionState>,
-    quota: Quota,
+    limit: FillLimit,
     held: usize,
     sink: &'a mut S,
     filled: &'a mut Spans,
@@ -174,7 +174,7 @@ impl<S: Sink> Pull<'_, S> {
             return;
         }
         let start = state.rooms.turn as usize % rooms;
-        let quantum = if rooms == 1 { self.quota.bytes } else { self.shared.limits.session.room_quantum_bytes };
+        let quantum = if rooms == 1 { self.limit.bytes } else { self.shared.limits.session.room_quantum_bytes };
         for step in 0..rooms {
             if self.is_full() {
                 return;
@@ -184,7 +184,7 @@ impl<S: Sink> Pull<'_, S> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.held >= self.quota.bytes || self.filled.len() >= self.quota.frames
+        self.held >= self.limit.bytes || self.filled.len() >= self.limit.frames
     }
 
     pub(super) fn one(
@@ -222,7 +222,7 @@ impl<S: Sink> Pull<'_, S> {
     }
 
     fn events(&mut self, state: &mut SessionState, index: usize, feed: &RoomFeed, quantum: usize) {
-        let stop = self.held.saturating_add(quantum).min(self.quota.bytes);
+        let stop = self.held.saturating_add(quantum).min(self.limit.bytes);
         let key = state.rooms.slots[index].key;
         loop {
             let after = state.rooms.slots[index].ahead;
@@ -235,7 +235,7 @@ impl<S: Sink> Pull<'_, S> {
                 return;
             }
             // For one frame one segment will do.
-            let bytes = if self.quota.frames == 1 { 1 } else { stop - self.held };
+            let bytes = if self.limit.frames == 1 { 1 } else { stop - self.held };
             match feed.backlog.read(after, bytes) {
                 BacklogRead::Missing => {
                     if !self.gap(state, index, feed, readable) {
@@ -246,8 +246,8 @@ impl<S: Sink> Pull<'_, S> {
                     for segment in &segments {
                         let after = state.rooms.slots[index].ahead;
                         let (events, bytes) = segment.extent(after, readable);
-                        self.filled.reserve(events.min(self.quota.frames));
-                        self.sink.expect((bytes + FRAMING_BYTES * events).min(self.quota.bytes));
+                        self.filled.reserve(events.min(self.limit.frames));
+                        self.sink.expect((bytes + FRAMING_BYTES * events).min(self.limit.bytes));
                         for (seq, kind, json) in segment.events(after, readable) {
                             state.rooms.slots[index].ahead = seq;
                             #[cfg(feature = "fault_injection")]
@@ -255,7 +255,7 @@ impl<S: Sink> Pull<'_, S> {
                                 continue;
                             }
                             self.one(state, FrameEffect::Event { slot: key, seq }, kind, json, None);
-                            if self.held >= stop || self.filled.len() >= self.quota.frames {
+                            if self.held >= stop || self.filled.len() >= self.limit.frames {
                                 self.is_cut = true;
                                 return;
                             }
@@ -292,11 +292,11 @@ impl<S: Sink> Pull<'_, S> {
                 // Past `readable` the membership may have ended meanwhile. Before the middle of the backlog the next gap would soon
                 // follow; and what is missing after `after` lies there too.
                 let recent = feed
-                    .snapshot
+                    .gap_view
                     .newest()
                     .filter(|snapshot| snapshot.seq <= readable && snapshot.seq >= feed.backlog.middle());
                 let Some(snapshot) = recent else {
-                    if feed.snapshot.ask() {
+                    if feed.gap_view.ask() {
                         self.asks.push(feed.code.clone());
                     }
                     return false;
@@ -342,7 +342,7 @@ impl<S: Sink> Pull<'_, S> {
             return;
         }
         let (kind, json) = if subscription.is_closed() {
-            let cause = feed.closed.get().copied().unwrap_or(CloseCause::Fault);
+            let cause = feed.closed.get().copied().unwrap_or(RoomCloseReason::Fault);
             (FrameKind::RoomClosed, wire::room_closed(&feed.code, feed.epoch, cause))
         } else {
             if self

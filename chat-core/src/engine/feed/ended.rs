@@ -7,11 +7,11 @@ use crate::locks::lock;
 
 /// Ended incarnations, as long as anybody reads them.
 #[derive(Default)]
-pub(crate) struct EndedLives {
+pub(crate) struct EndedFeeds {
     lives: Mutex<Vec<Weak<RoomFeed>>>,
 }
 
-impl EndedLives {
+impl EndedFeeds {
     /// An incarnation is over. Its readers may read it to its end, unless its memory is needed.
     pub(crate) fn note(&self, feed: &Arc<RoomFeed>) {
         let mut ended = self.lock();
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn only_those_are_remembered_that_somebody_reads() {
-        let (budget, ended) = (MemoryBudget::new(800), EndedLives::default());
+        let (budget, ended) = (MemoryBudget::new(800), EndedFeeds::default());
         let read: Vec<_> = (0..10).map(|_| feed(&budget)).collect();
         read.iter().for_each(|feed| ended.note(feed));
         for _ in 0..10_000 {

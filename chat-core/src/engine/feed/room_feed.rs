@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 
-use crate::domain::CloseCause;
+use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::taken_back::TakenBack;
@@ -22,8 +22,8 @@ pub(crate) struct RoomFeed {
     pub(crate) backlog: Backlog,
     pub(crate) taken_back: TakenBack,
     pub(crate) signals: [SignalSlot; 2],
-    pub(crate) snapshot: SnapshotSlot,
-    pub(crate) closed: OnceLock<CloseCause>,
+    pub(crate) gap_view: GapViewSlot,
+    pub(crate) closed: OnceLock<RoomCloseReason>,
 }
 
 impl RoomFeed {
@@ -42,7 +42,7 @@ impl RoomFeed {
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
             taken_back: TakenBack::new(limits.unscrubbed_max),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
-            snapshot: SnapshotSlot::default(),
+            gap_view: GapViewSlot::default(),
             closed: OnceLock::new(),
         }
     }
@@ -99,18 +99,18 @@ impl SignalSlot {
 
 /// The newest snapshot for readers that fell behind; shared by all that need one.
 #[derive(Default)]
-pub(crate) struct SnapshotSlot {
+pub(crate) struct GapViewSlot {
     wanted: AtomicBool,
-    newest: Mutex<Option<Arc<RoomSnapshot>>>,
+    newest: Mutex<Option<Arc<GapView>>>,
 }
 
 /// The room as of `seq`, in the words of a `gap`.
-pub(crate) struct RoomSnapshot {
+pub(crate) struct GapView {
     pub(crate) seq: Seq,
     pub(crate) json: Bytes,
 }
 
-impl SnapshotSlot {
+impl GapViewSlot {
     /// Asks for one; `true` for the first who does since the last was made.
     pub(crate) fn ask(&self) -> bool {
         !self.wanted.swap(true, Ordering::AcqRel)
@@ -120,12 +120,12 @@ impl SnapshotSlot {
         self.wanted.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set(&self, snapshot: RoomSnapshot) {
+    pub(crate) fn set(&self, snapshot: GapView) {
         *lock(&self.newest) = Some(Arc::new(snapshot));
         self.wanted.store(false, Ordering::Release);
     }
 
-    pub(crate) fn newest(&self) -> Option<Arc<RoomSnapshot>> {
+    pub(crate) fn newest(&self) -> Option<Arc<GapView>> {
         lock(&self.newest).clone()
     }
 }

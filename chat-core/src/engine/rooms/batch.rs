@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use crate::domain::{CloseCause, Record};
+use crate::domain::{Record, RoomCloseReason};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::engine::rooms::cell::InboxItem;
@@ -28,7 +28,7 @@ pub(crate) struct Batch {
     pub(crate) gone: Vec<(SessionId, Generation)>,
     pub(crate) redacted: Vec<Seq>,
     pub(crate) kicked: Vec<Scope>,
-    pub(crate) closed: Option<CloseCause>,
+    pub(crate) closed: Option<RoomCloseReason>,
 }
 
 /// Readers whose interval ends, with its last event. Nobody else has hold of them: those that a bug has left here are told that

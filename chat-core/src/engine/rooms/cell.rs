@@ -18,7 +18,7 @@ use crate::engine::session::reply_to::ReplyTo;
 use crate::locks::lock;
 use crate::room::{Caller, Input};
 use crate::types::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
-use crate::wire::{LeftReason, RoomStatus, Status};
+use crate::wire::{RemovalReason, RoomStatus, Status};
 
 /// One thing for a room's task.
 pub(crate) enum InboxItem {
@@ -31,7 +31,7 @@ pub(crate) enum InboxItem {
     /// A session has lost its connection.
     Detach { session: SessionId, generation: Generation },
     /// A reader fell behind and needs to be shown the room afresh.
-    Snapshot,
+    GapView,
     /// All backlogs together hold too much.
     Evict(Eviction),
     /// A deadline has come.
@@ -69,7 +69,7 @@ pub(crate) struct Resuming {
     /// What the session itself knows of its last stay: the incarnation, and the last event of it that was taken.
     pub(crate) known: Option<Position>,
     /// Why it is not let in any more, where the room knows.
-    pub(crate) put_out: Option<LeftReason>,
+    pub(crate) put_out: Option<RemovalReason>,
     /// Whether the room knows of an earlier membership.
     pub(crate) was_member: bool,
     /// How much of the members a `joined` may show.
@@ -185,7 +185,7 @@ impl InboxItem {
                 // The embedder may have stopped waiting.
                 let _ = answer.send(Err(reject));
             }
-            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => {}
+            Self::Detach { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {}
         }
     }
 
@@ -193,7 +193,7 @@ impl InboxItem {
     pub(crate) fn is_asked(&self) -> bool {
         match self {
             Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } => true,
-            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => false,
+            Self::Detach { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
         }
     }
 
@@ -213,7 +213,7 @@ impl InboxItem {
         match self {
             Self::Command { .. } | Self::Host { .. } => true,
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
-            Self::Detach { .. } | Self::Snapshot | Self::Evict(_) | Self::Tick => false,
+            Self::Detach { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
         }
     }
 }
@@ -240,7 +240,7 @@ pub(crate) struct Weight {
     /// It has no members.
     pub(crate) is_lingering: bool,
     /// A log has it, and nobody is attached.
-    pub(crate) is_vacant: bool,
+    pub(crate) is_unattended: bool,
 }
 
 #[derive(Default)]
@@ -289,8 +289,8 @@ impl RoomCell {
     }
 
     pub(crate) fn weigh(&self, weight: Weight) {
-        let Weight { bytes, is_lingering, is_vacant } = weight;
-        self.weight.store(bytes & !3 | usize::from(is_vacant) << 1 | usize::from(is_lingering), Ordering::Relaxed);
+        let Weight { bytes, is_lingering, is_unattended } = weight;
+        self.weight.store(bytes & !3 | usize::from(is_unattended) << 1 | usize::from(is_lingering), Ordering::Relaxed);
     }
 
     /// The places that the room has where it was founded from, for as long as the cell is not in use.
@@ -313,7 +313,7 @@ impl RoomCell {
 
     pub(crate) fn weight(&self) -> Weight {
         let weight = self.weight.load(Ordering::Relaxed);
-        Weight { bytes: weight & !3, is_lingering: weight & 1 == 1, is_vacant: weight & 2 == 2 }
+        Weight { bytes: weight & !3, is_lingering: weight & 1 == 1, is_unattended: weight & 2 == 2 }
     }
 
     pub(crate) fn push(&self, item: InboxItem, inbox_max: usize) -> Pushed {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::domain::CloseCause;
+use crate::domain::RoomCloseReason;
 use crate::engine::feed::budget::LedgerShare;
 use crate::engine::feed::fanout::Fanout;
 use crate::engine::feed::room_feed::RoomFeed;
@@ -19,7 +19,7 @@ pub(crate) enum Phase {
     /// Nothing: its log has to be read first, and is not asked before the backoff is over.
     Unread(Backoff),
     /// There is no room.
-    Vacant,
+    NoRoom,
     /// There is one, and this is what sessions read of it.
     Live(Arc<RoomFeed>),
 }
@@ -40,7 +40,7 @@ pub(crate) struct RoomState {
     pub(crate) asked: Option<Mono>,
     /// The tick that is on its way.
     pub(crate) armed: Option<Mono>,
-    pub(crate) snapshot_made: Option<Mono>,
+    pub(crate) gap_view_made: Option<Mono>,
     pub(crate) presence_told: Option<(Mono, usize, usize)>,
     pub(crate) typing_told: Vec<MemberId>,
     /// Members who were kicked lately, so that those who were away can be told.
@@ -55,14 +55,14 @@ impl RoomState {
         Self {
             room: Room::new(Arc::clone(limits)),
             held: LedgerShare::default(),
-            phase: if has_log { Phase::Unread(Backoff::default()) } else { Phase::Vacant },
+            phase: if has_log { Phase::Unread(Backoff::default()) } else { Phase::NoRoom },
             tail: Tail::default(),
             subscribers: BTreeMap::new(),
             fanout: Fanout::default(),
             has_worked: false,
             asked: None,
             armed: None,
-            snapshot_made: None,
+            gap_view_made: None,
             presence_told: None,
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
@@ -74,15 +74,15 @@ impl RoomState {
     pub(crate) fn feed(&self) -> Option<&Arc<RoomFeed>> {
         match &self.phase {
             Phase::Live(feed) => Some(feed),
-            Phase::Unread(_) | Phase::Vacant => None,
+            Phase::Unread(_) | Phase::NoRoom => None,
         }
     }
 
     /// The room is over, or not to be believed any more: its incarnation, if it had one.
     pub(crate) fn vacate(&mut self) -> Option<Arc<RoomFeed>> {
-        match std::mem::replace(&mut self.phase, Phase::Vacant) {
+        match std::mem::replace(&mut self.phase, Phase::NoRoom) {
             Phase::Live(feed) => Some(feed),
-            Phase::Unread(_) | Phase::Vacant => None,
+            Phase::Unread(_) | Phase::NoRoom => None,
         }
     }
 
@@ -120,12 +120,12 @@ impl RoomState {
             self.vacate();
             std::mem::take(&mut self.subscribers).into_values().for_each(|reader| reader.give_up());
         } else {
-            self.end_life(CloseCause::Fault);
+            self.end_life(RoomCloseReason::Fault);
         }
     }
 
     /// Ends the incarnation for whoever reads it.
-    pub(crate) fn end_life(&mut self, cause: CloseCause) {
+    pub(crate) fn end_life(&mut self, cause: RoomCloseReason) {
         let Some(feed) = self.vacate() else { return };
         let _ = feed.closed.set(cause);
         for reader in std::mem::take(&mut self.subscribers).into_values() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::engine::session::bucket::Bucket;
 use crate::engine::session::detached::Detached;
-use crate::engine::session::purse::{Purse, both};
 use crate::engine::session::remembered::Remembered;
+use crate::engine::session::shared_allowance::{SharedAllowance, both};
 use crate::locks::lock;
 use crate::types::{EngineLimits, Mono};
 
@@ -34,7 +34,7 @@ pub(crate) struct AddressCell {
     /// Sessions that had their last connection there.
     detached: Mutex<Detached>,
     /// The allowance for messages and bytes said from there.
-    pub(crate) purse: Arc<Purse>,
+    pub(crate) shared_allowance: Arc<SharedAllowance>,
     tries: Mutex<Tries>,
     /// How many times as much as one address.
     times: u32,
@@ -79,12 +79,17 @@ impl AddressCell {
             sessions: Bucket::full(limits.address_session_burst.saturating_mul(times), now),
             miss_burst,
         };
-        let purse = Purse::full(times, network.as_ref().map(|network| Arc::clone(&network.purse)), limits, now);
+        let shared_allowance = SharedAllowance::full(
+            times,
+            network.as_ref().map(|network| Arc::clone(&network.shared_allowance)),
+            limits,
+            now,
+        );
         Self {
             connected: AtomicUsize::new(0),
             founded: AtomicUsize::new(0),
             detached: Mutex::default(),
-            purse: Arc::new(purse),
+            shared_allowance: Arc::new(shared_allowance),
             tries: Mutex::new(tries),
             times,
             network,
@@ -103,7 +108,7 @@ impl AddressCell {
 
     /// The bound on connections that is reached, if one is. `leaving` makes its place free: the connection is taken over.
     pub(crate) fn is_crowded(&self, leaving: Option<&AddressCell>, limits: &EngineLimits) -> Option<usize> {
-        let most = limits.sessions_per_address_max;
+        let most = limits.connections_per_address_max;
         let is_left = |level: &AddressCell| {
             leaving.into_iter().flat_map(AddressCell::levels).any(|left| std::ptr::eq(left, level))
         };
@@ -180,7 +185,7 @@ impl AddressCell {
         let session_burst = limits.address_session_burst.saturating_mul(self.times);
         tries.misses.is_full(now, miss_burst, rate(limits.address_misses_per_second))
             && tries.sessions.is_full(now, session_burst, rate(limits.address_sessions_per_second))
-            && self.purse.is_full(limits, now)
+            && self.shared_allowance.is_full(limits, now)
     }
 
     fn lock_tries(&self) -> MutexGuard<'_, Tries> {

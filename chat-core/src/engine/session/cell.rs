@@ -256,8 +256,10 @@ impl SessionState {
                 slot.cursor = seq;
             }
             FrameEffect::Gap { slot, to, bytes } => {
-                if let Some(purse) = self.connection.as_ref().and_then(|connection| connection.purse.as_ref()) {
-                    purse.answer_unasked(bytes, limits);
+                if let Some(shared_allowance) =
+                    self.connection.as_ref().and_then(|connection| connection.shared_allowance.as_ref())
+                {
+                    shared_allowance.answer_unasked(bytes, limits);
                 }
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.cursor = to;

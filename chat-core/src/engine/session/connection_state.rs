@@ -9,7 +9,7 @@ use futures_util::task::AtomicWaker;
 
 use crate::engine::feed::wake::Wake;
 use crate::engine::session::addresses::AddressCell;
-use crate::engine::session::purse::Purse;
+use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Issue, Kind};
 use crate::locks::lock;
 use crate::types::{CloseReason, Generation, Mono};
@@ -43,7 +43,7 @@ pub(crate) struct ConnectionState {
     /// Where it came from, as far as that is known.
     pub(crate) address: Option<Arc<AddressCell>>,
     /// What pays for what is said on it, beside the session: its identity, or where it came from.
-    pub(crate) purse: Option<Arc<Purse>>,
+    pub(crate) shared_allowance: Option<Arc<SharedAllowance>>,
 }
 
 /// The end of a connection, to be told to the client.
@@ -64,7 +64,7 @@ impl ConnectionState {
         (issue, came_with): (Issue, Kind),
         transport: &'static str,
         address: Option<Arc<AddressCell>>,
-        purse: Option<Arc<Purse>>,
+        shared_allowance: Option<Arc<SharedAllowance>>,
     ) -> Self {
         Self {
             wake: Wake::new(),
@@ -80,7 +80,7 @@ impl ConnectionState {
             came_with,
             transport,
             address,
-            purse,
+            shared_allowance,
         }
     }
 

@@ -8,7 +8,7 @@ use thin_vec::ThinVec;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::answers::PendingJoined;
 use crate::engine::session::subscription::Subscription;
-use crate::engine::session::welcome::Return;
+use crate::engine::session::welcome::ResumedRoom;
 use crate::types::{Mono, Position, RoomCode, Seq};
 
 /// The rooms of one session. The first fields are read with every wake-up. What most sessions have none of takes one word here.
@@ -25,7 +25,7 @@ pub(crate) struct Rooms {
     /// Where it stood in rooms that it has not come back to yet.
     pub(crate) left_off: ThinVec<LeftOff>,
     /// Rooms that are asked where it stands in them now, or could not say.
-    pub(crate) returning: ThinVec<Return>,
+    pub(crate) resumed: ThinVec<ResumedRoom>,
 }
 
 /// One room of a session.
@@ -100,7 +100,7 @@ impl Rooms {
     /// The session is in a room again, or anew: nothing else of it is waited for.
     pub(crate) fn forget(&mut self, code: &RoomCode) {
         self.left_off.retain(|stay| stay.code != *code);
-        self.returning.retain(|room| room.code != *code || room.is_awaited());
+        self.resumed.retain(|room| room.code != *code || room.is_awaited());
     }
 
     /// Keeps where the session stands and lets go of the rooms.
@@ -113,15 +113,15 @@ impl Rooms {
             self.left_off.push(LeftOff { code: feed.code.clone(), position });
         }
         self.slots = SmallVec::new();
-        self.returning = ThinVec::new();
+        self.resumed = ThinVec::new();
         self.left_off.shrink_to_fit();
     }
 
     /// How many rooms the session is in, was in when it lost its connection, or is about to enter, beside the one that it asks for.
     pub(crate) fn taken_beside(&self, asked: Option<&RoomCode>) -> usize {
         let is_other = |code: &RoomCode| asked != Some(code);
-        let is_named_only = |room: &&Return| self.left_off.iter().all(|stay| stay.code != room.code);
-        let named_only = self.returning.iter().filter(is_named_only).filter(|room| is_other(&room.code)).count();
+        let is_named_only = |room: &&ResumedRoom| self.left_off.iter().all(|stay| stay.code != room.code);
+        let named_only = self.resumed.iter().filter(is_named_only).filter(|room| is_other(&room.code)).count();
         let left_off = self.left_off.iter().filter(|stay| is_other(&stay.code)).count();
         self.slots.len() + left_off + self.admitted as usize + named_only
     }

@@ -6,16 +6,16 @@ use crate::types::{Position, RoomCode};
 use crate::wire::{RoomStatus, Status};
 
 /// A room that has been asked where a session stands in it, or could not say.
-pub(crate) struct Return {
+pub(crate) struct ResumedRoom {
     pub(crate) code: RoomCode,
     /// What the client says it has seen of it: a cursor goes on saying so. What the session knows beside that may have been lost on its
     /// way, with the `joined` before it.
     pub(crate) named: Option<Position>,
-    pub(crate) answer: ReturnAnswer,
+    pub(crate) answer: RoomAnswer,
 }
 
 /// What a room has said about somebody who comes back.
-pub(crate) enum ReturnAnswer {
+pub(crate) enum RoomAnswer {
     /// Nothing yet.
     Awaited,
     /// Where the session stands; the welcome will say so.
@@ -34,9 +34,9 @@ pub(crate) enum Welcome {
     Told,
 }
 
-impl Return {
+impl ResumedRoom {
     pub(crate) fn is_awaited(&self) -> bool {
-        matches!(self.answer, ReturnAnswer::Awaited)
+        matches!(self.answer, RoomAnswer::Awaited)
     }
 
     /// The status to state where the room says nothing itself.

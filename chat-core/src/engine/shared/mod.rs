@@ -17,14 +17,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::engine::feed::budget::MemoryBudget;
-use crate::engine::feed::ended::EndedLives;
+use crate::engine::feed::ended::EndedFeeds;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::away::AwayRooms;
 use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::connection_state::ConnectionState;
-use crate::engine::session::purse::Purses;
+use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::failures::Failures;
@@ -69,9 +69,9 @@ pub(crate) struct Shared {
     pub(crate) ids: IdSource,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) addresses: Addresses,
-    pub(crate) purses: Purses,
+    pub(crate) shared_allowances: SharedAllowances,
     pub(crate) budget: Arc<MemoryBudget>,
-    pub(crate) ended: EndedLives,
+    pub(crate) ended: EndedFeeds,
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
     /// locked before sessions.
     pub(crate) connected: AtomicUsize,

@@ -7,8 +7,8 @@ use crate::engine::session::cell::SessionState;
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
-use crate::engine::session::purse::{Price, both};
 use crate::engine::session::reply_to::ReplyTo;
+use crate::engine::session::shared_allowance::{Price, both};
 use crate::engine::shared::Shared;
 use crate::room::{Input, SendPermit};
 use crate::types::{Body, Reject, RejectCode, RoomCode};
@@ -38,8 +38,8 @@ impl Shared {
         if let Some(price) = price {
             let (burst, rate) = (limits.said_bytes_burst, limits.said_bytes_per_second);
             paid = both(paid, state.allowance.said_bytes.look_for(price.bytes, now, burst, rate));
-            if let Some(purse) = &reply.connection.purse {
-                paid = purse.pay(price, &self.limits.engine, now, paid);
+            if let Some(shared_allowance) = &reply.connection.shared_allowance {
+                paid = shared_allowance.pay(price, &self.limits.engine, now, paid);
             }
         }
         let asks_much = matches!(
@@ -48,9 +48,9 @@ impl Shared {
         );
         if asks_much
             && paid.is_ok()
-            && let Some(purse) = &reply.connection.purse
+            && let Some(shared_allowance) = &reply.connection.shared_allowance
         {
-            let held = Charge::hold(purse, &self.limits, now).map_err(|wait| {
+            let held = Charge::hold(shared_allowance, &self.limits, now).map_err(|wait| {
                 Reject::new(RejectCode::RateLimited, "too much was asked for already").retry_after(wait)
             })?;
             reply.charge = Some(held);
@@ -79,8 +79,8 @@ impl Shared {
         let mut state = reply.cell.lock();
         state.allowance.sends.put_back(price.messages);
         state.allowance.said_bytes.put_back(price.bytes);
-        if let Some(purse) = &reply.connection.purse {
-            purse.put_back(price);
+        if let Some(shared_allowance) = &reply.connection.shared_allowance {
+            shared_allowance.put_back(price);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a room owes once a batch is out: signals, a snapshot for those who fell behind, its weight, the next tick.
 
 use crate::domain::Notices;
-use crate::engine::feed::room_feed::{PRESENCE, RoomSnapshot, TYPING};
+use crate::engine::feed::room_feed::{GapView, PRESENCE, TYPING};
 use crate::engine::rooms::cell::Weight;
 use crate::engine::rooms::state::Phase;
 use crate::engine::work::answer;
@@ -20,7 +20,7 @@ impl RoomTask {
         self.cell.weigh(Weight {
             bytes: feed.backlog.spare(),
             is_lingering: self.state.room.members_total() == 0,
-            is_vacant: self.is_vacant(),
+            is_unattended: self.is_unattended(),
         });
         let now = self.mono();
         let mut wake = false;
@@ -56,14 +56,14 @@ impl RoomTask {
             }
         }
 
-        if feed.snapshot.is_wanted() {
-            let next = self.state.snapshot_made.map(|made| made.after(self.shared.limits.room.snapshot_interval));
+        if feed.gap_view.is_wanted() {
+            let next = self.state.gap_view_made.map(|made| made.after(self.shared.limits.room.gap_view_interval));
             match next {
                 Some(next) if now < next => at_latest(next),
                 _ => {
                     let json = answer::gap_snapshot(&self.shared, &self.state.room);
-                    feed.snapshot.set(RoomSnapshot { seq: feed.backlog.head(), json });
-                    self.state.snapshot_made = Some(now);
+                    feed.gap_view.set(GapView { seq: feed.backlog.head(), json });
+                    self.state.gap_view_made = Some(now);
                     wake = true;
                 }
             }
@@ -80,7 +80,7 @@ impl RoomTask {
         let now = self.mono();
         let own = match &self.state.phase {
             Phase::Live(_) => self.state.room.next_deadline(),
-            Phase::Vacant => None,
+            Phase::NoRoom => None,
             // It is kept while its log is given time, so that not every command asks; then it goes.
             Phase::Unread(backoff) => Some(backoff.is_over_at()).filter(|&at| now < at),
         };

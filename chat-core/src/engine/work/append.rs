@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::{CloseCause, Event};
+use crate::domain::{Event, RoomCloseReason};
 use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
@@ -243,7 +243,7 @@ impl RoomTask {
                 for (session, reader, ..) in batch.ends.drain(..) {
                     self.state.subscribers.insert(session, reader);
                 }
-                self.state.end_life(CloseCause::Host);
+                self.state.end_life(RoomCloseReason::Host);
                 self.install(loaded);
             }
         }

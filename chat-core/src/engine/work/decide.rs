@@ -17,7 +17,7 @@ use crate::engine::work::visit::is_of_somebody;
 use crate::fault_injection::{self, Bug};
 use crate::room::{Answer, Input};
 use crate::types::{MemberId, Now, Reject, RejectCode, Seq};
-use crate::wire::LeftReason;
+use crate::wire::RemovalReason;
 
 impl RoomTask {
     /// Decides as many items as make one batch; and what has run out, if that is its turn. Like everything else, only nobody has
@@ -103,7 +103,7 @@ impl RoomTask {
                 return;
             }
             // Looked at after the batch.
-            InboxItem::Snapshot => return,
+            InboxItem::GapView => return,
             InboxItem::Evict(eviction) => {
                 self.give_back(*eviction);
                 return;
@@ -122,8 +122,8 @@ impl RoomTask {
         {
             resuming.was_member = self.state.room.was_member(&by.scope());
             resuming.put_out = match reject.code {
-                RejectCode::Banned => Some(LeftReason::Banned),
-                _ => self.state.kicked.contains(&by.scope()).then_some(LeftReason::Kicked),
+                RejectCode::Banned => Some(RemovalReason::Banned),
+                _ => self.state.kicked.contains(&by.scope()).then_some(RemovalReason::Kicked),
             };
         }
         batch.outcomes.push((item, outcome));
@@ -172,7 +172,7 @@ impl RoomTask {
                 #[cfg(feature = "fault_injection")]
                 let told = self.state.presence_told.filter(|_| fault_injection::is(Bug::WithholdPresence));
                 // What members of an earlier incarnation were told says nothing to those of this one.
-                (self.state.snapshot_made, self.state.presence_told) = (None, None);
+                (self.state.gap_view_made, self.state.presence_told) = (None, None);
                 #[cfg(feature = "fault_injection")]
                 if told.is_some() {
                     self.state.presence_told = told;

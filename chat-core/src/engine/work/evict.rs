@@ -23,7 +23,7 @@ pub(crate) fn make_place(shared: &Arc<Shared>) {
 }
 
 async fn put_away(shared: &Arc<Shared>, is_wanted: impl Fn(Weight) -> bool) {
-    for cell in shared.registry.cells(|weight| weight.is_vacant && is_wanted(weight)).await {
+    for cell in shared.registry.cells(|weight| weight.is_unattended && is_wanted(weight)).await {
         ask(shared, &cell, Eviction::PutAway);
     }
 }

@@ -27,7 +27,7 @@ const VISITS_MAX: usize = 16;
 
 impl RoomTask {
     /// Whether it could be put away as far as anybody outside is concerned.
-    pub(crate) fn is_vacant(&self) -> bool {
+    pub(crate) fn is_unattended(&self) -> bool {
         self.state.subscribers.is_empty()
             && self.state.room.online() == 0
             && self.state.debts.next().is_none()
@@ -39,14 +39,14 @@ impl RoomTask {
         let idle = self.shared.limits.engine.room_idle;
         let at = self.state.asked.map(|asked| asked.after(idle)).filter(|&at| at > now);
         // Long since: it is tried right after this, and once more later where that does not succeed.
-        self.is_vacant().then(|| at.unwrap_or(now.after(idle.max(AGAIN))))
+        self.is_unattended().then(|| at.unwrap_or(now.after(idle.max(AGAIN))))
     }
 
     /// Puts the room away, unless somebody is here or was lately. Then the state is worth nothing any more.
     pub(crate) fn put_away(&mut self) -> bool {
         let now = self.shared.clock.now().mono;
         let idle = self.shared.limits.engine.room_idle;
-        if !self.is_vacant() || self.state.asked.is_some_and(|asked| now < asked.after(idle)) {
+        if !self.is_unattended() || self.state.asked.is_some_and(|asked| now < asked.after(idle)) {
             return false;
         }
         let (Some(epoch), Some(vacancy)) = (self.state.room.epoch(), self.state.room.vacancy()) else { return false };

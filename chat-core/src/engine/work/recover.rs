@@ -40,7 +40,7 @@ impl RoomTask {
     /// Puts what the log says in the place of whatever the room was; nobody is attached.
     pub(crate) fn install(&mut self, loaded: Option<Loaded>) {
         let (shared, state) = (Arc::clone(&self.shared), &mut self.state);
-        state.phase = Phase::Vacant;
+        state.phase = Phase::NoRoom;
         state.tail = Tail::default();
         // The debts were those of another incarnation.
         state.debts = Debts::default();

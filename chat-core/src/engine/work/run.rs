@@ -55,7 +55,7 @@ impl Running {
         task.state.has_worked = false;
         let is_there = match &task.state.phase {
             Phase::Live(_) => true,
-            Phase::Vacant => task.state.debts.next().is_some(),
+            Phase::NoRoom => task.state.debts.next().is_some(),
             // What a log said of itself outlives the look for a room that may not be there.
             Phase::Unread(backoff) => task.mono() < backoff.is_over_at(),
         };
@@ -121,7 +121,7 @@ impl RoomTask {
     async fn finds_out(&mut self, items: &VecDeque<InboxItem>) -> bool {
         match &self.state.phase {
             Phase::Live(_) => true,
-            Phase::Vacant => {
+            Phase::NoRoom => {
                 self.pay().await;
                 !matches!(self.state.debts.next(), Some(Debt::Delete(_)))
             }

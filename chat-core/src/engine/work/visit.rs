@@ -53,6 +53,6 @@ pub(crate) fn is_of_somebody(item: &InboxItem) -> bool {
         | InboxItem::Enter { .. }
         | InboxItem::Host { .. }
         | InboxItem::Detach { .. }
-        | InboxItem::Snapshot => true,
+        | InboxItem::GapView => true,
     }
 }

@@ -19,7 +19,7 @@ fn without_a_life_everything_but_create_is_room_not_found() {
     let mut world = no_life(|_| {});
     assert_eq!(world.reject(&join(caller(1))), RejectCode::RoomNotFound);
     assert_eq!(world.reject(&send(1, "hi")), RejectCode::RoomNotFound);
-    assert_eq!(world.reject(&Input::Close { cause: crate::CloseCause::Host }), RejectCode::RoomNotFound);
+    assert_eq!(world.reject(&Input::Close { cause: crate::RoomCloseReason::Host }), RejectCode::RoomNotFound);
     assert_eq!(world.reject(&Input::Elapsed), RejectCode::RoomNotFound);
     assert_eq!((world.room.epoch(), world.room.next_deadline()), (None, None));
 }

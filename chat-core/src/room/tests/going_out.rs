@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::CloseCause;
+use crate::RoomCloseReason;
 
 fn lingering() -> World {
     world_with(|limits| limits.empty_linger = Duration::from_secs(60))
@@ -35,7 +35,7 @@ fn the_room_ends_with_its_last_member() {
     let mut world = world();
     let decision = world.leave(1);
     assert_eq!(kinds(&decision), [("left", Some(2)), ("closed", None)]);
-    assert_eq!(decision.records[1].event, Event::Closed { cause: CloseCause::Empty });
+    assert_eq!(decision.records[1].event, Event::Closed { cause: RoomCloseReason::Empty });
     assert_eq!((world.room.epoch(), world.room.next_deadline()), (None, None));
     assert_eq!((world.room.head(), world.room.members_total()), (Seq(2), 0));
 }
@@ -89,7 +89,7 @@ fn leaves_are_quiet_in_a_big_room_until_it_is_small_again() {
 fn the_host_closes_a_room_whoever_is_in_it() {
     let mut world = world();
     world.join(2);
-    let decision = world.run(&Input::Close { cause: CloseCause::Host }).expect("closed");
+    let decision = world.run(&Input::Close { cause: RoomCloseReason::Host }).expect("closed");
     assert_eq!((kinds(&decision), decision.answer), (vec![("closed", None)], Answer::Done { seq: Seq(2) }));
     assert_eq!((world.room.epoch(), world.room.online(), world.members()), (None, 0, vec![]));
     assert_eq!(world.reject(&send(1, "hi")), RejectCode::RoomNotFound);

@@ -184,7 +184,7 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
             by: actor,
             topic: crate::Topic::parse(["a", "b"][draw.below(2) as usize]).expect("valid"),
         },
-        37 if draw.below(9) == 0 => Input::Close { cause: crate::CloseCause::Host },
+        37 if draw.below(9) == 0 => Input::Close { cause: crate::RoomCloseReason::Host },
         _ => Input::Elapsed,
     }
 }

@@ -282,7 +282,7 @@ pub async fn a_full_server_makes_no_rooms<D: TransportHarness>() {
 
 /// A full server turns clients away until a connection has gone.
 pub async fn a_full_server_turns_clients_away<D: TransportHarness>() {
-    let server = TestServer::<D>::with(|limits| limits.engine.sessions_max = 1).await;
+    let server = TestServer::<D>::with(|limits| limits.engine.connections_max = 1).await;
     let ann = server.client().await;
     assert_eq!(server.turned_away(None).await, "at_capacity");
     let trail = ann.trail();
@@ -292,7 +292,7 @@ pub async fn a_full_server_turns_clients_away<D: TransportHarness>() {
 
 /// A server without a place turns away whoever comes, also who was there before.
 pub async fn who_finds_no_place_is_told_when_to_come_back<D: TransportHarness>() {
-    let server = TestServer::<D>::with(|limits| limits.engine.sessions_max = 1).await;
+    let server = TestServer::<D>::with(|limits| limits.engine.connections_max = 1).await;
     let trail = server.client().await.cut().await;
     super::test_client::within(async {
         while server.engine.stats().sessions > 0 {

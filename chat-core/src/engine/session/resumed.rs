@@ -1,24 +1,24 @@
 //! The rooms that a session comes back to: each says once where the session stands there, in time for the welcome or after it.
 
 use crate::engine::session::cell::SessionState;
-use crate::engine::session::welcome::{Return, ReturnAnswer, Welcome};
+use crate::engine::session::welcome::{ResumedRoom, RoomAnswer, Welcome};
 use crate::types::RoomCode;
 use crate::wire::{self, FrameKind, RoomStatus, Status};
 
 impl SessionState {
     /// Whether a room is still expected to say where the session stands in it.
     pub(crate) fn comes_back_to(&self, code: &RoomCode) -> bool {
-        self.rooms.returning.iter().any(|room| room.code == *code && room.is_awaited())
+        self.rooms.resumed.iter().any(|room| room.code == *code && room.is_awaited())
     }
 
     /// A room says where the session stands in it. `false` where it took too long, and the client has been told so.
     pub(crate) fn stands(&mut self, status: RoomStatus) -> bool {
-        let is_it = |room: &Return| room.code.as_str() == status.room && room.is_awaited();
-        let Some(index) = self.rooms.returning.iter().position(is_it) else { return false };
+        let is_it = |room: &ResumedRoom| room.code.as_str() == status.room && room.is_awaited();
+        let Some(index) = self.rooms.resumed.iter().position(is_it) else { return false };
         match &mut self.welcome {
             Welcome::Awaited { _rooms: rooms } => {
-                self.rooms.returning[index].answer = ReturnAnswer::Told(status);
-                if !self.rooms.returning.iter().any(Return::is_awaited) {
+                self.rooms.resumed[index].answer = RoomAnswer::Told(status);
+                if !self.rooms.resumed.iter().any(ResumedRoom::is_awaited) {
                     *rooms = None;
                 }
             }
@@ -37,11 +37,11 @@ impl SessionState {
 
     /// What the welcome says of the rooms. One that has said nothing yet says it in a frame of its own.
     pub(crate) fn standings(&mut self) -> Vec<RoomStatus> {
-        let mut statuses = Vec::with_capacity(self.rooms.returning.len());
-        for index in (0..self.rooms.returning.len()).rev() {
-            let room = &mut self.rooms.returning[index];
-            match std::mem::replace(&mut room.answer, ReturnAnswer::Awaited) {
-                ReturnAnswer::Told(mut status) => {
+        let mut statuses = Vec::with_capacity(self.rooms.resumed.len());
+        for index in (0..self.rooms.resumed.len()).rev() {
+            let room = &mut self.rooms.resumed[index];
+            match std::mem::replace(&mut room.answer, RoomAnswer::Awaited) {
+                RoomAnswer::Told(mut status) => {
                     // It has waited for the others, and may have gone on without its reader.
                     let is_it = |code: &RoomCode| code.as_str() == status.room;
                     if self.rooms.slots.iter_mut().any(|slot| is_it(&slot.feed.code) && slot.has_come_late()) {
@@ -50,19 +50,19 @@ impl SessionState {
                     self.settle(index, status.status);
                     statuses.push(status);
                 }
-                ReturnAnswer::Awaited | ReturnAnswer::Unavailable => statuses.push(room.status(Status::Waiting)),
+                RoomAnswer::Awaited | RoomAnswer::Unavailable => statuses.push(room.status(Status::Waiting)),
             }
         }
         statuses.reverse();
         // Rooms that are not asked after any more.
-        let returning = &self.rooms.returning;
-        self.rooms.left_off.retain(|stay| returning.iter().any(|room| room.code == stay.code));
+        let resumed = &self.rooms.resumed;
+        self.rooms.left_off.retain(|stay| resumed.iter().any(|room| room.code == stay.code));
         statuses
     }
 
     /// The rooms that have still said nothing are given up: whoever wants to be there asks again.
-    pub(crate) fn give_up_returning(&mut self) {
-        while let Some(room) = self.rooms.returning.iter().find(|room| room.is_awaited()) {
+    pub(crate) fn give_up_resumed(&mut self) {
+        while let Some(room) = self.rooms.resumed.iter().find(|room| room.is_awaited()) {
             let status = room.status(Status::Unavailable);
             self.stands(status);
         }
@@ -71,10 +71,10 @@ impl SessionState {
     /// The client hears, or has heard, where it stands in a room. One that could not say is asked again by the next connection.
     fn settle(&mut self, index: usize, status: Status) {
         if status == Status::Unavailable {
-            self.rooms.returning[index].answer = ReturnAnswer::Unavailable;
+            self.rooms.resumed[index].answer = RoomAnswer::Unavailable;
             return;
         }
-        let room = self.rooms.returning.remove(index);
+        let room = self.rooms.resumed.remove(index);
         self.rooms.left_off.retain(|stay| stay.code != room.code);
     }
 }

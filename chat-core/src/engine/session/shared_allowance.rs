@@ -9,14 +9,14 @@ use crate::locks::lock;
 use crate::types::{EngineLimits, Identity, Mono};
 
 /// What all sessions of one address, one network of addresses or one identity may say and be answered.
-pub(crate) struct Purse {
+pub(crate) struct SharedAllowance {
     said: Mutex<Said>,
     /// Bytes of answers.
     answered: Mutex<Bucket>,
     /// How many times as much as one address.
     times: u32,
     /// Pays as much, each time: the network that the address is of.
-    network: Option<Arc<Purse>>,
+    network: Option<Arc<SharedAllowance>>,
 }
 
 struct Said {
@@ -31,8 +31,8 @@ pub(crate) struct Price {
     pub(crate) bytes: u32,
 }
 
-impl Purse {
-    pub(crate) fn full(times: u32, network: Option<Arc<Purse>>, limits: &EngineLimits, now: Mono) -> Self {
+impl SharedAllowance {
+    pub(crate) fn full(times: u32, network: Option<Arc<SharedAllowance>>, limits: &EngineLimits, now: Mono) -> Self {
         let [messages, bytes, answered] = bounds(limits, times).map(|(burst, _)| Bucket::full(burst, now));
         let said = Said { messages, bytes };
         Self { said: Mutex::new(said), answered: Mutex::new(answered), times, network }
@@ -97,7 +97,7 @@ impl Purse {
         look: impl Fn(&mut Bucket, u32, u32) -> Result<(), Duration>,
         limits: &EngineLimits,
     ) -> Result<(), Duration> {
-        let of_level = |level: &Purse| {
+        let of_level = |level: &SharedAllowance| {
             let [_, _, (burst, rate)] = bounds(limits, level.times);
             look(&mut level.lock_answered(), burst, rate)
         };
@@ -124,7 +124,7 @@ impl Purse {
     }
 
     /// This, and the network it is of.
-    fn levels(&self) -> impl Iterator<Item = &Purse> {
+    fn levels(&self) -> impl Iterator<Item = &SharedAllowance> {
         std::iter::successors(Some(self), |level| level.network.as_deref())
     }
 
@@ -174,16 +174,16 @@ pub(crate) fn both(one: Result<(), Duration>, other: Result<(), Duration>) -> Re
     one.err().max(other.err()).map_or(Ok(()), Err)
 }
 
-/// The purses of identities. A person pays from the same one wherever they are.
+/// The shared_allowances of identities. A person pays from the same one wherever they are.
 #[derive(Default)]
-pub(crate) struct Purses {
-    table: Mutex<Remembered<Identity, Purse>>,
+pub(crate) struct SharedAllowances {
+    table: Mutex<Remembered<Identity, SharedAllowance>>,
 }
 
-impl Purses {
-    pub(crate) fn of(&self, identity: &Identity, limits: &EngineLimits, now: Mono) -> Arc<Purse> {
+impl SharedAllowances {
+    pub(crate) fn of(&self, identity: &Identity, limits: &EngineLimits, now: Mono) -> Arc<SharedAllowance> {
         let mut table = lock(&self.table);
-        let is_as_new = |purse: &Purse| purse.is_full(limits, now);
-        table.cell(identity.clone(), limits.addresses_max, is_as_new, || Purse::full(1, None, limits, now))
+        let is_as_new = |shared_allowance: &SharedAllowance| shared_allowance.is_full(limits, now);
+        table.cell(identity.clone(), limits.addresses_max, is_as_new, || SharedAllowance::full(1, None, limits, now))
     }
 }
