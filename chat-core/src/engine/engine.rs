@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::domain::RoomCloseReason;
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
-use crate::engine::rooms::cell::InboxItem;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::token::claimed;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::ConnectRequest;

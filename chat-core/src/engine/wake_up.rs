@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::engine::rooms::cell::InboxItem;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::Shared;
 use crate::engine::shared::timers::{Sleeper, Timers};
 use crate::ports::ObserverEvent;

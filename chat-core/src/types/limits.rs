@@ -120,7 +120,7 @@ pub struct RoomLimits {
     pub marks_max: usize,
     /// People who left, whose places are remembered: number, colour, and what they may see. 4,096, as many as messages; who left
     /// longest ago is forgotten first, and comes back as somebody new. 32 bytes each, 128 KiB in all, and counted in
-    /// [`EngineLimits::backlog_bytes_max`].
+    /// [`EngineLimits::memory_bytes_max`].
     pub former_max: usize,
     /// Banned people remembered. 1,024: far more than one owner puts out, and all are looked through at each join. The longest banned is
     /// forgotten first.

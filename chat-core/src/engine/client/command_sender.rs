@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::Command;
-use crate::engine::rooms::cell::{InboxItem, JoinRequest};
+use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;

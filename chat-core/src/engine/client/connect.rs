@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::engine::client::connection::Connection;
-use crate::engine::rooms::cell::{InboxItem, JoinRequest, Resuming};
+use crate::engine::rooms::inbox::{InboxItem, JoinRequest, Resuming};
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::answers::Answers;
 use crate::engine::session::cell::{SessionCell, SessionState};

@@ -11,7 +11,7 @@ use crate::domain::Command;
 use crate::engine::client::command_sender::{self, Busy, CommandSender};
 use crate::engine::client::pull::{FillLimit, FrameRef, Positions, Pulled, Sink, pull};
 use crate::engine::feed::wake::Look;
-use crate::engine::rooms::cell::InboxItem;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::cell::{FrameEffect, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection_state::{Closing, ConnectionState};
 use crate::engine::session::reply::{Answered, Reply};

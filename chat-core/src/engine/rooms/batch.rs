@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::{Record, RoomCloseReason};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
-use crate::engine::rooms::cell::InboxItem;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::room::{Answer, HistorySlice};
 use crate::types::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};

@@ -5,5 +5,6 @@ pub(crate) mod backoff;
 pub(crate) mod batch;
 pub(crate) mod cell;
 pub(crate) mod debts;
+pub(crate) mod inbox;
 pub(crate) mod registry;
 pub(crate) mod state;

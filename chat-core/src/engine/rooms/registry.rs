@@ -5,7 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::engine::rooms::cell::{InboxItem, RoomCell, Weight};
+use crate::engine::rooms::cell::{RoomCell, Weight};
+use crate::engine::rooms::inbox::InboxItem;
 use crate::locks::{read, write};
 use crate::types::RoomCode;
 

@@ -174,7 +174,7 @@ pub(crate) fn both(one: Result<(), Duration>, other: Result<(), Duration>) -> Re
     one.err().max(other.err()).map_or(Ok(()), Err)
 }
 
-/// The shared_allowances of identities. A person pays from the same one wherever they are.
+/// What identities may say and be answered. A person pays from the same one wherever they are.
 #[derive(Default)]
 pub(crate) struct SharedAllowances {
     table: Mutex<Remembered<Identity, SharedAllowance>>,

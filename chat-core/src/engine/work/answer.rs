@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::engine::feed::page::Page;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
-use crate::engine::rooms::cell::{InboxItem, JoinRequest};
+use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::{PendingJoined, Read};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::subscription::Subscription;

@@ -7,7 +7,7 @@ use crate::domain::{Event, RoomCloseReason};
 use crate::engine::feed::taken_back::Scrub;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
-use crate::engine::rooms::cell::{InboxItem, JoinRequest};
+use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;

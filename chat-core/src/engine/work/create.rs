@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::rooms::cell::{InboxItem, JoinRequest};
+use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::Shared;
 use crate::engine::work::evict;

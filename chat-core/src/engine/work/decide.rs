@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{Event, Record};
 use crate::engine::rooms::batch::{Batch, Outcome};
-use crate::engine::rooms::cell::{Eviction, InboxItem, JoinRequest};
+use crate::engine::rooms::inbox::{Eviction, InboxItem, JoinRequest};
 use crate::engine::rooms::state::Phase;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;

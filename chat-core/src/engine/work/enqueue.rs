@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::engine::rooms::cell::{InboxItem, Pushed, RoomCell};
+use crate::engine::rooms::cell::{Pushed, RoomCell};
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::Shared;
 use crate::engine::work::evict;
 use crate::types::{Reject, RejectCode, RoomCode};

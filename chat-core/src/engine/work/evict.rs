@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::engine::feed::budget::Purpose;
-use crate::engine::rooms::cell::{Eviction, InboxItem, RoomCell, Weight};
+use crate::engine::rooms::cell::{RoomCell, Weight};
+use crate::engine::rooms::inbox::{Eviction, InboxItem};
 use crate::engine::shared::Shared;
 
 /// Asks rooms to give back what is too much, if it is, and this was not done just now.

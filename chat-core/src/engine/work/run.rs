@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::engine::feed::fanout::yield_to_back_of_queue;
 use crate::engine::rooms::batch::Batch;
-use crate::engine::rooms::cell::{InboxItem, RoomCell};
+use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::debts::Debt;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::state::{Phase, RoomState};
 use crate::engine::session::subscription::Subscriber;
 use crate::engine::shared::{Shared, unavailable};

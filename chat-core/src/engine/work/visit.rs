@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
-use crate::engine::rooms::cell::InboxItem;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::Shared;
 use crate::engine::work::evict;
 use crate::room::Input;
