@@ -48,11 +48,13 @@ pub enum Bug {
     TellOneDevice,
     /// Who comes back after leaving is given a new number.
     ForgetPlace,
+    /// The floor of what a newcomer sees is not looked at.
+    IgnoreFloor,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 20] = [
+    pub const ALL: [Bug; 21] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -73,6 +75,7 @@ impl Bug {
         Self::BelieveClock,
         Self::TellOneDevice,
         Self::ForgetPlace,
+        Self::IgnoreFloor,
     ];
 }
 
@@ -99,6 +102,11 @@ pub(crate) fn strikes(bug: Bug, seq: Seq) -> bool {
 pub(crate) fn renumbered(record: &Record) -> Record {
     let seq = record.seq.map(|seq| if strikes(Bug::ReuseSeq, seq) { Seq(seq.0 - 1) } else { seq });
     Record { seq, ..record.clone() }
+}
+
+/// The floor of what somebody sees, or none where that is the bug.
+pub(crate) fn floor(sees: Seq) -> Seq {
+    if is(Bug::IgnoreFloor) { Seq(0) } else { sees }
 }
 
 thread_local! {

@@ -58,8 +58,8 @@ pub use ports::{
 };
 pub use types::{
     Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key, Limits,
-    MemberId, Mono, Nick, NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits, Scope, Seq,
-    SessionId, SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
+    MemberId, Mono, NewcomersSee, Nick, NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits,
+    Scope, Seq, SessionId, SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};

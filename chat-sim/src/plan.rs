@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::Limits;
+use chat_core::{Limits, NewcomersSee};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -72,6 +72,9 @@ impl Plan {
         // Rooms are put away at once in some worlds, soon in others, and only after a start or for want of place in the rest.
         limits.engine.room_idle = [60_000, 0, 500].map(Duration::from_millis)[limits.room.batch_inputs_max % 3];
         limits.room.history_default = rng.random_range(0..10);
+        // In half of the worlds a newcomer does not see everything.
+        let sees = [NewcomersSee::All, NewcomersSee::Last(3), NewcomersSee::All, NewcomersSee::Nothing];
+        limits.room.newcomers_see = sees[limits.room.backlog_events_max % 4];
         limits.room.inbox_max = if rng.random_bool(0.1) { rng.random_range(1..8) } else { 1_024 };
         limits.session.chunk_bytes_max = rng.random_range(1..4_000);
         limits.session.room_quantum_bytes = rng.random_range(1..1_000);

@@ -37,6 +37,8 @@ pub enum Promise {
     Time,
     /// A number is a person: whoever comes back after leaving has theirs again, and nobody else ever has it.
     Person,
+    /// Nobody learns of a message before their floor, by anything they ask or name.
+    Floor,
     /// What was taken back cannot be read in the log.
     TakenBack,
     /// Every frame is one of the protocol, at a moment when it may come.
@@ -64,6 +66,7 @@ impl fmt::Display for Promise {
             Self::Patience => "nobody is let go who is there, or who could not come back",
             Self::Time => "stamps go on as time does",
             Self::Person => "a number is a person",
+            Self::Floor => "nobody learns of a message before their floor",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",

@@ -92,6 +92,9 @@ impl View {
         let shown: Vec<Seq> = joined.history.iter().map(|message| message.frame().seq).collect();
         let are_last = all.ends_with(&shown);
         hold!(are_last, Promise::Fold, "{room}: history {shown:?} is not the last of {all:?}");
+        let floor = truth.floor(room, epoch, joined.you.member);
+        let is_above = shown.first().is_none_or(|first| *first > floor) && seq >= floor;
+        hold!(is_above, Promise::Floor, "{room}: {shown:?} at {seq} to {}, whose floor is {floor}", joined.you.member);
         for message in &joined.history {
             check_told(truth, room, epoch, message.frame().seq, &ServerFrame::Message(message.frame().clone()))?;
         }
@@ -210,6 +213,8 @@ impl View {
         hold!(self.state == State::Open, Promise::Interval, "{}: \"{told}\" to {self:?}", self.room);
         hold!(seq == self.seq.next(), Promise::Interval, "{}: \"{told}\" follows {}", self.room, self.seq);
         check_told(truth, &self.room, self.epoch, seq, frame)?;
+        let floor = truth.floor(&self.room, self.epoch, self.member);
+        hold!(seq > floor, Promise::Floor, "{}: \"{told}\" to {self:?}, whose floor is {floor}", self.room);
         self.seq = seq;
         if let ServerFrame::NoticesChanged { notices, .. } = frame {
             self.counts = *notices == Notices::Counted;
@@ -227,7 +232,7 @@ impl View {
         hold!(is_own, Promise::Interval, "\"{told}\" to {self:?}");
         let is_at_the_end = position.as_ref() == Some(&self.position().to_string());
         hold!(is_at_the_end, Promise::Interval, "\"{told}\" at {position:?} to {self:?}");
-        let is_out = !truth.is_member(&self.room, self.epoch, self.member);
+        let is_out = truth.has_left(&self.room, self.epoch, self.member);
         hold!(is_out, Promise::Logged, "\"{told}\" to {self:?}, and the log has no leave");
         self.state = State::Ended;
         Ok(())

@@ -12,7 +12,8 @@ use super::permissions::Standing;
 use super::time::RoomTime;
 use crate::domain::{Event, Keyed, LeaveReason, Role, RoomCloseReason, TypingState};
 use crate::types::{
-    Body, Color, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
+    Body, Color, Epoch, Key, MemberId, NewcomersSee, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq,
+    Topic, Wall,
 };
 
 /// What the rules look at.
@@ -23,6 +24,14 @@ pub(super) struct Rules<'a> {
     pub(super) time: RoomTime,
     pub(super) limits: &'a RoomLimits,
     pub(super) now: Now,
+}
+
+/// As who somebody comes in: what their record says of them, beside their name.
+#[derive(Clone, Copy)]
+struct Seat {
+    member: MemberId,
+    color: Color,
+    sees: Seq,
 }
 
 impl<'a> Rules<'a> {
@@ -59,7 +68,8 @@ impl<'a> Rules<'a> {
     fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
         let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
-        self.joined(draft, by, (MemberId(1), Color(0)), nick, Role::Owner)
+        let seat = Seat { member: MemberId(1), color: Color(0), sees: Seq(0) };
+        self.joined(draft, by, seat, nick, Role::Owner)
     }
 
     fn join(self, by: &Caller, nick: &Nick, history: Option<u32>, after: Option<Position>) -> Result<Decision, Reject> {
@@ -82,17 +92,32 @@ impl<'a> Rules<'a> {
         }
         // An empty room that lingers has no owner to come back to: whoever is there first is it.
         let role = if self.ledger.members_total() == 0 { Role::Owner } else { Role::Member };
-        // A number is a person: who comes back to their place has it again.
         let place = self.ledger.place(&scope);
-        let new = || (self.ledger.next_member(), self.ledger.least_used_color());
-        let number = place.and_then(Place::number).unwrap_or_else(new);
-        let mut decision = self.joined(self.draft(), by, number, nick, role);
+        let seat = self.seat(place);
+        let mut decision = self.joined(self.draft(), by, seat, nick, role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
         match (self.seen(after), place) {
             (Some(seen), Some(place)) => entered.from = seen.clamp(place.joined, self.ledger.head()),
-            _ => entered.history = self.newest(history),
+            _ => entered.history = self.newest(history, seat.sees),
         }
         Ok(decision)
+    }
+
+    /// As who somebody comes in. A number is a person: who comes back to their place has it again, and sees what they saw.
+    fn seat(self, place: Option<&Place>) -> Seat {
+        let new = || (self.ledger.next_member(), self.ledger.least_used_color());
+        let (member, color) = place.and_then(Place::number).unwrap_or_else(new);
+        let sees = place.map_or_else(|| self.floor_of_newcomer(), |place| place.sees);
+        Seat { member, color, sees }
+    }
+
+    fn floor_of_newcomer(self) -> Seq {
+        let head = self.ledger.head();
+        match self.limits.newcomers_see {
+            NewcomersSee::All => Seq(0),
+            NewcomersSee::Last(count) => self.ledger.marks().floor_of_last(count as usize, head),
+            NewcomersSee::Nothing => head,
+        }
     }
 
     /// A refusal that may pass where nobody is connected as the holder, who may be the newcomer's own ghost: with its grace.
@@ -148,7 +173,7 @@ impl<'a> Rules<'a> {
         let head = self.ledger.head();
         let (from, history) = match self.seen(after) {
             Some(seen) => (seen.clamp(member.joined, head), HistorySlice::default()),
-            None => (head, self.newest(history)),
+            None => (head, self.newest(history, member.sees)),
         };
         let entered = Entered { member: member.id, from, entry: Entry::Attached, history };
         Ok(self.draft().finish(Some(attached(by, member.id)), Answer::Entered(entered)))
@@ -158,12 +183,12 @@ impl<'a> Rules<'a> {
         self,
         mut draft: Draft<'_>,
         by: &Caller,
-        (member, color): (MemberId, Color),
+        Seat { member, color, sees }: Seat,
         nick: &Nick,
         role: Role,
     ) -> Decision {
         let (nick, nick_key, scope) = (nick.clone(), nick.key(), by.scope());
-        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope });
+        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees: Some(sees) });
         let entered = Entered { member, from, entry: Entry::Joined, history: HistorySlice::default() };
         draft.finish(Some(attached(by, member)), Answer::Entered(entered))
     }
@@ -208,7 +233,8 @@ impl<'a> Rules<'a> {
 
     fn redact(self, by: &Actor, seq: Seq) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;
-        let mark = self.ledger.marks().find(seq).ok_or_else(|| {
+        let known = self.ledger.marks().find(seq).filter(|_| standing.knows_of(seq));
+        let mark = known.ok_or_else(|| {
             Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
         })?;
         standing.may_redact(mark.by)?;
@@ -230,11 +256,10 @@ impl<'a> Rules<'a> {
     // Looking.
 
     fn history(self, by: &Caller, before: Option<Seq>, limit: Option<u32>) -> Result<Decision, Reject> {
-        self.member(by)?;
-        let slice = match before {
-            Some(before) => self.ledger.marks().slice(before.min(self.ledger.head().next()), self.history_count(limit)),
-            None => self.newest(limit),
-        };
+        let sees = self.member(by)?.sees;
+        let head = self.ledger.head().next();
+        let before = before.map_or(head, |before| before.min(head));
+        let slice = self.ledger.marks().slice(before, self.history_count(limit), sees);
         Ok(self.draft().finish(None, Answer::History(slice)))
     }
 
@@ -313,7 +338,7 @@ impl<'a> Rules<'a> {
             Actor::Host => Ok(Standing::Host),
             Actor::Member(caller) => {
                 let member = self.member(caller)?;
-                Ok(Standing::Member { id: member.id, role: member.role })
+                Ok(Standing::Member { id: member.id, role: member.role, sees: member.sees })
             }
         }
     }
@@ -349,8 +374,8 @@ impl<'a> Rules<'a> {
         after.filter(|after| Some(after.epoch) == self.ledger.epoch()).map(|after| after.seq)
     }
 
-    fn newest(self, limit: Option<u32>) -> HistorySlice {
-        self.ledger.marks().slice(self.ledger.head().next(), self.history_count(limit))
+    fn newest(self, limit: Option<u32>, sees: Seq) -> HistorySlice {
+        self.ledger.marks().slice(self.ledger.head().next(), self.history_count(limit), sees)
     }
 
     fn history_count(self, limit: Option<u32>) -> usize {

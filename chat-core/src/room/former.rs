@@ -17,8 +17,11 @@ pub(super) struct Former(VecDeque<Place>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     scope: ScopeHash,
-    /// What they may see from.
+    /// Where events begin for them.
     pub(super) joined: Seq,
+    /// The floor of what they see of messages.
+    #[serde(default)]
+    pub(super) sees: Seq,
     /// Their number and colour; not known where a program stored the place that gave others to who came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     number: Option<(MemberId, Color)>,
@@ -27,7 +30,7 @@ pub(super) struct Place {
 impl Place {
     /// That of a member who leaves.
     pub(super) fn of(member: &Member, scope: ScopeHash) -> Self {
-        Self { scope, joined: member.joined, number: Some((member.id, member.color)) }
+        Self { scope, joined: member.joined, sees: member.sees, number: Some((member.id, member.color)) }
     }
 
     /// The number and the colour that they have again when they come back.
@@ -91,7 +94,7 @@ mod tests {
 
     fn place(scope: u64, joined: u64) -> Place {
         let number = Some((MemberId(scope as u32), Color(3)));
-        Place { scope: ScopeHash::from_bits(scope), joined: Seq(joined), number }
+        Place { scope: ScopeHash::from_bits(scope), joined: Seq(joined), sees: Seq(joined - 1), number }
     }
 
     fn joined(former: &Former, scope: u64) -> Option<u64> {
@@ -116,12 +119,12 @@ mod tests {
         let stored = serde_json::to_string(&place(1, 5)).expect("a place can be stored");
         assert_eq!(serde_json::from_str::<Place>(&stored).expect("what was stored is read"), place(1, 5));
         let earlier: Place = serde_json::from_str(r#"{"scope":1,"joined":5}"#).expect("an earlier one is read");
-        assert_eq!((earlier.joined, earlier.number()), (Seq(5), None));
+        assert_eq!((earlier.joined, earlier.sees, earlier.number()), (Seq(5), Seq(0), None));
     }
 
     #[test]
     fn a_place_is_as_large_as_its_bound_says() {
-        assert!(size_of::<Place>() <= 32, "{}", size_of::<Place>());
+        assert!(size_of::<Place>() <= 40, "{}", size_of::<Place>());
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Ledger {
         self.follow(record);
         match &record.event {
             Event::Created { epoch, salt } => self.life = Some(Incarnation { epoch: *epoch, salt: *salt }),
-            Event::Joined { nick, nick_key, color, role, scope } => {
+            Event::Joined { nick, nick_key, color, role, scope, sees } => {
                 let id = actor(record);
                 let hash = self.hash(scope);
                 let joined = self.former.place(hash).map_or(self.head, |place| place.joined);
@@ -108,6 +108,7 @@ impl Ledger {
                     role: *role,
                     scope: scope.clone(),
                     joined,
+                    sees: sees.unwrap_or_default(),
                     entered: record.seq.unwrap_or(self.head.next()),
                     begun: record.offset,
                     since: record.at,
@@ -299,6 +300,8 @@ impl Ledger {
             assert!(newest <= self.last_member, "a new member has a new number");
             self.former.check(self.last_member, |id| self.member(id).is_some());
             assert!(self.members_after(None).all(|member| member.joined <= self.head), "nobody joined in the future");
+            let floors = self.members_after(None).all(|member| member.sees <= member.joined);
+            assert!(floors, "a floor is not above where events begin");
         }
     }
 

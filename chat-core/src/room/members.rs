@@ -24,9 +24,11 @@ pub struct Member {
     pub role: Role,
     /// Who they are to the room; no two members share one.
     pub scope: Scope,
-    /// They may see what was told after this; positions they name are clamped to it. From an earlier membership where
-    /// the room remembers one.
+    /// Where events begin for them: positions they name are clamped to it. From an earlier membership where the room remembers one.
     pub joined: Seq,
+    /// Their floor: of the messages up to this number they learn nothing. Never after `joined`; theirs as long as their number is.
+    #[serde(default)]
+    pub sees: Seq,
     /// Positions from here on are of this membership; one before it is of an earlier one, under another name perhaps. Where
     /// nobody was told of the join, the next number that is told: the last one before may be of either.
     #[serde(default)]
@@ -271,6 +273,7 @@ mod tests {
             role: Role::Member,
             scope: Scope::Session(SessionId::new(1_000 - u128::from(id))),
             joined: Seq(u64::from(id)),
+            sees: Seq(0),
             entered: Seq(u64::from(id)),
             begun: Offset(u64::from(id)),
             since: Wall(0),

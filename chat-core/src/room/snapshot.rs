@@ -156,8 +156,8 @@ mod tests {
         fn join(&mut self, scope: Scope) -> MemberId {
             self.members += 1;
             let nick = Nick::parse(&format!("N{}", self.members)).expect("a valid nick");
-            let (nick_key, by) = (nick.key(), MemberId(self.members));
-            self.tell(by, Event::Joined { nick, nick_key, color: Color(0), role: Role::Member, scope });
+            let (nick_key, by, sees) = (nick.key(), MemberId(self.members), Some(self.ledger.head()));
+            self.tell(by, Event::Joined { nick, nick_key, color: Color(0), role: Role::Member, scope, sees });
             by
         }
 
@@ -230,6 +230,7 @@ mod tests {
             include_str!("fixtures/snapshot-1-entered.json"),
             include_str!("fixtures/snapshot-1-readable-from.json"),
             include_str!("fixtures/snapshot-1-persons.json"),
+            include_str!("fixtures/snapshot-1-floors.json"),
         ];
         for stored in fixtures {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");

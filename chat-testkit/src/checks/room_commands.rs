@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, NewcomersSee, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
 
 use super::choices::Choices;
 use super::world::World;
@@ -18,7 +18,7 @@ const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars",
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const TOPICS: [&str; 3] = ["Lunch", "", "Dinner"];
 
-/// The first five bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
+/// The first six bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
 /// step.
 ///
 /// # Panics
@@ -61,6 +61,12 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         marks_max: 1 + choices.below(6),
         former_max: 3,
         bans_max: 2,
+        newcomers_see: choices.one_of(&[
+            NewcomersSee::All,
+            NewcomersSee::Last(1),
+            NewcomersSee::Last(4),
+            NewcomersSee::Nothing,
+        ]),
         ..RoomLimits::default()
     }
 }

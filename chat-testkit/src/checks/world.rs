@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::room::{Answer, Decision, Input, Ledger, Note, Room, Snapshot};
 use chat_core::{
-    Body, Color, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Record, RejectCode, RoomLimits, Scope, Seq,
-    SessionId, Wall,
+    Body, Color, Digest, Epoch, Event, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record, RejectCode, RoomLimits,
+    Scope, Seq, SessionId, Wall,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -201,14 +201,17 @@ impl World {
         // 4. Members = fold of the log; history = the last N messages, never a notice.
         let members: Vec<MemberId> = self.room.members().map(|member| member.id).collect();
         prop_assert_eq!(&members, &members_of(&life));
-        check_persons(&life, self.limits.former_max)?;
+        check_persons(&life, &self.limits)?;
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
-            let asked = Input::History { by, before: None, limit: None };
+            let asked = Input::History { by: by.clone(), before: None, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
             let said: Vec<Seq> =
                 life.iter().filter(|record| is_message(record)).filter_map(|record| record.seq).collect();
+            let own = self.room.member_of(&by).and_then(|own| self.room.member(own));
+            let sees = own.map_or(Seq(0), |own| own.sees);
             let most = self.limits.history_default.min(self.limits.history_max).min(self.limits.marks_max);
             let newest = &said[said.len().saturating_sub(most)..];
+            let newest = &newest[newest.partition_point(|seq| *seq <= sees)..];
             let Answer::History(slice) = decision.answer else {
                 return Err(TestCaseError::fail("a question for history is answered with history"));
             };
@@ -288,6 +291,7 @@ fn person(member: &chat_core::room::Member) -> Person {
         role: member.role,
         scope: member.scope.clone(),
         joined: member.joined,
+        sees: member.sees,
         entered: member.entered,
         begun: member.begun,
         since: member.since,
@@ -310,29 +314,45 @@ fn members_of(life: &[&Record]) -> Vec<MemberId> {
 }
 
 /// A number is a person: nobody else ever has it, and who comes back has it again, unless they were put out or so many have left
-/// since that their place is forgotten.
-fn check_persons(life: &[&Record], former_max: usize) -> TestCaseResult {
-    let mut persons: BTreeMap<MemberId, (&Scope, Color)> = BTreeMap::new();
+/// since that their place is forgotten. So it is with the floor of what they see; that of somebody new is what the limits say.
+fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
+    let mut persons: BTreeMap<MemberId, (&Scope, Color, Option<Seq>)> = BTreeMap::new();
+    let (mut head, mut said) = (Seq(0), Vec::new());
     // Those who left, the last one last.
     let mut left: Vec<MemberId> = Vec::new();
     for record in life {
         match (&record.event, record.by) {
-            (Event::Joined { scope, color, .. }, Some(by)) => {
+            (Event::Joined { scope, color, sees, .. }, Some(by)) => {
                 let known = left.iter().rposition(|gone| persons[gone].0 == scope);
                 let (place, known) = known.map_or((None, persons.get(&by)), |index| (Some(left.remove(index)), None));
                 prop_assert!(known.is_none(), "{:?} is given to {:?}", by, scope);
                 prop_assert_eq!(place.unwrap_or(by), by, "{:?} comes back as another", scope);
                 let before = place.map_or(*color, |place| persons[&place].1);
                 prop_assert_eq!(before, *color, "{:?} comes back in another colour", scope);
-                persons.insert(by, (scope, *color));
+                let floor = place.map_or(floor_of_newcomer(limits, head, &said), |place| persons[&place].2);
+                prop_assert_eq!(*sees, floor, "{:?} sees another part", scope);
+                persons.insert(by, (scope, *color, *sees));
             }
             (Event::Left { .. }, Some(by)) => left.push(by),
             _ => {}
         }
-        let over = left.len().saturating_sub(former_max);
+        head = record.seq.unwrap_or(head);
+        said.extend(record.seq.filter(|_| is_message(record)));
+        let over = left.len().saturating_sub(limits.former_max);
         left.drain(..over);
     }
     Ok(())
+}
+
+/// Up to where somebody learns nothing who joins after these messages.
+fn floor_of_newcomer(limits: &RoomLimits, head: Seq, said: &[Seq]) -> Option<Seq> {
+    let shown = match limits.newcomers_see {
+        NewcomersSee::All => return Some(Seq(0)),
+        NewcomersSee::Last(shown) => (shown as usize).min(limits.marks_max),
+        _ => return Some(head),
+    };
+    let hidden = said.len().saturating_sub(shown);
+    Some(if hidden == 0 { Seq(0) } else { said.get(hidden).map_or(head, |first| Seq(first.0 - 1)) })
 }
 
 /// The keys of all messages, with whose they are.

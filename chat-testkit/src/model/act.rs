@@ -29,8 +29,8 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         }
         Input::Leave { by } => leave(model, now, by),
         Input::History { by, before, limit } => {
-            member(model, by)?;
-            Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit))))
+            let sees = member(model, by)?.sees;
+            Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit, sees))))
         }
         Input::Members { by, after, limit } => {
             member(model, by)?;
@@ -158,7 +158,9 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq) -> Result<Decision, 
     let actor = acting(model, by)?;
     let messages = facts::messages(&model.facts());
     let marks = model.marks();
-    let Some(message) = messages.iter().find(|message| message.seq == target && marks.contains(&target)) else {
+    let sees = actor.as_ref().map_or(Seq(0), |person| person.sees);
+    let known = |seq: Seq| seq > sees && marks.contains(&seq);
+    let Some(message) = messages.iter().find(|message| message.seq == target && known(target)) else {
         return Err(refusal(RejectCode::MessageNotFound, None));
     };
     let may = actor.as_ref().is_none_or(|person| person.role == Role::Owner || message.by == Some(person.id));

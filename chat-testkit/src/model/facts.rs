@@ -21,6 +21,8 @@ pub struct Person {
     pub scope: Scope,
     /// Where what they may see begins: with their join, or with an earlier one where the room remembers it.
     pub joined: Seq,
+    /// Of the messages up to here they learn nothing.
+    pub sees: Seq,
     /// The first position that can be of this membership and of no earlier one: its own join, or what is told next after that.
     pub entered: Seq,
     /// The record of their join.
@@ -34,6 +36,7 @@ pub struct Person {
 pub(super) struct Former {
     pub(super) scope: Scope,
     pub(super) joined: Seq,
+    pub(super) sees: Seq,
     /// Who they are again when they come back.
     pub(super) id: MemberId,
     pub(super) color: Color,
@@ -79,7 +82,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
     for record in facts {
         head = record.seq.unwrap_or(head);
         match &record.event {
-            Event::Joined { nick, nick_key, color, role, scope } => {
+            Event::Joined { nick, nick_key, color, role, scope, sees } => {
                 members.push(Person {
                     id: record.by.expect("a join is somebody's"),
                     nick: nick.clone(),
@@ -88,6 +91,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                     role: *role,
                     scope: scope.clone(),
                     joined: place_of(&former, scope).map_or(head, |place| place.joined),
+                    sees: sees.unwrap_or_default(),
                     entered: record.seq.unwrap_or(head.next()),
                     begun: record.offset,
                     since: record.at,
@@ -97,8 +101,8 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
             }
             Event::Left { .. } => {
                 let left = members.iter().find(|person| Some(person.id) == record.by).expect("a member left");
-                let Person { scope, joined, id, color, .. } = left.clone();
-                former.push(Former { scope, joined, id, color });
+                let Person { scope, joined, sees, id, color, .. } = left.clone();
+                former.push(Former { scope, joined, sees, id, color });
                 members.retain(|person| Some(person.id) != record.by);
             }
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, NewcomersSee, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -167,13 +167,15 @@ pub struct Target(pub u32);
 /// Bounds so small that a run of a few dozen steps hits them all.
 pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
     let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize);
-    (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists).prop_map(
-        |(linger, resume, (history_max, marks_max, bans_max))| RoomLimits {
+    let sees = vec![NewcomersSee::All, NewcomersSee::Last(1), NewcomersSee::Last(4), NewcomersSee::Nothing];
+    (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists, select(sees)).prop_map(
+        |(linger, resume, (history_max, marks_max, bans_max), newcomers_see)| RoomLimits {
             members_max: 6,
             attachments_max: 2,
             message_chars_max: 12,
             history_default: 3,
             history_max,
+            newcomers_see,
             members_page_max: 3,
             notices_members_max: 4,
             notices_resume_percent: resume,

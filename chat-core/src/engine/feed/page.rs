@@ -36,6 +36,12 @@ enum Json {
     Owned(Vec<u8>),
 }
 
+/// Where the messages of a page lie: after a floor, before the oldest that is at hand.
+struct Range {
+    sees: Seq,
+    before: Seq,
+}
+
 /// What the backlog has of a slice.
 enum Found {
     /// All that is to be shown.
@@ -72,7 +78,7 @@ impl Page {
         let mut page = match (find(feed, slice, bytes_max, log.is_some()), log) {
             (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
             (Found::Newest { page, before, missing }, Some(log)) => {
-                page.and_older(log, feed, before, missing, bytes_max).await
+                page.and_older(log, feed, Range { sees: slice.sees, before }, missing, bytes_max).await
             }
         };
         for message in &mut page.newest_first {
@@ -122,7 +128,7 @@ impl Page {
         mut self,
         log: &dyn Log,
         feed: &RoomFeed,
-        mut before: Seq,
+        Range { sees, mut before }: Range,
         mut missing: usize,
         bytes_max: usize,
     ) -> Self {
@@ -136,6 +142,9 @@ impl Page {
             let is_last = records.len() < wanted;
             for record in records.into_iter().rev().filter(|record| record.event.is_message()) {
                 let Some(seq) = record.seq else { continue };
+                if seq <= sees {
+                    return self;
+                }
                 let mut json = Vec::new();
                 wire::encode_event(&feed.code, &record, &mut json);
                 if missing == 0 {

@@ -249,6 +249,7 @@ macro_rules! transport_contract {
             a_wrong_entry_in_positions_costs_that_entry_alone,
             a_room_that_never_was_is_unknown,
             forged_positions_show_no_more_than_may_be_seen,
+            nobody_learns_of_messages_before_their_floor,
             what_the_backlog_has_lost_is_told_as_a_gap,
             a_slow_reader_delays_nobody_and_is_told_what_it_missed,
             a_drained_server_tells_when_to_come_back,
