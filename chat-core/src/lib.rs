@@ -45,7 +45,9 @@ mod types;
 #[cfg(feature = "engine")]
 pub mod wire;
 
-pub use domain::{Command, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason, TypingState};
+pub use domain::{
+    Command, Digest, Event, Keyed, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason, TypingState,
+};
 #[cfg(feature = "engine")]
 pub use engine::{
     Answered, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef, Framing,

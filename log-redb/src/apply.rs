@@ -24,6 +24,7 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
     };
     match outcome {
         Err(Fault::Damaged(what)) => Ok(Err(AppendError::NotWritten(format!("the log is damaged: {what}")))),
+        Err(later @ Fault::Later { .. }) => Ok(Err(AppendError::NotWritten(later.to_string()))),
         other => other,
     }
 }
@@ -58,11 +59,14 @@ fn append(
             while trim::purge_incarnation(tables, &tombstone, usize::MAX)? > 0 {}
         }
     }
+    let newest = batch.iter().map(|record| record.version).max().unwrap_or_default();
+    tables.need_format(newest.into())?;
     for record in batch {
         row.head = record.seq.map_or(row.head, |seq| seq.0);
         let key = format::record_key(room, row.epoch, record.offset);
         let message_before = row.message;
         let stored = RecordRow {
+            version: record.version,
             is_message: record.is_message,
             head: row.head,
             message_before,

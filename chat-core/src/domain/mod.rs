@@ -2,6 +2,8 @@
 
 mod command;
 mod event;
+mod version;
 
 pub use command::{Command, TypingState};
 pub use event::{Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};
+pub use version::RecordVersion;

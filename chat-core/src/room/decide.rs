@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
 use super::time::RoomTime;
-use crate::domain::{Event, Keyed, LeaveReason, Role, RoomCloseReason, TypingState};
+use crate::domain::{Event, Keyed, LeaveReason, RecordVersion, Role, RoomCloseReason, TypingState};
 use crate::types::{
     Body, Color, Epoch, Key, MemberId, NewcomersSee, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq,
     Topic, Wall,
@@ -23,6 +23,7 @@ pub(super) struct Rules<'a> {
     pub(super) attendance: &'a Attendance,
     pub(super) time: RoomTime,
     pub(super) limits: &'a RoomLimits,
+    pub(super) writes: RecordVersion,
     pub(super) now: Now,
 }
 
@@ -31,7 +32,7 @@ pub(super) struct Rules<'a> {
 struct Seat {
     member: MemberId,
     color: Color,
-    sees: Seq,
+    sees: Option<Seq>,
 }
 
 impl<'a> Rules<'a> {
@@ -68,7 +69,7 @@ impl<'a> Rules<'a> {
     fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
         let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
-        let seat = Seat { member: MemberId(1), color: Color(0), sees: Seq(0) };
+        let seat = Seat { member: MemberId(1), color: Color(0), sees: self.says_floor().then_some(Seq(0)) };
         self.joined(draft, by, seat, nick, Role::Owner)
     }
 
@@ -98,17 +99,29 @@ impl<'a> Rules<'a> {
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
         match (self.seen(after), place) {
             (Some(seen), Some(place)) => entered.from = seen.clamp(place.joined, self.ledger.head()),
-            _ => entered.history = self.newest(history, seat.sees),
+            _ => entered.history = self.newest(history, self.floor(place, seat)),
         }
         Ok(decision)
     }
 
-    /// As who somebody comes in. A number is a person: who comes back to their place has it again, and sees what they saw.
+    /// As who somebody comes in. A number is a person: who comes back to their place has it again, and sees what they saw. While
+    /// programs live that cannot read that, each join has a number of its own, and newcomers see everything.
     fn seat(self, place: Option<&Place>) -> Seat {
         let new = || (self.ledger.next_member(), self.ledger.least_used_color());
-        let (member, color) = place.and_then(Place::number).unwrap_or_else(new);
-        let sees = place.map_or_else(|| self.floor_of_newcomer(), |place| place.sees);
-        Seat { member, color, sees }
+        let says_floor = self.says_floor();
+        let again = place.filter(|_| says_floor).and_then(Place::number);
+        let (member, color) = again.unwrap_or_else(new);
+        let floor = || place.map_or_else(|| self.floor_of_newcomer(), |place| place.sees);
+        Seat { member, color, sees: says_floor.then(floor) }
+    }
+
+    fn says_floor(self) -> bool {
+        self.writes >= RecordVersion::PERSONS
+    }
+
+    /// What somebody sees who comes in like this; see `Ledger::apply`.
+    fn floor(self, place: Option<&Place>, seat: Seat) -> Seq {
+        seat.sees.or(place.map(|place| place.sees)).unwrap_or_default()
     }
 
     fn floor_of_newcomer(self) -> Seq {
@@ -188,7 +201,7 @@ impl<'a> Rules<'a> {
         role: Role,
     ) -> Decision {
         let (nick, nick_key, scope) = (nick.clone(), nick.key(), by.scope());
-        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees: Some(sees) });
+        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees });
         let entered = Entered { member, from, entry: Entry::Joined, history: HistorySlice::default() };
         draft.finish(Some(attached(by, member)), Answer::Entered(entered))
     }

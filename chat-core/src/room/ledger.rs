@@ -10,7 +10,7 @@ use super::former::{Former, Place};
 use super::marks::Marks;
 use super::members::{Member, Members};
 use super::weight::beside;
-use crate::domain::{Digest, Event, Notices, Record};
+use crate::domain::{Digest, Event, Notices, Record, RecordVersion};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
 /// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
@@ -26,6 +26,9 @@ pub struct Ledger {
     last_member: MemberId,
     members: Members,
     former: Former,
+    /// What a program has to know to read the records that this is made of.
+    #[serde(default, skip_serializing_if = "is_first")]
+    needs: RecordVersion,
     bans: Bans,
     marks: Marks,
     keys: KeyWindow,
@@ -78,6 +81,7 @@ impl Ledger {
             last_member: MemberId(0),
             members: Members::default(),
             former: Former::default(),
+            needs: RecordVersion::FIRST,
             bans: Bans::default(),
             marks: Marks::default(),
             keys: KeyWindow::default(),
@@ -91,12 +95,16 @@ impl Ledger {
     /// When the record does not follow: that is a bug of whoever reads or writes the log.
     pub fn apply(&mut self, record: &Record) {
         self.follow(record);
+        self.needs = self.needs.max(record.event.version());
         match &record.event {
             Event::Created { epoch, salt } => self.life = Some(Incarnation { epoch: *epoch, salt: *salt }),
             Event::Joined { nick, nick_key, color, role, scope, sees } => {
                 let id = actor(record);
                 let hash = self.hash(scope);
-                let joined = self.former.place(hash).map_or(self.head, |place| place.joined);
+                let place = self.former.place(hash);
+                let joined = place.map_or(self.head, |place| place.joined);
+                // One that does not say it changes nothing of what was said before.
+                let sees = sees.or(place.map(|place| place.sees)).unwrap_or_default();
                 self.former.forget(hash);
                 self.last_member = self.last_member.max(id);
                 self.empty = None;
@@ -108,7 +116,7 @@ impl Ledger {
                     role: *role,
                     scope: scope.clone(),
                     joined,
-                    sees: sees.unwrap_or_default(),
+                    sees,
                     entered: record.seq.unwrap_or(self.head.next()),
                     begun: record.offset,
                     since: record.at,
@@ -151,6 +159,11 @@ impl Ledger {
                 *self = Self { offset, head, at, ..Self::empty(self.bounds) };
             }
         }
+    }
+
+    /// The version that a program has to know to read what this is made of.
+    pub fn needs(&self) -> RecordVersion {
+        self.needs
     }
 
     /// Bytes that it holds in memory beside itself, about. The same cost in a room of any size.
@@ -330,6 +343,10 @@ impl Ledger {
     fn hash(&self, scope: &Scope) -> ScopeHash {
         ScopeHash::new(self.salt(), scope)
     }
+}
+
+fn is_first(version: &RecordVersion) -> bool {
+    *version == RecordVersion::FIRST
 }
 
 /// How closely to look for a broken invariant.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
+use crate::domain::RecordVersion;
 
 /// A stored ledger.
 ///
@@ -40,8 +41,8 @@ pub enum Unreadable {
 }
 
 impl Snapshot {
-    /// The version that this program writes, and the latest of which it knows everything.
-    pub const VERSION: u32 = 1;
+    /// The version that this program writes, and the latest of which it knows everything: that of the records it reads.
+    pub const VERSION: u32 = RecordVersion::LATEST.0;
 
     /// Reads what was stored as JSON. Of the engine: the pure half knows no format.
     ///
@@ -71,7 +72,8 @@ impl Snapshot {
 
 impl From<Ledger> for Snapshot {
     fn from(ledger: Ledger) -> Self {
-        Self { version: Self::VERSION, readable_from: ReadableFrom::default(), ledger }
+        // What cannot read the records cannot do with what they came to.
+        Self { version: Self::VERSION, readable_from: ReadableFrom(ledger.needs().0), ledger }
     }
 }
 
@@ -231,6 +233,7 @@ mod tests {
             include_str!("fixtures/snapshot-1-readable-from.json"),
             include_str!("fixtures/snapshot-1-persons.json"),
             include_str!("fixtures/snapshot-1-floors.json"),
+            include_str!("fixtures/snapshot-2.json"),
         ];
         for stored in fixtures {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
@@ -274,19 +277,34 @@ mod tests {
             include_str!("fixtures/snapshot-1-lingering.json"),
             include_str!("fixtures/snapshot-1-empty.json"),
             include_str!("fixtures/snapshot-1-empty-persons.json"),
+            include_str!("fixtures/snapshot-2-empty.json"),
         ];
         let read = fixtures.map(|stored| serde_json::from_str::<Snapshot>(stored).expect("it can be read"));
-        assert!(read[2] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
+        assert!(read[3] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
         let since = read.map(|snapshot| Ledger::from(snapshot).bounded(&limits).empty_since());
         let said = Some(Wall(3));
-        assert_eq!(since, [Some(Wall(4)), said, said], "without it, the last thing that is known to have happened");
+        assert_eq!(
+            since,
+            [Some(Wall(4)), said, said, said],
+            "without it, the last thing that is known to have happened"
+        );
         assert_eq!(full_life(&limits).ledger.empty_since(), None);
+    }
+
+    #[test]
+    fn a_snapshot_says_which_records_it_is_made_of() {
+        let limits = RoomLimits::default();
+        let readable_from = |ledger: &Ledger| Snapshot::from(ledger.clone()).readable_from.0;
+        let mut life = Incarnation::new(&limits);
+        assert_eq!(readable_from(&life.ledger), 1, "any program can read it");
+        life.join(Scope::Session(SessionId::new(42)));
+        assert_eq!(readable_from(&life.ledger), 2, "a join that says what may be seen");
     }
 
     #[test]
     fn what_a_later_version_adds_is_passed_over_where_it_says_so() {
         let added = later(|stored| {
-            stored["version"] = 2.into();
+            stored["version"] = 3.into();
             stored["written_by"] = "a later program".into();
             stored["ledger"]["settings"] = serde_json::json!({"slow_ms": 0, "locked": false});
             stored["ledger"]["members"][0]["data"] = serde_json::json!([1, {"deep": null}]);
@@ -294,7 +312,7 @@ mod tests {
         let read = Ledger::from(Snapshot::read(&added).expect("it can be read"));
         assert!(read == full_life(&RoomLimits::default()).ledger);
         let read: Snapshot = serde_json::from_slice(&added).expect("by whoever reads it in another way, too");
-        assert_eq!(read.version, 2);
+        assert_eq!(read.version, 3);
     }
 
     #[test]
@@ -303,12 +321,12 @@ mod tests {
         let needed = later(|stored| (stored["version"], stored["readable_from"]) = (7.into(), 3.into()));
         assert_eq!(refused(&needed), Unreadable::Later { version: 7, readable_from: 3 });
         let told = serde_json::from_slice::<Snapshot>(&needed).unwrap_err().to_string();
-        assert!(told.contains("from version 3 on, and this program reads version 1"), "{told}");
+        assert!(told.contains("from version 3 on, and this program reads version 2"), "{told}");
         // The shape is looked at last; and one that fits no program is the fault of whoever wrote it.
         let other = br#"{"version":7,"readable_from":2,"ledger":"of another shape"}"#;
-        assert_eq!(refused(other), Unreadable::Later { version: 7, readable_from: 2 });
-        let wrong = br#"{"version":2,"ledger":"of another shape"}"#;
-        assert_eq!(refused(wrong), Unreadable::Later { version: 2, readable_from: 1 });
+        assert_eq!(refused(other), Unreadable::Later { version: 7, readable_from: 2 }, "it cannot, whatever it says");
+        let wrong = br#"{"version":3,"ledger":"of another shape"}"#;
+        assert_eq!(refused(wrong), Unreadable::Later { version: 3, readable_from: 1 });
         for damaged in [&b""[..], b"{}", br#"{"version":1,"ledger":{}}"#, br#"{"version":-1,"ledger":{}}"#] {
             assert!(matches!(refused(damaged), Unreadable::Damaged(_)), "{}", damaged.escape_ascii());
         }

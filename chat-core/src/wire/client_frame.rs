@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::domain::{Command, TypingState};
+use crate::domain::{Command, RecordVersion, TypingState};
 use crate::types::{
     Body, CommandId, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq, SessionLimits, Topic,
 };
@@ -90,6 +90,15 @@ const ID_MAX: u64 = (1 << 53) - 1;
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
 pub const FEATURES: &[&str] =
     &["create", "join", "send", "leave", "history", "members", "typing", "redact", "kick", "ban", "topic"];
+
+/// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
+const LATER_FEATURES: &[(&str, RecordVersion)] = &[];
+
+/// Those of [`FEATURES`] that can be offered where records of up to this version may be written.
+pub(crate) fn features(writes: RecordVersion) -> impl Iterator<Item = &'static str> {
+    let needs = |feature: &str| LATER_FEATURES.iter().find(|(later, _)| *later == feature).map(|(_, needs)| *needs);
+    FEATURES.iter().copied().filter(move |feature| needs(feature).is_none_or(|needs| needs <= writes))
+}
 
 impl ClientFrame {
     /// Parses one frame of at most `session.frame_bytes_max` bytes. What is wrong in `positions` of a `hello` is left out.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::client_frame::FEATURES;
+use super::client_frame::features;
 use super::server_frame::{FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits};
-use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
+use crate::domain::{Event, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason};
 use crate::types::{
     CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
 };
@@ -304,8 +304,9 @@ pub(crate) fn welcome(
     resumed: bool,
     rooms: Vec<RoomStatus>,
     limits: WelcomeLimits,
+    writes: RecordVersion,
 ) -> Bytes {
-    let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
+    let features = features(writes).map(str::to_owned).collect();
     to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, NewcomersSee, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState};
 
 use super::choices::Choices;
 use super::world::World;
@@ -87,7 +87,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(21) {
+    match choices.below(22) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -133,6 +133,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
         17 => Act::Wait,
         18 => Act::Recover,
         19 => Act::Restart,
+        20 => Act::Writes { version: choices.one_of(&[RecordVersion::FIRST, RecordVersion::LATEST]) },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, More, Note};
-use chat_core::{Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, Position, RejectCode, Role, Seq};
+use chat_core::{
+    Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, Position, RecordVersion, RejectCode, Role, Seq,
+};
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
@@ -23,7 +25,13 @@ pub(super) fn create(
     }
     let mut then = model.clone();
     let created = then.add(now, Told::No, None, Event::Created { epoch, salt }, None);
-    let joined = then.add(now, Told::Yes, Some(MemberId(1)), join_of(by, nick, Color(0), Role::Owner, Seq(0)), None);
+    let joined = then.add(
+        now,
+        Told::Yes,
+        Some(MemberId(1)),
+        join_of(by, nick, Color(0), Role::Owner, says_floor(model).then_some(Seq(0))),
+        None,
+    );
     let entered = Entered { member: MemberId(1), from: Seq(1), entry: Entry::Joined, history: HistorySlice::default() };
     Ok(decision(vec![created, joined], Some(attached(by, MemberId(1))), Answer::Entered(entered)))
 }
@@ -63,13 +71,15 @@ pub(super) fn join(
 
     // Who comes back to their place is who they were; anybody else is new.
     let place = facts::place_of(&former, &by.scope());
-    let id = place.map_or(facts::next_number(&facts), |place| place.id);
-    let color = place.map_or(least_used(&members), |place| place.color);
-    let sees = place.map_or(floor(model), |place| place.sees);
+    let again = place.filter(|_| says_floor(model));
+    let id = again.map_or(facts::next_number(&facts), |place| place.id);
+    let color = again.map_or(least_used(&members), |place| place.color);
+    let said = says_floor(model).then(|| place.map_or(floor(model), |place| place.sees));
+    let sees = said.or(place.map(|place| place.sees)).unwrap_or_default();
     let mut then = model.clone();
     let told = Told::from(model.notices());
     let role = if members.is_empty() { Role::Owner } else { Role::Member };
-    let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, color, role, sees), None)];
+    let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, color, role, said), None)];
     let own_join = then.head();
     if model.notices() == Notices::Told && then.members().len() > limits.notices_members_max {
         let event = Event::NoticesChanged { notices: Notices::Counted };
@@ -123,6 +133,11 @@ fn come_back(
     Ok(decision(Vec::new(), Some(attached(by, person.id)), Answer::Entered(entered)))
 }
 
+/// Whether a join may say what is seen, and bring a number back.
+fn says_floor(model: &Model) -> bool {
+    model.writes >= RecordVersion::PERSONS
+}
+
 /// Up to where somebody new learns nothing of what was said.
 fn floor(model: &Model) -> Seq {
     let said = facts::messages(&model.facts());
@@ -170,8 +185,8 @@ fn attached(by: &Caller, member: MemberId) -> Note {
     Note::Attached { session: by.session, generation: by.generation, member }
 }
 
-fn join_of(by: &Caller, nick: &Nick, color: Color, role: Role, sees: Seq) -> Event {
-    Event::Joined { nick: nick.clone(), nick_key: nick.key(), color, role, scope: by.scope(), sees: Some(sees) }
+fn join_of(by: &Caller, nick: &Nick, color: Color, role: Role, sees: Option<Seq>) -> Event {
+    Event::Joined { nick: nick.clone(), nick_key: nick.key(), color, role, scope: by.scope(), sees }
 }
 
 /// The colour that the fewest members have; of those the first.

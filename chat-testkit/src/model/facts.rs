@@ -91,7 +91,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                     role: *role,
                     scope: scope.clone(),
                     joined: place_of(&former, scope).map_or(head, |place| place.joined),
-                    sees: sees.unwrap_or_default(),
+                    sees: sees.or(place_of(&former, scope).map(|place| place.sees)).unwrap_or_default(),
                     entered: record.seq.unwrap_or(head.next()),
                     begun: record.offset,
                     since: record.at,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, NewcomersSee, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -104,6 +104,10 @@ pub enum Act {
     Recover,
     /// The process ends; another reads a snapshot and the log.
     Restart,
+    /// The log says what may be written: a program that reads no more has come, or the last one has gone.
+    Writes {
+        version: RecordVersion,
+    },
     /// The last decisions turn out not to be in the log.
     Lose {
         decisions: usize,
@@ -269,6 +273,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         1 => select(vec![RoomCloseReason::Host, RoomCloseReason::Empty]).prop_map(|cause| Act::Close { cause }),
         1 => Just(Act::Recover),
         1 => Just(Act::Restart),
+        1 => select(vec![RecordVersion::FIRST, RecordVersion::LATEST]).prop_map(|version| Act::Writes { version }),
         2 => (0..4_usize).prop_map(|decisions| Act::Lose { decisions }),
     ];
     prop_oneof![

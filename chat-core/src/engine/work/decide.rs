@@ -25,6 +25,7 @@ impl RoomTask {
     pub(crate) fn decide(&mut self, items: &mut VecDeque<InboxItem>, may_elapse: bool) -> Batch {
         let mut batch = Batch::default();
         let now = self.now();
+        self.state.room.write_up_to(self.shared.writes());
         while !self.is_full(&batch) {
             let Some(item) = items.pop_front() else { break };
             self.take(now, item, &mut batch);

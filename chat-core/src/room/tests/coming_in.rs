@@ -338,3 +338,25 @@ fn joins_are_quiet_in_a_big_room_and_the_crossing_is_told() {
     assert_eq!((entered(&quiet).from, world.room.head()), (Seq(4), Seq(4)));
     assert_eq!(world.room.member(MemberId(4)).map(|member| member.joined), Some(Seq(4)));
 }
+
+/// As long as a program lives on the log that would not read it.
+#[test]
+fn nothing_is_written_that_another_program_cannot_read() {
+    let mut world = no_life(|limits| limits.newcomers_see = crate::NewcomersSee::Nothing);
+    world.room.write_up_to(RecordVersion::FIRST);
+    world.create(1, EPOCH);
+    world.join(2);
+    world.leave(2);
+    world.room.write_up_to(RecordVersion::LATEST);
+    assert_eq!(world.join(2).member, MemberId(2), "the place was remembered all the same");
+    world.leave(2);
+    let (head, floor) = (world.room.head(), world.join(3).member);
+    assert_eq!(world.room.member(floor).map(|cid| cid.sees), Some(head));
+    world.leave(3);
+    world.room.write_up_to(RecordVersion::FIRST);
+    let again = world.join(3).member;
+    assert_eq!(again, MemberId(4), "a number of its own");
+    assert_eq!(world.room.member(again).map(|cid| cid.sees), Some(head), "and no floor is lost");
+    let versions: Vec<u32> = world.log.iter().map(|record| record.event.version().0).collect();
+    assert_eq!(versions, [1, 1, 1, 1, 2, 1, 2, 1, 1]);
+}
