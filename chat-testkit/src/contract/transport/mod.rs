@@ -230,6 +230,7 @@ macro_rules! transport_contract {
             too_many_commands_are_told_when_to_try_again,
             a_retry_costs_no_rate,
             unknown_fields_are_ignored,
+            a_client_that_knows_no_types_follows_by_number,
             a_resumed_session_goes_on_at_the_next_event,
             a_resume_tells_nobody_anything,
             a_resume_without_positions_is_shown_afresh,
