@@ -121,6 +121,14 @@ test('a leave on another device ends the room here, though in a big room no even
   assert.deepEqual([again.live, again.ended], [true, null]);
 });
 
+test('one\'s own leaving before the present membership began ends nothing, and one after it does', () => {
+  const left = seq => ({ type: 'member_left', room: 'LAB', seq, at: message(seq, '').at, member: 2, nick: 'Bob', reason: 'timeout' });
+  const back = fold(fresh(), joined({ seq: 2, entered: 4 }), left(3), { ...BOB, type: 'member_joined', room: 'LAB', seq: 4, at: message(4, '').at });
+  assert.deepEqual([back.live, back.seq, back.membersTotal], [true, 4, fold(fresh(), joined({ seq: 2 })).membersTotal]);
+  const over = fold(back, left(5));
+  assert.deepEqual([over.live, over.ended.why], [false, 'left']);
+});
+
 test('days are told apart, and a clock that is behind makes no second yesterday', () => {
   const on = (seq, at) => ({ ...message(seq, 'x'), at });
   let room = fold(fresh(), joined({ seq: 1 }), on(2, '2026-11-20T12:00:00.000Z'), on(3, '2026-11-22T12:00:00.000Z'));
