@@ -12,7 +12,7 @@ pub enum Bug {
     SkipEvent,
     /// One event in a while is told under the number of the one before it.
     ReuseSeq,
-    /// A life begins under the epoch of the one before.
+    /// An incarnation begins under the epoch of the one before.
     ForgetEpoch,
     /// Who asked is answered before the log has the records.
     AckBeforeAppend,
@@ -44,17 +44,25 @@ pub enum Bug {
     StandStill,
     /// A wall clock that is years ahead is believed at once.
     BelieveClock,
+    /// A pong that takes longer than a second counts as none.
+    ExpectPongAtOnce,
     /// Of the devices of who has left, where leaves are only counted, one is told.
     TellOneDevice,
     /// Who comes back after leaving is given a new number.
     ForgetPlace,
     /// The floor of what a newcomer sees is not looked at.
     IgnoreFloor,
+    /// A newer token that was never used supersedes the older one.
+    SupersedeUnused,
+    /// What the log remembers of ended sessions is not read.
+    ForgetEnded,
+    /// A session that was ended is not asked after when somebody comes back to it.
+    ResumeEnded,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 21] = [
+    pub const ALL: [Bug; 25] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -73,9 +81,13 @@ impl Bug {
         Self::MistakeSilence,
         Self::StandStill,
         Self::BelieveClock,
+        Self::ExpectPongAtOnce,
         Self::TellOneDevice,
         Self::ForgetPlace,
         Self::IgnoreFloor,
+        Self::SupersedeUnused,
+        Self::ForgetEnded,
+        Self::ResumeEnded,
     ];
 }
 

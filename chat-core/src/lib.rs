@@ -46,7 +46,8 @@ mod types;
 pub mod wire;
 
 pub use domain::{
-    Command, Digest, Event, Keyed, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason, TypingState,
+    Command, Digest, Event, Extent, Keyed, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason,
+    TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{
@@ -55,8 +56,8 @@ pub use engine::{
 };
 #[cfg(feature = "engine")]
 pub use ports::{
-    Admission, AppendError, Clock, ConnectRequest, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Observer,
-    ObserverEvent, Policy, ReadError, SessionView, SystemClock, Tail,
+    Admission, AppendError, Clock, ConnectRequest, Ended, EndedWho, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage,
+    Observer, ObserverEvent, Policy, ReadError, SessionView, SystemClock, Tail,
 };
 pub use types::{
     Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key, Limits,

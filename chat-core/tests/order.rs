@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
-use chat_core::{Command, Connection, Engine, Fill, FrameRef, Framing, Hello, Seq, ServerFrame, TypingState};
+use chat_core::{
+    Command, Connection, Engine, Fill, FrameRef, Framing, Hello, RejectCode, Seq, ServerFrame, TypingState,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use support::*;
@@ -354,4 +356,28 @@ async fn what_is_read_before_a_resume_is_what_the_session_knows() {
         panic!("{frames:?}")
     };
     assert_eq!((id.map(|id| id.0), joined.id, joined.seq, joined.history.len()), (Some(9), None, Seq(2), 1));
+}
+
+/// Over SSE a client reads from one connection and says commands on another: it may ask for a room before the server has learned that the
+/// socket took the leave which the client has read.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_was_left_takes_no_place_from_when_the_client_may_have_read_so() {
+    // In the second room leaves are counted, and told by a frame that is no event.
+    for notices_members_max in [1_000, 0] {
+        let engine = engine_with(|limits| {
+            limits.session.rooms_max = 1;
+            limits.room.notices_members_max = notices_members_max;
+        });
+        let _host = Client::in_room(&engine, "LUNCH", "Host").await;
+        let ann = Client::new(&engine).await;
+        ann.enter("LUNCH", "Ann").await;
+        ann.told().await;
+        ann.session.call(leave("LUNCH")).await.expect("she is there");
+        assert_eq!(ann.refused(create("DINNER", "Ann")).await.code, RejectCode::TooManyRooms, "nobody told her");
+        let (cx, mut out) = (Context::from_waker(Waker::noop()), BytesMut::new());
+        assert!(ann.session.poll_fill(&cx, &mut Lengths::default(), &mut out).is_ready());
+        ann.session.call(create("DINNER", "Ann")).await.expect("she may have read it");
+        ann.session.written(out.len());
+        assert_eq!(ann.refused(create("SUPPER", "Ann")).await.code, RejectCode::TooManyRooms);
+    }
 }

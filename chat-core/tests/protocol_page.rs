@@ -68,6 +68,7 @@ fn every_kind_of_frame_has_an_example() {
         Closing,
         Resumed,
         Token,
+        Ended,
     ];
     let examples = examples("server");
     for kind in kinds {

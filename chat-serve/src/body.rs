@@ -9,14 +9,15 @@ use axum::BoxError;
 use axum::body::{Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+
+use super::patience::Patience;
 
 /// A body that fails once it has taken too long to come, from when it was first waited for. However little comes now and then:
 /// who sends a byte a second is as slow as who sends none.
 pub(crate) struct Timed {
     body: Incoming,
     timeout: Duration,
-    deadline: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Patience>,
 }
 
 impl Timed {
@@ -34,8 +35,8 @@ impl HttpBody for Timed {
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
         }
         let timeout = self.timeout;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        deadline.as_mut().poll(cx).map(|()| Some(Err(Error::from(ErrorKind::TimedOut).into())))
+        let deadline = self.deadline.get_or_insert_with(|| Patience::new(timeout));
+        deadline.poll(cx).map(|()| Some(Err(Error::from(ErrorKind::TimedOut).into())))
     }
 
     fn is_end_stream(&self) -> bool {

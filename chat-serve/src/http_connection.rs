@@ -16,11 +16,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use super::ServeConfig;
 use super::long_lived::{LongLived, StreamWriter, Takeover};
-use super::patience::PatientTimer;
+use super::patience::{Patience, PatientTimer, within};
 use super::request_io::RequestIo;
 use super::request_service::RequestService;
 use super::socket::Socket;
@@ -70,16 +70,16 @@ where
 {
     // hyper's own look at the version has no deadline.
     let version = tokio::select! {
-        version = timeout(config.header_timeout, version::read(&mut socket)) => version,
+        version = within(config.header_timeout, version::read(&mut socket)) => version,
         _ = end.changed() => return None,
     };
     match version {
-        Ok(Ok(Version::One)) => run_1(socket, service, config, end).await,
-        Ok(Ok(Version::Two)) => {
+        Some(Ok(Version::One)) => run_1(socket, service, config, end).await,
+        Some(Ok(Version::Two)) => {
             Box::pin(run_2(socket, service, config, end)).await;
             None
         }
-        Ok(Err(_)) | Err(_) => None,
+        Some(Err(_)) | None => None,
     }
 }
 
@@ -179,7 +179,7 @@ where
         .keep_alive_timeout(config.ping_timeout)
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
-    let mut look = pin!(sleep(config.header_timeout));
+    let mut look = Patience::new(config.header_timeout);
     let mut is_closing = false;
     loop {
         tokio::select! {
@@ -188,7 +188,7 @@ where
                 Ok(()) => connection.as_mut().graceful_shutdown(),
                 Err(_) => return,
             },
-            () = look.as_mut() => {
+            () = &mut look => {
                 let now = Instant::now();
                 let close_at = streams.idle_since().unwrap_or(now) + streams.idle_timeout(&config);
                 match (now >= close_at, is_closing) {
@@ -197,9 +197,9 @@ where
                         // In order first: a request may be on its way.
                         is_closing = true;
                         connection.as_mut().graceful_shutdown();
-                        look.as_mut().reset(now + config.header_timeout);
+                        look.begin(now, config.header_timeout);
                     }
-                    (false, _) => look.as_mut().reset(close_at),
+                    (false, _) => look.begin(now, close_at - now),
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!
 //! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
-//! whether its page may connect ([`Origins`]), which names the server answers to ([`Hosts`]), and its credentials ([`bearer`]). And a transport may say that an answer is
+//! whether its page may connect ([`Origins`]), which names the server answers to ([`Hosts`]), and its credentials ([`bearer`]). How many of something an address may have is counted by [`Places`]. And a transport may say that an answer is
 //! [`LongLived`]: its connection then keeps no buffers meanwhile.
 //!
 //! ```no_run
@@ -53,7 +53,6 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use overflow::Overflow;
-use places::{Place, Places};
 use request_service::RequestService;
 
 pub use address::ClientAddress;
@@ -62,7 +61,8 @@ pub use hosts::Hosts;
 pub use long_lived::LongLived;
 pub use origins::Origins;
 pub use overflow::OVERFLOW_MAX;
-pub use patience::{Patience, was_paused};
+pub use patience::{Patience, was_paused, within};
+pub use places::{Crowded, Place, Places};
 pub use proxies::{BadNetwork, Network, TrustedProxies};
 pub use request_io::reclaim;
 pub use socket::Socket;
@@ -170,13 +170,13 @@ impl Start {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         // Boxed, to be freed with all that a handshake needs.
-        let handshake = Box::pin(timeout(self.config.header_timeout, tls.accept(stream)));
+        let handshake = Box::pin(within(self.config.header_timeout, tls.accept(stream)));
         let accepted = tokio::select! {
             accepted = handshake => accepted,
             _ = self.end.changed() => return,
         };
         // A peer's failure to speak TLS is the peer's affair.
-        if let Ok(Ok(stream)) = accepted {
+        if let Some(Ok(stream)) = accepted {
             self.with(stream).await;
         }
     }

@@ -3,7 +3,8 @@
 //! A process that is stopped for a while (a signal, a frozen group, a virtual machine that moves) finds all its deadlines over when it goes
 //! on, and what its peers said meanwhile still unread. It cannot tell a pause from the clock; but each of its timers fires late.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -63,10 +64,22 @@ impl Patience {
         }
     }
 
-    fn begin(&mut self, now: Instant, length: Duration) {
+    /// Begins anew at this moment, with another length.
+    pub(crate) fn begin(&mut self, now: Instant, length: Duration) {
         (self.length, self.end) = (length, now + length);
         self.sleep.as_mut().reset(now + length / 2);
     }
+}
+
+/// What `act` comes to; nothing where it takes longer than `length`, as a [`Patience`] counts that. Costs no timer where `act` need not
+/// wait.
+pub async fn within<T>(length: Duration, act: impl Future<Output = T>) -> Option<T> {
+    let (mut act, mut patience) = (pin!(act), None);
+    poll_fn(|cx| match act.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => patience.get_or_insert_with(|| Patience::new(length)).poll(cx).map(|()| None),
+    })
+    .await
 }
 
 impl Future for Patience {
@@ -146,6 +159,16 @@ mod tests {
             wait.await;
             assert_eq!(resumed.elapsed(), WAIT, "after {before:?} and a pause of {pause} s");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_while_the_process_is_paused_has_as_long_again() {
+        let mut act = pin!(within(WAIT, std::future::pending::<()>()));
+        assert!(timeout(WAIT / 2, act.as_mut()).await.is_err(), "not yet");
+        advance(5 * WAIT).await;
+        let resumed = Instant::now();
+        assert_eq!(act.await, None);
+        assert_eq!(resumed.elapsed(), WAIT);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How many times as much as an address a network of 48 bits of IPv6 may have.
 const ADDRESSES_PER_NETWORK: usize = 16;
 
-/// The bounds, and what is taken of them.
+/// How many there may be of something at once, connections or sessions, in all and of one address; and how many there are.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub struct Places {
     most: usize,
     /// 0: no bound.
     most_per_address: usize,
@@ -35,9 +35,9 @@ enum Group {
     Network(u64),
 }
 
-/// A place among all connections, until it is dropped.
+/// A place among all that there are, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     places: Arc<Places>,
     client: Option<ClientPlace>,
 }
@@ -51,7 +51,7 @@ pub(crate) struct ClientPlace {
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Crowded {
+pub enum Crowded {
     /// All places are taken.
     Server,
     /// Those of this address are.
@@ -59,12 +59,17 @@ pub(crate) enum Crowded {
 }
 
 impl Places {
-    pub(crate) fn new(most: usize, most_per_address: usize) -> Arc<Self> {
+    /// So many places, and so many of them for one address; 0 for no bound there. An IPv6 network of 64 bits counts as one address, and
+    /// one of 48 bits has 16 times as much.
+    pub fn new(most: usize, most_per_address: usize) -> Arc<Self> {
         Arc::new(Self { most, most_per_address, taken: Mutex::default() })
     }
 
-    /// A place for a connection; counted for its address too, unless that is `None`.
-    pub(crate) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Crowded> {
+    /// A place; counted for its address too, unless that is `None`.
+    ///
+    /// # Errors
+    /// Where there is none, in all or for this address.
+    pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Crowded> {
         let mut taken = self.lock();
         if taken.all >= self.most {
             return Err(Crowded::Server);

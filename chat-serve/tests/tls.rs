@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::Router;
@@ -16,7 +17,7 @@ use support::{Server, connect, hello, start};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
@@ -46,6 +47,20 @@ fn tls(protocol: &str) -> (ServeConfig, TlsConnector) {
 async fn connect_with(connector: &TlsConnector, server: &Server) -> TlsStream<TcpStream> {
     let name = ServerName::try_from("localhost").expect("a name");
     connector.connect(name, connect(server).await).await.expect("a handshake")
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_process_a_handshake_has_as_long_as_ever() {
+    let (config, _) = tls("h2");
+    let server = start(hello(), config).await;
+    let mut slow = connect(&server).await;
+    slow.write_all(&[22, 3, 1, 2, 0]).await.expect("sent");
+    let five = Duration::from_secs(5);
+    assert!(timeout(five, slow.read_to_end(&mut Vec::new())).await.is_err(), "not yet");
+    advance(12 * five).await;
+    let resumed = Instant::now();
+    let _ = slow.read_to_end(&mut Vec::new()).await;
+    assert_eq!(resumed.elapsed(), 2 * five);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
+    AppendError, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
     RecordVersion, RoomCode, Seq, Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
@@ -118,6 +118,14 @@ impl Log for Archive {
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.memory.delete(room, epoch).await
     }
+
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.memory.put_ended(ended, over).await
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        self.memory.ended().await
+    }
 }
 
 /// The log as one server sees it: once that server is down, no call of it returns.
@@ -197,5 +205,13 @@ impl Log for Fence {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.while_up(self.log.delete(room, epoch)).await
+    }
+
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.while_up(self.log.put_ended(ended, over)).await
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        self.while_up(self.log.ended()).await
     }
 }

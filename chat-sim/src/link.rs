@@ -10,13 +10,15 @@ use chat_core::ServerFrame;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::locks::lock;
+use crate::network::{Lies, Proxied};
+use crate::phase::Phase;
 use crate::pipe::{Cable, End};
 use crate::plan::Plan;
 use crate::server::Server;
@@ -66,13 +68,27 @@ struct Dialer {
     plan: Arc<Plan>,
     rng: StdRng,
     cables: Arc<Mutex<Vec<Cable>>>,
+    phase: watch::Receiver<Phase>,
 }
 
 impl Dialer {
+    /// How the network lies now: what is lost is lost while there is a storm.
+    fn lies(&self) -> Option<Lies> {
+        let is_storm = *self.phase.borrow() == Phase::Storm;
+        self.plan.lies.map(|lies| if is_storm { lies } else { lies.that_lose_nothing() })
+    }
+
+    /// What becomes of the next request.
+    fn proxied(&mut self) -> Proxied {
+        let lies = self.lies();
+        Proxied::draw(lies.as_ref(), &mut self.rng)
+    }
+
     fn dial(&mut self) -> Result<End, String> {
         let server = lock(&self.front).clone();
         let server = server.ok_or("nobody serves")?;
-        let (end, cable) = server.dial(&self.plan, &mut self.rng);
+        let lies = self.lies();
+        let (end, cable) = server.dial(&self.plan, lies.as_ref(), &mut self.rng);
         lock(&self.cables).push(cable);
         Ok(end)
     }
@@ -84,6 +100,9 @@ async fn upgrade(request: impl IntoClientRequest + Unpin, end: End) -> Result<We
     let shaken = client_async_with_config(request, end, Some(config)).await;
     shaken.map(|(socket, _)| socket).map_err(|error| error.to_string())
 }
+
+/// What whoever asks hears where a proxy answers itself.
+const BAD_GATEWAY: &str = "502 Bad Gateway";
 
 /// Hands over what is heard.
 #[derive(Clone)]
@@ -106,7 +125,14 @@ impl Ear {
 
 impl Link {
     /// Opens a connection in memory, and a task that talks over it.
-    pub(crate) fn open(transport: TransportKind, front: &Front, plan: &Arc<Plan>, seed: u64, hello: Hello) -> Self {
+    pub(crate) fn open(
+        transport: TransportKind,
+        front: &Front,
+        plan: &Arc<Plan>,
+        phase: watch::Receiver<Phase>,
+        seed: u64,
+        hello: Hello,
+    ) -> Self {
         let (say, said) = mpsc::unbounded_channel();
         let (ear, heard) = mpsc::unbounded_channel();
         let cables = Arc::new(Mutex::default());
@@ -115,6 +141,7 @@ impl Link {
             plan: Arc::clone(plan),
             rng: StdRng::seed_from_u64(seed),
             cables: Arc::clone(&cables),
+            phase,
         };
         let ear = Ear(ear);
         let task = tokio::spawn(async move {
@@ -142,6 +169,11 @@ impl Link {
     /// Stops reading, or reads on.
     pub(crate) fn stall(&self, stalled: bool) {
         self.each(|cable| cable.stall(stalled));
+    }
+
+    /// Does not end by itself any more.
+    pub(crate) fn heal(&self) {
+        self.each(Cable::heal);
     }
 
     /// Breaks the connection: what was under way is lost.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Instant;
 
-use chat_sim::{Kind, Settings, TransportKind, World, run};
+use chat_sim::{Kind, Network, Settings, TransportKind, World, run};
 use clap::{Parser, ValueEnum};
 
 /// Simulates chat servers and their people. One seed is one world.
@@ -26,6 +26,9 @@ struct Flags {
     /// What the worlds are about. Without, each world draws it.
     #[arg(long)]
     kind: Option<About>,
+    /// What connects people and servers. Without, each world draws it.
+    #[arg(long)]
+    network: Option<NetworkFlag>,
     /// Print everything that happens.
     #[arg(long)]
     trace: bool,
@@ -100,6 +103,21 @@ impl From<About> for Kind {
     }
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NetworkFlag {
+    Plain,
+    Lying,
+}
+
+impl From<NetworkFlag> for Network {
+    fn from(flag: NetworkFlag) -> Self {
+        match flag {
+            NetworkFlag::Plain => Self::Plain,
+            NetworkFlag::Lying => Self::Lying,
+        }
+    }
+}
+
 /// A world that has been run, and whether it was another one the second time.
 struct Done {
     world: World,
@@ -148,7 +166,8 @@ fn main() -> ExitCode {
 /// Runs one world after the other, as long as there are any.
 fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Done>) {
     let transports = (!flags.by.is_empty()).then(|| flags.by.iter().copied().map(TransportKind::from).collect());
-    let settings = Settings { transports, kind: flags.kind.map(Kind::from), shown: flags.trace };
+    let (kind, network) = (flags.kind.map(Kind::from), flags.network.map(Network::from));
+    let settings = Settings { transports, kind, network, shown: flags.trace };
     while !is_over.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= flags.worlds {
@@ -170,6 +189,9 @@ fn tell_of(flags: &Flags, world: &World) {
     }
     if let Some(about) = flags.kind.and_then(|about| about.to_possible_value()) {
         write!(replay, " --kind {}", about.get_name()).expect("a String takes every write");
+    }
+    if let Some(network) = flags.network.and_then(|network| network.to_possible_value()) {
+        write!(replay, " --network {}", network.get_name()).expect("a String takes every write");
     }
     let Some(broken) = &world.broken else {
         return println!("seed {}: run again, the world is another one: {replay} --twice", world.seed);

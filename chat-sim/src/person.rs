@@ -1,6 +1,7 @@
 //! A person with one session: does random things, loses connections, comes back by another transport, and checks what it is told.
 
 mod act;
+mod end;
 mod hear;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,9 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use self::end::{End, Tokens};
 use crate::link::{Front, Heard, Hello, Link};
+use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
 use crate::transcript::Transcript;
@@ -34,19 +37,6 @@ const LOOKS: Duration = Duration::from_secs(6);
 const PINGED: Duration = Duration::from_secs(30);
 /// For so long a command may still be refused whose connection was lost.
 const AFTERWARDS: Duration = Duration::from_secs(70);
-
-/// What a world is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Everything that goes wrong does.
-    Storm,
-    /// Nothing goes wrong any more: everybody comes back and catches up.
-    Calm,
-    /// Everybody looks whether they have caught up.
-    Check,
-    /// Everybody goes.
-    Leave,
-}
 
 /// What a person has of its world.
 #[derive(Clone)]
@@ -94,6 +84,7 @@ pub(crate) struct Person {
     last_words: usize,
     /// How often somebody new began here.
     lives: u32,
+    tokens: Tokens,
 }
 
 enum Asked {
@@ -101,6 +92,7 @@ enum Asked {
     Join,
     Leave { room: String },
     History { room: String, before: Option<u64>, limit: u64 },
+    End(End),
     Other,
 }
 
@@ -151,6 +143,7 @@ impl Person {
             next: Instant::now(),
             last_words,
             lives: 0,
+            tokens: Tokens::default(),
         }
     }
 
@@ -213,7 +206,14 @@ impl Person {
             hello.positions = self.named.iter().map(|(room, at)| (room.clone(), at.to_string())).collect();
         }
         self.note(format_args!("connects by {transport} naming {:?} {}", hello.positions, hello.cursor.is_some()));
-        self.link = Some(Link::open(transport, &self.scene.front, &self.scene.plan, self.rng.random(), hello));
+        self.link = Some(Link::open(
+            transport,
+            &self.scene.front,
+            &self.scene.plan,
+            self.scene.phase.clone(),
+            self.rng.random(),
+            hello,
+        ));
         (self.reads_since, self.connected) = (Instant::now(), Instant::now());
     }
 
@@ -236,11 +236,13 @@ impl Person {
     fn calm_down(&mut self) {
         if let Some(link) = &self.link {
             link.stall(false);
+            link.heal();
         }
         if std::mem::take(&mut self.stalled) {
             self.read_on = Some(Instant::now());
         }
         self.reads_since = Instant::now();
+        self.try_all_ended();
         self.next = Instant::now() + Duration::from_millis(self.rng.random_range(0..2_000));
     }
 
@@ -258,8 +260,8 @@ impl Person {
 
     fn check_in_time(&self) -> Result<(), Broken> {
         let (plan, truth) = (&self.scene.plan, &self.scene.truth);
-        // Where calls of the log fail, a room asks many times in a row, and each may take its time.
-        let is_rough = plan.has_log && plan.wrong.log_fails > 0.0;
+        // Where calls of the log fail, a room asks many times in a row, and each may take its time; and so does a network that lies.
+        let is_rough = plan.has_log && plan.wrong.log_fails > 0.0 || plan.lies.is_some();
         let late = LATE + plan.limits.session.gap_interval + if is_rough { ROUGH } else { Duration::ZERO };
         if !truth.is_log_back(late + LOOKS) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
             return Ok(());

@@ -1,8 +1,9 @@
-//! A connection in memory: bounded, slow, split at random places, and able to stall, break, or go silent.
+//! A connection in memory: bounded, slow, split at random places, able to stall, break, go silent, and lie.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -12,19 +13,42 @@ use bytes::{Buf, Bytes};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::locks::lock;
+use crate::network::Lies;
 
 /// After which a write that nobody acknowledges makes the next one fail, or the one that waits: what a server's
 /// `TCP_USER_TIMEOUT` does.
 const GIVEN_UP: Duration = Duration::from_secs(20);
 
+/// How many bytes come at a time where they dribble, at most.
+const DRIBBLE: usize = 5;
+/// The share of what is written that is held up, where anything is.
+const HELD_UP: f64 = 0.03;
+/// For how many times as long nothing is held up again: a line that is held up with every few bytes is one that nobody can follow on.
+const BETWEEN: u32 = 10;
+/// After how many bytes a connection ends by itself, where it does.
+const BREAKS_AFTER: Range<usize> = 200..20_000;
+
 /// Makes a connection: both its ends, and the hand on the cable.
-pub(crate) fn pipe(rng: &mut StdRng, capacity: usize, latency: Duration) -> (End, End, Cable) {
+pub(crate) fn pipe(rng: &mut StdRng, capacity: usize, latency: Duration, lies: Option<&Lies>) -> (End, End, Cable) {
     let up = Direction::new(rng, capacity, latency);
     let down = Direction::new(rng, capacity, latency);
-    let client = End::new(Arc::clone(&down), Arc::clone(&up));
+    let mut client = End::new(Arc::clone(&down), Arc::clone(&up));
+    if let Some(lies) = lies {
+        for direction in [&up, &down] {
+            let mut flow = direction.flow();
+            flow.hiccup = lies.hiccup;
+            flow.dribbles = rng.random_bool(lies.dribbles);
+        }
+        if rng.random_bool(lies.breaks) {
+            let direction = if rng.random_bool(0.5) { &up } else { &down };
+            direction.flow().breaks_after = Some(rng.random_range(BREAKS_AFTER));
+        }
+        client.late_end = lies.late_end.mul_f64(rng.random_range(0.0..1.0));
+    }
     let server = End::new(Arc::clone(&up), Arc::clone(&down));
     (client, server, Cable { up, down })
 }
@@ -50,6 +74,14 @@ struct Flow {
     reader: Option<Waker>,
     writer: Option<Waker>,
     rng: StdRng,
+    /// How long a piece may be held up.
+    hiccup: Duration,
+    /// Until when nothing is held up again.
+    flows_until: Instant,
+    /// A few bytes come at a time.
+    dribbles: bool,
+    /// After so many bytes more the writer has ended, for the reader: in the middle of whatever is on its way.
+    breaks_after: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +109,10 @@ impl Direction {
             reader: None,
             writer: None,
             rng,
+            hiccup: Duration::ZERO,
+            flows_until: Instant::now(),
+            dribbles: false,
+            breaks_after: None,
         })))
     }
 
@@ -107,6 +143,13 @@ impl Cable {
         self.down.change(|flow| flow.stalled = stalled);
     }
 
+    /// Neither direction ends by itself any more.
+    pub(crate) fn heal(&self) {
+        for direction in [&self.up, &self.down] {
+            direction.flow().breaks_after = None;
+        }
+    }
+
     /// Both ends see the connection break; what was under way is lost.
     pub(crate) fn cut(&self) {
         for direction in [&self.up, &self.down] {
@@ -132,11 +175,19 @@ pub(crate) struct End {
     arrival: Pin<Box<Sleep>>,
     /// Wakes a writer in silence.
     given_up: Option<Pin<Box<Sleep>>>,
+    /// How long after its end the other side learns of that.
+    late_end: Duration,
 }
 
 impl End {
     fn new(inbound: Arc<Direction>, outbound: Arc<Direction>) -> Self {
-        Self { inbound, outbound, arrival: Box::pin(sleep_until(Instant::now())), given_up: None }
+        Self {
+            inbound,
+            outbound,
+            arrival: Box::pin(sleep_until(Instant::now())),
+            given_up: None,
+            late_end: Duration::ZERO,
+        }
     }
 }
 
@@ -168,9 +219,9 @@ impl AsyncRead for End {
             }
             flow = this.inbound.flow();
         }
-        let Flow { chunks, rng, .. } = &mut *flow;
+        let Flow { chunks, rng, dribbles, .. } = &mut *flow;
         let Some((_, chunk)) = chunks.front_mut() else { return Poll::Pending };
-        let most = chunk.len().min(buf.remaining());
+        let most = chunk.len().min(buf.remaining()).min(if *dribbles { DRIBBLE } else { usize::MAX });
         let taken = if rng.random_bool(0.5) { most } else { rng.random_range(most.min(1)..=most) };
         buf.put_slice(&chunk[..taken]);
         chunk.advance(taken);
@@ -207,8 +258,17 @@ impl AsyncWrite for End {
             return Poll::Pending;
         }
         let taken = if flow.rng.random_bool(0.7) { most } else { flow.rng.random_range(most.min(1)..=most) };
+        let taken = taken.min(flow.breaks_after.unwrap_or(usize::MAX));
+        if let Some(left) = &mut flow.breaks_after {
+            *left -= taken;
+            flow.ended = flow.breaks_after == Some(0);
+        }
         if taken > 0 {
-            let at = Instant::now() + flow.latency;
+            let mut at = Instant::now() + flow.latency;
+            if !flow.hiccup.is_zero() && at >= flow.flows_until && flow.rng.random_bool(HELD_UP) {
+                at += flow.hiccup.mul_f64(flow.rng.random_range(0.0..1.0));
+                flow.flows_until = at + BETWEEN * flow.hiccup;
+            }
             flow.chunks.push_back((at, Bytes::copy_from_slice(&bytes[..taken])));
             flow.held += taken;
         }
@@ -233,10 +293,20 @@ impl AsyncWrite for End {
 impl Drop for End {
     fn drop(&mut self) {
         // In silence nobody learns of it.
-        let silent = self.outbound.flow().state == State::Silent;
-        if !silent {
-            self.outbound.change(|flow| flow.ended = true);
-            self.inbound.change(|flow| flow.unread = true);
+        if self.outbound.flow().state == State::Silent {
+            return;
+        }
+        let (inbound, outbound, late) = (Arc::clone(&self.inbound), Arc::clone(&self.outbound), self.late_end);
+        let end = move || {
+            outbound.change(|flow| flow.ended = true);
+            inbound.change(|flow| flow.unread = true);
+        };
+        match Handle::try_current() {
+            Ok(runtime) if !late.is_zero() => drop(runtime.spawn(async move {
+                sleep(late).await;
+                end();
+            })),
+            _ => end(),
         }
     }
 }

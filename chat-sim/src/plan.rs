@@ -7,6 +7,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::embedder::Temper;
+use crate::network::Lies;
 use crate::transport_kind::TransportKind;
 
 /// The rooms of every world: few, so that people meet.
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) latency: Duration,
     pub(crate) capacity: usize,
     pub(crate) wrong: Wrong,
+    /// How the network lies, where it does.
+    pub(crate) lies: Option<Lies>,
     /// The embedder's rules and its observer, where it has any.
     pub(crate) embedder: Option<Temper>,
 }
@@ -140,6 +143,7 @@ impl Plan {
                 cuts: rng.random_bool(0.9),
                 stalls: rng.random_bool(0.8),
             },
+            lies: None,
             embedder,
         };
         match kind.unwrap_or_else(|| Kind::draw(rng)) {
@@ -152,6 +156,12 @@ impl Plan {
             Kind::PutOut => plan.put_out(rng),
         }
         plan
+    }
+
+    /// The same world with a network that lies; where nobody is to lose a connection, it loses nothing either.
+    pub(crate) fn with_lies(self, lies: Option<Lies>) -> Self {
+        let lies = lies.map(|lies| if self.wrong.cuts { lies } else { lies.that_lose_nothing() });
+        Self { lies, ..self }
     }
 
     /// Whether a server may have fewer rooms than there are: who comes back after a restart finds no place for theirs.

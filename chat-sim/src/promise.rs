@@ -41,6 +41,8 @@ pub enum Promise {
     Floor,
     /// What was taken back cannot be read in the log.
     TakenBack,
+    /// A session that was ended is over: none of its tokens is good again.
+    Ended,
     /// Every frame is one of the protocol, at a moment when it may come.
     Protocol,
     /// Nothing panics.
@@ -68,6 +70,7 @@ impl fmt::Display for Promise {
             Self::Person => "a number is a person",
             Self::Floor => "nobody learns of a message before their floor",
             Self::TakenBack => "what was taken back cannot be read in the log",
+            Self::Ended => "a session that was ended stays ended",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",
         })

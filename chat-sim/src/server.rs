@@ -17,6 +17,7 @@ use crate::archive::{Archive, Fence};
 use crate::clock::WorldClock;
 use crate::embedder::Embedder;
 use crate::locks::lock;
+use crate::network::Lies;
 use crate::pipe::{Cable, End, pipe};
 use crate::plan::Plan;
 use crate::truth::{Truth, Witness};
@@ -82,10 +83,10 @@ impl Server {
     }
 
     /// A new connection, as its client has it.
-    pub(crate) fn dial(&self, plan: &Plan, rng: &mut StdRng) -> (End, Cable) {
+    pub(crate) fn dial(&self, plan: &Plan, lies: Option<&Lies>, rng: &mut StdRng) -> (End, Cable) {
         let most = u64::try_from(plan.latency.as_millis()).unwrap_or(0);
         let latency = Duration::from_millis(rng.random_range(0..=most));
-        let (client, server, cable) = pipe(rng, plan.capacity, latency);
+        let (client, server, cable) = pipe(rng, plan.capacity, latency, lies);
         lock(&self.cables).push(cable.clone());
         let service = TowerToHyperService::new(self.router.clone());
         let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(server), service);

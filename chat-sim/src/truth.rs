@@ -13,6 +13,7 @@ use chat_core::{
 use tokio::time::Instant;
 
 use crate::clock::WorldClock;
+use crate::endings::Endings;
 use crate::graces::Graces;
 use crate::locks::lock;
 use crate::persons::Persons;
@@ -33,6 +34,7 @@ pub(crate) struct Truth {
     log_back: Mutex<Option<Instant>>,
     /// The first promise that was broken where nobody could be told.
     broken: Mutex<Option<Broken>>,
+    pub(crate) endings: Endings,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +74,7 @@ impl Truth {
             graces: Mutex::default(),
             stamps: Mutex::default(),
             broken: Mutex::default(),
+            endings: Endings::default(),
         }
     }
 
@@ -141,6 +144,7 @@ impl Truth {
     /// A server without a log has crashed.
     pub(crate) fn lose_all(&self) {
         self.lives().values_mut().for_each(|life| life.lost = true);
+        self.endings.lose_all();
     }
 
     pub(crate) fn note(&self, broken: Broken) {

@@ -19,7 +19,9 @@ use crate::clock::WorldClock;
 use crate::embedder::{Embedder, OnPurpose};
 use crate::link::Front;
 use crate::locks::lock;
-use crate::person::{Person, Phase, Scene};
+use crate::network::{Lies, Network};
+use crate::person::{Person, Scene};
+use crate::phase::Phase;
 use crate::plan::{Kind, Plan, ROOMS};
 use crate::promise::{Broken, Promise, hold};
 use crate::server::{Ground, Server};
@@ -37,6 +39,8 @@ pub struct Settings {
     pub transports: Option<Vec<TransportKind>>,
     /// What the worlds are about. Without, each world draws it.
     pub kind: Option<Kind>,
+    /// What connects people and servers. Without, each world draws it.
+    pub network: Option<Network>,
     /// Prints each line of the transcript as it comes.
     pub shown: bool,
 }
@@ -112,6 +116,7 @@ fn check_panics() -> Result<(), Broken> {
 async fn begin(seed: u64, settings: &Settings) -> World {
     let mut rng = StdRng::seed_from_u64(seed);
     let plan = Plan::draw(&mut rng, settings.transports.as_deref(), settings.kind);
+    let plan = plan.with_lies(Lies::of(seed, settings.network));
     let transcript = Arc::new(Transcript::new(settings.shown));
     let clock = Arc::new(WorldClock::new());
     let truth = Arc::new(Truth::new(&plan.limits.room, Arc::clone(&clock)));

@@ -1,7 +1,7 @@
 //! Worlds in which every promise is kept, the same world twice, and bugs on purpose, each of which is found.
 
 use chat_core::fault_injection::{Bug, inject};
-use chat_sim::{Kind, Promise, Settings, TransportKind, World, run};
+use chat_sim::{Kind, Network, Promise, Settings, TransportKind, World, run};
 
 fn by(transport: TransportKind) -> Settings {
     Settings { transports: Some(vec![transport]), ..Settings::default() }
@@ -40,9 +40,33 @@ fn every_promise_is_kept_over_socket_io() {
 }
 
 #[test]
+fn every_promise_is_kept_over_networks_that_lie() {
+    let lying = Settings { network: Some(Network::Lying), ..Settings::default() };
+    all_is_well(400..406, &lying);
+    for transport in TransportKind::ALL {
+        all_is_well(406..408, &Settings { transports: Some(vec![transport]), ..lying.clone() });
+    }
+}
+
+#[test]
+fn an_answer_to_a_ping_that_is_expected_at_once_is_found_where_networks_are_slow() {
+    inject(Some(Bug::ExpectPongAtOnce));
+    let find = |network| {
+        let settings = Settings { network: Some(network), ..by(TransportKind::Ws) };
+        (0..16).map(|seed| run(seed, &settings)).find_map(|world| world.broken)
+    };
+    let (plain, lying) = (find(Network::Plain), find(Network::Lying));
+    inject(None);
+    assert!(plain.is_none(), "no plain network shows it: {plain:?}");
+    assert_eq!(lying.expect("it is found").promise, Promise::Patience);
+}
+
+#[test]
 fn a_seed_is_the_same_world_again() {
     for seed in 0..3 {
         assert_eq!(run(seed, &by(TransportKind::Ws)), run(seed, &by(TransportKind::Ws)));
+        let lying = Settings { network: Some(Network::Lying), ..by(TransportKind::Ws) };
+        assert_eq!(run(seed, &lying), run(seed, &lying));
     }
 }
 
@@ -156,7 +180,8 @@ fn stamps_that_stand_still_are_found() {
 
 #[test]
 fn a_clock_that_is_believed_at_once_is_found() {
-    is_found(Bug::BelieveClock, 16, &[Promise::Time]);
+    // Tokens of today are of no use to a server that thinks it is five years later.
+    is_found(Bug::BelieveClock, 16, &[Promise::Time, Promise::Protocol]);
 }
 
 #[test]
@@ -177,4 +202,19 @@ fn a_number_that_somebody_does_not_have_again_is_found() {
 #[test]
 fn a_floor_that_is_not_looked_at_is_found() {
     is_found(Bug::IgnoreFloor, 16, &[Promise::Floor]);
+}
+
+#[test]
+fn an_ended_session_that_a_later_server_does_not_know_of_is_found() {
+    is_found(Bug::ForgetEnded, 256, &[Promise::Ended]);
+}
+
+#[test]
+fn an_ended_session_that_somebody_comes_back_to_is_found() {
+    is_found(Bug::ResumeEnded, 16, &[Promise::Ended]);
+}
+
+#[test]
+fn a_token_that_nobody_has_used_and_that_supersedes_another_is_found() {
+    is_found(Bug::SupersedeUnused, 256, &[Promise::Protocol]);
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Body, Command, ConnectRequest, Engine, Epoch, Event, ExclusiveClaim, Hello, Log, LogClaim, LogInUse,
-    LogPage, Nick, Offset, ReadError, Record, RoomCode, Seq, Tail,
+    AppendError, Body, Command, ConnectRequest, Ended, EndedWho, Engine, Epoch, Event, ExclusiveClaim, Hello, Identity,
+    Log, LogClaim, LogInUse, LogPage, Nick, Offset, ReadError, Record, RoomCode, Seq, SessionId, Tail, Wall,
 };
 
 /// A folder of rooms.
@@ -43,6 +43,28 @@ fn load(folder: &Path, room: &RoomCode) -> io::Result<Vec<Record>> {
             lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
         }
     }
+}
+
+/// The sessions that were ended: of which session or person, through which session, and until when that is remembered.
+fn load_ended(folder: &Path) -> io::Result<Vec<(Option<Identity>, SessionId, Wall)>> {
+    match fs::read(folder.join("ended.json")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
+    }
+}
+
+fn read_ended((identity, through, until): (Option<Identity>, SessionId, Wall)) -> Ended {
+    let who = identity.map_or(EndedWho::Session(through), EndedWho::Person);
+    Ended { who, through, until }
+}
+
+fn written_ended(Ended { who, through, until }: Ended) -> (Option<Identity>, SessionId, Wall) {
+    let identity = match who {
+        EndedWho::Session(_) => None,
+        EndedWho::Person(identity) => Some(identity),
+    };
+    (identity, through, until)
 }
 
 /// Puts these records in the place of all before: whole or not at all, because a rename is.
@@ -187,6 +209,23 @@ impl Log for FolderLog {
             }
         }
         Ok(())
+    }
+
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        let folder = self.folder();
+        let mut all: Vec<Ended> = load_ended(&folder).map_err(unwritten)?.into_iter().map(read_ended).collect();
+        all.retain(|known| known.who != ended.who);
+        all.retain(|known| !over.iter().any(|over| over.who == known.who && known.until <= over.until));
+        all.push(ended.clone());
+        let all: Vec<_> = all.into_iter().map(written_ended).collect();
+        let bytes = serde_json::to_vec(&all).map_err(|error| unwritten(error.into()))?;
+        let fresh = folder.join("ended.fresh");
+        fs::write(&fresh, bytes).and_then(|()| fs::rename(fresh, folder.join("ended.json"))).map_err(unwritten)
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        let all = load_ended(&self.folder()).map_err(unread)?;
+        Ok(all.into_iter().map(read_ended).collect())
     }
 }
 

@@ -96,7 +96,8 @@ impl Flags {
     /// Socket.IO, with what the flags say.
     pub fn socketio(&self) -> SocketIoConfig {
         let (address, origins, proxies) = (self.address(), self.origins(), self.proxies());
-        SocketIoConfig { address, origins, proxies, ..SocketIoConfig::default() }
+        let connections_per_address_max = self.sessions_per_address.saturating_mul(2);
+        SocketIoConfig { address, origins, proxies, connections_per_address_max, ..SocketIoConfig::default() }
     }
 
     /// The serving loop for so many connections, with what the flags say.

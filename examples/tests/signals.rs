@@ -1,6 +1,8 @@
 //! What a server does at the first signal, and at the second.
 #![cfg(unix)]
 
+#[path = "support/signal.rs"]
+mod signal;
 mod support;
 
 use std::time::Duration;
@@ -8,9 +10,11 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
+
+use signal::Signal;
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -20,12 +24,6 @@ const MESSAGES: usize = 3_000;
 
 async fn start() -> (Child, String) {
     support::start(&["--send-rate", "0", "--sessions-per-address", "0"]).await
-}
-
-async fn terminate(process: &Child) {
-    let id = process.id().expect("it runs").to_string();
-    let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("there is a kill");
-    assert!(sent.success());
 }
 
 async fn connect(address: &str, buffer: Option<u32>, frame: &str) -> Socket {
@@ -63,7 +61,7 @@ async fn the_first_signal_waits_for_who_is_slow_and_the_second_for_nobody() {
     tokio::time::timeout(PATIENCE, flood(ann)).await.expect("in time");
 
     let mut said = BufReader::new(process.stderr.take().expect("piped")).lines();
-    terminate(&process).await;
+    signal::send(&process, Signal::TERM);
     let told = async {
         let mut line = String::new();
         while !line.contains("a second signal ends at once") {
@@ -72,7 +70,7 @@ async fn the_first_signal_waits_for_who_is_slow_and_the_second_for_nobody() {
     };
     tokio::time::timeout(PATIENCE, told).await.expect("in time");
     assert_eq!(process.try_wait().expect("asked"), None, "somebody has yet to be told");
-    terminate(&process).await;
+    signal::send(&process, Signal::TERM);
     let ended = tokio::time::timeout(PATIENCE, process.wait()).await.expect("it ends").expect("waited for");
     assert_eq!(ended.code(), Some(130), "not the orderly end");
     drop(slow);
@@ -109,7 +107,7 @@ async fn whoever_takes_or_says_nothing_does_not_hold_up_the_end() {
     let half = stalled(&address, "GET /healthz HTTP/1.1\r\nHost: nobody-will-ever-say", &[]).await;
     let silent = stalled(&address, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", &[]).await;
     tokio::time::timeout(PATIENCE, flood(ann)).await.expect("in time");
-    terminate(&process).await;
+    signal::send(&process, Signal::TERM);
     let ended = tokio::time::timeout(SOON, process.wait()).await.expect("it ends").expect("waited for");
     assert_eq!(ended.code(), Some(0), "the orderly end");
     drop((ws, sse, socketio, half, silent));

@@ -1,6 +1,9 @@
 //! The real server over TLS: every transport, HTTP/2 for who wants it, and a certificate that is changed while it runs.
 #![cfg(unix)]
 
+#[path = "support/signal.rs"]
+mod signal;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,6 +26,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
+
+use signal::Signal;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -84,10 +89,8 @@ impl Server {
         Self { process, said, address }
     }
 
-    async fn reload(&self) {
-        let id = self.process.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-HUP", &id]).status().await.expect("there is a kill");
-        assert!(sent.success());
+    fn reload(&self) {
+        signal::send(&self.process, Signal::HUP);
     }
 
     async fn hear(&mut self, words: &str) {
@@ -222,7 +225,7 @@ async fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
     std::fs::copy(files.certificate(), &old).expect("copied");
     let mut before = server.connect(&old, "http/1.1").await;
     files.renew();
-    server.reload().await;
+    server.reload();
     server.hear("The certificate was read again").await;
     let new = files.certificate();
     ask(&mut server.connect(&new, "http/1.1").await, "GET /healthz", "", "ok\n").await;
@@ -231,12 +234,12 @@ async fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
     let kept = files.dir.path().join("kept.pem");
     std::fs::copy(&new, &kept).expect("copied");
     std::fs::write(&new, "no certificate").expect("writable");
-    server.reload().await;
+    server.reload();
     server.hear("the old certificate stays").await;
     ask(&mut server.connect(&kept, "http/1.1").await, "GET /healthz", "", "ok\n").await;
     // Of another key.
     std::fs::copy(&old, &new).expect("copied");
-    server.reload().await;
+    server.reload();
     server.hear("the old certificate stays").await;
     ask(&mut server.connect(&kept, "http/1.1").await, "GET /healthz", "", "ok\n").await;
 }

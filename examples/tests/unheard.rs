@@ -1,6 +1,9 @@
 //! A server that nobody listens to: standard output and standard error closed, full or without a reader; a terminal that goes away.
 #![cfg(unix)]
 
+#[path = "support/signal.rs"]
+mod signal;
+
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::net::TcpListener;
@@ -13,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
+
+use signal::Signal;
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -46,11 +51,6 @@ async fn come_in(process: &mut Child, address: &str) -> Socket {
 
 async fn hear(socket: &mut Socket, words: &str) {
     while !socket.next().await.expect("it goes on").expect("a frame").to_string().contains(words) {}
-}
-
-async fn signal(id: u32, name: &str) {
-    let sent = Command::new("kill").args([name, &id.to_string()]).status().await.expect("there is a kill");
-    assert!(sent.success());
 }
 
 /// What stands in the place of a server's two outputs.
@@ -87,7 +87,7 @@ async fn a_server_that_cannot_say_anything_serves_and_ends_in_order() {
         let address = free_address();
         let mut process = start(outputs, &address);
         let mut ann = in_time(come_in(&mut process, &address)).await;
-        signal(process.id().expect("it runs"), "-TERM").await;
+        signal::send(&process, Signal::TERM);
         in_time(hear(&mut ann, r#""type":"closing""#)).await;
         drop(ann);
         let ended = in_time(process.wait()).await.expect("waited for");
@@ -106,7 +106,7 @@ async fn a_hangup_without_the_loss_of_a_terminal_ends_nothing() {
         .spawn()
         .expect("the server starts");
     let ann = in_time(come_in(&mut process, &address)).await;
-    signal(process.id().expect("it runs"), "-HUP").await;
+    signal::send(&process, Signal::HUP);
     let mut said = BufReader::new(process.stderr.take().expect("piped")).lines();
     let line = in_time(async {
         loop {

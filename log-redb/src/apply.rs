@@ -21,6 +21,7 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
         }
         Change::Scrub { room, epoch, seq } => scrub(tables, room.as_str(), *epoch, *seq),
         Change::Delete { room, epoch } => delete(tables, room.as_str(), *epoch),
+        Change::End { ended, over } => tables.put_ended(ended, over).map(|()| Ok(Tail::default())),
     };
     match outcome {
         Err(Fault::Damaged(what)) => Ok(Err(AppendError::NotWritten(format!("the log is damaged: {what}")))),

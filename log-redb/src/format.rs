@@ -1,6 +1,8 @@
 //! The bytes in the file: tables, keys, records and tails, each with a version and a checksum. `FORMAT.md` says it in words.
 
-use chat_core::{Epoch, Event, Offset, Record, RecordVersion, RoomCode, Seq, Tail};
+use chat_core::{
+    Ended, EndedWho, Epoch, Event, Identity, Offset, Record, RecordVersion, RoomCode, Seq, SessionId, Tail, Wall,
+};
 use redb::{StorageError, TableDefinition};
 
 /// The latest version of the whole file that can be read; a higher one is refused.
@@ -29,6 +31,8 @@ pub(crate) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::n
 pub(crate) const SNAPSHOTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("snapshots");
 /// [`incarnation_key`] of incarnations that are deleted, and whose records are still to go.
 pub(crate) const TOMBSTONES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("graves");
+/// [`ended_key`] -> [`ended_row`].
+pub(crate) const ENDED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ended");
 
 /// In [`META`]: [`FORMAT`].
 pub(crate) const META_FORMAT: &str = "format";
@@ -312,6 +316,35 @@ impl<'a> SnapshotRow<'a> {
         let (epoch, through) = (number(&mut body).ok_or_else(cut)?, number(&mut body).ok_or_else(cut)?);
         Ok(Self { epoch: Epoch(epoch), through: Offset(through), bytes: body })
     }
+}
+
+/// Of what kind it is, and the session or the person.
+pub(crate) fn ended_key(who: &EndedWho) -> Vec<u8> {
+    match who {
+        EndedWho::Session(session) => [&[0], session.bits().to_be_bytes().as_slice()].concat(),
+        EndedWho::Person(identity) => [&[1], identity.as_str().as_bytes()].concat(),
+    }
+}
+
+/// Until when it is remembered, and through which session.
+pub(crate) fn ended_row(key: &[u8], Ended { through, until, .. }: &Ended) -> Vec<u8> {
+    seal(key, ROW, 0, &[&until.0.to_be_bytes(), &through.bits().to_be_bytes()])
+}
+
+/// What a row says of sessions that were ended.
+pub(crate) fn ended(key: &[u8], row: &[u8]) -> Result<Ended, Fault> {
+    let Row { body, .. } = unseal(key, row, ROW, || "an ended session".to_owned())?;
+    let read = || {
+        let who = match key.split_first()? {
+            (0, session) => EndedWho::Session(SessionId::new(u128::from_be_bytes(session.try_into().ok()?))),
+            (1, identity) => EndedWho::Person(Identity::new(std::str::from_utf8(identity).ok()?)?),
+            _ => return None,
+        };
+        let (until, through) = body.split_first_chunk()?;
+        let through = SessionId::new(u128::from_be_bytes(through.try_into().ok()?));
+        Some(Ended { who, through, until: Wall(u64::from_be_bytes(*until)) })
+    };
+    read().ok_or_else(|| Fault::Damaged("an ended session cannot be read".to_owned()))
 }
 
 /// A code out of the file.

@@ -1,8 +1,8 @@
 //! The check of rows that fuzzers run: any bytes are a row as it was written, or an error, and never another row.
 
-use chat_core::{Epoch, Event, Offset, Record, Seq, Wall};
+use chat_core::{EndedWho, Epoch, Event, Offset, Record, Seq, SessionId, Wall};
 
-use crate::format::{Encoded, RecordRow, SnapshotRow, TailRow, record_key};
+use crate::format::{Encoded, RecordRow, SnapshotRow, TailRow, ended, ended_key, ended_row, record_key};
 
 const ROOM: &str = "LOBBY";
 
@@ -34,6 +34,12 @@ fn any_row(bytes: &[u8]) {
         let again = row.encode(ROOM);
         let again = SnapshotRow::decode(ROOM, &again).expect("what was written is read");
         assert_eq!((again.epoch, again.through, again.bytes), (row.epoch, row.through, row.bytes));
+    }
+    // Under a key of its own, and as one.
+    for key in [ended_key(&EndedWho::Session(SessionId::new(7))), bytes.to_vec()] {
+        if let Ok(read) = ended(&key, bytes) {
+            assert_eq!(ended(&key, &ended_row(&key, &read)).expect("what was written is read"), read);
+        }
     }
     // The same bytes as the record in a row that is whole.
     let whole = RecordRow { version: 1, is_message: true, head: 5, message_before: 3, at: 1, json: bytes }.encode(&key);

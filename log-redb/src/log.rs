@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Clock, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
-    RoomCode, Seq, SystemClock, Tail,
+    AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError,
+    Record, RoomCode, Seq, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -239,6 +239,14 @@ impl Log for RedbLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.change(Change::Delete { room: room.clone(), epoch }).await.map(drop)
+    }
+
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.change(Change::End { ended: ended.clone(), over: over.to_vec() }).await.map(drop)
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        self.look(read::ended).await
     }
 }
 

@@ -8,7 +8,7 @@ pub enum Durability {
     /// The disk has confirmed it: an ack outlives a crash of the process and of the machine.
     #[default]
     Synced,
-    /// It is written, and synced within [`Durability::RELAXED_WINDOW`]. A crash, of the process too, loses at most what was
+    /// It is written, and synced within [`Durability::RELAXED_WINDOW`]; the end of a session at once. A crash, of the process too, loses at most what was
     /// acked in that window; never a part of a batch, and never something older than what it keeps. An I/O error alone
     /// loses nothing: what the window held is written again.
     Relaxed,

@@ -1,9 +1,9 @@
 //! Reading a room out of the file: pages of records, messages, codes and snapshots. A room with holes is damaged.
 
-use chat_core::{Epoch, Event, LogPage, Offset, Record, RoomCode, Seq};
+use chat_core::{Ended, Epoch, Event, LogPage, Offset, Record, RoomCode, Seq};
 use redb::{ReadTransaction, ReadableTable};
 
-use crate::format::{self, Fault, RECORDS, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TOMBSTONES, TailRow};
+use crate::format::{self, ENDED, Fault, RECORDS, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TOMBSTONES, TailRow};
 
 /// What [`find`] looks for: the first record of which this holds. It holds for all later ones too.
 type Reached = dyn Fn(&RecordRow<'_>) -> bool;
@@ -167,6 +167,20 @@ pub(crate) fn rooms(read: &ReadTransaction, after: Option<&RoomCode>, max: usize
         codes.push(format::code(entry?.0.value())?);
     }
     Ok(codes)
+}
+
+/// Every session that was ended. A file that none was ever written into has no table for them.
+pub(crate) fn ended(read: &ReadTransaction) -> Result<Vec<Ended>, Fault> {
+    let table = match read.open_table(ENDED) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        table => table?,
+    };
+    let mut all = Vec::new();
+    for entry in table.iter()? {
+        let (key, row) = entry?;
+        all.push(format::ended(key.value(), row.value())?);
+    }
+    Ok(all)
 }
 
 pub(crate) fn snapshot(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use chat_core::{AppendError, Epoch, Offset, RoomCode, Seq, Tail};
+use chat_core::{AppendError, Ended, Epoch, Offset, RoomCode, Seq, Tail};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::format::Encoded;
@@ -33,6 +33,10 @@ pub(crate) enum Change {
         room: RoomCode,
         epoch: Epoch,
     },
+    End {
+        ended: Ended,
+        over: Vec<Ended>,
+    },
 }
 
 impl Change {
@@ -41,6 +45,7 @@ impl Change {
         64 + match self {
             Self::Append { batch, .. } => batch.iter().map(|record| record.json.len() + 64).sum(),
             Self::Snapshot { bytes, .. } => bytes.len(),
+            Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
             Self::Scrub { .. } | Self::Delete { .. } => 0,
         }
     }

@@ -1,10 +1,11 @@
 //! The tables of the file inside one write transaction, and what it does to the numbers about the file.
 
+use chat_core::Ended;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::format::{
-    FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS,
-    TOMBSTONES, TailRow,
+    self, ENDED, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS,
+    TAILS, TOMBSTONES, TailRow,
 };
 
 /// The tables of a write transaction, and what it does to the numbers about the file.
@@ -13,6 +14,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) records: Table<'t, &'static [u8], &'static [u8]>,
     pub(crate) snapshots: Table<'t, &'static str, &'static [u8]>,
     pub(crate) tombstones: Table<'t, &'static [u8], ()>,
+    pub(crate) ended: Table<'t, &'static [u8], &'static [u8]>,
     meta: Table<'t, &'static str, u64>,
     /// Bytes that this transaction removes.
     pub(crate) removed: u64,
@@ -27,6 +29,7 @@ impl<'t> Tables<'t> {
             records: write.open_table(RECORDS)?,
             snapshots: write.open_table(SNAPSHOTS)?,
             tombstones: write.open_table(TOMBSTONES)?,
+            ended: write.open_table(ENDED)?,
             meta: write.open_table(META)?,
             removed: 0,
             scrubbed: 0,
@@ -62,6 +65,20 @@ impl<'t> Tables<'t> {
     /// Writes down what is believed to be the time.
     pub(crate) fn put_clock(&mut self, now: u64) -> Result<(), Fault> {
         self.meta.insert(META_CLOCK, now)?;
+        Ok(())
+    }
+
+    /// Remembers that sessions were ended, and forgets what is over, unless it is remembered for longer by now.
+    pub(crate) fn put_ended(&mut self, ended: &Ended, over: &[Ended]) -> Result<(), Fault> {
+        for over in over {
+            let key = format::ended_key(&over.who);
+            let known = self.ended.get(key.as_slice())?.map(|row| format::ended(&key, row.value())).transpose()?;
+            if known.is_some_and(|known| known.until <= over.until) {
+                self.ended.remove(key.as_slice())?;
+            }
+        }
+        let key = format::ended_key(&ended.who);
+        self.ended.insert(key.as_slice(), format::ended_row(&key, ended).as_slice())?;
         Ok(())
     }
 

@@ -161,10 +161,10 @@ impl Writer {
     /// One commit of many changes, and what to answer to each.
     fn commit(&mut self, group: Vec<Change>, bytes: usize) -> Vec<Outcome> {
         let keep = self.clock.keep(self.options.retention);
-        let durability = match self.options.durability {
-            Durability::Synced => redb::Durability::Immediate,
-            Durability::Relaxed => redb::Durability::None,
-        };
+        // An end that a crash takes back would make a token good that was stolen. There are few.
+        let is_relaxed = self.options.durability == Durability::Relaxed
+            && !group.iter().any(|change| matches!(change, Change::End { .. }));
+        let durability = if is_relaxed { redb::Durability::None } else { redb::Durability::Immediate };
         let is_purging = self.is_purging;
         let written = self.write(durability, |tables| {
             let outcomes = group.iter().map(|change| apply(tables, change, &keep));

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Epoch, Event, Log, Offset, Seq};
+use chat_core::{Ended, EndedWho, Epoch, Event, Log, Offset, Seq, SessionId, Wall};
 use log_redb::{Durability, Options, RedbLog};
 use support::{code, open_life, read_all};
 use tempfile::TempDir;
@@ -171,4 +171,19 @@ async fn relaxed_keeps_all_but_the_end() {
     let kept = read_all(&left, &room).await;
     assert!(whole.starts_with(&kept));
     assert!(kept.len() as u64 >= early.0, "the window was over for {} of {} records", early.0, kept.len());
+}
+
+/// An end that was answered is not taken back by a crash, or a token that was stolen would be good again.
+#[tokio::test(flavor = "multi_thread")]
+async fn relaxed_keeps_every_end_of_a_session() {
+    let dir = TempDir::new().expect("a folder");
+    let copy = TempDir::new().expect("a folder");
+    let options = Options { durability: Durability::Relaxed, ..Options::default() };
+    let log = RedbLog::open(dir.path(), options).expect("it opens");
+    let session = SessionId::new(7);
+    let ended = Ended { who: EndedWho::Session(session), through: session, until: Wall(1) };
+    log.put_ended(&ended, &[]).await.expect("the disk works");
+    std::fs::copy(dir.path().join(log_redb::FILE_NAME), copy.path().join(log_redb::FILE_NAME)).expect("readable");
+    let left = RedbLog::open(copy.path(), options).expect("what a crash leaves opens");
+    assert_eq!(left.ended().await, Ok(vec![ended]));
 }

@@ -5,7 +5,7 @@ mod support;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
-use chat_core::{Log, Offset, ReadError, Record};
+use chat_core::{Ended, EndedWho, Log, Offset, ReadError, Record, SessionId, Wall};
 use log_redb::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use log_redb::{FILE_NAME, OpenError, Options, RedbLog, Verify};
 use support::{code, fill, open_life, read_all};
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const TAILS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tails");
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+const ENDED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ended");
 
 fn open(dir: &Path) -> Result<RedbLog, OpenError> {
     RedbLog::open(dir, Options::default())
@@ -337,4 +338,46 @@ fn the_format_page_names_what_is_in_the_file() {
         let name = entry.expect("readable").0.value().to_owned();
         assert!(page.contains(&format!("`{name}`")), "FORMAT.md does not name the number {name}");
     }
+}
+
+fn ended(session: u128) -> Ended {
+    let session = SessionId::new(session);
+    Ended { who: EndedWho::Session(session), through: session, until: Wall(10) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_from_before_ends_were_remembered_is_read_and_remembers_them() {
+    let (dir, whole) = closed_log(1).await;
+    let database = Database::open(dir.path().join(FILE_NAME)).expect("it is a redb file");
+    let write = database.begin_write().expect("writable");
+    write.delete_table(ENDED).expect("writable");
+    write.commit().expect("writable");
+    drop(database);
+    let log = open(dir.path()).expect("it opens");
+    assert_eq!(log.ended().await, Ok(Vec::new()));
+    assert_eq!(read_all(&log, &code("ROOM-0")).await, whole[0]);
+    log.put_ended(&ended(7), &[]).await.expect("writable");
+    assert_eq!(log.ended().await, Ok(vec![ended(7)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_end_is_damage_and_rooms_are_whole() {
+    let (dir, whole) = closed_log(1).await;
+    let log = open(dir.path()).expect("it opens");
+    log.put_ended(&ended(7), &[]).await.expect("writable");
+    log.close().await.expect("it closes");
+    let database = Database::open(dir.path().join(FILE_NAME)).expect("it is a redb file");
+    let write = database.begin_write().expect("writable");
+    {
+        let mut table = write.open_table(ENDED).expect("there");
+        let key = [&[0], 7_u128.to_be_bytes().as_slice()].concat();
+        let mut row = table.get(key.as_slice()).expect("readable").expect("the key is as documented").value().to_vec();
+        row[10] ^= 1;
+        table.insert(key.as_slice(), row.as_slice()).expect("writable");
+    }
+    write.commit().expect("writable");
+    drop(database);
+    let log = open(dir.path()).expect("it opens");
+    assert!(matches!(log.ended().await, Err(ReadError::Damaged(_))));
+    assert_eq!(read_all(&log, &code("ROOM-0")).await, whole[0]);
 }

@@ -20,6 +20,10 @@ pub struct SocketIoConfig {
     pub address: ClientAddress,
     /// Engine.IO sessions at once. 100,000; above it new ones are turned away, to try again.
     pub connections_max: usize,
+    /// Engine.IO sessions of one address at once; above it new ones are turned away, to try again. 512: twice as many as chat sessions,
+    /// which they become once they have asked for the namespace. One that long-polls has no connection that would be counted, so that
+    /// requests for new ones would else fill the memory. 0 for no bound. An IPv6 network of 64 bits counts as one address.
+    pub connections_per_address_max: usize,
     /// How long an Engine.IO session may take to connect to the namespace. 10 s.
     pub connect_timeout: Duration,
     /// How long the body of a POST may take. 10 s.
@@ -46,6 +50,7 @@ impl Default for SocketIoConfig {
             proxies: TrustedProxies::default(),
             address: ClientAddress::default(),
             connections_max: 100_000,
+            connections_per_address_max: 512,
             connect_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             upgrade_timeout: Duration::from_secs(10),

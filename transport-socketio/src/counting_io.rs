@@ -152,6 +152,7 @@ impl<S> Drop for CountingIo<S> {
 #[cfg(test)]
 mod tests {
     use axum::Router;
+    use chat_serve::Places;
     use futures_util::FutureExt;
     use socketioxide::SocketIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -165,8 +166,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_said_at_the_end_is_dropped_and_not_left_unread() {
         let (service, _io) = SocketIo::builder().build_with_inner_svc(Router::new());
-        let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), 1));
-        let engineio = engineio_sessions.open().expect("a place");
+        let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), Places::new(1, 0)));
+        let engineio = engineio_sessions.open(None).expect("a place");
         let (near, mut far) = duplex(64);
         let mut counting = CountingIo::new(near, Arc::clone(&engineio), STALL).expect("the first");
         far.write_all(b"3").await.expect("room");
@@ -178,8 +179,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_a_little_is_not() {
         let (service, _io) = SocketIo::builder().build_with_inner_svc(Router::new());
-        let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), 1));
-        let engineio = engineio_sessions.open().expect("a place");
+        let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), Places::new(1, 0)));
+        let engineio = engineio_sessions.open(None).expect("a place");
         let (near, mut far) = duplex(16);
         let mut counting = CountingIo::new(near, Arc::clone(&engineio), STALL).expect("the first");
         // It takes eight bytes every twenty seconds, for ten times as long as it may take nothing.

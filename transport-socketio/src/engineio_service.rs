@@ -7,16 +7,17 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{self, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use chat_core::Engine;
+use chat_serve::{Crowded, Places, within};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use socketioxide::handler::ConnectHandler;
 use socketioxide::{ParserConfig, SocketIo, TransportType};
 use socketioxide_core::Sid;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tower_service::Service;
 
@@ -36,7 +37,7 @@ const ATTACHMENTS_MAX: usize = 8;
 /// Bytes of the answer that opens a session; a sid, and a few numbers.
 const OPEN_BYTES_MAX: usize = 4 << 10;
 
-struct Front {
+struct EngineIoService {
     engine: Engine,
     engineio_sessions: Arc<EngineIoSessions>,
     config: Arc<SocketIoConfig>,
@@ -53,15 +54,15 @@ pub fn routes(engine: Engine, config: SocketIoConfig) -> Router {
     let path = config.path.trim_end_matches('/').to_owned();
     assert!(path.starts_with('/'), "the path of the routes is not the root");
     let cors = config.origins.cors();
-    let front = Arc::new(Front::new(engine, config, path.clone()));
-    let router = Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(front);
+    let service = Arc::new(EngineIoService::new(engine, config, path.clone()));
+    let router = Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(service);
     match cors {
         Some(layer) => router.route_layer(layer),
         None => router,
     }
 }
 
-impl Front {
+impl EngineIoService {
     fn new(engine: Engine, config: SocketIoConfig, path: String) -> Self {
         let frame_bytes_max = engine.limits().session.frame_bytes_max;
         let message_bytes_max = frame_bytes_max * MESSAGE_FRAMES_MAX;
@@ -85,7 +86,8 @@ impl Front {
             Transports::WebSocket => builder.transports([TransportType::Websocket]),
         };
         let (service, io) = builder.build_with_inner_svc(Router::new());
-        let engineio_sessions = Arc::new(EngineIoSessions::new(service, path, config.connections_max));
+        let places = Places::new(config.connections_max, config.connections_per_address_max);
+        let engineio_sessions = Arc::new(EngineIoSessions::new(service, path, places));
         let config = Arc::new(config);
         let handshake = Handshake::new(engine.clone(), Arc::clone(&config));
         io.ns("/", handshake.clone().with(handshake));
@@ -93,11 +95,24 @@ impl Front {
     }
 
     /// The entry of a session that begins; an answer where none may.
-    fn open(&self) -> Result<Arc<EngineIoSession>, Busy> {
+    fn open(&self, request: &Parts) -> Result<Arc<EngineIoSession>, Busy> {
         if self.engine.is_draining() {
-            return Err(Busy("the server is going down\n"));
+            return Err(Busy(
+                "the server is going down
+",
+            ));
         }
-        self.engineio_sessions.open().ok_or(Busy("the server has as many connections as it may\n"))
+        let opened = self.engineio_sessions.open(self.config.address.find(request));
+        opened.map_err(|crowded| match crowded {
+            Crowded::Server => Busy(
+                "the server has as many connections as it may
+",
+            ),
+            Crowded::Address => Busy(
+                "the server has as many connections of this address as it may
+",
+            ),
+        })
     }
 
     async fn pass(&self, request: Request) -> Response {
@@ -108,11 +123,11 @@ impl Front {
     /// Begins a session that long-polls. It may go over to a WebSocket before it has said anything, so its entry is to be found
     /// under its name from the start.
     async fn begin(&self, request: Request) -> Response {
-        let engineio = match self.open() {
+        let (head, body) = request.into_parts();
+        let engineio = match self.open(&head) {
             Ok(engineio) => engineio,
             Err(busy) => return busy.into_response(),
         };
-        let (head, body) = request.into_parts();
         let mut request = Request::from_parts(head::detach(head), body);
         request.extensions_mut().insert(Arc::clone(&engineio));
         let (head, body) = self.pass(request).await.into_parts();
@@ -127,13 +142,13 @@ impl Front {
 
     /// Hands in what a client says by POST: a sign of life, whatever it says. What came of a body that takes too long is done, and the
     /// session goes on.
-    async fn hand_in(&self, request: Request, sid: Sid) -> Response {
+    async fn post(&self, request: Request, sid: Sid) -> Response {
         if let Some(engineio) = self.engineio_sessions.find(sid) {
             engineio.note_heard();
         }
-        match timeout(self.config.body_timeout, self.pass(request)).await {
-            Ok(answer) => answer,
-            Err(_) => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n").into_response(),
+        match within(self.config.body_timeout, self.pass(request)).await {
+            Some(answer) => answer,
+            None => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n").into_response(),
         }
     }
 
@@ -166,9 +181,9 @@ impl Front {
             (self.engine.limits().session.stall_timeout, self.config.upgrade_timeout);
         tokio::spawn(async move {
             let Ok(upgraded) = upgrading.await else { return };
-            let answered = timeout(upgrade_timeout, probe::answer(TokioIo::new(upgraded), &mut probe)).await;
+            let answered = within(upgrade_timeout, probe::answer(TokioIo::new(upgraded), &mut probe)).await;
             // A WebSocket that has died or stayed mute costs the session nothing.
-            let Ok(Some(stream)) = answered else { return };
+            let Some(Some(stream)) = answered else { return };
             let Some(engineio) = probe.take_over() else { return };
             let Some(stream) = stream.map(|stream| CountingIo::new(stream, engineio, stall_timeout)) else { return };
             let request = http::Request::from_parts(head, ());
@@ -181,12 +196,13 @@ impl Front {
     /// Begins a session on a WebSocket.
     fn upgrade(&self, mut request: Request) -> Response {
         let Ok(response) = create_response_with_body(&request, Body::empty) else { return Fault::Request.answer() };
-        let engineio = match self.open() {
+        let upgrading = hyper::upgrade::on(&mut request);
+        let head = request.into_parts().0;
+        let engineio = match self.open(&head) {
             Ok(engineio) => engineio,
             Err(busy) => return busy.into_response(),
         };
-        let upgrading = hyper::upgrade::on(&mut request);
-        let mut head = head::detach(request.into_parts().0);
+        let mut head = head::detach(head);
         head.extensions.insert(Arc::clone(&engineio));
         let mut service = self.engineio_sessions.service.clone();
         let (stall_timeout, ping_timeout) = (self.engine.limits().session.stall_timeout, self.config.ping_timeout);
@@ -203,28 +219,28 @@ impl Front {
     }
 }
 
-async fn serve(State(front): State<Arc<Front>>, request: Request) -> Response {
-    let mut answer = answer(&front, request).await;
+async fn serve(State(service): State<Arc<EngineIoService>>, request: Request) -> Response {
+    let mut answer = answer(&service, request).await;
     // A poll may hold a session's token, and the answer that opens a session its name: no cache may keep them.
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
-async fn answer(front: &Front, request: Request) -> Response {
+async fn answer(service: &EngineIoService, request: Request) -> Response {
     // Before anything is done for it, whatever it asks; also in the name of a session that there is.
-    if !front.config.origins.allow(&request, &front.config.proxies) {
+    if !service.config.origins.allow(&request, &service.config.proxies) {
         return Fault::Forbidden.answer();
     }
-    let asked = match Asked::read(&request) {
+    let asked = match EngineIoRequest::read(&request) {
         Ok(asked) => asked,
         Err(fault) => return fault.answer(),
     };
     match (asked.transport, asked.sid, request.method()) {
-        (TransportType::Websocket, None, &Method::GET) => front.upgrade(request),
-        (TransportType::Websocket, Some(sid), &Method::GET) => front.probe(request, sid),
-        (TransportType::Polling, None, &Method::GET) => front.begin(request).await,
-        (TransportType::Polling, Some(sid), &Method::GET) => front.poll(request, sid).await,
-        (TransportType::Polling, Some(sid), &Method::POST) => front.hand_in(request, sid).await,
+        (TransportType::Websocket, None, &Method::GET) => service.upgrade(request),
+        (TransportType::Websocket, Some(sid), &Method::GET) => service.probe(request, sid),
+        (TransportType::Polling, None, &Method::GET) => service.begin(request).await,
+        (TransportType::Polling, Some(sid), &Method::GET) => service.poll(request, sid).await,
+        (TransportType::Polling, Some(sid), &Method::POST) => service.post(request, sid).await,
         _ => Fault::Method.answer(),
     }
 }
@@ -244,12 +260,12 @@ impl IntoResponse for Busy {
 }
 
 /// What a request asks for, read as socketioxide reads it: the first of each name counts.
-struct Asked {
+struct EngineIoRequest {
     transport: TransportType,
     sid: Option<Sid>,
 }
 
-impl Asked {
+impl EngineIoRequest {
     fn read(request: &Request) -> Result<Self, Fault> {
         let query = request.uri().query().unwrap_or_default();
         let find = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));

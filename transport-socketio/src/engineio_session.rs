@@ -4,6 +4,7 @@
 //! whose peer has stopped reading, its writer waits for ever, and with it everything that would end the session.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
@@ -12,11 +13,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use chat_serve::{Crowded, Place, Places};
 use futures_util::task::AtomicWaker;
 use socketioxide::service::SocketIoService;
 use socketioxide_core::Sid;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
@@ -34,7 +36,7 @@ pub(crate) struct EngineIoSessions {
     pub(crate) service: SocketIoService<Router>,
     /// The path that the service serves.
     path: String,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     by_sid: Mutex<HashMap<Sid, Weak<EngineIoSession>>>,
 }
 
@@ -65,7 +67,7 @@ pub(crate) struct EngineIoSession {
     parked: Mutex<Option<AttachedSession>>,
     /// How many chat sessions it has had.
     chat_sessions: AtomicU64,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// How far the end of a session has come.
@@ -87,15 +89,14 @@ pub(crate) struct WsTasks {
 }
 
 impl EngineIoSessions {
-    pub(crate) fn new(service: SocketIoService<Router>, path: String, lines_max: usize) -> Self {
-        let places = Arc::new(Semaphore::new(lines_max.min(Semaphore::MAX_PERMITS)));
+    pub(crate) fn new(service: SocketIoService<Router>, path: String, places: Arc<Places>) -> Self {
         Self { service, path, places, by_sid: Mutex::default() }
     }
 
-    /// A new session; `None` where there are as many as there may be.
-    pub(crate) fn open(self: &Arc<Self>) -> Option<Arc<EngineIoSession>> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Arc::new(EngineIoSession {
+    /// A new session, for a client at this address.
+    pub(crate) fn open(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Arc<EngineIoSession>, Crowded> {
+        let place = self.places.take(address)?;
+        Ok(Arc::new(EngineIoSession {
             engineio_sessions: Arc::downgrade(self),
             sid: OnceLock::new(),
             end: AtomicU8::new(End::Open as u8),

@@ -2,11 +2,14 @@
 
 mod support;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{CloseReason, Command, Engine, Policy, Reject, SessionLimits, SessionView};
+use chat_serve::ClientAddress;
 use serde_json::{Value, json};
 use support::pipes::Pipes;
 use support::{Client, Packet, Wire, limits};
@@ -166,6 +169,25 @@ async fn every_place_is_given_back_however_its_session_ends() {
         drop(ws);
         sleep(60 * SECOND).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_address_opens_so_many_connections_though_it_never_asks_for_the_namespace() {
+    let hosts = AtomicU8::new(1);
+    // Two connections of the first, then one of another.
+    let address = ClientAddress::new(move |_| {
+        let number = hosts.fetch_add(1, Ordering::Relaxed);
+        Some(IpAddr::from([192, 0, 2, if number == 4 { 2 } else { 1 }]))
+    });
+    let server = plain(SocketIoConfig { connections_per_address_max: 2, address, ..SocketIoConfig::default() });
+    let _first = server.poll().await.expect("a place");
+    let _second = server.ws().await.expect("a place");
+    assert_eq!(server.poll().await.err().map(|refused| refused.status), Some(503), "it has two");
+    let _other = server.poll().await.expect("another address has its own");
+    assert_eq!(server.ws().await.err().map(|refused| refused.status), Some(503), "it still has two");
+    // Neither has asked for the namespace in time.
+    sleep(60 * SECOND).await;
+    server.poll().await.expect("they were given back");
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,13 @@ pub(crate) fn refusal(id: Option<CommandId>, reject: Reject) -> Answered {
     Answered { kind: FrameKind::Error, json: json.into(), reject: Some(reject) }
 }
 
+/// The answer to an end that needed no stream.
+pub(crate) fn ended(id: Option<CommandId>) -> Answered {
+    let json =
+        serde_json::to_vec(&ServerFrame::Ended { id }).expect("frames have string keys, and a Vec takes every write");
+    Answered { kind: FrameKind::Ended, json: json.into(), reject: None }
+}
+
 /// How a stream ends that a refusal would otherwise have kept from beginning; `None` where trying again is of no use. Whatever says
 /// when to try again may pass, also what mostly does not: a nick whose holder is away.
 pub(crate) fn passing(reject: &Reject) -> Option<CloseReason> {

@@ -11,11 +11,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use chat_core::{
-    Answered, BadFrame, Busy, ClientFrame, CommandSender, Reject, RejectCode, Reply, Request as Asked, SessionId,
+    Answered, BadFrame, Busy, ClientFrame, Command, CommandId, CommandSender, ConnectRequest, Extent, Reject,
+    RejectCode, Reply, Request as Asked, SessionId,
 };
-use chat_serve::bearer;
+use chat_serve::{bearer, within};
 use http_body_util::LengthLimitError;
-use tokio::time::timeout;
 
 use super::answer;
 use super::shared::Shared;
@@ -34,7 +34,13 @@ pub(crate) async fn submit(
     let (head, body) = request.into_parts();
     let session = session.ok().map(|Path(session)| session);
     match take_in(&shared, session, &head.headers, body).await {
-        Ok((sender, frame)) => answer::response(hand_in(&sender, frame).await),
+        Ok(Taken::Command(sender, frame)) => answer::response(hand_in(&sender, frame).await),
+        Ok(Taken::End { session, token, id, extent }) => {
+            let from =
+                ConnectRequest { transport: "sse", address: shared.config.address.find(&head), credentials: None };
+            let ended = shared.engine.end(&from, session, &token, extent).await;
+            answer::response(ended.map_or_else(|reject| answer::refusal(id, reject), |()| answer::ended(id)))
+        }
         Err(Untaken::Refused(reject)) => answer::response(answer::refusal(None, reject)),
         Err(Untaken::Slow) => {
             let reject = Reject::new(RejectCode::BadFrame, "the frame did not come in time");
@@ -58,21 +64,38 @@ impl From<Reject> for Untaken {
     }
 }
 
+/// What a request asks.
+enum Taken {
+    /// For a session with a stream.
+    Command(CommandSender, Result<ClientFrame, BadFrame>),
+    /// What a session without a stream can do as well, and a token that was superseded.
+    End { session: SessionId, token: String, id: Option<CommandId>, extent: Extent },
+}
+
 /// Reads the frame of somebody who may speak for the session.
 async fn take_in(
     shared: &Shared,
     session: Option<SessionId>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(CommandSender, Result<ClientFrame, BadFrame>), Untaken> {
+) -> Result<Taken, Untaken> {
     let token = bearer(headers).ok_or_else(|| Reject::new(RejectCode::BadToken, "the token is missing"))?;
     let session = session.ok_or_else(|| Reject::new(RejectCode::BadToken, "the token is not of this session"))?;
-    shared.engine.sender(session, token)?;
+    // Nothing is read of somebody who may do nothing.
+    if let Err(reject) = shared.engine.sender(session, token) {
+        shared.engine.may_end(session, token).map_err(|_| reject)?;
+    }
     let bytes = read(shared, body).await?;
     let limits = shared.engine.limits();
     let frame = ClientFrame::parse(&bytes, &limits.room, &limits.session);
     // Asked for again: reading may have taken longer than the stream lived.
-    Ok((shared.engine.sender(session, token)?, frame))
+    match (shared.engine.sender(session, token), frame) {
+        (Ok(sender), frame) => Ok(Taken::Command(sender, frame)),
+        (Err(_), Ok(ClientFrame { id, request: Asked::Command(Command::End { token: None, extent, .. }) })) => {
+            Ok(Taken::End { session, token: token.to_owned(), id, extent })
+        }
+        (Err(reject), _) => Err(reject.into()),
+    }
 }
 
 async fn read(shared: &Shared, body: Body) -> Result<Bytes, Untaken> {
@@ -82,13 +105,13 @@ async fn read(shared: &Shared, body: Body) -> Result<Bytes, Untaken> {
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_long().into());
     }
-    match timeout(shared.config.body_timeout, to_bytes(body, bytes_max)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if causes(&error).any(|cause| cause.is::<LengthLimitError>()) => Err(too_long().into()),
+    match within(shared.config.body_timeout, to_bytes(body, bytes_max)).await {
+        Some(Ok(bytes)) => Ok(bytes),
+        Some(Err(error)) if causes(&error).any(|cause| cause.is::<LengthLimitError>()) => Err(too_long().into()),
         // The serving loop has a bound of its own.
-        Ok(Err(error)) if causes(&error).any(is_timeout) => Err(Untaken::Slow),
-        Ok(Err(_)) => Err(Reject::new(RejectCode::BadFrame, "the frame did not come whole").into()),
-        Err(_) => Err(Untaken::Slow),
+        Some(Err(error)) if causes(&error).any(is_timeout) => Err(Untaken::Slow),
+        Some(Err(_)) => Err(Reject::new(RejectCode::BadFrame, "the frame did not come whole").into()),
+        None => Err(Untaken::Slow),
     }
 }
 

@@ -8,8 +8,8 @@ use chat_core::{
     BadFrame, Busy, ClientFrame, CloseReason, CommandId, ConnectRequest, Connection, Hello, Refusal, Reject,
     RejectCode, Reply, Request, ServerFrame,
 };
+use chat_serve::within;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 
 use super::frame_socket::{Exit, FrameSocket};
 use super::reader::Incoming;
@@ -25,16 +25,16 @@ pub(crate) async fn greet<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let first = timeout(shared.config.first_frame_timeout, poll_fn(|cx| poll_first(cx, ws))).await;
+    let first = within(shared.config.first_frame_timeout, poll_fn(|cx| poll_first(cx, ws))).await;
     let frame = match first {
-        Err(_) => return Err(refuse(ws, CloseReason::HandshakeTimeout, None)),
-        Ok(Incoming::Lost) => return Err(Exit::Lost),
-        Ok(Incoming::Closed) => return Err(Exit::Answer),
-        Ok(Incoming::Broken) => {
+        None => return Err(refuse(ws, CloseReason::HandshakeTimeout, None)),
+        Some(Incoming::Lost) => return Err(Exit::Lost),
+        Some(Incoming::Closed) => return Err(Exit::Answer),
+        Some(Incoming::Broken) => {
             refuse(ws, CloseReason::ProtocolViolation, None);
             return Err(Exit::Abandon(CloseReason::ProtocolViolation));
         }
-        Ok(incoming) => parse(shared, &incoming),
+        Some(incoming) => parse(shared, &incoming),
     };
     let (hello, frame) = match frame {
         Ok(ClientFrame { request: Request::Hello(hello), .. }) => (hello, None),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "fault_injection")]
+use chat_core::fault_injection::{self, Bug};
 use chat_serve::was_paused;
 use tokio::time::Instant;
 
@@ -37,7 +39,13 @@ impl Keepalive {
     /// A peer that was heard just now.
     pub(crate) fn new(config: &WsConfig, stall_timeout: Duration, now: Instant) -> Self {
         let ping_interval = config.ping_interval;
-        let silence_max = ping_interval + config.pong_timeout;
+        let pong_timeout = config.pong_timeout;
+        #[cfg(feature = "fault_injection")]
+        let pong_timeout = match fault_injection::is(Bug::ExpectPongAtOnce) {
+            true => Duration::from_secs(1),
+            false => pong_timeout,
+        };
+        let silence_max = ping_interval + pong_timeout;
         Self { ping_interval, silence_max, stall_timeout, heard: now, ping_at: now + ping_interval, look_at: None }
     }
 

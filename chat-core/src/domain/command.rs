@@ -1,6 +1,6 @@
 //! What a session asks for. Parsed, so every value in it is allowed by itself; whether the room allows it is decided there.
 
-use crate::types::{Body, Key, MemberId, Nick, Position, RoomCode, Seq, Topic};
+use crate::types::{Body, Credential, Key, MemberId, Nick, Position, RoomCode, Seq, Topic};
 
 /// Whether a member starts or stops typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,16 @@ pub enum TypingState {
     On,
     /// Not typing any more.
     Off,
+}
+
+/// Which sessions are ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Extent {
+    /// One.
+    #[default]
+    Session,
+    /// All of the person, where the policy has said who that is; else the one.
+    Person,
 }
 
 /// One command of one session. Later versions have more.
@@ -111,6 +121,14 @@ pub enum Command {
         /// The topic; empty for none.
         topic: Topic,
     },
+    /// End a session for good: it leaves its rooms, and none of its tokens is good any more.
+    #[non_exhaustive]
+    End {
+        /// A token of the session to be ended, which may be superseded; the session that asks, when there is none.
+        token: Option<Credential>,
+        /// That one, or all of the person.
+        extent: Extent,
+    },
 }
 
 /// Commands are made by these and filled in by the `with_` functions, each of which leaves a command of another kind as it is.
@@ -169,6 +187,27 @@ impl Command {
     /// The room's topic; an empty one for none.
     pub fn set_topic(room: RoomCode, topic: Topic) -> Self {
         Self::SetTopic { room, topic }
+    }
+
+    /// The end of the session that asks.
+    pub fn end() -> Self {
+        Self::End { token: None, extent: Extent::Session }
+    }
+
+    /// Of an `End`: of the session whose token this is.
+    pub fn with_token(mut self, shown: impl Into<Option<Credential>>) -> Self {
+        if let Self::End { token, .. } = &mut self {
+            *token = shown.into();
+        }
+        self
+    }
+
+    /// Of an `End`: of these sessions.
+    pub fn with_extent(mut self, which: Extent) -> Self {
+        if let Self::End { extent, .. } = &mut self {
+            *extent = which;
+        }
+        self
     }
 
     /// Of a `Create`: with this name for the room.
@@ -243,10 +282,11 @@ impl Command {
         self
     }
 
-    /// The room it is about; `None` for a creation without a chosen name.
+    /// The room it is about; `None` for a creation without a chosen name, and for the end of a session.
     pub fn room(&self) -> Option<&RoomCode> {
         match self {
             Self::Create { room, .. } => room.as_ref(),
+            Self::End { .. } => None,
             Self::Join { room, .. }
             | Self::Send { room, .. }
             | Self::Leave { room }

@@ -37,7 +37,7 @@ pub enum Notices {
     Counted,
 }
 
-/// Why a life of a room ended.
+/// Why an incarnation of a room ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -83,11 +83,11 @@ pub struct Keyed {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// A life of the room began. Never told: the first join follows at once.
+    /// An incarnation of the room began. Never told: the first join follows at once.
     Created {
-        /// The life.
+        /// The incarnation.
         epoch: Epoch,
-        /// Salt of this life's digests; drawn by the engine.
+        /// Salt of this incarnation's digests; drawn by the engine.
         salt: u64,
     },
     /// Somebody became a member: the record's `by`.
@@ -158,7 +158,7 @@ pub enum Event {
         /// What holds from now on.
         notices: Notices,
     },
-    /// The life of the room ended. Never told as an event: subscriptions end with the cause.
+    /// The incarnation of the room ended. Never told as an event: subscriptions end with the cause.
     Closed {
         /// What ended it; members are told so in `room_closed`.
         cause: RoomCloseReason,
@@ -188,7 +188,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whose membership it ends, if anybody's. The end of a life ends all of them, and is nobody's in particular.
+    /// Whose membership it ends, if anybody's. The end of an incarnation ends all of them, and is nobody's in particular.
     pub fn leaver(&self) -> Option<MemberId> {
         match &self.event {
             Event::Left { .. } => self.by,

@@ -4,6 +4,6 @@ mod command;
 mod event;
 mod version;
 
-pub use command::{Command, TypingState};
+pub use command::{Command, Extent, TypingState};
 pub use event::{Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};
 pub use version::RecordVersion;

@@ -11,6 +11,7 @@ use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::ended::EndedFeeds;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
+use crate::engine::session::ended_sessions::EndedSessions;
 use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::{NEVER, Signer};
@@ -118,6 +119,7 @@ impl EngineBuilder {
         let log_timeout = self.limits.engine.log_timeout;
         let log = log.map(|log| Arc::new(BoundedLog::new(log, log_timeout, Arc::clone(&failures))) as Arc<dyn Log>);
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let began = clock.now().mono;
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
@@ -137,6 +139,7 @@ impl EngineBuilder {
             addresses: Addresses::default(),
             shared_allowances: SharedAllowances::default(),
             ended: EndedFeeds::default(),
+            ended_sessions: EndedSessions::new(began),
             budget: MemoryBudget::new(self.limits.engine.memory_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::domain::RoomCloseReason;
+use crate::domain::{Extent, RoomCloseReason};
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::inbox::InboxItem;
@@ -53,6 +53,8 @@ pub struct Stats {
     pub sessions: usize,
     /// Sessions kept without a connection.
     pub sessions_detached: usize,
+    /// Sessions, and people, that are remembered as ended for good: of [`ended_max`](crate::EngineLimits::ended_max).
+    pub ended: usize,
     /// Bytes that the backlogs of all rooms hold, about.
     pub backlog_bytes: usize,
     /// Bytes that the rooms themselves hold, about: members, keys for retries, marks of messages, and who may not come in.
@@ -106,7 +108,7 @@ impl Engine {
         let is_its_own = match &cell {
             Some(cell) => shared.use_token(cell, token),
             // It is not known whose it was: nothing is done for anybody.
-            None => claimed(token) == Some(session),
+            None => claimed(token) == Some(session) && !shared.is_ended(session, None),
         };
         if !is_its_own {
             return Err(Reject::new(RejectCode::BadToken, "the token is not of this session"));
@@ -116,6 +118,35 @@ impl Engine {
             Some(CommandSender { shared: Arc::clone(shared), cell, connection })
         });
         sender.ok_or_else(|| Reject::new(RejectCode::NotConnected, "the session has no connection right now"))
+    }
+
+    /// Whether [`Engine::end`] would end the session by this token: a true one, which may be superseded.
+    ///
+    /// # Errors
+    /// `bad_token` when it is not the session's, or is too old; also where the session is of an identity and not in memory, because whose it
+    /// is only its own connection can say then.
+    pub fn may_end(&self, session: SessionId, token: &str) -> Result<(), Reject> {
+        self.shared.may_end(session, token).map(drop)
+    }
+
+    /// Ends a session for good, or all of its person's, by its token alone: connected or not, superseded or not. It leaves its rooms, its
+    /// connection ends as `ended`, and none of its tokens is good any more. For transports whose commands come another way than its
+    /// frames; on a connection [`Command::End`](crate::Command::End) does the same. The policy is asked about that command, as of the
+    /// session that is to end; `request` says where it came from, and its credentials are not looked at. What has begun is carried out,
+    /// also where the future is dropped.
+    ///
+    /// # Errors
+    /// As [`Engine::may_end`]; what the policy says; `rate_limited` past
+    /// [`address_end_burst`](crate::EngineLimits::address_end_burst); `at_capacity` past [`ended_max`](crate::EngineLimits::ended_max);
+    /// `unavailable` when the log cannot remember it, `draining` when the server is going down.
+    pub async fn end(
+        &self,
+        request: &ConnectRequest,
+        session: SessionId,
+        token: &str,
+        extent: Extent,
+    ) -> Result<(), Reject> {
+        self.shared.end_by_token(request, session, token, extent).await
     }
 
     /// Takes nothing new, and ends every connection with `closing` 4001: each is told its own delay, spread over `spread`, so that
@@ -171,6 +202,7 @@ impl Engine {
             rooms_away: shared.away.len(),
             sessions,
             sessions_detached: all.saturating_sub(sessions),
+            ended: shared.ended_sessions.len(),
             backlog_bytes: shared.budget.backlogs_held(),
             ledger_bytes: shared.budget.ledgers_held(),
             gaps: shared.gaps.load(Ordering::Relaxed),

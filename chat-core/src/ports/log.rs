@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
 use crate::domain::{Record, RecordVersion};
-use crate::types::{Epoch, Offset, RoomCode, Seq};
+use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 
 /// The end of a room's log: which record is the last, of which incarnation, and what the store wants to remember with it.
 ///
@@ -14,7 +14,7 @@ use crate::types::{Epoch, Offset, RoomCode, Seq};
 /// follow the same tail; the log takes the first and answers the second with [`AppendError::Conflict`].
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Tail {
-    /// The life of the room; `None` before the first append and after a deletion.
+    /// The incarnation of the room; `None` before the first append and after a deletion.
     pub epoch: Option<Epoch>,
     /// The last record; 0 for none.
     pub offset: Offset,
@@ -29,6 +29,26 @@ pub struct LogPage {
     pub records: Vec<Record>,
     /// The end of the log when it was read; further than the last record where `max` cut the page short.
     pub tail: Tail,
+}
+
+/// That sessions were ended for good, and until when that has to be remembered: after that none of their tokens can be good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Whose sessions.
+    pub who: EndedWho,
+    /// The last session that is meant: those that begin later have higher numbers. Of one session, itself.
+    pub through: SessionId,
+    /// The time after which nobody asks.
+    pub until: Wall,
+}
+
+/// Whose sessions were ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndedWho {
+    /// One session.
+    Session(SessionId),
+    /// All sessions of a person.
+    Person(Identity),
 }
 
 /// An append that did not succeed.
@@ -101,7 +121,7 @@ pub trait Log: Send + Sync + 'static {
 
     /// Appends `batch` after `after`, all or nothing, and returns the new end.
     ///
-    /// The batch is never empty; its offsets continue those of `after`. The first batch of a life follows a tail without an
+    /// The batch is never empty; its offsets continue those of `after`. The first batch of an incarnation follows a tail without an
     /// epoch (`Tail::default()`, or what `read` returned for a code nobody holds) and begins with
     /// [`Event::Created`](crate::Event::Created), whose epoch it claims the code for.
     ///
@@ -116,8 +136,8 @@ pub trait Log: Send + Sync + 'static {
     /// See [`ReadError`].
     async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError>;
 
-    /// Reads the last `max` messages before `before` of this life, oldest first; scrubbed ones with the text they have now.
-    /// Of another life: nothing.
+    /// Reads the last `max` messages before `before` of this incarnation, oldest first; scrubbed ones with the text they have now.
+    /// Of another incarnation: nothing.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -135,7 +155,7 @@ pub trait Log: Send + Sync + 'static {
     /// See [`ReadError`].
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError>;
 
-    /// Keeps a snapshot; one of another life than the log holds is ignored. A snapshot only saves time: losing it loses nothing.
+    /// Keeps a snapshot; one of another incarnation than the log holds is ignored. A snapshot only saves time: losing it loses nothing.
     ///
     /// # Errors
     /// See [`AppendError`]; harmless, the log itself is whole.
@@ -147,15 +167,29 @@ pub trait Log: Send + Sync + 'static {
         snapshot: &[u8],
     ) -> Result<(), AppendError>;
 
-    /// Makes the text of a message unreadable: later reads return it empty. Of another life, or no message: nothing happens.
+    /// Makes the text of a message unreadable: later reads return it empty. Of another incarnation, or no message: nothing happens.
     ///
     /// # Errors
     /// See [`AppendError`].
     async fn scrub(&self, room: &RoomCode, epoch: Epoch, seq: Seq) -> Result<(), AppendError>;
 
-    /// Deletes a life of a room with all its records; the code is free again. Of another life: nothing happens.
+    /// Deletes an incarnation of a room with all its records; the code is free again. Of another incarnation: nothing happens.
     ///
     /// # Errors
     /// See [`AppendError`].
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError>;
+
+    /// Remembers that sessions were ended, in place of what is remembered of the same. Each of `over` is forgotten, unless it is
+    /// remembered for longer by now. The engine bounds how many there are
+    /// ([`ended_max`](crate::EngineLimits::ended_max)); the log forgets none by itself.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError>;
+
+    /// Everything that [`Log::put_ended`] remembers, in any order.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError>;
 }

@@ -8,6 +8,6 @@ mod policy;
 
 pub use claim::{ExclusiveClaim, LogClaim, LogInUse};
 pub use clock::{Clock, SystemClock};
-pub use log::{AppendError, Log, LogPage, ReadError, Tail};
+pub use log::{AppendError, Ended, EndedWho, Log, LogPage, ReadError, Tail};
 pub use observer::{Observer, ObserverEvent};
 pub use policy::{Admission, ConnectRequest, Policy, SessionView};

@@ -1,6 +1,7 @@
 //! Who watches: metrics, tracing, hooks of a backend. They may watch, and may not steer.
 
 use crate::domain::Record;
+use crate::ports::Ended;
 use crate::types::{CloseReason, Epoch, RejectCode, RoomCode, SessionId, WallStep};
 
 /// One thing worth counting.
@@ -22,6 +23,12 @@ pub enum ObserverEvent<'a> {
         session: SessionId,
         /// Why the server ended it; `None` where it did not.
         reason: Option<CloseReason>,
+    },
+    /// Sessions were ended for good; those with a connection are told as disconnected after this.
+    #[non_exhaustive]
+    SessionsEnded {
+        /// Whose, through which, and until when it is remembered.
+        ended: &'a Ended,
     },
     /// A record was logged and published: reliable, in order, once per process that owns the room.
     #[non_exhaustive]

@@ -52,7 +52,7 @@ enum State {
 /// Whether an empty room is waiting to be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Linger {
-    /// It has members, or no life.
+    /// It has members, or no incarnation.
     #[default]
     Off,
     /// It is empty; since when is not known yet.
@@ -174,7 +174,7 @@ impl Attendance {
         }
     }
 
-    /// A life without members, not yet closed: it lingers, if it does not yet.
+    /// An incarnation without members, not yet closed: it lingers, if it does not yet.
     pub(super) fn vacate(&mut self) {
         if self.linger == Linger::Off {
             self.linger = Linger::Unstamped;

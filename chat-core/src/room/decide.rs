@@ -382,7 +382,7 @@ impl<'a> Rules<'a> {
         draft.finish(None, Answer::Done { seq })
     }
 
-    /// What a caller says they have seen, if it is of this life.
+    /// What a caller says they have seen, if it is of this incarnation.
     fn seen(self, after: Option<Position>) -> Option<Seq> {
         after.filter(|after| Some(after.epoch) == self.ledger.epoch()).map(|after| after.seq)
     }

@@ -13,7 +13,7 @@ use super::weight::table;
 use crate::domain::Digest;
 use crate::types::{Body, Key, Scope, Seq, Wall};
 
-/// A person, hashed with the salt of the room's life.
+/// A person, hashed with the salt of the room's incarnation.
 ///
 /// 64 bits are enough for hashes that nobody outside can compute: with 4,096 of them in a room, the chance that a new
 /// one meets another is one in 2^52, and what it costs then is one wrong `key_conflict`.
@@ -22,7 +22,7 @@ use crate::types::{Body, Key, Scope, Seq, Wall};
 pub(super) struct ScopeHash(u64);
 
 impl ScopeHash {
-    /// Of `scope`, in the life with this salt.
+    /// Of `scope`, in the incarnation with this salt.
     pub(super) fn new(salt: u64, scope: &Scope) -> Self {
         let mut hasher = SipHasher13::new_with_keys(salt, 0);
         match scope {
@@ -44,7 +44,7 @@ impl ScopeHash {
     }
 }
 
-/// A key of one person, hashed with the salt of the room's life.
+/// A key of one person, hashed with the salt of the room's incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct KeyHash(u64);
@@ -56,7 +56,7 @@ impl KeyHash {
     }
 }
 
-/// The digest of a text, in the life with this salt.
+/// The digest of a text, in the incarnation with this salt.
 pub(super) fn digest(salt: u64, text: &Body) -> Digest {
     let mut hasher = SipHasher13Wide::new_with_keys(salt, 0);
     hasher.write(text.as_str().as_bytes());

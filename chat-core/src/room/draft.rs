@@ -19,12 +19,12 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// In the ledger's life, at this moment of its time.
+    /// In the ledger's incarnation, at this moment of its time.
     pub(super) fn new(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
         Self { ledger, limits, records: SmallVec::new(), offset: ledger.last_offset(), head: ledger.head(), at }
     }
 
-    /// In a new life: every number starts again.
+    /// In a new incarnation: every number starts again.
     pub(super) fn new_life(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
         Self { offset: Offset(0), head: Seq(0), ..Self::new(ledger, limits, at) }
     }

@@ -55,13 +55,13 @@ pub enum SendPermit {
 /// One thing for the room to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Begin a life and join it.
+    /// Begin an incarnation and join it.
     Create {
         /// The first member.
         by: Caller,
         /// The name to show; its look-alikes are taken too.
         nick: Nick,
-        /// Which life, drawn by the engine.
+        /// Which incarnation, drawn by the engine.
         epoch: Epoch,
         /// The salt of its digests, drawn by the engine.
         salt: u64,
@@ -155,7 +155,7 @@ pub enum Input {
         /// The topic; empty for none.
         topic: Topic,
     },
-    /// End the life of the room, whoever is in it.
+    /// End the incarnation of the room, whoever is in it.
     Close {
         /// What members are told in `room_closed`.
         cause: RoomCloseReason,

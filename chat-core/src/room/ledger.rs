@@ -64,7 +64,7 @@ impl Bounds {
 }
 
 impl Ledger {
-    /// Of an empty log: no life yet.
+    /// Of an empty log: no incarnation yet.
     pub fn new(limits: &RoomLimits) -> Self {
         Self::empty(Bounds::new(limits))
     }
@@ -153,7 +153,7 @@ impl Ledger {
             Event::TopicChanged { topic } => self.topic = topic.clone(),
             Event::RoleChanged { member, role } => self.members.set_role(*member, *role),
             Event::NoticesChanged { notices } => self.notices = *notices,
-            // The numbers stay, for readers that are behind; everything else ends with the life.
+            // The numbers stay, for readers that are behind; everything else ends with the incarnation.
             Event::Closed { .. } => {
                 let (offset, head, at) = (self.offset, self.head, self.at);
                 *self = Self { offset, head, at, ..Self::empty(self.bounds) };
@@ -176,12 +176,12 @@ impl Ledger {
             + beside(self.topic.as_str())
     }
 
-    /// Which life this is; `None` before the first and after the last record of one.
+    /// Which incarnation this is; `None` before the first and after the last record of one.
     pub fn epoch(&self) -> Option<Epoch> {
         self.life.map(|life| life.epoch)
     }
 
-    /// The salt of this life's hashes; 0 without a life.
+    /// The salt of this incarnation's hashes; 0 without an incarnation.
     pub fn salt(&self) -> u64 {
         self.life.map_or(0, |life| life.salt)
     }
@@ -201,7 +201,7 @@ impl Ledger {
         self.at
     }
 
-    /// When the last member went; `None` while there are members, or no life. A ledger stored by a program that did not write it
+    /// When the last member went; `None` while there are members, or no incarnation. A ledger stored by a program that did not write it
     /// down says the time of its last record.
     pub fn empty_since(&self) -> Option<Wall> {
         let is_empty = self.life.is_some() && self.members.len() == 0;
@@ -301,7 +301,7 @@ impl Ledger {
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
         assert!(self.bans.len() <= self.bounds.bans_max, "bans_max holds");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
-        assert!(self.life.is_some() || self.members.len() == 0, "a room without a life has no members");
+        assert!(self.life.is_some() || self.members.len() == 0, "a room without an incarnation has no members");
         assert!(
             self.empty.is_none() || self.empty_since() == self.empty,
             "only a living room without members is empty"
@@ -320,10 +320,10 @@ impl Ledger {
 
     fn follow(&mut self, record: &Record) {
         if matches!(record.event, Event::Created { .. }) {
-            assert!(self.life.is_none(), "a life begins after the last one ended");
+            assert!(self.life.is_none(), "an incarnation begins after the last one ended");
             *self = Self::empty(self.bounds);
         } else {
-            assert!(self.life.is_some(), "a record belongs to a life");
+            assert!(self.life.is_some(), "a record belongs to an incarnation");
         }
         assert_eq!(record.offset, self.offset.next(), "records are applied in order");
         self.offset = record.offset;

@@ -13,7 +13,7 @@ use crate::types::{Color, MemberId, Nick, NickKey, Offset, Scope, Seq, Wall};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Member {
-    /// Their number in this life of the room: it is theirs when they come back, and never anybody else's.
+    /// Their number in this incarnation of the room: it is theirs when they come back, and never anybody else's.
     pub id: MemberId,
     /// The name shown.
     pub nick: Nick,

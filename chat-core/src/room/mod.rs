@@ -80,7 +80,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// No life yet: everything but [`Input::Create`] is refused with `room_not_found`.
+    /// No incarnation yet: everything but [`Input::Create`] is refused with `room_not_found`.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
         let (attendance, time) = (Attendance::default(), RoomTime::default());
         Self { ledger: Ledger::new(&limits), attendance, time, limits, writes: RecordVersion::LATEST }
@@ -102,7 +102,7 @@ impl Room {
     /// What would follow from an input, or why not. Nothing has changed yet.
     ///
     /// # Errors
-    /// The refusal to tell whoever asked; `room_not_found` for everything but a creation where there is no life.
+    /// The refusal to tell whoever asked; `room_not_found` for everything but a creation where there is no incarnation.
     pub fn decide(&self, now: Now, input: &Input) -> Result<Decision, Reject> {
         if cfg!(debug_assertions) {
             self.check_settled(invariants::depth(&self.ledger));
@@ -181,12 +181,12 @@ impl Room {
         self.ledger.weight() + self.attendance.weight()
     }
 
-    /// Which life this is; `None` before it began and after it ended.
+    /// Which incarnation this is; `None` before it began and after it ended.
     pub fn epoch(&self) -> Option<Epoch> {
         self.ledger.epoch()
     }
 
-    /// The number of the last told event; 0 for none. Stays after the end of a life, until the next begins.
+    /// The number of the last told event; 0 for none. Stays after the end of an incarnation, until the next begins.
     pub fn head(&self) -> Seq {
         self.ledger.head()
     }

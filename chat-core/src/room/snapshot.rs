@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(read, snapshot);
     }
 
-    /// The records of one life.
+    /// The records of one incarnation.
     struct Incarnation {
         ledger: Ledger,
         members: u32,

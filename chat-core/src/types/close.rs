@@ -15,7 +15,7 @@ pub enum CloseReason {
     PeerTimeout,
     /// No first frame came in time.
     HandshakeTimeout,
-    /// The server has as many sessions as it may; come back later.
+    /// No place for another connection, in all or of its address, or too much was asked from there; come back later.
     AtCapacity,
     /// Something inside the server failed; come back and resume.
     Fault,

@@ -1,4 +1,4 @@
-//! Who and what is meant: sessions, members, lives of rooms. One type per meaning.
+//! Who and what is meant: sessions, members, incarnations of rooms. One type per meaning.
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,10 +29,10 @@ impl SessionId {
     }
 }
 
-/// A life of a room: 64 bits drawn anew whenever its code is claimed, written as 13 base32 characters.
+/// The name of one incarnation of a room: 64 bits drawn anew whenever its code is claimed, written as 13 base32 characters.
 ///
 /// A code can be used again after its room is gone. Without the epoch, "I have seen everything up to 17" from the
-/// first life would silently skip the first 17 events of the second.
+/// first incarnation would silently skip the first 17 events of the second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
@@ -46,7 +46,7 @@ impl Epoch {
     }
 }
 
-/// A person in one life of one room: 1, 2, 3, ... in the order of first joining. Who comes back has theirs again, as long as the room
+/// A person in one incarnation of one room: 1, 2, 3, ... in the order of first joining. Who comes back has theirs again, as long as the room
 /// remembers their place; nobody else is ever given it. Who was put out is a new person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -62,12 +62,13 @@ impl Limits {
         }
     }
 
-    /// Lifts every bound on what is said, asked and answered, in messages, bytes and commands, of a session and of an address.
+    /// Lifts every bound on what is said, asked and answered, in messages, bytes and commands, of a session and of an address, and on how
+    /// many sessions an address may end.
     pub fn lift_rates(&mut self) {
         let Self { session, engine, .. } = self;
         (session.send_per_second, session.said_bytes_per_second, session.command_per_second) = (0, 0, 0);
         (engine.address_sends_per_second, engine.address_said_bytes_per_second) = (0, 0);
-        engine.address_answered_bytes_per_second = 0;
+        (engine.address_answered_bytes_per_second, engine.address_ends_per_hour) = (0, 0);
     }
 
     /// Lifts every bound on how many connections, sessions and rooms are of one address.
@@ -152,7 +153,7 @@ pub struct RoomLimits {
     pub inbox_max: usize,
     /// Commands decided, logged and published together. 256: bounds how long one batch holds up the next.
     pub batch_inputs_max: usize,
-    /// At most one snapshot for readers that fell behind in this time. 250 ms: they share it.
+    /// At most one view of the room for readers that fell behind in this time. 250 ms: they share it.
     pub gap_view_interval: Duration,
     /// At most one presence count in this time, in rooms too big for notices. 1 s: every member is told it, and nobody reads faster.
     pub presence_interval: Duration,
@@ -311,6 +312,10 @@ pub struct EngineLimits {
     /// Sessions of one address kept without a connection; the longest gone is forgotten first. 1,024: an office whose network
     /// fails for a moment loses nobody, and a hundred addresses are needed to fill the table. 0 means no bound.
     pub sessions_detached_per_address_max: usize,
+    /// Sessions and people remembered that were ended for good, in memory and in the log, until no token of theirs could be good: for
+    /// [`token_expiry`](SessionLimits::token_expiry). 100,000: 15 MB, or 40 MB where identities are long. Past it another end is refused as
+    /// `at_capacity`: none is forgotten before its time, or a token that was stolen would be good again.
+    pub ended_max: usize,
     /// Sessions with a connection from one address at once. 256: an office or a school behind one address; who has more behind a
     /// proxy names the proxy. 0 means no bound.
     pub connections_per_address_max: usize,
@@ -336,6 +341,11 @@ pub struct EngineLimits {
     pub address_answered_bytes_burst: u32,
     /// The same per second in the long run. 1 MiB: sixteen pages, more than all of an office reads. 0 means no bound.
     pub address_answered_bytes_per_second: u32,
+    /// Sessions ended by one address, or one identity, at once after a pause. 64: an office that signs out.
+    pub address_end_burst: u32,
+    /// The same per hour in the long run. 12: in the 30 days for which an end is remembered, one address takes less than a tenth of
+    /// `ended_max`. 0 means no bound.
+    pub address_ends_per_hour: u32,
     /// Rooms alive that were founded from one address since this process began. 64: twice as many as one session may be in.
     /// 0 means no bound.
     pub rooms_per_address_max: usize,
@@ -375,6 +385,7 @@ impl Default for EngineLimits {
             connections_max: 1_000_000,
             sessions_detached_max: 100_000,
             sessions_detached_per_address_max: 1_024,
+            ended_max: 100_000,
             connections_per_address_max: 256,
             address_session_burst: 100,
             address_sessions_per_second: 5,
@@ -384,6 +395,8 @@ impl Default for EngineLimits {
             address_said_bytes_per_second: 64 << 10,
             address_answered_bytes_burst: 4 << 20,
             address_answered_bytes_per_second: 1 << 20,
+            address_end_burst: 64,
+            address_ends_per_hour: 12,
             rooms_per_address_max: 64,
             addresses_per_network: 16,
             address_miss_burst: 256,

@@ -1,4 +1,4 @@
-//! Where somebody is in a room's log: the life it belongs to, and the number of the last event seen.
+//! Where somebody is in a room's log: the incarnation it belongs to, and the number of the last event seen.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,10 +17,10 @@ pub struct Seq(pub u64);
 #[serde(transparent)]
 pub struct Offset(pub u64);
 
-/// "Everything up to and including `seq`, in this life of the room"; written `EPOCH:17`.
+/// "Everything up to and including `seq`, in this incarnation of the room"; written `EPOCH:17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The life of the room the number belongs to.
+    /// The incarnation of the room the number belongs to.
     pub epoch: Epoch,
     /// The last event seen; 0 for none.
     pub seq: Seq,

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::domain::{Command, RecordVersion, TypingState};
+use crate::domain::{Command, Extent, RecordVersion, TypingState};
 use crate::types::{
-    Body, CommandId, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq, SessionLimits, Topic,
+    Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq,
+    SessionLimits, Topic,
 };
 
 /// A client frame, parsed.
@@ -89,7 +90,7 @@ const ID_MAX: u64 = (1 << 53) - 1;
 
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
 pub const FEATURES: &[&str] =
-    &["create", "join", "send", "leave", "history", "members", "typing", "redact", "kick", "ban", "topic"];
+    &["create", "join", "send", "leave", "history", "members", "typing", "redact", "kick", "ban", "topic", "end"];
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
 const LATER_FEATURES: &[(&str, RecordVersion)] = &[];
@@ -157,6 +158,10 @@ struct Fields<'a> {
     member: Option<&'a RawValue>,
     #[serde(borrow, default)]
     topic: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    token: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    all: Option<&'a RawValue>,
     #[serde(borrow, default)]
     resume: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -234,6 +239,13 @@ impl Fields<'_> {
             "kick" => Command::Kick { room: self.room()?, member: self.member()? },
             "ban" => Command::Ban { room: self.room()?, member: self.member()? },
             "topic" => Command::SetTopic { room: self.room()?, topic: Topic::parse(&string("topic", self.topic)?)? },
+            "end" => {
+                let extent = match optional::<bool>("all", self.all, "all is true or false")? {
+                    Some(true) => Extent::Person,
+                    Some(false) | None => Extent::Session,
+                };
+                Command::end().with_token(self.token()?).with_extent(extent)
+            }
             _ => return Err(Reject::new(RejectCode::UnknownType, "type is none that a client sends")),
         };
         Ok(Request::Command(command))
@@ -254,6 +266,11 @@ impl Fields<'_> {
         };
         let positions = listed.unwrap_or_default().into_iter().filter_map(read);
         Ok(Hello { id, resume: Some(Resume::new(token.into_owned(), positions, session.rooms_max)) })
+    }
+
+    fn token(&self) -> Result<Option<Credential>, Reject> {
+        let Some(token) = optional_string("token", self.token)? else { return Ok(None) };
+        token.parse().map(Some).map_err(|shape| Reject::bad_field("token", shape))
     }
 
     fn room(&self) -> Result<RoomCode, Reject> {

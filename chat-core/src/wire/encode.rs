@@ -310,6 +310,11 @@ pub(crate) fn welcome(
     to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features })
 }
 
+/// Answers an `end`.
+pub(crate) fn ended(id: Option<CommandId>) -> Bytes {
+    to_bytes(&ServerFrame::Ended { id })
+}
+
 /// A new token, while a connection lasts.
 pub(crate) fn token(token: String) -> Bytes {
     to_bytes(&ServerFrame::Token { token })
@@ -344,14 +349,14 @@ pub(crate) fn presence(room: &RoomCode, members: usize, online: usize) -> Bytes 
     to_bytes(&ServerFrame::Presence { room: room.as_str().to_owned(), members, online })
 }
 
-/// A gap; `snapshot` is the rest of the frame from [`gap_snapshot`], or nothing when the membership ended inside the gap.
-pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, snapshot: Option<&[u8]>) -> Bytes {
+/// A gap; `view` is the rest of the frame from [`gap_view`], or nothing when the membership ended inside the gap.
+pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, view: Option<&[u8]>) -> Bytes {
     let mut out = b"{\"type\":\"gap\"".to_vec();
     push_field(&mut out, "room", room.as_str());
     push_field(&mut out, "epoch", &epoch);
     push_field(&mut out, "from", &from);
     push_field(&mut out, "to", &to);
-    match snapshot {
+    match view {
         Some(rest) => out.extend_from_slice(rest),
         None => push_field(&mut out, "ended", &true),
     }
@@ -359,7 +364,7 @@ pub(crate) fn gap(room: &RoomCode, epoch: Epoch, from: Seq, to: Seq, snapshot: O
 }
 
 /// The part of a gap that all readers at one position share.
-pub(crate) fn gap_snapshot(members: &MemberList, members_total: usize, topic: &str, notices: Notices) -> Bytes {
+pub(crate) fn gap_view(members: &MemberList, members_total: usize, topic: &str, notices: Notices) -> Bytes {
     let mut out = Vec::with_capacity(128 + members.json.len());
     push_list(&mut out, "members", [&*members.json].into_iter());
     push_field(&mut out, "members_total", &members_total);

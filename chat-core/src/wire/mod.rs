@@ -6,7 +6,7 @@ mod server_frame;
 
 pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
 pub(crate) use encode::{
-    JoinedParts, MemberLine, MemberList, ack, closing, encode_event, error, gap, gap_snapshot, history, joined,
+    JoinedParts, MemberLine, MemberList, ack, closing, encode_event, ended, error, gap, gap_view, history, joined,
     left_quietly, members_page, presence, resumed, room_closed, token, tombstone, typing, welcome,
 };
 pub use server_frame::{

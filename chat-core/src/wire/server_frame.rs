@@ -36,6 +36,7 @@ pub enum FrameKind {
     Closing,
     Resumed,
     Token,
+    Ended,
 }
 
 impl FrameKind {
@@ -61,6 +62,7 @@ impl FrameKind {
         Self::Closing,
         Self::Resumed,
         Self::Token,
+        Self::Ended,
     ];
 
     /// The `type` on the wire.
@@ -86,6 +88,7 @@ impl FrameKind {
             Self::Closing => "closing",
             Self::Resumed => "resumed",
             Self::Token => "token",
+            Self::Ended => "ended",
         }
     }
 }
@@ -114,6 +117,11 @@ pub enum ServerFrame {
     /// Takes the place of the one in the `welcome`.
     Token {
         token: String,
+    },
+    /// Answers an `end`.
+    Ended {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        id: Option<CommandId>,
     },
     Resumed(RoomStatus),
     Joined(Joined),

@@ -328,6 +328,7 @@ pub fn summary(frame: &ServerFrame) -> String {
         ServerFrame::Gap { from, to, ended, .. } => format!("gap {from}..{to}{}", if *ended { " ended" } else { "" }),
         ServerFrame::RoomClosed { reason, .. } => format!("closed {reason}"),
         ServerFrame::Closing { code, .. } => format!("closing {code}"),
+        ServerFrame::Ended { id } => format!("ended{}", id.map_or(String::new(), |id| format!(" {}", id.0))),
         other => format!("{other:?}"),
     }
 }

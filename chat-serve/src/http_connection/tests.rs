@@ -14,6 +14,7 @@ use h2::client::{Builder, SendRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{advance, sleep, timeout};
 
 use super::*;
 use crate::places::Places;
@@ -87,6 +88,41 @@ async fn first_bytes_that_never_end_are_cut_off() {
         slow.write_all(&version::PREFACE[..length]).await.expect("sent");
         assert_eq!(rest(&mut slow).await, 10 * SECOND, "{length} bytes");
     }
+}
+
+/// Lets the process stand still for a minute after it has waited for five seconds.
+async fn pause(pipe: &mut DuplexStream) {
+    assert!(timeout(5 * SECOND, pipe.read_to_end(&mut Vec::new())).await.is_err(), "not yet");
+    advance(60 * SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_process_a_handshake_has_as_long_as_ever() {
+    for length in [0, 1, version::PREFACE.len() - 1] {
+        let (mut slow, _ending) = connect(&told().1).await;
+        slow.write_all(&version::PREFACE[..length]).await.expect("sent");
+        pause(&mut slow).await;
+        assert_eq!(rest(&mut slow).await, 10 * SECOND, "{length} bytes");
+    }
+    // Of HTTP/2, before there is a request: then it is asked to go, and has as long again.
+    let (mut slow, _ending) = connect(&told().1).await;
+    slow.write_all(&[version::PREFACE, SETTINGS].concat()).await.expect("sent");
+    pause(&mut slow).await;
+    assert_eq!(rest(&mut slow).await, 20 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_process_a_body_has_as_long_as_ever() {
+    let router = Router::new().route("/", axum::routing::post(|_: Bytes| async { "whole" }));
+    let (mut slow, _ending) = connect(&router).await;
+    slow.write_all(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n12").await.expect("sent");
+    pause(&mut slow).await;
+    // Time goes on in which it may come.
+    sleep(29 * SECOND).await;
+    slow.write_all(b"345").await.expect("sent");
+    let mut answer = [0; 15];
+    slow.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
 
 #[tokio::test(start_paused = true)]

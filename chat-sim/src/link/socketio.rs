@@ -13,13 +13,17 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Dialer, Ear, Heard, Hello, upgrade};
+use super::{BAD_GATEWAY, Dialer, Ear, Heard, Hello, upgrade};
+use crate::network::Proxied;
 
 const OVER_WS: &str = "ws://sim/socket.io/?EIO=4&transport=websocket";
 const BY_POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
 /// Talks over a WebSocket until the connection ends. Returns why it did.
 pub(super) async fn talk(mut dialer: Dialer, hello: Hello, mut said: UnboundedReceiver<Value>, ear: &Ear) -> String {
+    if dialer.proxied() == Proxied::Refused {
+        return BAD_GATEWAY.to_owned();
+    }
     let end = match dialer.dial() {
         Ok(end) => end,
         Err(why) => return why,
@@ -91,8 +95,16 @@ pub(super) async fn poll(mut dialer: Dialer, hello: Hello, mut said: UnboundedRe
                 Some(frame) = said.recv() => command(&frame),
                 else => return std::future::pending::<String>().await,
             };
+            // What is said twice here is no command of which there would be one answer.
+            let proxied = dialer.proxied();
+            if proxied == Proxied::Refused {
+                return BAD_GATEWAY.to_owned();
+            }
             if let Err(why) = request(&mut posts, "POST", &target, packet).await {
                 return why;
+            }
+            if proxied == Proxied::Lost {
+                return BAD_GATEWAY.to_owned();
             }
         }
     };

@@ -6,10 +6,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use super::{Dialer, Ear, Hello, upgrade};
+use super::{BAD_GATEWAY, Dialer, Ear, Hello, upgrade};
+use crate::network::Proxied;
 
 /// Talks until the connection ends. Returns why it did.
 pub(super) async fn talk(mut dialer: Dialer, hello: Hello, mut said: UnboundedReceiver<Value>, ear: &Ear) -> String {
+    if dialer.proxied() == Proxied::Refused {
+        return BAD_GATEWAY.to_owned();
+    }
     let end = match dialer.dial() {
         Ok(end) => end,
         Err(why) => return why,

@@ -66,6 +66,8 @@ impl Person {
             (_, 90..91) if wrong.cuts => self.forget_all(),
             // A pause, at times so long that the grace runs out.
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
+            (_, 92..94) if wrong.cuts => self.end(),
+            (_, 94..96) => self.try_ended(),
             _ => wait *= 2,
         }
         if self.link.is_none() && self.rng.random_bool(self.scene.plan.away) {
@@ -229,7 +231,7 @@ impl Person {
     }
 
     /// Loses the connection: seen by both, by the client alone, or politely.
-    fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         let Some(link) = self.lose() else { return };
         match self.rng.random_range(0..3) {
             0 => {
@@ -244,19 +246,10 @@ impl Person {
         }
     }
 
-    /// Is gone for good, and another one begins here: new keys, another name, nothing known of any room.
+    /// Is gone for good, and another one begins here.
     fn forget_all(&mut self) {
         self.cut();
-        self.lives += 1;
-        let name = self.name.split('.').next().unwrap_or_default();
-        self.name = format!("{name}.{}", self.lives);
-        self.token = None;
-        self.cursor = None;
-        self.views.clear();
-        self.said.clear();
-        self.refused.clear();
-        self.joins.clear();
-        self.note("begins anew");
+        self.leave_behind();
     }
 
     /// Connects while the older connection is still there.
@@ -286,7 +279,7 @@ impl Person {
     }
 
     /// Hands in a command with a number.
-    fn ask(&mut self, mut frame: Value, asked: Asked) {
+    pub(super) fn ask(&mut self, mut frame: Value, asked: Asked) {
         self.next_id += 1;
         frame["id"] = self.next_id.into();
         if let Some(link) = &self.link {
@@ -297,8 +290,8 @@ impl Person {
     }
 }
 
-/// Reads a connection that was replaced to its end: at most one `closing`, with a fitting reason, and nothing after it.
-async fn hear_the_end(mut link: Link) -> Result<(), String> {
+/// Reads a connection that was replaced or ended to its end: at most one `closing`, with a fitting reason, and nothing after it.
+pub(super) async fn hear_the_end(mut link: Link) -> Result<(), String> {
     let mut is_over = false;
     loop {
         match link.hear().await {
@@ -310,8 +303,8 @@ async fn hear_the_end(mut link: Link) -> Result<(), String> {
             }
             Heard::Frame(frame) => {
                 if let ServerFrame::Closing { code, .. } = *frame {
-                    use CloseReason::{Draining, Flooding, PeerTimeout, Replaced, SlowConsumer};
-                    let fits = [Replaced, Draining, SlowConsumer, Flooding, PeerTimeout];
+                    use CloseReason::{Draining, Ended, Flooding, PeerTimeout, Replaced, SlowConsumer};
+                    let fits = [Replaced, Draining, SlowConsumer, Flooding, PeerTimeout, Ended];
                     if !fits.iter().any(|reason| reason.code() == code) {
                         return Err(format!("closed with {code}"));
                     }
@@ -325,6 +318,6 @@ async fn hear_the_end(mut link: Link) -> Result<(), String> {
 
 /// Whether a frame answers a command, and so may come beside the stream.
 fn is_answer(frame: &ServerFrame) -> bool {
-    use ServerFrame::{Ack, Error, History, Members};
-    matches!(frame, Ack { .. } | Error { .. } | History { .. } | Members { .. })
+    use ServerFrame::{Ack, Ended, Error, History, Members};
+    matches!(frame, Ack { .. } | Ended { .. } | Error { .. } | History { .. } | Members { .. })
 }

@@ -58,8 +58,13 @@ impl Person {
             !matches!(frame, ServerFrame::Welcome { .. } | ServerFrame::Error { .. } | ServerFrame::Closing { .. });
         hold!(self.welcomed || !is_early, Promise::Protocol, "\"{}\" before the welcome", summary(frame));
         match frame {
+            ServerFrame::Welcome { resumed: true, .. } if self.loses_welcome() => {
+                self.cut();
+                Ok(())
+            }
             ServerFrame::Welcome { token, resumed, rooms, .. } => {
                 hold!(!self.welcomed, Promise::Protocol, "{} is welcomed twice", self.name);
+                self.take_welcome(token.as_ref(), *resumed)?;
                 // A cursor resumes, and shows no token.
                 let token = token.as_ref().or(self.token.as_ref().filter(|_| *resumed));
                 let session = |token: &String| token.split('.').next().map(str::to_owned);
@@ -86,7 +91,19 @@ impl Person {
                 Ok(())
             }
             ServerFrame::Ack { id, seq, .. } => self.acked(*id, *seq, frame),
+            ServerFrame::Error { code, .. } if self.is_refused_as_ended(code) => Ok(()),
             ServerFrame::Error { id, code, .. } => self.refused(*id, code, frame),
+            ServerFrame::Ended { id, .. } => match self.take(*id) {
+                Some((_, Asked::End(end))) => {
+                    self.ended(end);
+                    Ok(())
+                }
+                _ => self.wrong("nobody has asked for", frame),
+            },
+            ServerFrame::Token { token, .. } => {
+                self.take_token(token);
+                Ok(())
+            }
             ServerFrame::History { id, messages, more, .. } => {
                 let Some((_, Asked::History { room, before, limit })) = self.take(*id) else {
                     return self.wrong("nobody has asked for", frame);
@@ -186,9 +203,12 @@ impl Person {
         }
         if code == CloseReason::Flooding.code() {
             let limits = &self.scene.plan.limits.session;
-            let (owes, burst) = (self.owes(), limits.refusal_burst);
+            let lies = self.scene.plan.lies;
+            // What a proxy says twice is refused twice.
+            let (owes, burst) = (self.owes() * if lies.is_some() { 2.0 } else { 1.0 }, limits.refusal_burst);
             // What this takes until it is heard is forgiven meanwhile; where it waited to be read, nobody knows how much that is.
-            let forgiven = f64::from(limits.refusals_per_second) * WAY;
+            let way = WAY + lies.map_or(0.0, |lies| 2.0 * lies.hiccup.as_secs_f64());
+            let forgiven = f64::from(limits.refusals_per_second) * way;
             let has_waited = self.read_on.is_some_and(|at| at.elapsed() < PINGED);
             let floods = owes + forgiven > f64::from(burst) - 1.0;
             hold!(
@@ -197,6 +217,10 @@ impl Person {
                 "{} is closed as flooding, and owes {owes} of {burst}",
                 self.name
             );
+            return Ok(());
+        }
+        if code == CloseReason::Ended.code() {
+            hold!(self.may_be_ended(), Promise::Ended, "{} is ended, and nobody has asked for it", self.name);
             return Ok(());
         }
         let may_be_refused = self.scene.plan.embedder.is_some_and(|temper| temper.denies > 0.0);

@@ -1,6 +1,6 @@
 //! Any bytes as a client frame: a frame or a refusal that says what is wrong, and what is read is read back as written.
 
-use chat_core::{BadFrame, ClientFrame, Command, Limits, RejectCode, Request, TypingState};
+use chat_core::{BadFrame, ClientFrame, Command, Extent, Limits, RejectCode, Request, TypingState};
 use serde_json::{Map, Value, json};
 
 /// All bytes are one frame.
@@ -85,6 +85,9 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::SetTopic { room, topic, .. } => {
             json!({"type": "topic", "room": room.as_str(), "topic": topic.as_str()})
         }
+        Command::End { token, extent, .. } => json!({
+            "type": "end", "token": token.map(|token| token.to_string()), "all": *extent == Extent::Person,
+        }),
         other => unreachable!("a command that this check cannot write: {other:?}"),
     };
     match fields {

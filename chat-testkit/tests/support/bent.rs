@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    AppendError, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record, RecordVersion,
-    RoomCode, Seq, Tail,
+    AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
+    RecordVersion, RoomCode, Seq, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -109,5 +109,13 @@ impl Log for BentLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.memory.delete(room, epoch).await
+    }
+
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.memory.put_ended(ended, over).await
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        self.memory.ended().await
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use axum::Router;
 use chat_core::FrameKind;
+use chat_serve::Places;
 use socketioxide::SocketIo;
 use tokio::time::advance;
 
@@ -84,8 +85,8 @@ fn scene(due: usize, room: usize, ahead_max: u64) -> Scene {
 
 fn scene_with(due: usize, room: usize, ahead_max: u64, config: SocketIoConfig) -> Scene {
     let (service, _) = SocketIo::builder().build_with_inner_svc(Router::new());
-    let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), 1));
-    let engineio = engineio_sessions.open().expect("a place");
+    let engineio_sessions = Arc::new(EngineIoSessions::new(service, "/socket.io".to_owned(), Places::new(1, 0)));
+    let engineio = engineio_sessions.open(None).expect("a place");
     let (source, queue) = (Due::default(), Queue::default());
     source.frames.set(due);
     queue.room.set(room);

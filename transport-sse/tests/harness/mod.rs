@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::Engine;
@@ -9,40 +10,83 @@ use chat_serve::{ServeConfig, serve};
 use chat_testkit::contract::transport::{Client, Resume, TransportHarness};
 use chat_testkit::sockets::{Exchange, dial, listen};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use transport_sse::{SseConfig, routes};
 
-pub(crate) struct EventSource(SocketAddr);
+/// What HTTP is spoken over.
+#[async_trait]
+pub(crate) trait Carrier: Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync;
 
-pub(crate) struct EventSourceClient {
+    /// A new one, and what the server has to know of it.
+    fn new() -> (Self, ServeConfig)
+    where
+        Self: Sized;
+
+    async fn dial(&self, address: SocketAddr) -> Self::Stream;
+}
+
+/// TCP alone.
+pub(crate) struct Plain;
+
+#[async_trait]
+impl Carrier for Plain {
+    type Stream = TcpStream;
+
+    fn new() -> (Self, ServeConfig) {
+        (Self, ServeConfig::default())
+    }
+
+    async fn dial(&self, address: SocketAddr) -> TcpStream {
+        dial(address).await
+    }
+}
+
+pub(crate) struct EventSource<C = Plain> {
     address: SocketAddr,
-    stream: Exchange,
+    carrier: Arc<C>,
+}
+
+pub(crate) struct EventSourceClient<C: Carrier> {
+    address: SocketAddr,
+    carrier: Arc<C>,
+    stream: Exchange<C::Stream>,
     /// Where commands are posted, one after the other, once there is one.
-    posts: Option<Exchange>,
+    posts: Option<Exchange<C::Stream>>,
     /// Where to post, and with which token; from the `welcome`.
     session: Option<(String, String)>,
     kept: VecDeque<Value>,
 }
 
 #[async_trait]
-impl TransportHarness for EventSource {
-    type Client = EventSourceClient;
+impl<C: Carrier> TransportHarness for EventSource<C> {
+    type Client = EventSourceClient<C>;
 
     async fn open(engine: Engine) -> Self {
         let (listener, address) = listen();
+        let (carrier, config) = C::new();
         let router = routes(engine, SseConfig::default());
-        tokio::spawn(serve(listener, router, ServeConfig::default(), std::future::pending()));
-        Self(address)
+        tokio::spawn(serve(listener, router, config, std::future::pending()));
+        Self { address, carrier: Arc::new(carrier) }
     }
 
-    async fn connect(&self, resume: Option<Resume>) -> EventSourceClient {
+    async fn connect(&self, resume: Option<Resume>) -> EventSourceClient<C> {
         let query = resume.map_or_else(String::new, |Resume { token, positions }| {
             let positions: Vec<_> = positions.iter().map(|(room, position)| format!("{room}:{position}")).collect();
             format!("?resume={token}&positions={}", positions.join(","))
         });
-        let mut stream = Exchange::over(dial(self.0).await, self.0);
+        let mut stream = Exchange::over(self.carrier.dial(self.address).await, self.address);
         stream.ask(&format!("GET /sse{query}"), "Accept: text/event-stream\r\n", "").await;
         assert_eq!(stream.status().await, Some(200), "what may pass is told inside a stream");
-        EventSourceClient { address: self.0, stream, posts: None, session: None, kept: VecDeque::new() }
+        EventSourceClient {
+            address: self.address,
+            carrier: Arc::clone(&self.carrier),
+            stream,
+            posts: None,
+            session: None,
+            kept: VecDeque::new(),
+        }
     }
 
     async fn knock(&self, host: &str, headers: &[(&'static str, &str)]) -> Vec<u16> {
@@ -52,7 +96,7 @@ impl TransportHarness for EventSource {
             ("GET /sse?create&nick=Eve", ""),
             ("POST /sse/0000000000000000000000007V", r#"{"type":"create","nick":"Eve"}"#),
         ] {
-            let mut exchange = Exchange::over(dial(self.0).await, host);
+            let mut exchange = Exchange::over(self.carrier.dial(self.address).await, host);
             exchange.ask(what, &headers, body).await;
             statuses.push(exchange.status().await.expect("an answer"));
         }
@@ -60,7 +104,7 @@ impl TransportHarness for EventSource {
     }
 }
 
-impl EventSourceClient {
+impl<C: Carrier> EventSourceClient<C> {
     /// Reads whole events from what has arrived.
     fn take_events(&mut self) {
         while let Some(end) = self.stream.body.windows(2).position(|bytes| bytes == b"\n\n") {
@@ -84,12 +128,12 @@ impl EventSourceClient {
 }
 
 #[async_trait]
-impl Client for EventSourceClient {
+impl<C: Carrier> Client for EventSourceClient<C> {
     async fn command(&mut self, frame: Value) -> Value {
         let (session, token) = self.session.clone().expect("the welcome has been read");
         let mut posts = match self.posts.take() {
             Some(posts) => posts,
-            None => Exchange::over(dial(self.address).await, self.address),
+            None => Exchange::over(self.carrier.dial(self.address).await, self.address),
         };
         let authorization = format!("Authorization: Bearer {token}\r\n");
         posts.ask(&format!("POST /sse/{session}"), &authorization, &frame.to_string()).await;

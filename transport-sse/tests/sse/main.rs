@@ -10,3 +10,4 @@ mod returning;
 mod stall;
 mod stream;
 mod support;
+mod tokens;

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::domain::Command;
+use crate::engine::client::end;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::SessionCell;
@@ -16,7 +16,7 @@ use crate::engine::session::welcome::Welcome;
 use crate::engine::shared::{Shared, unavailable};
 use crate::ports::SessionView;
 use crate::room::{Actor, Caller, Input, SendPermit};
-use crate::types::{Body, CloseReason, Reject, RejectCode, RoomCode};
+use crate::types::{Body, CloseReason, Reject, RoomCode};
 use crate::wire::BadFrame;
 
 /// Where a session's commands go in: one at a time, in order, without waiting. Cheap to clone; of no use any more once its
@@ -104,11 +104,7 @@ pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<C
 
 /// Takes in one command. Without a policy it is in its room's inbox when this returns.
 fn submit(shared: &Arc<Shared>, command: Command, mut reply: ReplyTo) {
-    if shared.draining.load(Ordering::Acquire) {
-        shared.count_reject(RejectCode::Draining);
-        return reply.reject(command.room(), Reject::new(RejectCode::Draining, "the server is going down"));
-    }
-    let permit = match shared.pay(&command, &mut reply) {
+    let permit = match shared.check_accepting().and_then(|()| shared.pay(&command, &mut reply)) {
         Ok(permit) => permit,
         Err(reject) => {
             shared.count_reject(reject.code);
@@ -210,6 +206,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
             let as_sent = said.filter(|said| *said != text);
             (room, Input::Send { by, text, as_sent, key, permit })
         }
+        Command::End { token, extent } => return end::end(shared, token, extent, reply),
         Command::Leave { room } => (room, Input::Leave { by }),
         Command::History { room, before, limit } => (room, Input::History { by, before, limit }),
         Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),

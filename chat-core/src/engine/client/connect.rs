@@ -23,7 +23,7 @@ use crate::ports::{ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
 use crate::types::{
     CloseReason, CommandId, Credential, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode,
-    SessionLimits,
+    SessionId, SessionLimits,
 };
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 
@@ -40,7 +40,7 @@ impl Shared {
         self.check_draining()?;
         self.notice_day();
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
-        let generation = Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
+        let generation = self.next_generation();
         let identity = match &self.policy {
             None => None,
             Some(policy) => match self.ask_policy(async { policy.admit(&request).await }).await {
@@ -53,7 +53,11 @@ impl Shared {
         };
         let asked_back = hello.resume.is_some();
         let resume = hello.resume.unwrap_or_default();
-        if let Some(shown) = self.signer.verify_resume(&resume.token, identity.as_ref(), self.today())
+        let shown = self.signer.verify_resume(&resume.token, identity.as_ref(), self.today());
+        if let Some((shown, _)) = &shown {
+            self.check_ended(shown.session).await?;
+        }
+        if let Some(shown) = shown
             && let Some((cell, connection, known)) = self.resume(shown, generation, &identity, &request)?
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
@@ -84,18 +88,20 @@ impl Shared {
         identity: Option<Identity>,
     ) -> Result<Connection, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
+        let mut sessions = self.lock_sessions();
+        let address = self.check_place(request.address, now)?;
+        self.check_beginning(address.as_deref(), now)?;
+        sessions.forget_over(&self.limits, now);
+        // Drawn while the table is locked: whoever ends all sessions of a person either finds this one there, or has drawn the line
+        // before it.
         let id = self.ids.session(wall);
         let cell = Arc::new(SessionCell::new(id, identity, &self.limits.session, now));
-        let connection = {
-            let mut sessions = self.lock_sessions();
-            let address = self.check_place(request.address, now)?;
-            self.check_beginning(address.as_deref(), now)?;
-            sessions.forget_over(&self.limits, now);
-            sessions.by_id.insert(id, Arc::clone(&cell));
-            let mut state = cell.lock();
-            let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
-            self.take_over(&mut state, generation, made, request.transport, address)
-        };
+        let mut state = cell.lock();
+        sessions.insert(&cell, &state);
+        let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
+        let connection = self.take_over(&mut state, generation, made, request.transport, address);
+        drop(state);
+        drop(sessions);
         Ok(Connection::new(Arc::clone(self), cell, connection))
     }
 
@@ -106,12 +112,35 @@ impl Shared {
         shown.is_some_and(|shown| shown.session == cell.id && cell.use_generation(shown.generation))
     }
 
+    pub(crate) fn next_generation(&self) -> Generation {
+        Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Whether it can be said of a session that is not in memory that it was not ended.
+    async fn check_ended(self: &Arc<Self>, session: SessionId) -> Result<(), Refusal> {
+        if self.lock_sessions().cell(session).is_some() {
+            return Ok(());
+        }
+        self.read_ended().await.map_err(|reject| {
+            let reconnect_after = reject.retry_after;
+            Refusal { close: CloseReason::Fault, reject, reconnect_after }
+        })
+    }
+
     fn check_draining(&self) -> Result<(), Refusal> {
+        self.check_accepting().map_err(|reject| {
+            let refusal = Refusal { close: CloseReason::Draining, reject, reconnect_after: None };
+            refusal.come_back(NO_PLACE_WAIT)
+        })
+    }
+
+    /// Whether anything new is taken.
+    ///
+    /// # Errors
+    /// `draining`.
+    pub(crate) fn check_accepting(&self) -> Result<(), Reject> {
         match self.draining.load(Ordering::Acquire) {
-            true => {
-                let refusal = Refusal::new(CloseReason::Draining, RejectCode::Draining, "the server is going down");
-                Err(refusal.come_back(NO_PLACE_WAIT))
-            }
+            true => Err(Reject::new(RejectCode::Draining, "the server is going down")),
             false => Ok(()),
         }
     }
@@ -148,7 +177,7 @@ impl Shared {
         })
     }
 
-    fn address(&self, address: Option<IpAddr>, now: Mono) -> Option<Arc<AddressCell>> {
+    pub(crate) fn address(&self, address: Option<IpAddr>, now: Mono) -> Option<Arc<AddressCell>> {
         address.map(|address| self.addresses.cell(address, &self.limits.engine, now))
     }
 
@@ -187,7 +216,7 @@ impl Shared {
     }
 
     /// What pays for what a session says and is answered: its identity, or where it comes from.
-    fn shared_allowance(
+    pub(crate) fn shared_allowance(
         &self,
         identity: Option<&Identity>,
         address: Option<&Arc<AddressCell>>,
@@ -200,7 +229,7 @@ impl Shared {
     }
 
     /// Whether somebody may be shown their rooms afresh: that cannot be refused once they are back, and costs.
-    fn check_debt(&self, shared_allowance: Option<Arc<SharedAllowance>>, now: Mono) -> Result<(), Refusal> {
+    fn check_answer_allowance(&self, shared_allowance: Option<Arc<SharedAllowance>>, now: Mono) -> Result<(), Refusal> {
         let may = shared_allowance
             .map_or(Ok(()), |shared_allowance| shared_allowance.may_come_back(&self.limits.engine, now));
         may.map_err(|wait| {
@@ -210,7 +239,7 @@ impl Shared {
     }
 
     /// Finds a session again, or makes it anew after a restart: its id is in the signed token, its memberships are in the
-    /// rooms. `None` where it is of another identity, or what was shown has been superseded.
+    /// rooms. `None` where it is of another identity or was ended, or what was shown has been superseded.
     #[allow(clippy::type_complexity)]
     fn resume(
         &self,
@@ -228,7 +257,10 @@ impl Shared {
             .cloned()
             .unwrap_or_else(|| Arc::new(SessionCell::new(id, identity.clone(), &self.limits.session, now)));
         let mut state = cell.lock();
-        if state.identity != *identity || shown.generation < state.newest_used {
+        let is_ended = self.is_ended(id, identity.as_ref());
+        #[cfg(feature = "fault_injection")]
+        let is_ended = is_ended && !crate::fault_injection::is(crate::fault_injection::Bug::ResumeEnded);
+        if is_ended || state.identity != *identity || shown.generation < state.newest_used {
             return Ok(None);
         }
         if state.generation > generation {
@@ -244,7 +276,7 @@ impl Shared {
                 self.check_address(address, older.address.as_deref())?
             }
         };
-        self.check_debt(self.shared_allowance(identity.as_ref(), address.as_ref(), now), now)?;
+        self.check_answer_allowance(self.shared_allowance(identity.as_ref(), address.as_ref(), now), now)?;
         if state.connection.is_none() && now.since(state.detached) > self.limits.session.retention {
             // As if it had been forgotten: whether the table was swept in between makes no difference.
             state.rooms.left_off.clear();
@@ -256,14 +288,18 @@ impl Shared {
             Kind::Token => shown.generation.saturating_add(1),
             Kind::Cursor => shown.generation,
         };
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::SupersedeUnused) {
+            state.newest_used = next;
+        }
         let made = (Issue { generation: next, day: day(wall) }, kind);
         let connection = self.take_over(&mut state, generation, made, request.transport, address);
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
         let known = state.rooms.left_off.to_vec();
+        sessions.insert(&cell, &state);
         drop(state);
         drop(given_up);
-        sessions.by_id.entry(id).or_insert_with(|| Arc::clone(&cell));
         Ok(Some((cell, connection, known)))
     }
 
@@ -380,14 +416,20 @@ impl Shared {
         let reason = connection.closing().map(|closing| closing.reason);
         connection.note_flushed();
         self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
-        let codes = {
+        let (codes, to_leave) = {
             let Some(mut state) = cell.lock_for(connection) else { return };
             state.connection = None;
             connection.leave_address();
             state.detached = self.clock.now().mono;
+            // What it came into when its end was on its way already; all else it has left by now, or is about to.
+            let to_leave = if state.is_ended { state.rooms.all() } else { Vec::new() };
             state.leave_off();
-            state.rooms.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>()
+            let codes = state.rooms.left_off.iter().map(|stay| stay.code.clone()).collect::<Vec<_>>();
+            (codes, to_leave)
         };
+        if !to_leave.is_empty() {
+            self.leave_late(cell, connection.generation, &to_leave);
+        }
         #[cfg(feature = "fault_injection")]
         let codes =
             if crate::fault_injection::is(crate::fault_injection::Bug::ForgetDetach) { Vec::new() } else { codes };

@@ -322,7 +322,7 @@ impl Connection {
         }
         // Nothing is due after the end, and nothing before it that a resume would not bring again.
         let is_over = |closing: &Closing| !closing.told && filled.is_empty() && !is_owed_an_answer;
-        if let Some(closing) = closing.filter(is_over).filter(|_| !self.is_held_back(is_open)) {
+        if let Some(closing) = closing.filter(is_over).filter(|closing| !self.is_held_back(closing, is_open)) {
             let mut state = self.cell.lock_for(&self.connection);
             if let Some(state) = &mut state {
                 state.rooms.roll_back();
@@ -347,8 +347,9 @@ impl Connection {
 
     /// Whether the end is not told yet, although nothing else is due: those who drain are told together, or the first would come back
     /// while the server still waits for the last.
-    fn is_held_back(&self, is_open: bool) -> bool {
-        let is_held_back = is_open && !self.shared.flushed.load(Ordering::Acquire);
+    fn is_held_back(&self, closing: &Closing, is_open: bool) -> bool {
+        let is_held_back =
+            is_open && closing.reason == CloseReason::Draining && !self.shared.flushed.load(Ordering::Acquire);
         if is_held_back {
             self.connection.note_flushed();
             self.shared.gone.notify_waiters();

@@ -4,5 +4,6 @@ pub(crate) mod answers;
 pub(crate) mod command_sender;
 pub(crate) mod connect;
 pub(crate) mod connection;
+pub(crate) mod end;
 pub(crate) mod pull;
 pub(crate) mod renew;

@@ -92,7 +92,7 @@ pub(crate) trait Sink {
 pub(crate) struct Pulled {
     /// How many events each gap leaves out.
     pub(crate) gaps: Vec<u64>,
-    /// Rooms to be asked for a snapshot, once nothing is locked any more.
+    /// Rooms to be asked for a view of themselves, for a gap, once nothing is locked any more.
     pub(crate) asks: Vec<RoomCode>,
     /// Nothing was left for want of room, and nothing becomes due by what was pulled being taken.
     pub(crate) is_all: bool,
@@ -271,7 +271,7 @@ impl<S: Sink> Pull<'_, S> {
         let slot = &state.rooms.slots[index];
         let key = slot.key;
         let after = slot.ahead;
-        let snapshot = match slot.subscription.until() {
+        let view = match slot.subscription.until() {
             // Its end is on its way: the gap reaches to there, and wakes this reader when it is published.
             Some(until) if readable < until => return false,
             // The membership ended in the gap: there is no room to show any more.
@@ -291,23 +291,21 @@ impl<S: Sink> Pull<'_, S> {
                 }
                 // Past `readable` the membership may have ended meanwhile. Before the middle of the backlog the next gap would soon
                 // follow; and what is missing after `after` lies there too.
-                let recent = feed
-                    .gap_view
-                    .newest()
-                    .filter(|snapshot| snapshot.seq <= readable && snapshot.seq >= feed.backlog.middle());
-                let Some(snapshot) = recent else {
+                let recent =
+                    feed.gap_view.newest().filter(|view| view.seq <= readable && view.seq >= feed.backlog.middle());
+                let Some(view) = recent else {
                     if feed.gap_view.ask() {
                         self.asks.push(feed.code.clone());
                     }
                     return false;
                 };
-                Some(snapshot)
+                Some(view)
             }
         };
-        let to = snapshot.as_ref().map_or(readable, |snapshot| snapshot.seq);
-        let rest = snapshot.as_ref().map(|snapshot| snapshot.json.as_ref());
+        let to = view.as_ref().map_or(readable, |view| view.seq);
+        let rest = view.as_ref().map(|view| view.json.as_ref());
         let json = wire::gap(&feed.code, feed.epoch, after.next(), to, rest);
-        let mark = match snapshot {
+        let mark = match view {
             Some(_) => FrameEffect::Gap { slot: key, to, bytes: u32::try_from(json.len()).unwrap_or(u32::MAX) },
             None => FrameEffect::LastGap { slot: key, to },
         };
@@ -351,11 +349,13 @@ impl<S: Sink> Pull<'_, S> {
                 .is_some_and(|last| matches!(last.mark, FrameEffect::LastGap { slot, .. } if slot == key))
             {
                 // The gap says so.
+                state.rooms.slots[index].end_ahead = true;
                 return;
             }
             let at = Position { epoch: feed.epoch, seq: slot.ahead };
             (FrameKind::MemberLeft, wire::left_quietly(&feed.code, at, subscription.member, &subscription.nick))
         };
+        state.rooms.slots[index].end_ahead = true;
         self.one(state, FrameEffect::End { slot: key }, kind, &json, None);
     }
 }

@@ -262,6 +262,6 @@ mod tests {
         budget.change(0, 1_000);
         assert_eq!(budget.level(), 400, "nobody has looked yet");
         budget.set_level(vec![100, 100]);
-        assert!(budget.level() < 2, "what ended lives hold is too much already: {}", budget.level());
+        assert!(budget.level() < 2, "what ended incarnations hold is too much already: {}", budget.level());
     }
 }

@@ -8,7 +8,7 @@ use crate::locks::lock;
 /// Ended incarnations, as long as anybody reads them.
 #[derive(Default)]
 pub(crate) struct EndedFeeds {
-    lives: Mutex<Vec<Weak<RoomFeed>>>,
+    feeds: Mutex<Vec<Weak<RoomFeed>>>,
 }
 
 impl EndedFeeds {
@@ -28,7 +28,7 @@ impl EndedFeeds {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<RoomFeed>>> {
-        lock(&self.lives)
+        lock(&self.feeds)
     }
 }
 
@@ -51,8 +51,8 @@ mod tests {
         for _ in 0..10_000 {
             ended.note(&feed(&budget));
         }
-        let lives = ended.lock();
-        assert!(lives.len() < 100, "{} lives", lives.len());
-        assert_eq!(lives.iter().filter(|feed| feed.strong_count() > 0).count(), 10);
+        let feeds = ended.lock();
+        assert!(feeds.len() < 100, "{} feeds", feeds.len());
+        assert_eq!(feeds.iter().filter(|feed| feed.strong_count() > 0).count(), 10);
     }
 }

@@ -97,7 +97,7 @@ impl SignalSlot {
     }
 }
 
-/// The newest snapshot for readers that fell behind; shared by all that need one.
+/// The newest view of the room for readers that fell behind; shared by all that need one.
 #[derive(Default)]
 pub(crate) struct GapViewSlot {
     wanted: AtomicBool,
@@ -120,8 +120,8 @@ impl GapViewSlot {
         self.wanted.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set(&self, snapshot: GapView) {
-        *lock(&self.newest) = Some(Arc::new(snapshot));
+    pub(crate) fn set(&self, view: GapView) {
+        *lock(&self.newest) = Some(Arc::new(view));
         self.wanted.store(false, Ordering::Release);
     }
 

@@ -120,12 +120,12 @@ impl RoomState {
             self.vacate();
             std::mem::take(&mut self.subscribers).into_values().for_each(|reader| reader.give_up());
         } else {
-            self.end_life(RoomCloseReason::Fault);
+            self.end_incarnation(RoomCloseReason::Fault);
         }
     }
 
     /// Ends the incarnation for whoever reads it.
-    pub(crate) fn end_life(&mut self, cause: RoomCloseReason) {
+    pub(crate) fn end_incarnation(&mut self, cause: RoomCloseReason) {
         let Some(feed) = self.vacate() else { return };
         let _ = feed.closed.set(cause);
         for reader in std::mem::take(&mut self.subscribers).into_values() {

@@ -51,6 +51,8 @@ pub(crate) struct SessionState {
     pub(crate) detached: Mono,
     /// It is counted among those that have none.
     pub(crate) is_counted: bool,
+    /// It has been ended for good, and goes with its connection.
+    pub(crate) is_ended: bool,
     /// Where its last connection came from; it is counted there too.
     pub(crate) gone_from: Option<Arc<AddressCell>>,
 }
@@ -124,6 +126,7 @@ impl SessionCell {
                 allowance: Allowance::full(limits, now),
                 detached: now,
                 is_counted: false,
+                is_ended: false,
                 gone_from: None,
             }),
         }
@@ -138,12 +141,13 @@ impl SessionCell {
         Some(self.lock()).filter(|state| state.is_on(connection))
     }
 
-    /// Uses a credential of this generation. `false` for one that was superseded: a newer one has been used.
+    /// Uses a credential of this generation. `false` for one that was superseded, as a newer one has been used, and of a session that was
+    /// ended.
     ///
     /// The one that was made last supersedes nothing before it is used. It may have been lost on its way, and its client locked out.
     pub(crate) fn use_generation(&self, generation: u32) -> bool {
         let mut state = self.lock();
-        let is_good = generation >= state.newest_used;
+        let is_good = generation >= state.newest_used && !state.is_ended;
         state.newest_used = state.newest_used.max(generation);
         is_good
     }
@@ -180,7 +184,7 @@ impl SessionState {
 
     /// Whether another command may be taken in.
     pub(crate) fn takes_more(&self, limits: &SessionLimits) -> bool {
-        self.answers.in_flight < limits.commands_in_flight_max && self.answers.have_room(limits)
+        !self.is_ended && self.answers.in_flight < limits.commands_in_flight_max && self.answers.have_room(limits)
     }
 
     /// Whether its last connection was this one, and it has none now.
@@ -218,6 +222,7 @@ impl SessionState {
             seen,
             pace: None,
             end_told: false,
+            end_ahead: false,
             came_late,
         });
     }

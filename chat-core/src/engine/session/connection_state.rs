@@ -101,13 +101,15 @@ impl ConnectionState {
 
     /// Ends the connection once it has taken what is due, or at `flush_until`.
     pub(crate) fn drain(&self, reconnect_after: Duration, flush_until: Mono) {
-        self.end(Closing {
-            reason: CloseReason::Draining,
-            reconnect_after: Some(reconnect_after),
-            flush_until: Some(flush_until),
-            flushed: false,
-            told: false,
-        });
+        let reconnect_after = Some(reconnect_after);
+        let (reason, flush_until) = (CloseReason::Draining, Some(flush_until));
+        self.end(Closing { reason, reconnect_after, flush_until, flushed: false, told: false });
+    }
+
+    /// The same, for good.
+    pub(crate) fn close_after(&self, reason: CloseReason, flush_until: Mono) {
+        let flush_until = Some(flush_until);
+        self.end(Closing { reason, reconnect_after: None, flush_until, flushed: false, told: false });
     }
 
     fn end(&self, end: Closing) {

@@ -8,6 +8,7 @@ pub(crate) mod cell;
 pub(crate) mod charge;
 pub(crate) mod connection_state;
 pub(crate) mod detached;
+pub(crate) mod ended_sessions;
 pub(crate) mod founding;
 pub(crate) mod page_turn;
 pub(crate) mod policy_queue;

@@ -49,6 +49,8 @@ pub(crate) struct RoomSlot {
     pub(crate) pace: Option<Box<Pace>>,
     /// It was told of its end, where a frame that is no event tells of that.
     pub(crate) end_told: bool,
+    /// That frame is in the fill in hand.
+    pub(crate) end_ahead: bool,
     /// It came in behind the backlog, or the backlog went on before its connection was welcomed: a gap is no surprise.
     pub(crate) came_late: bool,
 }
@@ -87,9 +89,28 @@ impl RoomSlot {
             && self.subscription.until().is_some_and(|until| self.cursor >= until)
             && (!self.subscription.has_end_frame() || self.end_told)
     }
+
+    /// Whether everything has been told, or is in the fill in hand: the client may have read it, though the transport has not said yet that
+    /// its socket took it.
+    fn is_finished_ahead(&self) -> bool {
+        (self.pending.is_none() || self.joined_ahead)
+            && self.subscription.until().is_some_and(|until| self.ahead >= until)
+            && (!self.subscription.has_end_frame() || self.end_told || self.end_ahead)
+    }
 }
 
 impl Rooms {
+    /// Every room that it is in, or was in when it lost its connection, or is asked after.
+    pub(crate) fn all(&self) -> Vec<RoomCode> {
+        let entered = self.slots.iter().filter(|slot| slot.is_open()).map(|slot| &slot.feed.code);
+        let left_off = self.left_off.iter().map(|stay| &stay.code);
+        let mut all: Vec<RoomCode> =
+            entered.chain(left_off).chain(self.resumed.iter().map(|room| &room.code)).cloned().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// A name for the next slot.
     pub(crate) fn next_key(&mut self) -> u32 {
         let key = self.next_key;
@@ -118,19 +139,24 @@ impl Rooms {
     }
 
     /// How many rooms the session is in, was in when it lost its connection, or is about to enter, beside the one that it asks for.
-    pub(crate) fn taken_beside(&self, asked: Option<&RoomCode>) -> usize {
+    ///
+    /// A client that has read of its leaving may ask for another room at once, on another connection than the one that it reads from; so
+    /// rooms whose end is in the fill in hand do not count. At most `most` of them, or one that takes a byte now and then would have
+    /// ever more.
+    pub(crate) fn taken_beside(&self, asked: Option<&RoomCode>, most: usize) -> usize {
         let is_other = |code: &RoomCode| asked != Some(code);
         let is_named_only = |room: &&ResumedRoom| self.left_off.iter().all(|stay| stay.code != room.code);
         let named_only = self.resumed.iter().filter(is_named_only).filter(|room| is_other(&room.code)).count();
         let left_off = self.left_off.iter().filter(|stay| is_other(&stay.code)).count();
-        self.slots.len() + left_off + self.admitted as usize + named_only
+        let finished = self.slots.iter().filter(|slot| slot.is_finished_ahead()).count().min(most);
+        self.slots.len() - finished + left_off + self.admitted as usize + named_only
     }
 
     /// What a fill held and the transport did not take is not ahead any more.
     pub(crate) fn roll_back(&mut self) {
         for slot in &mut self.slots {
             slot.ahead = slot.cursor;
-            slot.joined_ahead = false;
+            (slot.joined_ahead, slot.end_ahead) = (false, false);
         }
     }
 

@@ -8,11 +8,16 @@ use crate::engine::session::remembered::Remembered;
 use crate::locks::lock;
 use crate::types::{EngineLimits, Identity, Mono};
 
+/// What an end costs, of what an hour brings.
+const END: u32 = 3_600;
+
 /// What all sessions of one address, one network of addresses or one identity may say and be answered.
 pub(crate) struct SharedAllowance {
     said: Mutex<Said>,
     /// Bytes of answers.
     answered: Mutex<Bucket>,
+    /// Sessions ended, in parts of an [`END`].
+    ends: Mutex<Bucket>,
     /// How many times as much as one address.
     times: u32,
     /// Pays as much, each time: the network that the address is of.
@@ -35,7 +40,27 @@ impl SharedAllowance {
     pub(crate) fn full(times: u32, network: Option<Arc<SharedAllowance>>, limits: &EngineLimits, now: Mono) -> Self {
         let [messages, bytes, answered] = bounds(limits, times).map(|(burst, _)| Bucket::full(burst, now));
         let said = Said { messages, bytes };
-        Self { said: Mutex::new(said), answered: Mutex::new(answered), times, network }
+        let ends = Bucket::full(end_bounds(limits, times).0, now);
+        Self { said: Mutex::new(said), answered: Mutex::new(answered), ends: Mutex::new(ends), times, network }
+    }
+
+    /// Pays for the end of a session, which is remembered for long.
+    ///
+    /// # Errors
+    /// How long until another may be ended.
+    pub(crate) fn end(&self, limits: &EngineLimits, now: Mono) -> Result<(), Duration> {
+        let look = |level: &SharedAllowance| {
+            let (burst, rate) = end_bounds(limits, level.times);
+            lock(&level.ends).look_for(END, now, burst, rate)
+        };
+        self.levels().map(look).fold(Ok(()), both)?;
+        self.levels().for_each(|level| lock(&level.ends).spend(END));
+        Ok(())
+    }
+
+    /// It was paid for nothing.
+    pub(crate) fn ended_nothing(&self) {
+        self.levels().for_each(|level| lock(&level.ends).put_back(END));
     }
 
     /// Pays for something that is said; for nothing where it is refused, here or by `others`, who pay too.
@@ -135,8 +160,10 @@ impl SharedAllowance {
     /// Whether nothing has been said for so long that it is as good as new.
     pub(crate) fn is_full(&self, limits: &EngineLimits, now: Mono) -> bool {
         let [(burst, rate), (bytes_burst, bytes_rate), (answered_burst, answered_rate)] = bounds(limits, self.times);
+        let (end_burst, end_rate) = end_bounds(limits, self.times);
         let mut said = self.lock();
-        said.messages.is_full(now, burst, rate)
+        lock(&self.ends).is_full(now, end_burst, end_rate)
+            && said.messages.is_full(now, burst, rate)
             && said.bytes.is_full(now, bytes_burst, bytes_rate)
             && self.lock_answered().is_full(now, answered_burst, answered_rate)
     }
@@ -167,6 +194,14 @@ fn bounds(limits: &EngineLimits, times: u32) -> [(u32, u32); 3] {
         (limits.address_answered_bytes_burst, limits.address_answered_bytes_per_second),
     ]
     .map(|(burst, rate)| (burst.saturating_mul(times), rate.saturating_mul(times)))
+}
+
+/// At once and per second, in parts of an [`END`].
+fn end_bounds(limits: &EngineLimits, times: u32) -> (u32, u32) {
+    (
+        limits.address_end_burst.saturating_mul(END).saturating_mul(times),
+        limits.address_ends_per_hour.saturating_mul(times),
+    )
 }
 
 /// Whether both allow it; else the longer wait.

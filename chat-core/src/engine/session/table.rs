@@ -1,22 +1,55 @@
 //! All sessions, with and without a connection, and which of those without are forgotten.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::detached::{Detached, Loss};
-use crate::types::{Limits, Mono, SessionId};
+use crate::types::{Identity, Limits, Mono, SessionId};
 
 /// All sessions, and those without a connection in the order they lost it.
 #[derive(Default)]
 pub(crate) struct Sessions {
     pub(crate) by_id: HashMap<SessionId, Arc<SessionCell>>,
+    /// Those of people whom the policy has named.
+    by_identity: HashMap<Identity, BTreeSet<SessionId>>,
     detached: Detached,
 }
 
 impl Sessions {
+    pub(crate) fn cell(&self, id: SessionId) -> Option<Arc<SessionCell>> {
+        self.by_id.get(&id).cloned()
+    }
+
+    /// A session begins, or comes back and is not known. `state` is its own.
+    pub(crate) fn insert(&mut self, cell: &Arc<SessionCell>, state: &SessionState) {
+        self.by_id.insert(cell.id, Arc::clone(cell));
+        if let Some(identity) = &state.identity {
+            self.by_identity.entry(identity.clone()).or_default().insert(cell.id);
+        }
+    }
+
+    /// All of a person.
+    pub(crate) fn of(&self, identity: &Identity) -> Vec<SessionId> {
+        self.by_identity.get(identity).into_iter().flatten().copied().collect()
+    }
+
+    /// A session is over. `state` is its own.
+    pub(crate) fn take_out(&mut self, cell: &SessionCell, state: &mut SessionState) {
+        self.attach(state);
+        self.by_id.remove(&cell.id);
+        if let Some(identity) = &state.identity
+            && let Some(all) = self.by_identity.get_mut(identity)
+        {
+            all.remove(&cell.id);
+            if all.is_empty() {
+                self.by_identity.remove(identity);
+            }
+        }
+    }
+
     /// A session has lost this connection, unless it has a newer one by now. Where that makes too many, others are forgotten.
     pub(crate) fn detach(&mut self, cell: &SessionCell, connection: &ConnectionState, limits: &Limits, now: Mono) {
         let from = connection.address.as_deref();
@@ -24,6 +57,9 @@ impl Sessions {
             let mut state = cell.lock();
             if !state.is_gone_since(connection.generation) {
                 return;
+            }
+            if state.is_ended {
+                return self.take_out(cell, &mut state);
             }
             state.is_counted = true;
             state.gone_from = connection.address.clone();
@@ -93,8 +129,7 @@ impl Sessions {
         let mut state = cell.lock();
         let is_gone = state.is_gone_since(generation);
         if is_gone {
-            self.attach(&mut state);
-            self.by_id.remove(&id);
+            self.take_out(&cell, &mut state);
         }
         is_gone
     }

@@ -107,13 +107,23 @@ impl Signer {
 
     /// What a credential says; `None` for one that these secrets have not made for this identity, or too long ago.
     pub(crate) fn verify(&self, kind: Kind, text: &str, identity: Option<&Identity>, today: u16) -> Option<Credential> {
-        let shown: Credential = text.parse().ok()?;
+        text.parse().ok().filter(|shown| self.is_true(kind, shown, identity, today))
+    }
+
+    /// Whether these secrets have made it for this identity, and not too long ago.
+    pub(crate) fn is_true(&self, kind: Kind, shown: &Credential, identity: Option<&Identity>, today: u16) -> bool {
         let is_signed = |key: &Key| {
             // In constant time: the comparison must not tell how much of a guess is right.
-            key.over(kind, &shown, identity).verify_truncated_left(&shown.signature.to_be_bytes()).is_ok()
+            key.over(kind, shown, identity).verify_truncated_left(&shown.signature.to_be_bytes()).is_ok()
         };
         let is_ours = self.keys.iter().filter(|key| key.id == shown.key).any(is_signed);
-        (is_ours && self.age(shown.day, today) <= self.expiry_days).then_some(shown)
+        is_ours && self.age(shown.day, today) <= self.expiry_days
+    }
+
+    /// Until when a credential that is made on this day is good.
+    pub(crate) fn last_use(&self, made: u16) -> Wall {
+        let days = u32::from(made) + u32::from(self.expiry_days) + 1;
+        Wall(0).after(DAY * days)
     }
 
     /// What a token or a cursor says, and which of them it is.

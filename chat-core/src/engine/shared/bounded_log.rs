@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 
 use crate::domain::{Record, RecordVersion};
 use crate::engine::shared::failures::Failures;
-use crate::ports::{AppendError, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
+use crate::ports::{AppendError, Ended, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
 use crate::types::{Epoch, Offset, RoomCode, Seq};
 
 /// A log whose calls have an end.
@@ -99,5 +99,13 @@ impl Log for BoundedLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.write_within(async { self.log.delete(room, epoch).await }).await
+    }
+
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.write_within(async { self.log.put_ended(ended, over).await }).await
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        self.read_within(async { self.log.ended().await }).await
     }
 }

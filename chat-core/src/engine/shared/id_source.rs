@@ -1,7 +1,7 @@
 //! Where session ids, epochs, salts, room codes and delays are drawn from.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -16,6 +16,8 @@ pub(crate) struct IdSource {
     seeded: Option<Mutex<StdRng>>,
     /// Sessions so far; begins again after the last.
     sessions: AtomicU16,
+    /// The latest time that an id of a session names: where the clock is set back, they go on from there.
+    newest: AtomicU64,
 }
 
 impl IdSource {
@@ -33,10 +35,27 @@ impl IdSource {
     /// A room keeps its readers in this order, and goes along it with each message. Who connected one after the other lies side by
     /// side in memory, here and in the kernel; in an order of chance, every send would wait for memory longer.
     pub(crate) fn session(&self, now: Wall) -> SessionId {
-        let time = u128::from(now.min(Wall::MAX).0);
+        let time = u128::from(self.latest(now));
         let count = u128::from(self.sessions.fetch_add(1, Ordering::Relaxed));
         let drawn = u128::from(self.draw(|rng| rng.random::<u64>()));
         SessionId::new(time << 80 | count << 64 | drawn)
+    }
+
+    /// No session so far has a higher id than this. Those that are drawn from now on have, as if they began a millisecond later.
+    pub(crate) fn last_session(&self, now: Wall) -> SessionId {
+        let next = self.latest(now).saturating_add(1);
+        self.newest.fetch_max(next, Ordering::Relaxed);
+        SessionId::new((u128::from(next) << 80) - 1)
+    }
+
+    /// The latest time that an id of a session names.
+    pub(crate) fn newest(&self, now: Wall) -> Wall {
+        Wall(self.latest(now))
+    }
+
+    fn latest(&self, now: Wall) -> u64 {
+        let now = now.min(Wall::MAX).0;
+        self.newest.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -90,6 +109,16 @@ mod tests {
         let ids: Vec<_> = times.iter().map(|&at| ids.session(Wall(at))).collect();
         assert!(ids.is_sorted(), "{ids:?}");
         assert_eq!(ids[4].bits() >> 80, 1_795_370_400_123);
+    }
+
+    #[test]
+    fn the_last_session_lies_between_those_before_and_those_after() {
+        let ids = IdSource::default();
+        for at in [5, 5, 9, 3] {
+            let before = ids.session(Wall(at));
+            let last = ids.last_session(Wall(at));
+            assert!(before <= last && last < ids.session(Wall(at)), "{before} {last}");
+        }
     }
 
     #[test]

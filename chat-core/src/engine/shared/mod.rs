@@ -25,6 +25,7 @@ use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::connection_state::ConnectionState;
+use crate::engine::session::ended_sessions::EndedSessions;
 use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) shared_allowances: SharedAllowances,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) ended: EndedFeeds,
+    pub(crate) ended_sessions: EndedSessions,
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
     /// locked before sessions.
     pub(crate) connected: AtomicUsize,

@@ -42,6 +42,9 @@ impl Shared {
                 paid = shared_allowance.pay(price, &self.limits.engine, now, paid);
             }
         }
+        if matches!(command, Command::End { .. }) && paid.is_ok() {
+            self.pay_end(reply.connection.shared_allowance.as_deref(), now)?;
+        }
         let asks_much = matches!(
             command,
             Command::Create { .. } | Command::Join { .. } | Command::History { .. } | Command::Members { .. }
@@ -120,16 +123,16 @@ impl Shared {
     /// Counts a room that is about to be entered, for as long as the reply lives or until it has been entered.
     pub(crate) fn reserve(&self, reply: &mut ReplyTo, room: Option<&RoomCode>) -> Result<(), Reject> {
         let cell = Arc::clone(&reply.cell);
-        let Some(mut state) = cell.lock_for(&reply.connection) else {
-            // The policy took its time. Rooms of the session are the newer connection's now, and it has not asked for this one.
+        let Some(mut state) = cell.lock_for(&reply.connection).filter(|state| !state.is_ended) else {
+            // The policy took its time, or the session has been ended. Rooms of the session are the newer connection's now, and it has not asked for this one.
             return Err(Reject::new(RejectCode::Unavailable, "the connection is gone"));
         };
         let rooms_max = self.limits.session.rooms_max;
-        // Rooms that it has left count until it has read so: else one that does not read could leave and join without end.
+        // Rooms that it has left count until it may have read so: else one that does not read could leave and join without end.
         state.rooms.forget_finished();
         let is_in = |code: &RoomCode| state.rooms.slots.iter().any(|slot| slot.is_open() && slot.feed.code == *code);
         let is_in = room.is_some_and(is_in);
-        let taken = state.rooms.taken_beside(room);
+        let taken = state.rooms.taken_beside(room, rooms_max);
         let refused = if taken >= rooms_max && !is_in {
             let reject = Reject::new(RejectCode::TooManyRooms, "the session is in as many rooms as it may be");
             Err(reject.limit(rooms_max as u64))

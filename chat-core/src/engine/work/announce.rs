@@ -1,4 +1,4 @@
-//! What a room owes once a batch is out: signals, a snapshot for those who fell behind, its weight, the next tick.
+//! What a room owes once a batch is out: signals, the view of the room for those who fell behind, its weight, the next tick.
 
 use crate::domain::Notices;
 use crate::engine::feed::room_feed::{GapView, PRESENCE, TYPING};
@@ -27,7 +27,7 @@ impl RoomTask {
         let mut soonest = None;
         let mut at_latest = |at: Mono| soonest = sooner(soonest, Some(at));
 
-        if let Some(at) = self.vacant_until(now) {
+        if let Some(at) = self.put_away_at(now) {
             at_latest(at);
         }
 
@@ -61,7 +61,7 @@ impl RoomTask {
             match next {
                 Some(next) if now < next => at_latest(next),
                 _ => {
-                    let json = answer::gap_snapshot(&self.shared, &self.state.room);
+                    let json = answer::gap_view(&self.shared, &self.state.room);
                     feed.gap_view.set(GapView { seq: feed.backlog.head(), json });
                     self.state.gap_view_made = Some(now);
                     wake = true;

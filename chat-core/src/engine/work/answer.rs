@@ -59,12 +59,12 @@ pub(crate) fn members_page(room: &Room, page: &[MemberId], bytes_max: usize) -> 
 }
 
 /// The room as of now, for readers that fell behind.
-pub(crate) fn gap_snapshot(shared: &Shared, room: &Room) -> Bytes {
+pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let page = shared.limits.room.members_page_max;
     let lines = room.members().take(page).map(|member| line(room, member));
     let bytes_max = shared.limits.session.page_bytes_max;
     let (members, _) = MemberList::of(lines, page.min(room.members_total()), bytes_max);
-    wire::gap_snapshot(&members, room.members_total(), room.topic().as_str(), room.notices())
+    wire::gap_view(&members, room.members_total(), room.topic().as_str(), room.notices())
 }
 
 /// Somebody who was let in and has gone meanwhile, or was given up.

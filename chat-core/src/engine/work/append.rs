@@ -243,7 +243,7 @@ impl RoomTask {
                 for (session, reader, ..) in batch.ends.drain(..) {
                     self.state.subscribers.insert(session, reader);
                 }
-                self.state.end_life(RoomCloseReason::Host);
+                self.state.end_incarnation(RoomCloseReason::Host);
                 self.install(loaded);
             }
         }

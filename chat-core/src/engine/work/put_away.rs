@@ -35,7 +35,7 @@ impl RoomTask {
     }
 
     /// When to look whether it can be put away; `None` while it cannot.
-    pub(crate) fn vacant_until(&self, now: Mono) -> Option<Mono> {
+    pub(crate) fn put_away_at(&self, now: Mono) -> Option<Mono> {
         let idle = self.shared.limits.engine.room_idle;
         let at = self.state.asked.map(|asked| asked.after(idle)).filter(|&at| at > now);
         // Long since: it is tried right after this, and once more later where that does not succeed.

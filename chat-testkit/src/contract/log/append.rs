@@ -79,7 +79,7 @@ pub async fn an_append_after_a_stale_tail_conflicts_and_writes_nothing(mut home:
     log.append(&room, &tail, &first.talk(1)).await.expect("a refused append moves nothing");
 }
 
-/// An append that names a tail past the end, or in a life that the log does not hold, is refused.
+/// An append that names a tail past the end, or in an incarnation that the log does not hold, is refused.
 pub async fn an_append_after_a_tail_that_is_not_there_conflicts(mut home: impl Home) {
     let (log, room) = (home.open().await, code("NOWHERE"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -157,7 +157,7 @@ pub async fn rooms_do_not_mix(mut home: impl Home) {
             written.extend(batch);
         }
     }
-    log.delete(&rooms[0], Epoch(1)).await.expect("a life can be deleted");
+    log.delete(&rooms[0], Epoch(1)).await.expect("an incarnation can be deleted");
     lives[0].2.clear();
     for (room, (_, _, written)) in rooms.iter().zip(&lives) {
         assert_eq!(&read_all(&*log, room).await, written, "{room}");

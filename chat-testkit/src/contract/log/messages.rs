@@ -50,7 +50,7 @@ pub async fn only_what_was_said_is_a_message(mut home: impl Home) {
     assert_eq!(log.messages(&room, Epoch(1), Seq(u64::MAX), 3).await.as_deref(), Ok(&said[1..]));
 }
 
-/// A reader of an old life is not shown the new one's.
+/// A reader of an old incarnation is not shown the new one's.
 pub async fn another_life_has_no_messages(mut home: impl Home) {
     let (log, room) = (home.open().await, code("OTHER"));
     assert_eq!(log.messages(&room, Epoch(1), Seq(10), 10).await, Ok(Vec::new()), "of a room nobody wrote");
@@ -76,7 +76,7 @@ pub async fn a_scrubbed_message_reads_empty_and_nothing_else_changes(mut home: i
     }
 }
 
-/// A scrub in another life, of a join, or past the end changes nothing.
+/// A scrub in another incarnation, of a join, or past the end changes nothing.
 pub async fn scrubbing_what_is_no_message_changes_nothing(mut home: impl Home) {
     let (log, room) = (home.open().await, code("NO-SCRUB"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -126,7 +126,7 @@ pub async fn a_newer_snapshot_takes_the_place_of_an_older(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await.len(), 5);
 }
 
-/// A snapshot of another life is neither kept nor given; one of a deleted life does not come back with the next.
+/// A snapshot of another incarnation is neither kept nor given; one of a deleted incarnation does not come back with the next.
 pub async fn a_snapshot_of_another_life_is_ignored(mut home: impl Home) {
     let (log, room) = (home.open().await, code("EPOCHS"));
     log.save_snapshot(&room, Epoch(1), Offset(1), b"of nobody").await.expect("an ignored snapshot is no error");
@@ -137,7 +137,7 @@ pub async fn a_snapshot_of_another_life_is_ignored(mut home: impl Home) {
     assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((Offset(2), b"of the first".to_vec()))));
     assert_eq!(log.load_snapshot(&room, Epoch(2)).await, Ok(None));
 
-    log.delete(&room, Epoch(1)).await.expect("a life can be deleted");
+    log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
     open_life(&*log, &room, 2).await;
     log.save_snapshot(&room, Epoch(1), Offset(2), b"too late").await.expect("an ignored snapshot is no error");
     assert_eq!(log.load_snapshot(&room, Epoch(2)).await, Ok(None));

@@ -1,14 +1,16 @@
 //! The contract of the `Log` port. Run it with [`log_contract!`](crate::log_contract), or call single behaviours.
 //!
-//! Every record in it is legal: a life begins with its creation, offsets and told numbers have no holes.
+//! Every record in it is legal: an incarnation begins with its creation, offsets and told numbers have no holes.
 
 mod append;
-mod lives;
+mod ended;
+mod incarnations;
 mod messages;
 mod read;
 
 pub use append::*;
-pub use lives::*;
+pub use ended::*;
+pub use incarnations::*;
 pub use messages::*;
 pub use read::*;
 
@@ -64,6 +66,9 @@ macro_rules! log_contract {
             a_snapshot_is_loaded_as_it_was_saved,
             a_newer_snapshot_takes_the_place_of_an_older,
             a_snapshot_of_another_life_is_ignored,
+            who_was_ended_is_remembered,
+            who_is_ended_again_is_remembered_once,
+            who_was_ended_is_forgotten_when_the_engine_says_so,
         }
 
         #[test]
@@ -84,7 +89,7 @@ fn code(text: &str) -> RoomCode {
     RoomCode::parse(text).expect("a valid code")
 }
 
-/// A life with its opening appended.
+/// An incarnation with its opening appended.
 async fn open_life(log: &dyn Log, room: &RoomCode, epoch: u64) -> (Scribe, Tail) {
     let mut scribe = Scribe::new(Epoch(epoch));
     let opening = scribe.opening();

@@ -83,7 +83,7 @@ pub async fn rooms_are_listed_by_code_page_by_page(mut home: impl Home) {
     for (number, room) in codes.iter().enumerate() {
         open_life(&*log, room, number as u64 + 1).await;
     }
-    log.delete(&code("MIDDLE-OF-NOWHERE"), Epoch(7)).await.expect("a life can be deleted");
+    log.delete(&code("MIDDLE-OF-NOWHERE"), Epoch(7)).await.expect("an incarnation can be deleted");
     codes.pop();
     codes.sort();
     for page in [1, 2, 6, 100] {

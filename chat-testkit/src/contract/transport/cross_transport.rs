@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::devices::InOrder;
 use super::test_client::{TestClient, number, text};
 use super::{TestServer, TransportHarness, summary};
 
@@ -88,4 +89,33 @@ pub async fn messages_are_the_same_over_both_transports<A: TransportHarness, B: 
     assert_eq!(here.iter().map(|frame| text(frame, "text")).collect::<Vec<_>>(), texts);
     let history = bob.done(json!({"type": "history", "room": "LUNCH"})).await;
     assert_eq!(history["messages"], json!(here), "{:?}", here.iter().map(summary).collect::<Vec<_>>());
+}
+
+/// Its connection is told so, over its own transport, and nobody comes back to it over either.
+pub async fn a_session_is_ended_from_the_other_transport<A: TransportHarness, B: TransportHarness>() {
+    let server = TestServer::<A>::open().await;
+    let other = B::open(server.engine.clone()).await;
+    let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let trail = bob.trail();
+    let mut elsewhere = TestClient::new(&other).await;
+    let answer = elsewhere.done(json!({"type": "end", "token": trail.token})).await;
+    assert_eq!(answer["type"], "ended");
+    assert_eq!(bob.end().await["code"], 4503);
+    assert_eq!(ann.told().await, "3 -Bob left");
+    assert_eq!(TestClient::with_bad_token(&other, trail.resume()).await.1, "bad_token");
+    assert_eq!(TestClient::with_bad_token(&server.harness, trail.resume()).await.1, "bad_token");
+    elsewhere.join("LUNCH", "Bob").await;
+}
+
+/// Each connection is told so, and has left.
+pub async fn all_sessions_of_a_person_are_ended_on_both_transports<A: TransportHarness, B: TransportHarness>() {
+    let people = InOrder::new(&["ann", "bob", "bob"]);
+    let server = TestServer::<A>::build(|_| {}, |builder| builder.policy(people)).await;
+    let other = B::open(server.engine.clone()).await;
+    let [mut ann, mut here] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let mut there = TestClient::new(&other).await;
+    there.create("TEA", "Bob").await;
+    here.done(json!({"type": "end", "all": true})).await;
+    assert_eq!((here.end().await["code"].clone(), there.end().await["code"].clone()), (json!(4503), json!(4503)));
+    assert_eq!(ann.told().await, "3 -Bob left");
 }

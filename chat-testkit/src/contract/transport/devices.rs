@@ -12,7 +12,13 @@ use super::test_server::SHORT_GRACE;
 use super::{TestClient, TestServer, TransportHarness, summary};
 
 /// Whoever connects next is the next of these people; those who come after the last are nobody in particular.
-struct InOrder(Mutex<VecDeque<&'static str>>);
+pub(super) struct InOrder(Mutex<VecDeque<&'static str>>);
+
+impl InOrder {
+    pub(super) fn new(people: &[&'static str]) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(people.iter().copied().collect())))
+    }
+}
 
 #[async_trait]
 impl Policy for InOrder {
@@ -24,12 +30,12 @@ impl Policy for InOrder {
 
 /// A server in which every room is a big one, and people connect in this order.
 async fn server<D: TransportHarness>(people: &[&'static str]) -> TestServer<D> {
-    let policy = InOrder(Mutex::new(people.iter().copied().collect()));
+    let policy = InOrder::new(people);
     let change = |limits: &mut chat_core::Limits| {
         limits.room.notices_members_max = 0;
         limits.room.grace = SHORT_GRACE;
     };
-    TestServer::build(change, |builder| builder.policy(Arc::new(policy))).await
+    TestServer::build(change, |builder| builder.policy(policy)).await
 }
 
 /// Ann, who owns a big room, and Bob's two devices in it.

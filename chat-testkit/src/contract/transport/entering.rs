@@ -5,7 +5,7 @@ use serde_json::json;
 use super::test_client::{list, number, text};
 use super::{TestServer, TransportHarness, summary};
 
-/// The creator sees a drawn code, a life that begins with their own joining, and themselves as the owner.
+/// The creator sees a drawn code, an incarnation that begins with their own joining, and themselves as the owner.
 pub async fn a_created_room_is_shown_to_its_owner<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let mut ann = server.client().await;

@@ -50,6 +50,7 @@
 
 mod cross_transport;
 mod devices;
+mod ending;
 mod entering;
 mod history_and_members;
 mod leaving;
@@ -67,6 +68,7 @@ mod tokens;
 
 pub use cross_transport::*;
 pub use devices::*;
+pub use ending::*;
 pub use entering::*;
 pub use history_and_members::*;
 pub use leaving::*;
@@ -139,7 +141,7 @@ impl Resume {
 /// Whether a frame answers a command, where all frames come one way.
 pub fn is_answer(frame: &Value) -> bool {
     match frame["type"].as_str() {
-        Some("ack" | "error" | "history" | "members") => true,
+        Some("ack" | "error" | "history" | "members" | "ended") => true,
         Some("joined") => frame.get("id").is_some(),
         _ => false,
     }
@@ -244,6 +246,10 @@ macro_rules! transport_contract {
             each_resume_gives_another_token_and_a_lost_welcome_locks_nobody_out,
             a_token_is_superseded_once_a_newer_one_is_used,
             who_stays_connected_is_told_a_new_token_in_time,
+            who_ends_their_session_has_left_and_cannot_come_back,
+            a_superseded_token_still_ends_its_session,
+            the_devices_of_a_person_are_ended_one_by_one_or_all_at_once,
+            who_may_have_been_ended_is_told_when_to_come_back,
             after_the_grace_a_join_goes_on_from_the_position,
             who_was_kicked_while_away_has_left,
             a_life_that_is_over_is_never_matched_by_number,
@@ -287,6 +293,8 @@ macro_rules! transport_pair_contract {
             a_newer_connection_over_the_other_transport_closes_the_older,
             a_retry_over_the_other_transport_is_answered_not_repeated,
             messages_are_the_same_over_both_transports,
+            a_session_is_ended_from_the_other_transport,
+            all_sessions_of_a_person_are_ended_on_both_transports,
         }
     };
     (@tests $one:ty, $other:ty; $($behaviour:ident),* $(,)?) => {$(

@@ -62,7 +62,7 @@ pub async fn who_is_kicked_may_come_again<D: TransportHarness>() {
     assert_eq!((&joined["seq"], &joined["you"]["member"]), (&json!(5), &json!(3)));
 }
 
-/// Who is banned is kept out for this life of the room.
+/// Who is banned is kept out for this incarnation of the room.
 pub async fn who_is_banned_may_not<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;

@@ -1,4 +1,4 @@
-//! Coming back too late, to another life, or with positions that are not one's own.
+//! Coming back too late, to another incarnation, or with positions that are not one's own.
 
 use chat_core::{Moderation, RoomCode};
 use serde_json::json;
@@ -55,7 +55,7 @@ pub async fn a_life_that_is_over_is_never_matched_by_number<D: TransportHarness>
     let after = trail.position("LUNCH");
     let joined = bob.enter(json!({"type": "join", "room": "LUNCH", "nick": "Bob", "after": after})).await;
     assert_eq!((&joined["seq"], &joined["history"][0]["text"]), (&json!(4), &json!("of the second life")));
-    // A member of the second life who names a position of the first is shown the second.
+    // A member of the second incarnation who names a position of the first is shown the second.
     trail.token = bob.cut().await.token;
     let mut bob = server.back(&trail).await;
     assert_eq!(bob.standings(), ["LUNCH live 4"]);

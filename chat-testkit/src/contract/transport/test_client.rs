@@ -156,7 +156,7 @@ impl<C: Client> TestClient<C> {
             match room["status"].as_str() {
                 Some("live" | "gap") if room["epoch"] == place.epoch => place.seq = number(room, "seq"),
                 Some("waiting") => place.waits = true,
-                // In another life, or not in the room at all: nothing may come but a `joined`.
+                // In another incarnation, or not in the room at all: nothing may come but a `joined`.
                 _ => drop(places.remove(&code)),
             }
         }

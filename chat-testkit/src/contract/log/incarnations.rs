@@ -1,4 +1,4 @@
-//! What becomes of a code: claimed by one life at a time, free again once that life is deleted.
+//! What becomes of a code: claimed by one incarnation at a time, free again once that incarnation is deleted.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub async fn one_engine_at_a_time_has_the_log(mut home: impl Home) {
     open_life(&*log, &code("CLAIMED"), 1).await;
 }
 
-/// The tail names the life from then on.
+/// The tail names the incarnation from then on.
 pub async fn the_first_append_claims_the_code(mut home: impl Home) {
     let (log, room) = (home.open().await, code("CLAIM"));
     let (scribe, tail) = open_life(&*log, &room, 1).await;
@@ -39,7 +39,7 @@ pub async fn a_second_life_is_refused_while_the_first_lives(mut home: impl Home)
         assert_eq!(log.append(&room, &Tail::default(), &opening).await, Err(AppendError::Conflict));
     }
     assert_eq!(read_all(&*log, &room).await, Scribe::new(Epoch(1)).opening());
-    log.append(&room, &tail, &scribe.talk(1)).await.expect("the first life goes on");
+    log.append(&room, &tail, &scribe.talk(1)).await.expect("the first incarnation goes on");
 }
 
 /// Of many who claim a code at once, one gets it; everybody else hears `Conflict`.
@@ -56,7 +56,7 @@ pub async fn of_concurrent_claims_exactly_one_wins(mut home: impl Home) {
         let mut won = Vec::new();
         for claim in claims {
             match claim.await.expect("an append does not panic") {
-                Ok(tail) => won.push(tail.epoch.expect("a claimed code has a life")),
+                Ok(tail) => won.push(tail.epoch.expect("a claimed code has an incarnation")),
                 Err(error) => assert_eq!(error, AppendError::Conflict),
             }
         }
@@ -65,13 +65,13 @@ pub async fn of_concurrent_claims_exactly_one_wins(mut home: impl Home) {
     }
 }
 
-/// A deletion takes a life's records, messages and snapshot; and a new life may claim the code.
+/// A deletion takes an incarnation's records, messages and snapshot; and a new incarnation may claim the code.
 pub async fn a_deleted_life_is_gone_and_its_code_is_free(mut home: impl Home) {
     let (log, room) = (home.open().await, code("GONE"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
     log.append(&room, &tail, &scribe.talk(3)).await.expect("the tail is the end");
     log.save_snapshot(&room, Epoch(1), scribe.offset(), b"snapshot").await.expect("a snapshot can be saved");
-    log.delete(&room, Epoch(1)).await.expect("a life can be deleted");
+    log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
 
     assert_eq!(read_all(&*log, &room).await, []);
     assert_eq!(tail_of(&*log, &room).await, Tail::default());
@@ -84,24 +84,24 @@ pub async fn a_deleted_life_is_gone_and_its_code_is_free(mut home: impl Home) {
     assert_eq!(tail.epoch, Some(Epoch(2)));
 }
 
-/// A late deletion of an old life does not take the new one with it.
+/// A late deletion of an old incarnation does not take the new one with it.
 pub async fn deleting_another_life_changes_nothing(mut home: impl Home) {
     let (log, room) = (home.open().await, code("ANOTHER"));
-    log.delete(&room, Epoch(1)).await.expect("deleting a life that never was is no error");
+    log.delete(&room, Epoch(1)).await.expect("deleting an incarnation that never was is no error");
     open_life(&*log, &room, 1).await;
-    log.delete(&room, Epoch(1)).await.expect("a life can be deleted");
+    log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
     let (mut scribe, tail) = open_life(&*log, &room, 2).await;
-    log.delete(&room, Epoch(1)).await.expect("deleting another life is no error");
+    log.delete(&room, Epoch(1)).await.expect("deleting another incarnation is no error");
     assert_eq!(read_all(&*log, &room).await, Scribe::new(Epoch(2)).opening());
-    log.append(&room, &tail, &scribe.talk(1)).await.expect("the new life goes on");
+    log.append(&room, &tail, &scribe.talk(1)).await.expect("the new incarnation goes on");
 }
 
-/// An owner that did not hear of the deletion cannot bring the life back, neither before nor after the code is claimed
+/// An owner that did not hear of the deletion cannot bring the incarnation back, neither before nor after the code is claimed
 /// anew.
 pub async fn an_append_to_a_deleted_life_conflicts(mut home: impl Home) {
     let (log, room) = (home.open().await, code("GHOST"));
     let (mut ghost, tail) = open_life(&*log, &room, 1).await;
-    log.delete(&room, Epoch(1)).await.expect("a life can be deleted");
+    log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
     let late = ghost.talk(1);
     assert_eq!(log.append(&room, &tail, &late).await, Err(AppendError::Conflict));
     assert_eq!(tail_of(&*log, &room).await, Tail::default());
@@ -110,13 +110,13 @@ pub async fn an_append_to_a_deleted_life_conflicts(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await, Scribe::new(Epoch(2)).opening());
 }
 
-/// The offsets of a new life begin at 1 again; what was scrubbed or longer before does not show.
+/// The offsets of a new incarnation begin at 1 again; what was scrubbed or longer before does not show.
 pub async fn a_new_life_holds_nothing_of_the_old(mut home: impl Home) {
     let (log, room) = (home.open().await, code("ANEW"));
     let (mut old, tail) = open_life(&*log, &room, 1).await;
     log.append(&room, &tail, &old.talk(20)).await.expect("the tail is the end");
     log.scrub(&room, Epoch(1), Seq(2)).await.expect("a message can be scrubbed");
-    log.delete(&room, Epoch(1)).await.expect("a life can be deleted");
+    log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
 
     let (mut new, tail) = open_life(&*log, &room, 2).await;
     let mut written = Scribe::new(Epoch(2)).opening();
@@ -145,12 +145,12 @@ pub async fn what_was_written_is_there_after_reopening(mut home: impl Home) {
     log.append(&room, &tail, &scribe.talk(1)).await.expect("the tail of before is still the end");
 }
 
-/// A life that was deleted is gone after reopening too, and its code is still free.
+/// An incarnation that was deleted is gone after reopening too, and its code is still free.
 pub async fn what_was_deleted_stays_deleted_after_reopening(mut home: impl Home) {
     let (log, room) = (home.open().await, code("REOPEN"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
     log.append(&room, &tail, &scribe.talk(5)).await.expect("the tail is the end");
-    log.delete(&room, Epoch(1)).await.expect("a life can be deleted");
+    log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
     drop(log);
 
     let log = home.open().await;
