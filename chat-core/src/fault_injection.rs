@@ -50,6 +50,10 @@ pub enum Bug {
     TellOneDevice,
     /// A gap does not say that something was changed in it.
     HideChange,
+    /// Who comes back after leaving is given a new number.
+    ForgetPlace,
+    /// The floor of what a newcomer sees is not looked at.
+    IgnoreFloor,
     /// A newer token that was never used supersedes the older one.
     SupersedeUnused,
     /// What the log remembers of ended sessions is not read.
@@ -60,7 +64,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 24] = [
+    pub const ALL: [Bug; 26] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -82,6 +86,8 @@ impl Bug {
         Self::ExpectPongAtOnce,
         Self::TellOneDevice,
         Self::HideChange,
+        Self::ForgetPlace,
+        Self::IgnoreFloor,
         Self::SupersedeUnused,
         Self::ForgetEnded,
         Self::ResumeEnded,
@@ -111,6 +117,11 @@ pub(crate) fn strikes(bug: Bug, seq: Seq) -> bool {
 pub(crate) fn renumbered(record: &Record) -> Record {
     let seq = record.seq.map(|seq| if strikes(Bug::ReuseSeq, seq) { Seq(seq.0 - 1) } else { seq });
     Record { seq, ..record.clone() }
+}
+
+/// The floor of what somebody sees, or none where that is the bug.
+pub(crate) fn floor(sees: Seq) -> Seq {
+    if is(Bug::IgnoreFloor) { Seq(0) } else { sees }
 }
 
 thread_local! {

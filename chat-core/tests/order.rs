@@ -104,7 +104,7 @@ async fn an_earlier_stay_is_told_to_its_end_before_the_next_begins() {
     ann.say("LUNCH", "two").await;
     assert_eq!(
         bob.told().await,
-        ["ack 4", "3 Ann: one", "4 -Bob left", "joined 6 as 3", "7 Ann: two"],
+        ["ack 4", "3 Ann: one", "4 -Bob left", "joined 6 as 2", "7 Ann: two"],
         "and what was said in between is history"
     );
 }
@@ -127,13 +127,13 @@ async fn an_earlier_stay_comes_first_with_one_fill_after_the_other_too() {
         told,
         [
             "3 -Bob left",
-            "joined 4 as 3",
+            "joined 4 as 2",
             "5 Ann: stay 0",
             "6 -Bob left",
-            "joined 7 as 4",
+            "joined 7 as 2",
             "8 Ann: stay 1",
             "9 -Bob left",
-            "joined 10 as 5",
+            "joined 10 as 2",
             "11 Ann: stay 2"
         ]
     );

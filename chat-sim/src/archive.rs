@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::{
     Amend, AppendError, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError,
-    Record, RoomCode, Seq, Tail, Topic,
+    Record, RecordVersion, RoomCode, Seq, Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use futures_util::FutureExt;
@@ -73,6 +73,10 @@ fn life_of(after: &Tail, batch: &[Record]) -> Epoch {
 impl Log for Archive {
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.memory.claim()
+    }
+
+    fn writes(&self) -> RecordVersion {
+        self.memory.writes()
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
@@ -156,6 +160,10 @@ impl Log for Fence {
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         // Not the log's own: what is left in memory of a server that is down can do no harm, and does not keep the next from coming.
         self.engines.claim()
+    }
+
+    fn writes(&self) -> RecordVersion {
+        self.log.writes()
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {

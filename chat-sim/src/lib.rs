@@ -22,6 +22,7 @@ mod link;
 mod locks;
 mod network;
 mod person;
+mod persons;
 mod phase;
 mod pipe;
 mod plan;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::Limits;
+use chat_core::{Limits, NewcomersSee};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -78,6 +78,9 @@ impl Plan {
         limits.room.changes_max = [1_024, 2, 5][limits.room.backlog_events_max % 3];
         limits.room.owed_max = [256, 3, 256][limits.room.backlog_events_max % 3];
         limits.room.history_default = rng.random_range(0..10);
+        // In half of the worlds a newcomer does not see everything.
+        let sees = [NewcomersSee::All, NewcomersSee::Last(3), NewcomersSee::All, NewcomersSee::Nothing];
+        limits.room.newcomers_see = sees[limits.room.backlog_events_max % 4];
         limits.room.inbox_max = if rng.random_bool(0.1) { rng.random_range(1..8) } else { 1_024 };
         limits.session.chunk_bytes_max = rng.random_range(1..4_000);
         limits.session.room_quantum_bytes = rng.random_range(1..1_000);

@@ -35,6 +35,10 @@ pub enum Promise {
     Patience,
     /// Stamps go on as time does, whatever is done to the wall clock.
     Time,
+    /// A number is a person: whoever comes back after leaving has theirs again, and nobody else ever has it.
+    Person,
+    /// Nobody learns of a message before their floor, by anything they ask or name.
+    Floor,
     /// What was taken back cannot be read in the log.
     TakenBack,
     /// What a client holds is what the log says, whatever it missed.
@@ -65,6 +69,8 @@ impl fmt::Display for Promise {
             Self::EndTold => "whoever's membership has ended is told so, on every device",
             Self::Patience => "nobody is let go who is there, or who could not come back",
             Self::Time => "stamps go on as time does",
+            Self::Person => "a number is a person",
+            Self::Floor => "nobody learns of a message before their floor",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
             Self::Ended => "a session that was ended stays ended",

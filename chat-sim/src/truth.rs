@@ -7,7 +7,8 @@ use std::time::Duration;
 use chat_core::room::{Ledger, Snapshot};
 use chat_core::wire::MemberEntry;
 use chat_core::{
-    Epoch, Event, Key, MemberId, Observer, ObserverEvent, Offset, Record, RoomCode, RoomLimits, Scope, Seq,
+    Epoch, Event, Key, MemberId, NewcomersSee, Observer, ObserverEvent, Offset, Record, RoomCode, RoomLimits, Scope,
+    Seq,
 };
 use tokio::time::Instant;
 
@@ -15,6 +16,7 @@ use crate::clock::WorldClock;
 use crate::endings::Endings;
 use crate::graces::Graces;
 use crate::locks::lock;
+use crate::persons::Persons;
 use crate::promise::{Broken, Promise, hold};
 use crate::stamps::Stamps;
 use crate::summary::summary_of_record;
@@ -24,6 +26,7 @@ use crate::summary::summary_of_record;
 pub(crate) struct Truth {
     lives: Mutex<BTreeMap<(String, Epoch), Incarnation>>,
     grace: Duration,
+    newcomers_see: NewcomersSee,
     graces: Mutex<Graces>,
     stamps: Mutex<Stamps>,
     clock: Arc<WorldClock>,
@@ -46,14 +49,25 @@ struct Incarnation {
     published: Offset,
     /// When it was last published that somebody is a member, or is not any more.
     changed: Option<Instant>,
-    /// When it was published that a membership has ended.
-    ended: BTreeMap<MemberId, Instant>,
+    /// When it was published that memberships have ended.
+    exits: BTreeMap<MemberId, Exits>,
+    persons: Persons,
+}
+
+/// The ends of the stays of one person.
+#[derive(Clone, Copy, Debug, Default)]
+struct Exits {
+    /// Of the last one, while they are out.
+    out: Option<Instant>,
+    /// Of the one after which they came in again.
+    before: Option<Instant>,
 }
 
 impl Truth {
-    pub(crate) fn new(grace: Duration, clock: Arc<WorldClock>) -> Self {
+    pub(crate) fn new(limits: &RoomLimits, clock: Arc<WorldClock>) -> Self {
         Self {
-            grace,
+            grace: limits.grace,
+            newcomers_see: limits.newcomers_see,
             clock,
             log_back: Mutex::new(Some(Instant::now())),
             lives: Mutex::default(),
@@ -80,7 +94,8 @@ impl Truth {
         let mut lives = self.lives();
         let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
         for record in records {
-            let added = life.add(room, record).and_then(|()| self.stamps().logged(room, epoch, record));
+            let added =
+                life.add(room, record, self.newcomers_see).and_then(|()| self.stamps().logged(room, epoch, record));
             if let Err(broken) = added {
                 self.note(broken);
             }
@@ -96,7 +111,14 @@ impl Truth {
         if matches!(record.event, Event::Joined { .. } | Event::Left { .. } | Event::Kicked { .. }) {
             life.changed = Some(Instant::now());
         }
-        life.ended.extend(record.leaver().map(|member| (member, Instant::now())));
+        if let Some(member) = record.leaver() {
+            life.exits.entry(member).or_default().out = Some(Instant::now());
+        }
+        if let (Event::Joined { .. }, Some(member)) = (&record.event, record.by)
+            && let Some(exits) = life.exits.get_mut(&member)
+        {
+            exits.before = exits.out.take().or(exits.before);
+        }
         let logged = life.records.get((record.offset.0 - 1) as usize);
         let is_logged = logged.is_some_and(|logged| is_same(logged, record));
         if !is_logged {
@@ -201,9 +223,37 @@ impl Truth {
         self.members(room, epoch, Seq(u64::MAX)).contains(&member) && !self.is_over(room, epoch)
     }
 
-    /// When it was published that a membership has ended, if it has.
-    pub(crate) fn ended(&self, room: &str, epoch: Epoch, member: MemberId) -> Option<Instant> {
-        self.lives().get(&(room.to_owned(), epoch))?.ended.get(&member).copied()
+    /// Whether a membership of this person began there.
+    pub(crate) fn has_entered(&self, room: &str, epoch: Epoch, member: MemberId, entered: Seq) -> bool {
+        let lives = self.lives();
+        let records = lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.records);
+        let mut head = Seq(0);
+        records.iter().any(|record| {
+            let at = record.seq.unwrap_or(head.next());
+            head = record.seq.unwrap_or(head);
+            matches!(record.event, Event::Joined { .. }) && record.by == Some(member) && at == entered
+        })
+    }
+
+    /// Of the messages up to here whoever has this number in a room learns nothing.
+    pub(crate) fn floor(&self, room: &str, epoch: Epoch, member: MemberId) -> Seq {
+        self.lives().get(&(room.to_owned(), epoch)).map(|life| life.persons.floor(member)).unwrap_or_default()
+    }
+
+    /// The same of the person, who may have had other numbers before.
+    pub(crate) fn lowest_floor(&self, room: &str, epoch: Epoch, member: MemberId) -> Seq {
+        self.lives().get(&(room.to_owned(), epoch)).map(|life| life.persons.lowest_floor(member)).unwrap_or_default()
+    }
+
+    /// Whether a stay of this person is over; they may have come in again, before they were told.
+    pub(crate) fn has_left(&self, room: &str, epoch: Epoch, member: MemberId) -> bool {
+        self.lives().get(&(room.to_owned(), epoch)).is_some_and(|life| life.exits.contains_key(&member))
+    }
+
+    /// When it was published that a stay of this person has ended that somebody has read of since then: they are out, or were.
+    pub(crate) fn ended(&self, room: &str, epoch: Epoch, member: MemberId, since: Instant) -> Option<Instant> {
+        let Exits { out, before } = *self.lives().get(&(room.to_owned(), epoch))?.exits.get(&member)?;
+        out.or(before.filter(|before| *before > since))
     }
 
     /// Who is in a room now.
@@ -275,7 +325,7 @@ impl Truth {
 }
 
 impl Incarnation {
-    fn add(&mut self, room: &RoomCode, record: &Record) -> Result<(), Broken> {
+    fn add(&mut self, room: &RoomCode, record: &Record, newcomers_see: NewcomersSee) -> Result<(), Broken> {
         hold!(!self.is_closed() && !self.lost, Promise::Lifetime, "{room}: {record:?} in a life that is over");
         let last = self.records.last();
         let offset = last.map_or(0, |last| last.offset.0);
@@ -288,8 +338,9 @@ impl Incarnation {
         if let Event::Redacted { target } = &record.event {
             self.redacted.insert(*target);
         }
+        let added = self.persons.add(room, record, || floor_of_newcomer(&self.records, newcomers_see));
         self.records.push(record.clone());
-        Ok(())
+        added
     }
 
     fn members(&self, seq: Seq) -> BTreeSet<MemberId> {
@@ -349,6 +400,19 @@ impl Incarnation {
         let is_same = resumed.is_none_or(|ledger| ledger == whole);
         hold!(is_same, Promise::Replay, "a snapshot and the rest give another ledger than the log");
         Ok(())
+    }
+}
+
+/// Up to where somebody learns nothing who joins after these records. No world has so many messages that a room forgets some.
+fn floor_of_newcomer(records: &[Record], newcomers_see: NewcomersSee) -> Seq {
+    let head = records.iter().rev().find_map(|record| record.seq).unwrap_or_default();
+    let said: Vec<Seq> =
+        records.iter().filter(|record| record.event.is_message()).filter_map(|record| record.seq).collect();
+    match newcomers_see {
+        NewcomersSee::All => Seq(0),
+        NewcomersSee::Last(shown) if said.len() <= shown as usize => Seq(0),
+        NewcomersSee::Last(shown) => said.get(said.len() - shown as usize).map_or(head, |first| Seq(first.0 - 1)),
+        _ => head,
     }
 }
 

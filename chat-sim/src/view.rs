@@ -19,6 +19,8 @@ pub(crate) struct View {
     member: MemberId,
     /// Where this stay began.
     from: Seq,
+    /// Where it says that the present membership began: one's own leaving before that was of an earlier one.
+    entered: Seq,
     /// The last event seen.
     seq: Seq,
     state: State,
@@ -83,11 +85,16 @@ impl View {
             None if tells => check_shown(truth, joined)?,
             None => {}
         }
+        let has_entered = truth.has_entered(room, epoch, joined.you.member, joined.entered);
+        hold!(has_entered, Promise::Fold, "{room}: no join of {} at {}", joined.you.member, joined.entered);
         hold!(joined.members.first() == Some(&joined.you), Promise::Fold, "{room}: oneself is not first");
         let all = truth.messages(room, epoch, seq);
         let shown: Vec<Seq> = joined.history.iter().map(|message| message.frame().seq).collect();
         let are_last = all.ends_with(&shown);
         hold!(are_last, Promise::Fold, "{room}: history {shown:?} is not the last of {all:?}");
+        let floor = truth.floor(room, epoch, joined.you.member);
+        let is_above = shown.first().is_none_or(|first| *first > floor) && seq >= floor;
+        hold!(is_above, Promise::Floor, "{room}: {shown:?} at {seq} to {}, whose floor is {floor}", joined.you.member);
         for message in &joined.history {
             check_told(truth, room, epoch, message.frame().seq, &ServerFrame::Message(message.frame().clone()))?;
         }
@@ -96,6 +103,7 @@ impl View {
             epoch,
             member: joined.you.member,
             from: seq,
+            entered: joined.entered,
             seq,
             state: State::Open,
             leaving: false,
@@ -209,11 +217,13 @@ impl View {
         hold!(self.state == State::Open, Promise::Interval, "{}: \"{told}\" to {self:?}", self.room);
         hold!(seq == self.seq.next(), Promise::Interval, "{}: \"{told}\" follows {}", self.room, self.seq);
         check_told(truth, &self.room, self.epoch, seq, frame)?;
+        let floor = truth.floor(&self.room, self.epoch, self.member);
+        hold!(seq > floor, Promise::Floor, "{}: \"{told}\" to {self:?}, whose floor is {floor}", self.room);
         self.seq = seq;
         if let ServerFrame::NoticesChanged { notices, .. } = frame {
             self.counts = *notices == Notices::Counted;
         }
-        if matches!(frame, ServerFrame::MemberLeft { member, .. } if *member == self.member) {
+        if matches!(frame, ServerFrame::MemberLeft { member, .. } if *member == self.member) && seq >= self.entered {
             self.state = State::Ended;
         }
         Ok(())
@@ -226,7 +236,7 @@ impl View {
         hold!(is_own, Promise::Interval, "\"{told}\" to {self:?}");
         let is_at_the_end = position.as_ref() == Some(&self.position().to_string());
         hold!(is_at_the_end, Promise::Interval, "\"{told}\" at {position:?} to {self:?}");
-        let is_out = !truth.is_member(&self.room, self.epoch, self.member);
+        let is_out = truth.has_left(&self.room, self.epoch, self.member);
         hold!(is_out, Promise::Logged, "\"{told}\" to {self:?}, and the log has no leave");
         self.state = State::Ended;
         Ok(())
@@ -260,7 +270,7 @@ impl View {
         let Some(since) = Instant::now().checked_sub(late).filter(|since| is_open && self.since <= *since) else {
             return Ok(());
         };
-        let ended = truth.ended(&self.room, self.epoch, self.member).filter(|ended| *ended <= since);
+        let ended = truth.ended(&self.room, self.epoch, self.member, self.since).filter(|ended| *ended <= since);
         hold!(ended.is_none(), Promise::EndTold, "{}: one is out, which is not told to {self:?}", self.room);
         if self.leaving {
             return Ok(());
@@ -289,7 +299,7 @@ impl View {
     /// Everything has been read and nothing happens any more.
     pub(crate) fn check_at_the_end(&self, truth: &Truth) -> Result<(), Broken> {
         let is_ended = self.state == State::Ended;
-        let is_out = truth.ended(&self.room, self.epoch, self.member).is_some();
+        let is_out = truth.ended(&self.room, self.epoch, self.member, self.since).is_some();
         hold!(is_ended || !is_out, Promise::EndTold, "{}: one is out, which is not told to {self:?}", self.room);
         let head = truth.head(&self.room, self.epoch);
         let has_all = self.seq == head && !truth.is_over(&self.room, self.epoch);

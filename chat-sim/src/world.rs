@@ -119,7 +119,7 @@ async fn begin(seed: u64, settings: &Settings) -> World {
     let plan = plan.with_lies(Lies::of(seed, settings.network));
     let transcript = Arc::new(Transcript::new(settings.shown));
     let clock = Arc::new(WorldClock::new());
-    let truth = Arc::new(Truth::new(plan.limits.room.grace, Arc::clone(&clock)));
+    let truth = Arc::new(Truth::new(&plan.limits.room, Arc::clone(&clock)));
     transcript.note("world", format_args!("{plan:?}"));
     let ground = Ground {
         truth: Arc::clone(&truth),

@@ -200,6 +200,16 @@ fn a_slow_room_that_never_says_where_one_stands_is_found() {
 }
 
 #[test]
+fn a_number_that_somebody_does_not_have_again_is_found() {
+    is_found(Bug::ForgetPlace, 8, &[Promise::Person]);
+}
+
+#[test]
+fn a_floor_that_is_not_looked_at_is_found() {
+    is_found(Bug::IgnoreFloor, 16, &[Promise::Floor]);
+}
+
+#[test]
 fn an_ended_session_that_a_later_server_does_not_know_of_is_found() {
     is_found(Bug::ForgetEnded, 256, &[Promise::Ended]);
 }

@@ -73,6 +73,7 @@ impl Scribe {
             color: Color(((self.members - 1) % Color::COUNT as u32) as u8),
             role: if self.members == 1 { Role::Owner } else { Role::Member },
             scope: Scope::Session(SessionId::new(u128::from(self.members))),
+            sees: None,
         };
         self.told(Some(MemberId(self.members)), event)
     }

@@ -54,7 +54,7 @@ impl Cut {
 
 /// What a later program may add without harm to those before it.
 fn add(snapshot: &mut Value) {
-    snapshot["version"] = json!(2);
+    snapshot["version"] = json!(3);
     snapshot["written_at"] = json!("2031-01-01T00:00:00.000Z");
     snapshot["ledger"]["settings"] = json!({"slow_ms": 1_000, "listed": null});
     snapshot["ledger"]["members"][0]["data"] = json!({"avatar": [1, 2, 3]});
@@ -95,7 +95,7 @@ async fn a_snapshot_that_only_a_later_version_can_read_is_refused_by_both_until_
     let cut = Cut::new().await;
     cut.store(|snapshot| {
         add(snapshot);
-        snapshot["readable_from"] = json!(2);
+        snapshot["readable_from"] = json!(3);
     })
     .await;
     let faults = Arc::new(Faults::default());
@@ -108,7 +108,7 @@ async fn a_snapshot_that_only_a_later_version_can_read_is_refused_by_both_until_
     }
     let told = faults.0.lock().expect("nothing panics here").clone();
     let [told] = &told[..] else { panic!("it is told once, however many ask: {told:?}") };
-    let names = ["a snapshot of version 2", "from version 2 on", "chat-core", "reads version 1"];
+    let names = ["a snapshot of version 3", "from version 3 on", "chat-core", "reads version 2"];
     assert!(names.iter().all(|name| told.contains(name)), "{told}");
     assert_eq!(engine.stats().unreadable, 1);
     seconds(6).await;

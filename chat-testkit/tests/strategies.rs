@@ -113,6 +113,10 @@ fn live(limits: RoomLimits, steps: &[Step], reached: &mut BTreeSet<String>) {
                 model.restart(now);
                 Vec::new()
             }
+            Play::Writes(version) => {
+                model.write_up_to(version);
+                Vec::new()
+            }
             Play::Lose { .. } => Vec::new(),
         };
         while let Some(input) = inputs.pop() {

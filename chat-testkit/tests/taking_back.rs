@@ -264,8 +264,8 @@ async fn no_more_is_taken_back_than_can_be_masked_while_the_log_forgets_nothing(
 
 #[tokio::test(start_paused = true)]
 async fn those_that_are_taken_back_in_one_moment_count_together() {
-    let stage = Stage::new(|limits| limits.room.unscrubbed_max = 2).await;
-    stage.log.plan(fails(&[Operation::Scrub]));
+    let stage = Stage::new(|limits| limits.room.owed_max = 2).await;
+    stage.log.plan(fails(&[Operation::Amend]));
     let answers = tokio::join!(stage.redact(Seq(3)), stage.redact(Seq(4)), stage.redact(Seq(5)));
     assert_eq!(answers, (Ok(()), Ok(()), Err(RejectCode::Unavailable)));
 }

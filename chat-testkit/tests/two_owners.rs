@@ -114,6 +114,23 @@ async fn who_has_left_quietly_by_the_word_of_another_owner_is_told_so() {
     assert_eq!(told_of_exits(&mut bob).await, [("theirs".to_owned(), Some(Seq(3))), ("Bob".to_owned(), None)]);
 }
 
+/// The number is the same, and so is the person: only the stay is another.
+#[tokio::test(start_paused = true)]
+async fn who_left_and_came_in_again_by_the_word_of_another_owner_is_told_of_the_end_of_their_stay() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = founder(&engine).await;
+    let mut bob = newcomer(&engine, "Bob").await;
+    let joined = log.inner().records(&code()).into_iter().rfind(|record| record.by == Some(MemberId(2)));
+    let joined = joined.expect("Bob has joined").event;
+    let left = Event::Left { nick: nick("Bob"), reason: LeaveReason::Timeout };
+    other_records(&log, MemberId(2), left, Some).await;
+    other_records(&log, MemberId(2), joined, Some).await;
+    other_writes(&log, topic("theirs")).await;
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(6)));
+    assert_eq!(told_of_exits(&mut bob).await, [("Bob".to_owned(), Some(Seq(3)))]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_another_owner_took_back_is_shown_to_nobody() {
     let log = log();

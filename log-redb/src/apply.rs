@@ -27,6 +27,7 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
     };
     match outcome {
         Err(Fault::Damaged(what)) => Ok(Err(AppendError::NotWritten(format!("the log is damaged: {what}")))),
+        Err(later @ Fault::Later { .. }) => Ok(Err(AppendError::NotWritten(later.to_string()))),
         other => other,
     }
 }
@@ -61,11 +62,14 @@ fn append(
             while trim::purge_incarnation(tables, &tombstone, usize::MAX)? > 0 {}
         }
     }
+    let newest = batch.iter().map(|record| record.version).max().unwrap_or_default();
+    tables.need_format(newest.into())?;
     for record in batch {
         row.head = record.seq.map_or(row.head, |seq| seq.0);
         let key = format::record_key(room, row.epoch, record.offset);
         let message_before = row.message;
         let stored = RecordRow {
+            version: record.version,
             is_message: record.is_message,
             head: row.head,
             message_before,
@@ -139,8 +143,9 @@ fn amend(tables: &mut Tables<'_>, room: &str, epoch: Epoch, amends: &[Amend]) ->
     }
     for (offset, of) in &amended {
         let key = format::record_key(room, epoch, *offset);
-        let json = Encoded::new(&of.record).json;
-        let stored = RecordRow { json: &json, ..of.row }.encode(&key);
+        let Encoded { version, json, .. } = Encoded::new(&of.record);
+        tables.need_format(version.into())?;
+        let stored = RecordRow { version, json: &json, ..of.row }.encode(&key);
         let old = tables.records.insert(key.as_slice(), stored.as_slice())?.map_or(0, |old| old.value().len());
         tail.bytes = (tail.bytes + stored.len() as u64).saturating_sub(old as u64);
         tables.scrubbed += 1;
@@ -160,8 +165,7 @@ struct Amended {
 impl Amended {
     fn read(key: &[u8], row: RecordRow<'_>) -> Result<Self, Fault> {
         let record = row.record(key)?;
-        let RecordRow { is_message, head, message_before, at, .. } = row;
-        Ok(Self { record, row: RecordRow { is_message, head, message_before, at, json: &[] }, is_changed: false })
+        Ok(Self { record, row: RecordRow { json: &[], ..row }, is_changed: false })
     }
 }
 

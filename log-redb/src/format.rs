@@ -1,11 +1,16 @@
 //! The bytes in the file: tables, keys, records and tails, each with a version and a checksum. `FORMAT.md` says it in words.
 
-use chat_core::{Ended, EndedWho, Epoch, Event, Identity, Offset, Record, RoomCode, Seq, SessionId, Tail, Wall};
+use chat_core::{
+    Ended, EndedWho, Epoch, Event, Identity, Offset, Record, RecordVersion, RoomCode, Seq, SessionId, Tail, Wall,
+};
 use redb::{StorageError, TableDefinition};
 
-/// The version of the whole file; a higher one is refused.
-pub(crate) const FORMAT: u64 = 1;
-/// The version of a tail, a record and a snapshot.
+/// The latest version of the whole file that can be read; a higher one is refused.
+pub(crate) const FORMAT: u64 = RecordVersion::LATEST.0 as u64;
+/// The version that a file begins with. It rises with the first record of a later one, so that programs which do not know that refuse
+/// the file, and can still use it as long as there is none.
+pub(crate) const FIRST_FORMAT: u64 = RecordVersion::FIRST.0 as u64;
+/// The version of a tail and a snapshot. That of a record is what a program has to know to read it.
 const ROW: u8 = 1;
 /// The kind of a tail; a record is 0 or 1, under a key that no tail has.
 const TAIL: u8 = 0;
@@ -45,6 +50,16 @@ pub(crate) enum Fault {
     /// The stored bytes cannot be right.
     #[error("{0}")]
     Damaged(String),
+    /// A later program wrote it, and only such a one can read it.
+    #[error("{what} is of format version {version}; log-redb {program} reads up to {reads}", program = env!("CARGO_PKG_VERSION"))]
+    Later {
+        /// The row.
+        what: String,
+        /// Its version.
+        version: u8,
+        /// The latest that this program reads of its kind.
+        reads: u8,
+    },
     /// The file cannot be reached.
     #[error("{0}")]
     Storage(#[from] StorageError),
@@ -96,9 +111,9 @@ fn record_name(key: &[u8]) -> String {
 }
 
 /// Version, kind, checksum over `key` and all but itself, then the body.
-fn seal(key: &[u8], kind: u8, body: &[&[u8]]) -> Vec<u8> {
+fn seal(key: &[u8], version: u8, kind: u8, body: &[&[u8]]) -> Vec<u8> {
     let mut row = Vec::with_capacity(6 + body.iter().map(|part| part.len()).sum::<usize>());
-    row.extend_from_slice(&[ROW, kind, 0, 0, 0, 0]);
+    row.extend_from_slice(&[version, kind, 0, 0, 0, 0]);
     body.iter().for_each(|part| row.extend_from_slice(part));
     let sum = checksum(key, &row);
     row[2..6].copy_from_slice(&sum);
@@ -113,26 +128,31 @@ fn checksum(key: &[u8], row: &[u8]) -> [u8; 4] {
     hasher.finalize().to_be_bytes()
 }
 
-/// The kind and the body of a row that is as it was written.
-fn unseal<'a>(key: &[u8], row: &'a [u8], name: impl Fn() -> String) -> Result<(u8, &'a [u8]), Fault> {
+/// A row that is as it was written.
+struct Row<'a> {
+    version: u8,
+    kind: u8,
+    body: &'a [u8],
+}
+
+/// Looks at the version first: what a later program wrote may have another shape.
+fn unseal<'a>(key: &[u8], row: &'a [u8], reads: u8, name: impl Fn() -> String) -> Result<Row<'a>, Fault> {
     match row {
-        [ROW, kind, a, b, c, d, body @ ..] => {
+        [version, ..] if *version > reads => Err(Fault::Later { what: name(), version: *version, reads }),
+        [0, ..] => Err(Fault::Damaged(format!("{} is of no version", name()))),
+        [version, kind, a, b, c, d, body @ ..] => {
             if checksum(key, row) != [*a, *b, *c, *d] {
                 return Err(Fault::Damaged(format!("{} does not match its checksum", name())));
             }
-            Ok((*kind, body))
+            Ok(Row { version: *version, kind: *kind, body })
         }
-        [] | [ROW, ..] => Err(Fault::Damaged(format!("{} is cut short", name()))),
-        [version, ..] => {
-            let name = name();
-            Err(Fault::Damaged(format!("{name} is of format version {version}; this program reads up to {ROW}")))
-        }
+        _ => Err(Fault::Damaged(format!("{} is cut short", name()))),
     }
 }
 
-/// Whether it is a row of ours under this key, as it was written.
+/// Whether it is a row of ours under this key, as it was written, by whichever version.
 pub(crate) fn is_row(key: &[u8], row: &[u8]) -> bool {
-    unseal(key, row, String::new).is_ok()
+    unseal(key, row, u8::MAX, String::new).is_ok()
 }
 
 /// Takes eight bytes off the front.
@@ -175,12 +195,12 @@ impl TailRow {
     pub(crate) fn encode(&self, room: &str) -> Vec<u8> {
         let numbers =
             [self.epoch.0, self.first, self.offset, self.head, self.message, self.messages, self.bytes, self.through];
-        seal(room.as_bytes(), TAIL, &numbers.map(u64::to_be_bytes).each_ref().map(|bytes| &bytes[..]))
+        seal(room.as_bytes(), ROW, TAIL, &numbers.map(u64::to_be_bytes).each_ref().map(|bytes| &bytes[..]))
     }
 
     pub(crate) fn decode(room: &str, row: &[u8]) -> Result<Self, Fault> {
         let name = || format!("the tail of room {room}");
-        let (kind, mut body) = unseal(room.as_bytes(), row, name)?;
+        let Row { kind, mut body, .. } = unseal(room.as_bytes(), row, ROW, name)?;
         if kind != TAIL || body.len() > TAIL_BYTES {
             return Err(Fault::Damaged(format!("{} is another row", name())));
         }
@@ -205,6 +225,8 @@ pub(crate) struct Encoded {
     pub(crate) seq: Option<Seq>,
     pub(crate) at: u64,
     pub(crate) is_message: bool,
+    /// What a program has to know to read it.
+    pub(crate) version: u8,
     pub(crate) json: Vec<u8>,
 }
 
@@ -215,14 +237,21 @@ impl Encoded {
             seq: record.seq,
             at: record.at.0,
             is_message: matches!(record.event, Event::Sent { .. }),
+            version: version_of(record),
             json: serde_json::to_vec(record).expect("a record has string keys, and a Vec takes every write"),
         }
     }
 }
 
+/// What a program has to know to read a record, as the byte that its row begins with.
+fn version_of(record: &Record) -> u8 {
+    u8::try_from(record.event.version().0).expect("there are few versions")
+}
+
 /// A record with what leads to its neighbours.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordRow<'a> {
+    pub(crate) version: u8,
     pub(crate) is_message: bool,
     /// The newest told number up to and including this record.
     pub(crate) head: u64,
@@ -237,13 +266,14 @@ pub(crate) struct RecordRow<'a> {
 impl<'a> RecordRow<'a> {
     pub(crate) fn encode(&self, key: &[u8]) -> Vec<u8> {
         let [head, message, at] = [self.head, self.message_before, self.at].map(u64::to_be_bytes);
-        seal(key, u8::from(self.is_message), &[&head, &message, &at, self.json])
+        seal(key, self.version, u8::from(self.is_message), &[&head, &message, &at, self.json])
     }
 
     pub(crate) fn decode(key: &[u8], row: &'a [u8]) -> Result<Self, Fault> {
-        let (kind, mut body) = unseal(key, row, || record_name(key))?;
+        let Row { version, kind, mut body } = unseal(key, row, RecordVersion::LATEST.0 as u8, || record_name(key))?;
         let cut = || Fault::Damaged(format!("{} is cut short", record_name(key)));
         Ok(Self {
+            version,
             is_message: kind == 1,
             head: number(&mut body).ok_or_else(cut)?,
             message_before: number(&mut body).ok_or_else(cut)?,
@@ -272,12 +302,12 @@ pub(crate) struct SnapshotRow<'a> {
 
 impl<'a> SnapshotRow<'a> {
     pub(crate) fn encode(&self, room: &str) -> Vec<u8> {
-        seal(room.as_bytes(), SNAPSHOT, &[&self.epoch.0.to_be_bytes(), &self.through.0.to_be_bytes(), self.bytes])
+        seal(room.as_bytes(), ROW, SNAPSHOT, &[&self.epoch.0.to_be_bytes(), &self.through.0.to_be_bytes(), self.bytes])
     }
 
     pub(crate) fn decode(room: &str, row: &'a [u8]) -> Result<Self, Fault> {
         let name = || format!("the snapshot of room {room}");
-        let (kind, mut body) = unseal(room.as_bytes(), row, name)?;
+        let Row { kind, mut body, .. } = unseal(room.as_bytes(), row, ROW, name)?;
         let is_snapshot = kind == SNAPSHOT || kind == SNAPSHOT_ONCE && body.len() != TAIL_BYTES;
         if !is_snapshot {
             return Err(Fault::Damaged(format!("{} is another row", name())));
@@ -298,12 +328,12 @@ pub(crate) fn ended_key(who: &EndedWho) -> Vec<u8> {
 
 /// Until when it is remembered, and through which session.
 pub(crate) fn ended_row(key: &[u8], Ended { through, until, .. }: &Ended) -> Vec<u8> {
-    seal(key, 0, &[&until.0.to_be_bytes(), &through.bits().to_be_bytes()])
+    seal(key, ROW, 0, &[&until.0.to_be_bytes(), &through.bits().to_be_bytes()])
 }
 
 /// What a row says of sessions that were ended.
 pub(crate) fn ended(key: &[u8], row: &[u8]) -> Result<Ended, Fault> {
-    let (_, body) = unseal(key, row, || "an ended session".to_owned())?;
+    let Row { body, .. } = unseal(key, row, ROW, || "an ended session".to_owned())?;
     let read = || {
         let who = match key.split_first()? {
             (0, session) => EndedWho::Session(SessionId::new(u128::from_be_bytes(session.try_into().ok()?))),
@@ -339,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_of_an_earlier_version_is_read() {
-        let once = seal(b"ALPHA", SNAPSHOT_ONCE, &[&1_u64.to_be_bytes(), &2_u64.to_be_bytes(), b"{}"]);
+        let once = seal(b"ALPHA", ROW, SNAPSHOT_ONCE, &[&1_u64.to_be_bytes(), &2_u64.to_be_bytes(), b"{}"]);
         assert!(SnapshotRow::decode("ALPHA", &once).is_ok_and(|found| found.bytes == b"{}"));
         assert!(TailRow::decode("ALPHA", &once).is_err());
     }

@@ -24,7 +24,7 @@ fn any_row(bytes: &[u8]) {
     if let Ok(row) = RecordRow::decode(&key, bytes) {
         let again = row.encode(&key);
         let again = RecordRow::decode(&key, &again).expect("what was written is read");
-        let parts = |row: &RecordRow<'_>| (row.is_message, row.head, row.message_before, row.at);
+        let parts = |row: &RecordRow<'_>| (row.version, row.is_message, row.head, row.message_before, row.at);
         assert_eq!((parts(&again), again.json), (parts(&row), row.json));
     }
     if let Ok(row) = TailRow::decode(ROOM, bytes) {
@@ -42,7 +42,7 @@ fn any_row(bytes: &[u8]) {
         }
     }
     // The same bytes as the record in a row that is whole.
-    let whole = RecordRow { is_message: true, head: 5, message_before: 3, at: 1, json: bytes }.encode(&key);
+    let whole = RecordRow { version: 1, is_message: true, head: 5, message_before: 3, at: 1, json: bytes }.encode(&key);
     let row = RecordRow::decode(&key, &whole).expect("what was written is read");
     if let Ok(record) = row.record(&key) {
         assert_eq!(record.offset, Offset(7), "the record is the one that its key says");
@@ -66,7 +66,9 @@ fn damaged_row(choices: &[u8]) {
     let encoded = Encoded::new(&record);
     let numbers = [byte(1), byte(3), byte(2)].map(u64::from);
     let [head, message_before, at] = numbers;
-    let row = RecordRow { is_message: encoded.is_message, head, message_before, at, json: &encoded.json }.encode(&key);
+    let Encoded { version, is_message, json, .. } = &encoded;
+    let (version, is_message) = (*version, *is_message);
+    let row = RecordRow { version, is_message, head, message_before, at, json }.encode(&key);
     let read = RecordRow::decode(&key, &row).expect("what was written is read");
     assert_eq!(read.record(&key).expect("what was written is read"), record);
 

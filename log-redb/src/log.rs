@@ -151,6 +151,10 @@ impl RedbLog {
                 tracing::error!(what, "the log is damaged");
                 Err(ReadError::Damaged(what))
             }
+            Ok(Some(Err(Fault::Later { what, version, reads }))) => {
+                let (version, reads) = (u32::from(version), u32::from(reads));
+                Err(ReadError::Later { what, version, readable_from: version, reads })
+            }
             Ok(Some(Err(Fault::Storage(error)))) => {
                 self.doubt();
                 match error {

@@ -127,7 +127,7 @@ mod tests {
     fn rows() -> Vec<(Vec<u8>, Vec<u8>)> {
         let record = |offset| {
             let key = record_key("ROOM", Epoch(7), offset);
-            let row = RecordRow { is_message: true, head: 2, message_before: 0, at: 5, json: b"{}" };
+            let row = RecordRow { version: 1, is_message: true, head: 2, message_before: 0, at: 5, json: b"{}" };
             (key.clone(), row.encode(&key))
         };
         vec![record(1), record(2), record(300)]

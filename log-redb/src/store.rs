@@ -11,7 +11,7 @@ use chat_core::Wall;
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
-use crate::format::{FORMAT, Fault, META, META_CLOCK, META_FORMAT};
+use crate::format::{FIRST_FORMAT, FORMAT, Fault, META, META_CLOCK, META_FORMAT};
 use crate::options::{Options, Verify};
 use crate::ownership;
 use crate::slack::Cleared;
@@ -30,7 +30,7 @@ pub enum OpenError {
         name: String,
     },
     /// A later version of this program has written it.
-    #[error("{name} is of format version {found}; this program reads up to {known}")]
+    #[error("{name} is of format version {found}; log-redb {program} reads up to {known}", program = env!("CARGO_PKG_VERSION"))]
     Newer {
         /// The file.
         name: String,
@@ -333,7 +333,7 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> String {
 /// Writes the version and the time, and makes the tables, so that readers find them.
 fn initialise(database: &Database, now: Wall) -> Result<(), Fault> {
     let write = database.begin_write()?;
-    write.open_table(META)?.insert(META_FORMAT, FORMAT)?;
+    write.open_table(META)?.insert(META_FORMAT, FIRST_FORMAT)?;
     let mut tables = Tables::open(&write)?;
     tables.put_clock(now.0)?;
     drop(tables);
@@ -353,7 +353,7 @@ fn check_format(database: &Database, name: impl Fn() -> String) -> Result<(), Op
     };
     match found().map_err(|fault| faulty(name(), fault))? {
         None => Err(OpenError::Foreign { name: name() }),
-        Some(FORMAT) => Ok(()),
+        Some(FIRST_FORMAT..=FORMAT) => Ok(()),
         Some(found) if found > FORMAT => Err(OpenError::Newer { name: name(), found, known: FORMAT }),
         Some(found) => {
             Err(OpenError::Damaged { name: name(), what: format!("there never was a format version {found}") })
@@ -365,6 +365,7 @@ fn faulty(name: String, fault: Fault) -> OpenError {
     match fault {
         Fault::Storage(error) => refused(name, DatabaseError::Storage(error)),
         Fault::Damaged(what) => OpenError::Damaged { name, what },
+        later @ Fault::Later { .. } => OpenError::Damaged { name, what: later.to_string() },
     }
 }
 

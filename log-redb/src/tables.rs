@@ -4,7 +4,8 @@ use chat_core::Ended;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::format::{
-    self, ENDED, Fault, META, META_CLOCK, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow,
+    self, ENDED, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS,
+    TAILS, TOMBSTONES, TailRow,
 };
 
 /// The tables of a write transaction, and what it does to the numbers about the file.
@@ -48,6 +49,17 @@ impl<'t> Tables<'t> {
             }
         }
         Ok(owed)
+    }
+
+    /// Writes down which version a program has to know to read the file, where it is the first record of that version.
+    pub(crate) fn need_format(&mut self, version: u64) -> Result<(), Fault> {
+        if version > FIRST_FORMAT {
+            let format = self.meta.get(META_FORMAT)?.map_or(0, |format| format.value());
+            if format < version {
+                self.meta.insert(META_FORMAT, version)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what is believed to be the time.

@@ -65,12 +65,13 @@ async fn a_file_of_a_newer_version_is_refused() {
     let (dir, _) = closed_log(1).await;
     let database = Database::open(dir.path().join(FILE_NAME)).expect("it is a redb file");
     let write = database.begin_write().expect("writable");
-    write.open_table(META).expect("there").insert("format", 2).expect("writable");
+    write.open_table(META).expect("there").insert("format", 3).expect("writable");
     write.commit().expect("writable");
     drop(database);
     let error = open(dir.path()).map(drop).expect_err("it is newer");
-    assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error:?}");
-    assert!(error.to_string().ends_with("rooms.redb is of format version 2; this program reads up to 1"), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 3, known: 2, .. }), "{error:?}");
+    let told = format!("rooms.redb is of format version 3; log-redb {} reads up to 2", env!("CARGO_PKG_VERSION"));
+    assert!(error.to_string().ends_with(&told), "{error}");
 }
 
 #[test]
@@ -126,11 +127,81 @@ async fn a_changed_record_is_damage_with_its_name_and_other_rooms_are_whole() {
     );
     edit_record(dir.path(), |row| row.truncate(4));
     assert_eq!(damage(&open(dir.path()).expect("it opens")).await, "record 7 of room ROOM-0 is cut short");
-    edit_record(dir.path(), |row| row[0] = 9);
-    let newer = "record 7 of room ROOM-0 is of format version 9; this program reads up to 1";
-    assert_eq!(damage(&open(dir.path()).expect("it opens")).await, newer);
     edit_record(dir.path(), Vec::clear);
     assert_eq!(damage(&open(dir.path()).expect("it opens")).await, "record 7 of room ROOM-0 is missing");
+}
+
+/// Nothing is passed over: what it says may be that somebody may not see what follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_a_later_version_is_refused_by_name_and_nothing_is_written_over_it() {
+    let (dir, whole) = closed_log(2).await;
+    edit_record(dir.path(), |row| row[0] = 9);
+    let log = open(dir.path()).expect("the file is whole");
+    let refused = log.read(&code("ROOM-0"), Offset(0), 100).await.expect_err("it cannot be read");
+    let what = "record 7 of room ROOM-0".to_owned();
+    assert_eq!(refused, ReadError::Later { what, version: 9, readable_from: 9, reads: 2 });
+    assert_eq!(read_all(&log, &code("ROOM-1")).await, whole[1], "other rooms are not concerned");
+    let log = std::sync::Arc::new(log);
+    let engine = chat_core::Engine::builder().log(log.clone()).expect("it has no engine yet").build();
+    let session = chat_testkit::one_room::connect(&engine, None).await;
+    let nick = chat_core::Nick::parse("Bob").expect("a valid nick");
+    let refused =
+        session.call(chat_core::Command::join(code("ROOM-0"), nick)).await.expect_err("nobody can say who is in it");
+    assert_eq!(refused.code, chat_core::RejectCode::Unavailable);
+    assert!(engine.stats().unreadable > 0);
+    assert_eq!(log.read(&code("ROOM-0"), Offset(7), 100).await.expect("the rest").records, whole[0][7..]);
+}
+
+fn format_of(dir: &Path) -> u64 {
+    let database = Database::open(dir.join(FILE_NAME)).expect("it is a redb file");
+    let read = database.begin_read().expect("readable");
+    let meta = read.open_table(META).expect("there");
+    meta.get("format").expect("readable").expect("every file says it").value()
+}
+
+/// A program that does not know the later version may use the file until there is something in it that it cannot read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_of_the_version_that_is_needed_to_read_it() {
+    let dir = TempDir::new().expect("a folder");
+    let log = open(dir.path()).expect("it opens");
+    let (mut scribe, tail) = fill(&log, &code("ROOM-0"), 3).await;
+    log.close().await.expect("it closes");
+    assert_eq!(format_of(dir.path()), 1);
+    let log = open(dir.path()).expect("it opens");
+    let mut joined = scribe.joined("Bob");
+    let chat_core::Event::Joined { sees, .. } = &mut joined.event else { panic!("{joined:?}") };
+    *sees = Some(chat_core::Seq(2));
+    log.append(&code("ROOM-0"), &tail, &[joined.clone()]).await.expect("the tail is the end");
+    log.close().await.expect("it closes");
+    assert_eq!(format_of(dir.path()), 2);
+    let log = open(dir.path()).expect("this program knows it");
+    assert_eq!(read_all(&log, &code("ROOM-0")).await.last(), Some(&joined));
+}
+
+/// Files as earlier programs left them, one of each format. None is ever changed: it is on somebody's disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_every_format_are_read_and_written_on() {
+    let files: [(&[u8], usize, usize); 2] =
+        [(include_bytes!("fixtures/rooms-1.redb"), 14, 1), (include_bytes!("fixtures/rooms-2.redb"), 15, 2)];
+    for (bytes, records, members) in files {
+        let dir = TempDir::new().expect("a folder");
+        fs::write(dir.path().join(FILE_NAME), bytes).expect("writable");
+        let log = open(dir.path()).expect("it can be read");
+        let read = read_all(&log, &code("ROOM-0")).await;
+        assert_eq!(read.len(), records);
+        let tail = log.read(&code("ROOM-0"), Offset(0), 0).await.expect("readable").tail;
+        let epoch = tail.epoch.expect("it is there");
+        let (through, snapshot) = log.load_snapshot(&code("ROOM-0"), epoch).await.expect("readable").expect("stored");
+        let ledger: chat_core::room::Ledger =
+            chat_core::room::Snapshot::read(&snapshot).expect("it can be read").into();
+        assert_eq!((ledger.last_offset(), ledger.members_total()), (through, members));
+        let log = std::sync::Arc::new(log);
+        let engine = chat_core::Engine::builder().log(log.clone()).expect("it has no engine yet").build();
+        let session = chat_testkit::one_room::connect(&engine, None).await;
+        let nick = chat_core::Nick::parse("Eve").expect("a valid nick");
+        session.call(chat_core::Command::join(code("ROOM-0"), nick)).await.expect("the room is there");
+        assert_eq!(read_all(&*log, &code("ROOM-0")).await.len(), records + 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

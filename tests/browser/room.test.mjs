@@ -117,9 +117,16 @@ test('a leave on another device ends the room here, though in a big room no even
   const over = fold(room, left);
   assert.deepEqual([over.live, over.seq, over.ended], [false, 2, { why: 'left', detail: 'You left' }]);
   assert.deepEqual([over.pending[0].state, texts(over)], ['failed', ['a']]);
-  const again = fold(over, joined({ seq: 2, you: { ...BOB, member: 3 } }));
+  const again = fold(over, joined({ seq: 2, entered: 3 }));
   assert.deepEqual([again.live, again.ended], [true, null]);
-  assert.equal(fold(again, left), again, 'of the membership before');
+});
+
+test('one\'s own leaving before the present membership began ends nothing, and one after it does', () => {
+  const left = seq => ({ type: 'member_left', room: 'LAB', seq, at: message(seq, '').at, member: 2, nick: 'Bob', reason: 'timeout' });
+  const back = fold(fresh(), joined({ seq: 2, entered: 4 }), left(3), { ...BOB, type: 'member_joined', room: 'LAB', seq: 4, at: message(4, '').at });
+  assert.deepEqual([back.live, back.seq, back.membersTotal], [true, 4, fold(fresh(), joined({ seq: 2 })).membersTotal]);
+  const over = fold(back, left(5));
+  assert.deepEqual([over.live, over.ended.why], [false, 'left']);
 });
 
 test('days are told apart, and a clock that is behind makes no second yesterday', () => {

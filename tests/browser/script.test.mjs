@@ -153,12 +153,10 @@ withBrowser('script', chat => {
     again.send(welcome([{ room: 'LAB', epoch: EPOCH, seq: 11, status: 'left' }]));
     const { id, ...join } = await again.next('join');
     assert.deepEqual(join, { type: 'join', room: 'LAB', nick: 'Bob', after: `${EPOCH}:10` });
-    // A new membership has a new number.
-    const you = { ...BOB, member: 3 };
-    again.send(joined({ id, you }));
+    again.send(joined({ id, entered: 13 }));
     again.send({ type: 'member_left', room: 'LAB', seq: 11, at: at(11), member: 2, nick: 'Bob', reason: 'timeout' });
     again.send(message(12, 'twelve'));
-    again.send({ ...you, type: 'member_joined', room: 'LAB', seq: 13, at: at(13) });
+    again.send({ ...BOB, type: 'member_joined', room: 'LAB', seq: 13, at: at(13) });
     again.send(message(14, 'fourteen'));
     await hear(bob, 'fourteen');
     assert.deepEqual(await messages(bob), ['nine', 'twelve', 'fourteen']);

@@ -120,6 +120,9 @@ pub enum Event {
         role: Role,
         /// Who they are to the room.
         scope: Scope,
+        /// Their floor: they see no message up to this number. Not said by programs that showed everybody all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sees: Option<Seq>,
     },
     /// The record's `by` stopped being a member.
     Left {

@@ -3,7 +3,9 @@
 mod amend;
 mod command;
 mod event;
+mod version;
 
 pub use amend::{Amend, Amendment, Content};
 pub use command::{Command, Extent, TypingState};
 pub use event::{Amended, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};
+pub use version::RecordVersion;

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
-use crate::domain::{Amend, Record};
+use crate::domain::{Amend, Record, RecordVersion};
 use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 
 /// The end of a room's log: which record is the last, of which incarnation, and what the store wants to remember with it.
@@ -76,14 +76,17 @@ pub enum ReadError {
     /// The stored bytes cannot be right; trying again does not help.
     #[error("the log is damaged: {0}")]
     Damaged(String),
-    /// The records that a stored snapshot covers are gone, and only a later program can read the snapshot. Once one is used, it does.
+    /// A record, or a snapshot whose records are gone, that only a later program can read. Once one is used, it does. Nothing is
+    /// passed over, and nothing is written to the room meanwhile.
     #[error(
-        "the log is of a later program: a snapshot of version {version}, to be read from version {readable_from} on, \
+        "the log is of a later program: {what} of version {version}, to be read from version {readable_from} on, \
          and chat-core {} reads version {reads}",
         env!("CARGO_PKG_VERSION")
     )]
     Later {
-        /// Which version wrote the snapshot.
+        /// What it is, with its name where it has one: "a snapshot", "record 7 of room LUNCH".
+        what: String,
+        /// Which version wrote it.
         version: u32,
         /// The first version that can read it.
         readable_from: u32,
@@ -107,6 +110,14 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// [`LogInUse`] while there is another claim.
     fn claim(&self) -> Result<LogClaim, LogInUse>;
+
+    /// The latest version of records that may be written here: the lowest that every program reads which lives on this log. Asked before
+    /// each batch; what a log that is shared answers may rise, when the last program that could not read a version is gone, and must not
+    /// fall below what it holds. A log that belongs to one program alone may be written with all that it reads, and says so to programs
+    /// that come later ([`ReadError::Later`]).
+    fn writes(&self) -> RecordVersion {
+        RecordVersion::LATEST
+    }
 
     /// Appends `batch` after `after`, all or nothing, and returns the new end.
     ///

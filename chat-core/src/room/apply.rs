@@ -45,10 +45,11 @@ pub(super) fn replace(
         *attendance = Attendance::default();
     }
     time.read_again(replacement.last_at(), now.mono);
-    // A number alone may name another person, where another owner of the room has written in the meantime.
+    // A number alone may name another person, or a later membership of the same one, where another owner of the room has written
+    // in the meantime.
     let stays = |id: MemberId| {
-        let scopes = [&*ledger, &replacement].map(|ledger| ledger.member(id).map(|member| &member.scope));
-        scopes[0].is_some() && scopes[0] == scopes[1]
+        let both = ledger.member(id).zip(replacement.member(id));
+        both.is_some_and(|(ours, theirs)| ours.is_same_stay(theirs))
     };
     let gone: Vec<MemberId> = attendance.members().filter(|&id| !stays(id)).collect();
     gone.into_iter().for_each(|id| attendance.exit(id));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::attendance::Attendance;
 use super::draft::Draft;
+use super::former::Place;
 use super::input::{
     Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, Note, Repeated,
     SendPermit,
@@ -12,9 +13,10 @@ use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
 use super::time::RoomTime;
-use crate::domain::{Event, Keyed, LeaveReason, Role, RoomCloseReason, TypingState};
+use crate::domain::{Event, Keyed, LeaveReason, RecordVersion, Role, RoomCloseReason, TypingState};
 use crate::types::{
-    Body, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq, Topic, Wall,
+    Body, Color, Epoch, Key, MemberId, NewcomersSee, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq,
+    Topic, Wall,
 };
 
 /// When to try again to take something back, where the log owes too much. 1 s: as with any log that cannot be reached.
@@ -27,7 +29,16 @@ pub(super) struct Rules<'a> {
     pub(super) attendance: &'a Attendance,
     pub(super) time: RoomTime,
     pub(super) limits: &'a RoomLimits,
+    pub(super) writes: RecordVersion,
     pub(super) now: Now,
+}
+
+/// As who somebody comes in: what their record says of them, beside their name.
+#[derive(Clone, Copy)]
+struct Seat {
+    member: MemberId,
+    color: Color,
+    sees: Option<Seq>,
 }
 
 impl<'a> Rules<'a> {
@@ -66,7 +77,8 @@ impl<'a> Rules<'a> {
     fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
         let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
-        self.joined(draft, by, MemberId(1), nick, Role::Owner)
+        let seat = Seat { member: MemberId(1), color: Color(0), sees: self.says_floor().then_some(Seq(0)) };
+        self.joined(draft, by, seat, nick, Role::Owner)
     }
 
     fn join(self, by: &Caller, nick: &Nick, history: Option<u32>, after: Option<Position>) -> Result<Decision, Reject> {
@@ -89,13 +101,44 @@ impl<'a> Rules<'a> {
         }
         // An empty room that lingers has no owner to come back to: whoever is there first is it.
         let role = if self.ledger.members_total() == 0 { Role::Owner } else { Role::Member };
-        let mut decision = self.joined(self.draft(), by, self.ledger.next_member(), nick, role);
+        let place = self.ledger.place(&scope);
+        let seat = self.seat(place);
+        let mut decision = self.joined(self.draft(), by, seat, nick, role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
-        match (self.seen(after), self.ledger.former_joined(&scope)) {
-            (Some(seen), Some(joined)) => entered.from = seen.clamp(joined, self.ledger.head()),
-            _ => entered.history = self.newest(history),
+        match (self.seen(after), place) {
+            (Some(seen), Some(place)) => entered.from = seen.clamp(place.joined, self.ledger.head()),
+            _ => entered.history = self.newest(history, self.floor(place, seat)),
         }
         Ok(decision)
+    }
+
+    /// As who somebody comes in. A number is a person: who comes back to their place has it again, and sees what they saw. While
+    /// programs live that cannot read that, each join has a number of its own, and newcomers see everything.
+    fn seat(self, place: Option<&Place>) -> Seat {
+        let new = || (self.ledger.next_member(), self.ledger.least_used_color());
+        let says_floor = self.says_floor();
+        let again = place.filter(|_| says_floor).and_then(Place::number);
+        let (member, color) = again.unwrap_or_else(new);
+        let floor = || place.map_or_else(|| self.floor_of_newcomer(), |place| place.sees);
+        Seat { member, color, sees: says_floor.then(floor) }
+    }
+
+    fn says_floor(self) -> bool {
+        self.writes >= RecordVersion::PERSONS
+    }
+
+    /// What somebody sees who comes in like this; see `Ledger::apply`.
+    fn floor(self, place: Option<&Place>, seat: Seat) -> Seq {
+        seat.sees.or(place.map(|place| place.sees)).unwrap_or_default()
+    }
+
+    fn floor_of_newcomer(self) -> Seq {
+        let head = self.ledger.head();
+        match self.limits.newcomers_see {
+            NewcomersSee::All => Seq(0),
+            NewcomersSee::Last(count) => self.ledger.marks().floor_of_last(count as usize, head),
+            NewcomersSee::Nothing => head,
+        }
     }
 
     /// A refusal that may pass where nobody is connected as the holder, who may be the newcomer's own ghost: with its grace.
@@ -151,16 +194,22 @@ impl<'a> Rules<'a> {
         let head = self.ledger.head();
         let (from, history) = match self.seen(after) {
             Some(seen) => (seen.clamp(member.joined, head), HistorySlice::default()),
-            None => (head, self.newest(history)),
+            None => (head, self.newest(history, member.sees)),
         };
         let entered = Entered { member: member.id, from, entry: Entry::Attached, history };
         Ok(self.draft().finish(Some(attached(by, member.id)), Answer::Entered(entered)))
     }
 
-    fn joined(self, mut draft: Draft<'_>, by: &Caller, member: MemberId, nick: &Nick, role: Role) -> Decision {
+    fn joined(
+        self,
+        mut draft: Draft<'_>,
+        by: &Caller,
+        Seat { member, color, sees }: Seat,
+        nick: &Nick,
+        role: Role,
+    ) -> Decision {
         let (nick, nick_key, scope) = (nick.clone(), nick.key(), by.scope());
-        let color = self.ledger.least_used_color();
-        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope });
+        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees });
         let entered = Entered { member, from, entry: Entry::Joined, history: HistorySlice::default() };
         draft.finish(Some(attached(by, member)), Answer::Entered(entered))
     }
@@ -206,7 +255,8 @@ impl<'a> Rules<'a> {
     fn redact(self, by: &Actor, seq: Seq, evidence: Option<Evidence>) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;
         let mark = self.ledger.marks().find(seq).map(|mark| (mark.by, mark.redacted));
-        let (author, redacted) = mark.or_else(|| self.shown_by(seq, evidence?)).ok_or_else(|| {
+        let known = mark.or_else(|| self.shown_by(seq, evidence?)).filter(|_| standing.knows_of(seq));
+        let (author, redacted) = known.ok_or_else(|| {
             Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
         })?;
         standing.may_redact(author)?;
@@ -231,7 +281,8 @@ impl<'a> Rules<'a> {
 
     fn settle(self, through: Seq) -> Decision {
         let mut draft = self.draft();
-        if self.ledger.owed().next().is_some_and(|owed| owed.change <= through) {
+        let is_owed = self.ledger.owed().next().is_some_and(|owed| owed.change <= through);
+        if is_owed && self.writes >= RecordVersion::PERSONS {
             draft.push(None, Event::Settled { through });
         }
         draft.finish(None, Answer::Nothing)
@@ -249,24 +300,25 @@ impl<'a> Rules<'a> {
     // Looking.
 
     fn history(self, by: &Caller, before: Option<Seq>, limit: Option<u32>) -> Result<Decision, Reject> {
-        self.member(by)?;
-        let slice = match before {
-            Some(before) => self.ledger.marks().slice(before.min(self.ledger.head().next()), self.history_count(limit)),
-            None => self.newest(limit),
-        };
+        let sees = self.member(by)?.sees;
+        let head = self.ledger.head().next();
+        let before = before.map_or(head, |before| before.min(head));
+        let slice = self.ledger.marks().slice(before, self.history_count(limit), sees);
         Ok(self.draft().finish(None, Answer::History(slice)))
     }
 
     fn changes(self, by: &Caller, after: Seq) -> Result<Decision, Reject> {
-        self.member(by)?;
+        let sees = self.member(by)?.sees;
         let changes = self.ledger.changes().after(after).ok_or_else(|| {
             Reject::new(RejectCode::OutOfReach, "more was changed since than the room remembers: page it again")
         })?;
         // One at least, so that whoever goes on gets on.
-        let (total, most) = (changes.len(), self.limits.history_max.max(1));
-        let changed: Vec<_> = changes.take(most).collect();
-        let (through, more) = match changed.last() {
-            Some(last) if total > most => (last.change, More::Yes),
+        let most = self.limits.history_max.max(1);
+        // What was said below one's floor is nobody's business.
+        let mut changes = changes.filter(|changed| changed.target > sees);
+        let changed: Vec<_> = changes.by_ref().take(most).collect();
+        let (through, more) = match (changed.last(), changes.next()) {
+            (Some(last), Some(_)) => (last.change, More::Yes),
             _ => (self.ledger.head(), More::No),
         };
         Ok(self.draft().finish(None, Answer::Changes(ChangesSlice { after, changed, through, more })))
@@ -347,7 +399,7 @@ impl<'a> Rules<'a> {
             Actor::Host => Ok(Standing::Host),
             Actor::Member(caller) => {
                 let member = self.member(caller)?;
-                Ok(Standing::Member { id: member.id, role: member.role })
+                Ok(Standing::Member { id: member.id, role: member.role, sees: member.sees })
             }
         }
     }
@@ -383,8 +435,8 @@ impl<'a> Rules<'a> {
         after.filter(|after| Some(after.epoch) == self.ledger.epoch()).map(|after| after.seq)
     }
 
-    fn newest(self, limit: Option<u32>) -> HistorySlice {
-        self.ledger.marks().slice(self.ledger.head().next(), self.history_count(limit))
+    fn newest(self, limit: Option<u32>, sees: Seq) -> HistorySlice {
+        self.ledger.marks().slice(self.ledger.head().next(), self.history_count(limit), sees)
     }
 
     fn history_count(self, limit: Option<u32>) -> usize {

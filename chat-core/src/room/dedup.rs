@@ -37,6 +37,11 @@ impl ScopeHash {
         }
         Self(hasher.finish())
     }
+
+    #[cfg(test)]
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
 }
 
 /// A key of one person, hashed with the salt of the room's incarnation.

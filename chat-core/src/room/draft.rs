@@ -76,7 +76,7 @@ impl<'a> Draft<'a> {
     fn push_what_follows_exit(&mut self, leaver: &Member) {
         let remaining = self.ledger.members_total() - 1;
         if leaver.role == Role::Owner
-            && let Some(heir) = self.ledger.members_after(None).find(|other| other.id != leaver.id)
+            && let Some(heir) = self.ledger.heir(leaver.id)
         {
             self.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
         }

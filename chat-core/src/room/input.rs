@@ -271,6 +271,8 @@ pub struct HistorySlice {
     pub wanted: usize,
     /// Where those end: messages before this number.
     pub before: Seq,
+    /// The floor of who asked: nothing up to this number is theirs to see, whatever a log has.
+    pub sees: Seq,
     /// Whether the room knows of messages earlier than all of these.
     pub more: More,
 }

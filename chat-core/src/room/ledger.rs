@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::bans::Bans;
 use super::changes::{Changed, Changes};
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
+use super::former::{Former, Place};
 use super::marks::Marks;
-use super::members::{Former, Member, Members};
+use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend};
 use super::weight::beside;
-use crate::domain::{Digest, Event, Notices, Record};
+use crate::domain::{Digest, Event, Notices, Record, RecordVersion};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
 /// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
@@ -27,6 +28,9 @@ pub struct Ledger {
     last_member: MemberId,
     members: Members,
     former: Former,
+    /// What a program has to know to read the records that this is made of.
+    #[serde(default, skip_serializing_if = "is_first")]
+    needs: RecordVersion,
     bans: Bans,
     marks: Marks,
     keys: KeyWindow,
@@ -92,6 +96,7 @@ impl Ledger {
             last_member: MemberId(0),
             members: Members::default(),
             former: Former::default(),
+            needs: RecordVersion::FIRST,
             bans: Bans::default(),
             marks: Marks::default(),
             keys: KeyWindow::default(),
@@ -107,14 +112,18 @@ impl Ledger {
     /// When the record does not follow: that is a bug of whoever reads or writes the log.
     pub fn apply(&mut self, record: &Record) {
         self.follow(record);
+        self.needs = self.needs.max(record.event.version());
         match &record.event {
             Event::Created { epoch, salt } => self.life = Some(Incarnation { epoch: *epoch, salt: *salt }),
-            Event::Joined { nick, nick_key, color, role, scope } => {
+            Event::Joined { nick, nick_key, color, role, scope, sees } => {
                 let id = actor(record);
                 let hash = self.hash(scope);
-                let joined = self.former.joined(hash).unwrap_or(self.head);
+                let place = self.former.place(hash);
+                let joined = place.map_or(self.head, |place| place.joined);
+                // One that does not say it changes nothing of what was said before.
+                let sees = sees.or(place.map(|place| place.sees)).unwrap_or_default();
                 self.former.forget(hash);
-                self.last_member = id;
+                self.last_member = self.last_member.max(id);
                 self.empty = None;
                 self.members.insert(Member {
                     id,
@@ -124,13 +133,16 @@ impl Ledger {
                     role: *role,
                     scope: scope.clone(),
                     joined,
+                    sees,
                     entered: record.seq.unwrap_or(self.head.next()),
+                    begun: record.offset,
                     since: record.at,
                 });
             }
             Event::Left { .. } => {
                 if let Some(member) = self.members.remove(actor(record)) {
-                    self.former.remember(self.hash(&member.scope), member.joined, self.bounds.former_max);
+                    let place = Place::of(&member, self.hash(&member.scope));
+                    self.former.remember(place, self.bounds.former_max);
                     self.note_empty();
                 }
             }
@@ -169,6 +181,15 @@ impl Ledger {
                 let (offset, head, at) = (self.offset, self.head, self.at);
                 *self = Self { offset, head, at, ..Self::empty(self.bounds) };
             }
+        }
+    }
+
+    /// The version that a program has to know to read what this is made of.
+    pub fn needs(&self) -> RecordVersion {
+        // A program that does not know what is owed would show it.
+        match self.owed.is_empty() {
+            true => self.needs,
+            false => self.needs.max(RecordVersion::PERSONS),
         }
     }
 
@@ -282,9 +303,14 @@ impl Ledger {
         self.members.least_used_color()
     }
 
-    /// What this person may see from, if they left and are remembered.
-    pub(super) fn former_joined(&self, scope: &Scope) -> Option<Seq> {
-        self.former.joined(self.hash(scope))
+    /// The place of this person, if they left and are remembered.
+    pub(super) fn place(&self, scope: &Scope) -> Option<&Place> {
+        self.former.place(self.hash(scope))
+    }
+
+    /// Who follows the owner who leaves.
+    pub(super) fn heir(&self, leaver: MemberId) -> Option<&Member> {
+        self.members.longest_present(leaver)
     }
 
     pub(super) fn is_banned(&self, scope: &Scope) -> bool {
@@ -342,8 +368,11 @@ impl Ledger {
             self.owed.check(self.head);
             self.changes.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
-            assert!(newest <= self.last_member, "a member number is never used twice");
+            assert!(newest <= self.last_member, "a new member has a new number");
+            self.former.check(self.last_member, |id| self.member(id).is_some());
             assert!(self.members_after(None).all(|member| member.joined <= self.head), "nobody joined in the future");
+            let floors = self.members_after(None).all(|member| member.sees <= member.joined);
+            assert!(floors, "a floor is not above where events begin");
         }
     }
 
@@ -372,6 +401,10 @@ impl Ledger {
     fn hash(&self, scope: &Scope) -> ScopeHash {
         ScopeHash::new(self.salt(), scope)
     }
+}
+
+fn is_first(version: &RecordVersion) -> bool {
+    *version == RecordVersion::FIRST
 }
 
 /// How closely to look for a broken invariant.

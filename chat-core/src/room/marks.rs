@@ -25,6 +25,13 @@ pub(super) struct Marks {
     kept: VecDeque<MessageMark>,
     total: u64,
     first: Option<Seq>,
+    /// The newest of those that are forgotten; 0 for none, or where a program stored it that did not write it down.
+    #[serde(default, skip_serializing_if = "is_none")]
+    forgotten: Seq,
+}
+
+fn is_none(seq: &Seq) -> bool {
+    *seq == Seq(0)
 }
 
 impl Marks {
@@ -60,6 +67,8 @@ impl Marks {
                 self.kept.reserve_exact((self.kept.len() / 4).max(8));
             }
             self.kept.push_back(MessageMark { seq, by, redacted: false });
+        } else {
+            self.forgotten = seq;
         }
     }
 
@@ -73,20 +82,48 @@ impl Marks {
     /// Forgets the oldest, until at most `max` are remembered.
     pub(super) fn bound(&mut self, max: usize) {
         while self.kept.len() > max {
-            self.kept.pop_front();
+            self.forgotten = self.kept.pop_front().map_or(self.forgotten, |mark| mark.seq);
         }
     }
 
-    /// Names the last `count` messages before `before`, and how many of them are remembered only by a log.
-    pub(super) fn slice(&self, before: Seq, count: usize) -> HistorySlice {
+    /// Names the last `count` messages before `before` that somebody with this floor sees, and how many of them are remembered only by a
+    /// log. Of those that it has forgotten it knows the first and the last: whether there is one between is for the log to say.
+    pub(super) fn slice(&self, before: Seq, count: usize, sees: Seq) -> HistorySlice {
+        #[cfg(feature = "fault_injection")]
+        let sees = crate::fault_injection::floor(sees);
         let end = self.kept.partition_point(|mark| { mark.seq } < before);
-        let start = end.saturating_sub(count);
+        let floor = self.kept.partition_point(|mark| { mark.seq } <= sees).min(end);
+        let start = end.saturating_sub(count).max(floor);
         let seqs: Vec<Seq> = self.kept.range(start..end).map(|mark| mark.seq).collect();
         let before = seqs.first().copied().unwrap_or(before);
-        let earlier = self.first.is_some_and(|first| first < before);
-        let forgotten = usize::try_from(self.total).unwrap_or(usize::MAX) - self.kept.len();
-        let wanted = if earlier { (count - seqs.len()).min(forgotten) } else { 0 };
-        HistorySlice { seqs, wanted, before, more: if earlier { More::Yes } else { More::No } }
+        let first = self.first.map(|first| first.max(sees.next()));
+        let is_forgotten = self.newest_forgotten() > sees && first.is_some_and(|first| first < before);
+        let wanted = if is_forgotten { (count - seqs.len()).min(self.forgotten_total()) } else { 0 };
+        let more = if start > floor || is_forgotten { More::Yes } else { More::No };
+        HistorySlice { seqs, wanted, before, sees, more }
+    }
+
+    /// The floor of somebody who sees the last `count` messages: the number before them, where `head` is the last.
+    pub(super) fn floor_of_last(&self, count: usize, head: Seq) -> Seq {
+        if self.forgotten_total() == 0 && count >= self.kept.len() {
+            return Seq(0);
+        }
+        let first = self.kept.len().saturating_sub(count);
+        self.kept.get(first).map_or(head, |mark| Seq(mark.seq.0 - 1))
+    }
+
+    /// How many messages there were that it does not remember.
+    fn forgotten_total(&self) -> usize {
+        usize::try_from(self.total).unwrap_or(usize::MAX) - self.kept.len()
+    }
+
+    /// The newest message that is forgotten; 0 for none.
+    fn newest_forgotten(&self) -> Seq {
+        match self.forgotten {
+            // Where it was not written down: no later than this.
+            Seq(0) if self.forgotten_total() > 0 => self.kept.front().map_or(Seq(u64::MAX), |mark| Seq(mark.seq.0 - 1)),
+            forgotten => forgotten,
+        }
     }
 
     /// Panics when the marks contradict each other. Costs a look at every mark.
@@ -130,10 +167,10 @@ mod tests {
     #[test]
     fn a_slice_is_the_last_messages_before_a_number() {
         let marks = even(5, 10);
-        let slice = marks.slice(Seq(9), 2);
+        let slice = marks.slice(Seq(9), 2, Seq(0));
         assert_eq!(numbers(&slice), [6, 8]);
         assert_eq!((slice.wanted, slice.before, slice.more), (0, Seq(6), More::Yes));
-        let all = marks.slice(Seq(11), 10);
+        let all = marks.slice(Seq(11), 10, Seq(0));
         assert_eq!(numbers(&all), [2, 4, 6, 8, 10]);
         assert_eq!((all.wanted, all.more), (0, More::No));
     }
@@ -141,21 +178,60 @@ mod tests {
     #[test]
     fn what_is_forgotten_is_wanted_from_a_log() {
         let marks = even(10, 4);
-        let slice = marks.slice(Seq(21), 6);
+        let slice = marks.slice(Seq(21), 6, Seq(0));
         assert_eq!(numbers(&slice), [14, 16, 18, 20]);
         assert_eq!((slice.wanted, slice.before, slice.more), (2, Seq(14), More::Yes));
-        let older = marks.slice(Seq(9), 3);
+        let older = marks.slice(Seq(9), 3, Seq(0));
         assert_eq!((numbers(&older), older.wanted, older.before, older.more), (vec![], 3, Seq(9), More::Yes));
         assert_eq!(marks.len(), 4);
-        let capped = marks.slice(Seq(21), 50);
+        let capped = marks.slice(Seq(21), 50, Seq(0));
         assert_eq!(capped.wanted, 6, "not more than there ever were");
     }
 
     #[test]
     fn nothing_asked_names_nothing_but_says_whether_there_is_more() {
-        assert_eq!(even(3, 10).slice(Seq(7), 0).more, More::Yes);
-        assert_eq!(even(3, 10).slice(Seq(2), 0).more, More::No);
-        assert_eq!(even(0, 10).slice(Seq(1), 5), HistorySlice { before: Seq(1), ..HistorySlice::default() });
+        assert_eq!(even(3, 10).slice(Seq(7), 0, Seq(0)).more, More::Yes);
+        assert_eq!(even(3, 10).slice(Seq(2), 0, Seq(0)).more, More::No);
+        assert_eq!(even(0, 10).slice(Seq(1), 5, Seq(0)), HistorySlice { before: Seq(1), ..HistorySlice::default() });
+    }
+
+    #[test]
+    fn nothing_up_to_a_floor_is_named_and_none_of_it_counts_as_more() {
+        let marks = even(10, 4);
+        // Remembered are 14, 16, 18 and 20; forgotten 2 to 12.
+        let seen = |before, count, sees| {
+            let slice = marks.slice(Seq(before), count, Seq(sees));
+            (numbers(&slice), slice.wanted, slice.more)
+        };
+        assert_eq!(seen(21, 2, 16), (vec![18, 20], 0, More::No));
+        assert_eq!(seen(21, 9, 16), (vec![18, 20], 0, More::No));
+        assert_eq!(seen(21, 1, 16), (vec![20], 0, More::Yes));
+        assert_eq!(seen(21, 9, 12), (vec![14, 16, 18, 20], 0, More::No), "all that is remembered");
+        assert_eq!(seen(21, 9, 11), (vec![14, 16, 18, 20], 5, More::Yes), "one of the forgotten");
+        assert_eq!(seen(21, 4, 11), (vec![14, 16, 18, 20], 0, More::Yes));
+        assert_eq!(seen(12, 4, 11), (vec![], 0, More::No), "before the floor there is nothing");
+        assert_eq!(seen(15, 4, 20), (vec![], 0, More::No));
+        assert_eq!(seen(21, 4, 20), (vec![], 0, More::No));
+        assert_eq!(seen(21, 0, 20), (vec![], 0, More::No));
+    }
+
+    #[test]
+    fn what_was_stored_without_the_newest_forgotten_message_says_that_there_may_be_one() {
+        let stored = serde_json::to_string(&Marks { forgotten: Seq(0), ..even(10, 4) }).expect("it can be stored");
+        assert!(!stored.contains("forgotten"), "{stored}");
+        let read: Marks = serde_json::from_str(&stored).expect("what was stored is read");
+        assert_eq!(read.slice(Seq(21), 4, Seq(0)).more, More::Yes);
+        assert_eq!(read.slice(Seq(21), 4, Seq(13)).more, More::No);
+    }
+
+    #[test]
+    fn the_floor_of_the_last_messages_is_just_before_them() {
+        let marks = even(10, 4);
+        assert_eq!([0, 1, 4, 5, 99].map(|count| marks.floor_of_last(count, Seq(30)).0), [30, 19, 13, 13, 13]);
+        let all = even(3, 4);
+        assert_eq!([0, 2, 3, 4].map(|count| all.floor_of_last(count, Seq(30)).0), [30, 3, 0, 0]);
+        assert_eq!(even(0, 4).floor_of_last(2, Seq(7)), Seq(0));
+        assert_eq!(even(3, 0).floor_of_last(2, Seq(7)), Seq(7), "a room that remembers nothing shows nothing");
     }
 
     #[test]
@@ -163,7 +239,7 @@ mod tests {
         let mut marks = even(3, 10);
         marks.redact(Seq(4));
         assert_eq!(marks.find(Seq(4)).map(|mark| mark.redacted), Some(true));
-        assert_eq!(numbers(&marks.slice(Seq(7), 10)), [2, 4, 6]);
+        assert_eq!(numbers(&marks.slice(Seq(7), 10, Seq(0))), [2, 4, 6]);
     }
 
     #[test]
@@ -177,7 +253,7 @@ mod tests {
     #[test]
     fn a_room_may_remember_nothing() {
         let marks = even(3, 0);
-        assert_eq!((marks.len(), marks.slice(Seq(7), 2).wanted), (0, 2));
+        assert_eq!((marks.len(), marks.slice(Seq(7), 2, Seq(0)).wanted), (0, 2));
     }
 
     #[test]

@@ -1,20 +1,19 @@
-//! The members of a room by number, nick and scope; and who left and may come back to their place.
+//! The members of a room by number, nick and scope.
 
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::dedup::ScopeHash;
 use super::weight::{beside, scope_beside};
 use crate::domain::Role;
-use crate::types::{Color, MemberId, Nick, NickKey, Scope, Seq, Wall};
+use crate::types::{Color, MemberId, Nick, NickKey, Offset, Scope, Seq, Wall};
 
 /// A person in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Member {
-    /// Their number in this incarnation of the room; never used twice.
+    /// Their number in this incarnation of the room: it is theirs when they come back, and never anybody else's.
     pub id: MemberId,
     /// The name shown.
     pub nick: Nick,
@@ -26,15 +25,33 @@ pub struct Member {
     pub role: Role,
     /// Who they are to the room; no two members share one.
     pub scope: Scope,
-    /// They may see what was told after this; positions they name are clamped to it. From an earlier membership where
-    /// the room remembers one.
+    /// Where events begin for them: positions they name are clamped to it. From an earlier membership where the room remembers one.
     pub joined: Seq,
-    /// Positions from here on are of this membership; one before it is of an earlier one, whose number was another. Where
+    /// Their floor: of the messages up to this number they learn nothing. Never after `joined`; theirs as long as their number is.
+    #[serde(default)]
+    pub sees: Seq,
+    /// Positions from here on are of this membership; one before it is of an earlier one, under another name perhaps. Where
     /// nobody was told of the join, the next number that is told: the last one before may be of either.
     #[serde(default)]
     pub entered: Seq,
+    /// The record of the join: tells this membership from an earlier one of the same person. 0 where a program stored it that did
+    /// not write it down.
+    #[serde(default)]
+    pub begun: Offset,
     /// When this membership began.
     pub since: Wall,
+}
+
+impl Member {
+    /// Whether it is the same stay of the same person: an event of its end would be the end of both.
+    pub(crate) fn is_same_stay(&self, other: &Self) -> bool {
+        self.scope == other.scope && is_same_join(self.begun, other.begun)
+    }
+}
+
+/// Whether two records of a join are one, as far as they are known.
+pub(crate) fn is_same_join(one: Offset, other: Offset) -> bool {
+    one == other || one == Offset(0) || other == Offset(0)
 }
 
 /// All members.
@@ -95,15 +112,20 @@ impl Members {
         self.by_id[start..].iter().map(|(_, member)| &**member)
     }
 
+    /// Who has been here longest, but for this one; of two who came at the same moment, the lower number.
+    pub(super) fn longest_present(&self, but: MemberId) -> Option<&Member> {
+        self.after(None).filter(|member| member.id != but).min_by_key(|member| member.since)
+    }
+
     /// The colour that the fewest have; the lowest of those.
     pub(super) fn least_used_color(&self) -> Color {
         let (index, _) = self.colors.iter().enumerate().min_by_key(|&(_, uses)| uses).expect("there are colours");
         Color(index as u8)
     }
 
-    /// Takes in a member with a number higher than all before.
+    /// Takes in a member, in the order of numbers: who comes back has a lower one than who came since.
     pub(super) fn insert(&mut self, member: Member) {
-        assert!(self.by_id.last().is_none_or(|(last, _)| *last < member.id), "member numbers ascend");
+        let index = self.find(member.id).expect_err("nobody else has this number");
         let member = Arc::new(member);
         self.colors[color_index(member.color)] += 1;
         self.texts += texts(&member);
@@ -112,7 +134,7 @@ impl Members {
             insert_sorted(&mut self.by_second_look, &member, by_second_look);
         }
         insert_sorted(&mut self.by_scope, &member, by_scope);
-        self.by_id.push((member.id, member));
+        self.by_id.insert(index, (member.id, member));
     }
 
     /// Lets a member go; `None` when there is none with this number.
@@ -237,54 +259,6 @@ fn color_index(color: Color) -> usize {
     usize::from(color.0) % Color::COUNT
 }
 
-/// People who left and may come back to their place, in the order of leaving.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Former(VecDeque<Place>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
-    scope: ScopeHash,
-    joined: Seq,
-}
-
-impl Former {
-    /// How many are remembered.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Bytes that it holds.
-    pub(super) fn weight(&self) -> usize {
-        self.0.capacity() * size_of::<Place>()
-    }
-
-    /// What this person may see from, if they are remembered.
-    pub(super) fn joined(&self, scope: ScopeHash) -> Option<Seq> {
-        self.0.iter().find(|place| place.scope == scope).map(|place| place.joined)
-    }
-
-    /// Remembers a person; forgets the one who left first when there are more than `max`.
-    pub(super) fn remember(&mut self, scope: ScopeHash, joined: Seq, max: usize) {
-        self.forget(scope);
-        self.0.push_back(Place { scope, joined });
-        self.bound(max);
-    }
-
-    /// Forgets a person.
-    pub(super) fn forget(&mut self, scope: ScopeHash) {
-        if let Some(index) = self.0.iter().position(|place| place.scope == scope) {
-            self.0.remove(index);
-        }
-    }
-
-    /// Forgets those who left first, until at most `max` are remembered.
-    pub(super) fn bound(&mut self, max: usize) {
-        let over = self.0.len().saturating_sub(max);
-        self.0.drain(..over);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,7 +274,9 @@ mod tests {
             role: Role::Member,
             scope: Scope::Session(SessionId::new(1_000 - u128::from(id))),
             joined: Seq(u64::from(id)),
+            sees: Seq(0),
             entered: Seq(u64::from(id)),
+            begun: Offset(u64::from(id)),
             since: Wall(0),
         }
     }
@@ -381,17 +357,18 @@ mod tests {
     }
 
     #[test]
-    fn those_who_left_first_are_forgotten_first() {
-        let scopes: Vec<_> = (0..4).map(|id| ScopeHash::new(7, &member(id, "x", 0).scope)).collect();
-        let mut former = Former::default();
-        for &scope in &scopes[..3] {
-            former.remember(scope, Seq(5), 3);
-        }
-        former.remember(scopes[0], Seq(6), 3);
-        former.remember(scopes[3], Seq(7), 3);
-        assert_eq!(former.joined(scopes[1]), None, "the first to leave for good");
-        assert_eq!(former.joined(scopes[0]), Some(Seq(6)));
-        former.forget(scopes[0]);
-        assert_eq!((former.joined(scopes[0]), former.len()), (None, 2));
+    fn who_comes_back_stands_between_the_others_again() {
+        let mut members = three();
+        members.remove(MemberId(4));
+        members.insert(member(4, "Annabel", 7));
+        members.check();
+        assert_eq!(members.after(None).map(|m| m.id.0).collect::<Vec<_>>(), [1, 4, 9]);
+        assert_eq!(members.with_scope(&member(4, "x", 0).scope).map(|m| m.nick.as_str()), Some("Annabel"));
+    }
+
+    #[test]
+    #[should_panic(expected = "nobody else has this number")]
+    fn a_number_that_somebody_has_is_not_given_again() {
+        three().insert(member(4, "Eve", 0));
     }
 }

@@ -15,6 +15,7 @@ mod deadlines;
 mod decide;
 mod dedup;
 mod draft;
+mod former;
 mod input;
 mod invariants;
 mod ledger;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::domain::{Notices, Record};
+use crate::domain::{Notices, Record, RecordVersion};
 use crate::types::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
 use attendance::Attendance;
 use decide::Rules;
@@ -47,6 +48,8 @@ pub use input::{
 };
 pub use ledger::Ledger;
 pub use members::Member;
+#[cfg(feature = "engine")]
+pub(crate) use members::is_same_join;
 pub use owed::OwedAmend;
 pub use snapshot::{Snapshot, Unreadable};
 pub use time::RoomTime;
@@ -78,19 +81,27 @@ pub struct Room {
     attendance: Attendance,
     time: RoomTime,
     limits: Arc<RoomLimits>,
+    writes: RecordVersion,
 }
 
 impl Room {
     /// No incarnation yet: everything but [`Input::Create`] is refused with `room_not_found`.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
         let (attendance, time) = (Attendance::default(), RoomTime::default());
-        Self { ledger: Ledger::new(&limits), attendance, time, limits }
+        Self { ledger: Ledger::new(&limits), attendance, time, limits, writes: RecordVersion::LATEST }
     }
 
     /// As of a ledger read back, with nobody attached. Note [`Note::Recovered`] next: it says when that is.
     pub fn from_ledger(ledger: Ledger, limits: Arc<RoomLimits>) -> Self {
         let ledger = ledger.bounded(&limits);
-        Self { attendance: apply::nobody_attached(&ledger), ledger, time: RoomTime::default(), limits }
+        let (attendance, time) = (apply::nobody_attached(&ledger), RoomTime::default());
+        Self { attendance, ledger, time, limits, writes: RecordVersion::LATEST }
+    }
+
+    /// From now on it decides on no record of a later version: another program would not read it. At first it writes all that this
+    /// program reads.
+    pub fn write_up_to(&mut self, version: RecordVersion) {
+        self.writes = version;
     }
 
     /// What would follow from an input, or why not. Nothing has changed yet.
@@ -217,7 +228,7 @@ impl Room {
 
     /// Whether this person has left, as far as the room remembers who may come back to their place.
     pub fn was_member(&self, scope: &Scope) -> bool {
-        self.ledger.former_joined(scope).is_some()
+        self.ledger.place(scope).is_some()
     }
 
     /// All members, in the order of their numbers.
@@ -268,7 +279,8 @@ impl Room {
     }
 
     fn rules(&self, now: Now) -> Rules<'_> {
-        Rules { ledger: &self.ledger, attendance: &self.attendance, time: self.time, limits: &self.limits, now }
+        let Self { ledger, attendance, time, limits, writes } = self;
+        Rules { ledger, attendance, time: *time, limits, writes: *writes, now }
     }
 
     fn check_settled(&self, depth: Depth) {

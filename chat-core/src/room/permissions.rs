@@ -1,7 +1,7 @@
 //! Who may do what to whom.
 
 use crate::domain::Role;
-use crate::types::{MemberId, Reject, RejectCode};
+use crate::types::{MemberId, Reject, RejectCode, Seq};
 
 /// As what somebody acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(super) enum Standing {
         id: MemberId,
         /// Their role.
         role: Role,
+        /// The floor of what they see.
+        sees: Seq,
     },
 }
 
@@ -23,6 +25,14 @@ impl Standing {
         match self {
             Self::Host => None,
             Self::Member { id, .. } => Some(id),
+        }
+    }
+
+    /// Whether they know of the message with this number: nobody learns of one before their floor, not even by being refused it.
+    pub(super) fn knows_of(self, message: Seq) -> bool {
+        match self {
+            Self::Host => true,
+            Self::Member { sees, .. } => message > sees,
         }
     }
 
@@ -58,8 +68,8 @@ impl Standing {
 mod tests {
     use super::*;
 
-    const OWNER: Standing = Standing::Member { id: MemberId(1), role: Role::Owner };
-    const MEMBER: Standing = Standing::Member { id: MemberId(2), role: Role::Member };
+    const OWNER: Standing = Standing::Member { id: MemberId(1), role: Role::Owner, sees: Seq(4) };
+    const MEMBER: Standing = Standing::Member { id: MemberId(2), role: Role::Member, sees: Seq(0) };
 
     fn code(verdict: Result<(), Reject>) -> Option<RejectCode> {
         verdict.err().map(|reject| reject.code)
@@ -86,5 +96,11 @@ mod tests {
         assert_eq!(code(MEMBER.may_redact(MemberId(3))), Some(RejectCode::Forbidden));
         assert_eq!(code(OWNER.may_redact(MemberId(3))), None);
         assert_eq!(code(Standing::Host.may_redact(MemberId(3))), None);
+    }
+
+    #[test]
+    fn a_message_up_to_ones_floor_is_not_known() {
+        assert_eq!([4, 5].map(|seq| OWNER.knows_of(Seq(seq))), [false, true]);
+        assert!(MEMBER.knows_of(Seq(1)) && Standing::Host.knows_of(Seq(1)));
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
+use crate::domain::RecordVersion;
 
 /// A stored ledger.
 ///
@@ -40,8 +41,8 @@ pub enum Unreadable {
 }
 
 impl Snapshot {
-    /// The version that this program writes, and the latest of which it knows everything.
-    pub const VERSION: u32 = 1;
+    /// The version that this program writes, and the latest of which it knows everything: that of the records it reads.
+    pub const VERSION: u32 = RecordVersion::LATEST.0;
 
     /// Reads what was stored as JSON. Of the engine: the pure half knows no format.
     ///
@@ -71,7 +72,8 @@ impl Snapshot {
 
 impl From<Ledger> for Snapshot {
     fn from(ledger: Ledger) -> Self {
-        Self { version: Self::VERSION, readable_from: ReadableFrom::default(), ledger }
+        // What cannot read the records cannot do with what they came to.
+        Self { version: Self::VERSION, readable_from: ReadableFrom(ledger.needs().0), ledger }
     }
 }
 
@@ -156,8 +158,8 @@ mod tests {
         fn join(&mut self, scope: Scope) -> MemberId {
             self.members += 1;
             let nick = Nick::parse(&format!("N{}", self.members)).expect("a valid nick");
-            let (nick_key, by) = (nick.key(), MemberId(self.members));
-            self.tell(by, Event::Joined { nick, nick_key, color: Color(0), role: Role::Member, scope });
+            let (nick_key, by, sees) = (nick.key(), MemberId(self.members), Some(self.ledger.head()));
+            self.tell(by, Event::Joined { nick, nick_key, color: Color(0), role: Role::Member, scope, sees });
             by
         }
 
@@ -201,7 +203,7 @@ mod tests {
         let scope = Scope::Identity(Identity::new("ann").expect("a valid identity"));
         let kept = read.sent_before(&scope, &first).map(|kept| kept.seq);
         assert_eq!(kept, Some(Seq(2)), "the oldest key");
-        assert!(read.former_joined(&session(0)).is_some() && read.is_banned(&session(limits.former_max)));
+        assert!(read.place(&session(0)).is_some() && read.is_banned(&session(limits.former_max)));
         assert_eq!(read.marks().len(), limits.marks_max);
         let same = read.bounded(&limits);
         assert!(same == life.ledger, "under the same limits nothing is forgotten");
@@ -230,13 +232,17 @@ mod tests {
             include_str!("fixtures/snapshot-1-entered.json"),
             include_str!("fixtures/snapshot-1-readable-from.json"),
             include_str!("fixtures/snapshot-1-owed.json"),
+            include_str!("fixtures/snapshot-1-persons.json"),
+            include_str!("fixtures/snapshot-1-floors.json"),
+            include_str!("fixtures/snapshot-2.json"),
+            include_str!("fixtures/snapshot-2-changes.json"),
         ];
         for stored in fixtures {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
             let mut ledger = Ledger::from(read).bounded(&limits);
             assert_eq!((ledger.head(), ledger.members_total(), ledger.topic().as_str()), (Seq(9), 2, "Lunch"));
             assert!(ledger.is_banned(&Scope::Session(SessionId::new(43))));
-            assert!(ledger.former_joined(&Scope::Session(SessionId::new(42))).is_some());
+            assert!(ledger.place(&Scope::Session(SessionId::new(42))).is_some());
             assert!(ledger.marks().find(Seq(4)).is_some_and(|mark| mark.redacted));
             // And the log goes on behind it.
             let offset = ledger.last_offset().next();
@@ -273,13 +279,17 @@ mod tests {
             include_str!("fixtures/snapshot-1-lingering.json"),
             include_str!("fixtures/snapshot-1-empty.json"),
             include_str!("fixtures/snapshot-1-empty-changes.json"),
+            include_str!("fixtures/snapshot-1-empty-persons.json"),
+            include_str!("fixtures/snapshot-2-empty.json"),
+            include_str!("fixtures/snapshot-2-empty-changes.json"),
         ];
         let read = fixtures.map(|stored| serde_json::from_str::<Snapshot>(stored).expect("it can be read"));
-        assert!(read[2] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
+        assert!(read[5] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
         let since = read.map(|snapshot| Ledger::from(snapshot).bounded(&limits).empty_since());
+        let said = Some(Wall(3));
         assert_eq!(
             since,
-            [Some(Wall(4)), Some(Wall(3)), Some(Wall(3))],
+            [Some(Wall(4)), said, said, said, said, said],
             "without it, the last thing that is known to have happened"
         );
         assert_eq!(full_life(&limits).ledger.empty_since(), None);
@@ -299,9 +309,19 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_says_which_records_it_is_made_of() {
+        let limits = RoomLimits::default();
+        let readable_from = |ledger: &Ledger| Snapshot::from(ledger.clone()).readable_from.0;
+        let mut life = Incarnation::new(&limits);
+        assert_eq!(readable_from(&life.ledger), 1, "any program can read it");
+        life.join(Scope::Session(SessionId::new(42)));
+        assert_eq!(readable_from(&life.ledger), 2, "a join that says what may be seen");
+    }
+
+    #[test]
     fn what_a_later_version_adds_is_passed_over_where_it_says_so() {
         let added = later(|stored| {
-            stored["version"] = 2.into();
+            stored["version"] = 3.into();
             stored["written_by"] = "a later program".into();
             stored["ledger"]["settings"] = serde_json::json!({"slow_ms": 0, "locked": false});
             stored["ledger"]["members"][0]["data"] = serde_json::json!([1, {"deep": null}]);
@@ -309,7 +329,7 @@ mod tests {
         let read = Ledger::from(Snapshot::read(&added).expect("it can be read"));
         assert!(read == full_life(&RoomLimits::default()).ledger);
         let read: Snapshot = serde_json::from_slice(&added).expect("by whoever reads it in another way, too");
-        assert_eq!(read.version, 2);
+        assert_eq!(read.version, 3);
     }
 
     #[test]
@@ -318,12 +338,12 @@ mod tests {
         let needed = later(|stored| (stored["version"], stored["readable_from"]) = (7.into(), 3.into()));
         assert_eq!(refused(&needed), Unreadable::Later { version: 7, readable_from: 3 });
         let told = serde_json::from_slice::<Snapshot>(&needed).unwrap_err().to_string();
-        assert!(told.contains("from version 3 on, and this program reads version 1"), "{told}");
+        assert!(told.contains("from version 3 on, and this program reads version 2"), "{told}");
         // The shape is looked at last; and one that fits no program is the fault of whoever wrote it.
         let other = br#"{"version":7,"readable_from":2,"ledger":"of another shape"}"#;
-        assert_eq!(refused(other), Unreadable::Later { version: 7, readable_from: 2 });
-        let wrong = br#"{"version":2,"ledger":"of another shape"}"#;
-        assert_eq!(refused(wrong), Unreadable::Later { version: 2, readable_from: 1 });
+        assert_eq!(refused(other), Unreadable::Later { version: 7, readable_from: 2 }, "it cannot, whatever it says");
+        let wrong = br#"{"version":3,"ledger":"of another shape"}"#;
+        assert_eq!(refused(wrong), Unreadable::Later { version: 3, readable_from: 1 });
         for damaged in [&b""[..], b"{}", br#"{"version":1,"ledger":{}}"#, br#"{"version":-1,"ledger":{}}"#] {
             assert!(matches!(refused(damaged), Unreadable::Damaged(_)), "{}", damaged.escape_ascii());
         }

@@ -46,7 +46,8 @@ impl Epoch {
     }
 }
 
-/// A person in one incarnation of one room: 1, 2, 3, ... in the order of joining, never used twice.
+/// A person in one incarnation of one room: 1, 2, 3, ... in the order of first joining. Who comes back has theirs again, as long as the room
+/// remembers their place; nobody else is ever given it. Who was put out is a new person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MemberId(pub u32);

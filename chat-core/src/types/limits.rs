@@ -79,6 +79,19 @@ impl Limits {
     }
 }
 
+/// What a newcomer sees of the messages before their join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum NewcomersSee {
+    /// All of them.
+    #[default]
+    All,
+    /// The last so many; no more than the room itself remembers ([`RoomLimits::marks_max`]) where it has forgotten some.
+    Last(u32),
+    /// None.
+    Nothing,
+}
+
 /// Bounds and durations of one room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomLimits {
@@ -92,6 +105,9 @@ pub struct RoomLimits {
     pub history_default: usize,
     /// Messages in one answer. 200: bounds the size of one frame.
     pub history_max: usize,
+    /// What a newcomer sees of what was said before they came. All of it: a room is a place to read up on. Fixed when they join, for as
+    /// long as the room remembers their place.
+    pub newcomers_see: NewcomersSee,
     /// Members in one answer. 500: bounds the size of one frame.
     pub members_page_max: usize,
     /// Above this many members joins and leaves are not told one by one. 1,000: with n members each join costs n sends.
@@ -119,8 +135,9 @@ pub struct RoomLimits {
     pub keys_max: usize,
     /// Remembered messages (number, author, redacted). 4,096: as far back as the backlog can reach.
     pub marks_max: usize,
-    /// People who left, remembered so that they may come back to their place. 4,096, as many as messages; who left longest ago is
-    /// forgotten first.
+    /// People who left, whose places are remembered: number, colour, and what they may see. 4,096, as many as messages; who left
+    /// longest ago is forgotten first, and comes back as somebody new. 40 bytes each, 160 KiB in all, and counted in
+    /// [`EngineLimits::memory_bytes_max`].
     pub former_max: usize,
     /// Banned people remembered. 1,024: far more than one owner puts out, and all are looked through at each join. The longest banned is
     /// forgotten first.
@@ -154,6 +171,7 @@ impl Default for RoomLimits {
             message_chars_max: 4_000,
             history_default: 50,
             history_max: 200,
+            newcomers_see: NewcomersSee::All,
             members_page_max: 500,
             notices_members_max: 1_000,
             notices_resume_percent: 90,

@@ -15,7 +15,7 @@ mod time;
 pub use close::CloseReason;
 pub use credential::Credential;
 pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, SessionId};
-pub use limits::{EngineLimits, Limits, RoomLimits, SessionLimits, ZeroLimit};
+pub use limits::{EngineLimits, Limits, NewcomersSee, RoomLimits, SessionLimits, ZeroLimit};
 pub use nick::{Nick, NickKey};
 pub use position::{Offset, Position, Seq};
 pub use reject::{Reject, RejectCode};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::domain::{Command, Extent, TypingState};
+use crate::domain::{Command, Extent, RecordVersion, TypingState};
 use crate::types::{
     Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq,
     SessionLimits, Topic,
@@ -93,6 +93,15 @@ pub const FEATURES: &[&str] = &[
     "create", "join", "send", "leave", "history", "changes", "members", "typing", "redact", "kick", "ban", "topic",
     "end",
 ];
+
+/// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
+const LATER_FEATURES: &[(&str, RecordVersion)] = &[];
+
+/// Those of [`FEATURES`] that can be offered where records of up to this version may be written.
+pub(crate) fn features(writes: RecordVersion) -> impl Iterator<Item = &'static str> {
+    let needs = |feature: &str| LATER_FEATURES.iter().find(|(later, _)| *later == feature).map(|(_, needs)| *needs);
+    FEATURES.iter().copied().filter(move |feature| needs(feature).is_none_or(|needs| needs <= writes))
+}
 
 impl ClientFrame {
     /// Parses one frame of at most `session.frame_bytes_max` bytes. What is wrong in `positions` of a `hello` is left out.

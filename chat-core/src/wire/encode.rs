@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::client_frame::FEATURES;
+use super::client_frame::features;
 use super::server_frame::{
     ChangedMessage, FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
 };
-use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
+use crate::domain::{Event, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason};
 use crate::types::{
     CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
 };
@@ -230,6 +230,8 @@ pub(crate) struct JoinedParts {
     pub(crate) id: Option<CommandId>,
     pub(crate) epoch: Epoch,
     pub(crate) seq: Seq,
+    /// Where the present stay begins.
+    pub(crate) entered: Seq,
     /// Oneself first.
     pub(crate) members: MemberList,
     pub(crate) members_total: usize,
@@ -258,6 +260,7 @@ pub(crate) fn joined<'a>(
     push_field(&mut out, "room", room.as_str());
     push_field(&mut out, "epoch", &parts.epoch);
     push_field(&mut out, "seq", &parts.seq);
+    push_field(&mut out, "entered", &parts.entered);
     out.extend_from_slice(b",\"you\":");
     out.extend_from_slice(parts.members.first());
     push_list(&mut out, "members", [&*parts.members.json].into_iter());
@@ -338,8 +341,9 @@ pub(crate) fn welcome(
     resumed: bool,
     rooms: Vec<RoomStatus>,
     limits: WelcomeLimits,
+    writes: RecordVersion,
 ) -> Bytes {
-    let features = FEATURES.iter().map(|&feature| feature.to_owned()).collect();
+    let features = features(writes).map(str::to_owned).collect();
     to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features })
 }
 

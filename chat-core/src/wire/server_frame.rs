@@ -370,6 +370,8 @@ pub struct Joined {
     pub room: String,
     pub epoch: Epoch,
     pub seq: Seq,
+    #[serde(default)]
+    pub entered: Seq,
     pub you: MemberEntry,
     pub members: Vec<MemberEntry>,
     pub members_total: usize,

@@ -221,7 +221,7 @@ impl Person {
         if status.epoch == Some(epoch) {
             let is_so = match status.status {
                 Status::Closed => truth.is_over(room, epoch),
-                Status::Left => !truth.is_member(room, epoch, member),
+                Status::Left => !truth.is_member(room, epoch, member) || truth.has_left(room, epoch, member),
                 _ => true,
             };
             hold!(is_so, Promise::Lifetime, "{}: as {member} it is told {status:?}", self.name);
@@ -353,6 +353,11 @@ impl Person {
             let all = self.scene.truth.messages(room, *epoch, *last);
             all[all.partition_point(|seq| seq < first)..] == *seqs
         };
+        if let Some(view) = self.views.get(room) {
+            let floor = self.scene.truth.lowest_floor(room, view.position().epoch, view.member());
+            let is_above = *first > floor || self.scene.truth.epochs(room).len() > 1;
+            hold!(is_above, Promise::Floor, "{room}: history {seqs:?} to {view:?}, whose floor is {floor}");
+        }
         let is_of_one = self.scene.truth.epochs(room).iter().any(is_stretch);
         hold!(is_of_one, Promise::Fold, "{room}: no life has this history: {seqs:?}, more: {more}");
         Ok(())

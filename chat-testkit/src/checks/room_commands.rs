@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState};
 
 use super::choices::Choices;
 use super::world::World;
@@ -18,7 +18,7 @@ const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars",
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const TOPICS: [&str; 3] = ["Lunch", "", "Dinner"];
 
-/// The first five bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
+/// The first six bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
 /// step.
 ///
 /// # Panics
@@ -63,6 +63,12 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         bans_max: 2,
         owed_max: 1 + choices.below(3),
         changes_max: choices.below(4),
+        newcomers_see: choices.one_of(&[
+            NewcomersSee::All,
+            NewcomersSee::Last(1),
+            NewcomersSee::Last(4),
+            NewcomersSee::Nothing,
+        ]),
         ..RoomLimits::default()
     }
 }
@@ -83,7 +89,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(23) {
+    match choices.below(24) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -135,6 +141,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
         19 => Act::Restart,
         20 => Act::Settle { through: spot(choices) },
         21 => Act::Changes { who: insider(choices), after: spot(choices) },
+        22 => Act::Writes { version: choices.one_of(&[RecordVersion::FIRST, RecordVersion::LATEST]) },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::room::{Answer, Decision, Input, Ledger, More, Note, Room, Snapshot};
 use chat_core::{
-    Body, Digest, Epoch, Event, Key, MemberId, Mono, Now, Offset, Record, RejectCode, RoomLimits, Scope, Seq,
-    SessionId, Wall,
+    Body, Color, Digest, Epoch, Event, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record, RecordVersion,
+    RejectCode, RoomLimits, Scope, Seq, SessionId, Wall,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -30,6 +30,8 @@ pub struct World {
     /// When each of them was made, by which process.
     made: Vec<(u32, Mono)>,
     process: u32,
+    /// What may be written: it is asked before each decision.
+    writes: RecordVersion,
     /// A stored ledger, and how many decisions it includes.
     snapshot: Option<(String, usize)>,
     digests: BTreeMap<(Epoch, String), Digest>,
@@ -47,6 +49,7 @@ impl World {
             log: Vec::new(),
             made: Vec::new(),
             process: 0,
+            writes: RecordVersion::LATEST,
             snapshot: None,
             digests: BTreeMap::new(),
         }
@@ -66,6 +69,10 @@ impl World {
                 self.model.note(self.now, note);
             }
             Play::Restart => self.restart()?,
+            Play::Writes(version) => {
+                self.writes = version;
+                self.model.write_up_to(version);
+            }
             Play::Lose { decisions } => self.lose(decisions)?,
         }
         for _ in 0..CONSEQUENCES_MAX {
@@ -98,6 +105,7 @@ impl World {
     }
 
     fn decide(&mut self, input: &Input) -> TestCaseResult {
+        self.room.write_up_to(self.writes);
         let expected = self.model.expect(self.now, input);
         let decided = self.room.decide(self.now, input);
         let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
@@ -112,6 +120,7 @@ impl World {
         };
         prop_assert!(decided.records.len() <= 4, "never more than 4 records: {:?}", decided.records);
         for record in &decided.records {
+            prop_assert!(record.event.version() <= self.writes, "{:?} where {:?} is", record, self.writes);
             self.room.apply(self.now, record);
         }
         if let Some(note) = decided.note {
@@ -204,13 +213,17 @@ impl World {
         // 4. Members = fold of the log; history = the last N messages, never a notice.
         let members: Vec<MemberId> = self.room.members().map(|member| member.id).collect();
         prop_assert_eq!(&members, &members_of(&life));
+        check_persons(&life, &self.limits)?;
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
-            let asked = Input::History { by, before: None, limit: None };
+            let asked = Input::History { by: by.clone(), before: None, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
             let said: Vec<Seq> =
                 life.iter().filter(|record| is_message(record)).filter_map(|record| record.seq).collect();
+            let own = self.room.member_of(&by).and_then(|own| self.room.member(own));
+            let sees = own.map_or(Seq(0), |own| own.sees);
             let most = self.limits.history_default.min(self.limits.history_max).min(self.limits.marks_max);
             let newest = &said[said.len().saturating_sub(most)..];
+            let newest = &newest[newest.partition_point(|seq| *seq <= sees)..];
             let Answer::History(slice) = decision.answer else {
                 return Err(TestCaseError::fail("a question for history is answered with history"));
             };
@@ -331,24 +344,74 @@ fn person(member: &chat_core::room::Member) -> Person {
         role: member.role,
         scope: member.scope.clone(),
         joined: member.joined,
+        sees: member.sees,
         entered: member.entered,
+        begun: member.begun,
         since: member.since,
     }
 }
 
 /// Who is in, by the plainest fold there is. Nobody, once the life is over.
 fn members_of(life: &[&Record]) -> Vec<MemberId> {
-    let mut members = Vec::new();
+    let mut members = BTreeSet::new();
     for record in life {
         match &record.event {
-            Event::Joined { .. } => members.push(record.by.expect("a join is somebody's")),
-            Event::Left { .. } => members.retain(|member| Some(*member) != record.by),
-            Event::Kicked { member: kicked, .. } => members.retain(|member| member != kicked),
+            Event::Joined { .. } => drop(members.insert(record.by.expect("a join is somebody's"))),
+            Event::Left { .. } => drop(members.remove(&record.by.expect("a leave is somebody's"))),
+            Event::Kicked { member: kicked, .. } => drop(members.remove(kicked)),
             Event::Closed { .. } => members.clear(),
             _ => {}
         }
     }
-    members
+    members.into_iter().collect()
+}
+
+/// A number is a person: nobody else ever has it, and who comes back has it again, unless they were put out or so many have left
+/// since that their place is forgotten. So it is with the floor of what they see; that of somebody new is what the limits say.
+fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
+    let mut persons: BTreeMap<MemberId, (&Scope, Color, Seq)> = BTreeMap::new();
+    let (mut head, mut said) = (Seq(0), Vec::new());
+    // Those who left, the last one last.
+    let mut left: Vec<MemberId> = Vec::new();
+    for record in life {
+        match (&record.event, record.by) {
+            (Event::Joined { scope, color, sees, .. }, Some(by)) => {
+                let index = left.iter().rposition(|gone| persons[gone].0 == scope);
+                let place = index.map(|index| left.remove(index));
+                // A join that says no floor was written for programs that gave each one a number of its own.
+                let again = place.filter(|_| sees.is_some());
+                prop_assert!(again.is_some() || !persons.contains_key(&by), "{:?} is given to {:?}", by, scope);
+                prop_assert_eq!(again.unwrap_or(by), by, "{:?} comes back as another", scope);
+                let before = again.map_or(*color, |place| persons[&place].1);
+                prop_assert_eq!(before, *color, "{:?} comes back in another colour", scope);
+                let kept = place.map(|place| persons[&place].2);
+                let floor = kept.unwrap_or_else(|| match sees {
+                    Some(_) => floor_of_newcomer(limits, head, &said),
+                    None => Seq(0),
+                });
+                prop_assert_eq!(sees.unwrap_or(floor), floor, "{:?} sees another part", scope);
+                persons.insert(by, (scope, *color, floor));
+            }
+            (Event::Left { .. }, Some(by)) => left.push(by),
+            _ => {}
+        }
+        head = record.seq.unwrap_or(head);
+        said.extend(record.seq.filter(|_| is_message(record)));
+        let over = left.len().saturating_sub(limits.former_max);
+        left.drain(..over);
+    }
+    Ok(())
+}
+
+/// Up to where somebody learns nothing who joins after these messages.
+fn floor_of_newcomer(limits: &RoomLimits, head: Seq, said: &[Seq]) -> Seq {
+    let shown = match limits.newcomers_see {
+        NewcomersSee::All => return Seq(0),
+        NewcomersSee::Last(shown) => (shown as usize).min(limits.marks_max),
+        _ => return head,
+    };
+    let hidden = said.len().saturating_sub(shown);
+    if hidden == 0 { Seq(0) } else { said.get(hidden).map_or(head, |first| Seq(first.0 - 1)) }
 }
 
 /// The keys of all messages, with whose they are.

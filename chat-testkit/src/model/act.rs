@@ -6,8 +6,8 @@ use chat_core::room::{
     Actor, Answer, Caller, Changed, ChangesSlice, Decision, Evidence, Input, More, Note, Repeated, SendPermit,
 };
 use chat_core::{
-    Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RejectCode, Role, RoomCloseReason,
-    Scope, Seq, Topic, TypingState,
+    Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RecordVersion, RejectCode, Role,
+    RoomCloseReason, Scope, Seq, Topic, TypingState,
 };
 
 use super::facts::Person;
@@ -31,12 +31,12 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         }
         Input::Leave { by } => leave(model, now, by),
         Input::History { by, before, limit } => {
-            member(model, by)?;
-            Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit))))
+            let sees = member(model, by)?.sees;
+            Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit, sees))))
         }
         Input::Changes { by, after } => {
-            member(model, by)?;
-            changes(model, *after)
+            let sees = member(model, by)?.sees;
+            changes(model, *after, sees)
         }
         Input::Members { by, after, limit } => {
             member(model, by)?;
@@ -140,7 +140,8 @@ fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Sc
 fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     let mut records = Vec::new();
     let members = then.members();
-    if let Some(oldest) = members.first()
+    // By time of presence, and not by number.
+    if let Some(oldest) = members.iter().min_by_key(|person| (person.since, person.id))
         && members.iter().all(|person| person.role != Role::Owner)
     {
         let event = Event::RoleChanged { member: oldest.id, role: Role::Owner };
@@ -162,12 +163,12 @@ fn time_for_the_empty(then: &Model) -> Option<Note> {
 }
 
 /// Of those that were changed after an event the ones whose last change is oldest, as far as all that was changed after it is known.
-fn changes(model: &Model, after: Seq) -> Result<Decision, Refusal> {
+fn changes(model: &Model, after: Seq, sees: Seq) -> Result<Decision, Refusal> {
     let (known, floor) = facts::changes(&model.facts(), model.limits.changes_max);
     if after < floor {
         return Err(refusal(RejectCode::OutOfReach, None));
     }
-    let later: Vec<_> = known.into_iter().filter(|(_, change)| *change > after).collect();
+    let later: Vec<_> = known.into_iter().filter(|(target, change)| *change > after && *target > sees).collect();
     let shown: Vec<_> = later.iter().copied().take(model.limits.history_max.max(1)).collect();
     let is_all = shown.len() == later.len();
     let through = if is_all { model.head() } else { shown.last().expect("there are more than none").1 };
@@ -194,7 +195,9 @@ fn known_of(model: &Model, target: Seq, evidence: Option<Evidence>) -> Option<(O
 
 fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evidence>) -> Result<Decision, Refusal> {
     let actor = acting(model, by)?;
-    let Some((author, redacted)) = known_of(model, target, evidence) else {
+    let sees = actor.as_ref().map_or(Seq(0), |person| person.sees);
+    let known = known_of(model, target, evidence).filter(|_| target > sees);
+    let Some((author, redacted)) = known else {
         return Err(refusal(RejectCode::MessageNotFound, None));
     };
     let may = actor.as_ref().is_none_or(|person| person.role == Role::Owner || author == Some(person.id));
@@ -213,7 +216,8 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evi
 /// Where nothing was owed for these changes, nothing is said.
 fn settle(model: &Model, now: Now, through: Seq) -> Decision {
     let is_owed = facts::owed(&model.facts()).iter().any(|(_, change)| *change <= through);
-    let settled = is_owed.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
+    let is_written = is_owed && model.writes >= RecordVersion::PERSONS;
+    let settled = is_written.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
     decision(settled.into_iter().collect(), None, Answer::Nothing)
 }
 

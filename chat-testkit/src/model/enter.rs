@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, More, Note};
-use chat_core::{Color, Epoch, Event, MemberId, Nick, Notices, Now, Position, RejectCode, Role, Seq};
+use chat_core::{
+    Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, Position, RecordVersion, RejectCode, Role, Seq,
+};
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
@@ -23,7 +25,13 @@ pub(super) fn create(
     }
     let mut then = model.clone();
     let created = then.add(now, Told::No, None, Event::Created { epoch, salt }, None);
-    let joined = then.add(now, Told::Yes, Some(MemberId(1)), join_of(by, nick, Color(0), Role::Owner), None);
+    let joined = then.add(
+        now,
+        Told::Yes,
+        Some(MemberId(1)),
+        join_of(by, nick, Color(0), Role::Owner, says_floor(model).then_some(Seq(0))),
+        None,
+    );
     let entered = Entered { member: MemberId(1), from: Seq(1), entry: Entry::Joined, history: HistorySlice::default() };
     Ok(decision(vec![created, joined], Some(attached(by, MemberId(1))), Answer::Entered(entered)))
 }
@@ -61,21 +69,26 @@ pub(super) fn join(
         return Err(refusal(RejectCode::RoomFull, None));
     }
 
-    let id = MemberId(facts::joins(&facts) + 1);
+    // Who comes back to their place is who they were; anybody else is new.
+    let place = facts::place_of(&former, &by.scope());
+    let again = place.filter(|_| says_floor(model));
+    let id = again.map_or(facts::next_number(&facts), |place| place.id);
+    let color = again.map_or(least_used(&members), |place| place.color);
+    let said = says_floor(model).then(|| place.map_or(floor(model), |place| place.sees));
+    let sees = said.or(place.map(|place| place.sees)).unwrap_or_default();
     let mut then = model.clone();
     let told = Told::from(model.notices());
     let role = if members.is_empty() { Role::Owner } else { Role::Member };
-    let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, least_used(&members), role), None)];
+    let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, color, role, said), None)];
     let own_join = then.head();
     if model.notices() == Notices::Told && then.members().len() > limits.notices_members_max {
         let event = Event::NoticesChanged { notices: Notices::Counted };
         records.push(then.add(now, Told::Yes, None, event, None));
     }
 
-    let place = facts::place_of(&former, &by.scope());
     let (from, history) = match (place, after.filter(|after| Some(after.epoch) == model.epoch())) {
-        (Some(joined), Some(after)) => (after.seq.clamp(joined, model.head()), HistorySlice::default()),
-        _ => (own_join, slice(model, None, history)),
+        (Some(place), Some(after)) => (after.seq.clamp(place.joined, model.head()), HistorySlice::default()),
+        _ => (own_join, slice(model, None, history, sees)),
     };
     let entered = Entered { member: id, from, entry: Entry::Joined, history };
     Ok(decision(records, Some(attached(by, id)), Answer::Entered(entered)))
@@ -114,27 +127,56 @@ fn come_back(
     }
     let (from, history) = match after.filter(|after| Some(after.epoch) == model.epoch()) {
         Some(after) => (after.seq.clamp(person.joined, model.head()), HistorySlice::default()),
-        None => (model.head(), slice(model, None, history)),
+        None => (model.head(), slice(model, None, history, person.sees)),
     };
     let entered = Entered { member: person.id, from, entry: Entry::Attached, history };
     Ok(decision(Vec::new(), Some(attached(by, person.id)), Answer::Entered(entered)))
 }
 
-/// The last messages before `before`, as far as the room remembers them; and how many more a log may have.
-pub(super) fn slice(model: &Model, before: Option<Seq>, limit: Option<u32>) -> HistorySlice {
+/// Whether a join may say what is seen, and bring a number back.
+fn says_floor(model: &Model) -> bool {
+    model.writes >= RecordVersion::PERSONS
+}
+
+/// Up to where somebody new learns nothing of what was said.
+fn floor(model: &Model) -> Seq {
+    let said = facts::messages(&model.facts());
+    match model.limits.newcomers_see {
+        NewcomersSee::All => Seq(0),
+        NewcomersSee::Last(count) if said.len() <= model.marks().len().min(count as usize) => Seq(0),
+        // The room cannot say where those begin that it does not remember.
+        NewcomersSee::Last(count) => {
+            let marks = model.marks();
+            let shown = marks.get(marks.len().saturating_sub(count as usize));
+            shown.map_or(model.head(), |first| Seq(first.0 - 1))
+        }
+        NewcomersSee::Nothing => model.head(),
+        other => unreachable!("the model knows no {other:?}"),
+    }
+}
+
+/// The last messages before `before` that somebody sees, as far as the room remembers them; and how many more a log may have.
+pub(super) fn slice(model: &Model, before: Option<Seq>, limit: Option<u32>, sees: Seq) -> HistorySlice {
     let wanted = limit.map_or(model.limits.history_default, |limit| limit as usize).min(model.limits.history_max);
     let before = before.unwrap_or(Seq(u64::MAX)).min(model.head().next());
     let messages: Vec<Seq> = facts::messages(&model.facts()).into_iter().map(|message| message.seq).collect();
     let marks = model.marks();
-    let named: Vec<Seq> = marks.iter().rev().copied().filter(|seq| *seq < before).take(wanted).collect();
+    let seen = |seq: &Seq| *seq > sees;
+    let named: Vec<Seq> = marks.iter().rev().copied().filter(seen).filter(|seq| *seq < before).take(wanted).collect();
     let seqs: Vec<Seq> = named.into_iter().rev().collect();
     let ends = seqs.first().copied().unwrap_or(before);
-    let more = messages.iter().any(|seq| *seq < ends);
-    let forgotten = messages.len() - marks.len();
+    let remembered = marks.iter().copied().filter(seen).any(|seq| seq < ends);
+    // Of all that it has forgotten the room knows the first and the last: one of those may be before, or one between them.
+    let forgotten = &messages[..messages.len() - marks.len()];
+    let may_be = match forgotten {
+        [] => false,
+        [first, ..] => forgotten.last().is_some_and(seen) && (*first).max(sees.next()) < ends,
+    };
     HistorySlice {
-        wanted: if more { (wanted - seqs.len()).min(forgotten) } else { 0 },
+        wanted: if may_be { (wanted - seqs.len()).min(forgotten.len()) } else { 0 },
         before: ends,
-        more: if more { More::Yes } else { More::No },
+        sees,
+        more: if remembered || may_be { More::Yes } else { More::No },
         seqs,
     }
 }
@@ -143,8 +185,8 @@ fn attached(by: &Caller, member: MemberId) -> Note {
     Note::Attached { session: by.session, generation: by.generation, member }
 }
 
-fn join_of(by: &Caller, nick: &Nick, color: Color, role: Role) -> Event {
-    Event::Joined { nick: nick.clone(), nick_key: nick.key(), color, role, scope: by.scope() }
+fn join_of(by: &Caller, nick: &Nick, color: Color, role: Role, sees: Option<Seq>) -> Event {
+    Event::Joined { nick: nick.clone(), nick_key: nick.key(), color, role, scope: by.scope(), sees }
 }
 
 /// The colour that the fewest members have; of those the first.

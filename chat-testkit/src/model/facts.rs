@@ -1,6 +1,6 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
-use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Record, Role, Scope, Seq, Wall};
+use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
 
 use super::{Fact, Line, What};
 
@@ -21,8 +21,12 @@ pub struct Person {
     pub scope: Scope,
     /// Where what they may see begins: with their join, or with an earlier one where the room remembers it.
     pub joined: Seq,
+    /// Of the messages up to here they learn nothing.
+    pub sees: Seq,
     /// The first position that can be of this membership and of no earlier one: its own join, or what is told next after that.
     pub entered: Seq,
+    /// The record of their join.
+    pub begun: Offset,
     /// When this membership began.
     pub since: Wall,
 }
@@ -32,6 +36,10 @@ pub struct Person {
 pub(super) struct Former {
     pub(super) scope: Scope,
     pub(super) joined: Seq,
+    pub(super) sees: Seq,
+    /// Who they are again when they come back.
+    pub(super) id: MemberId,
+    pub(super) color: Color,
 }
 
 /// A message, as far as the rules care.
@@ -74,7 +82,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
     for record in facts {
         head = record.seq.unwrap_or(head);
         match &record.event {
-            Event::Joined { nick, nick_key, color, role, scope } => {
+            Event::Joined { nick, nick_key, color, role, scope, sees } => {
                 members.push(Person {
                     id: record.by.expect("a join is somebody's"),
                     nick: nick.clone(),
@@ -82,15 +90,19 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                     color: *color,
                     role: *role,
                     scope: scope.clone(),
-                    joined: place_of(&former, scope).unwrap_or(head),
+                    joined: place_of(&former, scope).map_or(head, |place| place.joined),
+                    sees: sees.or(place_of(&former, scope).map(|place| place.sees)).unwrap_or_default(),
                     entered: record.seq.unwrap_or(head.next()),
+                    begun: record.offset,
                     since: record.at,
                 });
+                members.sort_by_key(|person| person.id);
                 former.retain(|gone| gone.scope != *scope);
             }
             Event::Left { .. } => {
                 let left = members.iter().find(|person| Some(person.id) == record.by).expect("a member left");
-                former.push(Former { scope: left.scope.clone(), joined: left.joined });
+                let Person { scope, joined, sees, id, color, .. } = left.clone();
+                former.push(Former { scope, joined, sees, id, color });
                 members.retain(|person| Some(person.id) != record.by);
             }
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
@@ -109,14 +121,16 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
     (members, former)
 }
 
-/// Where somebody may go on who left, if they are remembered.
-pub(super) fn place_of(former: &[Former], scope: &Scope) -> Option<Seq> {
-    former.iter().find(|gone| gone.scope == *scope).map(|gone| gone.joined)
+/// Whose place somebody may come back to who left, if they are remembered.
+pub(super) fn place_of<'a>(former: &'a [Former], scope: &Scope) -> Option<&'a Former> {
+    former.iter().find(|gone| gone.scope == *scope)
 }
 
-/// How many have ever joined; the last one's number.
-pub(super) fn joins(facts: &[Record]) -> u32 {
-    facts.iter().filter(|record| matches!(record.event, Event::Joined { .. })).count() as u32
+/// The number of the next one whom the room does not know: nobody has ever had it.
+pub(super) fn next_number(facts: &[Record]) -> MemberId {
+    let joins = facts.iter().filter(|record| matches!(record.event, Event::Joined { .. }));
+    let highest = joins.filter_map(|record| record.by).max().unwrap_or(MemberId(0));
+    MemberId(highest.0 + 1)
 }
 
 /// Those who are kept out: the last `max` that were banned.

@@ -36,8 +36,8 @@ use std::time::Duration;
 
 use chat_core::room::{Caller, Decision, Input, Note};
 use chat_core::{
-    Body, Digest, Epoch, Event, MemberId, Mono, Notices, Now, Offset, Record, Reject, RejectCode, RoomLimits, Seq,
-    SessionId, Topic, Wall,
+    Body, Digest, Epoch, Event, MemberId, Mono, Notices, Now, Offset, Record, RecordVersion, Reject, RejectCode,
+    RoomLimits, Seq, SessionId, Topic, Wall,
 };
 
 pub use facts::Person;
@@ -46,6 +46,7 @@ pub use facts::Person;
 #[derive(Clone, Debug)]
 pub struct Model {
     limits: Arc<RoomLimits>,
+    writes: RecordVersion,
     diary: Vec<Line>,
 }
 
@@ -88,7 +89,12 @@ pub struct Refusal {
 impl Model {
     /// A room of which no life has begun.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
-        Self { limits, diary: Vec::new() }
+        Self { limits, writes: RecordVersion::LATEST, diary: Vec::new() }
+    }
+
+    /// From now on it decides on no record of a later version.
+    pub fn write_up_to(&mut self, version: RecordVersion) {
+        self.writes = version;
     }
 
     /// What the room should decide. Digests in the records are blank: see [`without_digest`].

@@ -1,7 +1,7 @@
 //! Who is here right now, and what time does: read from notes and facts together, from the start of the life.
 
 use chat_core::room::Note;
-use chat_core::{Event, Generation, MemberId, Mono, Now, Record, RoomLimits, SessionId, TypingState};
+use chat_core::{Event, Generation, MemberId, Mono, Now, Offset, Record, RoomLimits, SessionId, TypingState};
 
 use super::{Line, What, facts, time};
 
@@ -16,7 +16,8 @@ pub(super) struct Presence {
     pub(super) typing: Vec<(MemberId, Mono)>,
     /// When a room that nobody is a member of looks whether it ends.
     pub(super) looks: Option<Mono>,
-    members: Vec<MemberId>,
+    /// Who is in, and the record of their join: one person may have come in more than once.
+    members: Vec<(MemberId, Offset)>,
 }
 
 /// One session of one member.
@@ -46,7 +47,9 @@ impl Presence {
             let (so_far, at) = (&chapter[..=number], line.now.mono);
             match &line.what {
                 What::Fact { record, .. } => match &record.event {
-                    Event::Joined { .. } => presence.joined(record.by.expect("a join is somebody's"), at),
+                    Event::Joined { .. } => {
+                        presence.joined(record.by.expect("a join is somebody's"), record.offset, at);
+                    }
                     Event::Left { .. } => presence.gone(record.by.expect("a leave is somebody's"), at, limits),
                     Event::Kicked { member, .. } => presence.gone(*member, at, limits),
                     Event::Closed { .. } => presence = Self::default(),
@@ -87,26 +90,26 @@ impl Presence {
             return;
         }
         let (people, _) = facts::people(&facts, limits.former_max);
-        let members: Vec<MemberId> = people.into_iter().map(|person| person.id).collect();
-        for gone in self.members.clone().into_iter().filter(|member| !members.contains(member)) {
+        let members: Vec<_> = people.into_iter().map(|person| (person.id, person.begun)).collect();
+        for (gone, _) in self.members.clone().into_iter().filter(|stay| !members.contains(stay)) {
             self.gone(gone, at, limits);
         }
-        for back in members.iter().filter(|member| !self.members.contains(member)).copied().collect::<Vec<_>>() {
-            self.joined(back, at);
+        for (back, begun) in members.iter().filter(|stay| !self.members.contains(stay)).copied().collect::<Vec<_>>() {
+            self.joined(back, begun, at);
         }
         if members.is_empty() {
             self.looks = looks.or_else(|| Some(at.after(time::linger_left(chapter, now, limits))));
         }
     }
 
-    fn joined(&mut self, member: MemberId, at: Mono) {
-        self.members.push(member);
+    fn joined(&mut self, member: MemberId, begun: Offset, at: Mono) {
+        self.members.push((member, begun));
         self.away.push((member, at));
         self.looks = None;
     }
 
     fn gone(&mut self, member: MemberId, at: Mono, limits: &RoomLimits) {
-        self.members.retain(|other| *other != member);
+        self.members.retain(|(other, _)| *other != member);
         self.seats.retain(|seat| seat.member != member);
         self.away.retain(|(other, _)| *other != member);
         self.typing.retain(|(other, _)| *other != member);
@@ -141,7 +144,7 @@ impl Presence {
     fn attach(&mut self, session: SessionId, generation: Generation, member: MemberId, at: Mono, limits: &RoomLimits) {
         let known = self.seats.iter().find(|seat| seat.session == session).cloned();
         let late = known.as_ref().is_some_and(|seat| seat.generation > generation);
-        if late || !self.members.contains(&member) {
+        if late || !self.members.iter().any(|(other, _)| *other == member) {
             return;
         }
         let others = |seat: &&Seat| seat.member == member && seat.session != session;

@@ -1,7 +1,7 @@
 //! The people of a run: who is behind a session, on which connection it is, and what a step means at this moment.
 
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
-use chat_core::{Epoch, Generation, Identity, MemberId, Position, Role, Seq, SessionId};
+use chat_core::{Epoch, Generation, Identity, MemberId, Position, RecordVersion, Role, Seq, SessionId};
 
 use super::steps::{Act, After, Asked, Attempt, Mod, Spot, Target, Who};
 use crate::model::Model;
@@ -23,6 +23,8 @@ pub enum Play {
     Note(Note),
     /// The process starts anew from a snapshot and the log.
     Restart,
+    /// From now on records of up to this version may be written.
+    Writes(RecordVersion),
     /// The last decisions turn out not to be in the log.
     Lose {
         /// How many, of those of this life.
@@ -91,6 +93,7 @@ impl Cast {
             }
             Act::Recover => return Play::Note(Note::Recovered),
             Act::Restart => return Play::Restart,
+            Act::Writes { version } => return Play::Writes(version),
             Act::Lose { decisions } => return Play::Lose { decisions },
         };
         Play::Input(input)

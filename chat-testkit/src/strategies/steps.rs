@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, Nick, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -112,6 +112,10 @@ pub enum Act {
     Recover,
     /// The process ends; another reads a snapshot and the log.
     Restart,
+    /// The log says what may be written: a program that reads no more has come, or the last one has gone.
+    Writes {
+        version: RecordVersion,
+    },
     /// The last decisions turn out not to be in the log.
     Lose {
         decisions: usize,
@@ -190,13 +194,15 @@ pub struct Target(pub u32);
 /// Bounds so small that a run of a few dozen steps hits them all.
 pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
     let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize, (1..=3_usize, 0..=3_usize));
-    (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists).prop_map(
-        |(linger, resume, (history_max, marks_max, bans_max, (owed_max, changes_max)))| RoomLimits {
+    let sees = vec![NewcomersSee::All, NewcomersSee::Last(1), NewcomersSee::Last(4), NewcomersSee::Nothing];
+    (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists, select(sees)).prop_map(
+        |(linger, resume, (history_max, marks_max, bans_max, (owed_max, changes_max)), newcomers_see)| RoomLimits {
             members_max: 6,
             attachments_max: 2,
             message_chars_max: 12,
             history_default: 3,
             history_max,
+            newcomers_see,
             members_page_max: 3,
             notices_members_max: 4,
             notices_resume_percent: resume,
@@ -294,6 +300,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         1 => select(vec![RoomCloseReason::Host, RoomCloseReason::Empty]).prop_map(|cause| Act::Close { cause }),
         1 => Just(Act::Recover),
         1 => Just(Act::Restart),
+        1 => select(vec![RecordVersion::FIRST, RecordVersion::LATEST]).prop_map(|version| Act::Writes { version }),
         2 => (0..4_usize).prop_map(|decisions| Act::Lose { decisions }),
     ];
     prop_oneof![

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::{
     Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
-    RoomCode, Seq, Tail,
+    RecordVersion, RoomCode, Seq, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -20,6 +20,7 @@ pub struct BentLog {
     read: Bend<LogPage>,
     messages: Bend<Vec<Record>>,
     rooms: Bend<Vec<RoomCode>>,
+    writes: RecordVersion,
 }
 
 impl BentLog {
@@ -31,12 +32,18 @@ impl BentLog {
             read: Box::new(|it| it),
             messages: Box::new(|it| it),
             rooms: Box::new(|it| it),
+            writes: RecordVersion::LATEST,
         }
     }
 
     /// Every stretch that is read becomes what `bend` makes of it.
     pub fn reads(self, bend: impl Fn(LogPage) -> LogPage + Send + Sync + 'static) -> Self {
         Self { read: Box::new(bend), ..self }
+    }
+
+    /// As if a program lived on it that reads no later version.
+    pub fn writes(self, version: RecordVersion) -> Self {
+        Self { writes: version, ..self }
     }
 
     /// Every page of messages.
@@ -60,6 +67,10 @@ impl fmt::Debug for BentLog {
 impl Log for BentLog {
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.engines.claim()
+    }
+
+    fn writes(&self) -> RecordVersion {
+        self.writes
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {

@@ -16,9 +16,11 @@ export function newRoom(code, nick, saved = {}) {
     seq: saved.seq ?? 0,
     /** Nothing is shown yet: the next connection names no position for it, and a `joined` shows it afresh. */
     fresh: true,
-    /** One's own numbers in this life of the room: a new one with each time one joins. */
+    /** One's own numbers in this life of the room: another one with each time one was put out. */
     selves: saved.selves ?? [],
     you: null,
+    /** Where one's present membership begins: one's own leaving before that was of an earlier one. */
+    entered: 0,
     members: [],
     membersTotal: 0,
     /** The number up to which members are listed; oneself is in any case. */
@@ -82,7 +84,8 @@ const EVENTS = {
   },
   member_left(room, frame) {
     const known = room.members.some(other => other.member === frame.member);
-    // Numbers are given once: of an earlier membership of one's own this tells, but does not end the present one.
+    // Before the present membership began: the end of an earlier one.
+    if (room.you?.member === frame.member && frame.seq < room.entered) return {};
     if (room.you?.member === frame.member) {
       const why = frame.reason === 'timeout' ? 'left' : frame.reason;
       return ended(room, { why, detail: noticeWords(room, frame) });
@@ -125,6 +128,7 @@ const OTHERS = {
       selves: [...new Set([...(room.epoch === frame.epoch ? room.selves : []), frame.you.member])],
       fresh: false,
       you: frame.you,
+      entered: frame.entered ?? 0,
       members: frame.members,
       membersTotal: frame.members_total,
       listedTo: lastNumber(frame.members.slice(1)),

@@ -388,7 +388,7 @@ impl Shared {
         let token = (session.connection.came_with == Kind::Token).then(|| session.token());
         if let Some(mut state) = session.cell.lock_for(&session.connection) {
             let rooms = state.standings();
-            let json = wire::welcome(id, session.cell.id, token, is_resumed, rooms, limits);
+            let json = wire::welcome(id, session.cell.id, token, is_resumed, rooms, limits, self.writes());
             state.welcome = Welcome::Due(json);
             if state.rooms.resumed.iter().any(ResumedRoom::is_awaited) {
                 self.give_up_later(session);

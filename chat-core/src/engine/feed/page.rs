@@ -47,6 +47,12 @@ enum Json {
     Owned(Vec<u8>),
 }
 
+/// Where the messages of a page lie: after a floor, before the oldest that is at hand.
+struct Range {
+    sees: Seq,
+    before: Seq,
+}
+
 /// What the backlog has of a slice.
 enum Found {
     /// All that is to be shown.
@@ -86,7 +92,7 @@ impl Page {
             PageSlice::History(slice) => match (find(feed, slice, bytes_max, log.is_some()), log) {
                 (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
                 (Found::Newest { page, before, missing }, Some(log)) => {
-                    page.and_older(log, feed, before, missing, bytes_max).await
+                    page.and_older(log, feed, Range { sees: slice.sees, before }, missing, bytes_max).await
                 }
             },
             PageSlice::Changes(slice) => changed(feed, slice, bytes_max, log).await,
@@ -150,7 +156,7 @@ impl Page {
         mut self,
         log: &dyn Log,
         feed: &RoomFeed,
-        mut before: Seq,
+        Range { sees, mut before }: Range,
         mut missing: usize,
         bytes_max: usize,
     ) -> Self {
@@ -164,6 +170,9 @@ impl Page {
             let is_last = records.len() < wanted;
             for record in records.into_iter().rev().filter(|record| record.event.is_message()) {
                 let Some(seq) = record.seq else { continue };
+                if seq <= sees {
+                    return self;
+                }
                 let mut json = Vec::new();
                 wire::encode_event(&feed.code, &record, &mut json);
                 if missing == 0 {

@@ -229,7 +229,7 @@ mod tests {
         let feed = Arc::new(feed);
         let weight = |slice| Read::new(Arc::clone(&feed), slice).weight();
         let seqs = vec![Seq(1); limits.room.history_max];
-        let history = HistorySlice { seqs, wanted: 0, before: Seq(2), more: More::No };
+        let history = HistorySlice { seqs, sees: Seq(0), wanted: 0, before: Seq(2), more: More::No };
         assert!(weight(PageSlice::History(history)) <= Read::weight_max(&limits));
         let changed = vec![Changed { target: Seq(1), change: Seq(2) }; limits.room.history_max];
         let changes = ChangesSlice { changed, ..ChangesSlice::default() };

@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::connection_state::ConnectionState;
-use crate::types::{CloseReason, MemberId, Nick, Seq};
+use crate::room::{Member, is_same_join};
+use crate::types::{CloseReason, MemberId, Nick, Offset, Seq};
 
 /// What a session may read of a room. Shared by the session, which reads, and the room's task, which ends it.
 pub(crate) struct Subscription {
     pub(crate) feed: Arc<RoomFeed>,
     /// The member the session is; fixed as long as the subscription lasts.
     pub(crate) member: MemberId,
+    /// The record of their join: a person has the same number in each of their stays.
+    pub(crate) begun: Offset,
     /// Events with a higher number follow.
     pub(crate) from: Seq,
     /// The member's, for the frame that tells a quiet end.
@@ -36,8 +39,16 @@ pub(crate) enum End {
 }
 
 impl Subscription {
-    pub(crate) fn new(feed: Arc<RoomFeed>, member: MemberId, nick: Nick, from: Seq) -> Self {
-        Self { feed, member, from, nick, until: AtomicU64::new(OPEN), end: AtomicU8::new(End::Membership as u8) }
+    /// Of a stay in a room, after an event.
+    pub(crate) fn new(feed: Arc<RoomFeed>, stay: &Member, from: Seq) -> Self {
+        let Member { id: member, begun, .. } = *stay;
+        let (until, end) = (AtomicU64::new(OPEN), AtomicU8::new(End::Membership as u8));
+        Self { feed, member, begun, from, nick: stay.nick.clone(), until, end }
+    }
+
+    /// Whether this is the stay that it reads for.
+    pub(crate) fn is_of(&self, stay: &Member) -> bool {
+        self.member == stay.id && is_same_join(self.begun, stay.begun)
     }
 
     /// Ends it with this event; the first end counts. Called before the event is published, so that no reader, however

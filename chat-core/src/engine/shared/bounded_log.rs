@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
-use crate::domain::{Amend, Record};
+use crate::domain::{Amend, Record, RecordVersion};
 use crate::engine::shared::failures::Failures;
 use crate::ports::{AppendError, Ended, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
 use crate::types::{Epoch, Offset, RoomCode, Seq};
@@ -53,6 +53,14 @@ impl BoundedLog {
 impl Log for BoundedLog {
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.log.claim()
+    }
+
+    /// One that panics is not asked for anything new.
+    fn writes(&self) -> RecordVersion {
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.log.writes())).unwrap_or_else(|_| {
+            self.failures.note_panic();
+            RecordVersion::FIRST
+        })
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use crate::domain::RecordVersion;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::ended::EndedFeeds;
 use crate::engine::feed::room_feed::RoomFeed;
@@ -100,6 +101,11 @@ impl Shared {
     /// The feed of an incarnation that begins, or is read back.
     pub(crate) fn new_life(&self, code: &RoomCode, epoch: Epoch, head: Seq) -> RoomFeed {
         RoomFeed::new(code.clone(), epoch, head, self.log.is_some(), &self.limits.room, &self.budget)
+    }
+
+    /// The latest version of records that may be written now.
+    pub(crate) fn writes(&self) -> RecordVersion {
+        self.log.as_ref().map_or(RecordVersion::LATEST, |log| log.writes().min(RecordVersion::LATEST))
     }
 
     pub(crate) fn count_reject(&self, code: RejectCode) {

@@ -39,6 +39,7 @@ pub(crate) fn admit(
             id: None,
             epoch: subscription.feed.epoch,
             seq: entered.from,
+            entered: you.entered,
             members,
             members_total: room.members_total(),
             topic: room.topic().as_str().to_owned(),

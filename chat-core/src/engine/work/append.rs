@@ -9,14 +9,14 @@ use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
-use crate::engine::session::subscription::{End, Subscriber};
+use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;
 use crate::engine::work::load::{load, publish_records};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Tail};
-use crate::room::{Note, OwedAmend};
+use crate::room::{Note, OwedAmend, Room};
 use crate::types::{Generation, Mono, Now, SessionId};
 
 /// What became of a batch's append.
@@ -207,7 +207,9 @@ impl RoomTask {
                 let is_begun = |reader: &Subscriber| begun.iter().any(|(.., of)| Arc::ptr_eq(of, &reader.subscription));
                 for (session, reader, ..) in batch.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
-                    self.state.room.note(now, Note::Attached { session, generation, member });
+                    if is_there(&self.state.room, &reader.subscription) {
+                        self.state.room.note(now, Note::Attached { session, generation, member });
+                    }
                     self.state.subscribers.insert(session, reader);
                 }
                 self.state.tail = loaded.tail;
@@ -225,10 +227,11 @@ impl RoomTask {
                 }
                 let room = &self.state.room;
                 self.state.subscribers.retain(|session, reader| {
-                    let stays = room.sessions_of(reader.subscription.member).contains(session);
+                    let member = reader.subscription.member;
+                    let stays = is_there(room, &reader.subscription) && room.sessions_of(member).contains(session);
                     if !stays {
-                        let exit =
-                            others.iter().rev().find(|record| record.leaver() == Some(reader.subscription.member));
+                        // The first: they may have come back since, under the same number.
+                        let exit = others.iter().find(|record| record.leaver() == Some(member));
                         match exit.and_then(|record| record.seq) {
                             Some(until) => reader.end(until, End::Membership),
                             None => reader.end(feed.backlog.head(), End::Quiet),
@@ -253,4 +256,9 @@ impl RoomTask {
         meanwhile.end(self.now(), &mut self.state);
         batch.outcomes.into_iter().map(|(item, _)| item).collect()
     }
+}
+
+/// Whether the stay that this reads for has not ended.
+fn is_there(room: &Room, subscription: &Subscription) -> bool {
+    room.member(subscription.member).is_some_and(|stay| subscription.is_of(stay))
 }

@@ -24,6 +24,7 @@ impl RoomTask {
     pub(crate) fn decide(&mut self, items: &mut VecDeque<InboxItem>, may_elapse: bool) -> Batch {
         let mut batch = Batch::default();
         let now = self.now();
+        self.state.room.write_up_to(self.shared.writes());
         while !self.is_full(&batch) {
             let Some(item) = items.pop_front() else { break };
             self.take(now, item, &mut batch);
@@ -87,10 +88,8 @@ impl RoomTask {
                 Ok(Answer::Entered(entered)) => {
                     let session = request.cell().id;
                     let feed = self.state.feed().expect("somebody has entered it");
-                    let nick =
-                        self.state.room.member(entered.member).expect("who has entered is a member").nick.clone();
-                    let subscription = Subscription::new(Arc::clone(feed), entered.member, nick, entered.from);
-                    let subscription = Arc::new(subscription);
+                    let stay = self.state.room.member(entered.member).expect("who has entered is a member");
+                    let subscription = Arc::new(Subscription::new(Arc::clone(feed), stay, entered.from));
                     let subscriber = Subscriber {
                         connection: Arc::clone(request.connection()),
                         subscription: Arc::clone(&subscription),

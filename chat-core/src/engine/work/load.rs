@@ -101,7 +101,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
 fn without_snapshot(how: String, unread: Option<&Unreadable>) -> ReadError {
     match unread {
         Some(&Unreadable::Later { version, readable_from }) => {
-            ReadError::Later { version, readable_from, reads: Snapshot::VERSION }
+            ReadError::Later { what: "a snapshot".into(), version, readable_from, reads: Snapshot::VERSION }
         }
         Some(Unreadable::Damaged(what)) => {
             ReadError::Damaged(format!("{how}; what is stored instead is no snapshot: {what}"))

@@ -188,9 +188,9 @@ fn a_position_of_an_earlier_membership_shows_the_room_and_leaves_nothing_out() {
         let back = entered(&world.run(&Input::Attach { by: later(2, generation), after }).expect("attached"));
         (back.member, back.from, back.entry)
     };
-    assert_eq!(resumed(&mut world, 2, 3), (MemberId(3), Seq(3), Entry::Attached), "a message of the first stay");
-    assert_eq!(resumed(&mut world, 3, 4), (MemberId(3), Seq(4), Entry::Attached), "the end of the first stay");
-    assert_eq!(resumed(&mut world, 4, 5), (MemberId(3), Seq(5), Entry::Continued), "the beginning of the second");
+    assert_eq!(resumed(&mut world, 2, 3), (MemberId(2), Seq(3), Entry::Attached), "a message of the first stay");
+    assert_eq!(resumed(&mut world, 3, 4), (MemberId(2), Seq(4), Entry::Attached), "the end of the first stay");
+    assert_eq!(resumed(&mut world, 4, 5), (MemberId(2), Seq(5), Entry::Continued), "the beginning of the second");
 }
 
 #[test]
@@ -245,9 +245,34 @@ fn who_left_comes_back_to_their_place() {
     let decision = world.run(&join_after(caller(2), after)).expect("joined");
     assert_eq!(kinds(&decision), [("joined", Some(6))]);
     let back = entered(&decision);
-    assert_eq!((back.member, back.from, back.entry), (MemberId(3), Seq(3), Entry::Joined));
+    assert_eq!((back.member, back.from, back.entry), (MemberId(2), Seq(3), Entry::Joined));
     assert_eq!(back.history, HistorySlice::default());
     assert_eq!(world.room.member(back.member).map(|bob| bob.joined), Some(Seq(2)), "later resumes reach back too");
+}
+
+#[test]
+fn who_comes_back_has_their_number_and_colour_again_under_whatever_name() {
+    let mut world = world();
+    world.run(&join(known(2, "bob"))).expect("joined");
+    (3..=5).for_each(|session| drop(world.join(session)));
+    world.run(&Input::Leave { by: known(2, "bob") }).expect("left");
+    world.join(6);
+    let back = Input::Join { by: known(7, "bob"), nick: nick("Robert"), history: None, after: None };
+    let member = entered(&world.run(&back).expect("joined, on another device")).member;
+    let bob = world.room.member(member).expect("a member");
+    assert_eq!((bob.id, bob.color.0, bob.nick.as_str()), (MemberId(2), 1, "Robert"));
+    assert_eq!(world.members(), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn who_was_put_out_is_a_new_person() {
+    let mut world = world();
+    world.join(2);
+    let said = world.send(2, "one");
+    world.run(&Input::Kick { by: actor(1), member: MemberId(2) }).expect("kicked");
+    assert_eq!(world.join(2).member, MemberId(3));
+    let redact = Input::Redact { by: actor(2), target: said, evidence: None };
+    assert_eq!(world.reject(&redact), RejectCode::Forbidden);
 }
 
 #[test]
@@ -312,4 +337,26 @@ fn joins_are_quiet_in_a_big_room_and_the_crossing_is_told() {
     assert_eq!(kinds(&quiet), [("joined", None)]);
     assert_eq!((entered(&quiet).from, world.room.head()), (Seq(4), Seq(4)));
     assert_eq!(world.room.member(MemberId(4)).map(|member| member.joined), Some(Seq(4)));
+}
+
+/// As long as a program lives on the log that would not read it.
+#[test]
+fn nothing_is_written_that_another_program_cannot_read() {
+    let mut world = no_life(|limits| limits.newcomers_see = crate::NewcomersSee::Nothing);
+    world.room.write_up_to(RecordVersion::FIRST);
+    world.create(1, EPOCH);
+    world.join(2);
+    world.leave(2);
+    world.room.write_up_to(RecordVersion::LATEST);
+    assert_eq!(world.join(2).member, MemberId(2), "the place was remembered all the same");
+    world.leave(2);
+    let (head, floor) = (world.room.head(), world.join(3).member);
+    assert_eq!(world.room.member(floor).map(|cid| cid.sees), Some(head));
+    world.leave(3);
+    world.room.write_up_to(RecordVersion::FIRST);
+    let again = world.join(3).member;
+    assert_eq!(again, MemberId(4), "a number of its own");
+    assert_eq!(world.room.member(again).map(|cid| cid.sees), Some(head), "and no floor is lost");
+    let versions: Vec<u32> = world.log.iter().map(|record| record.event.version().0).collect();
+    assert_eq!(versions, [1, 1, 1, 1, 2, 1, 2, 1, 1]);
 }

@@ -96,9 +96,23 @@ fn the_host_closes_a_room_whoever_is_in_it() {
 }
 
 #[test]
-fn a_member_number_is_never_used_twice() {
+fn the_room_goes_to_who_has_been_there_longest_and_not_to_who_came_back() {
+    let mut world = world();
+    world.join(2);
+    world.join(3);
+    world.leave(2);
+    world.pass(1);
+    world.join(2);
+    assert_eq!(world.members(), [1, 2, 3]);
+    world.leave(1);
+    assert_eq!(world.owner(), Some(3), "the second member has been there for a moment");
+}
+
+#[test]
+fn a_member_number_is_a_person_for_this_life() {
     let mut world = world();
     assert_eq!(world.join(2).member, MemberId(2));
     world.leave(2);
-    assert_eq!(world.join(2).member, MemberId(3));
+    assert_eq!(world.join(3).member, MemberId(3), "nobody else is given it");
+    assert_eq!(world.join(2).member, MemberId(2), "and who comes back has it again");
 }

@@ -1,6 +1,7 @@
 //! Naming history and members.
 
 use super::*;
+use crate::types::NewcomersSee;
 
 fn history(world: &mut World, before: Option<u64>, limit: Option<u32>) -> HistorySlice {
     let input = Input::History { by: caller(1), before: before.map(Seq), limit };
@@ -89,4 +90,51 @@ fn only_members_look() {
     assert_eq!(world.reject(&history), RejectCode::NotMember);
     assert_eq!(world.reject(&Input::Members { by: caller(2), after: None, limit: None }), RejectCode::NotMember);
     assert_eq!(world.reject(&Input::Typing { by: caller(2), state: TypingState::On }), RejectCode::NotMember);
+}
+
+/// A room in which two messages, 2 and 3, were said before session 2 came.
+fn with_floor(sees: NewcomersSee) -> (World, Entered) {
+    let mut world = world_with(|limits| limits.newcomers_see = sees);
+    world.send(1, "one");
+    world.send(1, "two");
+    let entered = world.join(2);
+    (world, entered)
+}
+
+#[test]
+fn a_newcomer_sees_as_much_as_the_room_shows_newcomers() {
+    let shown = |sees| {
+        let entered = with_floor(sees).1;
+        (numbers(&entered.history.seqs), entered.history.more)
+    };
+    assert_eq!(shown(NewcomersSee::All), (vec![2, 3], More::No));
+    assert_eq!(shown(NewcomersSee::Last(2)), (vec![2, 3], More::No));
+    assert_eq!(shown(NewcomersSee::Last(1)), (vec![3], More::No));
+    assert_eq!(shown(NewcomersSee::Last(0)), (vec![], More::No));
+    assert_eq!(shown(NewcomersSee::Nothing), (vec![], More::No));
+}
+
+#[test]
+fn nobody_redacts_what_is_before_their_floor_not_even_as_the_owner() {
+    let (mut world, _) = with_floor(NewcomersSee::Last(1));
+    let redact = |target| Input::Redact { by: actor(2), target: Seq(target), evidence: None };
+    assert_eq!(
+        (world.reject(&redact(2)), world.reject(&redact(3))),
+        (RejectCode::MessageNotFound, RejectCode::Forbidden)
+    );
+    world.leave(1);
+    assert_eq!(world.owner(), Some(2));
+    assert_eq!(world.reject(&redact(2)), RejectCode::MessageNotFound);
+    world.run(&redact(3)).expect("redacted");
+    world.run(&Input::Redact { by: Actor::Host, target: Seq(2), evidence: None }).expect("the host sees everything");
+}
+
+#[test]
+fn who_comes_back_sees_what_they_saw_and_what_was_said_meanwhile() {
+    let (mut world, _) = with_floor(NewcomersSee::Nothing);
+    world.leave(2);
+    let meanwhile = world.send(1, "meanwhile");
+    assert_eq!(world.join(2).history.seqs, [meanwhile]);
+    world.run(&Input::Kick { by: actor(1), member: MemberId(2) }).expect("kicked");
+    assert_eq!(world.join(2).history.seqs, [], "a new person");
 }

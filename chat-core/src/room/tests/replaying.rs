@@ -90,6 +90,20 @@ fn a_failed_append_keeps_who_is_attached() {
 }
 
 #[test]
+fn a_later_membership_of_the_same_person_is_not_attached() {
+    let mut world = world();
+    world.join(2);
+    let mut theirs = world.room.clone();
+    for input in [Input::Leave { by: caller(2) }, join(caller(2))] {
+        let decision = theirs.decide(world.now, &input).expect("decided");
+        decision.records.iter().for_each(|record| theirs.apply(world.now, record));
+    }
+    world.room.replace_ledger(world.now, theirs.ledger().clone());
+    world.room.check_invariants();
+    assert_eq!((world.members(), world.room.online()), (vec![1, 2], 1), "the stay that was attached is over");
+}
+
+#[test]
 fn a_grace_that_runs_is_not_started_anew_by_a_failed_append() {
     let mut world = world();
     world.join(2);

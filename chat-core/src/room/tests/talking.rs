@@ -240,3 +240,18 @@ fn the_owner_and_the_host_set_the_topic() {
     let same = world.run(&topic(Actor::Host, "tea")).expect("the same already");
     assert_eq!((kinds(&same), same.answer), (vec![], Answer::Done { seq: Seq(3) }));
 }
+
+#[test]
+fn what_one_said_is_ones_own_after_leaving_and_after_a_timeout() {
+    let mut world = world();
+    world.join(2);
+    let first = world.send(2, "one");
+    world.leave(2);
+    world.join(2);
+    world.run(&Input::Redact { by: actor(2), target: first, evidence: None }).expect("taken back after a leave");
+    let second = world.send(2, "two");
+    world.detach(2);
+    assert_eq!(world.pass(30_000).len(), 1, "timed out");
+    world.join(2);
+    world.run(&Input::Redact { by: actor(2), target: second, evidence: None }).expect("taken back after a timeout");
+}

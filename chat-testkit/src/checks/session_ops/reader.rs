@@ -19,6 +19,8 @@ pub(super) struct Reader {
     session: Option<Connection>,
     /// As whom, where the stay began, and the last event seen.
     member: MemberId,
+    /// Where the present membership began.
+    entered: Seq,
     from: Seq,
     at: Seq,
     due: Due,
@@ -67,6 +69,7 @@ impl Reader {
             token: None,
             session: None,
             member: MemberId(0),
+            entered: Seq(0),
             from: Seq(0),
             at: Seq(0),
             due: Due::Nothing,
@@ -201,8 +204,10 @@ impl Reader {
             }
             ServerFrame::MemberLeft { seq, member, .. } => {
                 // No room of this check is so big that leaves are only counted.
-                self.event(seq.expect("leaves are told here"), &frame, truth);
-                if *member == self.member {
+                let seq = seq.expect("leaves are told here");
+                self.event(seq, &frame, truth);
+                // One before that is the end of an earlier membership.
+                if *member == self.member && seq >= self.entered {
                     self.out();
                 }
             }
@@ -259,7 +264,8 @@ impl Reader {
             truth.check(frame.seq, &ServerFrame::Message(frame));
         }
         self.has_left = false;
-        (self.member, self.from, self.at, self.due) = (joined.you.member, joined.seq, joined.seq, Due::Events);
+        (self.member, self.entered) = (joined.you.member, joined.entered);
+        (self.from, self.at, self.due) = (joined.seq, joined.seq, Due::Events);
     }
 
     fn event(&mut self, seq: Seq, frame: &ServerFrame, truth: &Truth) {

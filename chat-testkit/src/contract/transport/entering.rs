@@ -135,3 +135,38 @@ pub async fn one_session_is_in_many_rooms<D: TransportHarness>() {
     ann.say("DINNER", "still here").await;
     assert_eq!(bob.told_to("DINNER", 6).await, ["6 Anna: still here"]);
 }
+
+/// A client that knows no type but `ack` can follow a room: an event is a frame with `room`, `seq` and `at`, and moves the position by
+/// one. What else has a `seq` on top sets a position (`joined`, `resumed`) or is an `ack`; other messages are a `target`.
+pub async fn a_client_that_knows_no_types_follows_by_number<D: TransportHarness>() {
+    let server = TestServer::<D>::open().await;
+    let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let mut position = ann.seq("LUNCH");
+    let said = bob.say("LUNCH", "one").await;
+    ann.done(json!({"type": "topic", "room": "LUNCH", "topic": "Pizza"})).await;
+    ann.done(json!({"type": "redact", "room": "LUNCH", "target": said})).await;
+    bob.done(json!({"type": "typing", "room": "LUNCH", "on": true})).await;
+    bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    let mut cid = server.client().await;
+    cid.join("LUNCH", "Cid").await;
+    ann.done(json!({"type": "kick", "room": "LUNCH", "member": 3})).await;
+    let mut dan = server.client().await;
+    dan.join("LUNCH", "Dan").await;
+    let last = ann.say("LUNCH", "two").await;
+    let mut kinds = std::collections::BTreeSet::new();
+    for frame in ann.read_to("LUNCH", last).await {
+        let kind = frame["type"].as_str().expect("a frame has a type").to_owned();
+        let is_event = kind != "ack" && ["room", "seq", "at"].iter().all(|field| frame.get(field).is_some());
+        if is_event {
+            assert_eq!(frame["seq"], position + 1, "{frame}");
+            position += 1;
+            kinds.insert(kind);
+        } else {
+            let may_name_one = ["ack", "joined", "resumed"].contains(&kind.as_str());
+            assert!(may_name_one || frame.get("seq").is_none(), "{frame}");
+        }
+    }
+    assert_eq!(position, last);
+    let told = ["member_joined", "member_left", "message", "redacted", "topic_changed"].map(str::to_owned);
+    assert_eq!(kinds, told.into());
+}

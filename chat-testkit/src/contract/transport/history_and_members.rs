@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chat_core::NewcomersSee;
 use serde_json::{Value, json};
 
 use super::test_client::{list, number, text};
@@ -37,6 +38,29 @@ pub async fn history_is_paged_backwards_to_the_first_message<D: TransportHarness
     assert_eq!((&none["messages"], &none["more"]), (&json!([]), &json!(false)));
     let newest = bob.done(json!({"type": "history", "room": "LUNCH"})).await;
     assert_eq!((list(&newest, "messages"), &newest["more"]), (&told[..], &json!(false)));
+}
+
+/// What was said before a newcomer came is theirs to see as far as the server says: not by any question, and not by any position.
+pub async fn nobody_learns_of_messages_before_their_floor<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.room.newcomers_see = NewcomersSee::Last(1)).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    ann.say("LUNCH", "hidden").await;
+    ann.say("LUNCH", "the last").await;
+    let mut bob = server.client().await;
+    let joined = bob.join("LUNCH", "Bob").await;
+    let shown = list(&joined, "history");
+    assert_eq!((shown.len(), &shown[0]["text"], &joined["more"]), (1, &json!("the last"), &json!(false)));
+    for (before, shown) in [(json!(null), 1), (json!(4), 1), (json!(3), 0), (json!(2), 0), (json!(0), 0)] {
+        let page = bob.done(json!({"type": "history", "room": "LUNCH", "before": before})).await;
+        assert_eq!((list(&page, "messages").len(), &page["more"]), (shown, &json!(false)), "before {before}");
+    }
+    assert_eq!(bob.code(json!({"type": "redact", "room": "LUNCH", "target": 2})).await, "message_not_found");
+    assert_eq!(bob.code(json!({"type": "redact", "room": "LUNCH", "target": 3})).await, "forbidden");
+    for forged in [0, 1, 2] {
+        let mut again = server.back(&bob.trail().at("LUNCH", forged)).await;
+        let joined = again.find("joined").await;
+        assert!(!joined.to_string().contains("hidden") && joined["more"] == false, "position {forged}: {joined}");
+    }
 }
 
 /// Of nothing, that is: whether there is a message before, or a member after.

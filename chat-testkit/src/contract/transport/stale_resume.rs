@@ -6,7 +6,8 @@ use serde_json::json;
 use super::test_server::SHORT_GRACE;
 use super::{TestServer, TransportHarness};
 
-/// A membership that has run out is said so; `after` brings what was missed, one's own leaving included.
+/// A membership that has run out is said so; `after` brings what was missed, one's own leaving included, which ends nothing: it was
+/// before the present membership was entered.
 pub async fn after_the_grace_a_join_goes_on_from_the_position<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.room.grace = SHORT_GRACE).await;
     let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
@@ -17,7 +18,8 @@ pub async fn after_the_grace_a_join_goes_on_from_the_position<D: TransportHarnes
     assert_eq!(bob.standings(), ["LUNCH left 2"]);
     let after = trail.position("LUNCH");
     let joined = bob.enter(json!({"type": "join", "room": "LUNCH", "nick": "Bob", "after": after})).await;
-    assert_eq!((&joined["seq"], &joined["you"]["member"], &joined["history"]), (&json!(2), &json!(3), &json!([])));
+    assert_eq!((&joined["seq"], &joined["you"]["member"], &joined["history"]), (&json!(2), &json!(2), &json!([])));
+    assert_eq!((&joined["entered"], &joined["you"]["color"]), (&json!(5), &json!(1)));
     assert_eq!(bob.told_to("LUNCH", 5).await, ["3 Ann: while away", "4 -Bob timeout", "5 +Bob"]);
 }
 

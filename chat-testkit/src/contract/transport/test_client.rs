@@ -39,6 +39,8 @@ struct Place {
     seq: u64,
     /// The member one is.
     member: u64,
+    /// Where the stay began.
+    entered: u64,
     /// Time of the last event.
     at: String,
     /// One has left; nothing may follow.
@@ -345,6 +347,7 @@ impl<C: Client> TestClient<C> {
             let place = Place {
                 epoch: text(frame, "epoch"),
                 seq: number(frame, "seq"),
+                entered: number(frame, "entered"),
                 member: number(&frame["you"], "member"),
                 at: String::new(),
                 over: false,
@@ -385,7 +388,9 @@ impl<C: Client> TestClient<C> {
                 let at = text(frame, "at");
                 assert!(at >= place.at, "time goes back to {frame} from {}", place.at);
                 (place.seq, place.at) = (place.seq + 1, at);
-                place.over = kind == "member_left" && frame["member"] == place.member;
+                // One before the stay began ended an earlier one.
+                let is_own = kind == "member_left" && frame["member"] == place.member;
+                place.over = is_own && place.seq >= place.entered;
             }
         }
     }
