@@ -27,6 +27,8 @@ pub(crate) struct Inbound {
     engine: Engine,
     sender: CommandSender,
     link: Arc<Link>,
+    /// See [`SocketIoConfig::ahead_bytes_max`](super::SocketIoConfig::ahead_bytes_max).
+    ahead_max: u64,
     /// Commands refused as `busy` since one was taken.
     busy: AtomicU32,
 }
@@ -35,8 +37,8 @@ pub(crate) struct Inbound {
 pub(crate) struct Takes;
 
 impl Inbound {
-    pub(crate) fn new(engine: Engine, sender: CommandSender, link: Arc<Link>) -> Self {
-        Self { engine, sender, link, busy: AtomicU32::new(0) }
+    pub(crate) fn new(engine: Engine, sender: CommandSender, link: Arc<Link>, ahead_max: u64) -> Self {
+        Self { engine, sender, link, ahead_max, busy: AtomicU32::new(0) }
     }
 
     fn hand_in(&self, value: &Value, tag: Option<u64>) -> Result<(), (Busy, Option<CommandId>)> {
@@ -65,8 +67,12 @@ impl MessageHandler<LocalAdapter, Takes> for Inbound {
                 if self.busy.fetch_add(1, Ordering::Relaxed) == BUSY_MAX {
                     self.link.note_flooding();
                 }
-                // A client that takes nothing cannot be told that either.
-                let _ = socket.send(FrameKind::Error, tag, &busy(id));
+                // A client that takes nothing cannot be told that either: who emits and never polls would fill the memory with refusals.
+                if self.link.ahead() < self.ahead_max
+                    && let Ok(bytes) = socket.send(FrameKind::Error, tag, &busy(id))
+                {
+                    self.link.note_emitted(bytes);
+                }
             }
         }
     }
