@@ -1,8 +1,7 @@
-//! The lines of a request's head: where it ends, whether each ends as RFC 9112 has it, in CR and LF, and whether it says twice how
-//! long its body is.
+//! The lines of a request's head: where it ends, whether each ends in CR and LF, and whether two say how long the body is.
 //!
-//! A program in front of us may take LF alone for the end of a line, or not, and go by the one length or by the other: then it sees
-//! another request than we do.
+//! RFC 9112 has each end so. A program in front of us may take LF alone for the end of a line, or not, and go by the one length or by
+//! the other: then it sees another request than we do.
 
 /// What stands in the place of a bare LF, and of the colon after a second kind of length: no head may hold it, so the request is refused.
 const REFUSED: u8 = 0;
