@@ -1,7 +1,7 @@
 //! What a chat session and its Socket.IO connection tell each other, apart from commands and frames.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -31,8 +31,6 @@ pub(crate) enum Loss {
 pub(crate) struct Link {
     loss: AtomicU8,
     flooding: AtomicBool,
-    /// Bytes emitted, by whomever, and not yet taken.
-    ahead: AtomicU64,
     pump: AtomicWaker,
 }
 
@@ -57,21 +55,6 @@ impl Link {
     pub(crate) fn note_flooding(&self) {
         self.flooding.store(true, Ordering::Release);
         self.pump.wake();
-    }
-
-    /// So many bytes were emitted.
-    pub(crate) fn note_emitted(&self, bytes: u64) {
-        self.ahead.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// So many bytes were taken; more than were emitted, where there was a ping among them.
-    pub(crate) fn note_taken(&self, bytes: u64) {
-        let less = |ahead: u64| Some(ahead.saturating_sub(bytes));
-        let _ = self.ahead.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-    }
-
-    pub(crate) fn ahead(&self) -> u64 {
-        self.ahead.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_flooding(&self) -> bool {

@@ -81,6 +81,8 @@ pub(crate) struct Pump<S, O> {
     stall_timeout: Duration,
     keepalive: Keepalive,
     batch: Batch,
+    /// Bytes emitted and not yet taken.
+    ahead: u64,
     /// What the client had taken when last looked at.
     taken: u64,
     hold: Option<Hold>,
@@ -113,6 +115,7 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
             stall_timeout,
             keepalive,
             batch: Batch::default(),
+            ahead: 0,
             taken,
             hold: None,
             retry: RETRY[0],
@@ -199,14 +202,14 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
         let mut emitted = 0;
         let mut loss = None;
         for &(kind, tag, end) in &self.batch.frames.0 {
-            if self.link.ahead() >= self.ahead_max {
+            if self.ahead >= self.ahead_max {
                 self.hold = Some(Hold::Ahead);
                 break;
             }
             let json = std::str::from_utf8(&self.batch.json[emitted..end]).expect("frames are UTF-8");
             match self.sink.send(kind, tag, json) {
                 Ok(bytes) => {
-                    self.link.note_emitted(bytes);
+                    self.ahead += bytes;
                     self.retry = RETRY[0];
                     emitted = end;
                 }
@@ -232,12 +235,12 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
         let fresh = taken - self.taken;
         if fresh > 0 {
             self.taken = taken;
-            self.link.note_taken(fresh);
+            self.ahead = self.ahead.saturating_sub(fresh);
             self.stalled = None;
         }
         match self.hold {
             // Down to the half, so that the next fill goes out as a whole.
-            Some(Hold::Ahead) if self.link.ahead() <= self.ahead_max / 2 => self.hold = None,
+            Some(Hold::Ahead) if self.ahead <= self.ahead_max / 2 => self.hold = None,
             Some(Hold::Full { .. }) if fresh > 0 => self.hold = None,
             _ => {}
         }
@@ -283,7 +286,7 @@ impl<S: Source, O: PacketSink> Pump<S, O> {
 
     /// Whether the connection should be taking something.
     fn owes(&self) -> bool {
-        self.link.ahead() > SLACK_BYTES || self.hold.is_some()
+        self.ahead > SLACK_BYTES || self.hold.is_some()
     }
 }
 
