@@ -1,9 +1,12 @@
-//! The lines of a request's head: where it ends, and whether each ends as RFC 9112 has it, in CR and LF.
+//! The lines of a request's head: where it ends, whether each ends in CR and LF, and whether two say how long the body is.
 //!
-//! A program in front of us may take LF alone for the end of a line, or not: then it sees another request than we do.
+//! RFC 9112 has each end so. A program in front of us may take LF alone for the end of a line, or not, and go by the one length or by
+//! the other: then it sees another request than we do.
 
-/// What stands in the place of a bare LF: no head may hold it, so the request is refused.
+/// What stands in the place of a bare LF, and of the colon after a second kind of length: no head may hold it, so the request is refused.
 const REFUSED: u8 = 0;
+/// The fields that say how long a body is. hyper passes over the first where there is the second.
+const LENGTHS: [&[u8]; 2] = [b"content-length:", b"transfer-encoding:"];
 
 /// How far a head has come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +16,9 @@ pub(crate) struct HeadLines {
     last: u8,
     /// Whether a line has come that is not empty; empty ones before that are passed over.
     is_in_request: bool,
+    /// Whether the line under way is, so far, the beginning of each of [`LENGTHS`], and whether a line has come that is one.
+    begins: [bool; LENGTHS.len()],
+    has: [bool; LENGTHS.len()],
 }
 
 impl HeadLines {
@@ -27,6 +33,9 @@ impl HeadLines {
             let follows_cr = self.last == b'\r';
             self.last = (*byte).max(1);
             if *byte != b'\n' {
+                if self.completes_second_length(*byte) {
+                    *byte = REFUSED;
+                }
                 self.line_length += 1;
                 continue;
             }
@@ -43,6 +52,20 @@ impl HeadLines {
             self.is_in_request |= !is_empty;
         }
         None
+    }
+
+    /// Takes in what comes next of a line: whether it is the end of a name of [`LENGTHS`], and the other has come, too.
+    fn completes_second_length(&mut self, byte: u8) -> bool {
+        let mut completes = false;
+        for (index, name) in LENGTHS.iter().enumerate() {
+            let fits = name.get(self.line_length).is_some_and(|wanted| wanted.eq_ignore_ascii_case(&byte));
+            self.begins[index] = fits && (self.begins[index] || self.line_length == 0);
+            if self.begins[index] && self.line_length + 1 == name.len() {
+                self.has[index] = true;
+                completes = true;
+            }
+        }
+        completes && self.has.iter().all(|has| *has)
     }
 }
 
@@ -84,6 +107,21 @@ mod tests {
         ] {
             let (_, bytes) = read(&[head.as_bytes()]);
             assert_eq!(bytes.contains(&REFUSED), is_bad, "{head:?}");
+        }
+    }
+    #[test]
+    fn a_second_kind_of_length_is_made_what_is_refused() {
+        for (head, is_bad) in [
+            ("P / HTTP/1.1\r\nContent-Length: 4\r\ntransfer-ENCODING: chunked\r\n\r\n", true),
+            ("P / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: t\r\nCONTENT-length:4\r\n\r\n", true),
+            ("P / HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\n", false),
+            ("P / HTTP/1.1\r\nContent-Length: 4\r\nX: Transfer-Encoding: chunked\r\n\r\n", false),
+            ("P / HTTP/1.1\r\nContent-Length: 4\r\nXTransfer-Encoding: a\r\nTransfer-Encodings: a\r\n\r\n", false),
+        ] {
+            for at in 0..head.len() {
+                let (_, bytes) = read(&[&head.as_bytes()[..at], &head.as_bytes()[at..]]);
+                assert_eq!(bytes.contains(&REFUSED), is_bad, "{head:?} in two at {at}");
+            }
         }
     }
 }

@@ -61,6 +61,10 @@ impl RequestService {
         if !names_its_host(&parts) {
             return Err(refuse(&parts, StatusCode::BAD_REQUEST, "a request names its host, once\n").into());
         }
+        if !has_one_coding(&parts) {
+            let words = "a body is sent as it is, or chunked\n";
+            return Err(refuse(&parts, StatusCode::NOT_IMPLEMENTED, words).into());
+        }
         let place = match self.has_always_an_answer(&parts) {
             true => None,
             false => self.place(&parts).map_err(|crowded| Box::new(self.turn_away(&parts, crowded)))?,
@@ -123,10 +127,23 @@ fn names_its_host(parts: &Parts) -> bool {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => false,
-        (Some(host), None) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+        (Some(host), None) => match parts.uri.authority() {
+            Some(authority) => host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()),
+            None => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+        },
         (None, None) => {
             parts.version == Version::HTTP_10 || parts.version == Version::HTTP_2 && parts.uri.host().is_some()
         }
+    }
+}
+
+/// Whether the body comes as it is, or in chunks and nothing else: what is packed besides would be read as it is.
+fn has_one_coding(parts: &Parts) -> bool {
+    let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
     }
 }
 
@@ -152,6 +169,8 @@ mod tests {
         assert!(!names(Version::HTTP_11, "/", &["a", "a"]));
         assert!(!names(Version::HTTP_11, "/", &["a b"]));
         assert!(!names(Version::HTTP_11, "/", &["a/b"]));
+        assert!(names(Version::HTTP_11, "http://t:80/", &["T:80"]));
+        assert!(!names(Version::HTTP_11, "http://t/", &["other"]), "two programs may go by either");
     }
 
     #[test]
@@ -162,5 +181,7 @@ mod tests {
         assert!(names(Version::HTTP_2, "/", &["t"]));
         assert!(!names(Version::HTTP_2, "/", &[]));
         assert!(!names(Version::HTTP_2, "http://t/", &["t", "t"]));
+        assert!(names(Version::HTTP_2, "http://t/", &["t"]));
+        assert!(!names(Version::HTTP_2, "http://t/", &["other"]));
     }
 }

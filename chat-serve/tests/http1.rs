@@ -54,6 +54,24 @@ async fn a_request_without_a_host_or_with_two_is_refused() {
     }
 }
 
+/// In front there may be a program that goes by the other of two, and sees another request.
+#[tokio::test]
+async fn a_request_that_says_two_things_of_its_host_or_of_its_body_is_refused() {
+    let server = start(router(), ServeConfig::default()).await;
+    let chunks = "3\r\none\r\n0\r\n\r\n";
+    for (target, fields, status) in [
+        ("http://a/echo", "Host: b\r\nTransfer-Encoding: chunked\r\n", 400),
+        ("/echo", "Host: a\r\nContent-Length: 13\r\nTransfer-Encoding: chunked\r\n", 400),
+        ("/echo", "Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n", 400),
+        ("/echo", "Host: a\r\nTransfer-Encoding: gzip, chunked\r\n", 501),
+        ("/echo", "Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 501),
+        ("http://a/echo", "Host: A\r\nTransfer-Encoding: Chunked\r\n", 200),
+    ] {
+        let answer = ask(&server, &format!("POST {target} HTTP/1.1\r\n{fields}\r\n{chunks}")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{target} {fields:?}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_line_that_ends_in_lf_alone_is_refused_wherever_it_is() {
     let server = start(router(), ServeConfig::default()).await;

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::thread;
 
 use axum::Router;
 use chat_core::Engine;
@@ -77,7 +78,14 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
             match signals.next().await {
                 Asked::End => break,
                 Asked::TerminalGone if tls.is_none() => break,
-                Asked::TerminalGone | Asked::Reload => reload(tls.as_ref()),
+                Asked::TerminalGone | Asked::Reload => {
+                    // On a thread that nobody waits for, not even the end of the process: files may keep their reader waiting for ever
+                    // (a pipe, a network that is gone).
+                    let tls = tls.clone();
+                    if let Err(error) = thread::Builder::new().spawn(move || reload(tls.as_ref())) {
+                        tell(format_args!("Cannot reload: {error}"));
+                    }
+                }
             }
         }
         tell("Going down; a second signal ends at once.");

@@ -37,6 +37,9 @@ mod on_unix {
             // Looked at before we listen, which ends the ignoring.
             let is_of_terminal = has_terminal() && !ignores_hangup();
             let listen = |kind| signal(kind).expect("a runtime with signals can listen for them");
+            // A write past a limit on the size of files (`ulimit -f`) is an error like that of a full disk once somebody has listened for
+            // this; else it is the end of the process.
+            drop(listen(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())));
             Self {
                 terminate: listen(SignalKind::terminate()),
                 interrupt: listen(SignalKind::interrupt()),

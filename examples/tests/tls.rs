@@ -244,6 +244,23 @@ async fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
     ask(&mut server.connect(&kept, "http/1.1").await, "GET /healthz", "", "ok\n").await;
 }
 
+#[tokio::test]
+async fn who_waits_for_a_certificate_that_cannot_be_read_holds_up_nobody() {
+    let files = Files::new();
+    let mut server = Server::start(&files).await;
+    let (certificate, kept) = (files.certificate(), files.dir.path().join("kept.pem"));
+    std::fs::rename(&certificate, &kept).expect("renamed");
+    let pipe = std::process::Command::new("mkfifo").arg(&certificate).status().expect("every Unix has it");
+    assert!(pipe.success());
+    server.reload();
+    // Opened for writing once it is opened for reading; nothing comes out of it.
+    let writer = tokio::task::spawn_blocking(move || std::fs::File::options().write(true).open(certificate));
+    let _pipe = in_time(writer).await.expect("ran").expect("writable");
+    ask(&mut server.connect(&kept, "http/1.1").await, "GET /healthz", "", "ok\n").await;
+    signal::send(&server.process, Signal::TERM);
+    assert!(in_time(server.process.wait()).await.expect("waited for").success());
+}
+
 #[test]
 fn a_certificate_needs_its_key_and_both_have_to_be_there() {
     let server = |arguments: &[&str]| {

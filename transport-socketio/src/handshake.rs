@@ -53,7 +53,9 @@ impl Handshake {
         let link = Arc::new(Link::default());
         let due = match self.engine.connect(asked, hello).await {
             Ok(session) => {
-                socket.on_fallback(Inbound::new(self.engine.clone(), session.sender(), Arc::clone(&link)));
+                let ahead_max = self.config.ahead_bytes_max as u64;
+                let (sender, link) = (session.sender(), Arc::clone(&link));
+                socket.on_fallback(Inbound::new(self.engine.clone(), sender, Arc::clone(&engineio), link, ahead_max));
                 Due::Session(session)
             }
             // The stock client stays away for good from a namespace that does not take it: so it is taken, and then its

@@ -1,7 +1,7 @@
 //! What a client emits, turned into commands: in order and at once, on the task that reads the connection.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_core::{
     BadFrame, Busy, ClientFrame, CommandId, CommandSender, Engine, FrameKind, Reject, RejectCode, Reply, Request,
@@ -12,6 +12,7 @@ use socketioxide::handler::MessageHandler;
 use socketioxide::socket::Socket;
 use socketioxide_core::Value;
 
+use super::engineio_session::EngineIoSession;
 use super::link::Link;
 use super::packet::{self, PacketSink};
 
@@ -26,17 +27,50 @@ const BUSY_MAX: u32 = 4_096;
 pub(crate) struct Inbound {
     engine: Engine,
     sender: CommandSender,
+    engineio: Arc<EngineIoSession>,
     link: Arc<Link>,
+    /// See [`SocketIoConfig::ahead_bytes_max`](super::SocketIoConfig::ahead_bytes_max).
+    ahead_max: u64,
+    refusals: Mutex<Refusals>,
     /// Commands refused as `busy` since one was taken.
     busy: AtomicU32,
+}
+
+/// Refusals as `busy`, which go past the pump.
+#[derive(Default)]
+struct Refusals {
+    /// Bytes of those that were not taken yet, at least; what the pump emits and the client takes counts as theirs.
+    ahead: u64,
+    /// Bytes that the client had taken in all when last looked at.
+    taken: u64,
 }
 
 /// Says which of socketioxide's handlers is implemented.
 pub(crate) struct Takes;
 
 impl Inbound {
-    pub(crate) fn new(engine: Engine, sender: CommandSender, link: Arc<Link>) -> Self {
-        Self { engine, sender, link, busy: AtomicU32::new(0) }
+    pub(crate) fn new(
+        engine: Engine,
+        sender: CommandSender,
+        engineio: Arc<EngineIoSession>,
+        link: Arc<Link>,
+        ahead_max: u64,
+    ) -> Self {
+        let refusals = Mutex::default();
+        Self { engine, sender, engineio, link, ahead_max, refusals, busy: AtomicU32::new(0) }
+    }
+
+    /// Whether a refusal of so many bytes may be told. Who emits and takes nothing would fill the memory with them.
+    fn may_tell(&self, bytes: usize) -> bool {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.engineio.taken();
+        refusals.ahead = refusals.ahead.saturating_sub(taken.saturating_sub(refusals.taken));
+        refusals.taken = taken;
+        let may = refusals.ahead < self.ahead_max;
+        if may {
+            refusals.ahead += bytes as u64;
+        }
+        may
     }
 
     fn hand_in(&self, value: &Value, tag: Option<u64>) -> Result<(), (Busy, Option<CommandId>)> {
@@ -65,8 +99,11 @@ impl MessageHandler<LocalAdapter, Takes> for Inbound {
                 if self.busy.fetch_add(1, Ordering::Relaxed) == BUSY_MAX {
                     self.link.note_flooding();
                 }
-                // A client that takes nothing cannot be told that either.
-                let _ = socket.send(FrameKind::Error, tag, &busy(id));
+                let told = busy(id);
+                if self.may_tell(told.len()) {
+                    // A client that takes nothing cannot be told that either.
+                    let _ = socket.send(FrameKind::Error, tag, &told);
+                }
             }
         }
     }

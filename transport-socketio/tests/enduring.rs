@@ -274,6 +274,31 @@ async fn a_client_that_does_not_stop_is_told_busy_and_then_to_go() {
     assert_eq!(told.expect("told")["code"], CloseReason::Flooding.code());
 }
 
+/// Each refusal would be a packet of its own in the queue until somebody polls.
+#[tokio::test]
+async fn what_is_refused_as_busy_is_held_for_nobody_who_does_not_poll() {
+    let engine = Engine::builder().policy(Arc::new(Silence)).build();
+    // The ping is what a poll brings when nothing else is held.
+    let config = SocketIoConfig { ping_interval: SECOND, ..SocketIoConfig::default() };
+    let server = Server::start(engine, config);
+    let mut client = Poll::open(server.address).await.connect(json!({})).await;
+    client.event("welcome").await;
+    let create = format!("42{}", json!(["create", { "nick": "Eve" }]));
+    for _ in 0..30 {
+        client.wire.send([create.as_str(); 100].join("\u{1e}")).await;
+    }
+    let mut held = String::new();
+    loop {
+        let (status, body) = client.wire.request("GET", "", "").await;
+        assert_eq!(status, 200);
+        if !body.contains("busy") {
+            break;
+        }
+        held += &body;
+    }
+    assert!((64 << 10..192 << 10).contains(&held.len()), "{} bytes", held.len());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_who_talk_at_once_nobody_misses_anything() {
     const SENDERS: usize = 20;

@@ -262,6 +262,14 @@ impl Person {
             hold!(self.may_be_ended(), Promise::Ended, "{} is ended, and nobody has asked for it", self.name);
             return Ok(());
         }
+        if code == CloseReason::Replaced.code()
+            && let Some(lies) = self.scene.plan.lies
+        {
+            // What was sent on the connection before may be heard after this one: who is heard last counts as the newer.
+            let late = 2 * lies.hiccup + lies.late_end;
+            hold!(self.connected.elapsed() < late, Promise::Protocol, "{} is replaced by nobody", self.name);
+            return Ok(());
+        }
         let may_be_refused = self.scene.plan.embedder.is_some_and(|temper| temper.denies > 0.0);
         let is_refused = may_be_refused && !self.welcomed && code == CloseReason::Refused.code();
         hold!(code < 4500 || is_refused, Promise::Protocol, "{} is closed with {code}", self.name);
@@ -308,7 +316,9 @@ impl Person {
     }
 
     fn refused(&mut self, id: Option<CommandId>, code: &str, frame: &ServerFrame) -> Result<(), Broken> {
-        hold!(!NEVER.contains(&code), Promise::Protocol, "{} is told \"{}\"", self.name, summary(frame));
+        // What is sent in a request of its own to a session that was ended meanwhile is told so.
+        let is_over = code == "bad_token" && self.may_be_ended();
+        hold!(is_over || !NEVER.contains(&code), Promise::Protocol, "{} is told \"{}\"", self.name, summary(frame));
         if !BLAMELESS.contains(&code) {
             self.refused.push(Instant::now());
         }
