@@ -24,13 +24,13 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Of a ledger that was stored by a program that did not keep them: see [`Changes::as_of`].
+    /// Of a ledger that was stored by a program that did not keep them: see [`Changes::unknown_until`].
     pub(super) fn unknown() -> Self {
         Self { kept: VecDeque::new(), floor: Seq(u64::MAX) }
     }
 
     /// The same, in a ledger that ends with this event: what was not kept may have changed until then.
-    pub(super) fn as_of(mut self, head: Seq) -> Self {
+    pub(super) fn unknown_until(mut self, head: Seq) -> Self {
         self.floor = self.floor.min(head);
         self
     }
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn what_an_earlier_program_did_not_keep_may_have_changed_until_its_end() {
-        let unknown = Changes::unknown().as_of(Seq(9));
+        let unknown = Changes::unknown().unknown_until(Seq(9));
         assert_eq!((after(&unknown, 8), after(&unknown, 9), unknown.last()), (None, Some(vec![]), Seq(9)));
-        assert_eq!(changes(&[(1, 5)], 2).as_of(Seq(9)), changes(&[(1, 5)], 2));
+        assert_eq!(changes(&[(1, 5)], 2).unknown_until(Seq(9)), changes(&[(1, 5)], 2));
     }
 }

@@ -319,7 +319,7 @@ impl Ledger {
 
     /// As it was stored; by a program that kept no changes, it may have changed anything until its end.
     pub(super) fn read_back(mut self) -> Self {
-        self.changes = self.changes.as_of(self.head);
+        self.changes = self.changes.unknown_until(self.head);
         self
     }
 
