@@ -117,8 +117,8 @@ pub struct ServeConfig {
     pub ping_interval: Duration,
     /// How long it may take to answer. 20 s.
     pub ping_timeout: Duration,
-    /// How long requests under way may take to finish once the loop is told to end, and peers to go. 1 s: an engine has been drained
-    /// before, so that nothing is under way but what is refused and what is not taken; and whoever runs a server kills it soon.
+    /// How long requests under way may take to finish once the loop is told to end, and peers to go. 500 ms: an engine has been
+    /// drained before, in at most 4 s, so that nothing is under way but what is refused and what is not taken; and a server is to end in 5 s.
     pub shutdown_timeout: Duration,
 }
 
@@ -142,7 +142,7 @@ impl Default for ServeConfig {
             streams_max: 128,
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(20),
-            shutdown_timeout: Duration::from_secs(1),
+            shutdown_timeout: Duration::from_millis(500),
         }
     }
 }
