@@ -256,8 +256,11 @@ impl World {
             prop_assert_eq!(life.iter().rev().find(taken_back).and_then(|record| record.seq), Some(owed.change));
         }
 
-        // Whoever asks for changes as long as there are more is told every message that was changed since then, or that they are out of reach.
+        // Whoever asks for changes as long as there are more is told every message of theirs that was changed since then, or that they are
+        // out of reach.
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
+            let sees =
+                self.room.member_of(&by).and_then(|id| self.room.member(id)).map_or(Seq(0), |member| member.sees);
             let changed = |after: Seq| life.iter().filter(move |record| record.seq.is_some_and(|seq| seq > after));
             for after in [0, self.room.head().0 / 2, self.room.head().0].map(Seq) {
                 let (mut told, mut at) = (BTreeSet::new(), after);
@@ -284,7 +287,8 @@ impl World {
                         _ => None,
                     })
                     .collect();
-                let is_so = if is_all { told == targets } else { targets.len() > self.limits.changes_max };
+                let theirs: BTreeSet<Seq> = targets.iter().copied().filter(|target| *target > sees).collect();
+                let is_so = if is_all { told == theirs } else { targets.len() > self.limits.changes_max };
                 prop_assert!(is_so, "after {:?} {:?} are told of {:?}", after, told, targets);
             }
         }
