@@ -109,6 +109,7 @@ mod tests {
             assert_eq!(bytes.contains(&REFUSED), is_bad, "{head:?}");
         }
     }
+
     #[test]
     fn a_second_kind_of_length_is_made_what_is_refused() {
         for (head, is_bad) in [

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::thread;
 
 use axum::Router;
@@ -73,19 +74,13 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
     greet(at);
     let spread = flags.drain_spread();
     let config = ServeConfig { tls: tls.clone(), ..flags.serve(descriptors.connections_max()) };
+    let reloads = Reloads::begin(tls.clone());
     let ended = async move {
         loop {
             match signals.next().await {
                 Asked::End => break,
                 Asked::TerminalGone if tls.is_none() => break,
-                Asked::TerminalGone | Asked::Reload => {
-                    // On a thread that nobody waits for, not even the end of the process: files may keep their reader waiting for ever
-                    // (a pipe, a network that is gone).
-                    let tls = tls.clone();
-                    if let Err(error) = thread::Builder::new().spawn(move || reload(tls.as_ref())) {
-                        tell(format_args!("Cannot reload: {error}"));
-                    }
-                }
+                Asked::TerminalGone | Asked::Reload => reloads.ask(),
             }
         }
         tell("Going down; a second signal ends at once.");
@@ -97,6 +92,29 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
     };
     serve(listener, flags.guard(router), config, ended).await;
     ExitCode::SUCCESS
+}
+
+/// One reload after the other, on a thread that nobody waits for, not even the end of the process: files may keep their reader waiting
+/// for ever (a pipe, a network that is gone).
+struct Reloads(SyncSender<()>);
+
+impl Reloads {
+    fn begin(tls: Option<Tls>) -> Self {
+        let (ask, asked) = mpsc::sync_channel(1);
+        let all = move || asked.iter().for_each(|()| reload(tls.as_ref()));
+        // Where there cannot be a thread, that is told once somebody asks.
+        let _ = thread::Builder::new().name("reload".to_owned()).spawn(all);
+        Self(ask)
+    }
+
+    /// Has everything read again, once what is being read has been. One that waits for that is enough: it finds the newest.
+    fn ask(&self) {
+        match self.0.try_send(()) {
+            Ok(()) => {}
+            Err(TrySendError::Full(())) => tell("The files of the reload before are still being read."),
+            Err(TrySendError::Disconnected(())) => tell("Cannot reload: there is no thread for it."),
+        }
+    }
 }
 
 /// Reads again what can be read again.

@@ -256,7 +256,14 @@ async fn who_waits_for_a_certificate_that_cannot_be_read_holds_up_nobody() {
     // Opened for writing once it is opened for reading; nothing comes out of it.
     let writer = tokio::task::spawn_blocking(move || std::fs::File::options().write(true).open(certificate));
     let _pipe = in_time(writer).await.expect("ran").expect("writable");
+    (0..8).for_each(|_| server.reload());
     ask(&mut server.connect(&kept, "http/1.1").await, "GET /healthz", "", "ok\n").await;
+    if cfg!(target_os = "linux") {
+        let tasks = format!("/proc/{}/task", server.process.id().expect("it runs"));
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        let tasks = std::fs::read_dir(tasks).expect("its threads").map(|task| name(task.expect("a thread")));
+        assert_eq!(tasks.filter(|name| name.trim_end() == "reload").count(), 1, "however often it is asked");
+    }
     signal::send(&server.process, Signal::TERM);
     assert!(in_time(server.process.wait()).await.expect("waited for").success());
 }
