@@ -155,14 +155,15 @@ pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
 
 /// What was taken back by which event, and the log has not been said to have forgotten since.
 pub(super) fn owed(facts: &[Record]) -> Vec<(Seq, Seq)> {
-    let settled = |change: Seq| {
-        facts.iter().any(|record| matches!(record.event, Event::Settled { through } if change <= through))
-    };
-    let taken_back = facts.iter().filter_map(|record| match record.event {
-        Event::Redacted { target } => Some((target, record.seq?)),
-        _ => None,
-    });
-    taken_back.filter(|(_, change)| !settled(*change)).collect()
+    let mut owed = Vec::new();
+    for record in facts {
+        match (&record.event, record.seq) {
+            (Event::Redacted { target }, Some(change)) => owed.push((*target, change)),
+            (Event::Settled { through }, _) => owed.retain(|(_, change)| change > through),
+            _ => {}
+        }
+    }
+    owed
 }
 
 /// The messages that were changed last, each with its last change, at most `max`; and the newest change that is not among them any more.
