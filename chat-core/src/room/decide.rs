@@ -12,6 +12,7 @@ use super::input::{
 use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
+use super::reads::ReadPositions;
 use super::time::RoomTime;
 use crate::domain::{Event, Keyed, LeaveReason, RecordVersion, Role, RoomCloseReason, TypingState};
 use crate::types::{
@@ -28,6 +29,7 @@ pub(super) struct Rules<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) attendance: &'a Attendance,
     pub(super) time: RoomTime,
+    pub(super) reads: &'a ReadPositions,
     pub(super) limits: &'a RoomLimits,
     pub(super) writes: RecordVersion,
     pub(super) now: Now,
@@ -62,6 +64,7 @@ impl<'a> Rules<'a> {
                 let note = Note::Typing { member: self.member(by)?.id, state: *state };
                 Ok(self.draft().finish(Some(note), Answer::Nothing))
             }
+            Input::Read { by, through } => self.read(by, *through),
             Input::Redact { by, target, evidence } => self.redact(by, *target, *evidence),
             Input::Settle { through } => Ok(self.settle(*through)),
             Input::Kick { by, member } => self.kick(by, *member),
@@ -414,7 +417,7 @@ impl<'a> Rules<'a> {
         self.ledger.empty_since().is_some_and(|empty| empty.after(self.limits.empty_linger) <= self.at())
     }
 
-    fn draft(self) -> Draft<'a> {
+    pub(super) fn draft(self) -> Draft<'a> {
         Draft::new(self.ledger, self.limits, self.at())
     }
 

@@ -135,6 +135,13 @@ pub enum Input {
         /// Whether they begin or stop.
         state: TypingState,
     },
+    /// Say how far one has read.
+    Read {
+        /// The session that asks, and the person it is.
+        by: Caller,
+        /// The last event that was read.
+        through: Seq,
+    },
     /// Take back a message.
     Redact {
         /// The one who takes it back: its sender, or somebody who moderates.
@@ -336,6 +343,13 @@ pub enum Note {
         member: MemberId,
         /// Whether they begin or stop.
         state: TypingState,
+    },
+    /// A member has read up to there.
+    Read {
+        /// The member, by number.
+        member: MemberId,
+        /// The last event that was read; what is not past the one before changes nothing.
+        through: Seq,
     },
     /// Time has passed: typing that has run out is forgotten.
     Elapsed,

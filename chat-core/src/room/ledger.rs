@@ -295,6 +295,11 @@ impl Ledger {
         self.members.with_nick(key)
     }
 
+    /// The highest number that anybody has had.
+    pub(super) fn last_member(&self) -> MemberId {
+        self.last_member
+    }
+
     pub(super) fn next_member(&self) -> MemberId {
         MemberId(self.last_member.0 + 1)
     }

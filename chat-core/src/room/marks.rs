@@ -50,6 +50,13 @@ impl Marks {
         self.kept.binary_search_by_key(&seq, |mark| mark.seq).ok().map(|index| &self.kept[index])
     }
 
+    /// Messages after this number that somebody else wrote, and that were not taken back.
+    pub(super) fn of_others_after(&self, after: Seq, own: MemberId) -> impl Iterator<Item = Seq> {
+        let start = self.kept.partition_point(|mark| { mark.seq } <= after);
+        let unread = self.kept.range(start..).filter(move |mark| { mark.by } != own && !mark.redacted);
+        unread.map(|mark| mark.seq)
+    }
+
     /// Whether a message of this number would be older than all that are remembered, and not older than all there were.
     pub(super) fn may_have_forgotten(&self, seq: Seq) -> bool {
         self.first.is_some_and(|first| first <= seq) && self.kept.front().is_none_or(|oldest| seq < { oldest.seq })

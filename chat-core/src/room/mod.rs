@@ -24,6 +24,7 @@ mod members;
 mod note;
 mod owed;
 mod permissions;
+mod reads;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
 pub use owed::OwedAmend;
+pub use reads::{ReadPosition, ReadPositions};
 pub use snapshot::{Snapshot, Unreadable};
 pub use time::RoomTime;
 pub use vacancy::Vacancy;
@@ -80,6 +82,7 @@ pub struct Room {
     ledger: Ledger,
     attendance: Attendance,
     time: RoomTime,
+    reads: ReadPositions,
     limits: Arc<RoomLimits>,
     writes: RecordVersion,
 }
@@ -87,15 +90,15 @@ pub struct Room {
 impl Room {
     /// No incarnation yet: everything but [`Input::Create`] is refused with `room_not_found`.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
-        let (attendance, time) = (Attendance::default(), RoomTime::default());
-        Self { ledger: Ledger::new(&limits), attendance, time, limits, writes: RecordVersion::LATEST }
+        let (attendance, time, reads) = (Attendance::default(), RoomTime::default(), ReadPositions::default());
+        Self { ledger: Ledger::new(&limits), attendance, time, reads, limits, writes: RecordVersion::LATEST }
     }
 
     /// As of a ledger read back, with nobody attached. Note [`Note::Recovered`] next: it says when that is.
     pub fn from_ledger(ledger: Ledger, limits: Arc<RoomLimits>) -> Self {
         let ledger = ledger.bounded(&limits);
         let (attendance, time) = (apply::nobody_attached(&ledger), RoomTime::default());
-        Self { attendance, ledger, time, limits, writes: RecordVersion::LATEST }
+        Self { attendance, ledger, time, reads: ReadPositions::default(), limits, writes: RecordVersion::LATEST }
     }
 
     /// From now on it decides on no record of a later version: another program would not read it. At first it writes all that this
@@ -122,11 +125,19 @@ impl Room {
     pub fn apply(&mut self, now: Now, record: &Record) {
         apply::apply(&mut self.ledger, &mut self.attendance, record);
         self.time.record(self.ledger.last_at(), now.mono);
+        if self.ledger.epoch().is_none() {
+            self.reads = ReadPositions::default();
+        }
         self.check_step();
     }
 
     /// Takes in what passes without being logged. What does not fit (a late word of an older generation) is ignored.
     pub fn note(&mut self, now: Now, note: Note) {
+        if let Note::Read { member, through } = note
+            && self.ledger.member(member).is_some()
+        {
+            self.reads.advance(member, through, self.limits.reads_max);
+        }
         note::note(&self.ledger, &mut self.attendance, &mut self.time, &self.limits, now, note);
         self.check_step();
     }
@@ -165,7 +176,12 @@ impl Room {
     /// Members without an attachment are within their grace from now, if it is not running already.
     pub fn replace_ledger(&mut self, now: Now, ledger: Ledger) {
         let ledger = ledger.bounded(&self.limits);
+        let is_same = self.ledger.epoch() == ledger.epoch();
         apply::replace(&mut self.ledger, &mut self.attendance, &mut self.time, ledger, now, &self.limits);
+        let reads = std::mem::take(&mut self.reads);
+        if is_same {
+            self.put_read_positions(reads);
+        }
         self.check_step();
     }
 
@@ -183,7 +199,7 @@ impl Room {
     /// Bytes that it holds in memory beside itself, about: what its ledger holds, and who is attached. The same cost in a room of
     /// any size.
     pub fn weight(&self) -> usize {
-        self.ledger.weight() + self.attendance.weight()
+        self.ledger.weight() + self.attendance.weight() + self.reads.weight()
     }
 
     /// Which incarnation this is; `None` before it began and after it ended.
@@ -214,6 +230,28 @@ impl Room {
     /// The number of the last event that changed an earlier message; 0 for none.
     pub fn changed_at(&self) -> Seq {
         self.ledger.changes().last()
+    }
+
+    /// How far people have read, to be stored beside the log.
+    pub fn read_positions(&self) -> &ReadPositions {
+        &self.reads
+    }
+
+    /// Puts stored positions in the place of its own: those that can be of what the log holds.
+    pub fn put_read_positions(&mut self, positions: ReadPositions) {
+        let (last, head) = (self.ledger.last_member(), self.ledger.head());
+        self.reads = positions.limited_to(last, head, self.limits.reads_max);
+    }
+
+    /// How far a person has read: a member, or somebody who has left and is remembered. Costs a look at the messages since, at most as
+    /// many as [`RoomLimits::marks_max`].
+    pub fn read_position(&self, person: &Scope) -> Option<ReadPosition> {
+        let member = self.ledger.member_with_scope(person).map(|member| (member.id, member.joined));
+        let place = || self.ledger.place(person).and_then(|place| Some((place.number()?.0, place.joined)));
+        let (member, joined) = member.or_else(place)?;
+        let through = self.reads.of(member).unwrap_or(joined);
+        let unread = self.ledger.marks().of_others_after(through, member).take(self.limits.unread_max).count();
+        Some(ReadPosition { through, unread })
     }
 
     /// Whether there may be a message with this number that the room has forgotten: only its log can say whose it is.
@@ -279,8 +317,8 @@ impl Room {
     }
 
     fn rules(&self, now: Now) -> Rules<'_> {
-        let Self { ledger, attendance, time, limits, writes } = self;
-        Rules { ledger, attendance, time: *time, limits, writes: *writes, now }
+        let Self { ledger, attendance, time, reads, limits, writes } = self;
+        Rules { ledger, attendance, time: *time, reads, limits, writes: *writes, now }
     }
 
     fn check_settled(&self, depth: Depth) {

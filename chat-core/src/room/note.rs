@@ -27,6 +27,8 @@ pub(super) fn note(
             attendance.start_typing(member, now.mono.after(limits.typing_ttl));
         }
         Note::Typing { member, state: TypingState::Off } => attendance.stop_typing(member),
+        // Kept beside this: who has read how far has nothing to do with who is here.
+        Note::Read { .. } => {}
         Note::Elapsed => {
             attendance.expire_typing(now.mono);
             attendance.expire_linger(now.mono);

@@ -149,6 +149,11 @@ pub struct RoomLimits {
     /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 16 KiB: hours of a room in which people
     /// correct themselves. Whoever was away for more than that pages again what they hold.
     pub changes_max: usize,
+    /// People of whom it is kept how far they have read. 4,096, as many as places; whose position has not moved for longest is forgotten
+    /// first. 24 bytes each, 96 KiB in all, and counted in [`EngineLimits::memory_bytes_max`].
+    pub reads_max: usize,
+    /// Unread messages counted. 1,000: past it nobody reads the number.
+    pub unread_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
     /// Bytes of encoded events in the shared backlog. 1 MiB: 256 bytes for each of `backlog_events_max`, as much as a line or two take.
@@ -188,6 +193,8 @@ impl Default for RoomLimits {
             bans_max: 1_024,
             owed_max: 256,
             changes_max: 1_024,
+            reads_max: 4_096,
+            unread_max: 1_000,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,

@@ -63,6 +63,8 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         bans_max: 2,
         owed_max: 1 + choices.below(3),
         changes_max: choices.below(4),
+        reads_max: choices.below(4),
+        unread_max: 3,
         newcomers_see: choices.one_of(&[
             NewcomersSee::All,
             NewcomersSee::Last(1),
@@ -89,7 +91,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(24) {
+    match choices.below(25) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -142,6 +144,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
         20 => Act::Settle { through: spot(choices) },
         21 => Act::Changes { who: insider(choices), after: spot(choices) },
         22 => Act::Writes { version: choices.one_of(&[RecordVersion::FIRST, RecordVersion::LATEST]) },
+        23 => Act::Read { who: insider(choices), through: spot(choices) },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }

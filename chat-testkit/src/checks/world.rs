@@ -137,7 +137,9 @@ impl World {
 
     fn restart(&mut self) -> TestCaseResult {
         let ledger = restored(&stored(self.room.ledger()))?;
+        let reads = serde_json::to_string(self.room.read_positions()).expect("they can be stored");
         self.room = Room::from_ledger(ledger, Arc::clone(&self.limits));
+        self.room.put_read_positions(serde_json::from_str(&reads).expect("they are read as they were stored"));
         self.room.note(self.now, Note::Recovered);
         self.model.restart(self.now);
         self.process += 1;
@@ -179,6 +181,8 @@ impl World {
         }
         for caller in self.cast.callers() {
             prop_assert_eq!(room.member_of(&caller), model.member_of(&caller).map(|person| person.id), "{:?}", caller);
+            let scope = caller.scope();
+            prop_assert_eq!(room.read_position(&scope), model.read_position(&scope), "read by {:?}", caller);
         }
         let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
         prop_assert_eq!(owed, model.owed());

@@ -46,6 +46,13 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let note = Note::Typing { member: member(model, by)?.id, state: *state };
             Ok(decision(Vec::new(), Some(note), Answer::Nothing))
         }
+        Input::Read { by, through } => {
+            let member = member(model, by)?;
+            let through = (*through).min(model.head());
+            let has_read = model.has_read(&member.scope).unwrap_or(member.joined);
+            let note = (through > has_read).then_some(Note::Read { member: member.id, through });
+            Ok(decision(Vec::new(), note, Answer::Nothing))
+        }
         Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, *evidence),
         Input::Settle { through } => Ok(settle(model, now, *through)),
         Input::Kick { by, member } => put_out(model, now, by, *member, None),

@@ -29,6 +29,7 @@ mod enter;
 mod facts;
 mod outcome;
 mod presence;
+mod reads;
 mod time;
 
 use std::sync::Arc;

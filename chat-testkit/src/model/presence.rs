@@ -132,6 +132,7 @@ impl Presence {
             }
             Note::Typing { member, state: TypingState::Off } => self.typing.retain(|(other, _)| other != member),
             Note::Elapsed => self.typing.retain(|(_, since)| since.after(limits.typing_ttl) > at),
+            Note::Read { .. } => {}
             Note::Recovered => {
                 for (_, since) in &mut self.away {
                     *since = at;

@@ -74,6 +74,7 @@ impl Cast {
                 Input::Members { by: self.caller(who, model), after, limit }
             }
             Act::Typing { who, state } => Input::Typing { by: self.caller(who, model), state },
+            Act::Read { who, through } => Input::Read { by: self.caller(who, model), through: seq(through, model) },
             Act::Redact { by, message, asked } => {
                 let target = seq(message, model);
                 Input::Redact { by: self.actor(by, model), target, evidence: evidence(asked, target, model) }

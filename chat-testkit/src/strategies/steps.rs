@@ -79,6 +79,10 @@ pub enum Act {
         who: Who,
         state: TypingState,
     },
+    Read {
+        who: Who,
+        through: Spot,
+    },
     Redact {
         by: Mod,
         message: Spot,
@@ -193,33 +197,37 @@ pub struct Target(pub u32);
 
 /// Bounds so small that a run of a few dozen steps hits them all.
 pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
-    let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize, (1..=3_usize, 0..=3_usize));
+    let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize, (1..=3_usize, 0..=3_usize, 0..=3_usize));
     let sees = vec![NewcomersSee::All, NewcomersSee::Last(1), NewcomersSee::Last(4), NewcomersSee::Nothing];
     (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists, select(sees)).prop_map(
-        |(linger, resume, (history_max, marks_max, bans_max, (owed_max, changes_max)), newcomers_see)| RoomLimits {
-            members_max: 6,
-            attachments_max: 2,
-            message_chars_max: 12,
-            history_default: 3,
-            history_max,
-            newcomers_see,
-            members_page_max: 3,
-            notices_members_max: 4,
-            notices_resume_percent: resume,
-            grace: Duration::from_secs(30),
-            empty_linger: Duration::from_secs(linger),
-            clock_step_max: Duration::from_secs(5),
-            clock_doubt: Duration::from_secs(4),
-            typing_ttl: Duration::from_secs(6),
-            typing_members_max: 2,
-            keys_per_scope_max: 3,
-            keys_max: 5,
-            marks_max,
-            former_max: 3,
-            bans_max,
-            owed_max,
-            changes_max,
-            ..RoomLimits::default()
+        |(linger, resume, (history_max, marks_max, bans_max, (owed_max, changes_max, reads_max)), newcomers_see)| {
+            RoomLimits {
+                members_max: 6,
+                attachments_max: 2,
+                message_chars_max: 12,
+                history_default: 3,
+                history_max,
+                newcomers_see,
+                members_page_max: 3,
+                notices_members_max: 4,
+                notices_resume_percent: resume,
+                grace: Duration::from_secs(30),
+                empty_linger: Duration::from_secs(linger),
+                clock_step_max: Duration::from_secs(5),
+                clock_doubt: Duration::from_secs(4),
+                typing_ttl: Duration::from_secs(6),
+                typing_members_max: 2,
+                keys_per_scope_max: 3,
+                keys_max: 5,
+                marks_max,
+                former_max: 3,
+                bans_max,
+                owed_max,
+                changes_max,
+                reads_max,
+                unread_max: 3,
+                ..RoomLimits::default()
+            }
         },
     )
 }
@@ -277,6 +285,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
             .prop_map(|(who, state)| Act::Typing { who, state }),
         4 => (moderator(), said(), asked()).prop_map(|(by, message, asked)| Act::Redact { by, message, asked }),
         2 => (insider(), back()).prop_map(|(who, after)| Act::Changes { who, after }),
+        3 => (insider(), back()).prop_map(|(who, through)| Act::Read { who, through }),
         1 => back().prop_map(|through| Act::Settle { through }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
         2 => (insider(), option::of(message()), count())
