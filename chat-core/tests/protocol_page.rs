@@ -62,6 +62,7 @@ fn every_kind_of_frame_has_an_example() {
         RoleChanged,
         NoticesChanged,
         Typing,
+        Read,
         Presence,
         Gap,
         RoomClosed,

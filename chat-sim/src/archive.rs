@@ -111,6 +111,14 @@ impl Log for Archive {
         self.memory.save_snapshot(room, epoch, through, snapshot).await
     }
 
+    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
+        self.memory.load_read_positions(room, epoch).await
+    }
+
+    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
+        self.memory.save_read_positions(room, epoch, positions).await
+    }
+
     async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
         self.memory.amend(room, epoch, amends).await
     }
@@ -197,6 +205,14 @@ impl Log for Fence {
         snapshot: &[u8],
     ) -> Result<(), AppendError> {
         self.while_up(self.log.save_snapshot(room, epoch, through, snapshot)).await
+    }
+
+    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
+        self.while_up(self.log.load_read_positions(room, epoch)).await
+    }
+
+    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
+        self.while_up(self.log.save_read_positions(room, epoch, positions)).await
     }
 
     async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {

@@ -181,6 +181,26 @@ impl Log for FolderLog {
         fs::write(&fresh, bytes).and_then(|()| fs::rename(fresh, file(&folder, room, "snapshot"))).map_err(unwritten)
     }
 
+    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
+        let folder = self.folder();
+        if epoch_of(&load(&folder, room).map_err(unread)?) != Some(epoch) {
+            return Ok(None);
+        }
+        match fs::read(file(&folder, room, "reads")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(unread),
+        }
+    }
+
+    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
+        let folder = self.folder();
+        if epoch_of(&load(&folder, room).map_err(unwritten)?) != Some(epoch) {
+            return Ok(());
+        }
+        let fresh = file(&folder, room, "fresh");
+        fs::write(&fresh, positions).and_then(|()| fs::rename(fresh, file(&folder, room, "reads"))).map_err(unwritten)
+    }
+
     async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
         let folder = self.folder();
         let mut records = load(&folder, room).map_err(unwritten)?;
@@ -200,8 +220,8 @@ impl Log for FolderLog {
         if epoch_of(&load(&folder, room).map_err(unwritten)?) != Some(epoch) {
             return Ok(());
         }
-        // The snapshot first: one that is left over would be taken for one of the next life.
-        for kind in ["snapshot", "jsonl"] {
+        // These first: what is left over would be taken for that of the next life.
+        for kind in ["snapshot", "reads", "jsonl"] {
             match fs::remove_file(file(&folder, room, kind)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritten(error)),
                 _ => {}

@@ -7,7 +7,7 @@ use redb::ReadableTable;
 
 use crate::clock::Keep;
 use crate::format::{self, Encoded, Fault};
-use crate::format::{RecordRow, SnapshotRow, TailRow};
+use crate::format::{ReadsRow, RecordRow, SnapshotRow, TailRow};
 use crate::read;
 use crate::request::{Change, Outcome};
 use crate::tables::Tables;
@@ -21,6 +21,7 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
             let row = SnapshotRow { epoch: *epoch, through: *through, bytes };
             snapshot(tables, room.as_str(), &row, keep)
         }
+        Change::ReadPositions { room, epoch, bytes } => read_positions(tables, room.as_str(), *epoch, bytes),
         Change::Amend { room, epoch, amends } => amend(tables, room.as_str(), *epoch, amends),
         Change::Delete { room, epoch } => delete(tables, room.as_str(), *epoch),
         Change::End { ended, over } => tables.put_ended(ended, over).map(|()| Ok(Tail::default())),
@@ -117,6 +118,15 @@ fn snapshot(tables: &mut Tables<'_>, room: &str, stored: &SnapshotRow<'_>, keep:
     Ok(Ok(Tail::default()))
 }
 
+fn read_positions(tables: &mut Tables<'_>, room: &str, epoch: Epoch, bytes: &[u8]) -> Result<Outcome, Fault> {
+    if read::tail(&tables.tails, room)?.is_some_and(|row| row.epoch == epoch) {
+        let row = ReadsRow { epoch, bytes }.encode(room);
+        let old = tables.read_positions.insert(room, row.as_slice())?.map(|old| old.value().len() as u64);
+        tables.removed += old.unwrap_or_default();
+    }
+    Ok(Ok(Tail::default()))
+}
+
 /// All of it or nothing: what is to be written is known before anything is.
 fn amend(tables: &mut Tables<'_>, room: &str, epoch: Epoch, amends: &[Amend]) -> Result<Outcome, Fault> {
     let nothing = Ok(Ok(Tail::default()));
@@ -173,7 +183,8 @@ fn delete(tables: &mut Tables<'_>, room: &str, epoch: Epoch) -> Result<Outcome, 
     if read::tail(&tables.tails, room)?.is_some_and(|tail| tail.epoch == epoch) {
         tables.tails.remove(room)?;
         let snapshot = tables.snapshots.remove(room)?.map(|old| old.value().len() as u64);
-        tables.removed += snapshot.unwrap_or_default();
+        let positions = tables.read_positions.remove(room)?.map(|old| old.value().len() as u64);
+        tables.removed += snapshot.unwrap_or_default() + positions.unwrap_or_default();
         // Its records go slice by slice: the code is free at once, and no other room waits for a large one.
         tables.tombstones.insert(format::incarnation_key(room, epoch).as_slice(), ())?;
     }

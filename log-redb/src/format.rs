@@ -16,6 +16,8 @@ const ROW: u8 = 1;
 const TAIL: u8 = 0;
 /// The kind of a snapshot. Tails lie under the same keys, and a damaged page number may lead from one table into the other.
 const SNAPSHOT: u8 = 2;
+/// The kind of a row of read positions.
+const READS: u8 = 3;
 /// The kind of a snapshot in the files of earlier versions.
 const SNAPSHOT_ONCE: u8 = 0;
 /// A tail is eight numbers.
@@ -29,6 +31,8 @@ pub(crate) const TAILS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(crate) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 /// Code of a room -> [`SnapshotRow`].
 pub(crate) const SNAPSHOTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("snapshots");
+/// Code of a room -> [`ReadsRow`].
+pub(crate) const READ_POSITIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("read_positions");
 /// [`incarnation_key`] of incarnations that are deleted, and whose records are still to go.
 pub(crate) const TOMBSTONES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("graves");
 /// [`ended_key`] -> [`ended_row`].
@@ -318,6 +322,28 @@ impl<'a> SnapshotRow<'a> {
     }
 }
 
+/// How far people have read in a room.
+pub(crate) struct ReadsRow<'a> {
+    pub(crate) epoch: Epoch,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> ReadsRow<'a> {
+    pub(crate) fn encode(&self, room: &str) -> Vec<u8> {
+        seal(room.as_bytes(), ROW, READS, &[&self.epoch.0.to_be_bytes(), self.bytes])
+    }
+
+    pub(crate) fn decode(room: &str, row: &'a [u8]) -> Result<Self, Fault> {
+        let name = || format!("the read positions of room {room}");
+        let Row { kind, mut body, .. } = unseal(room.as_bytes(), row, ROW, name)?;
+        if kind != READS {
+            return Err(Fault::Damaged(format!("{} are another row", name())));
+        }
+        let epoch = number(&mut body).ok_or_else(|| Fault::Damaged(format!("{} are cut short", name())))?;
+        Ok(Self { epoch: Epoch(epoch), bytes: body })
+    }
+}
+
 /// Of what kind it is, and the session or the person.
 pub(crate) fn ended_key(who: &EndedWho) -> Vec<u8> {
     match who {
@@ -365,6 +391,10 @@ mod tests {
         assert!(TailRow::decode("ALPHA", &snapshot).is_err());
         assert!(SnapshotRow::decode("ALPHA", &snapshot).is_ok_and(|found| found.bytes == stored.bytes));
         assert!(SnapshotRow::decode("ALPHA", &tail).is_err());
+        let reads = ReadsRow { epoch: Epoch(1), bytes: b"[]" }.encode("ALPHA");
+        assert!(ReadsRow::decode("ALPHA", &reads).is_ok_and(|found| found.bytes == b"[]"));
+        assert!(ReadsRow::decode("ALPHA", &snapshot).is_err() && ReadsRow::decode("ALPHA", &tail).is_err());
+        assert!(TailRow::decode("ALPHA", &reads).is_err() && SnapshotRow::decode("ALPHA", &reads).is_err());
     }
 
     #[test]

@@ -233,6 +233,16 @@ impl Log for RedbLog {
         self.change(Change::Snapshot { room: room.clone(), epoch, through, bytes }).await.map(drop)
     }
 
+    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
+        let room = room.clone();
+        self.look(move |read| read::read_positions(read, &room, epoch)).await
+    }
+
+    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
+        let bytes = positions.to_vec();
+        self.change(Change::ReadPositions { room: room.clone(), epoch, bytes }).await.map(drop)
+    }
+
     async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
         self.change(Change::Amend { room: room.clone(), epoch, amends: amends.to_vec() }).await.map(drop)
     }

@@ -3,7 +3,10 @@
 use chat_core::{Ended, Epoch, Event, LogPage, Offset, Record, RoomCode, Seq};
 use redb::{ReadTransaction, ReadableTable};
 
-use crate::format::{self, ENDED, Fault, RECORDS, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TOMBSTONES, TailRow};
+use crate::format::{
+    self, ENDED, Fault, READ_POSITIONS, RECORDS, ReadsRow, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TOMBSTONES,
+    TailRow,
+};
 
 /// What [`find`] looks for: the first record of which this holds. It holds for all later ones too.
 type Reached = dyn Fn(&RecordRow<'_>) -> bool;
@@ -181,6 +184,20 @@ pub(crate) fn ended(read: &ReadTransaction) -> Result<Vec<Ended>, Fault> {
         all.push(format::ended(key.value(), row.value())?);
     }
     Ok(all)
+}
+
+pub(crate) fn read_positions(read: &ReadTransaction, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, Fault> {
+    let positions = match read.open_table(READ_POSITIONS) {
+        Ok(positions) => positions,
+        // A file that no program has written to yet that keeps them.
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(row) = positions.get(room.as_str())? else {
+        return Ok(None);
+    };
+    let row = ReadsRow::decode(room.as_str(), row.value())?;
+    Ok((row.epoch == epoch).then(|| row.bytes.to_vec()))
 }
 
 pub(crate) fn snapshot(

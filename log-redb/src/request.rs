@@ -24,6 +24,11 @@ pub(crate) enum Change {
         through: Offset,
         bytes: Vec<u8>,
     },
+    ReadPositions {
+        room: RoomCode,
+        epoch: Epoch,
+        bytes: Vec<u8>,
+    },
     Amend {
         room: RoomCode,
         epoch: Epoch,
@@ -44,7 +49,7 @@ impl Change {
     pub(crate) fn bytes(&self) -> usize {
         64 + match self {
             Self::Append { batch, .. } => batch.iter().map(|record| record.json.len() + 64).sum(),
-            Self::Snapshot { bytes, .. } => bytes.len(),
+            Self::Snapshot { bytes, .. } | Self::ReadPositions { bytes, .. } => bytes.len(),
             Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
             Self::Delete { .. } => 0,

@@ -4,8 +4,8 @@ use chat_core::Ended;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::format::{
-    self, ENDED, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED, RECORDS, SNAPSHOTS,
-    TAILS, TOMBSTONES, TailRow,
+    self, ENDED, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED, READ_POSITIONS,
+    RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow,
 };
 
 /// The tables of a write transaction, and what it does to the numbers about the file.
@@ -13,6 +13,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) tails: Table<'t, &'static str, &'static [u8]>,
     pub(crate) records: Table<'t, &'static [u8], &'static [u8]>,
     pub(crate) snapshots: Table<'t, &'static str, &'static [u8]>,
+    pub(crate) read_positions: Table<'t, &'static str, &'static [u8]>,
     pub(crate) tombstones: Table<'t, &'static [u8], ()>,
     pub(crate) ended: Table<'t, &'static [u8], &'static [u8]>,
     meta: Table<'t, &'static str, u64>,
@@ -28,6 +29,7 @@ impl<'t> Tables<'t> {
             tails: write.open_table(TAILS)?,
             records: write.open_table(RECORDS)?,
             snapshots: write.open_table(SNAPSHOTS)?,
+            read_positions: write.open_table(READ_POSITIONS)?,
             tombstones: write.open_table(TOMBSTONES)?,
             ended: write.open_table(ENDED)?,
             meta: write.open_table(META)?,

@@ -97,6 +97,14 @@ pub enum Command {
         /// Starting or stopping.
         state: TypingState,
     },
+    /// Say how far one has read. It is told to the person's other sessions, and to nobody else.
+    #[non_exhaustive]
+    Read {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The last event that was read.
+        through: Seq,
+    },
     /// Take back a message: one's own, or any as the owner.
     #[non_exhaustive]
     Redact {
@@ -185,6 +193,11 @@ impl Command {
     /// A message taken back, by its number.
     pub fn redact(room: RoomCode, target: Seq) -> Self {
         Self::Redact { room, target }
+    }
+
+    /// How far the person has read: up to this event.
+    pub fn read(room: RoomCode, through: Seq) -> Self {
+        Self::Read { room, through }
     }
 
     /// A member put out, who may come in again.
@@ -307,6 +320,7 @@ impl Command {
             | Self::Changes { room, .. }
             | Self::Members { room, .. }
             | Self::Typing { room, .. }
+            | Self::Read { room, .. }
             | Self::Redact { room, .. }
             | Self::Kick { room, .. }
             | Self::Ban { room, .. }

@@ -181,6 +181,20 @@ pub trait Log: Send + Sync + 'static {
     /// See [`AppendError`].
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError>;
 
+    /// The newest read positions that were saved for this incarnation; `None` where there are none.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError>;
+
+    /// Stores how far people have read, in place of what was stored before, apart from the records: at most every
+    /// [`RoomLimits::reads_interval`](crate::RoomLimits::reads_interval) for a room, and once more before it is put away. Nothing happens
+    /// where the incarnation is not there any more. Its deletion deletes them.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError>;
+
     /// Remembers that sessions were ended, in place of what is remembered of the same. Each of `over` is forgotten, unless it is
     /// remembered for longer by now. The engine bounds how many there are
     /// ([`ended_max`](crate::EngineLimits::ended_max)); the log forgets none by itself.

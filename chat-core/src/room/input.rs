@@ -5,6 +5,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::changes::Changed;
+use super::reads::ReadPosition;
 use crate::domain::{Record, RoomCloseReason, TypingState};
 use crate::types::{
     Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
@@ -232,6 +233,8 @@ pub enum Answer {
         /// How many there are in all.
         total: usize,
     },
+    /// How far they have read by now.
+    Read(ReadPosition),
     /// Nothing to tell.
     Nothing,
 }

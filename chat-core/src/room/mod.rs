@@ -250,8 +250,7 @@ impl Room {
         let place = || self.ledger.place(person).and_then(|place| Some((place.number()?.0, place.joined)));
         let (member, joined) = member.or_else(place)?;
         let through = self.reads.of(member).unwrap_or(joined);
-        let unread = self.ledger.marks().of_others_after(through, member).take(self.limits.unread_max).count();
-        Some(ReadPosition { through, unread })
+        Some(ReadPosition::new(&self.ledger, &self.limits, member, through))
     }
 
     /// Whether there may be a message with this number that the room has forgotten: only its log can say whose it is.

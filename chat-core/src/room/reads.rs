@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::Rules;
 use super::input::{Answer, Caller, Decision, Note};
-use crate::types::{MemberId, Reject, Seq};
+use super::ledger::Ledger;
+use crate::types::{MemberId, Reject, RoomLimits, Seq};
 
 /// How far people have read, at most [`RoomLimits::reads_max`](crate::RoomLimits::reads_max) of them: more than that many who read at
 /// once, and those whose positions have not moved for longest count as having read up to where they came in.
@@ -35,6 +36,15 @@ pub struct ReadPosition {
     /// Messages of others after it that were not taken back, as far as the room remembers them; at most
     /// [`RoomLimits::unread_max`](crate::RoomLimits::unread_max).
     pub unread: usize,
+    /// As of which event: messages after it are counted by whoever hears of them.
+    pub as_of: Seq,
+}
+
+impl ReadPosition {
+    pub(super) fn new(ledger: &Ledger, limits: &RoomLimits, member: MemberId, through: Seq) -> Self {
+        let unread = ledger.marks().of_others_after(through, member).take(limits.unread_max).count();
+        Self { through, unread, as_of: ledger.head() }
+    }
 }
 
 impl ReadPositions {
@@ -126,7 +136,8 @@ impl Rules<'_> {
         let through = through.min(self.ledger.head());
         let so_far = self.reads.of(member.id).unwrap_or(member.joined);
         let note = (through > so_far).then_some(Note::Read { member: member.id, through });
-        Ok(self.draft().finish(note, Answer::Nothing))
+        let position = ReadPosition::new(self.ledger, self.limits, member.id, through.max(so_far));
+        Ok(self.draft().finish(note, Answer::Read(position)))
     }
 }
 

@@ -152,6 +152,8 @@ pub struct RoomLimits {
     /// People of whom it is kept how far they have read. 4,096, as many as places; whose position has not moved for longest is forgotten
     /// first. 24 bytes each, 96 KiB in all, and counted in [`EngineLimits::memory_bytes_max`].
     pub reads_max: usize,
+    /// How often a log stores how far people have read, at most, for each room. 5 s: what a crash may lose of it is read again in a moment.
+    pub reads_interval: Duration,
     /// Unread messages counted. 1,000: past it nobody reads the number.
     pub unread_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
@@ -194,6 +196,7 @@ impl Default for RoomLimits {
             owed_max: 256,
             changes_max: 1_024,
             reads_max: 4_096,
+            reads_interval: Duration::from_secs(5),
             unread_max: 1_000,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,

@@ -90,8 +90,8 @@ const ID_MAX: u64 = (1 << 53) - 1;
 
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
 pub const FEATURES: &[&str] = &[
-    "create", "join", "send", "leave", "history", "changes", "members", "typing", "redact", "kick", "ban", "topic",
-    "end",
+    "create", "join", "send", "leave", "history", "changes", "members", "typing", "read", "redact", "kick", "ban",
+    "topic", "end",
 ];
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
@@ -157,6 +157,8 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     target: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    through: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     member: Option<&'a RawValue>,
     #[serde(borrow, default)]
     topic: Option<&'a RawValue>,
@@ -184,6 +186,7 @@ const FIELDS: &[&str] = &[
     "limit",
     "on",
     "target",
+    "through",
     "member",
     "topic",
     "resume",
@@ -237,6 +240,10 @@ impl Fields<'_> {
                     true => TypingState::On,
                     false => TypingState::Off,
                 },
+            },
+            "read" => Command::Read {
+                room: self.room()?,
+                through: Seq(required("through", self.through, "through is a seq")?),
             },
             "redact" => {
                 Command::Redact { room: self.room()?, target: Seq(required("target", self.target, "target is a seq")?) }

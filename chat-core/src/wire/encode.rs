@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::client_frame::features;
 use super::server_frame::{
-    ChangedMessage, FrameKind, MessageFrame, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
+    ChangedMessage, FrameKind, MessageFrame, ReadStatus, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
 };
 use crate::domain::{Event, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason};
+use crate::room::ReadPosition;
 use crate::types::{
     CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
 };
@@ -238,6 +239,7 @@ pub(crate) struct JoinedParts {
     pub(crate) topic: String,
     pub(crate) notices: Notices,
     pub(crate) changed_at: Seq,
+    pub(crate) read: ReadStatus,
 }
 
 impl JoinedParts {
@@ -271,6 +273,7 @@ pub(crate) fn joined<'a>(
     push_field(&mut out, "more", &more);
     push_field(&mut out, "as_of", &as_of);
     push_field(&mut out, "changed_at", &parts.changed_at);
+    push_field(&mut out, "read", &parts.read);
     finish(out)
 }
 
@@ -332,6 +335,11 @@ pub(crate) fn members_page(
     push_field(&mut out, "members_total", &members_total);
     push_field(&mut out, "more", &more);
     finish(out)
+}
+
+/// How far somebody has read: to who has said it, and to their other sessions.
+pub(crate) fn read(id: Option<CommandId>, room: &RoomCode, position: ReadPosition) -> Bytes {
+    to_bytes(&ServerFrame::Read { id, room: room.as_str().to_owned(), read: position.into() })
 }
 
 pub(crate) fn welcome(

@@ -7,9 +7,10 @@ mod server_frame;
 pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
 pub(crate) use encode::{
     JoinedParts, MemberLine, MemberList, ack, changes, closing, encode_event, ended, error, gap, gap_view, gone,
-    history, joined, left_quietly, members_page, presence, resumed, room_closed, token, tombstone, typing, welcome,
+    history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, tombstone, typing,
+    welcome,
 };
 pub use server_frame::{
-    ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, RemovalReason, RoomStatus, ServerFrame,
-    Status, TaggedMessage, WelcomeLimits,
+    ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, ReadStatus, RemovalReason, RoomStatus,
+    ServerFrame, Status, TaggedMessage, WelcomeLimits,
 };

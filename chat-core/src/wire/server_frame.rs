@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::domain::{Notices, Role};
+use crate::room::ReadPosition;
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
 
 /// Which frame it is: its `type`, and the event name of transports that have one.
@@ -31,6 +32,7 @@ pub enum FrameKind {
     RoleChanged,
     NoticesChanged,
     Typing,
+    Read,
     Presence,
     Gap,
     RoomClosed,
@@ -58,6 +60,7 @@ impl FrameKind {
         Self::RoleChanged,
         Self::NoticesChanged,
         Self::Typing,
+        Self::Read,
         Self::Presence,
         Self::Gap,
         Self::RoomClosed,
@@ -85,6 +88,7 @@ impl FrameKind {
             Self::RoleChanged => "role_changed",
             Self::NoticesChanged => "notices_changed",
             Self::Typing => "typing",
+            Self::Read => "read",
             Self::Presence => "presence",
             Self::Gap => "gap",
             Self::RoomClosed => "room_closed",
@@ -248,6 +252,14 @@ pub enum ServerFrame {
         room: String,
         members: Vec<MemberId>,
     },
+    /// Answers a `read`, and tells the person's other sessions of it.
+    Read {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        id: Option<CommandId>,
+        room: String,
+        #[serde(flatten)]
+        read: ReadStatus,
+    },
     Presence {
         room: String,
         members: usize,
@@ -385,6 +397,9 @@ pub struct Joined {
     /// The last event that changed an earlier message.
     #[serde(default)]
     pub changed_at: Seq,
+    /// How far the person has read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub read: Option<ReadStatus>,
 }
 
 impl Joined {
@@ -483,7 +498,26 @@ pub struct RoomStatus {
     pub seq: Option<Seq>,
     pub status: Status,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub read: Option<ReadStatus>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<RemovalReason>,
+}
+
+/// How far a person has read in a room, and what that leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+#[non_exhaustive]
+pub struct ReadStatus {
+    pub through: Seq,
+    pub unread: usize,
+    pub as_of: Seq,
+}
+
+impl From<ReadPosition> for ReadStatus {
+    fn from(position: ReadPosition) -> Self {
+        let ReadPosition { through, unread, as_of } = position;
+        Self { through, unread, as_of }
+    }
 }
 
 /// Why a membership has ended, where that is no accident and still known.

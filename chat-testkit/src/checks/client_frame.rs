@@ -80,6 +80,7 @@ fn write_command(command: &Command) -> Map<String, Value> {
             json!({"type": "typing", "room": room.as_str(), "on": *state == TypingState::On})
         }
         Command::Changes { room, after, .. } => json!({"type": "changes", "room": room.as_str(), "after": after.0}),
+        Command::Read { room, through, .. } => json!({"type": "read", "room": room.as_str(), "through": through.0}),
         Command::Redact { room, target, .. } => json!({"type": "redact", "room": room.as_str(), "target": target.0}),
         Command::Kick { room, member, .. } => json!({"type": "kick", "room": room.as_str(), "member": member.0}),
         Command::Ban { room, member, .. } => json!({"type": "ban", "room": room.as_str(), "member": member.0}),

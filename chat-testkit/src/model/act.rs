@@ -51,7 +51,8 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let through = (*through).min(model.head());
             let has_read = model.has_read(&member.scope).unwrap_or(member.joined);
             let note = (through > has_read).then_some(Note::Read { member: member.id, through });
-            Ok(decision(Vec::new(), note, Answer::Nothing))
+            let position = model.left_to_read(member.id, through.max(has_read));
+            Ok(decision(Vec::new(), note, Answer::Read(position)))
         }
         Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, *evidence),
         Input::Settle { through } => Ok(settle(model, now, *through)),

@@ -52,12 +52,17 @@ impl Model {
     pub fn read_position(&self, person: &Scope) -> Option<ReadPosition> {
         let (id, joined) = self.number_of(person)?;
         let through = self.has_read(person).unwrap_or(joined);
+        Some(self.left_to_read(id, through))
+    }
+
+    /// What is left to read for who has read up to there.
+    pub(super) fn left_to_read(&self, id: MemberId, through: Seq) -> ReadPosition {
         let marks = self.marks();
         let is_unread = |message: &&facts::Message| {
             message.seq > through && message.by != Some(id) && !message.redacted && marks.contains(&message.seq)
         };
         let unread = facts::messages(&self.facts()).iter().filter(is_unread).count().min(self.limits.unread_max);
-        Some(ReadPosition { through, unread })
+        ReadPosition { through, unread, as_of: self.head() }
     }
 
     fn number_of(&self, person: &Scope) -> Option<(MemberId, Seq)> {

@@ -27,6 +27,7 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
             .prop_map(|(room, after, limit)| Command::members(room).with_members_after(after).with_limit(limit)),
         (room(), select(vec![TypingState::On, TypingState::Off]))
             .prop_map(|(room, state)| Command::typing(room, state)),
+        (room(), seq()).prop_map(|(room, seq)| Command::read(room, seq)),
         (room(), seq()).prop_map(|(room, seq)| Command::redact(room, seq)),
         (room(), member()).prop_map(|(room, member)| Command::kick(room, member)),
         (room(), member()).prop_map(|(room, member)| Command::ban(room, member)),

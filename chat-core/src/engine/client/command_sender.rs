@@ -214,6 +214,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::Changes { room, after } => (room, Input::Changes { by, after }),
         Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),
         Command::Typing { room, state } => (room, Input::Typing { by, state }),
+        Command::Read { room, through } => (room, Input::Read { by, through }),
         Command::Redact { room, target } => (room, Input::Redact { by: Actor::Member(by), target, evidence: None }),
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
         Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),

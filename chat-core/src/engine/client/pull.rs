@@ -208,6 +208,9 @@ impl<S: Sink> Pull<'_, S> {
         self.events(state, index, &feed, quantum);
         if !self.connection.has_ended() || state.rooms.slots[index].is_open() {
             self.signals(state, index, &feed);
+            if self.connection.has_ended() {
+                self.read_elsewhere(state, index);
+            }
         } else {
             self.end(state, index, &feed);
         }
@@ -328,6 +331,15 @@ impl<S: Sink> Pull<'_, S> {
                 }
                 self.one(state, FrameEffect::Signal { slot: key, kind, version }, signal.kind, &json, None);
             }
+        }
+    }
+
+    /// Tells what another session of the person has read.
+    fn read_elsewhere(&mut self, state: &mut SessionState, index: usize) {
+        let slot = &state.rooms.slots[index];
+        let key = slot.key;
+        if let Some((version, json)) = slot.subscription.read_elsewhere(slot.read_heard).filter(|_| !self.is_full()) {
+            self.one(state, FrameEffect::Read { slot: key, version }, FrameKind::Read, &json, None);
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) enum Debt {
     Delete(Epoch),
     /// The ledger is to be stored.
     Snapshot,
+    /// How far people have read is to be stored.
+    ReadPositions,
 }
 
 /// How far the log has been made to do what is owed, and when that is tried again.
@@ -29,6 +31,8 @@ pub(crate) struct Debts {
     over: Option<Epoch>,
     /// Records since the last snapshot of the ledger was stored.
     unsaved: usize,
+    /// When it is to be stored how far people have read, where that has changed since it was.
+    reads_due: Option<Mono>,
     backoff: Backoff,
 }
 
@@ -65,12 +69,26 @@ impl Debts {
             return Some(Debt::Delete(epoch));
         }
         let amend = self.amends(ledger).next().map(|_| Debt::Amend);
-        amend.or((self.unsaved >= SNAPSHOT_EVERY).then_some(Debt::Snapshot))
+        let snapshot = || (self.unsaved >= SNAPSHOT_EVERY).then_some(Debt::Snapshot);
+        amend.or_else(snapshot).or(self.reads_due.map(|_| Debt::ReadPositions))
     }
 
     /// When it is to be done; `None` while nothing is owed.
     pub(crate) fn due_at(&self, ledger: &Ledger) -> Option<Mono> {
-        self.next(ledger).map(|_| self.backoff.until())
+        match self.next(ledger)? {
+            Debt::ReadPositions => self.reads_due.map(|at| at.max(self.backoff.until())),
+            _ => Some(self.backoff.until()),
+        }
+    }
+
+    /// Somebody has read on, or has until then at the latest.
+    pub(crate) fn note_read(&mut self, due: Mono) {
+        self.reads_due.get_or_insert(due);
+    }
+
+    /// It has been stored how far people have read.
+    pub(crate) fn reads_saved(&mut self) {
+        (self.reads_due, self.backoff) = (None, Backoff::default());
     }
 
     /// The log has been amended for every change up to this one.

@@ -98,6 +98,10 @@ pub(crate) enum FrameEffect {
         kind: usize,
         version: u32,
     },
+    Read {
+        slot: u32,
+        version: u32,
+    },
     End {
         slot: u32,
     },
@@ -220,6 +224,7 @@ impl SessionState {
             pending: pending.map(Box::new),
             joined_ahead: false,
             seen,
+            read_heard: 0,
             pace: None,
             end_told: false,
             end_ahead: false,
@@ -279,6 +284,10 @@ impl SessionState {
             FrameEffect::Signal { slot, kind, version } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.seen[kind] = version;
+            }
+            FrameEffect::Read { slot, version } => {
+                let Some(slot) = self.rooms.slot(slot) else { return };
+                slot.read_heard = version;
             }
             FrameEffect::End { slot } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };

@@ -166,6 +166,12 @@ impl ConnectionState {
         self.has_ended.store(true, Ordering::Release);
     }
 
+    /// One of the subscriptions it reads has something to tell that is none of the room's: they are looked at from now on, as those with
+    /// an end are.
+    pub(crate) fn note_news(&self) {
+        self.has_ended.store(true, Ordering::Release);
+    }
+
     /// Whether a subscription it reads may have an end. Where not, everything up to a head that was read before may be read.
     pub(crate) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire)

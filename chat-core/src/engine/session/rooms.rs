@@ -45,6 +45,8 @@ pub(crate) struct RoomSlot {
     pub(crate) joined_ahead: bool,
     /// Versions of the signals the client has.
     pub(crate) seen: [u32; 2],
+    /// The version of what another session of the person has read, as far as the client has heard.
+    pub(crate) read_heard: u32,
     /// Once there was a gap.
     pub(crate) pace: Option<Box<Pace>>,
     /// It was told of its end, where a frame that is no event tells of that.

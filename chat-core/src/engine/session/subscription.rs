@@ -1,10 +1,13 @@
 //! A subscription is an interval of one incarnation of a room: after `from`, through `until`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
 
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::connection_state::ConnectionState;
+use crate::locks::lock;
 use crate::room::{Member, is_same_join};
 use crate::types::{CloseReason, MemberId, Nick, Offset, Seq};
 
@@ -20,8 +23,17 @@ pub(crate) struct Subscription {
     /// The member's, for the frame that tells a quiet end.
     pub(crate) nick: Nick,
     until: AtomicU64,
+    /// What another session of the person has read, once one has.
+    read: Mutex<Option<Box<ReadElsewhere>>>,
     /// The cause of its end, once it has one.
     end: AtomicU8,
+}
+
+/// The frame that tells what another session of the person has read.
+struct ReadElsewhere {
+    /// Another for each; 0 is that of who has heard nothing.
+    version: u32,
+    json: Bytes,
 }
 
 const OPEN: u64 = u64::MAX;
@@ -43,7 +55,7 @@ impl Subscription {
     pub(crate) fn new(feed: Arc<RoomFeed>, stay: &Member, from: Seq) -> Self {
         let Member { id: member, begun, .. } = *stay;
         let (until, end) = (AtomicU64::new(OPEN), AtomicU8::new(End::Membership as u8));
-        Self { feed, member, begun, from, nick: stay.nick.clone(), until, end }
+        Self { feed, member, begun, from, nick: stay.nick.clone(), until, read: Mutex::new(None), end }
     }
 
     /// Whether this is the stay that it reads for.
@@ -62,6 +74,19 @@ impl Subscription {
             self.end.store(end as u8, Ordering::Release);
             self.until.store(until.0, Ordering::Release);
         }
+    }
+
+    /// Another session of the person has read something. The latest counts.
+    pub(crate) fn note_read(&self, json: Bytes) {
+        let mut read = lock(&self.read);
+        let version = read.as_ref().map_or(0, |read| read.version).wrapping_add(1).max(1);
+        *read = Some(Box::new(ReadElsewhere { version, json }));
+    }
+
+    /// What another session has read, and its version; `None` where that is the one heard of.
+    pub(crate) fn read_elsewhere(&self, heard: u32) -> Option<(u32, Bytes)> {
+        let read = lock(&self.read);
+        read.as_ref().filter(|read| read.version != heard).map(|read| (read.version, read.json.clone()))
     }
 
     /// The last event of the interval; `None` while it is open.
@@ -92,6 +117,13 @@ pub(crate) struct Subscriber {
 
 impl Subscriber {
     pub(crate) fn wake(&self) {
+        self.connection.wake.wake();
+    }
+
+    /// Tells it what another session of the person has read.
+    pub(crate) fn tell_read(&self, json: Bytes) {
+        self.subscription.note_read(json);
+        self.connection.note_news();
         self.connection.wake.wake();
     }
 

@@ -53,6 +53,7 @@ impl RoomStatus {
             epoch: position.map(|position| position.epoch),
             seq: position.map(|position| position.seq),
             status,
+            read: None,
             reason: None,
         }
     }

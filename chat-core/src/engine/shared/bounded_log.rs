@@ -93,6 +93,14 @@ impl Log for BoundedLog {
         self.write_within(async { self.log.save_snapshot(room, epoch, through, snapshot).await }).await
     }
 
+    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
+        self.read_within(async { self.log.load_read_positions(room, epoch).await }).await
+    }
+
+    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
+        self.write_within(async { self.log.save_read_positions(room, epoch, positions).await }).await
+    }
+
     async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
         self.write_within(async { self.log.amend(room, epoch, amends).await }).await
     }

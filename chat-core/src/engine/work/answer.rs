@@ -45,6 +45,7 @@ pub(crate) fn admit(
             topic: room.topic().as_str().to_owned(),
             notices: room.notices(),
             changed_at: room.changed_at(),
+            read: room.read_position(&you.scope).unwrap_or_default().into(),
         },
         history: entered.history,
         subscription,
@@ -105,6 +106,16 @@ pub(crate) fn deliver(
             reply.answer(FrameKind::Members, json);
         }
         (InboxItem::Command { reply, input }, Outcome::Answer(answer)) => match answer {
+            // An id and a tag both say that somebody waits for the answer.
+            Answer::Nothing | Answer::Read(_)
+                if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() =>
+            {
+                reply.nothing();
+            }
+            Answer::Read(position) => {
+                let json = wire::read(reply.id(), code, position);
+                reply.answer(FrameKind::Read, json);
+            }
             Answer::Sent { seq, at, repeated } => {
                 let was_paid = matches!(input, Input::Send { permit: SendPermit::Paid, .. });
                 if repeated == Repeated::Retry && was_paid {
@@ -115,8 +126,6 @@ pub(crate) fn deliver(
             Answer::Left { seq } | Answer::Done { seq } => reply.ack(code, seq, None),
             Answer::History(slice) => show(shared, feed, PageSlice::History(slice), reply),
             Answer::Changes(slice) => show(shared, feed, PageSlice::Changes(slice), reply),
-            // An id and a tag both say that somebody waits for the answer.
-            Answer::Nothing if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() => reply.nothing(),
             _ => reply.ack(code, feed.map(|feed| feed.backlog.head()).unwrap_or_default(), None),
         },
         (InboxItem::Enter { request, .. }, Outcome::Entered(admitted)) => return enter(request, *admitted).err(),
@@ -180,7 +189,7 @@ fn enter(mut request: JoinRequest, mut admitted: AdmittedJoin) -> Result<(), Str
         JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. } => reply.id(),
         JoinRequest::Resume(_) => None,
     };
-    let seq = admitted.parts.seq;
+    let (seq, read) = (admitted.parts.seq, admitted.parts.read);
     let mut charge = match &mut request {
         JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. } => reply.charge.take(),
         JoinRequest::Resume(resuming) => resuming.charge.take(),
@@ -210,7 +219,7 @@ fn enter(mut request: JoinRequest, mut admitted: AdmittedJoin) -> Result<(), Str
         if let JoinRequest::Resume(resuming) = &mut request {
             let position = Position { epoch: feed.epoch, seq: subscription.from };
             let status = if came_late { Status::Gap } else { Status::Live };
-            state.stands(RoomStatus::silent(&feed.code, Some(position), status));
+            state.stands(RoomStatus { read: Some(read), ..RoomStatus::silent(&feed.code, Some(position), status) });
             resuming.is_answered = true;
         }
     }

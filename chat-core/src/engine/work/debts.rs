@@ -1,5 +1,7 @@
 //! Pays what a room owes its log: messages amended, incarnations deleted, snapshots stored. Nobody waits for it but the room.
 
+use std::sync::atomic::Ordering;
+
 use crate::engine::rooms::debts::Debt;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
@@ -20,7 +22,9 @@ impl RoomTask {
     /// says anything more, and what was taken back is masked meanwhile.
     pub(crate) async fn pay(&mut self) {
         let Some(log) = self.shared.log.clone() else { return };
-        if self.state.debts.due_at(self.state.room.ledger()).is_none_or(|at| self.mono() < at) {
+        // An engine that goes down leaves nothing for later that can be done now.
+        let goes_down = self.shared.draining.load(Ordering::Acquire) && self.next_debt() == Some(Debt::ReadPositions);
+        if !goes_down && self.state.debts.due_at(self.state.room.ledger()).is_none_or(|at| self.mono() < at) {
             return;
         }
         self.state.wake_rest();
@@ -32,6 +36,7 @@ impl RoomTask {
                     deleted.map(|()| self.state.debts.deleted())
                 }
                 Debt::Snapshot => self.save_snapshot(&*log).await,
+                Debt::ReadPositions => self.save_read_positions(&*log).await,
             };
             if let Err(error) = paid {
                 self.fault(&error);
@@ -51,6 +56,15 @@ impl RoomTask {
         amended?;
         feed.taken_back.amended(last.change);
         self.state.debts.amended(last.change);
+        Ok(())
+    }
+
+    async fn save_read_positions(&mut self, log: &dyn Log) -> Result<(), AppendError> {
+        if let Some(feed) = self.state.feed() {
+            let bytes = serde_json::to_vec(self.state.room.read_positions()).expect("numbers can be stored");
+            log.save_read_positions(&self.cell.code, feed.epoch, &bytes).await?;
+        }
+        self.state.debts.reads_saved();
         Ok(())
     }
 

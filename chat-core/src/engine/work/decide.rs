@@ -14,9 +14,9 @@ use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::room::{Answer, Input, OwedAmend};
+use crate::room::{Answer, Caller, Input, Note, OwedAmend, ReadPosition};
 use crate::types::{MemberId, Now, Reject, RejectCode, Seq};
-use crate::wire::RemovalReason;
+use crate::wire::{self, RemovalReason};
 
 impl RoomTask {
     /// Decides as many items as make one batch; and what has run out, if that is its turn. Like everything else, only nobody has
@@ -172,10 +172,29 @@ impl RoomTask {
         for record in decision.records {
             self.apply(now, record, batch);
         }
+        let has_read_on = matches!(decision.note, Some(Note::Read { .. }));
         if let Some(note) = decision.note {
             self.state.room.note(now, note);
         }
+        if has_read_on && self.shared.log.is_some() {
+            self.state.debts.note_read(now.mono.after(self.shared.limits.room.reads_interval));
+        }
+        if let (Input::Read { by, .. }, Answer::Read(position)) = (input, &decision.answer)
+            && has_read_on
+        {
+            self.tell_read(by, *position);
+        }
         Ok(decision.answer)
+    }
+
+    /// Tells the other sessions of a person how far they have read on this one.
+    fn tell_read(&self, by: &Caller, position: ReadPosition) {
+        let Some(member) = self.state.room.member_of(by) else { return };
+        let others = self.state.room.sessions_of(member).into_iter().filter(|session| *session != by.session);
+        let readers = others.filter_map(|session| self.state.subscribers.get(&session));
+        for reader in readers {
+            reader.tell_read(wire::read(None, &self.cell.code, position));
+        }
     }
 
     /// Takes in one record, and notes what its publishing will bring.

@@ -6,7 +6,7 @@ use crate::domain::Record;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::ports::{Log, ReadError, Tail};
-use crate::room::{Ledger, Snapshot, Unreadable};
+use crate::room::{Ledger, ReadPositions, Snapshot, Unreadable};
 use crate::types::{Epoch, Offset, RoomCode, RoomLimits};
 use crate::wire;
 
@@ -24,6 +24,8 @@ pub(crate) struct Loaded {
     pub(crate) recent: VecDeque<Record>,
     /// How many of its records the stored snapshot does not cover.
     pub(crate) unsaved: usize,
+    /// How far people have read.
+    pub(crate) reads: ReadPositions,
 }
 
 /// Reads a room; `None` where the log has none. What it owes is not done, but nothing of it is among the newest records.
@@ -94,7 +96,10 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     }
     take_back(&ledger, &mut recent);
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
-    Ok(Some(Loaded { ledger, tail, recent, unsaved }))
+    // What cannot be made out is nothing but that everybody reads on from where they came in.
+    let reads = log.load_read_positions(code, epoch).await?;
+    let reads = reads.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    Ok(Some(Loaded { ledger, tail, recent, unsaved, reads }))
 }
 
 /// A log that lacks records: what would have stood for them is the stored snapshot, where that could not be read.

@@ -44,7 +44,7 @@ impl RoomTask {
         // The debts were those of another incarnation.
         state.debts = Debts::default();
         state.room = Room::new(Arc::clone(&shared.room_limits));
-        let Some(Loaded { ledger, tail, recent, unsaved }) = loaded else {
+        let Some(Loaded { ledger, tail, recent, unsaved, reads }) = loaded else {
             shared.away.take(&self.cell.code);
             return;
         };
@@ -54,6 +54,7 @@ impl RoomTask {
         state.debts = Debts::of(unsaved, if is_amended { ledger.head() } else { Seq(0) });
         let owed: Vec<OwedAmend> = state.debts.amends(&ledger).collect();
         state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
+        state.room.put_read_positions(reads);
         self.come_back(epoch);
         let state = &mut self.state;
         let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());

@@ -85,6 +85,30 @@ pub async fn a_snapshot_is_loaded_as_it_was_saved(mut home: impl Home) {
     }
 }
 
+/// Read positions come back as they were saved last, for the incarnation that is there, also after reopening; and go with it.
+pub async fn read_positions_are_loaded_as_they_were_saved(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("READS"));
+    log.save_read_positions(&room, Epoch(1), b"early").await.expect("of no incarnation nothing is kept");
+    open_life(&*log, &room, 1).await;
+    assert_eq!(log.load_read_positions(&room, Epoch(1)).await, Ok(None));
+    let every_byte: Vec<u8> = (0..=255).collect();
+    for positions in [vec![1; 70_000], Vec::new(), every_byte.clone()] {
+        log.save_read_positions(&room, Epoch(1), &positions).await.expect("positions can be saved");
+        assert!(log.load_read_positions(&room, Epoch(1)).await == Ok(Some(positions)), "the newest are there");
+    }
+    log.save_read_positions(&room, Epoch(2), b"late").await.expect("of another incarnation nothing is kept");
+    log.save_snapshot(&room, Epoch(1), Offset(2), b"beside them").await.expect("a snapshot can be saved");
+    drop(log);
+
+    let log = home.open().await;
+    assert_eq!(log.load_read_positions(&room, Epoch(1)).await, Ok(Some(every_byte)));
+    assert_eq!(log.load_read_positions(&room, Epoch(2)).await, Ok(None));
+    log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
+    assert_eq!(log.load_read_positions(&room, Epoch(1)).await, Ok(None));
+    open_life(&*log, &room, 2).await;
+    assert_eq!(log.load_read_positions(&room, Epoch(2)).await, Ok(None), "they are not those of the next");
+}
+
 /// A snapshot leaves the records that it includes where they are.
 pub async fn a_newer_snapshot_takes_the_place_of_an_older(mut home: impl Home) {
     let (log, room) = (home.open().await, code("NEWER"));

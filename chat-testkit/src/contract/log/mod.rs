@@ -71,6 +71,7 @@ macro_rules! log_contract {
             a_snapshot_is_loaded_as_it_was_saved,
             a_newer_snapshot_takes_the_place_of_an_older,
             a_snapshot_of_another_life_is_ignored,
+            read_positions_are_loaded_as_they_were_saved,
             who_was_ended_is_remembered,
             who_is_ended_again_is_remembered_once,
             who_was_ended_is_forgotten_when_the_engine_says_so,

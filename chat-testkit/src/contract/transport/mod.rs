@@ -57,6 +57,7 @@ mod history_and_members;
 mod leaving;
 mod limiting;
 mod moderating;
+mod reading;
 mod refusing;
 mod resuming;
 mod shutdown;
@@ -76,6 +77,7 @@ pub use history_and_members::*;
 pub use leaving::*;
 pub use limiting::*;
 pub use moderating::*;
+pub use reading::*;
 pub use refusing::*;
 pub use resuming::*;
 pub use shutdown::*;
@@ -144,7 +146,7 @@ impl Resume {
 pub fn is_answer(frame: &Value) -> bool {
     match frame["type"].as_str() {
         Some("ack" | "error" | "history" | "changes" | "members" | "ended") => true,
-        Some("joined") => frame.get("id").is_some(),
+        Some("joined" | "read") => frame.get("id").is_some(),
         _ => false,
     }
 }
@@ -198,6 +200,9 @@ macro_rules! transport_contract {
             more_changes_than_are_remembered_are_out_of_reach,
             what_is_shown_says_as_of_when_it_is,
             a_message_that_only_the_log_has_can_be_taken_back,
+            what_a_person_has_read_is_told_on_all_their_devices,
+            who_comes_back_is_told_how_much_is_unread,
+            what_was_read_is_known_to_who_comes_again,
             history_is_paged_backwards_to_the_first_message,
             who_asks_for_nothing_is_told_whether_there_is_something,
             members_are_paged_by_number,

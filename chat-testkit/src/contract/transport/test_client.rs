@@ -170,6 +170,11 @@ impl<C: Client> TestClient<C> {
         list(&self.welcome, "rooms").iter().map(summary).collect()
     }
 
+    /// The first frame of the connection.
+    pub fn welcome(&self) -> &Value {
+        &self.welcome
+    }
+
     /// The session's token, as it was told last.
     pub fn token(&self) -> String {
         self.token.clone()
@@ -368,7 +373,7 @@ impl<C: Client> TestClient<C> {
                 place.seq = number(frame, "seq");
             }
             "resumed" => drop(self.places.remove(room)),
-            "typing" | "presence" => assert!(!place.over, "{frame} after one has left"),
+            "typing" | "presence" | "read" => assert!(!place.over, "{frame} after one has left"),
             "room_closed" => assert_eq!(frame["epoch"], place.epoch),
             // One's own leaving, where no event tells it: no number and no time.
             "member_left" if frame.get("seq").is_none() => {
@@ -416,6 +421,7 @@ pub fn summary(frame: &Value) -> String {
         "gap" => format!("gap {}-{}", of("from"), of("to")),
         "resumed" => format!("resumed {}", of("status")),
         "room_closed" => format!("closed {}", of("reason")),
+        "read" => format!("read {}", of("through")),
         "error" => format!("error {}", of("code")),
         "closing" => format!("closing {}", of("code")),
         other => other.to_owned(),
