@@ -54,6 +54,10 @@ pub enum Bug {
     ForgetPlace,
     /// The floor of what a newcomer sees is not looked at.
     IgnoreFloor,
+    /// How far somebody has read is forgotten once they detach.
+    ForgetRead,
+    /// How far somebody has read is told to everybody in the room.
+    TellReadToAll,
     /// A newer token that was never used supersedes the older one.
     SupersedeUnused,
     /// What the log remembers of ended sessions is not read.
@@ -64,7 +68,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 26] = [
+    pub const ALL: [Bug; 28] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -88,6 +92,8 @@ impl Bug {
         Self::HideChange,
         Self::ForgetPlace,
         Self::IgnoreFloor,
+        Self::ForgetRead,
+        Self::TellReadToAll,
         Self::SupersedeUnused,
         Self::ForgetEnded,
         Self::ResumeEnded,

@@ -19,6 +19,7 @@ use crate::link::{Front, Heard, Hello, Link};
 use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
+use crate::reads::Reading;
 use crate::screen::Screen;
 use crate::transcript::Transcript;
 use crate::transport_kind::TransportKind;
@@ -98,6 +99,7 @@ enum Asked {
     Leave { room: String },
     History { room: String, before: Option<u64>, limit: u64 },
     Changes { room: String },
+    Read(Reading),
     End(End),
     Other,
 }

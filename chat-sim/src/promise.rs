@@ -43,6 +43,8 @@ pub enum Promise {
     TakenBack,
     /// What a client holds is what the log says, whatever it missed.
     Screen,
+    /// How far a person has read is never forgotten, and told to nobody else.
+    Read,
     /// A session that was ended is over: none of its tokens is good again.
     Ended,
     /// Every frame is one of the protocol, at a moment when it may come.
@@ -73,6 +75,7 @@ impl fmt::Display for Promise {
             Self::Floor => "nobody learns of a message before their floor",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
+            Self::Read => "how far a person has read is kept, and theirs alone",
             Self::Ended => "a session that was ended stays ended",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",

@@ -51,6 +51,9 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
             let ids: Vec<String> = members.iter().map(ToString::to_string).collect();
             format!("{room} typing [{}]", ids.join(" "))
         }
+        ServerFrame::Read { id, room, read, .. } => {
+            format!("{room} read{} through {}, {} left as of {}", number(*id), read.through, read.unread, read.as_of)
+        }
         ServerFrame::Presence { room, members, online } => format!("{room} presence {online}/{members}"),
         ServerFrame::Gap { room, from, to, ended, changed_at, .. } => {
             let changed = changed_at.map_or(String::new(), |at| format!(" changed at {at}"));

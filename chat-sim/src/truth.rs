@@ -18,6 +18,7 @@ use crate::graces::Graces;
 use crate::locks::lock;
 use crate::persons::Persons;
 use crate::promise::{Broken, Promise, hold};
+use crate::reads::Reads;
 use crate::stamps::Stamps;
 use crate::summary::summary_of_record;
 
@@ -35,6 +36,7 @@ pub(crate) struct Truth {
     /// The first promise that was broken where nobody could be told.
     broken: Mutex<Option<Broken>>,
     pub(crate) endings: Endings,
+    pub(crate) reads: Reads,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +77,7 @@ impl Truth {
             stamps: Mutex::default(),
             broken: Mutex::default(),
             endings: Endings::default(),
+            reads: Reads::default(),
         }
     }
 

@@ -310,6 +310,7 @@ impl Director {
         self.note("the server is gone");
         let stats = server.crash();
         drop(server);
+        self.ground.truth.reads.restart();
         if !self.ground.plan.has_log {
             self.ground.truth.lose_all();
         }

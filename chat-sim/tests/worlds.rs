@@ -205,6 +205,16 @@ fn a_number_that_somebody_does_not_have_again_is_found() {
 }
 
 #[test]
+fn what_was_read_and_is_forgotten_is_found() {
+    is_found(Bug::ForgetRead, 32, &[Promise::Read]);
+}
+
+#[test]
+fn what_was_read_and_is_told_to_everybody_is_found() {
+    is_found(Bug::TellReadToAll, 32, &[Promise::Read]);
+}
+
+#[test]
 fn a_floor_that_is_not_looked_at_is_found() {
     is_found(Bug::IgnoreFloor, 16, &[Promise::Floor]);
 }

@@ -138,6 +138,11 @@ impl Room {
         {
             self.reads.advance(member, through, self.limits.reads_max);
         }
+        #[cfg(feature = "fault_injection")]
+        if matches!(note, Note::Detached { .. }) && crate::fault_injection::is(crate::fault_injection::Bug::ForgetRead)
+        {
+            self.reads = ReadPositions::default();
+        }
         note::note(&self.ledger, &mut self.attendance, &mut self.time, &self.limits, now, note);
         self.check_step();
     }

@@ -68,6 +68,7 @@ impl Person {
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
             (_, 92..94) if wrong.cuts => self.end(),
             (_, 94..96) => self.try_ended(),
+            (_, 96..98) => self.read_on(room),
             _ => wait *= 2,
         }
         if self.link.is_none() && self.rng.random_bool(self.scene.plan.away) {
@@ -212,6 +213,15 @@ impl Person {
         self.ask(frame, asked);
     }
 
+    /// Says that everything was read, or some of it.
+    fn read_on(&mut self, room: &str) {
+        let Some(position) = self.views.get(room).filter(|view| view.is_live()).map(View::position) else { return };
+        let through = Seq(self.rng.random_range(position.seq.0 / 2..=position.seq.0));
+        let person = self.pass.clone().unwrap_or_else(|| self.name.clone());
+        let reading = self.scene.truth.reads.begin(room, position.epoch, &person, through);
+        self.ask(json!({"type": "read", "room": room, "through": through}), Asked::Read(reading));
+    }
+
     /// Asks what was changed in what was missed, one question for each room at a time.
     pub(super) fn ask_for_changes(&mut self) {
         if !self.welcomed || self.stalled || Instant::now() < self.asks_at {
@@ -342,6 +352,11 @@ pub(super) async fn hear_the_end(mut link: Link) -> Result<(), String> {
 
 /// Whether a frame answers a command, and so may come beside the stream.
 fn is_answer(frame: &ServerFrame) -> bool {
-    use ServerFrame::{Ack, Changes, Ended, Error, History, Members};
-    matches!(frame, Ack { .. } | Ended { .. } | Error { .. } | History { .. } | Changes { .. } | Members { .. })
+    use ServerFrame::{Ack, Changes, Ended, Error, History, Members, Read};
+    match frame {
+        Read { id, .. } => id.is_some(),
+        _ => {
+            matches!(frame, Ack { .. } | Ended { .. } | Error { .. } | History { .. } | Changes { .. } | Members { .. })
+        }
+    }
 }

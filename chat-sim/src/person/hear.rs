@@ -157,6 +157,18 @@ impl Person {
                 Ok(())
             }
             ServerFrame::Typing { .. } => Ok(()),
+            // Another device of the same person has read on.
+            ServerFrame::Read { id: None, room, read, .. } => {
+                let is_so = self.pass.is_some() && self.view(room, frame)?.is_open() && read.through <= read.as_of;
+                hold!(is_so, Promise::Read, "{} is told \"{}\"", self.name, summary(frame));
+                Ok(())
+            }
+            ServerFrame::Read { id, read, .. } => match self.take(*id) {
+                // What a room has not stored goes with it where its log fails.
+                Some((_, Asked::Read(_))) if self.scene.plan.wrong.log_fails > 0.0 => Ok(()),
+                Some((_, Asked::Read(reading))) => truth.reads.answered(reading, read),
+                _ => self.wrong("nobody has asked for", frame),
+            },
             ServerFrame::Presence { room, members, online } => {
                 self.view(room, frame)?.presence(*members, *online);
                 Ok(())

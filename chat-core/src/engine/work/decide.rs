@@ -191,7 +191,12 @@ impl RoomTask {
     fn tell_read(&self, by: &Caller, position: ReadPosition) {
         let Some(member) = self.state.room.member_of(by) else { return };
         let others = self.state.room.sessions_of(member).into_iter().filter(|session| *session != by.session);
-        let readers = others.filter_map(|session| self.state.subscribers.get(&session));
+        #[cfg(feature = "fault_injection")]
+        let others: Vec<_> = match fault_injection::is(Bug::TellReadToAll) {
+            true => self.state.subscribers.keys().copied().filter(|session| *session != by.session).collect(),
+            false => others.collect(),
+        };
+        let readers = others.into_iter().filter_map(|session| self.state.subscribers.get(&session));
         for reader in readers {
             reader.tell_read(wire::read(None, &self.cell.code, position));
         }
