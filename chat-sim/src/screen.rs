@@ -36,6 +36,8 @@ impl Screen {
                 // What follows the last event that was seen is told again.
                 let goes_on = joined.seq <= earlier.seq;
                 earlier.miss(if goes_on { Seq(0) } else { joined.changed_at });
+                // Who was put out may have held what is not theirs to see any more: nobody will tell them what becomes of it.
+                earlier.held.retain(|seq, _| *seq > joined.sees);
                 earlier
             }
             None => Self { epoch: joined.epoch, held: BTreeMap::new(), seq: Seq(0), known: joined.seq, due: Seq(0) },

@@ -175,7 +175,7 @@ fn every_promise_is_kept_to_people_with_two_devices_who_are_only_counted() {
 
 #[test]
 fn records_of_another_owner_that_pass_for_ours_are_found() {
-    is_found(Bug::MistakeOthers, 16, &[Promise::Logged, Promise::OneOrder, Promise::Receipt]);
+    is_found(Bug::MistakeOthers, 16, &[Promise::Logged, Promise::OneOrder, Promise::Receipt, Promise::Fold]);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_number_that_somebody_does_not_have_again_is_found() {
 
 #[test]
 fn what_was_read_and_is_forgotten_is_found() {
-    is_found(Bug::ForgetRead, 32, &[Promise::Read]);
+    is_found(Bug::ForgetRead, 128, &[Promise::Read]);
 }
 
 #[test]

@@ -226,6 +226,11 @@ test('a room that is shown afresh in the same life says what was changed meanwhi
   assert.deepEqual([texts(other), missedAfter(other)], [['forty'], null]);
 });
 
+test('what one may not see any more is not shown, as nobody says what becomes of it', () => {
+  const again = inLab(joined({ seq: 40, sees: 8, history: [message(40, 'forty')], as_of: 40, changed_at: 20 }));
+  assert.deepEqual([texts(again), missedAfter(again)], [['nine', 'forty'], 10]);
+});
+
 test('an answer of another life of the room changes nothing', () => {
   const room = inLab(gap(11, 20, '', 15));
   const other = { epoch: '04HMASW9NF6YG' };

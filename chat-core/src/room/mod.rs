@@ -24,6 +24,7 @@ mod members;
 mod note;
 mod owed;
 mod permissions;
+mod reading;
 mod reads;
 mod snapshot;
 #[cfg(test)]
@@ -255,7 +256,7 @@ impl Room {
         let place = || self.ledger.place(person).and_then(|place| Some((place.number()?.0, place.joined)));
         let (member, joined) = member.or_else(place)?;
         let through = self.reads.of(member).unwrap_or(joined);
-        Some(ReadPosition::new(&self.ledger, &self.limits, member, through))
+        Some(reading::left_to_read(&self.ledger, &self.limits, member, through))
     }
 
     /// Whether there may be a message with this number that the room has forgotten: only its log can say whose it is.

@@ -1,12 +1,10 @@
-//! How far each person has read. Kept beside the log, never in it: the newest position counts, and a crash may lose the last seconds of
-//! moving it.
+//! How far each person has read, kept beside the log and never in it.
+//!
+//! The newest position counts, and a crash may lose the last seconds of moving it.
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::Rules;
-use super::input::{Answer, Caller, Decision, Note};
-use super::ledger::Ledger;
-use crate::types::{MemberId, Reject, RoomLimits, Seq};
+use crate::types::{MemberId, Seq};
 
 /// How far people have read, at most [`RoomLimits::reads_max`](crate::RoomLimits::reads_max) of them: more than that many who read at
 /// once, and those whose positions have not moved for longest count as having read up to where they came in.
@@ -38,13 +36,6 @@ pub struct ReadPosition {
     pub unread: usize,
     /// As of which event: messages after it are counted by whoever hears of them.
     pub as_of: Seq,
-}
-
-impl ReadPosition {
-    pub(super) fn new(ledger: &Ledger, limits: &RoomLimits, member: MemberId, through: Seq) -> Self {
-        let unread = ledger.marks().of_others_after(through, member).take(limits.unread_max).count();
-        Self { through, unread, as_of: ledger.head() }
-    }
 }
 
 impl ReadPositions {
@@ -126,18 +117,6 @@ impl From<ReadPositions> for Vec<(MemberId, Seq)> {
         let mut kept = positions.kept;
         kept.sort_unstable_by_key(|kept| kept.turn);
         kept.into_iter().map(|kept| (kept.member, kept.through)).collect()
-    }
-}
-
-impl Rules<'_> {
-    /// A member has read up to there. It never goes back, and nobody has read what was not said yet.
-    pub(super) fn read(self, by: &Caller, through: Seq) -> Result<Decision, Reject> {
-        let member = self.member(by)?;
-        let through = through.min(self.ledger.head());
-        let so_far = self.reads.of(member.id).unwrap_or(member.joined);
-        let note = (through > so_far).then_some(Note::Read { member: member.id, through });
-        let position = ReadPosition::new(self.ledger, self.limits, member.id, through.max(so_far));
-        Ok(self.draft().finish(note, Answer::Read(position)))
     }
 }
 

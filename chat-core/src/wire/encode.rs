@@ -233,6 +233,8 @@ pub(crate) struct JoinedParts {
     pub(crate) seq: Seq,
     /// Where the present stay begins.
     pub(crate) entered: Seq,
+    /// The floor of what they see.
+    pub(crate) sees: Seq,
     /// Oneself first.
     pub(crate) members: MemberList,
     pub(crate) members_total: usize,
@@ -263,6 +265,9 @@ pub(crate) fn joined<'a>(
     push_field(&mut out, "epoch", &parts.epoch);
     push_field(&mut out, "seq", &parts.seq);
     push_field(&mut out, "entered", &parts.entered);
+    if parts.sees > Seq(0) {
+        push_field(&mut out, "sees", &parts.sees);
+    }
     out.extend_from_slice(b",\"you\":");
     out.extend_from_slice(parts.members.first());
     push_list(&mut out, "members", [&*parts.members.json].into_iter());

@@ -384,6 +384,9 @@ pub struct Joined {
     pub seq: Seq,
     #[serde(default)]
     pub entered: Seq,
+    /// Messages up to here are not theirs to see.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub sees: Seq,
     pub you: MemberEntry,
     pub members: Vec<MemberEntry>,
     pub members_total: usize,
@@ -400,6 +403,10 @@ pub struct Joined {
     /// How far the person has read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub read: Option<ReadStatus>,
+}
+
+fn is_zero(seq: &Seq) -> bool {
+    *seq == Seq(0)
 }
 
 impl Joined {

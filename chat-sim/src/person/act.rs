@@ -68,7 +68,7 @@ impl Person {
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
             (_, 92..94) if wrong.cuts => self.end(),
             (_, 94..96) => self.try_ended(),
-            (_, 96..98) => self.read_on(room),
+            (_, 96..99) => self.read_on(room),
             _ => wait *= 2,
         }
         if self.link.is_none() && self.rng.random_bool(self.scene.plan.away) {
@@ -216,7 +216,7 @@ impl Person {
     /// Says that everything was read, or some of it.
     fn read_on(&mut self, room: &str) {
         let Some(position) = self.views.get(room).filter(|view| view.is_live()).map(View::position) else { return };
-        let through = Seq(self.rng.random_range(position.seq.0 / 2..=position.seq.0));
+        let through = Seq(self.rng.random_range(0..=position.seq.0));
         let person = self.pass.clone().unwrap_or_else(|| self.name.clone());
         let reading = self.scene.truth.reads.begin(room, position.epoch, &person, through);
         self.ask(json!({"type": "read", "room": room, "through": through}), Asked::Read(reading));

@@ -144,8 +144,10 @@ const OTHERS = {
     };
     if (same) {
       // What follows the last event that was seen is told again.
-      const heard = missed(next, room.known, frame.seq <= room.seq ? 0 : frame.changed_at, frame.seq);
-      return missedBefore(next.pending.reduce(settled, shown(heard, frame.history, asOf)), room.seq, frame);
+      // What is not one's own to see any more, nobody would say to have changed.
+      const seen = { ...next, entries: next.entries.filter(({ kind, seq }) => kind !== 'message' || seq > (frame.sees ?? 0)) };
+      const heard = missed(seen, room.known, frame.seq <= room.seq ? 0 : frame.changed_at, frame.seq);
+      return missedBefore(seen.pending.reduce(settled, shown(heard, frame.history, asOf)), room.seq, frame);
     }
     const known = { known: frame.seq, due: frame.changed_at ?? 0, changing: false };
     const anew = shown({ ...next, ...known, entries: [], more: frame.more }, frame.history, asOf);

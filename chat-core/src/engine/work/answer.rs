@@ -40,6 +40,7 @@ pub(crate) fn admit(
             epoch: subscription.feed.epoch,
             seq: entered.from,
             entered: you.entered,
+            sees: you.sees,
             members,
             members_total: room.members_total(),
             topic: room.topic().as_str().to_owned(),

@@ -50,6 +50,7 @@ pub async fn nobody_learns_of_messages_before_their_floor<D: TransportHarness>()
     let joined = bob.join("LUNCH", "Bob").await;
     let shown = list(&joined, "history");
     assert_eq!((shown.len(), &shown[0]["text"], &joined["more"]), (1, &json!("the last"), &json!(false)));
+    assert_eq!(joined["sees"], 2, "what somebody holds from before is to be forgotten up to here");
     for (before, shown) in [(json!(null), 1), (json!(4), 1), (json!(3), 0), (json!(2), 0), (json!(0), 0)] {
         let page = bob.done(json!({"type": "history", "room": "LUNCH", "before": before})).await;
         assert_eq!((list(&page, "messages").len(), &page["more"]), (shown, &json!(false)), "before {before}");
