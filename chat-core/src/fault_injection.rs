@@ -54,6 +54,10 @@ pub enum Bug {
     ForgetPlace,
     /// The floor of what a newcomer sees is not looked at.
     IgnoreFloor,
+    /// A newcomer gets into a locked room.
+    IgnoreLock,
+    /// Everybody speaks in a room that is read-only.
+    SpeakReadOnly,
     /// A newer token that was never used supersedes the older one.
     SupersedeUnused,
     /// What the log remembers of ended sessions is not read.

@@ -109,6 +109,7 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::Redacted { .. }
         | Event::Kicked { .. }
         | Event::TopicChanged { .. }
+        | Event::SettingsChanged { .. }
         | Event::RoleChanged { .. }
         | Event::NoticesChanged { .. } => true,
         Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => false,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::changes::Changed;
-use crate::domain::{Record, RoomCloseReason, TypingState};
+use crate::domain::{Record, RoomCloseReason, SettingsChange, TypingState};
 use crate::types::{
-    Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
+    Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, SecretHash, Seq, SessionId, Topic, Wall,
 };
 
 /// The session that asks.
@@ -77,6 +77,8 @@ pub enum Input {
         history: Option<u32>,
         /// Where they were before.
         after: Option<Position>,
+        /// What is kept of the secret that they have shown.
+        secret: Option<SecretHash>,
     },
     /// Come back to a membership one has: a resume.
     Attach {
@@ -169,6 +171,13 @@ pub enum Input {
         by: Actor,
         /// The topic; empty for none.
         topic: Topic,
+    },
+    /// Change what is set.
+    Settings {
+        /// The one who moderates.
+        by: Actor,
+        /// What is to be changed.
+        change: SettingsChange<SecretHash>,
     },
     /// End the incarnation of the room, whoever is in it.
     Close {

@@ -24,6 +24,8 @@ mod members;
 mod note;
 mod owed;
 mod permissions;
+mod settings;
+mod slowed;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::domain::{Notices, Record, RecordVersion};
+use crate::domain::{Notices, Record, RecordVersion, Settings};
 use crate::types::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
 use attendance::Attendance;
 use decide::Rules;
@@ -204,6 +206,11 @@ impl Room {
     /// What the room is about.
     pub fn topic(&self) -> &Topic {
         self.ledger.topic()
+    }
+
+    /// What those who moderate have set.
+    pub fn settings(&self) -> &Settings {
+        self.ledger.settings()
     }
 
     /// Whether joins and leaves are told one by one.

@@ -149,6 +149,11 @@ pub struct RoomLimits {
     /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 16 KiB: hours of a room in which people
     /// correct themselves. Whoever was away for more than that pages again what they hold.
     pub changes_max: usize,
+    /// The longest wait between two messages of one member that may be set as slow mode. 6 h: past it a room is as good as read-only.
+    pub slow_max: Duration,
+    /// Members of whom a room in slow mode remembers when they last spoke. 20,000, as many as members: who has been silent for longest is
+    /// forgotten first. 16 bytes each, 320 KiB in all, in rooms in slow mode alone.
+    pub slowed_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
     /// Bytes of encoded events in the shared backlog. 1 MiB: 256 bytes for each of `backlog_events_max`, as much as a line or two take.
@@ -188,6 +193,8 @@ impl Default for RoomLimits {
             bans_max: 1_024,
             owed_max: 256,
             changes_max: 1_024,
+            slow_max: Duration::from_secs(6 * 60 * 60),
+            slowed_max: 20_000,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,
