@@ -68,7 +68,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 26] = [
+    pub const ALL: [Bug; 28] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -92,6 +92,8 @@ impl Bug {
         Self::HideChange,
         Self::ForgetPlace,
         Self::IgnoreFloor,
+        Self::IgnoreLock,
+        Self::SpeakReadOnly,
         Self::SupersedeUnused,
         Self::ForgetEnded,
         Self::ResumeEnded,

@@ -27,6 +27,7 @@ mod phase;
 mod pipe;
 mod plan;
 mod promise;
+mod rules;
 mod screen;
 mod server;
 mod stamps;

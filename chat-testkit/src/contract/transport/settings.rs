@@ -21,6 +21,12 @@ fn join_with(nick: &str, secret: &str) -> Value {
     json!({"type": "join", "room": "LUNCH", "nick": nick, "secret": secret})
 }
 
+/// Leaves, and reads to the end.
+async fn leave<C: Client>(client: &mut TestClient<C>, nick: &str) {
+    client.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    while client.find("member_left").await["nick"] != nick {}
+}
+
 /// What is not named stays as it is, and the event has it all. Joiners are shown it, and so is who comes back; who sees nothing of it
 /// is in a room where nothing is set. A secret is never told.
 pub async fn settings_are_merged_and_told_whole<D: TransportHarness>() {
@@ -80,7 +86,7 @@ pub async fn only_those_who_moderate_set<D: TransportHarness>() {
 pub async fn nobody_new_gets_into_a_locked_room<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob, cid] = server.people("LUNCH", ["Ann", "Bob", "Cid"]).await;
-    bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    leave(&mut bob, "Bob").await;
     ann.done(settings(json!({"locked": true}))).await;
     for nick in ["Dan", "Ann"] {
         let join = json!({"type": "join", "room": "LUNCH", "nick": nick});
@@ -91,7 +97,7 @@ pub async fn nobody_new_gets_into_a_locked_room<D: TransportHarness>() {
     assert_eq!(cid.standings().len(), 1);
     cid.say("LUNCH", "still here").await;
     ann.done(json!({"type": "kick", "room": "LUNCH", "member": 3})).await;
-    cid.find("member_left").await;
+    while cid.find("member_left").await["nick"] != "Cid" {}
     assert_eq!(cid.code(json!({"type": "join", "room": "LUNCH", "nick": "Cid"})).await, "room_locked");
     ann.done(settings(json!({"locked": false}))).await;
     cid.join("LUNCH", "Cid").await;
@@ -101,7 +107,7 @@ pub async fn nobody_new_gets_into_a_locked_room<D: TransportHarness>() {
 pub async fn newcomers_are_asked_for_the_secret<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| limits.session.miss_burst = 3).await;
     let [mut ann, mut bob, cid] = server.people("LUNCH", ["Ann", "Bob", "Cid"]).await;
-    bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    leave(&mut bob, "Bob").await;
     ann.done(settings(json!({"secret": "swordfish"}))).await;
     let mut dan = server.client().await;
     let refused = dan.refused(json!({"type": "join", "room": "LUNCH", "nick": "Dan"})).await;
@@ -153,7 +159,7 @@ pub async fn slow_mode_holds_each_member_and_no_retry<D: TransportHarness>() {
     for text in ["one", "two", "three"] {
         ann.say("LUNCH", text).await;
     }
-    bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    leave(&mut bob, "Bob").await;
     bob.join("LUNCH", "Robert").await;
     assert_eq!(bob.code(second.clone()).await, "rate_limited", "as the same person");
     ann.done(settings(json!({"slow_ms": 0}))).await;
@@ -207,8 +213,7 @@ pub async fn where_newcomers_see_nothing_nothing_shows_what_was_before<D: Transp
     }
     let epoch = text(&joined, "epoch");
     for forged in [0, 2, floor, u64::MAX] {
-        bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
-        while bob.find("member_left").await["nick"] != "Bob" {}
+        leave(&mut bob, "Bob").await;
         let after = format!("{epoch}:{forged}");
         let join = json!({"type": "join", "room": "LUNCH", "nick": "Bob", "after": after, "history": 200});
         check_hidden(&bob.enter(join).await, floor, &format!("going back in after {forged}"));
