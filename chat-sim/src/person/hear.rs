@@ -100,7 +100,7 @@ impl Person {
                 Ok(())
             }
             ServerFrame::Ack { id, seq, .. } => self.acked(*id, *seq, frame),
-            ServerFrame::Error { code, .. } if self.is_refused_as_ended(code) => Ok(()),
+            ServerFrame::Error { id: None, code, .. } if self.is_refused_as_ended(code) => Ok(()),
             ServerFrame::Error { id, code, .. } => self.refused(*id, code, frame),
             ServerFrame::Ended { id, .. } => match self.take(*id) {
                 Some((_, Asked::End(end))) => {
