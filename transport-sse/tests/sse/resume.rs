@@ -200,7 +200,9 @@ async fn a_session_is_found_again_after_a_restart() {
 /// A cursor says where one stands in plain words, and so may say anything.
 #[tokio::test]
 async fn no_cursor_shows_what_was_said_before_somebody_came() {
-    let server = TestServer::new();
+    let mut limits = Limits::default();
+    limits.lift_rates();
+    let server = TestServer::with(limits);
     let ann = server.client("LUNCH", "Ann").await;
     let room = RoomCode::parse("LUNCH").expect("a code");
     let change = SettingsChange::new().history(NewcomersSee::Nothing);
