@@ -414,7 +414,7 @@ impl<'a> Rules<'a> {
 
     /// Not where a clock that was ahead when the room was read back has been set right since.
     fn linger_is_over(self) -> bool {
-        self.ledger.empty_since().is_some_and(|empty| empty.after(self.limits.empty_linger) <= self.at())
+        self.ledger.empty_until(self.limits).is_some_and(|until| until <= self.at())
     }
 
     fn draft(self) -> Draft<'a> {

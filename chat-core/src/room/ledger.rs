@@ -2,6 +2,8 @@
 //!
 //! Never here: who is attached right now, and any text of a message.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::bans::Bans;
@@ -12,8 +14,9 @@ use super::marks::Marks;
 use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend};
 use super::slowed::Slowed;
+use super::time::linger_after;
 use super::weight::beside;
-use crate::domain::{Digest, Event, Notices, Record, RecordVersion, Settings};
+use crate::domain::{Digest, Event, LeaveReason, Notices, Record, RecordVersion, Settings};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
 /// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
@@ -38,6 +41,9 @@ pub struct Ledger {
     /// When the last member went, if none is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     empty: Option<Wall>,
+    /// Whether the last member was lost, and did not leave. A program that does not know it lets the room go sooner.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lost: bool,
     /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     owed: Owed,
@@ -118,6 +124,7 @@ impl Ledger {
             marks: Marks::default(),
             keys: KeyWindow::default(),
             empty: None,
+            lost: false,
             owed: Owed::default(),
             changes: Changes::default(),
             settings: Settings::default(),
@@ -143,7 +150,7 @@ impl Ledger {
                 let sees = sees.or(place.map(|place| place.sees)).unwrap_or_default();
                 self.former.forget(hash);
                 self.last_member = self.last_member.max(id);
-                self.empty = None;
+                (self.empty, self.lost) = (None, false);
                 self.members.insert(Member {
                     id,
                     nick: nick.clone(),
@@ -158,11 +165,12 @@ impl Ledger {
                     since: record.at,
                 });
             }
-            Event::Left { .. } => {
+            Event::Left { reason, .. } => {
                 if let Some(member) = self.members.remove(actor(record)) {
                     let place = Place::of(&member, self.hash(&member.scope));
                     self.former.remember(place, self.bounds.former_max);
                     self.note_empty();
+                    self.lost = self.members.len() == 0 && *reason == LeaveReason::Timeout;
                 }
             }
             Event::Sent { keyed, .. } => {
@@ -265,6 +273,16 @@ impl Ledger {
     pub fn empty_since(&self) -> Option<Wall> {
         let is_empty = self.life.is_some() && self.members.len() == 0;
         is_empty.then(|| self.empty.unwrap_or(self.at))
+    }
+
+    /// Until when an empty room lingers; `None` while it is not empty.
+    pub(super) fn empty_until(&self, limits: &RoomLimits) -> Option<Wall> {
+        self.empty_since().map(|empty| empty.after(self.linger(limits)))
+    }
+
+    /// How long it lingers, if it is empty.
+    pub(super) fn linger(&self, limits: &RoomLimits) -> Duration {
+        linger_after(if self.lost { LeaveReason::Timeout } else { LeaveReason::Left }, limits)
     }
 
     /// What the room is about.

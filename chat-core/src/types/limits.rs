@@ -119,6 +119,9 @@ pub struct RoomLimits {
     pub grace: Duration,
     /// How long a room without members waits before it is deleted, over restarts too. 0 s: it goes with its last member.
     pub empty_linger: Duration,
+    /// How long a room waits whose last member was lost, and did not leave; no less than `empty_linger`. 0 s: it goes with its last member. More
+    /// gives somebody who was alone, and whose connection was lost for longer than the grace, their room again.
+    pub lost_linger: Duration,
     /// How far the wall clock may step forward and be believed at once. 1 h: what a change to or from summer time gets wrong, and
     /// far more than a clock that is kept right is ever corrected by. A step back needs no belief: room time goes on.
     pub clock_step_max: Duration,
@@ -182,6 +185,7 @@ impl Default for RoomLimits {
             notices_resume_percent: 90,
             grace: Duration::from_secs(30),
             empty_linger: Duration::ZERO,
+            lost_linger: Duration::ZERO,
             clock_step_max: SteadyWall::STEP_MAX,
             clock_doubt: SteadyWall::DOUBT,
             typing_ttl: Duration::from_secs(6),

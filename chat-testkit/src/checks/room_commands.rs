@@ -56,6 +56,7 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         notices_members_max: 4,
         notices_resume_percent: choices.one_of(&[100, 75, 50, 0]),
         empty_linger: Duration::from_secs(choices.one_of(&[0, 10])),
+        lost_linger: Duration::from_secs(choices.one_of(&[0, 0, 25])),
         clock_step_max: Duration::from_secs(5),
         clock_doubt: Duration::from_secs(4),
         typing_members_max: 2,

@@ -234,7 +234,8 @@ impl World {
         // 5. A room exists exactly while it has members or lingers.
         let lingers = members.is_empty() && self.room.next_deadline().is_some();
         prop_assert_eq!(self.room.epoch().is_some(), !members.is_empty() || lingers);
-        prop_assert!(!lingers || !self.limits.empty_linger.is_zero(), "nothing lingers for no time");
+        let longest = self.limits.empty_linger.max(self.limits.lost_linger);
+        prop_assert!(!lingers || !longest.is_zero(), "nothing lingers for no time");
 
         // 6. One key, one message, within the window.
         let keyed = keyed_of(&life);

@@ -155,7 +155,7 @@ fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     if then.notices() == Notices::Counted && members.len() <= few {
         records.push(then.add(now, Told::Yes, None, Event::NoticesChanged { notices: Notices::Told }, None));
     }
-    if members.is_empty() && then.limits.empty_linger == Duration::ZERO {
+    if members.is_empty() && time::linger(then.chapter(), &then.limits) == Duration::ZERO {
         records.push(then.add(now, Told::No, None, Event::Closed { cause: RoomCloseReason::Empty }, None));
     }
     records

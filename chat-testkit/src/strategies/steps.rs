@@ -217,6 +217,8 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
             notices_resume_percent: resume,
             grace: Duration::from_secs(30),
             empty_linger: Duration::from_secs(linger),
+            // Longer than the grace of whoever was lost, and shorter, and none.
+            lost_linger: Duration::from_secs([0, 25, 45][marks_max % 3]),
             clock_step_max: Duration::from_secs(5),
             clock_doubt: Duration::from_secs(4),
             typing_ttl: Duration::from_secs(6),
