@@ -58,6 +58,10 @@ pub enum Bug {
     ForgetRead,
     /// How far somebody has read is told to everybody in the room.
     TellReadToAll,
+    /// A newcomer gets into a locked room.
+    IgnoreLock,
+    /// Everybody speaks in a room that is read-only.
+    SpeakReadOnly,
     /// A newer token that was never used supersedes the older one.
     SupersedeUnused,
     /// What the log remembers of ended sessions is not read.
@@ -68,7 +72,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 28] = [
+    pub const ALL: [Bug; 30] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -94,6 +98,8 @@ impl Bug {
         Self::IgnoreFloor,
         Self::ForgetRead,
         Self::TellReadToAll,
+        Self::IgnoreLock,
+        Self::SpeakReadOnly,
         Self::SupersedeUnused,
         Self::ForgetEnded,
         Self::ResumeEnded,

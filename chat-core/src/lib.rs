@@ -47,7 +47,7 @@ pub mod wire;
 
 pub use domain::{
     Amend, Amended, Amendment, Command, Content, Digest, Event, Extent, Keyed, LeaveReason, Notices, Record,
-    RecordVersion, Role, RoomCloseReason, TypingState,
+    RecordVersion, Role, RoomCloseReason, Settings, SettingsChange, TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{
@@ -62,7 +62,7 @@ pub use ports::{
 pub use types::{
     Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key, Limits,
     MemberId, Mono, NewcomersSee, Nick, NickKey, Now, Offset, Position, Reject, RejectCode, RoomCode, RoomLimits,
-    Scope, Seq, SessionId, SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
+    RoomSecret, Scope, SecretHash, Seq, SessionId, SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};

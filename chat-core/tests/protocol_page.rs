@@ -59,6 +59,7 @@ fn every_kind_of_frame_has_an_example() {
         MemberLeft,
         Redacted,
         TopicChanged,
+        SettingsChanged,
         RoleChanged,
         NoticesChanged,
         Typing,

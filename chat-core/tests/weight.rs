@@ -36,7 +36,7 @@ fn join(room: &mut Room, number: u128, identity: usize, nick: &str) {
     let by = caller(number, identity);
     match number {
         1 => run(room, &Input::Create { by, nick, epoch: Epoch(7), salt: 8 }),
-        _ => run(room, &Input::Join { by, nick, history: None, after: None }),
+        _ => run(room, &Input::Join { by, nick, history: None, after: None, secret: None }),
     }
 }
 

@@ -28,6 +28,7 @@ mod pipe;
 mod plan;
 mod promise;
 mod reads;
+mod rules;
 mod screen;
 mod server;
 mod stamps;

@@ -87,6 +87,8 @@ enum About {
     Devices,
     Cut,
     PutOut,
+    /// Rooms for which much is set.
+    Ruled,
 }
 
 impl From<About> for Kind {
@@ -99,6 +101,7 @@ impl From<About> for Kind {
             About::Devices => Self::Devices,
             About::Cut => Self::Cut,
             About::PutOut => Self::PutOut,
+            About::Ruled => Self::Ruled,
         }
     }
 }

@@ -34,6 +34,11 @@ impl Persons {
         all.map(|person| person.sees).min().unwrap_or_default()
     }
 
+    /// Whether the room knows nobody of this scope who could have their place again.
+    pub(crate) fn is_new(&self, scope: &Scope) -> bool {
+        !self.by_number.values().any(|person| person.scope == *scope && !person.is_out_for_good)
+    }
+
     /// The next record.
     pub(crate) fn add(
         &mut self,

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) pause: Duration,
     /// Whether the host puts out one member after the other, and who is put out wants in again.
     pub(crate) kicks: bool,
+    /// Whether owners set much for their rooms, and people show secrets.
+    pub(crate) sets: bool,
     /// How likely it is, at each step without a connection, that one stays away for longer than most graces.
     pub(crate) away: f64,
     /// How many messages somebody says in one breath, at most.
@@ -133,6 +135,7 @@ impl Plan {
             storm: Duration::from_secs(rng.random_range(20..90)),
             pause: Duration::from_millis(rng.random_range(50..1_500)),
             kicks: false,
+            sets: false,
             away: if rng.random_bool(0.3) { 0.4 } else { 0.1 },
             breath: 1,
             latency: Duration::from_millis(rng.random_range(0..80)),
@@ -150,7 +153,9 @@ impl Plan {
             embedder,
         };
         match kind.unwrap_or_else(|| Kind::draw(rng)) {
-            Kind::Usual => {}
+            // Not drawn: it is to go with what is.
+            Kind::Usual => plan.sets = plan.limits.room.backlog_events_max % 5 == 0,
+            Kind::Ruled => plan.rule(rng),
             Kind::Narrow => plan.narrow(rng),
             Kind::HeldBack => plan.hold_back(rng),
             Kind::Counted => plan.count(rng),
@@ -228,6 +233,13 @@ impl Plan {
         self.wrong.outages = 0.5;
     }
 
+    /// Owners are busy setting what holds in their rooms, while people come and go.
+    fn rule(&mut self, rng: &mut StdRng) {
+        (self.sets, self.storm) = (true, Duration::from_secs(90));
+        self.pause = Duration::from_millis(rng.random_range(50..400));
+        self.people = rng.random_range(3..6);
+    }
+
     /// Members are put out, come in again, and are gone for longer than their grace.
     fn put_out(&mut self, rng: &mut StdRng) {
         self.limits.room.grace = Duration::from_millis(rng.random_range(1_000..2_000));
@@ -253,6 +265,8 @@ pub enum Kind {
     Cut,
     /// Members that are put out and come in again.
     PutOut,
+    /// Rooms for which much is set.
+    Ruled,
 }
 
 impl Kind {

@@ -39,6 +39,8 @@ pub enum Promise {
     Person,
     /// Nobody learns of a message before their floor, by anything they ask or name.
     Floor,
+    /// Nobody new gets into a locked room, and who does not moderate speaks as little as is set; everybody is told what that is.
+    Settings,
     /// What was taken back cannot be read in the log.
     TakenBack,
     /// What a client holds is what the log says, whatever it missed.
@@ -73,6 +75,7 @@ impl fmt::Display for Promise {
             Self::Time => "stamps go on as time does",
             Self::Person => "a number is a person",
             Self::Floor => "nobody learns of a message before their floor",
+            Self::Settings => "what is set for a room holds, and is told",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
             Self::Read => "how far a person has read is kept, and theirs alone",

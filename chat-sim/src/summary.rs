@@ -1,6 +1,6 @@
 //! Frames and records in few words: numbers first, then what they say. A record and its frame are the same words.
 
-use chat_core::wire::RoomStatus;
+use chat_core::wire::{RoomSettings, RoomStatus};
 use chat_core::{Event, LeaveReason, MemberId, Record, ServerFrame};
 
 /// A frame in few words.
@@ -45,6 +45,9 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
         ServerFrame::MemberLeft { room, nick, member, reason, .. } => format!("{room} -{nick} {member} {reason}"),
         ServerFrame::Redacted { seq, target, by: who, .. } => format!("{seq} redacted {target}{}", by(who)),
         ServerFrame::TopicChanged { seq, topic, by: who, .. } => format!("{seq} topic {topic:?}{}", by(who)),
+        ServerFrame::SettingsChanged { seq, settings, by: who, .. } => {
+            format!("{seq} settings {}{}", words(settings), by(who))
+        }
         ServerFrame::RoleChanged { seq, member, role, .. } => format!("{seq} {member} is {role:?}"),
         ServerFrame::NoticesChanged { seq, notices, .. } => format!("{seq} notices {notices:?}"),
         ServerFrame::Typing { room, members } => {
@@ -81,10 +84,15 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
         Event::Redacted { target } => format!("{seq} redacted {target}{by}"),
         Event::Kicked { nick, member } => format!("{seq} -{} {member} kicked{by}", nick.as_str()),
         Event::TopicChanged { topic } => format!("{seq} topic {:?}{by}", topic.as_str()),
+        Event::SettingsChanged { settings } => format!("{seq} settings {}{by}", words(&settings.into())),
         Event::RoleChanged { member, role } => format!("{seq} {member} is {role:?}"),
         Event::NoticesChanged { notices } => format!("{seq} notices {notices:?}"),
         other => format!("{seq} never told: {other:?}"),
     }
+}
+
+fn words(settings: &RoomSettings) -> String {
+    serde_json::to_string(settings).expect("settings have string keys")
 }
 
 fn number(id: Option<chat_core::CommandId>) -> String {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use chat_core::room::{Ledger, Snapshot};
-use chat_core::wire::MemberEntry;
+use chat_core::wire::{MemberEntry, RoomSettings};
 use chat_core::{
     Epoch, Event, Key, MemberId, NewcomersSee, Observer, ObserverEvent, Offset, Record, RoomCode, RoomLimits, Scope,
     Seq,
@@ -19,6 +19,7 @@ use crate::locks::lock;
 use crate::persons::Persons;
 use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reads;
+use crate::rules::RoomRules;
 use crate::stamps::Stamps;
 use crate::summary::summary_of_record;
 
@@ -54,6 +55,7 @@ struct Incarnation {
     /// When it was published that memberships have ended.
     exits: BTreeMap<MemberId, Exits>,
     persons: Persons,
+    rules: RoomRules,
 }
 
 /// The ends of the stays of one person.
@@ -238,6 +240,11 @@ impl Truth {
         })
     }
 
+    /// What is set for the room as of a number.
+    pub(crate) fn settings(&self, room: &str, epoch: Epoch, seq: Seq) -> RoomSettings {
+        self.lives().get(&(room.to_owned(), epoch)).map(|life| life.rules.told(seq)).unwrap_or_default()
+    }
+
     /// Of the messages up to here whoever has this number in a room learns nothing.
     pub(crate) fn floor(&self, room: &str, epoch: Epoch, member: MemberId) -> Seq {
         self.lives().get(&(room.to_owned(), epoch)).map(|life| life.persons.floor(member)).unwrap_or_default()
@@ -341,7 +348,10 @@ impl Incarnation {
         if let Event::Redacted { target } = &record.event {
             self.redacted.insert(*target);
         }
+        let is_new = matches!(&record.event, Event::Joined { scope, .. } if self.persons.is_new(scope));
+        let newcomers_see = self.rules.newcomers_see(newcomers_see);
         let added = self.persons.add(room, record, || floor_of_newcomer(&self.records, newcomers_see));
+        let added = added.and(self.rules.add(room, record, is_new));
         self.records.push(record.clone());
         added
     }

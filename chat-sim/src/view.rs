@@ -82,8 +82,14 @@ impl View {
                 let empty = joined.history.is_empty();
                 hold!(!goes_on || empty, Promise::Interval, "{room}: a history where events follow from {seq}");
             }
-            None if tells => check_shown(truth, joined)?,
-            None => {}
+            None => {
+                let set = truth.settings(room, epoch, seq);
+                let is_told = joined.settings == set;
+                hold!(is_told, Promise::Settings, "{room}: {:?} at {seq}, and {set:?} is set", joined.settings);
+                if tells {
+                    check_shown(truth, joined)?;
+                }
+            }
         }
         let has_entered = truth.has_entered(room, epoch, joined.you.member, joined.entered);
         hold!(has_entered, Promise::Fold, "{room}: no join of {} at {}", joined.you.member, joined.entered);
@@ -244,13 +250,18 @@ impl View {
 
     /// Events that will not come.
     pub(crate) fn gap(&mut self, frame: &ServerFrame, truth: &Truth, tells: bool) -> Result<(), Broken> {
-        let ServerFrame::Gap { epoch, from, to, members, ended, notices, .. } = frame else { unreachable!("a gap") };
+        let ServerFrame::Gap { epoch, from, to, members, ended, notices, settings, .. } = frame else {
+            unreachable!("a gap")
+        };
         let is_next = (self.state, self.epoch, self.seq.next()) == (State::Open, *epoch, *from);
         hold!(is_next, Promise::Interval, "\"{}\" to {self:?}", summary(frame));
         let head = truth.head(&self.room, self.epoch);
         hold!(to >= from && *to <= head, Promise::Interval, "\"{}\" where the log ends at {head}", summary(frame));
         self.seq = *to;
         self.counts = notices.map_or(self.counts, |notices| notices == Notices::Counted);
+        let set = truth.settings(&self.room, self.epoch, *to);
+        let is_told = *ended || *settings == set;
+        hold!(is_told, Promise::Settings, "{}: {settings:?} as of {to}, and {set:?} is set", self.room);
         if *ended {
             self.state = State::Ended;
         } else if tells {

@@ -220,6 +220,21 @@ fn a_floor_that_is_not_looked_at_is_found() {
 }
 
 #[test]
+fn somebody_new_in_a_locked_room_is_found() {
+    is_found_in(Bug::IgnoreLock, Kind::Ruled, 32, &[Promise::Settings]);
+}
+
+#[test]
+fn somebody_who_speaks_where_only_moderators_do_is_found() {
+    is_found_in(Bug::SpeakReadOnly, Kind::Ruled, 32, &[Promise::Settings]);
+}
+
+#[test]
+fn every_promise_is_kept_in_rooms_for_which_much_is_set() {
+    all_is_well(0..6, &Settings { kind: Some(Kind::Ruled), ..Settings::default() });
+}
+
+#[test]
 fn an_ended_session_that_a_later_server_does_not_know_of_is_found() {
     is_found(Bug::ForgetEnded, 256, &[Promise::Ended]);
 }

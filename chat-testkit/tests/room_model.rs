@@ -38,6 +38,7 @@ fn a_late_join_is_refused() {
         nick: nick(text),
         history: None,
         after: None,
+        secret: None,
     };
     let acts = [
         Act::Create { who: Who::Session(0, Attempt::New), nick: nick("Ann") },

@@ -38,6 +38,13 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "refused: bad_field",
         "refused: out_of_reach",
         "refused: unavailable",
+        "refused: room_locked",
+        "refused: secret_wrong",
+        "refused: read_only",
+        "refused: rate_limited by slow mode",
+        "settings changed",
+        "settings changed in nothing",
+        "joined: with the secret",
         "created",
         "joined: told",
         "joined: quiet",
@@ -146,6 +153,10 @@ fn note_what(
         Ok(decision) => decision,
         Err(refusal) => {
             reach(&format!("refused: {}", refusal.code.as_str()));
+            let is_paid = matches!(input, Input::Send { permit: chat_core::room::SendPermit::Paid, .. });
+            if is_paid && refusal.retry_after.is_some() {
+                reach("refused: rate_limited by slow mode");
+            }
             return;
         }
     };
@@ -166,6 +177,7 @@ fn note_what(
             Event::Kicked { .. } => "kicked".to_owned(),
             Event::Banned { .. } => "banned".to_owned(),
             Event::TopicChanged { .. } => "topic changed".to_owned(),
+            Event::SettingsChanged { .. } => "settings changed".to_owned(),
             Event::RoleChanged { .. } => "role changed".to_owned(),
             Event::NoticesChanged { notices } => format!("notices: {notices:?}"),
             Event::Closed { cause: RoomCloseReason::Empty } if in_the_empty && *input == Input::Elapsed => {
@@ -187,6 +199,9 @@ fn note_what(
     match (&decision.answer, input) {
         (Answer::Entered(entered), Input::Join { by, .. } | Input::Attach { by, .. }) => {
             let own = decision.records.first().and_then(|joined| joined.seq);
+            if before.settings().secret.is_some() && matches!(input, Input::Join { secret: Some(_), .. }) {
+                reach("joined: with the secret");
+            }
             match entered.entry {
                 Entry::Continued if entered.from < before.head() => reach("came back to a position"),
                 Entry::Continued => reach("came back to the head"),
@@ -213,6 +228,9 @@ fn note_what(
         }
         (Answer::Sent { .. }, Input::Send { as_sent: Some(_), key: Some(_), .. }) => {
             reach("a send under a rewritten text");
+        }
+        (Answer::Done { .. }, Input::Settings { .. }) if decision.records.is_empty() => {
+            reach("settings changed in nothing");
         }
         (Answer::History(slice), _) => {
             let all = [

@@ -115,12 +115,12 @@ impl DataFlags {
         // Whoever has set up logging before keeps it.
         let _ = faults.with_writer(io::stderr).with_target(false).try_init();
         let log = Arc::new(RedbLog::open(dir, self.options())?);
-        let secret = match from_environment {
-            Some(secret) => secret,
-            None => log_redb::secret(dir)?,
-        };
+        // The one in the folder stays, whatever signs tokens: what rooms keep of their secrets is hashed with it.
+        let is_kept = from_environment.is_none() || dir.join("secret").exists();
+        let kept = is_kept.then(|| log_redb::secret(dir)).transpose()?;
+        let secret = from_environment.or(kept).expect("without the one the other is made");
         let engine = engine.log(Arc::clone(&log) as _).expect("it was opened just now, for this engine");
-        Ok((engine.secret(secret), Some(log)))
+        Ok((engine.secret(secret).lasting_secret(kept.unwrap_or(secret)), Some(log)))
     }
 
     fn options(&self) -> Options {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chat_core::wire::Status;
 use chat_core::{
-    Command, Connection, Engine, Limits, Log, LogInUse, Offset, Position, RejectCode, Resume, Seq, ServerFrame,
+    Command, Connection, Engine, Limits, Log, LogInUse, NewcomersSee, Nick, Offset, Position, RejectCode, Resume,
+    RoomSecret, Seq, ServerFrame, SettingsChange,
 };
 use chat_testkit::one_room::{
     code, connect, create, founder, join, joined, newcomer, next_message, say, texts, texts_of,
@@ -27,6 +28,37 @@ fn engine(log: &Arc<RedbLog>, dir: &TempDir, limits: Limits) -> Engine {
 async fn stop(engine: Engine, log: Arc<RedbLog>) {
     drop(engine);
     log.close().await.expect("it can be closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_for_a_room_comes_back() {
+    let dir = TempDir::new().expect("a folder");
+    let secret = |word| RoomSecret::parse(word).expect("a secret");
+    let position;
+    let token;
+    {
+        let log = log(&dir, Retention::default());
+        let engine = engine(&log, &dir, Limits::default());
+        let mut ann = connect(&engine, None).await;
+        position = create(&mut ann).await.position();
+        token = ann.token();
+        let change = SettingsChange::new().secret(Some(secret("swordfish"))).history(NewcomersSee::Nothing);
+        ann.call(Command::settings(code(), change.listed(true))).await.expect("she owns it");
+        assert_eq!(say(&ann, "hidden", "k1").await, Ok(Seq(3)));
+        drop(ann);
+        stop(engine, log).await;
+    }
+    let log = log(&dir, Retention::default());
+    let engine = engine(&log, &dir, Limits::default());
+    let _ann = connect(&engine, Some(Resume { token, positions: vec![(code(), position)] })).await;
+    let mut bob = connect(&engine, None).await;
+    assert_eq!(join(&bob, "Bob").await.expect_err("it asks for one").code, RejectCode::SecretWrong);
+    let nick = Nick::parse("Bob").expect("a nick");
+    bob.call(Command::join(code(), nick).with_secret(secret("swordfish"))).await.expect("the right one");
+    let shown = joined(&mut bob).await;
+    assert_eq!((texts_of(&shown).len(), shown.settings.secret, shown.settings.listed), (0, true, true));
+    drop(bob);
+    stop(engine, log).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { backoffMs } from '../../examples/page/js/connection.js';
 import { acked, disconnected, forgotten, missedAfter, newRoom, receive, watched } from '../../examples/page/js/room.js';
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
-import { errorWords } from '../../examples/page/js/words.js';
-import { BOB, changes, gap, history, joined, message, redacted } from './scripted.mjs';
+import { composerWords, errorWords, plain } from '../../examples/page/js/words.js';
+import { ANN, BOB, changes, gap, history, joined, message, redacted, settings } from './scripted.mjs';
 
 const fold = (room, ...frames) => frames.reduce((now, frame) => receive(now, frame), room);
 const fresh = () => newRoom('LAB', 'Bob');
@@ -184,6 +184,23 @@ test('what was taken back in a gap is asked for, and goes from the screen', () =
   assert.deepEqual([texts(room), missedAfter(room)], [['', '', 'ninety-one'], null]);
   room = fold(room, redacted(92, 91), gap(93, 95, '', 92));
   assert.deepEqual([texts(room), missedAfter(room)], [['', '', ''], null], 'what was told in its place is not asked for');
+});
+
+test('what is set is kept, told in a notice, and said where one writes', () => {
+  let room = inLab(settings(11, { slow_ms: 5_000, locked: true }));
+  assert.deepEqual(room.settings, { slow_ms: 5_000, locked: true });
+  assert.equal(plain(room.entries.at(-1).words), 'Ann locked the room: nobody new gets in');
+  assert.match(composerWords(room).words, /one every 5 seconds/);
+  room = fold(room, { ...settings(12, { slow_ms: 5_000, read_only: true }), by: undefined });
+  assert.equal(plain(room.entries.at(-1).words), 'The server opened the room again');
+  assert.equal(composerWords(room).isMuted, true);
+  assert.equal(composerWords({ ...room, you: ANN }), null, 'who moderates is held by none of it');
+  room = fold(room, { ...gap(13, 90), settings: { secret: true, slow_ms: 7_200_000 } });
+  assert.deepEqual([room.settings.secret, composerWords(room).isMuted], [true, false]);
+  assert.match(composerWords(room).words, /one every 2 hours/);
+  room = fold(room, gap(91, 99));
+  assert.deepEqual([room.settings, composerWords(room)], [{}, null], 'what is not said is not set');
+  assert.deepEqual(fold(fresh(), joined({ settings: { read_only: true } })).settings, { read_only: true });
 });
 
 test('a gap in which nothing was changed, and one that tells again what is known, ask for nothing', () => {

@@ -68,7 +68,7 @@ fn status(reject: &Reject) -> StatusCode {
         TooLong if reject.field == Some("frame") => StatusCode::PAYLOAD_TOO_LARGE,
         BadFrame | UnknownType | BadField | TooLong => StatusCode::BAD_REQUEST,
         BadToken => StatusCode::UNAUTHORIZED,
-        Forbidden | Banned | NotMember => StatusCode::FORBIDDEN,
+        Forbidden | Banned | NotMember | RoomLocked | SecretWrong | ReadOnly => StatusCode::FORBIDDEN,
         RoomNotFound | MemberNotFound | MessageNotFound | OutOfReach => StatusCode::NOT_FOUND,
         NameTaken | NickTaken | AlreadyMember | KeyConflict | NotConnected | TooManyRooms | TooManyAttachments
         | RoomFull => StatusCode::CONFLICT,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::Query;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
-use chat_core::{Command, Credential, Nick, Reject, Resume, RoomCode};
+use chat_core::{Command, Credential, Nick, Reject, Resume, RoomCode, RoomSecret};
 use chat_serve::bearer;
 
 use super::cursor;
@@ -54,7 +54,8 @@ impl StreamRequest {
             (None, Some(room)) => {
                 let room = RoomCode::parse(room)?;
                 let history = given("history").map(count).transpose()?;
-                Some(Command::join(room, nick(given("nick"))?).with_history(history))
+                let secret = given("secret").map(RoomSecret::parse).transpose()?;
+                Some(Command::join(room, nick(given("nick"))?).with_history(history).with_secret(secret))
             }
             (None, None) => None,
         };

@@ -1,6 +1,7 @@
 //! What a session asks for. Parsed, so every value in it is allowed by itself; whether the room allows it is decided there.
 
-use crate::types::{Body, Credential, Key, MemberId, Nick, Position, RoomCode, Seq, Topic};
+use super::settings::SettingsChange;
+use crate::types::{Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
 
 /// Whether a member starts or stops typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum Command {
         history: Option<u32>,
         /// Where the session was when it was last in this room: events after it follow instead of a history.
         after: Option<Position>,
+        /// The secret that the room asks newcomers for.
+        secret: Option<RoomSecret>,
     },
     /// Say something.
     #[non_exhaustive]
@@ -137,6 +140,14 @@ pub enum Command {
         /// The topic; empty for none.
         topic: Topic,
     },
+    /// Change what is set for the room; those who moderate it only.
+    #[non_exhaustive]
+    Settings {
+        /// The room, by its code.
+        room: RoomCode,
+        /// What is to be changed.
+        change: SettingsChange,
+    },
     /// End a session for good: it leaves its rooms, and none of its tokens is good any more.
     #[non_exhaustive]
     End {
@@ -157,7 +168,7 @@ impl Command {
 
     /// Membership of a room, as somebody new there.
     pub fn join(room: RoomCode, nick: Nick) -> Self {
-        Self::Join { room, nick, history: None, after: None }
+        Self::Join { room, nick, history: None, after: None, secret: None }
     }
 
     /// A message without a key.
@@ -213,6 +224,11 @@ impl Command {
     /// The room's topic; an empty one for none.
     pub fn set_topic(room: RoomCode, topic: Topic) -> Self {
         Self::SetTopic { room, topic }
+    }
+
+    /// What is set for the room, changed in what is named.
+    pub fn settings(room: RoomCode, change: SettingsChange) -> Self {
+        Self::Settings { room, change }
     }
 
     /// The end of the session that asks.
@@ -300,6 +316,22 @@ impl Command {
         self
     }
 
+    /// Of a `Join`: showing this secret.
+    pub fn with_secret(mut self, shown: impl Into<Option<RoomSecret>>) -> Self {
+        if let Self::Join { secret, .. } = &mut self {
+            *secret = shown.into();
+        }
+        self
+    }
+
+    /// Of a `Settings`: changing this.
+    pub fn with_change(mut self, asked: SettingsChange) -> Self {
+        if let Self::Settings { change, .. } = &mut self {
+            *change = asked;
+        }
+        self
+    }
+
     /// Of a `Members`: those after this one.
     pub fn with_members_after(mut self, member: impl Into<Option<MemberId>>) -> Self {
         if let Self::Members { after, .. } = &mut self {
@@ -324,7 +356,8 @@ impl Command {
             | Self::Redact { room, .. }
             | Self::Kick { room, .. }
             | Self::Ban { room, .. }
-            | Self::SetTopic { room, .. } => Some(room),
+            | Self::SetTopic { room, .. }
+            | Self::Settings { room, .. } => Some(room),
         }
     }
 }

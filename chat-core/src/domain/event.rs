@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use crate::types::{Body, Color, Epoch, Key, MemberId, Nick, NickKey, Offset, Scope, Seq, Topic, Wall};
 
 /// What a member may do.
@@ -171,6 +172,11 @@ pub enum Event {
     TopicChanged {
         /// The new topic; empty for none.
         topic: Topic,
+    },
+    /// What is set for the room was changed.
+    SettingsChanged {
+        /// All that holds from now on.
+        settings: Settings,
     },
     /// What a member may do was changed.
     RoleChanged {

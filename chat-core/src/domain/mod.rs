@@ -3,9 +3,11 @@
 mod amend;
 mod command;
 mod event;
+mod settings;
 mod version;
 
 pub use amend::{Amend, Amendment, Content};
 pub use command::{Command, Extent, TypingState};
 pub use event::{Amended, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};
+pub use settings::{Settings, SettingsChange};
 pub use version::RecordVersion;

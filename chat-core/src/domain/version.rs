@@ -35,6 +35,7 @@ impl Event {
             Self::Joined { sees: Some(_), .. } | Self::Sent { amended: Some(_), .. } | Self::Settled { .. } => {
                 RecordVersion::PERSONS
             }
+            Self::SettingsChanged { .. } => RecordVersion::PERSONS,
             _ => RecordVersion::FIRST,
         }
     }

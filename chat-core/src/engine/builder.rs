@@ -19,6 +19,7 @@ use crate::engine::shared::Shared;
 use crate::engine::shared::bounded_log::BoundedLog;
 use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
+use crate::engine::shared::room_secrets::RoomSecrets;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
@@ -39,6 +40,7 @@ pub struct EngineBuilder {
     observer: Option<Arc<dyn Observer>>,
     secret: Option<[u8; 32]>,
     old_secret: Option<[u8; 32]>,
+    lasting_secret: Option<[u8; 32]>,
     ids: IdSource,
 }
 
@@ -99,6 +101,13 @@ impl EngineBuilder {
         self
     }
 
+    /// What secrets of rooms are hashed with. It stays when [`secret`](Self::secret) is changed: what rooms keep of their secrets is
+    /// worth nothing under another. Without one it is what tokens are signed with.
+    pub fn lasting_secret(mut self, secret: [u8; 32]) -> Self {
+        self.lasting_secret = Some(secret);
+        self
+    }
+
     /// Draws every id, epoch and room code from this seed, so that a run can be repeated. For simulations alone: whoever knows
     /// the seed knows what will be drawn.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -134,6 +143,7 @@ impl EngineBuilder {
             work: run::start,
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret, self.old_secret.as_ref(), self.limits.session.token_expiry),
+            room_secrets: RoomSecrets::new(&self.lasting_secret.unwrap_or(secret)),
             ids: self.ids,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::domain::{Extent, RoomCloseReason};
+use crate::domain::{Extent, RoomCloseReason, SettingsChange};
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::inbox::InboxItem;
@@ -37,6 +37,8 @@ pub enum Moderation {
     Redact(Seq),
     /// Change the topic.
     SetTopic(Topic),
+    /// Change what is set, in what is named.
+    Settings(SettingsChange),
     /// End the room for everyone.
     Close,
 }
@@ -172,7 +174,7 @@ impl Engine {
     /// to be done, or the room was closed), that of the last one told.
     ///
     /// # Errors
-    /// The room's reject: `room_not_found`, `member_not_found`, `message_not_found`, `unavailable`, `busy`.
+    /// `too_long` of a setting past its bound. The room's reject: `room_not_found`, `member_not_found`, `message_not_found`, `unavailable`, `busy`.
     pub async fn moderate(&self, room: &RoomCode, moderation: Moderation) -> Result<Seq, Reject> {
         let by = Actor::Host;
         let input = match moderation {
@@ -180,6 +182,10 @@ impl Engine {
             Moderation::Ban(member) => Input::Ban { by, member },
             Moderation::Redact(seq) => Input::Redact { by, target: seq, evidence: None },
             Moderation::SetTopic(topic) => Input::SetTopic { by, topic },
+            Moderation::Settings(change) => {
+                let change = change.map_secret(|secret| self.shared.room_secrets.keep(room, &secret));
+                Input::Settings { by, change }
+            }
             Moderation::Close => Input::Close { cause: RoomCloseReason::Host },
         };
         let (answer, answered) = oneshot::channel();
@@ -190,6 +196,17 @@ impl Engine {
     /// The codes of all rooms in memory, in no order.
     pub fn rooms(&self) -> Vec<RoomCode> {
         self.shared.registry.codes()
+    }
+
+    /// The codes of the rooms that may be shown to people who are not in them ([`Settings::listed`](crate::Settings::listed)), in their
+    /// order. After a start a room of the log is among them once it has been read.
+    pub fn rooms_listed(&self) -> Vec<RoomCode> {
+        let mut codes = self.shared.registry.codes_listed();
+        codes.extend(self.shared.away.codes_listed());
+        codes.sort_unstable();
+        // One that is being put away is found in both places.
+        codes.dedup();
+        codes
     }
 
     /// Counts, as of now.

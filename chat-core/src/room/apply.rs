@@ -20,6 +20,7 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         | Event::Settled { .. }
         | Event::Banned { .. }
         | Event::TopicChanged { .. }
+        | Event::SettingsChanged { .. }
         | Event::RoleChanged { .. }
         | Event::NoticesChanged { .. } => {}
     }

@@ -16,7 +16,7 @@ use super::reads::ReadPositions;
 use super::time::RoomTime;
 use crate::domain::{Event, Keyed, LeaveReason, RecordVersion, Role, RoomCloseReason, TypingState};
 use crate::types::{
-    Body, Color, Epoch, Key, MemberId, NewcomersSee, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, Seq,
+    Body, Color, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, SecretHash, Seq,
     Topic, Wall,
 };
 
@@ -51,7 +51,7 @@ impl<'a> Rules<'a> {
             Input::Create { .. } if alive => Err(Reject::new(RejectCode::NameTaken, "this room exists already")),
             Input::Create { by, nick, epoch, salt } => Ok(self.create(by, nick, *epoch, *salt)),
             _ if !alive => Err(Reject::new(RejectCode::RoomNotFound, "there is no such room")),
-            Input::Join { by, nick, history, after } => self.join(by, nick, *history, *after),
+            Input::Join { by, nick, history, after, secret } => self.join(by, nick, *history, *after, *secret),
             Input::Attach { by, after } => self.attach(by, *after),
             Input::Send { by, text, as_sent, key, permit } => {
                 self.send(by, text, as_sent.as_ref(), key.as_ref(), *permit)
@@ -70,6 +70,7 @@ impl<'a> Rules<'a> {
             Input::Kick { by, member } => self.kick(by, *member),
             Input::Ban { by, member } => self.ban(by, *member),
             Input::SetTopic { by, topic } => self.set_topic(by, topic),
+            Input::Settings { by, change } => self.change_settings(by, change),
             Input::Close { cause } => Ok(self.close(*cause)),
             Input::Elapsed => Ok(self.elapsed()),
         }
@@ -84,7 +85,14 @@ impl<'a> Rules<'a> {
         self.joined(draft, by, seat, nick, Role::Owner)
     }
 
-    fn join(self, by: &Caller, nick: &Nick, history: Option<u32>, after: Option<Position>) -> Result<Decision, Reject> {
+    fn join(
+        self,
+        by: &Caller,
+        nick: &Nick,
+        history: Option<u32>,
+        after: Option<Position>,
+        secret: Option<SecretHash>,
+    ) -> Result<Decision, Reject> {
         let scope = by.scope();
         if self.ledger.is_banned(&scope) {
             return Err(banned());
@@ -96,6 +104,10 @@ impl<'a> Rules<'a> {
             return self.come_back(by, member, history, after);
         }
         self.check_is_not_late(by)?;
+        let place = self.ledger.place(&scope);
+        if place.is_none() {
+            self.admit_newcomer(secret)?;
+        }
         if let Some(holder) = self.ledger.member_with_nick(&nick.key()) {
             return Err(self.nick_taken(holder.id));
         }
@@ -104,7 +116,6 @@ impl<'a> Rules<'a> {
         }
         // An empty room that lingers has no owner to come back to: whoever is there first is it.
         let role = if self.ledger.members_total() == 0 { Role::Owner } else { Role::Member };
-        let place = self.ledger.place(&scope);
         let seat = self.seat(place);
         let mut decision = self.joined(self.draft(), by, seat, nick, role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
@@ -126,22 +137,13 @@ impl<'a> Rules<'a> {
         Seat { member, color, sees: says_floor.then(floor) }
     }
 
-    fn says_floor(self) -> bool {
+    pub(super) fn says_floor(self) -> bool {
         self.writes >= RecordVersion::PERSONS
     }
 
     /// What somebody sees who comes in like this; see `Ledger::apply`.
     fn floor(self, place: Option<&Place>, seat: Seat) -> Seq {
         seat.sees.or(place.map(|place| place.sees)).unwrap_or_default()
-    }
-
-    fn floor_of_newcomer(self) -> Seq {
-        let head = self.ledger.head();
-        match self.limits.newcomers_see {
-            NewcomersSee::All => Seq(0),
-            NewcomersSee::Last(count) => self.ledger.marks().floor_of_last(count as usize, head),
-            NewcomersSee::Nothing => head,
-        }
     }
 
     /// A refusal that may pass where nobody is connected as the holder, who may be the newcomer's own ghost: with its grace.
@@ -243,6 +245,7 @@ impl<'a> Rules<'a> {
             let answer = Answer::Sent { seq: first.seq, at: first.at, repeated: Repeated::Retry };
             return Ok(self.draft().finish(None, answer));
         }
+        self.check_may_speak(member)?;
         if let SendPermit::Exhausted { retry_after } = permit {
             return Err(Reject::new(RejectCode::RateLimited, "too much was said already").retry_after(retry_after));
         }
@@ -397,7 +400,7 @@ impl<'a> Rules<'a> {
         member.ok_or_else(not_member)
     }
 
-    fn standing(self, by: &Actor) -> Result<Standing, Reject> {
+    pub(super) fn standing(self, by: &Actor) -> Result<Standing, Reject> {
         match by {
             Actor::Host => Ok(Standing::Host),
             Actor::Member(caller) => {
@@ -414,20 +417,20 @@ impl<'a> Rules<'a> {
 
     /// Not where a clock that was ahead when the room was read back has been set right since.
     fn linger_is_over(self) -> bool {
-        self.ledger.empty_since().is_some_and(|empty| empty.after(self.limits.empty_linger) <= self.at())
+        self.ledger.empty_until(self.limits).is_some_and(|until| until <= self.at())
     }
 
     pub(super) fn draft(self) -> Draft<'a> {
         Draft::new(self.ledger, self.limits, self.at())
     }
 
-    fn done(self, by: Option<MemberId>, event: Event) -> Decision {
+    pub(super) fn done(self, by: Option<MemberId>, event: Event) -> Decision {
         let mut draft = self.draft();
         let seq = draft.push(by, event);
         draft.finish(None, Answer::Done { seq })
     }
 
-    fn nothing_to_do(self) -> Decision {
+    pub(super) fn nothing_to_do(self) -> Decision {
         let draft = self.draft();
         let seq = draft.head();
         draft.finish(None, Answer::Done { seq })

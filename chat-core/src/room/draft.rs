@@ -1,10 +1,13 @@
 //! The records of one decision: numbered, stamped, and with what follows when somebody comes or goes.
 
+use std::time::Duration;
+
 use smallvec::SmallVec;
 
 use super::input::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
+use super::time::linger_after;
 use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
 use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
 
@@ -61,19 +64,19 @@ impl<'a> Draft<'a> {
     /// Adds a leave and what follows. The answer is the head as of the leave.
     pub(super) fn push_left(&mut self, member: &Member, reason: LeaveReason) -> Seq {
         let until = self.push(Some(member.id), Event::Left { nick: member.nick.clone(), reason });
-        self.push_what_follows_exit(member);
+        self.push_what_follows_exit(member, linger_after(reason, self.limits));
         until
     }
 
     /// Adds a kick and what follows. The answer is the kick's number.
     pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member) -> Seq {
         let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone() });
-        self.push_what_follows_exit(member);
+        self.push_what_follows_exit(member, self.limits.empty_linger);
         until
     }
 
-    /// Another owner, notices again, the end of an empty room.
-    fn push_what_follows_exit(&mut self, leaver: &Member) {
+    /// Another owner, notices again, the end of a room that is empty and lingers for no time.
+    fn push_what_follows_exit(&mut self, leaver: &Member, linger: Duration) {
         let remaining = self.ledger.members_total() - 1;
         if leaver.role == Role::Owner
             && let Some(heir) = self.ledger.heir(leaver.id)
@@ -84,14 +87,15 @@ impl<'a> Draft<'a> {
         if self.ledger.notices() == Notices::Counted && remaining * 100 <= max.saturating_mul(percent) {
             self.push(None, Event::NoticesChanged { notices: Notices::Told });
         }
-        if remaining == 0 && self.limits.empty_linger.is_zero() {
+        if remaining == 0 && linger.is_zero() {
             self.push(None, Event::Closed { cause: RoomCloseReason::Empty });
         }
     }
 
     /// The decision after an exit. An empty room that lingers needs to know since when.
     pub(super) fn finish_exit(self, answer: Answer) -> Decision {
-        let lingers = self.ledger.members_total() == 1 && !self.limits.empty_linger.is_zero();
+        let is_closed = self.records.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }));
+        let lingers = self.ledger.members_total() == 1 && !is_closed;
         self.finish(lingers.then_some(Note::Elapsed), answer)
     }
 
@@ -109,6 +113,7 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::Redacted { .. }
         | Event::Kicked { .. }
         | Event::TopicChanged { .. }
+        | Event::SettingsChanged { .. }
         | Event::RoleChanged { .. }
         | Event::NoticesChanged { .. } => true,
         Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => false,

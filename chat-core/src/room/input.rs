@@ -6,9 +6,9 @@ use smallvec::SmallVec;
 
 use super::changes::Changed;
 use super::reads::ReadPosition;
-use crate::domain::{Record, RoomCloseReason, TypingState};
+use crate::domain::{Record, RoomCloseReason, SettingsChange, TypingState};
 use crate::types::{
-    Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
+    Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, SecretHash, Seq, SessionId, Topic, Wall,
 };
 
 /// The session that asks.
@@ -78,6 +78,8 @@ pub enum Input {
         history: Option<u32>,
         /// Where they were before.
         after: Option<Position>,
+        /// What is kept of the secret that they have shown.
+        secret: Option<SecretHash>,
     },
     /// Come back to a membership one has: a resume.
     Attach {
@@ -177,6 +179,13 @@ pub enum Input {
         by: Actor,
         /// The topic; empty for none.
         topic: Topic,
+    },
+    /// Change what is set.
+    Settings {
+        /// The one who moderates.
+        by: Actor,
+        /// What is to be changed.
+        change: SettingsChange<SecretHash>,
     },
     /// End the incarnation of the room, whoever is in it.
     Close {

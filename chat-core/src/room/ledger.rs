@@ -2,6 +2,8 @@
 //!
 //! Never here: who is attached right now, and any text of a message.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::bans::Bans;
@@ -11,8 +13,10 @@ use super::former::{Former, Place};
 use super::marks::Marks;
 use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend};
+use super::slowed::Slowed;
+use super::time::linger_after;
 use super::weight::beside;
-use crate::domain::{Digest, Event, Notices, Record, RecordVersion};
+use crate::domain::{Digest, Event, LeaveReason, Notices, Record, RecordVersion, Settings};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
 /// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
@@ -37,11 +41,18 @@ pub struct Ledger {
     /// When the last member went, if none is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     empty: Option<Wall>,
+    /// Whether the last member was lost, and did not leave. A program that does not know it lets the room go sooner.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lost: bool,
     /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     owed: Owed,
     #[serde(default = "Changes::unknown")]
     changes: Changes,
+    #[serde(default, skip_serializing_if = "Settings::is_default")]
+    settings: Settings,
+    #[serde(default, skip_serializing_if = "Slowed::is_empty")]
+    slowed: Slowed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,12 +69,23 @@ struct Bounds {
     bans_max: usize,
     #[serde(default = "changes_max_once")]
     changes_max: usize,
+    #[serde(default = "slowed_max_once", skip_serializing_if = "is_slowed_max_once")]
+    slowed_max: usize,
     keys: WindowBounds,
 }
 
 /// What was the bound before it was written down.
 fn changes_max_once() -> usize {
     1_024
+}
+
+/// The bound where none is written down.
+fn slowed_max_once() -> usize {
+    20_000
+}
+
+fn is_slowed_max_once(max: &usize) -> bool {
+    *max == slowed_max_once()
 }
 
 impl Bounds {
@@ -73,6 +95,7 @@ impl Bounds {
             former_max: limits.former_max,
             bans_max: limits.bans_max,
             changes_max: limits.changes_max,
+            slowed_max: limits.slowed_max,
             keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
         }
     }
@@ -101,8 +124,11 @@ impl Ledger {
             marks: Marks::default(),
             keys: KeyWindow::default(),
             empty: None,
+            lost: false,
             owed: Owed::default(),
             changes: Changes::default(),
+            settings: Settings::default(),
+            slowed: Slowed::default(),
         }
     }
 
@@ -124,7 +150,7 @@ impl Ledger {
                 let sees = sees.or(place.map(|place| place.sees)).unwrap_or_default();
                 self.former.forget(hash);
                 self.last_member = self.last_member.max(id);
-                self.empty = None;
+                (self.empty, self.lost) = (None, false);
                 self.members.insert(Member {
                     id,
                     nick: nick.clone(),
@@ -139,16 +165,20 @@ impl Ledger {
                     since: record.at,
                 });
             }
-            Event::Left { .. } => {
+            Event::Left { reason, .. } => {
                 if let Some(member) = self.members.remove(actor(record)) {
                     let place = Place::of(&member, self.hash(&member.scope));
                     self.former.remember(place, self.bounds.former_max);
                     self.note_empty();
+                    self.lost = self.members.len() == 0 && *reason == LeaveReason::Timeout;
                 }
             }
             Event::Sent { keyed, .. } => {
                 let by = actor(record);
                 self.marks.push(self.head, by, self.bounds.marks_max);
+                if self.settings.slow_ms > 0 {
+                    self.slowed.spoke(by, record.at, self.bounds.slowed_max);
+                }
                 if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
                     let scope = self.hash(&member.scope);
                     let key = KeyHash::new(self.salt(), scope, &keyed.key);
@@ -164,6 +194,7 @@ impl Ledger {
             }
             Event::Settled { through } => self.owed.settle(*through),
             Event::Kicked { member, .. } => {
+                self.slowed.forget(*member);
                 if let Some(member) = self.members.remove(*member) {
                     self.former.forget(self.hash(&member.scope));
                     self.note_empty();
@@ -174,6 +205,12 @@ impl Ledger {
                 self.bans.push(scope, self.bounds.bans_max);
             }
             Event::TopicChanged { topic } => self.topic = topic.clone(),
+            Event::SettingsChanged { settings } => {
+                self.settings = *settings;
+                if settings.slow_ms == 0 {
+                    self.slowed = Slowed::default();
+                }
+            }
             Event::RoleChanged { member, role } => self.members.set_role(*member, *role),
             Event::NoticesChanged { notices } => self.notices = *notices,
             // The numbers stay, for readers that are behind; everything else ends with the incarnation.
@@ -202,6 +239,7 @@ impl Ledger {
             + self.keys.weight()
             + self.owed.weight()
             + self.changes.weight()
+            + self.slowed.weight()
             + beside(self.topic.as_str())
     }
 
@@ -237,9 +275,24 @@ impl Ledger {
         is_empty.then(|| self.empty.unwrap_or(self.at))
     }
 
+    /// Until when an empty room lingers; `None` while it is not empty.
+    pub(super) fn empty_until(&self, limits: &RoomLimits) -> Option<Wall> {
+        self.empty_since().map(|empty| empty.after(self.linger(limits)))
+    }
+
+    /// How long it lingers, if it is empty.
+    pub(super) fn linger(&self, limits: &RoomLimits) -> Duration {
+        linger_after(if self.lost { LeaveReason::Timeout } else { LeaveReason::Left }, limits)
+    }
+
     /// What the room is about.
     pub fn topic(&self) -> &Topic {
         &self.topic
+    }
+
+    /// What those who moderate have set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Whether joins and leaves are told one by one.
@@ -287,6 +340,7 @@ impl Ledger {
             self.keys = self.keys.bounded(bounds.keys);
             self.bans.bound(bounds.bans_max);
             self.changes.bound(bounds.changes_max);
+            self.slowed.bound(bounds.slowed_max);
         }
         self
     }
@@ -328,6 +382,11 @@ impl Ledger {
         self
     }
 
+    /// When this member last spoke in slow mode, if that is remembered.
+    pub(super) fn spoke_last(&self, member: MemberId) -> Option<Wall> {
+        self.slowed.last(member)
+    }
+
     pub(super) fn changes(&self) -> &Changes {
         &self.changes
     }
@@ -361,6 +420,8 @@ impl Ledger {
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
         assert!(self.bans.len() <= self.bounds.bans_max, "bans_max holds");
         assert!(self.changes.len() <= self.bounds.changes_max, "changes_max holds");
+        assert!(self.slowed.len() <= self.bounds.slowed_max, "slowed_max holds");
+        assert!(self.settings.slow_ms > 0 || self.slowed.is_empty(), "without slow mode nobody is slowed");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without an incarnation has no members");
         assert!(
@@ -372,6 +433,7 @@ impl Ledger {
             self.marks.check(self.head);
             self.owed.check(self.head);
             self.changes.check(self.head);
+            self.slowed.check();
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a new member has a new number");
             self.former.check(self.last_member, |id| self.member(id).is_some());

@@ -26,6 +26,8 @@ mod owed;
 mod permissions;
 mod reading;
 mod reads;
+mod settings;
+mod slowed;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -37,7 +39,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::domain::{Notices, Record, RecordVersion};
+use crate::domain::{Notices, Record, RecordVersion, Settings};
 use crate::types::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
 use attendance::Attendance;
 use decide::Rules;
@@ -226,6 +228,11 @@ impl Room {
     /// What the room is about.
     pub fn topic(&self) -> &Topic {
         self.ledger.topic()
+    }
+
+    /// What those who moderate have set.
+    pub fn settings(&self) -> &Settings {
+        self.ledger.settings()
     }
 
     /// Whether joins and leaves are told one by one.

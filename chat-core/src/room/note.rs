@@ -37,7 +37,7 @@ pub(super) fn note(
             attendance.restart();
             if !is_first {
                 // The log could not be reached: nobody could come in. And a room that cannot end tries again after a while.
-                left = limits.empty_linger.max(limits.grace);
+                left = ledger.linger(limits).max(limits.grace);
             }
         }
     }
@@ -46,6 +46,6 @@ pub(super) fn note(
 
 /// How long the room lingers from now on, if it is empty.
 pub(super) fn linger_left(ledger: &Ledger, time: RoomTime, limits: &RoomLimits, now: Now) -> Duration {
-    let left = |empty| time.linger_left(now, ledger.last_at(), empty, limits);
-    ledger.empty_since().map_or(Duration::ZERO, left)
+    let left = |ends| time.linger_left(now, ledger.last_at(), ends, limits);
+    ledger.empty_until(limits).map_or(Duration::ZERO, left)
 }

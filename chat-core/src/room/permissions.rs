@@ -46,6 +46,21 @@ impl Standing {
         }
     }
 
+    /// Where only those who moderate speak, nobody else does.
+    pub(super) fn may_speak(self, is_read_only: bool) -> Result<(), Reject> {
+        #[cfg(feature = "fault_injection")]
+        let is_read_only = is_read_only && !crate::fault_injection::is(crate::fault_injection::Bug::SpeakReadOnly);
+        if is_read_only && self.may_moderate().is_err() {
+            return Err(Reject::new(RejectCode::ReadOnly, "only those who moderate the room speak in it now"));
+        }
+        Ok(())
+    }
+
+    /// Slow mode is for everybody but those who moderate.
+    pub(super) fn is_held_by_slow_mode(self) -> bool {
+        self.may_moderate().is_err()
+    }
+
     /// Who moderates may put out anybody but themselves.
     pub(super) fn may_put_out(self, member: MemberId) -> Result<(), Reject> {
         self.may_moderate()?;
@@ -80,6 +95,15 @@ mod tests {
         assert_eq!(code(OWNER.may_moderate()), None);
         assert_eq!(code(Standing::Host.may_moderate()), None);
         assert_eq!(code(MEMBER.may_moderate()), Some(RejectCode::Forbidden));
+    }
+
+    #[test]
+    fn who_moderates_speaks_in_a_room_that_is_read_only_and_waits_for_nothing() {
+        assert_eq!(code(OWNER.may_speak(true)), None);
+        assert_eq!(code(Standing::Host.may_speak(true)), None);
+        assert_eq!([true, false].map(|only| code(MEMBER.may_speak(only))), [Some(RejectCode::ReadOnly), None]);
+        let held = [OWNER, Standing::Host, MEMBER].map(Standing::is_held_by_slow_mode);
+        assert_eq!(held, [false, false, true]);
     }
 
     #[test]

@@ -323,7 +323,7 @@ mod tests {
         let added = later(|stored| {
             stored["version"] = 3.into();
             stored["written_by"] = "a later program".into();
-            stored["ledger"]["settings"] = serde_json::json!({"slow_ms": 0, "locked": false});
+            stored["ledger"]["pins"] = serde_json::json!({"first": 4, "shown": false});
             stored["ledger"]["members"][0]["data"] = serde_json::json!([1, {"deep": null}]);
         });
         let read = Ledger::from(Snapshot::read(&added).expect("it can be read"));

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::domain::LeaveReason;
 use crate::types::{Mono, Now, RoomLimits, Wall};
 
 /// What this process knows of a room's time: it means nothing to another.
@@ -40,13 +41,13 @@ impl RoomTime {
         }
     }
 
-    /// How long a room that has been empty since `empty` still has.
+    /// How long a room still has that is empty, and ends then.
     ///
     /// Where only the wall clock says that more than [`RoomLimits::clock_step_max`] has passed since the last record, the room
     /// waits for [`RoomLimits::clock_doubt`] and looks again: at a start there is nothing else to hold a clock against.
-    pub(super) fn linger_left(self, now: Now, last_at: Wall, empty: Wall, limits: &RoomLimits) -> Duration {
+    pub(super) fn linger_left(self, now: Now, last_at: Wall, ends: Wall, limits: &RoomLimits) -> Duration {
         let at = self.at(now, last_at);
-        let left = empty.after(limits.empty_linger).since(at);
+        let left = ends.since(at);
         match at.since(self.sure(now.mono, last_at)) > limits.clock_step_max {
             true => left.max(limits.clock_doubt),
             false => left,
@@ -60,6 +61,14 @@ impl RoomTime {
             return last_at;
         }
         self.anchor.map_or(last_at, |(at, since)| at.after(now.since(since)))
+    }
+}
+
+/// How long a room lingers whose last member is gone like this.
+pub(super) fn linger_after(reason: LeaveReason, limits: &RoomLimits) -> Duration {
+    match reason {
+        LeaveReason::Left => limits.empty_linger,
+        LeaveReason::Timeout => limits.empty_linger.max(limits.lost_linger),
     }
 }
 

@@ -119,6 +119,9 @@ pub struct RoomLimits {
     pub grace: Duration,
     /// How long a room without members waits before it is deleted, over restarts too. 0 s: it goes with its last member.
     pub empty_linger: Duration,
+    /// How long a room waits whose last member was lost, and did not leave; no less than `empty_linger`. 0 s: it goes with its last member. More
+    /// gives somebody who was alone, and whose connection was lost for longer than the grace, their room again.
+    pub lost_linger: Duration,
     /// How far the wall clock may step forward and be believed at once. 1 h: what a change to or from summer time gets wrong, and
     /// far more than a clock that is kept right is ever corrected by. A step back needs no belief: room time goes on.
     pub clock_step_max: Duration,
@@ -156,6 +159,11 @@ pub struct RoomLimits {
     pub reads_interval: Duration,
     /// Unread messages counted. 1,000: past it nobody reads the number.
     pub unread_max: usize,
+    /// The longest wait between two messages of one member that may be set as slow mode. 6 h: past it a room is as good as read-only.
+    pub slow_max: Duration,
+    /// Members of whom a room in slow mode remembers when they last spoke. 20,000, as many as members: who has been silent for longest is
+    /// forgotten first. 16 bytes each, 320 KiB in all, in rooms in slow mode alone.
+    pub slowed_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
     /// Bytes of encoded events in the shared backlog. 1 MiB: 256 bytes for each of `backlog_events_max`, as much as a line or two take.
@@ -184,6 +192,7 @@ impl Default for RoomLimits {
             notices_resume_percent: 90,
             grace: Duration::from_secs(30),
             empty_linger: Duration::ZERO,
+            lost_linger: Duration::ZERO,
             clock_step_max: SteadyWall::STEP_MAX,
             clock_doubt: SteadyWall::DOUBT,
             typing_ttl: Duration::from_secs(6),
@@ -198,6 +207,8 @@ impl Default for RoomLimits {
             reads_max: 4_096,
             reads_interval: Duration::from_secs(5),
             unread_max: 1_000,
+            slow_max: Duration::from_secs(6 * 60 * 60),
+            slowed_max: 20_000,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,

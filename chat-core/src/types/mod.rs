@@ -8,6 +8,7 @@ mod limits;
 mod nick;
 mod position;
 mod reject;
+mod secret;
 mod steady;
 mod text;
 mod time;
@@ -19,6 +20,7 @@ pub use limits::{EngineLimits, Limits, NewcomersSee, RoomLimits, SessionLimits, 
 pub use nick::{Nick, NickKey};
 pub use position::{Offset, Position, Seq};
 pub use reject::{Reject, RejectCode};
+pub use secret::{RoomSecret, SecretHash};
 pub use steady::{Belief, SteadyWall, WallStep};
 pub use text::{Body, Key, RoomCode, Topic};
 pub use time::{Mono, Now, Wall};

@@ -38,8 +38,14 @@ pub enum RejectCode {
     TooManyAttachments,
     /// The room has as many members as it may have.
     RoomFull,
+    /// The room is locked: nobody new gets in.
+    RoomLocked,
+    /// The room asks newcomers for a secret, and they have shown none, or another.
+    SecretWrong,
     /// The person is banned from the room.
     Banned,
+    /// Only those who moderate the room speak in it.
+    ReadOnly,
     /// The member's role, or the policy, does not allow this.
     Forbidden,
     /// The key was used for another text.
@@ -78,7 +84,10 @@ impl RejectCode {
         Self::TooManyRooms,
         Self::TooManyAttachments,
         Self::RoomFull,
+        Self::RoomLocked,
+        Self::SecretWrong,
         Self::Banned,
+        Self::ReadOnly,
         Self::Forbidden,
         Self::KeyConflict,
         Self::RateLimited,
@@ -108,7 +117,10 @@ impl RejectCode {
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyAttachments => "too_many_attachments",
             Self::RoomFull => "room_full",
+            Self::RoomLocked => "room_locked",
+            Self::SecretWrong => "secret_wrong",
             Self::Banned => "banned",
+            Self::ReadOnly => "read_only",
             Self::Forbidden => "forbidden",
             Self::KeyConflict => "key_conflict",
             Self::RateLimited => "rate_limited",

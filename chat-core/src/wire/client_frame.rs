@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::domain::{Command, Extent, RecordVersion, TypingState};
+use crate::domain::{Command, Extent, RecordVersion, SettingsChange, TypingState};
 use crate::types::{
-    Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq,
-    SessionLimits, Topic,
+    Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret,
+    Seq, SessionLimits, Topic,
 };
 
 /// A client frame, parsed.
@@ -91,11 +91,11 @@ const ID_MAX: u64 = (1 << 53) - 1;
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
 pub const FEATURES: &[&str] = &[
     "create", "join", "send", "leave", "history", "changes", "members", "typing", "read", "redact", "kick", "ban",
-    "topic", "end",
+    "topic", "settings", "end",
 ];
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
-const LATER_FEATURES: &[(&str, RecordVersion)] = &[];
+const LATER_FEATURES: &[(&str, RecordVersion)] = &[("settings", RecordVersion::PERSONS)];
 
 /// Those of [`FEATURES`] that can be offered where records of up to this version may be written.
 pub(crate) fn features(writes: RecordVersion) -> impl Iterator<Item = &'static str> {
@@ -163,6 +163,16 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     topic: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    slow_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    locked: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    read_only: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    secret: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    listed: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     token: Option<&'a RawValue>,
     #[serde(borrow, default)]
     all: Option<&'a RawValue>,
@@ -189,6 +199,11 @@ const FIELDS: &[&str] = &[
     "through",
     "member",
     "topic",
+    "slow_ms",
+    "locked",
+    "read_only",
+    "secret",
+    "listed",
     "resume",
     "positions",
 ];
@@ -214,6 +229,7 @@ impl Fields<'_> {
                 after: optional_string("after", self.after)?
                     .map(|text| text.parse::<Position>().map_err(|shape| Reject::bad_field("after", shape)))
                     .transpose()?,
+                secret: self.secret()?,
             },
             "send" => Command::Send {
                 room: self.room()?,
@@ -251,6 +267,7 @@ impl Fields<'_> {
             "kick" => Command::Kick { room: self.room()?, member: self.member()? },
             "ban" => Command::Ban { room: self.room()?, member: self.member()? },
             "topic" => Command::SetTopic { room: self.room()?, topic: Topic::parse(&string("topic", self.topic)?)? },
+            "settings" => Command::Settings { room: self.room()?, change: self.settings()? },
             "end" => {
                 let extent = match optional::<bool>("all", self.all, "all is true or false")? {
                     Some(true) => Extent::Person,
@@ -278,6 +295,22 @@ impl Fields<'_> {
         };
         let positions = listed.unwrap_or_default().into_iter().filter_map(read);
         Ok(Hello { id, resume: Some(Resume::new(token.into_owned(), positions, session.rooms_max)) })
+    }
+
+    /// What is named is to be changed; `null` in place of a secret is one that is taken away.
+    fn settings(&self) -> Result<SettingsChange, Reject> {
+        let mut change = SettingsChange::new();
+        change.slow_ms = optional("slow_ms", self.slow_ms, "slow_ms is a whole number of milliseconds")?;
+        change.locked = optional("locked", self.locked, "locked is true or false")?;
+        change.read_only = optional("read_only", self.read_only, "read_only is true or false")?;
+        change.secret = self.secret.map(|_| self.secret()).transpose()?;
+        change.history = optional("history", self.history, "history is \"all\", \"none\" or a whole number")?;
+        change.listed = optional("listed", self.listed, "listed is true or false")?;
+        Ok(change)
+    }
+
+    fn secret(&self) -> Result<Option<RoomSecret>, Reject> {
+        optional_string("secret", self.secret)?.map(|text| RoomSecret::parse(&text)).transpose()
     }
 
     fn token(&self) -> Result<Option<Credential>, Reject> {
@@ -377,6 +410,11 @@ fn optional<T: DeserializeOwned>(
     }
 }
 
+/// A field where `null` says something else than nothing at all.
+fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
 /// Borrows from the frame where nothing in the string is escaped.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(transparent)]
@@ -406,6 +444,7 @@ fn no_string(field: &str, error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::NewcomersSee;
 
     fn parse(text: &str) -> Result<ClientFrame, BadFrame> {
         ClientFrame::parse(text.as_bytes(), &RoomLimits::default(), &SessionLimits::default())
@@ -514,6 +553,48 @@ mod tests {
         assert_eq!(positions("7"), [""; 0]);
         let many: Vec<String> = (0..40).map(|number| format!(r#""ROOM-{number}":{AT}"#)).collect();
         assert_eq!(positions(&format!("{{{}}}", many.join(","))).len(), 32);
+    }
+
+    #[test]
+    fn settings_name_what_changes_and_null_takes_a_secret_away() {
+        let change = |fields: &str| {
+            let frame = parse(&format!(r#"{{"type":"settings","room":"ABC"{fields}}}"#)).expect(fields);
+            let Request::Command(Command::Settings { change, .. }) = frame.request else { panic!("{fields}") };
+            change
+        };
+        let secret = RoomSecret::parse("hush").expect("valid");
+        assert_eq!(change(""), SettingsChange::new());
+        assert_eq!(change(r#","slow_ms":5000,"locked":true"#), SettingsChange::new().slow_ms(5_000).locked(true));
+        assert_eq!(change(r#","secret":null,"locked":null"#), SettingsChange::new().secret(None));
+        assert_eq!(change(r#","secret":"hush""#), SettingsChange::new().secret(Some(secret.clone())));
+        for (json, history) in
+            [("\"all\"", NewcomersSee::All), ("\"none\"", NewcomersSee::Nothing), ("3", NewcomersSee::Last(3))]
+        {
+            assert_eq!(change(&format!(",\"history\":{json}")), SettingsChange::new().history(history));
+        }
+        let all = change(r#","read_only":false,"listed":true"#);
+        assert_eq!(all, SettingsChange::new().read_only(false).listed(true));
+        for (fields, field) in [
+            (r#""slow_ms":-1"#, "slow_ms"),
+            (r#""locked":1"#, "locked"),
+            (r#""read_only":"yes""#, "read_only"),
+            (r#""secret":"""#, "secret"),
+            (r#""secret":7"#, "secret"),
+            (r#""history":"some""#, "history"),
+            (r#""listed":[]"#, "listed"),
+        ] {
+            let frame = format!(r#"{{"type":"settings","room":"ABC",{fields}}}"#);
+            assert_eq!(refusal(&frame), (None, RejectCode::BadField, Some(field)), "{fields}");
+        }
+        let join = |secret: &str| {
+            let frame = parse(&format!(r#"{{"type":"join","room":"ABC","nick":"Ann","secret":{secret}}}"#));
+            assert!(!format!("{frame:?}").contains("hush"), "it may go to a log");
+            let Request::Command(Command::Join { secret, .. }) = frame.expect("valid").request else {
+                panic!("a join")
+            };
+            secret
+        };
+        assert_eq!((join("null"), join("\"hush\"")), (None, Some(secret)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::client_frame::features;
 use super::server_frame::{
     ChangedMessage, FrameKind, MessageFrame, ReadStatus, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
 };
+use super::settings::RoomSettings;
 use crate::domain::{Event, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason};
 use crate::room::ReadPosition;
 use crate::types::{
@@ -63,6 +64,11 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
             let topic = topic.as_str().to_owned();
             let frame = ServerFrame::TopicChanged { room: room.as_str().to_owned(), seq, at: record.at, topic, by };
             write_frame(out, FrameKind::TopicChanged, &frame)
+        }
+        Event::SettingsChanged { settings } => {
+            let (room, settings) = (room.as_str().to_owned(), settings.into());
+            let frame = ServerFrame::SettingsChanged { room, seq, at: record.at, settings, by };
+            write_frame(out, FrameKind::SettingsChanged, &frame)
         }
         Event::RoleChanged { member, role } => {
             let room = room.as_str().to_owned();
@@ -240,6 +246,7 @@ pub(crate) struct JoinedParts {
     pub(crate) members_total: usize,
     pub(crate) topic: String,
     pub(crate) notices: Notices,
+    pub(crate) settings: RoomSettings,
     pub(crate) changed_at: Seq,
     pub(crate) read: ReadStatus,
 }
@@ -274,6 +281,7 @@ pub(crate) fn joined<'a>(
     push_field(&mut out, "members_total", &parts.members_total);
     push_field(&mut out, "topic", &parts.topic);
     push_field(&mut out, "notices", &parts.notices);
+    push_settings(&mut out, &parts.settings);
     push_list(&mut out, "history", history);
     push_field(&mut out, "more", &more);
     push_field(&mut out, "as_of", &as_of);
@@ -419,6 +427,7 @@ pub(crate) fn gap_view(
     members_total: usize,
     topic: &str,
     notices: Notices,
+    settings: &RoomSettings,
     changed_at: Seq,
 ) -> Bytes {
     let mut out = Vec::with_capacity(128 + members.json.len());
@@ -426,6 +435,7 @@ pub(crate) fn gap_view(
     push_field(&mut out, "members_total", &members_total);
     push_field(&mut out, "topic", topic);
     push_field(&mut out, "notices", &notices);
+    push_settings(&mut out, settings);
     push_field(&mut out, "changed_at", &changed_at);
     Bytes::from(out)
 }
@@ -480,6 +490,13 @@ fn push_field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
     push(out, value);
+}
+
+/// A room in which nobody has set anything costs nothing.
+fn push_settings(out: &mut Vec<u8>, settings: &RoomSettings) {
+    if !settings.is_default() {
+        push_field(out, "settings", settings);
+    }
 }
 
 /// A list of frames that are encoded already.

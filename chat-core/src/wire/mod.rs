@@ -3,6 +3,7 @@
 mod client_frame;
 mod encode;
 mod server_frame;
+mod settings;
 
 pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
 pub(crate) use encode::{
@@ -14,3 +15,4 @@ pub use server_frame::{
     ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, ReadStatus, RemovalReason, RoomStatus,
     ServerFrame, Status, TaggedMessage, WelcomeLimits,
 };
+pub use settings::RoomSettings;

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::settings::RoomSettings;
 use crate::domain::{Notices, Role};
 use crate::room::ReadPosition;
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
@@ -29,6 +30,7 @@ pub enum FrameKind {
     MemberLeft,
     Redacted,
     TopicChanged,
+    SettingsChanged,
     RoleChanged,
     NoticesChanged,
     Typing,
@@ -57,6 +59,7 @@ impl FrameKind {
         Self::MemberLeft,
         Self::Redacted,
         Self::TopicChanged,
+        Self::SettingsChanged,
         Self::RoleChanged,
         Self::NoticesChanged,
         Self::Typing,
@@ -85,6 +88,7 @@ impl FrameKind {
             Self::MemberLeft => "member_left",
             Self::Redacted => "redacted",
             Self::TopicChanged => "topic_changed",
+            Self::SettingsChanged => "settings_changed",
             Self::RoleChanged => "role_changed",
             Self::NoticesChanged => "notices_changed",
             Self::Typing => "typing",
@@ -232,6 +236,16 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
     },
+    SettingsChanged {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        /// All that holds from now on.
+        settings: RoomSettings,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by: Option<MemberId>,
+    },
     RoleChanged {
         room: String,
         seq: Seq,
@@ -278,6 +292,8 @@ pub enum ServerFrame {
         topic: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         notices: Option<Notices>,
+        #[serde(skip_serializing_if = "RoomSettings::is_default", default)]
+        settings: RoomSettings,
         /// The last event that changed an earlier message; absent where one's membership has ended.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         changed_at: Option<Seq>,
@@ -357,6 +373,7 @@ impl ServerFrame {
             | Self::MemberLeft { room, seq: Some(seq), .. }
             | Self::Redacted { room, seq, .. }
             | Self::TopicChanged { room, seq, .. }
+            | Self::SettingsChanged { room, seq, .. }
             | Self::RoleChanged { room, seq, .. }
             | Self::NoticesChanged { room, seq, .. } => Some((room, *seq)),
             Self::Other(frame) => frame.numbered(),
@@ -392,6 +409,8 @@ pub struct Joined {
     pub members_total: usize,
     pub topic: String,
     pub notices: Notices,
+    #[serde(skip_serializing_if = "RoomSettings::is_default", default)]
+    pub settings: RoomSettings,
     pub history: Vec<TaggedMessage>,
     pub more: bool,
     /// The last event that the history reflects.

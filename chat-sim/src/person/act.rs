@@ -21,6 +21,9 @@ const REPEATABLE: usize = 16;
 /// Messages after which nobody asks any more what became of one: with what is repeated, still fewer than a room remembers.
 const FINDABLE: usize = 40;
 
+/// What rooms ask newcomers for; few, so that people know them.
+const SECRETS: [&str; 2] = ["swordfish", "two words"];
+
 /// How many are said again at once when the storm is over.
 const AT_A_TIME: usize = 4;
 
@@ -40,6 +43,7 @@ impl Person {
                 }
             }
             (Some(_), 0..50) if self.stalled => self.stall(),
+            (_, 0..9) if self.scene.plan.sets => self.set(room),
             (_, 0..20) if self.scene.plan.kicks && !self.views.get(room).is_some_and(View::is_open) => self.enter(room),
             (_, 0..36) => self.say_some(room),
             (_, 36..44) => self.say_again(),
@@ -185,6 +189,9 @@ impl Person {
         if let Some(after) = after {
             frame["after"] = after.to_string().into();
         }
+        if self.scene.plan.sets && self.rng.random_bool(0.7) {
+            frame["secret"] = SECRETS[self.rng.random_range(0..SECRETS.len())].into();
+        }
         if self.rng.random_bool(0.3) {
             frame["history"] = self.rng.random_range(0..20).into();
         }
@@ -252,6 +259,25 @@ impl Person {
             2 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
             _ => json!({"type": "topic", "room": room, "topic": format!("topic of {}", self.name)}),
         };
+        self.ask(frame, Asked::Other);
+    }
+
+    /// Sets one thing for the room, or takes everything out of people's way.
+    fn set(&mut self, room: &str) {
+        let mut frame = json!({"type": "settings", "room": room});
+        let is_so = self.rng.random_bool(0.6);
+        match self.rng.random_range(0..7) {
+            0 => frame["slow_ms"] = [0, 300, 2_000][self.rng.random_range(0..3)].into(),
+            1 => frame["locked"] = is_so.into(),
+            2 => frame["read_only"] = is_so.into(),
+            3 => frame["secret"] = SECRETS[self.rng.random_range(0..SECRETS.len())].into(),
+            4 => frame["history"] = [json!("none"), json!(2), json!("all")][self.rng.random_range(0..3)].clone(),
+            5 => frame["listed"] = is_so.into(),
+            _ => {
+                let open = json!({"slow_ms": 0, "locked": false, "read_only": false, "secret": null});
+                frame.as_object_mut().expect("an object").extend(open.as_object().expect("an object").clone());
+            }
+        }
         self.ask(frame, Asked::Other);
     }
 

@@ -328,6 +328,8 @@ impl Person {
     }
 
     fn refused(&mut self, id: Option<CommandId>, code: &str, frame: &ServerFrame) -> Result<(), Broken> {
+        // It was not said, and by the time at which it may be there is something else to say.
+        let is_slowed = matches!(frame, ServerFrame::Error { message, .. } if message.contains("slow mode"));
         // What is sent in a request of its own to a session that was ended meanwhile is told so.
         let is_over = code == "bad_token" && self.may_be_ended();
         hold!(is_over || !NEVER.contains(&code), Promise::Protocol, "{} is told \"{}\"", self.name, summary(frame));
@@ -337,7 +339,7 @@ impl Person {
         match self.take(id) {
             Some((_, Asked::Send { number })) => {
                 let said = &mut self.said[number];
-                if !PASSING.contains(&code) && said.outcome == Outcome::Open {
+                if (is_slowed || !PASSING.contains(&code)) && said.outcome == Outcome::Open {
                     said.outcome = Outcome::Refused;
                 }
                 Ok(())

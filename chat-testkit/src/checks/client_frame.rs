@@ -1,6 +1,8 @@
 //! Any bytes as a client frame: a frame or a refusal that says what is wrong, and what is read is read back as written.
 
-use chat_core::{BadFrame, ClientFrame, Command, Extent, Limits, RejectCode, Request, TypingState};
+use chat_core::{
+    BadFrame, ClientFrame, Command, Extent, Limits, RejectCode, Request, RoomSecret, SettingsChange, TypingState,
+};
 use serde_json::{Map, Value, json};
 
 /// All bytes are one frame.
@@ -61,9 +63,9 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Create { nick, room, .. } => {
             json!({"type": "create", "nick": nick.as_str(), "room": room.as_ref().map(|room| room.as_str())})
         }
-        Command::Join { room, nick, history, after, .. } => json!({
+        Command::Join { room, nick, history, after, secret, .. } => json!({
             "type": "join", "room": room.as_str(), "nick": nick.as_str(), "history": history,
-            "after": after.map(|after| after.to_string()),
+            "after": after.map(|after| after.to_string()), "secret": secret.as_ref().map(RoomSecret::expose),
         }),
         Command::Send { room, text, key, .. } => json!({
             "type": "send", "room": room.as_str(), "text": text.as_str(),
@@ -86,6 +88,17 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Ban { room, member, .. } => json!({"type": "ban", "room": room.as_str(), "member": member.0}),
         Command::SetTopic { room, topic, .. } => {
             json!({"type": "topic", "room": room.as_str(), "topic": topic.as_str()})
+        }
+        Command::Settings { room, change, .. } => {
+            let SettingsChange { slow_ms, locked, read_only, secret, history, listed, .. } = change;
+            let mut fields = json!({
+                "type": "settings", "room": room.as_str(), "slow_ms": slow_ms, "locked": locked,
+                "read_only": read_only, "history": history, "listed": listed,
+            });
+            if let Some(secret) = secret {
+                fields["secret"] = secret.as_ref().map(RoomSecret::expose).into();
+            }
+            fields
         }
         Command::End { token, extent, .. } => json!({
             "type": "end", "token": token.map(|token| token.to_string()), "all": *extent == Extent::Person,

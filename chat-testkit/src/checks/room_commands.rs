@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{
+    Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, SecretHash, SettingsChange, Topic,
+    TypingState,
+};
 
 use super::choices::Choices;
 use super::world::World;
@@ -53,6 +56,7 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         notices_members_max: 4,
         notices_resume_percent: choices.one_of(&[100, 75, 50, 0]),
         empty_linger: Duration::from_secs(choices.one_of(&[0, 10])),
+        lost_linger: Duration::from_secs(choices.one_of(&[0, 0, 25])),
         clock_step_max: Duration::from_secs(5),
         clock_doubt: Duration::from_secs(4),
         typing_members_max: 2,
@@ -65,6 +69,8 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         changes_max: choices.below(4),
         reads_max: choices.below(4),
         unread_max: 3,
+        slow_max: Duration::from_secs(20),
+        slowed_max: choices.below(3),
         newcomers_see: choices.one_of(&[
             NewcomersSee::All,
             NewcomersSee::Last(1),
@@ -91,13 +97,14 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(25) {
+    match choices.below(26) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
             nick: nick(choices),
             history: count(choices),
             after: choices.in_256(100).then(|| after(choices)),
+            secret: choices.in_256(100).then(|| secret(choices)),
         },
         3 => Act::Attach { who: newcomer(choices), after: choices.in_256(128).then(|| after(choices)) },
         4..7 => Act::Send {
@@ -145,8 +152,27 @@ fn act(choices: &mut Choices<'_>) -> Act {
         21 => Act::Changes { who: insider(choices), after: spot(choices) },
         22 => Act::Writes { version: choices.one_of(&[RecordVersion::FIRST, RecordVersion::LATEST]) },
         23 => Act::Read { who: insider(choices), through: spot(choices) },
+        24 => Act::Settings { by: moderator(choices), change: change(choices) },
         _ => Act::Lose { decisions: choices.below(4) },
     }
+}
+
+fn change(choices: &mut Choices<'_>) -> SettingsChange<SecretHash> {
+    let change = SettingsChange::new();
+    match choices.below(8) {
+        0 => change.slow_ms(choices.one_of(&[0, 500, 6_000, 20_000, 20_001])),
+        1 => change.locked(choices.in_256(128)),
+        2 => change.read_only(choices.in_256(128)),
+        3 => change.secret(choices.in_256(160).then(|| secret(choices))),
+        4 => change.history(choices.one_of(&[NewcomersSee::All, NewcomersSee::Last(2), NewcomersSee::Nothing])),
+        5 => change.listed(choices.in_256(128)),
+        6 => change.locked(false).read_only(false).secret(None).slow_ms(0),
+        _ => change,
+    }
+}
+
+fn secret(choices: &mut Choices<'_>) -> SecretHash {
+    SecretHash::from_bits(choices.one_of(&[1, 2]))
 }
 
 fn newcomer(choices: &mut Choices<'_>) -> Who {

@@ -169,6 +169,7 @@ impl World {
         prop_assert_eq!(room.epoch(), model.epoch());
         prop_assert_eq!(room.head(), model.head());
         prop_assert_eq!(room.topic(), &model.topic());
+        prop_assert_eq!(room.settings(), &model.settings());
         prop_assert_eq!(room.notices(), model.notices());
         let members: Vec<Person> = room.members().map(person).collect();
         prop_assert_eq!(&members, &model.members());
@@ -237,7 +238,8 @@ impl World {
         // 5. A room exists exactly while it has members or lingers.
         let lingers = members.is_empty() && self.room.next_deadline().is_some();
         prop_assert_eq!(self.room.epoch().is_some(), !members.is_empty() || lingers);
-        prop_assert!(!lingers || !self.limits.empty_linger.is_zero(), "nothing lingers for no time");
+        let longest = self.limits.empty_linger.max(self.limits.lost_linger);
+        prop_assert!(!lingers || !longest.is_zero(), "nothing lingers for no time");
 
         // 6. One key, one message, within the window.
         let keyed = keyed_of(&life);
@@ -379,6 +381,7 @@ fn members_of(life: &[&Record]) -> Vec<MemberId> {
 fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
     let mut persons: BTreeMap<MemberId, (&Scope, Color, Seq)> = BTreeMap::new();
     let (mut head, mut said) = (Seq(0), Vec::new());
+    let mut newcomers_see = limits.newcomers_see;
     // Those who left, the last one last.
     let mut left: Vec<MemberId> = Vec::new();
     for record in life {
@@ -394,13 +397,16 @@ fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
                 prop_assert_eq!(before, *color, "{:?} comes back in another colour", scope);
                 let kept = place.map(|place| persons[&place].2);
                 let floor = kept.unwrap_or_else(|| match sees {
-                    Some(_) => floor_of_newcomer(limits, head, &said),
+                    Some(_) => floor_of_newcomer(newcomers_see, limits, head, &said),
                     None => Seq(0),
                 });
                 prop_assert_eq!(sees.unwrap_or(floor), floor, "{:?} sees another part", scope);
                 persons.insert(by, (scope, *color, floor));
             }
             (Event::Left { .. }, Some(by)) => left.push(by),
+            (Event::SettingsChanged { settings }, _) => {
+                newcomers_see = settings.history.unwrap_or(limits.newcomers_see);
+            }
             _ => {}
         }
         head = record.seq.unwrap_or(head);
@@ -412,8 +418,8 @@ fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
 }
 
 /// Up to where somebody learns nothing who joins after these messages.
-fn floor_of_newcomer(limits: &RoomLimits, head: Seq, said: &[Seq]) -> Seq {
-    let shown = match limits.newcomers_see {
+fn floor_of_newcomer(newcomers_see: NewcomersSee, limits: &RoomLimits, head: Seq, said: &[Seq]) -> Seq {
+    let shown = match newcomers_see {
         NewcomersSee::All => return Seq(0),
         NewcomersSee::Last(shown) => (shown as usize).min(limits.marks_max),
         _ => return head,

@@ -7,13 +7,13 @@ use chat_core::room::{
 };
 use chat_core::{
     Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RecordVersion, RejectCode, Role,
-    RoomCloseReason, Scope, Seq, Topic, TypingState,
+    RoomCloseReason, Scope, SecretHash, Seq, SettingsChange, Topic, TypingState,
 };
 
 use super::facts::Person;
 use super::outcome::{decision, refusal};
 use super::presence::Due;
-use super::{Model, Refusal, Told, enter, facts, time};
+use super::{Model, Refusal, Told, enter, facts, settings, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -24,7 +24,9 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
     }
     match input {
         Input::Create { .. } => unreachable!("answered above"),
-        Input::Join { by, nick, history, after } => enter::join(model, now, by, nick, *history, *after),
+        Input::Join { by, nick, history, after, secret } => {
+            enter::join(model, now, by, nick, *history, *after, *secret)
+        }
         Input::Attach { by, after } => enter::attach(model, by, *after),
         Input::Send { by, text, as_sent, key, permit } => {
             send(model, now, by, text, as_sent.as_ref().unwrap_or(text), key.as_ref(), *permit)
@@ -62,6 +64,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             put_out(model, now, by, *member, scope)
         }
         Input::SetTopic { by, topic } => set_topic(model, now, by, topic),
+        Input::Settings { by, change } => set(model, now, by, change),
         Input::Close { cause } => {
             let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: *cause }, None);
             Ok(decision(vec![closed], None, Answer::Done { seq: model.head() }))
@@ -92,6 +95,7 @@ fn send(
         let answer = Answer::Sent { seq: known.seq, at: known.at, repeated: Repeated::Retry };
         return Ok(decision(Vec::new(), None, answer));
     }
+    settings::may_speak(model, now, &sender)?;
     if let SendPermit::Exhausted { retry_after } = permit {
         return Err(Refusal { retry_after: Some(retry_after), ..refusal(RejectCode::RateLimited, None) });
     }
@@ -159,7 +163,7 @@ fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     if then.notices() == Notices::Counted && members.len() <= few {
         records.push(then.add(now, Told::Yes, None, Event::NoticesChanged { notices: Notices::Told }, None));
     }
-    if members.is_empty() && then.limits.empty_linger == Duration::ZERO {
+    if members.is_empty() && time::linger(then.chapter(), &then.limits) == Duration::ZERO {
         records.push(then.add(now, Told::No, None, Event::Closed { cause: RoomCloseReason::Empty }, None));
     }
     records
@@ -238,6 +242,15 @@ fn set_topic(model: &Model, now: Now, by: &Actor, topic: &Topic) -> Result<Decis
         return Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() }));
     }
     Ok(done(model, now, actor, Event::TopicChanged { topic: topic.clone() }))
+}
+
+fn set(model: &Model, now: Now, by: &Actor, change: &SettingsChange<SecretHash>) -> Result<Decision, Refusal> {
+    let actor = acting(model, by)?;
+    let settings = settings::changed(model, actor.as_ref(), change)?;
+    if settings == model.settings() {
+        return Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() }));
+    }
+    Ok(done(model, now, actor, Event::SettingsChanged { settings }))
 }
 
 fn members(model: &Model, after: Option<MemberId>, limit: Option<u32>) -> Decision {

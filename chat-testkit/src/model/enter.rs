@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, More, Note};
 use chat_core::{
-    Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, Position, RecordVersion, RejectCode, Role, Seq,
+    Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, Position, RecordVersion, RejectCode, Role,
+    SecretHash, Seq,
 };
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told};
+use super::{Model, Refusal, Told, settings};
 
 pub(super) fn create(
     model: &Model,
@@ -43,6 +44,7 @@ pub(super) fn join(
     nick: &Nick,
     history: Option<u32>,
     after: Option<Position>,
+    secret: Option<SecretHash>,
 ) -> Result<Decision, Refusal> {
     let limits = &model.limits;
     let facts = model.facts();
@@ -60,6 +62,10 @@ pub(super) fn join(
     if seat.is_some_and(|seat| seat.generation > by.generation) {
         return Err(refusal(RejectCode::NotMember, None));
     }
+    let place = facts::place_of(&former, &by.scope());
+    if place.is_none() {
+        settings::admit(model, secret)?;
+    }
     if let Some(holder) = members.iter().find(|person| person.nick_key.looks_like(&nick.key())) {
         let away = model.presence().away.into_iter().find(|(member, _)| *member == holder.id);
         let left = away.map(|(_, since)| since.after(limits.grace).since(now.mono).max(Duration::from_millis(1)));
@@ -70,7 +76,6 @@ pub(super) fn join(
     }
 
     // Who comes back to their place is who they were; anybody else is new.
-    let place = facts::place_of(&former, &by.scope());
     let again = place.filter(|_| says_floor(model));
     let id = again.map_or(facts::next_number(&facts), |place| place.id);
     let color = again.map_or(least_used(&members), |place| place.color);
@@ -141,7 +146,7 @@ fn says_floor(model: &Model) -> bool {
 /// Up to where somebody new learns nothing of what was said.
 fn floor(model: &Model) -> Seq {
     let said = facts::messages(&model.facts());
-    match model.limits.newcomers_see {
+    match settings::newcomers_see(model) {
         NewcomersSee::All => Seq(0),
         NewcomersSee::Last(count) if said.len() <= model.marks().len().min(count as usize) => Seq(0),
         // The room cannot say where those begin that it does not remember.

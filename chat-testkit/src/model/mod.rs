@@ -4,8 +4,8 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in four files: who comes in (`enter`), what they do (`act`), who is here and what runs out (`presence`), and what
-//! time it is in the room (`time`).
+//! The rules are in five files: who comes in (`enter`), what they do (`act`), what is set (`settings`), who is here and what runs out
+//! (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,6 +30,7 @@ mod facts;
 mod outcome;
 mod presence;
 mod reads;
+mod settings;
 mod time;
 
 use std::sync::Arc;

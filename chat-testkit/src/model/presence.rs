@@ -1,5 +1,7 @@
 //! Who is here right now, and what time does: read from notes and facts together, from the start of the life.
 
+use std::time::Duration;
+
 use chat_core::room::Note;
 use chat_core::{Event, Generation, MemberId, Mono, Now, Offset, Record, RoomLimits, SessionId, TypingState};
 
@@ -50,13 +52,15 @@ impl Presence {
                     Event::Joined { .. } => {
                         presence.joined(record.by.expect("a join is somebody's"), record.offset, at);
                     }
-                    Event::Left { .. } => presence.gone(record.by.expect("a leave is somebody's"), at, limits),
-                    Event::Kicked { member, .. } => presence.gone(*member, at, limits),
+                    Event::Left { .. } => {
+                        presence.gone(record.by.expect("a leave is somebody's"), at, time::linger(so_far, limits));
+                    }
+                    Event::Kicked { member, .. } => presence.gone(*member, at, time::linger(so_far, limits)),
                     Event::Closed { .. } => presence = Self::default(),
                     _ => {}
                 },
                 What::Note(note) => {
-                    presence.note(note, at, limits);
+                    presence.note(note, at, limits, time::linger(so_far, limits));
                     if *note == Note::Elapsed && presence.looks.is_some_and(|looks| looks <= at) {
                         presence.looks = Some(at.after(time::linger_left(so_far, line.now, limits)));
                     }
@@ -92,7 +96,7 @@ impl Presence {
         let (people, _) = facts::people(&facts, limits.former_max);
         let members: Vec<_> = people.into_iter().map(|person| (person.id, person.begun)).collect();
         for (gone, _) in self.members.clone().into_iter().filter(|stay| !members.contains(stay)) {
-            self.gone(gone, at, limits);
+            self.gone(gone, at, time::linger(chapter, limits));
         }
         for (back, begun) in members.iter().filter(|stay| !self.members.contains(stay)).copied().collect::<Vec<_>>() {
             self.joined(back, begun, at);
@@ -108,17 +112,17 @@ impl Presence {
         self.looks = None;
     }
 
-    fn gone(&mut self, member: MemberId, at: Mono, limits: &RoomLimits) {
+    fn gone(&mut self, member: MemberId, at: Mono, linger: Duration) {
         self.members.retain(|(other, _)| *other != member);
         self.seats.retain(|seat| seat.member != member);
         self.away.retain(|(other, _)| *other != member);
         self.typing.retain(|(other, _)| *other != member);
         if self.members.is_empty() {
-            self.looks = Some(at.after(limits.empty_linger));
+            self.looks = Some(at.after(linger));
         }
     }
 
-    fn note(&mut self, note: &Note, at: Mono, limits: &RoomLimits) {
+    fn note(&mut self, note: &Note, at: Mono, limits: &RoomLimits, linger: Duration) {
         match note {
             Note::Attached { session, generation, member } => {
                 self.attach(*session, *generation, *member, at, limits);
@@ -137,7 +141,7 @@ impl Presence {
                 for (_, since) in &mut self.away {
                     *since = at;
                 }
-                self.looks = self.looks.map(|_| at.after(limits.empty_linger.max(limits.grace)));
+                self.looks = self.looks.map(|_| at.after(linger.max(limits.grace)));
             }
         }
     }

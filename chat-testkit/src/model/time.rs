@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::{Event, Mono, Now, RoomLimits, Wall};
+use chat_core::{Event, LeaveReason, Mono, Now, RoomLimits, Wall};
 
 use super::{Line, What, facts};
 
@@ -29,7 +29,17 @@ fn at_least(chapter: &[Line], now: Mono) -> Wall {
 pub(super) fn ends(chapter: &[Line], limits: &RoomLimits) -> Wall {
     let facts = facts::of_chapter(chapter);
     let exit = facts.iter().rfind(|(record, _)| matches!(record.event, Event::Left { .. } | Event::Kicked { .. }));
-    exit.map_or(Wall(0), |(record, _)| record.at).after(limits.empty_linger)
+    exit.map_or(Wall(0), |(record, _)| record.at).after(linger(chapter, limits))
+}
+
+/// How long an empty room waits: longer, where its last member was lost and did not leave.
+pub(super) fn linger(chapter: &[Line], limits: &RoomLimits) -> Duration {
+    let facts = facts::of_chapter(chapter);
+    let exit = facts.iter().rfind(|(record, _)| matches!(record.event, Event::Left { .. } | Event::Kicked { .. }));
+    match exit.map(|(record, _)| &record.event) {
+        Some(Event::Left { reason: LeaveReason::Timeout, .. }) => limits.lost_linger.max(limits.empty_linger),
+        _ => limits.empty_linger,
+    }
 }
 
 /// How long it still has, where it is looked at now. What the wall clock alone says of more than a little while is looked at

@@ -53,9 +53,9 @@ impl Cast {
                 self.lives += 1;
                 Input::Create { by: self.caller(who, model), nick, epoch: Epoch(self.lives), salt: self.lives * 31 }
             }
-            Act::Join { who, nick, history, after } => {
+            Act::Join { who, nick, history, after, secret } => {
                 let after = after.map(|after| position(after, model));
-                Input::Join { by: self.caller(who, model), nick, history, after }
+                Input::Join { by: self.caller(who, model), nick, history, after, secret }
             }
             Act::Attach { who, after } => {
                 let after = after.map(|after| position(after, model));
@@ -86,6 +86,7 @@ impl Cast {
             }
             Act::Ban { by, member: target } => Input::Ban { by: self.actor(by, model), member: member(target, model) },
             Act::SetTopic { by, topic } => Input::SetTopic { by: self.actor(by, model), topic },
+            Act::Settings { by, change } => Input::Settings { by: self.actor(by, model), change },
             Act::Close { cause } => Input::Close { cause },
             Act::Wait => Input::Elapsed,
             Act::Detach { who } => {

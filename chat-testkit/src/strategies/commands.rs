@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::settings::{any_change, any_secret};
 use super::types::{any_body, any_key, any_nick, any_position, any_topic, few_room_codes};
 
 /// Any command, with texts of at most `chars_max` characters.
@@ -14,8 +15,10 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
     let seq = || any::<u64>().prop_map(Seq);
     prop_oneof![
         (any_nick(), option::of(room())).prop_map(|(nick, room)| Command::create(nick).with_room(room)),
-        (room(), any_nick(), any::<Option<u32>>(), option::of(any_position())).prop_map(
-            |(room, nick, history, after)| Command::join(room, nick).with_history(history).with_position(after)
+        (room(), any_nick(), any::<Option<u32>>(), option::of(any_position()), option::of(any_secret())).prop_map(
+            |(room, nick, history, after, secret)| {
+                Command::join(room, nick).with_history(history).with_position(after).with_secret(secret)
+            }
         ),
         (room(), any_body(chars_max), option::of(any_key()))
             .prop_map(|(room, text, key)| Command::send(room, text).with_key(key)),
@@ -32,5 +35,6 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
         (room(), member()).prop_map(|(room, member)| Command::kick(room, member)),
         (room(), member()).prop_map(|(room, member)| Command::ban(room, member)),
         (room(), any_topic()).prop_map(|(room, topic)| Command::set_topic(room, topic)),
+        (room(), any_change()).prop_map(|(room, change)| Command::settings(room, change)),
     ]
 }

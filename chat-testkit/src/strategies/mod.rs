@@ -4,6 +4,7 @@
 
 mod cast;
 mod commands;
+mod settings;
 mod steps;
 mod types;
 

@@ -7,12 +7,16 @@
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{
+    Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, SecretHash, SettingsChange, Topic,
+    TypingState,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::settings::{few_changes, few_secrets};
 use super::types::{few_keys, few_nicks, few_texts, few_topics};
 
 /// One step of a run.
@@ -46,6 +50,7 @@ pub enum Act {
         nick: Nick,
         history: Option<u32>,
         after: Option<After>,
+        secret: Option<SecretHash>,
     },
     Attach {
         who: Who,
@@ -102,6 +107,10 @@ pub enum Act {
     SetTopic {
         by: Mod,
         topic: Topic,
+    },
+    Settings {
+        by: Mod,
+        change: SettingsChange<SecretHash>,
     },
     Close {
         cause: RoomCloseReason,
@@ -213,6 +222,8 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 notices_resume_percent: resume,
                 grace: Duration::from_secs(30),
                 empty_linger: Duration::from_secs(linger),
+                // Longer than the grace of whoever was lost, and shorter, and none.
+                lost_linger: Duration::from_secs([0, 25, 45][marks_max % 3]),
                 clock_step_max: Duration::from_secs(5),
                 clock_doubt: Duration::from_secs(4),
                 typing_ttl: Duration::from_secs(6),
@@ -226,6 +237,8 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 changes_max,
                 reads_max,
                 unread_max: 3,
+                slow_max: Duration::from_secs(20),
+                slowed_max: 2,
                 ..RoomLimits::default()
             }
         },
@@ -288,14 +301,15 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         3 => (insider(), back()).prop_map(|(who, through)| Act::Read { who, through }),
         1 => back().prop_map(|through| Act::Settle { through }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
+        2 => (moderator(), few_changes()).prop_map(|(by, change)| Act::Settings { by, change }),
         2 => (insider(), option::of(message()), count())
             .prop_map(|(who, before, limit)| Act::History { who, before, limit }),
         1 => (insider(), option::of(target()), count())
             .prop_map(|(who, after, limit)| Act::Members { who, after, limit }),
     ];
     let come = prop_oneof![
-        3 => (newcomer(), few_nicks(), count(), option::of(after()))
-            .prop_map(|(who, nick, history, after)| Act::Join { who, nick, history, after }),
+        3 => (newcomer(), few_nicks(), count(), option::of(after()), option::weighted(0.4, few_secrets()))
+            .prop_map(|(who, nick, history, after, secret)| Act::Join { who, nick, history, after, secret }),
         1 => (newcomer(), option::of(after())).prop_map(|(who, after)| Act::Attach { who, after }),
     ];
     let go = prop_oneof![

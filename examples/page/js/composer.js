@@ -2,12 +2,14 @@
 
 import { byId, isComposing, keepFocus, setText, setWords } from './dom.js';
 import { sendable } from './outbox.js';
-import { endedWords, typingWords } from './words.js';
+import { composerWords, endedWords, typingWords } from './words.js';
 
 /** What each offer is called. */
 const OFFERS = { create: 'Create it again', rejoin: 'Rejoin', stay: 'Stay here' };
 /** The end that is another life of the room. */
 const RENEWED = { why: 'renewed' };
+/** What stands where nothing is written yet. */
+const PLACEHOLDER = 'Write a message';
 /** From this many characters left on, they are counted down. */
 const HINT_FROM = 200;
 
@@ -49,7 +51,7 @@ export function createComposer(actions) {
 
   function submit() {
     const written = sendable(text.value);
-    if (written.trim() === '' || [...written].length > charsMax) return;
+    if (written.trim() === '' || [...written].length > charsMax || text.disabled) return;
     text.value = '';
     fit();
     actions.send(room.code, written);
@@ -62,7 +64,7 @@ export function createComposer(actions) {
     const left = charsMax - [...text.value].length;
     setText(hint, left < 0 ? `${-left} too many` : left <= HINT_FROM ? `${left} left` : '');
     hint.classList.toggle('too-long', left < 0);
-    button.disabled = text.value.trim() === '' || left < 0;
+    button.disabled = text.value.trim() === '' || left < 0 || text.disabled;
   }
 
   function renderEnd(reason) {
@@ -92,7 +94,12 @@ export function createComposer(actions) {
       charsMax = limits.text_chars;
       if (other || (room.draft !== text.value && document.activeElement !== text)) text.value = room.draft;
       form.hidden = reason !== null;
-      if (other) fit();
+      const held = composerWords(room);
+      const muted = held?.isMuted ?? false;
+      text.placeholder = held?.words ?? PLACEHOLDER;
+      const turned = text.disabled !== muted;
+      text.disabled = muted;
+      if (other || turned) fit();
       end.hidden = reason === null;
       if (changed) {
         nick.value = room.nick;

@@ -5,13 +5,23 @@ import { loadNick, saveNick } from './storage.js';
 import { errorWords } from './words.js';
 
 /** The field each error is about; the others are told above the form. */
-const FIELD_OF = { nick_taken: 'nick', room_not_found: 'code', name_taken: 'name', banned: 'code', room_full: 'code' };
+const FIELD_OF = {
+  nick_taken: 'nick',
+  room_not_found: 'code',
+  name_taken: 'name',
+  banned: 'code',
+  room_full: 'code',
+  room_locked: 'code',
+  secret_wrong: 'secret',
+};
 
 /** Makes the form. `ask(frame)` is called with the command that was filled in. */
 export function createHome({ ask }) {
   const nick = byId('nick');
   const code = byId('code');
   const name = byId('name');
+  /** Shown once a room has asked for it. */
+  const secret = byId('secret');
   const joinButton = byId('join-form').querySelector('button');
   const createButton = byId('create-form').querySelector('button');
   let told = null;
@@ -25,7 +35,8 @@ export function createHome({ ask }) {
     event.preventDefault();
     submit('create', name);
   });
-  for (const input of [nick, code, name]) input.addEventListener('input', () => fieldError(input, ''));
+  for (const input of [nick, code, name, secret]) input.addEventListener('input', () => fieldError(input, ''));
+  code.addEventListener('input', () => { secret.hidden = true; });
 
   function submit(type, roomInput) {
     showErrors(null);
@@ -36,7 +47,8 @@ export function createHome({ ask }) {
       return refuse(roomInput, 'A room is called by 3 to 32 of A to Z, 0 to 9 and hyphens.');
     }
     saveNick(nick.value.trim());
-    ask(room === '' ? { type, nick: nick.value } : { type, nick: nick.value, room });
+    const shown = type === 'join' && !secret.hidden && secret.value !== '' ? { secret: secret.value } : {};
+    ask(room === '' ? { type, nick: nick.value } : { type, nick: nick.value, room, ...shown });
   }
 
   function refuse(input, words) {
@@ -54,9 +66,10 @@ export function createHome({ ask }) {
   }
 
   function showErrors(asking) {
-    for (const input of [nick, code, name]) fieldError(input, '');
+    for (const input of [nick, code, name, secret]) fieldError(input, '');
     const error = asking?.error;
     const where = error && fieldOf(asking);
+    if (where === 'secret') secret.hidden = false;
     if (where) refuse(byId(where), errorWords(error));
     setText(byId('home-error'), error && !where ? errorWords(error) : '');
     byId('home-error').hidden = !error || Boolean(where);
@@ -72,7 +85,10 @@ export function createHome({ ask }) {
     render({ asking, connection }) {
       if (asking !== told) {
         if (asking?.error || !asking) showErrors(asking);
-        if (!asking && !told.error) code.value = name.value = '';
+        if (!asking && !told.error) {
+          code.value = name.value = secret.value = '';
+          secret.hidden = true;
+        }
         told = asking;
       }
       const busy = asking !== null && asking.error === null;

@@ -28,6 +28,8 @@ export function newRoom(code, nick, saved = {}) {
     presence: null,
     notices: 'told',
     topic: '',
+    /** What is set for the room, as far as it is. */
+    settings: {},
     typing: [],
     /** Messages, notices and gaps by seq. */
     entries: [],
@@ -108,6 +110,7 @@ const EVENTS = {
     };
   },
   topic_changed: (room, frame) => ({ topic: frame.topic }),
+  settings_changed: (room, frame) => ({ settings: frame.settings }),
   role_changed(room, frame) {
     const changed = other => other.member === frame.member ? { ...other, role: frame.role } : other;
     return { members: room.members.map(changed), you: room.you && changed(room.you) };
@@ -135,6 +138,7 @@ const OTHERS = {
       presence: null,
       notices: frame.notices ?? 'told',
       topic: frame.topic ?? '',
+      settings: frame.settings ?? {},
       typing: [],
       loading: null,
       live: true,
@@ -170,6 +174,7 @@ const OTHERS = {
       you: own ?? room.you,
       topic: frame.topic ?? room.topic,
       notices: frame.notices ?? room.notices,
+      settings: frame.settings ?? {},
       typing: [],
       entries: [...room.entries, gapEntry(from, frame.to)],
     };

@@ -17,7 +17,10 @@ const ERRORS = {
   too_many_rooms: 'You are in as many rooms as you may be. Leave one first.',
   too_many_attachments: 'You have this room open as often as you may. Close one first.',
   room_full: 'The room is full. Try again later.',
+  room_locked: 'The room is locked: nobody new gets in for now.',
+  secret_wrong: 'This room asks for a secret. Ask somebody who is in it.',
   banned: 'You may not enter this room again.',
+  read_only: 'Only those who moderate the room write in it now.',
   forbidden: 'You are not allowed to do this here.',
   key_conflict: 'This message collided with an earlier one. Send it again.',
   rate_limited: 'That was too fast. Wait a moment.',
@@ -61,6 +64,7 @@ export function noticeWords(room, frame) {
     case 'topic_changed':
       if (!frame.topic) return saying(name(frame.by), ' removed the topic');
       return saying(name(frame.by), ' set the topic: ', theirs(frame.topic));
+    case 'settings_changed': return saying(name(frame.by), ` ${settingsWords(room.settings, frame.settings)}`);
     case 'role_changed':
       if (frame.role !== 'owner') return null;
       return own(room, frame.member) ? 'You own the room now' : saying(name(frame.member), ' owns the room now');
@@ -70,6 +74,33 @@ export function noticeWords(room, frame) {
         : 'Joins and leaves are told again';
     default: return null;
   }
+}
+
+/** What was done to what is set; the most of it that is one thing. */
+function settingsWords(before, now) {
+  const changed = field => (before[field] ?? false) !== (now[field] ?? false);
+  if (changed('locked')) return now.locked ? 'locked the room: nobody new gets in' : 'opened the room again';
+  if (changed('read_only')) return now.read_only ? 'made the room read-only' : 'let everybody write again';
+  if (changed('slow_ms')) return now.slow_ms ? `set slow mode: one message every ${duration(now.slow_ms)}` : 'ended slow mode';
+  if (changed('secret')) return now.secret ? 'has newcomers asked for a secret' : 'let newcomers in without a secret';
+  return 'changed the settings of the room';
+}
+
+/** A time in its largest whole unit. */
+function duration(ms) {
+  const seconds = Math.ceil(ms / 1_000);
+  if (seconds % 3_600 === 0) return count(seconds / 3_600, 'hour');
+  if (seconds % 60 === 0) return count(seconds / 60, 'minute');
+  return count(seconds, 'second');
+}
+
+/** What keeps one from writing here, or from writing often: null, or the words and whether one may not write at all. */
+export function composerWords({ settings, you }) {
+  const moderates = you !== null && you.role !== 'member';
+  if (moderates) return null;
+  if (settings.read_only) return { words: 'Only those who moderate the room write here now', isMuted: true };
+  if (!settings.slow_ms) return null;
+  return { words: `Write a message (slow mode: one every ${duration(settings.slow_ms)})`, isMuted: false };
 }
 
 function leftWords(room, frame) {

@@ -64,6 +64,9 @@ fn a_room_is_joined_or_made() {
     let lunch = RoomCode::parse("LUNCH").expect("a code");
     let join = Command::join(lunch.clone(), nick.clone()).with_history(7);
     assert_eq!(asked("/sse?room=lunch&nick=Ann&history=7", &[]).entry, Some(join));
+    let secret = RoomSecret::parse("two words").expect("a secret");
+    let shown = Command::join(lunch.clone(), nick.clone()).with_secret(secret);
+    assert_eq!(asked("/sse?room=lunch&nick=Ann&secret=two+words", &[]).entry, Some(shown));
     let drawn = Command::create(nick.clone());
     assert_eq!(asked("/sse?create&nick=Ann", &[]).entry, Some(drawn));
     let named = Command::create(nick).with_room(lunch);
@@ -79,5 +82,6 @@ fn what_is_wrong_is_named() {
     assert_eq!(refusal("/sse?room=a+b&nick=Ann"), (BadField, Some("room")));
     assert_eq!(refusal("/sse?create=a+b&nick=Ann"), (BadField, Some("room")));
     assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&history=-1"), (BadField, Some("history")));
+    assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&secret=%0A"), (BadField, Some("secret")));
     assert_eq!(refusal(&format!("/sse?room=LUNCH&nick={}", "n".repeat(33))), (TooLong, Some("nick")));
 }

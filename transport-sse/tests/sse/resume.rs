@@ -1,6 +1,6 @@
 //! Coming back to a session: which credential does it, and what follows then.
 
-use chat_core::{Engine, Limits, RoomLimits};
+use chat_core::{Command, Engine, Limits, NewcomersSee, RoomCode, RoomLimits, SettingsChange};
 use serde_json::json;
 use transport_sse::SseConfig;
 
@@ -195,4 +195,42 @@ async fn a_session_is_found_again_after_a_restart() {
     let rejoined = stream.expect("joined").await.data;
     assert_ne!(rejoined["epoch"], joined.data["epoch"]);
     assert_eq!(rejoined["members_total"], 2);
+}
+
+/// A cursor says where one stands in plain words, and so may say anything.
+#[tokio::test]
+async fn no_cursor_shows_what_was_said_before_somebody_came() {
+    let mut limits = Limits::default();
+    limits.lift_rates();
+    let server = TestServer::with(limits);
+    let ann = server.client("LUNCH", "Ann").await;
+    let room = RoomCode::parse("LUNCH").expect("a code");
+    let change = SettingsChange::new().history(NewcomersSee::Nothing);
+    ann.call(Command::settings(room, change)).await.expect("she owns it");
+    for turn in 0..4 {
+        server.say(&ann, "LUNCH", &format!("hidden {turn}")).await;
+    }
+    let mut stream = server.open("/sse?room=LUNCH&nick=Bob&history=200").await;
+    stream.expect("welcome").await;
+    let joined = stream.expect("joined").await;
+    assert_eq!((&joined.data["history"], &joined.data["more"]), (&json!([]), &json!(false)));
+    drop(stream);
+    let (credential, position) = joined.last_id.split_once('~').expect("a cursor");
+    let epoch = position.split(':').nth(1).expect("an epoch");
+    let uri = "/sse?room=LUNCH&nick=Bob&history=200";
+    for forged in
+        (0..8).map(|seq| format!("LUNCH:{epoch}:{seq}")).chain([format!("LUNCH:{epoch}:{}", u64::MAX), String::new()])
+    {
+        let cursor = format!("{credential}~{forged}");
+        let mut stream = server.open_with(uri, &[("last-event-id", &cursor)]).await;
+        stream.expect("welcome").await;
+        server.say(&ann, "LUNCH", "a mark").await;
+        loop {
+            let event = stream.next().await;
+            assert!(!event.data.to_string().contains("hidden"), "{cursor}: {}", event.data);
+            if event.data["text"] == "a mark" {
+                break;
+            }
+        }
+    }
 }

@@ -68,7 +68,7 @@ fn furnished() -> Result<(Room, Vec<Caller>), Box<dyn Error>> {
         let nick = nick(index)?;
         let input = match index {
             0 => Input::Create { by, nick, epoch: Epoch(7), salt: 8 },
-            _ => Input::Join { by, nick, history: None, after: None },
+            _ => Input::Join { by, nick, history: None, after: None, secret: None },
         };
         if !step(&mut room, Now { wall: Wall(0), mono: Mono(0) }, &input) {
             return Err("somebody was not let in".into());

@@ -200,8 +200,9 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
             }
             return shared.create(by, nick, room, reply);
         }
-        Command::Join { room, nick, history, after } => {
-            let input = Input::Join { by, nick, history, after };
+        Command::Join { room, nick, history, after, secret } => {
+            let secret = secret.map(|secret| shared.room_secrets.keep(&room, &secret));
+            let input = Input::Join { by, nick, history, after, secret };
             return enter(shared, room, input, reply);
         }
         Command::Send { room, text, key } => {
@@ -219,6 +220,10 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
         Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),
         Command::SetTopic { room, topic } => (room, Input::SetTopic { by: Actor::Member(by), topic }),
+        Command::Settings { room, change } => {
+            let change = change.map_secret(|secret| shared.room_secrets.keep(&room, &secret));
+            (room, Input::Settings { by: Actor::Member(by), change })
+        }
     };
     let may_ask = may_ask(shared, &reply, &room).and_then(|()| match &input {
         Input::History { .. } | Input::Changes { .. } | Input::Members { .. } => reply.takes_turn(),

@@ -23,6 +23,8 @@ pub(crate) struct Away {
     /// Members who were kicked lately.
     pub(crate) kicked: VecDeque<Scope>,
     pub(crate) foundings: Foundings,
+    /// Whether it may be shown to people who are not in it.
+    pub(crate) is_listed: bool,
     /// What this itself holds of the budget.
     pub(crate) held: LedgerShare,
 }
@@ -85,6 +87,13 @@ impl AwayRooms {
             self.sooner.notify_one();
         }
         Ok(())
+    }
+
+    /// The codes of those that may be shown to people who are not in them, in no order.
+    pub(crate) fn codes_listed(&self) -> Vec<RoomCode> {
+        let table = self.lock();
+        let listed = table.rooms.iter().filter(|(_, entry)| entry.away.is_listed);
+        listed.map(|(code, _)| code.clone()).collect()
     }
 
     /// The incarnation of a room that is away, and its last record when it was put away.
@@ -175,6 +184,7 @@ mod tests {
             time: RoomTime::default(),
             kicked: VecDeque::with_capacity(8),
             foundings: Foundings::default(),
+            is_listed: false,
             held: LedgerShare::default(),
         };
         away.weigh(&budget);

@@ -22,7 +22,7 @@ pub(crate) struct RoomCell {
     pub(crate) code: RoomCode,
     inbox: Mutex<Inbox>,
     state: Mutex<Option<Box<RoomState>>>,
-    /// See [`Weight`]; the lowest bit says whether it lingers, the next whether it is unattended.
+    /// See [`Weight`]; the lowest bit says whether it lingers, the next whether it is unattended, the third whether it is listed.
     weight: AtomicUsize,
     /// It has been asked to give memory back, and has not yet looked.
     evicting: AtomicBool,
@@ -31,12 +31,14 @@ pub(crate) struct RoomCell {
 /// The room as others may see it: as of its last batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Weight {
-    /// What its backlog holds in memory, in bytes, to the next multiple of four.
+    /// What its backlog holds in memory, in bytes, to the next multiple of eight.
     pub(crate) bytes: usize,
     /// It has no members.
     pub(crate) is_lingering: bool,
     /// A log has it, and nobody is attached.
     pub(crate) is_unattended: bool,
+    /// It may be shown to people who are not in it.
+    pub(crate) is_listed: bool,
 }
 
 #[derive(Default)]
@@ -85,8 +87,9 @@ impl RoomCell {
     }
 
     pub(crate) fn weigh(&self, weight: Weight) {
-        let Weight { bytes, is_lingering, is_unattended } = weight;
-        self.weight.store(bytes & !3 | usize::from(is_unattended) << 1 | usize::from(is_lingering), Ordering::Relaxed);
+        let Weight { bytes, is_lingering, is_unattended, is_listed } = weight;
+        let flags = usize::from(is_listed) << 2 | usize::from(is_unattended) << 1 | usize::from(is_lingering);
+        self.weight.store(bytes & !7 | flags, Ordering::Relaxed);
     }
 
     /// The places that the room has where it was founded from, for as long as the cell is not in use.
@@ -109,7 +112,8 @@ impl RoomCell {
 
     pub(crate) fn weight(&self) -> Weight {
         let weight = self.weight.load(Ordering::Relaxed);
-        Weight { bytes: weight & !3, is_lingering: weight & 1 == 1, is_unattended: weight & 2 == 2 }
+        let is = |flag| weight & flag == flag;
+        Weight { bytes: weight & !7, is_lingering: is(1), is_unattended: is(2), is_listed: is(4) }
     }
 
     pub(crate) fn push(&self, item: InboxItem, inbox_max: usize) -> Pushed {
@@ -204,14 +208,15 @@ mod tests {
     #[test]
     fn the_weight_is_seen_as_it_was_set() {
         let cell = cell();
-        for bytes in [0, 4, 1_000] {
-            for (is_lingering, is_unattended) in [(false, false), (false, true), (true, false), (true, true)] {
-                let weight = Weight { bytes, is_lingering, is_unattended };
+        for bytes in [0, 8, 1_000] {
+            for flags in 0..8 {
+                let is = |flag| flags & flag == flag;
+                let weight = Weight { bytes, is_lingering: is(1), is_unattended: is(2), is_listed: is(4) };
                 cell.weigh(weight);
                 assert_eq!(cell.weight(), weight);
             }
         }
-        cell.weigh(Weight { bytes: 1_003, ..Weight::default() });
+        cell.weigh(Weight { bytes: 1_007, ..Weight::default() });
         assert_eq!(cell.weight(), Weight { bytes: 1_000, ..Weight::default() });
     }
 

@@ -113,7 +113,9 @@ impl JoinRequest {
 
     /// The caller is not let in.
     pub(crate) fn reject(self, room: &RoomCode, epoch: Option<Epoch>, reject: Reject) {
-        let tells_what_is_there = matches!(reject.code, RejectCode::RoomNotFound | RejectCode::NameTaken);
+        // As is a guess of a code, so is one of the secret.
+        let tells_what_is_there =
+            matches!(reject.code, RejectCode::RoomNotFound | RejectCode::NameTaken | RejectCode::SecretWrong);
         let is_miss = tells_what_is_there && !matches!(&self, Self::Resume(resuming) if resuming.known.is_some());
         if is_miss && let Some(address) = &self.connection().address {
             address.miss();

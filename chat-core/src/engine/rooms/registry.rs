@@ -79,6 +79,16 @@ impl Registry {
         self.shards.iter().flat_map(shard).collect()
     }
 
+    /// The codes of rooms that may be shown to people who are not in them, in no order.
+    pub(crate) fn codes_listed(&self) -> Vec<RoomCode> {
+        let shard = |lock: &RwLock<Shard>| {
+            let shard = read(lock);
+            let listed = shard.values().filter(|cell| cell.weight().is_listed);
+            listed.map(|cell| cell.code.clone()).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(shard).collect()
+    }
+
     /// The rooms whose weight is like this.
     pub(crate) async fn cells(&self, is_wanted: impl Fn(Weight) -> bool) -> Vec<Arc<RoomCell>> {
         self.look(|cell| is_wanted(cell.weight()).then(|| Arc::clone(cell))).await

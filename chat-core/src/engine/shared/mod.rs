@@ -7,6 +7,7 @@ pub(crate) mod embedder;
 pub(crate) mod failures;
 pub(crate) mod id_source;
 pub(crate) mod quota;
+pub(crate) mod room_secrets;
 pub(crate) mod steady_clock;
 pub(crate) mod timers;
 
@@ -31,6 +32,7 @@ use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
+use crate::engine::shared::room_secrets::RoomSecrets;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::locks::lock;
@@ -68,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) work: fn(Arc<Shared>, Arc<RoomCell>),
     pub(crate) timers: Arc<Timers>,
     pub(crate) signer: Signer,
+    pub(crate) room_secrets: RoomSecrets,
     pub(crate) ids: IdSource,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) addresses: Addresses,

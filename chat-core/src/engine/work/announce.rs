@@ -21,6 +21,7 @@ impl RoomTask {
             bytes: feed.backlog.spare(),
             is_lingering: self.state.room.members_total() == 0,
             is_unattended: self.is_unattended(),
+            is_listed: self.state.room.settings().listed,
         });
         let now = self.mono();
         let mut wake = false;

@@ -45,6 +45,7 @@ pub(crate) fn admit(
             members_total: room.members_total(),
             topic: room.topic().as_str().to_owned(),
             notices: room.notices(),
+            settings: room.settings().into(),
             changed_at: room.changed_at(),
             read: room.read_position(&you.scope).unwrap_or_default().into(),
         },
@@ -74,7 +75,8 @@ pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let changed_at = room.changed_at();
     #[cfg(feature = "fault_injection")]
     let changed_at = if fault_injection::is(Bug::HideChange) { Seq(0) } else { changed_at };
-    wire::gap_view(&members, room.members_total(), room.topic().as_str(), room.notices(), changed_at)
+    let (topic, notices) = (room.topic().as_str(), room.notices());
+    wire::gap_view(&members, room.members_total(), topic, notices, &room.settings().into(), changed_at)
 }
 
 /// Somebody who was let in and has gone meanwhile, or was given up.

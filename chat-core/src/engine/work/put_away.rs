@@ -59,7 +59,8 @@ impl RoomTask {
         let kicked = std::mem::take(&mut self.state.kicked);
         let (last, foundings) = (self.state.room.last_offset(), self.cell.take_foundings());
         let (time, held) = (self.state.room.time_so_far(), LedgerShare::default());
-        let mut away = Box::new(Away { epoch, last, vacancy: Some(vacancy), time, kicked, foundings, held });
+        let (is_listed, vacancy) = (self.state.room.settings().listed, Some(vacancy));
+        let mut away = Box::new(Away { epoch, last, vacancy, time, kicked, foundings, is_listed, held });
         away.weigh(&self.shared.budget);
         // Before the cell goes: who comes after that finds it here.
         let kept = self.shared.away.put(&self.cell.code, away, at, self.shared.limits.engine.rooms_away_max);

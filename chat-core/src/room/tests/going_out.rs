@@ -52,6 +52,44 @@ fn an_empty_room_may_linger_before_it_ends() {
 }
 
 #[test]
+fn a_room_waits_longer_for_who_was_lost_than_for_who_left() {
+    let mut world = world_with(|limits| limits.lost_linger = Duration::from_secs(60));
+    world.detach(1);
+    assert_eq!(world.pass(30_000), [("left", Some(2))]);
+    assert_eq!(world.pass(59_999), []);
+    let back = world.join(1);
+    assert_eq!((back.member, world.owner()), (MemberId(1), Some(1)), "who was alone has their room again");
+    let left = world.leave(1);
+    assert_eq!(kinds(&left), [("left", Some(4)), ("closed", None)], "and when they leave, it goes");
+}
+
+#[test]
+fn a_room_whose_last_member_was_lost_goes_in_its_time_over_a_restart_too() {
+    let mut world = world_with(|limits| limits.lost_linger = Duration::from_secs(60));
+    world.join(2);
+    world.detach(1);
+    assert_eq!(world.pass(30_000).len(), 2, "lost, and another owner");
+    world.detach(2);
+    world.pass(30_000);
+    world.pass(20_000);
+    let stored = serde_json::to_string(&Snapshot::from(world.room.ledger().clone())).expect("it can be stored");
+    let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it is read"));
+    world.room = Room::from_ledger(read, Arc::clone(&world.room.limits));
+    world.note(Note::Recovered);
+    assert_eq!(world.pass(39_999), []);
+    assert_eq!(world.pass(1), [("closed", None)]);
+}
+
+#[test]
+fn who_is_lost_first_does_not_hold_a_room_that_another_leaves() {
+    let mut world = world_with(|limits| limits.lost_linger = Duration::from_secs(60));
+    world.join(2);
+    world.detach(2);
+    world.pass(30_000);
+    assert_eq!(kinds(&world.leave(1)), [("left", Some(4)), ("closed", None)]);
+}
+
+#[test]
 fn only_the_exit_that_empties_a_lingering_room_needs_the_time() {
     let mut world = lingering();
     world.join(2);

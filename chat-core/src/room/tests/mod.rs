@@ -8,6 +8,7 @@ mod looking;
 mod moderating;
 mod owing;
 mod replaying;
+mod setting;
 mod talking;
 mod timing;
 
@@ -153,12 +154,12 @@ fn nick(text: &str) -> Nick {
 /// Each session asks for a nick of its own.
 fn join(by: Caller) -> Input {
     let nick = nick(&format!("P{}", by.session.bits()));
-    Input::Join { by, nick, history: None, after: None }
+    Input::Join { by, nick, history: None, after: None, secret: None }
 }
 
 fn join_after(by: Caller, after: Option<Position>) -> Input {
     let nick = nick(&format!("P{}", by.session.bits()));
-    Input::Join { by, nick, history: None, after }
+    Input::Join { by, nick, history: None, after, secret: None }
 }
 
 fn send(session: u128, text: &str) -> Input {
@@ -195,6 +196,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Kicked { .. } => "kicked",
         Event::Banned { .. } => "banned",
         Event::TopicChanged { .. } => "topic_changed",
+        Event::SettingsChanged { .. } => "settings_changed",
         Event::RoleChanged { .. } => "role_changed",
         Event::NoticesChanged { .. } => "notices_changed",
         Event::Closed { .. } => "closed",

@@ -60,6 +60,7 @@ mod moderating;
 mod reading;
 mod refusing;
 mod resuming;
+mod settings;
 mod shutdown;
 mod slow_consumer;
 mod stale_resume;
@@ -80,6 +81,7 @@ pub use moderating::*;
 pub use reading::*;
 pub use refusing::*;
 pub use resuming::*;
+pub use settings::*;
 pub use shutdown::*;
 pub use slow_consumer::*;
 pub use stale_resume::*;
@@ -212,6 +214,14 @@ macro_rules! transport_contract {
             who_is_kicked_may_come_again,
             who_is_banned_may_not,
             only_the_owner_moderates,
+            settings_are_merged_and_told_whole,
+            only_those_who_moderate_set,
+            nobody_new_gets_into_a_locked_room,
+            newcomers_are_asked_for_the_secret,
+            in_a_room_that_is_read_only_the_owner_speaks,
+            slow_mode_holds_each_member_and_no_retry,
+            a_gap_shows_what_is_set,
+            where_newcomers_see_nothing_nothing_shows_what_was_before,
             ones_own_leaving_ends_the_stream_of_a_room,
             the_longest_standing_member_inherits_the_room,
             a_lost_connection_has_left_after_the_grace,

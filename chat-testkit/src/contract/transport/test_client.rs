@@ -58,7 +58,9 @@ impl Trail {
 
     /// The same, with another number in a room.
     pub fn at(mut self, room: &str, seq: u64) -> Self {
-        self.places.get_mut(room).expect("a room of the client").seq = seq;
+        let place = self.places.get_mut(room).expect("a room of the client");
+        // When that was is not known: what comes then may have come before.
+        (place.seq, place.at) = (seq, String::new());
         self
     }
 
@@ -416,6 +418,7 @@ pub fn summary(frame: &Value) -> String {
         "member_left" => format!("{} -{} {}", of("seq"), of("nick"), of("reason")),
         "redacted" => format!("{} redacted {}", of("seq"), of("target")),
         "topic_changed" => format!("{} topic {}", of("seq"), of("topic")),
+        "settings_changed" => format!("{} settings {}", of("seq"), of("settings")),
         "role_changed" => format!("{} role {} {}", of("seq"), of("member"), of("role")),
         "notices_changed" => format!("{} notices {}", of("seq"), of("notices")),
         "gap" => format!("gap {}-{}", of("from"), of("to")),
