@@ -54,6 +54,8 @@ pub enum Bug {
     ForgetPlace,
     /// The floor of what a newcomer sees is not looked at.
     IgnoreFloor,
+    /// An owner who was lost and comes back in time is not given their seat back.
+    ForgetSeat,
     /// A newer token that was never used supersedes the older one.
     SupersedeUnused,
     /// What the log remembers of ended sessions is not read.
@@ -64,7 +66,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 26] = [
+    pub const ALL: [Bug; 27] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -88,6 +90,7 @@ impl Bug {
         Self::HideChange,
         Self::ForgetPlace,
         Self::IgnoreFloor,
+        Self::ForgetSeat,
         Self::SupersedeUnused,
         Self::ForgetEnded,
         Self::ResumeEnded,

@@ -1,5 +1,6 @@
 //! What a session asks for. Parsed, so every value in it is allowed by itself; whether the room allows it is decided there.
 
+use super::event::Role;
 use crate::types::{Body, Credential, Key, MemberId, Nick, Position, RoomCode, Seq, Topic};
 
 /// Whether a member starts or stops typing.
@@ -97,7 +98,7 @@ pub enum Command {
         /// Starting or stopping.
         state: TypingState,
     },
-    /// Take back a message: one's own, or any as the owner.
+    /// Take back a message: one's own, or that of somebody of a lower role as the owner or a moderator.
     #[non_exhaustive]
     Redact {
         /// The room, by its code.
@@ -105,7 +106,7 @@ pub enum Command {
         /// The number of the message.
         target: Seq,
     },
-    /// Put a member out of the room; the owner only.
+    /// Put a member of a lower role out of the room; the owner or a moderator.
     #[non_exhaustive]
     Kick {
         /// The room, by its code.
@@ -113,7 +114,7 @@ pub enum Command {
         /// The member, by the number that `joined` and `members` show.
         member: MemberId,
     },
-    /// Put a member out of the room and keep them out; the owner only.
+    /// Put a member of a lower role out of the room and keep them out; the owner or a moderator.
     #[non_exhaustive]
     Ban {
         /// The room, by its code.
@@ -121,13 +122,23 @@ pub enum Command {
         /// The member, by the number that `joined` and `members` show.
         member: MemberId,
     },
-    /// Say what the room is about; the owner only.
+    /// Say what the room is about; the owner or a moderator.
     #[non_exhaustive]
     SetTopic {
         /// The room, by its code.
         room: RoomCode,
         /// The topic; empty for none.
         topic: Topic,
+    },
+    /// Say what a member may do; the owner only. Who makes another the owner is a moderator from then on.
+    #[non_exhaustive]
+    SetRole {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The member, by the number that `joined` and `members` show.
+        member: MemberId,
+        /// The role from now on.
+        role: Role,
     },
     /// End a session for good: it leaves its rooms, and none of its tokens is good any more.
     #[non_exhaustive]
@@ -200,6 +211,11 @@ impl Command {
     /// The room's topic; an empty one for none.
     pub fn set_topic(room: RoomCode, topic: Topic) -> Self {
         Self::SetTopic { room, topic }
+    }
+
+    /// A member's role; that of the owner hands the room on.
+    pub fn set_role(room: RoomCode, member: MemberId, role: Role) -> Self {
+        Self::SetRole { room, member, role }
     }
 
     /// The end of the session that asks.
@@ -310,7 +326,8 @@ impl Command {
             | Self::Redact { room, .. }
             | Self::Kick { room, .. }
             | Self::Ban { room, .. }
-            | Self::SetTopic { room, .. } => Some(room),
+            | Self::SetTopic { room, .. }
+            | Self::SetRole { room, .. } => Some(room),
         }
     }
 }

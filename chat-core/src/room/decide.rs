@@ -67,6 +67,8 @@ impl<'a> Rules<'a> {
             Input::Kick { by, member } => self.kick(by, *member),
             Input::Ban { by, member } => self.ban(by, *member),
             Input::SetTopic { by, topic } => self.set_topic(by, topic),
+            Input::SetRole { by, member, role } => self.set_role(by, *member, *role),
+            Input::Protect => self.protect(),
             Input::Close { cause } => Ok(self.close(*cause)),
             Input::Elapsed => Ok(self.elapsed()),
         }
@@ -75,7 +77,7 @@ impl<'a> Rules<'a> {
     // Coming in.
 
     fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
-        let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
+        let mut draft = Draft::new_life(self, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
         let seat = Seat { member: MemberId(1), color: Color(0), sees: self.says_floor().then_some(Seq(0)) };
         self.joined(draft, by, seat, nick, Role::Owner)
@@ -99,10 +101,8 @@ impl<'a> Rules<'a> {
         if self.ledger.members_total() >= self.limits.members_max {
             return Err(Reject::new(RejectCode::RoomFull, "the room is full").limit(self.limits.members_max as u64));
         }
-        // An empty room that lingers has no owner to come back to: whoever is there first is it.
-        let role = if self.ledger.members_total() == 0 { Role::Owner } else { Role::Member };
         let place = self.ledger.place(&scope);
-        let seat = self.seat(place);
+        let (seat, role) = (self.seat(place), self.role_at_join(&scope, place));
         let mut decision = self.joined(self.draft(), by, seat, nick, role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
         match (self.seen(after), place) {
@@ -259,7 +259,7 @@ impl<'a> Rules<'a> {
         let (author, redacted) = known.ok_or_else(|| {
             Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
         })?;
-        standing.may_redact(author)?;
+        standing.may_redact(author, || self.ledger.role_kept(author))?;
         if redacted {
             return Ok(self.nothing_to_do());
         }
@@ -362,6 +362,7 @@ impl<'a> Rules<'a> {
         standing.may_put_out(member)?;
         let target = self.ledger.member(member);
         let target = target.ok_or_else(|| Reject::new(RejectCode::MemberNotFound, "there is no such member"))?;
+        standing.may_act_on(target.role)?;
         Ok((standing, target))
     }
 
@@ -381,6 +382,10 @@ impl<'a> Rules<'a> {
             draft.push(None, Event::Closed { cause: RoomCloseReason::Empty });
             return draft.finish(None, Answer::Nothing);
         }
+        if let Some(heir) = self.successor() {
+            draft.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
+            return draft.finish(None, Answer::Nothing);
+        }
         let note = self.attendance.wants_time(self.now.mono).then_some(Note::Elapsed);
         draft.finish(note, Answer::Nothing)
     }
@@ -394,7 +399,7 @@ impl<'a> Rules<'a> {
         member.ok_or_else(not_member)
     }
 
-    fn standing(self, by: &Actor) -> Result<Standing, Reject> {
+    pub(super) fn standing(self, by: &Actor) -> Result<Standing, Reject> {
         match by {
             Actor::Host => Ok(Standing::Host),
             Actor::Member(caller) => {
@@ -414,17 +419,17 @@ impl<'a> Rules<'a> {
         self.ledger.empty_since().is_some_and(|empty| empty.after(self.limits.empty_linger) <= self.at())
     }
 
-    fn draft(self) -> Draft<'a> {
-        Draft::new(self.ledger, self.limits, self.at())
+    pub(super) fn draft(self) -> Draft<'a> {
+        Draft::new(self, self.at())
     }
 
-    fn done(self, by: Option<MemberId>, event: Event) -> Decision {
+    pub(super) fn done(self, by: Option<MemberId>, event: Event) -> Decision {
         let mut draft = self.draft();
         let seq = draft.push(by, event);
         draft.finish(None, Answer::Done { seq })
     }
 
-    fn nothing_to_do(self) -> Decision {
+    pub(super) fn nothing_to_do(self) -> Decision {
         let draft = self.draft();
         let seq = draft.head();
         draft.finish(None, Answer::Done { seq })

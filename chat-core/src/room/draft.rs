@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::decide::Rules;
 use super::input::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
@@ -10,6 +11,7 @@ use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
 
 /// Records that would follow the ledger's last one.
 pub(super) struct Draft<'a> {
+    rules: Rules<'a>,
     ledger: &'a Ledger,
     limits: &'a RoomLimits,
     records: SmallVec<[Record; 2]>,
@@ -20,13 +22,14 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// In the ledger's incarnation, at this moment of its time.
-    pub(super) fn new(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
-        Self { ledger, limits, records: SmallVec::new(), offset: ledger.last_offset(), head: ledger.head(), at }
+    pub(super) fn new(rules: Rules<'a>, at: Wall) -> Self {
+        let Rules { ledger, limits, .. } = rules;
+        Self { rules, ledger, limits, records: SmallVec::new(), offset: ledger.last_offset(), head: ledger.head(), at }
     }
 
     /// In a new incarnation: every number starts again.
-    pub(super) fn new_life(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
-        Self { offset: Offset(0), head: Seq(0), ..Self::new(ledger, limits, at) }
+    pub(super) fn new_life(rules: Rules<'a>, at: Wall) -> Self {
+        Self { offset: Offset(0), head: Seq(0), ..Self::new(rules, at) }
     }
 
     /// The number of the last told event, this draft's included.
@@ -60,23 +63,25 @@ impl<'a> Draft<'a> {
 
     /// Adds a leave and what follows. The answer is the head as of the leave.
     pub(super) fn push_left(&mut self, member: &Member, reason: LeaveReason) -> Seq {
-        let until = self.push(Some(member.id), Event::Left { nick: member.nick.clone(), reason });
-        self.push_what_follows_exit(member);
+        let held = self.rules.held_until(member, reason);
+        let until = self.push(Some(member.id), Event::Left { nick: member.nick.clone(), reason, held });
+        self.push_what_follows_exit(member, held);
         until
     }
 
     /// Adds a kick and what follows. The answer is the kick's number.
     pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member) -> Seq {
         let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone() });
-        self.push_what_follows_exit(member);
+        self.push_what_follows_exit(member, None);
         until
     }
 
     /// Another owner, notices again, the end of an empty room.
-    fn push_what_follows_exit(&mut self, leaver: &Member) {
+    fn push_what_follows_exit(&mut self, leaver: &Member, held: Option<Wall>) {
         let remaining = self.ledger.members_total() - 1;
         if leaver.role == Role::Owner
-            && let Some(heir) = self.ledger.heir(leaver.id)
+            && !(held.is_some() || self.ledger.is_protected())
+            && let Some(heir) = self.rules.heir(Some(leaver.id))
         {
             self.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
         }
@@ -89,10 +94,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The decision after an exit. An empty room that lingers needs to know since when.
+    /// The decision after an exit. An empty room that lingers needs to know since when, and so does one in which a seat is held now.
     pub(super) fn finish_exit(self, answer: Answer) -> Decision {
         let lingers = self.ledger.members_total() == 1 && !self.limits.empty_linger.is_zero();
-        self.finish(lingers.then_some(Note::Elapsed), answer)
+        let holds = self.records.iter().any(|record| matches!(record.event, Event::Left { held: Some(_), .. }));
+        self.finish((lingers || holds).then_some(Note::Elapsed), answer)
     }
 
     /// The decision.
@@ -111,6 +117,10 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::TopicChanged { .. }
         | Event::RoleChanged { .. }
         | Event::NoticesChanged { .. } => true,
-        Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => false,
+        Event::Created { .. }
+        | Event::Banned { .. }
+        | Event::Settled { .. }
+        | Event::Protected
+        | Event::Closed { .. } => false,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::changes::Changed;
-use crate::domain::{Record, RoomCloseReason, TypingState};
+use crate::domain::{Record, Role, RoomCloseReason, TypingState};
 use crate::types::{
     Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
 };
@@ -170,6 +170,17 @@ pub enum Input {
         /// The topic; empty for none.
         topic: Topic,
     },
+    /// Say what somebody may do; that of an owner hands the room on.
+    SetRole {
+        /// The owner, or the host.
+        by: Actor,
+        /// A member, or somebody who left and has their place still, by number.
+        member: MemberId,
+        /// The role from now on.
+        role: Role,
+    },
+    /// From now on only the host says who is the owner. For the host alone to ask.
+    Protect,
     /// End the incarnation of the room, whoever is in it.
     Close {
         /// What members are told in `room_closed`.

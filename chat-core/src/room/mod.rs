@@ -24,6 +24,8 @@ mod members;
 mod note;
 mod owed;
 mod permissions;
+mod roles;
+mod seat;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,7 @@ pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
 pub use owed::OwedAmend;
+pub use seat::OwnerSeat;
 pub use snapshot::{Snapshot, Unreadable};
 pub use time::RoomTime;
 pub use vacancy::Vacancy;
@@ -131,7 +134,17 @@ impl Room {
         self.check_step();
     }
 
-    /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, or typing runs out.
+    /// Who owns the room, or for whom it is kept. Costs a look at every member.
+    pub fn owner_seat(&self) -> OwnerSeat {
+        self.ledger.owner_seat()
+    }
+
+    /// Whether only the host says who is the owner.
+    pub fn is_protected(&self) -> bool {
+        self.ledger.is_protected()
+    }
+
+    /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, a held seat, or typing runs out.
     pub fn next_deadline(&self) -> Option<Mono> {
         self.attendance.next_deadline()
     }

@@ -20,6 +20,7 @@ pub(super) fn note(
 ) {
     let is_first = time.begin(ledger.last_at(), now.mono);
     let mut left = linger_left(ledger, *time, limits, now);
+    let mut seat = seat_left(ledger, *time, limits, now);
     match note {
         Note::Attached { session, generation, member } => attendance.attach(session, generation, member, limits),
         Note::Detached { session, generation } => attendance.detach(session, generation),
@@ -30,16 +31,25 @@ pub(super) fn note(
         Note::Elapsed => {
             attendance.expire_typing(now.mono);
             attendance.expire_linger(now.mono);
+            attendance.expire_seat(now.mono);
         }
         Note::Recovered => {
             attendance.restart();
+            // Nobody could come in: the owner may be on their way back.
+            seat = seat.max(limits.grace);
             if !is_first {
                 // The log could not be reached: nobody could come in. And a room that cannot end tries again after a while.
                 left = limits.empty_linger.max(limits.grace);
             }
         }
     }
-    attendance.stamp(now.mono, limits, left);
+    attendance.stamp(now.mono, limits, left, seat);
+}
+
+/// How long a seat is held from now on, if it is and somebody is here.
+pub(super) fn seat_left(ledger: &Ledger, time: RoomTime, limits: &RoomLimits, now: Now) -> Duration {
+    let left = |until| time.left(now, ledger.last_at(), until, limits);
+    ledger.seat_until().map_or(Duration::ZERO, left)
 }
 
 /// How long the room lingers from now on, if it is empty.

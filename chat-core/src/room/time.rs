@@ -45,8 +45,13 @@ impl RoomTime {
     /// Where only the wall clock says that more than [`RoomLimits::clock_step_max`] has passed since the last record, the room
     /// waits for [`RoomLimits::clock_doubt`] and looks again: at a start there is nothing else to hold a clock against.
     pub(super) fn linger_left(self, now: Now, last_at: Wall, empty: Wall, limits: &RoomLimits) -> Duration {
+        self.left(now, last_at, empty.after(limits.empty_linger), limits)
+    }
+
+    /// How long it is until a point in room time; doubted as by [`RoomTime::linger_left`].
+    pub(super) fn left(self, now: Now, last_at: Wall, until: Wall, limits: &RoomLimits) -> Duration {
         let at = self.at(now, last_at);
-        let left = empty.after(limits.empty_linger).since(at);
+        let left = until.since(at);
         match at.since(self.sure(now.mono, last_at)) > limits.clock_step_max {
             true => left.max(limits.clock_doubt),
             false => left,

@@ -38,6 +38,8 @@ pub enum RejectCode {
     TooManyAttachments,
     /// The room has as many members as it may have.
     RoomFull,
+    /// As many people have a role in the room as may have one.
+    RolesFull,
     /// The person is banned from the room.
     Banned,
     /// The member's role, or the policy, does not allow this.
@@ -78,6 +80,7 @@ impl RejectCode {
         Self::TooManyRooms,
         Self::TooManyAttachments,
         Self::RoomFull,
+        Self::RolesFull,
         Self::Banned,
         Self::Forbidden,
         Self::KeyConflict,
@@ -108,6 +111,7 @@ impl RejectCode {
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyAttachments => "too_many_attachments",
             Self::RoomFull => "room_full",
+            Self::RolesFull => "roles_full",
             Self::Banned => "banned",
             Self::Forbidden => "forbidden",
             Self::KeyConflict => "key_conflict",

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::domain::{Command, Extent, RecordVersion, TypingState};
+use crate::domain::{Command, Extent, RecordVersion, Role, TypingState};
 use crate::types::{
     Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq,
     SessionLimits, Topic,
@@ -91,11 +91,11 @@ const ID_MAX: u64 = (1 << 53) - 1;
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
 pub const FEATURES: &[&str] = &[
     "create", "join", "send", "leave", "history", "changes", "members", "typing", "redact", "kick", "ban", "topic",
-    "end",
+    "role", "end",
 ];
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
-const LATER_FEATURES: &[(&str, RecordVersion)] = &[];
+const LATER_FEATURES: &[(&str, RecordVersion)] = &[("role", RecordVersion::PERSONS)];
 
 /// Those of [`FEATURES`] that can be offered where records of up to this version may be written.
 pub(crate) fn features(writes: RecordVersion) -> impl Iterator<Item = &'static str> {
@@ -161,6 +161,8 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     topic: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    role: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     token: Option<&'a RawValue>,
     #[serde(borrow, default)]
     all: Option<&'a RawValue>,
@@ -186,6 +188,7 @@ const FIELDS: &[&str] = &[
     "target",
     "member",
     "topic",
+    "role",
     "resume",
     "positions",
 ];
@@ -244,6 +247,7 @@ impl Fields<'_> {
             "kick" => Command::Kick { room: self.room()?, member: self.member()? },
             "ban" => Command::Ban { room: self.room()?, member: self.member()? },
             "topic" => Command::SetTopic { room: self.room()?, topic: Topic::parse(&string("topic", self.topic)?)? },
+            "role" => Command::SetRole { room: self.room()?, member: self.member()?, role: self.role()? },
             "end" => {
                 let extent = match optional::<bool>("all", self.all, "all is true or false")? {
                     Some(true) => Extent::Person,
@@ -292,6 +296,10 @@ impl Fields<'_> {
 
     fn member(&self) -> Result<MemberId, Reject> {
         required("member", self.member, "member is a member's number").map(MemberId)
+    }
+
+    fn role(&self) -> Result<Role, Reject> {
+        required("role", self.role, "role is owner, moderator or member")
     }
 
     fn count(&self, field: &'static str, raw: Option<&RawValue>) -> Result<Option<u32>, Reject> {

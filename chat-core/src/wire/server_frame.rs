@@ -236,6 +236,8 @@ pub enum ServerFrame {
         member: MemberId,
         #[serde(deserialize_with = "role")]
         role: Role,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by: Option<MemberId>,
     },
     NoticesChanged {
         room: String,
@@ -601,7 +603,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_says_in_a_known_frame_is_read_as_the_plainest() {
-        let member = r#"{"member":1,"nick":"Ann","color":0,"role":"moderator","online":true,"data":{}}"#;
+        let member = r#"{"member":1,"nick":"Ann","color":0,"role":"founder","online":true,"data":{}}"#;
         assert_eq!(serde_json::from_str::<MemberEntry>(member).expect("a member").role, Role::Member);
         let status: RoomStatus = serde_json::from_str(r#"{"room":"LUNCH","status":"moved"}"#).expect("a status");
         assert_eq!(status.status, Status::Other);

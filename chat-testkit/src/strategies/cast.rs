@@ -3,6 +3,7 @@
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{Epoch, Generation, Identity, MemberId, Position, RecordVersion, Role, Seq, SessionId};
 
+use super::roles;
 use super::steps::{Act, After, Asked, Attempt, Mod, Spot, Target, Who};
 use crate::model::Model;
 
@@ -85,6 +86,8 @@ impl Cast {
             }
             Act::Ban { by, member: target } => Input::Ban { by: self.actor(by, model), member: member(target, model) },
             Act::SetTopic { by, topic } => Input::SetTopic { by: self.actor(by, model), topic },
+            Act::SetRole { by, whom, role } => roles::input(self.actor(by, model), whom, role, model),
+            Act::Protect => Input::Protect,
             Act::Close { cause } => Input::Close { cause },
             Act::Wait => Input::Elapsed,
             Act::Detach { who } => {
@@ -124,13 +127,16 @@ impl Cast {
         match by {
             Mod::Host => Actor::Host,
             Mod::Person(who) => Actor::Member(self.caller(who, model)),
-            Mod::Owner => {
-                let owner = model.members().into_iter().find(|person| person.role == Role::Owner);
-                let sessions = owner.map(|owner| model.sessions_of(owner.id)).unwrap_or_default();
-                let index = (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0);
-                Actor::Member(caller(index, self.generations[index]))
-            }
+            Mod::Owner => self.one_who_is(Role::Owner, model),
+            Mod::Moderator => self.one_who_is(Role::Moderator, model),
         }
+    }
+
+    fn one_who_is(&self, role: Role, model: &Model) -> Actor {
+        let person = model.members().into_iter().find(|person| person.role == role);
+        let sessions = person.map(|person| model.sessions_of(person.id)).unwrap_or_default();
+        let index = (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0);
+        Actor::Member(caller(index, self.generations[index]))
     }
 
     fn attached(&self, model: &Model) -> Vec<usize> {
@@ -175,7 +181,7 @@ fn seq(spot: Spot, model: &Model) -> Seq {
     }
 }
 
-fn member(target: Target, model: &Model) -> MemberId {
+pub(super) fn member(target: Target, model: &Model) -> MemberId {
     let members = model.members();
     let found = members.get(target.0 as usize % members.len().max(1));
     // The highest number never is a member.

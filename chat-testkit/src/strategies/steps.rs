@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, Topic, TypingState};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::roles::{Known, any_appointment};
 use super::types::{few_keys, few_nicks, few_texts, few_topics};
 
 /// One step of a run.
@@ -99,6 +100,12 @@ pub enum Act {
         by: Mod,
         topic: Topic,
     },
+    SetRole {
+        by: Mod,
+        whom: Known,
+        role: Role,
+    },
+    Protect,
     Close {
         cause: RoomCloseReason,
     },
@@ -162,6 +169,8 @@ pub enum Mod {
     Person(Who),
     /// The owner, where one is attached; else like the first session.
     Owner,
+    /// A moderator, where one is attached; else like the first session.
+    Moderator,
     /// The host.
     Host,
 }
@@ -195,31 +204,42 @@ pub struct Target(pub u32);
 pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
     let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize, (1..=3_usize, 0..=3_usize));
     let sees = vec![NewcomersSee::All, NewcomersSee::Last(1), NewcomersSee::Last(4), NewcomersSee::Nothing];
-    (select(vec![0, 10]), select(vec![100, 100, 75, 50, 0]), lists, select(sees)).prop_map(
-        |(linger, resume, (history_max, marks_max, bans_max, (owed_max, changes_max)), newcomers_see)| RoomLimits {
-            members_max: 6,
-            attachments_max: 2,
-            message_chars_max: 12,
-            history_default: 3,
-            history_max,
+    let roles = (select(vec![0, 5, 20, 20, 60]), select(vec![0, 1, 1, 2]));
+    (select(vec![0, 10, 40]), select(vec![100, 100, 75, 50, 0]), lists, select(sees), roles).prop_map(
+        |(
+            linger,
+            resume,
+            (history_max, marks_max, bans_max, (owed_max, changes_max)),
             newcomers_see,
-            members_page_max: 3,
-            notices_members_max: 4,
-            notices_resume_percent: resume,
-            grace: Duration::from_secs(30),
-            empty_linger: Duration::from_secs(linger),
-            clock_step_max: Duration::from_secs(5),
-            clock_doubt: Duration::from_secs(4),
-            typing_ttl: Duration::from_secs(6),
-            typing_members_max: 2,
-            keys_per_scope_max: 3,
-            keys_max: 5,
-            marks_max,
-            former_max: 3,
-            bans_max,
-            owed_max,
-            changes_max,
-            ..RoomLimits::default()
+            (held, moderators_max),
+        )| {
+            RoomLimits {
+                members_max: 6,
+                attachments_max: 2,
+                message_chars_max: 12,
+                history_default: 3,
+                history_max,
+                newcomers_see,
+                members_page_max: 3,
+                notices_members_max: 4,
+                notices_resume_percent: resume,
+                grace: Duration::from_secs(30),
+                empty_linger: Duration::from_secs(linger),
+                owner_seat_held: Duration::from_secs(held),
+                moderators_max,
+                clock_step_max: Duration::from_secs(5),
+                clock_doubt: Duration::from_secs(4),
+                typing_ttl: Duration::from_secs(6),
+                typing_members_max: 2,
+                keys_per_scope_max: 3,
+                keys_max: 5,
+                marks_max,
+                former_max: 3,
+                bans_max,
+                owed_max,
+                changes_max,
+                ..RoomLimits::default()
+            }
         },
     )
 }
@@ -294,6 +314,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         4 => insider().prop_map(|who| Act::Leave { who }),
         2 => (moderator(), target()).prop_map(|(by, member)| Act::Kick { by, member }),
         2 => (moderator(), target()).prop_map(|(by, member)| Act::Ban { by, member }),
+        4 => any_appointment(moderator(), target()),
     ];
     let rare = prop_oneof![
         3 => (newcomer(), few_nicks()).prop_map(|(who, nick)| Act::Create { who, nick }),
@@ -327,7 +348,12 @@ fn insider() -> impl Strategy<Value = Who> + Clone {
 }
 
 fn moderator() -> impl Strategy<Value = Mod> + Clone {
-    prop_oneof![2 => insider().prop_map(Mod::Person), 2 => Just(Mod::Owner), 2 => Just(Mod::Host)]
+    prop_oneof![
+        2 => insider().prop_map(Mod::Person),
+        2 => Just(Mod::Owner),
+        1 => Just(Mod::Moderator),
+        2 => Just(Mod::Host),
+    ]
 }
 
 fn target() -> impl Strategy<Value = Target> + Clone {

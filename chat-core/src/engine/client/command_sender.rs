@@ -218,6 +218,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
         Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),
         Command::SetTopic { room, topic } => (room, Input::SetTopic { by: Actor::Member(by), topic }),
+        Command::SetRole { room, member, role } => (room, Input::SetRole { by: Actor::Member(by), member, role }),
     };
     let may_ask = may_ask(shared, &reply, &room).and_then(|()| match &input {
         Input::History { .. } | Input::Changes { .. } | Input::Members { .. } => reply.takes_turn(),

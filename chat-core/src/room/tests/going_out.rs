@@ -61,7 +61,9 @@ fn only_the_exit_that_empties_a_lingering_room_needs_the_time() {
 
 #[test]
 fn a_join_stops_the_linger_and_inherits_the_empty_room() {
-    let mut world = lingering();
+    let mut world = world_with(|limits| {
+        (limits.empty_linger, limits.owner_seat_held) = (Duration::from_secs(60), Duration::ZERO);
+    });
     world.leave(1);
     world.pass(1_000);
     world.join(2);

@@ -8,6 +8,8 @@ mod looking;
 mod moderating;
 mod owing;
 mod replaying;
+mod roles;
+mod seats;
 mod talking;
 mod timing;
 
@@ -124,6 +126,14 @@ impl World {
         self.room.epoch().map(|epoch| Position { epoch, seq: Seq(seq) })
     }
 
+    fn role(&self, member: u32) -> Option<Role> {
+        self.room.member(MemberId(member)).map(|member| member.role)
+    }
+
+    fn set_role(&mut self, by: Actor, member: u32, role: Role) -> Decision {
+        self.run(&set_role(by, member, role)).expect("the role is set")
+    }
+
     fn owner(&self) -> Option<u32> {
         self.room.members().find(|member| member.role == Role::Owner).map(|member| member.id.0)
     }
@@ -161,6 +171,10 @@ fn join_after(by: Caller, after: Option<Position>) -> Input {
     Input::Join { by, nick, history: None, after }
 }
 
+fn set_role(by: Actor, member: u32, role: Role) -> Input {
+    Input::SetRole { by, member: MemberId(member), role }
+}
+
 fn send(session: u128, text: &str) -> Input {
     Input::Send { by: caller(session), text: body(text), as_sent: None, key: None, permit: SendPermit::Paid }
 }
@@ -196,6 +210,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Banned { .. } => "banned",
         Event::TopicChanged { .. } => "topic_changed",
         Event::RoleChanged { .. } => "role_changed",
+        Event::Protected => "protected",
         Event::NoticesChanged { .. } => "notices_changed",
         Event::Closed { .. } => "closed",
     }
