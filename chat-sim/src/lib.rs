@@ -27,6 +27,7 @@ mod phase;
 mod pipe;
 mod plan;
 mod promise;
+mod roles;
 mod screen;
 mod server;
 mod stamps;

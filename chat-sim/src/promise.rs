@@ -39,6 +39,8 @@ pub enum Promise {
     Person,
     /// Nobody learns of a message before their floor, by anything they ask or name.
     Floor,
+    /// An owner who is lost is the owner again if they come back in time, and nobody acts on an equal or a higher role.
+    Roles,
     /// What was taken back cannot be read in the log.
     TakenBack,
     /// What a client holds is what the log says, whatever it missed.
@@ -71,6 +73,7 @@ impl fmt::Display for Promise {
             Self::Time => "stamps go on as time does",
             Self::Person => "a number is a person",
             Self::Floor => "nobody learns of a message before their floor",
+            Self::Roles => "roles are whose they were given, and nobody acts on an equal or a higher one",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
             Self::Ended => "a session that was ended stays ended",

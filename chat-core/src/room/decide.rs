@@ -77,7 +77,7 @@ impl<'a> Rules<'a> {
     // Coming in.
 
     fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
-        let mut draft = Draft::new_life(self, self.now.wall);
+        let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
         let seat = Seat { member: MemberId(1), color: Color(0), sees: self.says_floor().then_some(Seq(0)) };
         self.joined(draft, by, seat, nick, Role::Owner)
@@ -338,14 +338,14 @@ impl<'a> Rules<'a> {
     fn leave(self, by: &Caller) -> Result<Decision, Reject> {
         let member = self.member(by)?;
         let mut draft = self.draft();
-        let seq = draft.push_left(member, LeaveReason::Left);
+        let seq = draft.push_left(member, LeaveReason::Left, self.after_leave(member, LeaveReason::Left));
         Ok(draft.finish_exit(Answer::Left { seq }))
     }
 
     fn kick(self, by: &Actor, member: MemberId) -> Result<Decision, Reject> {
         let (standing, target) = self.put_out(by, member)?;
         let mut draft = self.draft();
-        let seq = draft.push_kicked(standing.by(), target);
+        let seq = draft.push_kicked(standing.by(), target, self.after_kick(target));
         Ok(draft.finish_exit(Answer::Done { seq }))
     }
 
@@ -353,7 +353,7 @@ impl<'a> Rules<'a> {
         let (standing, target) = self.put_out(by, member)?;
         let mut draft = self.draft();
         draft.push(standing.by(), Event::Banned { scope: target.scope.clone() });
-        let seq = draft.push_kicked(standing.by(), target);
+        let seq = draft.push_kicked(standing.by(), target, self.after_kick(target));
         Ok(draft.finish_exit(Answer::Done { seq }))
     }
 
@@ -375,7 +375,7 @@ impl<'a> Rules<'a> {
         let mut draft = self.draft();
         let overdue = self.attendance.overdue(self.now.mono);
         if let Some(member) = overdue.and_then(|id| self.ledger.member(id)) {
-            draft.push_left(member, LeaveReason::Timeout);
+            draft.push_left(member, LeaveReason::Timeout, self.after_leave(member, LeaveReason::Timeout));
             return draft.finish_exit(Answer::Nothing);
         }
         if self.attendance.linger_is_due(self.now.mono) && self.linger_is_over() {
@@ -420,7 +420,7 @@ impl<'a> Rules<'a> {
     }
 
     pub(super) fn draft(self) -> Draft<'a> {
-        Draft::new(self, self.at())
+        Draft::new(self.ledger, self.limits, self.at())
     }
 
     pub(super) fn done(self, by: Option<MemberId>, event: Event) -> Decision {

@@ -2,16 +2,15 @@
 
 use smallvec::SmallVec;
 
-use super::decide::Rules;
 use super::input::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
+use super::seat::Succession;
 use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
 use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
 
 /// Records that would follow the ledger's last one.
 pub(super) struct Draft<'a> {
-    rules: Rules<'a>,
     ledger: &'a Ledger,
     limits: &'a RoomLimits,
     records: SmallVec<[Record; 2]>,
@@ -22,14 +21,13 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// In the ledger's incarnation, at this moment of its time.
-    pub(super) fn new(rules: Rules<'a>, at: Wall) -> Self {
-        let Rules { ledger, limits, .. } = rules;
-        Self { rules, ledger, limits, records: SmallVec::new(), offset: ledger.last_offset(), head: ledger.head(), at }
+    pub(super) fn new(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
+        Self { ledger, limits, records: SmallVec::new(), offset: ledger.last_offset(), head: ledger.head(), at }
     }
 
     /// In a new incarnation: every number starts again.
-    pub(super) fn new_life(rules: Rules<'a>, at: Wall) -> Self {
-        Self { offset: Offset(0), head: Seq(0), ..Self::new(rules, at) }
+    pub(super) fn new_life(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
+        Self { offset: Offset(0), head: Seq(0), ..Self::new(ledger, limits, at) }
     }
 
     /// The number of the last told event, this draft's included.
@@ -62,28 +60,25 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds a leave and what follows. The answer is the head as of the leave.
-    pub(super) fn push_left(&mut self, member: &Member, reason: LeaveReason) -> Seq {
-        let held = self.rules.held_until(member, reason);
+    pub(super) fn push_left(&mut self, member: &Member, reason: LeaveReason, then: Succession) -> Seq {
+        let held = if let Succession::Held(until) = then { Some(until) } else { None };
         let until = self.push(Some(member.id), Event::Left { nick: member.nick.clone(), reason, held });
-        self.push_what_follows_exit(member, held);
+        self.push_what_follows_exit(then);
         until
     }
 
     /// Adds a kick and what follows. The answer is the kick's number.
-    pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member) -> Seq {
+    pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member, then: Succession) -> Seq {
         let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone() });
-        self.push_what_follows_exit(member, None);
+        self.push_what_follows_exit(then);
         until
     }
 
     /// Another owner, notices again, the end of an empty room.
-    fn push_what_follows_exit(&mut self, leaver: &Member, held: Option<Wall>) {
+    fn push_what_follows_exit(&mut self, then: Succession) {
         let remaining = self.ledger.members_total() - 1;
-        if leaver.role == Role::Owner
-            && !(held.is_some() || self.ledger.is_protected())
-            && let Some(heir) = self.rules.heir(Some(leaver.id))
-        {
-            self.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
+        if let Succession::Heir(member) = then {
+            self.push(None, Event::RoleChanged { member, role: Role::Owner });
         }
         let (max, percent) = (self.limits.notices_members_max, self.limits.notices_resume_percent);
         if self.ledger.notices() == Notices::Counted && remaining * 100 <= max.saturating_mul(percent) {

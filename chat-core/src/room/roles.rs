@@ -5,7 +5,7 @@ use super::former::Place;
 use super::input::{Actor, Answer, Decision};
 use super::ledger::Ledger;
 use super::members::Member;
-use super::seat::OwnerSeat;
+use super::seat::{OwnerSeat, Succession};
 use crate::domain::{Event, LeaveReason, RecordVersion, Role};
 use crate::types::{MemberId, Reject, RejectCode, Scope, Wall};
 
@@ -81,8 +81,9 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Until when the room is held for who leaves it now: for its owner, where they are lost, or leave it empty and it does not end with that.
-    pub(super) fn held_until(self, leaver: &Member, reason: LeaveReason) -> Option<Wall> {
+    /// What becomes of the room of who leaves it now: it is held for an owner who is lost, or who leaves it empty where it does not end with
+    /// that, and else goes to who follows.
+    pub(super) fn after_leave(self, leaver: &Member, reason: LeaveReason) -> Succession {
         let is_last = self.ledger.members_total() == 1;
         let goes_on = !(is_last && self.limits.empty_linger.is_zero());
         let is_held = leaver.role == Role::Owner
@@ -91,12 +92,22 @@ impl<'a> Rules<'a> {
             && (reason == LeaveReason::Timeout || is_last)
             && self.writes >= RecordVersion::PERSONS
             && !self.limits.owner_seat_held.is_zero();
-        is_held.then(|| self.at().after(self.limits.owner_seat_held))
+        match is_held {
+            true => Succession::Held(self.at().after(self.limits.owner_seat_held)),
+            false => self.after_kick(leaver),
+        }
+    }
+
+    /// What becomes of the room of who is put out of it.
+    pub(super) fn after_kick(self, leaver: &Member) -> Succession {
+        let is_owners = leaver.role == Role::Owner && !self.ledger.is_protected();
+        let heir = self.heir(Some(leaver.id)).filter(|_| is_owners);
+        heir.map_or(Succession::None, |heir| Succession::Heir(heir.id))
     }
 
     /// Who follows an owner who is gone, and is not this one: a moderator, and else a member; of those, one who is connected, and else
     /// one who is not; of those, who has been here longest.
-    pub(super) fn heir(self, but: Option<MemberId>) -> Option<&'a Member> {
+    fn heir(self, but: Option<MemberId>) -> Option<&'a Member> {
         let others = self.ledger.members_after(None).filter(|member| Some(member.id) != but);
         others.min_by_key(|member| {
             (member.role != Role::Moderator, !self.attendance.is_online(member.id), member.since, member.id)

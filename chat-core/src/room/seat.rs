@@ -19,6 +19,17 @@ pub enum OwnerSeat {
     Free,
 }
 
+/// What becomes of the owner's seat when somebody goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Succession {
+    /// Nothing: it is not theirs, or the host's to give, or nobody is left.
+    None,
+    /// It is held for them until then, in room time.
+    Held(Wall),
+    /// This member follows at once.
+    Heir(MemberId),
+}
+
 /// A seat that is held: part of the ledger, so that it outlives the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HeldSeat {

@@ -10,10 +10,9 @@ use chat_core::{
     RoomCloseReason, Scope, Seq, Topic, TypingState,
 };
 
-use super::facts::Person;
-use super::outcome::{decision, refusal};
+use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{Model, Refusal, Told, enter, facts, roles, time};
+use super::{Model, Refusal, Told, enter, facts, roles, seat, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -146,8 +145,8 @@ fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     let mut records = Vec::new();
     let members = then.members();
     let facts = then.facts();
-    let is_free = members.iter().all(|person| person.role != Role::Owner) && roles::seat(&facts).is_none();
-    if let Some(heir) = roles::heir(then).filter(|_| is_free && !roles::is_protected(&facts)) {
+    let is_free = members.iter().all(|person| person.role != Role::Owner) && seat::seat(&facts).is_none();
+    if let Some(heir) = roles::heir(then).filter(|_| is_free && !seat::is_protected(&facts)) {
         let event = Event::RoleChanged { member: heir, role: Role::Owner };
         records.push(then.add(now, Told::Yes, None, event, None));
     }
@@ -272,27 +271,4 @@ fn elapsed(model: &Model, now: Now) -> Decision {
     }
     let typing = due.iter().any(|(_, what)| *what == Due::Typing);
     decision(Vec::new(), (typing || looks || seat).then_some(Note::Elapsed), Answer::Nothing)
-}
-
-pub(super) fn done(model: &Model, now: Now, actor: Option<Person>, event: Event) -> Decision {
-    let record = model.clone().add(now, Told::Yes, actor.map(|person| person.id), event, None);
-    let seq = seq_of(&record);
-    decision(vec![record], None, Answer::Done { seq })
-}
-
-/// The member who asks.
-fn member(model: &Model, by: &Caller) -> Result<Person, Refusal> {
-    model.member_of(by).ok_or(refusal(RejectCode::NotMember, None))
-}
-
-/// The member who moderates; `None` for the host.
-pub(super) fn acting(model: &Model, by: &Actor) -> Result<Option<Person>, Refusal> {
-    match by {
-        Actor::Member(caller) => member(model, caller).map(Some),
-        Actor::Host => Ok(None),
-    }
-}
-
-pub(super) fn seq_of(told: &Record) -> Seq {
-    told.seq.expect("what is told has a number")
 }

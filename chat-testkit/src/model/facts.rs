@@ -2,7 +2,7 @@
 
 use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
 
-use super::{Fact, Line, What, roles};
+use super::{Fact, Line, What, seat};
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
         }
         // Of two who were the owner only the last one is.
         for place in former.iter_mut().filter(|place| place.role == Role::Owner) {
-            if roles::seat(&facts[..=number]).is_none_or(|seat| seat.scope != place.scope) {
+            if seat::seat(&facts[..=number]).is_none_or(|seat| seat.scope != place.scope) {
                 place.role = Role::Member;
             }
         }

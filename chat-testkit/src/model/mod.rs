@@ -4,7 +4,7 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in five files: who comes in (`enter`), what they do (`act`), who may do what and whose the room is (`roles`), who is here
+//! The rules are in six files: who comes in (`enter`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), who is here
 //! and what runs out (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
@@ -30,6 +30,7 @@ mod facts;
 mod outcome;
 mod presence;
 mod roles;
+mod seat;
 mod time;
 
 use std::sync::Arc;
@@ -181,12 +182,12 @@ impl Model {
 
     /// For whom the owner's seat is held, if it is, and until when; without end where only the host names owners.
     pub fn held_seat(&self) -> Option<(MemberId, Option<Wall>)> {
-        roles::seat(&self.facts()).map(|seat| (seat.number, seat.until))
+        seat::seat(&self.facts()).map(|seat| (seat.number, seat.until))
     }
 
     /// Whether only the host names owners.
     pub fn is_protected(&self) -> bool {
-        roles::is_protected(&self.facts())
+        seat::is_protected(&self.facts())
     }
 
     /// As whom a caller may act: a member of the same scope, to which this very attach of the session belongs.

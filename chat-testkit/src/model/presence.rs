@@ -3,7 +3,7 @@
 use chat_core::room::Note;
 use chat_core::{Event, Generation, MemberId, Mono, Now, Offset, Record, RoomLimits, SessionId, TypingState, Wall};
 
-use super::{Line, What, facts, roles, time};
+use super::{Line, What, facts, seat, time};
 
 /// Who is here, as the diary tells it.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ impl Watch {
         if may_change {
             let facts: Vec<Record> = facts::of_chapter(chapter).into_iter().map(|(record, _)| record).collect();
             let is_over = facts.iter().any(|record| matches!(record.event, Event::Closed { .. }));
-            self.0 = roles::seat(&facts).and_then(|seat| seat.until).filter(|_| !is_over);
+            self.0 = seat::seat(&facts).and_then(|seat| seat.until).filter(|_| !is_over);
         }
         self.0
     }

@@ -3,8 +3,7 @@
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{Epoch, Generation, Identity, MemberId, Position, RecordVersion, Role, Seq, SessionId};
 
-use super::roles;
-use super::steps::{Act, After, Asked, Attempt, Mod, Spot, Target, Who};
+use super::steps::{Act, After, Asked, Attempt, Known, Mod, Spot, Target, Who};
 use crate::model::Model;
 
 /// Twelve sessions: two of Ann's, three of Bob's, one of a guest who signs in as Cid and out again with every other
@@ -86,7 +85,9 @@ impl Cast {
             }
             Act::Ban { by, member: target } => Input::Ban { by: self.actor(by, model), member: member(target, model) },
             Act::SetTopic { by, topic } => Input::SetTopic { by: self.actor(by, model), topic },
-            Act::SetRole { by, whom, role } => roles::input(self.actor(by, model), whom, role, model),
+            Act::SetRole { by, whom, role } => {
+                Input::SetRole { by: self.actor(by, model), member: known(whom, model), role }
+            }
             Act::Protect => Input::Protect,
             Act::Close { cause } => Input::Close { cause },
             Act::Wait => Input::Elapsed,
@@ -181,11 +182,21 @@ fn seq(spot: Spot, model: &Model) -> Seq {
     }
 }
 
-pub(super) fn member(target: Target, model: &Model) -> MemberId {
+fn member(target: Target, model: &Model) -> MemberId {
     let members = model.members();
     let found = members.get(target.0 as usize % members.len().max(1));
     // The highest number never is a member.
     found.filter(|_| target.0 != u32::MAX).map_or(MemberId(target.0), |person| person.id)
+}
+
+fn known(whom: Known, model: &Model) -> MemberId {
+    match whom {
+        Known::Here(target) => member(target, model),
+        Known::Away(count) => {
+            let away = model.former();
+            away.get(count as usize % away.len().max(1)).copied().unwrap_or(MemberId(count))
+        }
+    }
 }
 
 fn evidence(asked: Asked, target: Seq, model: &Model) -> Option<Evidence> {

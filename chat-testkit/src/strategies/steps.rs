@@ -13,7 +13,6 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::roles::{Known, any_appointment};
 use super::types::{few_keys, few_nicks, few_texts, few_topics};
 
 /// One step of a run.
@@ -200,6 +199,15 @@ pub enum After {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target(pub u32);
 
+/// Whose role it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// A member.
+    Here(Target),
+    /// One of those who left and may come back to their place, counted around; where nobody is, that number.
+    Away(u32),
+}
+
 /// Bounds so small that a run of a few dozen steps hits them all.
 pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
     let lists = (0..=8_usize, 1..=6_usize, 1..=2_usize, (1..=3_usize, 0..=3_usize));
@@ -314,7 +322,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         4 => insider().prop_map(|who| Act::Leave { who }),
         2 => (moderator(), target()).prop_map(|(by, member)| Act::Kick { by, member }),
         2 => (moderator(), target()).prop_map(|(by, member)| Act::Ban { by, member }),
-        4 => any_appointment(moderator(), target()),
+        4 => appointment(),
     ];
     let rare = prop_oneof![
         3 => (newcomer(), few_nicks()).prop_map(|(who, nick)| Act::Create { who, nick }),
@@ -358,6 +366,16 @@ fn moderator() -> impl Strategy<Value = Mod> + Clone {
 
 fn target() -> impl Strategy<Value = Target> + Clone {
     prop_oneof![8 => 0..8_u32, 1 => Just(u32::MAX)].prop_map(Target)
+}
+
+/// A role given, by those who may and those who may not; seldom, a room that becomes the host's.
+fn appointment() -> impl Strategy<Value = Act> + Clone {
+    let whom = prop_oneof![4 => target().prop_map(Known::Here), 1 => (0..4_u32).prop_map(Known::Away)];
+    let role = select(vec![Role::Moderator, Role::Moderator, Role::Moderator, Role::Owner, Role::Member]);
+    prop_oneof![
+        16 => (moderator(), whom, role).prop_map(|(by, whom, role)| Act::SetRole { by, whom, role }),
+        1 => Just(Act::Protect),
+    ]
 }
 
 fn back() -> impl Strategy<Value = Spot> + Clone {

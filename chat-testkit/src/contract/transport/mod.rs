@@ -59,6 +59,7 @@ mod limiting;
 mod moderating;
 mod refusing;
 mod resuming;
+mod roles;
 mod shutdown;
 mod slow_consumer;
 mod stale_resume;
@@ -78,6 +79,7 @@ pub use limiting::*;
 pub use moderating::*;
 pub use refusing::*;
 pub use resuming::*;
+pub use roles::*;
 pub use shutdown::*;
 pub use slow_consumer::*;
 pub use stale_resume::*;
@@ -207,6 +209,12 @@ macro_rules! transport_contract {
             who_is_kicked_may_come_again,
             who_is_banned_may_not,
             only_the_owner_moderates,
+            a_moderator_keeps_order_and_never_against_the_owner,
+            a_room_is_handed_on_by_two_changes,
+            who_was_lost_comes_back_as_what_they_were,
+            a_room_whose_owner_stays_away_goes_to_who_follows,
+            as_many_moderators_as_may_be_and_no_more,
+            in_a_room_of_the_host_only_the_host_names_owners,
             ones_own_leaving_ends_the_stream_of_a_room,
             the_longest_standing_member_inherits_the_room,
             a_lost_connection_has_left_after_the_grace,
