@@ -17,6 +17,7 @@ const ERRORS = {
   too_many_rooms: 'You are in as many rooms as you may be. Leave one first.',
   too_many_attachments: 'You have this room open as often as you may. Close one first.',
   room_full: 'The room is full. Try again later.',
+  roles_full: 'There are as many moderators as there may be.',
   banned: 'You may not enter this room again.',
   forbidden: 'You are not allowed to do this here.',
   key_conflict: 'This message collided with an earlier one. Send it again.',
@@ -62,6 +63,9 @@ export function noticeWords(room, frame) {
       if (!frame.topic) return saying(name(frame.by), ' removed the topic');
       return saying(name(frame.by), ' set the topic: ', theirs(frame.topic));
     case 'role_changed':
+      if (frame.role === 'moderator') {
+        return own(room, frame.member) ? 'You are a moderator now' : saying(name(frame.member), ' is a moderator now');
+      }
       if (frame.role !== 'owner') return null;
       return own(room, frame.member) ? 'You own the room now' : saying(name(frame.member), ' owns the room now');
     case 'notices_changed':
