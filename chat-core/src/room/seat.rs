@@ -97,7 +97,8 @@ mod tests {
         wait.restart();
         assert_eq!(wait, SeatWait::Unstamped);
         let mut off = SeatWait::of(None);
-        (off.restart(), off.stamp(Mono(5)));
+        off.restart();
+        off.stamp(Mono(5));
         assert_eq!(off, SeatWait::Off);
     }
 

@@ -138,5 +138,6 @@ pub async fn in_a_room_of_the_host_only_the_host_names_owners<D: TransportHarnes
     bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
     ann.say("LUNCH", "nobody follows").await;
     assert_eq!(cid.told_to("LUNCH", 7).await, ["6 -Bob left", "7 Ann: nobody follows"]);
+    assert_eq!(bob.told_to("LUNCH", 6).await.last().map(String::as_str), Some("6 -Bob left"));
     assert_eq!(bob.join("LUNCH", "Bob").await["you"]["role"], "owner");
 }
