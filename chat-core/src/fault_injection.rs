@@ -62,6 +62,8 @@ pub enum Bug {
     IgnoreLock,
     /// Everybody speaks in a room that is read-only.
     SpeakReadOnly,
+    /// An owner who was lost and comes back in time is not given their seat back.
+    ForgetSeat,
     /// A newer token that was never used supersedes the older one.
     SupersedeUnused,
     /// What the log remembers of ended sessions is not read.
@@ -72,7 +74,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 30] = [
+    pub const ALL: [Bug; 31] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -100,6 +102,7 @@ impl Bug {
         Self::TellReadToAll,
         Self::IgnoreLock,
         Self::SpeakReadOnly,
+        Self::ForgetSeat,
         Self::SupersedeUnused,
         Self::ForgetEnded,
         Self::ResumeEnded,

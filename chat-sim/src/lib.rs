@@ -28,6 +28,7 @@ mod pipe;
 mod plan;
 mod promise;
 mod reads;
+mod roles;
 mod rules;
 mod screen;
 mod server;

@@ -78,6 +78,10 @@ impl Plan {
         limits.engine.room_idle = [60_000, 0, 500].map(Duration::from_millis)[limits.room.batch_inputs_max % 3];
         // Not drawn: it is to go with what is.
         limits.room.changes_max = [1_024, 2, 5][limits.room.backlog_events_max % 3];
+        // Some seats of owners who are lost run out within a world.
+        let held = [600_000, 4_000, 15_000].map(Duration::from_millis);
+        limits.room.owner_seat_held = held[limits.room.backlog_events_max / 3 % 3];
+        limits.room.moderators_max = [64, 1][limits.room.backlog_events_max % 2];
         limits.room.owed_max = [256, 3, 256][limits.room.backlog_events_max % 3];
         limits.room.history_default = rng.random_range(0..10);
         // In half of the worlds a newcomer does not see everything.

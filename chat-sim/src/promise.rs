@@ -41,6 +41,8 @@ pub enum Promise {
     Floor,
     /// Nobody new gets into a locked room, and who does not moderate speaks as little as is set; everybody is told what that is.
     Settings,
+    /// An owner who is lost is the owner again if they come back in time, and nobody acts on an equal or a higher role.
+    Roles,
     /// What was taken back cannot be read in the log.
     TakenBack,
     /// What a client holds is what the log says, whatever it missed.
@@ -76,6 +78,7 @@ impl fmt::Display for Promise {
             Self::Person => "a number is a person",
             Self::Floor => "nobody learns of a message before their floor",
             Self::Settings => "what is set for a room holds, and is told",
+            Self::Roles => "roles are whose they were given, and nobody acts on an equal or a higher one",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
             Self::Read => "how far a person has read is kept, and theirs alone",

@@ -48,7 +48,9 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
         ServerFrame::SettingsChanged { seq, settings, by: who, .. } => {
             format!("{seq} settings {}{}", words(settings), by(who))
         }
-        ServerFrame::RoleChanged { seq, member, role, .. } => format!("{seq} {member} is {role:?}"),
+        ServerFrame::RoleChanged { seq, member, role, by: who, .. } => {
+            format!("{seq} {member} is {role:?}{}", by(who))
+        }
         ServerFrame::NoticesChanged { seq, notices, .. } => format!("{seq} notices {notices:?}"),
         ServerFrame::Typing { room, members } => {
             let ids: Vec<String> = members.iter().map(ToString::to_string).collect();
@@ -75,8 +77,8 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
     let who = record.by.map_or(String::new(), |by| by.to_string());
     match &record.event {
         Event::Joined { nick, .. } => format!("{seq} +{} {who}", nick.as_str()),
-        Event::Left { nick, reason: LeaveReason::Left } => format!("{seq} -{} {who} left", nick.as_str()),
-        Event::Left { nick, reason: LeaveReason::Timeout } => format!("{seq} -{} {who} timeout", nick.as_str()),
+        Event::Left { nick, reason: LeaveReason::Left, .. } => format!("{seq} -{} {who} left", nick.as_str()),
+        Event::Left { nick, reason: LeaveReason::Timeout, .. } => format!("{seq} -{} {who} timeout", nick.as_str()),
         Event::Sent { nick, text, keyed, .. } => {
             let key = keyed.as_ref().map_or(String::new(), |keyed| format!(" #{}", keyed.key.as_str()));
             format!("{seq} {}: {}{key} @{}", nick.as_str(), text.as_str(), record.at)
@@ -85,7 +87,7 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
         Event::Kicked { nick, member } => format!("{seq} -{} {member} kicked{by}", nick.as_str()),
         Event::TopicChanged { topic } => format!("{seq} topic {:?}{by}", topic.as_str()),
         Event::SettingsChanged { settings } => format!("{seq} settings {}{by}", words(&settings.into())),
-        Event::RoleChanged { member, role } => format!("{seq} {member} is {role:?}"),
+        Event::RoleChanged { member, role } => format!("{seq} {member} is {role:?}{by}"),
         Event::NoticesChanged { notices } => format!("{seq} notices {notices:?}"),
         other => format!("{seq} never told: {other:?}"),
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use chat_core::room::{Ledger, Snapshot};
 use chat_core::wire::{MemberEntry, RoomSettings};
 use chat_core::{
-    Epoch, Event, Key, MemberId, NewcomersSee, Observer, ObserverEvent, Offset, Record, RoomCode, RoomLimits, Scope,
-    Seq,
+    Epoch, Event, Key, MemberId, NewcomersSee, Observer, ObserverEvent, Offset, Record, Role, RoomCode, RoomLimits,
+    Scope, Seq,
 };
 use tokio::time::Instant;
 
@@ -19,6 +19,7 @@ use crate::locks::lock;
 use crate::persons::Persons;
 use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reads;
+use crate::roles::Roles;
 use crate::rules::RoomRules;
 use crate::stamps::Stamps;
 use crate::summary::summary_of_record;
@@ -29,6 +30,7 @@ pub(crate) struct Truth {
     lives: Mutex<BTreeMap<(String, Epoch), Incarnation>>,
     grace: Duration,
     newcomers_see: NewcomersSee,
+    limits: RoomLimits,
     graces: Mutex<Graces>,
     stamps: Mutex<Stamps>,
     clock: Arc<WorldClock>,
@@ -56,6 +58,7 @@ struct Incarnation {
     exits: BTreeMap<MemberId, Exits>,
     persons: Persons,
     rules: RoomRules,
+    roles: Roles,
 }
 
 /// The ends of the stays of one person.
@@ -72,6 +75,7 @@ impl Truth {
         Self {
             grace: limits.grace,
             newcomers_see: limits.newcomers_see,
+            limits: limits.clone(),
             clock,
             log_back: Mutex::new(Some(Instant::now())),
             lives: Mutex::default(),
@@ -99,8 +103,10 @@ impl Truth {
         let mut lives = self.lives();
         let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
         for record in records {
-            let added =
-                life.add(room, record, self.newcomers_see).and_then(|()| self.stamps().logged(room, epoch, record));
+            let added = life
+                .add(room, record, self.newcomers_see)
+                .and(life.roles.add(room, record, &self.limits))
+                .and_then(|()| self.stamps().logged(room, epoch, record));
             if let Err(broken) = added {
                 self.note(broken);
             }
@@ -203,6 +209,19 @@ impl Truth {
     /// The members as of a number, where joins and leaves have numbers.
     pub(crate) fn members(&self, room: &str, epoch: Epoch, seq: Seq) -> BTreeSet<MemberId> {
         self.lives().get(&(room.to_owned(), epoch)).map(|life| life.members(seq)).unwrap_or_default()
+    }
+
+    /// What a member is as of a number, where joins and leaves have numbers.
+    pub(crate) fn role(&self, room: &str, epoch: Epoch, seq: Seq, member: MemberId) -> Option<Role> {
+        let lives = self.lives();
+        let life = lives.get(&(room.to_owned(), epoch))?;
+        let until = life.records.iter().take_while(|record| record.seq.is_none_or(|at| at <= seq));
+        let given = until.filter_map(|record| match &record.event {
+            Event::Joined { role, .. } if record.by == Some(member) => Some(*role),
+            Event::RoleChanged { member: of, role } if *of == member => Some(*role),
+            _ => None,
+        });
+        given.last()
     }
 
     /// The last number that members could be told at this time.
@@ -448,11 +467,26 @@ pub(crate) fn check_members(
     room: &str,
     epoch: Epoch,
     seq: Seq,
-    shown: &[MemberEntry],
+    entries: &[MemberEntry],
 ) -> Result<(), Broken> {
     let members = truth.members(room, epoch, seq);
-    let shown: BTreeSet<MemberId> = shown.iter().map(|entry| entry.member).collect();
+    let shown: BTreeSet<MemberId> = entries.iter().map(|entry| entry.member).collect();
     hold!(shown == members, Promise::Fold, "{room}: members {shown:?} as of {seq}, the log says {members:?}");
+    check_roles(truth, room, epoch, seq, entries)
+}
+
+/// Whether everybody sees the roles that the log says.
+pub(crate) fn check_roles(
+    truth: &Truth,
+    room: &str,
+    epoch: Epoch,
+    seq: Seq,
+    shown: &[MemberEntry],
+) -> Result<(), Broken> {
+    for MemberEntry { member, role, .. } in shown {
+        let said = truth.role(room, epoch, seq, *member);
+        hold!(said == Some(*role), Promise::Fold, "{room}: {member} is {role:?} as of {seq}, the log says {said:?}");
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::promise::{Broken, Promise, hold};
 use crate::summary::summary;
-use crate::truth::{Truth, check_members};
+use crate::truth::{Truth, check_members, check_roles};
 
 /// What a person knows of a room.
 #[derive(Debug)]
@@ -337,7 +337,7 @@ fn check_shown(truth: &Truth, joined: &Joined) -> Result<(), Broken> {
     let shown: Vec<MemberId> = joined.members.iter().skip(1).map(|entry| entry.member).collect();
     let are_first = members.iter().filter(|member| **member != you).take(shown.len()).eq(&shown);
     hold!(are_first, Promise::Fold, "{room}: to {you}, {shown:?} are shown as of {seq} of {members:?}");
-    Ok(())
+    check_roles(truth, room, joined.epoch, seq, &joined.members)
 }
 
 /// Whether the log says the same under this number.

@@ -215,6 +215,11 @@ fn what_was_read_and_is_told_to_everybody_is_found() {
 }
 
 #[test]
+fn an_owner_who_is_not_given_back_their_room_is_found() {
+    is_found(Bug::ForgetSeat, 16, &[Promise::Roles]);
+}
+
+#[test]
 fn a_floor_that_is_not_looked_at_is_found() {
     is_found(Bug::IgnoreFloor, 16, &[Promise::Floor]);
 }

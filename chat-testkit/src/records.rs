@@ -117,7 +117,7 @@ impl Scribe {
             self.quiet(Some(ann), Event::Banned { scope }),
             self.told(Some(ann), Event::Kicked { member: bob, nick: nick_of("Bob") }),
             self.told(None, Event::NoticesChanged { notices: Notices::Counted }),
-            self.quiet(Some(ann), Event::Left { nick: nick_of("Ann"), reason: LeaveReason::Timeout }),
+            self.quiet(Some(ann), Event::Left { nick: nick_of("Ann"), reason: LeaveReason::Timeout, held: None }),
             self.told(None, Event::RoleChanged { member: MemberId(bob.0 + 1), role: Role::Owner }),
             self.quiet(None, Event::Closed { cause: RoomCloseReason::Host }),
         ]);

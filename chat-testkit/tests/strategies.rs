@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chat_core::room::{Answer, Decision, Entry, Input, More, Note, Repeated};
 use chat_core::{Event, LeaveReason, Mono, Now, Record, Role, RoomCloseReason, RoomLimits, Wall};
-use chat_testkit::model::{Model, Refusal};
+use chat_testkit::model::{Model, Person, Refusal};
 use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, small_limits};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -58,6 +58,15 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "banned",
         "topic changed",
         "role changed",
+        "joined: as the owner again",
+        "joined: as a moderator again",
+        "left: the seat is held",
+        "a seat ran out",
+        "handed on",
+        "moderated by a moderator",
+        "named while away",
+        "protected",
+        "refused: roles_full",
         "notices: Counted",
         "notices: Told",
         "closed: Host",
@@ -165,20 +174,38 @@ fn note_what(
         let told = if record.seq.is_some() { "told" } else { "quiet" };
         reach(&match &record.event {
             Event::Created { .. } => "created".to_owned(),
+            Event::Joined { role: Role::Owner, .. }
+                if before.held_seat().is_some_and(|(of, _)| Some(of) == record.by) =>
+            {
+                "joined: as the owner again".to_owned()
+            }
+            Event::Joined { role: Role::Moderator, .. } => "joined: as a moderator again".to_owned(),
             Event::Joined { role: Role::Owner, .. } if in_the_empty => {
                 "joined: as an owner of an empty room".to_owned()
             }
             Event::Joined { .. } => format!("joined: {told}"),
+            Event::Left { held: Some(_), .. } => "left: the seat is held".to_owned(),
             Event::Left { reason: LeaveReason::Timeout, .. } => "left: timed out".to_owned(),
             Event::Left { .. } => format!("left: {told}"),
             Event::Sent { .. } => "sent".to_owned(),
             Event::Redacted { .. } => "redacted".to_owned(),
             Event::Settled { .. } => "settled".to_owned(),
+            Event::Kicked { .. } if record.by.and_then(|by| before.member(by)).is_some_and(is_moderator) => {
+                "moderated by a moderator".to_owned()
+            }
             Event::Kicked { .. } => "kicked".to_owned(),
             Event::Banned { .. } => "banned".to_owned(),
             Event::TopicChanged { .. } => "topic changed".to_owned(),
             Event::SettingsChanged { .. } => "settings changed".to_owned(),
+            Event::RoleChanged { role: Role::Owner, .. } if *input == Input::Elapsed && decision.records.len() == 1 => {
+                "a seat ran out".to_owned()
+            }
+            Event::RoleChanged { role: Role::Owner, .. } if decision.records.len() == 2 && record.by.is_some() => {
+                "handed on".to_owned()
+            }
+            Event::RoleChanged { member, .. } if before.member(*member).is_none() => "named while away".to_owned(),
             Event::RoleChanged { .. } => "role changed".to_owned(),
+            Event::Protected => "protected".to_owned(),
             Event::NoticesChanged { notices } => format!("notices: {notices:?}"),
             Event::Closed { cause: RoomCloseReason::Empty } if in_the_empty && *input == Input::Elapsed => {
                 "closed: after lingering".to_owned()
@@ -260,6 +287,10 @@ fn note_what(
         }
         _ => {}
     }
+}
+
+fn is_moderator(person: Person) -> bool {
+    person.role == Role::Moderator
 }
 
 /// What only a look at all records shows.

@@ -107,7 +107,7 @@ async fn who_has_left_quietly_by_the_word_of_another_owner_is_told_so() {
     let engine = engine_with(&log, |limits| limits.room.notices_members_max = 0);
     let ann = founder(&engine).await;
     let mut bob = newcomer(&engine, "Bob").await;
-    let left = Event::Left { nick: nick("Bob"), reason: LeaveReason::Timeout };
+    let left = Event::Left { nick: nick("Bob"), reason: LeaveReason::Timeout, held: None };
     other_records(&log, MemberId(2), left, |_| None).await;
     other_writes(&log, topic("theirs")).await;
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(4)));
@@ -123,7 +123,7 @@ async fn who_left_and_came_in_again_by_the_word_of_another_owner_is_told_of_the_
     let mut bob = newcomer(&engine, "Bob").await;
     let joined = log.inner().records(&code()).into_iter().rfind(|record| record.by == Some(MemberId(2)));
     let joined = joined.expect("Bob has joined").event;
-    let left = Event::Left { nick: nick("Bob"), reason: LeaveReason::Timeout };
+    let left = Event::Left { nick: nick("Bob"), reason: LeaveReason::Timeout, held: None };
     other_records(&log, MemberId(2), left, Some).await;
     other_records(&log, MemberId(2), joined, Some).await;
     other_writes(&log, topic("theirs")).await;

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backoffMs } from '../../examples/page/js/connection.js';
-import { acked, disconnected, forgotten, missedAfter, newRoom, receive, watched } from '../../examples/page/js/room.js';
+import {
+  acked, disconnected, forgotten, isAbove, missedAfter, moderates, newRoom, receive, watched,
+} from '../../examples/page/js/room.js';
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
 import { composerWords, errorWords, plain } from '../../examples/page/js/words.js';
 import { ANN, BOB, changes, gap, history, joined, message, redacted, settings } from './scripted.mjs';
@@ -253,4 +255,23 @@ test('an answer of another life of the room changes nothing', () => {
   const other = { epoch: '04HMASW9NF6YG' };
   assert.deepEqual(texts(fold(room, changes(1, [bare(9)], other))), ['eight', 'nine']);
   assert.deepEqual(texts(receive(room, history(1, [message(3, 'three')], other), {})), ['eight', 'nine']);
+});
+
+test('a role that changes is that of the member and of oneself, and says who may act on whom', () => {
+  const role = (seq, member, name) => ({ type: 'role_changed', room: 'LAB', seq, at: message(seq, '').at, member, role: name, by: 1 });
+  const CID = { member: 3, nick: 'Cid', color: 5, role: 'member', online: true };
+  const may = room => [1, 2, 3].map(member => isAbove(room, member));
+  const redactable = room => rowsOf(room).filter(row => row.kind === 'message').map(row => row.mayRedact);
+  let room = fold(fresh(), joined({ seq: 1, members: [BOB, ANN, CID] }), message(2, 'hers'), message(3, 'his', CID));
+  assert.deepEqual([moderates(room), may(room), redactable(room)], [false, [false, false, false], [false, false]]);
+  room = fold(room, role(4, 2, 'moderator'));
+  assert.deepEqual([moderates(room), may(room), redactable(room)], [true, [false, false, true], [false, true]]);
+  assert.equal(room.entries.at(-1).words, 'You are a moderator now');
+  room = fold(room, role(5, 3, 'moderator'));
+  assert.deepEqual(may(room), [false, false, false], 'nobody acts on an equal');
+  room = fold(room, role(6, 1, 'moderator'), role(7, 2, 'owner'));
+  assert.deepEqual([may(room), room.you.role], [[true, false, true], 'owner']);
+  assert.deepEqual(room.members.map(({ role }) => role), ['owner', 'moderator', 'moderator']);
+  room = fold(room, role(8, 9, 'member'), role(9, 3, 'something later'));
+  assert.deepEqual([room.seq, may(room)], [9, [true, false, true]], 'of somebody who has left, and one that is not known');
 });

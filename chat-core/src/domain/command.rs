@@ -1,5 +1,6 @@
 //! What a session asks for. Parsed, so every value in it is allowed by itself; whether the room allows it is decided there.
 
+use super::event::Role;
 use super::settings::SettingsChange;
 use crate::types::{Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
 
@@ -108,7 +109,7 @@ pub enum Command {
         /// The last event that was read.
         through: Seq,
     },
-    /// Take back a message: one's own, or any as the owner.
+    /// Take back a message: one's own, or that of somebody of a lower role as the owner or a moderator.
     #[non_exhaustive]
     Redact {
         /// The room, by its code.
@@ -116,7 +117,7 @@ pub enum Command {
         /// The number of the message.
         target: Seq,
     },
-    /// Put a member out of the room; the owner only.
+    /// Put a member of a lower role out of the room; the owner or a moderator.
     #[non_exhaustive]
     Kick {
         /// The room, by its code.
@@ -124,7 +125,7 @@ pub enum Command {
         /// The member, by the number that `joined` and `members` show.
         member: MemberId,
     },
-    /// Put a member out of the room and keep them out; the owner only.
+    /// Put a member of a lower role out of the room and keep them out; the owner or a moderator.
     #[non_exhaustive]
     Ban {
         /// The room, by its code.
@@ -132,7 +133,7 @@ pub enum Command {
         /// The member, by the number that `joined` and `members` show.
         member: MemberId,
     },
-    /// Say what the room is about; the owner only.
+    /// Say what the room is about; the owner or a moderator.
     #[non_exhaustive]
     SetTopic {
         /// The room, by its code.
@@ -147,6 +148,16 @@ pub enum Command {
         room: RoomCode,
         /// What is to be changed.
         change: SettingsChange,
+    },
+    /// Say what a member may do; the owner only. Who makes another the owner is a moderator from then on.
+    #[non_exhaustive]
+    SetRole {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The member, by the number that `joined` and `members` show.
+        member: MemberId,
+        /// The role from now on.
+        role: Role,
     },
     /// End a session for good: it leaves its rooms, and none of its tokens is good any more.
     #[non_exhaustive]
@@ -229,6 +240,11 @@ impl Command {
     /// What is set for the room, changed in what is named.
     pub fn settings(room: RoomCode, change: SettingsChange) -> Self {
         Self::Settings { room, change }
+    }
+
+    /// A member's role; that of the owner hands the room on.
+    pub fn set_role(room: RoomCode, member: MemberId, role: Role) -> Self {
+        Self::SetRole { room, member, role }
     }
 
     /// The end of the session that asks.
@@ -357,7 +373,8 @@ impl Command {
             | Self::Kick { room, .. }
             | Self::Ban { room, .. }
             | Self::SetTopic { room, .. }
-            | Self::Settings { room, .. } => Some(room),
+            | Self::Settings { room, .. }
+            | Self::SetRole { room, .. } => Some(room),
         }
     }
 }

@@ -10,10 +10,28 @@ use crate::types::{Body, Color, Epoch, Key, MemberId, Nick, NickKey, Offset, Sco
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Role {
-    /// Created the room, or has been in it longest since its owner left: may kick, ban, redact and set the topic.
+    /// Created the room, was handed it, or has followed its owner: may kick, ban, redact, set the topic, and say who is what.
     Owner,
+    /// Was made one by the owner: may kick, ban, redact and set the topic, but nothing against the owner or another moderator.
+    Moderator,
     /// Everybody else.
     Member,
+}
+
+impl Role {
+    /// Whether it is above another one. Nobody acts on an equal or a higher role.
+    pub fn is_above(self, other: Self) -> bool {
+        self.rank() > other.rank()
+    }
+
+    /// The higher, the more they may do.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Owner => 2,
+            Self::Moderator => 1,
+            Self::Member => 0,
+        }
+    }
 }
 
 /// Why a membership ended.
@@ -131,6 +149,10 @@ pub enum Event {
         nick: Nick,
         /// By their own will, or because their grace ran out.
         reason: LeaveReason,
+        /// Until when, in room time, the room is still theirs who was its owner: if they come back, they are the owner again. Nothing where it
+        /// was handed on at once, or was not theirs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Wall>,
     },
     /// The record's `by` said something.
     Sent {
@@ -178,13 +200,15 @@ pub enum Event {
         /// All that holds from now on.
         settings: Settings,
     },
-    /// What a member may do was changed.
+    /// What a member may do was changed. The member may have left, and still have their place.
     RoleChanged {
         /// The member, by number.
         member: MemberId,
         /// The role from now on.
         role: Role,
     },
+    /// From now on only the host says who is the owner, for as long as this incarnation lives. Never told.
+    Protected,
     /// From now on joins and leaves are told, or are not: members should ask for the list again.
     NoticesChanged {
         /// What holds from now on.

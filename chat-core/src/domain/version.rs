@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::Event;
+use super::event::{Event, Role};
 
 /// What a program has to know to read a record, or a snapshot of records.
 ///
@@ -16,7 +16,8 @@ impl RecordVersion {
     /// What the first programs wrote.
     pub const FIRST: Self = Self(1);
     /// A join says what may be seen, and who comes back has their number again: a program that does not know it takes that for a bug, and
-    /// shows everybody everything. A message says that it was taken back, and a record that the log has been made to forget it.
+    /// shows everybody everything. A message says that it was taken back, and a record that the log has been made to forget it. There are
+    /// moderators, and an owner who is lost is the owner still when they come back soon.
     pub const PERSONS: Self = Self(2);
     /// The latest that this program reads.
     pub const LATEST: Self = Self::PERSONS;
@@ -36,6 +37,10 @@ impl Event {
                 RecordVersion::PERSONS
             }
             Self::SettingsChanged { .. } => RecordVersion::PERSONS,
+            Self::Joined { role: Role::Moderator, .. } | Self::RoleChanged { role: Role::Moderator, .. } => {
+                RecordVersion::PERSONS
+            }
+            Self::Left { held: Some(_), .. } | Self::Protected => RecordVersion::PERSONS,
             _ => RecordVersion::FIRST,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::domain::{Extent, RoomCloseReason, SettingsChange};
+use crate::domain::{Extent, Role, RoomCloseReason, SettingsChange};
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::inbox::InboxItem;
@@ -39,6 +39,11 @@ pub enum Moderation {
     SetTopic(Topic),
     /// Change what is set, in what is named.
     Settings(SettingsChange),
+    /// Say what somebody may do. The owner before, if there is one, is a moderator from then on.
+    SetRole(MemberId, Role),
+    /// Keep the room: from now on only [`Moderation::SetRole`] says who is its owner. Nobody follows an owner who is gone, and no member hands
+    /// the room on. For as long as the room lives.
+    Protect,
     /// End the room for everyone.
     Close,
 }
@@ -174,7 +179,8 @@ impl Engine {
     /// to be done, or the room was closed), that of the last one told.
     ///
     /// # Errors
-    /// `too_long` of a setting past its bound. The room's reject: `room_not_found`, `member_not_found`, `message_not_found`, `unavailable`, `busy`.
+    /// `too_long` of a setting past its bound. The room's reject: `room_not_found`, `member_not_found`, `message_not_found`, `roles_full`, `unavailable`, `busy`; `bad_field` where a
+    /// room would be left without an owner.
     pub async fn moderate(&self, room: &RoomCode, moderation: Moderation) -> Result<Seq, Reject> {
         let by = Actor::Host;
         let input = match moderation {
@@ -186,6 +192,8 @@ impl Engine {
                 let change = change.map_secret(|secret| self.shared.room_secrets.keep(room, &secret));
                 Input::Settings { by, change }
             }
+            Moderation::SetRole(member, role) => Input::SetRole { by, member, role },
+            Moderation::Protect => Input::Protect,
             Moderation::Close => Input::Close { cause: RoomCloseReason::Host },
         };
         let (answer, answered) = oneshot::channel();

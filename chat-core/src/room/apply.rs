@@ -2,13 +2,14 @@
 
 use super::attendance::Attendance;
 use super::ledger::Ledger;
-use super::note::linger_left;
+use super::note::{linger_left, seat_left};
 use super::time::RoomTime;
 use crate::domain::{Event, Record};
 use crate::types::{MemberId, Now, RoomLimits};
 
 /// Takes in the next record: the ledger as it says, the attendance as it implies.
 pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &Record) {
+    let seat = ledger.seat_until();
     ledger.apply(record);
     match &record.event {
         Event::Created { .. } | Event::Closed { .. } => *attendance = Attendance::default(),
@@ -22,7 +23,11 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         | Event::TopicChanged { .. }
         | Event::SettingsChanged { .. }
         | Event::RoleChanged { .. }
+        | Event::Protected
         | Event::NoticesChanged { .. } => {}
+    }
+    if ledger.seat_until() != seat {
+        attendance.hold_seat(ledger.seat_until());
     }
 }
 
@@ -30,6 +35,7 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
 pub(super) fn nobody_attached(ledger: &Ledger) -> Attendance {
     let mut attendance = Attendance::default();
     enter_all(ledger, &mut attendance);
+    attendance.hold_seat(ledger.seat_until());
     attendance
 }
 
@@ -42,8 +48,13 @@ pub(super) fn replace(
     now: Now,
     limits: &RoomLimits,
 ) {
+    let mut seat = ledger.seat_until();
     if replacement.epoch() != ledger.epoch() {
         *attendance = Attendance::default();
+        seat = None;
+    }
+    if replacement.seat_until() != seat {
+        attendance.hold_seat(replacement.seat_until());
     }
     time.read_again(replacement.last_at(), now.mono);
     // A number alone may name another person, or a later membership of the same one, where another owner of the room has written
@@ -55,7 +66,8 @@ pub(super) fn replace(
     let gone: Vec<MemberId> = attendance.members().filter(|&id| !stays(id)).collect();
     gone.into_iter().for_each(|id| attendance.exit(id));
     enter_all(&replacement, attendance);
-    attendance.stamp(now.mono, limits, linger_left(&replacement, *time, limits, now));
+    let (linger, seat) = (linger_left(&replacement, *time, limits, now), seat_left(&replacement, *time, limits, now));
+    attendance.stamp(now.mono, limits, linger, seat);
     *ledger = replacement;
 }
 

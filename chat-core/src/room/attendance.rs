@@ -9,8 +9,9 @@ use smallvec::SmallVec;
 
 use super::deadlines::Deadlines;
 use super::ledger::Depth;
+use super::seat::SeatWait;
 use super::vacancy::Vacancy;
-use crate::types::{Generation, MemberId, Mono, RoomLimits, SessionId};
+use crate::types::{Generation, MemberId, Mono, RoomLimits, SessionId, Wall};
 
 /// The living half of a room.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,7 @@ pub(super) struct Attendance {
     graces: Deadlines,
     typing: Deadlines,
     linger: Linger,
+    seat: SeatWait,
     unstamped: Vec<MemberId>,
 }
 
@@ -118,7 +120,12 @@ impl Attendance {
 
     /// Whether a note of the time would change something.
     pub(super) fn wants_time(&self, now: Mono) -> bool {
-        self.is_unstamped() || self.typing.due(now).is_some() || self.linger_is_due(now)
+        self.is_unstamped() || self.typing.due(now).is_some() || self.linger_is_due(now) || self.seat_is_due(now)
+    }
+
+    /// Whether a seat that is held is to be looked at now.
+    pub(super) fn seat_is_due(&self, now: Mono) -> bool {
+        self.seat.is_due(now)
     }
 
     /// When time will change something next; at once while something is unstamped.
@@ -128,11 +135,11 @@ impl Attendance {
         }
         let linger = if let Linger::Until(until) = self.linger { Some(until) } else { None };
         let [grace, typing] = [&self.graces, &self.typing].map(|deadlines| deadlines.earliest().map(|(at, _)| at));
-        [grace, typing, linger].into_iter().flatten().min()
+        [grace, typing, linger, self.seat.at()].into_iter().flatten().min()
     }
 
     fn is_unstamped(&self) -> bool {
-        !self.unstamped.is_empty() || self.linger == Linger::Unstamped
+        !self.unstamped.is_empty() || self.linger == Linger::Unstamped || self.seat == SeatWait::Unstamped
     }
 
     /// Bytes that it holds.
@@ -179,6 +186,11 @@ impl Attendance {
         if self.linger == Linger::Off {
             self.linger = Linger::Unstamped;
         }
+    }
+
+    /// A seat is held until then, for whoever is here to follow; or no more.
+    pub(super) fn hold_seat(&mut self, until: Option<Wall>) {
+        self.seat = SeatWait::of(until);
     }
 
     // What notes bring about. Each ends with `stamp`.
@@ -240,19 +252,27 @@ impl Attendance {
         }
     }
 
-    /// Starts every grace anew, and has the linger timed anew.
+    /// Has the wait for a held seat timed anew where it is over: nobody was given it.
+    pub(super) fn expire_seat(&mut self, now: Mono) {
+        if self.seat_is_due(now) {
+            self.seat.restart();
+        }
+    }
+
+    /// Starts every grace anew, and has the linger and the wait for a held seat timed anew.
     pub(super) fn restart(&mut self) {
         self.graces = Deadlines::default();
         self.unstamped = self.people.iter().filter(|person| person.attached == 0).map(|person| person.member).collect();
         if self.linger != Linger::Off {
             self.linger = Linger::Unstamped;
         }
+        self.seat.restart();
     }
 
     /// The moment that is waited for; `None` while somebody is attached, or something is unstamped.
     pub(super) fn vacancy(&self) -> Option<Vacancy> {
         let linger = if let Linger::Until(until) = self.linger { Some(until) } else { None };
-        (self.online == 0 && !self.is_unstamped()).then(|| Vacancy::new(self.graces.iter(), linger))
+        (self.online == 0 && !self.is_unstamped()).then(|| Vacancy::new(self.graces.iter(), linger, self.seat.at()))
     }
 
     /// Gives what is unstamped the time that it had before.
@@ -263,10 +283,14 @@ impl Attendance {
         if let (Linger::Unstamped, Some(until)) = (self.linger, vacancy.linger()) {
             self.linger = Linger::Until(until);
         }
+        if let Some(until) = vacancy.seat() {
+            self.seat.stamp(until);
+        }
     }
 
-    /// Gives what is unstamped its time; an empty room has so much left.
-    pub(super) fn stamp(&mut self, now: Mono, limits: &RoomLimits, linger_left: Duration) {
+    /// Gives what is unstamped its time; an empty room, and a seat that is held, have so much left.
+    pub(super) fn stamp(&mut self, now: Mono, limits: &RoomLimits, linger_left: Duration, seat_left: Duration) {
+        self.seat.stamp(now.after(seat_left));
         for member in std::mem::take(&mut self.unstamped) {
             let gone = self.person(member).is_ok_and(|index| self.people[index].attached == 0);
             if gone && !self.graces.contains(member) {
@@ -285,6 +309,10 @@ impl Attendance {
 
     pub(super) fn linger(&self) -> Linger {
         self.linger
+    }
+
+    pub(super) fn seat(&self) -> SeatWait {
+        self.seat
     }
 
     /// Panics when its parts disagree.

@@ -71,6 +71,8 @@ impl<'a> Rules<'a> {
             Input::Ban { by, member } => self.ban(by, *member),
             Input::SetTopic { by, topic } => self.set_topic(by, topic),
             Input::Settings { by, change } => self.change_settings(by, change),
+            Input::SetRole { by, member, role } => self.set_role(by, *member, *role),
+            Input::Protect => self.protect(),
             Input::Close { cause } => Ok(self.close(*cause)),
             Input::Elapsed => Ok(self.elapsed()),
         }
@@ -114,9 +116,8 @@ impl<'a> Rules<'a> {
         if self.ledger.members_total() >= self.limits.members_max {
             return Err(Reject::new(RejectCode::RoomFull, "the room is full").limit(self.limits.members_max as u64));
         }
-        // An empty room that lingers has no owner to come back to: whoever is there first is it.
-        let role = if self.ledger.members_total() == 0 { Role::Owner } else { Role::Member };
-        let seat = self.seat(place);
+        let place = self.ledger.place(&scope);
+        let (seat, role) = (self.seat(place), self.role_at_join(&scope, place));
         let mut decision = self.joined(self.draft(), by, seat, nick, role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
         match (self.seen(after), place) {
@@ -265,7 +266,7 @@ impl<'a> Rules<'a> {
         let (author, redacted) = known.ok_or_else(|| {
             Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
         })?;
-        standing.may_redact(author)?;
+        standing.may_redact(author, || self.ledger.role_kept(author))?;
         if redacted {
             return Ok(self.nothing_to_do());
         }
@@ -344,14 +345,14 @@ impl<'a> Rules<'a> {
     fn leave(self, by: &Caller) -> Result<Decision, Reject> {
         let member = self.member(by)?;
         let mut draft = self.draft();
-        let seq = draft.push_left(member, LeaveReason::Left);
+        let seq = draft.push_left(member, LeaveReason::Left, self.after_leave(member, LeaveReason::Left));
         Ok(draft.finish_exit(Answer::Left { seq }))
     }
 
     fn kick(self, by: &Actor, member: MemberId) -> Result<Decision, Reject> {
         let (standing, target) = self.put_out(by, member)?;
         let mut draft = self.draft();
-        let seq = draft.push_kicked(standing.by(), target);
+        let seq = draft.push_kicked(standing.by(), target, self.after_kick(target));
         Ok(draft.finish_exit(Answer::Done { seq }))
     }
 
@@ -359,7 +360,7 @@ impl<'a> Rules<'a> {
         let (standing, target) = self.put_out(by, member)?;
         let mut draft = self.draft();
         draft.push(standing.by(), Event::Banned { scope: target.scope.clone() });
-        let seq = draft.push_kicked(standing.by(), target);
+        let seq = draft.push_kicked(standing.by(), target, self.after_kick(target));
         Ok(draft.finish_exit(Answer::Done { seq }))
     }
 
@@ -368,6 +369,7 @@ impl<'a> Rules<'a> {
         standing.may_put_out(member)?;
         let target = self.ledger.member(member);
         let target = target.ok_or_else(|| Reject::new(RejectCode::MemberNotFound, "there is no such member"))?;
+        standing.may_act_on(target.role)?;
         Ok((standing, target))
     }
 
@@ -380,11 +382,15 @@ impl<'a> Rules<'a> {
         let mut draft = self.draft();
         let overdue = self.attendance.overdue(self.now.mono);
         if let Some(member) = overdue.and_then(|id| self.ledger.member(id)) {
-            draft.push_left(member, LeaveReason::Timeout);
+            draft.push_left(member, LeaveReason::Timeout, self.after_leave(member, LeaveReason::Timeout));
             return draft.finish_exit(Answer::Nothing);
         }
         if self.attendance.linger_is_due(self.now.mono) && self.linger_is_over() {
             draft.push(None, Event::Closed { cause: RoomCloseReason::Empty });
+            return draft.finish(None, Answer::Nothing);
+        }
+        if let Some(heir) = self.successor() {
+            draft.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
             return draft.finish(None, Answer::Nothing);
         }
         let note = self.attendance.wants_time(self.now.mono).then_some(Note::Elapsed);

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::input::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
+use super::seat::Succession;
 use super::time::linger_after;
 use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
 use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
@@ -62,26 +63,25 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds a leave and what follows. The answer is the head as of the leave.
-    pub(super) fn push_left(&mut self, member: &Member, reason: LeaveReason) -> Seq {
-        let until = self.push(Some(member.id), Event::Left { nick: member.nick.clone(), reason });
-        self.push_what_follows_exit(member, linger_after(reason, self.limits));
+    pub(super) fn push_left(&mut self, member: &Member, reason: LeaveReason, then: Succession) -> Seq {
+        let held = if let Succession::Held(until) = then { Some(until) } else { None };
+        let until = self.push(Some(member.id), Event::Left { nick: member.nick.clone(), reason, held });
+        self.push_what_follows_exit(then, linger_after(reason, self.limits));
         until
     }
 
     /// Adds a kick and what follows. The answer is the kick's number.
-    pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member) -> Seq {
+    pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member, then: Succession) -> Seq {
         let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone() });
-        self.push_what_follows_exit(member, self.limits.empty_linger);
+        self.push_what_follows_exit(then, self.limits.empty_linger);
         until
     }
 
     /// Another owner, notices again, the end of a room that is empty and lingers for no time.
-    fn push_what_follows_exit(&mut self, leaver: &Member, linger: Duration) {
+    fn push_what_follows_exit(&mut self, then: Succession, linger: Duration) {
         let remaining = self.ledger.members_total() - 1;
-        if leaver.role == Role::Owner
-            && let Some(heir) = self.ledger.heir(leaver.id)
-        {
-            self.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
+        if let Succession::Heir(member) = then {
+            self.push(None, Event::RoleChanged { member, role: Role::Owner });
         }
         let (max, percent) = (self.limits.notices_members_max, self.limits.notices_resume_percent);
         if self.ledger.notices() == Notices::Counted && remaining * 100 <= max.saturating_mul(percent) {
@@ -92,11 +92,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The decision after an exit. An empty room that lingers needs to know since when.
+    /// The decision after an exit. An empty room that lingers needs to know since when, and so does one in which a seat is held now.
     pub(super) fn finish_exit(self, answer: Answer) -> Decision {
         let is_closed = self.records.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }));
         let lingers = self.ledger.members_total() == 1 && !is_closed;
-        self.finish(lingers.then_some(Note::Elapsed), answer)
+        let holds = self.records.iter().any(|record| matches!(record.event, Event::Left { held: Some(_), .. }));
+        self.finish((lingers || holds).then_some(Note::Elapsed), answer)
     }
 
     /// The decision.
@@ -116,6 +117,10 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::SettingsChanged { .. }
         | Event::RoleChanged { .. }
         | Event::NoticesChanged { .. } => true,
-        Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => false,
+        Event::Created { .. }
+        | Event::Banned { .. }
+        | Event::Settled { .. }
+        | Event::Protected
+        | Event::Closed { .. } => false,
     }
 }

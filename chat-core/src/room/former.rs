@@ -1,4 +1,4 @@
-//! The places of people who left: their number, colour and what they may see, until they come back.
+//! The places of people who left: their number, colour, role and what they may see, until they come back.
 
 use std::collections::VecDeque;
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dedup::ScopeHash;
 use super::members::Member;
+use crate::domain::Role;
 use crate::types::{Color, MemberId, Seq};
 
 /// Who left and may come back to their place, in the order of leaving.
@@ -16,7 +17,7 @@ pub(super) struct Former(VecDeque<Place>);
 /// What is kept of somebody who left. All places are of one size, so that a bound on how many there are bounds their bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
-    scope: ScopeHash,
+    pub(super) scope: ScopeHash,
     /// Where events begin for them.
     pub(super) joined: Seq,
     /// The floor of what they see of messages.
@@ -25,12 +26,28 @@ pub(super) struct Place {
     /// Their number and colour; not known where a program stored the place that gave others to who came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     number: Option<(MemberId, Color)>,
+    /// What they may do again. Of an owner as long as the seat is held for them.
+    #[serde(default = "member", skip_serializing_if = "is_member")]
+    pub(super) role: Role,
+}
+
+fn member() -> Role {
+    Role::Member
+}
+
+fn is_member(role: &Role) -> bool {
+    *role == Role::Member
 }
 
 impl Place {
-    /// That of a member who leaves.
-    pub(super) fn of(member: &Member, scope: ScopeHash) -> Self {
-        Self { scope, joined: member.joined, sees: member.sees, number: Some((member.id, member.color)) }
+    /// That of a member who leaves, and comes back with this role.
+    pub(super) fn of(member: &Member, scope: ScopeHash, role: Role) -> Self {
+        Self { scope, joined: member.joined, sees: member.sees, number: Some((member.id, member.color)), role }
+    }
+
+    /// Whether it is of who had this number.
+    pub(super) fn is_of(&self, id: MemberId) -> bool {
+        self.number.is_some_and(|(own, _)| own == id)
     }
 
     /// The number and the colour that they have again when they come back.
@@ -59,6 +76,25 @@ impl Former {
         self.0.iter().find(|place| place.scope == scope)
     }
 
+    /// All of them, in the order of leaving.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Place> {
+        self.0.iter()
+    }
+
+    /// Gives who had this number another role, and says who that is; nothing where nobody is remembered.
+    pub(super) fn set_role(&mut self, id: MemberId, role: Role) -> Option<ScopeHash> {
+        let place = self.0.iter_mut().find(|place| place.is_of(id))?;
+        place.role = role;
+        Some(place.scope)
+    }
+
+    /// This person comes back as a member, if they are remembered.
+    pub(super) fn lower(&mut self, scope: ScopeHash) {
+        if let Some(place) = self.0.iter_mut().find(|place| place.scope == scope) {
+            place.role = Role::Member;
+        }
+    }
+
     /// Remembers a person; forgets the one who left first when there are more than `max`.
     pub(super) fn remember(&mut self, place: Place, max: usize) {
         self.forget(place.scope);
@@ -73,10 +109,13 @@ impl Former {
         }
     }
 
-    /// Forgets those who left first, until at most `max` are remembered.
+    /// Forgets those who left first, until at most `max` are remembered; those last who have a role: else strangers who come and go would
+    /// take it from them.
     pub(super) fn bound(&mut self, max: usize) {
-        let over = self.0.len().saturating_sub(max);
-        self.0.drain(..over);
+        while self.0.len() > max {
+            let without = self.0.iter().position(|place| place.role == Role::Member);
+            self.0.remove(without.unwrap_or(0));
+        }
     }
 
     /// Panics when two places have one number, or one is of a person who is here. Costs a look at every place.
@@ -94,7 +133,8 @@ mod tests {
 
     fn place(scope: u64, joined: u64) -> Place {
         let number = Some((MemberId(scope as u32), Color(3)));
-        Place { scope: ScopeHash::from_bits(scope), joined: Seq(joined), sees: Seq(joined - 1), number }
+        let (joined, sees) = (Seq(joined), Seq(joined - 1));
+        Place { scope: ScopeHash::from_bits(scope), joined, sees, number, role: Role::Member }
     }
 
     fn joined(former: &Former, scope: u64) -> Option<u64> {
@@ -115,11 +155,29 @@ mod tests {
     }
 
     #[test]
+    fn who_has_a_role_is_forgotten_last() {
+        let mut former = Former::default();
+        (1..=3).for_each(|scope| former.remember(place(scope, 5), 3));
+        assert_eq!(former.set_role(MemberId(1), Role::Moderator), Some(ScopeHash::from_bits(1)));
+        assert_eq!(former.set_role(MemberId(9), Role::Moderator), None);
+        former.remember(place(4, 6), 3);
+        assert_eq!([1, 2, 3].map(|scope| joined(&former, scope)), [Some(5), None, Some(5)]);
+        former.bound(1);
+        assert_eq!(joined(&former, 1), Some(5));
+        former.bound(0);
+        assert_eq!(former.len(), 0, "the bound holds whoever is remembered");
+    }
+
+    #[test]
     fn a_place_is_stored_and_read_back_and_once_had_no_number() {
         let stored = serde_json::to_string(&place(1, 5)).expect("a place can be stored");
         assert_eq!(serde_json::from_str::<Place>(&stored).expect("what was stored is read"), place(1, 5));
         let earlier: Place = serde_json::from_str(r#"{"scope":1,"joined":5}"#).expect("an earlier one is read");
         assert_eq!((earlier.joined, earlier.sees, earlier.number()), (Seq(5), Seq(0), None));
+        assert_eq!(earlier.role, Role::Member);
+        let moderator = Place { role: Role::Moderator, ..place(1, 5) };
+        let stored = serde_json::to_string(&moderator).expect("a place can be stored");
+        assert_eq!(serde_json::from_str::<Place>(&stored).expect("what was stored is read"), moderator);
     }
 
     #[test]

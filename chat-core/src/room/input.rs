@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::changes::Changed;
 use super::reads::ReadPosition;
-use crate::domain::{Record, RoomCloseReason, SettingsChange, TypingState};
+use crate::domain::{Record, Role, RoomCloseReason, SettingsChange, TypingState};
 use crate::types::{
     Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, SecretHash, Seq, SessionId, Topic, Wall,
 };
@@ -187,6 +187,17 @@ pub enum Input {
         /// What is to be changed.
         change: SettingsChange<SecretHash>,
     },
+    /// Say what somebody may do; that of an owner hands the room on.
+    SetRole {
+        /// The owner, or the host.
+        by: Actor,
+        /// A member, or somebody who left and has their place still, by number.
+        member: MemberId,
+        /// The role from now on.
+        role: Role,
+    },
+    /// From now on only the host says who is the owner. For the host alone to ask.
+    Protect,
     /// End the incarnation of the room, whoever is in it.
     Close {
         /// What members are told in `room_closed`.

@@ -2,6 +2,7 @@
 
 use super::attendance::{Attendance, Linger};
 use super::ledger::{Depth, Ledger};
+use super::seat::SeatWait;
 use crate::domain::Role;
 use crate::types::RoomLimits;
 
@@ -27,6 +28,8 @@ pub(super) fn check(ledger: &Ledger, attendance: &Attendance, limits: &RoomLimit
         assert!(members.eq(attendance.members()), "attendance knows exactly the members");
         assert!(owners(ledger) <= 1, "a room has one owner");
     }
+    let seat = ledger.seat_until().is_some();
+    assert_eq!(attendance.seat() != SeatWait::Off, seat, "exactly a held seat that others may have is waited for");
     let waits = attendance.linger() != Linger::Off;
     assert!(empty || !waits, "only a living room without members is waiting to end");
 }
@@ -36,7 +39,7 @@ pub(super) fn check_settled(ledger: &Ledger, attendance: &Attendance, limits: &R
     check(ledger, attendance, limits, depth);
     let empty = ledger.members_total() == 0;
     if depth == Depth::Full {
-        assert_eq!(owners(ledger), usize::from(!empty), "a room with members has an owner");
+        ledger.check_seat();
     }
     if ledger.epoch().is_some() && empty {
         assert_ne!(attendance.linger(), Linger::Off, "an empty room is waiting to end");

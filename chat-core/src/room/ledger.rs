@@ -13,10 +13,11 @@ use super::former::{Former, Place};
 use super::marks::Marks;
 use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend};
+use super::seat::HeldSeat;
 use super::slowed::Slowed;
 use super::time::linger_after;
 use super::weight::beside;
-use crate::domain::{Digest, Event, LeaveReason, Notices, Record, RecordVersion, Settings};
+use crate::domain::{Digest, Event, LeaveReason, Notices, Record, RecordVersion, Role, Settings};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
 /// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
@@ -53,6 +54,12 @@ pub struct Ledger {
     settings: Settings,
     #[serde(default, skip_serializing_if = "Slowed::is_empty")]
     slowed: Slowed,
+    /// For whom the owner's seat is held, while they are away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<HeldSeat>,
+    /// Whether only the host says who is the owner.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    protected: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,6 +136,8 @@ impl Ledger {
             changes: Changes::default(),
             settings: Settings::default(),
             slowed: Slowed::default(),
+            held: None,
+            protected: false,
         }
     }
 
@@ -151,6 +160,9 @@ impl Ledger {
                 self.former.forget(hash);
                 self.last_member = self.last_member.max(id);
                 (self.empty, self.lost) = (None, false);
+                if *role == Role::Owner {
+                    self.free_seat();
+                }
                 self.members.insert(Member {
                     id,
                     nick: nick.clone(),
@@ -165,12 +177,17 @@ impl Ledger {
                     since: record.at,
                 });
             }
-            Event::Left { reason, .. } => {
+            Event::Left { reason, held, .. } => {
                 if let Some(member) = self.members.remove(actor(record)) {
-                    let place = Place::of(&member, self.hash(&member.scope));
-                    self.former.remember(place, self.bounds.former_max);
+                    let scope = self.hash(&member.scope);
+                    let is_held = member.role == Role::Owner && (held.is_some() || self.protected);
+                    let role = if member.role == Role::Owner && !is_held { Role::Member } else { member.role };
+                    self.former.remember(Place::of(&member, scope, role), self.bounds.former_max);
                     self.note_empty();
                     self.lost = self.members.len() == 0 && *reason == LeaveReason::Timeout;
+                    if is_held {
+                        self.held = Some(HeldSeat { scope, until: held.filter(|_| !self.protected) });
+                    }
                 }
             }
             Event::Sent { keyed, .. } => {
@@ -201,7 +218,12 @@ impl Ledger {
                 }
             }
             Event::Banned { scope } => {
-                self.former.forget(self.hash(scope));
+                let hash = self.hash(scope);
+                self.former.forget(hash);
+                if self.held.is_some_and(|seat| seat.scope == hash) {
+                    // Who may not come in does not come back: it runs out now.
+                    self.held = (!self.protected).then_some(HeldSeat { scope: hash, until: Some(self.at) });
+                }
                 self.bans.push(scope, self.bounds.bans_max);
             }
             Event::TopicChanged { topic } => self.topic = topic.clone(),
@@ -211,7 +233,23 @@ impl Ledger {
                     self.slowed = Slowed::default();
                 }
             }
-            Event::RoleChanged { member, role } => self.members.set_role(*member, *role),
+            Event::RoleChanged { member, role } => {
+                if *role == Role::Owner {
+                    self.free_seat();
+                }
+                self.members.set_role(*member, *role);
+                let is_here = self.members.get(*member).is_some();
+                let away = if is_here { None } else { self.former.set_role(*member, *role) };
+                self.held = self.held.filter(|seat| Some(seat.scope) != away);
+            }
+            Event::Protected => {
+                self.protected = true;
+                if self.held.is_some_and(|seat| seat.until <= Some(self.at)) {
+                    // It has run out, and only nobody was there to follow.
+                    self.free_seat();
+                }
+                self.held = self.held.map(|seat| HeldSeat { until: None, ..seat });
+            }
             Event::NoticesChanged { notices } => self.notices = *notices,
             // The numbers stay, for readers that are behind; everything else ends with the incarnation.
             Event::Closed { .. } => {
@@ -367,9 +405,19 @@ impl Ledger {
         self.former.place(self.hash(scope))
     }
 
-    /// Who follows the owner who leaves.
-    pub(super) fn heir(&self, leaver: MemberId) -> Option<&Member> {
-        self.members.longest_present(leaver)
+    /// The places of all who left and are remembered.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.former.iter()
+    }
+
+    /// For whom the owner's seat is held, if it is.
+    pub(super) fn held_seat(&self) -> Option<HeldSeat> {
+        self.held
+    }
+
+    /// Whether only the host says who is the owner.
+    pub fn is_protected(&self) -> bool {
+        self.protected
     }
 
     pub(super) fn is_banned(&self, scope: &Scope) -> bool {
@@ -459,13 +507,20 @@ impl Ledger {
         self.at = self.at.max(record.at);
     }
 
+    /// Nobody has the owner's seat to come back to any more.
+    fn free_seat(&mut self) {
+        if let Some(seat) = self.held.take() {
+            self.former.lower(seat.scope);
+        }
+    }
+
     fn note_empty(&mut self) {
         if self.members.len() == 0 {
             self.empty = Some(self.at);
         }
     }
 
-    fn hash(&self, scope: &Scope) -> ScopeHash {
+    pub(super) fn hash(&self, scope: &Scope) -> ScopeHash {
         ScopeHash::new(self.salt(), scope)
     }
 }

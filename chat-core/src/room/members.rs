@@ -112,11 +112,6 @@ impl Members {
         self.by_id[start..].iter().map(|(_, member)| &**member)
     }
 
-    /// Who has been here longest, but for this one; of two who came at the same moment, the lower number.
-    pub(super) fn longest_present(&self, but: MemberId) -> Option<&Member> {
-        self.after(None).filter(|member| member.id != but).min_by_key(|member| member.since)
-    }
-
     /// The colour that the fewest have; the lowest of those.
     pub(super) fn least_used_color(&self) -> Color {
         let (index, _) = self.colors.iter().enumerate().min_by_key(|&(_, uses)| uses).expect("there are colours");

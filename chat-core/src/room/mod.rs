@@ -26,6 +26,8 @@ mod owed;
 mod permissions;
 mod reading;
 mod reads;
+mod roles;
+mod seat;
 mod settings;
 mod slowed;
 mod snapshot;
@@ -56,6 +58,7 @@ pub use members::Member;
 pub(crate) use members::is_same_join;
 pub use owed::OwedAmend;
 pub use reads::{ReadPosition, ReadPositions};
+pub use seat::OwnerSeat;
 pub use snapshot::{Snapshot, Unreadable};
 pub use time::RoomTime;
 pub use vacancy::Vacancy;
@@ -150,7 +153,17 @@ impl Room {
         self.check_step();
     }
 
-    /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, or typing runs out.
+    /// Who owns the room, or for whom it is kept. Costs a look at every member.
+    pub fn owner_seat(&self) -> OwnerSeat {
+        self.ledger.owner_seat()
+    }
+
+    /// Whether only the host says who is the owner.
+    pub fn is_protected(&self) -> bool {
+        self.ledger.is_protected()
+    }
+
+    /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, a held seat, or typing runs out.
     pub fn next_deadline(&self) -> Option<Mono> {
         self.attendance.next_deadline()
     }

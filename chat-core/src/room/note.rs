@@ -20,6 +20,7 @@ pub(super) fn note(
 ) {
     let is_first = time.begin(ledger.last_at(), now.mono);
     let mut left = linger_left(ledger, *time, limits, now);
+    let mut seat = seat_left(ledger, *time, limits, now);
     match note {
         Note::Attached { session, generation, member } => attendance.attach(session, generation, member, limits),
         Note::Detached { session, generation } => attendance.detach(session, generation),
@@ -32,20 +33,29 @@ pub(super) fn note(
         Note::Elapsed => {
             attendance.expire_typing(now.mono);
             attendance.expire_linger(now.mono);
+            attendance.expire_seat(now.mono);
         }
         Note::Recovered => {
             attendance.restart();
+            // Nobody could come in: the owner may be on their way back.
+            seat = seat.max(limits.grace);
             if !is_first {
                 // The log could not be reached: nobody could come in. And a room that cannot end tries again after a while.
                 left = ledger.linger(limits).max(limits.grace);
             }
         }
     }
-    attendance.stamp(now.mono, limits, left);
+    attendance.stamp(now.mono, limits, left, seat);
+}
+
+/// How long a seat is held from now on, if it is and somebody is here.
+pub(super) fn seat_left(ledger: &Ledger, time: RoomTime, limits: &RoomLimits, now: Now) -> Duration {
+    let left = |until| time.left(now, ledger.last_at(), until, limits);
+    ledger.seat_until().map_or(Duration::ZERO, left)
 }
 
 /// How long the room lingers from now on, if it is empty.
 pub(super) fn linger_left(ledger: &Ledger, time: RoomTime, limits: &RoomLimits, now: Now) -> Duration {
-    let left = |ends| time.linger_left(now, ledger.last_at(), ends, limits);
+    let left = |ends| time.left(now, ledger.last_at(), ends, limits);
     ledger.empty_until(limits).map_or(Duration::ZERO, left)
 }

@@ -3,6 +3,18 @@
 use crate::domain::Role;
 use crate::types::{MemberId, Reject, RejectCode, Seq};
 
+/// What not everybody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Put somebody out, take back what they said, say what the room is about.
+    Moderate,
+    /// Say who is what.
+    Appoint,
+}
+
+/// From which role on what may be done. The host may do all of it, to everybody.
+const TABLE: [(Act, Role); 2] = [(Act::Moderate, Role::Moderator), (Act::Appoint, Role::Owner)];
+
 /// As what somebody acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -36,13 +48,21 @@ impl Standing {
         }
     }
 
-    /// Owners and the host kick, ban and set the topic.
-    pub(super) fn may_moderate(self) -> Result<(), Reject> {
-        match self {
-            Self::Host | Self::Member { role: Role::Owner, .. } => Ok(()),
-            Self::Member { role: Role::Member, .. } => {
-                Err(Reject::new(RejectCode::Forbidden, "only the owner of the room may do this"))
+    /// Whether they may do this, to somebody of that role where it is done to somebody: nobody acts on an equal or a higher role.
+    pub(super) fn may(self, act: Act, against: Option<Role>) -> Result<(), Reject> {
+        let Self::Member { role, .. } = self else { return Ok(()) };
+        let (_, least) = TABLE.iter().find(|(of, _)| *of == act).expect("the table has every act");
+        if least.is_above(role) {
+            return Err(forbidden(match least {
+                Role::Owner => "only the owner of the room may do this",
+                Role::Moderator | Role::Member => "only the owner or a moderator of the room may do this",
+            }));
+        }
+        match against {
+            Some(other) if !role.is_above(other) => {
+                Err(forbidden("nobody does this to somebody of the same or a higher role"))
             }
+            _ => Ok(()),
         }
     }
 
@@ -61,7 +81,12 @@ impl Standing {
         self.may_moderate().is_err()
     }
 
-    /// Who moderates may put out anybody but themselves.
+    /// Who keeps order at all: kicks, bans, takes back what others said, and sets the topic.
+    pub(super) fn may_moderate(self) -> Result<(), Reject> {
+        self.may(Act::Moderate, None)
+    }
+
+    /// Who moderates may put out anybody but themselves and who is not below them: see [`Standing::may_act_on`].
     pub(super) fn may_put_out(self, member: MemberId) -> Result<(), Reject> {
         self.may_moderate()?;
         match self.by() {
@@ -70,61 +95,116 @@ impl Standing {
         }
     }
 
-    /// Everybody takes back what they wrote; who moderates, anything.
-    pub(super) fn may_redact(self, author: MemberId) -> Result<(), Reject> {
-        if self.by() == Some(author) || self.may_moderate().is_ok() {
+    /// A moderator does nothing to the owner or to another moderator: or one that was made by mistake would lock the owner out.
+    pub(super) fn may_act_on(self, other: Role) -> Result<(), Reject> {
+        self.may(Act::Moderate, Some(other))
+    }
+
+    /// Everybody takes back what they wrote; who moderates, what somebody below them wrote. Whose role is not kept is below all.
+    pub(super) fn may_redact(
+        self,
+        author: MemberId,
+        role_of_author: impl FnOnce() -> Option<Role>,
+    ) -> Result<(), Reject> {
+        if self.by() == Some(author) {
             return Ok(());
         }
-        Err(Reject::new(RejectCode::Forbidden, "only its author or the owner may take back a message"))
+        self.may_moderate()?;
+        self.may_act_on(role_of_author().unwrap_or(Role::Member))
     }
+
+    /// The owner says who moderates, and who is the owner after them; but in a room that is the host's, the host says who is the owner.
+    pub(super) fn may_appoint(self, role: Role, is_protected: bool) -> Result<(), Reject> {
+        self.may(Act::Appoint, None)?;
+        match self {
+            Self::Member { .. } if role == Role::Owner && is_protected => {
+                Err(forbidden("only the host says who is the owner of this room"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn forbidden(why: &'static str) -> Reject {
+    Reject::new(RejectCode::Forbidden, why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OWNER: Standing = Standing::Member { id: MemberId(1), role: Role::Owner, sees: Seq(4) };
-    const MEMBER: Standing = Standing::Member { id: MemberId(2), role: Role::Member, sees: Seq(0) };
+    const ROLES: [Role; 3] = [Role::Owner, Role::Moderator, Role::Member];
+
+    fn standing(role: Role) -> Standing {
+        Standing::Member { id: MemberId(1), role, sees: Seq(4) }
+    }
 
     fn code(verdict: Result<(), Reject>) -> Option<RejectCode> {
         verdict.err().map(|reject| reject.code)
     }
 
     #[test]
-    fn owners_and_the_host_moderate() {
-        assert_eq!(code(OWNER.may_moderate()), None);
+    fn owners_moderators_and_the_host_moderate_and_no_one_else() {
+        let may = ROLES.map(|role| code(standing(role).may_moderate()));
+        assert_eq!(may, [None, None, Some(RejectCode::Forbidden)]);
         assert_eq!(code(Standing::Host.may_moderate()), None);
-        assert_eq!(code(MEMBER.may_moderate()), Some(RejectCode::Forbidden));
+    }
+
+    #[test]
+    fn only_the_owner_and_the_host_say_who_is_what() {
+        for role in ROLES {
+            let may = ROLES.map(|actor| code(standing(actor).may_appoint(role, false)));
+            assert_eq!(may, [None, Some(RejectCode::Forbidden), Some(RejectCode::Forbidden)], "{role:?}");
+            let is_hosts = code(standing(Role::Owner).may_appoint(role, true)).is_some();
+            assert_eq!(is_hosts, role == Role::Owner, "of a room that is the host's, {role:?}");
+            assert_eq!(code(Standing::Host.may_appoint(role, true)), None);
+        }
+    }
+
+    /// What is done to somebody is done by who is above them, whatever it is.
+    #[test]
+    fn nobody_acts_on_an_equal_or_a_higher_role() {
+        let table = ROLES.map(|actor| ROLES.map(|target| standing(actor).may_act_on(target).is_ok()));
+        assert_eq!(table, [[false, true, true], [false, false, true], [false, false, false]]);
+        for target in ROLES {
+            assert_eq!(code(Standing::Host.may_act_on(target)), None);
+            for actor in ROLES {
+                let may = standing(actor).may_act_on(target).is_ok();
+                assert_eq!(standing(actor).may_redact(MemberId(2), || Some(target)).is_ok(), may);
+            }
+        }
     }
 
     #[test]
     fn who_moderates_speaks_in_a_room_that_is_read_only_and_waits_for_nothing() {
-        assert_eq!(code(OWNER.may_speak(true)), None);
-        assert_eq!(code(Standing::Host.may_speak(true)), None);
-        assert_eq!([true, false].map(|only| code(MEMBER.may_speak(only))), [Some(RejectCode::ReadOnly), None]);
-        let held = [OWNER, Standing::Host, MEMBER].map(Standing::is_held_by_slow_mode);
-        assert_eq!(held, [false, false, true]);
+        let all = [Standing::Host, standing(Role::Owner), standing(Role::Moderator), standing(Role::Member)];
+        assert_eq!(all.map(|one| code(one.may_speak(true))), [None, None, None, Some(RejectCode::ReadOnly)]);
+        assert_eq!(all.map(|one| code(one.may_speak(false))), [None; 4]);
+        assert_eq!(all.map(Standing::is_held_by_slow_mode), [false, false, false, true]);
     }
 
     #[test]
     fn nobody_puts_themselves_out() {
-        assert_eq!(code(OWNER.may_put_out(MemberId(1))), Some(RejectCode::BadField));
-        assert_eq!(code(OWNER.may_put_out(MemberId(2))), None);
+        assert_eq!(code(standing(Role::Owner).may_put_out(MemberId(1))), Some(RejectCode::BadField));
+        assert_eq!(code(standing(Role::Moderator).may_put_out(MemberId(1))), Some(RejectCode::BadField));
+        assert_eq!(code(standing(Role::Owner).may_put_out(MemberId(2))), None);
         assert_eq!(code(Standing::Host.may_put_out(MemberId(1))), None);
-        assert_eq!(code(MEMBER.may_put_out(MemberId(2))), Some(RejectCode::Forbidden), "the role is looked at first");
+        let member = standing(Role::Member).may_put_out(MemberId(1));
+        assert_eq!(code(member), Some(RejectCode::Forbidden), "the role is looked at first");
     }
 
     #[test]
-    fn a_message_is_taken_back_by_its_author_or_who_moderates() {
-        assert_eq!(code(MEMBER.may_redact(MemberId(2))), None);
-        assert_eq!(code(MEMBER.may_redact(MemberId(3))), Some(RejectCode::Forbidden));
-        assert_eq!(code(OWNER.may_redact(MemberId(3))), None);
-        assert_eq!(code(Standing::Host.may_redact(MemberId(3))), None);
+    fn everybody_takes_back_what_they_wrote_and_who_is_gone_for_good_is_below_all() {
+        for role in ROLES {
+            assert_eq!(code(standing(role).may_redact(MemberId(1), || unreachable!("it is their own"))), None);
+        }
+        let gone = ROLES.map(|role| code(standing(role).may_redact(MemberId(3), || None)));
+        assert_eq!(gone, [None, None, Some(RejectCode::Forbidden)]);
     }
 
     #[test]
     fn a_message_up_to_ones_floor_is_not_known() {
-        assert_eq!([4, 5].map(|seq| OWNER.knows_of(Seq(seq))), [false, true]);
-        assert!(MEMBER.knows_of(Seq(1)) && Standing::Host.knows_of(Seq(1)));
+        assert_eq!([4, 5].map(|seq| standing(Role::Owner).knows_of(Seq(seq))), [false, true]);
+        assert!(Standing::Host.knows_of(Seq(1)));
     }
 }

@@ -121,6 +121,7 @@ impl From<ReadableFrom> for u32 {
 mod tests {
     use super::*;
     use crate::domain::{Digest, Event, Keyed, LeaveReason, Record, Role};
+    use crate::room::OwnerSeat;
     use crate::types::{
         Body, Color, Epoch, Identity, Key, MemberId, Nick, RoomLimits, Scope, Seq, SessionId, Topic, Wall,
     };
@@ -191,7 +192,7 @@ mod tests {
         for number in 0..limits.former_max {
             let guest = life.join(session(number));
             let nick = Nick::parse("N").expect("a valid nick");
-            life.tell(guest, Event::Left { nick, reason: LeaveReason::Left });
+            life.tell(guest, Event::Left { nick, reason: LeaveReason::Left, held: None });
         }
         for number in 0..limits.bans_max {
             life.record(None, Some(ann), Event::Banned { scope: session(limits.former_max + number) });
@@ -217,7 +218,10 @@ mod tests {
         (0..3).for_each(|key| life.say(ann, key));
         life.tell(ann, Event::Redacted { target: Seq(4) });
         life.tell(ann, Event::TopicChanged { topic: Topic::parse("Lunch").expect("a valid topic") });
-        life.tell(bob, Event::Left { nick: Nick::parse("N2").expect("a valid nick"), reason: LeaveReason::Timeout });
+        life.tell(
+            bob,
+            Event::Left { nick: Nick::parse("N2").expect("a valid nick"), reason: LeaveReason::Timeout, held: None },
+        );
         life.record(None, Some(ann), Event::Banned { scope: Scope::Session(SessionId::new(43)) });
         life.join(Scope::Session(SessionId::new(44)));
         life
@@ -246,7 +250,8 @@ mod tests {
             assert!(ledger.marks().find(Seq(4)).is_some_and(|mark| mark.redacted));
             // And the log goes on behind it.
             let offset = ledger.last_offset().next();
-            let left = Event::Left { nick: Nick::parse("N3").expect("a valid nick"), reason: LeaveReason::Left };
+            let left =
+                Event::Left { nick: Nick::parse("N3").expect("a valid nick"), reason: LeaveReason::Left, held: None };
             ledger.apply(&Record { offset, seq: Some(Seq(10)), at: Wall(99), by: Some(MemberId(3)), event: left });
             assert_eq!(ledger.members_total(), 1);
         }
@@ -266,7 +271,10 @@ mod tests {
     fn emptied_life(limits: &RoomLimits) -> Incarnation {
         let mut life = Incarnation::new(limits);
         let ann = life.join(Scope::Identity(Identity::new("ann").expect("a valid identity")));
-        life.tell(ann, Event::Left { nick: Nick::parse("N1").expect("a valid nick"), reason: LeaveReason::Left });
+        life.tell(
+            ann,
+            Event::Left { nick: Nick::parse("N1").expect("a valid nick"), reason: LeaveReason::Left, held: None },
+        );
         let topic = Topic::parse("Lunch").expect("a valid topic");
         life.record(Some(life.ledger.head().next()), None, Event::TopicChanged { topic });
         life
@@ -306,6 +314,46 @@ mod tests {
         });
         assert_eq!(before, [None, None, Some(0)]);
         assert_eq!(now, [Some(1), Some(0), Some(0)]);
+    }
+
+    /// A room whose owner was lost, and of whose moderators one has left.
+    fn life_of_roles(limits: &RoomLimits) -> Incarnation {
+        let mut life = Incarnation::new(limits);
+        let [ann, bob, cid] = [41, 42, 43].map(|session| life.join(Scope::Session(SessionId::new(session))));
+        life.tell(ann, Event::RoleChanged { member: ann, role: Role::Owner });
+        [bob, cid].into_iter().for_each(|member| {
+            life.tell(ann, Event::RoleChanged { member, role: Role::Moderator });
+        });
+        let left =
+            |nick: &str, reason, held| Event::Left { nick: Nick::parse(nick).expect("a valid nick"), reason, held };
+        life.tell(bob, left("N2", LeaveReason::Left, None));
+        life.tell(ann, left("N1", LeaveReason::Timeout, Some(Wall(600_009))));
+        life
+    }
+
+    #[test]
+    fn whose_the_room_is_and_who_moderates_it_is_stored() {
+        let limits = RoomLimits::default();
+        let stored = include_str!("fixtures/snapshot-2-roles.json");
+        let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
+        assert_eq!(serde_json::to_string(&read).expect("it can be stored"), stored.trim_end());
+        let mut life = life_of_roles(&limits);
+        assert!(read == Snapshot::from(life.ledger.clone()), "what is written now");
+        let read = Ledger::from(read).bounded(&limits);
+        assert_eq!(read.owner_seat(), OwnerSeat::Held(Some(Wall(600_009))));
+        let kept = [1, 2, 3, 4].map(|number| read.role_kept(MemberId(number)));
+        assert_eq!(kept, [Some(Role::Owner), Some(Role::Moderator), Some(Role::Moderator), None]);
+        life.record(None, None, Event::Protected);
+        let stored = serde_json::to_vec(&Snapshot::from(life.ledger.clone())).expect("it can be stored");
+        assert!(Ledger::from(Snapshot::read(&stored).expect("it can be read")) == life.ledger);
+        assert_eq!(life.ledger.owner_seat(), OwnerSeat::Held(None));
+        life.record(None, None, Event::Banned { scope: Scope::Session(SessionId::new(41)) });
+        assert_eq!(life.ledger.owner_seat(), OwnerSeat::Free, "who may not come in has nothing to come back to");
+        let mut other = life_of_roles(&limits).ledger;
+        let offset = other.last_offset().next();
+        let event = Event::Banned { scope: Scope::Session(SessionId::new(41)) };
+        other.apply(&Record { offset, seq: None, at: Wall(77), by: None, event });
+        assert_eq!(other.owner_seat(), OwnerSeat::Held(Some(Wall(77))), "it runs out at once, and somebody follows");
     }
 
     #[test]

@@ -41,13 +41,13 @@ impl RoomTime {
         }
     }
 
-    /// How long a room still has that is empty, and ends then.
+    /// How long it is until a point in room time: the end of an empty room, or of a seat that is held.
     ///
     /// Where only the wall clock says that more than [`RoomLimits::clock_step_max`] has passed since the last record, the room
     /// waits for [`RoomLimits::clock_doubt`] and looks again: at a start there is nothing else to hold a clock against.
-    pub(super) fn linger_left(self, now: Now, last_at: Wall, ends: Wall, limits: &RoomLimits) -> Duration {
+    pub(super) fn left(self, now: Now, last_at: Wall, until: Wall, limits: &RoomLimits) -> Duration {
         let at = self.at(now, last_at);
-        let left = ends.since(at);
+        let left = until.since(at);
         match at.since(self.sure(now.mono, last_at)) > limits.clock_step_max {
             true => left.max(limits.clock_doubt),
             false => left,

@@ -13,13 +13,18 @@ pub struct Vacancy {
     /// When the grace of all others ends.
     last: Mono,
     linger: Option<Mono>,
+    seat: Option<Mono>,
 }
 
 impl Vacancy {
     /// Of these graces, in the order of the members' numbers.
-    pub(super) fn new(graces: impl Iterator<Item = (MemberId, Mono)> + Clone, linger: Option<Mono>) -> Self {
+    pub(super) fn new(
+        graces: impl Iterator<Item = (MemberId, Mono)> + Clone,
+        linger: Option<Mono>,
+        seat: Option<Mono>,
+    ) -> Self {
         let last = graces.clone().map(|(_, at)| at).max().unwrap_or_default();
-        Self { earlier: graces.filter(|&(_, at)| at < last).collect(), last, linger }
+        Self { earlier: graces.filter(|&(_, at)| at < last).collect(), last, linger, seat }
     }
 
     /// When the grace of this member ends.
@@ -33,10 +38,16 @@ impl Vacancy {
         self.linger
     }
 
+    /// When the room looks whether the owner's seat is free, if it is held and anybody is a member.
+    pub(super) fn seat(&self) -> Option<Mono> {
+        self.seat
+    }
+
     /// When the first of it runs out.
     pub fn next_deadline(&self) -> Mono {
         let graces = self.earlier.iter().map(|(_, at)| *at);
-        graces.chain(self.linger).min().unwrap_or(self.last)
+        let seat = self.seat.map(|seat| seat.min(self.last));
+        graces.chain(self.linger).chain(seat).min().unwrap_or(self.last)
     }
 
     /// Bytes that it holds beside itself.
@@ -52,11 +63,16 @@ mod tests {
     #[test]
     fn each_grace_ends_when_it_did_and_those_that_end_together_take_no_place() {
         let graces = [(MemberId(1), Mono(30)), (MemberId(4), Mono(20)), (MemberId(9), Mono(30))];
-        let vacancy = Vacancy::new(graces.into_iter(), None);
+        let vacancy = Vacancy::new(graces.into_iter(), None, None);
         assert!(graces.iter().all(|&(member, at)| vacancy.grace_of(member) == at));
         assert_eq!((vacancy.next_deadline(), vacancy.earlier.len()), (Mono(20), 1));
-        let together = Vacancy::new((1..=1_000).map(|number| (MemberId(number), Mono(30))), None);
+        let together = Vacancy::new((1..=1_000).map(|number| (MemberId(number), Mono(30))), None, None);
         assert_eq!((together.next_deadline(), together.weight()), (Mono(30), 0));
-        assert_eq!(Vacancy::new(std::iter::empty(), Some(Mono(7))).next_deadline(), Mono(7));
+        assert_eq!(Vacancy::new(std::iter::empty(), Some(Mono(7)), None).next_deadline(), Mono(7));
+        let seats = [25, 29, 31].map(|seat| {
+            let one = std::iter::once((MemberId(1), Mono(30)));
+            Vacancy::new(one, None, Some(Mono(seat))).next_deadline()
+        });
+        assert_eq!(seats, [Mono(25), Mono(29), Mono(30)], "a held seat, or a grace that ends before");
     }
 }

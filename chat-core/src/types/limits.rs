@@ -117,6 +117,13 @@ pub struct RoomLimits {
     pub notices_resume_percent: usize,
     /// How long a lost connection may stay lost before the member has left. 30 s: a phone changing networks.
     pub grace: Duration,
+    /// How long a room is kept for an owner who was lost, or who left it empty, in room time and over restarts: if they come back until then,
+    /// they are the owner again. 10 min: a flight of stairs, a train's tunnel, a new phone. Then it goes to who follows, as soon as
+    /// anybody is there. 0 s: at once.
+    pub owner_seat_held: Duration,
+    /// Moderators at once, those who left and still have their place included. 64: more than any room has people to keep order, and all are
+    /// looked through where one is named.
+    pub moderators_max: usize,
     /// How long a room without members waits before it is deleted, over restarts too. 0 s: it goes with its last member.
     pub empty_linger: Duration,
     /// How long a room waits whose last member was lost, and did not leave; no less than `empty_linger`. 0 s: it goes with its last member. More
@@ -191,6 +198,8 @@ impl Default for RoomLimits {
             notices_members_max: 1_000,
             notices_resume_percent: 90,
             grace: Duration::from_secs(30),
+            owner_seat_held: Duration::from_secs(10 * 60),
+            moderators_max: 64,
             empty_linger: Duration::ZERO,
             lost_linger: Duration::ZERO,
             clock_step_max: SteadyWall::STEP_MAX,

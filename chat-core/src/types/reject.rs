@@ -42,6 +42,8 @@ pub enum RejectCode {
     RoomLocked,
     /// The room asks newcomers for a secret, and they have shown none, or another.
     SecretWrong,
+    /// As many people have a role in the room as may have one.
+    RolesFull,
     /// The person is banned from the room.
     Banned,
     /// Only those who moderate the room speak in it.
@@ -86,6 +88,7 @@ impl RejectCode {
         Self::RoomFull,
         Self::RoomLocked,
         Self::SecretWrong,
+        Self::RolesFull,
         Self::Banned,
         Self::ReadOnly,
         Self::Forbidden,
@@ -119,6 +122,7 @@ impl RejectCode {
             Self::RoomFull => "room_full",
             Self::RoomLocked => "room_locked",
             Self::SecretWrong => "secret_wrong",
+            Self::RolesFull => "roles_full",
             Self::Banned => "banned",
             Self::ReadOnly => "read_only",
             Self::Forbidden => "forbidden",

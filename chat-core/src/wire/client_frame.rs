@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::domain::{Command, Extent, RecordVersion, SettingsChange, TypingState};
+use crate::domain::{Command, Extent, RecordVersion, Role, SettingsChange, TypingState};
 use crate::types::{
     Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret,
     Seq, SessionLimits, Topic,
@@ -91,11 +91,12 @@ const ID_MAX: u64 = (1 << 53) - 1;
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
 pub const FEATURES: &[&str] = &[
     "create", "join", "send", "leave", "history", "changes", "members", "typing", "read", "redact", "kick", "ban",
-    "topic", "settings", "end",
+    "topic", "role", "settings", "end",
 ];
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
-const LATER_FEATURES: &[(&str, RecordVersion)] = &[("settings", RecordVersion::PERSONS)];
+const LATER_FEATURES: &[(&str, RecordVersion)] =
+    &[("role", RecordVersion::PERSONS), ("settings", RecordVersion::PERSONS)];
 
 /// Those of [`FEATURES`] that can be offered where records of up to this version may be written.
 pub(crate) fn features(writes: RecordVersion) -> impl Iterator<Item = &'static str> {
@@ -173,6 +174,8 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     listed: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    role: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     token: Option<&'a RawValue>,
     #[serde(borrow, default)]
     all: Option<&'a RawValue>,
@@ -204,6 +207,7 @@ const FIELDS: &[&str] = &[
     "read_only",
     "secret",
     "listed",
+    "role",
     "resume",
     "positions",
 ];
@@ -268,6 +272,7 @@ impl Fields<'_> {
             "ban" => Command::Ban { room: self.room()?, member: self.member()? },
             "topic" => Command::SetTopic { room: self.room()?, topic: Topic::parse(&string("topic", self.topic)?)? },
             "settings" => Command::Settings { room: self.room()?, change: self.settings()? },
+            "role" => Command::SetRole { room: self.room()?, member: self.member()?, role: self.role()? },
             "end" => {
                 let extent = match optional::<bool>("all", self.all, "all is true or false")? {
                     Some(true) => Extent::Person,
@@ -332,6 +337,10 @@ impl Fields<'_> {
 
     fn member(&self) -> Result<MemberId, Reject> {
         required("member", self.member, "member is a member's number").map(MemberId)
+    }
+
+    fn role(&self) -> Result<Role, Reject> {
+        required("role", self.role, "role is owner, moderator or member")
     }
 
     fn count(&self, field: &'static str, raw: Option<&RawValue>) -> Result<Option<u32>, Reject> {

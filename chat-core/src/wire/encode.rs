@@ -46,7 +46,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
             };
             write_frame(out, FrameKind::MemberJoined, &frame)
         }
-        Event::Left { nick, reason } => {
+        Event::Left { nick, reason, .. } => {
             let reason = match reason {
                 LeaveReason::Left => "left",
                 LeaveReason::Timeout => "timeout",
@@ -72,7 +72,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
         }
         Event::RoleChanged { member, role } => {
             let room = room.as_str().to_owned();
-            let frame = ServerFrame::RoleChanged { room, seq, at: record.at, member: *member, role: *role };
+            let frame = ServerFrame::RoleChanged { room, seq, at: record.at, member: *member, role: *role, by };
             write_frame(out, FrameKind::RoleChanged, &frame)
         }
         Event::NoticesChanged { notices } => {
@@ -80,7 +80,11 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
             let frame = ServerFrame::NoticesChanged { room, seq, at: record.at, notices: *notices };
             write_frame(out, FrameKind::NoticesChanged, &frame)
         }
-        Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => {
+        Event::Created { .. }
+        | Event::Banned { .. }
+        | Event::Settled { .. }
+        | Event::Protected
+        | Event::Closed { .. } => {
             unreachable!("a record of this kind is never told")
         }
     };

@@ -254,6 +254,8 @@ pub enum ServerFrame {
         member: MemberId,
         #[serde(deserialize_with = "role")]
         role: Role,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by: Option<MemberId>,
     },
     NoticesChanged {
         room: String,
@@ -651,7 +653,7 @@ mod tests {
     fn a_frame_without_a_room_a_number_or_a_time_moves_nothing() {
         for json in [
             r#"{"type":"signal","room":"LUNCH","member":3}"#,
-            r#"{"type":"read","room":"LUNCH","through":9,"at":"2026-11-22T18:00:00.123Z"}"#,
+            r#"{"type":"heard","room":"LUNCH","through":9,"at":"2026-11-22T18:00:00.123Z"}"#,
             r#"{"type":"told","seq":9,"at":"2026-11-22T18:00:00.123Z"}"#,
             r#"{"type":"ack","id":1,"room":"LUNCH","seq":9,"at":"2026-11-22T18:00:00.123Z"}"#,
         ] {
@@ -661,7 +663,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_says_in_a_known_frame_is_read_as_the_plainest() {
-        let member = r#"{"member":1,"nick":"Ann","color":0,"role":"moderator","online":true,"data":{}}"#;
+        let member = r#"{"member":1,"nick":"Ann","color":0,"role":"founder","online":true,"data":{}}"#;
         assert_eq!(serde_json::from_str::<MemberEntry>(member).expect("a member").role, Role::Member);
         let status: RoomStatus = serde_json::from_str(r#"{"room":"LUNCH","status":"moved"}"#).expect("a status");
         assert_eq!(status.status, Status::Other);

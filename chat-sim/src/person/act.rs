@@ -254,7 +254,8 @@ impl Person {
     }
 
     fn moderate(&mut self, room: &str) {
-        let frame = match self.rng.random_range(0..4) {
+        let frame = match self.rng.random_range(0..6) {
+            4..6 => self.appoint(room),
             0..2 => json!({"type": "redact", "room": room, "target": self.target(room)}),
             2 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
             _ => json!({"type": "topic", "room": room, "topic": format!("topic of {}", self.name)}),
@@ -279,6 +280,13 @@ impl Person {
             }
         }
         self.ask(frame, Asked::Other);
+    }
+
+    /// Says who is what, which is mostly not for this person to say.
+    fn appoint(&mut self, room: &str) -> Value {
+        let roles = ["moderator", "moderator", "member", "owner"];
+        let role = roles[self.rng.random_range(0..roles.len())];
+        json!({"type": "role", "room": room, "member": self.rng.random_range(1..8), "role": role})
     }
 
     /// Some message: mostly one's own, where there is one.

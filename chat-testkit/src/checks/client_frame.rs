@@ -100,6 +100,9 @@ fn write_command(command: &Command) -> Map<String, Value> {
             }
             fields
         }
+        Command::SetRole { room, member, role, .. } => {
+            json!({"type": "role", "room": room.as_str(), "member": member.0, "role": role})
+        }
         Command::End { token, extent, .. } => json!({
             "type": "end", "token": token.map(|token| token.to_string()), "all": *extent == Extent::Person,
         }),

@@ -7,6 +7,7 @@ mod choices;
 mod client_frame;
 mod corpus;
 mod cursor_token;
+mod roles;
 mod room_commands;
 mod session_ops;
 mod world;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, SecretHash, SettingsChange, Topic,
+    Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash, SettingsChange, Topic,
     TypingState,
 };
 
 use super::choices::Choices;
 use super::world::World;
-use crate::strategies::{Act, After, Asked, Attempt, Mod, Pass, Spot, Step, Target, Who};
+use crate::strategies::{Act, After, Asked, Attempt, Known, Mod, Pass, Spot, Step, Target, Who};
 
 /// Steps of one run, at most: the model reads its whole diary at each.
 const STEPS_MAX: usize = 120;
@@ -21,7 +21,7 @@ const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars",
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const TOPICS: [&str; 3] = ["Lunch", "", "Dinner"];
 
-/// The first six bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
+/// The first bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
 /// step.
 ///
 /// # Panics
@@ -55,8 +55,10 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         members_page_max: 3,
         notices_members_max: 4,
         notices_resume_percent: choices.one_of(&[100, 75, 50, 0]),
-        empty_linger: Duration::from_secs(choices.one_of(&[0, 10])),
         lost_linger: Duration::from_secs(choices.one_of(&[0, 0, 25])),
+        empty_linger: Duration::from_secs(choices.one_of(&[0, 10, 40])),
+        owner_seat_held: Duration::from_secs(choices.one_of(&[0, 5, 20, 60])),
+        moderators_max: choices.below(3),
         clock_step_max: Duration::from_secs(5),
         clock_doubt: Duration::from_secs(4),
         typing_members_max: 2,
@@ -97,7 +99,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(26) {
+    match choices.below(29) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -153,6 +155,18 @@ fn act(choices: &mut Choices<'_>) -> Act {
         22 => Act::Writes { version: choices.one_of(&[RecordVersion::FIRST, RecordVersion::LATEST]) },
         23 => Act::Read { who: insider(choices), through: spot(choices) },
         24 => Act::Settings { by: moderator(choices), change: change(choices) },
+        25 | 26 => Act::SetRole {
+            by: moderator(choices),
+            whom: match choices.in_256(64) {
+                true => Known::Away(u32::from(choices.byte()) % 4),
+                false => Known::Here(target(choices)),
+            },
+            role: choices.one_of(&[Role::Moderator, Role::Moderator, Role::Owner, Role::Member]),
+        },
+        27 => match choices.in_256(64) {
+            true => Act::Protect,
+            false => Act::Wait,
+        },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }
@@ -190,9 +204,10 @@ fn insider(choices: &mut Choices<'_>) -> Who {
 }
 
 fn moderator(choices: &mut Choices<'_>) -> Mod {
-    match choices.below(3) {
+    match choices.below(4) {
         0 => Mod::Owner,
         1 => Mod::Host,
+        2 => Mod::Moderator,
         _ => Mod::Person(insider(choices)),
     }
 }

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Answer, Decision, Input, Ledger, More, Note, Room, Snapshot};
+use chat_core::room::{Answer, Decision, Input, Ledger, More, Note, OwnerSeat, Room, Snapshot};
 use chat_core::{
     Body, Color, Digest, Epoch, Event, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record, RecordVersion,
-    RejectCode, RoomLimits, Scope, Seq, SessionId, Wall,
+    RejectCode, Role, RoomLimits, Scope, Seq, SessionId, Wall,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
+use super::roles::{Roles, check_roles};
 use crate::model::{Model, Person, Refusal, without_digest};
 use crate::strategies::{Cast, Play, Step};
 
@@ -111,8 +112,10 @@ impl World {
         let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
         prop_assert_eq!(&comparable, &expected, "{:?} at {:?}", input, self.now);
         if let Err(reject) = &decided {
-            let names_a_limit =
-                matches!(reject.code, RejectCode::TooLong | RejectCode::RoomFull | RejectCode::TooManyAttachments);
+            let names_a_limit = matches!(
+                reject.code,
+                RejectCode::TooLong | RejectCode::RoomFull | RejectCode::TooManyAttachments | RejectCode::RolesFull
+            );
             prop_assert_eq!(reject.limit.is_some(), names_a_limit, "{:?}", reject);
         }
         let (Ok(decided), Ok(expected)) = (decided, expected) else {
@@ -188,6 +191,13 @@ impl World {
         let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
         prop_assert_eq!(owed, model.owed());
         prop_assert_eq!(room.changed_at(), model.changed_at());
+        let owner = model.members().into_iter().find(|person| person.role == Role::Owner);
+        let seat = match (owner, model.held_seat()) {
+            (Some(owner), _) => OwnerSeat::Taken(owner.id),
+            (None, Some((_, until))) => OwnerSeat::Held(until),
+            (None, None) => OwnerSeat::Free,
+        };
+        prop_assert_eq!((room.owner_seat(), room.is_protected()), (seat, model.is_protected()));
         prop_assert_eq!(room.typing(), model.typing());
         prop_assert_eq!(room.online(), model.online());
         prop_assert_eq!(room.next_deadline(), model.next_deadline());
@@ -219,6 +229,7 @@ impl World {
         let members: Vec<MemberId> = self.room.members().map(|member| member.id).collect();
         prop_assert_eq!(&members, &members_of(&life));
         check_persons(&life, &self.limits)?;
+        check_roles(self.decisions_of_this_life(), &self.limits)?;
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
             let asked = Input::History { by: by.clone(), before: None, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
@@ -382,6 +393,7 @@ fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
     let mut persons: BTreeMap<MemberId, (&Scope, Color, Seq)> = BTreeMap::new();
     let (mut head, mut said) = (Seq(0), Vec::new());
     let mut newcomers_see = limits.newcomers_see;
+    let mut roles = Roles::new(limits);
     // Those who left, the last one last.
     let mut left: Vec<MemberId> = Vec::new();
     for record in life {
@@ -411,8 +423,11 @@ fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
         }
         head = record.seq.unwrap_or(head);
         said.extend(record.seq.filter(|_| is_message(record)));
-        let over = left.len().saturating_sub(limits.former_max);
-        left.drain(..over);
+        roles.apply(record);
+        while left.len() > limits.former_max {
+            let first = left.iter().position(|gone| roles.role(*gone) == Role::Member);
+            left.remove(first.unwrap_or(0));
+        }
     }
     Ok(())
 }

@@ -10,10 +10,9 @@ use chat_core::{
     RoomCloseReason, Scope, SecretHash, Seq, SettingsChange, Topic, TypingState,
 };
 
-use super::facts::Person;
-use super::outcome::{decision, refusal};
+use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{Model, Refusal, Told, enter, facts, settings, time};
+use super::{Model, Refusal, Told, enter, facts, roles, seat, settings, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -65,6 +64,8 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         }
         Input::SetTopic { by, topic } => set_topic(model, now, by, topic),
         Input::Settings { by, change } => set(model, now, by, change),
+        Input::SetRole { by, member, role } => roles::set_role(model, now, by, *member, *role),
+        Input::Protect => roles::protect(model, now),
         Input::Close { cause } => {
             let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: *cause }, None);
             Ok(decision(vec![closed], None, Answer::Done { seq: model.head() }))
@@ -115,7 +116,8 @@ fn send(
 
 fn leave(model: &Model, now: Now, by: &Caller) -> Result<Decision, Refusal> {
     let leaver = member(model, by)?;
-    let event = Event::Left { nick: leaver.nick, reason: LeaveReason::Left };
+    let held = roles::held(model, now, &leaver, LeaveReason::Left);
+    let event = Event::Left { nick: leaver.nick, reason: LeaveReason::Left, held };
     let mut then = model.clone();
     let left = then.add(now, Told::from(model.notices()), Some(leaver.id), event, None);
     let answer = Answer::Left { seq: left.seq.unwrap_or(model.head()) };
@@ -127,8 +129,7 @@ fn leave(model: &Model, now: Now, by: &Caller) -> Result<Decision, Refusal> {
 /// A kick; with a scope, a ban.
 fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Scope>) -> Result<Decision, Refusal> {
     let actor = acting(model, by)?;
-    let is_owner = actor.as_ref().is_none_or(|person| person.role == Role::Owner);
-    if !is_owner {
+    if !roles::moderates(actor.as_ref()) {
         return Err(refusal(RejectCode::Forbidden, None));
     }
     if actor.as_ref().is_some_and(|person| person.id == target) {
@@ -137,6 +138,9 @@ fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Sc
     let Some(person) = model.member(target) else {
         return Err(refusal(RejectCode::MemberNotFound, None));
     };
+    if !roles::is_above(actor.as_ref(), person.role) {
+        return Err(refusal(RejectCode::Forbidden, None));
+    }
     let by = actor.map(|person| person.id);
     let mut then = model.clone();
     let mut records = Vec::new();
@@ -152,11 +156,10 @@ fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Sc
 fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     let mut records = Vec::new();
     let members = then.members();
-    // By time of presence, and not by number.
-    if let Some(oldest) = members.iter().min_by_key(|person| (person.since, person.id))
-        && members.iter().all(|person| person.role != Role::Owner)
-    {
-        let event = Event::RoleChanged { member: oldest.id, role: Role::Owner };
+    let facts = then.facts();
+    let is_free = members.iter().all(|person| person.role != Role::Owner) && seat::seat(&facts).is_none();
+    if let Some(heir) = roles::heir(then).filter(|_| is_free && !seat::is_protected(&facts)) {
+        let event = Event::RoleChanged { member: heir, role: Role::Owner };
         records.push(then.add(now, Told::Yes, None, event, None));
     }
     let few = then.limits.notices_members_max * then.limits.notices_resume_percent / 100;
@@ -169,9 +172,12 @@ fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     records
 }
 
-/// A record does not say what a monotonic clock shows, so a room that is left empty has to be told.
+/// A record does not say what a monotonic clock shows, so a room that is left empty has to be told, and one that was left by its owner.
 fn time_for_the_empty(then: &Model) -> Option<Note> {
-    (then.epoch().is_some() && then.members().is_empty()).then_some(Note::Elapsed)
+    let leaves =
+        then.facts().into_iter().rev().find(|record| matches!(record.event, Event::Left { .. } | Event::Kicked { .. }));
+    let holds = leaves.is_some_and(|record| matches!(record.event, Event::Left { held: Some(_), .. }));
+    (then.epoch().is_some() && (then.members().is_empty() || holds)).then_some(Note::Elapsed)
 }
 
 /// Of those that were changed after an event the ones whose last change is oldest, as far as all that was changed after it is known.
@@ -212,8 +218,9 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evi
     let Some((author, redacted)) = known else {
         return Err(refusal(RejectCode::MessageNotFound, None));
     };
-    let may = actor.as_ref().is_none_or(|person| person.role == Role::Owner || author == Some(person.id));
-    if !may {
+    let is_own = actor.as_ref().is_some_and(|person| author == Some(person.id));
+    let of = author.and_then(|author| roles::role_of(model, author)).unwrap_or(Role::Member);
+    if !is_own && !roles::is_above(actor.as_ref(), of) {
         return Err(refusal(RejectCode::Forbidden, None));
     }
     if redacted {
@@ -235,7 +242,7 @@ fn settle(model: &Model, now: Now, through: Seq) -> Decision {
 
 fn set_topic(model: &Model, now: Now, by: &Actor, topic: &Topic) -> Result<Decision, Refusal> {
     let actor = acting(model, by)?;
-    if actor.as_ref().is_some_and(|person| person.role != Role::Owner) {
+    if !roles::moderates(actor.as_ref()) {
         return Err(refusal(RejectCode::Forbidden, None));
     }
     if model.topic() == *topic {
@@ -267,7 +274,8 @@ fn elapsed(model: &Model, now: Now) -> Decision {
     let grace = due.iter().filter(|(_, what)| matches!(what, Due::Grace(_))).min();
     if let Some((_, Due::Grace(member))) = grace {
         let person = model.member(*member).expect("only a member has a grace");
-        let event = Event::Left { nick: person.nick, reason: LeaveReason::Timeout };
+        let held = roles::held(model, now, &person, LeaveReason::Timeout);
+        let event = Event::Left { nick: person.nick, reason: LeaveReason::Timeout, held };
         let mut then = model.clone();
         let mut records = vec![then.add(now, Told::from(model.notices()), Some(*member), event, None)];
         records.extend(consequences(&mut then, now));
@@ -278,29 +286,10 @@ fn elapsed(model: &Model, now: Now) -> Decision {
         let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: RoomCloseReason::Empty }, None);
         return decision(vec![closed], None, Answer::Nothing);
     }
-    let typing = due.iter().any(|(_, what)| *what == Due::Typing);
-    decision(Vec::new(), (typing || looks).then_some(Note::Elapsed), Answer::Nothing)
-}
-
-fn done(model: &Model, now: Now, actor: Option<Person>, event: Event) -> Decision {
-    let record = model.clone().add(now, Told::Yes, actor.map(|person| person.id), event, None);
-    let seq = seq_of(&record);
-    decision(vec![record], None, Answer::Done { seq })
-}
-
-/// The member who asks.
-fn member(model: &Model, by: &Caller) -> Result<Person, Refusal> {
-    model.member_of(by).ok_or(refusal(RejectCode::NotMember, None))
-}
-
-/// The member who moderates; `None` for the host.
-fn acting(model: &Model, by: &Actor) -> Result<Option<Person>, Refusal> {
-    match by {
-        Actor::Member(caller) => member(model, caller).map(Some),
-        Actor::Host => Ok(None),
+    let seat = due.iter().any(|(_, what)| *what == Due::Seat);
+    if let Some(succession) = roles::succession(model, now).filter(|_| seat) {
+        return succession;
     }
-}
-
-fn seq_of(told: &Record) -> Seq {
-    told.seq.expect("what is told has a number")
+    let typing = due.iter().any(|(_, what)| *what == Due::Typing);
+    decision(Vec::new(), (typing || looks || seat).then_some(Note::Elapsed), Answer::Nothing)
 }

@@ -11,7 +11,7 @@ use chat_core::{
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, settings};
+use super::{Model, Refusal, Told, roles, settings};
 
 pub(super) fn create(
     model: &Model,
@@ -83,7 +83,7 @@ pub(super) fn join(
     let sees = said.or(place.map(|place| place.sees)).unwrap_or_default();
     let mut then = model.clone();
     let told = Told::from(model.notices());
-    let role = if members.is_empty() { Role::Owner } else { Role::Member };
+    let role = roles::at_join(model, now, &by.scope());
     let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, color, role, said), None)];
     let own_join = then.head();
     if model.notices() == Notices::Told && then.members().len() > limits.notices_members_max {

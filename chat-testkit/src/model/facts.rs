@@ -2,7 +2,7 @@
 
 use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
 
-use super::{Fact, Line, What};
+use super::{Fact, Line, What, seat};
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(super) struct Former {
     /// Who they are again when they come back.
     pub(super) id: MemberId,
     pub(super) color: Color,
+    /// What they are again: the owner as long as the seat is held for them.
+    pub(super) role: Role,
 }
 
 /// A message, as far as the rules care.
@@ -74,12 +76,13 @@ pub(super) fn of_chapter(lines: &[Line]) -> Vec<Fact> {
 }
 
 /// Everybody who has joined and not left since, in the order of their numbers; and those who left by themselves or
-/// timed out, the longest gone first, at most `former_max`.
+/// timed out, the longest gone first, at most `former_max`; who has a role is not forgotten while others are remembered.
 pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<Former>) {
     let mut members: Vec<Person> = Vec::new();
     let mut former: Vec<Former> = Vec::new();
     let mut head = Seq(0);
-    for record in facts {
+    let mut is_protected = false;
+    for (number, record) in facts.iter().enumerate() {
         head = record.seq.unwrap_or(head);
         match &record.event {
             Event::Joined { nick, nick_key, color, role, scope, sees } => {
@@ -99,10 +102,12 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                 members.sort_by_key(|person| person.id);
                 former.retain(|gone| gone.scope != *scope);
             }
-            Event::Left { .. } => {
+            Event::Left { held, .. } => {
                 let left = members.iter().find(|person| Some(person.id) == record.by).expect("a member left");
-                let Person { scope, joined, sees, id, color, .. } = left.clone();
-                former.push(Former { scope, joined, sees, id, color });
+                let Person { scope, joined, sees, id, color, role, .. } = left.clone();
+                let is_kept = role == Role::Moderator || held.is_some() || is_protected;
+                let role = if is_kept { role } else { Role::Member };
+                former.push(Former { scope, joined, sees, id, color, role });
                 members.retain(|person| Some(person.id) != record.by);
             }
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
@@ -111,11 +116,24 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                 for person in members.iter_mut().filter(|person| person.id == *member) {
                     person.role = *role;
                 }
+                let is_in = members.iter().any(|person| person.id == *member);
+                for place in former.iter_mut().filter(|place| place.id == *member && !is_in) {
+                    place.role = *role;
+                }
             }
+            Event::Protected => is_protected = true,
             _ => {}
         }
+        // Of two who were the owner only the last one is.
+        for place in former.iter_mut().filter(|place| place.role == Role::Owner) {
+            if seat::seat(&facts[..=number]).is_none_or(|seat| seat.scope != place.scope) {
+                place.role = Role::Member;
+            }
+        }
         if former.len() > former_max {
-            former.remove(0);
+            // Those who have a role stay longest.
+            let first = former.iter().position(|gone| gone.role == Role::Member);
+            former.remove(first.unwrap_or(0));
         }
     }
     (members, former)

@@ -4,8 +4,8 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in five files: who comes in (`enter`), what they do (`act`), what is set (`settings`), who is here and what runs out
-//! (`presence`), and what time it is in the room (`time`).
+//! The rules are in seven files: who comes in (`enter`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), what is set
+//! (`settings`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,6 +30,8 @@ mod facts;
 mod outcome;
 mod presence;
 mod reads;
+mod roles;
+mod seat;
 mod settings;
 mod time;
 
@@ -173,6 +175,21 @@ impl Model {
     /// One of them.
     pub fn member(&self, id: MemberId) -> Option<Person> {
         self.members().into_iter().find(|person| person.id == id)
+    }
+
+    /// The numbers of those who left and may come back to their places, the longest gone first.
+    pub fn former(&self) -> Vec<MemberId> {
+        facts::people(&self.facts(), self.limits.former_max).1.into_iter().map(|place| place.id).collect()
+    }
+
+    /// For whom the owner's seat is held, if it is, and until when; without end where only the host names owners.
+    pub fn held_seat(&self) -> Option<(MemberId, Option<Wall>)> {
+        seat::seat(&self.facts()).map(|seat| (seat.number, seat.until))
+    }
+
+    /// Whether only the host names owners.
+    pub fn is_protected(&self) -> bool {
+        seat::is_protected(&self.facts())
     }
 
     /// As whom a caller may act: a member of the same scope, to which this very attach of the session belongs.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chat_core::room::Note;
-use chat_core::{Event, Generation, MemberId, Mono, Now, Offset, Record, RoomLimits, SessionId, TypingState};
+use chat_core::{Event, Generation, MemberId, Mono, Now, Offset, Record, RoomLimits, SessionId, TypingState, Wall};
 
-use super::{Line, What, facts, time};
+use super::{Line, What, facts, seat, time};
 
 /// Who is here, as the diary tells it.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct Presence {
     pub(super) typing: Vec<(MemberId, Mono)>,
     /// When a room that nobody is a member of looks whether it ends.
     pub(super) looks: Option<Mono>,
+    /// Until when a seat is held that somebody who is in may follow to, and when the room looks whether it is free.
+    pub(super) seat: Option<(Wall, Mono)>,
     /// Who is in, and the record of their join: one person may have come in more than once.
     members: Vec<(MemberId, Offset)>,
 }
@@ -31,6 +33,26 @@ pub(super) struct Seat {
     pub(super) attached: bool,
 }
 
+/// What is known of the owner's seat: read anew only where a line may have changed it, because that is read from the start.
+#[derive(Clone, Debug, Default)]
+struct Watch(Option<Wall>);
+
+impl Watch {
+    fn seat_until(&mut self, chapter: &[Line]) -> Option<Wall> {
+        let may_change = match &chapter.last().expect("at least this line").what {
+            What::Fact { record, .. } => !matches!(record.event, Event::Sent { .. } | Event::Redacted { .. }),
+            What::Note(_) => false,
+            What::Lost(_) | What::Restarted => true,
+        };
+        if may_change {
+            let facts: Vec<Record> = facts::of_chapter(chapter).into_iter().map(|(record, _)| record).collect();
+            let is_over = facts.iter().any(|record| matches!(record.event, Event::Closed { .. }));
+            self.0 = seat::seat(&facts).and_then(|seat| seat.until).filter(|_| !is_over);
+        }
+        self.0
+    }
+}
+
 /// What a deadline brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
@@ -38,6 +60,8 @@ pub(super) enum Due {
     Grace(MemberId),
     /// The room looks whether it has been empty for long enough.
     Linger,
+    /// The room looks whether the owner's seat is free.
+    Seat,
     /// Somebody's typing runs out.
     Typing,
 }
@@ -45,6 +69,7 @@ pub(super) enum Due {
 impl Presence {
     pub(super) fn read(chapter: &[Line], limits: &RoomLimits) -> Self {
         let mut presence = Self::default();
+        let mut watch = Watch::default();
         for (number, line) in chapter.iter().enumerate() {
             let (so_far, at) = (&chapter[..=number], line.now.mono);
             match &line.what {
@@ -71,6 +96,8 @@ impl Presence {
                     presence.agree_with(so_far, line.now, limits);
                 }
             }
+            let until = watch.seat_until(so_far).filter(|_| !presence.members.is_empty());
+            presence.watch_seat(until, so_far, line, limits);
         }
         presence
     }
@@ -80,8 +107,26 @@ impl Presence {
         let mut deadlines: Vec<(Mono, Due)> = Vec::new();
         deadlines.extend(self.away.iter().map(|(member, since)| (since.after(limits.grace), Due::Grace(*member))));
         deadlines.extend(self.looks.map(|looks| (looks, Due::Linger)));
+        deadlines.extend(self.seat.map(|(_, looks)| (looks, Due::Seat)));
         deadlines.extend(self.typing.iter().map(|(_, since)| (since.after(limits.typing_ttl), Due::Typing)));
         deadlines
+    }
+
+    /// Waits for a seat that is held until then. The wait begins when it is first held, and anew once it was looked at in vain, with
+    /// another process, and where the log could not be reached: then for no less than a grace, because nobody could come in.
+    fn watch_seat(&mut self, until: Option<Wall>, chapter: &[Line], line: &Line, limits: &RoomLimits) {
+        let now = line.now.mono;
+        let left = |until| time::left(chapter, line.now, until, limits);
+        let recovers = matches!(line.what, What::Restarted | What::Note(Note::Recovered));
+        let in_vain =
+            matches!(line.what, What::Note(Note::Elapsed)) && self.seat.is_some_and(|(_, looks)| looks <= now);
+        let is_same = self.seat.map(|(until, _)| until) == until;
+        self.seat = match until {
+            Some(until) if recovers => Some((until, now.after(left(until).max(limits.grace)))),
+            Some(until) if in_vain || !is_same => Some((until, now.after(left(until)))),
+            Some(_) => self.seat,
+            None => None,
+        };
     }
 
     /// Facts have changed under it: who is no member any more is gone, who is one again has just lost all sessions.

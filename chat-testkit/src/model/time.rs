@@ -45,8 +45,13 @@ pub(super) fn linger(chapter: &[Line], limits: &RoomLimits) -> Duration {
 /// How long it still has, where it is looked at now. What the wall clock alone says of more than a little while is looked at
 /// once more.
 pub(super) fn linger_left(chapter: &[Line], now: Now, limits: &RoomLimits) -> Duration {
+    left(chapter, now, ends(chapter, limits), limits)
+}
+
+/// How long it is until then, by the same rule.
+pub(super) fn left(chapter: &[Line], now: Now, until: Wall, limits: &RoomLimits) -> Duration {
     let time = time(chapter, now);
-    let left = ends(chapter, limits).since(time);
+    let left = until.since(time);
     let unsure = time.since(at_least(chapter, now.mono));
     if unsure > limits.clock_step_max { left.max(limits.clock_doubt) } else { left }
 }

@@ -3,7 +3,7 @@
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{Epoch, Generation, Identity, MemberId, Position, RecordVersion, Role, Seq, SessionId};
 
-use super::steps::{Act, After, Asked, Attempt, Mod, Spot, Target, Who};
+use super::steps::{Act, After, Asked, Attempt, Known, Mod, Spot, Target, Who};
 use crate::model::Model;
 
 /// Twelve sessions: two of Ann's, three of Bob's, one of a guest who signs in as Cid and out again with every other
@@ -87,6 +87,10 @@ impl Cast {
             Act::Ban { by, member: target } => Input::Ban { by: self.actor(by, model), member: member(target, model) },
             Act::SetTopic { by, topic } => Input::SetTopic { by: self.actor(by, model), topic },
             Act::Settings { by, change } => Input::Settings { by: self.actor(by, model), change },
+            Act::SetRole { by, whom, role } => {
+                Input::SetRole { by: self.actor(by, model), member: known(whom, model), role }
+            }
+            Act::Protect => Input::Protect,
             Act::Close { cause } => Input::Close { cause },
             Act::Wait => Input::Elapsed,
             Act::Detach { who } => {
@@ -126,13 +130,16 @@ impl Cast {
         match by {
             Mod::Host => Actor::Host,
             Mod::Person(who) => Actor::Member(self.caller(who, model)),
-            Mod::Owner => {
-                let owner = model.members().into_iter().find(|person| person.role == Role::Owner);
-                let sessions = owner.map(|owner| model.sessions_of(owner.id)).unwrap_or_default();
-                let index = (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0);
-                Actor::Member(caller(index, self.generations[index]))
-            }
+            Mod::Owner => self.one_who_is(Role::Owner, model),
+            Mod::Moderator => self.one_who_is(Role::Moderator, model),
         }
+    }
+
+    fn one_who_is(&self, role: Role, model: &Model) -> Actor {
+        let person = model.members().into_iter().find(|person| person.role == role);
+        let sessions = person.map(|person| model.sessions_of(person.id)).unwrap_or_default();
+        let index = (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0);
+        Actor::Member(caller(index, self.generations[index]))
     }
 
     fn attached(&self, model: &Model) -> Vec<usize> {
@@ -182,6 +189,16 @@ fn member(target: Target, model: &Model) -> MemberId {
     let found = members.get(target.0 as usize % members.len().max(1));
     // The highest number never is a member.
     found.filter(|_| target.0 != u32::MAX).map_or(MemberId(target.0), |person| person.id)
+}
+
+fn known(whom: Known, model: &Model) -> MemberId {
+    match whom {
+        Known::Here(target) => member(target, model),
+        Known::Away(count) => {
+            let away = model.former();
+            away.get(count as usize % away.len().max(1)).copied().unwrap_or(MemberId(count))
+        }
+    }
 }
 
 fn evidence(asked: Asked, target: Seq, model: &Model) -> Option<Evidence> {

@@ -1,6 +1,6 @@
 //! Commands: every kind, about few rooms.
 
-use chat_core::{Command, MemberId, Seq, TypingState};
+use chat_core::{Command, MemberId, Role, Seq, TypingState};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -36,5 +36,7 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
         (room(), member()).prop_map(|(room, member)| Command::ban(room, member)),
         (room(), any_topic()).prop_map(|(room, topic)| Command::set_topic(room, topic)),
         (room(), any_change()).prop_map(|(room, change)| Command::settings(room, change)),
+        (room(), member(), select(vec![Role::Owner, Role::Moderator, Role::Member]))
+            .prop_map(|(room, member, role)| Command::set_role(room, member, role)),
     ]
 }

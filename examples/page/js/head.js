@@ -2,6 +2,7 @@
 
 import { ask } from './dialog.js';
 import { byId, copyText, keepFocus, setText } from './dom.js';
+import { moderates } from './room.js';
 import { count } from './words.js';
 
 /** Makes the head. `actions` are `act(frame)`, `leave(code)` and `say(words)`. */
@@ -36,7 +37,7 @@ export function createHead({ act, leave, say }) {
       setText(byId('room-code'), room.code);
       setText(byId('topic'), room.topic);
       byId('topic').title = room.topic;
-      byId('edit-topic').hidden = room.you?.role !== 'owner' || !room.live;
+      byId('edit-topic').hidden = !moderates(room) || !room.live;
       setText(byId('members-count'), room.membersTotal > 0 ? String(room.membersTotal) : '');
       byId('show-members').setAttribute('aria-label', `Members: ${count(room.membersTotal, 'person', 'people')}`);
     },

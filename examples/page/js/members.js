@@ -2,6 +2,7 @@
 
 import { ask } from './dialog.js';
 import { byId, el, icon, setText } from './dom.js';
+import { isAbove } from './room.js';
 import { count, theirs } from './words.js';
 
 /** Makes the list. `actions` are `act(frame)` and `more(code)`. */
@@ -11,7 +12,7 @@ export function createMembers({ act, more }) {
 
   function memberRow(member) {
     const own = member.member === room.you?.member;
-    const mayKick = room.you?.role === 'owner' && room.live && !own;
+    const mayKick = room.live && !own && isAbove(room, member.member);
     const look = `member c${member.color % 16}${member.online ? '' : ' offline'}`;
     const remove = `Remove ${member.nick}`;
     return el('li', { class: look, 'data-member': member.member },

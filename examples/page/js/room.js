@@ -7,6 +7,19 @@ const ENTRIES_MAX = 2_000;
 /** Entries kept in any case. */
 const ENTRIES_HARD_MAX = 8_000;
 
+/** What each role is above: nobody acts on an equal or a higher one. One that this page does not know is that of a member. */
+const RANKS = { owner: 2, moderator: 1 };
+const rank = role => RANKS[role] ?? 0;
+
+/** Whether one keeps order in the room: puts members out, takes back what they said, sets the topic. */
+export const moderates = room => rank(room.you?.role) > 0;
+
+/** Whether one is above this member, as far as the page knows them: who is not listed is taken for a member. */
+export function isAbove(room, member) {
+  const listed = room.members.find(other => other.member === member);
+  return rank(room.you?.role) > rank(listed?.role);
+}
+
 /** A room that was not yet joined, or one from storage (`saved`) of which nothing is shown yet. */
 export function newRoom(code, nick, saved = {}) {
   return {

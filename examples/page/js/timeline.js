@@ -1,6 +1,6 @@
 // The rows of a room's log on screen, in order: what was said, by day and by sender, and what waits to be sent.
 
-import { isMine } from './room.js';
+import { isAbove, isMine } from './room.js';
 import { dayOf } from './time.js';
 
 /** Messages of one sender this close together stand in one group. */
@@ -14,7 +14,8 @@ export function rowsOf(room) {
   const rows = [startRow(room)];
   let day = null;
   let before = null;
-  const isOwner = room.you?.role === 'owner';
+  const above = new Map();
+  const isBelow = member => above.get(member) ?? above.set(member, isAbove(room, member)).get(member);
   for (const entry of room.entries) {
     if (entry.kind === 'gap') {
       const { from, to } = entry;
@@ -43,7 +44,8 @@ export function rowsOf(room) {
       mine,
       state: 'told',
       error: undefined,
-      mayRedact: !entry.redacted && room.ended === null && room.you !== null && (entry.member === room.you.member || isOwner),
+      mayRedact: !entry.redacted && room.ended === null && room.you !== null
+        && (entry.member === room.you.member || isBelow(entry.member)),
       first: true,
       last: true,
     };

@@ -19,6 +19,7 @@ const ERRORS = {
   room_full: 'The room is full. Try again later.',
   room_locked: 'The room is locked: nobody new gets in for now.',
   secret_wrong: 'This room asks for a secret. Ask somebody who is in it.',
+  roles_full: 'There are as many moderators as there may be.',
   banned: 'You may not enter this room again.',
   read_only: 'Only those who moderate the room write in it now.',
   forbidden: 'You are not allowed to do this here.',
@@ -66,6 +67,9 @@ export function noticeWords(room, frame) {
       return saying(name(frame.by), ' set the topic: ', theirs(frame.topic));
     case 'settings_changed': return saying(name(frame.by), ` ${settingsWords(room.settings, frame.settings)}`);
     case 'role_changed':
+      if (frame.role === 'moderator') {
+        return own(room, frame.member) ? 'You are a moderator now' : saying(name(frame.member), ' is a moderator now');
+      }
       if (frame.role !== 'owner') return null;
       return own(room, frame.member) ? 'You own the room now' : saying(name(frame.member), ' owns the room now');
     case 'notices_changed':

@@ -224,6 +224,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
             let change = change.map_secret(|secret| shared.room_secrets.keep(&room, &secret));
             (room, Input::Settings { by: Actor::Member(by), change })
         }
+        Command::SetRole { room, member, role } => (room, Input::SetRole { by: Actor::Member(by), member, role }),
     };
     let may_ask = may_ask(shared, &reply, &room).and_then(|()| match &input {
         Input::History { .. } | Input::Changes { .. } | Input::Members { .. } => reply.takes_turn(),

@@ -68,7 +68,7 @@ fn a_room_whose_last_member_was_lost_goes_in_its_time_over_a_restart_too() {
     let mut world = world_with(|limits| limits.lost_linger = Duration::from_secs(60));
     world.join(2);
     world.detach(1);
-    assert_eq!(world.pass(30_000).len(), 2, "lost, and another owner");
+    assert_eq!(world.pass(30_000).len(), 1, "lost, and their seat held");
     world.detach(2);
     world.pass(30_000);
     world.pass(20_000);
@@ -99,7 +99,9 @@ fn only_the_exit_that_empties_a_lingering_room_needs_the_time() {
 
 #[test]
 fn a_join_stops_the_linger_and_inherits_the_empty_room() {
-    let mut world = lingering();
+    let mut world = world_with(|limits| {
+        (limits.empty_linger, limits.owner_seat_held) = (Duration::from_secs(60), Duration::ZERO);
+    });
     world.leave(1);
     world.pass(1_000);
     world.join(2);

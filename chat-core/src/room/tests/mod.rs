@@ -8,6 +8,8 @@ mod looking;
 mod moderating;
 mod owing;
 mod replaying;
+mod roles;
+mod seats;
 mod setting;
 mod talking;
 mod timing;
@@ -125,6 +127,14 @@ impl World {
         self.room.epoch().map(|epoch| Position { epoch, seq: Seq(seq) })
     }
 
+    fn role(&self, member: u32) -> Option<Role> {
+        self.room.member(MemberId(member)).map(|member| member.role)
+    }
+
+    fn set_role(&mut self, by: Actor, member: u32, role: Role) -> Decision {
+        self.run(&set_role(by, member, role)).expect("the role is set")
+    }
+
     fn owner(&self) -> Option<u32> {
         self.room.members().find(|member| member.role == Role::Owner).map(|member| member.id.0)
     }
@@ -160,6 +170,10 @@ fn join(by: Caller) -> Input {
 fn join_after(by: Caller, after: Option<Position>) -> Input {
     let nick = nick(&format!("P{}", by.session.bits()));
     Input::Join { by, nick, history: None, after, secret: None }
+}
+
+fn set_role(by: Actor, member: u32, role: Role) -> Input {
+    Input::SetRole { by, member: MemberId(member), role }
 }
 
 fn send(session: u128, text: &str) -> Input {
@@ -198,6 +212,7 @@ fn kind(event: &Event) -> &'static str {
         Event::TopicChanged { .. } => "topic_changed",
         Event::SettingsChanged { .. } => "settings_changed",
         Event::RoleChanged { .. } => "role_changed",
+        Event::Protected => "protected",
         Event::NoticesChanged { .. } => "notices_changed",
         Event::Closed { .. } => "closed",
     }

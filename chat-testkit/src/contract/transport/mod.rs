@@ -60,6 +60,7 @@ mod moderating;
 mod reading;
 mod refusing;
 mod resuming;
+mod roles;
 mod settings;
 mod shutdown;
 mod slow_consumer;
@@ -81,6 +82,7 @@ pub use moderating::*;
 pub use reading::*;
 pub use refusing::*;
 pub use resuming::*;
+pub use roles::*;
 pub use settings::*;
 pub use shutdown::*;
 pub use slow_consumer::*;
@@ -222,6 +224,12 @@ macro_rules! transport_contract {
             slow_mode_holds_each_member_and_no_retry,
             a_gap_shows_what_is_set,
             where_newcomers_see_nothing_nothing_shows_what_was_before,
+            a_moderator_keeps_order_and_never_against_the_owner,
+            a_room_is_handed_on_by_two_changes,
+            who_was_lost_comes_back_as_what_they_were,
+            a_room_whose_owner_stays_away_goes_to_who_follows,
+            as_many_moderators_as_may_be_and_no_more,
+            in_a_room_of_the_host_only_the_host_names_owners,
             ones_own_leaving_ends_the_stream_of_a_room,
             the_longest_standing_member_inherits_the_room,
             a_lost_connection_has_left_after_the_grace,

@@ -1,0 +1,59 @@
+//! The owner's seat while the owner is away: for whom it is held, and until when.
+
+use chat_core::{Event, MemberId, Record, Role, Scope, Wall};
+
+/// The seat of an owner who is away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) scope: Scope,
+    pub(super) number: MemberId,
+    /// Until when; without end where only the host names owners.
+    pub(super) until: Option<Wall>,
+}
+
+/// Whether only the host names owners.
+pub(super) fn is_protected(facts: &[Record]) -> bool {
+    facts.iter().any(|record| record.event == Event::Protected)
+}
+
+/// The seat of the last owner, if it is held for them still: nobody else has been made one since, and they were not told to be less.
+pub(super) fn seat(facts: &[Record]) -> Option<Seat> {
+    let last = facts.iter().rposition(|record| makes_owner(record).is_some())?;
+    let owner = makes_owner(&facts[last]).expect("found by it");
+    let scope = facts[..=last].iter().rev().find_map(|record| match &record.event {
+        Event::Joined { scope, .. } if record.by == Some(owner) => Some(scope.clone()),
+        _ => None,
+    })?;
+    let since = &facts[last + 1..];
+    let left =
+        since.iter().position(|record| matches!(record.event, Event::Left { .. }) && record.by == Some(owner))?;
+    let lowered = |record: &Record| matches!(record.event, Event::RoleChanged { member, .. } if member == owner);
+    if since.iter().any(lowered) {
+        return None;
+    }
+    let Event::Left { held, .. } = since[left].event else { unreachable!("found as a leave") };
+    let protection = facts.iter().find(|record| record.event == Event::Protected);
+    let was_protected = is_protected(&facts[..last + 1 + left]);
+    let until = match (held, protection) {
+        (None, _) if !was_protected => return None,
+        // Nobody was there to follow when the room became the host's.
+        (Some(until), Some(record)) if !was_protected && until <= record.at => return None,
+        (_, Some(_)) => None,
+        (until, None) => until,
+    };
+    // Who may not come in does not come back.
+    let banned = since[left..].iter().find(|record| record.event == Event::Banned { scope: scope.clone() });
+    match banned {
+        Some(record) => until.map(|_| Seat { scope, number: owner, until: Some(record.at) }),
+        None => Some(Seat { scope, number: owner, until }),
+    }
+}
+
+/// Whom a record makes the owner.
+fn makes_owner(record: &Record) -> Option<MemberId> {
+    match record.event {
+        Event::Joined { role: Role::Owner, .. } => record.by,
+        Event::RoleChanged { member, role: Role::Owner } => Some(member),
+        _ => None,
+    }
+}
