@@ -126,7 +126,7 @@ fn spoke(facts: &[Record], max: usize) -> Vec<(MemberId, Wall)> {
 }
 
 fn moderates(person: &Person) -> bool {
-    person.role == Role::Owner
+    person.role != Role::Member
 }
 
 fn not_written() -> Refusal {
