@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_core::room::{Answer, Decision, Entry, Input, More, Note, Repeated};
-use chat_core::{Event, LeaveReason, Mono, Now, Record, Role, RoomCloseReason, RoomLimits, Wall};
+use chat_core::{Event, LeaveReason, Mono, Now, Record, Role, RoomCloseReason, RoomLimits, Scope, Wall};
 use chat_testkit::model::{Model, Refusal};
 use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, small_limits};
 use proptest::prelude::*;
@@ -31,6 +31,8 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "refused: too_many_attachments",
         "refused: room_full",
         "refused: banned",
+        "refused: bans_full",
+        "refused: ban_not_found",
         "refused: forbidden",
         "refused: key_conflict",
         "refused: rate_limited",
@@ -49,6 +51,16 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "redacted",
         "kicked",
         "banned",
+        "banned with a number",
+        "banned for a time",
+        "banned after leaving",
+        "a ban is lifted",
+        "a ban is over",
+        "bans that are all",
+        "more bans",
+        "swept",
+        "swept by a ban",
+        "nothing left to sweep",
         "topic changed",
         "role changed",
         "notices: Counted",
@@ -67,7 +79,6 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "history wants a log",
         "history has more",
         "history of nothing",
-        "a ban is forgotten",
         "a key is forgotten",
         "redacted again",
         "settled",
@@ -165,6 +176,12 @@ fn note_what(
             Event::Settled { .. } => "settled".to_owned(),
             Event::Kicked { .. } => "kicked".to_owned(),
             Event::Banned { .. } => "banned".to_owned(),
+            Event::BanAdded { until: Some(_), .. } => "banned for a time".to_owned(),
+            Event::BanAdded { .. } if decision.records.len() == 1 => "banned after leaving".to_owned(),
+            Event::BanAdded { .. } => "banned with a number".to_owned(),
+            Event::BanLifted { .. } => "a ban is lifted".to_owned(),
+            Event::Swept { .. } if matches!(input, Input::Ban { .. }) => "swept by a ban".to_owned(),
+            Event::Swept { .. } => "swept".to_owned(),
             Event::TopicChanged { .. } => "topic changed".to_owned(),
             Event::RoleChanged { .. } => "role changed".to_owned(),
             Event::NoticesChanged { notices } => format!("notices: {notices:?}"),
@@ -231,6 +248,12 @@ fn note_what(
                 (false, More::No) => "changes that are all",
             });
         }
+        (Answer::Bans { more, .. }, _) => {
+            reach(if *more == More::Yes { "more bans" } else { "bans that are all" });
+        }
+        (Answer::Done { .. }, Input::RedactAll { .. }) if decision.records.is_empty() => {
+            reach("nothing left to sweep");
+        }
         (Answer::Done { .. }, Input::Redact { evidence, .. }) => {
             let late = evidence.is_some_and(|evidence| !evidence.is_taken_back);
             reach(match (decision.records.is_empty(), evidence) {
@@ -246,15 +269,16 @@ fn note_what(
 
 /// What only a look at all records shows.
 fn note_what_is_forgotten(log: &[Record], reached: &mut BTreeSet<String>) {
-    let (mut banned, mut keys, mut scopes) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut banned, mut keys, mut scopes): (Vec<&Scope>, _, BTreeMap<_, &Scope>) =
+        (Vec::new(), Vec::new(), BTreeMap::new());
     for record in log {
         match &record.event {
             Event::Created { .. } => (banned, keys, scopes) = (Vec::new(), Vec::new(), BTreeMap::new()),
-            Event::Banned { scope } => banned.push(scope),
+            Event::BanAdded { member, until: Some(_), .. } => banned.push(scopes[&Some(*member)]),
             Event::Joined { scope, .. } => {
                 scopes.insert(record.by, scope);
                 if banned.contains(&scope) {
-                    reached.insert("a ban is forgotten".to_owned());
+                    reached.insert("a ban is over".to_owned());
                 }
             }
             Event::Sent { keyed: Some(keyed), .. } => {

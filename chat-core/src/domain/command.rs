@@ -1,6 +1,7 @@
 //! What a session asks for. Parsed, so every value in it is allowed by itself; whether the room allows it is decided there.
 
-use crate::types::{Body, Credential, Key, MemberId, Nick, Position, RoomCode, Seq, Topic};
+use super::ban::BanTerms;
+use crate::types::{BanId, Body, Credential, Key, MemberId, Nick, Position, RoomCode, Seq, Topic};
 
 /// Whether a member starts or stops typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,13 +114,43 @@ pub enum Command {
         /// The member, by the number that `joined` and `members` show.
         member: MemberId,
     },
+    /// Take back all that somebody said: oneself, or anybody as the owner.
+    #[non_exhaustive]
+    RedactAll {
+        /// The room, by its code.
+        room: RoomCode,
+        /// Whose messages, by number; also of somebody who is not there any more.
+        member: MemberId,
+        /// From this event on; from the first when there is none.
+        from: Option<Seq>,
+    },
     /// Put a member out of the room and keep them out; the owner only.
     #[non_exhaustive]
     Ban {
         /// The room, by its code.
         room: RoomCode,
-        /// The member, by the number that `joined` and `members` show.
+        /// The member, by the number that `joined` and `members` show; also one who has left, as long as the room remembers their place.
         member: MemberId,
+        /// For how long, and what else.
+        terms: BanTerms,
+    },
+    /// Let somebody in again who was banned; the owner only.
+    #[non_exhaustive]
+    Unban {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The ban, by the number that `bans` shows.
+        ban: BanId,
+    },
+    /// Read the list of bans; the owner only.
+    #[non_exhaustive]
+    Bans {
+        /// The room, by its code.
+        room: RoomCode,
+        /// Bans after this one; from the first when there is none.
+        after: Option<BanId>,
+        /// How many at most; the room's page size when there is none.
+        limit: Option<u32>,
     },
     /// Say what the room is about; the owner only.
     #[non_exhaustive]
@@ -192,9 +223,24 @@ impl Command {
         Self::Kick { room, member }
     }
 
-    /// A member put out and kept out.
+    /// All messages of a member taken back, by their number.
+    pub fn redact_all(room: RoomCode, member: MemberId) -> Self {
+        Self::RedactAll { room, member, from: None }
+    }
+
+    /// A member put out and kept out, for ever.
     pub fn ban(room: RoomCode, member: MemberId) -> Self {
-        Self::Ban { room, member }
+        Self::Ban { room, member, terms: BanTerms::default() }
+    }
+
+    /// Somebody let in again, by the number of their ban.
+    pub fn unban(room: RoomCode, ban: BanId) -> Self {
+        Self::Unban { room, ban }
+    }
+
+    /// The list of bans from its start, one page.
+    pub fn bans(room: RoomCode) -> Self {
+        Self::Bans { room, after: None, limit: None }
     }
 
     /// The room's topic; an empty one for none.
@@ -271,10 +317,34 @@ impl Command {
         self
     }
 
-    /// Of a `History` or `Members`: so many at most.
+    /// Of a `History`, `Members` or `Bans`: so many at most.
     pub fn with_limit(mut self, most: impl Into<Option<u32>>) -> Self {
-        if let Self::History { limit, .. } | Self::Members { limit, .. } = &mut self {
+        if let Self::History { limit, .. } | Self::Members { limit, .. } | Self::Bans { limit, .. } = &mut self {
             *limit = most.into();
+        }
+        self
+    }
+
+    /// Of a `Ban`: on these terms.
+    pub fn with_terms(mut self, on: BanTerms) -> Self {
+        if let Self::Ban { terms, .. } = &mut self {
+            *terms = on;
+        }
+        self
+    }
+
+    /// Of a `RedactAll`: from this event on.
+    pub fn with_from(mut self, seq: impl Into<Option<Seq>>) -> Self {
+        if let Self::RedactAll { from, .. } = &mut self {
+            *from = seq.into();
+        }
+        self
+    }
+
+    /// Of a `Bans`: those after this one.
+    pub fn with_bans_after(mut self, ban: impl Into<Option<BanId>>) -> Self {
+        if let Self::Bans { after, .. } = &mut self {
+            *after = ban.into();
         }
         self
     }
@@ -309,7 +379,10 @@ impl Command {
             | Self::Typing { room, .. }
             | Self::Redact { room, .. }
             | Self::Kick { room, .. }
+            | Self::RedactAll { room, .. }
             | Self::Ban { room, .. }
+            | Self::Unban { room, .. }
+            | Self::Bans { room, .. }
             | Self::SetTopic { room, .. } => Some(room),
         }
     }

@@ -32,9 +32,13 @@ impl Event {
     /// The version that a program has to know to read this.
     pub fn version(&self) -> RecordVersion {
         match self {
-            Self::Joined { sees: Some(_), .. } | Self::Sent { amended: Some(_), .. } | Self::Settled { .. } => {
-                RecordVersion::PERSONS
-            }
+            Self::Joined { sees: Some(_), .. }
+            | Self::Sent { amended: Some(_), .. }
+            | Self::Settled { .. }
+            | Self::Kicked { ban: Some(_), .. }
+            | Self::BanAdded { .. }
+            | Self::BanLifted { .. }
+            | Self::Swept { .. } => RecordVersion::PERSONS,
             _ => RecordVersion::FIRST,
         }
     }

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::input::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
-use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
+use crate::domain::{BanTerm, Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
 use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
 
 /// Records that would follow the ledger's last one.
@@ -65,9 +65,9 @@ impl<'a> Draft<'a> {
         until
     }
 
-    /// Adds a kick and what follows. The answer is the kick's number.
-    pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member) -> Seq {
-        let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone() });
+    /// Adds a kick, which may come with a ban, and what follows. The answer is the kick's number.
+    pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member, ban: Option<BanTerm>) -> Seq {
+        let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone(), ban });
         self.push_what_follows_exit(member);
         until
     }
@@ -107,10 +107,16 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         Event::Joined { .. } | Event::Left { .. } => notices == Notices::Told,
         Event::Sent { .. }
         | Event::Redacted { .. }
+        | Event::Swept { .. }
         | Event::Kicked { .. }
         | Event::TopicChanged { .. }
         | Event::RoleChanged { .. }
         | Event::NoticesChanged { .. } => true,
-        Event::Created { .. } | Event::Banned { .. } | Event::Settled { .. } | Event::Closed { .. } => false,
+        Event::Created { .. }
+        | Event::Banned { .. }
+        | Event::BanAdded { .. }
+        | Event::BanLifted { .. }
+        | Event::Settled { .. }
+        | Event::Closed { .. } => false,
     }
 }

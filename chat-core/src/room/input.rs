@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::bans::BanLine;
 use super::changes::Changed;
-use crate::domain::{Record, RoomCloseReason, TypingState};
+use super::swept::Sweep;
+use crate::domain::{BanTerms, Record, RoomCloseReason, TypingState};
 use crate::types::{
-    Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, Seq, SessionId, Topic, Wall,
+    BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Position, Scope, Seq, SessionId, Topic,
+    Wall,
 };
 
 /// The session that asks.
@@ -19,6 +22,8 @@ pub struct Caller {
     pub generation: Generation,
     /// Who it is, if the policy said so.
     pub identity: Option<Identity>,
+    /// Where it comes from, as far as that is known.
+    pub network: Option<NetworkTag>,
 }
 
 impl Caller {
@@ -156,12 +161,39 @@ pub enum Input {
         /// The member to be put out, by number.
         member: MemberId,
     },
-    /// Put a member out and keep them out.
+    /// Keep somebody out, and put them out first if they are there.
     Ban {
         /// The one who moderates.
         by: Actor,
-        /// The member to be put out, by number.
+        /// The member to be kept out, by number; they may have left, as long as their place is remembered.
         member: MemberId,
+        /// For how long, and what else.
+        terms: BanTerms,
+    },
+    /// Let somebody in again who was banned.
+    Unban {
+        /// The one who moderates.
+        by: Actor,
+        /// The number of the ban.
+        ban: BanId,
+    },
+    /// Name who is kept out.
+    Bans {
+        /// The one who moderates.
+        by: Actor,
+        /// Bans after this one.
+        after: Option<BanId>,
+        /// How many at most.
+        limit: Option<u32>,
+    },
+    /// Take back all that somebody said.
+    RedactAll {
+        /// The one who takes it back: its sender, or somebody who moderates.
+        by: Actor,
+        /// Whose messages, by number; they may have left.
+        member: MemberId,
+        /// From this event on; from the first where there is none.
+        from: Option<Seq>,
     },
     /// Change the topic.
     SetTopic {
@@ -182,7 +214,7 @@ pub enum Input {
 /// What would follow from an input. Nothing has changed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Records to log and apply, in order; often none, never more than 4.
+    /// Records to log and apply, in order; often none, never more than 5.
     pub records: SmallVec<[Record; 2]>,
     /// What to note once the records are applied.
     pub note: Option<Note>,
@@ -224,6 +256,13 @@ pub enum Answer {
         page: Vec<MemberId>,
         /// How many there are in all.
         total: usize,
+    },
+    /// Those who are kept out, in the order of the bans.
+    Bans {
+        /// One page.
+        page: Vec<BanLine>,
+        /// Whether there are more.
+        more: More,
     },
     /// Nothing to tell.
     Nothing,
@@ -284,6 +323,8 @@ pub struct ChangesSlice {
     pub after: Seq,
     /// The oldest of these changes.
     pub changed: Vec<Changed>,
+    /// The ranges among them that were taken back at once.
+    pub swept: Vec<Sweep>,
     /// Up to which event these are all: that of the last one named, or the head where there are no more.
     pub through: Seq,
     /// Whether there are newer ones.

@@ -4,13 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bans::Bans;
+use super::bans::{Ban, Bans};
 use super::changes::{Changed, Changes};
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::former::{Former, Place};
 use super::marks::Marks;
 use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend};
+use super::swept::{OwedSweeps, Sweep};
 use super::weight::beside;
 use crate::domain::{Digest, Event, Notices, Record, RecordVersion};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
@@ -40,6 +41,8 @@ pub struct Ledger {
     /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     owed: Owed,
+    #[serde(default, skip_serializing_if = "OwedSweeps::is_empty")]
+    owed_sweeps: OwedSweeps,
     #[serde(default = "Changes::unknown")]
     changes: Changes,
 }
@@ -102,6 +105,7 @@ impl Ledger {
             keys: KeyWindow::default(),
             empty: None,
             owed: Owed::default(),
+            owed_sweeps: OwedSweeps::default(),
             changes: Changes::default(),
         }
     }
@@ -162,7 +166,16 @@ impl Ledger {
                 self.owed.push(OwedAmend { target, change });
                 self.changes.push(Changed { target, change }, self.bounds.changes_max);
             }
-            Event::Settled { through } => self.owed.settle(*through),
+            Event::Swept { member, from, to } => {
+                self.marks.sweep(*member, *from, *to);
+                let sweep = Sweep { member: *member, from: *from, to: *to, change: self.head };
+                self.owed_sweeps.push(sweep);
+                self.changes.push_range(sweep, self.bounds.changes_max);
+            }
+            Event::Settled { through } => {
+                self.owed.settle(*through);
+                self.owed_sweeps.settle(*through);
+            }
             Event::Kicked { member, .. } => {
                 if let Some(member) = self.members.remove(*member) {
                     self.former.forget(self.hash(&member.scope));
@@ -171,8 +184,16 @@ impl Ledger {
             }
             Event::Banned { scope } => {
                 self.former.forget(self.hash(scope));
-                self.bans.push(scope, self.bounds.bans_max);
+                self.bans.add_early(scope, self.at, self.bounds.bans_max);
             }
+            Event::BanAdded { ban, person, member, nick, until, networks } => {
+                let person = (*person).into();
+                self.former.forget(person);
+                let (member, nick, networks) = (Some(*member), nick.clone(), networks.clone());
+                let (by, at, until) = (record.by, Some(self.at), *until);
+                self.bans.add(Ban { member, nick, by, at, until, networks, ..Ban::new(*ban, person) }, self.at);
+            }
+            Event::BanLifted { ban } => self.bans.lift(*ban),
             Event::TopicChanged { topic } => self.topic = topic.clone(),
             Event::RoleChanged { member, role } => self.members.set_role(*member, *role),
             Event::NoticesChanged { notices } => self.notices = *notices,
@@ -187,7 +208,7 @@ impl Ledger {
     /// The version that a program has to know to read what this is made of.
     pub fn needs(&self) -> RecordVersion {
         // A program that does not know what is owed would show it.
-        match self.owed.is_empty() {
+        match self.owed.is_empty() && self.owed_sweeps.is_empty() && !self.bans.are_numbered() {
             true => self.needs,
             false => self.needs.max(RecordVersion::PERSONS),
         }
@@ -201,6 +222,7 @@ impl Ledger {
             + self.marks.weight()
             + self.keys.weight()
             + self.owed.weight()
+            + self.owed_sweeps.weight()
             + self.changes.weight()
             + beside(self.topic.as_str())
     }
@@ -274,7 +296,12 @@ impl Ledger {
 
     /// How many those are; bounded by [`RoomLimits::owed_max`], except where an earlier program has written the log.
     pub fn owed_total(&self) -> usize {
-        self.owed.len()
+        self.owed.len() + self.owed_sweeps.len()
+    }
+
+    /// The same, of what was taken back in ranges; in the order of the changes.
+    pub fn owed_sweeps(&self) -> impl Iterator<Item = Sweep> {
+        self.owed_sweeps.iter()
     }
 
     /// The same under other limits: what no longer fits is forgotten, oldest first.
@@ -285,7 +312,6 @@ impl Ledger {
             self.marks.bound(bounds.marks_max);
             self.former.bound(bounds.former_max);
             self.keys = self.keys.bounded(bounds.keys);
-            self.bans.bound(bounds.bans_max);
             self.changes.bound(bounds.changes_max);
         }
         self
@@ -313,8 +339,29 @@ impl Ledger {
         self.members.longest_present(leaver)
     }
 
+    pub(super) fn bans(&self) -> &Bans {
+        &self.bans
+    }
+
+    /// Whether a person is kept out now.
+    #[cfg(test)]
     pub(super) fn is_banned(&self, scope: &Scope) -> bool {
-        self.bans.contains(scope)
+        self.bans.contains(scope, self.hash(scope), self.at)
+    }
+
+    /// The place of who has this number, if they left and are remembered.
+    pub(super) fn place_of(&self, member: MemberId) -> Option<&Place> {
+        self.former.with_number(member)
+    }
+
+    /// Whether somebody is, or ever was, known here under this number.
+    pub(super) fn was_given(&self, member: MemberId) -> bool {
+        (MemberId(1)..=self.last_member).contains(&member)
+    }
+
+    /// The ranges that were taken back, as far as they are remembered, or the log has not forgotten them.
+    pub(super) fn sweeps(&self) -> impl Iterator<Item = Sweep> {
+        self.owed_sweeps.iter().chain(self.changes.ranges_after(Seq(0)).copied())
     }
 
     /// As it was stored; by a program that kept no changes, it may have changed anything until its end.
@@ -354,7 +401,6 @@ impl Ledger {
         assert!(self.head.0 <= self.offset.0, "what is told is recorded");
         assert!(self.marks.len() <= self.bounds.marks_max, "marks_max holds");
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
-        assert!(self.bans.len() <= self.bounds.bans_max, "bans_max holds");
         assert!(self.changes.len() <= self.bounds.changes_max, "changes_max holds");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without an incarnation has no members");
@@ -366,6 +412,8 @@ impl Ledger {
             self.members.check();
             self.marks.check(self.head);
             self.owed.check(self.head);
+            self.owed_sweeps.check(self.head);
+            self.bans.check();
             self.changes.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a new member has a new number");
@@ -398,7 +446,7 @@ impl Ledger {
         }
     }
 
-    fn hash(&self, scope: &Scope) -> ScopeHash {
+    pub(super) fn hash(&self, scope: &Scope) -> ScopeHash {
         ScopeHash::new(self.salt(), scope)
     }
 }

@@ -9,6 +9,7 @@
 
 mod apply;
 mod attendance;
+mod banning;
 mod bans;
 mod changes;
 mod deadlines;
@@ -25,6 +26,7 @@ mod note;
 mod owed;
 mod permissions;
 mod snapshot;
+mod swept;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -41,6 +43,7 @@ use attendance::Attendance;
 use decide::Rules;
 use ledger::Depth;
 
+pub use bans::BanLine;
 pub use changes::Changed;
 pub use input::{
     Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, Note, Repeated,
@@ -52,6 +55,7 @@ pub use members::Member;
 pub(crate) use members::is_same_join;
 pub use owed::OwedAmend;
 pub use snapshot::{Snapshot, Unreadable};
+pub use swept::Sweep;
 pub use time::RoomTime;
 pub use vacancy::Vacancy;
 
@@ -65,7 +69,7 @@ pub use vacancy::Vacancy;
 ///
 /// let now = Now { wall: Wall(1_795_370_400_000), mono: Mono(0) };
 /// let mut room = Room::new(Arc::new(RoomLimits::default()));
-/// let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None };
+/// let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None };
 /// let create = Input::Create { by: by.clone(), nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 8 };
 ///
 /// let decision = room.decide(now, &create)?;

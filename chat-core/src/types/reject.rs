@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use super::time::Wall;
+
 /// Why a command was refused, for programs; the wire name is [`RejectCode::as_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -36,9 +38,13 @@ pub enum RejectCode {
     TooManyRooms,
     /// The member has as many sessions attached as it may have.
     TooManyAttachments,
+    /// No ban of the room has this number, or it has ended.
+    BanNotFound,
     /// The room has as many members as it may have.
     RoomFull,
-    /// The person is banned from the room.
+    /// The room has as many bans as it may have.
+    BansFull,
+    /// The person is banned from the room; `until` says until when.
     Banned,
     /// The member's role, or the policy, does not allow this.
     Forbidden,
@@ -77,7 +83,9 @@ impl RejectCode {
         Self::OutOfReach,
         Self::TooManyRooms,
         Self::TooManyAttachments,
+        Self::BanNotFound,
         Self::RoomFull,
+        Self::BansFull,
         Self::Banned,
         Self::Forbidden,
         Self::KeyConflict,
@@ -107,7 +115,9 @@ impl RejectCode {
             Self::OutOfReach => "out_of_reach",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyAttachments => "too_many_attachments",
+            Self::BanNotFound => "ban_not_found",
             Self::RoomFull => "room_full",
+            Self::BansFull => "bans_full",
             Self::Banned => "banned",
             Self::Forbidden => "forbidden",
             Self::KeyConflict => "key_conflict",
@@ -135,12 +145,14 @@ pub struct Reject {
     pub limit: Option<u64>,
     /// How long to wait before the same may succeed.
     pub retry_after: Option<Duration>,
+    /// Until when it is so, where that is known: of a ban.
+    pub until: Option<Wall>,
 }
 
 impl Reject {
     /// A refusal with nothing but its reason.
     pub fn new(code: RejectCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None, limit: None, retry_after: None }
+        Self { code, message: message.into(), field: None, limit: None, retry_after: None, until: None }
     }
 
     /// A field that is missing, of another type, or not allowed to hold this.

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::bans;
 use crate::domain::{Command, Extent, RecordVersion, TypingState};
 use crate::types::{
-    Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq,
+    BanId, Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, Seq,
     SessionLimits, Topic,
 };
 
@@ -90,12 +92,27 @@ const ID_MAX: u64 = (1 << 53) - 1;
 
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
 pub const FEATURES: &[&str] = &[
-    "create", "join", "send", "leave", "history", "changes", "members", "typing", "redact", "kick", "ban", "topic",
+    "create",
+    "join",
+    "send",
+    "leave",
+    "history",
+    "changes",
+    "members",
+    "typing",
+    "redact",
+    "redact_all",
+    "kick",
+    "ban",
+    "unban",
+    "bans",
+    "topic",
     "end",
 ];
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
-const LATER_FEATURES: &[(&str, RecordVersion)] = &[];
+const LATER_FEATURES: &[(&str, RecordVersion)] =
+    &[("redact_all", RecordVersion::PERSONS), ("unban", RecordVersion::PERSONS)];
 
 /// Those of [`FEATURES`] that can be offered where records of up to this version may be written.
 pub(crate) fn features(writes: RecordVersion) -> impl Iterator<Item = &'static str> {
@@ -159,6 +176,16 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     member: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    minutes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    network: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sweep: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    ban: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    from: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     topic: Option<&'a RawValue>,
     #[serde(borrow, default)]
     token: Option<&'a RawValue>,
@@ -185,6 +212,11 @@ const FIELDS: &[&str] = &[
     "on",
     "target",
     "member",
+    "minutes",
+    "network",
+    "sweep",
+    "ban",
+    "from",
     "topic",
     "resume",
     "positions",
@@ -242,7 +274,28 @@ impl Fields<'_> {
                 Command::Redact { room: self.room()?, target: Seq(required("target", self.target, "target is a seq")?) }
             }
             "kick" => Command::Kick { room: self.room()?, member: self.member()? },
-            "ban" => Command::Ban { room: self.room()?, member: self.member()? },
+            "redact_all" => Command::RedactAll {
+                room: self.room()?,
+                member: self.member()?,
+                from: optional("from", self.from, "from is a seq")?.map(Seq),
+            },
+            "ban" => Command::Ban {
+                room: self.room()?,
+                member: self.member()?,
+                terms: bans::terms(
+                    optional::<NonZeroU32>("minutes", self.minutes, "minutes is a whole number from 1")?,
+                    self.flag("network", self.network, "network is true or false")?,
+                    self.flag("sweep", self.sweep, "sweep is true or false")?,
+                ),
+            },
+            "unban" => {
+                Command::Unban { room: self.room()?, ban: BanId(required("ban", self.ban, "ban is a ban's number")?) }
+            }
+            "bans" => Command::Bans {
+                room: self.room()?,
+                after: optional("after", self.after, "after is a ban's number")?.map(BanId),
+                limit: self.count("limit", self.limit)?,
+            },
             "topic" => Command::SetTopic { room: self.room()?, topic: Topic::parse(&string("topic", self.topic)?)? },
             "end" => {
                 let extent = match optional::<bool>("all", self.all, "all is true or false")? {
@@ -292,6 +345,10 @@ impl Fields<'_> {
 
     fn member(&self) -> Result<MemberId, Reject> {
         required("member", self.member, "member is a member's number").map(MemberId)
+    }
+
+    fn flag(&self, field: &'static str, raw: Option<&RawValue>, shape: &'static str) -> Result<bool, Reject> {
+        Ok(optional(field, raw, shape)?.unwrap_or_default())
     }
 
     fn count(&self, field: &'static str, raw: Option<&RawValue>) -> Result<Option<u32>, Reject> {

@@ -1,13 +1,17 @@
 //! Frames as JSON, the same on every transport. The protocol page (`docs/protocol.md`) is their full text.
 
+mod bans;
 mod client_frame;
 mod encode;
 mod server_frame;
 
+pub(crate) use bans::bans_page;
+pub use bans::{BanEntry, SweptRange};
 pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
 pub(crate) use encode::{
-    JoinedParts, MemberLine, MemberList, ack, changes, closing, encode_event, ended, error, gap, gap_view, gone,
-    history, joined, left_quietly, members_page, presence, resumed, room_closed, token, tombstone, typing, welcome,
+    JoinedParts, MemberLine, MemberList, ack, author, changes, closing, encode_event, ended, error, gap, gap_view,
+    gone, history, joined, left_quietly, members_page, presence, resumed, room_closed, token, tombstone, typing,
+    welcome,
 };
 pub use server_frame::{
     ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, RemovalReason, RoomStatus, ServerFrame,

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::bans::{BanEntry, SweptRange};
 use crate::domain::{Notices, Role};
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
 
@@ -23,10 +24,12 @@ pub enum FrameKind {
     History,
     Changes,
     Members,
+    Bans,
     Message,
     MemberJoined,
     MemberLeft,
     Redacted,
+    Swept,
     TopicChanged,
     RoleChanged,
     NoticesChanged,
@@ -50,10 +53,12 @@ impl FrameKind {
         Self::History,
         Self::Changes,
         Self::Members,
+        Self::Bans,
         Self::Message,
         Self::MemberJoined,
         Self::MemberLeft,
         Self::Redacted,
+        Self::Swept,
         Self::TopicChanged,
         Self::RoleChanged,
         Self::NoticesChanged,
@@ -77,10 +82,12 @@ impl FrameKind {
             Self::History => "history",
             Self::Changes => "changes",
             Self::Members => "members",
+            Self::Bans => "bans",
             Self::Message => "message",
             Self::MemberJoined => "member_joined",
             Self::MemberLeft => "member_left",
             Self::Redacted => "redacted",
+            Self::Swept => "swept",
             Self::TopicChanged => "topic_changed",
             Self::RoleChanged => "role_changed",
             Self::NoticesChanged => "notices_changed",
@@ -149,6 +156,9 @@ pub enum ServerFrame {
         limit: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         retry_after_ms: Option<u64>,
+        /// Of a ban: when it ends.
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        until: Option<Wall>,
     },
     History {
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -169,6 +179,9 @@ pub enum ServerFrame {
         room: String,
         epoch: Epoch,
         messages: Vec<ChangedMessage>,
+        /// Ranges of messages that were taken back at once.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        swept: Vec<SweptRange>,
         /// All that was changed up to this event is there, or was before.
         through: Seq,
         more: bool,
@@ -180,6 +193,14 @@ pub enum ServerFrame {
         room: String,
         members: Vec<MemberEntry>,
         members_total: usize,
+        more: bool,
+    },
+    /// Answers who moderates.
+    Bans {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        id: Option<CommandId>,
+        room: String,
+        bans: Vec<BanEntry>,
         more: bool,
     },
     Message(MessageFrame),
@@ -209,6 +230,9 @@ pub enum ServerFrame {
         reason: String,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
+        /// Of who was banned: when the ban ends.
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        until: Option<Wall>,
     },
     Redacted {
         room: String,
@@ -216,6 +240,18 @@ pub enum ServerFrame {
         #[serde(with = "rfc3339")]
         at: Wall,
         target: Seq,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by: Option<MemberId>,
+    },
+    /// All messages of a member in a range of events were taken back.
+    Swept {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        member: MemberId,
+        from: Seq,
+        to: Seq,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
     },
@@ -344,6 +380,7 @@ impl ServerFrame {
             | Self::MemberJoined { room, seq, .. }
             | Self::MemberLeft { room, seq: Some(seq), .. }
             | Self::Redacted { room, seq, .. }
+            | Self::Swept { room, seq, .. }
             | Self::TopicChanged { room, seq, .. }
             | Self::RoleChanged { room, seq, .. }
             | Self::NoticesChanged { room, seq, .. } => Some((room, *seq)),
@@ -484,6 +521,9 @@ pub struct RoomStatus {
     pub status: Status,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<RemovalReason>,
+    /// Of who was banned: when the ban ends.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+    pub until: Option<Wall>,
 }
 
 /// Why a membership has ended, where that is no accident and still known.
@@ -552,19 +592,19 @@ pub(super) mod rfc3339 {
     }
 }
 
-mod rfc3339_option {
+pub(super) mod rfc3339_option {
     use serde::{Deserializer, Serializer};
 
     use crate::types::Wall;
 
-    pub(super) fn serialize<S: Serializer>(at: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::wire) fn serialize<S: Serializer>(at: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
         match at {
             Some(at) => serializer.collect_str(at),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wall>, D::Error> {
+    pub(in crate::wire) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wall>, D::Error> {
         super::rfc3339::deserialize(deserializer).map(Some)
     }
 }

@@ -342,6 +342,7 @@ pub(super) async fn hear_the_end(mut link: Link) -> Result<(), String> {
 
 /// Whether a frame answers a command, and so may come beside the stream.
 fn is_answer(frame: &ServerFrame) -> bool {
-    use ServerFrame::{Ack, Changes, Ended, Error, History, Members};
-    matches!(frame, Ack { .. } | Ended { .. } | Error { .. } | History { .. } | Changes { .. } | Members { .. })
+    use ServerFrame::{Ack, Bans, Changes, Ended, Error, History, Members};
+    let is_page = matches!(frame, History { .. } | Changes { .. } | Members { .. } | Bans { .. });
+    is_page || matches!(frame, Ack { .. } | Ended { .. } | Error { .. })
 }

@@ -1,10 +1,13 @@
 //! Any commands at any times: the room does what the model does, its invariants hold, and its log replays to the same state.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
-use chat_core::{Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState};
+use chat_core::{
+    BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, RoomCloseReason, RoomLimits, Topic, TypingState,
+};
 
 use super::choices::Choices;
 use super::world::World;
@@ -61,6 +64,7 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         marks_max: 1 + choices.below(6),
         former_max: 3,
         bans_max: 2,
+        bans_page_max: 1,
         owed_max: 1 + choices.below(3),
         changes_max: choices.below(4),
         newcomers_see: choices.one_of(&[
@@ -89,7 +93,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(24) {
+    match choices.below(27) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -129,7 +133,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
             asked: choices.one_of(&[Asked::No, Asked::Log, Asked::LateLog, Asked::AnotherLife]),
         },
         12 => Act::Kick { by: moderator(choices), member: target(choices) },
-        13 => Act::Ban { by: moderator(choices), member: target(choices) },
+        13 => Act::Ban { by: moderator(choices), member: person(choices), terms: terms(choices) },
         14 => Act::SetTopic {
             by: moderator(choices),
             topic: Topic::parse(choices.one_of(&TOPICS)).expect("a valid topic"),
@@ -142,6 +146,17 @@ fn act(choices: &mut Choices<'_>) -> Act {
         20 => Act::Settle { through: spot(choices) },
         21 => Act::Changes { who: insider(choices), after: spot(choices) },
         22 => Act::Writes { version: choices.one_of(&[RecordVersion::FIRST, RecordVersion::LATEST]) },
+        24 => Act::Unban { by: moderator(choices), ban: choices.below(6) as u32 },
+        25 => Act::Bans {
+            by: moderator(choices),
+            after: choices.in_256(100).then(|| choices.below(4) as u32),
+            limit: count(choices),
+        },
+        26 => Act::RedactAll {
+            by: moderator(choices),
+            member: person(choices),
+            from: choices.in_256(100).then(|| spot(choices)),
+        },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }
@@ -195,6 +210,17 @@ fn target(choices: &mut Choices<'_>) -> Target {
         u8::MAX => Target(u32::MAX),
         target => Target(u32::from(target) % 8),
     }
+}
+
+/// Somebody who is there, or one who may have left.
+fn person(choices: &mut Choices<'_>) -> Target {
+    if choices.in_256(80) { Target(Target::GONE + choices.below(12) as u32) } else { target(choices) }
+}
+
+fn terms(choices: &mut Choices<'_>) -> BanTerms {
+    let terms = BanTerms::lasting(choices.in_256(100).then_some(NonZeroU32::MIN));
+    let terms = if choices.in_256(128) { terms.with_network() } else { terms };
+    if choices.in_256(80) { terms.with_sweep() } else { terms }
 }
 
 fn count(choices: &mut Choices<'_>) -> Option<u32> {

@@ -10,7 +10,7 @@ use chat_core::{
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told};
+use super::{Model, Refusal, Told, bans};
 
 pub(super) fn create(
     model: &Model,
@@ -47,9 +47,7 @@ pub(super) fn join(
     let limits = &model.limits;
     let facts = model.facts();
     let (members, former) = facts::people(&facts, limits.former_max);
-    if facts::bans(&facts, limits.bans_max).contains(&by.scope()) {
-        return Err(refusal(RejectCode::Banned, None));
-    }
+    bans::check(model, now, by)?;
     let seat = model.presence().seats.into_iter().find(|seat| seat.session == by.session);
     if seat.as_ref().is_some_and(|seat| seat.attached && seat.generation == by.generation) {
         return Err(refusal(RejectCode::AlreadyMember, None));
@@ -94,12 +92,13 @@ pub(super) fn join(
     Ok(decision(records, Some(attached(by, id)), Answer::Entered(entered)))
 }
 
-pub(super) fn attach(model: &Model, by: &Caller, after: Option<Position>) -> Result<Decision, Refusal> {
+pub(super) fn attach(model: &Model, now: Now, by: &Caller, after: Option<Position>) -> Result<Decision, Refusal> {
     let members = model.members();
     let person = members.iter().find(|person| person.scope == by.scope());
-    let is_banned = facts::bans(&model.facts(), model.limits.bans_max).contains(&by.scope());
-    let code = if is_banned { RejectCode::Banned } else { RejectCode::NotMember };
-    let person = person.ok_or(refusal(code, None))?;
+    let Some(person) = person else {
+        bans::check(model, now, by)?;
+        return Err(refusal(RejectCode::NotMember, None));
+    };
     let after = after.filter(|after| after.seq >= person.joined);
     let mut decision = come_back(model, by, person, None, after)?;
     let knows = after.is_some_and(|after| Some(after.epoch) == model.epoch() && after.seq >= person.entered);

@@ -15,7 +15,7 @@
 //!
 //! let mut model = Model::new(Arc::new(RoomLimits::default()));
 //! let now = Now { wall: Wall(1_000), mono: Mono(0) };
-//! let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None };
+//! let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None };
 //! let create = Input::Create { by, nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 0 };
 //!
 //! let expected = model.expect(now, &create).expect("nothing stands against a first room");
@@ -25,19 +25,21 @@
 //! ```
 
 mod act;
+mod bans;
 mod enter;
 mod facts;
 mod outcome;
 mod presence;
+mod sweeps;
 mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Caller, Decision, Input, Note};
+use chat_core::room::{Caller, Decision, Input, Note, Sweep};
 use chat_core::{
-    Body, Digest, Epoch, Event, MemberId, Mono, Notices, Now, Offset, Record, RecordVersion, Reject, RejectCode,
-    RoomLimits, Seq, SessionId, Topic, Wall,
+    Body, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Notices, Now, Offset, PersonHash, Record, RecordVersion,
+    Reject, RejectCode, RoomLimits, Seq, SessionId, Topic, Wall,
 };
 
 pub use facts::Person;
@@ -84,6 +86,8 @@ pub struct Refusal {
     pub field: Option<&'static str>,
     /// How long to wait before the same may succeed.
     pub retry_after: Option<Duration>,
+    /// Until when it is so.
+    pub until: Option<Wall>,
 }
 
 impl Model {
@@ -232,8 +236,18 @@ impl Model {
 
     /// The last event that changed an earlier message; 0 for none.
     pub fn changed_at(&self) -> Seq {
-        let (known, floor) = facts::changes(&self.facts(), self.limits.changes_max);
-        known.last().map_or(floor, |(_, change)| *change)
+        let (known, floor) = sweeps::changes(&self.facts(), self.limits.changes_max);
+        known.last().map_or(floor, |change| change.event())
+    }
+
+    /// The ranges that the log has still to forget, oldest first.
+    pub fn owed_sweeps(&self) -> Vec<Sweep> {
+        sweeps::owed(&self.facts())
+    }
+
+    /// Where a member came from, as far as that is remembered.
+    pub fn networks_of(&self, _member: MemberId) -> Vec<NetworkTag> {
+        Vec::new()
     }
 
     /// The lines since the last life began.
@@ -301,18 +315,25 @@ impl From<Notices> for Told {
 
 impl From<&Reject> for Refusal {
     fn from(reject: &Reject) -> Self {
-        Self { code: reject.code, field: reject.field, retry_after: reject.retry_after }
+        Self { code: reject.code, field: reject.field, retry_after: reject.retry_after, until: reject.until }
     }
 }
 
-/// The same record with a blank digest. The model knows texts and never computes a digest, so records are compared
-/// without.
+/// The same record with a blank digest, of a text or of a person. The model knows texts and people and never computes a digest, so
+/// records are compared without.
 pub fn without_digest(record: &Record) -> Record {
     let mut record = record.clone();
     if let Event::Sent { keyed: Some(keyed), .. } = &mut record.event {
         keyed.digest = Digest(0);
     }
+    if let Event::BanAdded { person, .. } = &mut record.event {
+        *person = PersonHash(0);
+    }
     record
+}
+
+fn seq_of(told: &Record) -> Seq {
+    told.seq.expect("what is told has a number")
 }
 
 fn as_sent(input: &Input) -> Option<Body> {

@@ -1,7 +1,7 @@
 //! The people of a run: who is behind a session, on which connection it is, and what a step means at this moment.
 
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
-use chat_core::{Epoch, Generation, Identity, MemberId, Position, RecordVersion, Role, Seq, SessionId};
+use chat_core::{BanId, Epoch, Generation, Identity, MemberId, Position, RecordVersion, Role, Seq, SessionId};
 
 use super::steps::{Act, After, Asked, Attempt, Mod, Spot, Target, Who};
 use crate::model::Model;
@@ -83,7 +83,15 @@ impl Cast {
             Act::Kick { by, member: target } => {
                 Input::Kick { by: self.actor(by, model), member: member(target, model) }
             }
-            Act::Ban { by, member: target } => Input::Ban { by: self.actor(by, model), member: member(target, model) },
+            Act::Ban { by, member: target, terms } => {
+                Input::Ban { by: self.actor(by, model), member: person(target, model), terms }
+            }
+            Act::Unban { by, ban } => Input::Unban { by: self.actor(by, model), ban: BanId(ban) },
+            Act::Bans { by, after, limit } => Input::Bans { by: self.actor(by, model), after: after.map(BanId), limit },
+            Act::RedactAll { by, member: target, from } => {
+                let from = from.map(|from| seq(from, model));
+                Input::RedactAll { by: self.actor(by, model), member: person(target, model), from }
+            }
             Act::SetTopic { by, topic } => Input::SetTopic { by: self.actor(by, model), topic },
             Act::Close { cause } => Input::Close { cause },
             Act::Wait => Input::Elapsed,
@@ -147,7 +155,8 @@ fn caller(index: usize, generation: u64) -> Caller {
         5 if generation.is_multiple_of(2) => Some("cid"),
         _ => None,
     };
-    Caller { session: session(index), generation: Generation(generation), identity: identity.and_then(Identity::new) }
+    let identity = identity.and_then(Identity::new);
+    Caller { session: session(index), generation: Generation(generation), identity, network: None }
 }
 
 fn session(index: usize) -> SessionId {
@@ -180,6 +189,15 @@ fn member(target: Target, model: &Model) -> MemberId {
     let found = members.get(target.0 as usize % members.len().max(1));
     // The highest number never is a member.
     found.filter(|_| target.0 != u32::MAX).map_or(MemberId(target.0), |person| person.id)
+}
+
+/// A member, or one who may have left.
+fn person(target: Target, model: &Model) -> MemberId {
+    match target.0 {
+        u32::MAX => MemberId(u32::MAX),
+        gone @ Target::GONE.. => MemberId(gone - Target::GONE + 1),
+        _ => member(target, model),
+    }
 }
 
 fn evidence(asked: Asked, target: Seq, model: &Model) -> Option<Evidence> {

@@ -322,7 +322,8 @@ impl Shared {
                 rooms.push((code, Some(after), None));
             }
         }
-        let by = Caller { session: session.cell.id, generation: session.connection.generation, identity };
+        let by =
+            Caller { session: session.cell.id, generation: session.connection.generation, identity, network: None };
         // Nobody can hold these back one by one: each has its share of what the session may hold.
         let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;
         let share = answers_bytes_max.saturating_sub(2 * page_bytes_max) / rooms.len().max(1);
@@ -352,6 +353,7 @@ impl Shared {
                     after,
                     known,
                     put_out: None,
+                    banned_until: None,
                     was_member: false,
                     members_bytes_max: share.min(page_bytes_max),
                     is_answered: false,

@@ -54,6 +54,7 @@ impl RoomStatus {
             seq: position.map(|position| position.seq),
             status,
             reason: None,
+            until: None,
         }
     }
 }
