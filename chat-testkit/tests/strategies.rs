@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_core::room::{Answer, Decision, Entry, Input, More, Note, Repeated};
-use chat_core::{Event, LeaveReason, Mono, Now, Record, Role, RoomCloseReason, RoomLimits, Scope, Wall};
+use chat_core::{Event, LeaveReason, Mono, Now, Record, RejectCode, Role, RoomCloseReason, RoomLimits, Scope, Wall};
 use chat_testkit::model::{Model, Refusal};
 use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, small_limits};
 use proptest::prelude::*;
@@ -54,6 +54,8 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "banned with a number",
         "banned for a time",
         "banned after leaving",
+        "banned with a network",
+        "refused: banned for a network",
         "a ban is lifted",
         "a ban is over",
         "bans that are all",
@@ -133,6 +135,9 @@ fn live(limits: RoomLimits, steps: &[Step], reached: &mut BTreeSet<String>) {
         while let Some(input) = inputs.pop() {
             let expected = model.expect(now, &input);
             note_what(&model, &limits, &input, &expected, reached);
+            if is_for_a_network(&model, now, &input, &expected) {
+                reached.insert("refused: banned for a network".to_owned());
+            }
             if let Ok(decision) = expected {
                 model.live(now, &input, &decision);
                 log.extend(decision.records);
@@ -143,6 +148,17 @@ fn live(limits: RoomLimits, steps: &[Step], reached: &mut BTreeSet<String>) {
         }
     }
     note_what_is_forgotten(&log, reached);
+}
+
+/// Whether somebody is kept out for where they come from, and for nothing else.
+fn is_for_a_network(before: &Model, now: Now, input: &Input, expected: &Result<Decision, Refusal>) -> bool {
+    let is_banned = |expected: &Result<Decision, Refusal>| {
+        expected.as_ref().is_err_and(|refusal| refusal.code == RejectCode::Banned)
+    };
+    let mut from_nowhere = input.clone();
+    let Input::Join { by, .. } = &mut from_nowhere else { return false };
+    by.network = None;
+    is_banned(expected) && !is_banned(&before.expect(now, &from_nowhere))
 }
 
 fn note_what(
@@ -176,6 +192,7 @@ fn note_what(
             Event::Settled { .. } => "settled".to_owned(),
             Event::Kicked { .. } => "kicked".to_owned(),
             Event::Banned { .. } => "banned".to_owned(),
+            Event::BanAdded { networks, .. } if !networks.is_empty() => "banned with a network".to_owned(),
             Event::BanAdded { until: Some(_), .. } => "banned for a time".to_owned(),
             Event::BanAdded { .. } if decision.records.len() == 1 => "banned after leaving".to_owned(),
             Event::BanAdded { .. } => "banned with a number".to_owned(),

@@ -12,6 +12,7 @@ use crate::engine::feed::ended::EndedFeeds;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::ended_sessions::EndedSessions;
+use crate::engine::session::network::NetworkKey;
 use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::{NEVER, Signer};
@@ -39,6 +40,7 @@ pub struct EngineBuilder {
     observer: Option<Arc<dyn Observer>>,
     secret: Option<[u8; 32]>,
     old_secret: Option<[u8; 32]>,
+    network_secret: Option<[u8; 32]>,
     ids: IdSource,
 }
 
@@ -99,6 +101,14 @@ impl EngineBuilder {
         self
     }
 
+    /// What the networks of banned people are recognised by, where that is to stay when the secret of the tokens is changed: the first
+    /// secret there was, for example, which is what it is without this. Without any secret it is drawn, and bans of a network bind
+    /// nobody after this process; the people themselves stay banned.
+    pub fn network_secret(mut self, secret: [u8; 32]) -> Self {
+        self.network_secret = Some(secret);
+        self
+    }
+
     /// Draws every id, epoch and room code from this seed, so that a run can be repeated. For simulations alone: whoever knows
     /// the seed knows what will be drawn.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -134,6 +144,7 @@ impl EngineBuilder {
             work: run::start,
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret, self.old_secret.as_ref(), self.limits.session.token_expiry),
+            network_key: NetworkKey::new(&self.network_secret.unwrap_or(secret)),
             ids: self.ids,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),

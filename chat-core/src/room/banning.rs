@@ -7,7 +7,7 @@ use super::former::Place;
 use super::input::{Actor, Answer, Caller, Decision, More};
 use super::members::Member;
 use crate::domain::{BanTerm, BanTerms, Event, RecordVersion};
-use crate::types::{BanId, MemberId, NetworkTag, Reject, RejectCode, Scope, Wall};
+use crate::types::{BanId, MemberId, Reject, RejectCode, Scope, Wall};
 
 /// Somebody who is to be kept out.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ impl<'a> Rules<'a> {
                         member,
                         nick,
                         until,
-                        networks: if terms.network { self.networks(member) } else { Vec::new() },
+                        networks: if terms.network { self.attendance.networks_of(member) } else { Vec::new() },
                     },
                 );
                 Some(BanTerm::until(until))
@@ -119,10 +119,6 @@ impl<'a> Rules<'a> {
             Whom::Present(member) => (self.ledger.hash(&member.scope), Some(member.nick.clone())),
             Whom::Gone(place) => (place.scope(), place.nick.clone()),
         }
-    }
-
-    fn networks(self, _member: MemberId) -> Vec<NetworkTag> {
-        Vec::new()
     }
 }
 

@@ -431,7 +431,7 @@ fn not_member() -> Reject {
 }
 
 fn attached(by: &Caller, member: MemberId) -> Note {
-    Note::Attached { session: by.session, generation: by.generation, member }
+    Note::Attached { session: by.session, generation: by.generation, member, network: by.network }
 }
 
 /// The same as `by.scope() == *scope`, without a copy of the identity for every message.

@@ -363,6 +363,8 @@ pub enum Note {
         generation: Generation,
         /// As whom.
         member: MemberId,
+        /// Where it comes from, as far as that is known.
+        network: Option<NetworkTag>,
     },
     /// A session has lost its connection.
     Detached {

@@ -181,7 +181,7 @@ pub(super) fn slice(model: &Model, before: Option<Seq>, limit: Option<u32>, sees
 }
 
 fn attached(by: &Caller, member: MemberId) -> Note {
-    Note::Attached { session: by.session, generation: by.generation, member }
+    Note::Attached { session: by.session, generation: by.generation, member, network: by.network }
 }
 
 fn join_of(by: &Caller, nick: &Nick, color: Color, role: Role, sees: Option<Seq>) -> Event {

@@ -246,8 +246,10 @@ impl Model {
     }
 
     /// Where a member came from, as far as that is remembered.
-    pub fn networks_of(&self, _member: MemberId) -> Vec<NetworkTag> {
-        Vec::new()
+    pub fn networks_of(&self, member: MemberId) -> Vec<NetworkTag> {
+        let came = self.presence().came_from.into_iter().filter(|(other, _)| *other == member);
+        let networks: Vec<NetworkTag> = came.map(|(_, network)| network).collect();
+        networks[networks.len().saturating_sub(NetworkTag::PER_PERSON_MAX)..].to_vec()
     }
 
     /// The lines since the last life began.

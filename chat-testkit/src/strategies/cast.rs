@@ -1,7 +1,9 @@
 //! The people of a run: who is behind a session, on which connection it is, and what a step means at this moment.
 
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
-use chat_core::{BanId, Epoch, Generation, Identity, MemberId, Position, RecordVersion, Role, Seq, SessionId};
+use chat_core::{
+    BanId, Epoch, Generation, Identity, MemberId, NetworkTag, Position, RecordVersion, Role, Seq, SessionId,
+};
 
 use super::steps::{Act, After, Asked, Attempt, Mod, Spot, Target, Who};
 use crate::model::Model;
@@ -156,7 +158,18 @@ fn caller(index: usize, generation: u64) -> Caller {
         _ => None,
     };
     let identity = identity.and_then(Identity::new);
-    Caller { session: session(index), generation: Generation(generation), identity, network: None }
+    Caller {
+        session: session(index),
+        generation: Generation(generation),
+        identity,
+        network: network(index, generation),
+    }
+}
+
+/// Most come from where others come from, and from elsewhere now and then.
+fn network(index: usize, generation: u64) -> Option<NetworkTag> {
+    let numbers = [Some(index as u64 % 5), Some(generation % 7), None];
+    numbers[(index + generation as usize) % 3].map(NetworkTag)
 }
 
 fn session(index: usize) -> SessionId {

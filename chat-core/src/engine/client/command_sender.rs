@@ -191,7 +191,12 @@ impl PolicyTask {
 /// Brings a command into its room's inbox, or refuses it. `said` is the text as the client sent it, where a policy has seen it.
 fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: SendPermit, mut reply: ReplyTo) {
     let identity = reply.cell.lock().identity.clone();
-    let by = Caller { session: reply.cell.id, generation: reply.connection.generation, identity, network: None };
+    let by = Caller {
+        session: reply.cell.id,
+        generation: reply.connection.generation,
+        identity,
+        network: reply.connection.network,
+    };
     let (room, input) = match command {
         Command::Create { nick, room } => {
             if let Err(reject) = shared.found(&mut reply) {

@@ -208,7 +208,7 @@ impl RoomTask {
                 for (session, reader, ..) in batch.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
                     if is_there(&self.state.room, &reader.subscription) {
-                        self.state.room.note(now, Note::Attached { session, generation, member });
+                        self.state.room.note(now, Note::Attached { session, generation, member, network: None });
                     }
                     self.state.subscribers.insert(session, reader);
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::{BanTerm, BanTerms, RecordVersion};
-use crate::types::BanId;
+use crate::types::{BanId, NetworkTag};
 
 const MINUTE: u64 = 60_000;
 
@@ -157,4 +157,47 @@ fn where_not_every_program_can_read_it_a_ban_is_for_ever_and_of_who_is_there() {
     world.room.write_up_to(RecordVersion::LATEST);
     world.run(&unban(actor(1), 1)).expect("it has a number all the same");
     world.join(2);
+}
+
+/// Somebody of whom nothing is known but where they come from.
+fn from(session: u128, network: u64) -> Caller {
+    Caller { network: Some(NetworkTag(network)), ..caller(session) }
+}
+
+fn ban_network(member: u32) -> Input {
+    Input::Ban { by: actor(1), member: MemberId(member), terms: BanTerms::lasting(NonZeroU32::new(5)).with_network() }
+}
+
+#[test]
+fn a_ban_of_a_network_binds_newcomers_of_whom_nothing_else_is_known() {
+    let mut world = world();
+    world.run(&join(from(2, 7))).expect("joined");
+    world.run(&join(from(3, 7))).expect("joined");
+    world.run(&join(caller(4))).expect("joined");
+    let end = until(&world, 5);
+    world.run(&ban_network(2)).expect("banned");
+    let reject = world.run(&join(from(5, 7))).expect_err("banned");
+    assert_eq!((reject.code, reject.until), (RejectCode::Banned, end));
+    world.run(&join(Caller { network: Some(NetworkTag(7)), ..known(6, "bob") })).expect("known");
+    world.run(&join(from(8, 9))).expect("from elsewhere");
+    let again = Input::Attach { by: Caller { generation: Generation(2), ..from(3, 7) }, after: None };
+    world.run(&again).expect("a member stays one");
+    assert_eq!(world.pass(5 * MINUTE), []);
+    world.run(&join(from(5, 7))).expect("it is over");
+}
+
+#[test]
+fn the_last_few_networks_of_a_person_are_bound_and_of_who_is_gone_none() {
+    let mut world = world();
+    for (session, network) in (100..).zip([7, 8, 7, 9, 10, 11]) {
+        let by = Caller { session: SessionId::new(session), network: Some(NetworkTag(network)), ..known(2, "bob") };
+        let _ = world.run(&join(by));
+    }
+    world.run(&join(from(3, 20))).expect("joined");
+    world.leave(3);
+    world.run(&ban_network(3)).expect("banned");
+    world.run(&join(from(4, 20))).expect("nobody knows where they came from");
+    let decision = world.run(&ban_network(2)).expect("banned");
+    let Event::BanAdded { networks, .. } = &decision.records[0].event else { panic!("{decision:?}") };
+    assert_eq!(networks.iter().map(|tag| tag.0).collect::<Vec<_>>(), [7, 9, 10, 11]);
 }

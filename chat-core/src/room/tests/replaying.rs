@@ -72,7 +72,7 @@ fn tighter_limits_forget_the_oldest_when_a_room_is_read_back() {
 }
 
 fn attach() -> Note {
-    Note::Attached { session: SessionId::new(1), generation: Generation(1), member: MemberId(1) }
+    Note::Attached { session: SessionId::new(1), generation: Generation(1), member: MemberId(1), network: None }
 }
 
 #[test]
