@@ -101,6 +101,7 @@ export const message = (seq, text, by = ANN, key = undefined) =>
   ({ type: 'message', room: 'LAB', seq, at: at(seq), member: by.member, nick: by.nick, color: by.color, text, key });
 export const history = (id, messages, told = {}) =>
   ({ type: 'history', id, room: 'LAB', epoch: EPOCH, messages, more: true, as_of: 1_000, ...told });
+export const swept = (seq, member, from, to) => ({ type: 'swept', room: 'LAB', seq, at: at(seq), member, from, to, by: 1 });
 export const redacted = (seq, target) => ({ type: 'redacted', room: 'LAB', seq, at: at(seq), target, by: 1 });
 export const changes = (id, messages, told = {}) =>
   ({ type: 'changes', id, room: 'LAB', epoch: EPOCH, messages, through: 1_000, as_of: 1_000, more: false, ...told });
