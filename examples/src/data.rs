@@ -115,9 +115,12 @@ impl DataFlags {
         // Whoever has set up logging before keeps it.
         let _ = faults.with_writer(io::stderr).with_target(false).try_init();
         let log = Arc::new(RedbLog::open(dir, self.options())?);
+        let own = log_redb::secret(dir);
+        // That of the folder stays when the other is changed.
+        let engine = own.iter().copied().fold(engine, EngineBuilder::network_secret);
         let secret = match from_environment {
             Some(secret) => secret,
-            None => log_redb::secret(dir)?,
+            None => own?,
         };
         let engine = engine.log(Arc::clone(&log) as _).expect("it was opened just now, for this engine");
         Ok((engine.secret(secret), Some(log)))
