@@ -39,6 +39,8 @@ pub enum Promise {
     Person,
     /// Nobody learns of a message before their floor, by anything they ask or name.
     Floor,
+    /// Nobody comes in while a ban of theirs holds, and nobody is told of a ban who was not banned.
+    Banned,
     /// What was taken back cannot be read in the log.
     TakenBack,
     /// What a client holds is what the log says, whatever it missed.
@@ -71,6 +73,7 @@ impl fmt::Display for Promise {
             Self::Time => "stamps go on as time does",
             Self::Person => "a number is a person",
             Self::Floor => "nobody learns of a message before their floor",
+            Self::Banned => "nobody comes in who is banned",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
             Self::Ended => "a session that was ended stays ended",

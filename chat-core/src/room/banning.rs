@@ -7,7 +7,7 @@ use super::former::Place;
 use super::input::{Actor, Answer, Caller, Decision, More};
 use super::members::Member;
 use crate::domain::{BanTerm, BanTerms, Event, RecordVersion};
-use crate::types::{BanId, MemberId, Reject, RejectCode, Scope, Wall};
+use crate::types::{BanId, MemberId, NetworkTag, Reject, RejectCode, Scope, Wall};
 
 /// Somebody who is to be kept out.
 #[derive(Clone, Copy)]
@@ -99,14 +99,18 @@ impl<'a> Rules<'a> {
         Ok(self.draft().finish(None, Answer::Bans { page, more }))
     }
 
-    /// Refuses who is kept out. Where they come from binds those alone of whom nothing else is known, and who are not there.
-    pub(super) fn check_is_not_banned(self, by: &Caller, scope: &Scope) -> Result<(), Reject> {
+    /// Refuses who is kept out and would join. Where they come from binds those alone of whom nothing else is known, and who are not there.
+    pub(super) fn check_may_join(self, by: &Caller, scope: &Scope) -> Result<(), Reject> {
+        let is_new = by.identity.is_none() && self.ledger.member_with_scope(scope).is_none();
+        self.check_is_not_banned(scope, by.network.filter(|_| is_new))
+    }
+
+    /// Refuses a person who is kept out, or whom this network keeps out.
+    pub(super) fn check_is_not_banned(self, scope: &Scope, network: Option<NetworkTag>) -> Result<(), Reject> {
         #[cfg(feature = "fault_injection")]
         if crate::fault_injection::is(crate::fault_injection::Bug::ForgetBan) {
             return Ok(());
         }
-        let is_new = by.identity.is_none() && self.ledger.member_with_scope(scope).is_none();
-        let network = by.network.filter(|_| is_new);
         let asker = Asker { scope, hash: self.ledger.hash(scope), network };
         match self.ledger.bans().against(asker, self.at()) {
             Some(ban) => Err(banned(ban.until)),

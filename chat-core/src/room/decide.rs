@@ -85,7 +85,7 @@ impl<'a> Rules<'a> {
 
     fn join(self, by: &Caller, nick: &Nick, history: Option<u32>, after: Option<Position>) -> Result<Decision, Reject> {
         let scope = by.scope();
-        self.check_is_not_banned(by, &scope)?;
+        self.check_may_join(by, &scope)?;
         if let Some(member) = self.ledger.member_with_scope(&scope) {
             if self.attendance.attached(by.session, by.generation) == Some(member.id) {
                 return Err(Reject::new(RejectCode::AlreadyMember, "you are in this room already"));
@@ -155,7 +155,7 @@ impl<'a> Rules<'a> {
     fn attach(self, by: &Caller, after: Option<Position>) -> Result<Decision, Reject> {
         let scope = by.scope();
         let Some(member) = self.ledger.member_with_scope(&scope) else {
-            return Err(self.check_is_not_banned(by, &scope).err().unwrap_or_else(not_member));
+            return Err(self.check_is_not_banned(&scope, None).err().unwrap_or_else(not_member));
         };
         // One from before all that they may see is nobody's.
         let after = after.filter(|after| after.seq >= member.joined);

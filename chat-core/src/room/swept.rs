@@ -132,8 +132,8 @@ impl Rules<'_> {
         let singles = changes.after(after).ok_or_else(|| {
             Reject::new(RejectCode::OutOfReach, "more was changed since than the room remembers: page it again")
         })?;
-        // One at least, so that whoever goes on gets on.
-        let most = self.limits.history_max.max(1);
+        // One at least is named, so that whoever goes on gets on.
+        let most = self.limits.history_max;
         // What was said below one's floor is nobody's business.
         let mut singles = singles.filter(|changed| changed.target > sees).peekable();
         let shown = |sweep: &Sweep| Sweep { from: sweep.from.max(sees.next()), ..*sweep };
@@ -141,7 +141,10 @@ impl Rules<'_> {
         let mut slice = ChangesSlice { after, through: self.ledger.head(), ..ChangesSlice::default() };
         let mut last = after;
         while let Some(next) = first_of(singles.peek(), ranges.peek()) {
-            if slice.changed.len() + slice.swept.len() == most {
+            // A range takes as much as two messages.
+            let is_range = ranges.peek().is_some_and(|sweep| sweep.change == next);
+            let named = slice.changed.len() + 2 * slice.swept.len();
+            if named > 0 && named + if is_range { 2 } else { 1 } > most {
                 (slice.through, slice.more) = (last, More::Yes);
                 break;
             }

@@ -96,7 +96,8 @@ pub(super) fn attach(model: &Model, now: Now, by: &Caller, after: Option<Positio
     let members = model.members();
     let person = members.iter().find(|person| person.scope == by.scope());
     let Some(person) = person else {
-        bans::check(model, now, by)?;
+        // What keeps newcomers out says nothing of who was there.
+        bans::check(model, now, &Caller { network: None, ..by.clone() })?;
         return Err(refusal(RejectCode::NotMember, None));
     };
     let after = after.filter(|after| after.seq >= person.joined);

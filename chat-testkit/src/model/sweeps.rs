@@ -114,7 +114,16 @@ pub(super) fn missed(model: &Model, by: &Caller, after: Seq) -> Result<Decision,
         }
     });
     let theirs: Vec<Change> = theirs.collect();
-    let shown: Vec<Change> = theirs.iter().copied().take(model.limits.history_max.max(1)).collect();
+    let mut shown: Vec<Change> = Vec::new();
+    let mut room = model.limits.history_max;
+    for change in theirs.iter().copied() {
+        let takes = if matches!(change, Change::Range(_)) { 2 } else { 1 };
+        if takes > room && !shown.is_empty() {
+            break;
+        }
+        shown.push(change);
+        room = room.saturating_sub(takes);
+    }
     let is_all = shown.len() == theirs.len();
     let through = if is_all { model.head() } else { shown.last().expect("there are more than none").event() };
     let (mut changed, mut swept) = (Vec::new(), Vec::new());

@@ -117,7 +117,7 @@ impl Read {
 
     /// What one that names as many messages as it may takes.
     pub(crate) fn weight_max(limits: &Limits) -> usize {
-        READ_BYTES + limits.room.history_max.max(1) * size_of::<Sweep>()
+        READ_BYTES + limits.room.history_max.max(2) * size_of::<Changed>()
     }
 
     fn weight(&self) -> usize {
@@ -234,7 +234,7 @@ mod tests {
         let history = HistorySlice { seqs, sees: Seq(0), wanted: 0, before: Seq(2), more: More::No };
         assert!(weight(PageSlice::History(history)) <= Read::weight_max(&limits));
         let sweep = Sweep { member: MemberId(1), from: Seq(1), to: Seq(1), change: Seq(2) };
-        let changes = ChangesSlice { swept: vec![sweep; limits.room.history_max], ..ChangesSlice::default() };
+        let changes = ChangesSlice { swept: vec![sweep; limits.room.history_max / 2], ..ChangesSlice::default() };
         assert_eq!(weight(PageSlice::Changes(changes)), Read::weight_max(&limits));
         assert!(Read::weight_max(&limits) >= limits.room.history_max * 8);
     }

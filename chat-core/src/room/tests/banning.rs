@@ -173,11 +173,16 @@ fn a_ban_of_a_network_binds_newcomers_of_whom_nothing_else_is_known() {
     let mut world = world();
     world.run(&join(from(2, 7))).expect("joined");
     world.run(&join(from(3, 7))).expect("joined");
+    world.run(&join(from(9, 7))).expect("joined");
+    world.run(&Input::Leave { by: from(9, 7) }).expect("left");
     world.run(&join(caller(4))).expect("joined");
     let end = until(&world, 5);
     world.run(&ban_network(2)).expect("banned");
     let reject = world.run(&join(from(5, 7))).expect_err("banned");
     assert_eq!((reject.code, reject.until), (RejectCode::Banned, end));
+    assert_eq!(world.reject(&join(from(9, 7))), RejectCode::Banned, "who left is new again");
+    let gone = Input::Attach { by: from(9, 7), after: None };
+    assert_eq!(world.reject(&gone), RejectCode::NotMember, "and was not put out");
     world.run(&join(Caller { network: Some(NetworkTag(7)), ..known(6, "bob") })).expect("known");
     world.run(&join(from(8, 9))).expect("from elsewhere");
     let again = Input::Attach { by: Caller { generation: Generation(2), ..from(3, 7) }, after: None };

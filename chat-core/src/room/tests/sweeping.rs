@@ -161,7 +161,7 @@ fn whoever_missed_it_is_told_of_ranges_and_messages_in_the_order_of_the_changes(
     assert_eq!(asked(&mut world, 8), (vec![3, 5], vec![(1, 9)], 11, More::No));
     assert_eq!(asked(&mut world, 9), (vec![5], vec![(1, 9)], 11, More::No));
     assert_eq!(asked(&mut world, 10), (vec![5], vec![], 11, More::No));
-    let few = RoomLimits { history_max: 2, changes_max: 2, ..RoomLimits::default() };
+    let few = RoomLimits { history_max: 3, changes_max: 2, ..RoomLimits::default() };
     world.room = Room::from_ledger(world.room.ledger().clone(), Arc::new(few));
     world.note(Note::Attached {
         session: SessionId::new(1),
@@ -170,8 +170,8 @@ fn whoever_missed_it_is_told_of_ranges_and_messages_in_the_order_of_the_changes(
         network: None,
     });
     assert_eq!(world.reject(&Input::Changes { by: caller(1), after: Seq(8) }), RejectCode::OutOfReach);
-    assert_eq!(asked(&mut world, 9), (vec![5], vec![(1, 9)], 11, More::No), "exactly as many as fit");
-    let one = RoomLimits { history_max: 1, ..RoomLimits::default() };
+    assert_eq!(asked(&mut world, 9), (vec![5], vec![(1, 9)], 11, More::No), "a range takes as much as two messages");
+    let one = RoomLimits { history_max: 2, ..RoomLimits::default() };
     world.room = Room::from_ledger(world.room.ledger().clone(), Arc::new(one));
     world.note(Note::Attached {
         session: SessionId::new(1),
