@@ -100,7 +100,7 @@ impl Person {
                 Ok(())
             }
             ServerFrame::Ack { id, seq, .. } => self.acked(*id, *seq, frame),
-            ServerFrame::Error { code, .. } if self.is_refused_as_ended(code) => Ok(()),
+            ServerFrame::Error { id, code, .. } if !self.has_asked(*id) && self.is_refused_as_ended(code) => Ok(()),
             ServerFrame::Error { id, code, .. } => self.refused(*id, code, frame),
             ServerFrame::Ended { id, .. } => match self.take(*id) {
                 Some((_, Asked::End(end))) => {
@@ -380,6 +380,11 @@ impl Person {
         let is_of_one = self.scene.truth.epochs(room).iter().any(is_stretch);
         hold!(is_of_one, Promise::Fold, "{room}: no life has this history: {seqs:?}, more: {more}");
         Ok(())
+    }
+
+    /// Whether this is the number of a command that is not answered yet. A greeting has one that no command has.
+    fn has_asked(&self, id: Option<CommandId>) -> bool {
+        id.is_some_and(|id| self.asked.contains_key(&id.0))
     }
 
     fn take(&mut self, id: Option<CommandId>) -> Option<(tokio::time::Instant, Asked)> {
