@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::swept::Sweep;
+use super::sweeps::Sweep;
 use crate::types::Seq;
 
 /// A message that was changed.

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::bans::BanLine;
 use super::changes::Changed;
-use super::swept::Sweep;
+use super::sweeps::Sweep;
 use crate::domain::{BanTerms, Record, RoomCloseReason, TypingState};
 use crate::types::{
     BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Position, Scope, Seq, SessionId, Topic,

@@ -11,7 +11,7 @@ use super::former::{Former, Place};
 use super::marks::Marks;
 use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend};
-use super::swept::{OwedSweeps, Sweep};
+use super::sweeps::{OwedSweeps, Sweep};
 use super::weight::beside;
 use crate::domain::{Digest, Event, Notices, Record, RecordVersion};
 use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};

@@ -26,6 +26,7 @@ mod note;
 mod owed;
 mod permissions;
 mod snapshot;
+mod sweeps;
 mod swept;
 #[cfg(test)]
 mod tests;
@@ -55,7 +56,7 @@ pub use members::Member;
 pub(crate) use members::is_same_join;
 pub use owed::OwedAmend;
 pub use snapshot::{Snapshot, Unreadable};
-pub use swept::Sweep;
+pub use sweeps::Sweep;
 pub use time::RoomTime;
 pub use vacancy::Vacancy;
 

@@ -1,81 +1,13 @@
 //! All that somebody said taken back at once: one event, one range that the log owes, one range in what was changed.
 
-use std::collections::VecDeque;
-
-use serde::{Deserialize, Serialize};
-
 use super::banning::not_yet;
 use super::changes::Changed;
 use super::decide::{Rules, owes_too_much};
 use super::input::{Actor, Answer, Caller, ChangesSlice, Decision, More};
 use super::permissions::Standing;
+use super::sweeps::Sweep;
 use crate::domain::{Event, RecordVersion};
 use crate::types::{MemberId, Reject, RejectCode, Seq};
-
-/// Messages that were taken back together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sweep {
-    /// Whose, by number.
-    pub member: MemberId,
-    /// The first event of the range.
-    pub from: Seq,
-    /// The last event of the range.
-    pub to: Seq,
-    /// The event that took them back.
-    pub change: Seq,
-}
-
-impl Sweep {
-    /// Whether it takes back the message of this number and author.
-    pub fn covers(&self, by: MemberId, seq: Seq) -> bool {
-        self.member == by && (self.from..=self.to).contains(&seq)
-    }
-}
-
-/// What the log has to be made to forget for sweeps, in the order of the changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct OwedSweeps(VecDeque<Sweep>);
-
-impl OwedSweeps {
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Bytes that it holds.
-    pub(super) fn weight(&self) -> usize {
-        self.0.capacity() * size_of::<Sweep>()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Sweep> {
-        self.0.iter().copied()
-    }
-
-    pub(super) fn push(&mut self, sweep: Sweep) {
-        self.0.push_back(sweep);
-    }
-
-    /// The log has been amended for all changes up to this one.
-    pub(super) fn settle(&mut self, through: Seq) {
-        while self.0.front().is_some_and(|owed| owed.change <= through) {
-            self.0.pop_front();
-        }
-        if self.0.is_empty() {
-            self.0 = VecDeque::new();
-        }
-    }
-
-    /// Panics when the order is broken.
-    pub(super) fn check(&self, head: Seq) {
-        assert!(self.0.iter().is_sorted_by(|a, b| a.change < b.change), "sweeps are owed in the order of the changes");
-        let have_happened = self.0.iter().all(|owed| owed.to < owed.change && owed.change <= head);
-        assert!(have_happened, "a sweep that is owed has happened");
-    }
-}
 
 impl Rules<'_> {
     /// Takes back all that somebody has said, from an event on.

@@ -1,14 +1,12 @@
-//! Bans on the wire: who is kept out, shown to who may change it.
+//! Bans and sweeps on the wire: who is kept out, as who may change it sees them, and what was taken back together.
 
 use std::num::NonZeroU32;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::encode::{finish, push_field, push_id, push_list, to_vec};
-use super::server_frame::rfc3339_option;
+use super::moment::rfc3339_option;
 use crate::domain::BanTerms;
-use crate::types::{BanId, CommandId, MemberId, RoomCode, Seq, Wall};
+use crate::types::{BanId, MemberId, Seq, Wall};
 
 /// Somebody who is kept out, as who moderates sees them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,30 +64,4 @@ pub(super) fn terms(minutes: Option<NonZeroU32>, network: bool, sweep: bool) -> 
     let terms = BanTerms::lasting(minutes);
     let terms = if network { terms.with_network() } else { terms };
     if sweep { terms.with_sweep() } else { terms }
-}
-
-/// As many bans as have no more than `bytes_max` together, or the first; and whether those are all.
-pub(crate) fn bans_page(
-    id: Option<CommandId>,
-    room: &RoomCode,
-    bans: impl Iterator<Item = BanEntry>,
-    more: bool,
-    bytes_max: usize,
-) -> Bytes {
-    let (mut shown, mut bytes, mut more) = (Vec::new(), 0, more);
-    for ban in bans {
-        let json = to_vec(&ban);
-        bytes += json.len();
-        if bytes > bytes_max && !shown.is_empty() {
-            more = true;
-            break;
-        }
-        shown.push(json);
-    }
-    let mut out = b"{\"type\":\"bans\"".to_vec();
-    push_id(&mut out, id);
-    push_field(&mut out, "room", room.as_str());
-    push_list(&mut out, "bans", shown.iter().map(Vec::as_slice));
-    push_field(&mut out, "more", &more);
-    finish(out)
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::bans::{BanEntry, SweptRange};
+use super::moment::{rfc3339, rfc3339_option};
 use crate::domain::{Notices, Role};
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
 
@@ -571,42 +572,6 @@ pub struct WelcomeLimits {
     pub in_flight: usize,
     pub grace_ms: u64,
     pub typing_ms: u64,
-}
-
-/// Wall time as RFC 3339 with milliseconds.
-pub(super) mod rfc3339 {
-    use chrono::DateTime;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::types::Wall;
-
-    pub(in crate::wire) fn serialize<S: Serializer>(at: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(at)
-    }
-
-    pub(in crate::wire) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wall, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let time = DateTime::parse_from_rfc3339(&text).map_err(serde::de::Error::custom)?;
-        let millis = u64::try_from(time.timestamp_millis()).map_err(serde::de::Error::custom)?;
-        Ok(Wall(millis))
-    }
-}
-
-pub(super) mod rfc3339_option {
-    use serde::{Deserializer, Serializer};
-
-    use crate::types::Wall;
-
-    pub(in crate::wire) fn serialize<S: Serializer>(at: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
-        match at {
-            Some(at) => serializer.collect_str(at),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(in crate::wire) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wall>, D::Error> {
-        super::rfc3339::deserialize(deserializer).map(Some)
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chat_core::room::{Actor, Answer, Caller, Decision, Evidence, Input, Note, Repeated, SendPermit};
 use chat_core::{
-    Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RecordVersion, RejectCode, Role,
-    RoomCloseReason, Seq, Topic, TypingState,
+    BanTerms, Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RecordVersion, RejectCode,
+    Role, RoomCloseReason, Seq, Topic, TypingState,
 };
 
 use super::facts::Person;
@@ -32,7 +32,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let sees = member(model, by)?.sees;
             Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit, sees))))
         }
-        Input::Changes { by, after } => sweeps::missed(model, by, *after),
+        Input::Changes { by, after } => sweeps::missed(model, member(model, by)?.sees, *after),
         Input::Members { by, after, limit } => {
             member(model, by)?;
             Ok(members(model, *after, *limit))
@@ -44,10 +44,10 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, *evidence),
         Input::Settle { through } => Ok(settle(model, now, *through)),
         Input::Kick { by, member } => kick(model, now, by, *member),
-        Input::Ban { by, member, terms } => bans::ban(model, now, by, *member, *terms),
-        Input::Unban { by, ban } => bans::unban(model, now, by, *ban),
-        Input::Bans { by, after, limit } => bans::bans(model, now, by, *after, *limit),
-        Input::RedactAll { by, member, from } => sweeps::redact_all(model, now, by, *member, *from),
+        Input::Ban { by, member, terms } => ban(model, now, by, *member, *terms),
+        Input::Unban { by, ban } => bans::unban(model, now, acting(model, by)?, *ban),
+        Input::Bans { by, after, limit } => bans::bans(model, now, acting(model, by)?, *after, *limit),
+        Input::RedactAll { by, member, from } => redact_all(model, now, by, *member, *from),
         Input::SetTopic { by, topic } => set_topic(model, now, by, topic),
         Input::Close { cause } => {
             let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: *cause }, None);
@@ -108,7 +108,7 @@ fn leave(model: &Model, now: Now, by: &Caller) -> Result<Decision, Refusal> {
 }
 
 /// Who may put somebody out: their member, or `None` for the host.
-pub(super) fn may_put_out(model: &Model, by: &Actor, target: MemberId) -> Result<Option<Person>, Refusal> {
+fn may_put_out(model: &Model, by: &Actor, target: MemberId) -> Result<Option<Person>, Refusal> {
     let actor = acting(model, by)?;
     let is_owner = actor.as_ref().is_none_or(|person| person.role == Role::Owner);
     if !is_owner {
@@ -135,8 +135,40 @@ fn kick(model: &Model, now: Now, by: &Actor, target: MemberId) -> Result<Decisio
     Ok(decision(records, time_for_the_empty(&then), answer))
 }
 
+/// Keeps somebody out, who is put out first if they are there.
+fn ban(model: &Model, now: Now, by: &Actor, target: MemberId, terms: BanTerms) -> Result<Decision, Refusal> {
+    let actor = may_put_out(model, by, target)?;
+    let (mut then, mut records, ban) = bans::ban(model, now, actor.as_ref(), target, terms)?;
+    let Some(person) = model.member(target) else {
+        let answer = Answer::Done { seq: then.head() };
+        return Ok(decision(records, None, answer));
+    };
+    let by = actor.map(|person| person.id);
+    let kicked = then.add(now, Told::Yes, by, Event::Kicked { member: target, nick: person.nick, ban }, None);
+    let answer = Answer::Done { seq: seq_of(&kicked) };
+    records.push(kicked);
+    records.extend(consequences(&mut then, now));
+    Ok(decision(records, time_for_the_empty(&then), answer))
+}
+
+fn redact_all(model: &Model, now: Now, by: &Actor, member: MemberId, from: Option<Seq>) -> Result<Decision, Refusal> {
+    let actor = acting(model, by)?;
+    let may = actor.as_ref().is_none_or(|person| person.role == Role::Owner || person.id == member);
+    if !may {
+        return Err(refusal(RejectCode::Forbidden, None));
+    }
+    let was_there = |record: &Record| matches!(record.event, Event::Joined { .. }) && record.by == Some(member);
+    if !model.facts().iter().any(was_there) {
+        return Err(refusal(RejectCode::MemberNotFound, None));
+    }
+    match sweeps::sweep(model, actor.as_ref(), member, from)? {
+        Some(swept) => Ok(done(model, now, actor, swept)),
+        None => Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() })),
+    }
+}
+
 /// What follows by itself once somebody is gone: an owner, notices, an end.
-pub(super) fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
+fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     let mut records = Vec::new();
     let members = then.members();
     // By time of presence, and not by number.
@@ -157,7 +189,7 @@ pub(super) fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
 }
 
 /// A record does not say what a monotonic clock shows, so a room that is left empty has to be told.
-pub(super) fn time_for_the_empty(then: &Model) -> Option<Note> {
+fn time_for_the_empty(then: &Model) -> Option<Note> {
     (then.epoch().is_some() && then.members().is_empty()).then_some(Note::Elapsed)
 }
 
@@ -249,19 +281,19 @@ fn elapsed(model: &Model, now: Now) -> Decision {
     decision(Vec::new(), (typing || looks).then_some(Note::Elapsed), Answer::Nothing)
 }
 
-pub(super) fn done(model: &Model, now: Now, actor: Option<Person>, event: Event) -> Decision {
+fn done(model: &Model, now: Now, actor: Option<Person>, event: Event) -> Decision {
     let record = model.clone().add(now, Told::Yes, actor.map(|person| person.id), event, None);
     let seq = seq_of(&record);
     decision(vec![record], None, Answer::Done { seq })
 }
 
 /// The member who asks.
-pub(super) fn member(model: &Model, by: &Caller) -> Result<Person, Refusal> {
+fn member(model: &Model, by: &Caller) -> Result<Person, Refusal> {
     model.member_of(by).ok_or(refusal(RejectCode::NotMember, None))
 }
 
 /// The member who moderates; `None` for the host.
-pub(super) fn acting(model: &Model, by: &Actor) -> Result<Option<Person>, Refusal> {
+fn acting(model: &Model, by: &Actor) -> Result<Option<Person>, Refusal> {
     match by {
         Actor::Member(caller) => member(model, caller).map(Some),
         Actor::Host => Ok(None),

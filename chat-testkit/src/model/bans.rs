@@ -1,13 +1,14 @@
 //! Who is kept out, and until when: each question reads all facts anew.
 
-use chat_core::room::{Actor, Answer, BanLine, Caller, Decision, More};
+use chat_core::room::{Answer, BanLine, Caller, Decision, More};
 use chat_core::{
     BanId, BanTerm, BanTerms, Event, MemberId, NetworkTag, Nick, Now, PersonHash, Record, RecordVersion, RejectCode,
     Role, Scope, Wall,
 };
 
+use super::facts::Person;
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, act, facts, seq_of, sweeps};
+use super::{Model, Refusal, Told, facts, sweeps};
 
 /// Somebody who was banned, and not let in again since.
 #[derive(Clone, Debug)]
@@ -76,8 +77,14 @@ pub(super) fn check(model: &Model, now: Now, by: &Caller) -> Result<(), Refusal>
     Err(Refusal { until, ..refusal(RejectCode::Banned, None) })
 }
 
-pub(super) fn ban(model: &Model, now: Now, by: &Actor, target: MemberId, terms: BanTerms) -> Result<Decision, Refusal> {
-    let actor = act::may_put_out(model, by, target)?;
+/// What keeps somebody out, with what takes back all that they said, and what all are told of it; the kick is still to come.
+pub(super) fn ban(
+    model: &Model,
+    now: Now,
+    actor: Option<&Person>,
+    target: MemberId,
+    terms: BanTerms,
+) -> Result<(Model, Vec<Record>, Option<BanTerm>), Refusal> {
     let present = model.member(target);
     let (_, former) = facts::people(&model.facts(), model.limits.former_max);
     let gone = former.into_iter().find(|gone| gone.id == target);
@@ -90,7 +97,7 @@ pub(super) fn ban(model: &Model, now: Now, by: &Actor, target: MemberId, terms: 
         return Err(refusal(RejectCode::BansFull, None));
     }
     let is_numbered = model.writes >= RecordVersion::PERSONS;
-    let by = actor.as_ref().map(|person| person.id);
+    let by = actor.map(|person| person.id);
     let until = terms.minutes.map(|minutes| Wall(model.time(now).0 + u64::from(minutes.get()) * 60_000));
     let banned = match &present {
         _ if is_numbered => Event::BanAdded {
@@ -107,24 +114,15 @@ pub(super) fn ban(model: &Model, now: Now, by: &Actor, target: MemberId, terms: 
     let mut then = model.clone();
     let mut records = vec![then.add(now, Told::No, by, banned, None)];
     if terms.sweep
-        && let Some(swept) = sweeps::sweep(model, actor.as_ref(), target, None)?
+        && let Some(swept) = sweeps::sweep(model, actor, target, None)?
     {
         records.push(then.add(now, Told::Yes, by, swept, None));
     }
-    let Some(person) = present else {
-        let answer = Answer::Done { seq: then.head() };
-        return Ok(decision(records, None, answer));
-    };
-    let ban = is_numbered.then(|| BanTerm::until(until));
-    let kicked = then.add(now, Told::Yes, by, Event::Kicked { member: target, nick: person.nick, ban }, None);
-    let answer = Answer::Done { seq: seq_of(&kicked) };
-    records.push(kicked);
-    records.extend(act::consequences(&mut then, now));
-    Ok(decision(records, act::time_for_the_empty(&then), answer))
+    Ok((then, records, is_numbered.then(|| BanTerm::until(until))))
 }
 
-pub(super) fn unban(model: &Model, now: Now, by: &Actor, ban: BanId) -> Result<Decision, Refusal> {
-    let actor = moderating(model, by)?;
+pub(super) fn unban(model: &Model, now: Now, actor: Option<Person>, ban: BanId) -> Result<Decision, Refusal> {
+    let actor = moderating(actor)?;
     if !holding(model, now).iter().any(|held| held.line.ban == ban) {
         return Err(refusal(RejectCode::BanNotFound, None));
     }
@@ -138,11 +136,11 @@ pub(super) fn unban(model: &Model, now: Now, by: &Actor, ban: BanId) -> Result<D
 pub(super) fn bans(
     model: &Model,
     now: Now,
-    by: &Actor,
+    actor: Option<Person>,
     after: Option<BanId>,
     limit: Option<u32>,
 ) -> Result<Decision, Refusal> {
-    moderating(model, by)?;
+    moderating(actor)?;
     let later = holding(model, now).into_iter().map(|ban| ban.line);
     let later: Vec<BanLine> = later.filter(|line| after.is_none_or(|after| line.ban > after)).collect();
     let most = model.limits.bans_page_max.min(limit.map_or(usize::MAX, |limit| limit as usize));
@@ -151,8 +149,7 @@ pub(super) fn bans(
     Ok(decision(Vec::new(), None, Answer::Bans { page, more }))
 }
 
-fn moderating(model: &Model, by: &Actor) -> Result<Option<MemberId>, Refusal> {
-    let actor = act::acting(model, by)?;
+fn moderating(actor: Option<Person>) -> Result<Option<MemberId>, Refusal> {
     if actor.as_ref().is_some_and(|person| person.role != Role::Owner) {
         return Err(refusal(RejectCode::Forbidden, None));
     }

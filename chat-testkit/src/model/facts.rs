@@ -1,8 +1,9 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
+use chat_core::room::Sweep;
 use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
 
-use super::{Fact, Line, What, sweeps};
+use super::{Fact, Line, What};
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,12 +136,21 @@ pub(super) fn next_number(facts: &[Record]) -> MemberId {
     MemberId(highest.0 + 1)
 }
 
+/// All ranges that were ever taken back.
+pub(super) fn swept(facts: &[Record]) -> Vec<Sweep> {
+    let swept = facts.iter().filter_map(|record| match (&record.event, record.seq) {
+        (&Event::Swept { member, from, to }, Some(change)) => Some(Sweep { member, from, to, change }),
+        _ => None,
+    });
+    swept.collect()
+}
+
 /// Everything that was said, oldest first.
 pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
-    let swept = sweeps::all(facts);
+    let swept = swept(facts);
     let redacted = |seq: Seq, by: Option<MemberId>| {
         facts.iter().any(|record| record.event == Event::Redacted { target: seq })
-            || swept.iter().any(|sweep| sweeps::Change::Range(*sweep).covers(by, seq))
+            || swept.iter().any(|sweep| by.is_some_and(|by| sweep.covers(by, seq)))
     };
     let said = facts.iter().filter(|record| matches!(record.event, Event::Sent { .. }));
     said.map(|record| {

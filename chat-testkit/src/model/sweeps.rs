@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use chat_core::room::{Actor, Answer, Caller, Changed, ChangesSlice, Decision, More, Sweep};
-use chat_core::{Event, MemberId, Now, Record, RecordVersion, RejectCode, Role, Seq};
+use chat_core::room::{Answer, Changed, ChangesSlice, Decision, More, Sweep};
+use chat_core::{Event, MemberId, Record, RecordVersion, RejectCode, Seq};
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, act};
+use super::{Model, Refusal};
 
 /// A change that somebody may have missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,20 +49,11 @@ fn covers(sweep: Sweep, by: Option<MemberId>, seq: Seq) -> bool {
     by == Some(sweep.member) && sweep.from <= seq && seq <= sweep.to
 }
 
-/// All ranges that were ever taken back.
-pub(super) fn all(facts: &[Record]) -> Vec<Sweep> {
-    let swept = facts.iter().filter_map(|record| match (&record.event, record.seq) {
-        (&Event::Swept { member, from, to }, Some(change)) => Some(Sweep { member, from, to, change }),
-        _ => None,
-    });
-    swept.collect()
-}
-
 /// Those that the log has not been said to have forgotten since.
 pub(super) fn owed(facts: &[Record]) -> Vec<Sweep> {
     let mut owed = Vec::new();
     for (number, record) in facts.iter().enumerate() {
-        owed.extend(all(&facts[number..=number]));
+        owed.extend(facts::swept(&facts[number..=number]));
         if let Event::Settled { through } = record.event {
             owed.retain(|sweep| sweep.change > through);
         }
@@ -100,8 +91,7 @@ pub(super) fn is_known_as_swept(model: &Model, by: Option<MemberId>, seq: Seq) -
 }
 
 /// Of those that were changed after an event the ones whose last change is oldest, as far as all that was changed after it is known.
-pub(super) fn missed(model: &Model, by: &Caller, after: Seq) -> Result<Decision, Refusal> {
-    let sees = act::member(model, by)?.sees;
+pub(super) fn missed(model: &Model, sees: Seq, after: Seq) -> Result<Decision, Refusal> {
     let (known, floor) = changes(&model.facts(), model.limits.changes_max);
     if after < floor {
         return Err(refusal(RejectCode::OutOfReach, None));
@@ -136,28 +126,6 @@ pub(super) fn missed(model: &Model, by: &Caller, after: Seq) -> Result<Decision,
     let more = if is_all { More::No } else { More::Yes };
     let slice = ChangesSlice { after, changed, swept, through, more };
     Ok(decision(Vec::new(), None, Answer::Changes(slice)))
-}
-
-pub(super) fn redact_all(
-    model: &Model,
-    now: Now,
-    by: &Actor,
-    member: MemberId,
-    from: Option<Seq>,
-) -> Result<Decision, Refusal> {
-    let actor = act::acting(model, by)?;
-    let may = actor.as_ref().is_none_or(|person| person.role == Role::Owner || person.id == member);
-    if !may {
-        return Err(refusal(RejectCode::Forbidden, None));
-    }
-    let was_there = |record: &Record| matches!(record.event, Event::Joined { .. }) && record.by == Some(member);
-    if !model.facts().iter().any(was_there) {
-        return Err(refusal(RejectCode::MemberNotFound, None));
-    }
-    match sweep(model, actor.as_ref(), member, from)? {
-        Some(swept) => Ok(act::done(model, now, actor, swept)),
-        None => Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() })),
-    }
 }
 
 /// What takes back all that somebody may have said, as far as who asks may know of it.
