@@ -66,6 +66,10 @@ pub enum Bug {
     ForgetSeat,
     /// A newer token that was never used supersedes the older one.
     SupersedeUnused,
+    /// Nobody is asked whether they are banned.
+    ForgetBan,
+    /// Of all that is taken back at once, the newest message alone is.
+    SweepOne,
     /// What the log remembers of ended sessions is not read.
     ForgetEnded,
     /// A session that was ended is not asked after when somebody comes back to it.
@@ -74,7 +78,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 31] = [
+    pub const ALL: [Bug; 33] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -104,6 +108,8 @@ impl Bug {
         Self::SpeakReadOnly,
         Self::ForgetSeat,
         Self::SupersedeUnused,
+        Self::ForgetBan,
+        Self::SweepOne,
         Self::ForgetEnded,
         Self::ResumeEnded,
     ];
@@ -132,6 +138,14 @@ pub(crate) fn strikes(bug: Bug, seq: Seq) -> bool {
 pub(crate) fn renumbered(record: &Record) -> Record {
     let seq = record.seq.map(|seq| if strikes(Bug::ReuseSeq, seq) { Seq(seq.0 - 1) } else { seq });
     Record { seq, ..record.clone() }
+}
+
+/// A record as it is told: of a sweep the newest event alone, where that is the bug.
+pub(crate) fn narrowed(mut record: Record) -> Record {
+    if let (true, Event::Swept { from, to, .. }) = (is(Bug::SweepOne), &mut record.event) {
+        *from = *to;
+    }
+    record
 }
 
 /// The floor of what somebody sees, or none where that is the bug.

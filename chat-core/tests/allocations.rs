@@ -21,7 +21,7 @@ fn run(room: &mut Room, input: &Input) {
 #[test]
 fn a_plain_send_asks_for_nothing_and_neither_does_a_look_at_the_weight() {
     let mut room = Room::new(Arc::new(RoomLimits::default()));
-    let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None };
+    let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None };
     let nick = Nick::parse("Ann").expect("valid");
     run(&mut room, &Input::Create { by: by.clone(), nick, epoch: Epoch(7), salt: 8 });
     let text = Body::parse("hello", 10).expect("valid");

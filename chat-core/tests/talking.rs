@@ -135,7 +135,7 @@ async fn the_owner_sets_the_topic_kicks_and_bans() {
     ann.submit(kick(2));
     ann.submit(ban(3));
     assert_eq!(bob.told().await, ["3 +Cid", "4 topic \"Food\" by 1", "5 -Bob kicked by 1"]);
-    assert_eq!(cid.told().await, ["4 topic \"Food\" by 1", "5 -Bob kicked by 1", "6 -Cid kicked by 1"]);
+    assert_eq!(cid.told().await, ["4 topic \"Food\" by 1", "5 -Bob kicked by 1", "6 -Cid banned by 1"]);
     assert_eq!(bob.enter("LUNCH", "Bob").await.seq, Seq(7), "who is kicked may come back");
     assert_eq!(cid.refused(join("LUNCH", "Cid")).await.code.as_str(), "banned");
 }

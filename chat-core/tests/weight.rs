@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chat_core::room::{Actor, Caller, Input, Room};
 use chat_core::{
-    Body, Epoch, Generation, Identity, Key, MemberId, Mono, Nick, Now, RoomLimits, SessionId, Topic, Wall,
+    BanTerms, Body, Epoch, Generation, Identity, Key, MemberId, Mono, Nick, Now, RoomLimits, SessionId, Topic, Wall,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -22,7 +22,7 @@ const NOW: Now = Now { wall: Wall(1_795_370_400_000), mono: Mono(500) };
 /// Somebody whose name, and whose identity where they have one, are as long as these may be or short.
 fn caller(number: u128, identity: usize) -> Caller {
     let identity = (identity > 0).then(|| Identity::new(&format!("{number:0identity$}")).expect("it is not too long"));
-    Caller { session: SessionId::new(number), generation: Generation(1), identity }
+    Caller { session: SessionId::new(number), generation: Generation(1), identity, network: None }
 }
 
 fn run(room: &mut Room, input: &Input) {
@@ -79,7 +79,7 @@ fn left_and_banned(room: &mut Room) {
         let member = MemberId(number as u32);
         match number % 2 {
             0 => run(room, &Input::Leave { by: caller(number, 60) }),
-            _ => run(room, &Input::Ban { by: Actor::Host, member }),
+            _ => run(room, &Input::Ban { by: Actor::Host, member, terms: BanTerms::default() }),
         }
     }
     let topic = Topic::parse(&"x".repeat(200)).expect("valid");

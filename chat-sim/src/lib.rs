@@ -13,6 +13,7 @@
 //! Never here: a rule of a room. What people check is what the log says, and what the protocol page says.
 
 mod archive;
+mod bans;
 pub mod checks;
 mod clock;
 mod embedder;

@@ -27,6 +27,11 @@ impl Persons {
         self.by_number.get(&member).map(|person| person.sees).unwrap_or_default()
     }
 
+    /// Who has this number.
+    pub(crate) fn scope(&self, member: MemberId) -> Option<Scope> {
+        self.by_number.get(&member).map(|person| person.scope.clone())
+    }
+
     /// The lowest floor of the numbers that this person has had.
     pub(crate) fn lowest_floor(&self, member: MemberId) -> Seq {
         let own = self.by_number.get(&member);
@@ -60,7 +65,7 @@ impl Persons {
                 let person = Person { scope: scope.clone(), color: *color, sees: floor, is_out_for_good: false };
                 self.by_number.insert(by, person);
             }
-            (Event::Kicked { member, .. }, _) => {
+            (Event::Kicked { member, .. } | Event::BanAdded { member, .. }, _) => {
                 if let Some(person) = self.by_number.get_mut(member) {
                     person.is_out_for_good = true;
                 }

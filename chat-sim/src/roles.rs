@@ -40,6 +40,15 @@ impl Roles {
                 self.check_acts(room, record, by, *member)?;
                 self.here.remove(member);
             }
+            (Event::BanAdded { member, .. }, by) => {
+                self.check_acts(room, record, by, *member)?;
+                // Who may not come in does not come back: what is kept for them goes.
+                self.away.remove(member);
+                if let Some((_, until)) = self.held.as_mut().filter(|(held, _)| held == member) {
+                    *until = record.at;
+                }
+            }
+            (Event::Swept { member, .. }, by) if by != Some(*member) => self.check_acts(room, record, by, *member)?,
             (Event::RoleChanged { member, role }, Some(by)) => {
                 let is_handing = hands_on == Some(by) && *role == Role::Owner;
                 let is_owner = self.role(by) == Some(Role::Owner) && (*role != Role::Owner || self.owner().is_none());
@@ -57,7 +66,7 @@ impl Roles {
                 hold!(is_heir, Promise::Roles, "{room}: {record:?} before a moderator of {:?}", self.here);
                 self.change(*member, *role);
             }
-            (Event::TopicChanged { .. }, Some(by)) => {
+            (Event::TopicChanged { .. } | Event::BanLifted { .. }, Some(by)) => {
                 let moderates = matches!(self.role(by), Some(Role::Owner | Role::Moderator));
                 hold!(moderates, Promise::Roles, "{room}: {record:?} by who is {:?}", self.role(by));
             }

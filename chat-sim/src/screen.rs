@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::wire::{ChangedMessage, Joined, MessageFrame};
-use chat_core::{Epoch, Seq, ServerFrame};
+use chat_core::wire::{ChangedMessage, Joined, MessageFrame, SweptRange};
+use chat_core::{Epoch, MemberId, Seq, ServerFrame};
 
 use crate::promise::{Broken, Promise, hold};
 use crate::truth::Truth;
@@ -23,6 +23,7 @@ pub(crate) struct Screen {
 
 #[derive(Clone, Copy, Debug)]
 struct Held {
+    by: MemberId,
     is_taken_back: bool,
     /// The last event that this reflects.
     as_of: Seq,
@@ -59,8 +60,12 @@ impl Screen {
             ServerFrame::Redacted { target, .. } => {
                 self.miss(seq);
                 if let Some(held) = self.held.get_mut(target).filter(|held| held.as_of < seq) {
-                    *held = Held { is_taken_back: true, as_of: seq };
+                    *held = Held { is_taken_back: true, as_of: seq, ..*held };
                 }
+            }
+            ServerFrame::Swept { member, from, to, .. } => {
+                self.miss(seq);
+                self.sweep(seq, |by, held| by == *member && (*from..=*to).contains(&held));
             }
             _ => {}
         }
@@ -89,7 +94,7 @@ impl Screen {
     }
 
     /// What was changed, up to `through`.
-    pub(crate) fn changes(&mut self, messages: &[ChangedMessage], through: Seq, as_of: Seq) {
+    pub(crate) fn changes(&mut self, messages: &[ChangedMessage], swept: &[SweptRange], through: Seq, as_of: Seq) {
         for message in messages {
             match message {
                 // What is not on the screen does not come to it by being changed.
@@ -100,6 +105,7 @@ impl Screen {
                 ChangedMessage::Gone { seq, .. } => drop(self.held.remove(seq)),
             }
         }
+        self.sweep(as_of, |by, held| swept.iter().any(|range| range.covers(by, held)));
         self.known = self.known.max(through);
         self.reach(self.seq);
     }
@@ -128,6 +134,15 @@ impl Screen {
         Ok(())
     }
 
+    /// As of this event, messages of these authors and numbers are taken back.
+    fn sweep(&mut self, as_of: Seq, is_swept: impl Fn(MemberId, Seq) -> bool) {
+        for (seq, held) in self.held.iter_mut().filter(|(_, held)| held.as_of < as_of) {
+            if is_swept(held.by, *seq) {
+                *held = Held { is_taken_back: true, as_of, ..*held };
+            }
+        }
+    }
+
     fn misses(&self) -> bool {
         self.due > self.known
     }
@@ -144,7 +159,7 @@ impl Screen {
     }
 
     fn hold(&mut self, message: &MessageFrame, as_of: Seq) {
-        let fresh = Held { is_taken_back: message.redacted, as_of };
+        let fresh = Held { by: message.member, is_taken_back: message.redacted, as_of };
         let held = self.held.entry(message.seq).or_insert(fresh);
         if as_of > held.as_of {
             *held = fresh;

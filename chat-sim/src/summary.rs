@@ -39,11 +39,15 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
             }
         },
         ServerFrame::MemberJoined { seq, nick, member, .. } => format!("{seq} +{nick} {member}"),
-        ServerFrame::MemberLeft { seq: Some(seq), nick, member, reason, by: who, .. } => {
-            format!("{seq} -{nick} {member} {reason}{}", by(who))
+        ServerFrame::MemberLeft { seq: Some(seq), nick, member, reason, by: who, until, .. } => {
+            let until = until.map_or(String::new(), |until| format!(" until {until}"));
+            format!("{seq} -{nick} {member} {reason}{}{until}", by(who))
         }
         ServerFrame::MemberLeft { room, nick, member, reason, .. } => format!("{room} -{nick} {member} {reason}"),
         ServerFrame::Redacted { seq, target, by: who, .. } => format!("{seq} redacted {target}{}", by(who)),
+        ServerFrame::Swept { seq, member, from, to, by: who, .. } => {
+            format!("{seq} swept {member} {from}-{to}{}", by(who))
+        }
         ServerFrame::TopicChanged { seq, topic, by: who, .. } => format!("{seq} topic {topic:?}{}", by(who)),
         ServerFrame::SettingsChanged { seq, settings, by: who, .. } => {
             format!("{seq} settings {}{}", words(settings), by(who))
@@ -84,7 +88,12 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
             format!("{seq} {}: {}{key} @{}", nick.as_str(), text.as_str(), record.at)
         }
         Event::Redacted { target } => format!("{seq} redacted {target}{by}"),
-        Event::Kicked { nick, member } => format!("{seq} -{} {member} kicked{by}", nick.as_str()),
+        Event::Kicked { nick, member, ban: None } => format!("{seq} -{} {member} kicked{by}", nick.as_str()),
+        Event::Kicked { nick, member, ban: Some(ban) } => {
+            let until = ban.until.map_or(String::new(), |until| format!(" until {until}"));
+            format!("{seq} -{} {member} banned{by}{until}", nick.as_str())
+        }
+        Event::Swept { member, from, to } => format!("{seq} swept {member} {from}-{to}{by}"),
         Event::TopicChanged { topic } => format!("{seq} topic {:?}{by}", topic.as_str()),
         Event::SettingsChanged { settings } => format!("{seq} settings {}{by}", words(&settings.into())),
         Event::RoleChanged { member, role } => format!("{seq} {member} is {role:?}{by}"),

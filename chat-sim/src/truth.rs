@@ -12,6 +12,7 @@ use chat_core::{
 };
 use tokio::time::Instant;
 
+use crate::bans::Bans;
 use crate::clock::WorldClock;
 use crate::endings::Endings;
 use crate::graces::Graces;
@@ -59,6 +60,7 @@ struct Incarnation {
     persons: Persons,
     rules: RoomRules,
     roles: Roles,
+    bans: Bans,
 }
 
 /// The ends of the stays of one person.
@@ -298,6 +300,11 @@ impl Truth {
         lives.get(&(room.to_owned(), epoch)).is_some_and(|life| life.was_put_out(member))
     }
 
+    /// Whether whoever was this member was banned under this number.
+    pub(crate) fn was_banned(&self, room: &str, epoch: Epoch, member: MemberId) -> bool {
+        self.lives().get(&(room.to_owned(), epoch)).is_some_and(|life| life.bans.was_banned(member))
+    }
+
     /// The messages of a life that were taken back.
     pub(crate) fn taken_back(&self, room: &str, epoch: Epoch) -> BTreeSet<Seq> {
         self.lives().get(&(room.to_owned(), epoch)).map(|life| life.redacted.clone()).unwrap_or_default()
@@ -367,12 +374,18 @@ impl Incarnation {
         if let Event::Redacted { target } = &record.event {
             self.redacted.insert(*target);
         }
+        if let Event::Swept { member, from, to } = &record.event {
+            let said = self.records.iter().filter(|said| said.event.is_message() && said.by == Some(*member));
+            let swept = said.filter_map(|said| said.seq).filter(|seq| (*from..=*to).contains(seq));
+            self.redacted.extend(swept);
+        }
         let is_new = matches!(&record.event, Event::Joined { scope, .. } if self.persons.is_new(scope));
         let newcomers_see = self.rules.newcomers_see(newcomers_see);
         let added = self.persons.add(room, record, || floor_of_newcomer(&self.records, newcomers_see));
         let added = added.and(self.rules.add(room, record, is_new));
+        let banned = self.bans.add(room, record, |member| self.persons.scope(member));
         self.records.push(record.clone());
-        added
+        added.and(banned)
     }
 
     fn members(&self, seq: Seq) -> BTreeSet<MemberId> {

@@ -114,6 +114,16 @@ fn an_answer_before_the_append_is_found() {
 }
 
 #[test]
+fn a_ban_that_nobody_asks_after_is_found() {
+    is_found(Bug::ForgetBan, 128, &[Promise::Banned]);
+}
+
+#[test]
+fn a_sweep_of_one_message_is_found() {
+    is_found(Bug::SweepOne, 64, &[Promise::OneOrder, Promise::Screen, Promise::TakenBack]);
+}
+
+#[test]
 fn an_event_past_a_kick_is_found() {
     is_found(Bug::DeliverPastKick, 8, &[Promise::Interval]);
 }

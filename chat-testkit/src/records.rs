@@ -115,7 +115,7 @@ impl Scribe {
             self.told(Some(ann), Event::Redacted { target }),
             self.told(Some(ann), Event::TopicChanged { topic: Topic::parse("Lunch \u{2615}").expect("a valid topic") }),
             self.quiet(Some(ann), Event::Banned { scope }),
-            self.told(Some(ann), Event::Kicked { member: bob, nick: nick_of("Bob") }),
+            self.told(Some(ann), Event::Kicked { member: bob, nick: nick_of("Bob"), ban: None }),
             self.told(None, Event::NoticesChanged { notices: Notices::Counted }),
             self.quiet(Some(ann), Event::Left { nick: nick_of("Ann"), reason: LeaveReason::Timeout, held: None }),
             self.told(None, Event::RoleChanged { member: MemberId(bob.0 + 1), role: Role::Owner }),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_core::room::{Answer, Decision, Entry, Input, More, Note, Repeated};
-use chat_core::{Event, LeaveReason, Mono, Now, Record, Role, RoomCloseReason, RoomLimits, Wall};
+use chat_core::{Event, LeaveReason, Mono, Now, Record, RejectCode, Role, RoomCloseReason, RoomLimits, Scope, Wall};
 use chat_testkit::model::{Model, Person, Refusal};
 use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, small_limits};
 use proptest::prelude::*;
@@ -31,6 +31,8 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "refused: too_many_attachments",
         "refused: room_full",
         "refused: banned",
+        "refused: bans_full",
+        "refused: ban_not_found",
         "refused: forbidden",
         "refused: key_conflict",
         "refused: rate_limited",
@@ -56,6 +58,18 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "redacted",
         "kicked",
         "banned",
+        "banned with a number",
+        "banned for a time",
+        "banned after leaving",
+        "banned with a network",
+        "refused: banned for a network",
+        "a ban is lifted",
+        "a ban is over",
+        "bans that are all",
+        "more bans",
+        "swept",
+        "swept by a ban",
+        "nothing left to sweep",
         "topic changed",
         "role changed",
         "joined: as the owner again",
@@ -83,7 +97,6 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "history wants a log",
         "history has more",
         "history of nothing",
-        "a ban is forgotten",
         "a key is forgotten",
         "redacted again",
         "settled",
@@ -138,6 +151,9 @@ fn live(limits: RoomLimits, steps: &[Step], reached: &mut BTreeSet<String>) {
         while let Some(input) = inputs.pop() {
             let expected = model.expect(now, &input);
             note_what(&model, &limits, &input, &expected, reached);
+            if is_for_a_network(&model, now, &input, &expected) {
+                reached.insert("refused: banned for a network".to_owned());
+            }
             if let Ok(decision) = expected {
                 model.live(now, &input, &decision);
                 log.extend(decision.records);
@@ -148,6 +164,17 @@ fn live(limits: RoomLimits, steps: &[Step], reached: &mut BTreeSet<String>) {
         }
     }
     note_what_is_forgotten(&log, reached);
+}
+
+/// Whether somebody is kept out for where they come from, and for nothing else.
+fn is_for_a_network(before: &Model, now: Now, input: &Input, expected: &Result<Decision, Refusal>) -> bool {
+    let is_banned = |expected: &Result<Decision, Refusal>| {
+        expected.as_ref().is_err_and(|refusal| refusal.code == RejectCode::Banned)
+    };
+    let mut from_nowhere = input.clone();
+    let Input::Join { by, .. } = &mut from_nowhere else { return false };
+    by.network = None;
+    is_banned(expected) && !is_banned(&before.expect(now, &from_nowhere))
 }
 
 fn note_what(
@@ -195,6 +222,13 @@ fn note_what(
             }
             Event::Kicked { .. } => "kicked".to_owned(),
             Event::Banned { .. } => "banned".to_owned(),
+            Event::BanAdded { networks, .. } if !networks.is_empty() => "banned with a network".to_owned(),
+            Event::BanAdded { until: Some(_), .. } => "banned for a time".to_owned(),
+            Event::BanAdded { .. } if decision.records.len() == 1 => "banned after leaving".to_owned(),
+            Event::BanAdded { .. } => "banned with a number".to_owned(),
+            Event::BanLifted { .. } => "a ban is lifted".to_owned(),
+            Event::Swept { .. } if matches!(input, Input::Ban { .. }) => "swept by a ban".to_owned(),
+            Event::Swept { .. } => "swept".to_owned(),
             Event::TopicChanged { .. } => "topic changed".to_owned(),
             Event::SettingsChanged { .. } => "settings changed".to_owned(),
             Event::RoleChanged { role: Role::Owner, .. } if *input == Input::Elapsed && decision.records.len() == 1 => {
@@ -276,6 +310,12 @@ fn note_what(
                 (false, More::No) => "changes that are all",
             });
         }
+        (Answer::Bans { more, .. }, _) => {
+            reach(if *more == More::Yes { "more bans" } else { "bans that are all" });
+        }
+        (Answer::Done { .. }, Input::RedactAll { .. }) if decision.records.is_empty() => {
+            reach("nothing left to sweep");
+        }
         (Answer::Done { .. }, Input::Redact { evidence, .. }) => {
             let late = evidence.is_some_and(|evidence| !evidence.is_taken_back);
             reach(match (decision.records.is_empty(), evidence) {
@@ -295,15 +335,16 @@ fn is_moderator(person: Person) -> bool {
 
 /// What only a look at all records shows.
 fn note_what_is_forgotten(log: &[Record], reached: &mut BTreeSet<String>) {
-    let (mut banned, mut keys, mut scopes) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut banned, mut keys, mut scopes): (Vec<&Scope>, _, BTreeMap<_, &Scope>) =
+        (Vec::new(), Vec::new(), BTreeMap::new());
     for record in log {
         match &record.event {
             Event::Created { .. } => (banned, keys, scopes) = (Vec::new(), Vec::new(), BTreeMap::new()),
-            Event::Banned { scope } => banned.push(scope),
+            Event::BanAdded { member, until: Some(_), .. } => banned.push(scopes[&Some(*member)]),
             Event::Joined { scope, .. } => {
                 scopes.insert(record.by, scope);
                 if banned.contains(&scope) {
-                    reached.insert("a ban is forgotten".to_owned());
+                    reached.insert("a ban is over".to_owned());
                 }
             }
             Event::Sent { keyed: Some(keyed), .. } => {

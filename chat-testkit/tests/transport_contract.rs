@@ -68,6 +68,7 @@ impl Inside {
 
 fn last_words(Refusal { close, reject, reconnect_after, .. }: Refusal) -> VecDeque<Value> {
     let error = ServerFrame::Error {
+        until: reject.until,
         id: None,
         room: None,
         code: reject.code.as_str().to_owned(),

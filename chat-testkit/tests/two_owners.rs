@@ -95,7 +95,7 @@ async fn who_was_put_out_by_another_owner_is_told_so_and_nothing_after_it() {
     let engine = engine(&log);
     let ann = founder(&engine).await;
     let mut bob = newcomer(&engine, "Bob").await;
-    other_writes(&log, Event::Kicked { member: MemberId(2), nick: nick("Bob") }).await;
+    other_writes(&log, Event::Kicked { member: MemberId(2), nick: nick("Bob"), ban: None }).await;
     other_writes(&log, topic("theirs")).await;
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(5)));
     assert_eq!(told_of_exits(&mut bob).await, [("Bob".to_owned(), Some(Seq(3)))]);
@@ -150,7 +150,7 @@ async fn whom_another_owner_put_out_reads_no_further() {
     let engine = engine(&log);
     let mut ann = founder(&engine).await;
     let mut bob = newcomer(&engine, "Bob").await;
-    let kicked = Event::Kicked { member: MemberId(2), nick: support::nick("Bob") };
+    let kicked = Event::Kicked { member: MemberId(2), nick: support::nick("Bob"), ban: None };
     other_writes(&log, kicked).await;
     assert_eq!(say(&ann, "behind his back", "k1").await, Ok(Seq(4)));
     assert_eq!(next_message(&mut ann).await.1, "behind his back");

@@ -115,7 +115,8 @@ impl DataFlags {
         // Whoever has set up logging before keeps it.
         let _ = faults.with_writer(io::stderr).with_target(false).try_init();
         let log = Arc::new(RedbLog::open(dir, self.options())?);
-        // The one in the folder stays, whatever signs tokens: what rooms keep of their secrets is hashed with it.
+        // The one in the folder stays, whatever signs tokens: what rooms keep of their secrets is hashed with it, and the networks of banned
+        // people are recognised by it.
         let is_kept = from_environment.is_none() || dir.join("secret").exists();
         let kept = is_kept.then(|| log_redb::secret(dir)).transpose()?;
         let secret = from_environment.or(kept).expect("without the one the other is made");

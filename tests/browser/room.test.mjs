@@ -7,8 +7,10 @@ import {
   acked, disconnected, forgotten, isAbove, missedAfter, moderates, newRoom, receive, watched,
 } from '../../examples/page/js/room.js';
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
-import { composerWords, errorWords, plain } from '../../examples/page/js/words.js';
-import { ANN, BOB, changes, gap, history, joined, message, redacted, settings } from './scripted.mjs';
+import { composerWords, endedWords, errorWords, plain, putOutWords } from '../../examples/page/js/words.js';
+import {
+  ANN, BOB, changes, gap, history, joined, message, redacted, settings, swept,
+} from './scripted.mjs';
 
 const fold = (room, ...frames) => frames.reduce((now, frame) => receive(now, frame), room);
 const fresh = () => newRoom('LAB', 'Bob');
@@ -274,4 +276,30 @@ test('a role that changes is that of the member and of oneself, and says who may
   assert.deepEqual(room.members.map(({ role }) => role), ['owner', 'moderator', 'moderator']);
   room = fold(room, role(8, 9, 'member'), role(9, 3, 'something later'));
   assert.deepEqual([room.seq, may(room)], [9, [true, false, true]], 'of somebody who has left, and one that is not known');
+});
+
+test('all of a member in a range is taken back by one event, and by one range of what was missed', () => {
+  const said = [message(6, 'six', BOB), message(8, 'eight'), message(9, 'nine', BOB)];
+  const begun = fold(fresh(), joined({ seq: 10, history: said }), message(11, 'eleven', BOB));
+  assert.deepEqual(texts(fold(begun, swept(12, ANN.member, 1, 11))), ['six', '', 'nine', 'eleven']);
+  assert.deepEqual(texts(fold(begun, swept(12, BOB.member, 7, 10))), ['six', 'eight', '', 'eleven']);
+  const range = { member: BOB.member, from: 1, to: 11, change: 15 };
+  const missed = fold(begun, gap(12, 20, '', 15), changes(1, [], { swept: [range], through: 20, as_of: 20 }));
+  assert.deepEqual([texts(missed), missedAfter(missed)], [['', 'eight', '', ''], null]);
+  const loading = fold({ ...begun, loading: 'earlier' }, swept(12, BOB.member, 1, 11));
+  const paged = receive(loading, history(1, [message(4, 'four', BOB), message(5, 'five')], { as_of: 11 }), {});
+  assert.deepEqual(texts(paged), ['', 'five', '', 'eight', '', '']);
+});
+
+test('who was banned reads that they were, and until when', () => {
+  const until = '2026-11-27T14:30:00.000Z';
+  const left = { type: 'member_left', room: 'LAB', seq: 11, at: until, member: BOB.member, nick: 'Bob', reason: 'banned', by: ANN.member };
+  const told = frame => endedWords(fold(fresh(), joined({ seq: 10 }), frame).ended);
+  const forever = told(left);
+  assert.equal(forever.offer, null);
+  assert.match(plain(forever.text), /Ann banned you$/);
+  assert.match(plain(told({ ...left, until }).text), /Ann banned you until .*2026/);
+  assert.match(putOutWords('banned', until), /banned from this room until .*2026.* while you were away/);
+  assert.match(errorWords({ code: 'banned', until }), /until .*2026/);
+  assert.doesNotMatch(errorWords({ code: 'banned' }), /until/);
 });

@@ -53,6 +53,7 @@ impl TurnedAway {
             field: reject.field.map(str::to_owned),
             limit: reject.limit,
             retry_after_ms: reject.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            until: reject.until,
         };
         let closing = ServerFrame::closing(reason, reconnect_after);
         let encode = |frame| serde_json::to_vec(frame).expect("frames have string keys, and a Vec takes every write");

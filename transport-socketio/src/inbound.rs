@@ -118,6 +118,7 @@ fn busy(id: Option<CommandId>) -> String {
         field: None,
         limit: None,
         retry_after_ms: None,
+        until: None,
     };
     serde_json::to_string(&frame).expect("frames have string keys")
 }

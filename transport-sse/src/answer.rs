@@ -28,6 +28,7 @@ pub(crate) fn response(answered: Answered) -> Response {
 /// The answer to what never reached a session.
 pub(crate) fn refusal(id: Option<CommandId>, reject: Reject) -> Answered {
     let frame = ServerFrame::Error {
+        until: reject.until,
         id,
         room: None,
         code: reject.code.as_str().to_owned(),
@@ -69,9 +70,9 @@ fn status(reject: &Reject) -> StatusCode {
         BadFrame | UnknownType | BadField | TooLong => StatusCode::BAD_REQUEST,
         BadToken => StatusCode::UNAUTHORIZED,
         Forbidden | Banned | NotMember | RoomLocked | SecretWrong | ReadOnly => StatusCode::FORBIDDEN,
-        RoomNotFound | MemberNotFound | MessageNotFound | OutOfReach => StatusCode::NOT_FOUND,
+        RoomNotFound | MemberNotFound | MessageNotFound | BanNotFound | OutOfReach => StatusCode::NOT_FOUND,
         NameTaken | NickTaken | AlreadyMember | KeyConflict | NotConnected | TooManyRooms | TooManyAttachments
-        | RoomFull | RolesFull => StatusCode::CONFLICT,
+        | RoomFull | RolesFull | BansFull => StatusCode::CONFLICT,
         RateLimited | Busy => StatusCode::TOO_MANY_REQUESTS,
         Unavailable | AtCapacity | Draining => StatusCode::SERVICE_UNAVAILABLE,
         // One of a later engine: a client does with it what it does with any refusal that it does not know.

@@ -115,6 +115,7 @@ fn refuse<S>(ws: &mut FrameSocket<S>, reason: CloseReason, reconnect_after: Opti
 
 fn error(id: Option<CommandId>, reject: &Reject) -> ServerFrame {
     ServerFrame::Error {
+        until: reject.until,
         id,
         room: None,
         code: reject.code.as_str().to_owned(),

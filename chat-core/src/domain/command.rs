@@ -1,8 +1,9 @@
 //! What a session asks for. Parsed, so every value in it is allowed by itself; whether the room allows it is decided there.
 
+use super::ban::BanTerms;
 use super::event::Role;
 use super::settings::SettingsChange;
-use crate::types::{Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
+use crate::types::{BanId, Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
 
 /// Whether a member starts or stops typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,13 +126,43 @@ pub enum Command {
         /// The member, by the number that `joined` and `members` show.
         member: MemberId,
     },
-    /// Put a member of a lower role out of the room and keep them out; the owner or a moderator.
+    /// Take back all that somebody said: oneself, or anybody of a lower role as the owner or a moderator.
+    #[non_exhaustive]
+    RedactAll {
+        /// The room, by its code.
+        room: RoomCode,
+        /// Whose messages, by number; also of somebody who is not there any more.
+        member: MemberId,
+        /// From this event on; from the first when there is none.
+        from: Option<Seq>,
+    },
+    /// Put somebody of a lower role out of the room and keep them out; the owner or a moderator.
     #[non_exhaustive]
     Ban {
         /// The room, by its code.
         room: RoomCode,
-        /// The member, by the number that `joined` and `members` show.
+        /// The member, by the number that `joined` and `members` show; also one who has left, as long as the room remembers their place.
         member: MemberId,
+        /// For how long, and what else.
+        terms: BanTerms,
+    },
+    /// Let somebody in again who was banned; the owner only.
+    #[non_exhaustive]
+    Unban {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The ban, by the number that `bans` shows.
+        ban: BanId,
+    },
+    /// Read the list of bans; the owner only.
+    #[non_exhaustive]
+    Bans {
+        /// The room, by its code.
+        room: RoomCode,
+        /// Bans after this one; from the first when there is none.
+        after: Option<BanId>,
+        /// How many at most; the room's page size when there is none.
+        limit: Option<u32>,
     },
     /// Say what the room is about; the owner or a moderator.
     #[non_exhaustive]
@@ -227,9 +258,24 @@ impl Command {
         Self::Kick { room, member }
     }
 
-    /// A member put out and kept out.
+    /// All messages of a member taken back, by their number.
+    pub fn redact_all(room: RoomCode, member: MemberId) -> Self {
+        Self::RedactAll { room, member, from: None }
+    }
+
+    /// A member put out and kept out, for ever.
     pub fn ban(room: RoomCode, member: MemberId) -> Self {
-        Self::Ban { room, member }
+        Self::Ban { room, member, terms: BanTerms::default() }
+    }
+
+    /// Somebody let in again, by the number of their ban.
+    pub fn unban(room: RoomCode, ban: BanId) -> Self {
+        Self::Unban { room, ban }
+    }
+
+    /// The list of bans from its start, one page.
+    pub fn bans(room: RoomCode) -> Self {
+        Self::Bans { room, after: None, limit: None }
     }
 
     /// The room's topic; an empty one for none.
@@ -316,10 +362,34 @@ impl Command {
         self
     }
 
-    /// Of a `History` or `Members`: so many at most.
+    /// Of a `History`, `Members` or `Bans`: so many at most.
     pub fn with_limit(mut self, most: impl Into<Option<u32>>) -> Self {
-        if let Self::History { limit, .. } | Self::Members { limit, .. } = &mut self {
+        if let Self::History { limit, .. } | Self::Members { limit, .. } | Self::Bans { limit, .. } = &mut self {
             *limit = most.into();
+        }
+        self
+    }
+
+    /// Of a `Ban`: on these terms.
+    pub fn with_terms(mut self, on: BanTerms) -> Self {
+        if let Self::Ban { terms, .. } = &mut self {
+            *terms = on;
+        }
+        self
+    }
+
+    /// Of a `RedactAll`: from this event on.
+    pub fn with_from(mut self, seq: impl Into<Option<Seq>>) -> Self {
+        if let Self::RedactAll { from, .. } = &mut self {
+            *from = seq.into();
+        }
+        self
+    }
+
+    /// Of a `Bans`: those after this one.
+    pub fn with_bans_after(mut self, ban: impl Into<Option<BanId>>) -> Self {
+        if let Self::Bans { after, .. } = &mut self {
+            *after = ban.into();
         }
         self
     }
@@ -371,7 +441,10 @@ impl Command {
             | Self::Read { room, .. }
             | Self::Redact { room, .. }
             | Self::Kick { room, .. }
+            | Self::RedactAll { room, .. }
             | Self::Ban { room, .. }
+            | Self::Unban { room, .. }
+            | Self::Bans { room, .. }
             | Self::SetTopic { room, .. }
             | Self::Settings { room, .. }
             | Self::SetRole { room, .. } => Some(room),

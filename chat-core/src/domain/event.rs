@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ban::BanTerm;
 use super::settings::Settings;
-use crate::types::{Body, Color, Epoch, Key, MemberId, Nick, NickKey, Offset, Scope, Seq, Topic, Wall};
+use crate::types::{
+    BanId, Body, Color, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonHash, Scope, Seq, Topic, Wall,
+};
 
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -184,11 +187,48 @@ pub enum Event {
         member: MemberId,
         /// The name shown until now.
         nick: Nick,
+        /// Whether they are kept out, and until when. Not said by programs that knew bans for ever alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ban: Option<BanTerm>,
     },
-    /// A person is kept out from now on. Never told: the kick that comes with it is.
+    /// A person is kept out from now on, for ever. Never told: the kick that comes with it is. What programs wrote before
+    /// [`Event::BanAdded`], and still write where not every program can read that.
     Banned {
         /// The person, by identity; a guest by session.
         scope: Scope,
+    },
+    /// A person is kept out from now on. Never told: the kick that comes with it is, where they are there.
+    BanAdded {
+        /// The number of the ban.
+        ban: BanId,
+        /// The person.
+        person: PersonHash,
+        /// The number that they have, or had.
+        member: MemberId,
+        /// The name last shown, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nick: Option<Nick>,
+        /// Until when, in room time; for ever where there is no such moment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Wall>,
+        /// Where they came from: whoever comes from there without an identity is kept out, too. At most
+        /// [`NetworkTag::PER_PERSON_MAX`].
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        networks: Vec<NetworkTag>,
+    },
+    /// A ban has ended before its time. Never told.
+    BanLifted {
+        /// The number of the ban.
+        ban: BanId,
+    },
+    /// All that was said under a number, in a range of events, was taken back.
+    Swept {
+        /// Whose messages, by number.
+        member: MemberId,
+        /// The first event of the range.
+        from: Seq,
+        /// The last event of the range.
+        to: Seq,
     },
     /// What the room is about was changed.
     TopicChanged {

@@ -33,9 +33,13 @@ impl Event {
     /// The version that a program has to know to read this.
     pub fn version(&self) -> RecordVersion {
         match self {
-            Self::Joined { sees: Some(_), .. } | Self::Sent { amended: Some(_), .. } | Self::Settled { .. } => {
-                RecordVersion::PERSONS
-            }
+            Self::Joined { sees: Some(_), .. }
+            | Self::Sent { amended: Some(_), .. }
+            | Self::Settled { .. }
+            | Self::Kicked { ban: Some(_), .. }
+            | Self::BanAdded { .. }
+            | Self::BanLifted { .. }
+            | Self::Swept { .. } => RecordVersion::PERSONS,
             Self::SettingsChanged { .. } => RecordVersion::PERSONS,
             Self::Joined { role: Role::Moderator, .. } | Self::RoleChanged { role: Role::Moderator, .. } => {
                 RecordVersion::PERSONS

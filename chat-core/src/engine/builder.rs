@@ -12,6 +12,7 @@ use crate::engine::feed::ended::EndedFeeds;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::ended_sessions::EndedSessions;
+use crate::engine::session::network::NetworkKey;
 use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::{NEVER, Signer};
@@ -101,8 +102,10 @@ impl EngineBuilder {
         self
     }
 
-    /// What secrets of rooms are hashed with. It stays when [`secret`](Self::secret) is changed: what rooms keep of their secrets is
-    /// worth nothing under another. Without one it is what tokens are signed with.
+    /// What secrets of rooms are hashed with, and what the networks of banned people are recognised by, each with a key of its own. It
+    /// stays when [`secret`](Self::secret) is changed: what rooms keep of both is worth nothing under another. Without one it is what
+    /// tokens are signed with; where that is drawn, bans of a network bind nobody after this process, and the people themselves stay
+    /// banned.
     pub fn lasting_secret(mut self, secret: [u8; 32]) -> Self {
         self.lasting_secret = Some(secret);
         self
@@ -144,6 +147,7 @@ impl EngineBuilder {
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret, self.old_secret.as_ref(), self.limits.session.token_expiry),
             room_secrets: RoomSecrets::new(&self.lasting_secret.unwrap_or(secret)),
+            network_key: NetworkKey::new(&self.lasting_secret.unwrap_or(secret)),
             ids: self.ids,
             sessions: Mutex::new(Sessions::default()),
             addresses: Addresses::default(),

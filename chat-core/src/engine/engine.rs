@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::domain::{Extent, Role, RoomCloseReason, SettingsChange};
+use crate::domain::{BanTerms, Extent, Role, RoomCloseReason, SettingsChange};
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::inbox::InboxItem;
@@ -14,7 +14,7 @@ use crate::engine::session::token::claimed;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::ConnectRequest;
 use crate::room::{Actor, Input};
-use crate::types::{Limits, MemberId, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
+use crate::types::{BanId, Limits, MemberId, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
 use crate::wire::Hello;
 
 /// A chat engine: rooms, sessions, and nothing of any transport. Cheap to clone; all clones are the same engine.
@@ -31,8 +31,14 @@ pub struct Engine {
 pub enum Moderation {
     /// Put a member out.
     Kick(MemberId),
-    /// Put a member out, and keep them out.
+    /// Put a member out, and keep them out for ever.
     Ban(MemberId),
+    /// Keep somebody out on these terms, and put them out first if they are there.
+    BanOn(MemberId, BanTerms),
+    /// Let somebody in again who was banned.
+    Unban(BanId),
+    /// Take back all that somebody said, from an event on; from the first where there is none.
+    RedactAll(MemberId, Option<Seq>),
     /// Take back a message.
     Redact(Seq),
     /// Change the topic.
@@ -179,13 +185,16 @@ impl Engine {
     /// to be done, or the room was closed), that of the last one told.
     ///
     /// # Errors
-    /// `too_long` of a setting past its bound. The room's reject: `room_not_found`, `member_not_found`, `message_not_found`, `roles_full`, `unavailable`, `busy`; `bad_field` where a
-    /// room would be left without an owner.
+    /// `too_long` of a setting past its bound. The room's reject: `room_not_found`, `member_not_found`, `message_not_found`, `ban_not_found`,
+    /// `bans_full`, `roles_full`, `unavailable`, `busy`; `bad_field` where a room would be left without an owner.
     pub async fn moderate(&self, room: &RoomCode, moderation: Moderation) -> Result<Seq, Reject> {
         let by = Actor::Host;
         let input = match moderation {
             Moderation::Kick(member) => Input::Kick { by, member },
-            Moderation::Ban(member) => Input::Ban { by, member },
+            Moderation::Ban(member) => Input::Ban { by, member, terms: BanTerms::default() },
+            Moderation::BanOn(member, terms) => Input::Ban { by, member, terms },
+            Moderation::Unban(ban) => Input::Unban { by, ban },
+            Moderation::RedactAll(member, from) => Input::RedactAll { by, member, from },
             Moderation::Redact(seq) => Input::Redact { by, target: seq, evidence: None },
             Moderation::SetTopic(topic) => Input::SetTopic { by, topic },
             Moderation::Settings(change) => {

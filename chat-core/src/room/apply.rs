@@ -20,6 +20,9 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         | Event::Redacted { .. }
         | Event::Settled { .. }
         | Event::Banned { .. }
+        | Event::BanAdded { .. }
+        | Event::BanLifted { .. }
+        | Event::Swept { .. }
         | Event::TopicChanged { .. }
         | Event::SettingsChanged { .. }
         | Event::RoleChanged { .. }

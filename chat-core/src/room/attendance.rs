@@ -3,6 +3,7 @@
 //! Records carry no monotonic time, so what a record starts (the grace of a member nobody is attached as yet, the
 //! linger of an empty room) is *unstamped* until the next note brings the time.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -11,7 +12,7 @@ use super::deadlines::Deadlines;
 use super::ledger::Depth;
 use super::seat::SeatWait;
 use super::vacancy::Vacancy;
-use crate::types::{Generation, MemberId, Mono, RoomLimits, SessionId, Wall};
+use crate::types::{Generation, MemberId, Mono, NetworkTag, RoomLimits, SessionId, Wall};
 
 /// The living half of a room.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub(super) struct Attendance {
     linger: Linger,
     seat: SeatWait,
     unstamped: Vec<MemberId>,
+    /// Where members came from, as far as that is known, in the order of their numbers; of each the latest last.
+    networks: Vec<(MemberId, NetworkTag)>,
 }
 
 #[derive(Clone, Debug)]
@@ -149,6 +152,7 @@ impl Attendance {
             + self.attachments.capacity() * size_of::<Attachment>()
             + self.attachments.len().saturating_sub(self.people.len()) * 2 * size_of::<SessionId>()
             + self.unstamped.capacity() * size_of::<MemberId>()
+            + self.networks.capacity() * size_of::<(MemberId, NetworkTag)>()
             + self.graces.weight()
             + self.typing.weight()
     }
@@ -176,6 +180,8 @@ impl Attendance {
         self.graces.drop(member);
         self.typing.drop(member);
         self.unstamped.retain(|&unstamped| unstamped != member);
+        let networks = self.networks_range(member);
+        self.networks.drain(networks);
         if self.people.is_empty() {
             self.linger = Linger::Unstamped;
         }
@@ -216,6 +222,31 @@ impl Attendance {
             }
         }
         self.set_attached(session);
+    }
+
+    /// A member came from there; the last few are remembered.
+    pub(super) fn came_from(&mut self, member: MemberId, network: NetworkTag) {
+        let range = self.networks_range(member);
+        if let Some(known) = self.networks[range.clone()].iter().position(|(_, known)| *known == network) {
+            // Mostly the latest, and nothing moves.
+            return self.networks[range.start + known..range.end].rotate_left(1);
+        }
+        if range.len() == NetworkTag::PER_PERSON_MAX {
+            self.networks[range.clone()].rotate_left(1);
+            self.networks[range.end - 1].1 = network;
+        } else {
+            self.networks.insert(range.end, (member, network));
+        }
+    }
+
+    /// Where a member came from, the latest last.
+    pub(super) fn networks_of(&self, member: MemberId) -> Vec<NetworkTag> {
+        self.networks[self.networks_range(member)].iter().map(|(_, network)| *network).collect()
+    }
+
+    fn networks_range(&self, member: MemberId) -> Range<usize> {
+        let start = self.networks.partition_point(|(other, _)| *other < member);
+        start..start + self.networks[start..].partition_point(|(other, _)| *other == member)
     }
 
     /// A session lost its connection; ignored from an older generation.
@@ -344,6 +375,9 @@ impl Attendance {
         assert_eq!(online, self.online, "who is online is counted");
         assert!(self.typing().all(|member| !self.graces.contains(member)), "who types is online");
         assert!(self.people.is_empty() || self.linger == Linger::Off, "only an empty room lingers");
+        assert!(self.networks.is_sorted_by_key(|(member, _)| *member), "networks are in the order of the members");
+        let is_here = |(member, _): &(MemberId, NetworkTag)| self.person(*member).is_ok();
+        assert!(self.networks.iter().all(is_here), "nobody is remembered to come from anywhere who is not here");
     }
 
     fn set_attached(&mut self, session: SessionId) {

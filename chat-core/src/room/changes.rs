@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::sweeps::Sweep;
 use crate::types::Seq;
 
 /// A message that was changed.
@@ -15,10 +16,13 @@ pub struct Changed {
     pub change: Seq,
 }
 
-/// The messages that were changed last, in the order of their last changes. Of each there is one entry, however often it was changed.
+/// The messages that were changed last, in the order of their last changes. Of each there is one entry, however often it was changed; and
+/// one of each range that was taken back at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Changes {
     kept: VecDeque<Changed>,
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    ranges: VecDeque<Sweep>,
     /// The newest change of which nothing is known any more.
     floor: Seq,
 }
@@ -26,7 +30,7 @@ pub(super) struct Changes {
 impl Changes {
     /// Of a ledger that was stored by a program that did not keep them: see [`Changes::unknown_until`].
     pub(super) fn unknown() -> Self {
-        Self { kept: VecDeque::new(), floor: Seq(u64::MAX) }
+        Self { kept: VecDeque::new(), ranges: VecDeque::new(), floor: Seq(u64::MAX) }
     }
 
     /// The same, in a ledger that ends with this event: what was not kept may have changed until then.
@@ -36,17 +40,18 @@ impl Changes {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.kept.len()
+        self.kept.len() + self.ranges.len()
     }
 
     /// Bytes that they hold.
     pub(super) fn weight(&self) -> usize {
-        self.kept.capacity() * size_of::<Changed>()
+        self.kept.capacity() * size_of::<Changed>() + self.ranges.capacity() * size_of::<Sweep>()
     }
 
     /// The newest change; 0 for none.
     pub(super) fn last(&self) -> Seq {
-        self.kept.back().map_or(self.floor, |changed| changed.change)
+        let range = self.ranges.back().map_or(self.floor, |sweep| sweep.change);
+        self.kept.back().map_or(range, |changed| changed.change.max(range))
     }
 
     /// Whether this message was changed, as far as that is remembered.
@@ -61,11 +66,24 @@ impl Changes {
         self.bound(max);
     }
 
+    /// A range was taken back; one of the same person that lies in it is superseded.
+    pub(super) fn push_range(&mut self, sweep: Sweep, max: usize) {
+        let is_within = |other: &Sweep| sweep.covers(other.member, other.from) && sweep.covers(other.member, other.to);
+        self.ranges.retain(|other| !is_within(other));
+        self.ranges.push_back(sweep);
+        self.bound(max);
+    }
+
     /// Forgets the oldest, until at most `max` are remembered.
     pub(super) fn bound(&mut self, max: usize) {
-        while self.kept.len() > max {
-            let dropped = self.kept.pop_front().expect("there are more than none");
-            self.floor = dropped.change;
+        while self.len() > max {
+            let single = self.kept.front().map_or(Seq(u64::MAX), |changed| changed.change);
+            let range = self.ranges.front().map_or(Seq(u64::MAX), |sweep| sweep.change);
+            match single < range {
+                true => self.kept.pop_front().map(|_| ()),
+                false => self.ranges.pop_front().map(|_| ()),
+            };
+            self.floor = single.min(range);
         }
     }
 
@@ -75,11 +93,21 @@ impl Changes {
         (seq >= self.floor).then(|| self.kept.range(start..).copied())
     }
 
+    /// The ranges that were taken back after this event; all that are remembered for [`Seq`] 0.
+    pub(super) fn ranges_after(&self, seq: Seq) -> impl Iterator<Item = &Sweep> {
+        let start = self.ranges.partition_point(|sweep| sweep.change <= seq);
+        self.ranges.range(start..)
+    }
+
     /// Panics when the order is broken.
     pub(super) fn check(&self, head: Seq) {
         assert!(self.kept.iter().is_sorted_by(|a, b| a.change < b.change), "changes are remembered in order");
         assert!(self.kept.iter().all(|changed| changed.target < changed.change), "what is changed was said before");
-        assert!(self.kept.front().is_none_or(|oldest| self.floor < oldest.change), "what is forgotten is older");
+        assert!(self.ranges.iter().is_sorted_by(|a, b| a.change < b.change), "ranges are remembered in order");
+        assert!(self.ranges.iter().all(|sweep| sweep.to < sweep.change), "what is taken back was said before");
+        let oldest = self.kept.front().map(|changed| changed.change);
+        let oldest = oldest.into_iter().chain(self.ranges.front().map(|sweep| sweep.change)).min();
+        assert!(oldest.is_none_or(|oldest| self.floor < oldest), "what is forgotten is older");
         assert!(self.last() <= head, "no change is newer than the head");
     }
 }

@@ -6,8 +6,7 @@ use super::attendance::Attendance;
 use super::draft::Draft;
 use super::former::Place;
 use super::input::{
-    Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, Note, Repeated,
-    SendPermit,
+    Actor, Answer, Caller, Decision, Entered, Entry, Evidence, HistorySlice, Input, Note, Repeated, SendPermit,
 };
 use super::ledger::Ledger;
 use super::members::Member;
@@ -68,7 +67,10 @@ impl<'a> Rules<'a> {
             Input::Redact { by, target, evidence } => self.redact(by, *target, *evidence),
             Input::Settle { through } => Ok(self.settle(*through)),
             Input::Kick { by, member } => self.kick(by, *member),
-            Input::Ban { by, member } => self.ban(by, *member),
+            Input::Ban { by, member, terms } => self.ban(by, *member, *terms),
+            Input::Unban { by, ban } => self.unban(by, *ban),
+            Input::Bans { by, after, limit } => self.bans(by, *after, *limit),
+            Input::RedactAll { by, member, from } => self.redact_all(by, *member, *from),
             Input::SetTopic { by, topic } => self.set_topic(by, topic),
             Input::Settings { by, change } => self.change_settings(by, change),
             Input::SetRole { by, member, role } => self.set_role(by, *member, *role),
@@ -96,9 +98,7 @@ impl<'a> Rules<'a> {
         secret: Option<SecretHash>,
     ) -> Result<Decision, Reject> {
         let scope = by.scope();
-        if self.ledger.is_banned(&scope) {
-            return Err(banned());
-        }
+        self.check_may_join(by, &scope)?;
         if let Some(member) = self.ledger.member_with_scope(&scope) {
             if self.attendance.attached(by.session, by.generation) == Some(member.id) {
                 return Err(Reject::new(RejectCode::AlreadyMember, "you are in this room already"));
@@ -161,7 +161,7 @@ impl<'a> Rules<'a> {
     fn attach(self, by: &Caller, after: Option<Position>) -> Result<Decision, Reject> {
         let scope = by.scope();
         let Some(member) = self.ledger.member_with_scope(&scope) else {
-            return Err(if self.ledger.is_banned(&scope) { banned() } else { not_member() });
+            return Err(self.check_is_not_banned(&scope, None).err().unwrap_or_else(not_member));
         };
         // One from before all that they may see is nobody's.
         let after = after.filter(|after| after.seq >= member.joined);
@@ -271,9 +271,7 @@ impl<'a> Rules<'a> {
             return Ok(self.nothing_to_do());
         }
         if self.ledger.owed_total() >= self.limits.owed_max {
-            // One more could not be masked for those who read the log after a restart.
-            let reject = Reject::new(RejectCode::Unavailable, "the log has still to forget what was taken back before");
-            return Err(reject.retry_after(OWED_RETRY));
+            return Err(owes_too_much());
         }
         Ok(self.done(standing.by(), Event::Redacted { target: seq }))
     }
@@ -282,13 +280,16 @@ impl<'a> Rules<'a> {
     fn shown_by(self, seq: Seq, evidence: Evidence) -> Option<(MemberId, bool)> {
         let is_of_here = Some(evidence.epoch) == self.ledger.epoch() && self.ledger.may_have_forgotten(seq);
         let is_owed = || self.ledger.owed().any(|owed| owed.target == seq);
-        let is_taken_back = || evidence.is_taken_back || self.ledger.changes().has(seq) || is_owed();
+        let is_swept = || self.ledger.sweeps().any(|sweep| sweep.covers(evidence.by, seq));
+        let is_taken_back = || evidence.is_taken_back || self.ledger.changes().has(seq) || is_owed() || is_swept();
         is_of_here.then(|| (evidence.by, is_taken_back()))
     }
 
     fn settle(self, through: Seq) -> Decision {
         let mut draft = self.draft();
-        let is_owed = self.ledger.owed().next().is_some_and(|owed| owed.change <= through);
+        let first = self.ledger.owed().map(|owed| owed.change).next();
+        let first = first.into_iter().chain(self.ledger.owed_sweeps().map(|sweep| sweep.change).next()).min();
+        let is_owed = first.is_some_and(|change| change <= through);
         if is_owed && self.writes >= RecordVersion::PERSONS {
             draft.push(None, Event::Settled { through });
         }
@@ -314,23 +315,6 @@ impl<'a> Rules<'a> {
         Ok(self.draft().finish(None, Answer::History(slice)))
     }
 
-    fn changes(self, by: &Caller, after: Seq) -> Result<Decision, Reject> {
-        let sees = self.member(by)?.sees;
-        let changes = self.ledger.changes().after(after).ok_or_else(|| {
-            Reject::new(RejectCode::OutOfReach, "more was changed since than the room remembers: page it again")
-        })?;
-        // One at least, so that whoever goes on gets on.
-        let most = self.limits.history_max.max(1);
-        // What was said below one's floor is nobody's business.
-        let mut changes = changes.filter(|changed| changed.target > sees);
-        let changed: Vec<_> = changes.by_ref().take(most).collect();
-        let (through, more) = match (changed.last(), changes.next()) {
-            (Some(last), Some(_)) => (last.change, More::Yes),
-            _ => (self.ledger.head(), More::No),
-        };
-        Ok(self.draft().finish(None, Answer::Changes(ChangesSlice { after, changed, through, more })))
-    }
-
     fn members(self, by: &Caller, after: Option<MemberId>, limit: Option<u32>) -> Result<Decision, Reject> {
         self.member(by)?;
         let page_max = self.limits.members_page_max;
@@ -352,15 +336,7 @@ impl<'a> Rules<'a> {
     fn kick(self, by: &Actor, member: MemberId) -> Result<Decision, Reject> {
         let (standing, target) = self.put_out(by, member)?;
         let mut draft = self.draft();
-        let seq = draft.push_kicked(standing.by(), target, self.after_kick(target));
-        Ok(draft.finish_exit(Answer::Done { seq }))
-    }
-
-    fn ban(self, by: &Actor, member: MemberId) -> Result<Decision, Reject> {
-        let (standing, target) = self.put_out(by, member)?;
-        let mut draft = self.draft();
-        draft.push(standing.by(), Event::Banned { scope: target.scope.clone() });
-        let seq = draft.push_kicked(standing.by(), target, self.after_kick(target));
+        let seq = draft.push_kicked(standing.by(), target, self.after_kick(target), None);
         Ok(draft.finish_exit(Answer::Done { seq }))
     }
 
@@ -456,8 +432,10 @@ impl<'a> Rules<'a> {
     }
 }
 
-fn banned() -> Reject {
-    Reject::new(RejectCode::Banned, "you are banned from this room")
+/// One more could not be masked for those who read the log after a restart.
+pub(super) fn owes_too_much() -> Reject {
+    let reject = Reject::new(RejectCode::Unavailable, "the log has still to forget what was taken back before");
+    reject.retry_after(OWED_RETRY)
 }
 
 fn not_member() -> Reject {
@@ -465,7 +443,7 @@ fn not_member() -> Reject {
 }
 
 fn attached(by: &Caller, member: MemberId) -> Note {
-    Note::Attached { session: by.session, generation: by.generation, member }
+    Note::Attached { session: by.session, generation: by.generation, member, network: by.network }
 }
 
 /// The same as `by.scope() == *scope`, without a copy of the identity for every message.

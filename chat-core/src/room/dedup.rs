@@ -11,13 +11,13 @@ use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
 
 use super::weight::table;
 use crate::domain::Digest;
-use crate::types::{Body, Key, Scope, Seq, Wall};
+use crate::types::{Body, Key, PersonHash, Scope, Seq, Wall};
 
 /// A person, hashed with the salt of the room's incarnation.
 ///
 /// 64 bits are enough for hashes that nobody outside can compute: with 4,096 of them in a room, the chance that a new
 /// one meets another is one in 2^52, and what it costs then is one wrong `key_conflict`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct ScopeHash(u64);
 
@@ -41,6 +41,18 @@ impl ScopeHash {
     #[cfg(test)]
     pub(super) fn from_bits(bits: u64) -> Self {
         Self(bits)
+    }
+}
+
+impl From<ScopeHash> for PersonHash {
+    fn from(hash: ScopeHash) -> Self {
+        Self(hash.0)
+    }
+}
+
+impl From<PersonHash> for ScopeHash {
+    fn from(hash: PersonHash) -> Self {
+        Self(hash.0)
     }
 }
 

@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::members::Member;
 use super::seat::Succession;
 use super::time::linger_after;
-use crate::domain::{Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
+use crate::domain::{BanTerm, Event, LeaveReason, Notices, Record, Role, RoomCloseReason};
 use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
 
 /// Records that would follow the ledger's last one.
@@ -70,9 +70,15 @@ impl<'a> Draft<'a> {
         until
     }
 
-    /// Adds a kick and what follows. The answer is the kick's number.
-    pub(super) fn push_kicked(&mut self, by: Option<MemberId>, member: &Member, then: Succession) -> Seq {
-        let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone() });
+    /// Adds a kick, which may come with a ban, and what follows. The answer is the kick's number.
+    pub(super) fn push_kicked(
+        &mut self,
+        by: Option<MemberId>,
+        member: &Member,
+        then: Succession,
+        ban: Option<BanTerm>,
+    ) -> Seq {
+        let until = self.push(by, Event::Kicked { member: member.id, nick: member.nick.clone(), ban });
         self.push_what_follows_exit(then, self.limits.empty_linger);
         until
     }
@@ -112,6 +118,7 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         Event::Joined { .. } | Event::Left { .. } => notices == Notices::Told,
         Event::Sent { .. }
         | Event::Redacted { .. }
+        | Event::Swept { .. }
         | Event::Kicked { .. }
         | Event::TopicChanged { .. }
         | Event::SettingsChanged { .. }
@@ -119,6 +126,8 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::NoticesChanged { .. } => true,
         Event::Created { .. }
         | Event::Banned { .. }
+        | Event::BanAdded { .. }
+        | Event::BanLifted { .. }
         | Event::Settled { .. }
         | Event::Protected
         | Event::Closed { .. } => false,

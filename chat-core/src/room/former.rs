@@ -6,16 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use super::dedup::ScopeHash;
 use super::members::Member;
+use super::weight::beside;
 use crate::domain::Role;
-use crate::types::{Color, MemberId, Seq};
+use crate::types::{Color, MemberId, Nick, Seq};
 
 /// Who left and may come back to their place, in the order of leaving.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Former(VecDeque<Place>);
+#[serde(from = "VecDeque<Place>", into = "VecDeque<Place>")]
+pub(super) struct Former {
+    places: VecDeque<Place>,
+    /// Bytes of the names that lie elsewhere.
+    texts: usize,
+}
 
-/// What is kept of somebody who left. All places are of one size, so that a bound on how many there are bounds their bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is kept of somebody who left. All places are of one size but for a long name, so that a bound on how many there are bounds their
+/// bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) scope: ScopeHash,
     /// Where events begin for them.
@@ -29,6 +35,9 @@ pub(super) struct Place {
     /// What they may do again. Of an owner as long as the seat is held for them.
     #[serde(default = "member", skip_serializing_if = "is_member")]
     pub(super) role: Role,
+    /// The name last shown; not known where an earlier program stored the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) nick: Option<Nick>,
 }
 
 fn member() -> Role {
@@ -42,12 +51,23 @@ fn is_member(role: &Role) -> bool {
 impl Place {
     /// That of a member who leaves, and comes back with this role.
     pub(super) fn of(member: &Member, scope: ScopeHash, role: Role) -> Self {
-        Self { scope, joined: member.joined, sees: member.sees, number: Some((member.id, member.color)), role }
+        let (number, nick) = (Some((member.id, member.color)), Some(member.nick.clone()));
+        Self { scope, joined: member.joined, sees: member.sees, number, role, nick }
     }
 
     /// Whether it is of who had this number.
     pub(super) fn is_of(&self, id: MemberId) -> bool {
         self.number.is_some_and(|(own, _)| own == id)
+    }
+
+    /// Whose it is.
+    pub(super) fn scope(&self) -> ScopeHash {
+        self.scope
+    }
+
+    /// Bytes of the name that lie elsewhere.
+    fn beside(&self) -> usize {
+        self.nick.as_ref().map_or(0, |nick| beside(nick.as_str()))
     }
 
     /// The number and the colour that they have again when they come back.
@@ -63,34 +83,39 @@ impl Place {
 impl Former {
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.places.len()
     }
 
     /// Bytes that it holds.
     pub(super) fn weight(&self) -> usize {
-        self.0.capacity() * size_of::<Place>()
+        self.places.capacity() * size_of::<Place>() + self.texts
     }
 
     /// The place of this person, if they are remembered.
     pub(super) fn place(&self, scope: ScopeHash) -> Option<&Place> {
-        self.0.iter().find(|place| place.scope == scope)
+        self.places.iter().find(|place| place.scope == scope)
+    }
+
+    /// The place of who has this number, if they are remembered.
+    pub(super) fn with_number(&self, member: MemberId) -> Option<&Place> {
+        self.places.iter().find(|place| place.is_of(member))
     }
 
     /// All of them, in the order of leaving.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Place> {
-        self.0.iter()
+        self.places.iter()
     }
 
     /// Gives who had this number another role, and says who that is; nothing where nobody is remembered.
     pub(super) fn set_role(&mut self, id: MemberId, role: Role) -> Option<ScopeHash> {
-        let place = self.0.iter_mut().find(|place| place.is_of(id))?;
+        let place = self.places.iter_mut().find(|place| place.is_of(id))?;
         place.role = role;
         Some(place.scope)
     }
 
     /// This person comes back as a member, if they are remembered.
     pub(super) fn lower(&mut self, scope: ScopeHash) {
-        if let Some(place) = self.0.iter_mut().find(|place| place.scope == scope) {
+        if let Some(place) = self.places.iter_mut().find(|place| place.scope == scope) {
             place.role = Role::Member;
         }
     }
@@ -98,32 +123,50 @@ impl Former {
     /// Remembers a person; forgets the one who left first when there are more than `max`.
     pub(super) fn remember(&mut self, place: Place, max: usize) {
         self.forget(place.scope);
-        self.0.push_back(place);
+        self.texts += place.beside();
+        self.places.push_back(place);
         self.bound(max);
     }
 
     /// Forgets a person.
     pub(super) fn forget(&mut self, scope: ScopeHash) {
-        if let Some(index) = self.0.iter().position(|place| place.scope == scope) {
-            self.0.remove(index);
+        if let Some(index) = self.places.iter().position(|place| place.scope == scope)
+            && let Some(place) = self.places.remove(index)
+        {
+            self.texts -= place.beside();
         }
     }
 
     /// Forgets those who left first, until at most `max` are remembered; those last who have a role: else strangers who come and go would
     /// take it from them.
     pub(super) fn bound(&mut self, max: usize) {
-        while self.0.len() > max {
-            let without = self.0.iter().position(|place| place.role == Role::Member);
-            self.0.remove(without.unwrap_or(0));
+        while self.places.len() > max {
+            let without = self.places.iter().position(|place| place.role == Role::Member);
+            let gone = self.places.remove(without.unwrap_or(0));
+            self.texts -= gone.map_or(0, |place| place.beside());
         }
     }
 
     /// Panics when two places have one number, or one is of a person who is here. Costs a look at every place.
     pub(super) fn check(&self, last: MemberId, is_member: impl Fn(MemberId) -> bool) {
-        let mut numbers: Vec<MemberId> = self.0.iter().filter_map(|place| place.number).map(|(id, _)| id).collect();
+        let mut numbers: Vec<MemberId> =
+            self.places.iter().filter_map(|place| place.number).map(|(id, _)| id).collect();
         assert!(numbers.iter().all(|&id| id <= last && !is_member(id)), "nobody else has the number of who left");
         numbers.sort_unstable();
         assert!(numbers.is_sorted_by(|a, b| a < b), "no two who left have one number");
+    }
+}
+
+impl From<VecDeque<Place>> for Former {
+    fn from(places: VecDeque<Place>) -> Self {
+        let texts = places.iter().map(Place::beside).sum();
+        Self { places, texts }
+    }
+}
+
+impl From<Former> for VecDeque<Place> {
+    fn from(former: Former) -> Self {
+        former.places
     }
 }
 
@@ -133,8 +176,14 @@ mod tests {
 
     fn place(scope: u64, joined: u64) -> Place {
         let number = Some((MemberId(scope as u32), Color(3)));
-        let (joined, sees) = (Seq(joined), Seq(joined - 1));
-        Place { scope: ScopeHash::from_bits(scope), joined, sees, number, role: Role::Member }
+        Place {
+            scope: ScopeHash::from_bits(scope),
+            joined: Seq(joined),
+            sees: Seq(joined - 1),
+            number,
+            role: Role::Member,
+            nick: Nick::parse(&"N".repeat(30)).ok(),
+        }
     }
 
     fn joined(former: &Former, scope: u64) -> Option<u64> {
@@ -150,7 +199,9 @@ mod tests {
         assert_eq!(joined(&former, 2), None, "the first to leave for good");
         assert_eq!(joined(&former, 1), Some(6));
         former.forget(ScopeHash::from_bits(1));
-        assert_eq!((joined(&former, 1), former.len()), (None, 2));
+        assert_eq!((joined(&former, 1), former.len(), former.texts), (None, 2, 60));
+        let found = |id| former.with_number(MemberId(id)).map(|place| place.joined.0);
+        assert_eq!((found(4), found(1)), (Some(7), None));
         former.check(MemberId(4), |_| false);
     }
 
@@ -173,7 +224,7 @@ mod tests {
         let stored = serde_json::to_string(&place(1, 5)).expect("a place can be stored");
         assert_eq!(serde_json::from_str::<Place>(&stored).expect("what was stored is read"), place(1, 5));
         let earlier: Place = serde_json::from_str(r#"{"scope":1,"joined":5}"#).expect("an earlier one is read");
-        assert_eq!((earlier.joined, earlier.sees, earlier.number()), (Seq(5), Seq(0), None));
+        assert_eq!((earlier.joined, earlier.sees, earlier.number(), earlier.nick), (Seq(5), Seq(0), None, None));
         assert_eq!(earlier.role, Role::Member);
         let moderator = Place { role: Role::Moderator, ..place(1, 5) };
         let stored = serde_json::to_string(&moderator).expect("a place can be stored");
@@ -182,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_place_is_as_large_as_its_bound_says() {
-        assert!(size_of::<Place>() <= 40, "{}", size_of::<Place>());
+        assert!(size_of::<Place>() <= 64, "{}", size_of::<Place>());
     }
 
     #[test]

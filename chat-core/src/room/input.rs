@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::bans::BanLine;
 use super::changes::Changed;
 use super::reads::ReadPosition;
-use crate::domain::{Record, Role, RoomCloseReason, SettingsChange, TypingState};
+use super::sweeps::Sweep;
+use crate::domain::{BanTerms, Record, Role, RoomCloseReason, SettingsChange, TypingState};
 use crate::types::{
-    Body, Epoch, Generation, Identity, Key, MemberId, Nick, Position, Scope, SecretHash, Seq, SessionId, Topic, Wall,
+    BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Position, Scope, SecretHash, Seq,
+    SessionId, Topic, Wall,
 };
 
 /// The session that asks.
@@ -20,6 +23,8 @@ pub struct Caller {
     pub generation: Generation,
     /// Who it is, if the policy said so.
     pub identity: Option<Identity>,
+    /// Where it comes from, as far as that is known.
+    pub network: Option<NetworkTag>,
 }
 
 impl Caller {
@@ -166,12 +171,39 @@ pub enum Input {
         /// The member to be put out, by number.
         member: MemberId,
     },
-    /// Put a member out and keep them out.
+    /// Keep somebody out, and put them out first if they are there.
     Ban {
         /// The one who moderates.
         by: Actor,
-        /// The member to be put out, by number.
+        /// The member to be kept out, by number; they may have left, as long as their place is remembered.
         member: MemberId,
+        /// For how long, and what else.
+        terms: BanTerms,
+    },
+    /// Let somebody in again who was banned.
+    Unban {
+        /// The one who moderates.
+        by: Actor,
+        /// The number of the ban.
+        ban: BanId,
+    },
+    /// Name who is kept out.
+    Bans {
+        /// The one who moderates.
+        by: Actor,
+        /// Bans after this one.
+        after: Option<BanId>,
+        /// How many at most.
+        limit: Option<u32>,
+    },
+    /// Take back all that somebody said.
+    RedactAll {
+        /// The one who takes it back: its sender, or somebody who moderates.
+        by: Actor,
+        /// Whose messages, by number; they may have left.
+        member: MemberId,
+        /// From this event on; from the first where there is none.
+        from: Option<Seq>,
     },
     /// Change the topic.
     SetTopic {
@@ -210,7 +242,7 @@ pub enum Input {
 /// What would follow from an input. Nothing has changed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Records to log and apply, in order; often none, never more than 4.
+    /// Records to log and apply, in order; often none, never more than 5.
     pub records: SmallVec<[Record; 2]>,
     /// What to note once the records are applied.
     pub note: Option<Note>,
@@ -255,6 +287,13 @@ pub enum Answer {
     },
     /// How far they have read by now.
     Read(ReadPosition),
+    /// Those who are kept out, in the order of the bans.
+    Bans {
+        /// One page.
+        page: Vec<BanLine>,
+        /// Whether there are more.
+        more: More,
+    },
     /// Nothing to tell.
     Nothing,
 }
@@ -314,6 +353,8 @@ pub struct ChangesSlice {
     pub after: Seq,
     /// The oldest of these changes.
     pub changed: Vec<Changed>,
+    /// The ranges among them that were taken back at once.
+    pub swept: Vec<Sweep>,
     /// Up to which event these are all: that of the last one named, or the head where there are no more.
     pub through: Seq,
     /// Whether there are newer ones.
@@ -352,6 +393,8 @@ pub enum Note {
         generation: Generation,
         /// As whom.
         member: MemberId,
+        /// Where it comes from, as far as that is known.
+        network: Option<NetworkTag>,
     },
     /// A session has lost its connection.
     Detached {

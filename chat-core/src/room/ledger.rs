@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::bans::Bans;
+use super::bans::{Ban, Bans};
 use super::changes::{Changed, Changes};
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::former::{Former, Place};
@@ -15,6 +15,7 @@ use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend};
 use super::seat::HeldSeat;
 use super::slowed::Slowed;
+use super::sweeps::{OwedSweeps, Sweep};
 use super::time::linger_after;
 use super::weight::beside;
 use crate::domain::{Digest, Event, LeaveReason, Notices, Record, RecordVersion, Role, Settings};
@@ -48,6 +49,8 @@ pub struct Ledger {
     /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     owed: Owed,
+    #[serde(default, skip_serializing_if = "OwedSweeps::is_empty")]
+    owed_sweeps: OwedSweeps,
     #[serde(default = "Changes::unknown")]
     changes: Changes,
     #[serde(default, skip_serializing_if = "Settings::is_default")]
@@ -133,6 +136,7 @@ impl Ledger {
             empty: None,
             lost: false,
             owed: Owed::default(),
+            owed_sweeps: OwedSweeps::default(),
             changes: Changes::default(),
             settings: Settings::default(),
             slowed: Slowed::default(),
@@ -209,7 +213,16 @@ impl Ledger {
                 self.owed.push(OwedAmend { target, change });
                 self.changes.push(Changed { target, change }, self.bounds.changes_max);
             }
-            Event::Settled { through } => self.owed.settle(*through),
+            Event::Swept { member, from, to } => {
+                self.marks.sweep(*member, *from, *to);
+                let sweep = Sweep { member: *member, from: *from, to: *to, change: self.head };
+                self.owed_sweeps.push(sweep);
+                self.changes.push_range(sweep, self.bounds.changes_max);
+            }
+            Event::Settled { through } => {
+                self.owed.settle(*through);
+                self.owed_sweeps.settle(*through);
+            }
             Event::Kicked { member, .. } => {
                 self.slowed.forget(*member);
                 if let Some(member) = self.members.remove(*member) {
@@ -219,13 +232,17 @@ impl Ledger {
             }
             Event::Banned { scope } => {
                 let hash = self.hash(scope);
-                self.former.forget(hash);
-                if self.held.is_some_and(|seat| seat.scope == hash) {
-                    // Who may not come in does not come back: it runs out now.
-                    self.held = (!self.protected).then_some(HeldSeat { scope: hash, until: Some(self.at) });
-                }
-                self.bans.push(scope, self.bounds.bans_max);
+                self.forget_banned(hash);
+                self.bans.add_early(scope, self.at, self.bounds.bans_max);
             }
+            Event::BanAdded { ban, person, member, nick, until, networks } => {
+                let person = (*person).into();
+                self.forget_banned(person);
+                let (member, nick, networks) = (Some(*member), nick.clone(), networks.clone());
+                let (by, at, until) = (record.by, Some(self.at), *until);
+                self.bans.add(Ban { member, nick, by, at, until, networks, ..Ban::new(*ban, person) }, self.at);
+            }
+            Event::BanLifted { ban } => self.bans.lift(*ban),
             Event::TopicChanged { topic } => self.topic = topic.clone(),
             Event::SettingsChanged { settings } => {
                 self.settings = *settings;
@@ -262,7 +279,7 @@ impl Ledger {
     /// The version that a program has to know to read what this is made of.
     pub fn needs(&self) -> RecordVersion {
         // A program that does not know what is owed would show it.
-        match self.owed.is_empty() {
+        match self.owed.is_empty() && self.owed_sweeps.is_empty() && !self.bans.are_numbered() {
             true => self.needs,
             false => self.needs.max(RecordVersion::PERSONS),
         }
@@ -276,6 +293,7 @@ impl Ledger {
             + self.marks.weight()
             + self.keys.weight()
             + self.owed.weight()
+            + self.owed_sweeps.weight()
             + self.changes.weight()
             + self.slowed.weight()
             + beside(self.topic.as_str())
@@ -365,7 +383,12 @@ impl Ledger {
 
     /// How many those are; bounded by [`RoomLimits::owed_max`], except where an earlier program has written the log.
     pub fn owed_total(&self) -> usize {
-        self.owed.len()
+        self.owed.len() + self.owed_sweeps.len()
+    }
+
+    /// The same, of what was taken back in ranges; in the order of the changes.
+    pub fn owed_sweeps(&self) -> impl Iterator<Item = Sweep> {
+        self.owed_sweeps.iter()
     }
 
     /// The same under other limits: what no longer fits is forgotten, oldest first.
@@ -376,7 +399,6 @@ impl Ledger {
             self.marks.bound(bounds.marks_max);
             self.former.bound(bounds.former_max);
             self.keys = self.keys.bounded(bounds.keys);
-            self.bans.bound(bounds.bans_max);
             self.changes.bound(bounds.changes_max);
             self.slowed.bound(bounds.slowed_max);
         }
@@ -420,8 +442,29 @@ impl Ledger {
         self.protected
     }
 
+    pub(super) fn bans(&self) -> &Bans {
+        &self.bans
+    }
+
+    /// Whether a person is kept out now.
+    #[cfg(test)]
     pub(super) fn is_banned(&self, scope: &Scope) -> bool {
-        self.bans.contains(scope)
+        self.bans.contains(scope, self.hash(scope), self.at)
+    }
+
+    /// The place of who has this number, if they left and are remembered.
+    pub(super) fn place_of(&self, member: MemberId) -> Option<&Place> {
+        self.former.with_number(member)
+    }
+
+    /// Whether somebody is, or ever was, known here under this number.
+    pub(super) fn was_given(&self, member: MemberId) -> bool {
+        (MemberId(1)..=self.last_member).contains(&member)
+    }
+
+    /// The ranges that were taken back, as far as they are remembered, or the log has not forgotten them.
+    pub(super) fn sweeps(&self) -> impl Iterator<Item = Sweep> {
+        self.owed_sweeps.iter().chain(self.changes.ranges_after(Seq(0)).copied())
     }
 
     /// As it was stored; by a program that kept no changes, it may have changed anything until its end.
@@ -466,7 +509,6 @@ impl Ledger {
         assert!(self.head.0 <= self.offset.0, "what is told is recorded");
         assert!(self.marks.len() <= self.bounds.marks_max, "marks_max holds");
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
-        assert!(self.bans.len() <= self.bounds.bans_max, "bans_max holds");
         assert!(self.changes.len() <= self.bounds.changes_max, "changes_max holds");
         assert!(self.slowed.len() <= self.bounds.slowed_max, "slowed_max holds");
         assert!(self.settings.slow_ms > 0 || self.slowed.is_empty(), "without slow mode nobody is slowed");
@@ -480,6 +522,8 @@ impl Ledger {
             self.members.check();
             self.marks.check(self.head);
             self.owed.check(self.head);
+            self.owed_sweeps.check(self.head);
+            self.bans.check();
             self.changes.check(self.head);
             self.slowed.check();
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
@@ -511,6 +555,14 @@ impl Ledger {
     fn free_seat(&mut self) {
         if let Some(seat) = self.held.take() {
             self.former.lower(seat.scope);
+        }
+    }
+
+    /// Who may not come in does not come back: their place goes, and a seat that is held for them runs out now.
+    fn forget_banned(&mut self, person: ScopeHash) {
+        self.former.forget(person);
+        if self.held.is_some_and(|seat| seat.scope == person) {
+            self.held = (!self.protected).then_some(HeldSeat { scope: person, until: Some(self.at) });
         }
     }
 

@@ -86,6 +86,30 @@ impl Marks {
         }
     }
 
+    /// Notes that all of a member's in a range were taken back.
+    pub(super) fn sweep(&mut self, by: MemberId, from: Seq, to: Seq) {
+        self.between(from, to).for_each(|index| {
+            let mark = &mut self.kept[index];
+            mark.redacted |= { mark.by } == by;
+        });
+    }
+
+    /// Whether there is one of a member's in a range that was not taken back, as far as they are remembered.
+    pub(super) fn has_of(&self, by: MemberId, from: Seq, to: Seq) -> bool {
+        self.between(from, to).any(|index| { self.kept[index].by } == by && !self.kept[index].redacted)
+    }
+
+    /// Where in a range those may lie that are forgotten; `None` where there are none.
+    pub(super) fn forgotten_between(&self, from: Seq, to: Seq) -> Option<(Seq, Seq)> {
+        let (first, last) = (self.first?.max(from), self.newest_forgotten().min(to));
+        (self.forgotten_total() > 0 && first <= last).then_some((first, last))
+    }
+
+    fn between(&self, from: Seq, to: Seq) -> std::ops::Range<usize> {
+        let start = self.kept.partition_point(|mark| { mark.seq } < from);
+        start..self.kept.partition_point(|mark| { mark.seq } <= to).max(start)
+    }
+
     /// Forgets the oldest, until at most `max` are remembered.
     pub(super) fn bound(&mut self, max: usize) {
         while self.kept.len() > max {

@@ -9,6 +9,7 @@
 
 mod apply;
 mod attendance;
+mod banning;
 mod bans;
 mod changes;
 mod deadlines;
@@ -31,6 +32,8 @@ mod seat;
 mod settings;
 mod slowed;
 mod snapshot;
+mod sweeps;
+mod swept;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -47,6 +50,7 @@ use attendance::Attendance;
 use decide::Rules;
 use ledger::Depth;
 
+pub use bans::BanLine;
 pub use changes::Changed;
 pub use input::{
     Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, Note, Repeated,
@@ -60,6 +64,7 @@ pub use owed::OwedAmend;
 pub use reads::{ReadPosition, ReadPositions};
 pub use seat::OwnerSeat;
 pub use snapshot::{Snapshot, Unreadable};
+pub use sweeps::Sweep;
 pub use time::RoomTime;
 pub use vacancy::Vacancy;
 
@@ -73,7 +78,7 @@ pub use vacancy::Vacancy;
 ///
 /// let now = Now { wall: Wall(1_795_370_400_000), mono: Mono(0) };
 /// let mut room = Room::new(Arc::new(RoomLimits::default()));
-/// let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None };
+/// let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None };
 /// let create = Input::Create { by: by.clone(), nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 8 };
 ///
 /// let decision = room.decide(now, &create)?;

@@ -22,7 +22,12 @@ pub(super) fn note(
     let mut left = linger_left(ledger, *time, limits, now);
     let mut seat = seat_left(ledger, *time, limits, now);
     match note {
-        Note::Attached { session, generation, member } => attendance.attach(session, generation, member, limits),
+        Note::Attached { session, generation, member, network } => {
+            attendance.attach(session, generation, member, limits);
+            if let Some(network) = network.filter(|_| attendance.attached(session, generation) == Some(member)) {
+                attendance.came_from(member, network);
+            }
+        }
         Note::Detached { session, generation } => attendance.detach(session, generation),
         Note::Typing { member, state: TypingState::On } => {
             attendance.start_typing(member, now.mono.after(limits.typing_ttl));

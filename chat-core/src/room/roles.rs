@@ -105,6 +105,12 @@ impl<'a> Rules<'a> {
         heir.map_or(Succession::None, |heir| Succession::Heir(heir.id))
     }
 
+    /// Who follows at once where who is kept out now, and is gone, had the seat held for them.
+    pub(super) fn after_ban_of(self, place: &Place) -> Option<&'a Member> {
+        let is_held = self.ledger.held_seat().is_some_and(|seat| seat.scope == place.scope());
+        self.heir(None).filter(|_| is_held && !self.ledger.is_protected())
+    }
+
     /// Who follows an owner who is gone, and is not this one: a moderator, and else a member; of those, one who is connected, and else
     /// one who is not; of those, who has been here longest.
     fn heir(self, but: Option<MemberId>) -> Option<&'a Member> {

@@ -120,10 +120,10 @@ impl From<ReadableFrom> for u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Digest, Event, Keyed, LeaveReason, Record, Role};
+    use crate::domain::{BanTerm, Digest, Event, Keyed, LeaveReason, Record, Role};
     use crate::room::OwnerSeat;
     use crate::types::{
-        Body, Color, Epoch, Identity, Key, MemberId, Nick, RoomLimits, Scope, Seq, SessionId, Topic, Wall,
+        Body, Color, Epoch, Identity, Key, MemberId, NetworkTag, Nick, RoomLimits, Scope, Seq, SessionId, Topic, Wall,
     };
 
     #[test]
@@ -240,6 +240,7 @@ mod tests {
             include_str!("fixtures/snapshot-1-floors.json"),
             include_str!("fixtures/snapshot-2.json"),
             include_str!("fixtures/snapshot-2-changes.json"),
+            include_str!("fixtures/snapshot-2-bans.json"),
         ];
         for stored in fixtures {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
@@ -290,17 +291,47 @@ mod tests {
             include_str!("fixtures/snapshot-1-empty-persons.json"),
             include_str!("fixtures/snapshot-2-empty.json"),
             include_str!("fixtures/snapshot-2-empty-changes.json"),
+            include_str!("fixtures/snapshot-2-empty-bans.json"),
         ];
         let read = fixtures.map(|stored| serde_json::from_str::<Snapshot>(stored).expect("it can be read"));
-        assert!(read[5] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
+        assert!(read[6] == Snapshot::from(emptied_life(&limits).ledger), "what is written now");
         let since = read.map(|snapshot| Ledger::from(snapshot).bounded(&limits).empty_since());
         let said = Some(Wall(3));
         assert_eq!(
             since,
-            [Some(Wall(4)), said, said, said, said, said],
+            [Some(Wall(4)), said, said, said, said, said, said],
             "without it, the last thing that is known to have happened"
         );
         assert_eq!(full_life(&limits).ledger.empty_since(), None);
+    }
+
+    /// A room in which somebody was banned for a time, and what they said was taken back.
+    fn swept_life(limits: &RoomLimits) -> Incarnation {
+        let mut life = Incarnation::new(limits);
+        let ann = life.join(Scope::Identity(Identity::new("ann").expect("a valid identity")));
+        let bob = life.join(Scope::Session(SessionId::new(42)));
+        (0..2).for_each(|key| life.say(bob, key));
+        let (nick, until) = (Nick::parse("N2").expect("a valid nick"), Some(Wall(99)));
+        let person = life.ledger.hash(&Scope::Session(SessionId::new(42))).into();
+        let (ban, networks) = (life.ledger.bans().next(), vec![NetworkTag(5)]);
+        let added = Event::BanAdded { ban, person, member: bob, nick: Some(nick.clone()), until, networks };
+        life.record(None, Some(ann), added);
+        life.tell(ann, Event::Swept { member: bob, from: Seq(1), to: Seq(4) });
+        life.tell(ann, Event::Kicked { member: bob, nick, ban: Some(BanTerm::until(until)) });
+        life
+    }
+
+    #[test]
+    fn bans_with_their_ends_and_what_is_owed_in_ranges_are_read() {
+        let limits = RoomLimits::default();
+        let stored = include_str!("fixtures/snapshot-2-swept.json");
+        let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read")).bounded(&limits);
+        let bob = Scope::Session(SessionId::new(42));
+        assert!(read.is_banned(&bob) && read.bans().holding(None, Wall(99)).next().is_none());
+        assert_eq!(read.owed_sweeps().map(|sweep| sweep.change).collect::<Vec<_>>(), [Seq(5)]);
+        assert!(read.marks().find(Seq(3)).is_some_and(|mark| mark.redacted));
+        let newest = Snapshot::from(swept_life(&limits).ledger);
+        assert_eq!(serde_json::to_string(&newest).expect("it can be stored"), stored.trim_end(), "what is written now");
     }
 
     /// A program that kept no changes may have made some: whoever was there before its end pages anew.
@@ -334,9 +365,14 @@ mod tests {
     #[test]
     fn whose_the_room_is_and_who_moderates_it_is_stored() {
         let limits = RoomLimits::default();
-        let stored = include_str!("fixtures/snapshot-2-roles.json");
-        let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
-        assert_eq!(serde_json::to_string(&read).expect("it can be stored"), stored.trim_end());
+        // Without the names of those who left, and with them.
+        let fixtures =
+            [include_str!("fixtures/snapshot-2-roles.json"), include_str!("fixtures/snapshot-2-roles-named.json")];
+        let [_, read] = fixtures.map(|stored| {
+            let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
+            assert_eq!(serde_json::to_string(&read).expect("it can be stored"), stored.trim_end());
+            read
+        });
         let mut life = life_of_roles(&limits);
         assert!(read == Snapshot::from(life.ledger.clone()), "what is written now");
         let read = Ledger::from(read).bounded(&limits);

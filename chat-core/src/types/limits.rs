@@ -44,6 +44,7 @@ impl Limits {
             ("room.message_chars_max", room.message_chars_max),
             ("room.history_max", room.history_max),
             ("room.members_page_max", room.members_page_max),
+            ("room.bans_page_max", room.bans_page_max),
             ("room.inbox_max", room.inbox_max),
             ("room.batch_inputs_max", room.batch_inputs_max),
             ("room.marks_max", room.marks_max),
@@ -146,12 +147,14 @@ pub struct RoomLimits {
     /// Remembered messages (number, author, redacted). 4,096: as far back as the backlog can reach.
     pub marks_max: usize,
     /// People who left, whose places are remembered: number, colour, and what they may see. 4,096, as many as messages; who left
-    /// longest ago is forgotten first, and comes back as somebody new. 40 bytes each, 160 KiB in all, and counted in
+    /// longest ago is forgotten first, and comes back as somebody new. 64 bytes each, and long names beside, 256 KiB in all, and counted in
     /// [`EngineLimits::memory_bytes_max`].
     pub former_max: usize,
-    /// Banned people remembered. 1,024: far more than one owner puts out, and all are looked through at each join. The longest banned is
-    /// forgotten first.
+    /// People banned at once. 1,024: far more than one owner puts out, and all are looked through at each join. Past it nobody else is
+    /// (`bans_full`): a ban ends with its time or is lifted, and none goes for want of room.
     pub bans_max: usize,
+    /// Bans in one answer. 100: bounds the size of one frame.
+    pub bans_page_max: usize,
     /// Messages taken back of which the log does not say yet that it has forgotten them. 256, a batch of nothing else: past it none is
     /// taken back (`unavailable`), because all of them are in the ledger and its snapshots, and are masked until the log has been amended.
     /// As many are remembered to mask pages that are being read.
@@ -211,6 +214,7 @@ impl Default for RoomLimits {
             marks_max: 4_096,
             former_max: 4_096,
             bans_max: 1_024,
+            bans_page_max: 100,
             owed_max: 256,
             changes_max: 1_024,
             reads_max: 4_096,

@@ -1,5 +1,6 @@
 //! The values everything else is made of: ids, parsed text, time, positions, bounds, refusals.
 
+mod ban;
 mod base32;
 mod close;
 mod credential;
@@ -13,6 +14,7 @@ mod steady;
 mod text;
 mod time;
 
+pub use ban::{BanId, NetworkTag, PersonHash};
 pub use close::CloseReason;
 pub use credential::Credential;
 pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, SessionId};

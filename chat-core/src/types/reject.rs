@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use super::time::Wall;
+
 /// Why a command was refused, for programs; the wire name is [`RejectCode::as_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -36,6 +38,8 @@ pub enum RejectCode {
     TooManyRooms,
     /// The member has as many sessions attached as it may have.
     TooManyAttachments,
+    /// No ban of the room has this number, or it has ended.
+    BanNotFound,
     /// The room has as many members as it may have.
     RoomFull,
     /// The room is locked: nobody new gets in.
@@ -44,7 +48,9 @@ pub enum RejectCode {
     SecretWrong,
     /// As many people have a role in the room as may have one.
     RolesFull,
-    /// The person is banned from the room.
+    /// The room has as many bans as it may have.
+    BansFull,
+    /// The person is banned from the room; `until` says until when.
     Banned,
     /// Only those who moderate the room speak in it.
     ReadOnly,
@@ -85,10 +91,12 @@ impl RejectCode {
         Self::OutOfReach,
         Self::TooManyRooms,
         Self::TooManyAttachments,
+        Self::BanNotFound,
         Self::RoomFull,
         Self::RoomLocked,
         Self::SecretWrong,
         Self::RolesFull,
+        Self::BansFull,
         Self::Banned,
         Self::ReadOnly,
         Self::Forbidden,
@@ -119,10 +127,12 @@ impl RejectCode {
             Self::OutOfReach => "out_of_reach",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyAttachments => "too_many_attachments",
+            Self::BanNotFound => "ban_not_found",
             Self::RoomFull => "room_full",
             Self::RoomLocked => "room_locked",
             Self::SecretWrong => "secret_wrong",
             Self::RolesFull => "roles_full",
+            Self::BansFull => "bans_full",
             Self::Banned => "banned",
             Self::ReadOnly => "read_only",
             Self::Forbidden => "forbidden",
@@ -151,12 +161,14 @@ pub struct Reject {
     pub limit: Option<u64>,
     /// How long to wait before the same may succeed.
     pub retry_after: Option<Duration>,
+    /// Until when it is so, where that is known: of a ban.
+    pub until: Option<Wall>,
 }
 
 impl Reject {
     /// A refusal with nothing but its reason.
     pub fn new(code: RejectCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None, limit: None, retry_after: None }
+        Self { code, message: message.into(), field: None, limit: None, retry_after: None, until: None }
     }
 
     /// A field that is missing, of another type, or not allowed to hold this.

@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::bans;
 use crate::domain::{Command, Extent, RecordVersion, Role, SettingsChange, TypingState};
 use crate::types::{
-    Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret,
-    Seq, SessionLimits, Topic,
+    BanId, Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits,
+    RoomSecret, Seq, SessionLimits, Topic,
 };
 
 /// A client frame, parsed.
@@ -90,13 +92,34 @@ const ID_MAX: u64 = (1 << 53) - 1;
 
 /// What a server of this version can do for a session: the `type`s of commands that it takes, as `welcome.features` lists them.
 pub const FEATURES: &[&str] = &[
-    "create", "join", "send", "leave", "history", "changes", "members", "typing", "read", "redact", "kick", "ban",
-    "topic", "role", "settings", "end",
+    "create",
+    "join",
+    "send",
+    "leave",
+    "history",
+    "changes",
+    "members",
+    "typing",
+    "read",
+    "redact",
+    "redact_all",
+    "kick",
+    "ban",
+    "unban",
+    "bans",
+    "topic",
+    "role",
+    "settings",
+    "end",
 ];
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
-const LATER_FEATURES: &[(&str, RecordVersion)] =
-    &[("role", RecordVersion::PERSONS), ("settings", RecordVersion::PERSONS)];
+const LATER_FEATURES: &[(&str, RecordVersion)] = &[
+    ("redact_all", RecordVersion::PERSONS),
+    ("unban", RecordVersion::PERSONS),
+    ("role", RecordVersion::PERSONS),
+    ("settings", RecordVersion::PERSONS),
+];
 
 /// Those of [`FEATURES`] that can be offered where records of up to this version may be written.
 pub(crate) fn features(writes: RecordVersion) -> impl Iterator<Item = &'static str> {
@@ -162,6 +185,16 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     member: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    minutes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    network: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sweep: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    ban: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    from: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     topic: Option<&'a RawValue>,
     #[serde(borrow, default)]
     slow_ms: Option<&'a RawValue>,
@@ -201,6 +234,11 @@ const FIELDS: &[&str] = &[
     "target",
     "through",
     "member",
+    "minutes",
+    "network",
+    "sweep",
+    "ban",
+    "from",
     "topic",
     "slow_ms",
     "locked",
@@ -269,7 +307,28 @@ impl Fields<'_> {
                 Command::Redact { room: self.room()?, target: Seq(required("target", self.target, "target is a seq")?) }
             }
             "kick" => Command::Kick { room: self.room()?, member: self.member()? },
-            "ban" => Command::Ban { room: self.room()?, member: self.member()? },
+            "redact_all" => Command::RedactAll {
+                room: self.room()?,
+                member: self.member()?,
+                from: optional("from", self.from, "from is a seq")?.map(Seq),
+            },
+            "ban" => Command::Ban {
+                room: self.room()?,
+                member: self.member()?,
+                terms: bans::terms(
+                    optional::<NonZeroU32>("minutes", self.minutes, "minutes is a whole number from 1")?,
+                    self.flag("network", self.network, "network is true or false")?,
+                    self.flag("sweep", self.sweep, "sweep is true or false")?,
+                ),
+            },
+            "unban" => {
+                Command::Unban { room: self.room()?, ban: BanId(required("ban", self.ban, "ban is a ban's number")?) }
+            }
+            "bans" => Command::Bans {
+                room: self.room()?,
+                after: optional("after", self.after, "after is a ban's number")?.map(BanId),
+                limit: self.count("limit", self.limit)?,
+            },
             "topic" => Command::SetTopic { room: self.room()?, topic: Topic::parse(&string("topic", self.topic)?)? },
             "settings" => Command::Settings { room: self.room()?, change: self.settings()? },
             "role" => Command::SetRole { room: self.room()?, member: self.member()?, role: self.role()? },
@@ -341,6 +400,10 @@ impl Fields<'_> {
 
     fn role(&self) -> Result<Role, Reject> {
         required("role", self.role, "role is owner, moderator or member")
+    }
+
+    fn flag(&self, field: &'static str, raw: Option<&RawValue>, shape: &'static str) -> Result<bool, Reject> {
+        Ok(optional(field, raw, shape)?.unwrap_or_default())
     }
 
     fn count(&self, field: &'static str, raw: Option<&RawValue>) -> Result<Option<u32>, Reject> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::bans::SweptRange;
 use super::client_frame::features;
 use super::server_frame::{
     ChangedMessage, FrameKind, MessageFrame, ReadStatus, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
@@ -52,9 +53,17 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
                 LeaveReason::Timeout => "timeout",
             };
             let member = by.expect("a leave has a member");
-            write_left(out, head, member, nick.as_str(), reason, None)
+            write_left(out, head, member, nick.as_str(), reason, None, None)
         }
-        Event::Kicked { member, nick } => write_left(out, head, *member, nick.as_str(), "kicked", by),
+        Event::Kicked { member, nick, ban } => {
+            let reason = if ban.is_some() { "banned" } else { "kicked" };
+            write_left(out, head, *member, nick.as_str(), reason, by, ban.and_then(|ban| ban.until))
+        }
+        Event::Swept { member, from, to } => {
+            let (room, at) = (room.as_str().to_owned(), record.at);
+            let frame = ServerFrame::Swept { room, seq, at, member: *member, from: *from, to: *to, by };
+            write_frame(out, FrameKind::Swept, &frame)
+        }
         Event::Redacted { target } => {
             let frame =
                 ServerFrame::Redacted { room: room.as_str().to_owned(), seq, at: record.at, target: *target, by };
@@ -82,6 +91,8 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
         }
         Event::Created { .. }
         | Event::Banned { .. }
+        | Event::BanAdded { .. }
+        | Event::BanLifted { .. }
         | Event::Settled { .. }
         | Event::Protected
         | Event::Closed { .. } => {
@@ -142,6 +153,7 @@ fn write_left(
     nick: &str,
     reason: &str,
     by: Option<MemberId>,
+    until: Option<Wall>,
 ) -> FrameKind {
     let frame = ServerFrame::MemberLeft {
         room: head.room.to_owned(),
@@ -152,6 +164,7 @@ fn write_left(
         nick: nick.to_owned(),
         reason: reason.to_owned(),
         by,
+        until,
     };
     write_frame(out, FrameKind::MemberLeft, &frame)
 }
@@ -166,6 +179,18 @@ pub(crate) fn tombstone(message: &[u8]) -> Option<Vec<u8>> {
     let TaggedMessage::Message(frame) = serde_json::from_slice(message).ok()?;
     let bare = MessageFrame { text: String::new(), key: None, redacted: true, ..frame };
     Some(to_vec(&TaggedMessage::Message(bare)))
+}
+
+/// Who wrote a message, from its encoded frame. `None` for a frame that is no message.
+pub(crate) fn author(message: &[u8]) -> Option<MemberId> {
+    /// As much of a message as says whose it is.
+    #[derive(serde::Deserialize)]
+    struct Signed {
+        r#type: std::borrow::Cow<'static, str>,
+        member: MemberId,
+    }
+    let Signed { r#type, member } = serde_json::from_slice(message).ok()?;
+    (r#type == FrameKind::Message.as_str()).then_some(member)
 }
 
 /// Members, encoded while their list grows.
@@ -318,6 +343,7 @@ pub(crate) fn changes<'a>(
     room: &RoomCode,
     epoch: Epoch,
     messages: impl Iterator<Item = &'a [u8]>,
+    swept: &[SweptRange],
     through: Seq,
     more: bool,
     as_of: Seq,
@@ -327,6 +353,9 @@ pub(crate) fn changes<'a>(
     push_field(&mut out, "room", room.as_str());
     push_field(&mut out, "epoch", &epoch);
     push_list(&mut out, "messages", messages);
+    if !swept.is_empty() {
+        push_field(&mut out, "swept", swept);
+    }
     push_field(&mut out, "through", &through);
     push_field(&mut out, "more", &more);
     push_field(&mut out, "as_of", &as_of);
@@ -400,6 +429,7 @@ pub(crate) fn error(id: Option<CommandId>, room: Option<&RoomCode>, reject: &Rej
         field: reject.field.map(str::to_owned),
         limit: reject.limit,
         retry_after_ms: reject.retry_after.map(millis),
+        until: reject.until,
     })
 }
 
@@ -455,6 +485,7 @@ pub(crate) fn left_quietly(room: &RoomCode, at: Position, member: MemberId, nick
         nick: nick.as_str().to_owned(),
         reason: "left".to_owned(),
         by: None,
+        until: None,
     })
 }
 
@@ -483,13 +514,13 @@ fn millis(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn push_id(out: &mut Vec<u8>, id: Option<CommandId>) {
+pub(super) fn push_id(out: &mut Vec<u8>, id: Option<CommandId>) {
     if let Some(id) = id {
         push_field(out, "id", &id);
     }
 }
 
-fn push_field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
+pub(super) fn push_field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
@@ -504,7 +535,7 @@ fn push_settings(out: &mut Vec<u8>, settings: &RoomSettings) {
 }
 
 /// A list of frames that are encoded already.
-fn push_list<'a>(out: &mut Vec<u8>, name: &str, frames: impl Iterator<Item = &'a [u8]>) {
+pub(super) fn push_list<'a>(out: &mut Vec<u8>, name: &str, frames: impl Iterator<Item = &'a [u8]>) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":[");
@@ -526,12 +557,12 @@ fn push_display(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
     write!(out, "{value}").expect("a Vec takes every write");
 }
 
-fn finish(mut out: Vec<u8>) -> Bytes {
+pub(super) fn finish(mut out: Vec<u8>) -> Bytes {
     out.push(b'}');
     Bytes::from(out)
 }
 
-fn to_vec<T: Serialize>(frame: &T) -> Vec<u8> {
+pub(super) fn to_vec<T: Serialize>(frame: &T) -> Vec<u8> {
     serde_json::to_vec(frame).expect("frames have string keys, and a Vec takes every write")
 }
 

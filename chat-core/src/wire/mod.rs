@@ -1,14 +1,19 @@
 //! Frames as JSON, the same on every transport. The protocol page (`docs/protocol.md`) is their full text.
 
+mod bans;
+mod bans_page;
 mod client_frame;
 mod encode;
+mod moment;
 mod server_frame;
 mod settings;
 
+pub use bans::{BanEntry, SweptRange};
+pub(crate) use bans_page::bans_page;
 pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
 pub(crate) use encode::{
-    JoinedParts, MemberLine, MemberList, ack, changes, closing, encode_event, ended, error, gap, gap_view, gone,
-    history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, tombstone, typing,
+    JoinedParts, MemberLine, MemberList, ack, author, changes, closing, encode_event, ended, error, gap, gap_view,
+    gone, history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, tombstone, typing,
     welcome,
 };
 pub use server_frame::{

@@ -7,6 +7,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::bans::{BanEntry, SweptRange};
+use super::moment::{rfc3339, rfc3339_option};
 use super::settings::RoomSettings;
 use crate::domain::{Notices, Role};
 use crate::room::ReadPosition;
@@ -25,10 +27,12 @@ pub enum FrameKind {
     History,
     Changes,
     Members,
+    Bans,
     Message,
     MemberJoined,
     MemberLeft,
     Redacted,
+    Swept,
     TopicChanged,
     SettingsChanged,
     RoleChanged,
@@ -54,10 +58,12 @@ impl FrameKind {
         Self::History,
         Self::Changes,
         Self::Members,
+        Self::Bans,
         Self::Message,
         Self::MemberJoined,
         Self::MemberLeft,
         Self::Redacted,
+        Self::Swept,
         Self::TopicChanged,
         Self::SettingsChanged,
         Self::RoleChanged,
@@ -83,10 +89,12 @@ impl FrameKind {
             Self::History => "history",
             Self::Changes => "changes",
             Self::Members => "members",
+            Self::Bans => "bans",
             Self::Message => "message",
             Self::MemberJoined => "member_joined",
             Self::MemberLeft => "member_left",
             Self::Redacted => "redacted",
+            Self::Swept => "swept",
             Self::TopicChanged => "topic_changed",
             Self::SettingsChanged => "settings_changed",
             Self::RoleChanged => "role_changed",
@@ -157,6 +165,9 @@ pub enum ServerFrame {
         limit: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         retry_after_ms: Option<u64>,
+        /// Of a ban: when it ends.
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        until: Option<Wall>,
     },
     History {
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -177,6 +188,9 @@ pub enum ServerFrame {
         room: String,
         epoch: Epoch,
         messages: Vec<ChangedMessage>,
+        /// Ranges of messages that were taken back at once.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        swept: Vec<SweptRange>,
         /// All that was changed up to this event is there, or was before.
         through: Seq,
         more: bool,
@@ -188,6 +202,14 @@ pub enum ServerFrame {
         room: String,
         members: Vec<MemberEntry>,
         members_total: usize,
+        more: bool,
+    },
+    /// Answers who moderates.
+    Bans {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        id: Option<CommandId>,
+        room: String,
+        bans: Vec<BanEntry>,
         more: bool,
     },
     Message(MessageFrame),
@@ -217,6 +239,9 @@ pub enum ServerFrame {
         reason: String,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
+        /// Of who was banned: when the ban ends.
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        until: Option<Wall>,
     },
     Redacted {
         room: String,
@@ -224,6 +249,18 @@ pub enum ServerFrame {
         #[serde(with = "rfc3339")]
         at: Wall,
         target: Seq,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by: Option<MemberId>,
+    },
+    /// All messages of a member in a range of events were taken back.
+    Swept {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        member: MemberId,
+        from: Seq,
+        to: Seq,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
     },
@@ -374,6 +411,7 @@ impl ServerFrame {
             | Self::MemberJoined { room, seq, .. }
             | Self::MemberLeft { room, seq: Some(seq), .. }
             | Self::Redacted { room, seq, .. }
+            | Self::Swept { room, seq, .. }
             | Self::TopicChanged { room, seq, .. }
             | Self::SettingsChanged { room, seq, .. }
             | Self::RoleChanged { room, seq, .. }
@@ -529,6 +567,9 @@ pub struct RoomStatus {
     pub read: Option<ReadStatus>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<RemovalReason>,
+    /// Of who was banned: when the ban ends.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+    pub until: Option<Wall>,
 }
 
 /// How far a person has read in a room, and what that leaves.
@@ -593,42 +634,6 @@ pub struct WelcomeLimits {
     pub in_flight: usize,
     pub grace_ms: u64,
     pub typing_ms: u64,
-}
-
-/// Wall time as RFC 3339 with milliseconds.
-pub(super) mod rfc3339 {
-    use chrono::DateTime;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::types::Wall;
-
-    pub(in crate::wire) fn serialize<S: Serializer>(at: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(at)
-    }
-
-    pub(in crate::wire) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wall, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let time = DateTime::parse_from_rfc3339(&text).map_err(serde::de::Error::custom)?;
-        let millis = u64::try_from(time.timestamp_millis()).map_err(serde::de::Error::custom)?;
-        Ok(Wall(millis))
-    }
-}
-
-mod rfc3339_option {
-    use serde::{Deserializer, Serializer};
-
-    use crate::types::Wall;
-
-    pub(super) fn serialize<S: Serializer>(at: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
-        match at {
-            Some(at) => serializer.collect_str(at),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wall>, D::Error> {
-        super::rfc3339::deserialize(deserializer).map(Some)
-    }
 }
 
 #[cfg(test)]

@@ -254,10 +254,13 @@ impl Person {
     }
 
     fn moderate(&mut self, room: &str) {
-        let frame = match self.rng.random_range(0..6) {
-            4..6 => self.appoint(room),
-            0..2 => json!({"type": "redact", "room": room, "target": self.target(room)}),
-            2 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
+        let frame = match self.rng.random_range(0..13) {
+            0..4 => json!({"type": "redact", "room": room, "target": self.target(room)}),
+            4 => self.sweep(room),
+            5 => self.ban(room),
+            6 => self.unban(room),
+            7 | 8 => json!({"type": "kick", "room": room, "member": self.rng.random_range(1..8)}),
+            9..12 => self.appoint(room),
             _ => json!({"type": "topic", "room": room, "topic": format!("topic of {}", self.name)}),
         };
         self.ask(frame, Asked::Other);
@@ -287,6 +290,37 @@ impl Person {
         let roles = ["moderator", "moderator", "member", "owner"];
         let role = roles[self.rng.random_range(0..roles.len())];
         json!({"type": "role", "room": room, "member": self.rng.random_range(1..8), "role": role})
+    }
+
+    /// Takes back all that somebody said: mostly oneself.
+    fn sweep(&mut self, room: &str) -> Value {
+        let own = self.views.get(room).map(|view| view.member().0);
+        let member = own.filter(|_| self.rng.random_bool(0.7)).unwrap_or_else(|| self.rng.random_range(1..8));
+        let mut frame = json!({"type": "redact_all", "room": room, "member": member});
+        if self.rng.random_bool(0.3) {
+            frame["from"] = self.rng.random_range(1..60).into();
+        }
+        frame
+    }
+
+    /// Keeps somebody out: mostly for a while.
+    fn ban(&mut self, room: &str) -> Value {
+        let mut frame = json!({"type": "ban", "room": room, "member": self.rng.random_range(1..8)});
+        if self.rng.random_bool(0.8) {
+            frame["minutes"] = 1.into();
+        }
+        if self.rng.random_bool(0.5) {
+            frame["sweep"] = true.into();
+        }
+        frame
+    }
+
+    /// Lets somebody in again, or looks who is kept out.
+    fn unban(&mut self, room: &str) -> Value {
+        match self.rng.random_bool(0.5) {
+            true => json!({"type": "unban", "room": room, "ban": self.rng.random_range(1..4)}),
+            false => json!({"type": "bans", "room": room}),
+        }
     }
 
     /// Some message: mostly one's own, where there is one.
@@ -386,11 +420,10 @@ pub(super) async fn hear_the_end(mut link: Link) -> Result<(), String> {
 
 /// Whether a frame answers a command, and so may come beside the stream.
 fn is_answer(frame: &ServerFrame) -> bool {
-    use ServerFrame::{Ack, Changes, Ended, Error, History, Members, Read};
+    use ServerFrame::{Ack, Bans, Changes, Ended, Error, History, Members, Read};
+    let is_page = matches!(frame, History { .. } | Changes { .. } | Members { .. } | Bans { .. });
     match frame {
         Read { id, .. } => id.is_some(),
-        _ => {
-            matches!(frame, Ack { .. } | Ended { .. } | Error { .. } | History { .. } | Changes { .. } | Members { .. })
-        }
+        _ => is_page || matches!(frame, Ack { .. } | Ended { .. } | Error { .. }),
     }
 }

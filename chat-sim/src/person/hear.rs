@@ -123,19 +123,24 @@ impl Person {
                 let seqs: Vec<Seq> = messages.iter().map(|message| message.frame().seq).collect();
                 self.check_history(&room, before, limit, &seqs, *more)
             }
-            ServerFrame::Changes { id, messages, through, more, as_of, epoch, .. } => {
+            ServerFrame::Changes { id, messages, swept, through, more, as_of, epoch, .. } => {
                 let Some((_, Asked::Changes { room })) = self.take(*id) else {
                     return self.wrong("nobody has asked for", frame);
                 };
                 let is_so = through <= as_of && *as_of <= truth.head(&room, *epoch);
                 hold!(is_so, Promise::Logged, "{room}: \"{}\" up to {through} as of {as_of}", summary(frame));
-                if *more && messages.is_empty() {
+                if *more && messages.is_empty() && swept.is_empty() {
                     // The log could not be read.
                     self.asks_at = Instant::now() + AGAIN;
                 }
                 if let Some(screen) = self.screens.get_mut(&room).filter(|screen| screen.epoch() == *epoch) {
-                    screen.changes(messages, *through, *as_of);
+                    screen.changes(messages, swept, *through, *as_of);
                 }
+                Ok(())
+            }
+            ServerFrame::Bans { id, bans, .. } => {
+                let is_sorted = bans.is_sorted_by_key(|entry| entry.ban);
+                hold!(self.take(*id).is_some() && is_sorted, Promise::Fold, "\"{}\"", summary(frame));
                 Ok(())
             }
             ServerFrame::Members { id, members, .. } => {
@@ -242,6 +247,10 @@ impl Person {
         if status.reason == Some(RemovalReason::Kicked) && status.epoch == Some(epoch) && !self.scene.plan.pairs {
             let is_so = truth.was_put_out(room, epoch, member);
             hold!(is_so, Promise::Fold, "{room}: {} was not put out when {member} last left", self.name);
+        }
+        if status.reason == Some(RemovalReason::Banned) && status.epoch == Some(epoch) && !self.scene.plan.pairs {
+            let is_so = truth.was_banned(room, epoch, member);
+            hold!(is_so, Promise::Banned, "{room}: {} hears that it was banned, and {member} was not", self.name);
         }
         Ok(())
     }

@@ -85,7 +85,17 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Read { room, through, .. } => json!({"type": "read", "room": room.as_str(), "through": through.0}),
         Command::Redact { room, target, .. } => json!({"type": "redact", "room": room.as_str(), "target": target.0}),
         Command::Kick { room, member, .. } => json!({"type": "kick", "room": room.as_str(), "member": member.0}),
-        Command::Ban { room, member, .. } => json!({"type": "ban", "room": room.as_str(), "member": member.0}),
+        Command::RedactAll { room, member, from, .. } => json!({
+            "type": "redact_all", "room": room.as_str(), "member": member.0, "from": from.map(|from| from.0),
+        }),
+        Command::Ban { room, member, terms, .. } => json!({
+            "type": "ban", "room": room.as_str(), "member": member.0, "minutes": terms.minutes,
+            "network": terms.network, "sweep": terms.sweep,
+        }),
+        Command::Unban { room, ban, .. } => json!({"type": "unban", "room": room.as_str(), "ban": ban.0}),
+        Command::Bans { room, after, limit, .. } => {
+            json!({"type": "bans", "room": room.as_str(), "after": after.map(|after| after.0), "limit": limit})
+        }
         Command::SetTopic { room, topic, .. } => {
             json!({"type": "topic", "room": room.as_str(), "topic": topic.as_str()})
         }

@@ -3,6 +3,7 @@
 //! A check takes bytes, makes of them what it needs, and panics where a promise is broken. Whatever the bytes are, they
 //! mean something, so that nothing a fuzzer finds is thrown away.
 
+mod bans;
 mod choices;
 mod client_frame;
 mod corpus;

@@ -61,6 +61,8 @@ impl Roles {
             (Event::Kicked { member, .. }, _) => {
                 self.here.remove(member);
             }
+            (Event::Banned { scope }, _) => self.keep_out(scope.clone(), record.at),
+            (Event::BanAdded { member, .. }, _) => self.keep_out(self.scopes[member].clone(), record.at),
             (Event::RoleChanged { member, role }, _) => {
                 if *role == Role::Owner {
                     self.lose_seat();
@@ -83,6 +85,14 @@ impl Roles {
         while self.away.len() > self.former_max {
             let first = self.away.iter().position(|gone| self.role(*gone) == Role::Member);
             self.away.remove(first.unwrap_or(0));
+        }
+    }
+
+    /// Who may not come in does not come back: what is kept for them goes.
+    fn keep_out(&mut self, scope: Scope, at: Wall) {
+        self.away.retain(|gone| self.scopes[gone] != scope);
+        if self.held.as_ref().is_some_and(|(of, _)| *of == scope) {
+            self.held = (!self.protected).then_some((scope, Some(at)));
         }
     }
 
@@ -139,8 +149,17 @@ pub(super) fn check_roles(decisions: &[Vec<Record>], limits: &RoomLimits) -> Tes
                         "who leaves others hands on"
                     );
                 }
-                Event::Kicked { member, .. } => prop_assert!(acts(record.by, Role::Moderator, Some(*member))),
-                Event::TopicChanged { .. } => prop_assert!(acts(record.by, Role::Moderator, None)),
+                Event::Kicked { member, .. } | Event::BanAdded { member, .. } => {
+                    prop_assert!(acts(record.by, Role::Moderator, Some(*member)), "{:?} where {:?}", record, before);
+                }
+                Event::Swept { member, .. } if record.by != Some(*member) => {
+                    let is_known = before.here.contains(member) || before.away.contains(member);
+                    let on = is_known.then_some(*member);
+                    prop_assert!(acts(record.by, Role::Moderator, on), "{:?} where {:?}", record, before);
+                }
+                Event::TopicChanged { .. } | Event::BanLifted { .. } => {
+                    prop_assert!(acts(record.by, Role::Moderator, None))
+                }
                 Event::RoleChanged { member, .. } => {
                     let is_own = record.by == Some(*member) && decision.len() == 2;
                     let on = (!is_own).then_some(*member);

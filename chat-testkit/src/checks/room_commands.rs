@@ -1,12 +1,13 @@
 //! Any commands at any times: the room does what the model does, its invariants hold, and its log replays to the same state.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash, SettingsChange, Topic,
-    TypingState,
+    BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
+    SettingsChange, Topic, TypingState,
 };
 
 use super::choices::Choices;
@@ -67,6 +68,7 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         marks_max: 1 + choices.below(6),
         former_max: 3,
         bans_max: 2,
+        bans_page_max: 1,
         owed_max: 1 + choices.below(3),
         changes_max: choices.below(4),
         reads_max: choices.below(4),
@@ -99,7 +101,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(29) {
+    match choices.below(32) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -140,7 +142,7 @@ fn act(choices: &mut Choices<'_>) -> Act {
             asked: choices.one_of(&[Asked::No, Asked::Log, Asked::LateLog, Asked::AnotherLife]),
         },
         12 => Act::Kick { by: moderator(choices), member: target(choices) },
-        13 => Act::Ban { by: moderator(choices), member: target(choices) },
+        13 => Act::Ban { by: moderator(choices), member: person(choices), terms: terms(choices) },
         14 => Act::SetTopic {
             by: moderator(choices),
             topic: Topic::parse(choices.one_of(&TOPICS)).expect("a valid topic"),
@@ -166,6 +168,17 @@ fn act(choices: &mut Choices<'_>) -> Act {
         27 => match choices.in_256(64) {
             true => Act::Protect,
             false => Act::Wait,
+        },
+        28 => Act::Unban { by: moderator(choices), ban: choices.below(6) as u32 },
+        29 => Act::Bans {
+            by: moderator(choices),
+            after: choices.in_256(100).then(|| choices.below(4) as u32),
+            limit: count(choices),
+        },
+        30 => Act::RedactAll {
+            by: moderator(choices),
+            member: person(choices),
+            from: choices.in_256(100).then(|| spot(choices)),
         },
         _ => Act::Lose { decisions: choices.below(4) },
     }
@@ -239,6 +252,17 @@ fn target(choices: &mut Choices<'_>) -> Target {
         u8::MAX => Target(u32::MAX),
         target => Target(u32::from(target) % 8),
     }
+}
+
+/// Somebody who is there, or one who may have left.
+fn person(choices: &mut Choices<'_>) -> Target {
+    if choices.in_256(80) { Target(Target::GONE + choices.below(12) as u32) } else { target(choices) }
+}
+
+fn terms(choices: &mut Choices<'_>) -> BanTerms {
+    let terms = BanTerms::lasting(choices.in_256(100).then_some(NonZeroU32::MIN));
+    let terms = if choices.in_256(128) { terms.with_network() } else { terms };
+    if choices.in_256(80) { terms.with_sweep() } else { terms }
 }
 
 fn count(choices: &mut Choices<'_>) -> Option<u32> {

@@ -12,6 +12,7 @@ use chat_core::{
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
+use super::bans::{check_bans, said_by, taken_back_after};
 use super::roles::{Roles, check_roles};
 use crate::model::{Model, Person, Refusal, without_digest};
 use crate::strategies::{Cast, Play, Step};
@@ -112,16 +113,14 @@ impl World {
         let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
         prop_assert_eq!(&comparable, &expected, "{:?} at {:?}", input, self.now);
         if let Err(reject) = &decided {
-            let names_a_limit = matches!(
-                reject.code,
-                RejectCode::TooLong | RejectCode::RoomFull | RejectCode::TooManyAttachments | RejectCode::RolesFull
-            );
+            use RejectCode::{BansFull, RolesFull, RoomFull, TooLong, TooManyAttachments};
+            let names_a_limit = matches!(reject.code, TooLong | RoomFull | TooManyAttachments | RolesFull | BansFull);
             prop_assert_eq!(reject.limit.is_some(), names_a_limit, "{:?}", reject);
         }
         let (Ok(decided), Ok(expected)) = (decided, expected) else {
             return Ok(());
         };
-        prop_assert!(decided.records.len() <= 4, "never more than 4 records: {:?}", decided.records);
+        prop_assert!(decided.records.len() <= 5, "never more than 5 records: {:?}", decided.records);
         for record in &decided.records {
             prop_assert!(record.event.version() <= self.writes, "{:?} where {:?} is", record, self.writes);
             self.room.apply(self.now, record);
@@ -190,6 +189,7 @@ impl World {
         }
         let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
         prop_assert_eq!(owed, model.owed());
+        prop_assert_eq!(room.ledger().owed_sweeps().collect::<Vec<_>>(), model.owed_sweeps());
         prop_assert_eq!(room.changed_at(), model.changed_at());
         let owner = model.members().into_iter().find(|person| person.role == Role::Owner);
         let seat = match (owner, model.held_seat()) {
@@ -230,6 +230,7 @@ impl World {
         prop_assert_eq!(&members, &members_of(&life));
         check_persons(&life, &self.limits)?;
         check_roles(self.decisions_of_this_life(), &self.limits)?;
+        check_bans(&life)?;
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
             let asked = Input::History { by: by.clone(), before: None, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
@@ -267,7 +268,7 @@ impl World {
 
         // What is owed is bounded, and always something that was taken back.
         let owed: Vec<_> = self.room.ledger().owed().collect();
-        prop_assert!(owed.len() <= self.limits.owed_max);
+        prop_assert!(self.room.ledger().owed_total() <= self.limits.owed_max);
         for owed in owed {
             let taken_back = |record: &&&Record| record.event == Event::Redacted { target: owed.target };
             prop_assert_eq!(life.iter().rev().find(taken_back).and_then(|record| record.seq), Some(owed.change));
@@ -278,7 +279,6 @@ impl World {
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
             let sees =
                 self.room.member_of(&by).and_then(|id| self.room.member(id)).map_or(Seq(0), |member| member.sees);
-            let changed = |after: Seq| life.iter().filter(move |record| record.seq.is_some_and(|seq| seq > after));
             for after in [0, self.room.head().0 / 2, self.room.head().0].map(Seq) {
                 let (mut told, mut at) = (BTreeSet::new(), after);
                 let is_all = loop {
@@ -287,6 +287,8 @@ impl World {
                         Ok(Answer::Changes(slice)) => {
                             prop_assert!(slice.through > at || slice.more == More::No, "it goes on");
                             told.extend(slice.changed.iter().map(|changed| changed.target));
+                            let ranges = slice.swept.iter();
+                            told.extend(ranges.flat_map(|sweep| said_by(&life, sweep.member, sweep.from, sweep.to)));
                             at = slice.through;
                             if slice.more == More::No {
                                 break true;
@@ -298,15 +300,15 @@ impl World {
                         }
                     }
                 };
-                let targets: BTreeSet<Seq> = changed(after)
-                    .filter_map(|record| match record.event {
-                        Event::Redacted { target } => Some(target),
-                        _ => None,
-                    })
-                    .collect();
-                let theirs: BTreeSet<Seq> = targets.iter().copied().filter(|target| *target > sees).collect();
-                let is_so = if is_all { told == theirs } else { targets.len() > self.limits.changes_max };
-                prop_assert!(is_so, "after {:?} {:?} are told of {:?}", after, told, targets);
+                let taken_back = taken_back_after(&life, after);
+                let theirs: BTreeSet<Seq> = taken_back.into_iter().filter(|target| *target > sees).collect();
+                let is_change = |record: &&&Record| {
+                    let is_later = record.seq.is_some_and(|seq| seq > after);
+                    is_later && matches!(record.event, Event::Redacted { .. } | Event::Swept { .. })
+                };
+                let changes = life.iter().filter(is_change).count();
+                let is_so = if is_all { told == theirs } else { changes > self.limits.changes_max };
+                prop_assert!(is_so, "after {:?} {:?} are told of {:?}", after, told, theirs);
             }
         }
 
@@ -419,6 +421,7 @@ fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
             (Event::SettingsChanged { settings }, _) => {
                 newcomers_see = settings.history.unwrap_or(limits.newcomers_see);
             }
+            (Event::BanAdded { member, .. }, _) => left.retain(|gone| gone != member),
             _ => {}
         }
         head = record.seq.unwrap_or(head);

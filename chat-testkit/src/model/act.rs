@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use chat_core::room::{
-    Actor, Answer, Caller, Changed, ChangesSlice, Decision, Evidence, Input, More, Note, Repeated, SendPermit,
-};
+use chat_core::room::{Actor, Answer, Caller, Decision, Evidence, Input, Note, Repeated, SendPermit};
 use chat_core::{
-    Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RecordVersion, RejectCode, Role,
-    RoomCloseReason, Scope, SecretHash, Seq, SettingsChange, Topic, TypingState,
+    BanTerms, Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RecordVersion, RejectCode,
+    Role, RoomCloseReason, SecretHash, Seq, SettingsChange, Topic, TypingState,
 };
 
+use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{Model, Refusal, Told, enter, facts, roles, seat, settings, time};
+use super::{Model, Refusal, Told, bans, enter, facts, roles, seat, settings, sweeps, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -26,7 +25,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Join { by, nick, history, after, secret } => {
             enter::join(model, now, by, nick, *history, *after, *secret)
         }
-        Input::Attach { by, after } => enter::attach(model, by, *after),
+        Input::Attach { by, after } => enter::attach(model, now, by, *after),
         Input::Send { by, text, as_sent, key, permit } => {
             send(model, now, by, text, as_sent.as_ref().unwrap_or(text), key.as_ref(), *permit)
         }
@@ -35,10 +34,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let sees = member(model, by)?.sees;
             Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit, sees))))
         }
-        Input::Changes { by, after } => {
-            let sees = member(model, by)?.sees;
-            changes(model, *after, sees)
-        }
+        Input::Changes { by, after } => sweeps::missed(model, member(model, by)?.sees, *after),
         Input::Members { by, after, limit } => {
             member(model, by)?;
             Ok(members(model, *after, *limit))
@@ -57,11 +53,11 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         }
         Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, *evidence),
         Input::Settle { through } => Ok(settle(model, now, *through)),
-        Input::Kick { by, member } => put_out(model, now, by, *member, None),
-        Input::Ban { by, member } => {
-            let scope = model.member(*member).map(|person| person.scope);
-            put_out(model, now, by, *member, scope)
-        }
+        Input::Kick { by, member } => kick(model, now, by, *member),
+        Input::Ban { by, member, terms } => ban(model, now, by, *member, *terms),
+        Input::Unban { by, ban } => bans::unban(model, now, acting(model, by)?, *ban),
+        Input::Bans { by, after, limit } => bans::bans(model, now, acting(model, by)?, *after, *limit),
+        Input::RedactAll { by, member, from } => redact_all(model, now, by, *member, *from),
         Input::SetTopic { by, topic } => set_topic(model, now, by, topic),
         Input::Settings { by, change } => set(model, now, by, change),
         Input::SetRole { by, member, role } => roles::set_role(model, now, by, *member, *role),
@@ -126,8 +122,8 @@ fn leave(model: &Model, now: Now, by: &Caller) -> Result<Decision, Refusal> {
     Ok(decision(records, time_for_the_empty(&then), answer))
 }
 
-/// A kick; with a scope, a ban.
-fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Scope>) -> Result<Decision, Refusal> {
+/// Who may put somebody out: their member, or `None` for the host.
+fn may_put_out(model: &Model, by: &Actor, target: MemberId) -> Result<Option<Person>, Refusal> {
     let actor = acting(model, by)?;
     if !roles::moderates(actor.as_ref()) {
         return Err(refusal(RejectCode::Forbidden, None));
@@ -135,6 +131,11 @@ fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Sc
     if actor.as_ref().is_some_and(|person| person.id == target) {
         return Err(refusal(RejectCode::BadField, Some("member")));
     }
+    Ok(actor)
+}
+
+fn kick(model: &Model, now: Now, by: &Actor, target: MemberId) -> Result<Decision, Refusal> {
+    let actor = may_put_out(model, by, target)?;
     let Some(person) = model.member(target) else {
         return Err(refusal(RejectCode::MemberNotFound, None));
     };
@@ -143,13 +144,50 @@ fn put_out(model: &Model, now: Now, by: &Actor, target: MemberId, ban: Option<Sc
     }
     let by = actor.map(|person| person.id);
     let mut then = model.clone();
-    let mut records = Vec::new();
-    records.extend(ban.map(|scope| then.add(now, Told::No, by, Event::Banned { scope }, None)));
-    let kicked = then.add(now, Told::Yes, by, Event::Kicked { member: target, nick: person.nick }, None);
+    let kicked = Event::Kicked { member: target, nick: person.nick, ban: None };
+    let kicked = then.add(now, Told::Yes, by, kicked, None);
+    let answer = Answer::Done { seq: seq_of(&kicked) };
+    let mut records = vec![kicked];
+    records.extend(consequences(&mut then, now));
+    Ok(decision(records, time_for_the_empty(&then), answer))
+}
+
+/// Keeps somebody out, who is put out first if they are there.
+fn ban(model: &Model, now: Now, by: &Actor, target: MemberId, terms: BanTerms) -> Result<Decision, Refusal> {
+    let actor = may_put_out(model, by, target)?;
+    let (mut then, mut records, ban) = bans::ban(model, now, actor.as_ref(), target, terms)?;
+    let Some(person) = model.member(target) else {
+        let answer = Answer::Done { seq: then.head() };
+        let had_seat = model.held_seat().is_some_and(|(owner, _)| owner == target) && !model.is_protected();
+        if let Some(heir) = roles::heir(model).filter(|_| had_seat) {
+            let event = Event::RoleChanged { member: heir, role: Role::Owner };
+            records.push(then.add(now, Told::Yes, None, event, None));
+        }
+        return Ok(decision(records, None, answer));
+    };
+    let by = actor.map(|person| person.id);
+    let kicked = then.add(now, Told::Yes, by, Event::Kicked { member: target, nick: person.nick, ban }, None);
     let answer = Answer::Done { seq: seq_of(&kicked) };
     records.push(kicked);
     records.extend(consequences(&mut then, now));
     Ok(decision(records, time_for_the_empty(&then), answer))
+}
+
+fn redact_all(model: &Model, now: Now, by: &Actor, member: MemberId, from: Option<Seq>) -> Result<Decision, Refusal> {
+    let actor = acting(model, by)?;
+    let is_own = actor.as_ref().is_some_and(|person| person.id == member);
+    let of = roles::role_of(model, member).unwrap_or(Role::Member);
+    if !is_own && !roles::is_above(actor.as_ref(), of) {
+        return Err(refusal(RejectCode::Forbidden, None));
+    }
+    let was_there = |record: &Record| matches!(record.event, Event::Joined { .. }) && record.by == Some(member);
+    if !model.facts().iter().any(was_there) {
+        return Err(refusal(RejectCode::MemberNotFound, None));
+    }
+    match sweeps::sweep(model, actor.as_ref(), member, from)? {
+        Some(swept) => Ok(done(model, now, actor, swept)),
+        None => Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() })),
+    }
 }
 
 /// What follows by itself once somebody is gone: an owner, notices, an end.
@@ -180,21 +218,6 @@ fn time_for_the_empty(then: &Model) -> Option<Note> {
     (then.epoch().is_some() && (then.members().is_empty() || holds)).then_some(Note::Elapsed)
 }
 
-/// Of those that were changed after an event the ones whose last change is oldest, as far as all that was changed after it is known.
-fn changes(model: &Model, after: Seq, sees: Seq) -> Result<Decision, Refusal> {
-    let (known, floor) = facts::changes(&model.facts(), model.limits.changes_max);
-    if after < floor {
-        return Err(refusal(RejectCode::OutOfReach, None));
-    }
-    let later: Vec<_> = known.into_iter().filter(|(target, change)| *change > after && *target > sees).collect();
-    let shown: Vec<_> = later.iter().copied().take(model.limits.history_max.max(1)).collect();
-    let is_all = shown.len() == later.len();
-    let through = if is_all { model.head() } else { shown.last().expect("there are more than none").1 };
-    let changed = shown.into_iter().map(|(target, change)| Changed { target, change }).collect();
-    let more = if is_all { More::No } else { More::Yes };
-    Ok(decision(Vec::new(), None, Answer::Changes(ChangesSlice { after, changed, through, more })))
-}
-
 /// Author of a message, and whether it was taken back, as far as the room knows it or is shown it.
 fn known_of(model: &Model, target: Seq, evidence: Option<Evidence>) -> Option<(Option<MemberId>, bool)> {
     let messages = facts::messages(&model.facts());
@@ -206,8 +229,11 @@ fn known_of(model: &Model, target: Seq, evidence: Option<Evidence>) -> Option<(O
     let is_between =
         messages.first().is_some_and(|first| first.seq <= target) && marks.iter().all(|mark| target < *mark);
     let facts = model.facts();
-    let changed = facts::changes(&facts, model.limits.changes_max).0.into_iter().chain(facts::owed(&facts));
-    let redacted = shown.is_taken_back || changed.into_iter().any(|(of, _)| of == target);
+    let changed = sweeps::changes(&facts, model.limits.changes_max).0;
+    let redacted = shown.is_taken_back
+        || changed.into_iter().any(|change| change.covers(Some(shown.by), target))
+        || facts::owed(&facts).into_iter().any(|(of, _)| of == target)
+        || sweeps::is_known_as_swept(model, Some(shown.by), target);
     is_between.then_some((Some(shown.by), redacted))
 }
 
@@ -226,7 +252,7 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evi
     if redacted {
         return Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() }));
     }
-    if facts::owed(&model.facts()).len() >= model.limits.owed_max {
+    if facts::owed(&model.facts()).len() + model.owed_sweeps().len() >= model.limits.owed_max {
         return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refusal(RejectCode::Unavailable, None) });
     }
     Ok(done(model, now, actor, Event::Redacted { target }))
@@ -234,7 +260,8 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evi
 
 /// Where nothing was owed for these changes, nothing is said.
 fn settle(model: &Model, now: Now, through: Seq) -> Decision {
-    let is_owed = facts::owed(&model.facts()).iter().any(|(_, change)| *change <= through);
+    let is_owed = facts::owed(&model.facts()).iter().any(|(_, change)| *change <= through)
+        || model.owed_sweeps().iter().any(|sweep| sweep.change <= through);
     let is_written = is_owed && model.writes >= RecordVersion::PERSONS;
     let settled = is_written.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
     decision(settled.into_iter().collect(), None, Answer::Nothing)

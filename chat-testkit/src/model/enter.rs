@@ -11,7 +11,7 @@ use chat_core::{
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, roles, settings};
+use super::{Model, Refusal, Told, bans, roles, settings};
 
 pub(super) fn create(
     model: &Model,
@@ -49,9 +49,7 @@ pub(super) fn join(
     let limits = &model.limits;
     let facts = model.facts();
     let (members, former) = facts::people(&facts, limits.former_max);
-    if facts::bans(&facts, limits.bans_max).contains(&by.scope()) {
-        return Err(refusal(RejectCode::Banned, None));
-    }
+    bans::check(model, now, by)?;
     let seat = model.presence().seats.into_iter().find(|seat| seat.session == by.session);
     if seat.as_ref().is_some_and(|seat| seat.attached && seat.generation == by.generation) {
         return Err(refusal(RejectCode::AlreadyMember, None));
@@ -99,12 +97,14 @@ pub(super) fn join(
     Ok(decision(records, Some(attached(by, id)), Answer::Entered(entered)))
 }
 
-pub(super) fn attach(model: &Model, by: &Caller, after: Option<Position>) -> Result<Decision, Refusal> {
+pub(super) fn attach(model: &Model, now: Now, by: &Caller, after: Option<Position>) -> Result<Decision, Refusal> {
     let members = model.members();
     let person = members.iter().find(|person| person.scope == by.scope());
-    let is_banned = facts::bans(&model.facts(), model.limits.bans_max).contains(&by.scope());
-    let code = if is_banned { RejectCode::Banned } else { RejectCode::NotMember };
-    let person = person.ok_or(refusal(code, None))?;
+    let Some(person) = person else {
+        // What keeps newcomers out says nothing of who was there.
+        bans::check(model, now, &Caller { network: None, ..by.clone() })?;
+        return Err(refusal(RejectCode::NotMember, None));
+    };
     let after = after.filter(|after| after.seq >= person.joined);
     let mut decision = come_back(model, by, person, None, after)?;
     let knows = after.is_some_and(|after| Some(after.epoch) == model.epoch() && after.seq >= person.entered);
@@ -187,7 +187,7 @@ pub(super) fn slice(model: &Model, before: Option<Seq>, limit: Option<u32>, sees
 }
 
 fn attached(by: &Caller, member: MemberId) -> Note {
-    Note::Attached { session: by.session, generation: by.generation, member }
+    Note::Attached { session: by.session, generation: by.generation, member, network: by.network }
 }
 
 fn join_of(by: &Caller, nick: &Nick, color: Color, role: Role, sees: Option<Seq>) -> Event {

@@ -1,5 +1,6 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
+use chat_core::room::Sweep;
 use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
 
 use super::{Fact, Line, What, seat};
@@ -42,6 +43,7 @@ pub(super) struct Former {
     pub(super) color: Color,
     /// What they are again: the owner as long as the seat is held for them.
     pub(super) role: Role,
+    pub(super) nick: Nick,
 }
 
 /// A message, as far as the rules care.
@@ -104,14 +106,15 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
             }
             Event::Left { held, .. } => {
                 let left = members.iter().find(|person| Some(person.id) == record.by).expect("a member left");
-                let Person { scope, joined, sees, id, color, role, .. } = left.clone();
+                let Person { scope, joined, sees, id, color, role, nick, .. } = left.clone();
                 let is_kept = role == Role::Moderator || held.is_some() || is_protected;
                 let role = if is_kept { role } else { Role::Member };
-                former.push(Former { scope, joined, sees, id, color, role });
+                former.push(Former { scope, joined, sees, id, color, role, nick });
                 members.retain(|person| Some(person.id) != record.by);
             }
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
             Event::Banned { scope } => former.retain(|gone| gone.scope != *scope),
+            Event::BanAdded { member, .. } => former.retain(|gone| gone.id != *member),
             Event::RoleChanged { member, role } => {
                 for person in members.iter_mut().filter(|person| person.id == *member) {
                     person.role = *role;
@@ -151,22 +154,26 @@ pub(super) fn next_number(facts: &[Record]) -> MemberId {
     MemberId(highest.0 + 1)
 }
 
-/// Those who are kept out: the last `max` that were banned.
-pub(super) fn bans(facts: &[Record], max: usize) -> Vec<Scope> {
-    let banned = facts.iter().rev().filter_map(|record| match &record.event {
-        Event::Banned { scope } => Some(scope.clone()),
+/// All ranges that were ever taken back.
+pub(super) fn swept(facts: &[Record]) -> Vec<Sweep> {
+    let swept = facts.iter().filter_map(|record| match (&record.event, record.seq) {
+        (&Event::Swept { member, from, to }, Some(change)) => Some(Sweep { member, from, to, change }),
         _ => None,
     });
-    banned.take(max).collect()
+    swept.collect()
 }
 
 /// Everything that was said, oldest first.
 pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
-    let redacted = |seq: Seq| facts.iter().any(|record| record.event == Event::Redacted { target: seq });
+    let swept = swept(facts);
+    let redacted = |seq: Seq, by: Option<MemberId>| {
+        facts.iter().any(|record| record.event == Event::Redacted { target: seq })
+            || swept.iter().any(|sweep| by.is_some_and(|by| sweep.covers(by, seq)))
+    };
     let said = facts.iter().filter(|record| matches!(record.event, Event::Sent { .. }));
     said.map(|record| {
         let seq = record.seq.expect("a message is told");
-        Message { seq, by: record.by, redacted: redacted(seq) }
+        Message { seq, by: record.by, redacted: redacted(seq, record.by) }
     })
     .collect()
 }
@@ -182,22 +189,6 @@ pub(super) fn owed(facts: &[Record]) -> Vec<(Seq, Seq)> {
         }
     }
     owed
-}
-
-/// The messages that were changed last, each with its last change, at most `max`; and the newest change that is not among them any more.
-pub(super) fn changes(facts: &[Record], max: usize) -> (Vec<(Seq, Seq)>, Seq) {
-    let mut known: Vec<(Seq, Seq)> = Vec::new();
-    let mut floor = Seq(0);
-    for record in facts {
-        if let (Event::Redacted { target }, Some(change)) = (&record.event, record.seq) {
-            known.retain(|(other, _)| other != target);
-            known.push((*target, change));
-            if known.len() > max {
-                floor = known.remove(0).1;
-            }
-        }
-    }
-    (known, floor)
 }
 
 /// The keys that are still remembered: the newest ones, but of one scope and in all only so many.

@@ -4,8 +4,8 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in seven files: who comes in (`enter`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), what is set
-//! (`settings`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
+//! The rules are in nine files: who comes in (`enter`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), what is set
+//! (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -15,7 +15,7 @@
 //!
 //! let mut model = Model::new(Arc::new(RoomLimits::default()));
 //! let now = Now { wall: Wall(1_000), mono: Mono(0) };
-//! let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None };
+//! let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None };
 //! let create = Input::Create { by, nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 0 };
 //!
 //! let expected = model.expect(now, &create).expect("nothing stands against a first room");
@@ -25,6 +25,7 @@
 //! ```
 
 mod act;
+mod bans;
 mod enter;
 mod facts;
 mod outcome;
@@ -33,15 +34,16 @@ mod reads;
 mod roles;
 mod seat;
 mod settings;
+mod sweeps;
 mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Caller, Decision, Input, Note};
+use chat_core::room::{Caller, Decision, Input, Note, Sweep};
 use chat_core::{
-    Body, Digest, Epoch, Event, MemberId, Mono, Notices, Now, Offset, Record, RecordVersion, Reject, RejectCode,
-    RoomLimits, Seq, SessionId, Topic, Wall,
+    Body, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Notices, Now, Offset, PersonHash, Record, RecordVersion,
+    Reject, RejectCode, RoomLimits, Seq, SessionId, Topic, Wall,
 };
 
 pub use facts::Person;
@@ -88,6 +90,8 @@ pub struct Refusal {
     pub field: Option<&'static str>,
     /// How long to wait before the same may succeed.
     pub retry_after: Option<Duration>,
+    /// Until when it is so.
+    pub until: Option<Wall>,
 }
 
 impl Model {
@@ -251,8 +255,20 @@ impl Model {
 
     /// The last event that changed an earlier message; 0 for none.
     pub fn changed_at(&self) -> Seq {
-        let (known, floor) = facts::changes(&self.facts(), self.limits.changes_max);
-        known.last().map_or(floor, |(_, change)| *change)
+        let (known, floor) = sweeps::changes(&self.facts(), self.limits.changes_max);
+        known.last().map_or(floor, |change| change.event())
+    }
+
+    /// The ranges that the log has still to forget, oldest first.
+    pub fn owed_sweeps(&self) -> Vec<Sweep> {
+        sweeps::owed(&self.facts())
+    }
+
+    /// Where a member came from, as far as that is remembered.
+    pub fn networks_of(&self, member: MemberId) -> Vec<NetworkTag> {
+        let came = self.presence().came_from.into_iter().filter(|(other, _)| *other == member);
+        let networks: Vec<NetworkTag> = came.map(|(_, network)| network).collect();
+        networks[networks.len().saturating_sub(NetworkTag::PER_PERSON_MAX)..].to_vec()
     }
 
     /// The lines since the last life began.
@@ -320,16 +336,19 @@ impl From<Notices> for Told {
 
 impl From<&Reject> for Refusal {
     fn from(reject: &Reject) -> Self {
-        Self { code: reject.code, field: reject.field, retry_after: reject.retry_after }
+        Self { code: reject.code, field: reject.field, retry_after: reject.retry_after, until: reject.until }
     }
 }
 
-/// The same record with a blank digest. The model knows texts and never computes a digest, so records are compared
-/// without.
+/// The same record with a blank digest, of a text or of a person. The model knows texts and people and never computes a digest, so
+/// records are compared without.
 pub fn without_digest(record: &Record) -> Record {
     let mut record = record.clone();
     if let Event::Sent { keyed: Some(keyed), .. } = &mut record.event {
         keyed.digest = Digest(0);
+    }
+    if let Event::BanAdded { person, .. } = &mut record.event {
+        *person = PersonHash(0);
     }
     record
 }

@@ -11,7 +11,7 @@ pub(super) fn decision(records: Vec<Record>, note: Option<Note>, answer: Answer)
 }
 
 pub(super) fn refusal(code: RejectCode, field: Option<&'static str>) -> Refusal {
-    Refusal { code, field, retry_after: None }
+    Refusal { code, field, retry_after: None, until: None }
 }
 
 pub(super) fn done(model: &Model, now: Now, actor: Option<Person>, event: Event) -> Decision {

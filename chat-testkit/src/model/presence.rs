@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chat_core::room::Note;
-use chat_core::{Event, Generation, MemberId, Mono, Now, Offset, Record, RoomLimits, SessionId, TypingState, Wall};
+use chat_core::{
+    Event, Generation, MemberId, Mono, NetworkTag, Now, Offset, Record, RoomLimits, SessionId, TypingState, Wall,
+};
 
 use super::{Line, What, facts, seat, time};
 
@@ -20,6 +22,8 @@ pub(super) struct Presence {
     pub(super) looks: Option<Mono>,
     /// Until when a seat is held that somebody who is in may follow to, and when the room looks whether it is free.
     pub(super) seat: Option<(Wall, Mono)>,
+    /// Where members came from, each network once, the latest last.
+    pub(super) came_from: Vec<(MemberId, NetworkTag)>,
     /// Who is in, and the record of their join: one person may have come in more than once.
     members: Vec<(MemberId, Offset)>,
 }
@@ -160,6 +164,7 @@ impl Presence {
     fn gone(&mut self, member: MemberId, at: Mono, linger: Duration) {
         self.members.retain(|(other, _)| *other != member);
         self.seats.retain(|seat| seat.member != member);
+        self.came_from.retain(|(other, _)| *other != member);
         self.away.retain(|(other, _)| *other != member);
         self.typing.retain(|(other, _)| *other != member);
         if self.members.is_empty() {
@@ -169,8 +174,16 @@ impl Presence {
 
     fn note(&mut self, note: &Note, at: Mono, limits: &RoomLimits, linger: Duration) {
         match note {
-            Note::Attached { session, generation, member } => {
+            Note::Attached { session, generation, member, network } => {
                 self.attach(*session, *generation, *member, at, limits);
+                let is_attached = self.seats.iter().any(|seat| {
+                    (seat.session, seat.generation, seat.member, seat.attached)
+                        == (*session, *generation, *member, true)
+                });
+                if let Some(network) = network.filter(|_| is_attached) {
+                    self.came_from.retain(|known| *known != (*member, network));
+                    self.came_from.push((*member, network));
+                }
             }
             Note::Detached { session, generation } => self.detach(*session, *generation, at),
             Note::Typing { member, state: TypingState::On } => {

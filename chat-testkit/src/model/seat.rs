@@ -42,7 +42,12 @@ pub(super) fn seat(facts: &[Record]) -> Option<Seat> {
         (until, None) => until,
     };
     // Who may not come in does not come back.
-    let banned = since[left..].iter().find(|record| record.event == Event::Banned { scope: scope.clone() });
+    let is_banned = |record: &&Record| match &record.event {
+        Event::Banned { scope: banned } => *banned == scope,
+        Event::BanAdded { member, .. } => *member == owner,
+        _ => false,
+    };
+    let banned = since[left..].iter().find(is_banned);
     match banned {
         Some(record) => until.map(|_| Seat { scope, number: owner, until: Some(record.at) }),
         None => Some(Seat { scope, number: owner, until }),

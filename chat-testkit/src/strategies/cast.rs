@@ -1,7 +1,9 @@
 //! The people of a run: who is behind a session, on which connection it is, and what a step means at this moment.
 
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
-use chat_core::{Epoch, Generation, Identity, MemberId, Position, RecordVersion, Role, Seq, SessionId};
+use chat_core::{
+    BanId, Epoch, Generation, Identity, MemberId, NetworkTag, Position, RecordVersion, Role, Seq, SessionId,
+};
 
 use super::steps::{Act, After, Asked, Attempt, Known, Mod, Spot, Target, Who};
 use crate::model::Model;
@@ -84,7 +86,15 @@ impl Cast {
             Act::Kick { by, member: target } => {
                 Input::Kick { by: self.actor(by, model), member: member(target, model) }
             }
-            Act::Ban { by, member: target } => Input::Ban { by: self.actor(by, model), member: member(target, model) },
+            Act::Ban { by, member: target, terms } => {
+                Input::Ban { by: self.actor(by, model), member: person(target, model), terms }
+            }
+            Act::Unban { by, ban } => Input::Unban { by: self.actor(by, model), ban: BanId(ban) },
+            Act::Bans { by, after, limit } => Input::Bans { by: self.actor(by, model), after: after.map(BanId), limit },
+            Act::RedactAll { by, member: target, from } => {
+                let from = from.map(|from| seq(from, model));
+                Input::RedactAll { by: self.actor(by, model), member: person(target, model), from }
+            }
             Act::SetTopic { by, topic } => Input::SetTopic { by: self.actor(by, model), topic },
             Act::Settings { by, change } => Input::Settings { by: self.actor(by, model), change },
             Act::SetRole { by, whom, role } => {
@@ -156,7 +166,19 @@ fn caller(index: usize, generation: u64) -> Caller {
         5 if generation.is_multiple_of(2) => Some("cid"),
         _ => None,
     };
-    Caller { session: session(index), generation: Generation(generation), identity: identity.and_then(Identity::new) }
+    let identity = identity.and_then(Identity::new);
+    Caller {
+        session: session(index),
+        generation: Generation(generation),
+        identity,
+        network: network(index, generation),
+    }
+}
+
+/// Most come from where others come from, and from elsewhere now and then.
+fn network(index: usize, generation: u64) -> Option<NetworkTag> {
+    let numbers = [Some(index as u64 % 5), Some(generation % 7), None];
+    numbers[(index + generation as usize) % 3].map(NetworkTag)
 }
 
 fn session(index: usize) -> SessionId {
@@ -198,6 +220,15 @@ fn known(whom: Known, model: &Model) -> MemberId {
             let away = model.former();
             away.get(count as usize % away.len().max(1)).copied().unwrap_or(MemberId(count))
         }
+    }
+}
+
+/// A member, or one who may have left.
+fn person(target: Target, model: &Model) -> MemberId {
+    match target.0 {
+        u32::MAX => MemberId(u32::MAX),
+        gone @ Target::GONE.. => MemberId(gone - Target::GONE + 1),
+        _ => member(target, model),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Commands: every kind, about few rooms.
 
-use chat_core::{Command, MemberId, Role, Seq, TypingState};
+use chat_core::{BanId, Command, MemberId, Role, Seq, TypingState};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::settings::{any_change, any_secret};
+use super::steps::terms;
 use super::types::{any_body, any_key, any_nick, any_position, any_topic, few_room_codes};
 
 /// Any command, with texts of at most `chars_max` characters.
@@ -33,7 +34,12 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
         (room(), seq()).prop_map(|(room, seq)| Command::read(room, seq)),
         (room(), seq()).prop_map(|(room, seq)| Command::redact(room, seq)),
         (room(), member()).prop_map(|(room, member)| Command::kick(room, member)),
-        (room(), member()).prop_map(|(room, member)| Command::ban(room, member)),
+        (room(), member(), terms()).prop_map(|(room, member, terms)| Command::ban(room, member).with_terms(terms)),
+        (room(), any::<u32>()).prop_map(|(room, ban)| Command::unban(room, BanId(ban))),
+        (room(), option::of(any::<u32>().prop_map(BanId)), option::of(any::<u32>()))
+            .prop_map(|(room, after, limit)| Command::bans(room).with_bans_after(after).with_limit(limit)),
+        (room(), member(), option::of(any::<u64>().prop_map(Seq)))
+            .prop_map(|(room, member, from)| Command::redact_all(room, member).with_from(from)),
         (room(), any_topic()).prop_map(|(room, topic)| Command::set_topic(room, topic)),
         (room(), any_change()).prop_map(|(room, change)| Command::settings(room, change)),
         (room(), member(), select(vec![Role::Owner, Role::Moderator, Role::Member]))

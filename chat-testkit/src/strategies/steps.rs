@@ -4,12 +4,13 @@
 //! second member"), so a run that is cut shorter still makes sense, and shrinks well. [`Cast`](super::Cast) turns a
 //! step into what the room is asked.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash, SettingsChange, Topic,
-    TypingState,
+    BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
+    SettingsChange, Topic, TypingState,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -103,6 +104,22 @@ pub enum Act {
     Ban {
         by: Mod,
         member: Target,
+        terms: BanTerms,
+    },
+    Unban {
+        by: Mod,
+        /// Counted from the first.
+        ban: u32,
+    },
+    Bans {
+        by: Mod,
+        after: Option<u32>,
+        limit: Option<u32>,
+    },
+    RedactAll {
+        by: Mod,
+        member: Target,
+        from: Option<Spot>,
     },
     SetTopic {
         by: Mod,
@@ -208,7 +225,8 @@ pub enum After {
     AnotherLife(Spot),
 }
 
-/// A member: one of those there, counted around; where nobody is, that number.
+/// A member: one of those there, counted around; where nobody is, that number. From [`Target::GONE`] on, and where that may be, one of all who
+/// ever were there, in the order of their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target(pub u32);
 
@@ -219,6 +237,11 @@ pub enum Known {
     Here(Target),
     /// One of those who left and may come back to their place, counted around; where nobody is, that number.
     Away(u32),
+}
+
+impl Target {
+    /// The first who may have left.
+    pub const GONE: u32 = 100;
 }
 
 /// Bounds so small that a run of a few dozen steps hits them all.
@@ -259,6 +282,7 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 marks_max,
                 former_max: 3,
                 bans_max,
+                bans_page_max: 1,
                 owed_max,
                 changes_max,
                 reads_max,
@@ -327,6 +351,8 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         2 => (insider(), back()).prop_map(|(who, after)| Act::Changes { who, after }),
         3 => (insider(), back()).prop_map(|(who, through)| Act::Read { who, through }),
         1 => back().prop_map(|through| Act::Settle { through }),
+        2 => (moderator(), person(), option::of(back())).prop_map(|(by, member, from)| Act::RedactAll { by, member, from }),
+        1 => (moderator(), option::of(0..4_u32), count()).prop_map(|(by, after, limit)| Act::Bans { by, after, limit }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
         2 => (moderator(), few_changes()).prop_map(|(by, change)| Act::Settings { by, change }),
         2 => (insider(), option::of(message()), count())
@@ -343,7 +369,8 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         8 => anybody().prop_map(|who| Act::Detach { who }),
         4 => insider().prop_map(|who| Act::Leave { who }),
         2 => (moderator(), target()).prop_map(|(by, member)| Act::Kick { by, member }),
-        2 => (moderator(), target()).prop_map(|(by, member)| Act::Ban { by, member }),
+        3 => (moderator(), person(), terms()).prop_map(|(by, member, terms)| Act::Ban { by, member, terms }),
+        1 => (moderator(), 0..6_u32).prop_map(|(by, ban)| Act::Unban { by, ban }),
         4 => appointment(),
     ];
     let rare = prop_oneof![
@@ -398,6 +425,21 @@ fn appointment() -> impl Strategy<Value = Act> + Clone {
         16 => (moderator(), whom, role).prop_map(|(by, whom, role)| Act::SetRole { by, whom, role }),
         1 => Just(Act::Protect),
     ]
+}
+
+/// Somebody who is there, or one who may have left.
+fn person() -> impl Strategy<Value = Target> + Clone {
+    prop_oneof![2 => target(), 1 => (0..12_u32).prop_map(|gone| Target(Target::GONE + gone))]
+}
+
+/// Mostly for ever, and else for as long as time jumps at once.
+pub(super) fn terms() -> impl Strategy<Value = BanTerms> + Clone {
+    let parts = (option::weighted(0.4, Just(NonZeroU32::MIN)), any::<bool>(), option::weighted(0.3, Just(())));
+    parts.prop_map(|(minutes, network, sweep)| {
+        let terms = BanTerms::lasting(minutes);
+        let terms = if network { terms.with_network() } else { terms };
+        if sweep.is_some() { terms.with_sweep() } else { terms }
+    })
 }
 
 fn back() -> impl Strategy<Value = Spot> + Clone {

@@ -50,7 +50,7 @@ export function newRoom(code, nick, saved = {}) {
     /** What is being paged: null, 'earlier', or the `from` of a gap; and the words when that failed. */
     loading: null,
     loadError: null,
-    /** Messages taken back since the page was asked for: its answer may be the older one of the two. */
+    /** Messages taken back since the page was asked for, by number or as a range of a member's: its answer may be the older one of the two. */
     takenBack: [],
     /** What every event up to `known` changed is shown; the last change heard of is `due`. Past `known` it is asked for. */
     known: 0,
@@ -119,6 +119,16 @@ const EVENTS = {
     return {
       entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
       takenBack: room.loading === null ? [] : [...room.takenBack, frame.target],
+      due: frame.seq,
+    };
+  },
+  /** All of a member's messages in a range, as that many `redacted` would. */
+  swept(room, frame) {
+    const taken = entry => entry.kind === 'message' && isSwept(frame, entry) && entry.asOf < frame.seq;
+    const bare = { text: '', redacted: true, asOf: frame.seq };
+    return {
+      entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
+      takenBack: room.loading === null ? [] : [...room.takenBack, frame],
       due: frame.seq,
     };
   },
@@ -201,7 +211,7 @@ const OTHERS = {
     const known = room.due > asOf ? Math.min(room.known, asOf) : room.known;
     const next = { ...room, loading: null, loadError: null, takenBack: [], known };
     if (epoch !== undefined && epoch !== room.epoch) return { ...next, known: room.known };
-    const isTaken = message => room.takenBack.includes(message.seq);
+    const isTaken = message => room.takenBack.some(taken => taken === message.seq || isSwept(taken, message));
     const messages = told.map(message => isTaken(message) ? { ...message, text: '', redacted: true } : message);
     if (context.gap === undefined) return { ...shown(next, messages, asOf), more };
     const within = messages.filter(message => message.seq >= context.gap);
@@ -213,13 +223,15 @@ const OTHERS = {
     return shown({ ...next, entries: rest }, within, asOf);
   },
   /** What was changed in what one missed: each message that is shown as it is now, or taken away. */
-  changes(room, { epoch, messages, through, as_of: asOf }) {
+  changes(room, { epoch, messages, swept = [], through, as_of: asOf }) {
     const next = { ...room, changing: false };
     if (epoch !== room.epoch) return next;
     const told = new Map(messages.map(message => [message.seq, message]));
+    const bare = { text: '', redacted: true, asOf };
     const entries = room.entries.flatMap(entry => {
-      const now = entry.kind === 'message' ? told.get(entry.seq) : undefined;
-      if (now === undefined || entry.asOf >= asOf) return [entry];
+      if (entry.kind !== 'message' || entry.asOf >= asOf) return [entry];
+      const now = told.get(entry.seq);
+      if (now === undefined) return [swept.some(range => isSwept(range, entry)) ? { ...entry, ...bare } : entry];
       return now.gone ? [] : [{ ...messageEntry(room, now, asOf), local: entry.local }];
     });
     const known = Math.max(room.known, through);
@@ -324,6 +336,9 @@ export function disconnected(room) {
   const pending = room.pending.map(message => message.state === 'sent' ? { ...message, state: 'waiting' } : message);
   return { ...room, live: false, loading: null, changing: false, typing: [], pending };
 }
+
+/** Whether a message lies in a range that was taken back at once. */
+const isSwept = ({ member, from, to }, message) => message.member === member && from <= message.seq && message.seq <= to;
 
 export const isMine = (room, entry) => room.selves.includes(entry.member);
 

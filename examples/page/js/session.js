@@ -128,7 +128,7 @@ export function createSession({ route, onChange }) {
     if (room) welcomed(room, ['live', 'gap'].includes(frame.status), frame);
   }
 
-  function welcomed(room, isLive, { status, reason, epoch }) {
+  function welcomed(room, isLive, { status, reason, until, epoch }) {
     const { code } = room;
     if (status === 'waiting') return;
     if (room.leaving) return isLive ? requestLeave(code) : removeRoom(code);
@@ -141,7 +141,7 @@ export function createSession({ route, onChange }) {
     if (room.ended) return;
     if (status === 'closed') return endRoom(code, 'closed', 'It was closed while you were away.');
     // Who was put out does not come back unasked.
-    if (status === 'left' && PUT_OUT.has(reason)) return endRoom(code, reason, putOutWords(reason));
+    if (status === 'left' && PUT_OUT.has(reason)) return endRoom(code, reason, putOutWords(reason, until));
     // From these the log may go on; after any other one joins like somebody new.
     const mayGoOn = status === 'left' || status === 'unavailable';
     rejoin(code, mayGoOn && !room.fresh ? `${room.epoch}:${room.seq}` : undefined);

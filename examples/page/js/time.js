@@ -2,6 +2,7 @@
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+const UNTIL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
 const DAY = new Intl.DateTimeFormat('en', { weekday: 'long', day: 'numeric', month: 'long' });
 const DAY_OF_YEAR = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'long', year: 'numeric' });
 
@@ -10,6 +11,9 @@ export const clock = at => CLOCK.format(new Date(at));
 
 /** Date and time in full, for those who want to know. */
 export const fullTime = at => FULL.format(new Date(at));
+
+/** Date and time to the minute, for what lasts until then. */
+export const untilTime = at => UNTIL.format(new Date(at));
 
 /** The local day: equal for two times exactly when no separator belongs between them. */
 export function dayOf(at) {

@@ -1,5 +1,7 @@
 // What the page says: about errors, about what happened in a room, and about how a membership or a session ended.
 
+import { untilTime } from './time.js';
+
 /** What each error code means to the person who ran into it; `{message}` is the server's own words. */
 const ERRORS = {
   bad_frame: 'The server did not understand the page. Reload it to get the current version.',
@@ -16,10 +18,12 @@ const ERRORS = {
   out_of_reach: 'Too much was changed since then.',
   too_many_rooms: 'You are in as many rooms as you may be. Leave one first.',
   too_many_attachments: 'You have this room open as often as you may. Close one first.',
+  ban_not_found: 'That person has been let in again already.',
   room_full: 'The room is full. Try again later.',
   room_locked: 'The room is locked: nobody new gets in for now.',
   secret_wrong: 'This room asks for a secret. Ask somebody who is in it.',
   roles_full: 'There are as many moderators as there may be.',
+  bans_full: 'As many people are kept out of this room as may be.',
   banned: 'You may not enter this room again.',
   read_only: 'Only those who moderate the room write in it now.',
   forbidden: 'You are not allowed to do this here.',
@@ -41,7 +45,8 @@ export const isPassing = error => PASSING.has(error.code);
 const FIELDS = { nick: 'A name', room: 'A room code', text: 'A message', topic: 'A topic' };
 
 /** An error frame in words. */
-export function errorWords({ code, message, field, limit }) {
+export function errorWords({ code, message, field, limit, until }) {
+  if (code === 'banned' && until) return `You may not enter this room until ${untilTime(until)}.`;
   if (code === 'too_long' && FIELDS[field] && limit) return `${FIELDS[field]} has at most ${limit} characters.`;
   const words = ERRORS[code] ?? message ?? 'The server refused this.';
   return words.replace('{message}', () => message ?? 'it gave no reason');
@@ -113,9 +118,14 @@ function leftWords(room, frame) {
   switch (frame.reason) {
     case 'timeout': return saying(who, ' lost the connection and left');
     case 'kicked': return saying(nameIn(room, frame.by), ' removed ', isOwn ? 'you' : theirs(frame.nick));
+    case 'banned':
+      return saying(nameIn(room, frame.by), ' banned ', isOwn ? 'you' : theirs(frame.nick), untilWords(frame.until));
     default: return saying(who, ' left');
   }
 }
+
+/** Until when a ban holds; one without an end says nothing of it. */
+const untilWords = until => until ? ` until ${untilTime(until)}` : '';
 
 const own = (room, member) => room.selves.includes(member);
 
@@ -174,8 +184,8 @@ export function sessionEndedWords(code) {
 }
 
 /** Why somebody else ended a membership while one was away. */
-export const putOutWords = reason => reason === 'banned'
-  ? 'You were put out of this room while you were away.'
+export const putOutWords = (reason, until) => reason === 'banned'
+  ? `You were banned from this room${untilWords(until)} while you were away.`
   : 'You were removed from this room while you were away';
 
 /** Why a connection was lost, where the server said so. */

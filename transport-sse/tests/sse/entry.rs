@@ -65,7 +65,7 @@ async fn whoever_is_banned_stays_out() {
     bob.until("joined").await;
     let room = RoomCode::parse("LUNCH").expect("a code");
     server.engine.moderate(&room, Moderation::Ban(MemberId(2))).await.expect("banned");
-    assert_eq!(bob.until("member_left").await.data["reason"], "kicked");
+    assert_eq!(bob.until("member_left").await.data["reason"], "banned");
     let answer = server.ask("/sse?room=LUNCH&nick=Bobby", &bearer).await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
 }

@@ -62,7 +62,10 @@ fn step(room: &mut Room, now: Now, input: &Input) -> bool {
 /// A room and those who are in it.
 fn furnished() -> Result<(Room, Vec<Caller>), Box<dyn Error>> {
     let mut room = Room::new(Arc::new(RoomLimits::default()));
-    let caller = |index| Caller { session: SessionId::new(index as u128), generation: Generation(1), identity: None };
+    let caller = |index| {
+        let session = SessionId::new(index as u128);
+        Caller { session, generation: Generation(1), identity: None, network: None }
+    };
     let members: Vec<Caller> = (0..MEMBERS).map(caller).collect();
     for (index, by) in members.iter().cloned().enumerate() {
         let nick = nick(index)?;

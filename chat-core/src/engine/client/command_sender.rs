@@ -191,7 +191,12 @@ impl PolicyTask {
 /// Brings a command into its room's inbox, or refuses it. `said` is the text as the client sent it, where a policy has seen it.
 fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: SendPermit, mut reply: ReplyTo) {
     let identity = reply.cell.lock().identity.clone();
-    let by = Caller { session: reply.cell.id, generation: reply.connection.generation, identity };
+    let by = Caller {
+        session: reply.cell.id,
+        generation: reply.connection.generation,
+        identity,
+        network: reply.connection.network,
+    };
     let (room, input) = match command {
         Command::Create { nick, room } => {
             if let Err(reject) = shared.found(&mut reply) {
@@ -218,7 +223,10 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::Read { room, through } => (room, Input::Read { by, through }),
         Command::Redact { room, target } => (room, Input::Redact { by: Actor::Member(by), target, evidence: None }),
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
-        Command::Ban { room, member } => (room, Input::Ban { by: Actor::Member(by), member }),
+        Command::RedactAll { room, member, from } => (room, Input::RedactAll { by: Actor::Member(by), member, from }),
+        Command::Ban { room, member, terms } => (room, Input::Ban { by: Actor::Member(by), member, terms }),
+        Command::Unban { room, ban } => (room, Input::Unban { by: Actor::Member(by), ban }),
+        Command::Bans { room, after, limit } => (room, Input::Bans { by: Actor::Member(by), after, limit }),
         Command::SetTopic { room, topic } => (room, Input::SetTopic { by: Actor::Member(by), topic }),
         Command::Settings { room, change } => {
             let change = change.map_secret(|secret| shared.room_secrets.keep(&room, &secret));
@@ -227,7 +235,9 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::SetRole { room, member, role } => (room, Input::SetRole { by: Actor::Member(by), member, role }),
     };
     let may_ask = may_ask(shared, &reply, &room).and_then(|()| match &input {
-        Input::History { .. } | Input::Changes { .. } | Input::Members { .. } => reply.takes_turn(),
+        Input::History { .. } | Input::Changes { .. } | Input::Members { .. } | Input::Bans { .. } => {
+            reply.takes_turn()
+        }
         _ => Ok(()),
     });
     if let Err(reject) = may_ask {

@@ -99,7 +99,7 @@ impl Shared {
         let mut state = cell.lock();
         sessions.insert(&cell, &state);
         let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
-        let connection = self.take_over(&mut state, generation, made, request.transport, address);
+        let connection = self.take_over(&mut state, generation, made, request, address);
         drop(state);
         drop(sessions);
         Ok(Connection::new(Arc::clone(self), cell, connection))
@@ -187,7 +187,7 @@ impl Shared {
         state: &mut SessionState,
         generation: Generation,
         made: (Issue, Kind),
-        transport: &'static str,
+        request: &ConnectRequest,
         address: Option<Arc<AddressCell>>,
     ) -> Arc<ConnectionState> {
         state.generation = generation;
@@ -196,7 +196,9 @@ impl Shared {
             address.arrive();
         }
         let shared_allowance = self.shared_allowance(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
-        let connection = Arc::new(ConnectionState::new(state.generation, made, transport, address, shared_allowance));
+        let network = request.address.map(|address| self.network_key.tag(address));
+        let connection = ConnectionState::new(state.generation, made, request.transport, address, shared_allowance);
+        let connection = Arc::new(connection.from_network(network));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -293,7 +295,7 @@ impl Shared {
             state.newest_used = next;
         }
         let made = (Issue { generation: next, day: day(wall) }, kind);
-        let connection = self.take_over(&mut state, generation, made, request.transport, address);
+        let connection = self.take_over(&mut state, generation, made, request, address);
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
         let known = state.rooms.left_off.to_vec();
@@ -322,7 +324,12 @@ impl Shared {
                 rooms.push((code, Some(after), None));
             }
         }
-        let by = Caller { session: session.cell.id, generation: session.connection.generation, identity };
+        let by = Caller {
+            session: session.cell.id,
+            generation: session.connection.generation,
+            identity,
+            network: session.connection.network,
+        };
         // Nobody can hold these back one by one: each has its share of what the session may hold.
         let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;
         let share = answers_bytes_max.saturating_sub(2 * page_bytes_max) / rooms.len().max(1);
@@ -352,6 +359,7 @@ impl Shared {
                     after,
                     known,
                     put_out: None,
+                    banned_until: None,
                     was_member: false,
                     members_bytes_max: share.min(page_bytes_max),
                     is_answered: false,

@@ -345,5 +345,5 @@ impl Drop for Reading {
 }
 
 fn caller(cell: &SessionCell, generation: Generation) -> Caller {
-    Caller { session: cell.id, generation, identity: cell.lock().identity.clone() }
+    Caller { session: cell.id, generation, identity: cell.lock().identity.clone(), network: None }
 }

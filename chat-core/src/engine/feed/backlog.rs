@@ -14,8 +14,9 @@ use crate::engine::feed::fanout::Extent;
 use crate::engine::feed::segment::{SEGMENT_BYTES, SLOT_BYTES, Segment};
 use crate::engine::feed::wake::Head;
 use crate::locks::lock;
+use crate::room::Sweep;
 use crate::types::{RoomLimits, Seq};
-use crate::wire::tombstone;
+use crate::wire::{FrameKind, author, tombstone};
 
 /// What a reader finds after its position.
 pub(crate) enum BacklogRead {
@@ -233,6 +234,25 @@ impl Backlog {
         let fresh = segment.replaced(seq.0, &bare);
         ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
         *segment = Arc::new(fresh);
+        self.budget.change(before, ring.weight());
+    }
+
+    /// Swaps all messages of a range and an author for their tombstones.
+    pub(crate) fn sweep(&self, sweep: &Sweep) {
+        let mut guard = self.lock();
+        let ring = &mut *guard;
+        let before = ring.weight();
+        let is_in = |segment: &Segment| segment.last() >= sweep.from.0 && segment.first() <= sweep.to.0;
+        for segment in ring.segments.iter_mut().filter(|segment| is_in(segment)) {
+            let bare = |seq: Seq, kind: FrameKind, json: &[u8]| {
+                let is_swept = kind == FrameKind::Message && author(json).is_some_and(|by| sweep.covers(by, seq));
+                is_swept.then(|| tombstone(json)).flatten()
+            };
+            if let Some(fresh) = segment.rewritten(bare) {
+                ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
+                *segment = Arc::new(fresh);
+            }
+        }
         self.budget.change(before, ring.weight());
     }
 

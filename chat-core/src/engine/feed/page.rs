@@ -10,7 +10,7 @@ use crate::engine::feed::taken_back::Stale;
 use crate::ports::Log;
 use crate::room::{Changed, ChangesSlice, HistorySlice, More};
 use crate::types::Seq;
-use crate::wire;
+use crate::wire::{self, SweptRange};
 
 /// Messages read from a log at once. 16: with the longest texts they are 256 KiB, and three reads are a page of two screens.
 const FETCH: usize = 16;
@@ -34,6 +34,8 @@ pub(crate) struct Page {
     pub(crate) as_of: Seq,
     /// How many messages had been taken back when it was begun.
     taken_back: u64,
+    /// Of changes: the ranges among them.
+    pub(crate) swept: Vec<SweptRange>,
 }
 
 struct Message {
@@ -111,13 +113,22 @@ impl Page {
             PageSlice::History(_) => Seq(0),
             PageSlice::Changes(slice) => slice.after,
         };
-        Self { newest_first: Vec::new(), bytes: 0, more: true, through, as_of: Seq(0), taken_back: 0 }
+        Self {
+            newest_first: Vec::new(),
+            bytes: 0,
+            more: true,
+            through,
+            as_of: Seq(0),
+            taken_back: 0,
+            swept: Vec::new(),
+        }
     }
 
     fn empty(feed: &RoomFeed, messages: usize) -> Self {
         let taken_back = feed.taken_back.count();
         let newest_first = Vec::with_capacity(messages);
-        Self { newest_first, bytes: 0, more: false, through: Seq(0), as_of: Seq(0), taken_back }
+        let (through, as_of) = (Seq(0), Seq(0));
+        Self { newest_first, bytes: 0, more: false, through, as_of, taken_back, swept: Vec::new() }
     }
 
     /// Takes out the texts that were taken back since it was read, and says as of when.
@@ -133,6 +144,14 @@ impl Page {
             let message = &mut messages[index];
             if let Some(bare) = wire::tombstone(message.json()) {
                 message.json = Json::Owned(bare);
+            }
+        }
+        for sweep in feed.taken_back.sweeps(self.taken_back)? {
+            for message in messages.iter_mut().filter(|message| (sweep.from..=sweep.to).contains(&message.seq)) {
+                let is_swept = wire::author(message.json()).is_some_and(|by| sweep.covers(by, message.seq));
+                if let Some(bare) = is_swept.then(|| wire::tombstone(message.json())).flatten() {
+                    message.json = Json::Owned(bare);
+                }
             }
         }
         Ok(())
@@ -283,6 +302,8 @@ impl Page {
             None => slice.after,
         };
         self.more |= slice.more == More::Yes;
+        let swept = slice.swept.iter().filter(|sweep| sweep.change <= self.through);
+        self.swept = swept.map(|sweep| SweptRange::new(sweep.member, sweep.from, sweep.to, sweep.change)).collect();
         self.newest_first.sort_unstable_by_key(|message| std::cmp::Reverse(message.seq));
         self
     }
@@ -293,7 +314,8 @@ mod tests {
     use super::*;
 
     fn empty() -> Page {
-        Page { newest_first: Vec::new(), bytes: 0, more: false, through: Seq(0), as_of: Seq(0), taken_back: 0 }
+        let (through, as_of, swept) = (Seq(0), Seq(0), Vec::new());
+        Page { newest_first: Vec::new(), bytes: 0, more: false, through, as_of, taken_back: 0, swept }
     }
 
     #[test]

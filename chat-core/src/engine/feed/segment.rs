@@ -137,6 +137,19 @@ impl Segment {
         fresh
     }
 
+    /// The same events, with another JSON for some of them; `None` where that is none of them.
+    pub(crate) fn rewritten(&self, another: impl Fn(Seq, FrameKind, &[u8]) -> Option<Vec<u8>>) -> Option<Self> {
+        let (mut fresh, mut is_other) = (Self::new(Seq(self.first)), false);
+        for (seq, kind, json) in self.events(Seq(self.first - 1), Seq(self.last())) {
+            let other = another(seq, kind, json);
+            is_other |= other.is_some();
+            fresh.json.extend_from_slice(other.as_deref().unwrap_or(json));
+            fresh.close_event(kind);
+        }
+        fresh.shrink();
+        is_other.then_some(fresh)
+    }
+
     /// The same events, with another JSON for the one with this number.
     pub(crate) fn replaced(&self, seq: u64, json: &[u8]) -> Self {
         let mut fresh = Self::new(Seq(self.first));

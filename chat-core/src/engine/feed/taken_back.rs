@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
 use crate::locks::lock;
-use crate::room::OwedAmend;
+use crate::room::{OwedAmend, Sweep};
 use crate::types::Seq;
 
 /// Of most incarnations it holds nothing, and takes two words.
@@ -25,12 +25,19 @@ struct Known {
 }
 
 struct Entry {
-    seq: Seq,
+    what: What,
     /// The event that took it back.
     change: Seq,
     /// How many there were with it.
     count: u64,
     scrub: Scrub,
+}
+
+/// What was taken back.
+#[derive(Clone, Copy)]
+enum What {
+    One(Seq),
+    Range(Sweep),
 }
 
 /// Whether the log still holds the text.
@@ -53,15 +60,24 @@ impl TakenBack {
 
     /// Notes what a batch takes back. Called before the batch is published, so that whoever has heard of it is shown no text.
     pub(crate) fn add(&self, owed: &[OwedAmend], scrub: Scrub) {
-        if owed.is_empty() {
+        self.add_all(owed.iter().map(|owed| (What::One(owed.target), owed.change)), scrub);
+    }
+
+    /// The same, of ranges.
+    pub(crate) fn add_sweeps(&self, sweeps: &[Sweep], scrub: Scrub) {
+        self.add_all(sweeps.iter().map(|sweep| (What::Range(*sweep), sweep.change)), scrub);
+    }
+
+    fn add_all(&self, all: impl ExactSizeIterator<Item = (What, Seq)>, scrub: Scrub) {
+        if all.len() == 0 {
             return;
         }
         let mut guard = self.lock();
         let known = guard.get_or_insert_default();
-        for &OwedAmend { target: seq, change } in owed {
+        for (what, change) in all {
             known.count += 1;
             let count = known.count;
-            known.entries.push_back(Entry { seq, change, count, scrub });
+            known.entries.push_back(Entry { what, change, count, scrub });
         }
         known.shrink(self.entries_max);
     }
@@ -90,7 +106,31 @@ impl TakenBack {
         match &*self.lock() {
             None => Ok(Vec::new()),
             Some(known) if known.forgotten > count => Err(Stale),
-            Some(known) => Ok(known.entries.iter().filter_map(|entry| place(entry.seq)).collect()),
+            Some(known) => {
+                let ones = known.entries.iter().filter_map(|entry| match entry.what {
+                    What::One(seq) => place(seq),
+                    What::Range(_) => None,
+                });
+                Ok(ones.collect())
+            }
+        }
+    }
+
+    /// The ranges that were taken back, of which a page, read when there had been `count`, may still show something.
+    ///
+    /// # Errors
+    /// [`Stale`]: not all are known.
+    pub(crate) fn sweeps(&self, count: u64) -> Result<Vec<Sweep>, Stale> {
+        match &*self.lock() {
+            None => Ok(Vec::new()),
+            Some(known) if known.forgotten > count => Err(Stale),
+            Some(known) => {
+                let ranges = known.entries.iter().filter_map(|entry| match entry.what {
+                    What::One(_) => None,
+                    What::Range(sweep) => Some(sweep),
+                });
+                Ok(ranges.collect())
+            }
         }
     }
 
@@ -121,6 +161,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::MemberId;
 
     fn owed(targets: &[u64]) -> Vec<OwedAmend> {
         targets.iter().map(|&target| OwedAmend { target: Seq(target), change: Seq(10 + target) }).collect()
@@ -139,6 +180,19 @@ mod tests {
         taken_back.amended(Seq(11));
         taken_back.add(&owed(&[4]), Scrub::Owed);
         assert_eq!(among(&taken_back, 2), Ok(vec![3, 4]));
+    }
+
+    #[test]
+    fn a_range_is_known_as_long_as_the_log_may_hold_something_of_it() {
+        let sweep = Sweep { member: MemberId(2), from: Seq(1), to: Seq(9), change: Seq(10) };
+        let taken_back = TakenBack::new(1);
+        taken_back.add_sweeps(&[sweep], Scrub::Owed);
+        assert_eq!((taken_back.sweeps(0), among(&taken_back, 0)), (Ok(vec![sweep]), Ok(vec![])));
+        taken_back.add(&owed(&[4]), Scrub::Done);
+        assert_eq!(taken_back.sweeps(2), Ok(vec![sweep]), "the other one went");
+        taken_back.amended(Seq(10));
+        taken_back.add(&owed(&[5]), Scrub::Owed);
+        assert_eq!((taken_back.sweeps(2), taken_back.sweeps(1)), (Ok(vec![]), Err(Stale)));
     }
 
     #[test]

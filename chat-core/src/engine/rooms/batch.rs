@@ -8,7 +8,7 @@ use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
-use crate::room::{Answer, HistorySlice, OwedAmend};
+use crate::room::{Answer, BanLine, HistorySlice, OwedAmend, Sweep};
 use crate::types::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
 use crate::wire::{self, JoinedParts, MemberList};
 
@@ -28,6 +28,8 @@ pub(crate) struct Batch {
     pub(crate) gone: Vec<(SessionId, Generation)>,
     /// What it takes back.
     pub(crate) redacted: Vec<OwedAmend>,
+    /// The same, in ranges.
+    pub(crate) swept: Vec<Sweep>,
     pub(crate) kicked: Vec<Scope>,
     pub(crate) closed: Option<RoomCloseReason>,
 }
@@ -62,7 +64,17 @@ pub(crate) enum Outcome {
     Rejected(Reject),
     Answer(Answer),
     Entered(Box<AdmittedJoin>),
-    Members { page: MemberList, total: usize, more: bool },
+    Members {
+        page: MemberList,
+        total: usize,
+        more: bool,
+    },
+    /// At most so many bytes of them are shown.
+    Bans {
+        page: Vec<BanLine>,
+        more: bool,
+        bytes_max: usize,
+    },
 }
 
 /// Somebody who has been let in: what they are to be shown, fixed as of that moment.
@@ -86,7 +98,7 @@ impl Batch {
     pub(crate) fn encode(&mut self, feed: &RoomFeed, record: &Record) {
         let seq = record.seq.expect("only told records are encoded");
         #[cfg(feature = "fault_injection")]
-        let record = &crate::fault_injection::renumbered(record);
+        let record = &crate::fault_injection::narrowed(crate::fault_injection::renumbered(record));
         let needs_new = self.segments.last().is_none_or(|segment| feed.backlog.is_full(segment));
         if needs_new {
             self.segments.push(Segment::new(seq));

@@ -3,7 +3,7 @@
 //! What the log has still to forget stands in the ledger, which is read back with the room; here is only how far that has been done.
 
 use crate::engine::rooms::backoff::Backoff;
-use crate::room::{Ledger, OwedAmend};
+use crate::room::{Ledger, OwedAmend, Sweep};
 use crate::types::{Epoch, Mono, Seq};
 
 /// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
@@ -27,6 +27,8 @@ pub(crate) enum Debt {
 pub(crate) struct Debts {
     /// The log has been amended for all changes up to this one. What the ledger owes for them is settled by the next append.
     amended: Seq,
+    /// Of the range that is being amended: the event that took it back, and the number before which messages are still to be looked at.
+    sweeping: Option<(Seq, Seq)>,
     /// An incarnation that is over, and that the log has not been made to forget.
     over: Option<Epoch>,
     /// Records since the last snapshot of the ledger was stored.
@@ -58,9 +60,26 @@ impl Debts {
         ledger.owed().filter(|owed| owed.change > self.amended)
     }
 
+    /// The same, in ranges.
+    pub(crate) fn sweeps(&self, ledger: &Ledger) -> impl Iterator<Item = Sweep> {
+        ledger.owed_sweeps().filter(|owed| owed.change > self.amended)
+    }
+
+    /// Down to where a range has been amended, if it has been begun.
+    pub(crate) fn swept_down_to(&self, sweep: &Sweep) -> Option<Seq> {
+        self.sweeping.filter(|(change, _)| *change == sweep.change).map(|(_, before)| before)
+    }
+
+    /// A range has been amended down to here.
+    pub(crate) fn swept(&mut self, sweep: &Sweep, before: Seq) {
+        (self.sweeping, self.backoff) = (Some((sweep.change, before)), Backoff::default());
+    }
+
     /// Through which change the ledger may say that nothing is owed any more; `None` where that would say nothing new.
     pub(crate) fn settles(&self, ledger: &Ledger) -> Option<Seq> {
-        ledger.owed().next().filter(|owed| owed.change <= self.amended).map(|_| self.amended)
+        let first = ledger.owed().map(|owed| owed.change).next();
+        let first = first.into_iter().chain(ledger.owed_sweeps().map(|sweep| sweep.change).next()).min();
+        first.filter(|change| *change <= self.amended).map(|_| self.amended)
     }
 
     /// The debt to be paid next.
@@ -68,7 +87,8 @@ impl Debts {
         if let Some(epoch) = self.over {
             return Some(Debt::Delete(epoch));
         }
-        let amend = self.amends(ledger).next().map(|_| Debt::Amend);
+        let is_owed = self.amends(ledger).next().is_some() || self.sweeps(ledger).next().is_some();
+        let amend = is_owed.then_some(Debt::Amend);
         let snapshot = || (self.unsaved >= SNAPSHOT_EVERY).then_some(Debt::Snapshot);
         amend.or_else(snapshot).or(self.reads_due.map(|_| Debt::ReadPositions))
     }

@@ -10,7 +10,9 @@ use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Caller, Input};
-use crate::types::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits};
+use crate::types::{
+    Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits, Wall,
+};
 use crate::wire::{RemovalReason, RoomStatus, Status};
 
 /// One thing for a room's task.
@@ -63,6 +65,8 @@ pub(crate) struct Resuming {
     pub(crate) known: Option<Position>,
     /// Why it is not let in any more, where the room knows.
     pub(crate) put_out: Option<RemovalReason>,
+    /// Until when it is kept out, where it is for a time.
+    pub(crate) banned_until: Option<Wall>,
     /// Whether the room knows of an earlier membership.
     pub(crate) was_member: bool,
     /// How much of the members a `joined` may show.
@@ -159,9 +163,10 @@ impl Resuming {
             (_, Some(_)) => Status::Left,
         };
         let reason = self.put_out.filter(|_| status == Status::Left);
+        let until = reason.and(self.banned_until);
         // Where the room cannot say, the client knows best what it has seen.
         let position = if status == Status::Unavailable { self.after } else { position };
-        RoomStatus { reason, ..RoomStatus::silent(&self.room, position, status) }
+        RoomStatus { reason, until, ..RoomStatus::silent(&self.room, position, status) }
     }
 }
 

@@ -9,7 +9,7 @@ use thin_vec::ThinVec;
 use crate::engine::feed::page::{Page, PageSlice};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::charge::Charge;
-use crate::room::Changed;
+use crate::room::{Changed, Sweep};
 use crate::types::{CommandId, Limits, Seq, SessionLimits};
 use crate::wire::{self, FrameKind, JoinedParts};
 
@@ -98,7 +98,7 @@ pub(crate) fn encoder(slice: &PageSlice) -> (FrameKind, Encode) {
             wire::history(id, &feed.code, feed.epoch, page.iter(), page.more, page.as_of)
         }),
         PageSlice::Changes(_) => (FrameKind::Changes, |id, feed, page| {
-            wire::changes(id, &feed.code, feed.epoch, page.iter(), page.through, page.more, page.as_of)
+            wire::changes(id, &feed.code, feed.epoch, page.iter(), &page.swept, page.through, page.more, page.as_of)
         }),
     }
 }
@@ -117,14 +117,16 @@ impl Read {
 
     /// What one that names as many messages as it may takes.
     pub(crate) fn weight_max(limits: &Limits) -> usize {
-        READ_BYTES + limits.room.history_max.max(1) * size_of::<Changed>()
+        READ_BYTES + limits.room.history_max.max(2) * size_of::<Changed>()
     }
 
     fn weight(&self) -> usize {
         READ_BYTES
             + match &self.slice {
                 PageSlice::History(slice) => slice.seqs.len() * size_of::<Seq>(),
-                PageSlice::Changes(slice) => slice.changed.len() * size_of::<Changed>(),
+                PageSlice::Changes(slice) => {
+                    slice.changed.len() * size_of::<Changed>() + slice.swept.len() * size_of::<Sweep>()
+                }
             }
     }
 }
@@ -219,7 +221,7 @@ mod tests {
     use super::*;
     use crate::engine::feed::budget::MemoryBudget;
     use crate::room::{ChangesSlice, HistorySlice, More};
-    use crate::types::{Epoch, RoomCode};
+    use crate::types::{Epoch, MemberId, RoomCode};
 
     #[test]
     fn a_page_that_names_all_it_may_takes_what_is_held_free_for_it() {
@@ -231,8 +233,8 @@ mod tests {
         let seqs = vec![Seq(1); limits.room.history_max];
         let history = HistorySlice { seqs, sees: Seq(0), wanted: 0, before: Seq(2), more: More::No };
         assert!(weight(PageSlice::History(history)) <= Read::weight_max(&limits));
-        let changed = vec![Changed { target: Seq(1), change: Seq(2) }; limits.room.history_max];
-        let changes = ChangesSlice { changed, ..ChangesSlice::default() };
+        let sweep = Sweep { member: MemberId(1), from: Seq(1), to: Seq(1), change: Seq(2) };
+        let changes = ChangesSlice { swept: vec![sweep; limits.room.history_max / 2], ..ChangesSlice::default() };
         assert_eq!(weight(PageSlice::Changes(changes)), Read::weight_max(&limits));
         assert!(Read::weight_max(&limits) >= limits.room.history_max * 8);
     }

@@ -12,7 +12,7 @@ use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Issue, Kind};
 use crate::locks::lock;
-use crate::types::{CloseReason, Generation, Mono};
+use crate::types::{CloseReason, Generation, Mono, NetworkTag};
 
 /// What a session, its rooms and its transport share about one connection. A newer connection gets its own, so that
 /// nothing an older one does late can touch it.
@@ -42,6 +42,8 @@ pub(crate) struct ConnectionState {
     pub(crate) transport: &'static str,
     /// Where it came from, as far as that is known.
     pub(crate) address: Option<Arc<AddressCell>>,
+    /// The network that it came from, likewise.
+    pub(crate) network: Option<NetworkTag>,
     /// What pays for what is said on it, beside the session: its identity, or where it came from.
     pub(crate) shared_allowance: Option<Arc<SharedAllowance>>,
 }
@@ -80,8 +82,14 @@ impl ConnectionState {
             came_with,
             transport,
             address,
+            network: None,
             shared_allowance,
         }
+    }
+
+    /// The same, from this network.
+    pub(crate) fn from_network(self, network: Option<NetworkTag>) -> Self {
+        Self { network, ..self }
     }
 
     /// How new the token and the cursors are that its client has, or is to be given.

@@ -10,6 +10,7 @@ pub(crate) mod connection_state;
 pub(crate) mod detached;
 pub(crate) mod ended_sessions;
 pub(crate) mod founding;
+pub(crate) mod network;
 pub(crate) mod page_turn;
 pub(crate) mod policy_queue;
 pub(crate) mod remembered;

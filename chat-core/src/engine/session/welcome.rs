@@ -55,6 +55,7 @@ impl RoomStatus {
             status,
             read: None,
             reason: None,
+            until: None,
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::ended_sessions::EndedSessions;
+use crate::engine::session::network::NetworkKey;
 use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) work: fn(Arc<Shared>, Arc<RoomCell>),
     pub(crate) timers: Arc<Timers>,
     pub(crate) signer: Signer,
+    pub(crate) network_key: NetworkKey,
     pub(crate) room_secrets: RoomSecrets,
     pub(crate) ids: IdSource,
     pub(crate) sessions: Mutex<Sessions>,

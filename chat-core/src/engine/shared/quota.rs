@@ -52,6 +52,7 @@ impl Shared {
                 | Command::History { .. }
                 | Command::Changes { .. }
                 | Command::Members { .. }
+                | Command::Bans { .. }
         );
         if asks_much
             && paid.is_ok()

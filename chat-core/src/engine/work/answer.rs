@@ -14,11 +14,11 @@ use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::room::{Answer, Entered, Entry, Input, Member, Repeated, Room, SendPermit};
+use crate::room::{Answer, BanLine, Entered, Entry, Input, Member, Repeated, Room, SendPermit};
 #[cfg(feature = "fault_injection")]
 use crate::types::Seq;
 use crate::types::{Generation, MemberId, Position, Reject, RejectCode, RoomCode, SessionId};
-use crate::wire::{self, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
+use crate::wire::{self, BanEntry, FrameKind, JoinedParts, MemberLine, MemberList, RoomStatus, Status};
 
 /// The parts of a join's answer that are fixed at this moment.
 pub(crate) fn admit(
@@ -66,6 +66,12 @@ pub(crate) fn members_page(room: &Room, page: &[MemberId], bytes_max: usize) -> 
     MemberList::of(lines, page.len(), bytes_max)
 }
 
+fn ban(line: BanLine) -> BanEntry {
+    let BanLine { ban, member, nick, by, at, until, network, .. } = line;
+    let nick = nick.map(|nick| nick.as_str().to_owned());
+    BanEntry { member, nick, by, at, until, network, ..BanEntry::of(ban) }
+}
+
 /// The room as of now, for readers that fell behind.
 pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let page = shared.limits.room.members_page_max;
@@ -107,6 +113,10 @@ pub(crate) fn deliver(
         (InboxItem::Command { reply, .. }, Outcome::Members { page, total, more }) => {
             let json = wire::members_page(reply.id(), code, &page, total, more);
             reply.answer(FrameKind::Members, json);
+        }
+        (InboxItem::Command { reply, .. }, Outcome::Bans { page, more, bytes_max }) => {
+            let json = wire::bans_page(reply.id(), code, page.into_iter().map(ban), more, bytes_max);
+            reply.answer(FrameKind::Bans, json);
         }
         (InboxItem::Command { reply, input }, Outcome::Answer(answer)) => match answer {
             // An id and a tag both say that somebody waits for the answer.

@@ -16,7 +16,7 @@ use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Tail};
-use crate::room::{Note, OwedAmend, Room};
+use crate::room::{Note, OwedAmend, Room, Sweep};
 use crate::types::{Generation, Mono, Now, SessionId};
 
 /// What became of a batch's append.
@@ -208,7 +208,7 @@ impl RoomTask {
                 for (session, reader, ..) in batch.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
                     if is_there(&self.state.room, &reader.subscription) {
-                        self.state.room.note(now, Note::Attached { session, generation, member });
+                        self.state.room.note(now, Note::Attached { session, generation, member, network: None });
                     }
                     self.state.subscribers.insert(session, reader);
                 }
@@ -220,6 +220,11 @@ impl RoomTask {
                         (&Event::Redacted { target }, Some(change)) => {
                             feed.taken_back.add(&[OwedAmend { target, change }], Scrub::Owed);
                             feed.backlog.redact(target);
+                        }
+                        (&Event::Swept { member, from, to }, Some(change)) => {
+                            let sweep = Sweep { member, from, to, change };
+                            feed.taken_back.add_sweeps(&[sweep], Scrub::Owed);
+                            feed.backlog.sweep(&sweep);
                         }
                         (&Event::Settled { through }, _) => feed.taken_back.amended(through),
                         _ => {}

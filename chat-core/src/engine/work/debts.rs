@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::engine::rooms::debts::Debt;
+use crate::engine::work::sweep_debts::Swept;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
@@ -30,7 +31,11 @@ impl RoomTask {
         self.state.wake_rest();
         while let Some(debt) = self.next_debt() {
             let paid = match debt {
-                Debt::Amend => self.amend(&*log).await,
+                Debt::Amend => match self.amend(&*log).await {
+                    // The rest is done later: it stays owed, and its timer is at once.
+                    Ok(Swept::Some) if self.cell.waiting() > 0 => return,
+                    amended => amended.map(drop),
+                },
                 Debt::Delete(epoch) => {
                     let deleted = log.delete(&self.cell.code, epoch).await;
                     deleted.map(|()| self.state.debts.deleted())
@@ -45,10 +50,22 @@ impl RoomTask {
         }
     }
 
-    /// Makes the log forget what was taken back.
-    async fn amend(&mut self, log: &dyn Log) -> Result<(), AppendError> {
-        let owed: Vec<OwedAmend> = self.state.debts.amends(self.state.room.ledger()).take(AMENDS_MAX).collect();
-        let (Some(last), Some(feed)) = (owed.last(), self.feed()) else { return Ok(()) };
+    /// Makes the log forget what was taken back, in the order of the changes: single messages together, a range slice by slice.
+    async fn amend(&mut self, log: &dyn Log) -> Result<Swept, AppendError> {
+        let (debts, ledger) = (&self.state.debts, self.state.room.ledger());
+        let sweep = debts.sweeps(ledger).next();
+        let is_before = |owed: &OwedAmend| sweep.is_none_or(|sweep| owed.change < sweep.change);
+        let owed: Vec<OwedAmend> = debts.amends(ledger).take_while(is_before).take(AMENDS_MAX).collect();
+        if let (true, Some(sweep)) = (owed.is_empty(), sweep) {
+            let swept = self.amend_slice(log, sweep).await;
+            #[cfg(feature = "fault_injection")]
+            let swept = swept.or_else(|error| match fault_injection::is(Bug::ForgetScrub) {
+                true => Ok(self.state.debts.amended(sweep.change)).map(|()| Swept::All),
+                false => Err(error),
+            });
+            return swept;
+        }
+        let (Some(last), Some(feed)) = (owed.last(), self.feed()) else { return Ok(Swept::All) };
         let amends: Vec<_> = owed.iter().map(|owed| owed.amend()).collect();
         let amended = log.amend(&self.cell.code, feed.epoch, &amends).await;
         #[cfg(feature = "fault_injection")]
@@ -56,7 +73,7 @@ impl RoomTask {
         amended?;
         feed.taken_back.amended(last.change);
         self.state.debts.amended(last.change);
-        Ok(())
+        Ok(Swept::All)
     }
 
     async fn save_read_positions(&mut self, log: &dyn Log) -> Result<(), AppendError> {

@@ -14,7 +14,7 @@ use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::room::{Answer, Caller, Input, Note, OwedAmend, ReadPosition};
+use crate::room::{Answer, Caller, Input, More, Note, OwedAmend, ReadPosition, Sweep};
 use crate::types::{MemberId, Now, Reject, RejectCode, Seq};
 use crate::wire::{self, RemovalReason};
 
@@ -67,8 +67,20 @@ impl RoomTask {
                     Ok(answer) => Outcome::Answer(answer),
                 }
             }
+            InboxItem::Command { input: input @ Input::Bans { .. }, reply } => {
+                match self.decide_one(now, input, batch) {
+                    Ok(Answer::Bans { page, more }) => {
+                        let limits = &self.shared.limits.session;
+                        let bytes_max =
+                            if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
+                        Outcome::Bans { page, more: more == More::Yes, bytes_max }
+                    }
+                    Ok(answer) => Outcome::Answer(answer),
+                    Err(reject) => Outcome::Rejected(reject),
+                }
+            }
             InboxItem::Command { input, .. } | InboxItem::Host { input, .. } => {
-                if matches!(input, Input::Redact { .. }) {
+                if matches!(input, Input::Redact { .. } | Input::RedactAll { .. } | Input::Ban { .. }) {
                     self.make_room_to_owe(now, batch);
                 }
                 match self.decide_one(now, input, batch) {
@@ -131,6 +143,7 @@ impl RoomTask {
         ) = (&mut item, &outcome)
         {
             resuming.was_member = self.state.room.was_member(&by.scope());
+            resuming.banned_until = reject.until;
             resuming.put_out = match reject.code {
                 RejectCode::Banned => Some(RemovalReason::Banned),
                 _ => self.state.kicked.contains(&by.scope()).then_some(RemovalReason::Kicked),
@@ -244,6 +257,7 @@ impl RoomTask {
                     .extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Incarnation)));
                 batch.closed = Some(*cause);
             }
+            &Event::Swept { member, from, to } => batch.swept.push(Sweep { member, from, to, change: until }),
             Event::Redacted { target } => batch.redacted.push(OwedAmend { target: *target, change: until }),
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::Record;
+use crate::domain::{Amend, Record};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::ports::{Log, ReadError, Tail};
@@ -158,6 +158,15 @@ fn take_back(ledger: &Ledger, recent: &mut VecDeque<Record>) {
         if let Ok(index) = recent.binary_search_by_key(&Some(owed.target), |record| record.seq) {
             owed.amend().apply(&mut recent[index]);
         }
+    }
+    for sweep in ledger.owed_sweeps() {
+        let is_swept = |record: &&mut Record| {
+            record.event.is_message() && record.seq.zip(record.by).is_some_and(|(seq, by)| sweep.covers(by, seq))
+        };
+        recent.iter_mut().filter(is_swept).for_each(|record| {
+            let seq = record.seq.expect("it is told");
+            Amend::take_back(seq, sweep.change).apply(record);
+        });
     }
 }
 

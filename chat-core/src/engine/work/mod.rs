@@ -16,5 +16,6 @@ pub(crate) mod put_away;
 pub(crate) mod recover;
 pub(crate) mod run;
 pub(crate) mod sweep;
+mod sweep_debts;
 pub(crate) mod task;
 pub(crate) mod visit;

@@ -52,6 +52,7 @@ impl RoomTask {
         // Before the segments: whoever has heard that a message is taken back is not shown it any more.
         let scrub = if self.shared.log.is_some() { Scrub::Owed } else { Scrub::Done };
         feed.taken_back.add(&batch.redacted, scrub);
+        feed.taken_back.add_sweeps(&batch.swept, scrub);
         for segment in batch.segments.drain(..) {
             self.state.fanout.note(segment.size());
             feed.backlog.publish(segment);
@@ -60,6 +61,7 @@ impl RoomTask {
         for owed in &batch.redacted {
             feed.backlog.redact(owed.target);
         }
+        batch.swept.iter().for_each(|sweep| feed.backlog.sweep(sweep));
         for scope in batch.kicked.drain(..) {
             if self.state.kicked.len() >= self.shared.limits.room.bans_max {
                 self.state.kicked.pop_front();

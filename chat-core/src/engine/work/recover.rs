@@ -8,7 +8,7 @@ use crate::engine::rooms::state::Phase;
 use crate::engine::work::load::{Loaded, load, publish_records};
 use crate::engine::work::task::RoomTask;
 use crate::ports::Tail;
-use crate::room::{OwedAmend, Room};
+use crate::room::{OwedAmend, Room, Sweep};
 use crate::types::Seq;
 
 impl RoomTask {
@@ -53,6 +53,7 @@ impl RoomTask {
         let is_amended = shared.away.last(&self.cell.code) == Some((epoch, tail.offset));
         state.debts = Debts::of(unsaved, if is_amended { ledger.head() } else { Seq(0) });
         let owed: Vec<OwedAmend> = state.debts.amends(&ledger).collect();
+        let swept: Vec<Sweep> = state.debts.sweeps(&ledger).collect();
         state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
         state.room.put_read_positions(reads);
         self.come_back(epoch);
@@ -60,6 +61,7 @@ impl RoomTask {
         let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
         let feed = Arc::new(shared.new_life(&self.cell.code, epoch, Seq(first.0 - 1)));
         feed.taken_back.add(&owed, Scrub::Owed);
+        feed.taken_back.add_sweeps(&swept, Scrub::Owed);
         publish_records(&feed, recent.iter());
         state.phase = Phase::Live(feed);
         state.tail = tail;

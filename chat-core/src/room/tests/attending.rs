@@ -5,7 +5,12 @@ use std::time::Duration;
 use super::*;
 
 fn attach(session: u128, generation: u64, member: u32) -> Note {
-    Note::Attached { session: SessionId::new(session), generation: Generation(generation), member: MemberId(member) }
+    Note::Attached {
+        session: SessionId::new(session),
+        generation: Generation(generation),
+        member: MemberId(member),
+        network: None,
+    }
 }
 
 fn detach(session: u128, generation: u64) -> Note {

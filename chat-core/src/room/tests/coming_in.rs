@@ -1,6 +1,7 @@
 //! Creating, joining, attaching.
 
 use super::*;
+use crate::domain::BanTerms;
 
 #[test]
 fn a_created_room_has_its_creator_as_owner() {
@@ -35,7 +36,7 @@ fn a_name_that_lives_is_taken() {
 fn a_new_life_starts_every_number_again_and_forgets_the_old_one() {
     let mut world = world();
     world.join(2);
-    world.run(&Input::Ban { by: Actor::Host, member: MemberId(2) }).expect("banned");
+    world.run(&Input::Ban { by: Actor::Host, member: MemberId(2), terms: BanTerms::default() }).expect("banned");
     let topic = crate::Topic::parse("old").expect("a valid topic");
     world.run(&Input::SetTopic { by: Actor::Host, topic }).expect("changed");
     world.run(&keyed(1, "k", "hi")).expect("sent");
@@ -305,22 +306,11 @@ fn a_place_is_lost_by_a_kick_and_by_too_many_who_left_later() {
 }
 
 #[test]
-fn a_banned_person_stays_out_until_the_ban_is_forgotten() {
-    let mut world = world_with(|limits| limits.bans_max = 1);
-    world.join(2);
-    world.join(3);
-    world.run(&Input::Ban { by: actor(1), member: MemberId(2) }).expect("banned");
-    assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
-    world.run(&Input::Ban { by: actor(1), member: MemberId(3) }).expect("banned");
-    world.join(2);
-}
-
-#[test]
 fn a_ban_lifts_no_other() {
     let mut world = world();
     (2..=3).for_each(|session| drop(world.join(session)));
     for member in [2, 3] {
-        world.run(&Input::Ban { by: actor(1), member: MemberId(member) }).expect("banned");
+        world.run(&Input::Ban { by: actor(1), member: MemberId(member), terms: BanTerms::default() }).expect("banned");
     }
     assert_eq!([2, 3].map(|session| world.reject(&join(caller(session)))), [RejectCode::Banned; 2]);
 }

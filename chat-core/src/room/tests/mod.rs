@@ -1,6 +1,7 @@
 //! The rules, each as a sentence, through the public door of a room.
 
 mod attending;
+mod banning;
 mod checking;
 mod coming_in;
 mod going_out;
@@ -11,6 +12,7 @@ mod replaying;
 mod roles;
 mod seats;
 mod setting;
+mod sweeping;
 mod talking;
 mod timing;
 
@@ -54,7 +56,7 @@ impl World {
     /// One round of the contract, with every invariant checked.
     fn run(&mut self, input: &Input) -> Result<Decision, Reject> {
         let decision = self.room.decide(self.now, input)?;
-        assert!(decision.records.len() <= 4);
+        assert!(decision.records.len() <= 5);
         for record in &decision.records {
             self.room.apply(self.now, record);
             self.log.push(record.clone());
@@ -141,7 +143,7 @@ impl World {
 }
 
 fn caller(session: u128) -> Caller {
-    Caller { session: SessionId::new(session), generation: Generation(1), identity: None }
+    Caller { session: SessionId::new(session), generation: Generation(1), identity: None, network: None }
 }
 
 fn later(session: u128, generation: u64) -> Caller {
@@ -209,6 +211,9 @@ fn kind(event: &Event) -> &'static str {
         Event::Settled { .. } => "settled",
         Event::Kicked { .. } => "kicked",
         Event::Banned { .. } => "banned",
+        Event::BanAdded { .. } => "ban_added",
+        Event::BanLifted { .. } => "ban_lifted",
+        Event::Swept { .. } => "swept",
         Event::TopicChanged { .. } => "topic_changed",
         Event::SettingsChanged { .. } => "settings_changed",
         Event::RoleChanged { .. } => "role_changed",

@@ -1,7 +1,7 @@
 //! Kicking and banning.
 
 use super::*;
-use crate::types::Scope;
+use crate::domain::BanTerms;
 
 fn kick(by: Actor, member: u32) -> Input {
     Input::Kick { by, member: MemberId(member) }
@@ -23,9 +23,9 @@ fn a_kick_ends_every_attachment_of_the_member() {
 fn a_ban_is_a_quiet_fact_and_a_told_kick() {
     let mut world = world();
     world.join(2);
-    let decision = world.run(&Input::Ban { by: Actor::Host, member: MemberId(2) }).expect("banned");
-    assert_eq!(kinds(&decision), [("banned", None), ("kicked", Some(3))]);
-    assert_eq!(decision.records[0].event, Event::Banned { scope: Scope::Session(SessionId::new(2)) });
+    let decision =
+        world.run(&Input::Ban { by: Actor::Host, member: MemberId(2), terms: BanTerms::default() }).expect("banned");
+    assert_eq!(kinds(&decision), [("ban_added", None), ("kicked", Some(3))]);
     assert!(decision.records.iter().all(|record| record.by.is_none()), "the host has no number");
     assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
 }
@@ -37,7 +37,10 @@ fn only_owner_and_host_put_somebody_out() {
     world.join(3);
     assert_eq!(world.reject(&kick(actor(2), 3)), RejectCode::Forbidden);
     assert_eq!(world.reject(&kick(actor(9), 3)), RejectCode::NotMember);
-    assert_eq!(world.reject(&Input::Ban { by: actor(2), member: MemberId(1) }), RejectCode::Forbidden);
+    assert_eq!(
+        world.reject(&Input::Ban { by: actor(2), member: MemberId(1), terms: BanTerms::default() }),
+        RejectCode::Forbidden
+    );
     world.run(&kick(actor(1), 3)).expect("as the owner");
     world.run(&kick(Actor::Host, 2)).expect("as the host");
 }
@@ -53,7 +56,10 @@ fn an_owner_cannot_put_themselves_out() {
 fn nobody_is_put_out_who_is_not_there() {
     let mut world = world();
     assert_eq!(world.reject(&kick(actor(1), 9)), RejectCode::MemberNotFound);
-    assert_eq!(world.reject(&Input::Ban { by: Actor::Host, member: MemberId(9) }), RejectCode::MemberNotFound);
+    assert_eq!(
+        world.reject(&Input::Ban { by: Actor::Host, member: MemberId(9), terms: BanTerms::default() }),
+        RejectCode::MemberNotFound
+    );
 }
 
 #[test]
@@ -63,8 +69,9 @@ fn a_kicked_owner_is_followed_by_an_heir_and_a_last_member_by_the_end() {
     let decision = world.run(&kick(Actor::Host, 1)).expect("kicked");
     assert_eq!(kinds(&decision), [("kicked", Some(3)), ("role_changed", Some(4))]);
     assert_eq!(world.owner(), Some(2));
-    let last = world.run(&Input::Ban { by: Actor::Host, member: MemberId(2) }).expect("banned");
-    assert_eq!(kinds(&last), [("banned", None), ("kicked", Some(5)), ("closed", None)]);
+    let last =
+        world.run(&Input::Ban { by: Actor::Host, member: MemberId(2), terms: BanTerms::default() }).expect("banned");
+    assert_eq!(kinds(&last), [("ban_added", None), ("kicked", Some(5)), ("closed", None)]);
 }
 
 #[test]

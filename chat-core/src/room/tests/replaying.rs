@@ -1,8 +1,11 @@
 //! The ledger as the fold of the log: replayed, stored, replaced.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use super::*;
+use crate::domain::BanTerms;
+use crate::types::BanId;
 
 fn replayed(world: &World) -> Ledger {
     let mut ledger = Ledger::new(&world.room.limits);
@@ -69,7 +72,7 @@ fn tighter_limits_forget_the_oldest_when_a_room_is_read_back() {
 }
 
 fn attach() -> Note {
-    Note::Attached { session: SessionId::new(1), generation: Generation(1), member: MemberId(1) }
+    Note::Attached { session: SessionId::new(1), generation: Generation(1), member: MemberId(1), network: None }
 }
 
 #[test]
@@ -179,7 +182,9 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
         30..=31 => Input::Typing { by, state: if draw.below(2) == 0 { TypingState::On } else { TypingState::Off } },
         32..=33 => Input::Redact { by: actor, target: Seq(draw.below(head + 2)), evidence: None },
         34 => Input::Kick { by: actor, member },
-        35 => Input::Ban { by: actor, member },
+        35 => Input::Ban { by: actor, member, terms: any_terms(draw) },
+        36 if draw.below(2) == 0 => Input::Unban { by: actor, ban: BanId(draw.below(9) as u32) },
+        37 if draw.below(2) == 0 => Input::RedactAll { by: actor, member, from: None },
         36 => Input::SetTopic {
             by: actor,
             topic: crate::Topic::parse(["a", "b"][draw.below(2) as usize]).expect("valid"),
@@ -187,6 +192,11 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
         37 if draw.below(9) == 0 => Input::Close { cause: crate::RoomCloseReason::Host },
         _ => Input::Elapsed,
     }
+}
+
+fn any_terms(draw: &mut Draw) -> BanTerms {
+    let terms = BanTerms::lasting(NonZeroU32::new(draw.below(2) as u32));
+    if draw.below(2) == 0 { terms.with_sweep() } else { terms }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Roles: given, handed on, kept for who is away, and what each may do.
 
+use std::time::Duration;
+
 use super::*;
+use crate::domain::BanTerms;
+use crate::types::BanId;
 
 use Role::{Member, Moderator, Owner};
 
@@ -23,13 +27,23 @@ fn redact_of(world: &mut World, by: Actor, member: u32) -> Input {
     Input::Redact { by, target, evidence: None }
 }
 
+fn sweep_of(world: &mut World, by: Actor, member: u32) -> Input {
+    world.send(u128::from(member), "hi");
+    Input::RedactAll { by, member: MemberId(member), from: None }
+}
+
+fn ban(by: Actor, member: u32) -> Input {
+    Input::Ban { by, member: MemberId(member), terms: BanTerms::default() }
+}
+
 /// All that is done to somebody else: by the host to everybody, and else only by who is above them.
 #[test]
 fn nobody_acts_on_an_equal_or_a_higher_role() {
-    let commands: [(&str, Against, [Role; 2]); 6] = [
+    let commands: [(&str, Against, [Role; 2]); 7] = [
         ("kick", |_, by, member| Input::Kick { by, member: MemberId(member) }, [Owner, Moderator]),
-        ("ban", |_, by, member| Input::Ban { by, member: MemberId(member) }, [Owner, Moderator]),
+        ("ban", |_, by, member| ban(by, member), [Owner, Moderator]),
         ("redact", redact_of, [Owner, Moderator]),
+        ("sweep", sweep_of, [Owner, Moderator]),
         ("hand on", |_, by, member| set_role(by, member, Owner), [Owner, Owner]),
         ("raise", |_, by, member| set_role(by, member, Moderator), [Owner, Owner]),
         ("lower", |_, by, member| set_role(by, member, Member), [Owner, Owner]),
@@ -74,8 +88,9 @@ fn a_moderator_never_locks_out_the_owner() {
     let said = world.send(1, "hi");
     let against = [
         Input::Kick { by: actor(2), member: MemberId(1) },
-        Input::Ban { by: actor(2), member: MemberId(1) },
+        ban(actor(2), 1),
         Input::Redact { by: actor(2), target: said, evidence: None },
+        Input::RedactAll { by: actor(2), member: MemberId(1), from: None },
         set_role(actor(2), 1, Member),
         set_role(actor(2), 2, Owner),
     ];
@@ -86,7 +101,9 @@ fn a_moderator_never_locks_out_the_owner() {
     world.detach(1);
     world.pass(30_000);
     assert_eq!((world.owner(), world.members()), (None, vec![2, 3, 4, 5]));
-    assert_eq!(world.reject(&against[2]), RejectCode::Forbidden, "what she said stands");
+    for input in &against[1..=3] {
+        assert_eq!(world.reject(input), RejectCode::Forbidden, "{input:?}");
+    }
     assert_eq!(world.reject(&set_role(actor(2), 2, Owner)), RejectCode::Forbidden);
     world.run(&join(later(1, 2))).expect("she comes back");
     assert_eq!(world.owner(), Some(1));
@@ -100,6 +117,41 @@ fn what_a_moderator_said_who_has_left_is_taken_back_by_the_owner_alone() {
     let redact = |by| Input::Redact { by: actor(by), target: said, evidence: None };
     assert_eq!(world.reject(&redact(3)), RejectCode::Forbidden);
     world.run(&redact(1)).expect("by the owner");
+}
+
+#[test]
+fn a_moderator_who_has_left_is_kept_out_by_the_owner_alone_and_is_none_any_more() {
+    let mut world = five();
+    world.send(2, "hi");
+    world.leave(2);
+    for input in [ban(actor(3), 2), Input::RedactAll { by: actor(3), member: MemberId(2), from: None }] {
+        assert_eq!(world.reject(&input), RejectCode::Forbidden, "{input:?}");
+    }
+    world.run(&ban(actor(1), 2)).expect("by the owner");
+    world.run(&Input::Unban { by: actor(3), ban: BanId(1) }).expect("a moderator lets in again");
+    world.join(2);
+    assert_eq!(world.room.ledger().moderators_total(), 1, "the role went with the place");
+}
+
+/// Whom the host keeps out while their seat is held does not come back: somebody follows at once.
+#[test]
+fn a_seat_is_not_held_for_who_is_banned() {
+    let mut world = five();
+    world.detach(1);
+    world.pass(30_000);
+    assert_eq!(world.owner(), None);
+    let decision = world.run(&ban(Actor::Host, 1)).expect("the host may");
+    let events: Vec<_> = decision.records.iter().map(|record| record.event.clone()).collect();
+    assert!(matches!(events[0], Event::BanAdded { member: MemberId(1), .. }), "{events:?}");
+    assert_eq!(events[1..], [Event::RoleChanged { member: MemberId(2), role: Owner }]);
+    assert_eq!(world.owner(), Some(2));
+    // Nobody there to follow: whoever comes in next.
+    let mut empty = world_with(|limits| limits.lost_linger = Duration::from_secs(60));
+    empty.detach(1);
+    empty.pass(30_000);
+    empty.run(&ban(Actor::Host, 1)).expect("the host may");
+    empty.join(2);
+    assert_eq!(empty.owner(), Some(2));
 }
 
 #[test]

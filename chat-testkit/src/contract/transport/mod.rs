@@ -48,6 +48,7 @@
 //! Each frame that a client reads is checked against the protocol on the way: its shape, that events of a room are
 //! numbered without holes from the position on, that time does not go back, that nothing follows one's own leaving.
 
+mod banning;
 mod changing;
 mod cross_transport;
 mod devices;
@@ -70,6 +71,7 @@ mod test_client;
 mod test_server;
 mod tokens;
 
+pub use banning::*;
 pub use changing::*;
 pub use cross_transport::*;
 pub use devices::*;
@@ -149,7 +151,7 @@ impl Resume {
 /// Whether a frame answers a command, where all frames come one way.
 pub fn is_answer(frame: &Value) -> bool {
     match frame["type"].as_str() {
-        Some("ack" | "error" | "history" | "changes" | "members" | "ended") => true,
+        Some("ack" | "error" | "history" | "changes" | "members" | "bans" | "ended") => true,
         Some("joined" | "read") => frame.get("id").is_some(),
         _ => false,
     }
@@ -215,6 +217,10 @@ macro_rules! transport_contract {
             a_message_taken_back_is_a_tombstone_in_histories,
             who_is_kicked_may_come_again,
             who_is_banned_may_not,
+            a_ban_says_until_when_wherever_it_is_told,
+            who_is_let_in_again_comes_in,
+            all_of_a_member_is_taken_back_at_once,
+            what_was_swept_in_a_gap_is_told_on_asking,
             only_the_owner_moderates,
             settings_are_merged_and_told_whole,
             only_those_who_moderate_set,

@@ -67,7 +67,7 @@ pub async fn who_is_banned_may_not<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     ann.done(command("ban", "member", 2)).await;
-    assert_eq!(bob.told().await.split_once(' ').map(|(_, what)| what.to_owned()), Some("-Bob kicked".to_owned()));
+    assert_eq!(bob.told().await.split_once(' ').map(|(_, what)| what.to_owned()), Some("-Bob banned".to_owned()));
     assert_eq!(bob.code(json!({"type": "join", "room": "LUNCH", "nick": "Robert"})).await, "banned");
     let trail = bob.cut().await;
     let mut bob = server.back(&trail).await;

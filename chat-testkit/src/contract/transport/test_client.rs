@@ -417,6 +417,7 @@ pub fn summary(frame: &Value) -> String {
         "member_left" if frame.get("seq").is_none() => format!("-{} {}", of("nick"), of("reason")),
         "member_left" => format!("{} -{} {}", of("seq"), of("nick"), of("reason")),
         "redacted" => format!("{} redacted {}", of("seq"), of("target")),
+        "swept" => format!("{} swept {} {}-{}", of("seq"), of("member"), of("from"), of("to")),
         "topic_changed" => format!("{} topic {}", of("seq"), of("topic")),
         "settings_changed" => format!("{} settings {}", of("seq"), of("settings")),
         "role_changed" => format!("{} role {} {}", of("seq"), of("member"), of("role")),

@@ -1,0 +1,62 @@
+//! Makes a log forget what was taken back in a range: its messages are looked through from the newest to the oldest, slice by slice.
+
+use crate::domain::Amend;
+use crate::engine::work::task::RoomTask;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::ports::{AppendError, Log};
+use crate::room::Sweep;
+
+/// Messages that one slice looks through, and amends in one transaction at most. 2,048: a room whose log holds a hundred thousand takes in what
+/// is said fifty times meanwhile.
+const SLICE: usize = 2_048;
+/// Messages read from a log at once. 128: with the longest texts they are 2 MiB.
+const FETCH: usize = 128;
+
+/// Whether a range has been looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Swept {
+    All,
+    /// There is more of it.
+    Some,
+}
+
+impl RoomTask {
+    /// Makes the log forget one slice more of a range.
+    pub(crate) async fn amend_slice(&mut self, log: &dyn Log, sweep: Sweep) -> Result<Swept, AppendError> {
+        let Some(feed) = self.feed() else { return Ok(Swept::All) };
+        let mut before = self.state.debts.swept_down_to(&sweep).unwrap_or(sweep.to.next());
+        let (mut amends, mut looked, mut swept) = (Vec::new(), 0, Swept::Some);
+        while looked < SLICE && swept == Swept::Some {
+            let page = log.messages(&feed.code, feed.epoch, before, FETCH).await;
+            let page = page.map_err(|error| AppendError::NotWritten(error.to_string()))?;
+            looked += page.len();
+            let is_last = page.len() < FETCH || page.first().is_some_and(|oldest| oldest.seq <= Some(sweep.from));
+            for record in page.iter().rev() {
+                let (Some(seq), Some(by)) = (record.seq, record.by) else { continue };
+                before = before.min(seq);
+                if sweep.covers(by, seq) && !record.event.is_taken_back() {
+                    amends.push(Amend::take_back(seq, sweep.change));
+                }
+            }
+            if is_last {
+                swept = Swept::All;
+            }
+        }
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::SweepOne) {
+            amends.truncate(1);
+        }
+        if !amends.is_empty() {
+            log.amend(&feed.code, feed.epoch, &amends).await?;
+        }
+        match swept {
+            Swept::All => {
+                feed.taken_back.amended(sweep.change);
+                self.state.debts.amended(sweep.change);
+            }
+            Swept::Some => self.state.debts.swept(&sweep, before),
+        }
+        Ok(swept)
+    }
+}

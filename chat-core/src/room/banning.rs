@@ -1,0 +1,153 @@
+//! Bans: who is kept out, who lets them in again, and who is shown whom.
+
+use super::bans::{Asker, Ban, BanLine};
+use super::decide::Rules;
+use super::dedup::ScopeHash;
+use super::former::Place;
+use super::input::{Actor, Answer, Caller, Decision, More};
+use super::members::Member;
+use crate::domain::{BanTerm, BanTerms, Event, RecordVersion, Role};
+use crate::types::{BanId, MemberId, NetworkTag, Reject, RejectCode, Scope, Wall};
+
+/// Somebody who is to be kept out.
+#[derive(Clone, Copy)]
+enum Whom<'a> {
+    Present(&'a Member),
+    /// They have left, and may come back to their place.
+    Gone(&'a Place),
+}
+
+impl Whom<'_> {
+    /// What they are, or are again when they come back.
+    fn role(self) -> Role {
+        match self {
+            Self::Present(member) => member.role,
+            Self::Gone(place) => place.role,
+        }
+    }
+}
+
+impl<'a> Rules<'a> {
+    /// Keeps somebody out, who is put out first if they are there.
+    pub(super) fn ban(self, by: &Actor, member: MemberId, terms: BanTerms) -> Result<Decision, Reject> {
+        let standing = self.standing(by)?;
+        standing.may_put_out(member)?;
+        let present = self.ledger.member(member).map(Whom::Present);
+        let whom = present.or_else(|| self.ledger.place_of(member).map(Whom::Gone));
+        let whom = whom.ok_or_else(|| Reject::new(RejectCode::MemberNotFound, "there is no such member"))?;
+        standing.may_act_on(whom.role())?;
+        let at = self.at();
+        if self.ledger.bans().holding(None, at).count() >= self.limits.bans_max {
+            let reject = Reject::new(RejectCode::BansFull, "as many are banned from this room as may be");
+            return Err(reject.limit(self.limits.bans_max as u64));
+        }
+        let is_plain = terms == BanTerms::default();
+        let mut draft = self.draft();
+        let ban = match (self.writes >= RecordVersion::PERSONS, whom) {
+            (true, whom) => {
+                let until = terms.minutes.map(|minutes| at.after(60 * SECOND * minutes.get()));
+                let (person, nick) = self.who(whom);
+                draft.push(
+                    standing.by(),
+                    Event::BanAdded {
+                        ban: self.ledger.bans().next(),
+                        person: person.into(),
+                        member,
+                        nick,
+                        until,
+                        networks: if terms.network { self.attendance.networks_of(member) } else { Vec::new() },
+                    },
+                );
+                Some(BanTerm::until(until))
+            }
+            // What every program can read: for ever, and of who is there.
+            (false, Whom::Present(target)) if is_plain => {
+                draft.push(standing.by(), Event::Banned { scope: target.scope.clone() });
+                None
+            }
+            (false, _) => return Err(not_yet()),
+        };
+        if terms.sweep
+            && let Some(swept) = self.sweep_of(standing, member, None)?
+        {
+            draft.push(standing.by(), swept);
+        }
+        match whom {
+            Whom::Present(target) => {
+                let seq = draft.push_kicked(standing.by(), target, self.after_kick(target), ban);
+                Ok(draft.finish_exit(Answer::Done { seq }))
+            }
+            Whom::Gone(place) => {
+                // Answered with the head as of the ban: who follows an owner who is kept out follows at once.
+                let seq = draft.head();
+                if let Some(heir) = self.after_ban_of(place) {
+                    draft.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
+                }
+                Ok(draft.finish(None, Answer::Done { seq }))
+            }
+        }
+    }
+
+    /// Ends a ban before its time.
+    pub(super) fn unban(self, by: &Actor, ban: BanId) -> Result<Decision, Reject> {
+        let standing = self.standing(by)?;
+        standing.may_moderate()?;
+        if !self.ledger.bans().holding(None, self.at()).any(|held| held.number == ban) {
+            return Err(Reject::new(RejectCode::BanNotFound, "there is no such ban, or it is over"));
+        }
+        if self.writes < RecordVersion::PERSONS {
+            return Err(not_yet());
+        }
+        let mut draft = self.draft();
+        let seq = draft.push(standing.by(), Event::BanLifted { ban });
+        Ok(draft.finish(None, Answer::Done { seq }))
+    }
+
+    /// Shows who is kept out to who may change it.
+    pub(super) fn bans(self, by: &Actor, after: Option<BanId>, limit: Option<u32>) -> Result<Decision, Reject> {
+        self.standing(by)?.may_moderate()?;
+        let page_max = self.limits.bans_page_max;
+        let count = limit.map_or(page_max, |limit| page_max.min(limit as usize));
+        let mut holding = self.ledger.bans().holding(after, self.at());
+        let page: Vec<BanLine> = holding.by_ref().take(count).map(Ban::line).collect();
+        let more = if holding.next().is_some() { More::Yes } else { More::No };
+        Ok(self.draft().finish(None, Answer::Bans { page, more }))
+    }
+
+    /// Refuses who is kept out and would join. Where they come from binds those alone of whom nothing else is known, and who are not there.
+    pub(super) fn check_may_join(self, by: &Caller, scope: &Scope) -> Result<(), Reject> {
+        let is_new = by.identity.is_none() && self.ledger.member_with_scope(scope).is_none();
+        self.check_is_not_banned(scope, by.network.filter(|_| is_new))
+    }
+
+    /// Refuses a person who is kept out, or whom this network keeps out.
+    pub(super) fn check_is_not_banned(self, scope: &Scope, network: Option<NetworkTag>) -> Result<(), Reject> {
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::ForgetBan) {
+            return Ok(());
+        }
+        let asker = Asker { scope, hash: self.ledger.hash(scope), network };
+        match self.ledger.bans().against(asker, self.at()) {
+            Some(ban) => Err(banned(ban.until)),
+            None => Ok(()),
+        }
+    }
+
+    fn who(self, whom: Whom<'a>) -> (ScopeHash, Option<crate::types::Nick>) {
+        match whom {
+            Whom::Present(member) => (self.ledger.hash(&member.scope), Some(member.nick.clone())),
+            Whom::Gone(place) => (place.scope(), place.nick.clone()),
+        }
+    }
+}
+
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn banned(until: Option<Wall>) -> Reject {
+    Reject { until, ..Reject::new(RejectCode::Banned, "you are banned from this room") }
+}
+
+/// What is asked needs a record that not every program reads which lives on the room's log.
+pub(super) fn not_yet() -> Reject {
+    Reject::new(RejectCode::Unavailable, "not every program of this room can read that yet")
+}

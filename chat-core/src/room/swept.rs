@@ -1,0 +1,95 @@
+//! All that somebody said taken back at once: one event, one range that the log owes, one range in what was changed.
+
+use super::banning::not_yet;
+use super::changes::Changed;
+use super::decide::{Rules, owes_too_much};
+use super::input::{Actor, Answer, Caller, ChangesSlice, Decision, More};
+use super::permissions::Standing;
+use super::sweeps::Sweep;
+use crate::domain::{Event, RecordVersion};
+use crate::types::{MemberId, Reject, RejectCode, Seq};
+
+impl Rules<'_> {
+    /// Takes back all that somebody has said, from an event on.
+    pub(super) fn redact_all(self, by: &Actor, member: MemberId, from: Option<Seq>) -> Result<Decision, Reject> {
+        let standing = self.standing(by)?;
+        standing.may_redact(member, || self.ledger.role_kept(member))?;
+        if !self.ledger.was_given(member) {
+            return Err(Reject::new(RejectCode::MemberNotFound, "nobody was ever in this room under this number"));
+        }
+        match self.sweep_of(standing, member, from)? {
+            Some(swept) => Ok(self.done(standing.by(), swept)),
+            None => Ok(self.nothing_to_do()),
+        }
+    }
+
+    /// What takes back all that somebody has said, from an event on, as far as the asker knows of it; `None` where that is nothing.
+    pub(super) fn sweep_of(
+        self,
+        standing: Standing,
+        member: MemberId,
+        from: Option<Seq>,
+    ) -> Result<Option<Event>, Reject> {
+        let first = match standing {
+            Standing::Host => Seq(1),
+            Standing::Member { sees, .. } => sees.next(),
+        };
+        let (from, to) = (from.unwrap_or(first).max(first), self.ledger.head());
+        if !self.has_said(member, from, to) {
+            return Ok(None);
+        }
+        if self.writes < RecordVersion::PERSONS {
+            return Err(not_yet());
+        }
+        if self.ledger.owed_total() >= self.limits.owed_max {
+            return Err(owes_too_much());
+        }
+        Ok(Some(Event::Swept { member, from, to }))
+    }
+
+    /// Whether somebody may have said something in this range that was not taken back.
+    fn has_said(self, member: MemberId, from: Seq, to: Seq) -> bool {
+        let marks = self.ledger.marks();
+        marks.has_of(member, from, to)
+            || marks.forgotten_between(from, to).is_some_and(|(first, last)| {
+                let is_over_all = |sweep: &Sweep| sweep.covers(member, first) && sweep.covers(member, last);
+                !self.ledger.sweeps().any(|sweep| is_over_all(&sweep))
+            })
+    }
+
+    /// The oldest changes after an event, of both kinds, as far as who asks may know of them.
+    pub(super) fn changes(self, by: &Caller, after: Seq) -> Result<Decision, Reject> {
+        let sees = self.member(by)?.sees;
+        let changes = self.ledger.changes();
+        let singles = changes.after(after).ok_or_else(|| {
+            Reject::new(RejectCode::OutOfReach, "more was changed since than the room remembers: page it again")
+        })?;
+        // One at least is named, so that whoever goes on gets on.
+        let most = self.limits.history_max;
+        // What was said below one's floor is nobody's business.
+        let mut singles = singles.filter(|changed| changed.target > sees).peekable();
+        let shown = |sweep: &Sweep| Sweep { from: sweep.from.max(sees.next()), ..*sweep };
+        let mut ranges = changes.ranges_after(after).filter(|sweep| sweep.to > sees).map(shown).peekable();
+        let mut slice = ChangesSlice { after, through: self.ledger.head(), ..ChangesSlice::default() };
+        let mut last = after;
+        while let Some(next) = first_of(singles.peek(), ranges.peek()) {
+            // A range takes as much as two messages.
+            let is_range = ranges.peek().is_some_and(|sweep| sweep.change == next);
+            let named = slice.changed.len() + 2 * slice.swept.len();
+            if named > 0 && named + if is_range { 2 } else { 1 } > most {
+                (slice.through, slice.more) = (last, More::Yes);
+                break;
+            }
+            last = next;
+            slice.changed.extend(singles.next_if(|changed| changed.change == next));
+            slice.swept.extend(ranges.next_if(|sweep| sweep.change == next));
+        }
+        Ok(self.draft().finish(None, Answer::Changes(slice)))
+    }
+}
+
+/// The earlier change of two.
+fn first_of(single: Option<&Changed>, range: Option<&Sweep>) -> Option<Seq> {
+    let (single, range) = (single.map(|changed| changed.change), range.map(|sweep| sweep.change));
+    single.into_iter().chain(range).min()
+}

@@ -1,0 +1,208 @@
+//! Bans that hold: until their time or until they are lifted, and no other goes for one that comes.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::*;
+use crate::domain::{BanTerm, BanTerms, RecordVersion};
+use crate::types::{BanId, NetworkTag};
+
+const MINUTE: u64 = 60_000;
+
+fn ban(by: Actor, member: u32) -> Input {
+    Input::Ban { by, member: MemberId(member), terms: BanTerms::default() }
+}
+
+fn ban_for(minutes: u32, member: u32) -> Input {
+    let terms = BanTerms::lasting(NonZeroU32::new(minutes));
+    Input::Ban { by: actor(1), member: MemberId(member), terms }
+}
+
+fn unban(by: Actor, ban: u32) -> Input {
+    Input::Unban { by, ban: BanId(ban) }
+}
+
+fn until(world: &World, minutes: u64) -> Option<Wall> {
+    Some(world.now.wall.after(Duration::from_millis(minutes * MINUTE)))
+}
+
+/// The numbers of a page, and whether there are more.
+fn shown(world: &mut World, after: Option<u32>, limit: Option<u32>) -> (Vec<u32>, More) {
+    let asked = Input::Bans { by: actor(1), after: after.map(BanId), limit };
+    let Answer::Bans { page, more } = world.run(&asked).expect("she is the owner").answer else { panic!("no bans") };
+    (page.into_iter().map(|line| line.ban.0).collect(), more)
+}
+
+#[test]
+fn a_ban_says_until_when_to_all_and_to_who_is_banned() {
+    let mut world = world();
+    world.join(2);
+    let end = until(&world, 10);
+    let decision = world.run(&ban_for(10, 2)).expect("banned");
+    assert_eq!(kinds(&decision), [("ban_added", None), ("kicked", Some(3))]);
+    let Event::Kicked { ban: term, .. } = decision.records[1].event else { panic!("{decision:?}") };
+    assert_eq!((term, decision.answer), (Some(BanTerm::until(end)), Answer::Done { seq: Seq(3) }));
+    for asked in [join(caller(2)), Input::Attach { by: caller(2), after: None }] {
+        let reject = world.run(&asked).expect_err("banned");
+        assert_eq!((reject.code, reject.until), (RejectCode::Banned, end));
+    }
+    assert_eq!(world.pass(10 * MINUTE - 1), []);
+    assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
+    assert_eq!((world.pass(1), world.join(2).member), (vec![], MemberId(3)), "who was put out is somebody new");
+    world.run(&ban(actor(1), 3)).expect("banned for ever");
+    let reject = world.run(&join(caller(2))).expect_err("banned");
+    assert_eq!((reject.code, reject.until), (RejectCode::Banned, None));
+}
+
+#[test]
+fn a_ban_binds_a_person_and_not_a_session() {
+    let mut world = world();
+    let member = entered(&world.run(&join(known(2, "bob"))).expect("joined")).member;
+    world.run(&ban(Actor::Host, member.0)).expect("banned");
+    assert_eq!(world.reject(&join(known(3, "bob"))), RejectCode::Banned, "another device");
+    world.run(&join(caller(4))).expect("somebody else");
+}
+
+#[test]
+fn somebody_who_has_left_is_banned_as_long_as_their_place_is_remembered() {
+    let mut world = world_with(|limits| limits.former_max = 1);
+    world.join(2);
+    world.join(3);
+    world.leave(3);
+    world.leave(2);
+    assert_eq!(world.reject(&ban(actor(1), 3)), RejectCode::MemberNotFound, "forgotten when the next one left");
+    let decision = world.run(&ban(actor(1), 2)).expect("remembered");
+    assert_eq!((kinds(&decision), &decision.answer), (vec![("ban_added", None)], &Answer::Done { seq: Seq(5) }));
+    assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
+    let asked = Input::Bans { by: Actor::Host, after: None, limit: None };
+    let Answer::Bans { page, more: More::No } = world.run(&asked).expect("the host may").answer else {
+        panic!("no bans")
+    };
+    let bob = &page[0];
+    assert_eq!((bob.member, bob.by, bob.until), (Some(MemberId(2)), Some(MemberId(1)), None));
+    assert_eq!(bob.nick.as_ref().map(Nick::as_str), Some("P2"));
+    assert_eq!(world.reject(&ban(actor(1), 2)), RejectCode::MemberNotFound, "banned already");
+}
+
+#[test]
+fn a_full_list_is_refused_and_what_is_over_makes_room() {
+    let mut world = world_with(|limits| limits.bans_max = 2);
+    (2..=5).for_each(|session| drop(world.join(session)));
+    world.run(&ban_for(1, 2)).expect("banned");
+    world.run(&ban(actor(1), 3)).expect("banned");
+    let reject = world.run(&ban(actor(1), 4)).expect_err("full");
+    assert_eq!((reject.code, reject.limit), (RejectCode::BansFull, Some(2)));
+    assert_eq!(world.pass(MINUTE), []);
+    world.run(&ban(actor(1), 4)).expect("the first is over");
+    assert_eq!(world.reject(&ban(actor(1), 5)), RejectCode::BansFull);
+    world.run(&unban(actor(1), 2)).expect("lifted");
+    world.run(&ban(actor(1), 5)).expect("there is room again");
+    assert_eq!(shown(&mut world, None, None), (vec![3, 4], More::No), "no number is given twice");
+}
+
+#[test]
+fn tighter_limits_lift_no_ban() {
+    let mut world = world();
+    (2..=4).for_each(|session| drop(world.join(session)));
+    (2..=4).for_each(|member| drop(world.run(&ban(actor(1), member)).expect("banned")));
+    let tight = RoomLimits { bans_max: 1, ..RoomLimits::default() };
+    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::new(tight));
+    world.room.check_invariants();
+    assert_eq!([2, 3, 4].map(|session| world.reject(&join(caller(session)))), [RejectCode::Banned; 3]);
+}
+
+#[test]
+fn who_is_let_in_again_comes_in_and_only_who_moderates_lets_them() {
+    let mut world = world();
+    world.join(2);
+    world.join(3);
+    world.run(&ban(actor(1), 2)).expect("banned");
+    for asked in [unban(actor(3), 1), Input::Bans { by: actor(3), after: None, limit: None }] {
+        assert_eq!(world.reject(&asked), RejectCode::Forbidden);
+    }
+    assert_eq!(world.reject(&unban(actor(1), 2)), RejectCode::BanNotFound);
+    let decision = world.run(&unban(actor(1), 1)).expect("lifted");
+    assert_eq!((kinds(&decision), &decision.answer), (vec![("ban_lifted", None)], &Answer::Done { seq: Seq(4) }));
+    assert_eq!(world.reject(&unban(actor(1), 1)), RejectCode::BanNotFound);
+    world.join(2);
+}
+
+#[test]
+fn bans_are_paged_in_the_order_of_their_numbers() {
+    let mut world = world_with(|limits| limits.bans_page_max = 2);
+    (2..=4).for_each(|session| drop(world.join(session)));
+    (2..=4).for_each(|member| drop(world.run(&ban_for(member, member)).expect("banned")));
+    assert_eq!(shown(&mut world, None, None), (vec![1, 2], More::Yes));
+    assert_eq!(shown(&mut world, Some(2), None), (vec![3], More::No));
+    assert_eq!(shown(&mut world, None, Some(1)), (vec![1], More::Yes));
+    world.pass(2 * MINUTE);
+    assert_eq!(shown(&mut world, None, None), (vec![2, 3], More::No), "what is over is not shown");
+}
+
+#[test]
+fn where_not_every_program_can_read_it_a_ban_is_for_ever_and_of_who_is_there() {
+    let mut world = world();
+    (2..=3).for_each(|session| drop(world.join(session)));
+    world.leave(3);
+    world.room.write_up_to(RecordVersion::FIRST);
+    for asked in [ban_for(1, 2), ban(actor(1), 3)] {
+        assert_eq!(world.reject(&asked), RejectCode::Unavailable);
+    }
+    let decision = world.run(&ban(actor(1), 2)).expect("banned");
+    assert_eq!(kinds(&decision), [("banned", None), ("kicked", Some(5))]);
+    assert!(decision.records.iter().all(|record| record.event.version() == RecordVersion::FIRST));
+    assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
+    assert_eq!(world.reject(&unban(actor(1), 1)), RejectCode::Unavailable);
+    assert_eq!(shown(&mut world, None, None), (vec![1], More::No));
+    world.room.write_up_to(RecordVersion::LATEST);
+    world.run(&unban(actor(1), 1)).expect("it has a number all the same");
+    world.join(2);
+}
+
+/// Somebody of whom nothing is known but where they come from.
+fn from(session: u128, network: u64) -> Caller {
+    Caller { network: Some(NetworkTag(network)), ..caller(session) }
+}
+
+fn ban_network(member: u32) -> Input {
+    Input::Ban { by: actor(1), member: MemberId(member), terms: BanTerms::lasting(NonZeroU32::new(5)).with_network() }
+}
+
+#[test]
+fn a_ban_of_a_network_binds_newcomers_of_whom_nothing_else_is_known() {
+    let mut world = world();
+    world.run(&join(from(2, 7))).expect("joined");
+    world.run(&join(from(3, 7))).expect("joined");
+    world.run(&join(from(9, 7))).expect("joined");
+    world.run(&Input::Leave { by: from(9, 7) }).expect("left");
+    world.run(&join(caller(4))).expect("joined");
+    let end = until(&world, 5);
+    world.run(&ban_network(2)).expect("banned");
+    let reject = world.run(&join(from(5, 7))).expect_err("banned");
+    assert_eq!((reject.code, reject.until), (RejectCode::Banned, end));
+    assert_eq!(world.reject(&join(from(9, 7))), RejectCode::Banned, "who left is new again");
+    let gone = Input::Attach { by: from(9, 7), after: None };
+    assert_eq!(world.reject(&gone), RejectCode::NotMember, "and was not put out");
+    world.run(&join(Caller { network: Some(NetworkTag(7)), ..known(6, "bob") })).expect("known");
+    world.run(&join(from(8, 9))).expect("from elsewhere");
+    let again = Input::Attach { by: Caller { generation: Generation(2), ..from(3, 7) }, after: None };
+    world.run(&again).expect("a member stays one");
+    assert_eq!(world.pass(5 * MINUTE), []);
+    world.run(&join(from(5, 7))).expect("it is over");
+}
+
+#[test]
+fn the_last_few_networks_of_a_person_are_bound_and_of_who_is_gone_none() {
+    let mut world = world();
+    for (session, network) in (100..).zip([7, 8, 7, 9, 10, 11]) {
+        let by = Caller { session: SessionId::new(session), network: Some(NetworkTag(network)), ..known(2, "bob") };
+        let _ = world.run(&join(by));
+    }
+    world.run(&join(from(3, 20))).expect("joined");
+    world.leave(3);
+    world.run(&ban_network(3)).expect("banned");
+    world.run(&join(from(4, 20))).expect("nobody knows where they came from");
+    let decision = world.run(&ban_network(2)).expect("banned");
+    let Event::BanAdded { networks, .. } = &decision.records[0].event else { panic!("{decision:?}") };
+    assert_eq!(networks.iter().map(|tag| tag.0).collect::<Vec<_>>(), [7, 9, 10, 11]);
+}
