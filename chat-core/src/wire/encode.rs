@@ -344,8 +344,7 @@ pub(crate) fn changes<'a>(
     epoch: Epoch,
     messages: impl Iterator<Item = &'a [u8]>,
     swept: &[SweptRange],
-    through: Seq,
-    more: bool,
+    (through, more): (Seq, bool),
     as_of: Seq,
 ) -> Bytes {
     let mut out = b"{\"type\":\"changes\"".to_vec();

@@ -198,7 +198,7 @@ impl Shared {
         let shared_allowance = self.shared_allowance(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
         let network = request.address.map(|address| self.network_key.tag(address));
         let connection = ConnectionState::new(state.generation, made, request.transport, address, shared_allowance);
-        let connection = Arc::new(connection.from_network(network));
+        let connection = Arc::new(connection.with_network(network));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();

@@ -98,7 +98,7 @@ pub(crate) fn encoder(slice: &PageSlice) -> (FrameKind, Encode) {
             wire::history(id, &feed.code, feed.epoch, page.iter(), page.more, page.as_of)
         }),
         PageSlice::Changes(_) => (FrameKind::Changes, |id, feed, page| {
-            wire::changes(id, &feed.code, feed.epoch, page.iter(), &page.swept, page.through, page.more, page.as_of)
+            wire::changes(id, &feed.code, feed.epoch, page.iter(), &page.swept, (page.through, page.more), page.as_of)
         }),
     }
 }

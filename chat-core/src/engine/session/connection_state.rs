@@ -88,7 +88,7 @@ impl ConnectionState {
     }
 
     /// The same, from this network.
-    pub(crate) fn from_network(self, network: Option<NetworkTag>) -> Self {
+    pub(crate) fn with_network(self, network: Option<NetworkTag>) -> Self {
         Self { network, ..self }
     }
 

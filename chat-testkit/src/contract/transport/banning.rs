@@ -102,6 +102,7 @@ pub async fn who_is_let_in_again_comes_in<D: TransportHarness>() {
     let _dan = dan;
     ann.done(command("ban", json!({"member": 2, "minutes": 5}))).await;
     cid.done(command("leave", json!({}))).await;
+    cid.read_to("LUNCH", 6).await;
     ann.done(command("ban", json!({"member": 3}))).await;
     let full = ann.refused(command("ban", json!({"member": 4}))).await;
     assert_eq!((&full["code"], &full["limit"]), (&json!("bans_full"), &json!(2)));
