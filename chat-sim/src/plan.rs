@@ -158,7 +158,7 @@ impl Plan {
         };
         match kind.unwrap_or_else(|| Kind::draw(rng)) {
             // Not drawn: it is to go with what is.
-            Kind::Usual => plan.sets = plan.limits.room.backlog_events_max % 5 == 0,
+            Kind::Usual => plan.sets = plan.limits.room.backlog_events_max.is_multiple_of(5),
             Kind::Ruled => plan.rule(rng),
             Kind::Narrow => plan.narrow(rng),
             Kind::HeldBack => plan.hold_back(rng),
