@@ -159,7 +159,7 @@ impl Ledger {
                     self.former.remember(Place::of(&member, scope, role), self.bounds.former_max);
                     self.note_empty();
                     if is_held {
-                        self.held = Some(HeldSeat { scope, until: held.filter(|_| !self.protected) });
+                        self.held = Some(HeldSeat { scope, until: *held });
                     }
                 }
             }
