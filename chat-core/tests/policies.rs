@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, CloseReason, Command, ConnectRequest, Engine, Hello, Policy, Reject, RejectCode, Reply, SessionView,
+    Admission, CloseReason, Command, ConnectRequest, Engine, Hello, Policy, Reject, RejectCode, Reply, RoomSecret,
+    SessionView, SettingsChange,
 };
 use support::*;
 
@@ -267,4 +268,37 @@ async fn of_two_who_come_for_one_session_the_later_has_it_whoever_is_let_in_firs
     assert_eq!(refusal.close, CloseReason::Replaced);
     newer.joined().await;
     newer.say("LUNCH", "still here").await;
+}
+
+/// Keeps rooms from being locked, and lets nobody choose a short secret.
+struct Opens;
+
+#[async_trait]
+impl Policy for Opens {
+    async fn check(&self, _session: &SessionView, command: Command) -> Result<Command, Reject> {
+        let Command::Settings { change, .. } = &command else { return Ok(command) };
+        let chosen = change.secret.clone().flatten();
+        if chosen.is_some_and(|secret| secret.expose().len() < 8) {
+            return Err(Reject::bad_field("secret", "choose a longer one"));
+        }
+        let mut change = change.clone();
+        change.locked = None;
+        Ok(command.with_change(change))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_sees_what_is_to_be_set_and_may_change_it() {
+    let engine = Engine::builder().policy(Arc::new(Opens)).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let set = |change| Command::settings(code("LUNCH"), change);
+    assert_eq!(acked(ann.session.call(set(SettingsChange::new().locked(true).read_only(true))).await), 2);
+    let secret = |word| SettingsChange::new().secret(RoomSecret::parse(word).ok());
+    assert_eq!(ann.refused(set(secret("short"))).await.field, Some("secret"));
+    assert_eq!(acked(ann.session.call(set(secret("long enough"))).await), 3);
+    let bob = Client::new(&engine).await;
+    let join = |word| Command::join(code("LUNCH"), nick("Bob")).with_secret(RoomSecret::parse(word).ok());
+    assert_eq!(bob.refused(join("short")).await.code, RejectCode::SecretWrong);
+    bob.session.call(join("long enough")).await.expect("it is not locked");
+    assert_eq!(bob.refused(send("LUNCH", "hi")).await.code, RejectCode::ReadOnly);
 }

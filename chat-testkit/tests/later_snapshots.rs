@@ -56,7 +56,7 @@ impl Cut {
 fn add(snapshot: &mut Value) {
     snapshot["version"] = json!(3);
     snapshot["written_at"] = json!("2031-01-01T00:00:00.000Z");
-    snapshot["ledger"]["settings"] = json!({"slow_ms": 1_000, "listed": null});
+    snapshot["ledger"]["pins"] = json!({"first": 1_000, "last": null});
     snapshot["ledger"]["members"][0]["data"] = json!({"avatar": [1, 2, 3]});
 }
 

@@ -86,6 +86,7 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "closed: Host",
         "closed: Empty",
         "closed: after lingering",
+        "waits for who was lost",
         "lingers on, because a clock was set back",
         "four records at once",
         "attached",
@@ -247,6 +248,12 @@ fn note_what(
             Event::Closed { cause } => format!("closed: {cause:?}"),
             other => panic!("nothing draws it: {other:?}"),
         });
+    }
+    let is_last = before.members().len() == 1 && limits.empty_linger.is_zero();
+    if let [Record { event: Event::Left { reason: LeaveReason::Timeout, .. }, .. }] = decision.records.as_slice()
+        && is_last
+    {
+        reach("waits for who was lost");
     }
     if decision.records.len() == 4 {
         reach("four records at once");

@@ -31,6 +31,10 @@ pub struct DataFlags {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub keep_empty: Duration,
 
+    /// Keep a room for so long after its last member was lost, and did not leave: no less than --keep-empty
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub keep_lost: Duration,
+
     /// Let a session be resumed with its token for so long after it was made, in whole days; whoever stays connected, or comes back in time,
     /// is given a new one
     #[arg(long, value_name = "DURATION", default_value = "30days", value_parser = humantime::parse_duration)]
@@ -91,6 +95,7 @@ impl DataFlags {
     /// `limits` with what the flags say.
     pub fn limits(&self, mut limits: Limits) -> Limits {
         limits.room.empty_linger = self.keep_empty;
+        limits.room.lost_linger = self.keep_lost;
         limits.session.token_expiry = self.token_expiry;
         limits
     }
@@ -187,6 +192,13 @@ mod tests {
         assert_eq!(linger(&["--keep-empty", "1h 30m"]), Duration::from_secs(5_400));
         assert!(parse(&["--keep-empty", "soon"]).is_err());
         assert!(parse(&["--keep-empty", "-1s"]).is_err());
+    }
+
+    #[test]
+    fn a_room_whose_last_member_was_lost_waits_for_ten_minutes_unless_told_otherwise() {
+        let linger = |flags: &[&str]| parse(flags).expect("valid").limits(Limits::default()).room.lost_linger;
+        assert_eq!(linger(&[]), Duration::from_secs(600));
+        assert_eq!(linger(&["--keep-lost", "0s"]), Duration::ZERO);
     }
 
     #[test]

@@ -314,6 +314,14 @@ impl Command {
         self
     }
 
+    /// Of a `SetRole`: this role.
+    pub fn with_role(mut self, given: Role) -> Self {
+        if let Self::SetRole { role, .. } = &mut self {
+            *role = given;
+        }
+        self
+    }
+
     /// Of a `Create`: with this name for the room.
     pub fn with_room(mut self, name: impl Into<Option<RoomCode>>) -> Self {
         if let Self::Create { room, .. } = &mut self {

@@ -190,7 +190,7 @@ impl Ledger {
                     self.note_empty();
                     self.lost = self.members.len() == 0 && *reason == LeaveReason::Timeout;
                     if is_held {
-                        self.held = Some(HeldSeat { scope, until: held.filter(|_| !self.protected) });
+                        self.held = Some(HeldSeat { scope, until: *held });
                     }
                 }
             }

@@ -168,7 +168,7 @@ impl Ledger {
 
     /// Until when a seat is held that somebody here may follow to: what the room waits for.
     pub(super) fn seat_until(&self) -> Option<Wall> {
-        self.held_seat().and_then(|seat| seat.until).filter(|_| self.members_total() > 0 && !self.is_protected())
+        self.held_seat().and_then(|seat| seat.until).filter(|_| self.members_total() > 0)
     }
 
     /// Panics unless the owner's seat is exactly one of taken, held, the host's to give, and of no use to anybody. Costs a look at every

@@ -318,7 +318,9 @@ pub fn summary(frame: &ServerFrame) -> String {
         ServerFrame::MemberLeft { seq: None, nick, reason, .. } => format!("-{nick} {reason}"),
         ServerFrame::Redacted { seq, target, by: who, .. } => format!("{seq} redacted {target}{}", by(who)),
         ServerFrame::TopicChanged { seq, topic, by: who, .. } => format!("{seq} topic {topic:?}{}", by(who)),
-        ServerFrame::RoleChanged { seq, member, role, .. } => format!("{seq} {member} is {role:?}"),
+        ServerFrame::RoleChanged { seq, member, role, by: who, .. } => {
+            format!("{seq} {member} is {role:?}{}", by(who))
+        }
         ServerFrame::NoticesChanged { seq, notices, .. } => format!("{seq} notices {notices:?}"),
         ServerFrame::Typing { members, .. } => {
             let ids: Vec<String> = members.iter().map(ToString::to_string).collect();

@@ -155,6 +155,10 @@ impl RoomTask {
     /// Says what is settled before something is taken back for which there would be no room else.
     fn make_room_to_owe(&mut self, now: Now, batch: &mut Batch) {
         if self.state.room.ledger().owed_total() >= self.shared.limits.room.owed_max {
+            if self.shared.log.is_none() {
+                // There is nothing to be amended.
+                self.state.debts.amended(self.state.room.head());
+            }
             self.settle(now, batch);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use futures_util::future::join;
+
 use crate::domain::{Amend, Record};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
@@ -32,7 +34,9 @@ pub(crate) struct Loaded {
 pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
     let tail = log.read(code, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(None) };
-    let stored = log.load_snapshot(code, epoch).await?;
+    // Together: neither needs the other, and somebody waits.
+    let (stored, reads) = join(log.load_snapshot(code, epoch), log.load_read_positions(code, epoch)).await;
+    let (stored, reads) = (stored?, reads?);
     // Where the log is whole, a snapshot only saves time: one that cannot be read is left alone, and the log replayed from its start.
     let (snapshot, unread) = match stored.map(|(_, bytes)| Snapshot::read(&bytes)) {
         Some(Err(why)) => (None, Some(why)),
@@ -97,7 +101,6 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     take_back(&ledger, &mut recent);
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     // What cannot be made out is nothing but that everybody reads on from where they came in.
-    let reads = log.load_read_positions(code, epoch).await?;
     let reads = reads.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     Ok(Some(Loaded { ledger, tail, recent, unsaved, reads }))
 }

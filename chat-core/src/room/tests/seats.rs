@@ -44,6 +44,21 @@ fn a_seat_that_runs_out_goes_to_who_follows() {
 }
 
 #[test]
+fn who_lost_their_seat_is_a_member_to_everybody_while_they_are_away() {
+    let mut world = world();
+    (2..=3).for_each(|session| drop(world.join(session)));
+    let said = world.send(1, "hi");
+    world.detach(1);
+    world.pass(30_000);
+    world.pass(HELD);
+    world.set_role(actor(2), 3, Role::Moderator);
+    world.run(&Input::Redact { by: actor(3), target: said, evidence: None }).expect("she is below");
+    world.set_role(actor(2), 1, Role::Moderator);
+    back(&mut world);
+    assert_eq!(world.role(1), Some(Role::Moderator));
+}
+
+#[test]
 fn a_moderator_comes_before_those_who_were_there_longer_and_then_who_is_connected() {
     let mut world = lost();
     (4..=5).for_each(|session| drop(world.join(session)));

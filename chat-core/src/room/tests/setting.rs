@@ -254,3 +254,22 @@ fn where_a_floor_cannot_be_written_nobody_new_gets_into_a_room_that_has_one() {
     world.room.write_up_to(RecordVersion::LATEST);
     world.join(2);
 }
+
+/// As it was first stored. The file is never changed: what it was made from is on somebody's disk.
+#[test]
+fn what_is_set_is_stored_as_it_ever_was() {
+    let mut world = world_with(|limits| limits.slowed_max = 7);
+    world.join(2);
+    let secret = SecretHash::from_bits(0xF00D << 64 | 0xBEEF);
+    set(&mut world, change().slow_ms(5_000).locked(true).secret(Some(secret)).history(NewcomersSee::Last(3)));
+    world.send(2, "hi");
+    let stored = include_str!("../fixtures/snapshot-2-settings.json").trim_end();
+    let written = serde_json::to_value(Snapshot::from(world.room.ledger().clone())).expect("it can be stored");
+    let once: serde_json::Value = serde_json::from_str(stored).expect("it is JSON");
+    for field in ["settings", "slowed"] {
+        assert_eq!(written["ledger"][field], once["ledger"][field]);
+    }
+    let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it is read"));
+    assert_eq!(read.settings(), world.room.settings());
+    assert_eq!(read.spoke_last(MemberId(2)), Some(world.now.wall));
+}

@@ -256,6 +256,8 @@ async fn ask_everything<C: Client>(bob: &mut TestClient<C>, floor: u64, head: u6
             let is_first = list(&page, "messages").is_empty() && seq <= floor + 1;
             assert!(!is_first || page["more"] == false, "that there is more before {seq} is not told either: {page}");
         }
+        let read = bob.done(json!({"type": "read", "room": "LUNCH", "through": seq})).await;
+        assert!(number(&read, "unread") <= head - floor, "what was said before is nothing to be read: {read}");
         let changes = bob.ask(json!({"type": "changes", "room": "LUNCH", "after": seq})).await;
         check_hidden(&changes, floor, &format!("changes after {seq}"));
         if seq <= floor {
