@@ -140,7 +140,7 @@ fn a_lost_connection_that_is_not_told_is_found() {
 
 #[test]
 fn a_gap_that_is_overslept_is_found() {
-    is_found_in(Bug::OversleepGap, Kind::Narrow, 512, &[Promise::CatchUp, Promise::InTime]);
+    is_found_in(Bug::OversleepGap, Kind::Narrow, 1_024, &[Promise::CatchUp, Promise::InTime]);
 }
 
 #[test]
