@@ -80,7 +80,8 @@ impl Screen {
         if !self.misses() {
             self.known = self.known.max(Seq(from.0.saturating_sub(1)));
         }
-        self.miss(changed_at.unwrap_or_default());
+        // One in which a membership has ended says nothing of changes: there may have been some.
+        self.miss(changed_at.unwrap_or(to));
         self.reach(to);
     }
 

@@ -252,6 +252,11 @@ test('what one may not see any more is not shown, as nobody says what becomes of
   assert.deepEqual([texts(again), missedAfter(again)], [['nine', 'forty'], 10]);
 });
 
+test('who comes back after a gap in which they were let go asks what was changed in it', () => {
+  const gone = fold(inLab(), { type: 'gap', room: 'LAB', epoch: gap(11, 20).epoch, from: 11, to: 20, ended: true });
+  assert.equal(missedAfter(fold(gone, joined({ seq: 20, as_of: 20, changed_at: 15 }))), 10);
+});
+
 test('an answer of another life of the room changes nothing', () => {
   const room = inLab(gap(11, 20, '', 15));
   const other = { epoch: '04HMASW9NF6YG' };

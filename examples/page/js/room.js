@@ -184,7 +184,10 @@ const OTHERS = {
     if (frame.epoch !== room.epoch || frame.to <= room.seq) return room;
     const from = Math.max(frame.from, room.seq + 1);
     if (frame.ended) {
-      const past = { ...room, seq: frame.to, entries: [...room.entries, gapEntry(from, frame.to)] };
+      // It says nothing of changes: there may have been some.
+      const known = room.due > room.known ? room.known : Math.max(room.known, from - 1);
+      const entries = [...room.entries, gapEntry(from, frame.to)];
+      const past = { ...missed(room, known, frame.to, frame.to), seq: frame.to, entries };
       return { ...past, ...ended(past, { why: 'left', detail: 'You are not in this room any more' }) };
     }
     const own = frame.members.find(member => member.member === room.you.member);
