@@ -185,7 +185,9 @@ impl Shared {
         let now = self.clock.now();
         let (who, through, last) = match (order.extent, &order.identity) {
             (Extent::Person, Some(identity)) => {
-                let through = self.ids.last_session(now.wall);
+                // A server whose clock was ahead may have given an id that names a later time than now.
+                let newest = self.lock_sessions().of(identity).into_iter().map(begun).max().unwrap_or_default();
+                let through = self.ids.last_session(now.wall.max(newest));
                 (EndedWho::Person(identity.clone()), through, begun(through))
             }
             _ => (EndedWho::Session(order.session), order.session, begun(order.session)),
