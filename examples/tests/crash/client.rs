@@ -112,7 +112,12 @@ impl Person {
         assert_eq!(welcome["resumed"], true, "the token is good over a restart: {welcome}");
         let standing = json!([{"room": self.room, "epoch": self.epoch, "seq": self.seen, "status": "live"}]);
         self.token = text(&welcome["token"]).to_owned();
-        assert_eq!(welcome["rooms"], standing, "nobody has timed out, and positions mean what they meant");
+        let mut rooms = welcome["rooms"].clone();
+        // How far one has read is another matter.
+        for room in rooms.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            room.remove("read");
+        }
+        assert_eq!(rooms, standing, "nobody has timed out, and positions mean what they meant");
         Ok(())
     }
 
