@@ -164,7 +164,9 @@ impl Person {
             ServerFrame::Typing { .. } => Ok(()),
             // Another device of the same person has read on.
             ServerFrame::Read { id: None, room, read, .. } => {
-                let is_so = self.pass.is_some() && self.view(room, frame)?.is_open() && read.through <= read.as_of;
+                // Also once their own leaving was answered: what comes down a stream may have been on its way.
+                self.view(room, frame)?;
+                let is_so = self.pass.is_some() && read.through <= read.as_of;
                 hold!(is_so, Promise::Read, "{} is told \"{}\"", self.name, summary(frame));
                 Ok(())
             }
