@@ -101,7 +101,7 @@ impl Debts {
         }
     }
 
-    /// Somebody has read on, or has until then at the latest.
+    /// Somebody has read on: how far is to be stored by this time, or by an earlier one that was said before.
     pub(crate) fn note_read(&mut self, due: Mono) {
         self.reads_due.get_or_insert(due);
     }
