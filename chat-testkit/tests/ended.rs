@@ -214,6 +214,31 @@ impl Clock for DatedClock {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_sessions_of_a_person_are_ended_also_one_that_a_server_gave_whose_clock_was_ahead() {
+    let log = log();
+    let start = |day| {
+        let clock = Arc::new(DatedClock(SystemClock::new(), AtomicU64::new(day)));
+        let engine = builder(&log).policy(Arc::new(ByCredentials)).clock(Arc::clone(&clock) as _).build();
+        (clock, engine)
+    };
+    let (_, engine) = start(20_002);
+    let phone = ann(&engine, None).await.token();
+    drop(engine);
+    settle().await;
+
+    let (clock, engine) = start(20_000);
+    let back = ann(&engine, Some(&phone)).await;
+    assert_eq!(session(back.token()), session(phone.clone()), "its id names a later time than now");
+    let laptop = ann(&engine, None).await;
+    laptop.call(Command::end().with_extent(Extent::Person)).await.expect("everybody may");
+    drop((back, laptop));
+    // That time comes.
+    clock.1.store(20_003, Ordering::SeqCst);
+    seconds(601).await;
+    assert_ne!(session(ann(&engine, Some(&phone)).await.token()), session(phone));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_end_is_forgotten_once_it_is_over_by_a_clock_that_is_believed() {
     let log = log();
     let start = |day| {
