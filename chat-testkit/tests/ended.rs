@@ -232,8 +232,9 @@ async fn all_sessions_of_a_person_are_ended_also_one_that_a_server_gave_whose_cl
     let laptop = ann(&engine, None).await;
     laptop.call(Command::end().with_extent(Extent::Person)).await.expect("everybody may");
     drop((back, laptop));
-    // That time comes.
+    // That time comes, and is believed.
     clock.1.store(20_003, Ordering::SeqCst);
+    connect(&engine, None).await;
     seconds(601).await;
     assert_ne!(session(ann(&engine, Some(&phone)).await.token()), session(phone));
 }
