@@ -283,7 +283,12 @@ impl Truth {
 
     /// When it was published that a stay of this person has ended that somebody has read of since then: they are out, or were.
     pub(crate) fn ended(&self, room: &str, epoch: Epoch, member: MemberId, since: Instant) -> Option<Instant> {
-        let Exits { out, before } = *self.lives().get(&(room.to_owned(), epoch))?.exits.get(&member)?;
+        let lives = self.lives();
+        let life = lives.get(&(room.to_owned(), epoch))?;
+        let Exits { out, before } = *life.exits.get(&member)?;
+        // A server that went down may have logged that they came in again, and never published it: the next one goes on from there.
+        let is_in = out.is_some() && life.members(Seq(u64::MAX)).contains(&member);
+        let (out, before) = if is_in { (None, out) } else { (out, before) };
         out.or(before.filter(|before| *before > since))
     }
 
