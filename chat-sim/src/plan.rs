@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) kicks: bool,
     /// Whether owners set much for their rooms, and people show secrets.
     pub(crate) sets: bool,
+    /// Whether people often take back what was said.
+    pub(crate) takes_back: bool,
     /// How likely it is, at each step without a connection, that one stays away for longer than most graces.
     pub(crate) away: f64,
     /// How many messages somebody says in one breath, at most.
@@ -140,6 +142,7 @@ impl Plan {
             pause: Duration::from_millis(rng.random_range(50..1_500)),
             kicks: false,
             sets: false,
+            takes_back: false,
             away: if rng.random_bool(0.3) { 0.4 } else { 0.1 },
             breath: 1,
             latency: Duration::from_millis(rng.random_range(0..80)),
@@ -188,6 +191,7 @@ impl Plan {
         self.limits.session.gap_interval = Duration::from_millis(rng.random_range(3_000..8_000));
         self.limits.session.commands_in_flight_max = 32;
         self.breath = rng.random_range(4..16);
+        self.takes_back = true;
         self.pause = self.pause.max(Duration::from_millis(400));
         self.capacity = rng.random_range(300..1_000);
         self.latency = self.latency.max(Duration::from_millis(40));

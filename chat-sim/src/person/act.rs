@@ -44,6 +44,7 @@ impl Person {
             }
             (Some(_), 0..50) if self.stalled => self.stall(),
             (_, 0..9) if self.scene.plan.sets => self.set(room),
+            (_, 0..6) if self.scene.plan.takes_back => self.take_back(room),
             (_, 0..20) if self.scene.plan.kicks && !self.views.get(room).is_some_and(View::is_open) => self.enter(room),
             (_, 0..36) => self.say_some(room),
             (_, 36..44) => self.say_again(),
@@ -253,9 +254,14 @@ impl Person {
         live.map(|(room, _, after)| (room.clone(), after)).collect()
     }
 
+    fn take_back(&mut self, room: &str) {
+        let frame = json!({"type": "redact", "room": room, "target": self.target(room)});
+        self.ask(frame, Asked::Other);
+    }
+
     fn moderate(&mut self, room: &str) {
         let frame = match self.rng.random_range(0..13) {
-            0..4 => json!({"type": "redact", "room": room, "target": self.target(room)}),
+            0..4 => return self.take_back(room),
             4 => self.sweep(room),
             5 => self.ban(room),
             6 => self.unban(room),
