@@ -24,9 +24,10 @@ use std::time::Duration;
 
 use chat_core::wire::{Joined, RoomStatus, Status};
 use chat_core::{
-    Body, Command, ConnectRequest, Connection, Engine, Hello, Key, Nick, Position, Reject, RejectCode, Resume,
-    RoomCode, Seq, ServerFrame,
+    Answered, Body, Command, ConnectRequest, Connection, Engine, Hello, Key, Nick, Position, Reject, RejectCode, Reply,
+    Resume, RoomCode, Seq, ServerFrame,
 };
+use tokio::sync::oneshot;
 
 /// Rounds that every task gets in [`settle`]: far more than any of them takes.
 const ROUNDS: usize = 64;
@@ -148,6 +149,13 @@ pub async fn next_left(session: &mut Connection) -> (String, String) {
             return (nick, reason);
         }
     }
+}
+
+/// Submits without waiting, so that the room reads what follows in one batch with it.
+pub fn submit(session: &Connection, command: Command) -> oneshot::Receiver<Answered> {
+    let (reply, answer) = Reply::channel(None);
+    session.submit(command, reply).expect("few commands are in flight");
+    answer
 }
 
 /// Everything that is due at this moment, taken.

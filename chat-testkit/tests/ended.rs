@@ -4,15 +4,19 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, Clock, CloseReason, Command, ConnectRequest, Connection, Engine, Extent, Hello, Identity, Log, Mono,
-    Now, Policy, Reject, RejectCode, Resume, SystemClock, Wall,
+    Admission, BanTerms, Clock, CloseReason, Command, ConnectRequest, Connection, Engine, Extent, Hello, Identity, Log,
+    MemberId, Mono, Now, Policy, Reject, RejectCode, Resume, SystemClock, Wall,
 };
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
-use support::{builder, connect, engine, engine_with, fails, founder, log, newcomer, next_left, seconds, settle};
-use tokio::time::Instant;
+use support::{
+    builder, code, connect, engine, engine_with, fails, founder, log, newcomer, next_left, seconds, settle, submit,
+    text,
+};
+use tokio::time::{Instant, timeout};
 
 fn resume(token: &str) -> Option<Resume> {
     Some(Resume { token: token.to_owned(), positions: Vec::new() })
@@ -173,6 +177,36 @@ async fn who_cannot_leave_because_the_log_fails_goes_by_the_grace() {
     assert!(log.faults(Operation::Append) > 0, "the leave has failed");
     log.heal();
     assert_eq!(next_left(&mut host).await, ("Bob".to_owned(), "timeout".to_owned()));
+}
+
+/// The room reads few commands at a time: half of what it takes to end a session must not be read before an outage, and half lost in it.
+#[tokio::test(start_paused = true)]
+async fn who_is_ended_while_the_log_is_out_of_reach_is_not_there_for_ever() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.room.batch_inputs_max = 2);
+    let mut host = founder(&engine).await;
+    let _cid = newcomer(&engine, "Cid").await;
+    let guest = newcomer(&engine, "Bob").await;
+    let (id, token) = (guest.session_id(), guest.token());
+    drop(guest);
+    settle().await;
+    log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
+    let said = submit(&host, Command::send(code(), text("one")));
+    settle().await;
+    // Two records fill a batch: what follows it waits.
+    let terms = BanTerms::default().with_sweep();
+    let banned = submit(&host, Command::ban(code(), MemberId(2)).with_terms(terms));
+    engine.end(&ConnectRequest::default(), id, &token, Extent::Session).await.expect("the room is not asked");
+    settle().await;
+    log.plan(fails(&[Operation::Append, Operation::Read]));
+    assert_eq!(log.release_all(), 1);
+    seconds(5).await;
+    log.heal();
+    for answer in [said, banned] {
+        assert!(answer.await.expect("the room is there").reject.is_none(), "the log is back");
+    }
+    let goes = async { while next_left(&mut host).await.0 != "Bob" {} };
+    timeout(Duration::from_secs(120), goes).await.expect("nobody is there for ever");
 }
 
 #[tokio::test(start_paused = true)]

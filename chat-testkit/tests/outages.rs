@@ -5,13 +5,11 @@ mod support;
 use std::time::Duration;
 
 use chat_core::wire::Status;
-use chat_core::{
-    Answered, Body, Command, Connection, Engine, Event, Log, Offset, RejectCode, Reply, RoomCode, Seq, ServerFrame,
-};
+use chat_core::{Body, Command, Connection, Engine, Event, Log, Offset, RejectCode, Reply, RoomCode, Seq, ServerFrame};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{
     TestLog, code, come_back, connect, create, engine, engine_with, fails, founder, join, joined, log, newcomer,
-    next_message, nick, say, say_many, seconds, settle, text, texts, try_to_come_back,
+    next_message, nick, say, say_many, seconds, settle, submit, text, texts, try_to_come_back,
 };
 
 const WRITE_AND_READ: &[Operation] = &[Operation::Append, Operation::Read];
@@ -288,13 +286,6 @@ async fn what_is_taken_back_is_shown_to_nobody_though_the_log_could_not_be_made_
     log.heal();
     seconds(6).await;
     assert_eq!(history(&ann).await.0[..4], ["0", "", "2", "3"]);
-}
-
-/// Submits without waiting, so that the room reads them in one batch.
-fn submit(session: &Connection, command: Command) -> tokio::sync::oneshot::Receiver<Answered> {
-    let (reply, answer) = Reply::channel(None);
-    session.submit(command, reply).expect("few commands are in flight");
-    answer
 }
 
 fn say_later(session: &Connection, said: Body) {

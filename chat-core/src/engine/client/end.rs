@@ -237,16 +237,10 @@ impl Shared {
                     self.leave(&cell, connection.generation, &rooms);
                     self.close_ended(connection, flush_until, order.asks == Some(cell.id));
                 }
-                // A room lets nobody speak for a session without a connection: it comes back in order to leave.
                 None => {
-                    let generation = self.next_generation();
+                    let by = caller(&cell, self.next_generation());
                     for room in &rooms {
-                        self.tell(room, Input::Attach { by: caller(&cell, generation), after: None });
-                    }
-                    self.leave(&cell, generation, &rooms);
-                    // Where the room could not let it go, it goes by the grace.
-                    for room in &rooms {
-                        self.enqueue(room, InboxItem::Detach { session: cell.id, generation });
+                        self.enqueue(room, InboxItem::End { by: by.clone() });
                     }
                 }
             }

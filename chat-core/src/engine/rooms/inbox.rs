@@ -25,6 +25,8 @@ pub(crate) enum InboxItem {
     Host { input: Input, answer: oneshot::Sender<Result<Seq, Reject>> },
     /// A session has lost its connection.
     Detach { session: SessionId, generation: Generation },
+    /// A session without a connection was ended: it leaves, or counts as having just gone.
+    End { by: Caller },
     /// A reader fell behind and needs to be shown the room afresh.
     GapView,
     /// All backlogs together hold too much.
@@ -185,7 +187,7 @@ impl InboxItem {
                 // The embedder may have stopped waiting.
                 let _ = answer.send(Err(reject));
             }
-            Self::Detach { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {}
+            Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {}
         }
     }
 
@@ -193,7 +195,7 @@ impl InboxItem {
     pub(crate) fn is_asked(&self) -> bool {
         match self {
             Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } => true,
-            Self::Detach { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
+            Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
         }
     }
 
@@ -213,7 +215,7 @@ impl InboxItem {
         match self {
             Self::Command { .. } | Self::Host { .. } => true,
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
-            Self::Detach { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
+            Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
         }
     }
 }

@@ -119,6 +119,10 @@ impl RoomTask {
                 }
                 Ok(other) => Outcome::Answer(other),
             },
+            InboxItem::End { by } => {
+                self.end_session(now, by, batch);
+                return;
+            }
             InboxItem::Detach { session, generation } => {
                 self.state.forget_reader(now, *session, *generation);
                 batch.gone.push((*session, *generation));
@@ -150,6 +154,17 @@ impl RoomTask {
             };
         }
         batch.outcomes.push((item, outcome));
+    }
+
+    /// A room lets nobody speak for a session without a connection: an ended one comes back in order to leave. Where it cannot leave, or
+    /// this batch is undone, it goes by the grace; in two steps, something could come between them, and it would be there for ever.
+    fn end_session(&mut self, now: Now, by: &Caller, batch: &mut Batch) {
+        let attach = Input::Attach { by: by.clone(), after: None };
+        if self.decide_one(now, &attach, batch).is_ok() {
+            let _ = self.decide_one(now, &Input::Leave { by: by.clone() }, batch);
+        }
+        self.state.forget_reader(now, by.session, by.generation);
+        batch.gone.push((by.session, by.generation));
     }
 
     /// Says what is settled before something is taken back for which there would be no room else.

@@ -53,6 +53,7 @@ pub(crate) fn is_of_somebody(item: &InboxItem) -> bool {
         | InboxItem::Enter { .. }
         | InboxItem::Host { .. }
         | InboxItem::Detach { .. }
+        | InboxItem::End { .. }
         | InboxItem::GapView => true,
     }
 }
