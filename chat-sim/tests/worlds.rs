@@ -145,12 +145,12 @@ fn a_gap_that_is_overslept_is_found() {
 
 #[test]
 fn a_text_that_stays_in_the_log_is_found() {
-    is_found_in(Bug::ForgetScrub, Kind::Narrow, 384, &[Promise::TakenBack]);
+    is_found_in(Bug::ForgetScrub, Kind::Narrow, 64, &[Promise::TakenBack]);
 }
 
 #[test]
 fn a_change_that_a_gap_does_not_speak_of_is_found() {
-    is_found_in(Bug::HideChange, Kind::Narrow, 128, &[Promise::Screen]);
+    is_found_in(Bug::HideChange, Kind::Narrow, 256, &[Promise::Screen]);
 }
 
 #[test]
