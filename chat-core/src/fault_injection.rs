@@ -74,11 +74,17 @@ pub enum Bug {
     ForgetEnded,
     /// A session that was ended is not asked after when somebody comes back to it.
     ResumeEnded,
+    /// A page of later messages leaves one out in a while.
+    SkipNewer,
+    /// A page of history never says that there are later messages.
+    HideNewer,
+    /// The gap of somebody who does not want to be told of every event begins with the second one.
+    HideSkipped,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 33] = [
+    pub const ALL: [Bug; 36] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -112,6 +118,9 @@ impl Bug {
         Self::SweepOne,
         Self::ForgetEnded,
         Self::ResumeEnded,
+        Self::SkipNewer,
+        Self::HideNewer,
+        Self::HideSkipped,
     ];
 }
 

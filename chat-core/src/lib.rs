@@ -46,13 +46,13 @@ mod types;
 pub mod wire;
 
 pub use domain::{
-    Amend, Amended, Amendment, BanTerm, BanTerms, Command, Content, Digest, Event, Extent, Keyed, LeaveReason, Notices,
-    Record, RecordVersion, Role, RoomCloseReason, Settings, SettingsChange, TypingState,
+    Amend, Amended, Amendment, BanTerm, BanTerms, Command, Content, Digest, Event, Extent, HistoryAnchor, Keyed,
+    LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason, Settings, SettingsChange, TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    Answered, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef, Framing,
-    Moderation, Positions, Refusal, Reply, Stats,
+    Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef,
+    Framing, Moderation, Positions, Refusal, Reply, Stats,
 };
 #[cfg(feature = "engine")]
 pub use ports::{

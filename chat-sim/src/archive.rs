@@ -93,6 +93,16 @@ impl Log for Archive {
         self.memory.messages(room, epoch, before, max).await
     }
 
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        self.memory.messages_after(room, epoch, after, max).await
+    }
+
     async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
         self.memory.rooms(after, max).await
     }
@@ -187,6 +197,16 @@ impl Log for Fence {
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         self.while_up(self.log.messages(room, epoch, before, max)).await
+    }
+
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        self.while_up(self.log.messages_after(room, epoch, after, max)).await
     }
 
     async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {

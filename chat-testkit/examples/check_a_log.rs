@@ -141,6 +141,22 @@ impl Log for FolderLog {
         Ok(newest)
     }
 
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let records = load(&self.folder(), room).map_err(unread)?;
+        if epoch_of(&records) != Some(epoch) {
+            return Ok(Vec::new());
+        }
+        let is_later = |record: &Record| record.seq.is_some_and(|seq| seq > after);
+        let is_message = |record: &Record| matches!(record.event, Event::Sent { .. });
+        Ok(records.into_iter().filter(|record| is_message(record) && is_later(record)).take(max).collect())
+    }
+
     async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
         let mut rooms = Vec::new();
         for entry in fs::read_dir(&*self.folder()).map_err(unread)? {

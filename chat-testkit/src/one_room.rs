@@ -49,7 +49,7 @@ pub fn text(text: &str) -> Body {
 
 /// A new session, or one that comes back; its `welcome` is still to be read.
 pub async fn connect(engine: &Engine, resume: Option<Resume>) -> Connection {
-    engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await.expect("everybody is let in")
+    engine.connect(ConnectRequest::default(), Hello { resume, ..Hello::default() }).await.expect("everybody is let in")
 }
 
 /// Comes back, and waits until the room has said where one stands.

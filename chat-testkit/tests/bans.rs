@@ -32,7 +32,7 @@ impl Policy for AsTheySay {
 
 async fn connect_as(engine: &Engine, name: &str, resume: Option<Resume>) -> Connection {
     let request = ConnectRequest { credentials: Some(name.to_owned()), ..ConnectRequest::default() };
-    engine.connect(request, Hello { id: None, resume }).await.expect("everybody is let in")
+    engine.connect(request, Hello { resume, ..Hello::default() }).await.expect("everybody is let in")
 }
 
 async fn connect_from(engine: &Engine, address: &str) -> Connection {

@@ -63,7 +63,7 @@ async fn nobody_comes_back_while_it_is_not_known_who_was_ended() {
     settle().await;
     let engine = builder(&log).build();
     log.push(Operation::Ended, Outcome::Fails);
-    let hello = Hello { id: None, resume: resume(&token) };
+    let hello = Hello { resume: resume(&token), ..Hello::default() };
     let refusal = engine.connect(Default::default(), hello).await.expect_err("it may have been ended");
     assert_eq!((refusal.close, refusal.reject.code), (CloseReason::Fault, RejectCode::Unavailable));
     assert!(refusal.reconnect_after.is_some(), "and may not");
@@ -86,7 +86,7 @@ impl Policy for ByCredentials {
 /// Ann connects, or comes back.
 async fn ann(engine: &Engine, token: Option<&str>) -> Connection {
     let request = ConnectRequest { credentials: Some("ann".to_owned()), ..ConnectRequest::default() };
-    let hello = Hello { id: None, resume: token.and_then(resume) };
+    let hello = Hello { resume: token.and_then(resume), ..Hello::default() };
     engine.connect(request, hello).await.expect("everybody is let in")
 }
 
@@ -129,7 +129,7 @@ async fn where_the_log_hangs_nobody_waits_for_somebody_else_to_give_up() {
     log.push(Operation::Ended, Fault { before: Delay::UntilReleased, ..Fault::default() });
     let begun = Instant::now();
     let tries = (0..20).map(|_| {
-        let (engine, hello) = (engine.clone(), Hello { id: None, resume: resume(&token) });
+        let (engine, hello) = (engine.clone(), Hello { resume: resume(&token), ..Hello::default() });
         tokio::spawn(async move { engine.connect(ConnectRequest::default(), hello).await.map(drop) })
     });
     for one in tries.collect::<Vec<_>>() {

@@ -53,6 +53,13 @@ mod going_in_circles {
 
     #[test]
     #[should_panic(expected = "it goes back")]
+    fn a_page_of_later_messages_that_comes_again() {
+        let log = bent().messages_after(repeat(Vec::len));
+        run(log::messages_after_a_number_are_the_oldest_first(Arc::new(log)));
+    }
+
+    #[test]
+    #[should_panic(expected = "it goes back")]
     fn a_page_of_rooms_that_comes_again() {
         let log = bent().rooms(repeat(Vec::len));
         run(log::rooms_are_listed_by_code_page_by_page(Arc::new(log)));

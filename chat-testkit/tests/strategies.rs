@@ -98,6 +98,10 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "history wants a log",
         "history has more",
         "history of nothing",
+        "history on from a place",
+        "history on both sides",
+        "history on from what is forgotten",
+        "history has more after",
         "a key is forgotten",
         "redacted again",
         "settled",
@@ -304,7 +308,11 @@ fn note_what(
             let all = [
                 (slice.wanted > 0, "history wants a log"),
                 (slice.more == More::Yes, "history has more"),
-                (slice.seqs.is_empty(), "history of nothing"),
+                (slice.seqs.is_empty() && slice.newer.seqs.is_empty(), "history of nothing"),
+                (!slice.newer.seqs.is_empty(), "history on from a place"),
+                (!slice.newer.seqs.is_empty() && !slice.seqs.is_empty(), "history on both sides"),
+                (slice.newer.count > 0 && slice.newer.forgotten == More::Yes, "history on from what is forgotten"),
+                (slice.newer.newest > slice.newer.seqs.last().copied(), "history has more after"),
             ];
             all.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, what)| {
                 reach(what);

@@ -132,7 +132,7 @@ impl Server {
 
     async fn connect(&self, credential: Option<&str>) -> Connection {
         let resume = credential.map(|token| Resume { token: token.to_owned(), positions: Vec::new() });
-        let hello = Hello { id: None, resume };
+        let hello = Hello { resume, ..Hello::default() };
         self.engine().connect(ConnectRequest::default(), hello).await.expect("everybody is let in")
     }
 }

@@ -47,7 +47,8 @@ impl TransportHarness for Straight {
                 |(room, position): &(String, String)| Some((RoomCode::parse(room).ok()?, position.parse().ok()?));
             chat_core::Resume { token, positions: positions.iter().filter_map(parse).collect() }
         });
-        let session = self.0.connect(ConnectRequest::default(), Hello { id: None, resume }).await.map_err(last_words);
+        let session =
+            self.0.connect(ConnectRequest::default(), Hello { resume, ..Hello::default() }).await.map_err(last_words);
         Inside { engine: self.0.clone(), session, kept: VecDeque::new(), over: false }
     }
 }

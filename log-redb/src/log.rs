@@ -212,6 +212,17 @@ impl Log for RedbLog {
         self.look(move |read| read::messages(read, &room, epoch, before, max)).await
     }
 
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let room = room.clone();
+        self.look(move |read| read::messages_after(read, &room, epoch, after, max)).await
+    }
+
     async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
         let after = after.cloned();
         self.look(move |read| read::rooms(read, after.as_ref(), max)).await

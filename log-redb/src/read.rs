@@ -161,6 +161,70 @@ pub(crate) fn messages(
     Ok(found)
 }
 
+/// The first `max` messages after `after`, oldest first: of those that are kept.
+pub(crate) fn messages_after(
+    read: &ReadTransaction,
+    room: &RoomCode,
+    epoch: Epoch,
+    after: Seq,
+    max: usize,
+) -> Result<Vec<Record>, Fault> {
+    let room = room.as_str();
+    let Some(tail) = tail(&read.open_table(TAILS)?, room)?.filter(|tail| tail.epoch == epoch && tail.head > after.0)
+    else {
+        return Ok(Vec::new());
+    };
+    let records = read.open_table(RECORDS)?;
+    let mut from = find(&records, room, &tail, &move |row| row.head > after.0)?;
+    let mut found = Vec::new();
+    while found.len() < max
+        && let Some(offset) = message_from(&records, room, &tail, from)?
+    {
+        let message = record(&records, room, epoch, offset, |key, row| row.record(key))?;
+        if !matches!(message.event, Event::Sent { .. }) {
+            return Err(Fault::Damaged(format!("record {offset} of room {room} is no message, and is linked as one")));
+        }
+        found.push(message);
+        from = offset + 1;
+    }
+    Ok(found)
+}
+
+/// The first message that is record `from` or a later one. Each record knows the message before it, so those in between are not looked
+/// at one by one: of neighbours two are, and of a million of records forty.
+fn message_from(
+    records: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    room: &str,
+    tail: &TailRow,
+    from: u64,
+) -> Result<Option<u64>, Fault> {
+    if tail.message < from {
+        return Ok(None);
+    }
+    let is_past = |offset| record(records, room, tail.epoch, offset, |_, row| Ok(row.message_before >= from));
+    // `low` is not past it, and `high` is.
+    let (mut low, mut step) = (from, 1);
+    let mut high = loop {
+        let next = low + step;
+        if next > tail.offset {
+            break tail.offset + 1;
+        }
+        if is_past(next)? {
+            break next;
+        }
+        (low, step) = (next, step * 2);
+    };
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        if is_past(middle)? {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Ok(Some(low))
+}
+
 pub(crate) fn rooms(read: &ReadTransaction, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, Fault> {
     use std::ops::Bound::{Excluded, Unbounded};
     let tails = read.open_table(TAILS)?;

@@ -50,6 +50,8 @@ async fn the_oldest_go_as_far_as_the_snapshot_reaches() {
     let paged = log.messages(&room, Epoch(1), Seq(u64::MAX), 100).await.expect("readable");
     assert_eq!(paged, whole[92..], "paging back ends where the log begins");
     assert_eq!(log.messages(&room, Epoch(1), Seq(20), 100).await, Ok(Vec::new()));
+    let later = log.messages_after(&room, Epoch(1), Seq(20), 3).await;
+    assert_eq!(later, Ok(whole[92..95].to_vec()), "what follows begins where the log begins");
     log.amend(&room, Epoch(1), &[Amend::take_back(Seq(20), Seq(u64::MAX))])
         .await
         .expect("scrubbing what is gone is no error");

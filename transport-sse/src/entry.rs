@@ -9,6 +9,8 @@ use chat_core::{Answered, Command, Connection, FrameKind, Position, Reply, Serve
 /// stream lasts.
 pub(crate) struct LateEntry {
     entry: Command,
+    /// Where more events than this are due, one gap is told instead.
+    catch_up: Option<u32>,
     stage: Stage,
 }
 
@@ -26,14 +28,21 @@ enum Stage {
 ///
 /// A session that came back to other rooms is not given up for one that will not have it: it reads the answer in its
 /// stream.
-pub(crate) async fn enter(connection: &Connection, entry: Option<Command>) -> Result<Option<Box<LateEntry>>, Answered> {
+pub(crate) async fn enter(
+    connection: &Connection,
+    entry: Option<Command>,
+    catch_up: Option<u32>,
+) -> Result<Option<Box<LateEntry>>, Answered> {
     let Some(mut entry) = entry else { return Ok(None) };
     let standings = standings(connection);
     if let Some(standing) = standings.iter().find(|standing| is_of(&entry, standing)) {
         match standing.status {
             Status::Live | Status::Gap => return Ok(None),
-            Status::Waiting => return Ok(Some(Box::new(LateEntry { entry, stage: Stage::Waiting }))),
-            _ => entry = going_on(entry, standing),
+            Status::Waiting => {
+                let late = LateEntry { entry, catch_up, stage: Stage::Waiting };
+                return Ok(Some(Box::new(late)));
+            }
+            _ => entry = going_on(entry, standing, catch_up),
         }
     }
     // Where a command is not taken, or its answer does not come, a newer connection has the session: the stream says
@@ -73,9 +82,11 @@ fn is_of(entry: &Command, standing: &RoomStatus) -> bool {
 }
 
 /// The entry of somebody who was in the room: from where they left it, and not as its founder while it is there.
-fn going_on(entry: Command, standing: &RoomStatus) -> Command {
+fn going_on(entry: Command, standing: &RoomStatus, catch_up: Option<u32>) -> Command {
     let mut entry = match entry {
-        Command::Create { nick, room: Some(room), .. } if standing.status == Status::Left => Command::join(room, nick),
+        Command::Create { nick, room: Some(room), .. } if standing.status == Status::Left => {
+            Command::join(room, nick).with_catch_up(catch_up)
+        }
         entry => entry,
     };
     if let Command::Join { after, .. } = &mut entry {
@@ -97,7 +108,7 @@ impl LateEntry {
             (_, Some(RemovalReason::Kicked | RemovalReason::Banned)) => Stage::Needless,
             _ => Stage::Due,
         };
-        self.entry = going_on(self.entry.clone(), &standing);
+        self.entry = going_on(self.entry.clone(), &standing, self.catch_up);
     }
 
     /// Hands in the entry, if it is due; gives back what still waits. Its answer is an event of the stream.

@@ -26,9 +26,9 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
     };
     let address = shared.config.address.find(&head);
     drop(head);
-    let StreamRequest { resume, entry, credentials } = asked;
+    let StreamRequest { resume, entry, catch_up, credentials } = asked;
     let request = ConnectRequest { transport: "sse", address, credentials };
-    let connection = match shared.engine.connect(request, Hello { id: None, resume }).await {
+    let connection = match shared.engine.connect(request, Hello { resume, catch_up, ..Hello::default() }).await {
         Ok(connection) => connection,
         Err(Refusal { reject, reconnect_after, .. }) => {
             let reject = match reconnect_after {
@@ -38,7 +38,7 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
             return refuse(&shared, answer::refusal(None, reject));
         }
     };
-    match entry::enter(&connection, entry).await {
+    match entry::enter(&connection, entry, catch_up).await {
         Ok(late) => stream::of(connection, late, &shared),
         Err(refused) => refuse(&shared, refused),
     }

@@ -20,6 +20,8 @@ pub(crate) struct StreamRequest {
     pub(crate) resume: Option<Resume>,
     /// The room to be let into at once.
     pub(crate) entry: Option<Command>,
+    /// Where more events than this are due, one gap is told instead.
+    pub(crate) catch_up: Option<u32>,
     /// What the policy is shown.
     pub(crate) credentials: Option<String>,
 }
@@ -45,6 +47,7 @@ impl StreamRequest {
             }
             (None, None) => None,
         };
+        let catch_up = given("catch_up").map(|text| count("catch_up", text)).transpose()?;
         let entry = match (query.get("create"), given("room")) {
             (Some(name), room) => {
                 let room = Some(name.as_str()).filter(|name| !name.is_empty()).or(room);
@@ -53,14 +56,15 @@ impl StreamRequest {
             }
             (None, Some(room)) => {
                 let room = RoomCode::parse(room)?;
-                let history = given("history").map(count).transpose()?;
+                let history = given("history").map(|text| count("history", text)).transpose()?;
                 let secret = given("secret").map(RoomSecret::parse).transpose()?;
-                Some(Command::join(room, nick(given("nick"))?).with_history(history).with_secret(secret))
+                let join = Command::join(room, nick(given("nick"))?).with_history(history).with_secret(secret);
+                Some(join.with_catch_up(catch_up))
             }
             (None, None) => None,
         };
         let credentials = bearer.filter(|_| own_token.is_none()).map(str::to_owned);
-        Ok(Self { resume, entry, credentials })
+        Ok(Self { resume, entry, catch_up, credentials })
     }
 }
 
@@ -73,8 +77,8 @@ fn nick(text: Option<&str>) -> Result<Nick, Reject> {
     Nick::parse(text.ok_or_else(|| Reject::bad_field("nick", "nick is missing"))?)
 }
 
-fn count(text: &str) -> Result<u32, Reject> {
-    text.parse().map_err(|_| Reject::bad_field("history", "history is a whole number"))
+fn count(field: &'static str, text: &str) -> Result<u32, Reject> {
+    text.parse().map_err(|_| Reject::bad_field(field, format!("{field} is a whole number")))
 }
 
 #[cfg(test)]

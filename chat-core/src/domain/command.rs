@@ -2,6 +2,7 @@
 
 use super::ban::BanTerms;
 use super::event::Role;
+use super::history::HistoryAnchor;
 use super::settings::SettingsChange;
 use crate::types::{BanId, Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
 
@@ -49,6 +50,8 @@ pub enum Command {
         after: Option<Position>,
         /// The secret that the room asks newcomers for.
         secret: Option<RoomSecret>,
+        /// Of more events than this that are due after `after`, one gap is told to where the room is now; every event when there is none.
+        catch_up: Option<u32>,
     },
     /// Say something.
     #[non_exhaustive]
@@ -71,8 +74,8 @@ pub enum Command {
     History {
         /// The room, by its code.
         room: RoomCode,
-        /// Messages before this one; the newest when there is none.
-        before: Option<Seq>,
+        /// Which messages.
+        anchor: HistoryAnchor,
         /// How many at most; the room's default when there is none.
         limit: Option<u32>,
     },
@@ -210,7 +213,7 @@ impl Command {
 
     /// Membership of a room, as somebody new there.
     pub fn join(room: RoomCode, nick: Nick) -> Self {
-        Self::Join { room, nick, history: None, after: None, secret: None }
+        Self::Join { room, nick, history: None, after: None, secret: None, catch_up: None }
     }
 
     /// A message without a key.
@@ -225,7 +228,7 @@ impl Command {
 
     /// The newest messages, as many as the room shows by default.
     pub fn history(room: RoomCode) -> Self {
-        Self::History { room, before: None, limit: None }
+        Self::History { room, anchor: HistoryAnchor::Newest, limit: None }
     }
 
     /// What was changed after this event, one page.
@@ -362,12 +365,17 @@ impl Command {
         self
     }
 
-    /// Of a `History`: the messages before this one.
-    pub fn with_before(mut self, seq: impl Into<Option<Seq>>) -> Self {
-        if let Self::History { before, .. } = &mut self {
-            *before = seq.into();
+    /// Of a `History`: the messages that this names.
+    pub fn with_anchor(mut self, named: HistoryAnchor) -> Self {
+        if let Self::History { anchor, .. } = &mut self {
+            *anchor = named;
         }
         self
+    }
+
+    /// Of a `History`: the messages before this event; the newest where there is none.
+    pub fn with_before(self, seq: impl Into<Option<Seq>>) -> Self {
+        self.with_anchor(seq.into().into())
     }
 
     /// Of a `History`, `Members` or `Bans`: so many at most.
@@ -414,6 +422,14 @@ impl Command {
     pub fn with_secret(mut self, shown: impl Into<Option<RoomSecret>>) -> Self {
         if let Self::Join { secret, .. } = &mut self {
             *secret = shown.into();
+        }
+        self
+    }
+
+    /// Of a `Join`: of more events than this, one gap is told.
+    pub fn with_catch_up(mut self, events: impl Into<Option<u32>>) -> Self {
+        if let Self::Join { catch_up, .. } = &mut self {
+            *catch_up = events.into();
         }
         self
     }

@@ -13,7 +13,7 @@ use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::token::claimed;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::ConnectRequest;
-use crate::room::{Actor, Input};
+use crate::room::{Actor, Answer, BanLine, Input, More};
 use crate::types::{BanId, Limits, MemberId, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
 use crate::wire::Hello;
 
@@ -52,6 +52,16 @@ pub enum Moderation {
     Protect,
     /// End the room for everyone.
     Close,
+}
+
+/// Those who are kept out of a room, one page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BansPage {
+    /// In the order of their numbers.
+    pub bans: Vec<BanLine>,
+    /// Whether others follow: those after the last of these.
+    pub more: bool,
 }
 
 /// Counts of an engine, as of one moment.
@@ -205,6 +215,26 @@ impl Engine {
             Moderation::Protect => Input::Protect,
             Moderation::Close => Input::Close { cause: RoomCloseReason::Host },
         };
+        match self.ask(room, input).await? {
+            Answer::Done { seq } => Ok(seq),
+            other => unreachable!("what is done is answered as done, and not with {other:?}"),
+        }
+    }
+
+    /// Who is kept out of a room, in the order of their bans: after the ban `after`, at most `limit` of them, and no more than
+    /// [`bans_page_max`](crate::RoomLimits::bans_page_max). What is over is not there.
+    ///
+    /// # Errors
+    /// `room_not_found`, `unavailable`, `busy`.
+    pub async fn bans(&self, room: &RoomCode, after: Option<BanId>, limit: Option<u32>) -> Result<BansPage, Reject> {
+        match self.ask(room, Input::Bans { by: Actor::Host, after, limit }).await? {
+            Answer::Bans { page, more } => Ok(BansPage { bans: page, more: more == More::Yes }),
+            other => unreachable!("who asks for bans is shown them, and not {other:?}"),
+        }
+    }
+
+    /// What a room says to the host.
+    async fn ask(&self, room: &RoomCode, input: Input) -> Result<Answer, Reject> {
         let (answer, answered) = oneshot::channel();
         self.shared.enqueue(room, InboxItem::Host { input, answer });
         answered.await.unwrap_or_else(|_| Err(crate::engine::shared::unavailable()))

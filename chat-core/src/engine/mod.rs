@@ -19,6 +19,6 @@ pub use builder::EngineBuilder;
 pub use client::command_sender::{Busy, CommandSender};
 pub use client::connection::{Connection, Fill, Frame, FrameMark, Framing};
 pub use client::pull::{FrameRef, Positions};
-pub use engine::{Engine, Moderation, Stats};
+pub use engine::{BansPage, Engine, Moderation, Stats};
 pub use session::reply::{Answered, Reply};
 pub use shared::Refusal;

@@ -143,6 +143,19 @@ pub trait Log: Send + Sync + 'static {
     /// See [`ReadError`].
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError>;
 
+    /// Reads the first `max` messages after `after` of this incarnation, oldest first, as they are now: of what is still there, the
+    /// oldest. Of another incarnation: nothing.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError>;
+
     /// Every room the log holds, at most `max`, in order of their codes, after `after`.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ impl<'a> Rules<'a> {
                 self.send(by, text, as_sent.as_ref(), key.as_ref(), *permit)
             }
             Input::Leave { by } => self.leave(by),
-            Input::History { by, before, limit } => self.history(by, *before, *limit),
+            Input::History { by, anchor, limit } => self.history(by, *anchor, *limit),
             Input::Changes { by, after } => self.changes(by, *after),
             Input::Members { by, after, limit } => self.members(by, *after, *limit),
             Input::Typing { by, state } => {
@@ -307,14 +307,6 @@ impl<'a> Rules<'a> {
 
     // Looking.
 
-    fn history(self, by: &Caller, before: Option<Seq>, limit: Option<u32>) -> Result<Decision, Reject> {
-        let sees = self.member(by)?.sees;
-        let head = self.ledger.head().next();
-        let before = before.map_or(head, |before| before.min(head));
-        let slice = self.ledger.marks().slice(before, self.history_count(limit), sees);
-        Ok(self.draft().finish(None, Answer::History(slice)))
-    }
-
     fn members(self, by: &Caller, after: Option<MemberId>, limit: Option<u32>) -> Result<Decision, Reject> {
         self.member(by)?;
         let page_max = self.limits.members_page_max;
@@ -421,14 +413,6 @@ impl<'a> Rules<'a> {
     /// What a caller says they have seen, if it is of this incarnation.
     fn seen(self, after: Option<Position>) -> Option<Seq> {
         after.filter(|after| Some(after.epoch) == self.ledger.epoch()).map(|after| after.seq)
-    }
-
-    fn newest(self, limit: Option<u32>, sees: Seq) -> HistorySlice {
-        self.ledger.marks().slice(self.ledger.head().next(), self.history_count(limit), sees)
-    }
-
-    fn history_count(self, limit: Option<u32>) -> usize {
-        limit.map_or(self.limits.history_default, |limit| limit as usize).min(self.limits.history_max)
     }
 }
 

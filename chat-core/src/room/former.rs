@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::dedup::ScopeHash;
 use super::members::Member;
 use super::weight::beside;
-use crate::domain::Role;
+use crate::domain::{LeaveReason, Role};
 use crate::types::{Color, MemberId, Nick, Seq};
 
 /// Who left and may come back to their place, in the order of leaving.
@@ -38,6 +38,9 @@ pub(super) struct Place {
     /// The name last shown; not known where an earlier program stored the place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) nick: Option<Nick>,
+    /// Whether they were lost, and did not leave by themselves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_lost: bool,
 }
 
 fn member() -> Role {
@@ -49,10 +52,11 @@ fn is_member(role: &Role) -> bool {
 }
 
 impl Place {
-    /// That of a member who leaves, and comes back with this role.
-    pub(super) fn of(member: &Member, scope: ScopeHash, role: Role) -> Self {
+    /// That of a member who leaves for this reason, and comes back with this role.
+    pub(super) fn of(member: &Member, scope: ScopeHash, role: Role, reason: LeaveReason) -> Self {
         let (number, nick) = (Some((member.id, member.color)), Some(member.nick.clone()));
-        Self { scope, joined: member.joined, sees: member.sees, number, role, nick }
+        let is_lost = reason == LeaveReason::Timeout;
+        Self { scope, joined: member.joined, sees: member.sees, number, role, nick, is_lost }
     }
 
     /// Whether it is of who had this number.
@@ -183,6 +187,7 @@ mod tests {
             number,
             role: Role::Member,
             nick: Nick::parse(&"N".repeat(30)).ok(),
+            is_lost: false,
         }
     }
 
@@ -226,7 +231,7 @@ mod tests {
         let earlier: Place = serde_json::from_str(r#"{"scope":1,"joined":5}"#).expect("an earlier one is read");
         assert_eq!((earlier.joined, earlier.sees, earlier.number(), earlier.nick), (Seq(5), Seq(0), None, None));
         assert_eq!(earlier.role, Role::Member);
-        let moderator = Place { role: Role::Moderator, ..place(1, 5) };
+        let moderator = Place { role: Role::Moderator, is_lost: true, ..place(1, 5) };
         let stored = serde_json::to_string(&moderator).expect("a place can be stored");
         assert_eq!(serde_json::from_str::<Place>(&stored).expect("what was stored is read"), moderator);
     }

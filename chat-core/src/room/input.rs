@@ -8,7 +8,7 @@ use super::bans::BanLine;
 use super::changes::Changed;
 use super::reads::ReadPosition;
 use super::sweeps::Sweep;
-use crate::domain::{BanTerms, Record, Role, RoomCloseReason, SettingsChange, TypingState};
+use crate::domain::{BanTerms, HistoryAnchor, Record, Role, RoomCloseReason, SettingsChange, TypingState};
 use crate::types::{
     BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Position, Scope, SecretHash, Seq,
     SessionId, Topic, Wall,
@@ -111,12 +111,12 @@ pub enum Input {
         /// The session that asks, and the person it is.
         by: Caller,
     },
-    /// Name earlier messages.
+    /// Name messages.
     History {
         /// The session that asks, and the person it is.
         by: Caller,
-        /// Messages before this one.
-        before: Option<Seq>,
+        /// Which messages.
+        anchor: HistoryAnchor,
         /// How many at most.
         limit: Option<u32>,
     },
@@ -344,6 +344,27 @@ pub struct HistorySlice {
     pub sees: Seq,
     /// Whether the room knows of messages earlier than all of these.
     pub more: More,
+    /// The newest of those that it remembers.
+    pub earlier: Option<Seq>,
+    /// What follows these: nothing but whether there is something, where only earlier messages were asked for.
+    pub newer: NewerSlice,
+}
+
+/// Messages from a place on, by number, oldest first. Those that the room does not remember come before those that it does.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct NewerSlice {
+    /// Where they begin: messages from this number on.
+    pub from: Seq,
+    /// The last event when they were asked for: nothing after it is among them.
+    pub through: Seq,
+    /// How many the caller asked for.
+    pub count: usize,
+    /// The first that the room remembers, as many as were asked for.
+    pub seqs: Vec<Seq>,
+    /// The newest that it remembers, named or not.
+    pub newest: Option<Seq>,
+    /// Whether it has forgotten some that may be among them: a log may have those.
+    pub forgotten: More,
 }
 
 /// Messages that were changed, in the order of their last changes.

@@ -186,7 +186,7 @@ impl Ledger {
                     let scope = self.hash(&member.scope);
                     let is_held = member.role == Role::Owner && (held.is_some() || self.protected);
                     let role = if member.role == Role::Owner && !is_held { Role::Member } else { member.role };
-                    self.former.remember(Place::of(&member, scope, role), self.bounds.former_max);
+                    self.former.remember(Place::of(&member, scope, role, *reason), self.bounds.former_max);
                     self.note_empty();
                     self.lost = self.members.len() == 0 && *reason == LeaveReason::Timeout;
                     if is_held {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::input::{HistorySlice, More};
+use super::input::{HistorySlice, More, NewerSlice};
 use crate::types::{MemberId, Seq};
 
 /// One message, in thirteen bytes and not sixteen: there is one for each of the last messages of a hundred thousand rooms.
@@ -131,7 +131,19 @@ impl Marks {
         let is_forgotten = self.newest_forgotten() > sees && first.is_some_and(|first| first < before);
         let wanted = if is_forgotten { (count - seqs.len()).min(self.forgotten_total()) } else { 0 };
         let more = if start > floor || is_forgotten { More::Yes } else { More::No };
-        HistorySlice { seqs, wanted, before, sees, more }
+        let earlier = (start > floor).then(|| self.kept[start - 1].seq);
+        HistorySlice { seqs, wanted, before, sees, more, earlier, newer: NewerSlice::default() }
+    }
+
+    /// Names the first `count` messages from `from` on, and says whether there are others that are forgotten. `from` is past the floor of
+    /// whoever asks.
+    pub(super) fn newer(&self, from: Seq, count: usize, head: Seq) -> NewerSlice {
+        let start = self.kept.partition_point(|mark| { mark.seq } < from);
+        let seqs: Vec<Seq> = self.kept.range(start..).take(count).map(|mark| mark.seq).collect();
+        let newest = self.kept.range(start..).next_back().map(|mark| mark.seq);
+        let is_forgotten = self.forgotten_total() > 0 && self.newest_forgotten() >= from;
+        let forgotten = if is_forgotten { More::Yes } else { More::No };
+        NewerSlice { from, through: head, count, seqs, newest, forgotten }
     }
 
     /// The floor of somebody who sees the last `count` messages: the number before them, where `head` is the last.
@@ -217,6 +229,25 @@ mod tests {
         assert_eq!(marks.len(), 4);
         let capped = marks.slice(Seq(21), 50, Seq(0));
         assert_eq!(capped.wanted, 6, "not more than there ever were");
+    }
+
+    #[test]
+    fn what_follows_a_number_is_the_first_messages_from_it_on() {
+        let marks = even(10, 4);
+        // Remembered are 14, 16, 18 and 20; forgotten 2 to 12.
+        let newer = |from, count| {
+            let slice = marks.newer(Seq(from), count, Seq(30));
+            let seqs = slice.seqs.iter().map(|seq| seq.0).collect::<Vec<_>>();
+            (seqs, slice.newest.map(|seq| seq.0), slice.forgotten)
+        };
+        assert_eq!(newer(15, 2), (vec![16, 18], Some(20), More::No));
+        assert_eq!(newer(16, 9), (vec![16, 18, 20], Some(20), More::No));
+        assert_eq!(newer(13, 1), (vec![14], Some(20), More::No));
+        assert_eq!(newer(12, 1), (vec![14], Some(20), More::Yes), "12 itself is forgotten");
+        assert_eq!(newer(1, 0), (vec![], Some(20), More::Yes));
+        assert_eq!(newer(21, 3), (vec![], None, More::No));
+        assert_eq!(even(3, 0).newer(Seq(4), 3, Seq(30)).forgotten, More::Yes);
+        assert_eq!(even(0, 4).newer(Seq(1), 3, Seq(30)).forgotten, More::No);
     }
 
     #[test]

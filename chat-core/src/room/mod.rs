@@ -24,6 +24,7 @@ mod marks;
 mod members;
 mod note;
 mod owed;
+mod paging;
 mod permissions;
 mod reading;
 mod reads;
@@ -53,8 +54,8 @@ use ledger::Depth;
 pub use bans::BanLine;
 pub use changes::Changed;
 pub use input::{
-    Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, Note, Repeated,
-    SendPermit,
+    Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, NewerSlice,
+    Note, Repeated, SendPermit,
 };
 pub use ledger::Ledger;
 pub use members::Member;
@@ -282,6 +283,12 @@ impl Room {
         let (member, joined) = member.or_else(place)?;
         let through = self.reads.of(member).unwrap_or(joined);
         Some(reading::left_to_read(&self.ledger, &self.limits, member, through))
+    }
+
+    /// The same of somebody who timed out and may come back to their place; nothing of anybody else.
+    pub fn read_position_of_lost(&self, person: &Scope) -> Option<ReadPosition> {
+        self.ledger.place(person).filter(|place| place.is_lost)?;
+        self.read_position(person)
     }
 
     /// Whether there may be a message with this number that the room has forgotten: only its log can say whose it is.

@@ -241,6 +241,7 @@ mod tests {
             include_str!("fixtures/snapshot-2.json"),
             include_str!("fixtures/snapshot-2-changes.json"),
             include_str!("fixtures/snapshot-2-bans.json"),
+            include_str!("fixtures/snapshot-2-lost.json"),
         ];
         for stored in fixtures {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
@@ -365,10 +366,13 @@ mod tests {
     #[test]
     fn whose_the_room_is_and_who_moderates_it_is_stored() {
         let limits = RoomLimits::default();
-        // Without the names of those who left, and with them.
-        let fixtures =
-            [include_str!("fixtures/snapshot-2-roles.json"), include_str!("fixtures/snapshot-2-roles-named.json")];
-        let [_, read] = fixtures.map(|stored| {
+        // Without the names of those who left, with them, and with who of them was lost.
+        let fixtures = [
+            include_str!("fixtures/snapshot-2-roles.json"),
+            include_str!("fixtures/snapshot-2-roles-named.json"),
+            include_str!("fixtures/snapshot-2-roles-lost.json"),
+        ];
+        let [.., read] = fixtures.map(|stored| {
             let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
             assert_eq!(serde_json::to_string(&read).expect("it can be stored"), stored.trim_end());
             read

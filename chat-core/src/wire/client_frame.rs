@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::bans;
-use crate::domain::{Command, Extent, RecordVersion, Role, SettingsChange, TypingState};
+use crate::domain::{Command, Extent, HistoryAnchor, RecordVersion, Role, SettingsChange, TypingState};
 use crate::types::{
     BanId, Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits,
     RoomSecret, Seq, SessionLimits, Topic,
@@ -41,6 +41,9 @@ pub struct Hello {
     pub id: Option<CommandId>,
     /// The session to come back to; a new one when there is none.
     pub resume: Option<Resume>,
+    /// Where more events than this are due in a room that the session comes back to, one gap is told to where the room is now; every event
+    /// when there is none.
+    pub catch_up: Option<u32>,
 }
 
 /// Which session to come back to, and what it has seen.
@@ -175,6 +178,10 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     after: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    around: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    catch_up: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     limit: Option<&'a RawValue>,
     #[serde(borrow, default)]
     on: Option<&'a RawValue>,
@@ -229,6 +236,8 @@ const FIELDS: &[&str] = &[
     "history",
     "before",
     "after",
+    "around",
+    "catch_up",
     "limit",
     "on",
     "target",
@@ -272,6 +281,7 @@ impl Fields<'_> {
                     .map(|text| text.parse::<Position>().map_err(|shape| Reject::bad_field("after", shape)))
                     .transpose()?,
                 secret: self.secret()?,
+                catch_up: self.count("catch_up", self.catch_up)?,
             },
             "send" => Command::Send {
                 room: self.room()?,
@@ -279,11 +289,9 @@ impl Fields<'_> {
                 key: optional_string("key", self.key)?.map(|text| Key::parse(&text)).transpose()?,
             },
             "leave" => Command::Leave { room: self.room()? },
-            "history" => Command::History {
-                room: self.room()?,
-                before: optional::<u64>("before", self.before, "before is a seq")?.map(Seq),
-                limit: self.count("limit", self.limit)?,
-            },
+            "history" => {
+                Command::History { room: self.room()?, anchor: self.anchor()?, limit: self.count("limit", self.limit)? }
+            }
             "changes" => {
                 Command::Changes { room: self.room()?, after: Seq(required("after", self.after, "after is a seq")?) }
             }
@@ -345,8 +353,9 @@ impl Fields<'_> {
     }
 
     fn hello(&self, id: Option<CommandId>, session: &SessionLimits) -> Result<Hello, Reject> {
+        let catch_up = self.count("catch_up", self.catch_up)?;
         let Some(token) = optional_string("resume", self.resume)? else {
-            return Ok(Hello { id, resume: None });
+            return Ok(Hello { id, resume: None, catch_up });
         };
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Reject::too_long("resume", TOKEN_BYTES_MAX as u64, "bytes"));
@@ -358,7 +367,23 @@ impl Fields<'_> {
             Some((RoomCode::parse(&code).ok()?, position.parse().ok()?))
         };
         let positions = listed.unwrap_or_default().into_iter().filter_map(read);
-        Ok(Hello { id, resume: Some(Resume::new(token.into_owned(), positions, session.rooms_max)) })
+        Ok(Hello { id, resume: Some(Resume::new(token.into_owned(), positions, session.rooms_max)), catch_up })
+    }
+
+    /// Which part of the history is asked for: one at a time.
+    fn anchor(&self) -> Result<HistoryAnchor, Reject> {
+        let before = optional::<u64>("before", self.before, "before is a seq")?;
+        let after = optional::<u64>("after", self.after, "after is a seq")?;
+        let around = optional::<u64>("around", self.around, "around is a seq")?;
+        const ONE: &str = "a history is before, after or around a seq, and only one of these";
+        match (before, after, around) {
+            (None, None, None) => Ok(HistoryAnchor::Newest),
+            (Some(seq), None, None) => Ok(HistoryAnchor::Before(Seq(seq))),
+            (None, Some(seq), None) => Ok(HistoryAnchor::After(Seq(seq))),
+            (None, None, Some(seq)) => Ok(HistoryAnchor::Around(Seq(seq))),
+            (_, _, Some(_)) => Err(Reject::bad_field("around", ONE)),
+            (_, Some(_), None) => Err(Reject::bad_field("after", ONE)),
+        }
     }
 
     /// What is named is to be changed; `null` in place of a secret is one that is taken away.
@@ -609,6 +634,52 @@ mod tests {
         assert!(message(halved).contains("surrogate"), "{}", message(halved));
         assert_eq!(message(r#"{"type":"send","room":"ABC","text":5}"#), "text is a string");
         assert!(message(r#"{"type":"send","room":"ABC","text":"a\r\n"}"#).contains("U+000D"));
+    }
+
+    #[test]
+    fn a_history_lies_at_one_place_and_two_are_refused() {
+        let anchor = |fields: &str| {
+            let frame = parse(&format!(r#"{{"type":"history","room":"ABC"{fields}}}"#)).expect(fields);
+            let Request::Command(Command::History { anchor, .. }) = frame.request else { panic!("{fields}") };
+            anchor
+        };
+        assert_eq!(anchor(""), HistoryAnchor::Newest);
+        assert_eq!(anchor(r#","before":7,"after":null"#), HistoryAnchor::Before(Seq(7)));
+        assert_eq!(anchor(r#","after":0"#), HistoryAnchor::After(Seq(0)));
+        assert_eq!(anchor(r#","around":7,"before":null"#), HistoryAnchor::Around(Seq(7)));
+        for (fields, field) in [
+            (r#""before":1,"after":2"#, "after"),
+            (r#""after":2,"around":3"#, "around"),
+            (r#""before":1,"around":1"#, "around"),
+            (r#""before":1,"after":2,"around":3"#, "around"),
+            (r#""after":"04HMASW9NF6YF:17""#, "after"),
+            (r#""around":-1"#, "around"),
+            (r#""around":1.5"#, "around"),
+        ] {
+            let frame = format!(r#"{{"type":"history","room":"ABC",{fields}}}"#);
+            assert_eq!(refusal(&frame), (None, RejectCode::BadField, Some(field)), "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_bound_for_catching_up_is_a_whole_number() {
+        let catch_up = |frame: &str| match parse(frame).expect(frame).request {
+            Request::Hello(hello) => hello.catch_up,
+            Request::Command(Command::Join { catch_up, .. }) => catch_up,
+            Request::Command(other) => panic!("{other:?}"),
+        };
+        assert_eq!(catch_up(r#"{"type":"hello","resume":"t","catch_up":0}"#), Some(0));
+        assert_eq!(catch_up(r#"{"type":"hello","catch_up":100}"#), Some(100));
+        assert_eq!(catch_up(r#"{"type":"hello","resume":"t","catch_up":null}"#), None);
+        assert_eq!(catch_up(r#"{"type":"join","room":"ABC","nick":"Ann","catch_up":7}"#), Some(7));
+        for wrong in ["-1", "1.5", "\"7\"", "true", "4294967296"] {
+            for kind in
+                [r#""type":"hello""#, r#""type":"hello","resume":"t""#, r#""type":"join","room":"ABC","nick":"a""#]
+            {
+                let frame = format!(r#"{{{kind},"catch_up":{wrong}}}"#);
+                assert_eq!(refusal(&frame), (None, RejectCode::BadField, Some("catch_up")), "{frame}");
+            }
+        }
     }
 
     #[test]

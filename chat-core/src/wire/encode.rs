@@ -324,7 +324,7 @@ pub(crate) fn history<'a>(
     room: &RoomCode,
     epoch: Epoch,
     messages: impl Iterator<Item = &'a [u8]>,
-    more: bool,
+    (more_before, more_after): (bool, bool),
     as_of: Seq,
 ) -> Bytes {
     let mut out = b"{\"type\":\"history\"".to_vec();
@@ -332,7 +332,9 @@ pub(crate) fn history<'a>(
     push_field(&mut out, "room", room.as_str());
     push_field(&mut out, "epoch", &epoch);
     push_list(&mut out, "messages", messages);
-    push_field(&mut out, "more", &more);
+    push_field(&mut out, "more", &more_before);
+    push_field(&mut out, "more_before", &more_before);
+    push_field(&mut out, "more_after", &more_after);
     push_field(&mut out, "as_of", &as_of);
     finish(out)
 }

@@ -177,7 +177,13 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         epoch: Option<Epoch>,
         messages: Vec<TaggedMessage>,
+        /// Whether there are earlier messages; `more_before` says the same.
         more: bool,
+        #[serde(default)]
+        more_before: bool,
+        /// Whether there are later messages.
+        #[serde(default)]
+        more_after: bool,
         /// The last event that the messages reflect.
         #[serde(default)]
         as_of: Seq,

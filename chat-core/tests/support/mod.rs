@@ -100,7 +100,7 @@ pub fn leave(room: &str) -> Command {
 /// A hello that resumes, with the last event seen of each room.
 pub fn resume(token: &str, positions: &[(&str, Position)]) -> Hello {
     let positions = positions.iter().map(|(room, position)| (code(room), *position)).collect();
-    Hello { id: None, resume: Some(Resume { token: token.to_owned(), positions }) }
+    Hello { resume: Some(Resume { token: token.to_owned(), positions }), ..Hello::default() }
 }
 
 /// A client: a session, and how it reads.

@@ -1,7 +1,8 @@
 //! Any bytes as a client frame: a frame or a refusal that says what is wrong, and what is read is read back as written.
 
 use chat_core::{
-    BadFrame, ClientFrame, Command, Extent, Limits, RejectCode, Request, RoomSecret, SettingsChange, TypingState,
+    BadFrame, ClientFrame, Command, Extent, HistoryAnchor, Limits, RejectCode, Request, RoomSecret, SettingsChange,
+    TypingState,
 };
 use serde_json::{Map, Value, json};
 
@@ -63,17 +64,28 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Create { nick, room, .. } => {
             json!({"type": "create", "nick": nick.as_str(), "room": room.as_ref().map(|room| room.as_str())})
         }
-        Command::Join { room, nick, history, after, secret, .. } => json!({
+        Command::Join { room, nick, history, after, secret, catch_up, .. } => json!({
             "type": "join", "room": room.as_str(), "nick": nick.as_str(), "history": history,
-            "after": after.map(|after| after.to_string()), "secret": secret.as_ref().map(RoomSecret::expose),
+            "after": after.map(|after| after.to_string()), "secret": secret.as_ref().map(RoomSecret::expose), "catch_up": catch_up,
         }),
         Command::Send { room, text, key, .. } => json!({
             "type": "send", "room": room.as_str(), "text": text.as_str(),
             "key": key.as_ref().map(|key| key.as_str()),
         }),
         Command::Leave { room, .. } => json!({"type": "leave", "room": room.as_str()}),
-        Command::History { room, before, limit, .. } => {
-            json!({"type": "history", "room": room.as_str(), "before": before.map(|before| before.0), "limit": limit})
+        Command::History { room, anchor, limit, .. } => {
+            let mut fields = json!({"type": "history", "room": room.as_str(), "limit": limit});
+            let place = match anchor {
+                HistoryAnchor::Newest => None,
+                HistoryAnchor::Before(seq) => Some(("before", seq)),
+                HistoryAnchor::After(seq) => Some(("after", seq)),
+                HistoryAnchor::Around(seq) => Some(("around", seq)),
+                other => unreachable!("nothing writes {other:?}"),
+            };
+            if let Some((field, seq)) = place {
+                fields[field] = seq.0.into();
+            }
+            fields
         }
         Command::Members { room, after, limit, .. } => {
             json!({"type": "members", "room": room.as_str(), "after": after.map(|after| after.0), "limit": limit})

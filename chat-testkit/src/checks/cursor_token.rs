@@ -62,7 +62,7 @@ async fn show(engine: &Engine, ann: &Connection, bob: &Connection, shown: &str) 
         }
     }
     let owner = [ann, bob].into_iter().find(|session| is(&session.token()) || is(&session.cursor()));
-    let hello = Hello { id: None, resume: Some(Resume { token: shown.to_owned(), positions: Vec::new() }) };
+    let hello = Hello { resume: Some(Resume { token: shown.to_owned(), positions: Vec::new() }), ..Hello::default() };
     let resumed = connect(engine, hello).await.session_id();
     match owner {
         Some(owner) => assert_eq!(resumed, owner.session_id(), "{shown:?}"),

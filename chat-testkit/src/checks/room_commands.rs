@@ -12,7 +12,7 @@ use chat_core::{
 
 use super::choices::Choices;
 use super::world::World;
-use crate::strategies::{Act, After, Asked, Attempt, Known, Mod, Pass, Spot, Step, Target, Who};
+use crate::strategies::{Act, After, Asked, Attempt, Known, Mod, Pass, Side, Spot, Step, Target, Who};
 
 /// Steps of one run, at most: the model reads its whole diary at each.
 const STEPS_MAX: usize = 120;
@@ -124,7 +124,9 @@ fn act(choices: &mut Choices<'_>) -> Act {
         7 => Act::Leave { who: insider(choices) },
         8 => Act::History {
             who: insider(choices),
-            before: choices.in_256(128).then(|| spot(choices)),
+            at: choices
+                .in_256(160)
+                .then(|| (choices.one_of(&[Side::Before, Side::After, Side::Around]), spot(choices))),
             limit: count(choices),
         },
         9 => Act::Members {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Answer, Decision, Input, Ledger, More, Note, OwnerSeat, Room, Snapshot};
+use chat_core::room::{Answer, Caller, Decision, Input, Ledger, More, Note, OwnerSeat, Room, Snapshot};
 use chat_core::{
-    Body, Color, Digest, Epoch, Event, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record, RecordVersion,
-    RejectCode, Role, RoomLimits, Scope, Seq, SessionId, Wall,
+    Body, Color, Digest, Epoch, Event, HistoryAnchor, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record,
+    RecordVersion, RejectCode, Role, RoomLimits, Scope, Seq, SessionId, Wall,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -186,6 +186,8 @@ impl World {
             prop_assert_eq!(room.member_of(&caller), model.member_of(&caller).map(|person| person.id), "{:?}", caller);
             let scope = caller.scope();
             prop_assert_eq!(room.read_position(&scope), model.read_position(&scope), "read by {:?}", caller);
+            let lost = (room.read_position_of_lost(&scope), model.read_position_of_lost(&scope));
+            prop_assert_eq!(lost.0, lost.1, "read by {:?}, who is lost", caller);
         }
         let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
         prop_assert_eq!(owed, model.owed());
@@ -232,7 +234,7 @@ impl World {
         check_roles(self.decisions_of_this_life(), &self.limits)?;
         check_bans(&life)?;
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
-            let asked = Input::History { by: by.clone(), before: None, limit: None };
+            let asked = Input::History { by: by.clone(), anchor: HistoryAnchor::Newest, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
             let said: Vec<Seq> =
                 life.iter().filter(|record| is_message(record)).filter_map(|record| record.seq).collect();
@@ -245,6 +247,7 @@ impl World {
                 return Err(TestCaseError::fail("a question for history is answered with history"));
             };
             prop_assert_eq!(slice.seqs.as_slice(), newest);
+            self.check_pages(&by, &said, sees)?;
         }
 
         // 5. A room exists exactly while it has members or lingers.
@@ -313,6 +316,39 @@ impl World {
         }
 
         self.room.check_invariants();
+        Ok(())
+    }
+
+    /// Whoever pages on after the last, or back before the first, is shown everything that the room remembers of what they see, once and in
+    /// order; and a message is on the page around it.
+    fn check_pages(&self, by: &Caller, said: &[Seq], sees: Seq) -> TestCaseResult {
+        let limits = &self.limits;
+        let marks = &said[said.len().saturating_sub(limits.marks_max)..];
+        let theirs = &marks[marks.partition_point(|seq| *seq <= sees)..];
+        let page = |anchor, limit| {
+            let asked = Input::History { by: by.clone(), anchor, limit: Some(limit) };
+            match self.room.decide(self.now, &asked).map(|decision| decision.answer) {
+                Ok(Answer::History(slice)) => slice,
+                other => panic!("a member may read: {other:?}"),
+            }
+        };
+        if limits.history_max > 0 {
+            let (mut on, mut after) = (Vec::new(), Seq(0));
+            loop {
+                let slice = page(HistoryAnchor::After(after), 2);
+                let Some(last) = slice.newer.seqs.last() else { break };
+                on.extend(slice.newer.seqs.iter().copied());
+                after = *last;
+            }
+            prop_assert_eq!(on.as_slice(), theirs, "paged on");
+        }
+        for seq in theirs {
+            let slice = page(HistoryAnchor::Around(*seq), 3);
+            prop_assert_eq!(slice.newer.seqs.first(), Some(seq).filter(|_| limits.history_max > 0));
+            let shown: Vec<Seq> = slice.seqs.iter().chain(&slice.newer.seqs).copied().collect();
+            let at = theirs.partition_point(|other| other < shown.first().unwrap_or(seq));
+            prop_assert_eq!(&theirs[at..at + shown.len()], shown.as_slice(), "around {:?} without a hole", seq);
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use chat_core::{
 use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{Model, Refusal, Told, bans, enter, facts, roles, seat, settings, sweeps, time};
+use super::{Model, Refusal, Told, bans, enter, facts, pages, roles, seat, settings, sweeps, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -30,9 +30,9 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             send(model, now, by, text, as_sent.as_ref().unwrap_or(text), key.as_ref(), *permit)
         }
         Input::Leave { by } => leave(model, now, by),
-        Input::History { by, before, limit } => {
+        Input::History { by, anchor, limit } => {
             let sees = member(model, by)?.sees;
-            Ok(decision(Vec::new(), None, Answer::History(enter::slice(model, *before, *limit, sees))))
+            Ok(decision(Vec::new(), None, Answer::History(pages::page(model, *anchor, *limit, sees))))
         }
         Input::Changes { by, after } => sweeps::missed(model, member(model, by)?.sees, *after),
         Input::Members { by, after, limit } => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, More, Note};
+use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, Note};
 use chat_core::{
     Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, Position, RecordVersion, RejectCode, Role,
     SecretHash, Seq,
@@ -11,7 +11,7 @@ use chat_core::{
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, bans, roles, settings};
+use super::{Model, Refusal, Told, bans, pages, roles, settings};
 
 pub(super) fn create(
     model: &Model,
@@ -91,7 +91,7 @@ pub(super) fn join(
 
     let (from, history) = match (place, after.filter(|after| Some(after.epoch) == model.epoch())) {
         (Some(place), Some(after)) => (after.seq.clamp(place.joined, model.head()), HistorySlice::default()),
-        _ => (own_join, slice(model, None, history, sees)),
+        _ => (own_join, pages::newest(model, history, sees)),
     };
     let entered = Entered { member: id, from, entry: Entry::Joined, history };
     Ok(decision(records, Some(attached(by, id)), Answer::Entered(entered)))
@@ -132,7 +132,7 @@ fn come_back(
     }
     let (from, history) = match after.filter(|after| Some(after.epoch) == model.epoch()) {
         Some(after) => (after.seq.clamp(person.joined, model.head()), HistorySlice::default()),
-        None => (model.head(), slice(model, None, history, person.sees)),
+        None => (model.head(), pages::newest(model, history, person.sees)),
     };
     let entered = Entered { member: person.id, from, entry: Entry::Attached, history };
     Ok(decision(Vec::new(), Some(attached(by, person.id)), Answer::Entered(entered)))
@@ -157,32 +157,6 @@ fn floor(model: &Model) -> Seq {
         }
         NewcomersSee::Nothing => model.head(),
         other => unreachable!("the model knows no {other:?}"),
-    }
-}
-
-/// The last messages before `before` that somebody sees, as far as the room remembers them; and how many more a log may have.
-pub(super) fn slice(model: &Model, before: Option<Seq>, limit: Option<u32>, sees: Seq) -> HistorySlice {
-    let wanted = limit.map_or(model.limits.history_default, |limit| limit as usize).min(model.limits.history_max);
-    let before = before.unwrap_or(Seq(u64::MAX)).min(model.head().next());
-    let messages: Vec<Seq> = facts::messages(&model.facts()).into_iter().map(|message| message.seq).collect();
-    let marks = model.marks();
-    let seen = |seq: &Seq| *seq > sees;
-    let named: Vec<Seq> = marks.iter().rev().copied().filter(seen).filter(|seq| *seq < before).take(wanted).collect();
-    let seqs: Vec<Seq> = named.into_iter().rev().collect();
-    let ends = seqs.first().copied().unwrap_or(before);
-    let remembered = marks.iter().copied().filter(seen).any(|seq| seq < ends);
-    // Of all that it has forgotten the room knows the first and the last: one of those may be before, or one between them.
-    let forgotten = &messages[..messages.len() - marks.len()];
-    let may_be = match forgotten {
-        [] => false,
-        [first, ..] => forgotten.last().is_some_and(seen) && (*first).max(sees.next()) < ends,
-    };
-    HistorySlice {
-        wanted: if may_be { (wanted - seqs.len()).min(forgotten.len()) } else { 0 },
-        before: ends,
-        sees,
-        more: if remembered || may_be { More::Yes } else { More::No },
-        seqs,
     }
 }
 

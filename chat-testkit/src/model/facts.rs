@@ -1,7 +1,9 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
 use chat_core::room::Sweep;
-use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
+use chat_core::{
+    Body, Color, Event, Key, LeaveReason, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall,
+};
 
 use super::{Fact, Line, What, seat};
 
@@ -44,6 +46,8 @@ pub(super) struct Former {
     /// What they are again: the owner as long as the seat is held for them.
     pub(super) role: Role,
     pub(super) nick: Nick,
+    /// Whether they were lost, and did not leave by themselves.
+    pub(super) is_lost: bool,
 }
 
 /// A message, as far as the rules care.
@@ -104,12 +108,13 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                 members.sort_by_key(|person| person.id);
                 former.retain(|gone| gone.scope != *scope);
             }
-            Event::Left { held, .. } => {
+            Event::Left { held, reason, .. } => {
                 let left = members.iter().find(|person| Some(person.id) == record.by).expect("a member left");
                 let Person { scope, joined, sees, id, color, role, nick, .. } = left.clone();
                 let is_kept = role == Role::Moderator || held.is_some() || is_protected;
                 let role = if is_kept { role } else { Role::Member };
-                former.push(Former { scope, joined, sees, id, color, role, nick });
+                let is_lost = *reason == LeaveReason::Timeout;
+                former.push(Former { scope, joined, sees, id, color, role, nick, is_lost });
                 members.retain(|person| Some(person.id) != record.by);
             }
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),

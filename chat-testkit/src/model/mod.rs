@@ -4,7 +4,7 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in nine files: who comes in (`enter`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), what is set
+//! The rules are in ten files: who comes in (`enter`), what they are shown (`pages`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), what is set
 //! (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
@@ -29,6 +29,7 @@ mod bans;
 mod enter;
 mod facts;
 mod outcome;
+mod pages;
 mod presence;
 mod reads;
 mod roles;

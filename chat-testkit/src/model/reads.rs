@@ -55,6 +55,13 @@ impl Model {
         Some(self.left_to_read(id, through))
     }
 
+    /// The same of who timed out and is remembered, and of nobody else.
+    pub fn read_position_of_lost(&self, person: &Scope) -> Option<ReadPosition> {
+        let (_, former) = facts::people(&self.facts(), self.limits.former_max);
+        facts::place_of(&former, person).filter(|place| place.is_lost)?;
+        self.read_position(person)
+    }
+
     /// What is left to read for who has read up to there.
     pub(super) fn left_to_read(&self, id: MemberId, through: Seq) -> ReadPosition {
         let marks = self.marks();

@@ -2,10 +2,11 @@
 
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{
-    BanId, Epoch, Generation, Identity, MemberId, NetworkTag, Position, RecordVersion, Role, Seq, SessionId,
+    BanId, Epoch, Generation, HistoryAnchor, Identity, MemberId, NetworkTag, Position, RecordVersion, Role, Seq,
+    SessionId,
 };
 
-use super::steps::{Act, After, Asked, Attempt, Known, Mod, Spot, Target, Who};
+use super::steps::{Act, After, Asked, Attempt, Known, Mod, Side, Spot, Target, Who};
 use crate::model::Model;
 
 /// Twelve sessions: two of Ann's, three of Bob's, one of a guest who signs in as Cid and out again with every other
@@ -67,9 +68,13 @@ impl Cast {
                 Input::Send { by: self.caller(who, model), text, as_sent, key, permit }
             }
             Act::Leave { who } => Input::Leave { by: self.caller(who, model) },
-            Act::History { who, before, limit } => {
-                let before = before.map(|before| seq(before, model));
-                Input::History { by: self.caller(who, model), before, limit }
+            Act::History { who, at, limit } => {
+                let anchor = at.map_or(HistoryAnchor::Newest, |(side, spot)| match side {
+                    Side::Before => HistoryAnchor::Before(seq(spot, model)),
+                    Side::After => HistoryAnchor::After(seq(spot, model)),
+                    Side::Around => HistoryAnchor::Around(seq(spot, model)),
+                });
+                Input::History { by: self.caller(who, model), anchor, limit }
             }
             Act::Members { who, after, limit } => {
                 let after = after.map(|after| member(after, model));

@@ -1,6 +1,6 @@
 //! Commands: every kind, about few rooms.
 
-use chat_core::{BanId, Command, MemberId, Role, Seq, TypingState};
+use chat_core::{BanId, Command, HistoryAnchor, MemberId, Role, Seq, TypingState};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -16,16 +16,23 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
     let seq = || any::<u64>().prop_map(Seq);
     prop_oneof![
         (any_nick(), option::of(room())).prop_map(|(nick, room)| Command::create(nick).with_room(room)),
-        (room(), any_nick(), any::<Option<u32>>(), option::of(any_position()), option::of(any_secret())).prop_map(
-            |(room, nick, history, after, secret)| {
-                Command::join(room, nick).with_history(history).with_position(after).with_secret(secret)
-            }
-        ),
+        (
+            room(),
+            any_nick(),
+            any::<Option<u32>>(),
+            option::of(any_position()),
+            option::of(any_secret()),
+            any::<Option<u32>>()
+        )
+            .prop_map(|(room, nick, history, after, secret, catch_up)| {
+                let join = Command::join(room, nick).with_history(history).with_position(after).with_secret(secret);
+                join.with_catch_up(catch_up)
+            }),
         (room(), any_body(chars_max), option::of(any_key()))
             .prop_map(|(room, text, key)| Command::send(room, text).with_key(key)),
         room().prop_map(Command::leave),
-        (room(), option::of(seq()), any::<Option<u32>>())
-            .prop_map(|(room, before, limit)| Command::history(room).with_before(before).with_limit(limit)),
+        (room(), any_anchor(), any::<Option<u32>>())
+            .prop_map(|(room, anchor, limit)| Command::history(room).with_anchor(anchor).with_limit(limit)),
         (room(), seq()).prop_map(|(room, seq)| Command::changes(room, seq)),
         (room(), option::of(member()), any::<Option<u32>>())
             .prop_map(|(room, after, limit)| Command::members(room).with_members_after(after).with_limit(limit)),
@@ -44,5 +51,14 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
         (room(), any_change()).prop_map(|(room, change)| Command::settings(room, change)),
         (room(), member(), select(vec![Role::Owner, Role::Moderator, Role::Member]))
             .prop_map(|(room, member, role)| Command::set_role(room, member, role)),
+    ]
+}
+
+fn any_anchor() -> impl Strategy<Value = HistoryAnchor> + Clone {
+    prop_oneof![
+        Just(HistoryAnchor::Newest),
+        any::<u64>().prop_map(|seq| HistoryAnchor::Before(Seq(seq))),
+        any::<u64>().prop_map(|seq| HistoryAnchor::After(Seq(seq))),
+        any::<u64>().prop_map(|seq| HistoryAnchor::Around(Seq(seq))),
     ]
 }

@@ -11,7 +11,7 @@ mod types;
 pub use cast::{Cast, Play};
 pub use commands::any_command;
 pub use steps::{
-    Act, After, Asked, Attempt, Known, Mod, Pass, Spot, Step, Target, Who, any_run, any_step, small_limits,
+    Act, After, Asked, Attempt, Known, Mod, Pass, Side, Spot, Step, Target, Who, any_run, any_step, small_limits,
 };
 pub use types::{
     any_body, any_identity, any_key, any_nick, any_position, any_room_code, any_topic, few_keys, few_nicks,

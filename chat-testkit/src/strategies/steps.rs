@@ -69,7 +69,7 @@ pub enum Act {
     },
     History {
         who: Who,
-        before: Option<Spot>,
+        at: Option<(Side, Spot)>,
         limit: Option<u32>,
     },
     Changes {
@@ -217,6 +217,17 @@ pub enum Spot {
     Join(u64),
 }
 
+/// On which side of a number a page lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Before it.
+    Before,
+    /// After it.
+    After,
+    /// On both.
+    Around,
+}
+
 /// A position, of this life of the room or of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -355,8 +366,8 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         1 => (moderator(), option::of(0..4_u32), count()).prop_map(|(by, after, limit)| Act::Bans { by, after, limit }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
         2 => (moderator(), few_changes()).prop_map(|(by, change)| Act::Settings { by, change }),
-        2 => (insider(), option::of(message()), count())
-            .prop_map(|(who, before, limit)| Act::History { who, before, limit }),
+        3 => (insider(), option::weighted(0.8, (side(), said())), count())
+            .prop_map(|(who, at, limit)| Act::History { who, at, limit }),
         1 => (insider(), option::of(target()), count())
             .prop_map(|(who, after, limit)| Act::Members { who, after, limit }),
     ];
@@ -454,6 +465,10 @@ fn message() -> impl Strategy<Value = Spot> + Clone {
         1 => (0..6_u64).prop_map(Spot::Message),
         2 => back(),
     ]
+}
+
+fn side() -> impl Strategy<Value = Side> + Clone {
+    select(vec![Side::Before, Side::After, Side::Around])
 }
 
 /// A message that the room may have forgotten.

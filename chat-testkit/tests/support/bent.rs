@@ -19,6 +19,7 @@ pub struct BentLog {
     engines: ExclusiveClaim,
     read: Bend<LogPage>,
     messages: Bend<Vec<Record>>,
+    messages_after: Bend<Vec<Record>>,
     rooms: Bend<Vec<RoomCode>>,
     writes: RecordVersion,
 }
@@ -31,6 +32,7 @@ impl BentLog {
             engines: ExclusiveClaim::default(),
             read: Box::new(|it| it),
             messages: Box::new(|it| it),
+            messages_after: Box::new(|it| it),
             rooms: Box::new(|it| it),
             writes: RecordVersion::LATEST,
         }
@@ -49,6 +51,11 @@ impl BentLog {
     /// Every page of messages.
     pub fn messages(self, bend: impl Fn(Vec<Record>) -> Vec<Record> + Send + Sync + 'static) -> Self {
         Self { messages: Box::new(bend), ..self }
+    }
+
+    /// Every page of later messages.
+    pub fn messages_after(self, bend: impl Fn(Vec<Record>) -> Vec<Record> + Send + Sync + 'static) -> Self {
+        Self { messages_after: Box::new(bend), ..self }
     }
 
     /// Every page of rooms.
@@ -83,6 +90,16 @@ impl Log for BentLog {
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
         self.memory.messages(room, epoch, before, max).await.map(&self.messages)
+    }
+
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        self.memory.messages_after(room, epoch, after, max).await.map(&self.messages_after)
     }
 
     async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {

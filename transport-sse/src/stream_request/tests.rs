@@ -67,6 +67,9 @@ fn a_room_is_joined_or_made() {
     let secret = RoomSecret::parse("two words").expect("a secret");
     let shown = Command::join(lunch.clone(), nick.clone()).with_secret(secret);
     assert_eq!(asked("/sse?room=lunch&nick=Ann&secret=two+words", &[]).entry, Some(shown));
+    let skips = Command::join(lunch.clone(), nick.clone()).with_catch_up(20);
+    let both = asked("/sse?room=lunch&nick=Ann&catch_up=20", &[]);
+    assert_eq!((both.entry, both.catch_up), (Some(skips), Some(20)));
     let drawn = Command::create(nick.clone());
     assert_eq!(asked("/sse?create&nick=Ann", &[]).entry, Some(drawn));
     let named = Command::create(nick).with_room(lunch);
@@ -83,5 +86,8 @@ fn what_is_wrong_is_named() {
     assert_eq!(refusal("/sse?create=a+b&nick=Ann"), (BadField, Some("room")));
     assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&history=-1"), (BadField, Some("history")));
     assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&secret=%0A"), (BadField, Some("secret")));
+    for wrong in ["-1", "1.5", "many", "4294967296"] {
+        assert_eq!(refusal(&format!("/sse?resume=R&catch_up={wrong}")), (BadField, Some("catch_up")), "{wrong}");
+    }
     assert_eq!(refusal(&format!("/sse?room=LUNCH&nick={}", "n".repeat(33))), (TooLong, Some("nick")));
 }

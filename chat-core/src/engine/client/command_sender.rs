@@ -205,10 +205,10 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
             }
             return shared.create(by, nick, room, reply);
         }
-        Command::Join { room, nick, history, after, secret } => {
+        Command::Join { room, nick, history, after, secret, catch_up } => {
             let secret = secret.map(|secret| shared.room_secrets.keep(&room, &secret));
             let input = Input::Join { by, nick, history, after, secret };
-            return enter(shared, room, input, reply);
+            return enter(shared, room, input, catch_up, reply);
         }
         Command::Send { room, text, key } => {
             let as_sent = said.filter(|said| *said != text);
@@ -216,7 +216,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         }
         Command::End { token, extent } => return end::end(shared, token, extent, reply),
         Command::Leave { room } => (room, Input::Leave { by }),
-        Command::History { room, before, limit } => (room, Input::History { by, before, limit }),
+        Command::History { room, anchor, limit } => (room, Input::History { by, anchor, limit }),
         Command::Changes { room, after } => (room, Input::Changes { by, after }),
         Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),
         Command::Typing { room, state } => (room, Input::Typing { by, state }),
@@ -256,9 +256,12 @@ fn may_ask(shared: &Shared, reply: &ReplyTo, room: &RoomCode) -> Result<(), Reje
 }
 
 /// Brings a join into its room's inbox, if the session may be in another room.
-fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, mut reply: ReplyTo) {
+fn enter(shared: &Arc<Shared>, room: RoomCode, input: Input, catch_up: Option<u32>, mut reply: ReplyTo) {
     match shared.reserve(&mut reply, Some(&room)) {
-        Ok(()) => shared.enqueue(&room, InboxItem::Enter { input, request: JoinRequest::Command(reply) }),
+        Ok(()) => {
+            let request = JoinRequest::Command(reply);
+            shared.enqueue(&room, InboxItem::Enter { input, request, catch_up });
+        }
         Err(reject) => reply.reject(Some(&room), reject),
     }
 }

@@ -61,7 +61,7 @@ impl Shared {
             && let Some((cell, connection, known)) = self.resume(shown, generation, &identity, &request)?
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
-            if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions) {
+            if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions, hello.catch_up) {
                 // By then they all have said where the session stands; or those that have not say it later.
                 let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
             }
@@ -313,6 +313,7 @@ impl Shared {
         identity: Option<Identity>,
         known: Vec<LeftOff>,
         positions: Vec<(RoomCode, Position)>,
+        catch_up: Option<u32>,
     ) -> Option<oneshot::Receiver<()>> {
         // All rooms it is known to be in, whatever the client names: one that is left out would keep a member who never goes.
         let known = known.into_iter().map(|stay| (stay.code.clone(), None, Some(stay)));
@@ -361,12 +362,14 @@ impl Shared {
                     put_out: None,
                     banned_until: None,
                     was_member: false,
+                    read: None,
                     members_bytes_max: share.min(page_bytes_max),
                     is_answered: false,
                     charge,
                 };
                 let input = Input::Attach { by: by.clone(), after };
-                self.enqueue(&code, InboxItem::Enter { input, request: JoinRequest::Resume(resuming) });
+                let request = JoinRequest::Resume(resuming);
+                self.enqueue(&code, InboxItem::Enter { input, request, catch_up });
             }
         }
         let mut state = session.cell.lock_for(&session.connection)?;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::BacklogRead;
-use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::feed::room_feed::{GapView, RoomFeed};
 use crate::engine::session::cell::{FrameEffect, SessionCell, SessionState, Span, Spans};
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::rooms::RoomSlot;
@@ -237,6 +237,12 @@ impl<S: Sink> Pull<'_, S> {
                 self.is_cut = true;
                 return;
             }
+            if state.rooms.slots[index].skips().is_some() {
+                if !self.gap(state, index, feed, readable) {
+                    return;
+                }
+                continue;
+            }
             // For one frame one segment will do.
             let bytes = if self.limit.frames == 1 { 1 } else { stop - self.held };
             match feed.backlog.read(after, bytes) {
@@ -292,10 +298,9 @@ impl<S: Sink> Pull<'_, S> {
                         return false;
                     }
                 }
-                // Past `readable` the membership may have ended meanwhile. Before the middle of the backlog the next gap would soon
-                // follow; and what is missing after `after` lies there too.
-                let recent =
-                    feed.gap_view.newest().filter(|view| view.seq <= readable && view.seq >= feed.backlog.middle());
+                let view = feed.gap_view.newest();
+                // Past `readable` the membership may have ended meanwhile.
+                let recent = view.filter(|view| view.seq <= readable && self.may_show(feed, view, slot));
                 let Some(view) = recent else {
                     if feed.gap_view.ask() {
                         self.asks.push(feed.code.clone());
@@ -307,7 +312,11 @@ impl<S: Sink> Pull<'_, S> {
         };
         let to = view.as_ref().map_or(readable, |view| view.seq);
         let rest = view.as_ref().map(|view| view.json.as_ref());
-        let json = wire::gap(&feed.code, feed.epoch, after.next(), to, rest);
+        let from = after.next();
+        #[cfg(feature = "fault_injection")]
+        let from =
+            if slot.skips().is_some() && fault_injection::is(Bug::HideSkipped) { from.next().min(to) } else { from };
+        let json = wire::gap(&feed.code, feed.epoch, from, to, rest);
         let mark = match view {
             Some(_) => FrameEffect::Gap { slot: key, to, bytes: u32::try_from(json.len()).unwrap_or(u32::MAX) },
             None => FrameEffect::LastGap { slot: key, to },
@@ -317,6 +326,19 @@ impl<S: Sink> Pull<'_, S> {
         state.rooms.slots[index].ahead = to;
         self.one(state, mark, FrameKind::Gap, &json, None);
         true
+    }
+
+    /// Whether a gap may go to this view of the room.
+    fn may_show(&self, feed: &RoomFeed, view: &GapView, slot: &RoomSlot) -> bool {
+        match slot.skips() {
+            // Before the middle of the backlog the next gap would soon follow; and what is missing lies there too.
+            None => view.seq >= feed.backlog.middle(),
+            // Who skips what is there wants the room as it was then, or later.
+            Some(then) => {
+                let is_fresh = then.since(view.made) <= self.shared.limits.room.gap_view_interval;
+                is_fresh && view.seq > slot.ahead && view.seq.next() >= feed.backlog.oldest()
+            }
+        }
     }
 
     fn signals(&mut self, state: &mut SessionState, index: usize, feed: &RoomFeed) {

@@ -4,6 +4,7 @@ pub(crate) mod backlog;
 pub(crate) mod budget;
 pub(crate) mod ended;
 pub(crate) mod fanout;
+mod history;
 pub(crate) mod page;
 pub(crate) mod room_feed;
 pub(crate) mod segment;

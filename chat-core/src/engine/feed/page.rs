@@ -1,4 +1,4 @@
-//! A page of earlier messages, or of changed ones, by number: from the backlog, and where that does not reach, from the log.
+//! A page of messages of a history, or of changed ones, by number: from the backlog, and where that does not reach, from the log.
 //!
 //! Read when somebody can take it, not when it was asked for; so it shows the messages as they are then.
 
@@ -12,9 +12,6 @@ use crate::room::{Changed, ChangesSlice, HistorySlice, More};
 use crate::types::Seq;
 use crate::wire::{self, SweptRange};
 
-/// Messages read from a log at once. 16: with the longest texts they are 256 KiB, and three reads are a page of two screens.
-const FETCH: usize = 16;
-
 /// What a page is to show.
 #[derive(Clone)]
 pub(crate) enum PageSlice {
@@ -24,10 +21,13 @@ pub(crate) enum PageSlice {
 
 /// Encoded messages.
 pub(crate) struct Page {
-    newest_first: Vec<Message>,
+    pub(super) newest_first: Vec<Message>,
     /// Of all of them.
-    bytes: usize,
+    pub(super) bytes: usize,
+    /// Of a history: whether there are earlier messages. Of changes: whether there are later ones.
     pub(crate) more: bool,
+    /// Of a history: whether there are later messages.
+    pub(crate) more_after: bool,
     /// Of changes: these are all up to this event.
     pub(crate) through: Seq,
     /// The last event that it reflects: as of when it was last looked over.
@@ -38,29 +38,15 @@ pub(crate) struct Page {
     pub(crate) swept: Vec<SweptRange>,
 }
 
-struct Message {
-    seq: Seq,
-    json: Json,
+pub(super) struct Message {
+    pub(super) seq: Seq,
+    pub(super) json: Json,
 }
 
-enum Json {
+pub(super) enum Json {
     /// In a segment of the backlog.
     Shared(Arc<Segment>),
     Owned(Vec<u8>),
-}
-
-/// Where the messages of a page lie: after a floor, before the oldest that is at hand.
-struct Range {
-    sees: Seq,
-    before: Seq,
-}
-
-/// What the backlog has of a slice.
-enum Found {
-    /// All that is to be shown.
-    All(Page),
-    /// The newest; of those before `before` the log may have `missing`.
-    Newest { page: Page, before: Seq, missing: usize },
 }
 
 impl Page {
@@ -77,10 +63,7 @@ impl Page {
     /// The page of a slice as it is now, of no more than `bytes_max` or one message; `None` where the log has to be asked.
     pub(crate) fn at_hand(feed: &RoomFeed, slice: &PageSlice, bytes_max: usize, has_log: bool) -> Option<Self> {
         let mut page = match slice {
-            PageSlice::History(slice) => match find(feed, slice, bytes_max, has_log) {
-                Found::All(page) => page,
-                Found::Newest { .. } => return None,
-            },
+            PageSlice::History(slice) => Self::history_at_hand(feed, slice, bytes_max, has_log)?,
             PageSlice::Changes(slice) => changed_at_hand(feed, slice, bytes_max, has_log)?,
         };
         // Stale it is only where very much was taken back in this moment.
@@ -91,12 +74,7 @@ impl Page {
     /// the backlog: a page that waits for its reader must not keep segments that the backlog lets go of.
     pub(crate) async fn read(feed: &RoomFeed, slice: &PageSlice, bytes_max: usize, log: Option<&dyn Log>) -> Self {
         let mut page = match slice {
-            PageSlice::History(slice) => match (find(feed, slice, bytes_max, log.is_some()), log) {
-                (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
-                (Found::Newest { page, before, missing }, Some(log)) => {
-                    page.and_older(log, feed, Range { sees: slice.sees, before }, missing, bytes_max).await
-                }
-            },
+            PageSlice::History(slice) => Self::history(feed, slice, bytes_max, log).await,
             PageSlice::Changes(slice) => changed(feed, slice, bytes_max, log).await,
         };
         for message in &mut page.newest_first {
@@ -109,14 +87,15 @@ impl Page {
 
     /// The page where nothing could be read: it shows that there is something.
     pub(crate) fn unread(slice: &PageSlice) -> Self {
-        let through = match slice {
-            PageSlice::History(_) => Seq(0),
-            PageSlice::Changes(slice) => slice.after,
+        let (through, more_after) = match slice {
+            PageSlice::History(slice) => (Seq(0), slice.newer.may_have()),
+            PageSlice::Changes(slice) => (slice.after, false),
         };
         Self {
             newest_first: Vec::new(),
             bytes: 0,
             more: true,
+            more_after,
             through,
             as_of: Seq(0),
             taken_back: 0,
@@ -124,11 +103,11 @@ impl Page {
         }
     }
 
-    fn empty(feed: &RoomFeed, messages: usize) -> Self {
+    pub(super) fn empty(feed: &RoomFeed, messages: usize) -> Self {
         let taken_back = feed.taken_back.count();
         let newest_first = Vec::with_capacity(messages);
         let (through, as_of) = (Seq(0), Seq(0));
-        Self { newest_first, bytes: 0, more: false, through, as_of, taken_back, swept: Vec::new() }
+        Self { newest_first, bytes: 0, more: false, more_after: false, through, as_of, taken_back, swept: Vec::new() }
     }
 
     /// Takes out the texts that were taken back since it was read, and says as of when.
@@ -158,55 +137,22 @@ impl Page {
     }
 
     /// Adds one that is older, if there is room for it; else says that there is more.
-    fn push(&mut self, seq: Seq, json: Json, bytes_max: usize) -> bool {
-        let message = Message { seq, json };
-        let bytes = self.bytes + message.json().len();
-        if bytes > bytes_max && !self.newest_first.is_empty() {
-            self.more = true;
-            return false;
-        }
-        self.bytes = bytes;
-        self.newest_first.push(message);
-        true
+    pub(super) fn push(&mut self, seq: Seq, json: Json, bytes_max: usize) -> bool {
+        let fits = self.takes(seq, json, bytes_max);
+        self.more |= !fits;
+        fits
     }
 
-    /// Adds what the log has. A log that cannot be read now leaves the older ones out, and it is said that there is more.
-    async fn and_older(
-        mut self,
-        log: &dyn Log,
-        feed: &RoomFeed,
-        Range { sees, mut before }: Range,
-        mut missing: usize,
-        bytes_max: usize,
-    ) -> Self {
-        loop {
-            // One more than shown tells whether there is more.
-            let wanted = (missing + 1).min(FETCH);
-            let Ok(records) = log.messages(&feed.code, feed.epoch, before, wanted).await else {
-                self.more = true;
-                return self;
-            };
-            let is_last = records.len() < wanted;
-            for record in records.into_iter().rev().filter(|record| record.event.is_message()) {
-                let Some(seq) = record.seq else { continue };
-                if seq <= sees {
-                    return self;
-                }
-                let mut json = Vec::new();
-                wire::encode_event(&feed.code, &record, &mut json);
-                if missing == 0 {
-                    self.more = true;
-                    return self;
-                }
-                if !self.push(seq, Json::Owned(json), bytes_max) {
-                    return self;
-                }
-                (before, missing) = (seq, missing - 1);
-            }
-            if is_last {
-                return self;
-            }
+    /// Adds one behind the others, if there is room for it.
+    pub(super) fn takes(&mut self, seq: Seq, json: Json, bytes_max: usize) -> bool {
+        let message = Message { seq, json };
+        let bytes = self.bytes + message.json().len();
+        let fits = bytes <= bytes_max || self.newest_first.is_empty();
+        if fits {
+            self.bytes = bytes;
+            self.newest_first.push(message);
         }
+        fits
     }
 }
 
@@ -217,33 +163,6 @@ impl Message {
             Json::Owned(json) => json,
         }
     }
-}
-
-fn find(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Found {
-    let mut page = Page::empty(feed, slice.seqs.len());
-    let mut last: Option<Arc<Segment>> = None;
-    // The newest are in the backlog: walk back until one is not.
-    for &seq in slice.seqs.iter().rev() {
-        let segment =
-            last.take().filter(|segment| segment.event(seq).is_some()).or_else(|| feed.backlog.segment_of(seq));
-        let Some(segment) = segment else { break };
-        if !page.push(seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
-            return Found::All(page);
-        }
-        last = Some(segment);
-    }
-    let here = page.newest_first.len();
-    let missing = slice.seqs.len() - here + slice.wanted;
-    let first = page.newest_first.last().map(|oldest| oldest.seq);
-    if has_log && missing > 0 {
-        // Where the backlog has none of them, all are missing, also the newest.
-        let before = first.or(slice.seqs.last().map(|last| last.next())).unwrap_or(slice.before);
-        return Found::Newest { page, before, missing };
-    }
-    let has_earlier = slice.more == More::Yes;
-    let first = first.unwrap_or(slice.before);
-    page.more = missing == 0 && has_earlier && (has_log || feed.backlog.oldest() < first);
-    Found::All(page)
 }
 
 /// The changed messages, where the backlog has all of them, or there is nobody else who could.
@@ -315,7 +234,16 @@ mod tests {
 
     fn empty() -> Page {
         let (through, as_of, swept) = (Seq(0), Seq(0), Vec::new());
-        Page { newest_first: Vec::new(), bytes: 0, more: false, through, as_of, taken_back: 0, swept }
+        Page {
+            newest_first: Vec::new(),
+            bytes: 0,
+            more: false,
+            more_after: false,
+            through,
+            as_of,
+            taken_back: 0,
+            swept,
+        }
     }
 
     #[test]

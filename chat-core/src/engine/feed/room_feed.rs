@@ -10,7 +10,7 @@ use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::taken_back::TakenBack;
 use crate::locks::lock;
-use crate::types::{Epoch, RoomCode, RoomLimits, Seq};
+use crate::types::{Epoch, Mono, RoomCode, RoomLimits, Seq};
 use crate::wire::FrameKind;
 
 /// What a room's task shares with every session in it.
@@ -107,6 +107,8 @@ pub(crate) struct GapViewSlot {
 /// The room as of `seq`, in the words of a `gap`.
 pub(crate) struct GapView {
     pub(crate) seq: Seq,
+    /// When it was made.
+    pub(crate) made: Mono,
     pub(crate) json: Bytes,
 }
 

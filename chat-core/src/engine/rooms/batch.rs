@@ -84,6 +84,8 @@ pub(crate) struct AdmittedJoin {
     pub(crate) subscription: Arc<Subscription>,
     /// They said where they were, and go on from there: nothing is shown afresh.
     pub(crate) continues: bool,
+    /// How many events follow from where they were.
+    pub(crate) due: u64,
 }
 
 impl Batch {

@@ -9,20 +9,18 @@ use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
-use crate::room::{Caller, Input};
-use crate::types::{
-    Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits, Wall,
-};
+use crate::room::{Answer, Caller, Input, ReadPosition};
+use crate::types::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits, Wall};
 use crate::wire::{RemovalReason, RoomStatus, Status};
 
 /// One thing for a room's task.
 pub(crate) enum InboxItem {
     /// A command of a member.
     Command { input: Input, reply: ReplyTo },
-    /// Somebody comes in, or comes back.
-    Enter { input: Input, request: JoinRequest },
-    /// The embedder asks.
-    Host { input: Input, answer: oneshot::Sender<Result<Seq, Reject>> },
+    /// Somebody comes in, or comes back. Where more events than `catch_up` are due to them, they are told of those by a gap.
+    Enter { input: Input, request: JoinRequest, catch_up: Option<u32> },
+    /// The embedder asks. What is not shown is answered as done.
+    Host { input: Input, answer: oneshot::Sender<Result<Answer, Reject>> },
     /// A session has lost its connection.
     Detach { session: SessionId, generation: Generation },
     /// A session without a connection was ended: it leaves, or counts as having just gone.
@@ -71,6 +69,8 @@ pub(crate) struct Resuming {
     pub(crate) banned_until: Option<Wall>,
     /// Whether the room knows of an earlier membership.
     pub(crate) was_member: bool,
+    /// How far they have read, where that ended with a timeout.
+    pub(crate) read: Option<ReadPosition>,
     /// How much of the members a `joined` may show.
     pub(crate) members_bytes_max: usize,
     pub(crate) is_answered: bool,
@@ -166,9 +166,10 @@ impl Resuming {
         };
         let reason = self.put_out.filter(|_| status == Status::Left);
         let until = reason.and(self.banned_until);
+        let read = self.read.filter(|_| status == Status::Left && reason.is_none()).map(Into::into);
         // Where the room cannot say, the client knows best what it has seen.
         let position = if status == Status::Unavailable { self.after } else { position };
-        RoomStatus { reason, until, ..RoomStatus::silent(&self.room, position, status) }
+        RoomStatus { reason, until, read, ..RoomStatus::silent(&self.room, position, status) }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::types::{CommandId, Limits, Seq, SessionLimits};
 use crate::wire::{self, FrameKind, JoinedParts};
 
 /// What a page to be read takes beside the numbers it names, about.
-const READ_BYTES: usize = 192;
+const READ_BYTES: usize = 256;
 
 /// Answers not yet taken by the transport, without those that a room's slot holds.
 #[derive(Default)]
@@ -95,7 +95,7 @@ pub(crate) type Encode = fn(Option<CommandId>, &RoomFeed, &Page) -> Bytes;
 pub(crate) fn encoder(slice: &PageSlice) -> (FrameKind, Encode) {
     match slice {
         PageSlice::History(_) => (FrameKind::History, |id, feed, page| {
-            wire::history(id, &feed.code, feed.epoch, page.iter(), page.more, page.as_of)
+            wire::history(id, &feed.code, feed.epoch, page.iter(), (page.more, page.more_after), page.as_of)
         }),
         PageSlice::Changes(_) => (FrameKind::Changes, |id, feed, page| {
             wire::changes(id, &feed.code, feed.epoch, page.iter(), &page.swept, (page.through, page.more), page.as_of)
@@ -123,7 +123,7 @@ impl Read {
     fn weight(&self) -> usize {
         READ_BYTES
             + match &self.slice {
-                PageSlice::History(slice) => slice.seqs.len() * size_of::<Seq>(),
+                PageSlice::History(slice) => (slice.seqs.len() + slice.newer.seqs.len()) * size_of::<Seq>(),
                 PageSlice::Changes(slice) => {
                     slice.changed.len() * size_of::<Changed>() + slice.swept.len() * size_of::<Sweep>()
                 }
@@ -220,7 +220,7 @@ impl Answers {
 mod tests {
     use super::*;
     use crate::engine::feed::budget::MemoryBudget;
-    use crate::room::{ChangesSlice, HistorySlice, More};
+    use crate::room::{ChangesSlice, HistorySlice};
     use crate::types::{Epoch, MemberId, RoomCode};
 
     #[test]
@@ -231,7 +231,7 @@ mod tests {
         let feed = Arc::new(feed);
         let weight = |slice| Read::new(Arc::clone(&feed), slice).weight();
         let seqs = vec![Seq(1); limits.room.history_max];
-        let history = HistorySlice { seqs, sees: Seq(0), wanted: 0, before: Seq(2), more: More::No };
+        let history = HistorySlice { seqs, before: Seq(2), ..HistorySlice::default() };
         assert!(weight(PageSlice::History(history)) <= Read::weight_max(&limits));
         let sweep = Sweep { member: MemberId(1), from: Seq(1), to: Seq(1), change: Seq(2) };
         let changes = ChangesSlice { swept: vec![sweep; limits.room.history_max / 2], ..ChangesSlice::default() };

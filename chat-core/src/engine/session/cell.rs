@@ -15,7 +15,7 @@ use crate::engine::session::answers::{Answers, Mail, PageInHand, PageOf, Pending
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::policy_queue::PolicyQueue;
 use crate::engine::session::reply::Answered;
-use crate::engine::session::rooms::{RoomSlot, Rooms};
+use crate::engine::session::rooms::{Arrival, Pace, RoomSlot, Rooms};
 use crate::engine::session::subscription::Subscription;
 use crate::engine::session::welcome::Welcome;
 use crate::locks::lock;
@@ -203,8 +203,8 @@ impl SessionState {
         self.answers.push(Mail { kind, json, tag: None });
     }
 
-    /// Takes up a room. `came_late` where the position lies before the backlog.
-    pub(crate) fn enter(&mut self, subscription: Arc<Subscription>, pending: Option<PendingJoined>, came_late: bool) {
+    /// Takes up a room.
+    pub(crate) fn enter(&mut self, subscription: Arc<Subscription>, pending: Option<PendingJoined>, arrival: Arrival) {
         let key = self.rooms.next_key();
         let from = subscription.from;
         let feed = &subscription.feed;
@@ -225,10 +225,13 @@ impl SessionState {
             joined_ahead: false,
             seen,
             read_heard: 0,
-            pace: None,
+            pace: match arrival {
+                Arrival::CatchingUp(at) => Some(Box::new(Pace { catches_up: Some(at), ..Pace::default() })),
+                Arrival::InTime | Arrival::Late => None,
+            },
             end_told: false,
             end_ahead: false,
-            came_late,
+            came_late: arrival != Arrival::InTime,
         });
     }
 

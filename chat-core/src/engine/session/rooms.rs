@@ -57,9 +57,22 @@ pub(crate) struct RoomSlot {
     pub(crate) came_late: bool,
 }
 
-/// How often a session hears of gaps in one room.
+/// How a session comes into a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// The backlog has all that follows.
+    InTime,
+    /// The position lies before the backlog.
+    Late,
+    /// More was due at that moment than it wants to be told: a gap comes instead.
+    CatchingUp(Mono),
+}
+
+/// How often a session hears of gaps in one room, and of which at once.
 #[derive(Default)]
 pub(crate) struct Pace {
+    /// When it came in, where more was due then than it wants to be told.
+    pub(crate) catches_up: Option<Mono>,
     pub(crate) last: Option<Mono>,
     /// When the connection will be woken for the next one.
     pub(crate) wait: Option<Mono>,
@@ -78,6 +91,11 @@ impl RoomSlot {
     pub(crate) fn has_come_late(&mut self) -> bool {
         self.came_late |= self.cursor.next() < self.feed.backlog.oldest();
         self.came_late
+    }
+
+    /// Since when a gap is what comes next, whatever the backlog has: more was due than the session wants to be told.
+    pub(crate) fn skips(&self) -> Option<Mono> {
+        self.pace.as_ref()?.catches_up.filter(|_| self.ahead == self.subscription.from)
     }
 
     /// Whether the session is in the room, as far as it has been published.

@@ -75,6 +75,16 @@ impl Log for BoundedLog {
         self.read_within(async { self.log.messages(room, epoch, before, max).await }).await
     }
 
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        self.read_within(async { self.log.messages_after(room, epoch, after, max).await }).await
+    }
+
     async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
         self.read_within(async { self.log.rooms(after, max).await }).await
     }

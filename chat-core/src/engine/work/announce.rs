@@ -63,7 +63,7 @@ impl RoomTask {
                 Some(next) if now < next => at_latest(next),
                 _ => {
                     let json = answer::gap_view(&self.shared, &self.state.room);
-                    feed.gap_view.set(GapView { seq: feed.backlog.head(), json });
+                    feed.gap_view.set(GapView { seq: feed.backlog.head(), made: now, json });
                     self.state.gap_view_made = Some(now);
                     wake = true;
                 }

@@ -10,6 +10,7 @@ use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::{PendingJoined, Read, encoder};
 use crate::engine::session::reply_to::ReplyTo;
+use crate::engine::session::rooms::Arrival;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
 #[cfg(feature = "fault_injection")]
@@ -52,6 +53,7 @@ pub(crate) fn admit(
         history: entered.history,
         subscription,
         continues: entered.entry == Entry::Continued,
+        due: room.head().0.saturating_sub(entered.from.0),
     }
 }
 
@@ -103,12 +105,12 @@ pub(crate) fn deliver(
     match (item, outcome) {
         (item, Outcome::Rejected(reject)) => refuse(shared, code, feed, item, reject),
         (InboxItem::Host { answer, .. }, outcome) => {
-            let seq = match outcome {
-                Outcome::Answer(Answer::Done { seq } | Answer::Left { seq }) => seq,
-                _ => feed.map(|feed| feed.backlog.head()).unwrap_or_default(),
+            let done = match outcome {
+                Outcome::Answer(shown @ (Answer::Done { .. } | Answer::Bans { .. })) => shown,
+                _ => Answer::Done { seq: feed.map(|feed| feed.backlog.head()).unwrap_or_default() },
             };
             // The embedder may have stopped waiting.
-            let _ = answer.send(Ok(seq));
+            let _ = answer.send(Ok(done));
         }
         (InboxItem::Command { reply, .. }, Outcome::Members { page, total, more }) => {
             let json = wire::members_page(reply.id(), code, &page, total, more);
@@ -141,7 +143,9 @@ pub(crate) fn deliver(
             Answer::Changes(slice) => show(shared, feed, PageSlice::Changes(slice), reply),
             _ => reply.ack(code, feed.map(|feed| feed.backlog.head()).unwrap_or_default(), None),
         },
-        (InboxItem::Enter { request, .. }, Outcome::Entered(admitted)) => return enter(request, *admitted).err(),
+        (InboxItem::Enter { request, catch_up, .. }, Outcome::Entered(admitted)) => {
+            return enter(shared, request, *admitted, catch_up).err();
+        }
         _ => {}
     }
     None
@@ -193,10 +197,21 @@ fn refuse(shared: &Arc<Shared>, code: &RoomCode, feed: Option<&Arc<RoomFeed>>, i
 }
 
 /// Lets somebody in whose membership is decided and published, if they are still there.
-fn enter(mut request: JoinRequest, mut admitted: AdmittedJoin) -> Result<(), Stray> {
+fn enter(
+    shared: &Shared,
+    mut request: JoinRequest,
+    mut admitted: AdmittedJoin,
+    catch_up: Option<u32>,
+) -> Result<(), Stray> {
     let subscription = admitted.subscription;
     let feed = Arc::clone(&subscription.feed);
-    let came_late = subscription.from.next() < feed.backlog.oldest();
+    let arrival = if catch_up.is_some_and(|most| admitted.due > u64::from(most)) {
+        Arrival::CatchingUp(shared.clock.now().mono)
+    } else if subscription.from.next() < feed.backlog.oldest() {
+        Arrival::Late
+    } else {
+        Arrival::InTime
+    };
     let (cell, connection) = (Arc::clone(request.cell()), Arc::clone(request.connection()));
     admitted.parts.id = match &request {
         JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. } => reply.id(),
@@ -228,10 +243,10 @@ fn enter(mut request: JoinRequest, mut admitted: AdmittedJoin) -> Result<(), Str
             let read = Read { charge, ..Read::new(Arc::clone(&feed), PageSlice::History(admitted.history)) };
             PendingJoined { parts: admitted.parts, read, tag, answers }
         });
-        state.enter(Arc::clone(&subscription), pending, came_late);
+        state.enter(Arc::clone(&subscription), pending, arrival);
         if let JoinRequest::Resume(resuming) = &mut request {
             let position = Position { epoch: feed.epoch, seq: subscription.from };
-            let status = if came_late { Status::Gap } else { Status::Live };
+            let status = if arrival == Arrival::InTime { Status::Live } else { Status::Gap };
             state.stands(RoomStatus { read: Some(read), ..RoomStatus::silent(&feed.code, Some(position), status) });
             resuming.is_answered = true;
         }

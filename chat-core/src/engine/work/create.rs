@@ -25,7 +25,10 @@ impl Shared {
                 }
                 let (epoch, salt) = (self.ids.epoch(), self.ids.salt());
                 let input = Input::Create { by, nick, epoch, salt };
-                self.enqueue_new(&code, InboxItem::Enter { input, request: JoinRequest::Command(reply) });
+                self.enqueue_new(
+                    &code,
+                    InboxItem::Enter { input, request: JoinRequest::Command(reply), catch_up: None },
+                );
             }
             None => self.create_drawn(by, nick, reply),
         }
@@ -42,8 +45,8 @@ impl Shared {
             }
             let input =
                 Input::Create { by: by.clone(), nick: nick.clone(), epoch: self.ids.epoch(), salt: self.ids.salt() };
-            return self
-                .enqueue_new(&code, InboxItem::Enter { input, request: JoinRequest::Drawn { by, nick, reply } });
+            let request = JoinRequest::Drawn { by, nick, reply };
+            return self.enqueue_new(&code, InboxItem::Enter { input, request, catch_up: None });
         }
         self.refuse_creation(reply);
     }

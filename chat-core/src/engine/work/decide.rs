@@ -88,7 +88,7 @@ impl RoomTask {
                     Ok(answer) => Outcome::Answer(answer),
                 }
             }
-            InboxItem::Enter { input, request } => match self.decide_one(now, input, batch) {
+            InboxItem::Enter { input, request, .. } => match self.decide_one(now, input, batch) {
                 Err(reject) => Outcome::Rejected(reject),
                 // It has been given up, or its connection is gone: it counts as having been there, and gone just now.
                 Ok(Answer::Entered(_)) if matches!(request, JoinRequest::Resume(back) if !back.is_awaited()) => {
@@ -142,11 +142,12 @@ impl RoomTask {
             }
         };
         if let (
-            InboxItem::Enter { input: Input::Attach { by, .. }, request: JoinRequest::Resume(resuming) },
+            InboxItem::Enter { input: Input::Attach { by, .. }, request: JoinRequest::Resume(resuming), .. },
             Outcome::Rejected(reject),
         ) = (&mut item, &outcome)
         {
             resuming.was_member = self.state.room.was_member(&by.scope());
+            resuming.read = self.state.room.read_position_of_lost(&by.scope());
             resuming.banned_until = reject.until;
             resuming.put_out = match reject.code {
                 RejectCode::Banned => Some(RemovalReason::Banned),

@@ -4,7 +4,12 @@ use super::*;
 use crate::types::NewcomersSee;
 
 fn history(world: &mut World, before: Option<u64>, limit: Option<u32>) -> HistorySlice {
-    let input = Input::History { by: caller(1), before: before.map(Seq), limit };
+    look(world, 1, before.map(Seq).into(), limit)
+}
+
+/// What somebody is shown.
+fn look(world: &mut World, session: u128, anchor: HistoryAnchor, limit: Option<u32>) -> HistorySlice {
+    let input = Input::History { by: caller(session), anchor, limit };
     let Answer::History(slice) = world.run(&input).expect("answered").answer else { panic!("not a history") };
     slice
 }
@@ -59,7 +64,8 @@ fn messages_that_only_a_log_remembers_are_wanted() {
     assert_eq!((numbers(&slice.seqs), slice.wanted), (vec![5, 6], 2));
     assert_eq!((slice.before, slice.more), (Seq(5), More::Yes));
     assert_eq!(history(&mut world, None, Some(100)).wanted, 3, "there were only five");
-    assert_eq!(history(&mut world, Some(2), Some(100)), HistorySlice { before: Seq(2), ..HistorySlice::default() });
+    let nothing = history(&mut world, Some(2), Some(100));
+    assert_eq!((nothing.seqs, nothing.wanted, nothing.before, nothing.more), (vec![], 0, Seq(2), More::No));
 }
 
 #[test]
@@ -86,7 +92,7 @@ fn members_are_paged_in_the_order_of_their_numbers() {
 #[test]
 fn only_members_look() {
     let mut world = world();
-    let history = Input::History { by: caller(2), before: None, limit: None };
+    let history = Input::History { by: caller(2), anchor: HistoryAnchor::Newest, limit: None };
     assert_eq!(world.reject(&history), RejectCode::NotMember);
     assert_eq!(world.reject(&Input::Members { by: caller(2), after: None, limit: None }), RejectCode::NotMember);
     assert_eq!(world.reject(&Input::Typing { by: caller(2), state: TypingState::On }), RejectCode::NotMember);
@@ -137,4 +143,72 @@ fn who_comes_back_sees_what_they_saw_and_what_was_said_meanwhile() {
     assert_eq!(world.join(2).history.seqs, [meanwhile]);
     world.run(&Input::Kick { by: actor(1), member: MemberId(2) }).expect("kicked");
     assert_eq!(world.join(2).history.seqs, [], "a new person");
+}
+
+#[test]
+fn a_page_after_a_number_begins_with_the_next_message() {
+    let mut world = world();
+    send_five(&mut world);
+    let page = |world: &mut World, after, limit| look(world, 1, HistoryAnchor::After(Seq(after)), limit);
+    let shown = page(&mut world, 3, Some(2));
+    assert_eq!(
+        (numbers(&shown.newer.seqs), shown.newer.newest, shown.newer.forgotten),
+        (vec![4, 5], Some(Seq(6)), More::No)
+    );
+    assert_eq!((numbers(&shown.seqs), shown.earlier, shown.more), (vec![], Some(Seq(3)), More::Yes));
+    assert_eq!(numbers(&page(&mut world, 0, None).newer.seqs), [2, 3, 4, 5, 6]);
+    assert_eq!(page(&mut world, 0, None).more, More::No);
+    for past in [6, 7, u64::MAX] {
+        let end = page(&mut world, past, Some(2));
+        assert_eq!((end.newer.seqs, end.newer.newest, end.earlier), (vec![], None, Some(Seq(6))), "after {past}");
+    }
+    let nothing = page(&mut world, 3, Some(0));
+    assert_eq!((nothing.newer.seqs, nothing.newer.newest, nothing.more), (vec![], Some(Seq(6)), More::Yes));
+}
+
+#[test]
+fn a_page_around_a_message_has_half_before_it_and_begins_the_rest_with_it() {
+    let mut world = world();
+    send_five(&mut world);
+    let mut page = |around, limit| {
+        let slice = look(&mut world, 1, HistoryAnchor::Around(Seq(around)), Some(limit));
+        (numbers(&slice.seqs), numbers(&slice.newer.seqs))
+    };
+    assert_eq!(page(4, 3), (vec![3], vec![4, 5]));
+    assert_eq!(page(4, 1), (vec![], vec![4]));
+    assert_eq!(page(4, 2), (vec![3], vec![4]));
+    assert_eq!(page(2, 4), (vec![], vec![2, 3]));
+    assert_eq!(page(1, 4), (vec![], vec![2, 3]), "its place, where it is no message");
+    assert_eq!(page(99, 4), (vec![5, 6], vec![]));
+    assert_eq!(page(4, 0), (vec![], vec![]));
+}
+
+#[test]
+fn what_follows_a_place_that_is_forgotten_is_wanted_from_a_log_first() {
+    let mut world = world_with(|limits| limits.marks_max = 2);
+    send_five(&mut world);
+    let page = |world: &mut World, anchor| look(world, 1, anchor, Some(4));
+    let after = page(&mut world, HistoryAnchor::After(Seq(2)));
+    assert_eq!((after.newer.from, after.newer.through, after.newer.count), (Seq(3), Seq(6), 4));
+    assert_eq!((numbers(&after.newer.seqs), after.newer.forgotten, after.more), (vec![5, 6], More::Yes, More::Yes));
+    let around = page(&mut world, HistoryAnchor::Around(Seq(5)));
+    assert_eq!((around.wanted, around.before, numbers(&around.newer.seqs)), (2, Seq(5), vec![5, 6]));
+    assert_eq!(around.newer.forgotten, More::No);
+}
+
+#[test]
+fn no_page_on_either_side_shows_anything_before_a_floor() {
+    let (mut world, _) = with_floor(NewcomersSee::Nothing);
+    let said = world.send(1, "three");
+    for seq in 0..=6 {
+        for anchor in [HistoryAnchor::Before(Seq(seq)), HistoryAnchor::After(Seq(seq)), HistoryAnchor::Around(Seq(seq))]
+        {
+            let slice = look(&mut world, 2, anchor, None);
+            let shown: Vec<Seq> = slice.seqs.iter().chain(&slice.newer.seqs).copied().collect();
+            assert!(shown.iter().all(|seq| *seq == said), "{anchor:?} shows {shown:?}");
+            assert!(slice.newer.from > slice.sees, "{anchor:?}");
+            let is_past = matches!(anchor, HistoryAnchor::After(_)) && Seq(seq) >= said;
+            assert_eq!(slice.more == More::Yes, is_past, "{anchor:?}");
+        }
+    }
 }

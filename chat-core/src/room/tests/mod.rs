@@ -19,7 +19,7 @@ mod timing;
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::{Event, Role, TypingState};
+use crate::domain::{Event, HistoryAnchor, Role, TypingState};
 use crate::types::{
     Body, Epoch, Generation, Identity, Key, Nick, Position, Reject, RejectCode, RoomLimits, Seq, SessionId, Wall,
 };

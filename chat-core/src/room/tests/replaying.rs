@@ -64,7 +64,10 @@ fn tighter_limits_forget_the_oldest_when_a_room_is_read_back() {
     room.check_invariants();
     world.room = room;
     world.note(attach());
-    let answer = world.run(&Input::History { by: caller(1), before: None, limit: None }).expect("answered").answer;
+    let answer = world
+        .run(&Input::History { by: caller(1), anchor: HistoryAnchor::Newest, limit: None })
+        .expect("answered")
+        .answer;
     let Answer::History(slice) = answer else { panic!("not a history") };
     assert_eq!((numbers(&slice.seqs), slice.wanted), (vec![9, 10], 7));
     assert_eq!(kinds(&world.run(&keyed(1, "k8", "hi")).expect("remembered")), []);
@@ -177,7 +180,12 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
             Input::Send { by, text, as_sent: None, key, permit: SendPermit::Paid }
         }
         24..=26 => Input::Leave { by },
-        27..=28 => Input::History { by, before: Some(Seq(draw.below(head + 3))), limit: Some(draw.below(9) as u32) },
+        27..=28 => {
+            let seq = Seq(draw.below(head + 3));
+            let anchors = [HistoryAnchor::Before(seq), HistoryAnchor::After(seq), HistoryAnchor::Around(seq)];
+            let anchor = anchors[draw.below(3) as usize];
+            Input::History { by, anchor, limit: Some(draw.below(9) as u32) }
+        }
         29 => Input::Members { by, after: Some(member), limit: None },
         30..=31 => Input::Typing { by, state: if draw.below(2) == 0 { TypingState::On } else { TypingState::Off } },
         32..=33 => Input::Redact { by: actor, target: Seq(draw.below(head + 2)), evidence: None },

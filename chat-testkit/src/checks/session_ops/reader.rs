@@ -106,7 +106,7 @@ impl Reader {
         };
         let positions = self.named.map(|position| (room(), position)).into_iter().collect();
         let resume = self.token.clone().map(|token| Resume { token, positions });
-        let session = engine.connect(ConnectRequest::default(), Hello { id: None, resume }).await;
+        let session = engine.connect(ConnectRequest::default(), Hello { resume, ..Hello::default() }).await;
         let session = session.expect("everybody is let in");
         self.token.get_or_insert_with(|| session.token());
         self.half = None;

@@ -1,6 +1,6 @@
 //! What a log knows of messages: paging back through them, taking their text away, and snapshots that save time.
 
-use chat_core::{Amend, Epoch, Event, Offset, Record, Seq};
+use chat_core::{Amend, Epoch, Event, Notices, Offset, Record, Seq};
 
 use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
@@ -37,6 +37,54 @@ pub async fn messages_are_the_newest_before_a_number_oldest_first(mut home: impl
     assert_eq!(log.messages(&room, Epoch(1), Seq(0), 5).await, Ok(Vec::new()));
 }
 
+/// Going on after the last of a page gives the page after it, whatever lies between the messages.
+pub async fn messages_after_a_number_are_the_oldest_first(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("LATER"));
+    let (mut scribe, mut tail) = open_life(&*log, &room, 1).await;
+    let mut said = Vec::new();
+    for size in [1, 4, 6] {
+        let mut batch: Vec<Record> = (0..2 * size).map(|_| scribe.told(None, notices())).collect();
+        batch.push(scribe.quiet(None, Event::Settled { through: Seq(1) }));
+        batch.extend(scribe.talk(size));
+        batch.push(scribe.told(None, notices()));
+        tail = log.append(&room, &tail, &batch).await.expect("the tail is the end");
+        said.extend(batch.into_iter().filter(|record| matches!(record.event, Event::Sent { .. })));
+    }
+    let numbers: Vec<Seq> = said.iter().filter_map(|record| record.seq).collect();
+    let last = *numbers.last().expect("much was said");
+    for page in [1, 3, 11, 100] {
+        let (mut paged, mut after): (Vec<Record>, Seq) = (Vec::new(), Seq(0));
+        loop {
+            let slice = log.messages_after(&room, Epoch(1), after, page).await.expect("the log can be read");
+            let Some(last) = slice.last() else {
+                break;
+            };
+            assert!(slice.len() <= page);
+            let seq = last.seq.expect("a message has a number");
+            assert!(seq > after, "the page after {after:?} ends at {seq:?}: it goes back");
+            after = seq;
+            paged.extend(slice);
+        }
+        assert_eq!(paged, said, "in pages of {page}");
+    }
+    // From every place in the log, message or not.
+    for after in 0..=last.0 + 1 {
+        let expected: Vec<Record> =
+            said.iter().filter(|record| record.seq > Some(Seq(after))).take(2).cloned().collect();
+        assert_eq!(log.messages_after(&room, Epoch(1), Seq(after), 2).await, Ok(expected), "after {after}");
+    }
+    assert_eq!(log.messages_after(&room, Epoch(1), Seq(u64::MAX), 5).await, Ok(Vec::new()));
+    assert_eq!(log.messages_after(&room, Epoch(1), Seq(0), 0).await, Ok(Vec::new()));
+    let taken_back = Amend::take_back(numbers[1], Seq(u64::MAX));
+    log.amend(&room, Epoch(1), &[taken_back]).await.expect("a message can be taken back");
+    let now = log.messages_after(&room, Epoch(1), numbers[0], 1).await.expect("the log can be read");
+    assert!(now[0].event.is_taken_back(), "as it is now: {now:?}");
+}
+
+fn notices() -> Event {
+    Event::NoticesChanged { notices: Notices::Counted }
+}
+
 /// Joins, leaves, topics and the rest are no messages, and do not count towards the maximum.
 pub async fn only_what_was_said_is_a_message(mut home: impl Home) {
     let (log, room) = (home.open().await, code("ONLY"));
@@ -57,6 +105,8 @@ pub async fn another_life_has_no_messages(mut home: impl Home) {
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
     log.append(&room, &tail, &scribe.talk(2)).await.expect("the tail is the end");
     assert_eq!(log.messages(&room, Epoch(2), Seq(10), 10).await, Ok(Vec::new()));
+    assert_eq!(log.messages_after(&room, Epoch(2), Seq(0), 10).await, Ok(Vec::new()));
+    assert_eq!(log.messages_after(&code("NOBODY"), Epoch(1), Seq(0), 10).await, Ok(Vec::new()));
 }
 
 /// Neither an amendment nor a snapshot moves the end: the owner appends after the tail it got from its last append.

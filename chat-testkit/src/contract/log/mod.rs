@@ -60,6 +60,7 @@ macro_rules! log_contract {
             what_was_written_is_there_after_reopening,
             what_was_deleted_stays_deleted_after_reopening,
             messages_are_the_newest_before_a_number_oldest_first,
+            messages_after_a_number_are_the_oldest_first,
             only_what_was_said_is_a_message,
             another_life_has_no_messages,
             what_was_taken_back_reads_empty_and_nothing_else_changes,

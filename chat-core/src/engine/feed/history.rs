@@ -1,0 +1,240 @@
+//! The messages of a history: on either side of a place, from the backlog, and where that does not reach, from the log.
+//!
+//! Each side begins at the place and goes on without a hole, so that what is cut off is always at an end, and is told as more.
+
+use std::sync::Arc;
+
+use crate::engine::feed::page::{Json, Page};
+use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::feed::segment::Segment;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::ports::{Log, ReadError};
+use crate::room::{HistorySlice, More, NewerSlice};
+use crate::types::Seq;
+use crate::wire;
+
+/// Messages read from a log at once. 16: with the longest texts they are 256 KiB, and three reads are a page of two screens.
+const FETCH: usize = 16;
+
+/// The log has to be asked.
+struct AskLog;
+
+/// Older messages that only the log has: so many before that one. For none of them it is asked whether there is one.
+struct Missing {
+    before: Seq,
+    count: usize,
+}
+
+impl NewerSlice {
+    /// Whether there may be a message on this side, as far as the room knows.
+    pub(super) fn may_have(&self) -> bool {
+        self.newest.is_some() || self.forgotten == More::Yes
+    }
+}
+
+impl Page {
+    /// The page where the log has not to be asked.
+    pub(super) fn history_at_hand(
+        feed: &RoomFeed,
+        slice: &HistorySlice,
+        bytes_max: usize,
+        has_log: bool,
+    ) -> Option<Self> {
+        let mut page = Self::empty(feed, slice.seqs.len() + slice.newer.seqs.len());
+        page.newer_at_hand(feed, &slice.newer, newer_bytes(slice, bytes_max), has_log).ok()?;
+        page.newest_first.reverse();
+        page.older_at_hand(feed, slice, bytes_max, has_log).is_none().then_some(page)
+    }
+
+    /// The page, and what the log has of it that the backlog does not have.
+    pub(super) async fn history(
+        feed: &RoomFeed,
+        slice: &HistorySlice,
+        bytes_max: usize,
+        log: Option<&dyn Log>,
+    ) -> Self {
+        let mut page = Self::empty(feed, slice.seqs.len() + slice.newer.seqs.len());
+        let (newer, newer_max) = (&slice.newer, newer_bytes(slice, bytes_max));
+        let at_hand = page.newer_at_hand(feed, newer, newer_max, log.is_some());
+        if let (Err(AskLog), Some(log)) = (at_hand, log) {
+            page = Self::empty(feed, slice.seqs.len() + newer.seqs.len());
+            let read = page.newer_from(log, feed, newer, newer_max).await;
+            if read.is_err() && newer.count > 0 && page.newest_first.is_empty() {
+                // What begins with a message that cannot be read now shows none that is further away.
+                page.more = true;
+                return page;
+            }
+        }
+        page.newest_first.reverse();
+        if let (Some(missing), Some(log)) = (page.older_at_hand(feed, slice, bytes_max, log.is_some()), log) {
+            page.older_from(log, feed, slice.sees, missing, bytes_max).await;
+        }
+        page
+    }
+
+    /// Adds the messages from the place on, oldest first, and says whether others follow. Those that the backlog has let go of are gone
+    /// where there is no log.
+    fn newer_at_hand(
+        &mut self,
+        feed: &RoomFeed,
+        newer: &NewerSlice,
+        bytes_max: usize,
+        has_log: bool,
+    ) -> Result<(), AskLog> {
+        if has_log && newer.count > 0 && newer.forgotten == More::Yes {
+            return Err(AskLog);
+        }
+        let mut last: Option<Arc<Segment>> = None;
+        let mut shown = None;
+        for &seq in &newer.seqs {
+            #[cfg(feature = "fault_injection")]
+            if fault_injection::strikes(Bug::SkipNewer, seq) {
+                continue;
+            }
+            let Some(segment) = segment_of(feed, last.take(), seq) else {
+                if has_log {
+                    return Err(AskLog);
+                }
+                continue;
+            };
+            if !self.takes(seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
+                self.more_after = true;
+                return Ok(());
+            }
+            (last, shown) = (Some(segment), Some(seq));
+        }
+        self.more_after = match (shown, newer.newest) {
+            (Some(shown), Some(newest)) => newest > shown,
+            // What is let go of is the oldest: where the newest is gone, all are.
+            (None, Some(newest)) if feed.backlog.segment_of(newest).is_some() => true,
+            (None, _) if has_log && newer.may_have() => return Err(AskLog),
+            _ => false,
+        };
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::HideNewer) {
+            self.more_after = false;
+        }
+        Ok(())
+    }
+
+    /// The same from the log alone. Where that cannot be read, it is said that others follow.
+    async fn newer_from(
+        &mut self,
+        log: &dyn Log,
+        feed: &RoomFeed,
+        newer: &NewerSlice,
+        bytes_max: usize,
+    ) -> Result<(), ReadError> {
+        let (mut after, mut missing) = (Seq(newer.from.0.saturating_sub(1)), newer.count);
+        self.more_after = true;
+        loop {
+            // One more than shown tells whether there is more.
+            let wanted = (missing + 1).min(FETCH);
+            let records = log.messages_after(&feed.code, feed.epoch, after, wanted).await?;
+            let is_last = records.len() < wanted;
+            for record in records.into_iter().filter(|record| record.event.is_message()) {
+                let Some(seq) = record.seq else { continue };
+                if seq > newer.through {
+                    self.more_after = false;
+                    return Ok(());
+                }
+                if missing == 0 {
+                    return Ok(());
+                }
+                let mut json = Vec::new();
+                wire::encode_event(&feed.code, &record, &mut json);
+                if !self.takes(seq, Json::Owned(json), bytes_max) {
+                    return Ok(());
+                }
+                (after, missing) = (seq, missing - 1);
+            }
+            if is_last {
+                self.more_after = false;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Adds those before the place, newest first, as far as the backlog has them; and says what the log may have besides.
+    fn older_at_hand(
+        &mut self,
+        feed: &RoomFeed,
+        slice: &HistorySlice,
+        bytes_max: usize,
+        has_log: bool,
+    ) -> Option<Missing> {
+        let mut last: Option<Arc<Segment>> = None;
+        let mut shown = 0;
+        // The newest are in the backlog: walk back until one is not.
+        for &seq in slice.seqs.iter().rev() {
+            let Some(segment) = segment_of(feed, last.take(), seq) else { break };
+            if !self.push(seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
+                return None;
+            }
+            last = Some(segment);
+            shown += 1;
+        }
+        let named = slice.seqs.len();
+        let count = named - shown + slice.wanted;
+        // Where the backlog has none of them, all are missing, also the newest.
+        let first = (shown > 0).then(|| slice.seqs[named - shown]);
+        let before = first.or(slice.seqs.last().map(|last| last.next())).unwrap_or(slice.before);
+        if count > 0 {
+            return has_log.then_some(Missing { before, count });
+        }
+        let is_here = slice.earlier.is_some_and(|earlier| feed.backlog.segment_of(earlier).is_some());
+        self.more = is_here;
+        (has_log && !is_here && slice.more == More::Yes).then_some(Missing { before, count })
+    }
+
+    /// Adds what the log has. A log that cannot be read now leaves the older ones out, and it is said that there is more.
+    async fn older_from(
+        &mut self,
+        log: &dyn Log,
+        feed: &RoomFeed,
+        sees: Seq,
+        Missing { mut before, count: mut missing }: Missing,
+        bytes_max: usize,
+    ) {
+        loop {
+            // One more than shown tells whether there is more.
+            let wanted = (missing + 1).min(FETCH);
+            let Ok(records) = log.messages(&feed.code, feed.epoch, before, wanted).await else {
+                self.more = true;
+                return;
+            };
+            let is_last = records.len() < wanted;
+            for record in records.into_iter().rev().filter(|record| record.event.is_message()) {
+                let Some(seq) = record.seq else { continue };
+                if seq <= sees {
+                    return;
+                }
+                if missing == 0 {
+                    self.more = true;
+                    return;
+                }
+                let mut json = Vec::new();
+                wire::encode_event(&feed.code, &record, &mut json);
+                if !self.push(seq, Json::Owned(json), bytes_max) {
+                    return;
+                }
+                (before, missing) = (seq, missing - 1);
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+}
+
+/// Of a page that lies around a message no more than half goes to what follows it: the rest shows what was before.
+fn newer_bytes(slice: &HistorySlice, bytes_max: usize) -> usize {
+    let has_older = !slice.seqs.is_empty() || slice.wanted > 0;
+    if has_older { bytes_max / 2 } else { bytes_max }
+}
+
+/// The segment with this number: mostly that of the one before.
+fn segment_of(feed: &RoomFeed, last: Option<Arc<Segment>>, seq: Seq) -> Option<Arc<Segment>> {
+    last.filter(|segment| segment.event(seq).is_some()).or_else(|| feed.backlog.segment_of(seq))
+}
