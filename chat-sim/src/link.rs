@@ -48,6 +48,8 @@ pub(crate) struct Hello {
     pub(crate) pass: Option<String>,
     /// Instead of both: the cursor of a stream.
     pub(crate) cursor: Option<String>,
+    /// Of more events than this, one gap is to be told.
+    pub(crate) catch_up: Option<u32>,
 }
 
 /// One connection. Dropping it ends it.

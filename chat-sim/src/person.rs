@@ -3,8 +3,9 @@
 mod act;
 mod end;
 mod hear;
+mod pages;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use self::end::{End, Tokens};
+use self::pages::AskedPage;
 use crate::link::{Front, Heard, Hello, Link};
 use crate::phase::Phase;
 use crate::plan::Plan;
@@ -37,6 +39,8 @@ const ROUGH: Duration = Duration::from_secs(20);
 const LOOKS: Duration = Duration::from_secs(6);
 /// Who has been reading for so long has answered every ping.
 const PINGED: Duration = Duration::from_secs(30);
+/// What is drawn beside the rest.
+const WHIMS: u64 = 0x57_41_49_4D_53;
 /// For so long a command may still be refused whose connection was lost.
 const AFTERWARDS: Duration = Duration::from_secs(70);
 
@@ -56,6 +60,8 @@ pub(crate) struct Person {
     pass: Option<String>,
     scene: Scene,
     rng: StdRng,
+    /// Draws what came to people's minds later: the rest of the world stays as it was.
+    whims: StdRng,
     token: Option<String>,
     link: Option<Link>,
     welcomed: bool,
@@ -75,6 +81,10 @@ pub(crate) struct Person {
     screens: BTreeMap<String, Screen>,
     /// Before this nobody asks again what was changed.
     asks_at: Instant,
+    /// Before this nobody asks again for what a gap has left out.
+    pages_at: Instant,
+    /// Rooms in which more was due on coming back than was wanted.
+    skips: BTreeSet<String>,
     /// What was asked on this connection and not yet answered.
     asked: BTreeMap<u64, (Instant, Asked)>,
     next_id: u64,
@@ -97,7 +107,7 @@ enum Asked {
     Send { number: usize },
     Join,
     Leave { room: String },
-    History { room: String, before: Option<u64>, limit: u64 },
+    History(AskedPage),
     Changes { room: String },
     Read(Reading),
     End(End),
@@ -132,6 +142,7 @@ impl Person {
             pass: scene.plan.pairs.then(|| format!("person-{}", number / 2)),
             scene,
             rng: StdRng::seed_from_u64(seed),
+            whims: StdRng::seed_from_u64(seed ^ WHIMS),
             token: None,
             link: None,
             welcomed: false,
@@ -144,6 +155,8 @@ impl Person {
             views: BTreeMap::new(),
             screens: BTreeMap::new(),
             asks_at: Instant::now(),
+            pages_at: Instant::now(),
+            skips: BTreeSet::new(),
             asked: BTreeMap::new(),
             next_id: 0,
             said: Vec::new(),
@@ -185,6 +198,7 @@ impl Person {
                         _ => self.come_back(),
                     }
                     self.ask_for_changes();
+                    self.read_up();
                     self.check_answers()?;
                     self.check_in_time()?;
                 }
@@ -216,6 +230,13 @@ impl Person {
             }
             hello.positions = self.named.iter().map(|(room, at)| (room.clone(), at.to_string())).collect();
         }
+        hello.catch_up = self.whims.random_bool(0.3).then(|| self.whims.random_range(0..8));
+        let truth = &self.scene.truth;
+        let is_much = |(room, at): &(&String, &Position)| {
+            let due = truth.due(room, at.epoch, Instant::now()).0.saturating_sub(at.seq.0);
+            hello.catch_up.is_some_and(|most| due > u64::from(most))
+        };
+        self.skips = self.named.iter().filter(is_much).map(|(room, _)| room.clone()).collect();
         self.note(format_args!("connects by {transport} naming {:?} {}", hello.positions, hello.cursor.is_some()));
         self.link = Some(Link::open(
             transport,
@@ -290,7 +311,8 @@ impl Person {
             view.check_at_the_end(&self.scene.truth)?;
             let screen = self.screens.get(view.room()).filter(|screen| screen.epoch() == view.position().epoch);
             if let Some(screen) = screen.filter(|_| view.is_live()) {
-                screen.check_at_the_end(view.room(), &self.name, &self.scene.truth)?;
+                let has_log = self.scene.plan.has_log;
+                screen.check_at_the_end(view.room(), &self.name, has_log, &self.scene.truth)?;
             }
         }
         let open = self.asked.keys().next();

@@ -19,6 +19,10 @@ pub(crate) struct Screen {
     known: Seq,
     /// The last change that was heard of, in its place or in a `gap` or a `joined`. Past `known` it has to be asked for.
     due: Seq,
+    /// What gaps have left out and is still to be read, by the events before and at the end of each.
+    holes: Vec<(Seq, Seq)>,
+    /// What of that was read: all of it is held.
+    filled: Vec<(Seq, Seq)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +43,21 @@ impl Screen {
                 earlier.miss(if goes_on { Seq(0) } else { joined.changed_at });
                 // Who was put out may have held what is not theirs to see any more: nobody will tell them what becomes of it.
                 earlier.held.retain(|seq, _| *seq > joined.sees);
+                for stretch in earlier.holes.iter_mut().chain(&mut earlier.filled) {
+                    stretch.0 = stretch.0.max(joined.sees);
+                }
+                earlier.holes.retain(|(after, through)| after < through);
                 earlier
             }
-            None => Self { epoch: joined.epoch, held: BTreeMap::new(), seq: Seq(0), known: joined.seq, due: Seq(0) },
+            None => Self {
+                epoch: joined.epoch,
+                held: BTreeMap::new(),
+                seq: Seq(0),
+                known: joined.seq,
+                due: Seq(0),
+                holes: Vec::new(),
+                filled: Vec::new(),
+            },
         };
         screen.reach(joined.seq);
         joined.history.iter().for_each(|message| screen.hold(message.frame(), joined.as_of));
@@ -82,6 +98,7 @@ impl Screen {
         }
         // One in which a membership has ended says nothing of changes: there may have been some.
         self.miss(changed_at.unwrap_or(to));
+        self.holes.push((Seq(from.0.saturating_sub(1)), to));
         self.reach(to);
     }
 
@@ -92,6 +109,19 @@ impl Screen {
             // The answer was overtaken by changes of what it brings.
             self.known = self.known.min(as_of);
         }
+    }
+
+    /// After which event the next hole is to be read.
+    pub(crate) fn reads_after(&self) -> Option<Seq> {
+        self.holes.first().map(|(after, _)| *after)
+    }
+
+    /// All that was said after `after` and up to `through` has been shown.
+    pub(crate) fn filled(&mut self, after: Seq, through: Seq) {
+        let Some(hole) = self.holes.first_mut().filter(|hole| hole.0 == after) else { return };
+        self.filled.push((after, through.min(hole.1)));
+        hole.0 = through;
+        self.holes.retain(|(after, through)| after < through);
     }
 
     /// What was changed, up to `through`.
@@ -114,6 +144,7 @@ impl Screen {
     /// More was changed than the room remembers: nothing that is held is to be trusted.
     pub(crate) fn forget(&mut self) {
         self.held.clear();
+        self.filled.clear();
         (self.known, self.due) = (self.seq.max(self.due), Seq(0));
     }
 
@@ -123,8 +154,13 @@ impl Screen {
     }
 
     /// Everything has been read and nothing happens any more.
-    pub(crate) fn check_at_the_end(&self, room: &str, name: &str, truth: &Truth) -> Result<(), Broken> {
+    pub(crate) fn check_at_the_end(&self, room: &str, name: &str, has_log: bool, truth: &Truth) -> Result<(), Broken> {
         hold!(!self.misses(), Promise::CatchUp, "{name} is not told what changed in {room} after {}", self.known);
+        hold!(self.holes.is_empty(), Promise::CatchUp, "{name} has not read {:?} of {room}", self.holes);
+        let said = truth.messages(room, self.epoch, Seq(u64::MAX));
+        let is_filled = |seq: &Seq| self.filled.iter().any(|(after, through)| seq > after && seq <= through);
+        let hole = said.iter().find(|seq| has_log && is_filled(seq) && !self.held.contains_key(seq));
+        hold!(hole.is_none(), Promise::Screen, "{name} has read {:?} of {room}, and not {hole:?}", self.filled);
         let taken_back = truth.taken_back(room, self.epoch);
         let wrong = self.held.iter().find(|(seq, held)| taken_back.contains(seq) != held.is_taken_back);
         hold!(

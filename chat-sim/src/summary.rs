@@ -18,9 +18,10 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
         }
         ServerFrame::Ack { id, room, seq, .. } => format!("{room} ack{} {seq}", number(*id)),
         ServerFrame::Error { id, code, message, .. } => format!("error{} {code} ({message})", number(*id)),
-        ServerFrame::History { id, room, messages, more, .. } => {
+        ServerFrame::History { id, room, messages, more, more_after, .. } => {
             let seqs: Vec<String> = messages.iter().map(|message| message.frame().seq.to_string()).collect();
-            format!("{room} history{} [{}]{}", number(*id), seqs.join(" "), if *more { " more" } else { "" })
+            let (before, after) = (if *more { "... " } else { "" }, if *more_after { " ..." } else { "" });
+            format!("{room} history{} [{before}{}{after}]", number(*id), seqs.join(" "))
         }
         ServerFrame::Changes { id, room, messages, through, as_of, more, .. } => {
             let seqs: Vec<String> = messages.iter().map(|message| message.seq().to_string()).collect();

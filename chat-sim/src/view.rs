@@ -32,6 +32,8 @@ pub(crate) struct View {
     is_open_question: bool,
     /// Since when the server has owed a word on where one stands.
     waits: Option<Instant>,
+    /// More was due than was wanted: a gap comes before anything else.
+    skips: bool,
     /// Since when events follow.
     since: Instant,
     /// Whether joins and leaves are only counted here.
@@ -116,6 +118,7 @@ impl View {
             named: None,
             is_open_question: false,
             waits: None,
+            skips: false,
             since: Instant::now(),
             counts: joined.notices == Notices::Counted,
             presence: None,
@@ -165,9 +168,14 @@ impl View {
         self.leaving = true;
     }
 
+    /// One comes back, and more is due than one wanted.
+    pub(crate) fn expect_skip(&mut self) {
+        self.skips = true;
+    }
+
     /// A new connection: what an ended stay had still to tell does not come any more.
     pub(crate) fn reconnected(&mut self) {
-        self.waits = None;
+        (self.waits, self.skips) = (None, false);
         if self.leaving {
             self.state = State::Ended;
         }
@@ -222,6 +230,7 @@ impl View {
         let told = summary(frame);
         hold!(self.state == State::Open, Promise::Interval, "{}: \"{told}\" to {self:?}", self.room);
         hold!(seq == self.seq.next(), Promise::Interval, "{}: \"{told}\" follows {}", self.room, self.seq);
+        hold!(!self.skips, Promise::Skips, "{}: \"{told}\" to {self:?}", self.room);
         check_told(truth, &self.room, self.epoch, seq, frame)?;
         let floor = truth.floor(&self.room, self.epoch, self.member);
         hold!(seq > floor, Promise::Floor, "{}: \"{told}\" to {self:?}, whose floor is {floor}", self.room);
@@ -257,7 +266,7 @@ impl View {
         hold!(is_next, Promise::Interval, "\"{}\" to {self:?}", summary(frame));
         let head = truth.head(&self.room, self.epoch);
         hold!(to >= from && *to <= head, Promise::Interval, "\"{}\" where the log ends at {head}", summary(frame));
-        self.seq = *to;
+        (self.seq, self.skips) = (*to, false);
         self.counts = notices.map_or(self.counts, |notices| notices == Notices::Counted);
         let set = truth.settings(&self.room, self.epoch, *to);
         let is_told = *ended || *settings == set;

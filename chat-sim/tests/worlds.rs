@@ -263,3 +263,18 @@ fn an_ended_session_that_somebody_comes_back_to_is_found() {
 fn a_token_that_nobody_has_used_and_that_supersedes_another_is_found() {
     is_found(Bug::SupersedeUnused, 256, &[Promise::Protocol]);
 }
+
+#[test]
+fn a_page_that_leaves_out_a_message_is_found() {
+    is_found(Bug::SkipNewer, 16, &[Promise::Fold, Promise::Screen]);
+}
+
+#[test]
+fn a_page_that_hides_that_others_follow_is_found() {
+    is_found(Bug::HideNewer, 16, &[Promise::Fold, Promise::Screen]);
+}
+
+#[test]
+fn a_gap_that_hides_the_first_event_that_is_skipped_is_found() {
+    is_found(Bug::HideSkipped, 16, &[Promise::Interval]);
+}

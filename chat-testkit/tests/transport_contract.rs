@@ -42,13 +42,14 @@ impl TransportHarness for Straight {
     }
 
     async fn connect(&self, resume: Option<Resume>) -> Inside {
-        let resume = resume.map(|Resume { token, positions }| {
+        let catch_up = resume.as_ref().and_then(|resume| resume.catch_up);
+        let resume = resume.map(|Resume { token, positions, .. }| {
             let parse =
                 |(room, position): &(String, String)| Some((RoomCode::parse(room).ok()?, position.parse().ok()?));
             chat_core::Resume { token, positions: positions.iter().filter_map(parse).collect() }
         });
-        let session =
-            self.0.connect(ConnectRequest::default(), Hello { resume, ..Hello::default() }).await.map_err(last_words);
+        let hello = Hello { resume, catch_up, ..Hello::default() };
+        let session = self.0.connect(ConnectRequest::default(), hello).await.map_err(last_words);
         Inside { engine: self.0.clone(), session, kept: VecDeque::new(), over: false }
     }
 }

@@ -168,6 +168,9 @@ fn auth(hello: &Hello) -> Value {
         auth["resume"] = token.clone().into();
         auth["positions"] = positions.collect::<Map<_, _>>().into();
     }
+    if let Some(most) = hello.catch_up {
+        auth["catch_up"] = most.into();
+    }
     auth
 }
 

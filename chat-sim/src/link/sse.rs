@@ -45,7 +45,7 @@ pub(super) async fn talk(mut dialer: Dialer, hello: Hello, said: UnboundedReceiv
 }
 
 fn open(hello: &Hello) -> Request<Full<Bytes>> {
-    let mut target = "/sse".to_owned();
+    let mut target = "/sse?".to_owned();
     let mut request = Request::builder().method("GET").header("host", "sim").header("accept", "text/event-stream");
     if let Some(pass) = &hello.pass {
         request = request.header("authorization", format!("Bearer {pass}"));
@@ -54,7 +54,10 @@ fn open(hello: &Hello) -> Request<Full<Bytes>> {
         request = request.header("last-event-id", cursor);
     } else if let Some(token) = &hello.token {
         let positions: Vec<String> = hello.positions.iter().map(|(room, at)| format!("{room}:{at}")).collect();
-        target = format!("/sse?resume={token}&positions={}", positions.join(","));
+        target = format!("/sse?resume={token}&positions={}&", positions.join(","));
+    }
+    if let Some(most) = hello.catch_up {
+        target = format!("{target}catch_up={most}");
     }
     request.uri(target).body(Full::default()).expect("a request")
 }

@@ -65,5 +65,8 @@ fn first(hello: &Hello) -> Value {
         frame["resume"] = token.clone().into();
         frame["positions"] = positions.collect::<Map<_, _>>().into();
     }
+    if let Some(most) = hello.catch_up {
+        frame["catch_up"] = most.into();
+    }
     frame
 }

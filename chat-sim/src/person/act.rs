@@ -196,6 +196,9 @@ impl Person {
         if self.rng.random_bool(0.3) {
             frame["history"] = self.rng.random_range(0..20).into();
         }
+        if self.whims.random_bool(0.3) {
+            frame["catch_up"] = self.whims.random_range(0..8).into();
+        }
         self.joins.insert(self.next_id + 1, after);
         self.ask(frame, Asked::Join);
     }
@@ -208,17 +211,6 @@ impl Person {
     pub(super) fn leave(&mut self, room: &str) {
         let asked = Asked::Leave { room: room.to_owned() };
         self.ask(json!({"type": "leave", "room": room}), asked);
-    }
-
-    fn look_back(&mut self, room: &str) {
-        let limit = self.rng.random_range(1..10);
-        let before = self.rng.random_bool(0.5).then(|| self.rng.random_range(1..60));
-        let mut frame = json!({"type": "history", "room": room, "limit": limit});
-        if let Some(before) = before {
-            frame["before"] = before.into();
-        }
-        let asked = Asked::History { room: room.to_owned(), before, limit };
-        self.ask(frame, asked);
     }
 
     /// Says that everything was read, or some of it.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chat_core::wire::{RemovalReason, RoomStatus, Status, TaggedMessage};
-use chat_core::{CloseReason, CommandId, Epoch, Position, Seq, ServerFrame};
+use chat_core::{CloseReason, CommandId, Position, Seq, ServerFrame};
 use tokio::time::Instant;
 
+use super::pages::ShownPage;
 use super::{Asked, Outcome, PINGED, Person};
 use crate::embedder::rewritten;
 use crate::link::Heard;
@@ -113,15 +114,21 @@ impl Person {
                 self.take_token(token);
                 Ok(())
             }
-            ServerFrame::History { id, messages, more, as_of, epoch, .. } => {
-                let Some((_, Asked::History { room, before, limit })) = self.take(*id) else {
+            ServerFrame::History { id, messages, more, more_before, more_after, as_of, epoch, .. } => {
+                let Some((_, Asked::History(asked))) = self.take(*id) else {
                     return self.wrong("nobody has asked for", frame);
                 };
-                if let Some(screen) = self.screens.get_mut(&room).filter(|screen| Some(screen.epoch()) == *epoch) {
+                let (Some(epoch), true) = (*epoch, more == more_before) else {
+                    return self.wrong("it says two things of", frame);
+                };
+                if let Some(screen) = self.screens.get_mut(&asked.room).filter(|screen| screen.epoch() == epoch) {
                     screen.history(messages.iter().map(TaggedMessage::frame), *as_of);
                 }
                 let seqs: Vec<Seq> = messages.iter().map(|message| message.frame().seq).collect();
-                self.check_history(&room, before, limit, &seqs, *more)
+                let page = ShownPage { epoch, seqs, more_before: *more_before, more_after: *more_after };
+                self.page_shown(&asked, &page)?;
+                self.read_up();
+                Ok(())
             }
             ServerFrame::Changes { id, messages, swept, through, more, as_of, epoch, .. } => {
                 let Some((_, Asked::Changes { room })) = self.take(*id) else {
@@ -207,6 +214,7 @@ impl Person {
             {
                 self.views.remove(&status.room);
             }
+            self.expect_skip(&status.room)?;
         }
         let is_stated = |room: &String| rooms.iter().any(|status| status.room == *room);
         let all = self.named.keys().all(is_stated);
@@ -224,6 +232,15 @@ impl Person {
             && !view.resumed_late(status, named)?
         {
             self.views.remove(&status.room);
+        }
+        self.expect_skip(&status.room)
+    }
+
+    /// Where more was due than was wanted a gap is the next that comes, if one goes on from where one was.
+    fn expect_skip(&mut self, room: &str) -> Result<(), Broken> {
+        match self.views.get_mut(room).filter(|view| view.is_live()) {
+            Some(view) if self.skips.remove(room) => view.expect_skip(),
+            _ => {}
         }
         Ok(())
     }
@@ -364,38 +381,15 @@ impl Person {
                 }
                 Ok(())
             }
+            Some((_, Asked::History(_))) => {
+                self.page_refused();
+                Ok(())
+            }
             Some(_) => Ok(()),
             // Who is not let in is told so, and has asked for nothing.
             None if !self.welcomed => Ok(()),
             None => self.wrong("nobody has asked for", frame),
         }
-    }
-
-    /// A page of history is a stretch of the messages of some life of the room, without holes.
-    fn check_history(
-        &self,
-        room: &str,
-        before: Option<u64>,
-        limit: u64,
-        seqs: &[Seq],
-        more: bool,
-    ) -> Result<(), Broken> {
-        let (Some(first), Some(last)) = (seqs.first(), seqs.last()) else { return Ok(()) };
-        let bounds = seqs.len() as u64 <= limit && before.is_none_or(|before| last.0 < before);
-        hold!(bounds, Promise::Fold, "{room}: history {seqs:?} before {before:?}, {limit} at most");
-        // Asked of one life, it may be answered when one is in the next.
-        let is_stretch = |epoch: &Epoch| {
-            let all = self.scene.truth.messages(room, *epoch, *last);
-            all[all.partition_point(|seq| seq < first)..] == *seqs
-        };
-        if let Some(view) = self.views.get(room) {
-            let floor = self.scene.truth.lowest_floor(room, view.position().epoch, view.member());
-            let is_above = *first > floor || self.scene.truth.epochs(room).len() > 1;
-            hold!(is_above, Promise::Floor, "{room}: history {seqs:?} to {view:?}, whose floor is {floor}");
-        }
-        let is_of_one = self.scene.truth.epochs(room).iter().any(is_stretch);
-        hold!(is_of_one, Promise::Fold, "{room}: no life has this history: {seqs:?}, more: {more}");
-        Ok(())
     }
 
     /// Whether this is the number of a command that is not answered yet. A greeting has one that no command has.

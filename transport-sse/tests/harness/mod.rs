@@ -72,9 +72,10 @@ impl<C: Carrier> TransportHarness for EventSource<C> {
     }
 
     async fn connect(&self, resume: Option<Resume>) -> EventSourceClient<C> {
-        let query = resume.map_or_else(String::new, |Resume { token, positions }| {
+        let query = resume.map_or_else(String::new, |Resume { token, positions, catch_up }| {
             let positions: Vec<_> = positions.iter().map(|(room, position)| format!("{room}:{position}")).collect();
-            format!("?resume={token}&positions={}", positions.join(","))
+            let catch_up = catch_up.map_or_else(String::new, |most| format!("&catch_up={most}"));
+            format!("?resume={token}&positions={}{catch_up}", positions.join(","))
         });
         let mut stream = Exchange::over(self.carrier.dial(self.address).await, self.address);
         stream.ask(&format!("GET /sse{query}"), "Accept: text/event-stream\r\n", "").await;

@@ -58,6 +58,7 @@ mod history_and_members;
 mod leaving;
 mod limiting;
 mod moderating;
+mod paging;
 mod reading;
 mod refusing;
 mod resuming;
@@ -81,6 +82,7 @@ pub use history_and_members::*;
 pub use leaving::*;
 pub use limiting::*;
 pub use moderating::*;
+pub use paging::*;
 pub use reading::*;
 pub use refusing::*;
 pub use resuming::*;
@@ -137,6 +139,8 @@ pub struct Resume {
     pub token: String,
     /// Room codes with the position in each, as `EPOCH:SEQ`.
     pub positions: Vec<(String, String)>,
+    /// Of more events than this, one gap is to be told.
+    pub catch_up: Option<u32>,
 }
 
 impl Resume {
@@ -145,6 +149,9 @@ impl Resume {
         let positions = self.positions.into_iter().map(|(room, position)| (room, Value::from(position)));
         hello["resume"] = self.token.into();
         hello["positions"] = positions.collect::<Map<_, _>>().into();
+        if let Some(most) = self.catch_up {
+            hello["catch_up"] = most.into();
+        }
     }
 }
 
@@ -209,8 +216,19 @@ macro_rules! transport_contract {
             what_a_person_has_read_is_told_on_all_their_devices,
             who_comes_back_is_told_how_much_is_unread,
             what_was_read_is_known_to_who_comes_again,
+            who_was_lost_is_told_how_much_is_unread,
             history_is_paged_backwards_to_the_first_message,
             who_asks_for_nothing_is_told_whether_there_is_something,
+            history_is_paged_on_after_a_number,
+            a_page_around_a_message_shows_both_sides,
+            a_page_ends_with_its_bytes_on_either_side,
+            a_history_lies_at_one_place_alone,
+            nobody_pages_on_from_before_their_floor,
+            a_log_is_paged_on_from_what_the_room_has_forgotten,
+            who_comes_back_may_skip_what_is_due,
+            whatever_is_due_is_skipped_by_who_wants_nothing_of_it,
+            a_join_may_skip_what_was_said_since,
+            who_skips_is_told_that_something_was_changed,
             members_are_paged_by_number,
             a_big_room_is_counted_not_told,
             a_topic_is_told_and_shown_to_joiners,

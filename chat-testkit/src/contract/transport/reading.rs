@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::devices::InOrder;
 use super::test_client::{number, text};
-use super::{TestServer, TransportHarness};
+use super::test_server::SHORT_GRACE;
+use super::{TestServer, TransportHarness, summary};
 
 fn read(through: u64) -> Value {
     json!({"type": "read", "room": "LUNCH", "through": through})
@@ -65,6 +66,28 @@ pub async fn who_comes_back_is_told_how_much_is_unread<D: TransportHarness>() {
     assert_eq!(position(&welcome["rooms"][0]["read"]), [3, 6, 11], "{welcome}");
     bob.read_to("LUNCH", 11).await;
     assert_eq!(position(&bob.done(read(9)).await), [9, 2, 11]);
+}
+
+/// Who timed out is told it with where they stood, also of what was said since; who left by themselves is not.
+pub async fn who_was_lost_is_told_how_much_is_unread<D: TransportHarness>() {
+    let server = TestServer::<D>::with(|limits| limits.room.grace = SHORT_GRACE).await;
+    let [mut ann, mut bob, mut cid] = server.people("LUNCH", ["Ann", "Bob", "Cid"]).await;
+    let first = ann.say("LUNCH", "read").await;
+    ann.say("LUNCH", "not read").await;
+    bob.read_to("LUNCH", first).await;
+    bob.done(read(first)).await;
+    cid.read_to("LUNCH", first).await;
+    cid.done(json!({"type": "leave", "room": "LUNCH"})).await;
+    let [bob, cid] = [bob.cut().await, cid.cut().await];
+    while summary(&ann.next().await) != "7 -Bob timeout" {}
+    ann.say("LUNCH", "while he is out").await;
+
+    let lost = server.back(&bob).await;
+    let room = &lost.welcome()["rooms"][0];
+    assert_eq!((text(room, "status"), position(&room["read"])), ("left".into(), [4, 2, 8]), "{room}");
+    let left = server.back(&cid).await;
+    let room = &left.welcome()["rooms"][0];
+    assert_eq!((text(room, "status"), room.get("read")), ("left".into(), None), "{room}");
 }
 
 /// Who left and comes back has read what they had read.

@@ -392,7 +392,7 @@ pub async fn a_token_of_nobody_is_refused_and_a_new_session_begins<D: TransportH
     let other = TestServer::<D>::open().await.client().await;
     for token in [other.token(), "nonsense".to_owned()] {
         let (mut client, code) =
-            TestClient::with_bad_token(&server.harness, Resume { token, positions: Vec::new() }).await;
+            TestClient::with_bad_token(&server.harness, Resume { token, positions: Vec::new(), catch_up: None }).await;
         assert_eq!(code, "bad_token");
         assert_ne!(client.welcome["session"], ann.welcome["session"]);
         client.enter(json!({"type": "create", "nick": "Ann"})).await;

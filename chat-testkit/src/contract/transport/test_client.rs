@@ -30,6 +30,7 @@ pub struct Trail {
     pub token: String,
     places: BTreeMap<String, Place>,
     others: Vec<(String, String)>,
+    catch_up: Option<u32>,
 }
 
 /// Where a client stands in a room.
@@ -76,10 +77,17 @@ impl Trail {
         self
     }
 
+    /// The same, wanting one gap where more events than this are due.
+    pub fn catching_up(mut self, most: u32) -> Self {
+        self.catch_up = Some(most);
+        self
+    }
+
     /// What a client says that comes back from here.
     pub fn resume(&self) -> Resume {
         let own = self.places.keys().map(|room| (room.clone(), self.position(room)));
-        Resume { token: self.token.clone(), positions: own.chain(self.others.iter().cloned()).collect() }
+        let positions = own.chain(self.others.iter().cloned()).collect();
+        Resume { token: self.token.clone(), positions, catch_up: self.catch_up }
     }
 }
 
@@ -189,7 +197,7 @@ impl<C: Client> TestClient<C> {
 
     /// What it takes to come back from here, without losing the connection.
     pub fn trail(&self) -> Trail {
-        Trail { token: self.token(), places: self.places.clone(), others: Vec::new() }
+        Trail { token: self.token(), places: self.places.clone(), others: Vec::new(), catch_up: None }
     }
 
     /// Loses the connection. What was not read with one of the methods here counts as not received.

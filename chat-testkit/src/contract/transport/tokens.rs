@@ -58,7 +58,7 @@ pub async fn who_stays_connected_is_told_a_new_token_in_time<D: TransportHarness
     assert_eq!(trail.token, text(&told, "token"));
     clock.pass(5 * DAY);
     server.back(&trail).await;
-    let old = super::Resume { token: first, positions: Default::default() };
+    let old = super::Resume { token: first, positions: Default::default(), catch_up: None };
     let (_, code) = TestClient::with_bad_token(&server.harness, old).await;
     assert_eq!(code, "bad_token", "the first one has run out");
 }
