@@ -193,7 +193,7 @@ pub async fn a_log_is_paged_on_from_what_the_room_has_forgotten<D: TransportHarn
     assert_eq!(summary(&paged[18]), "20 Ann took back");
     for around in [2, 3, 20, 30, 54, 57, 60, 61] {
         let (shown, more) = numbers(&mut ann, "around", around, 9).await;
-        let (first, last) = ((around - 4).max(2), (around + 4).min(SAID + 1));
+        let (first, last) = (around.saturating_sub(4).max(2), (around + 4).min(SAID + 1));
         assert_eq!(shown, (first..=last).collect::<Vec<_>>(), "around {around}");
         assert_eq!(more, [first > 2, last < SAID + 1], "around {around}");
     }
