@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_core::wire::Status;
 use chat_core::{
-    Command, Connection, Engine, Limits, Log, LogInUse, NewcomersSee, Nick, Offset, Position, RejectCode, Resume,
-    RoomSecret, Seq, ServerFrame, SettingsChange,
+    Command, Connection, Engine, HistoryAnchor, Limits, Log, LogInUse, NewcomersSee, Nick, Offset, Position,
+    RejectCode, Resume, RoomSecret, Seq, ServerFrame, SettingsChange,
 };
 use chat_testkit::one_room::{
     code, connect, create, founder, join, joined, newcomer, next_message, say, texts, texts_of,
@@ -217,6 +217,26 @@ async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
     assert_eq!(seen.members_total, 2, "who joined in what was trimmed is a member by the snapshot");
     assert_eq!(texts_of(&seen).last(), Some(&format!("number {}", SAID - 1)));
     assert_eq!(say(&bob, "and on", "k").await, Ok(Seq(SAID + 3)));
+    // What retention has cut is not more, on no side of any page.
+    let first = log.messages_after(&code(), seen.epoch, Seq(0), 1).await.expect("readable")[0].seq.expect("a message");
+    assert!(first > Seq(2), "it was cut");
+    let page = async |anchor, limit| {
+        let asked = Command::history(code()).with_anchor(anchor).with_limit(limit);
+        match bob.call(asked).await {
+            Ok(ServerFrame::History { messages, more_before, more_after, .. }) => {
+                let seqs: Vec<u64> = messages.iter().map(|message| message.frame().seq.0).collect();
+                (seqs, more_before, more_after)
+            }
+            other => panic!("a history: {other:?}"),
+        }
+    };
+    let first = first.0;
+    assert_eq!(page(HistoryAnchor::After(Seq(1)), 2).await, (vec![first, first + 1], false, true));
+    assert_eq!(page(HistoryAnchor::Around(Seq(5)), 2).await, (vec![first], false, true));
+    assert_eq!(page(HistoryAnchor::Around(Seq(first)), 3).await, (vec![first, first + 1], false, true));
+    assert_eq!(page(HistoryAnchor::Before(Seq(first + 2)), 2).await, (vec![first, first + 1], false, true));
+    assert_eq!(page(HistoryAnchor::Before(Seq(first)), 2).await, (vec![], false, true));
+    assert_eq!(page(HistoryAnchor::After(Seq(first)), 1).await, (vec![first + 1], true, true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

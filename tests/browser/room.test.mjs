@@ -177,6 +177,50 @@ test('every error code of the protocol has words of its own', async () => {
 const bare = seq => ({ ...message(seq, ''), redacted: true });
 const inLab = (...frames) => fold(fresh(), joined({ seq: 10, history: [message(8, 'eight'), message(9, 'nine')] }), ...frames);
 
+/** A page of messages with these numbers, and whether there are others on either side. */
+const page = (seqs, before, after, asOf = 90) => ({
+  ...history(1, seqs.map(seq => message(seq, `${seq}`)), { more: before, more_before: before, more_after: after, as_of: asOf }),
+});
+const shape = room => room.entries.map(({ kind, seq, from }) => kind === 'gap' ? `${from}-${seq}` : seq);
+
+test('a page after a message fills a gap from its beginning', () => {
+  let room = inLab(gap(11, 90), message(91, '91'));
+  room = receive(room, page([12, 20], true, true), { after: 10, seq: 91 });
+  assert.deepEqual(shape(room), [8, 9, 12, 20, '21-90', 91]);
+  room = receive(room, page([], true, true), { after: 20, seq: 91 });
+  assert.deepEqual(shape(room), [8, 9, 12, 20, '21-90', 91], 'the log could not be read');
+  room = receive(room, page([88, 91], true, false), { after: 20, seq: 91 });
+  assert.deepEqual(shape(room), [8, 9, 12, 20, 88, 91], 'what has no message needs no page');
+});
+
+test('a gap that came after a page was asked for stays', () => {
+  const room = receive(inLab(gap(11, 40), gap(41, 60)), page([12], true, false), { after: 10, seq: 40 });
+  assert.deepEqual(shape(room), [8, 9, 12, '41-60']);
+});
+
+test('a page around a message in a gap leaves one on either side', () => {
+  const room = receive(inLab(gap(11, 90)), page([50, 52, 53], true, true), { around: 52, seq: 90 });
+  assert.deepEqual(shape(room), [8, 9, '11-49', 50, 52, 53, '54-90']);
+  const same = receive(room, page([50, 52, 53], true, true), { around: 52, seq: 90 });
+  assert.deepEqual(shape(same), shape(room), 'each message is shown once');
+});
+
+test('a page around a message of long ago is shown before the rest, with a gap between', () => {
+  const begun = joined({ seq: 10, history: [message(8, 'eight'), message(9, 'nine')], more: true });
+  let room = receive(fold(fresh(), begun), page([2, 3], true, true), { around: 3, seq: 10 });
+  assert.deepEqual([shape(room), room.more], [[2, 3, '4-7', 8, 9], true]);
+  room = receive(room, page([4, 6, 8], true, true), { after: 3, seq: 10 });
+  assert.deepEqual([shape(room), room.more], [[2, 3, 4, 6, 8, 9], true]);
+  room = receive(room, page([1, 2], false, true), { around: 1, seq: 10 });
+  assert.deepEqual([shape(room), room.more], [[1, 2, 3, 4, 6, 8, 9], false]);
+});
+
+test('a page from somewhere shows what was taken back meanwhile as that', () => {
+  const loading = { ...inLab(gap(11, 90)), loading: 11 };
+  const room = receive(fold(loading, redacted(91, 12)), page([12, 13], true, true), { after: 10, seq: 90 });
+  assert.deepEqual(texts(room), ['eight', 'nine', '', '13']);
+});
+
 test('what was taken back in a gap is asked for, and goes from the screen', () => {
   let room = inLab(message(11, 'eleven'));
   assert.equal(missedAfter(room), null);

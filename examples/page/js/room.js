@@ -1,5 +1,6 @@
 // A room as this session knows it: a pure fold of frames. `receive(room, frame, context)` gives the room after it.
 
+import { stretchOf, without } from './stretch.js';
 import { closedWords, noticeWords } from './words.js';
 
 /** Entries kept while the reader is at the newest one; older ones are paged in again. */
@@ -207,8 +208,9 @@ const OTHERS = {
     const before = room.due > room.known ? room.known : Math.max(room.known, from - 1);
     return room.pending.reduce(settled, missed(next, before, frame.changed_at, frame.to));
   },
-  history(room, { epoch, messages: told, more, as_of }, context) {
+  history(room, frame, context) {
     if (!context) return room;
+    const { epoch, messages: told, more, as_of } = frame;
     const asOf = as_of ?? room.seq;
     // The answer may be overtaken by changes of what it brings: these are asked for again.
     const known = room.due > asOf ? Math.min(room.known, asOf) : room.known;
@@ -216,6 +218,7 @@ const OTHERS = {
     if (epoch !== undefined && epoch !== room.epoch) return { ...next, known: room.known };
     const isTaken = message => room.takenBack.some(taken => taken === message.seq || isSwept(taken, message));
     const messages = told.map(message => isTaken(message) ? { ...message, text: '', redacted: true } : message);
+    if (context.after !== undefined || context.around !== undefined) return paged(next, { ...frame, messages }, context, asOf);
     if (context.gap === undefined) return { ...shown(next, messages, asOf), more };
     const within = messages.filter(message => message.seq >= context.gap);
     const filled = !more || within.length < messages.length || within.length === 0;
@@ -355,6 +358,20 @@ function shown(room, messages, asOf) {
   const keys = new Set(messages.map(message => message.key));
   const entries = [...room.entries, ...added].sort((a, b) => a.seq - b.seq);
   return { ...room, entries, pending: room.pending.filter(message => !keys.has(message.key)) };
+}
+
+/** The room with a page from somewhere in its history: what lies between that and what is shown already is a gap. */
+function paged(room, frame, context, asOf) {
+  const stretch = stretchOf(frame, context);
+  if (stretch === null) return room;
+  const first = room.entries.find(entry => entry.kind !== 'notice');
+  const start = first === undefined ? room.seq + 1 : first.from ?? first.seq;
+  const entries = without(room.entries, stretch, gapEntry);
+  // It begins before all that is shown, and may end before that begins.
+  const isEarlier = stretch.from < start;
+  const between = isEarlier && stretch.to + 1 < start ? [gapEntry(stretch.to + 1, start - 1)] : [];
+  const more = isEarlier ? frame.more_before : room.more;
+  return { ...shown({ ...room, entries: [...between, ...entries] }, frame.messages, asOf), more };
 }
 
 /** The room after events up to `to` were not told, of which `changedAt` is the last that changed an earlier message. */

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::feed::backlog::BacklogRead;
 use crate::engine::feed::page::{Json, Page};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
@@ -12,7 +13,7 @@ use crate::fault_injection::{self, Bug};
 use crate::ports::{Log, ReadError};
 use crate::room::{HistorySlice, More, NewerSlice};
 use crate::types::Seq;
-use crate::wire;
+use crate::wire::{self, FrameKind};
 
 /// Messages read from a log at once. 16: with the longest texts they are 256 KiB, and three reads are a page of two screens.
 const FETCH: usize = 16;
@@ -73,8 +74,7 @@ impl Page {
         page
     }
 
-    /// Adds the messages from the place on, oldest first, and says whether others follow. Those that the backlog has let go of are gone
-    /// where there is no log.
+    /// Adds the messages from the place on, oldest first, and says whether others follow.
     fn newer_at_hand(
         &mut self,
         feed: &RoomFeed,
@@ -82,8 +82,13 @@ impl Page {
         bytes_max: usize,
         has_log: bool,
     ) -> Result<(), AskLog> {
-        if has_log && newer.count > 0 && newer.forgotten == More::Yes {
-            return Err(AskLog);
+        match (newer.count > 0, has_log) {
+            (true, false) => {
+                self.newer_of_backlog(feed, newer, bytes_max);
+                return Ok(());
+            }
+            (true, true) if newer.forgotten == More::Yes => return Err(AskLog),
+            _ => {}
         }
         let mut last: Option<Arc<Segment>> = None;
         let mut shown = None;
@@ -92,12 +97,7 @@ impl Page {
             if fault_injection::strikes(Bug::SkipNewer, seq) {
                 continue;
             }
-            let Some(segment) = segment_of(feed, last.take(), seq) else {
-                if has_log {
-                    return Err(AskLog);
-                }
-                continue;
-            };
+            let segment = segment_of(feed, last.take(), seq).ok_or(AskLog)?;
             if !self.takes(seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
                 self.more_after = true;
                 return Ok(());
@@ -116,6 +116,31 @@ impl Page {
             self.more_after = false;
         }
         Ok(())
+    }
+
+    /// The same where there is no log: what the backlog has let go of is gone, and the first that is left begins the page.
+    fn newer_of_backlog(&mut self, feed: &RoomFeed, newer: &NewerSlice, bytes_max: usize) {
+        let mut after = Seq(newer.from.0.saturating_sub(1));
+        while after < newer.through {
+            let BacklogRead::Events(segments) = feed.backlog.read(after, bytes_max) else {
+                // It begins later; and if that is now, later still.
+                after = after.max(Seq(feed.backlog.oldest().0.saturating_sub(1)));
+                continue;
+            };
+            for segment in &segments {
+                for (seq, kind, _) in segment.events(after, newer.through) {
+                    after = seq;
+                    if kind != FrameKind::Message {
+                        continue;
+                    }
+                    let is_full = self.newest_first.len() >= newer.count;
+                    if is_full || !self.takes(seq, Json::Shared(Arc::clone(segment)), bytes_max) {
+                        self.more_after = true;
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /// The same from the log alone. Where that cannot be read, it is said that others follow.
