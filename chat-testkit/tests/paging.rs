@@ -58,7 +58,7 @@ async fn who_pages_on_while_the_log_cannot_be_read_is_told_that_there_is_more_an
 #[tokio::test(start_paused = true)]
 async fn a_room_that_was_read_back_is_paged_on_and_around() {
     let log = log();
-    let (engine, ann, _) = talkative(&log).await;
+    let (engine, ann, position) = talkative(&log).await;
     let token = ann.token();
     drop((ann, engine));
     settle().await;
@@ -66,7 +66,8 @@ async fn a_room_that_was_read_back_is_paged_on_and_around() {
         (limits.room.backlog_events_max, limits.room.marks_max) = (8, 12);
         limits.lift_rates();
     });
-    let hello = Hello { resume: Some(Resume { token, positions: Vec::new() }), ..Hello::default() };
+    let resume = Resume { token, positions: vec![(code(), position)] };
+    let hello = Hello { resume: Some(resume), ..Hello::default() };
     let ann = engine.connect(Default::default(), hello).await.expect("she is known");
     take(&ann);
     let (mut seqs, mut after) = (Vec::new(), Seq(0));

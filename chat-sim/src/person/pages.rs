@@ -152,7 +152,8 @@ impl Person {
         let (seqs, has_log) = (&page.seqs, plan.has_log);
         let reads_log = !has_log || plan.wrong.log_fails == 0.0;
         let is_unread = seqs.is_empty() && page.more_before && page.more_after;
-        if is_unread && !reads_log {
+        // With the end of a life its messages go, also those of which a page was to speak.
+        if is_unread && !reads_log || truth.is_over(room, page.epoch) {
             return Ok(());
         }
         let place = match asked.side {

@@ -54,11 +54,15 @@ struct Stage {
 impl Stage {
     async fn new(choices: &mut Choices<'_>) -> Self {
         let truth = Arc::new(Truth::default());
-        let engine = Engine::builder().limits(limits(choices)).seed(1).observer(Arc::clone(&truth) as _).build();
+        let limits = limits(choices);
+        // Not drawn: it is to go with what is.
+        let skips = limits.room.backlog_events_max.is_multiple_of(3);
+        let catch_up = skips.then(|| u32::try_from(limits.room.history_default).expect("it is small"));
+        let engine = Engine::builder().limits(limits).seed(1).observer(Arc::clone(&truth) as _).build();
         let speaker = engine.connect(ConnectRequest::default(), Hello::default()).await.expect("everybody is let in");
         let create = Command::create(nick("Ann")).with_room(room());
         speaker.call(create).await.expect("nobody has the name");
-        let readers = (0..READERS).map(|number| Reader::new(nick(&format!("Reader {number}")))).collect();
+        let readers = (0..READERS).map(|number| Reader::new(nick(&format!("Reader {number}")), catch_up)).collect();
         let is_prompt = choices.in_256(64);
         Self { engine, truth, speaker, readers, said: 0, is_prompt }
     }
@@ -95,7 +99,11 @@ impl Stage {
             4 => reader.connect(engine, truth, choices).await,
             5 => reader.take(1 + choices.below(6), truth),
             6 | 7 => reader.take_bytes(choices.word().into(), truth),
-            _ => reader.take(usize::MAX, truth),
+            8 => reader.take(usize::MAX, truth),
+            _ => {
+                reader.page(truth).await;
+                reader.take(usize::MAX, truth);
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use std::task::{Context, Waker};
 use bytes::BytesMut;
 use chat_core::wire::{Joined, RoomStatus, Status};
 use chat_core::{
-    Command, ConnectRequest, Connection, Engine, Epoch, FrameRef, Framing, Hello, MemberId, Nick, Position, Resume,
-    Seq, ServerFrame,
+    Command, ConnectRequest, Connection, Engine, Epoch, FrameRef, Framing, Hello, HistoryAnchor, MemberId, Nick,
+    Position, Resume, Seq, ServerFrame,
 };
 
 use super::{Truth, room};
@@ -34,6 +34,10 @@ pub(super) struct Reader {
     entering: Option<Option<Position>>,
     /// The position named when coming back.
     named: Option<Position>,
+    /// Where more events than this are due, one gap is to be told.
+    catch_up: Option<u32>,
+    /// More was due than that when this connection was made: nothing comes before the gap.
+    skips: bool,
     /// A frame of which the socket has taken a part.
     half: Option<ServerFrame>,
 }
@@ -63,7 +67,7 @@ impl Framing for Ends {
 }
 
 impl Reader {
-    pub(super) fn new(nick: Nick) -> Self {
+    pub(super) fn new(nick: Nick, catch_up: Option<u32>) -> Self {
         Self {
             nick,
             token: None,
@@ -78,6 +82,8 @@ impl Reader {
             has_left: false,
             entering: None,
             named: None,
+            catch_up,
+            skips: false,
             half: None,
         }
     }
@@ -104,9 +110,13 @@ impl Reader {
             }),
             _ => None,
         };
+        let due = |named: Position| truth.head().0.saturating_sub(named.seq.0);
+        self.skips = self.catch_up.zip(self.named).is_some_and(|(most, named)| due(named) > u64::from(most));
         let positions = self.named.map(|position| (room(), position)).into_iter().collect();
         let resume = self.token.clone().map(|token| Resume { token, positions });
-        let session = engine.connect(ConnectRequest::default(), Hello { resume, ..Hello::default() }).await;
+        let session = engine
+            .connect(ConnectRequest::default(), Hello { resume, catch_up: self.catch_up, ..Hello::default() })
+            .await;
         let session = session.expect("everybody is let in");
         self.token.get_or_insert_with(|| session.token());
         self.half = None;
@@ -140,6 +150,29 @@ impl Reader {
         if session.call(Command::leave(room())).await.is_ok() {
             self.wants_in = false;
             self.has_left = true;
+        }
+    }
+
+    /// Looks at a page after, or around, the middle of what it has seen: a stretch of what was said, which says whether it goes on.
+    pub(super) async fn page(&self, truth: &Truth) {
+        let Some(session) = &self.session else { return };
+        let middle = Seq(self.at.0 / 2);
+        let is_after = self.at.0.is_multiple_of(2);
+        let anchor = if is_after { HistoryAnchor::After(middle) } else { HistoryAnchor::Around(middle) };
+        let asked = Command::history(room()).with_anchor(anchor).with_limit(5);
+        let Ok(ServerFrame::History { messages, more_after, .. }) = session.call(asked).await else { return };
+        let shown: Vec<Seq> = messages.iter().map(|message| message.frame().seq).collect();
+        let all = truth.last_messages(truth.head(), usize::MAX);
+        let start = shown.first().map_or(0, |first| all.partition_point(|seq| seq < first));
+        assert_eq!(shown, all[start..start + shown.len()], "a stretch of what was said");
+        assert!(!is_after || shown.first().is_none_or(|first| *first > middle), "{anchor:?}: {shown:?}");
+        let last = shown.last().copied().unwrap_or(middle);
+        let follows = |until: Seq| all.iter().any(|seq| *seq > last && *seq <= until);
+        assert!(more_after || !follows(self.at) || shown.is_empty(), "{anchor:?}: {shown:?} of {all:?}");
+        assert!(!more_after || follows(truth.head()), "{anchor:?}: {shown:?} of {all:?}");
+        for message in messages {
+            let frame = message.frame().clone();
+            truth.check(frame.seq, &ServerFrame::Message(frame));
         }
     }
 
@@ -193,7 +226,7 @@ impl Reader {
             ServerFrame::Gap { from, to, epoch, ended, .. } => {
                 self.check_next(*from, &frame);
                 assert!(*epoch == truth.epoch() && to >= from && *to <= truth.head(), "{frame:?}");
-                self.at = *to;
+                (self.at, self.skips) = (*to, false);
                 if *ended {
                     self.out();
                 }
@@ -228,7 +261,7 @@ impl Reader {
                 (self.at, self.due) = (named.seq, Due::Events);
             }
             (Status::Live | Status::Gap, Some(_)) => {
-                self.at = status.seq.unwrap_or_default();
+                (self.at, self.skips) = (status.seq.unwrap_or_default(), false);
                 assert!(self.at <= truth.head(), "{status:?}");
                 self.due = Due::Either;
             }
@@ -263,13 +296,14 @@ impl Reader {
             let frame = message.frame().clone();
             truth.check(frame.seq, &ServerFrame::Message(frame));
         }
-        self.has_left = false;
+        (self.has_left, self.skips) = (false, false);
         (self.member, self.entered) = (joined.you.member, joined.entered);
         (self.from, self.at, self.due) = (joined.seq, joined.seq, Due::Events);
     }
 
     fn event(&mut self, seq: Seq, frame: &ServerFrame, truth: &Truth) {
         self.check_next(seq, frame);
+        assert!(!self.skips, "{self:?} wants to be told no more than {:?} events: {frame:?}", self.catch_up);
         truth.check(seq, frame);
         (self.at, self.due) = (seq, Due::Events);
     }
