@@ -191,7 +191,7 @@ async fn a_history_ends_at_its_bytes_and_together_its_pages_show_everything() {
 async fn histories_that_are_not_answered_count_with_all_that_they_may_name() {
     let engine = engine_with(|limits| {
         limits.session.page_bytes_max = 1_000;
-        limits.session.answers_bytes_max = 2_000 + 3 * (200 + 16 * limits.room.history_max);
+        limits.session.answers_bytes_max = 2_000 + 3 * (264 + 16 * limits.room.history_max);
     });
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     let asked = std::iter::repeat_with(|| ann.session.submit(history("LUNCH", None, 1), Reply::mailbox(None)));
