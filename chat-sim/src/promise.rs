@@ -51,6 +51,8 @@ pub enum Promise {
     Screen,
     /// How far a person has read is never forgotten, and told to nobody else.
     Read,
+    /// What is shown of a slot is what its owner set last, and it goes with them.
+    Slots,
     /// A session that was ended is over: none of its tokens is good again.
     Ended,
     /// Every frame is one of the protocol, at a moment when it may come.
@@ -85,6 +87,7 @@ impl fmt::Display for Promise {
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
             Self::Read => "how far a person has read is kept, and theirs alone",
+            Self::Slots => "what members show is what they set, and goes with them",
             Self::Ended => "a session that was ended stays ended",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",
