@@ -58,6 +58,10 @@ pub enum Bug {
     ForgetRead,
     /// How far somebody has read is told to everybody in the room.
     TellReadToAll,
+    /// A message goes on being shown as growing once its author has gone, or it was taken back.
+    KeepLive,
+    /// A signal that nobody renews is never taken away.
+    KeepSignal,
     /// A newcomer gets into a locked room.
     IgnoreLock,
     /// Everybody speaks in a room that is read-only.
@@ -84,7 +88,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 36] = [
+    pub const ALL: [Bug; 38] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -110,6 +114,8 @@ impl Bug {
         Self::IgnoreFloor,
         Self::ForgetRead,
         Self::TellReadToAll,
+        Self::KeepLive,
+        Self::KeepSignal,
         Self::IgnoreLock,
         Self::SpeakReadOnly,
         Self::ForgetSeat,

@@ -62,8 +62,8 @@ pub use ports::{
 pub use types::{
     BanId, Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key,
     Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonHash, Position, Reject,
-    RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId, SessionLimits, SteadyWall, Topic,
-    Wall, WallStep, ZeroLimit,
+    RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId, SessionLimits, SignalData,
+    SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};

@@ -33,6 +33,8 @@ mod roles;
 mod rules;
 mod screen;
 mod server;
+mod showing;
+mod slots;
 mod stamps;
 mod summary;
 mod transcript;

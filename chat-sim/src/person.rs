@@ -23,6 +23,7 @@ use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reading;
 use crate::screen::Screen;
+use crate::showing::{Place, Showing};
 use crate::transcript::Transcript;
 use crate::transport_kind::TransportKind;
 use crate::truth::Truth;
@@ -79,6 +80,8 @@ pub(crate) struct Person {
     views: BTreeMap<String, View>,
     /// What is shown of each room, over all connections.
     screens: BTreeMap<String, Screen>,
+    /// What is shown beside the messages of each room, on this connection.
+    showing: BTreeMap<String, Showing>,
     /// Before this nobody asks again what was changed.
     asks_at: Instant,
     /// Before this nobody asks again for what a gap has left out.
@@ -154,6 +157,7 @@ impl Person {
             refused: Vec::new(),
             views: BTreeMap::new(),
             screens: BTreeMap::new(),
+            showing: BTreeMap::new(),
             asks_at: Instant::now(),
             pages_at: Instant::now(),
             skips: BTreeSet::new(),
@@ -298,7 +302,21 @@ impl Person {
         if !truth.is_log_back(late + LOOKS) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
             return Ok(());
         }
-        self.views.values().try_for_each(|view| view.check_in_time(truth, late))
+        self.views.values().try_for_each(|view| view.check_in_time(truth, late))?;
+        // What waits for a policy that takes its time is shown later.
+        let shown = self.showing.iter().filter(|_| plan.embedder.is_none());
+        shown
+            .filter_map(|(room, showing)| Some((showing, self.place(room)?)))
+            .try_for_each(|(showing, place)| showing.check_in_time(&place, late))
+    }
+
+    /// Where one stands in a room.
+    fn place(&self, room: &str) -> Option<Place<'_>> {
+        let view = self.views.get(room).filter(|view| view.is_live())?;
+        let (truth, limits) = (&*self.scene.truth, &self.scene.plan.limits.room);
+        let (epoch, seq) = (view.position().epoch, view.position().seq);
+        let floor = truth.floor(room, epoch, view.member());
+        Some(Place { name: &self.name, truth, limits, room: view.room(), epoch, seq, floor })
     }
 
     /// Everything has been told; is it everything?

@@ -53,6 +53,8 @@ pub enum Promise {
     Read,
     /// Who wants no more than so many events on coming back is told one gap where more are due.
     Skips,
+    /// What is shown of a slot is what its owner set last, and it goes with them.
+    Slots,
     /// A session that was ended is over: none of its tokens is good again.
     Ended,
     /// Every frame is one of the protocol, at a moment when it may come.
@@ -88,6 +90,7 @@ impl fmt::Display for Promise {
             Self::Screen => "every screen shows what the log says",
             Self::Read => "how far a person has read is kept, and theirs alone",
             Self::Skips => "who wants to be told little on coming back is told one gap",
+            Self::Slots => "what members show is what they set, and goes with them",
             Self::Ended => "a session that was ended stays ended",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",

@@ -61,6 +61,11 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
             let ids: Vec<String> = members.iter().map(ToString::to_string).collect();
             format!("{room} typing [{}]", ids.join(" "))
         }
+        ServerFrame::Live { room, target, text, .. } => format!("{room} live {target} {text:?}"),
+        ServerFrame::Signals { room, signals } => {
+            let each = signals.iter().map(|signal| format!("{} {}={}", signal.member, signal.name, signal.data));
+            format!("{room} signals [{}]", each.collect::<Vec<_>>().join(" "))
+        }
         ServerFrame::Read { id, room, read, .. } => {
             format!("{room} read{} through {}, {} left as of {}", number(*id), read.through, read.unread, read.as_of)
         }

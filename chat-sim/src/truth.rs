@@ -22,6 +22,7 @@ use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reads;
 use crate::roles::Roles;
 use crate::rules::RoomRules;
+use crate::slots::Slots;
 use crate::stamps::Stamps;
 use crate::summary::summary_of_record;
 
@@ -41,6 +42,7 @@ pub(crate) struct Truth {
     broken: Mutex<Option<Broken>>,
     pub(crate) endings: Endings,
     pub(crate) reads: Reads,
+    pub(crate) slots: Slots,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,7 @@ impl Truth {
             broken: Mutex::default(),
             endings: Endings::default(),
             reads: Reads::default(),
+            slots: Slots::default(),
         }
     }
 
@@ -290,6 +293,18 @@ impl Truth {
         let is_in = out.is_some() && life.members(Seq(u64::MAX)).contains(&member);
         let (out, before) = if is_in { (None, out) } else { (out, before) };
         out.or(before.filter(|before| *before > since))
+    }
+
+    /// Since when it has been published that this person is out.
+    pub(crate) fn out_since(&self, room: &str, epoch: Epoch, member: MemberId) -> Option<Instant> {
+        self.lives().get(&(room.to_owned(), epoch))?.exits.get(&member)?.out
+    }
+
+    /// Who has said the message with this number.
+    pub(crate) fn author(&self, room: &str, epoch: Epoch, message: Seq) -> Option<MemberId> {
+        let lives = self.lives();
+        let record = lives.get(&(room.to_owned(), epoch))?.at(message)?;
+        record.by.filter(|_| record.event.is_message())
     }
 
     /// Who is in a room now.

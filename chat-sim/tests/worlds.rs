@@ -225,6 +225,16 @@ fn what_was_read_and_is_told_to_everybody_is_found() {
 }
 
 #[test]
+fn a_message_that_grows_on_once_its_author_has_gone_is_found() {
+    is_found(Bug::KeepLive, 64, &[Promise::Slots]);
+}
+
+#[test]
+fn a_signal_that_outlives_its_time_is_found() {
+    is_found(Bug::KeepSignal, 64, &[Promise::Slots]);
+}
+
+#[test]
 fn an_owner_who_is_not_given_back_their_room_is_found() {
     is_found(Bug::ForgetSeat, 16, &[Promise::Roles]);
 }

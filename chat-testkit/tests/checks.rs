@@ -48,6 +48,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         any::<bool>().prop_map(|state| state.to_string()),
         "\"[!#-Z^-~]{0,40}\"",
         any::<String>().prop_map(|text| serde_json::Value::from(text).to_string()),
+        r#"(\[|\{"a": ?){0,9}(-?[0-9]{1,3}(\.[0-9]{1,3})?(e[0-9]{1,3})?|"\\u[0-9a-f]{4}")[\]}]{0,9}"#,
     ];
     let name = proptest::sample::select(vec![
         "type",
@@ -66,10 +67,12 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         "topic",
         "resume",
         "positions",
+        "name",
+        "data",
     ]);
     let kind = proptest::sample::select(vec![
         "hello", "create", "join", "send", "leave", "history", "changes", "members", "typing", "redact", "kick", "ban",
-        "topic",
+        "topic", "live", "signal",
     ]);
     let fields = vec((name, value), 0..8);
     let frame = (kind, fields).prop_map(|(kind, fields)| {

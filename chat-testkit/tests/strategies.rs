@@ -112,6 +112,14 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "more changes",
         "typing runs out",
         "typing more than are shown",
+        "a message grows",
+        "a message grows no more",
+        "what grows is said again",
+        "another message grows in its place",
+        "a signal",
+        "a signal is taken away",
+        "refused: live_full",
+        "refused: signals_full",
         "a session moved to another member",
     ];
     let missing: Vec<&str> = expected.into_iter().filter(|what| !reached.contains(*what)).collect();
@@ -268,6 +276,19 @@ fn note_what(
     if before.typing().len() == limits.typing_members_max && before.online() > limits.typing_members_max {
         reach("typing more than are shown");
     }
+    match &decision.note {
+        Some(Note::Live { text: None, .. }) => reach("a message grows no more"),
+        Some(Note::Live { member, target, text: Some(text) }) => {
+            match before.growing().into_iter().find(|live| live.member == *member) {
+                None => reach("a message grows"),
+                Some(live) if live.target != *target => reach("another message grows in its place"),
+                Some(live) => live.text == *text && reach("what grows is said again"),
+            }
+        }
+        Some(Note::Signal { data: None, .. }) => reach("a signal is taken away"),
+        Some(Note::Signal { .. }) => reach("a signal"),
+        _ => false,
+    };
     match (&decision.answer, input) {
         (Answer::Entered(entered), Input::Join { by, .. } | Input::Attach { by, .. }) => {
             let own = decision.records.first().and_then(|joined| joined.seq);

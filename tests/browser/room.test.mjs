@@ -81,6 +81,32 @@ test('a lost connection puts what was on its way back into the queue', () => {
   assert.deepEqual([now.live, now.typing, now.loading], [false, [], null]);
 });
 
+test('a message is shown as it is so far while it grows, and as it stands once it does not', () => {
+  const live = (target, text) => ({ type: 'live', room: 'LAB', target, text, ...(text === null ? {} : { member: 1 }) });
+  const said = room => rowsOf(room).filter(row => row.kind === 'message').map(({ text, growing }) => [text, growing]);
+  let room = fold(fresh(), joined({ seq: 1 }), message(2, 'start'), message(3, 'other'));
+  const { seq } = room;
+  room = fold(room, live(2, 'start of it'), live(3, 'x'), live(2, 'start of it all'));
+  assert.deepEqual(said(room), [['start of it all', true], ['x', true]]);
+  assert.equal(room.seq, seq, 'it moves no position');
+  assert.deepEqual(said(fold(room, redacted(4, 3))), [['start of it all', true], ['', false]]);
+  room = fold(room, live(3, null));
+  assert.deepEqual(said(room), [['start of it all', true], ['other', false]]);
+  assert.deepEqual(fold(room, live(9, null)).growing, { 2: 'start of it all' }, 'of one that is not shown');
+  for (const gone of [disconnected(room), fold(room, joined({ seq: 3, history: [] }))]) {
+    assert.deepEqual(gone.growing, {}, 'what is there on the next connection is told again');
+  }
+});
+
+test('signals are all that members show of themselves now', () => {
+  const signals = (...all) => ({ type: 'signals', room: 'LAB', signals: all });
+  const [hand, look] = [{ member: 1, name: 'hand', data: true }, { member: 2, name: 'look', data: [1, 2] }];
+  const room = fold(fresh(), joined({ seq: 1 }), signals(hand), signals(hand, look));
+  assert.deepEqual([room.signals, room.seq], [[hand, look], 1]);
+  assert.deepEqual(fold(room, signals(look)).signals, [look]);
+  assert.deepEqual(disconnected(room).signals, []);
+});
+
 test('what was written for another life of the room is held back, and the room is asked about', () => {
   const epoch = '04HMASW9NF6YF';
   const written = [pending('k1', 'waiting', { epoch }), pending('k2', 'sent', { epoch }), pending('k3', 'acked', { epoch, seq: 3 })];

@@ -104,7 +104,7 @@ fn told_rarely<'a>(kind: &'a [u8], payload: &'a [u8]) -> Told<'a> {
     let name = kind.split(|byte| *byte == b'"').next().unwrap_or_default();
     match name {
         b"ack" | b"history" | b"members" => Told::Answer,
-        b"typing" | b"presence" => Told::Signal,
+        b"typing" | b"presence" | b"live" | b"signals" => Told::Signal,
         b"welcome" => Told::Ready,
         b"joined" => Told::Entered,
         b"member_joined" | b"member_left" | b"topic_changed" | b"role_changed" | b"notices_changed" | b"redacted" => {

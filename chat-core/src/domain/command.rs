@@ -4,7 +4,9 @@ use super::ban::BanTerms;
 use super::event::Role;
 use super::history::HistoryAnchor;
 use super::settings::SettingsChange;
-use crate::types::{BanId, Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
+use crate::types::{
+    BanId, Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, SignalData, SignalName, Topic,
+};
 
 /// Whether a member starts or stops typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,26 @@ pub enum Command {
         room: RoomCode,
         /// Starting or stopping.
         state: TypingState,
+    },
+    /// Show what a message of one's own says so far, while it grows. Never logged; the latest counts.
+    #[non_exhaustive]
+    Live {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The number of the message, which one has sent.
+        target: Seq,
+        /// What it says so far; `None` where it does not grow any more.
+        text: Option<Body>,
+    },
+    /// Show something of oneself under a name, for a while. Never logged; the latest counts.
+    #[non_exhaustive]
+    Signal {
+        /// The room, by its code.
+        room: RoomCode,
+        /// What it is called.
+        name: SignalName,
+        /// What it says; `None` where it is not shown any more.
+        data: Option<SignalData>,
     },
     /// Say how far one has read. It is told to the person's other sessions, and to nobody else.
     #[non_exhaustive]
@@ -246,6 +268,16 @@ impl Command {
         Self::Typing { room, state }
     }
 
+    /// What a message of one's own says so far; nothing where it does not grow any more.
+    pub fn live(room: RoomCode, target: Seq, text: impl Into<Option<Body>>) -> Self {
+        Self::Live { room, target, text: text.into() }
+    }
+
+    /// What one shows under a name; nothing where it is not shown any more.
+    pub fn signal(room: RoomCode, name: SignalName, data: impl Into<Option<SignalData>>) -> Self {
+        Self::Signal { room, name, data: data.into() }
+    }
+
     /// A message taken back, by its number.
     pub fn redact(room: RoomCode, target: Seq) -> Self {
         Self::Redact { room, target }
@@ -345,6 +377,30 @@ impl Command {
     pub fn with_text(mut self, said: Body) -> Self {
         if let Self::Send { text, .. } = &mut self {
             *text = said;
+        }
+        self
+    }
+
+    /// Of a `Live`: with this text, or without one.
+    pub fn with_live_text(mut self, shown: impl Into<Option<Body>>) -> Self {
+        if let Self::Live { text, .. } = &mut self {
+            *text = shown.into();
+        }
+        self
+    }
+
+    /// Of a `Signal`: under this name.
+    pub fn with_signal_name(mut self, called: SignalName) -> Self {
+        if let Self::Signal { name, .. } = &mut self {
+            *name = called;
+        }
+        self
+    }
+
+    /// Of a `Signal`: with this data, or without any.
+    pub fn with_signal_data(mut self, shown: impl Into<Option<SignalData>>) -> Self {
+        if let Self::Signal { data, .. } = &mut self {
+            *data = shown.into();
         }
         self
     }
@@ -462,6 +518,8 @@ impl Command {
             | Self::Changes { room, .. }
             | Self::Members { room, .. }
             | Self::Typing { room, .. }
+            | Self::Live { room, .. }
+            | Self::Signal { room, .. }
             | Self::Read { room, .. }
             | Self::Redact { room, .. }
             | Self::Kick { room, .. }

@@ -3,6 +3,7 @@
 use super::attendance::Attendance;
 use super::ledger::Ledger;
 use super::note::{linger_left, seat_left};
+use super::showing;
 use super::time::RoomTime;
 use crate::domain::{Event, Record};
 use crate::types::{MemberId, Now, RoomLimits};
@@ -31,6 +32,9 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
     }
     if ledger.seat_until() != seat {
         attendance.hold_seat(ledger.seat_until());
+    }
+    if attendance.shows_something() {
+        showing::end(ledger, attendance, &record.event);
     }
 }
 
@@ -71,6 +75,7 @@ pub(super) fn replace(
     enter_all(&replacement, attendance);
     let (linger, seat) = (linger_left(&replacement, *time, limits, now), seat_left(&replacement, *time, limits, now));
     attendance.stamp(now.mono, limits, linger, seat);
+    showing::agree(&replacement, attendance);
     *ledger = replacement;
 }
 

@@ -10,9 +10,13 @@ use smallvec::SmallVec;
 
 use super::deadlines::Deadlines;
 use super::ledger::Depth;
+use super::live::LiveTexts;
 use super::seat::SeatWait;
+use super::signals::Signals;
 use super::vacancy::Vacancy;
-use crate::types::{Generation, MemberId, Mono, NetworkTag, RoomLimits, SessionId, Wall};
+use crate::types::{
+    Body, Generation, MemberId, Mono, NetworkTag, RoomLimits, Seq, SessionId, SignalData, SignalName, Wall,
+};
 
 /// The living half of a room.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,8 @@ pub(super) struct Attendance {
     online: usize,
     graces: Deadlines,
     typing: Deadlines,
+    live: LiveTexts,
+    signals: Signals,
     linger: Linger,
     seat: SeatWait,
     unstamped: Vec<MemberId>,
@@ -104,6 +110,34 @@ impl Attendance {
         self.typing.members()
     }
 
+    /// Messages that grow.
+    pub(super) fn live(&self) -> &LiveTexts {
+        &self.live
+    }
+
+    pub(super) fn live_mut(&mut self) -> &mut LiveTexts {
+        &mut self.live
+    }
+
+    /// What members show of themselves.
+    pub(super) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    pub(super) fn signals_mut(&mut self) -> &mut Signals {
+        &mut self.signals
+    }
+
+    /// Whether a message grows here, or somebody shows a signal.
+    pub(super) fn shows_something(&self) -> bool {
+        !self.live.is_empty() || !self.signals.as_slice().is_empty()
+    }
+
+    /// Whether what somebody shows has run out.
+    fn slots_are_due(&self, now: Mono) -> bool {
+        self.live.earliest().into_iter().chain(self.signals.earliest()).any(|at| at <= now)
+    }
+
     /// The member whose grace ran out first, if any has.
     pub(super) fn overdue(&self, now: Mono) -> Option<MemberId> {
         self.graces.due(now)
@@ -123,7 +157,11 @@ impl Attendance {
 
     /// Whether a note of the time would change something.
     pub(super) fn wants_time(&self, now: Mono) -> bool {
-        self.is_unstamped() || self.typing.due(now).is_some() || self.linger_is_due(now) || self.seat_is_due(now)
+        self.is_unstamped()
+            || self.typing.due(now).is_some()
+            || self.slots_are_due(now)
+            || self.linger_is_due(now)
+            || self.seat_is_due(now)
     }
 
     /// Whether a seat that is held is to be looked at now.
@@ -138,7 +176,8 @@ impl Attendance {
         }
         let linger = if let Linger::Until(until) = self.linger { Some(until) } else { None };
         let [grace, typing] = [&self.graces, &self.typing].map(|deadlines| deadlines.earliest().map(|(at, _)| at));
-        [grace, typing, linger, self.seat.at()].into_iter().flatten().min()
+        let slots = [self.live.earliest(), self.signals.earliest()];
+        [grace, typing, linger, self.seat.at()].into_iter().chain(slots).flatten().min()
     }
 
     fn is_unstamped(&self) -> bool {
@@ -155,6 +194,8 @@ impl Attendance {
             + self.networks.capacity() * size_of::<(MemberId, NetworkTag)>()
             + self.graces.weight()
             + self.typing.weight()
+            + self.live.weight()
+            + self.signals.weight()
     }
 
     // What records bring about.
@@ -179,6 +220,7 @@ impl Attendance {
         self.online -= usize::from(person.attached > 0);
         self.graces.drop(member);
         self.typing.drop(member);
+        self.end_slots(member);
         self.unstamped.retain(|&unstamped| unstamped != member);
         let networks = self.networks_range(member);
         self.networks.drain(networks);
@@ -263,6 +305,54 @@ impl Attendance {
         if self.person(member).is_ok_and(|index| self.people[index].attached > 0) {
             self.typing.set(member, until);
         }
+    }
+
+    /// A message of a member grows, or does not any more; what grows is ignored for who is not here, and over the bound.
+    pub(super) fn note_live(
+        &mut self,
+        member: MemberId,
+        target: Seq,
+        text: Option<Body>,
+        until: Mono,
+        limits: &RoomLimits,
+    ) {
+        match text {
+            Some(text) if self.is_online(member) && self.live.room_for(member, &text, limits).is_ok() => {
+                self.live.show(member, target, text, until);
+            }
+            Some(_) => {}
+            None => self.live.retain(|live| (live.member, live.target) != (member, target)),
+        }
+    }
+
+    /// A member shows something under a name, or not any more; what is shown is ignored for who is not here, and over the bound.
+    pub(super) fn note_signal(
+        &mut self,
+        member: MemberId,
+        name: SignalName,
+        data: Option<SignalData>,
+        until: Mono,
+        limits: &RoomLimits,
+    ) {
+        match data {
+            Some(data) if self.is_online(member) && self.signals.room_for(member, &name, &data, limits).is_ok() => {
+                self.signals.show(member, name, data, until);
+            }
+            Some(_) => {}
+            None => self.signals.take_away(member, &name),
+        }
+    }
+
+    /// Who has gone shows nothing.
+    fn end_slots(&mut self, member: MemberId) {
+        self.live.end_of(member);
+        self.signals.end_of(member);
+    }
+
+    /// Forgets what was shown and not renewed in time.
+    pub(super) fn expire_slots(&mut self, now: Mono) {
+        self.live.expire(now);
+        self.signals.expire(now);
     }
 
     pub(super) fn stop_typing(&mut self, member: MemberId) {
@@ -355,6 +445,8 @@ impl Attendance {
         }
         self.graces.check();
         self.typing.check();
+        self.live.check(limits, |member| self.is_online(member));
+        self.signals.check(limits, |member| self.is_online(member));
         assert!(self.people.is_sorted_by(|a, b| a.member < b.member), "people are in order");
         assert!(self.attachments.is_sorted_by(|a, b| a.session < b.session), "a session is attached once");
         let remembered: usize = self.people.iter().map(|person| person.sessions.len()).sum();
@@ -408,6 +500,7 @@ impl Attendance {
         if person.attached == 0 {
             self.online -= 1;
             self.typing.drop(member);
+            self.end_slots(member);
             self.unstamped.push(member);
         }
     }

@@ -63,6 +63,8 @@ impl<'a> Rules<'a> {
                 let note = Note::Typing { member: self.member(by)?.id, state: *state };
                 Ok(self.draft().finish(Some(note), Answer::Nothing))
             }
+            Input::Live { by, target, text } => self.live(by, *target, text.as_ref()),
+            Input::Signal { by, name, data } => self.signal(by, name, data.as_ref()),
             Input::Read { by, through } => self.read(by, *through),
             Input::Redact { by, target, evidence } => self.redact(by, *target, *evidence),
             Input::Settle { through } => Ok(self.settle(*through)),

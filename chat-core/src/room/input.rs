@@ -11,7 +11,7 @@ use super::sweeps::Sweep;
 use crate::domain::{BanTerms, HistoryAnchor, Record, Role, RoomCloseReason, SettingsChange, TypingState};
 use crate::types::{
     BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Position, Scope, SecretHash, Seq,
-    SessionId, Topic, Wall,
+    SessionId, SignalData, SignalName, Topic, Wall,
 };
 
 /// The session that asks.
@@ -142,6 +142,24 @@ pub enum Input {
         by: Caller,
         /// Whether they begin or stop.
         state: TypingState,
+    },
+    /// Show what a message of one's own says so far, while it grows.
+    Live {
+        /// The session that asks, and the person it is.
+        by: Caller,
+        /// The number of the message.
+        target: Seq,
+        /// What it says so far; nothing where it does not grow any more.
+        text: Option<Body>,
+    },
+    /// Show something of oneself under a name.
+    Signal {
+        /// The session that asks, and the person it is.
+        by: Caller,
+        /// What it is called.
+        name: SignalName,
+        /// What it says; nothing where it is not shown any more.
+        data: Option<SignalData>,
     },
     /// Say how far one has read.
     Read {
@@ -431,6 +449,24 @@ pub enum Note {
         /// Whether they begin or stop.
         state: TypingState,
     },
+    /// A message of a member's grows, or does not any more.
+    Live {
+        /// The member, by number.
+        member: MemberId,
+        /// The number of the message.
+        target: Seq,
+        /// What it says so far; nothing ends it.
+        text: Option<Body>,
+    },
+    /// A member shows something under a name, or not any more.
+    Signal {
+        /// The member, by number.
+        member: MemberId,
+        /// What it is called.
+        name: SignalName,
+        /// What it says; nothing takes it away.
+        data: Option<SignalData>,
+    },
     /// A member has read up to there.
     Read {
         /// The member, by number.
@@ -438,7 +474,7 @@ pub enum Note {
         /// The last event that was read; what is not past the one before changes nothing.
         through: Seq,
     },
-    /// Time has passed: typing that has run out is forgotten.
+    /// Time has passed: typing that has run out is forgotten, and what was shown and not renewed.
     Elapsed,
     /// The process has just started, or the ledger was read again: members without an attachment are within their grace
     /// from now. In a room just read back it is the first note, and an empty one has what is left of its linger; later it

@@ -20,6 +20,7 @@ mod former;
 mod input;
 mod invariants;
 mod ledger;
+mod live;
 mod marks;
 mod members;
 mod note;
@@ -31,6 +32,8 @@ mod reads;
 mod roles;
 mod seat;
 mod settings;
+mod showing;
+mod signals;
 mod slowed;
 mod snapshot;
 mod sweeps;
@@ -58,12 +61,14 @@ pub use input::{
     Note, Repeated, SendPermit,
 };
 pub use ledger::Ledger;
+pub use live::LiveText;
 pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
 pub use owed::OwedAmend;
 pub use reads::{ReadPosition, ReadPositions};
 pub use seat::OwnerSeat;
+pub use signals::Signal;
 pub use snapshot::{Snapshot, Unreadable};
 pub use sweeps::Sweep;
 pub use time::RoomTime;
@@ -169,7 +174,7 @@ impl Room {
         self.ledger.is_protected()
     }
 
-    /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, a held seat, or typing runs out.
+    /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, a held seat, typing or what somebody shows runs out.
     pub fn next_deadline(&self) -> Option<Mono> {
         self.attendance.next_deadline()
     }
@@ -341,6 +346,26 @@ impl Room {
     /// Members who are typing: the lowest numbers, at most [`RoomLimits::typing_members_max`].
     pub fn typing(&self) -> Vec<MemberId> {
         self.attendance.typing().take(self.limits.typing_members_max).collect()
+    }
+
+    /// Messages that are shown while they grow, in the order in which their authors began: at most [`RoomLimits::live_max`].
+    pub fn live_texts(&self) -> &[LiveText] {
+        self.attendance.live().as_slice()
+    }
+
+    /// Another number whenever [`Room::live_texts`] are others, until the room is read anew.
+    pub fn live_revision(&self) -> u32 {
+        self.attendance.live().revision()
+    }
+
+    /// What members show of themselves, in the order of their numbers and of the names.
+    pub fn signals(&self) -> &[Signal] {
+        self.attendance.signals().as_slice()
+    }
+
+    /// Another number whenever [`Room::signals`] are others, until the room is read anew.
+    pub fn signals_revision(&self) -> u32 {
+        self.attendance.signals().revision()
     }
 
     /// How many members have a session attached.

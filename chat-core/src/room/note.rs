@@ -33,10 +33,17 @@ pub(super) fn note(
             attendance.start_typing(member, now.mono.after(limits.typing_ttl));
         }
         Note::Typing { member, state: TypingState::Off } => attendance.stop_typing(member),
+        Note::Live { member, target, text } => {
+            attendance.note_live(member, target, text, now.mono.after(limits.live_ttl), limits);
+        }
+        Note::Signal { member, name, data } => {
+            attendance.note_signal(member, name, data, now.mono.after(limits.signal_ttl), limits);
+        }
         // Kept beside this: who has read how far has nothing to do with who is here.
         Note::Read { .. } => {}
         Note::Elapsed => {
             attendance.expire_typing(now.mono);
+            attendance.expire_slots(now.mono);
             attendance.expire_linger(now.mono);
             attendance.expire_seat(now.mono);
         }

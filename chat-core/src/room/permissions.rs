@@ -113,6 +113,14 @@ impl Standing {
         self.may_act_on(role_of_author().unwrap_or(Role::Member))
     }
 
+    /// Everybody shows how a message of their own grows, and nobody of another's, whatever their role.
+    pub(super) fn may_grow(self, author: MemberId) -> Result<(), Reject> {
+        match self.by() == Some(author) {
+            true => Ok(()),
+            false => Err(forbidden("only who wrote a message shows how it grows")),
+        }
+    }
+
     /// The owner says who moderates, and who is the owner after them; but in a room that is the host's, the host says who is the owner.
     pub(super) fn may_appoint(self, role: Role, is_protected: bool) -> Result<(), Reject> {
         self.may(Act::Appoint, None)?;
@@ -200,6 +208,15 @@ mod tests {
         }
         let gone = ROLES.map(|role| code(standing(role).may_redact(MemberId(3), || None)));
         assert_eq!(gone, [None, None, Some(RejectCode::Forbidden)]);
+    }
+
+    #[test]
+    fn nobody_shows_how_the_message_of_another_grows_whatever_their_role() {
+        for role in ROLES {
+            assert_eq!(code(standing(role).may_grow(MemberId(1))), None);
+            assert_eq!(code(standing(role).may_grow(MemberId(2))), Some(RejectCode::Forbidden));
+        }
+        assert_eq!(code(Standing::Host.may_grow(MemberId(2))), Some(RejectCode::Forbidden));
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Limits {
     pub fn lift_rates(&mut self) {
         let Self { session, engine, .. } = self;
         (session.send_per_second, session.said_bytes_per_second, session.command_per_second) = (0, 0, 0);
+        (session.live_per_second, session.live_bytes_per_second, engine.address_live_bytes_per_second) = (0, 0, 0);
         (engine.address_sends_per_second, engine.address_said_bytes_per_second) = (0, 0);
         (engine.address_answered_bytes_per_second, engine.address_ends_per_hour) = (0, 0);
     }
@@ -140,6 +141,25 @@ pub struct RoomLimits {
     pub typing_ttl: Duration,
     /// Members shown as typing at once. 16: more is a crowd, not a hint.
     pub typing_members_max: usize,
+    /// Messages shown while they grow, at once, one of each member. 4: more text moves than anybody follows.
+    pub live_max: usize,
+    /// Bytes of text of those messages together. 16 KiB: the longest message, whatever it is written in, or four of 4,000 ASCII characters.
+    /// A room holds it twice, as it is and as it is told, and both are counted in [`EngineLimits::memory_bytes_max`].
+    pub live_bytes_max: usize,
+    /// How long a message is shown as growing after its author last said so. 30 s: as long as an assistant that thinks may be silent.
+    pub live_ttl: Duration,
+    /// How far apart a room tells what has grown, at least. 100 ms: faster than anybody reads; whatever is set in between, each reader
+    /// gets no more than `live_bytes_max` in it.
+    pub live_interval: Duration,
+    /// Signals of one member at once. 2: a hand that is up and where one looks.
+    pub signals_per_member_max: usize,
+    /// Bytes of all signals of a room, as they stand in the frame that tells them. 8 KiB: that frame is told whole, to everybody. A room holds it
+    /// twice, as it is and as it is told, and both are counted in [`EngineLimits::memory_bytes_max`].
+    pub signals_bytes_max: usize,
+    /// How long a signal is shown unless renewed. 30 s: who is lost shows nothing for longer than their membership lasts.
+    pub signal_ttl: Duration,
+    /// How far apart a room tells its signals, at least. 50 ms: what follows a pointer looks smooth.
+    pub signals_interval: Duration,
     /// Remembered keys of one person. 64: far more retries than a client has in flight (32).
     pub keys_per_scope_max: usize,
     /// Remembered keys of the room. 4,096: bounds the memory of the window.
@@ -209,6 +229,14 @@ impl Default for RoomLimits {
             clock_doubt: SteadyWall::DOUBT,
             typing_ttl: Duration::from_secs(6),
             typing_members_max: 16,
+            live_max: 4,
+            live_bytes_max: 16 << 10,
+            live_ttl: Duration::from_secs(30),
+            live_interval: Duration::from_millis(100),
+            signals_per_member_max: 2,
+            signals_bytes_max: 8 << 10,
+            signal_ttl: Duration::from_secs(30),
+            signals_interval: Duration::from_millis(50),
             keys_per_scope_max: 64,
             keys_max: 4_096,
             marks_max: 4_096,
@@ -265,6 +293,16 @@ pub struct SessionLimits {
     pub command_burst: u32,
     /// Other commands per second in the long run. 20: paging as fast as one scrolls. 0 means no bound.
     pub command_per_second: u32,
+    /// Texts of a growing message at once after a pause. 20: a second of them.
+    pub live_burst: u32,
+    /// Texts of a growing message per second in the long run. 20: twice as often as a room tells them, so that what is told is never old.
+    /// 0 means no bound.
+    pub live_per_second: u32,
+    /// Bytes of those texts at once after a pause. 128 KiB: eight of the longest.
+    pub live_bytes_burst: u32,
+    /// Bytes of those texts per second in the long run. 64 KiB: 4,000 ASCII characters sixteen times, and the most that one session can have
+    /// every reader of a room told, byte for byte. 0 means no bound.
+    pub live_bytes_per_second: u32,
     /// Rooms that may be named without being there, at once after a pause. 32: as many as a session may be in.
     pub miss_burst: u32,
     /// Rooms per second that may be named without being there, in the long run. 1; 0 means no bound. Of 26^8 codes a guesser
@@ -313,6 +351,10 @@ impl Default for SessionLimits {
             said_bytes_per_second: 8 << 10,
             command_burst: 64,
             command_per_second: 20,
+            live_burst: 20,
+            live_per_second: 20,
+            live_bytes_burst: 128 << 10,
+            live_bytes_per_second: 64 << 10,
             miss_burst: 32,
             misses_per_second: 1,
             refusal_burst: 256,
@@ -374,6 +416,11 @@ pub struct EngineLimits {
     /// As [`SessionLimits::said_bytes_per_second`], for all sessions of one address or identity. 64 KiB: eight sessions at
     /// their rate. 0 means no bound.
     pub address_said_bytes_per_second: u32,
+    /// As [`SessionLimits::live_bytes_burst`], for all sessions of one address or identity. 256 KiB: what it may say in a second.
+    pub address_live_bytes_burst: u32,
+    /// As [`SessionLimits::live_bytes_per_second`], for all sessions of one address or identity. 256 KiB: four sessions at their rate, or
+    /// an assistant in a dozen rooms. 0 means no bound.
+    pub address_live_bytes_per_second: u32,
     /// Bytes of answers that show much (histories, members, `joined`, and gaps) to all sessions of one address or identity at once
     /// after a pause. 4 MiB: 64 pages, and an office that opens a room. How long one is, is known once it is made: it may be asked for
     /// while nothing is owed, and past this much debt nobody comes back without waiting.
@@ -432,6 +479,8 @@ impl Default for EngineLimits {
             address_sends_per_second: 50,
             address_said_bytes_burst: 64 << 10,
             address_said_bytes_per_second: 64 << 10,
+            address_live_bytes_burst: 256 << 10,
+            address_live_bytes_per_second: 256 << 10,
             address_answered_bytes_burst: 4 << 20,
             address_answered_bytes_per_second: 1 << 20,
             address_end_burst: 64,

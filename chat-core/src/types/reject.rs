@@ -50,6 +50,10 @@ pub enum RejectCode {
     RolesFull,
     /// The room has as many bans as it may have.
     BansFull,
+    /// As many messages are shown while they grow as may be, or as many bytes of them.
+    LiveFull,
+    /// The member, or the room, shows as many signals as it may.
+    SignalsFull,
     /// The person is banned from the room; `until` says until when.
     Banned,
     /// Only those who moderate the room speak in it.
@@ -97,6 +101,8 @@ impl RejectCode {
         Self::SecretWrong,
         Self::RolesFull,
         Self::BansFull,
+        Self::LiveFull,
+        Self::SignalsFull,
         Self::Banned,
         Self::ReadOnly,
         Self::Forbidden,
@@ -133,6 +139,8 @@ impl RejectCode {
             Self::SecretWrong => "secret_wrong",
             Self::RolesFull => "roles_full",
             Self::BansFull => "bans_full",
+            Self::LiveFull => "live_full",
+            Self::SignalsFull => "signals_full",
             Self::Banned => "banned",
             Self::ReadOnly => "read_only",
             Self::Forbidden => "forbidden",

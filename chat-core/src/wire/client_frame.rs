@@ -13,7 +13,7 @@ use super::bans;
 use crate::domain::{Command, Extent, HistoryAnchor, RecordVersion, Role, SettingsChange, TypingState};
 use crate::types::{
     BanId, Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits,
-    RoomSecret, Seq, SessionLimits, Topic,
+    RoomSecret, Seq, SessionLimits, SignalData, SignalName, Topic,
 };
 
 /// A client frame, parsed.
@@ -103,6 +103,8 @@ pub const FEATURES: &[&str] = &[
     "changes",
     "members",
     "typing",
+    "live",
+    "signal",
     "read",
     "redact",
     "redact_all",
@@ -167,7 +169,7 @@ struct Fields<'a> {
     room: Option<&'a RawValue>,
     #[serde(borrow, default)]
     nick: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     key: Option<&'a RawValue>,
@@ -223,6 +225,10 @@ struct Fields<'a> {
     resume: Option<&'a RawValue>,
     #[serde(borrow, default)]
     positions: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    data: Option<&'a RawValue>,
 }
 
 /// The names of [`Fields`].
@@ -257,6 +263,8 @@ const FIELDS: &[&str] = &[
     "role",
     "resume",
     "positions",
+    "name",
+    "data",
 ];
 
 impl Fields<'_> {
@@ -306,6 +314,19 @@ impl Fields<'_> {
                     true => TypingState::On,
                     false => TypingState::Off,
                 },
+            },
+            "live" => Command::Live {
+                room: self.room()?,
+                target: Seq(required("target", self.target, "target is a seq")?),
+                text: match even_null_string("text", self.text)? {
+                    Some(text) => Some(Body::parse(&text, room.message_chars_max)?),
+                    None => None,
+                },
+            },
+            "signal" => Command::Signal {
+                room: self.room()?,
+                name: SignalName::parse(&string("name", self.name)?)?,
+                data: self.signal_data()?,
             },
             "read" => Command::Read {
                 room: self.room()?,
@@ -396,6 +417,12 @@ impl Fields<'_> {
         change.history = optional("history", self.history, "history is \"all\", \"none\" or a whole number")?;
         change.listed = optional("listed", self.listed, "listed is true or false")?;
         Ok(change)
+    }
+
+    /// `null` takes a signal away, and has to be said.
+    fn signal_data(&self) -> Result<Option<SignalData>, Reject> {
+        let json = self.data.ok_or_else(|| Reject::bad_field("data", "data is missing"))?.get();
+        if json.trim_ascii() == "null" { Ok(None) } else { SignalData::parse(json).map(Some) }
     }
 
     fn secret(&self) -> Result<Option<RoomSecret>, Reject> {
@@ -519,6 +546,12 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn string<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Reject> {
     optional_string(field, raw)?.ok_or_else(|| Reject::bad_field(field, format!("{field} is missing")))
+}
+
+/// A string or `null`, which has to be said.
+fn even_null_string<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Reject> {
+    let missing = || Reject::bad_field(field, format!("{field} is missing"));
+    raw.ok_or_else(missing).and_then(|raw| optional_string(field, Some(raw)))
 }
 
 fn optional_string<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Reject> {

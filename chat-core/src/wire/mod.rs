@@ -7,6 +7,8 @@ mod encode;
 mod moment;
 mod server_frame;
 mod settings;
+mod slot_frames;
+mod slots;
 
 pub use bans::{BanEntry, SweptRange};
 pub(crate) use bans_page::bans_page;
@@ -21,3 +23,5 @@ pub use server_frame::{
     ServerFrame, Status, TaggedMessage, WelcomeLimits,
 };
 pub use settings::RoomSettings;
+pub(crate) use slot_frames::{live, live_ended, signals};
+pub use slots::SignalEntry;

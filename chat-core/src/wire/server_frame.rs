@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::bans::{BanEntry, SweptRange};
 use super::moment::{rfc3339, rfc3339_option};
 use super::settings::RoomSettings;
+use super::slots::SignalEntry;
 use crate::domain::{Notices, Role};
 use crate::room::ReadPosition;
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
@@ -38,6 +39,8 @@ pub enum FrameKind {
     RoleChanged,
     NoticesChanged,
     Typing,
+    Live,
+    Signals,
     Read,
     Presence,
     Gap,
@@ -69,6 +72,8 @@ impl FrameKind {
         Self::RoleChanged,
         Self::NoticesChanged,
         Self::Typing,
+        Self::Live,
+        Self::Signals,
         Self::Read,
         Self::Presence,
         Self::Gap,
@@ -100,6 +105,8 @@ impl FrameKind {
             Self::RoleChanged => "role_changed",
             Self::NoticesChanged => "notices_changed",
             Self::Typing => "typing",
+            Self::Live => "live",
+            Self::Signals => "signals",
             Self::Read => "read",
             Self::Presence => "presence",
             Self::Gap => "gap",
@@ -310,6 +317,20 @@ pub enum ServerFrame {
     Typing {
         room: String,
         members: Vec<MemberId>,
+    },
+    /// What a message says so far, while it grows; without a text it does not grow any more.
+    Live {
+        room: String,
+        target: Seq,
+        /// Its author; absent where it does not grow any more.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        member: Option<MemberId>,
+        text: Option<String>,
+    },
+    /// What members show of themselves, all of it.
+    Signals {
+        room: String,
+        signals: Vec<SignalEntry>,
     },
     /// Answers a `read`, and tells the person's other sessions of it.
     Read {
@@ -640,6 +661,12 @@ pub struct WelcomeLimits {
     pub in_flight: usize,
     pub grace_ms: u64,
     pub typing_ms: u64,
+    /// How long a message is shown as growing unless its author goes on; 0 where the server shows none.
+    #[serde(default)]
+    pub live_ms: u64,
+    /// How long a signal is shown unless renewed; 0 where the server shows none.
+    #[serde(default)]
+    pub signal_ms: u64,
 }
 
 #[cfg(test)]

@@ -58,7 +58,9 @@ impl Person {
                     self.create(room);
                 }
             }
-            (_, 65..68) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
+            (_, 65) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
+            (_, 66) => self.grow(room),
+            (_, 67) => self.signal(room),
             (_, 68..72) => self.look_back(room),
             (_, 72..74) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
             (_, 74..77) => self.moderate(room),
@@ -73,7 +75,8 @@ impl Person {
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
             (_, 92..94) if wrong.cuts => self.end(),
             (_, 94..96) => self.try_ended(),
-            (_, 96..99) => self.read_on(room),
+            (_, 96..98) => self.read_on(room),
+            (_, 98) => self.grow(room),
             _ => wait *= 2,
         }
         if self.link.is_none() && self.rng.random_bool(self.scene.plan.away) {
@@ -220,6 +223,37 @@ impl Person {
         let person = self.pass.clone().unwrap_or_else(|| self.name.clone());
         let reading = self.scene.truth.reads.begin(room, position.epoch, &person, through);
         self.ask(json!({"type": "read", "room": room, "through": through}), Asked::Read(reading));
+    }
+
+    /// Shows what a message of one's own says so far, a few times in a row; or that it does not grow any more.
+    fn grow(&mut self, room: &str) {
+        let Some(epoch) = self.views.get(room).filter(|view| view.is_live()).map(|view| view.position().epoch) else {
+            return;
+        };
+        let target = self.target(room);
+        for _ in 0..self.rng.random_range(1..4) {
+            let mut frame = json!({"type": "live", "room": room, "target": target, "text": null});
+            if !self.rng.random_bool(0.15) {
+                let text = format!("{}-{} {}", self.name, self.next_id, "y".repeat(self.rng.random_range(0..60)));
+                frame["text"] = text.as_str().into();
+                self.scene.truth.slots.grows(room, epoch, Seq(target), text);
+            }
+            self.ask(frame, Asked::Other);
+        }
+    }
+
+    /// Shows something of oneself, or nothing any more.
+    fn signal(&mut self, room: &str) {
+        let Some(view) = self.views.get(room).filter(|view| view.is_live()) else { return };
+        let (epoch, member) = (view.position().epoch, view.member());
+        let name = ["hand", "look", "mood"][self.rng.random_range(0..3)];
+        let mut frame = json!({"type": "signal", "room": room, "name": name, "data": null});
+        if !self.rng.random_bool(0.2) {
+            let data = json!({"by": self.name, "n": self.rng.random_range(0..5)});
+            frame["data"] = data.clone();
+            self.scene.truth.slots.shows(room, epoch, member, name, data);
+        }
+        self.ask(frame, Asked::Other);
     }
 
     /// Asks what was changed in what was missed, one question for each room at a time.

@@ -98,6 +98,7 @@ impl Person {
                 self.views.insert(joined.room.clone(), view);
                 let screen = Screen::joined(self.screens.remove(&joined.room), joined);
                 self.screens.insert(joined.room.clone(), screen);
+                self.showing.remove(&joined.room);
                 Ok(())
             }
             ServerFrame::Ack { id, seq, .. } => self.acked(*id, *seq, frame),
@@ -169,6 +170,10 @@ impl Person {
                 Ok(())
             }
             ServerFrame::Typing { .. } => Ok(()),
+            ServerFrame::Live { room, .. } | ServerFrame::Signals { room, .. } => {
+                self.view(room, frame)?;
+                self.shown(room, frame)
+            }
             // Another device of the same person has read on.
             ServerFrame::Read { id: None, room, read, .. } => {
                 // Also once their own leaving was answered: what comes down a stream may have been on its way.
@@ -194,6 +199,7 @@ impl Person {
                     if let Some(screen) = self.screens.get_mut(room) {
                         screen.event(seq, frame);
                     }
+                    self.showing.entry(room.to_owned()).or_default().event(frame);
                     Ok(())
                 }
                 None => {
@@ -204,7 +210,24 @@ impl Person {
         }
     }
 
+    /// What a member shows, or does not any more.
+    fn shown(&mut self, room: &str, frame: &ServerFrame) -> Result<(), Broken> {
+        let mut showing = self.showing.remove(room).unwrap_or_default();
+        // Somebody whose leaving was answered is not held to what was on its way.
+        if let Some(place) = self.place(room) {
+            match frame {
+                ServerFrame::Live { target, text, .. } => showing.live(&place, *target, text.as_ref())?,
+                ServerFrame::Signals { signals, .. } => showing.signals(&place, signals)?,
+                _ => {}
+            }
+        }
+        self.showing.insert(room.to_owned(), showing);
+        Ok(())
+    }
+
     fn welcome(&mut self, rooms: &[RoomStatus]) -> Result<(), Broken> {
+        // What was shown on another connection is told again, as far as it is still there.
+        self.showing.clear();
         self.views.values_mut().for_each(View::reconnected);
         for status in rooms {
             self.check_status(status)?;

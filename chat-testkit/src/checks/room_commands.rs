@@ -7,7 +7,7 @@ use std::time::Duration;
 use chat_core::room::SendPermit;
 use chat_core::{
     BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
-    SettingsChange, Topic, TypingState,
+    SettingsChange, SignalData, SignalName, Topic, TypingState,
 };
 
 use super::choices::Choices;
@@ -63,6 +63,12 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         clock_step_max: Duration::from_secs(5),
         clock_doubt: Duration::from_secs(4),
         typing_members_max: 2,
+        live_max: 2,
+        live_bytes_max: 20,
+        live_ttl: Duration::from_secs(10),
+        signals_per_member_max: 1,
+        signals_bytes_max: 110,
+        signal_ttl: Duration::from_secs(9),
         keys_per_scope_max: 3,
         keys_max: 5,
         marks_max: 1 + choices.below(6),
@@ -101,7 +107,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(32) {
+    match choices.below(34) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -181,6 +187,18 @@ fn act(choices: &mut Choices<'_>) -> Act {
             by: moderator(choices),
             member: person(choices),
             from: choices.in_256(100).then(|| spot(choices)),
+        },
+        31 => Act::Live {
+            who: insider(choices),
+            message: spot(choices),
+            text: choices.in_256(220).then(|| text(choices)),
+        },
+        32 => Act::Signal {
+            who: insider(choices),
+            name: SignalName::parse(choices.one_of(&["hand", "look", "\"it\""])).expect("a valid name"),
+            data: choices
+                .in_256(220)
+                .then(|| SignalData::parse(choices.one_of(&["true", "[1,2]", "{\"x\":1}"])).expect("valid data")),
         },
         _ => Act::Lose { decisions: choices.below(4) },
     }

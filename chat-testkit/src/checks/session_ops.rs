@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chat_core::{
     Body, Command, ConnectRequest, Connection, Engine, Epoch, Event, Hello, Limits, MemberId, Moderation, Nick,
-    Observer, ObserverEvent, Record, Reply, RoomCode, Seq, ServerFrame,
+    Observer, ObserverEvent, Record, Reply, RoomCode, Seq, ServerFrame, SignalData, SignalName,
 };
 
 use super::choices::Choices;
@@ -69,7 +69,7 @@ impl Stage {
 
     async fn step(&mut self, choices: &mut Choices<'_>) {
         let (engine, truth) = (&self.engine, &*self.truth);
-        match choices.below(14) {
+        match choices.below(17) {
             0 | 1 => return self.say(1 + choices.below(8), usize::from(choices.byte())).await,
             2 => {
                 // Whether there is such a message is for the room to say.
@@ -86,6 +86,8 @@ impl Stage {
             }
             4 => return tokio::time::sleep(Duration::from_millis(u64::from(choices.byte()) * 20)).await,
             5 => return settle().await,
+            14 | 15 => return self.grow(choices).await,
+            16 => return self.signal(choices).await,
             _ => {}
         }
         let reader = &mut self.readers[choices.below(READERS)];
@@ -130,6 +132,27 @@ impl Stage {
         }
     }
 
+    /// Shows what the last message says so far, or that it does not grow any more. One that was taken back does not.
+    async fn grow(&mut self, choices: &mut Choices<'_>) {
+        let Some(target) = self.truth.last_messages(self.truth.head(), 1).first().copied() else { return };
+        self.said += 1;
+        let text = format!("{} {}", self.said, "y".repeat(choices.byte().into()));
+        let text = (!choices.in_256(60)).then_some(text);
+        let body = text.as_ref().map(|text| Body::parse(text, 4_000).expect("a valid text"));
+        if self.speaker.call(Command::live(room(), target, body)).await.is_ok() {
+            self.truth.grows(target, text);
+        }
+    }
+
+    /// Shows a number, or nothing.
+    async fn signal(&mut self, choices: &mut Choices<'_>) {
+        let number = (!choices.in_256(60)).then(|| choices.byte());
+        let data = number.map(|number| SignalData::parse(&number.to_string()).expect("a number is JSON"));
+        let name = SignalName::parse("count").expect("a valid name");
+        self.speaker.call(Command::signal(room(), name, data)).await.expect("there is room for one signal");
+        self.truth.told().signals.push(number);
+    }
+
     /// Everybody comes back, and reads to the end.
     async fn end(mut self) {
         for reader in &mut self.readers {
@@ -155,6 +178,8 @@ fn limits(choices: &mut Choices<'_>) -> Limits {
     limits.room.batch_inputs_max = 1 + choices.below(16);
     limits.room.history_default = choices.below(10);
     limits.room.grace = Duration::from_secs(2);
+    // What is shown ends by being ended, and by nothing else.
+    (limits.room.live_ttl, limits.room.signal_ttl) = (Duration::from_secs(1 << 20), Duration::from_secs(1 << 20));
     limits.session.gap_interval = Duration::from_millis(choices.one_of(&[0, 300, 1_000]));
     limits.session.chunk_bytes_max = 1 + usize::from(choices.word()) % 4_000;
     limits.session.room_quantum_bytes = 1 + usize::from(choices.word()) % 1_000;
@@ -172,6 +197,11 @@ struct Told {
     epoch: Option<Epoch>,
     events: BTreeMap<Seq, Record>,
     redacted: BTreeSet<Seq>,
+    /// What a message grows to say, and everything that any ever did.
+    growing: Option<(Seq, String)>,
+    texts: BTreeSet<(Seq, String)>,
+    /// What was shown, the latest last.
+    signals: Vec<Option<u8>>,
 }
 
 impl Observer for Truth {
@@ -182,6 +212,7 @@ impl Observer for Truth {
         told.epoch = Some(epoch);
         if let Event::Redacted { target } = record.event {
             told.redacted.insert(target);
+            told.growing.take_if(|(growing, _)| *growing == target);
         }
         if let Some(seq) = record.seq {
             assert_eq!(
@@ -201,6 +232,17 @@ impl Truth {
 
     fn look<T>(&self, look: impl FnOnce(&Told) -> T) -> T {
         look(&self.told())
+    }
+
+    fn grows(&self, target: Seq, text: Option<String>) {
+        let mut told = self.told();
+        match text {
+            Some(text) => {
+                told.texts.insert((target, text.clone()));
+                told.growing = Some((target, text));
+            }
+            None => drop(told.growing.take_if(|(growing, _)| *growing == target)),
+        }
     }
 
     fn head(&self) -> Seq {

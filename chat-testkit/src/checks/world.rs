@@ -113,8 +113,11 @@ impl World {
         let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
         prop_assert_eq!(&comparable, &expected, "{:?} at {:?}", input, self.now);
         if let Err(reject) = &decided {
-            use RejectCode::{BansFull, RolesFull, RoomFull, TooLong, TooManyAttachments};
-            let names_a_limit = matches!(reject.code, TooLong | RoomFull | TooManyAttachments | RolesFull | BansFull);
+            use RejectCode::{BansFull, LiveFull, RolesFull, RoomFull, SignalsFull, TooLong, TooManyAttachments};
+            let names_a_limit = matches!(
+                reject.code,
+                TooLong | RoomFull | TooManyAttachments | RolesFull | BansFull | LiveFull | SignalsFull
+            );
             prop_assert_eq!(reject.limit.is_some(), names_a_limit, "{:?}", reject);
         }
         let (Ok(decided), Ok(expected)) = (decided, expected) else {
@@ -201,6 +204,15 @@ impl World {
         };
         prop_assert_eq!((room.owner_seat(), room.is_protected()), (seat, model.is_protected()));
         prop_assert_eq!(room.typing(), model.typing());
+        let mut growing: Vec<_> = room.live_texts().iter().map(|live| (live.member, live.target, &live.text)).collect();
+        growing.sort_by_key(|(member, ..)| *member);
+        let expected = model.growing();
+        let expected: Vec<_> = expected.iter().map(|live| (live.member, live.target, &live.text)).collect();
+        prop_assert_eq!(growing, expected);
+        let shown: Vec<_> = room.signals().iter().map(|signal| (signal.member, &signal.name, &signal.data)).collect();
+        let expected = model.shown();
+        let expected: Vec<_> = expected.iter().map(|shown| (shown.member, &shown.name, &shown.data)).collect();
+        prop_assert_eq!(shown, expected);
         prop_assert_eq!(room.online(), model.online());
         prop_assert_eq!(room.next_deadline(), model.next_deadline());
         if room.epoch().is_some() {

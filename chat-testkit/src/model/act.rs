@@ -11,7 +11,7 @@ use chat_core::{
 use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{Model, Refusal, Told, bans, enter, facts, pages, roles, seat, settings, sweeps, time};
+use super::{Model, Refusal, Told, bans, enter, facts, pages, roles, seat, settings, slots, sweeps, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -43,6 +43,8 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let note = Note::Typing { member: member(model, by)?.id, state: *state };
             Ok(decision(Vec::new(), Some(note), Answer::Nothing))
         }
+        Input::Live { by, target, text } => slots::live(model, by, *target, text.as_ref()),
+        Input::Signal { by, name, data } => slots::signal(model, by, name, data.as_ref()),
         Input::Read { by, through } => {
             let member = member(model, by)?;
             let through = (*through).min(model.head());
@@ -317,6 +319,6 @@ fn elapsed(model: &Model, now: Now) -> Decision {
     if let Some(succession) = roles::succession(model, now).filter(|_| seat) {
         return succession;
     }
-    let typing = due.iter().any(|(_, what)| *what == Due::Typing);
-    decision(Vec::new(), (typing || looks || seat).then_some(Note::Elapsed), Answer::Nothing)
+    let forgets = due.iter().any(|(_, what)| matches!(what, Due::Typing | Due::Slot));
+    decision(Vec::new(), (forgets || looks || seat).then_some(Note::Elapsed), Answer::Nothing)
 }

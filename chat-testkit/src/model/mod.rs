@@ -4,8 +4,9 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in ten files: who comes in (`enter`), what they are shown (`pages`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), what is set
-//! (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
+//! The rules are in eleven files: who comes in (`enter`), what they are shown (`pages`), what they do (`act`), who may do what (`roles`), whose the
+//! room is (`seat`), what is set (`settings`), who is kept out (`bans`), what was changed (`sweeps`), what members show (`slots`), who is here and
+//! what runs out (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -35,6 +36,7 @@ mod reads;
 mod roles;
 mod seat;
 mod settings;
+mod slots;
 mod sweeps;
 mod time;
 
@@ -48,6 +50,7 @@ use chat_core::{
 };
 
 pub use facts::Person;
+pub use slots::{Growing, Shown};
 
 /// A room that remembers everything and computes everything anew.
 #[derive(Clone, Debug)]

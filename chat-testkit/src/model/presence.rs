@@ -7,6 +7,7 @@ use chat_core::{
     Event, Generation, MemberId, Mono, NetworkTag, Now, Offset, Record, RoomLimits, SessionId, TypingState, Wall,
 };
 
+use super::slots::Slots;
 use super::{Line, What, facts, seat, time};
 
 /// Who is here, as the diary tells it.
@@ -18,6 +19,8 @@ pub(super) struct Presence {
     pub(super) away: Vec<(MemberId, Mono)>,
     /// Members who are typing, and since when they last said so.
     pub(super) typing: Vec<(MemberId, Mono)>,
+    /// What members show.
+    pub(super) slots: Slots,
     /// When a room that nobody is a member of looks whether it ends.
     pub(super) looks: Option<Mono>,
     /// Until when a seat is held that somebody who is in may follow to, and when the room looks whether it is free.
@@ -68,6 +71,8 @@ pub(super) enum Due {
     Seat,
     /// Somebody's typing runs out.
     Typing,
+    /// What somebody shows runs out.
+    Slot,
 }
 
 impl Presence {
@@ -86,7 +91,9 @@ impl Presence {
                     }
                     Event::Kicked { member, .. } => presence.gone(*member, at, time::linger(so_far, limits)),
                     Event::Closed { .. } => presence = Self::default(),
-                    _ => {}
+                    Event::Sent { .. } => {}
+                    _ if presence.slots.is_empty() => {}
+                    _ => presence.slots.agree_with(&records(so_far), limits),
                 },
                 What::Note(note) => {
                     presence.note(note, at, limits, time::linger(so_far, limits));
@@ -113,6 +120,7 @@ impl Presence {
         deadlines.extend(self.looks.map(|looks| (looks, Due::Linger)));
         deadlines.extend(self.seat.map(|(_, looks)| (looks, Due::Seat)));
         deadlines.extend(self.typing.iter().map(|(_, since)| (since.after(limits.typing_ttl), Due::Typing)));
+        deadlines.extend(self.slots.ends(limits).into_iter().map(|end| (end, Due::Slot)));
         deadlines
     }
 
@@ -136,7 +144,7 @@ impl Presence {
     /// Facts have changed under it: who is no member any more is gone, who is one again has just lost all sessions.
     fn agree_with(&mut self, chapter: &[Line], now: Now, limits: &RoomLimits) {
         let (at, looks) = (now.mono, self.looks);
-        let facts: Vec<Record> = facts::of_chapter(chapter).into_iter().map(|(record, _)| record).collect();
+        let facts = records(chapter);
         let over = facts.iter().any(|record| matches!(record.event, Event::Closed { .. }));
         if facts.is_empty() || over {
             *self = Self::default();
@@ -150,6 +158,7 @@ impl Presence {
         for (back, begun) in members.iter().filter(|stay| !self.members.contains(stay)).copied().collect::<Vec<_>>() {
             self.joined(back, begun, at);
         }
+        self.slots.agree_with(&facts, limits);
         if members.is_empty() {
             self.looks = looks.or_else(|| Some(at.after(time::linger_left(chapter, now, limits))));
         }
@@ -167,6 +176,7 @@ impl Presence {
         self.came_from.retain(|(other, _)| *other != member);
         self.away.retain(|(other, _)| *other != member);
         self.typing.retain(|(other, _)| *other != member);
+        self.slots.gone(member);
         if self.members.is_empty() {
             self.looks = Some(at.after(linger));
         }
@@ -194,7 +204,7 @@ impl Presence {
             }
             Note::Typing { member, state: TypingState::Off } => self.typing.retain(|(other, _)| other != member),
             Note::Elapsed => self.typing.retain(|(_, since)| since.after(limits.typing_ttl) > at),
-            Note::Read { .. } => {}
+            Note::Read { .. } | Note::Live { .. } | Note::Signal { .. } => {}
             Note::Recovered => {
                 for (_, since) in &mut self.away {
                     *since = at;
@@ -202,6 +212,7 @@ impl Presence {
                 self.looks = self.looks.map(|_| at.after(linger.max(limits.grace)));
             }
         }
+        self.slots.note(note, at, limits);
     }
 
     fn attach(&mut self, session: SessionId, generation: Generation, member: MemberId, at: Mono, limits: &RoomLimits) {
@@ -249,10 +260,15 @@ impl Presence {
         if !self.is_here(member) && !self.away.iter().any(|(other, _)| *other == member) {
             self.away.push((member, at));
             self.typing.retain(|(other, _)| *other != member);
+            self.slots.gone(member);
         }
     }
 
     fn is_here(&self, member: MemberId) -> bool {
         self.seats.iter().any(|seat| seat.member == member && seat.attached)
     }
+}
+
+fn records(chapter: &[Line]) -> Vec<Record> {
+    facts::of_chapter(chapter).into_iter().map(|(record, _)| record).collect()
 }

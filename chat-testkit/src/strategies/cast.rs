@@ -81,6 +81,12 @@ impl Cast {
                 Input::Members { by: self.caller(who, model), after, limit }
             }
             Act::Typing { who, state } => Input::Typing { by: self.caller(who, model), state },
+            Act::Live { who, message, text } => {
+                let by = self.caller(who, model);
+                let target = own_seq(&by, message, model);
+                Input::Live { by, target, text }
+            }
+            Act::Signal { who, name, data } => Input::Signal { by: self.caller(who, model), name, data },
             Act::Read { who, through } => Input::Read { by: self.caller(who, model), through: seq(through, model) },
             Act::Redact { by, message, asked } => {
                 let target = seq(message, model);
@@ -208,6 +214,15 @@ fn seq(spot: Spot, model: &Model) -> Seq {
             let joins = model.members().iter().map(|person| person.entered).collect();
             newest(joins, count).unwrap_or(model.head())
         }
+    }
+}
+
+/// Of messages one of the caller's own, where they have any.
+fn own_seq(by: &Caller, spot: Spot, model: &Model) -> Seq {
+    let own = model.member_of(by).map(|person| model.marks_of(person.id)).unwrap_or_default();
+    match spot {
+        Spot::Message(count) if !own.is_empty() => own[own.len() - 1 - (count % own.len() as u64) as usize],
+        _ => seq(spot, model),
     }
 }
 

@@ -7,7 +7,9 @@ use proptest::sample::select;
 
 use super::settings::{any_change, any_secret};
 use super::steps::terms;
-use super::types::{any_body, any_key, any_nick, any_position, any_topic, few_room_codes};
+use super::types::{
+    any_body, any_key, any_nick, any_position, any_signal_data, any_signal_name, any_topic, few_room_codes,
+};
 
 /// Any command, with texts of at most `chars_max` characters.
 pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
@@ -38,6 +40,9 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
             .prop_map(|(room, after, limit)| Command::members(room).with_members_after(after).with_limit(limit)),
         (room(), select(vec![TypingState::On, TypingState::Off]))
             .prop_map(|(room, state)| Command::typing(room, state)),
+        (room(), seq(), option::of(any_body(chars_max))).prop_map(|(room, seq, text)| Command::live(room, seq, text)),
+        (room(), any_signal_name(), option::of(any_signal_data()))
+            .prop_map(|(room, name, data)| Command::signal(room, name, data)),
         (room(), seq()).prop_map(|(room, seq)| Command::read(room, seq)),
         (room(), seq()).prop_map(|(room, seq)| Command::redact(room, seq)),
         (room(), member()).prop_map(|(room, member)| Command::kick(room, member)),

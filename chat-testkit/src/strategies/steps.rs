@@ -10,7 +10,7 @@ use std::time::Duration;
 use chat_core::room::SendPermit;
 use chat_core::{
     BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
-    SettingsChange, Topic, TypingState,
+    SettingsChange, SignalData, SignalName, Topic, TypingState,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::settings::{few_changes, few_secrets};
-use super::types::{few_keys, few_nicks, few_texts, few_topics};
+use super::types::{few_keys, few_nicks, few_signal_data, few_signal_names, few_texts, few_topics};
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,16 @@ pub enum Act {
     Typing {
         who: Who,
         state: TypingState,
+    },
+    Live {
+        who: Who,
+        message: Spot,
+        text: Option<Body>,
+    },
+    Signal {
+        who: Who,
+        name: SignalName,
+        data: Option<SignalData>,
     },
     Read {
         who: Who,
@@ -288,6 +298,12 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 clock_doubt: Duration::from_secs(4),
                 typing_ttl: Duration::from_secs(6),
                 typing_members_max: 2,
+                live_max: 2,
+                live_bytes_max: 20,
+                live_ttl: Duration::from_secs(10),
+                signals_per_member_max: 1,
+                signals_bytes_max: 110,
+                signal_ttl: Duration::from_secs(9),
                 keys_per_scope_max: 3,
                 keys_max: 5,
                 marks_max,
@@ -361,6 +377,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         4 => (moderator(), said(), asked()).prop_map(|(by, message, asked)| Act::Redact { by, message, asked }),
         2 => (insider(), back()).prop_map(|(who, after)| Act::Changes { who, after }),
         3 => (insider(), back()).prop_map(|(who, through)| Act::Read { who, through }),
+        6 => shown().boxed(),
         1 => back().prop_map(|through| Act::Settle { through }),
         2 => (moderator(), person(), option::of(back())).prop_map(|(by, member, from)| Act::RedactAll { by, member, from }),
         1 => (moderator(), option::of(0..4_u32), count()).prop_map(|(by, after, limit)| Act::Bans { by, after, limit }),
@@ -398,6 +415,21 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         7 => come.boxed(),
         3 => go.boxed(),
         1 => rare.boxed(),
+    ]
+}
+
+/// Mostly one's own last message.
+fn growing() -> impl Strategy<Value = Spot> + Clone {
+    prop_oneof![4 => Just(Spot::Message(0)), 1 => message()]
+}
+
+/// What somebody shows, or not any more.
+fn shown() -> impl Strategy<Value = Act> + Clone {
+    prop_oneof![
+        3 => (insider(), growing(), option::weighted(0.85, few_texts()))
+            .prop_map(|(who, message, text)| Act::Live { who, message, text }),
+        2 => (insider(), few_signal_names(), option::weighted(0.85, few_signal_data()))
+            .prop_map(|(who, name, data)| Act::Signal { who, name, data }),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Values: valid texts and ids of every sort, a few that collide, and text that nobody should send.
 
-use chat_core::{Body, Epoch, Identity, Key, Nick, Position, RoomCode, Seq, Topic};
+use chat_core::{Body, Epoch, Identity, Key, Nick, Position, RoomCode, Seq, SignalData, SignalName, Topic};
 use proptest::char as chars;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -143,6 +143,29 @@ pub fn any_key() -> impl Strategy<Value = Key> + Clone {
 /// Few keys.
 pub fn few_keys() -> impl Strategy<Value = Key> + Clone {
     select(vec!["a", "b", "c", "d", "e"]).prop_map(|text| Key::parse(text).expect("visible ASCII"))
+}
+
+/// Any name of a signal that is allowed.
+pub fn any_signal_name() -> impl Strategy<Value = SignalName> + Clone {
+    prop_oneof!["[ -~]{1,32}", hostile_text(8)].prop_filter_map("not a name", |text| SignalName::parse(&text).ok())
+}
+
+/// Few names of signals, one of which is longer in a frame.
+pub fn few_signal_names() -> impl Strategy<Value = SignalName> + Clone {
+    select(vec!["hand", "look", "\"it\""]).prop_map(|text| SignalName::parse(text).expect("a valid name"))
+}
+
+/// Any data of a signal that is allowed, as far as this goes: texts, numbers, lists and objects of few.
+pub fn any_signal_data() -> impl Strategy<Value = SignalData> + Clone {
+    let text = prop_oneof![Just("true".to_owned()), "-?[1-9][0-9]{0,15}", "\"[ !#-Z~]{0,20}\"", Just("{}".to_owned())];
+    let list = vec(text.clone(), 0..4).prop_map(|texts| format!("[{}]", texts.join(" , ")));
+    let object = (text.clone(), list.clone()).prop_map(|(text, list)| format!("{{\"a\": {text}, \"b\":{list}}}"));
+    prop_oneof![text, list, object].prop_map(|json| SignalData::parse(&json).expect("valid data"))
+}
+
+/// Few data of signals.
+pub fn few_signal_data() -> impl Strategy<Value = SignalData> + Clone {
+    select(vec!["true", "[1,2]", "{\"x\":1}"]).prop_map(|json| SignalData::parse(json).expect("valid data"))
 }
 
 /// Any topic that is allowed.

@@ -15,7 +15,7 @@ const START_PX = 240;
 const LINES = new Set(['message', 'notice']);
 /** What a room has beside its log. */
 const ELSEWHERE = new Set(['seq', 'readSeq', 'watched', 'following', 'unread', 'draft', 'typing', 'topic', 'notices',
-  'members', 'membersTotal', 'listedTo', 'presence', 'known', 'due', 'changing']);
+  'members', 'membersTotal', 'listedTo', 'presence', 'known', 'due', 'changing', 'signals']);
 
 /** Makes the log. `actions` are `redact`, `retry`, `discard`, `share`, `loadEarlier`, `loadGap` and `scrolled`. */
 export function createLog(actions) {

@@ -94,6 +94,9 @@ const UPDATERS = {
     node.classList.toggle('first', row.first);
     node.classList.toggle('last', row.last);
     node.classList.toggle('redacted', row.redacted);
+    node.classList.toggle('growing', row.growing);
+    // Those who listen hear it once it is whole.
+    node.setAttribute('aria-busy', row.growing);
     node.classList.toggle('pending', row.state === 'waiting' || row.state === 'sent');
     node.querySelector('.redact').hidden = !row.mayRedact;
     const nick = node.querySelector('.nick');

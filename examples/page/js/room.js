@@ -45,6 +45,10 @@ export function newRoom(code, nick, saved = {}) {
     /** What is set for the room, as far as it is. */
     settings: {},
     typing: [],
+    /** What messages say so far that are still being written, by their numbers. */
+    growing: {},
+    /** What members show of themselves: `{ member, name, data }`. */
+    signals: [],
     /** Messages, notices and gaps by seq. */
     entries: [],
     more: false,
@@ -142,6 +146,9 @@ const EVENTS = {
   notices_changed: (room, frame) => ({ notices: frame.notices, presence: null }),
 };
 
+/** What was shown is of one connection: on the next one the server tells what is there then. */
+const NOTHING_SHOWN = { growing: {}, signals: [] };
+
 const OTHERS = {
   joined(room, frame, context) {
     const same = room.epoch === frame.epoch && !room.fresh;
@@ -164,6 +171,7 @@ const OTHERS = {
       topic: frame.topic ?? '',
       settings: frame.settings ?? {},
       typing: [],
+      ...NOTHING_SHOWN,
       loading: null,
       live: true,
       ended: null,
@@ -254,6 +262,11 @@ const OTHERS = {
     return { ...room, you, members, membersTotal: frame.members_total, listedTo: lastNumber(frame.members) };
   },
   typing: (room, frame) => ({ ...room, typing: frame.members }),
+  live(room, { target, text }) {
+    const others = Object.entries(room.growing).filter(([seq]) => Number(seq) !== target);
+    return { ...room, growing: Object.fromEntries(text === null ? others : [...others, [target, text]]) };
+  },
+  signals: (room, frame) => ({ ...room, signals: frame.signals }),
   presence: (room, { members, online }) => ({ ...room, presence: { members, online }, membersTotal: members }),
   room_closed(room, frame) {
     if (frame.epoch !== undefined && room.epoch !== null && frame.epoch !== room.epoch) return room;
@@ -309,7 +322,7 @@ function leftQuietly(room, frame) {
 export function ended(room, { why, detail }) {
   const unsent = message => message.state === 'acked' ? [] : [{ ...message, state: 'failed', error: 'Not sent.' }];
   const pending = room.pending.flatMap(unsent);
-  return { ended: { why, detail }, live: false, typing: [], loading: null, changing: false, pending };
+  return { ended: { why, detail }, live: false, typing: [], ...NOTHING_SHOWN, loading: null, changing: false, pending };
 }
 
 /** The room while it is being read, or while it is not any more. */
@@ -340,7 +353,7 @@ function settled(room, message) {
 /** The room when the connection is lost: what was under way there is not any more. */
 export function disconnected(room) {
   const pending = room.pending.map(message => message.state === 'sent' ? { ...message, state: 'waiting' } : message);
-  return { ...room, live: false, loading: null, changing: false, typing: [], pending };
+  return { ...room, live: false, loading: null, changing: false, typing: [], ...NOTHING_SHOWN, pending };
 }
 
 /** Whether a message lies in a range that was taken back at once. */

@@ -31,6 +31,7 @@ export function rowsOf(room) {
       continue;
     }
     const mine = isMine(room, entry);
+    const sofar = entry.redacted ? undefined : room.growing[entry.seq];
     const row = {
       id: entry.local ? `k${entry.local}` : `s${entry.seq}`,
       kind: 'message',
@@ -38,7 +39,8 @@ export function rowsOf(room) {
       member: entry.member,
       nick: entry.nick,
       color: entry.color,
-      text: entry.text,
+      text: sofar ?? entry.text,
+      growing: sofar !== undefined,
       at: entry.at,
       redacted: entry.redacted,
       mine,
@@ -73,6 +75,7 @@ function pendingRow(room, { key, text, at, state, error }) {
     nick: room.nick,
     color: room.you?.color ?? 0,
     text,
+    growing: false,
     at,
     redacted: false,
     mine: true,

@@ -24,6 +24,8 @@ const ERRORS = {
   secret_wrong: 'This room asks for a secret. Ask somebody who is in it.',
   roles_full: 'There are as many moderators as there may be.',
   bans_full: 'As many people are kept out of this room as may be.',
+  live_full: 'As many messages are being written here as can be shown.',
+  signals_full: 'This room shows as many signals as it may.',
   banned: 'You may not enter this room again.',
   read_only: 'Only those who moderate the room write in it now.',
   forbidden: 'You are not allowed to do this here.',

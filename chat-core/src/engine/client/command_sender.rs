@@ -120,12 +120,31 @@ fn submit(shared: &Arc<Shared>, command: Command, mut reply: ReplyTo) {
     let mut state = cell.lock();
     let (connection, reply, reserved, charge) = reply.take();
     let asking = state.asking.get_or_insert_default();
-    asking.queue.push_back(Waiting { command, permit, connection, reply, reserved, charge });
-    if !std::mem::replace(&mut asking.running, true) {
-        let turn = asking.turn;
-        drop(state);
+    let superseded = asking.push(Waiting { command, permit, connection, reply, reserved, charge });
+    let is_idle = !std::mem::replace(&mut asking.running, true);
+    let turn = asking.turn;
+    drop(state);
+    if let Some(superseded) = superseded {
+        answer_superseded(&cell, superseded);
+    }
+    if is_idle {
         shared.spawn(PolicyTask { shared: Arc::clone(shared), cell, turn }.run());
     }
+}
+
+/// Answers a text of a growing message in whose place another one waits: it is as if it had been shown until now.
+fn answer_superseded(cell: &Arc<SessionCell>, superseded: Waiting) {
+    let Waiting { command, connection, reply, reserved, .. } = superseded;
+    let reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
+    let Some(room) = command.room() else { return };
+    if reply.wants_nothing() {
+        return reply.nothing();
+    }
+    let state = cell.lock();
+    let slot = state.rooms.slots.iter().find(|slot| slot.feed.code == *room);
+    let head = slot.map(|slot| slot.feed.backlog.head()).unwrap_or_default();
+    drop(state);
+    reply.ack(room, head, None);
 }
 
 /// Asks the policy about one session's commands, one after the other. Where it is dropped with commands left, because the runtime
@@ -220,6 +239,8 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::Changes { room, after } => (room, Input::Changes { by, after }),
         Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),
         Command::Typing { room, state } => (room, Input::Typing { by, state }),
+        Command::Live { room, target, text } => (room, Input::Live { by, target, text }),
+        Command::Signal { room, name, data } => (room, Input::Signal { by, name, data }),
         Command::Read { room, through } => (room, Input::Read { by, through }),
         Command::Redact { room, target } => (room, Input::Redact { by: Actor::Member(by), target, evidence: None }),
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),

@@ -394,6 +394,8 @@ impl Shared {
             in_flight: limits.session.commands_in_flight_max,
             grace_ms: limits.room.grace.as_millis() as u64,
             typing_ms: limits.room.typing_ttl.as_millis() as u64,
+            live_ms: limits.room.live_ttl.as_millis() as u64,
+            signal_ms: limits.room.signal_ttl.as_millis() as u64,
         };
         // A cursor is less secret than the token, and must not be turned into one.
         let token = (session.connection.came_with == Kind::Token).then(|| session.token());

@@ -7,3 +7,4 @@ pub(crate) mod connection;
 pub(crate) mod end;
 pub(crate) mod pull;
 pub(crate) mod renew;
+mod slots;

@@ -208,6 +208,9 @@ impl<S: Sink> Pull<'_, S> {
         self.events(state, index, &feed, quantum);
         if !self.connection.has_ended() || state.rooms.slots[index].is_open() {
             self.signals(state, index, &feed);
+            if let Some(slots) = feed.slots.get() {
+                self.slots(state, index, slots);
+            }
             if self.connection.has_ended() {
                 self.read_elsewhere(state, index);
             }

@@ -8,5 +8,7 @@ mod history;
 pub(crate) mod page;
 pub(crate) mod room_feed;
 pub(crate) mod segment;
+pub(crate) mod signal_slot;
+pub(crate) mod slots;
 pub(crate) mod taken_back;
 pub(crate) mod wake;

@@ -1,6 +1,6 @@
-//! One incarnation of a room as its readers see it: the backlog, what masks it, the passing signals, and how it ended.
+//! One incarnation of a room as its readers see it: the backlog, what masks it, the slots beside it, and how it ended.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
@@ -8,6 +8,8 @@ use bytes::Bytes;
 use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
+use crate::engine::feed::signal_slot::SignalSlot;
+use crate::engine::feed::slots::MemberSlots;
 use crate::engine::feed::taken_back::TakenBack;
 use crate::locks::lock;
 use crate::types::{Epoch, Mono, RoomCode, RoomLimits, Seq};
@@ -22,6 +24,8 @@ pub(crate) struct RoomFeed {
     pub(crate) backlog: Backlog,
     pub(crate) taken_back: TakenBack,
     pub(crate) signals: [SignalSlot; 2],
+    /// What members fill; nothing before somebody does.
+    pub(crate) slots: OnceLock<Box<MemberSlots>>,
     pub(crate) gap_view: GapViewSlot,
     pub(crate) closed: OnceLock<RoomCloseReason>,
 }
@@ -42,58 +46,10 @@ impl RoomFeed {
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
             taken_back: TakenBack::new(limits.owed_max),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
+            slots: OnceLock::new(),
             gap_view: GapViewSlot::default(),
             closed: OnceLock::new(),
         }
-    }
-}
-
-/// The place of the latest signal of one kind: never queued, so never behind.
-pub(crate) struct SignalSlot {
-    pub(crate) kind: FrameKind,
-    version: AtomicU32,
-    /// There is nothing to say to who has heard nothing.
-    at_rest: AtomicBool,
-    json: Mutex<Bytes>,
-}
-
-/// Where each kind of signal is kept, in an incarnation and in what a session has seen.
-pub(crate) const TYPING: usize = 0;
-/// See [`TYPING`].
-pub(crate) const PRESENCE: usize = 1;
-
-impl SignalSlot {
-    fn new(kind: FrameKind) -> Self {
-        Self { kind, version: AtomicU32::new(0), at_rest: AtomicBool::new(true), json: Mutex::new(Bytes::new()) }
-    }
-
-    /// Replaces the signal. `at_rest` where it only takes back what was said before. Only the room's task calls this.
-    pub(crate) fn set(&self, json: Bytes, at_rest: bool) {
-        self.at_rest.store(at_rest, Ordering::Release);
-        *lock(&self.json) = json;
-        self.version.fetch_add(1, Ordering::Release);
-    }
-
-    /// Takes the signal back: it is not true any more, and there is nothing to say instead.
-    pub(crate) fn withdraw(&self) {
-        self.set(Bytes::new(), true);
-    }
-
-    /// The version that somebody who comes in now may be taken to have heard.
-    pub(crate) fn heard_by_newcomer(&self) -> u32 {
-        // The version first: one that is set in between is another, and is told.
-        let version = self.version();
-        if self.at_rest.load(Ordering::Acquire) { version } else { 0 }
-    }
-
-    /// 0 before the first signal, another number for each.
-    pub(crate) fn version(&self) -> u32 {
-        self.version.load(Ordering::Acquire)
-    }
-
-    /// Empty where it was withdrawn.
-    pub(crate) fn json(&self) -> Bytes {
-        lock(&self.json).clone()
     }
 }
 

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::engine::feed::page::Page;
-use crate::engine::feed::room_feed::{PRESENCE, TYPING};
+use crate::engine::feed::signal_slot::{PRESENCE, TYPING};
+use crate::engine::feed::slots::SlotsHeard;
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::allowance::Allowance;
 use crate::engine::session::answers::{Answers, Mail, PageInHand, PageOf, PendingJoined};
@@ -96,6 +97,22 @@ pub(crate) enum FrameEffect {
     Signal {
         slot: u32,
         kind: usize,
+        version: u32,
+    },
+    /// A message grows; what the client shows is this revision of it.
+    Live {
+        slot: u32,
+        target: Seq,
+        revision: u32,
+    },
+    /// A message does not grow any more.
+    LiveEnded {
+        slot: u32,
+        target: Seq,
+    },
+    /// What members show of themselves.
+    Signals {
+        slot: u32,
         version: u32,
     },
     Read {
@@ -214,6 +231,7 @@ impl SessionState {
             Some(_) => [TYPING, PRESENCE].map(|kind| feed.signals[kind].heard_by_newcomer()),
             None => [0; 2],
         };
+        let slots_heard = feed.slots.get().map(|slots| Box::new(SlotsHeard::on_entry(slots, pending.is_some())));
         self.answers.hold(pending.as_ref().map_or(0, PendingJoined::weight));
         self.rooms.slots.push(RoomSlot {
             key,
@@ -224,6 +242,7 @@ impl SessionState {
             pending: pending.map(Box::new),
             joined_ahead: false,
             seen,
+            slots_heard,
             read_heard: 0,
             pace: match arrival {
                 Arrival::CatchingUp(at) => Some(Box::new(Pace { catches_up: Some(at), ..Pace::default() })),
@@ -287,6 +306,18 @@ impl SessionState {
             FrameEffect::Signal { slot, kind, version } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.seen[kind] = version;
+            }
+            FrameEffect::Live { slot, target, revision } => {
+                let Some(slot) = self.rooms.slot(slot) else { return };
+                slot.slots_heard.get_or_insert_default().note_live(target, revision);
+            }
+            FrameEffect::LiveEnded { slot, target } => {
+                let Some(slot) = self.rooms.slot(slot) else { return };
+                slot.slots_heard.get_or_insert_default().live.retain(|(known, _)| *known != target);
+            }
+            FrameEffect::Signals { slot, version } => {
+                let Some(slot) = self.rooms.slot(slot) else { return };
+                slot.slots_heard.get_or_insert_default().signals_version = version;
             }
             FrameEffect::Read { slot, version } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };

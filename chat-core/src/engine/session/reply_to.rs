@@ -117,6 +117,11 @@ impl ReplyTo {
         matches!(self.reply, Some(Reply::Mailbox { .. }))
     }
 
+    /// Whether nobody waits for an answer that says nothing. An id and a tag both say that somebody does.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.is_mailbox() && self.id().is_none() && self.tag().is_none()
+    }
+
     /// Gives it up unanswered: it will be made anew.
     pub(crate) fn take(mut self) -> (Arc<ConnectionState>, Reply, usize, Option<Charge>) {
         let reply = self.reply.take().expect("it is answered once");

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::feed::slots::SlotsHeard;
 use crate::engine::session::answers::PendingJoined;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::session::welcome::ResumedRoom;
@@ -45,6 +46,8 @@ pub(crate) struct RoomSlot {
     pub(crate) joined_ahead: bool,
     /// Versions of the signals the client has.
     pub(crate) seen: [u32; 2],
+    /// What the client has of the slots that members fill; nothing where nobody has.
+    pub(crate) slots_heard: Option<Box<SlotsHeard>>,
     /// The version of what another session of the person has read, as far as the client has heard.
     pub(crate) read_heard: u32,
     /// Once there was a gap.

@@ -1,4 +1,4 @@
-//! What those who share an address or an identity may say together, in messages and bytes of text, and be answered, in bytes.
+//! What those who share an address or an identity may say and show together, in messages and bytes of text, and be answered, in bytes.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,6 +14,8 @@ const END: u32 = 3_600;
 /// What all sessions of one address, one network of addresses or one identity may say and be answered.
 pub(crate) struct SharedAllowance {
     said: Mutex<Said>,
+    /// Bytes of texts of messages that grow.
+    live: Mutex<Bucket>,
     /// Bytes of answers.
     answered: Mutex<Bucket>,
     /// Sessions ended, in parts of an [`END`].
@@ -41,7 +43,8 @@ impl SharedAllowance {
         let [messages, bytes, answered] = bounds(limits, times).map(|(burst, _)| Bucket::full(burst, now));
         let said = Said { messages, bytes };
         let ends = Bucket::full(end_bounds(limits, times).0, now);
-        Self { said: Mutex::new(said), answered: Mutex::new(answered), ends: Mutex::new(ends), times, network }
+        let live = Mutex::new(Bucket::full(live_bounds(limits, times).0, now));
+        Self { said: Mutex::new(said), live, answered: Mutex::new(answered), ends: Mutex::new(ends), times, network }
     }
 
     /// Pays for the end of a session, which is remembered for long.
@@ -55,6 +58,26 @@ impl SharedAllowance {
         };
         self.levels().map(look).fold(Ok(()), both)?;
         self.levels().for_each(|level| lock(&level.ends).spend(END));
+        Ok(())
+    }
+
+    /// Pays for so many bytes of a message that grows; for nothing where it is refused, here or by `others`, who pay too.
+    ///
+    /// # Errors
+    /// How long until they may be shown.
+    pub(crate) fn show_live(
+        &self,
+        bytes: u32,
+        limits: &EngineLimits,
+        now: Mono,
+        others: Result<(), Duration>,
+    ) -> Result<(), Duration> {
+        let look = |level: &SharedAllowance| {
+            let (burst, rate) = live_bounds(limits, level.times);
+            lock(&level.live).look_for(bytes, now, burst, rate)
+        };
+        self.levels().map(look).fold(others, both)?;
+        self.levels().for_each(|level| lock(&level.live).spend(bytes));
         Ok(())
     }
 
@@ -161,8 +184,10 @@ impl SharedAllowance {
     pub(crate) fn is_full(&self, limits: &EngineLimits, now: Mono) -> bool {
         let [(burst, rate), (bytes_burst, bytes_rate), (answered_burst, answered_rate)] = bounds(limits, self.times);
         let (end_burst, end_rate) = end_bounds(limits, self.times);
+        let (live_burst, live_rate) = live_bounds(limits, self.times);
         let mut said = self.lock();
         lock(&self.ends).is_full(now, end_burst, end_rate)
+            && lock(&self.live).is_full(now, live_burst, live_rate)
             && said.messages.is_full(now, burst, rate)
             && said.bytes.is_full(now, bytes_burst, bytes_rate)
             && self.lock_answered().is_full(now, answered_burst, answered_rate)
@@ -202,6 +227,12 @@ fn end_bounds(limits: &EngineLimits, times: u32) -> (u32, u32) {
         limits.address_end_burst.saturating_mul(END).saturating_mul(times),
         limits.address_ends_per_hour.saturating_mul(times),
     )
+}
+
+/// At once and per second, of bytes of messages that grow.
+fn live_bounds(limits: &EngineLimits, times: u32) -> (u32, u32) {
+    let (burst, rate) = (limits.address_live_bytes_burst, limits.address_live_bytes_per_second);
+    (burst.saturating_mul(times), rate.saturating_mul(times))
 }
 
 /// Whether both allow it; else the longer wait.
@@ -249,6 +280,23 @@ mod tests {
     }
 
     #[test]
+    fn what_grows_is_paid_by_the_address_and_by_its_network_and_for_nothing_where_it_is_refused() {
+        let limits =
+            EngineLimits { address_live_bytes_burst: 10, address_live_bytes_per_second: 1, ..EngineLimits::default() };
+        let network = Arc::new(SharedAllowance::full(2, None, &limits, Mono(0)));
+        let [one, other, third] =
+            [(); 3].map(|()| SharedAllowance::full(1, Some(Arc::clone(&network)), &limits, Mono(0)));
+        let show = |of: &SharedAllowance, bytes| of.show_live(bytes, &limits, Mono(0), Ok(()));
+        assert_eq!(show(&one, 8), Ok(()));
+        assert_eq!(show(&one, 8), Err(Duration::from_secs(6)));
+        let refused = other.show_live(8, &limits, Mono(0), Err(Duration::from_secs(9)));
+        assert_eq!(refused, Err(Duration::from_secs(9)), "by others, and nothing is paid");
+        assert_eq!(show(&other, 10), Ok(()));
+        assert_eq!(show(&third, 8), Err(Duration::from_secs(3)), "the network has two left, and twice the rate");
+        assert_eq!(show(&third, 2), Ok(()));
+    }
+
+    #[test]
     fn it_is_as_new_only_where_nothing_at_all_is_owed() {
         let limits = EngineLimits::default();
         let full = || SharedAllowance::full(1, None, &limits, Mono(0));
@@ -261,5 +309,8 @@ mod tests {
         let answered = full();
         answered.answer(1);
         assert!(!answered.is_full(&limits, Mono(0)));
+        let live = full();
+        live.show_live(1, &limits, Mono(0), Ok(())).expect("the first");
+        assert!(!live.is_full(&limits, Mono(0)));
     }
 }

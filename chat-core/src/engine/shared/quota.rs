@@ -21,6 +21,9 @@ impl Shared {
     /// # Errors
     /// `rate_limited`, with the time to wait; then nothing is paid.
     pub(crate) fn pay(&self, command: &Command, reply: &mut ReplyTo) -> Result<SendPermit, Reject> {
+        if let Command::Live { text, .. } = command {
+            return self.pay_live(text.as_ref(), reply).map(|()| SendPermit::Paid);
+        }
         let now = self.clock.now().mono;
         let limits = &self.limits.session;
         let price = match command {
@@ -78,6 +81,23 @@ impl Shared {
                 Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after))
             }
         }
+    }
+
+    /// Pays for a text of a message that grows, in texts and in bytes, which every reader of the room may be told.
+    fn pay_live(&self, text: Option<&Body>, reply: &ReplyTo) -> Result<(), Reject> {
+        let now = self.clock.now().mono;
+        let bytes = text.map_or(0, |text| bytes(text.as_str()));
+        let cell = Arc::clone(&reply.cell);
+        let mut state = cell.lock();
+        let live = state.allowance.live(&self.limits.session, now);
+        let mut paid = live.look(bytes, &self.limits.session, now);
+        if let Some(shared_allowance) = &reply.connection.shared_allowance {
+            paid = shared_allowance.show_live(bytes, &self.limits.engine, now, paid);
+        }
+        let refused = |wait| Reject::new(RejectCode::RateLimited, "too much was shown already").retry_after(wait);
+        paid.map_err(refused)?;
+        live.spend(bytes);
+        Ok(())
     }
 
     /// Gives back what was paid for a send that turned out to be a retry.

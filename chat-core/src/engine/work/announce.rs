@@ -1,7 +1,8 @@
 //! What a room owes once a batch is out: signals, the view of the room for those who fell behind, its weight, the next tick.
 
 use crate::domain::Notices;
-use crate::engine::feed::room_feed::{GapView, PRESENCE, TYPING};
+use crate::engine::feed::room_feed::GapView;
+use crate::engine::feed::signal_slot::{PRESENCE, TYPING};
 use crate::engine::rooms::cell::Weight;
 use crate::engine::rooms::state::Phase;
 use crate::engine::work::answer;
@@ -56,6 +57,10 @@ impl RoomTask {
                 }
             }
         }
+
+        let (is_told, next) = self.tell_slots(&feed, now);
+        wake |= is_told;
+        next.into_iter().for_each(&mut at_latest);
 
         if feed.gap_view.is_wanted() {
             let next = self.state.gap_view_made.map(|made| made.after(self.shared.limits.room.gap_view_interval));

@@ -121,12 +121,7 @@ pub(crate) fn deliver(
             reply.answer(FrameKind::Bans, json);
         }
         (InboxItem::Command { reply, input }, Outcome::Answer(answer)) => match answer {
-            // An id and a tag both say that somebody waits for the answer.
-            Answer::Nothing | Answer::Read(_)
-                if reply.is_mailbox() && reply.id().is_none() && reply.tag().is_none() =>
-            {
-                reply.nothing();
-            }
+            Answer::Nothing | Answer::Read(_) if reply.wants_nothing() => reply.nothing(),
             Answer::Read(position) => {
                 let json = wire::read(reply.id(), code, position);
                 reply.answer(FrameKind::Read, json);

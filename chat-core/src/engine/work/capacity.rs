@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::feed::budget::MemoryBudget;
-use crate::room::{Decision, Input};
+use crate::room::{Decision, Input, Note};
 use crate::types::{Reject, RejectCode};
 
 /// When to try again: rooms that nobody is in may be gone by then.
@@ -13,14 +13,16 @@ const WAIT: Duration = Duration::from_secs(10);
 /// time brings is always let through.
 ///
 /// # Errors
-/// `at_capacity`: for somebody new where the ledgers of all rooms are crowded, for whatever is said where they are full.
+/// `at_capacity`: for somebody new where the ledgers of all rooms are crowded, for whatever is said or shown where they are full.
 pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -> Result<(), Reject> {
     let is_refused = match input {
         Input::Create { .. } | Input::Join { .. } => budget.is_crowded(),
         Input::Send { .. } | Input::SetTopic { .. } => budget.is_full(),
+        Input::Live { text: Some(_), .. } | Input::Signal { data: Some(_), .. } => budget.is_full(),
         _ => false,
     };
-    if !is_refused || decision.records.is_empty() {
+    let keeps_something = matches!(decision.note, Some(Note::Live { .. } | Note::Signal { .. }));
+    if !is_refused || (decision.records.is_empty() && !keeps_something) {
         return Ok(());
     }
     let reject = Reject::new(RejectCode::AtCapacity, "the server's rooms hold as much as they may");

@@ -15,6 +15,7 @@ pub(crate) mod publish;
 pub(crate) mod put_away;
 pub(crate) mod recover;
 pub(crate) mod run;
+mod slots;
 pub(crate) mod sweep;
 mod sweep_debts;
 pub(crate) mod task;

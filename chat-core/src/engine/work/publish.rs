@@ -12,6 +12,7 @@ use crate::types::Now;
 impl RoomTask {
     /// Publishes a batch, answers whoever asked, and takes up what is owed for it.
     pub(crate) fn publish(&mut self, mut batch: Batch) {
+        self.end_live();
         self.tell_all(&mut batch);
         let feed = self.feed();
         for (item, outcome) in batch.outcomes.drain(..) {

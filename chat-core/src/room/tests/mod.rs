@@ -12,6 +12,7 @@ mod replaying;
 mod roles;
 mod seats;
 mod setting;
+mod showing;
 mod sweeping;
 mod talking;
 mod timing;

@@ -1,5 +1,6 @@
 //! One who reads: at any pace, from any position, and knows what may come next.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::task::{Context, Waker};
 
@@ -40,6 +41,9 @@ pub(super) struct Reader {
     skips: bool,
     /// A frame of which the socket has taken a part.
     half: Option<ServerFrame>,
+    /// What is shown beside the messages on this connection: those that grow, and what the speaker shows.
+    growing: BTreeMap<Seq, String>,
+    signal: Option<u8>,
 }
 
 /// What of the room may come next.
@@ -85,6 +89,8 @@ impl Reader {
             catch_up,
             skips: false,
             half: None,
+            growing: BTreeMap::new(),
+            signal: None,
         }
     }
 
@@ -217,6 +223,16 @@ impl Reader {
         assert!(matches!(self.due, Due::Nothing | Due::Events), "{self:?} was never told where it is");
         assert!(self.entering.is_none(), "{self:?} came in and was never shown the room");
         assert!(self.due == Due::Nothing || self.at == truth.head(), "{self:?} missed the end");
+        if self.due == Due::Events {
+            truth.look(|told| {
+                assert!(
+                    self.growing.iter().eq(told.growing.iter().map(|(seq, text)| (seq, text))),
+                    "{self:?}: {:?}",
+                    self.growing
+                );
+                assert_eq!(self.signal, told.signals.last().copied().flatten(), "{self:?}");
+            });
+        }
     }
 
     fn told(&mut self, frame: ServerFrame, truth: &Truth) {
@@ -244,12 +260,35 @@ impl Reader {
                     self.out();
                 }
             }
+            ServerFrame::Live { target, text, .. } => self.live(*target, text.as_ref(), truth),
+            ServerFrame::Signals { signals, .. } => {
+                let numbers: Vec<_> = signals.iter().map(|signal| signal.data.as_u64()).collect();
+                assert!(numbers.len() <= 1 && signals.iter().all(|signal| signal.name == "count"), "{frame:?}");
+                self.signal = numbers.first().and_then(|number| u8::try_from((*number)?).ok());
+                truth.look(|told| assert!(told.signals.contains(&self.signal), "{self:?} is told {frame:?}"));
+            }
             other => panic!("{self:?} is told {other:?}"),
+        }
+    }
+
+    /// What is told was set, of a message that one knows of; and no end of what one was not told.
+    fn live(&mut self, target: Seq, text: Option<&String>, truth: &Truth) {
+        assert!(target <= self.at && self.due != Due::Nothing, "{self:?} is told of {target}: {text:?}");
+        match text {
+            Some(text) => {
+                truth.look(|told| {
+                    assert!(told.texts.contains(&(target, text.clone())), "{target} is told to say {text}")
+                });
+                self.growing.insert(target, text.clone());
+                assert!(self.growing.len() <= 1, "the speaker shows one message: {:?}", self.growing);
+            }
+            None => assert!(self.growing.remove(&target).is_some(), "{self:?} was never told that {target} grows"),
         }
     }
 
     fn welcomed(&mut self, status: Option<&RoomStatus>, truth: &Truth) {
         self.is_welcomed = true;
+        (self.growing, self.signal) = (BTreeMap::new(), None);
         assert!(self.named.is_none() || status.is_some(), "a room that is named is stated");
         // What is not stated has ended, and what said so was lost on its way.
         let Some(status) = status else { return self.out() };
@@ -297,6 +336,7 @@ impl Reader {
             truth.check(frame.seq, &ServerFrame::Message(frame));
         }
         (self.has_left, self.skips) = (false, false);
+        (self.growing, self.signal) = (BTreeMap::new(), None);
         (self.member, self.entered) = (joined.you.member, joined.entered);
         (self.from, self.at, self.due) = (joined.seq, joined.seq, Due::Events);
     }

@@ -64,6 +64,7 @@ mod refusing;
 mod resuming;
 mod roles;
 mod settings;
+mod showing;
 mod shutdown;
 mod slow_consumer;
 mod stale_resume;
@@ -88,6 +89,7 @@ pub use refusing::*;
 pub use resuming::*;
 pub use roles::*;
 pub use settings::*;
+pub use showing::*;
 pub use shutdown::*;
 pub use slow_consumer::*;
 pub use stale_resume::*;
@@ -208,6 +210,14 @@ macro_rules! transport_contract {
             many_senders_are_seen_in_one_order,
             typing_is_shown_while_it_lasts,
             typing_ends_by_itself_with_a_send_and_with_leaving,
+            a_message_is_shown_while_it_grows,
+            what_grows_ends_with_its_message_and_with_its_author,
+            what_is_shown_ends_by_itself,
+            who_comes_in_or_back_is_told_what_is_shown,
+            a_signal_says_what_it_was_given,
+            what_may_not_be_shown_is_refused_by_name,
+            a_room_that_counts_shows_no_signals,
+            nobody_is_told_how_messages_before_their_floor_grow,
             what_was_taken_back_in_a_gap_is_told_on_asking,
             changes_are_paged_from_the_oldest_on,
             more_changes_than_are_remembered_are_out_of_reach,
@@ -346,6 +356,7 @@ macro_rules! transport_pair_contract {
             a_session_goes_on_over_the_other_transport_at_the_next_event,
             a_newer_connection_over_the_other_transport_closes_the_older,
             a_retry_over_the_other_transport_is_answered_not_repeated,
+            what_is_shown_is_the_same_over_both_transports,
             messages_are_the_same_over_both_transports,
             a_session_is_ended_from_the_other_transport,
             all_sessions_of_a_person_are_ended_on_both_transports,

@@ -297,7 +297,7 @@ impl<C: Client> TestClient<C> {
     pub async fn told(&mut self) -> String {
         loop {
             let frame = self.next().await;
-            if !matches!(frame["type"].as_str(), Some("typing" | "presence")) {
+            if !matches!(frame["type"].as_str(), Some("typing" | "presence" | "live" | "signals")) {
                 return summary(&frame);
             }
         }
@@ -318,7 +318,9 @@ impl<C: Client> TestClient<C> {
         let mut frames = Vec::new();
         while self.places[room].seq < seq {
             let frame = self.next().await;
-            if frame["room"] == room && !matches!(frame["type"].as_str(), Some("typing" | "presence")) {
+            if frame["room"] == room
+                && !matches!(frame["type"].as_str(), Some("typing" | "presence" | "live" | "signals"))
+            {
                 frames.push(frame);
             }
         }
@@ -383,7 +385,7 @@ impl<C: Client> TestClient<C> {
                 place.seq = number(frame, "seq");
             }
             "resumed" => drop(self.places.remove(room)),
-            "typing" | "presence" | "read" => assert!(!place.over, "{frame} after one has left"),
+            "typing" | "presence" | "live" | "signals" | "read" => assert!(!place.over, "{frame} after one has left"),
             "room_closed" => assert_eq!(frame["epoch"], place.epoch),
             // One's own leaving, where no event tells it: no number and no time.
             "member_left" if frame.get("seq").is_none() => {

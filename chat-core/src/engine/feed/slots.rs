@@ -1,0 +1,134 @@
+//! The slots that members fill: messages shown while they grow, and signals. A reader that comes late takes the newest.
+//!
+//! A room in which nobody has shown anything yet has none, and its readers look at one word.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::engine::feed::signal_slot::SignalSlot;
+use crate::locks::lock;
+use crate::room::LiveText;
+use crate::types::{Mono, RoomCode, Seq};
+use crate::wire::{self, FrameKind};
+
+/// The slots that members fill, in one incarnation.
+pub(crate) struct MemberSlots {
+    pub(crate) live: LiveSlot,
+    pub(crate) signals: SignalSlot,
+    pub(crate) live_told: Told,
+    pub(crate) signals_told: Told,
+}
+
+/// What of a room its slot shows, and since when. Only the room's task writes it.
+#[derive(Default)]
+pub(crate) struct Told {
+    revision: AtomicU32,
+    /// In milliseconds, and one more; 0 for never.
+    at: AtomicU64,
+}
+
+/// The messages that grow.
+#[derive(Default)]
+pub(crate) struct LiveSlot {
+    /// Another for each set of texts.
+    version: AtomicU32,
+    texts: Mutex<SmallVec<[LiveEntry; 1]>>,
+}
+
+/// One message that grows.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveEntry {
+    pub(crate) target: Seq,
+    /// Another for each text.
+    pub(crate) revision: u32,
+    pub(crate) json: Bytes,
+}
+
+/// What the client of one session has of a room's slots.
+#[derive(Debug, Default)]
+pub(crate) struct SlotsHeard {
+    /// The messages that its client shows as growing, and the revision of each.
+    pub(crate) live: SmallVec<[(Seq, u32); 2]>,
+    /// The version up to which there is nothing else to tell it.
+    pub(crate) live_version: u32,
+    pub(crate) signals_version: u32,
+}
+
+impl Default for MemberSlots {
+    fn default() -> Self {
+        let signals = SignalSlot::new(FrameKind::Signals);
+        Self { live: LiveSlot::default(), signals, live_told: Told::default(), signals_told: Told::default() }
+    }
+}
+
+impl SlotsHeard {
+    /// Of a session that enters, and is shown the room afresh or goes on where it was.
+    pub(crate) fn on_entry(slots: &MemberSlots, is_afresh: bool) -> Self {
+        let signals_version = if is_afresh { slots.signals.heard_by_newcomer() } else { 0 };
+        Self { signals_version, ..Self::default() }
+    }
+
+    pub(crate) fn note_live(&mut self, target: Seq, revision: u32) {
+        match self.live.iter_mut().find(|(known, _)| *known == target) {
+            Some((_, heard)) => *heard = revision,
+            None => self.live.push((target, revision)),
+        }
+    }
+}
+
+impl Told {
+    pub(crate) fn revision(&self) -> u32 {
+        self.revision.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn at(&self) -> Option<Mono> {
+        self.at.load(Ordering::Relaxed).checked_sub(1).map(Mono)
+    }
+
+    pub(crate) fn note(&self, revision: u32, at: Mono) {
+        self.revision.store(revision, Ordering::Relaxed);
+        self.at.store(at.0.saturating_add(1), Ordering::Relaxed);
+    }
+}
+
+impl LiveSlot {
+    /// 0 before the first text.
+    pub(crate) fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// All of them. What ended or grew since the version was read is another version, and is looked at again.
+    pub(crate) fn texts(&self) -> SmallVec<[LiveEntry; 4]> {
+        lock(&self.texts).iter().cloned().collect()
+    }
+
+    /// Takes away what does not grow any more, so that nobody is told of it from now on.
+    pub(crate) fn retain(&self, grows: impl Fn(&LiveEntry) -> bool) {
+        let mut texts = lock(&self.texts);
+        let before = texts.len();
+        texts.retain(|entry| grows(entry));
+        if texts.len() < before {
+            drop(texts);
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Puts the texts as they are now into the place of all before. Those that have not grown are not encoded again.
+    pub(crate) fn set(&self, code: &RoomCode, now: &[LiveText]) {
+        let known = std::mem::take(&mut *lock(&self.texts));
+        let entry = |live: &LiveText| {
+            let known = known.iter().find(|entry| (entry.target, entry.revision) == (live.target, live.revision));
+            known.cloned().unwrap_or_else(|| LiveEntry {
+                target: live.target,
+                revision: live.revision,
+                json: wire::live(code, live.target, live.member, &live.text),
+            })
+        };
+        let texts = now.iter().map(entry).collect();
+        *lock(&self.texts) = texts;
+        self.version.fetch_add(1, Ordering::Release);
+    }
+}
