@@ -22,7 +22,7 @@ const NOW: Now = Now { wall: Wall(1_795_370_400_000), mono: Mono(500) };
 /// Somebody whose name, and whose identity where they have one, are as long as these may be or short.
 fn caller(number: u128, identity: usize) -> Caller {
     let identity = (identity > 0).then(|| Identity::new(&format!("{number:0identity$}")).expect("it is not too long"));
-    Caller { session: SessionId::new(number), generation: Generation(1), identity, network: None }
+    Caller { session: SessionId::new(number), generation: Generation(1), identity, network: None, named: None }
 }
 
 fn run(room: &mut Room, input: &Input) {
@@ -35,8 +35,8 @@ fn join(room: &mut Room, number: u128, identity: usize, nick: &str) {
     let nick = Nick::parse(&format!("{nick} {number}")).expect("valid");
     let by = caller(number, identity);
     match number {
-        1 => run(room, &Input::Create { by, nick, epoch: Epoch(7), salt: 8 }),
-        _ => run(room, &Input::Join { by, nick, history: None, after: None, secret: None }),
+        1 => run(room, &Input::Create { by, nick, data: None, epoch: Epoch(7), salt: 8 }),
+        _ => run(room, &Input::Join { by, nick, data: None, history: None, after: None, secret: None }),
     }
 }
 

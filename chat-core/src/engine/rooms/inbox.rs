@@ -11,7 +11,7 @@ use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Caller, Input};
 use crate::types::{
-    Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits, Wall,
+    Epoch, Generation, Nick, PersonData, Position, Reject, RejectCode, RoomCode, Seq, SessionId, SessionLimits, Wall,
 };
 use crate::wire::{RemovalReason, RoomStatus, Status};
 
@@ -51,7 +51,7 @@ pub(crate) enum JoinRequest {
     /// By a join, or a creation under a name they chose.
     Command(ReplyTo),
     /// By a creation under a drawn code: another is drawn when it turns out to be taken.
-    Drawn { by: Caller, nick: Nick, reply: ReplyTo },
+    Drawn { by: Caller, nick: Nick, data: Option<PersonData>, reply: ReplyTo },
     /// By a resume.
     Resume(Resuming),
 }
