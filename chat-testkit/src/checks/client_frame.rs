@@ -1,7 +1,8 @@
 //! Any bytes as a client frame: a frame or a refusal that says what is wrong, and what is read is read back as written.
 
 use chat_core::{
-    BadFrame, ClientFrame, Command, Extent, Limits, RejectCode, Request, RoomSecret, SettingsChange, TypingState,
+    BadFrame, ClientFrame, Command, Extent, Limits, PersonData, RejectCode, Request, RoomSecret, SettingsChange,
+    TypingState,
 };
 use serde_json::{Map, Value, json};
 
@@ -16,7 +17,7 @@ pub fn client_frame(data: &[u8]) {
     };
     match parse(data) {
         Ok(frame) => {
-            let written = write(&frame).to_string();
+            let written = with_data(write(&frame).to_string(), &frame);
             assert_eq!(parse(written.as_bytes()).as_ref(), Ok(&frame), "{written}");
         }
         Err(BadFrame { id, reject }) => {
@@ -35,7 +36,23 @@ pub fn client_frame(data: &[u8]) {
     }
 }
 
-/// A frame in the words of the protocol page.
+/// With the data of who asks, in the words in which they are kept: a value read and written is another text.
+fn with_data(written: String, frame: &ClientFrame) -> String {
+    let data = match &frame.request {
+        Request::Command(Command::Create { data: Some(data), .. } | Command::Join { data: Some(data), .. }) => {
+            Some(data)
+        }
+        Request::Command(Command::Me { change, .. }) => match &change.data {
+            None => return written,
+            Some(data) => data.as_ref(),
+        },
+        _ => return written,
+    };
+    let open = written.strip_suffix('}').expect("an object");
+    format!("{open},\"data\":{}}}", data.map_or("null", PersonData::as_str))
+}
+
+/// A frame in the words of the protocol page, without data.
 fn write(frame: &ClientFrame) -> Value {
     let mut fields = match &frame.request {
         Request::Hello(hello) => {
@@ -67,6 +84,9 @@ fn write_command(command: &Command) -> Map<String, Value> {
             "type": "join", "room": room.as_str(), "nick": nick.as_str(), "history": history,
             "after": after.map(|after| after.to_string()), "secret": secret.as_ref().map(RoomSecret::expose),
         }),
+        Command::Me { room, change, .. } => {
+            json!({"type": "me", "room": room.as_str(), "nick": change.nick.as_ref().map(|nick| nick.as_str())})
+        }
         Command::Send { room, text, key, .. } => json!({
             "type": "send", "room": room.as_str(), "text": text.as_str(),
             "key": key.as_ref().map(|key| key.as_str()),

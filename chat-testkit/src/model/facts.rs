@@ -1,7 +1,7 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
 use chat_core::room::Sweep;
-use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
+use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, PersonData, Record, Role, Scope, Seq, Wall};
 
 use super::{Fact, Line, What, seat};
 
@@ -30,6 +30,8 @@ pub struct Person {
     pub begun: Offset,
     /// When this membership began.
     pub since: Wall,
+    /// What they show beside the name.
+    pub data: Option<PersonData>,
 }
 
 /// Somebody who left and may come back to their place.
@@ -87,7 +89,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
     for (number, record) in facts.iter().enumerate() {
         head = record.seq.unwrap_or(head);
         match &record.event {
-            Event::Joined { nick, nick_key, color, role, scope, sees } => {
+            Event::Joined { nick, nick_key, color, role, scope, sees, data } => {
                 members.push(Person {
                     id: record.by.expect("a join is somebody's"),
                     nick: nick.clone(),
@@ -100,6 +102,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                     entered: record.seq.unwrap_or(head.next()),
                     begun: record.offset,
                     since: record.at,
+                    data: data.clone(),
                 });
                 members.sort_by_key(|person| person.id);
                 former.retain(|gone| gone.scope != *scope);
@@ -111,6 +114,15 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                 let role = if is_kept { role } else { Role::Member };
                 former.push(Former { scope, joined, sees, id, color, role, nick });
                 members.retain(|person| Some(person.id) != record.by);
+            }
+            Event::MemberChanged { member, nick, data, .. } => {
+                let changed = members.iter_mut().find(|person| person.id == *member).expect("a member changes");
+                if let Some(nick) = nick {
+                    (changed.nick, changed.nick_key) = (nick.clone(), nick.key());
+                }
+                if let Some(data) = data {
+                    changed.data = data.clone();
+                }
             }
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
             Event::Banned { scope } => former.retain(|gone| gone.scope != *scope),
