@@ -290,7 +290,7 @@ impl Person {
             view.check_at_the_end(&self.scene.truth)?;
             let screen = self.screens.get(view.room()).filter(|screen| screen.epoch() == view.position().epoch);
             if let Some(screen) = screen.filter(|_| view.is_live()) {
-                screen.check_at_the_end(view.room(), &self.name, &self.scene.truth)?;
+                screen.check_at_the_end(view.room(), &self.name, &self.scene.truth, self.scene.plan.tells)?;
             }
         }
         let open = self.asked.keys().next();

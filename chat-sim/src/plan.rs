@@ -84,6 +84,8 @@ impl Plan {
         let held = [600_000, 4_000, 15_000].map(Duration::from_millis);
         limits.room.owner_seat_held = held[limits.room.backlog_events_max / 3 % 3];
         limits.room.moderators_max = [64, 1][limits.room.backlog_events_max % 2];
+        limits.room.member_change_interval =
+            [10_000, 0, 1_500].map(Duration::from_millis)[limits.room.backlog_events_max % 3];
         limits.room.owed_max = [256, 3, 256][limits.room.backlog_events_max % 3];
         limits.room.history_default = rng.random_range(0..10);
         // In half of the worlds a newcomer does not see everything.

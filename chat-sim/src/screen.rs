@@ -1,10 +1,11 @@
-//! What one person's screen shows of the messages of a room, folded from frames as the protocol page says, and never told to forget.
+//! What one person's screen shows of the messages and members of a room, folded from frames as the protocol page says, and never told to forget.
 
 use std::collections::BTreeMap;
 
-use chat_core::wire::{ChangedMessage, Joined, MessageFrame, SweptRange};
+use chat_core::wire::{ChangedMessage, Joined, MemberEntry, MessageFrame, SweptRange};
 use chat_core::{Epoch, MemberId, Seq, ServerFrame};
 
+use crate::people::MemberList;
 use crate::promise::{Broken, Promise, hold};
 use crate::truth::Truth;
 
@@ -19,6 +20,7 @@ pub(crate) struct Screen {
     known: Seq,
     /// The last change that was heard of, in its place or in a `gap` or a `joined`. Past `known` it has to be asked for.
     due: Seq,
+    members: MemberList,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +43,12 @@ impl Screen {
                 earlier.held.retain(|seq, _| *seq > joined.sees);
                 earlier
             }
-            None => Self { epoch: joined.epoch, held: BTreeMap::new(), seq: Seq(0), known: joined.seq, due: Seq(0) },
+            None => {
+                let (held, members) = (BTreeMap::new(), MemberList::default());
+                Self { epoch: joined.epoch, held, seq: Seq(0), known: joined.seq, due: Seq(0), members }
+            }
         };
+        screen.members = MemberList::joined(joined);
         screen.reach(joined.seq);
         joined.history.iter().for_each(|message| screen.hold(message.frame(), joined.as_of));
         screen
@@ -55,6 +61,7 @@ impl Screen {
     /// An event of the room.
     pub(crate) fn event(&mut self, seq: Seq, frame: &ServerFrame) {
         let misses = self.misses();
+        self.members.event(frame);
         match frame {
             ServerFrame::Message(message) => self.hold(message, seq),
             ServerFrame::Redacted { target, .. } => {
@@ -76,7 +83,8 @@ impl Screen {
     }
 
     /// Events that will not come.
-    pub(crate) fn gap(&mut self, from: Seq, to: Seq, changed_at: Option<Seq>) {
+    pub(crate) fn gap(&mut self, from: Seq, to: Seq, changed_at: Option<Seq>, members: &[MemberEntry]) {
+        self.members = MemberList::of(members);
         if !self.misses() {
             self.known = self.known.max(Seq(from.0.saturating_sub(1)));
         }
@@ -123,7 +131,10 @@ impl Screen {
     }
 
     /// Everything has been read and nothing happens any more.
-    pub(crate) fn check_at_the_end(&self, room: &str, name: &str, truth: &Truth) -> Result<(), Broken> {
+    pub(crate) fn check_at_the_end(&self, room: &str, name: &str, truth: &Truth, tells: bool) -> Result<(), Broken> {
+        if tells {
+            self.members.check(room, name, &truth.shown(room, self.epoch, Seq(u64::MAX)))?;
+        }
         hold!(!self.misses(), Promise::CatchUp, "{name} is not told what changed in {room} after {}", self.known);
         let taken_back = truth.taken_back(room, self.epoch);
         let wrong = self.held.iter().find(|(seq, held)| taken_back.contains(seq) != held.is_taken_back);

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::weight::{beside, scope_beside};
 use crate::domain::Role;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::types::{Color, MemberId, Nick, NickKey, Offset, PersonData, Scope, Seq, Wall};
 
 /// A person in the room.
@@ -160,6 +162,8 @@ impl Members {
         let Ok(index) = self.find(id) else { return };
         let mut member = Member::clone(&self.by_id[index].1);
         if let Some((nick, key)) = nick {
+            #[cfg(feature = "fault_injection")]
+            let key = if fault_injection::is(Bug::KeepNickKey) { &member.nick_key.clone() } else { key };
             (member.nick, member.nick_key) = (nick.clone(), key.clone());
         }
         if let Some(data) = data {

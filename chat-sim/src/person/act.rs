@@ -58,7 +58,8 @@ impl Person {
                     self.create(room);
                 }
             }
-            (_, 65..68) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
+            (_, 65) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
+            (_, 66..68) => self.be_called(room),
             (_, 68..72) => self.look_back(room),
             (_, 72..74) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
             (_, 74..77) => self.moderate(room),
@@ -203,6 +204,19 @@ impl Person {
     fn create(&mut self, room: &str) {
         self.joins.insert(self.next_id + 1, None);
         self.ask(json!({"type": "create", "room": room, "nick": self.name}), Asked::Join);
+    }
+
+    /// Changes name, data, or both: to few values, so that people meet in them.
+    fn be_called(&mut self, room: &str) {
+        let mut frame = json!({"type": "me", "room": room});
+        let what = self.rng.random_range(0..4);
+        if what > 0 {
+            frame["nick"] = [&self.name, "Kim", "kim"][self.rng.random_range(0..3)].into();
+        }
+        if what < 2 {
+            frame["data"] = [json!(null), json!({"id": 1}), json!({"id": 2})][self.rng.random_range(0..3)].clone();
+        }
+        self.ask(frame, Asked::Other);
     }
 
     pub(super) fn leave(&mut self, room: &str) {

@@ -67,6 +67,11 @@ fn a_room_is_joined_or_made() {
     let secret = RoomSecret::parse("two words").expect("a secret");
     let shown = Command::join(lunch.clone(), nick.clone()).with_secret(secret);
     assert_eq!(asked("/sse?room=lunch&nick=Ann&secret=two+words", &[]).entry, Some(shown));
+    let data = PersonData::parse(r#"{"id":"a b"}"#).expect("an object");
+    let shown = Command::join(lunch.clone(), nick.clone()).with_person_data(data.clone());
+    assert_eq!(asked("/sse?room=lunch&nick=Ann&data={%22id%22:+%22a+b%22}", &[]).entry, Some(shown));
+    let shown = Command::create(nick.clone()).with_person_data(data);
+    assert_eq!(asked("/sse?create&nick=Ann&data={%22id%22:%22a%20b%22}", &[]).entry, Some(shown));
     let drawn = Command::create(nick.clone());
     assert_eq!(asked("/sse?create&nick=Ann", &[]).entry, Some(drawn));
     let named = Command::create(nick).with_room(lunch);
@@ -83,5 +88,8 @@ fn what_is_wrong_is_named() {
     assert_eq!(refusal("/sse?create=a+b&nick=Ann"), (BadField, Some("room")));
     assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&history=-1"), (BadField, Some("history")));
     assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&secret=%0A"), (BadField, Some("secret")));
+    assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&data=[]"), (BadField, Some("data")));
+    let long = "x".repeat(249);
+    assert_eq!(refusal(&format!("/sse?create&nick=Ann&data={{%22a%22:%22{long}%22}}")), (TooLong, Some("data")));
     assert_eq!(refusal(&format!("/sse?room=LUNCH&nick={}", "n".repeat(33))), (TooLong, Some("nick")));
 }

@@ -77,6 +77,11 @@ fn ban(line: BanLine) -> BanEntry {
 pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let page = shared.limits.room.members_page_max;
     let lines = room.members().take(page).map(|member| line(room, member));
+    #[cfg(feature = "fault_injection")]
+    let lines = lines.map(|line| match fault_injection::is(Bug::HideMemberData) {
+        true => MemberLine { data: None, ..line },
+        false => line,
+    });
     let bytes_max = shared.limits.session.page_bytes_max;
     let (members, _) = MemberList::of(lines, page.min(room.members_total()), bytes_max);
     let changed_at = room.changed_at();

@@ -58,6 +58,7 @@ mod history_and_members;
 mod leaving;
 mod limiting;
 mod moderating;
+mod people;
 mod reading;
 mod refusing;
 mod resuming;
@@ -81,6 +82,7 @@ pub use history_and_members::*;
 pub use leaving::*;
 pub use limiting::*;
 pub use moderating::*;
+pub use people::*;
 pub use reading::*;
 pub use refusing::*;
 pub use resuming::*;
@@ -209,6 +211,15 @@ macro_rules! transport_contract {
             what_a_person_has_read_is_told_on_all_their_devices,
             who_comes_back_is_told_how_much_is_unread,
             what_was_read_is_known_to_who_comes_again,
+            people_are_shown_with_their_data,
+            a_member_changes_name_and_data_in_one_event,
+            a_member_changes_seldom,
+            a_name_is_taken_and_given_back,
+            data_that_nobody_may_show_are_refused_by_name,
+            who_was_away_sees_the_name_of_now,
+            who_leaves_a_big_room_does_so_under_their_last_name,
+            the_host_says_what_a_member_is_shown_as,
+            what_the_policy_calls_somebody_stands,
             history_is_paged_backwards_to_the_first_message,
             who_asks_for_nothing_is_told_whether_there_is_something,
             members_are_paged_by_number,
