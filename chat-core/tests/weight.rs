@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chat_core::room::{Actor, Caller, Input, Room};
 use chat_core::{
-    BanTerms, Body, Epoch, Generation, Identity, Key, MemberId, Mono, Nick, Now, RoomLimits, SessionId, Topic, Wall,
+    BanTerms, Body, Epoch, Generation, Identity, Key, MemberChange, MemberId, Mono, Nick, Now, PersonData, RoomLimits,
+    SessionId, Topic, Wall,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -60,6 +61,16 @@ fn long_names(room: &mut Room) {
     (1..=300).for_each(|number| join(room, number, 128, "A name of more than 24"));
 }
 
+fn much_to_show(room: &mut Room) {
+    long_names(room);
+    for number in 1..=300 {
+        let data =
+            PersonData::parse(&format!(r#"{{"a":"{}"}}"#, "x".repeat(PersonData::BYTES_MAX - 8))).expect("valid");
+        let nick = Nick::parse(&format!("Another name of more {number}")).expect("valid");
+        run(room, &Input::Me { by: caller(number, 128), change: MemberChange::new().nick(nick).data(data) });
+    }
+}
+
 fn keys(room: &mut Room) {
     (1..=60).for_each(|number| join(room, number, 0, "Ann"));
     for key in 0..64 {
@@ -99,10 +110,11 @@ type Live = fn(&mut Room);
 #[test]
 fn a_room_weighs_what_it_holds() {
     let limits = Arc::new(RoomLimits::default());
-    let kinds: [(&str, Live); 7] = [
+    let kinds: [(&str, Live); 8] = [
         ("small", small),
         ("many members", many_members),
         ("long names", long_names),
+        ("much to show", much_to_show),
         ("keys", keys),
         ("marks", marks),
         ("left and banned", left_and_banned),

@@ -1,5 +1,4 @@
-//! When members last changed what they are shown as. By number, which is the person's: who leaves and comes back to their place has it
-//! still.
+//! When members last changed what they are shown as, by their numbers: who leaves and comes back to their place has waited no longer.
 //!
 //! Never here: who may change what.
 

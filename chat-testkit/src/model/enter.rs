@@ -137,7 +137,7 @@ fn come_back(
 }
 
 /// Whether a join may say what is seen, and bring a number back.
-pub(super) fn says_floor(model: &Model) -> bool {
+fn says_floor(model: &Model) -> bool {
     model.writes >= RecordVersion::PERSONS
 }
 

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use chat_core::room::{Answer, Caller, Decision};
-use chat_core::{Event, MemberChange, MemberId, Nick, Now, PersonData, RejectCode};
+use chat_core::{Event, MemberChange, MemberId, Nick, Now, PersonData, RecordVersion, RejectCode};
 
-use super::enter::says_floor;
 use super::facts::Person;
 use super::outcome::{decision, done, member, refusal};
 use super::{Model, Refusal};
@@ -79,7 +78,7 @@ pub(super) fn change(model: &Model, now: Now, member: MemberId, change: &MemberC
 /// What is told of somebody who comes back, where the policy says something else of them by now.
 pub(super) fn named_anew(model: &Model, by: &Caller, person: &Person) -> Option<Event> {
     let (nick, data) = shown(by, person.nick.clone(), person.data.clone());
-    told(person, &nick, &data).filter(|_| says_floor(model))
+    told(person, &nick, &data).filter(|_| model.writes >= RecordVersion::PERSONS)
 }
 
 /// What is said of a person who is to be shown so from now on; nothing where they are already.
@@ -98,7 +97,7 @@ fn nothing(model: &Model) -> Decision {
 }
 
 fn may_be_written(model: &Model) -> Result<(), Refusal> {
-    match says_floor(model) {
+    match model.writes >= RecordVersion::PERSONS {
         true => Ok(()),
         false => Err(Refusal { retry_after: Some(Duration::from_secs(10)), ..refusal(RejectCode::Unavailable, None) }),
     }
