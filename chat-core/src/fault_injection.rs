@@ -74,6 +74,10 @@ pub enum Bug {
     ForgetBan,
     /// Of all that is taken back at once, the newest message alone is.
     SweepOne,
+    /// A member who is called something else is still looked for under the name before.
+    KeepNickKey,
+    /// A gap does not show what members show beside their names.
+    HideMemberData,
     /// What the log remembers of ended sessions is not read.
     ForgetEnded,
     /// A session that was ended is not asked after when somebody comes back to it.
@@ -88,7 +92,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 38] = [
+    pub const ALL: [Bug; 40] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -122,6 +126,8 @@ impl Bug {
         Self::SupersedeUnused,
         Self::ForgetBan,
         Self::SweepOne,
+        Self::KeepNickKey,
+        Self::HideMemberData,
         Self::ForgetEnded,
         Self::ResumeEnded,
         Self::SkipNewer,

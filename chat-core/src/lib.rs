@@ -47,7 +47,8 @@ pub mod wire;
 
 pub use domain::{
     Amend, Amended, Amendment, BanTerm, BanTerms, Command, Content, Digest, Event, Extent, HistoryAnchor, Keyed,
-    LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason, Settings, SettingsChange, TypingState,
+    LeaveReason, MemberChange, Named, Notices, Record, RecordVersion, Role, RoomCloseReason, Settings, SettingsChange,
+    TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{
@@ -61,8 +62,8 @@ pub use ports::{
 };
 pub use types::{
     BanId, Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key,
-    Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonHash, Position, Reject,
-    RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId, SessionLimits, SignalData,
+    Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonData, PersonHash, Position,
+    Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId, SessionLimits, SignalData,
     SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]

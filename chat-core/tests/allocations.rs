@@ -21,9 +21,10 @@ fn run(room: &mut Room, input: &Input) {
 #[test]
 fn a_plain_send_asks_for_nothing_and_neither_does_a_look_at_the_weight() {
     let mut room = Room::new(Arc::new(RoomLimits::default()));
-    let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None };
+    let by =
+        Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None, named: None };
     let nick = Nick::parse("Ann").expect("valid");
-    run(&mut room, &Input::Create { by: by.clone(), nick, epoch: Epoch(7), salt: 8 });
+    run(&mut room, &Input::Create { by: by.clone(), nick, data: None, epoch: Epoch(7), salt: 8 });
     let text = Body::parse("hello", 10).expect("valid");
     let send = Input::Send { by, text, as_sent: None, key: None, permit: SendPermit::Paid };
     // As many as are remembered.

@@ -57,6 +57,7 @@ fn every_kind_of_frame_has_an_example() {
         Message,
         MemberJoined,
         MemberLeft,
+        MemberChanged,
         Redacted,
         TopicChanged,
         SettingsChanged,

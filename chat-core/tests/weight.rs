@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chat_core::room::{Actor, Caller, Input, Room};
 use chat_core::{
-    BanTerms, Body, Epoch, Generation, Identity, Key, MemberId, Mono, Nick, Now, RoomLimits, SessionId, Topic, Wall,
+    BanTerms, Body, Epoch, Generation, Identity, Key, MemberChange, MemberId, Mono, Nick, Now, PersonData, RoomLimits,
+    SessionId, Topic, Wall,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -22,7 +23,7 @@ const NOW: Now = Now { wall: Wall(1_795_370_400_000), mono: Mono(500) };
 /// Somebody whose name, and whose identity where they have one, are as long as these may be or short.
 fn caller(number: u128, identity: usize) -> Caller {
     let identity = (identity > 0).then(|| Identity::new(&format!("{number:0identity$}")).expect("it is not too long"));
-    Caller { session: SessionId::new(number), generation: Generation(1), identity, network: None }
+    Caller { session: SessionId::new(number), generation: Generation(1), identity, network: None, named: None }
 }
 
 fn run(room: &mut Room, input: &Input) {
@@ -35,8 +36,8 @@ fn join(room: &mut Room, number: u128, identity: usize, nick: &str) {
     let nick = Nick::parse(&format!("{nick} {number}")).expect("valid");
     let by = caller(number, identity);
     match number {
-        1 => run(room, &Input::Create { by, nick, epoch: Epoch(7), salt: 8 }),
-        _ => run(room, &Input::Join { by, nick, history: None, after: None, secret: None }),
+        1 => run(room, &Input::Create { by, nick, data: None, epoch: Epoch(7), salt: 8 }),
+        _ => run(room, &Input::Join { by, nick, data: None, history: None, after: None, secret: None }),
     }
 }
 
@@ -58,6 +59,16 @@ fn many_members(room: &mut Room) {
 
 fn long_names(room: &mut Room) {
     (1..=300).for_each(|number| join(room, number, 128, "A name of more than 24"));
+}
+
+fn much_to_show(room: &mut Room) {
+    long_names(room);
+    for number in 1..=300 {
+        let data =
+            PersonData::parse(&format!(r#"{{"a":"{}"}}"#, "x".repeat(PersonData::BYTES_MAX - 8))).expect("valid");
+        let nick = Nick::parse(&format!("Another name of more {number}")).expect("valid");
+        run(room, &Input::Me { by: caller(number, 128), change: MemberChange::new().nick(nick).data(data) });
+    }
 }
 
 fn keys(room: &mut Room) {
@@ -99,10 +110,11 @@ type Live = fn(&mut Room);
 #[test]
 fn a_room_weighs_what_it_holds() {
     let limits = Arc::new(RoomLimits::default());
-    let kinds: [(&str, Live); 7] = [
+    let kinds: [(&str, Live); 8] = [
         ("small", small),
         ("many members", many_members),
         ("long names", long_names),
+        ("much to show", much_to_show),
         ("keys", keys),
         ("marks", marks),
         ("left and banned", left_and_banned),

@@ -22,6 +22,7 @@ mod graces;
 mod link;
 mod locks;
 mod network;
+mod people;
 mod person;
 mod persons;
 mod phase;

@@ -329,8 +329,7 @@ impl Person {
             view.check_at_the_end(&self.scene.truth)?;
             let screen = self.screens.get(view.room()).filter(|screen| screen.epoch() == view.position().epoch);
             if let Some(screen) = screen.filter(|_| view.is_live()) {
-                let has_log = self.scene.plan.has_log;
-                screen.check_at_the_end(view.room(), &self.name, has_log, &self.scene.truth)?;
+                screen.check_at_the_end(view.room(), &self.name, &self.scene.plan, &self.scene.truth)?;
             }
         }
         let open = self.asked.keys().next();

@@ -87,6 +87,8 @@ impl Plan {
         limits.room.live_ttl = [30_000, 3_000, 8_000].map(Duration::from_millis)[limits.room.batch_inputs_max % 3];
         limits.room.signal_ttl = [3_000, 30_000, 6_000].map(Duration::from_millis)[limits.room.batch_inputs_max % 3];
         limits.room.live_max = [4, 1][limits.room.backlog_events_max % 2];
+        limits.room.member_change_interval =
+            [10_000, 0, 1_500].map(Duration::from_millis)[limits.room.backlog_events_max % 3];
         limits.room.owed_max = [256, 3, 256][limits.room.backlog_events_max % 3];
         limits.room.history_default = rng.random_range(0..10);
         // In half of the worlds a newcomer does not see everything.

@@ -43,6 +43,8 @@ pub enum Promise {
     Settings,
     /// An owner who is lost is the owner again if they come back in time, and nobody acts on an equal or a higher role.
     Roles,
+    /// What members are shown as is theirs to say, seldom, and no two names look alike.
+    People,
     /// Nobody comes in while a ban of theirs holds, and nobody is told of a ban who was not banned.
     Banned,
     /// What was taken back cannot be read in the log.
@@ -85,6 +87,7 @@ impl fmt::Display for Promise {
             Self::Floor => "nobody learns of a message before their floor",
             Self::Settings => "what is set for a room holds, and is told",
             Self::Roles => "roles are whose they were given, and nobody acts on an equal or a higher one",
+            Self::People => "members change what they are shown as seldom, and no two look alike",
             Self::Banned => "nobody comes in who is banned",
             Self::TakenBack => "what was taken back cannot be read in the log",
             Self::Screen => "every screen shows what the log says",

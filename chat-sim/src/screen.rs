@@ -1,10 +1,12 @@
-//! What one person's screen shows of the messages of a room, folded from frames as the protocol page says, and never told to forget.
+//! What one person's screen shows of the messages and members of a room, folded from frames as the protocol page says, and never told to forget.
 
 use std::collections::BTreeMap;
 
-use chat_core::wire::{ChangedMessage, Joined, MessageFrame, SweptRange};
+use chat_core::wire::{ChangedMessage, Joined, MemberEntry, MessageFrame, SweptRange};
 use chat_core::{Epoch, MemberId, Seq, ServerFrame};
 
+use crate::people::MemberList;
+use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
 use crate::truth::Truth;
 
@@ -23,6 +25,7 @@ pub(crate) struct Screen {
     holes: Vec<(Seq, Seq)>,
     /// What of that was read: all of it is held.
     filled: Vec<(Seq, Seq)>,
+    members: MemberList,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +60,10 @@ impl Screen {
                 due: Seq(0),
                 holes: Vec::new(),
                 filled: Vec::new(),
+                members: MemberList::default(),
             },
         };
+        screen.members = MemberList::joined(joined);
         screen.reach(joined.seq);
         joined.history.iter().for_each(|message| screen.hold(message.frame(), joined.as_of));
         screen
@@ -71,6 +76,7 @@ impl Screen {
     /// An event of the room.
     pub(crate) fn event(&mut self, seq: Seq, frame: &ServerFrame) {
         let misses = self.misses();
+        self.members.event(frame);
         match frame {
             ServerFrame::Message(message) => self.hold(message, seq),
             ServerFrame::Redacted { target, .. } => {
@@ -92,7 +98,8 @@ impl Screen {
     }
 
     /// Events that will not come.
-    pub(crate) fn gap(&mut self, from: Seq, to: Seq, changed_at: Option<Seq>) {
+    pub(crate) fn gap(&mut self, from: Seq, to: Seq, changed_at: Option<Seq>, members: &[MemberEntry]) {
+        self.members = MemberList::of(members);
         if !self.misses() {
             self.known = self.known.max(Seq(from.0.saturating_sub(1)));
         }
@@ -154,12 +161,15 @@ impl Screen {
     }
 
     /// Everything has been read and nothing happens any more.
-    pub(crate) fn check_at_the_end(&self, room: &str, name: &str, has_log: bool, truth: &Truth) -> Result<(), Broken> {
+    pub(crate) fn check_at_the_end(&self, room: &str, name: &str, plan: &Plan, truth: &Truth) -> Result<(), Broken> {
+        if plan.tells {
+            self.members.check(room, name, &truth.shown(room, self.epoch, Seq(u64::MAX)))?;
+        }
         hold!(!self.misses(), Promise::CatchUp, "{name} is not told what changed in {room} after {}", self.known);
         hold!(self.holes.is_empty(), Promise::CatchUp, "{name} has not read {:?} of {room}", self.holes);
         let said = truth.messages(room, self.epoch, Seq(u64::MAX));
         let is_filled = |seq: &Seq| self.filled.iter().any(|(after, through)| seq > after && seq <= through);
-        let hole = said.iter().find(|seq| has_log && is_filled(seq) && !self.held.contains_key(seq));
+        let hole = said.iter().find(|seq| plan.has_log && is_filled(seq) && !self.held.contains_key(seq));
         hold!(hole.is_none(), Promise::Screen, "{name} has read {:?} of {room}, and not {hole:?}", self.filled);
         let taken_back = truth.taken_back(room, self.epoch);
         let wrong = self.held.iter().find(|(seq, held)| taken_back.contains(seq) != held.is_taken_back);

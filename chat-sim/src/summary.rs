@@ -1,7 +1,7 @@
 //! Frames and records in few words: numbers first, then what they say. A record and its frame are the same words.
 
 use chat_core::wire::{RoomSettings, RoomStatus};
-use chat_core::{Event, LeaveReason, MemberId, Record, ServerFrame};
+use chat_core::{Event, LeaveReason, MemberId, PersonData, Record, ServerFrame};
 
 /// A frame in few words.
 pub(crate) fn summary(frame: &ServerFrame) -> String {
@@ -39,7 +39,12 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
                 format!("{} {}: {}{key} @{}", message.seq, message.nick, message.text, message.at)
             }
         },
-        ServerFrame::MemberJoined { seq, nick, member, .. } => format!("{seq} +{nick} {member}"),
+        ServerFrame::MemberJoined { seq, nick, member, data, .. } => format!("{seq} +{nick} {member}{}", shown(data)),
+        ServerFrame::MemberChanged { seq, member, nick, data, .. } => {
+            let nick = nick.as_ref().map_or(String::new(), |nick| format!(" {nick}"));
+            let data = data.as_ref().map_or(String::new(), |data| format!(" data{}", shown(data)));
+            format!("{seq} {member} is{nick}{data}")
+        }
         ServerFrame::MemberLeft { seq: Some(seq), nick, member, reason, by: who, until, .. } => {
             let until = until.map_or(String::new(), |until| format!(" until {until}"));
             format!("{seq} -{nick} {member} {reason}{}{until}", by(who))
@@ -86,7 +91,12 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
     let by = record.by.map_or(String::new(), |by| format!(" by {by}"));
     let who = record.by.map_or(String::new(), |by| by.to_string());
     match &record.event {
-        Event::Joined { nick, .. } => format!("{seq} +{} {who}", nick.as_str()),
+        Event::Joined { nick, data, .. } => format!("{seq} +{} {who}{}", nick.as_str(), shown(data)),
+        Event::MemberChanged { member, nick, data, .. } => {
+            let nick = nick.as_ref().map_or(String::new(), |nick| format!(" {nick}"));
+            let data = data.as_ref().map_or(String::new(), |data| format!(" data{}", shown(data)));
+            format!("{seq} {member} is{nick}{data}")
+        }
         Event::Left { nick, reason: LeaveReason::Left, .. } => format!("{seq} -{} {who} left", nick.as_str()),
         Event::Left { nick, reason: LeaveReason::Timeout, .. } => format!("{seq} -{} {who} timeout", nick.as_str()),
         Event::Sent { nick, text, keyed, .. } => {
@@ -110,6 +120,10 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
 
 fn words(settings: &RoomSettings) -> String {
     serde_json::to_string(settings).expect("settings have string keys")
+}
+
+fn shown(data: &Option<PersonData>) -> String {
+    data.as_ref().map_or(String::new(), |data| format!(" {}", data.as_str()))
 }
 
 fn number(id: Option<chat_core::CommandId>) -> String {

@@ -17,6 +17,7 @@ use crate::clock::WorldClock;
 use crate::endings::Endings;
 use crate::graces::Graces;
 use crate::locks::lock;
+use crate::people::{People, Shown, shown};
 use crate::persons::Persons;
 use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reads;
@@ -63,6 +64,7 @@ struct Incarnation {
     rules: RoomRules,
     roles: Roles,
     bans: Bans,
+    people: People,
 }
 
 /// The ends of the stays of one person.
@@ -111,6 +113,7 @@ impl Truth {
             let added = life
                 .add(room, record, self.newcomers_see)
                 .and(life.roles.add(room, record, &self.limits))
+                .and(life.people.add(room, record, &self.limits))
                 .and_then(|()| self.stamps().logged(room, epoch, record));
             if let Err(broken) = added {
                 self.note(broken);
@@ -227,6 +230,12 @@ impl Truth {
             _ => None,
         });
         given.last()
+    }
+
+    /// What members are shown as, as of a number, where joins and leaves have numbers.
+    pub(crate) fn shown(&self, room: &str, epoch: Epoch, seq: Seq) -> BTreeMap<MemberId, Shown> {
+        let lives = self.lives();
+        lives.get(&(room.to_owned(), epoch)).map(|life| shown(&life.records, seq)).unwrap_or_default()
     }
 
     /// The last number that members could be told at this time.
@@ -508,7 +517,7 @@ pub(crate) fn check_members(
     check_roles(truth, room, epoch, seq, entries)
 }
 
-/// Whether everybody sees the roles that the log says.
+/// Whether everybody sees the roles, the names and the data that the log says.
 pub(crate) fn check_roles(
     truth: &Truth,
     room: &str,
@@ -516,9 +525,13 @@ pub(crate) fn check_roles(
     seq: Seq,
     shown: &[MemberEntry],
 ) -> Result<(), Broken> {
-    for MemberEntry { member, role, .. } in shown {
+    let all = truth.shown(room, epoch, seq);
+    for MemberEntry { member, role, nick, data, .. } in shown {
         let said = truth.role(room, epoch, seq, *member);
         hold!(said == Some(*role), Promise::Fold, "{room}: {member} is {role:?} as of {seq}, the log says {said:?}");
+        let own = (nick.clone(), data.clone());
+        let is_so = all.get(member) == Some(&own);
+        hold!(is_so, Promise::Screen, "{room}: {member} is {own:?} as of {seq}, the log says {:?}", all.get(member));
     }
     Ok(())
 }

@@ -215,6 +215,16 @@ fn a_number_that_somebody_does_not_have_again_is_found() {
 }
 
 #[test]
+fn a_name_that_is_not_given_back_is_found() {
+    is_found_in(Bug::KeepNickKey, Kind::Ruled, 16, &[Promise::People]);
+}
+
+#[test]
+fn a_gap_that_does_not_show_what_members_show_is_found() {
+    is_found_in(Bug::HideMemberData, Kind::Narrow, 64, &[Promise::Screen]);
+}
+
+#[test]
 fn what_was_read_and_is_forgotten_is_found() {
     is_found(Bug::ForgetRead, 128, &[Promise::Read]);
 }

@@ -74,6 +74,7 @@ impl Scribe {
             role: if self.members == 1 { Role::Owner } else { Role::Member },
             scope: Scope::Session(SessionId::new(u128::from(self.members))),
             sees: None,
+            data: None,
         };
         self.told(Some(MemberId(self.members)), event)
     }

@@ -57,7 +57,7 @@ fn add(snapshot: &mut Value) {
     snapshot["version"] = json!(3);
     snapshot["written_at"] = json!("2031-01-01T00:00:00.000Z");
     snapshot["ledger"]["pins"] = json!({"first": 1_000, "last": null});
-    snapshot["ledger"]["members"][0]["data"] = json!({"avatar": [1, 2, 3]});
+    snapshot["ledger"]["members"][0]["badges"] = json!({"avatar": [1, 2, 3]});
 }
 
 #[tokio::test(start_paused = true)]

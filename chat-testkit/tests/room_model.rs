@@ -36,12 +36,13 @@ fn a_late_join_is_refused() {
     let join = |session, attempt, text| Act::Join {
         who: Who::Session(session, attempt),
         nick: nick(text),
+        data: None,
         history: None,
         after: None,
         secret: None,
     };
     let acts = [
-        Act::Create { who: Who::Session(0, Attempt::New), nick: nick("Ann") },
+        Act::Create { who: Who::Session(0, Attempt::New), nick: nick("Ann"), data: None },
         join(5, Attempt::New, "guest"),
         Act::Leave { who: Who::Session(5, Attempt::Current) },
         join(5, Attempt::New, "Cid"),

@@ -103,6 +103,13 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "history on from what is forgotten",
         "history has more after",
         "a key is forgotten",
+        "renamed",
+        "data changed",
+        "changed by the host",
+        "changed in nothing",
+        "refused: rate_limited by a change just before",
+        "two who look alike",
+        "renamed by coming back",
         "redacted again",
         "settled",
         "redacted by what the log says",
@@ -202,6 +209,9 @@ fn note_what(
         Ok(decision) => decision,
         Err(refusal) => {
             reach(&format!("refused: {}", refusal.code.as_str()));
+            if matches!(input, Input::Me { .. }) && refusal.code == RejectCode::RateLimited {
+                reach("refused: rate_limited by a change just before");
+            }
             let is_paid = matches!(input, Input::Send { permit: chat_core::room::SendPermit::Paid, .. });
             if is_paid && refusal.retry_after.is_some() {
                 reach("refused: rate_limited by slow mode");
@@ -244,6 +254,12 @@ fn note_what(
             Event::Swept { .. } => "swept".to_owned(),
             Event::TopicChanged { .. } => "topic changed".to_owned(),
             Event::SettingsChanged { .. } => "settings changed".to_owned(),
+            Event::MemberChanged { .. } if matches!(input, Input::ChangeMember { .. }) => {
+                "changed by the host".to_owned()
+            }
+            Event::MemberChanged { .. } if record.by.is_none() => "renamed by coming back".to_owned(),
+            Event::MemberChanged { nick: Some(_), .. } => "renamed".to_owned(),
+            Event::MemberChanged { .. } => "data changed".to_owned(),
             Event::RoleChanged { role: Role::Owner, .. } if *input == Input::Elapsed && decision.records.len() == 1 => {
                 "a seat ran out".to_owned()
             }
@@ -272,6 +288,11 @@ fn note_what(
     }
     if *input == Input::Elapsed && decision.records.is_empty() && decision.note == Some(Note::Elapsed) {
         reach(if in_the_empty { "lingers on, because a clock was set back" } else { "typing runs out" });
+    }
+    let people = before.members();
+    let mut pairs = people.iter().flat_map(|one| people.iter().map(move |other| (one, other)));
+    if pairs.any(|(one, other)| one.id < other.id && one.nick_key.looks_like(&other.nick_key)) {
+        reach("two who look alike");
     }
     if before.typing().len() == limits.typing_members_max && before.online() > limits.typing_members_max {
         reach("typing more than are shown");
@@ -324,6 +345,9 @@ fn note_what(
         }
         (Answer::Done { .. }, Input::Settings { .. }) if decision.records.is_empty() => {
             reach("settings changed in nothing");
+        }
+        (Answer::Done { .. }, Input::Me { .. } | Input::ChangeMember { .. }) if decision.records.is_empty() => {
+            reach("changed in nothing");
         }
         (Answer::History(slice), _) => {
             let all = [

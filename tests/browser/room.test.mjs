@@ -353,6 +353,29 @@ test('a role that changes is that of the member and of oneself, and says who may
   assert.deepEqual([room.seq, may(room)], [9, [true, false, true]], 'of somebody who has left, and one that is not known');
 });
 
+test('a change of name or data is that of the member and of oneself, and what was said keeps its name', () => {
+  const changed = (seq, member, change) => ({ type: 'member_changed', room: 'LAB', seq, at: message(seq, '').at, member, ...change });
+  const shown = room => room.members.map(({ nick, data }) => [nick, data]);
+  let room = fold(fresh(), joined({ seq: 1, members: [BOB, { ...ANN, data: { id: 1 } }] }), message(2, 'hers', ANN));
+  room = fold(room, changed(3, ANN.member, { nick: 'Anna' }), message(4, 'hers again', { ...ANN, nick: 'Anna' }));
+  assert.deepEqual(shown(room), [['Bob', undefined], ['Anna', { id: 1 }]]);
+  assert.deepEqual(room.entries.filter(entry => entry.kind === 'message').map(entry => entry.nick), ['Ann', 'Anna']);
+  assert.equal(plain(room.entries.find(entry => entry.kind === 'notice').words), 'Ann is called Anna now');
+  room = fold(room, changed(5, ANN.member, { data: null }), changed(6, BOB.member, { nick: 'Rob', data: { id: 2 } }));
+  assert.deepEqual(shown(room), [['Rob', { id: 2 }], ['Anna', undefined]]);
+  assert.deepEqual([room.you.nick, room.you.data, room.nick], ['Rob', { id: 2 }, 'Rob'], 'and comes back under that name');
+  assert.equal('data' in room.members[1], false);
+  assert.equal(plain(room.entries.at(-1).words), 'You are called Rob now');
+  const { entries } = room;
+  room = fold(room, changed(7, 9, { nick: 'Zoe' }), changed(8, ANN.member, { nick: 'Anna' }));
+  assert.deepEqual([room.seq, room.entries, room.members.length], [8, entries, 2], 'of somebody who is not listed, and of nothing');
+  const members = room.members;
+  const late = receive(fold(room, changed(9, ANN.member, { nick: 'Ann' })), { type: 'members', room: 'LAB', members: [ANN], members_total: 2 }, { asOf: members });
+  assert.deepEqual(shown(late).at(-1)[0], 'Ann', 'a list that was asked for before is not taken');
+  const told = fold(fresh(), joined({ seq: 1 }), { ...ANN, type: 'member_joined', room: 'LAB', seq: 2, at: message(2, '').at, member: 5, data: { id: 5 } });
+  assert.deepEqual(told.members.at(-1).data, { id: 5 });
+});
+
 test('all of a member in a range is taken back by one event, and by one range of what was missed', () => {
   const said = [message(6, 'six', BOB), message(8, 'eight'), message(9, 'nine', BOB)];
   const begun = fold(fresh(), joined({ seq: 10, history: said }), message(11, 'eleven', BOB));

@@ -84,8 +84,8 @@ fn is_of(entry: &Command, standing: &RoomStatus) -> bool {
 /// The entry of somebody who was in the room: from where they left it, and not as its founder while it is there.
 fn going_on(entry: Command, standing: &RoomStatus, catch_up: Option<u32>) -> Command {
     let mut entry = match entry {
-        Command::Create { nick, room: Some(room), .. } if standing.status == Status::Left => {
-            Command::join(room, nick).with_catch_up(catch_up)
+        Command::Create { nick, room: Some(room), data, .. } if standing.status == Status::Left => {
+            Command::join(room, nick).with_person_data(data).with_catch_up(catch_up)
         }
         entry => entry,
     };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::Query;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
-use chat_core::{Command, Credential, Nick, Reject, Resume, RoomCode, RoomSecret};
+use chat_core::{Command, Credential, Nick, PersonData, Reject, Resume, RoomCode, RoomSecret};
 use chat_serve::bearer;
 
 use super::cursor;
@@ -48,18 +48,19 @@ impl StreamRequest {
             (None, None) => None,
         };
         let catch_up = given("catch_up").map(|text| count("catch_up", text)).transpose()?;
+        let data = || given("data").map(PersonData::parse).transpose();
         let entry = match (query.get("create"), given("room")) {
             (Some(name), room) => {
                 let room = Some(name.as_str()).filter(|name| !name.is_empty()).or(room);
                 let room = room.map(RoomCode::parse).transpose()?;
-                Some(Command::create(nick(given("nick"))?).with_room(room))
+                Some(Command::create(nick(given("nick"))?).with_room(room).with_person_data(data()?))
             }
             (None, Some(room)) => {
                 let room = RoomCode::parse(room)?;
                 let history = given("history").map(|text| count("history", text)).transpose()?;
                 let secret = given("secret").map(RoomSecret::parse).transpose()?;
                 let join = Command::join(room, nick(given("nick"))?).with_history(history).with_secret(secret);
-                Some(join.with_catch_up(catch_up))
+                Some(join.with_catch_up(catch_up).with_person_data(data()?))
             }
             (None, None) => None,
         };

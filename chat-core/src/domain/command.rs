@@ -3,9 +3,11 @@
 use super::ban::BanTerms;
 use super::event::Role;
 use super::history::HistoryAnchor;
+use super::person::MemberChange;
 use super::settings::SettingsChange;
 use crate::types::{
-    BanId, Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, SignalData, SignalName, Topic,
+    BanId, Body, Credential, Key, MemberId, Nick, PersonData, Position, RoomCode, RoomSecret, Seq, SignalData,
+    SignalName, Topic,
 };
 
 /// Whether a member starts or stops typing.
@@ -38,6 +40,8 @@ pub enum Command {
         nick: Nick,
         /// The room's name; drawn when there is none.
         room: Option<RoomCode>,
+        /// What to show beside the name.
+        data: Option<PersonData>,
     },
     /// Become a member of a room.
     #[non_exhaustive]
@@ -54,6 +58,16 @@ pub enum Command {
         secret: Option<RoomSecret>,
         /// Of more events than this that are due after `after`, one gap is told to where the room is now; every event when there is none.
         catch_up: Option<u32>,
+        /// What to show beside the name.
+        data: Option<PersonData>,
+    },
+    /// Change what one is shown as in a room.
+    #[non_exhaustive]
+    Me {
+        /// The room, by its code.
+        room: RoomCode,
+        /// What is to be changed.
+        change: MemberChange,
     },
     /// Say something.
     #[non_exhaustive]
@@ -230,12 +244,17 @@ pub enum Command {
 impl Command {
     /// A room without a chosen name.
     pub fn create(nick: Nick) -> Self {
-        Self::Create { nick, room: None }
+        Self::Create { nick, room: None, data: None }
     }
 
     /// Membership of a room, as somebody new there.
     pub fn join(room: RoomCode, nick: Nick) -> Self {
-        Self::Join { room, nick, history: None, after: None, secret: None, catch_up: None }
+        Self::Join { room, nick, history: None, after: None, secret: None, catch_up: None, data: None }
+    }
+
+    /// What one is shown as in a room, changed in what is named.
+    pub fn me(room: RoomCode, change: MemberChange) -> Self {
+        Self::Me { room, change }
     }
 
     /// A message without a key.
@@ -365,10 +384,30 @@ impl Command {
         self
     }
 
-    /// Of a `Create` or `Join`: under this name.
+    /// Of a `Create`, `Join` or `Me`: under this name.
     pub fn with_nick(mut self, name: Nick) -> Self {
-        if let Self::Create { nick, .. } | Self::Join { nick, .. } = &mut self {
-            *nick = name;
+        match &mut self {
+            Self::Create { nick, .. } | Self::Join { nick, .. } => *nick = name,
+            Self::Me { change, .. } => change.nick = Some(name),
+            _ => {}
+        }
+        self
+    }
+
+    /// Of a `Create`, `Join` or `Me`: with this beside the name, or nothing.
+    pub fn with_person_data(mut self, shown: impl Into<Option<PersonData>>) -> Self {
+        match &mut self {
+            Self::Create { data, .. } | Self::Join { data, .. } => *data = shown.into(),
+            Self::Me { change, .. } => change.data = Some(shown.into()),
+            _ => {}
+        }
+        self
+    }
+
+    /// Of a `Me`: changing this.
+    pub fn with_member_change(mut self, asked: MemberChange) -> Self {
+        if let Self::Me { change, .. } = &mut self {
+            *change = asked;
         }
         self
     }
@@ -512,6 +551,7 @@ impl Command {
             Self::Create { room, .. } => room.as_ref(),
             Self::End { .. } => None,
             Self::Join { room, .. }
+            | Self::Me { room, .. }
             | Self::Send { room, .. }
             | Self::Leave { room }
             | Self::History { room, .. }

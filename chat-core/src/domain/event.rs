@@ -1,11 +1,12 @@
 //! What happened in a room: the events its log holds, in one order.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ban::BanTerm;
 use super::settings::Settings;
 use crate::types::{
-    BanId, Body, Color, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonHash, Scope, Seq, Topic, Wall,
+    BanId, Body, Color, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonData, PersonHash, Scope, Seq,
+    Topic, Wall,
 };
 
 /// What a member may do.
@@ -118,6 +119,11 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
+/// A field where nothing said is one thing, and nothing in it another.
+fn even_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 /// Something that happened in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,6 +151,9 @@ pub enum Event {
         /// Their floor: they see no message up to this number. Not said by programs that showed everybody all of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sees: Option<Seq>,
+        /// What they show beside their name. Not said by programs that knew nothing of the kind.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<PersonData>,
     },
     /// The record's `by` stopped being a member.
     Left {
@@ -229,6 +238,20 @@ pub enum Event {
         from: Seq,
         /// The last event of the range.
         to: Seq,
+    },
+    /// What a member is shown as was changed: by themselves, or by the embedder. What they said before keeps the name it was said under.
+    MemberChanged {
+        /// The member, by number.
+        member: MemberId,
+        /// The name from now on, where it is another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nick: Option<Nick>,
+        /// What that name looks like; there where the name is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nick_key: Option<NickKey>,
+        /// What they show beside it from now on, where that is something else; nothing in it for nothing.
+        #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
+        data: Option<Option<PersonData>>,
     },
     /// What the room is about was changed.
     TopicChanged {

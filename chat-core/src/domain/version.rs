@@ -17,7 +17,8 @@ impl RecordVersion {
     pub const FIRST: Self = Self(1);
     /// A join says what may be seen, and who comes back has their number again: a program that does not know it takes that for a bug, and
     /// shows everybody everything. A message says that it was taken back, and a record that the log has been made to forget it. There are
-    /// moderators, and an owner who is lost is the owner still when they come back soon.
+    /// moderators, and an owner who is lost is the owner still when they come back soon. People have data, and change
+    /// what they are shown as.
     pub const PERSONS: Self = Self(2);
     /// The latest that this program reads.
     pub const LATEST: Self = Self::PERSONS;
@@ -41,6 +42,7 @@ impl Event {
             | Self::BanLifted { .. }
             | Self::Swept { .. } => RecordVersion::PERSONS,
             Self::SettingsChanged { .. } => RecordVersion::PERSONS,
+            Self::Joined { data: Some(_), .. } | Self::MemberChanged { .. } => RecordVersion::PERSONS,
             Self::Joined { role: Role::Moderator, .. } | Self::RoleChanged { role: Role::Moderator, .. } => {
                 RecordVersion::PERSONS
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::domain::{BanTerms, Extent, Role, RoomCloseReason, SettingsChange};
+use crate::domain::{BanTerms, Extent, MemberChange, Role, RoomCloseReason, SettingsChange};
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::inbox::InboxItem;
@@ -45,6 +45,9 @@ pub enum Moderation {
     SetTopic(Topic),
     /// Change what is set, in what is named.
     Settings(SettingsChange),
+    /// Change what a member is shown as, in what is named. The name may look like another's, and no time has to pass in between. What the
+    /// policy says of the person ([`Admission::named`](crate::Admission::named)) takes its place again when they come back.
+    ChangeMember(MemberId, MemberChange),
     /// Say what somebody may do. The owner before, if there is one, is a moderator from then on.
     SetRole(MemberId, Role),
     /// Keep the room: from now on only [`Moderation::SetRole`] says who is its owner. Nobody follows an owner who is gone, and no member hands
@@ -211,6 +214,7 @@ impl Engine {
                 let change = change.map_secret(|secret| self.shared.room_secrets.keep(room, &secret));
                 Input::Settings { by, change }
             }
+            Moderation::ChangeMember(member, change) => Input::ChangeMember { member, change },
             Moderation::SetRole(member, role) => Input::SetRole { by, member, role },
             Moderation::Protect => Input::Protect,
             Moderation::Close => Input::Close { cause: RoomCloseReason::Host },

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 
-use crate::domain::Command;
-use crate::types::{Identity, Reject, SessionId};
+use crate::domain::{Command, Named};
+use crate::types::{Identity, Nick, PersonData, Reject, SessionId};
 
 /// A client that wants to connect, or comes back, as far as the transport knows it.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -35,6 +35,9 @@ impl fmt::Debug for ConnectRequest {
 pub struct Admission {
     /// Who this is; sessions of one identity are one person to a room. `None` for a guest, who is only their session.
     pub identity: Option<Identity>,
+    /// What the person is shown as in every room, where the policy says so. It takes the place of what they ask for, as soon as they come
+    /// in, come back or ask for a change; a name that is given so may look like another's.
+    pub named: Named,
 }
 
 impl Admission {
@@ -45,7 +48,21 @@ impl Admission {
 
     /// Of this person; of a guest where there is none.
     pub fn of(identity: impl Into<Option<Identity>>) -> Self {
-        Self { identity: identity.into() }
+        Self { identity: identity.into(), ..Self::default() }
+    }
+
+    /// The same, shown under this name wherever they are.
+    #[must_use]
+    pub fn with_nick(mut self, nick: Nick) -> Self {
+        self.named.nick = Some(nick);
+        self
+    }
+
+    /// The same, showing this beside their name wherever they are.
+    #[must_use]
+    pub fn with_data(mut self, data: PersonData) -> Self {
+        self.named.data = Some(data);
+        self
     }
 }
 

@@ -15,8 +15,8 @@ use super::reads::ReadPositions;
 use super::time::RoomTime;
 use crate::domain::{Event, Keyed, LeaveReason, RecordVersion, Role, RoomCloseReason, TypingState};
 use crate::types::{
-    Body, Color, Epoch, Key, MemberId, Nick, Now, Position, Reject, RejectCode, RoomLimits, Scope, SecretHash, Seq,
-    Topic, Wall,
+    Body, Color, Epoch, Key, MemberId, Nick, Now, PersonData, Position, Reject, RejectCode, RoomLimits, Scope,
+    SecretHash, Seq, Topic, Wall,
 };
 
 /// When to try again to take something back, where the log owes too much. 1 s: as with any log that cannot be reached.
@@ -48,10 +48,14 @@ impl<'a> Rules<'a> {
         let alive = self.ledger.epoch().is_some();
         match input {
             Input::Create { .. } if alive => Err(Reject::new(RejectCode::NameTaken, "this room exists already")),
-            Input::Create { by, nick, epoch, salt } => Ok(self.create(by, nick, *epoch, *salt)),
+            Input::Create { by, nick, data, epoch, salt } => Ok(self.create(by, nick, data.as_ref(), *epoch, *salt)),
             _ if !alive => Err(Reject::new(RejectCode::RoomNotFound, "there is no such room")),
-            Input::Join { by, nick, history, after, secret } => self.join(by, nick, *history, *after, *secret),
+            Input::Join { by, nick, data, history, after, secret } => {
+                self.join(by, (nick, data.as_ref()), *history, *after, *secret)
+            }
             Input::Attach { by, after } => self.attach(by, *after),
+            Input::Me { by, change } => self.me(by, change),
+            Input::ChangeMember { member, change } => self.change_member(*member, change),
             Input::Send { by, text, as_sent, key, permit } => {
                 self.send(by, text, as_sent.as_ref(), key.as_ref(), *permit)
             }
@@ -84,17 +88,17 @@ impl<'a> Rules<'a> {
 
     // Coming in.
 
-    fn create(self, by: &Caller, nick: &Nick, epoch: Epoch, salt: u64) -> Decision {
+    fn create(self, by: &Caller, nick: &Nick, data: Option<&PersonData>, epoch: Epoch, salt: u64) -> Decision {
         let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
         let seat = Seat { member: MemberId(1), color: Color(0), sees: self.says_floor().then_some(Seq(0)) };
-        self.joined(draft, by, seat, nick, Role::Owner)
+        self.joined(draft, by, seat, (nick, data), Role::Owner)
     }
 
     fn join(
         self,
         by: &Caller,
-        nick: &Nick,
+        (nick, data): (&Nick, Option<&PersonData>),
         history: Option<u32>,
         after: Option<Position>,
         secret: Option<SecretHash>,
@@ -112,15 +116,13 @@ impl<'a> Rules<'a> {
         if place.is_none() {
             self.admit_newcomer(secret)?;
         }
-        if let Some(holder) = self.ledger.member_with_nick(&nick.key()) {
-            return Err(self.nick_taken(holder.id));
-        }
+        self.check_nick_is_free(by, nick, None)?;
         if self.ledger.members_total() >= self.limits.members_max {
             return Err(Reject::new(RejectCode::RoomFull, "the room is full").limit(self.limits.members_max as u64));
         }
         let place = self.ledger.place(&scope);
         let (seat, role) = (self.seat(place), self.role_at_join(&scope, place));
-        let mut decision = self.joined(self.draft(), by, seat, nick, role);
+        let mut decision = self.joined(self.draft(), by, seat, (nick, data), role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
         match (self.seen(after), place) {
             (Some(seen), Some(place)) => entered.from = seen.clamp(place.joined, self.ledger.head()),
@@ -150,7 +152,7 @@ impl<'a> Rules<'a> {
     }
 
     /// A refusal that may pass where nobody is connected as the holder, who may be the newcomer's own ghost: with its grace.
-    fn nick_taken(self, holder: MemberId) -> Reject {
+    pub(super) fn nick_taken(self, holder: MemberId) -> Reject {
         let reject = Reject::new(RejectCode::NickTaken, "somebody in the room has this nick, or one like it");
         let reject = Reject { field: Some("nick"), ..reject };
         match self.attendance.grace_left(holder, self.now.mono, self.limits) {
@@ -205,7 +207,11 @@ impl<'a> Rules<'a> {
             None => (head, self.newest(history, member.sees)),
         };
         let entered = Entered { member: member.id, from, entry: Entry::Attached, history };
-        Ok(self.draft().finish(Some(attached(by, member.id)), Answer::Entered(entered)))
+        let mut draft = self.draft();
+        if let Some(changed) = self.named_otherwise(by, member) {
+            draft.push(None, changed);
+        }
+        Ok(draft.finish(Some(attached(by, member.id)), Answer::Entered(entered)))
     }
 
     fn joined(
@@ -213,11 +219,12 @@ impl<'a> Rules<'a> {
         mut draft: Draft<'_>,
         by: &Caller,
         Seat { member, color, sees }: Seat,
-        nick: &Nick,
+        asked: (&Nick, Option<&PersonData>),
         role: Role,
     ) -> Decision {
-        let (nick, nick_key, scope) = (nick.clone(), nick.key(), by.scope());
-        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees });
+        let (nick, data) = self.shown_as(by, asked);
+        let (nick_key, scope) = (nick.key(), by.scope());
+        let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees, data });
         let entered = Entered { member, from, entry: Entry::Joined, history: HistorySlice::default() };
         draft.finish(Some(attached(by, member)), Answer::Entered(entered))
     }

@@ -120,6 +120,7 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::Redacted { .. }
         | Event::Swept { .. }
         | Event::Kicked { .. }
+        | Event::MemberChanged { .. }
         | Event::TopicChanged { .. }
         | Event::SettingsChanged { .. }
         | Event::RoleChanged { .. }

@@ -1,5 +1,6 @@
 //! Inputs, decisions and answers of a room: the whole vocabulary of its rules.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -8,10 +9,12 @@ use super::bans::BanLine;
 use super::changes::Changed;
 use super::reads::ReadPosition;
 use super::sweeps::Sweep;
-use crate::domain::{BanTerms, HistoryAnchor, Record, Role, RoomCloseReason, SettingsChange, TypingState};
+use crate::domain::{
+    BanTerms, HistoryAnchor, MemberChange, Named, Record, Role, RoomCloseReason, SettingsChange, TypingState,
+};
 use crate::types::{
-    BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Position, Scope, SecretHash, Seq,
-    SessionId, SignalData, SignalName, Topic, Wall,
+    BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, PersonData, Position, Scope, SecretHash,
+    Seq, SessionId, SignalData, SignalName, Topic, Wall,
 };
 
 /// The session that asks.
@@ -25,6 +28,8 @@ pub struct Caller {
     pub identity: Option<Identity>,
     /// Where it comes from, as far as that is known.
     pub network: Option<NetworkTag>,
+    /// What the policy says that the person is shown as, if it says so: it takes the place of what they ask for.
+    pub named: Option<Arc<Named>>,
 }
 
 impl Caller {
@@ -68,6 +73,8 @@ pub enum Input {
         by: Caller,
         /// The name to show; its look-alikes are taken too.
         nick: Nick,
+        /// What to show beside it.
+        data: Option<PersonData>,
         /// Which incarnation, drawn by the engine.
         epoch: Epoch,
         /// The salt of its digests, drawn by the engine.
@@ -79,6 +86,8 @@ pub enum Input {
         by: Caller,
         /// The name to show; its look-alikes are taken too.
         nick: Nick,
+        /// What to show beside it.
+        data: Option<PersonData>,
         /// How many earlier messages to show.
         history: Option<u32>,
         /// Where they were before.
@@ -92,6 +101,20 @@ pub enum Input {
         by: Caller,
         /// What they have seen; nothing said means "show me the room afresh".
         after: Option<Position>,
+    },
+    /// Change what one is shown as.
+    Me {
+        /// The session that asks, and the person it is.
+        by: Caller,
+        /// What is to be changed.
+        change: MemberChange,
+    },
+    /// Change what a member is shown as. For the host alone to ask.
+    ChangeMember {
+        /// The member, by number.
+        member: MemberId,
+        /// What is to be changed.
+        change: MemberChange,
     },
     /// Say something.
     Send {

@@ -11,6 +11,7 @@ use super::changes::{Changed, Changes};
 use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::former::{Former, Place};
 use super::marks::Marks;
+use super::member_changes::{MemberChangeBounds, MemberChanges};
 use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend};
 use super::seat::HeldSeat;
@@ -57,6 +58,8 @@ pub struct Ledger {
     settings: Settings,
     #[serde(default, skip_serializing_if = "Slowed::is_empty")]
     slowed: Slowed,
+    #[serde(default, skip_serializing_if = "MemberChanges::is_empty")]
+    member_changes: MemberChanges,
     /// For whom the owner's seat is held, while they are away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<HeldSeat>,
@@ -81,6 +84,8 @@ struct Bounds {
     changes_max: usize,
     #[serde(default = "slowed_max_once", skip_serializing_if = "is_slowed_max_once")]
     slowed_max: usize,
+    #[serde(default, skip_serializing_if = "MemberChangeBounds::is_default")]
+    member_changes: MemberChangeBounds,
     keys: WindowBounds,
 }
 
@@ -106,6 +111,7 @@ impl Bounds {
             bans_max: limits.bans_max,
             changes_max: limits.changes_max,
             slowed_max: limits.slowed_max,
+            member_changes: MemberChangeBounds::new(limits),
             keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
         }
     }
@@ -140,6 +146,7 @@ impl Ledger {
             changes: Changes::default(),
             settings: Settings::default(),
             slowed: Slowed::default(),
+            member_changes: MemberChanges::default(),
             held: None,
             protected: false,
         }
@@ -154,7 +161,7 @@ impl Ledger {
         self.needs = self.needs.max(record.event.version());
         match &record.event {
             Event::Created { epoch, salt } => self.life = Some(Incarnation { epoch: *epoch, salt: *salt }),
-            Event::Joined { nick, nick_key, color, role, scope, sees } => {
+            Event::Joined { nick, nick_key, color, role, scope, sees, data } => {
                 let id = actor(record);
                 let hash = self.hash(scope);
                 let place = self.former.place(hash);
@@ -179,6 +186,7 @@ impl Ledger {
                     entered: record.seq.unwrap_or(self.head.next()),
                     begun: record.offset,
                     since: record.at,
+                    data: data.clone(),
                 });
             }
             Event::Left { reason, held, .. } => {
@@ -243,6 +251,12 @@ impl Ledger {
                 self.bans.add(Ban { member, nick, by, at, until, networks, ..Ban::new(*ban, person) }, self.at);
             }
             Event::BanLifted { ban } => self.bans.lift(*ban),
+            Event::MemberChanged { member, nick, nick_key, data } => {
+                self.members.change(*member, nick.as_ref().zip(nick_key.as_ref()), data.as_ref());
+                if record.by == Some(*member) {
+                    self.member_changes.note(*member, record.at, self.bounds.member_changes);
+                }
+            }
             Event::TopicChanged { topic } => self.topic = topic.clone(),
             Event::SettingsChanged { settings } => {
                 self.settings = *settings;
@@ -296,6 +310,7 @@ impl Ledger {
             + self.owed_sweeps.weight()
             + self.changes.weight()
             + self.slowed.weight()
+            + self.member_changes.weight()
             + beside(self.topic.as_str())
     }
 
@@ -401,12 +416,19 @@ impl Ledger {
             self.keys = self.keys.bounded(bounds.keys);
             self.changes.bound(bounds.changes_max);
             self.slowed.bound(bounds.slowed_max);
+            self.member_changes.bound(bounds.member_changes);
         }
         self
     }
 
-    pub(super) fn member_with_nick(&self, key: &NickKey) -> Option<&Member> {
-        self.members.with_nick(key)
+    /// Who looks like this, but for one.
+    pub(super) fn member_with_nick(&self, key: &NickKey, but: Option<MemberId>) -> Option<&Member> {
+        self.members.with_nick(key, but)
+    }
+
+    /// When this member last changed what they are shown as, if that was lately.
+    pub(super) fn changed_last(&self, member: MemberId) -> Option<Wall> {
+        self.member_changes.last(member)
     }
 
     /// The highest number that anybody has had.
@@ -511,6 +533,7 @@ impl Ledger {
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
         assert!(self.changes.len() <= self.bounds.changes_max, "changes_max holds");
         assert!(self.slowed.len() <= self.bounds.slowed_max, "slowed_max holds");
+        assert!(self.member_changes.len() <= self.bounds.member_changes.max, "member_changes_max holds");
         assert!(self.settings.slow_ms > 0 || self.slowed.is_empty(), "without slow mode nobody is slowed");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without an incarnation has no members");
@@ -526,6 +549,7 @@ impl Ledger {
             self.bans.check();
             self.changes.check(self.head);
             self.slowed.check();
+            self.member_changes.check();
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a new member has a new number");
             self.former.check(self.last_member, |id| self.member(id).is_some());

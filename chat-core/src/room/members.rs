@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::weight::{beside, scope_beside};
 use crate::domain::Role;
-use crate::types::{Color, MemberId, Nick, NickKey, Offset, Scope, Seq, Wall};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::types::{Color, MemberId, Nick, NickKey, Offset, PersonData, Scope, Seq, Wall};
 
 /// A person in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +19,7 @@ pub struct Member {
     pub id: MemberId,
     /// The name shown.
     pub nick: Nick,
-    /// What the name looks like; no two members look like each other.
+    /// What the name looks like; no two members look like each other, as far as they have chosen their names themselves.
     pub nick_key: NickKey,
     /// Their colour.
     pub color: Color,
@@ -40,6 +42,9 @@ pub struct Member {
     pub begun: Offset,
     /// When this membership began.
     pub since: Wall,
+    /// What they show beside their name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PersonData>,
 }
 
 impl Member {
@@ -94,10 +99,10 @@ impl Members {
         self.find(id).ok().map(|index| &*self.by_id[index].1)
     }
 
-    /// The member with the lowest number of those who look like this.
-    pub(super) fn with_nick(&self, key: &NickKey) -> Option<&Member> {
-        let first = |look| with_look(&self.by_nick, |member| Some(member.nick_key.first_look()), look);
-        let second = |look| with_look(&self.by_second_look, |member| member.nick_key.second_look(), look);
+    /// The member with the lowest number of those who look like this, but for one.
+    pub(super) fn with_nick(&self, key: &NickKey, but: Option<MemberId>) -> Option<&Member> {
+        let first = |look| with_look(&self.by_nick, |member| Some(member.nick_key.first_look()), look, but);
+        let second = |look| with_look(&self.by_second_look, |member| member.nick_key.second_look(), look, but);
         key.looks().flat_map(|look| [first(look), second(look)]).flatten().min_by_key(|member| member.id)
     }
 
@@ -137,41 +142,59 @@ impl Members {
         let (_, member) = self.by_id.remove(self.find(id).ok()?);
         self.colors[color_index(member.color)] -= 1;
         self.texts -= texts(&member);
-        let nick = position(&self.by_nick, &member, by_nick);
-        self.by_nick.remove(nick);
+        remove_sorted(&mut self.by_nick, &member, by_nick);
         if member.nick_key.second_look().is_some() {
-            let look = position(&self.by_second_look, &member, by_second_look);
-            self.by_second_look.remove(look);
+            remove_sorted(&mut self.by_second_look, &member, by_second_look);
         }
-        let scope = position(&self.by_scope, &member, by_scope);
-        self.by_scope.remove(scope);
+        remove_sorted(&mut self.by_scope, &member, by_scope);
         Some(member)
     }
 
     /// Gives a member another role.
     pub(super) fn set_role(&mut self, id: MemberId, role: Role) {
         let Ok(index) = self.find(id) else { return };
-        let member = Arc::new(Member { role, ..Member::clone(&self.by_id[index].1) });
-        let nick = position(&self.by_nick, &member, by_nick);
-        self.by_nick[nick] = Arc::clone(&member);
+        let member = Member { role, ..Member::clone(&self.by_id[index].1) };
+        self.replace(index, member);
+    }
+
+    /// Shows a member under another name, with other data, or both.
+    pub(super) fn change(&mut self, id: MemberId, nick: Option<(&Nick, &NickKey)>, data: Option<&Option<PersonData>>) {
+        let Ok(index) = self.find(id) else { return };
+        let mut member = Member::clone(&self.by_id[index].1);
+        if let Some((nick, key)) = nick {
+            #[cfg(feature = "fault_injection")]
+            let key = if fault_injection::is(Bug::KeepNickKey) { &member.nick_key.clone() } else { key };
+            (member.nick, member.nick_key) = (nick.clone(), key.clone());
+        }
+        if let Some(data) = data {
+            member.data.clone_from(data);
+        }
+        self.replace(index, member);
+    }
+
+    /// Puts the same member in the place of the one of this index, under another name perhaps.
+    fn replace(&mut self, index: usize, member: Member) {
+        let member = Arc::new(member);
+        let before = std::mem::replace(&mut self.by_id[index].1, Arc::clone(&member));
+        self.texts = self.texts - texts(&before) + texts(&member);
+        remove_sorted(&mut self.by_nick, &before, by_nick);
+        insert_sorted(&mut self.by_nick, &member, by_nick);
+        if before.nick_key.second_look().is_some() {
+            remove_sorted(&mut self.by_second_look, &before, by_second_look);
+        }
         if member.nick_key.second_look().is_some() {
-            let look = position(&self.by_second_look, &member, by_second_look);
-            self.by_second_look[look] = Arc::clone(&member);
+            insert_sorted(&mut self.by_second_look, &member, by_second_look);
         }
         let scope = position(&self.by_scope, &member, by_scope);
-        self.by_scope[scope] = Arc::clone(&member);
-        self.by_id[index].1 = member;
+        self.by_scope[scope] = member;
     }
 
     /// Panics when the lists disagree. Costs a look at every member.
     pub(super) fn check(&self) {
         assert!(self.by_id.is_sorted_by(|a, b| a.0 < b.0), "member numbers ascend");
-        assert!(
-            self.by_nick.is_sorted_by(|a, b| a.nick_key.first_look() < b.nick_key.first_look()),
-            "no two look alike"
-        );
-        let in_order = self.by_second_look.is_sorted_by(|a, b| a.nick_key.second_look() < b.nick_key.second_look());
-        assert!(in_order, "no two members have a second look in common");
+        // Two may look alike whom the embedder has named so.
+        assert!(self.by_nick.is_sorted_by(|a, b| by_nick(a, b).is_lt()), "nicks are in the order of their looks");
+        assert!(self.by_second_look.is_sorted_by(|a, b| by_second_look(a, b).is_lt()), "and of their second ones");
         assert!(self.by_scope.is_sorted_by(|a, b| a.scope < b.scope), "no two members are one person");
         assert_eq!(self.by_nick.len(), self.len(), "every member has a nick");
         let second = self.by_nick.iter().filter(|member| member.nick_key.second_look().is_some()).count();
@@ -215,12 +238,14 @@ impl From<Members> for Vec<Arc<Member>> {
 
 /// Bytes of a member's texts that lie elsewhere than in the member.
 fn texts(member: &Member) -> usize {
-    beside(member.nick.as_str()) + beside(member.nick_key.as_str()) + scope_beside(&member.scope)
+    let data = member.data.as_ref().map_or(0, |data| beside(data.as_str()));
+    beside(member.nick.as_str()) + beside(member.nick_key.as_str()) + scope_beside(&member.scope) + data
 }
 
 type Order = fn(&Arc<Member>, &Arc<Member>) -> Ordering;
 
-// By the number after the look: a log of an earlier version may have let in two of whom it saw no likeness.
+// By the number after the look: the embedder may name two alike, and a log of an earlier version may have let in two of whom it saw no
+// likeness.
 
 fn by_nick(a: &Arc<Member>, b: &Arc<Member>) -> Ordering {
     (a.nick_key.first_look(), a.id).cmp(&(b.nick_key.first_look(), b.id))
@@ -234,15 +259,25 @@ fn by_scope(a: &Arc<Member>, b: &Arc<Member>) -> Ordering {
     a.scope.cmp(&b.scope)
 }
 
-/// The first in a list that is sorted by a look who has it.
-fn with_look<'a>(list: &'a [Arc<Member>], look_of: fn(&Member) -> Option<&str>, look: &str) -> Option<&'a Member> {
+/// The first in a list that is sorted by a look who has it, but for one.
+fn with_look<'a>(
+    list: &'a [Arc<Member>],
+    look_of: fn(&Member) -> Option<&str>,
+    look: &str,
+    but: Option<MemberId>,
+) -> Option<&'a Member> {
     let index = list.partition_point(|member| look_of(member) < Some(look));
-    list.get(index).map(|member| &**member).filter(|member| look_of(member) == Some(look))
+    let mut alike = list[index..].iter().map(|member| &**member).take_while(|member| look_of(member) == Some(look));
+    alike.find(|member| Some(member.id) != but)
 }
 
 fn insert_sorted(list: &mut Vec<Arc<Member>>, member: &Arc<Member>, order: Order) {
     let index = list.partition_point(|other| order(other, member).is_lt());
     list.insert(index, Arc::clone(member));
+}
+
+fn remove_sorted(list: &mut Vec<Arc<Member>>, member: &Arc<Member>, order: Order) {
+    list.remove(position(list, member, order));
 }
 
 fn position(list: &[Arc<Member>], member: &Arc<Member>, order: Order) -> usize {
@@ -273,6 +308,7 @@ mod tests {
             entered: Seq(u64::from(id)),
             begun: Offset(u64::from(id)),
             since: Wall(0),
+            data: None,
         }
     }
 
@@ -290,7 +326,7 @@ mod tests {
         members.check();
         assert_eq!(members.get(MemberId(4)).map(|m| m.nick.as_str()), Some("Ann"));
         assert_eq!(members.get(MemberId(5)), None);
-        assert_eq!(members.with_nick(&member(0, "zoe", 0).nick_key).map(|m| m.id), Some(MemberId(1)));
+        assert_eq!(members.with_nick(&member(0, "zoe", 0).nick_key, None).map(|m| m.id), Some(MemberId(1)));
         assert_eq!(members.with_scope(&member(9, "x", 0).scope).map(|m| m.id), Some(MemberId(9)));
         let after: Vec<u32> = members.after(Some(MemberId(1))).map(|m| m.id.0).collect();
         assert_eq!(after, [4, 9]);
@@ -301,7 +337,8 @@ mod tests {
         let mut members = three();
         members.insert(member(11, "Ian", 0));
         members.check();
-        let found = |members: &Members, nick: &str| members.with_nick(&member(0, nick, 0).nick_key).map(|m| m.id.0);
+        let found =
+            |members: &Members, nick: &str| members.with_nick(&member(0, nick, 0).nick_key, None).map(|m| m.id.0);
         for (nick, id) in [("ian", Some(11)), ("lan", Some(11)), ("IAN", Some(11)), ("ivan", None), ("max", Some(9))] {
             assert_eq!(found(&members, nick), id, "{nick}");
         }
@@ -320,7 +357,7 @@ mod tests {
         assert_eq!(members.remove(MemberId(4)).map(|m| m.id), Some(MemberId(4)));
         assert_eq!(members.remove(MemberId(4)), None);
         members.check();
-        assert_eq!(members.with_nick(&member(0, "ann", 0).nick_key), None);
+        assert_eq!(members.with_nick(&member(0, "ann", 0).nick_key, None), None);
         assert_eq!(members.least_used_color(), Color(1), "the colour is free again");
     }
 
@@ -329,7 +366,7 @@ mod tests {
         let mut members = three();
         members.set_role(MemberId(9), Role::Owner);
         members.check();
-        assert_eq!(members.with_nick(&member(0, "max", 0).nick_key).map(|m| m.role), Some(Role::Owner));
+        assert_eq!(members.with_nick(&member(0, "max", 0).nick_key, None).map(|m| m.role), Some(Role::Owner));
         assert_eq!(members.with_scope(&member(9, "x", 0).scope).map(|m| m.role), Some(Role::Owner));
     }
 

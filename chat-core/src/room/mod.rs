@@ -22,6 +22,8 @@ mod invariants;
 mod ledger;
 mod live;
 mod marks;
+mod me;
+mod member_changes;
 mod members;
 mod note;
 mod owed;
@@ -84,8 +86,8 @@ pub use vacancy::Vacancy;
 ///
 /// let now = Now { wall: Wall(1_795_370_400_000), mono: Mono(0) };
 /// let mut room = Room::new(Arc::new(RoomLimits::default()));
-/// let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None };
-/// let create = Input::Create { by: by.clone(), nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 8 };
+/// let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None, named: None };
+/// let create = Input::Create { by: by.clone(), nick: Nick::parse("Ann")?, data: None, epoch: Epoch(7), salt: 8 };
 ///
 /// let decision = room.decide(now, &create)?;
 /// decision.records.iter().for_each(|record| room.apply(now, record));

@@ -123,7 +123,8 @@ mod tests {
     use crate::domain::{BanTerm, Digest, Event, Keyed, LeaveReason, Record, Role};
     use crate::room::OwnerSeat;
     use crate::types::{
-        Body, Color, Epoch, Identity, Key, MemberId, NetworkTag, Nick, RoomLimits, Scope, Seq, SessionId, Topic, Wall,
+        Body, Color, Epoch, Identity, Key, MemberId, NetworkTag, Nick, PersonData, RoomLimits, Scope, Seq, SessionId,
+        Topic, Wall,
     };
 
     #[test]
@@ -160,7 +161,10 @@ mod tests {
             self.members += 1;
             let nick = Nick::parse(&format!("N{}", self.members)).expect("a valid nick");
             let (nick_key, by, sees) = (nick.key(), MemberId(self.members), Some(self.ledger.head()));
-            self.tell(by, Event::Joined { nick, nick_key, color: Color(0), role: Role::Member, scope, sees });
+            self.tell(
+                by,
+                Event::Joined { nick, nick_key, color: Color(0), role: Role::Member, scope, sees, data: None },
+            );
             by
         }
 
@@ -396,6 +400,37 @@ mod tests {
         assert_eq!(other.owner_seat(), OwnerSeat::Held(Some(Wall(77))), "it runs out at once, and somebody follows");
     }
 
+    /// A room in which two have changed what they are shown as, one of them again and again.
+    fn life_of_people(limits: &RoomLimits) -> Incarnation {
+        let mut life = Incarnation::new(limits);
+        let [ann, bob] = [41, 42].map(|session| life.join(Scope::Session(SessionId::new(session))));
+        let data = PersonData::parse(r#"{"id":"u1","avatar":null}"#).expect("valid");
+        for (member, name) in [(ann, "Ann"), (bob, "Rob"), (bob, "Bo\u{431}")] {
+            let nick = Nick::parse(name).expect("a valid nick");
+            let (nick_key, data) = (Some(nick.key()), (member == ann).then(|| Some(data.clone())));
+            life.tell(member, Event::MemberChanged { member, nick: Some(nick), nick_key, data });
+        }
+        life
+    }
+
+    #[test]
+    fn what_people_are_shown_as_and_when_they_changed_it_is_stored() {
+        let limits = RoomLimits::default();
+        let stored = include_str!("fixtures/snapshot-2-people.json");
+        let life = life_of_people(&limits);
+        let written = serde_json::to_string(&Snapshot::from(life.ledger.clone())).expect("it can be stored");
+        assert_eq!(written, stored.trim_end(), "what is written now");
+        let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read"));
+        assert!(read == life.ledger);
+        let shown: Vec<_> = read.members_after(None).map(|member| (member.nick.as_str(), &member.data)).collect();
+        assert_eq!((shown[0].0, shown[1].0, shown[1].1), ("Ann", "Bo\u{431}", &None));
+        assert_eq!(shown[0].1.as_ref().map(PersonData::as_str), Some(r#"{"id":"u1","avatar":null}"#));
+        assert_eq!((read.changed_last(MemberId(1)), read.changed_last(MemberId(2))), (Some(Wall(4)), Some(Wall(6))));
+        assert!(read.member_with_nick(&Nick::parse("N2").expect("valid").key(), None).is_none(), "it is free again");
+        let other = RoomLimits { member_changes_max: 1, ..RoomLimits::default() };
+        assert_eq!(read.bounded(&other).changed_last(MemberId(1)), None);
+    }
+
     #[test]
     fn a_snapshot_says_which_records_it_is_made_of() {
         let limits = RoomLimits::default();
@@ -412,7 +447,7 @@ mod tests {
             stored["version"] = 3.into();
             stored["written_by"] = "a later program".into();
             stored["ledger"]["pins"] = serde_json::json!({"first": 4, "shown": false});
-            stored["ledger"]["members"][0]["data"] = serde_json::json!([1, {"deep": null}]);
+            stored["ledger"]["members"][0]["badges"] = serde_json::json!([1, {"deep": null}]);
         });
         let read = Ledger::from(Snapshot::read(&added).expect("it can be read"));
         assert!(read == full_life(&RoomLimits::default()).ledger);

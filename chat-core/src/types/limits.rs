@@ -194,6 +194,12 @@ pub struct RoomLimits {
     /// Members of whom a room in slow mode remembers when they last spoke. 20,000, as many as members: who has been silent for longest is
     /// forgotten first. 16 bytes each, 320 KiB in all, in rooms in slow mode alone.
     pub slowed_max: usize,
+    /// How long a member waits after a change of what they are shown as before the next, in room time, over leaving, coming back and a
+    /// restart. 10 s: everybody in the room is told of each, and nobody takes a name for less. 0 s: no time.
+    pub member_change_interval: Duration,
+    /// Members of whom a room remembers when they last changed that, for no longer than `member_change_interval`. 4,096: 400 a second; who
+    /// did so longest ago is forgotten first. 16 bytes each, 64 KiB in all, and counted in [`EngineLimits::memory_bytes_max`].
+    pub member_changes_max: usize,
     /// Events in the shared backlog. 4,096: minutes of a busy room.
     pub backlog_events_max: usize,
     /// Bytes of encoded events in the shared backlog. 1 MiB: 256 bytes for each of `backlog_events_max`, as much as a line or two take.
@@ -250,6 +256,8 @@ impl Default for RoomLimits {
             unread_max: 1_000,
             slow_max: Duration::from_secs(6 * 60 * 60),
             slowed_max: 20_000,
+            member_change_interval: Duration::from_secs(10),
+            member_changes_max: 4_096,
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,

@@ -10,10 +10,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::bans;
-use crate::domain::{Command, Extent, HistoryAnchor, RecordVersion, Role, SettingsChange, TypingState};
+use crate::domain::{Command, Extent, HistoryAnchor, MemberChange, RecordVersion, Role, SettingsChange, TypingState};
 use crate::types::{
-    BanId, Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits,
-    RoomSecret, Seq, SessionLimits, SignalData, SignalName, Topic,
+    BanId, Body, CommandId, Credential, Key, MemberId, Nick, PersonData, Position, Reject, RejectCode, RoomCode,
+    RoomLimits, RoomSecret, Seq, SessionLimits, SignalData, SignalName, Topic,
 };
 
 /// A client frame, parsed.
@@ -97,6 +97,7 @@ const ID_MAX: u64 = (1 << 53) - 1;
 pub const FEATURES: &[&str] = &[
     "create",
     "join",
+    "me",
     "send",
     "leave",
     "history",
@@ -120,6 +121,7 @@ pub const FEATURES: &[&str] = &[
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
 const LATER_FEATURES: &[(&str, RecordVersion)] = &[
+    ("me", RecordVersion::PERSONS),
     ("redact_all", RecordVersion::PERSONS),
     ("unban", RecordVersion::PERSONS),
     ("role", RecordVersion::PERSONS),
@@ -280,7 +282,9 @@ impl Fields<'_> {
         let kind = string("type", self.r#type)?;
         let command = match &*kind {
             "hello" => return self.hello(id, session).map(Request::Hello),
-            "create" => Command::Create { nick: self.nick()?, room: self.chosen_room()? },
+            "create" => {
+                Command::Create { nick: self.nick()?, room: self.chosen_room()?, data: self.person_data()?.flatten() }
+            }
             "join" => Command::Join {
                 room: self.room()?,
                 nick: self.nick()?,
@@ -290,7 +294,9 @@ impl Fields<'_> {
                     .transpose()?,
                 secret: self.secret()?,
                 catch_up: self.count("catch_up", self.catch_up)?,
+                data: self.person_data()?.flatten(),
             },
+            "me" => Command::Me { room: self.room()?, change: self.member_change()? },
             "send" => Command::Send {
                 room: self.room()?,
                 text: Body::parse(&string("text", self.text)?, room.message_chars_max)?,
@@ -444,6 +450,22 @@ impl Fields<'_> {
 
     fn nick(&self) -> Result<Nick, Reject> {
         Nick::parse(&string("nick", self.nick)?)
+    }
+
+    /// What is named is to be changed; `null` in place of data takes them away.
+    fn member_change(&self) -> Result<MemberChange, Reject> {
+        let nick = optional_string("nick", self.nick)?.map(|text| Nick::parse(&text)).transpose()?;
+        let mut change = MemberChange::new();
+        (change.nick, change.data) = (nick, self.person_data()?);
+        Ok(change)
+    }
+
+    fn person_data(&self) -> Result<Option<Option<PersonData>>, Reject> {
+        let read = |raw: &RawValue| match raw.get() {
+            "null" => Ok(None),
+            json => PersonData::parse(json).map(Some),
+        };
+        self.data.map(read).transpose()
     }
 
     fn member(&self) -> Result<MemberId, Reject> {
@@ -774,9 +796,44 @@ mod tests {
     }
 
     #[test]
+    fn what_one_is_shown_as_is_named_and_null_takes_data_away() {
+        let command = |json: &str| {
+            let Request::Command(command) = parse(json).expect(json).request else { panic!("{json}") };
+            command
+        };
+        let lunch = RoomCode::parse("LUNCH").expect("valid");
+        let nick = Nick::parse("Ann").expect("valid");
+        let data = PersonData::parse(r#"{"b":1,"a":[2]}"#).expect("valid");
+        let me = |change| Command::me(lunch.clone(), change);
+        assert_eq!(command(r#"{"type":"me","room":"LUNCH"}"#), me(MemberChange::new()));
+        assert_eq!(
+            command(r#"{"type":"me","room":"LUNCH","nick":" Ann ","data":{"b": 1, "a": [ 2 ]}}"#),
+            me(MemberChange::new().nick(nick.clone()).data(data.clone()))
+        );
+        let without = command(r#"{"type":"me","room":"LUNCH","nick":null,"data":null}"#);
+        assert_eq!(without, me(MemberChange::new().data(None)));
+        let join = Command::join(lunch.clone(), nick.clone());
+        assert_eq!(command(r#"{"type":"join","room":"LUNCH","nick":"Ann","data":null}"#), join);
+        let shown = command(r#"{"type":"join","room":"LUNCH","nick":"Ann","data":{"b":1,"a":[2]}}"#);
+        assert_eq!(shown, join.with_person_data(data.clone()));
+        let create = command(r#"{"type":"create","nick":"Ann","data":{"b":1,"a":[2]}}"#);
+        assert_eq!(create, Command::create(nick).with_person_data(data));
+        for kind in ["join", "create", "me"] {
+            let wrong =
+                |data: &str| refusal(&format!(r#"{{"type":"{kind}","room":"ABC","nick":"Ann","data":{data}}}"#));
+            for data in ["[]", "7", r#""{}""#, r#"{"a":1e999}"#, r#"{"a":1,"a":2}"#] {
+                assert_eq!(wrong(data), (None, RejectCode::BadField, Some("data")), "{data}");
+            }
+            let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(249));
+            assert_eq!(wrong(&long), (None, RejectCode::TooLong, Some("data")));
+        }
+        assert_eq!(refusal(r#"{"type":"me","room":"ABC","nick":""}"#), (None, RejectCode::BadField, Some("nick")));
+    }
+
+    #[test]
     fn null_is_absent() {
         let frame = parse(r#"{"type":"create","id":null,"nick":"Ann","room":null}"#).expect("valid");
         let nick = Nick::parse("Ann").expect("valid");
-        assert_eq!(frame, ClientFrame { id: None, request: Request::Command(Command::Create { nick, room: None }) });
+        assert_eq!(frame, ClientFrame { id: None, request: Request::Command(Command::create(nick)) });
     }
 }

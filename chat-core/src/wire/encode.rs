@@ -14,7 +14,7 @@ use super::settings::RoomSettings;
 use crate::domain::{Event, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason};
 use crate::room::ReadPosition;
 use crate::types::{
-    CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
+    CloseReason, Color, CommandId, Epoch, MemberId, Nick, PersonData, Position, Reject, RoomCode, Seq, SessionId, Wall,
 };
 
 /// Writes the frame of a record that members are told; nothing for one that they are not.
@@ -35,7 +35,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
                 key: keyed.as_ref().map(|keyed| keyed.key.as_str()),
             },
         ),
-        Event::Joined { nick, color, role, .. } => {
+        Event::Joined { nick, color, role, data, .. } => {
             let frame = ServerFrame::MemberJoined {
                 room: room.as_str().to_owned(),
                 seq,
@@ -44,6 +44,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
                 nick: nick.as_str().to_owned(),
                 color: *color,
                 role: *role,
+                data: data.clone(),
             };
             write_frame(out, FrameKind::MemberJoined, &frame)
         }
@@ -58,6 +59,12 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
         Event::Kicked { member, nick, ban } => {
             let reason = if ban.is_some() { "banned" } else { "kicked" };
             write_left(out, head, *member, nick.as_str(), reason, by, ban.and_then(|ban| ban.until))
+        }
+        Event::MemberChanged { member, nick, data, .. } => {
+            let nick = nick.as_ref().map(|nick| nick.as_str().to_owned());
+            let (room, at, data) = (room.as_str().to_owned(), record.at, data.clone());
+            let frame = ServerFrame::MemberChanged { room, seq, at, member: *member, nick, data };
+            write_frame(out, FrameKind::MemberChanged, &frame)
         }
         Event::Swept { member, from, to } => {
             let (room, at) = (room.as_str().to_owned(), record.at);
@@ -208,6 +215,7 @@ pub(crate) struct MemberLine<'a> {
     pub(crate) color: Color,
     pub(crate) role: Role,
     pub(crate) online: bool,
+    pub(crate) data: Option<&'a PersonData>,
 }
 
 impl MemberList {
@@ -250,6 +258,10 @@ impl MemberList {
         push_field(out, "color", &line.color);
         push_field(out, "role", &line.role);
         push_field(out, "online", &line.online);
+        if let Some(data) = line.data {
+            out.extend_from_slice(b",\"data\":");
+            out.extend_from_slice(data.as_str().as_bytes());
+        }
         out.push(b'}');
         if self.first == 0 {
             self.first = self.json.len();

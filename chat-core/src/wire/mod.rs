@@ -5,6 +5,7 @@ mod bans_page;
 mod client_frame;
 mod encode;
 mod moment;
+mod person_data;
 mod server_frame;
 mod settings;
 mod slot_frames;

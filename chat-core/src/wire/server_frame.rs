@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 
 use super::bans::{BanEntry, SweptRange};
 use super::moment::{rfc3339, rfc3339_option};
+use super::person_data;
 use super::settings::RoomSettings;
 use super::slots::SignalEntry;
 use crate::domain::{Notices, Role};
 use crate::room::ReadPosition;
-use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
+use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, PersonData, Position, Seq, SessionId, Wall};
 
 /// Which frame it is: its `type`, and the event name of transports that have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,7 @@ pub enum FrameKind {
     Message,
     MemberJoined,
     MemberLeft,
+    MemberChanged,
     Redacted,
     Swept,
     TopicChanged,
@@ -65,6 +67,7 @@ impl FrameKind {
         Self::Message,
         Self::MemberJoined,
         Self::MemberLeft,
+        Self::MemberChanged,
         Self::Redacted,
         Self::Swept,
         Self::TopicChanged,
@@ -98,6 +101,7 @@ impl FrameKind {
             Self::Message => "message",
             Self::MemberJoined => "member_joined",
             Self::MemberLeft => "member_left",
+            Self::MemberChanged => "member_changed",
             Self::Redacted => "redacted",
             Self::Swept => "swept",
             Self::TopicChanged => "topic_changed",
@@ -236,6 +240,8 @@ pub enum ServerFrame {
         color: Color,
         #[serde(deserialize_with = "role")]
         role: Role,
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "person_data::shown")]
+        data: Option<PersonData>,
     },
     /// An event, with `seq` and `at`; or, where leaves are only counted, told to who has left alone, with `position`.
     MemberLeft {
@@ -255,6 +261,19 @@ pub enum ServerFrame {
         /// Of who was banned: when the ban ends.
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
         until: Option<Wall>,
+    },
+    /// What a member is shown as: what is there takes the place of what was before.
+    MemberChanged {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        member: MemberId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        nick: Option<String>,
+        /// None from now on, where there is nothing in it.
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "person_data::changed")]
+        data: Option<Option<PersonData>>,
     },
     Redacted {
         room: String,
@@ -437,6 +456,7 @@ impl ServerFrame {
             Self::Message(MessageFrame { room, seq, .. })
             | Self::MemberJoined { room, seq, .. }
             | Self::MemberLeft { room, seq: Some(seq), .. }
+            | Self::MemberChanged { room, seq, .. }
             | Self::Redacted { room, seq, .. }
             | Self::Swept { room, seq, .. }
             | Self::TopicChanged { room, seq, .. }
@@ -513,6 +533,9 @@ pub struct MemberEntry {
     #[serde(deserialize_with = "role")]
     pub role: Role,
     pub online: bool,
+    /// What they show beside their name.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "person_data::shown")]
+    pub data: Option<PersonData>,
 }
 
 /// A role that this program does not know is read as that of a member, who may do least.

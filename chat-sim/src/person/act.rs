@@ -62,7 +62,8 @@ impl Person {
             (_, 66) => self.grow(room),
             (_, 67) => self.signal(room),
             (_, 68..72) => self.look_back(room),
-            (_, 72..74) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
+            (_, 72) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
+            (_, 73) => self.be_called(room),
             (_, 74..77) => self.moderate(room),
             (_, 77..82) if wrong.cuts => self.cut(),
             (_, 82..85) if wrong.cuts => self.take_over(),
@@ -74,7 +75,8 @@ impl Person {
             // A pause, at times so long that the grace runs out.
             (_, 91..92) => wait += self.rng.random_range(0..12_000),
             (_, 92..94) if wrong.cuts => self.end(),
-            (_, 94..96) => self.try_ended(),
+            (_, 94) => self.try_ended(),
+            (_, 95) => self.be_called(room),
             (_, 96..98) => self.read_on(room),
             (_, 98) => self.grow(room),
             _ => wait *= 2,
@@ -209,6 +211,19 @@ impl Person {
     fn create(&mut self, room: &str) {
         self.joins.insert(self.next_id + 1, None);
         self.ask(json!({"type": "create", "room": room, "nick": self.name}), Asked::Join);
+    }
+
+    /// Changes name, data, or both: to few values, so that people meet in them.
+    fn be_called(&mut self, room: &str) {
+        let mut frame = json!({"type": "me", "room": room});
+        let what = self.rng.random_range(0..4);
+        if what > 0 {
+            frame["nick"] = [&self.name, "Kim", "kim"][self.rng.random_range(0..3)].into();
+        }
+        if what < 2 {
+            frame["data"] = [json!(null), json!({"id": 1}), json!({"id": 2})][self.rng.random_range(0..3)].clone();
+        }
+        self.ask(frame, Asked::Other);
     }
 
     pub(super) fn leave(&mut self, room: &str) {

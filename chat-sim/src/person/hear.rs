@@ -157,10 +157,10 @@ impl Person {
                 Ok(())
             }
             ServerFrame::MemberLeft { room, seq: None, .. } => self.view(room, frame)?.left_quietly(frame, &truth),
-            ServerFrame::Gap { room, from, to, changed_at, .. } => {
+            ServerFrame::Gap { room, from, to, changed_at, members, .. } => {
                 self.view(room, frame)?.gap(frame, &truth, tells)?;
                 if let Some(screen) = self.screens.get_mut(room) {
-                    screen.gap(*from, *to, *changed_at);
+                    screen.gap(*from, *to, *changed_at, members);
                 }
                 Ok(())
             }

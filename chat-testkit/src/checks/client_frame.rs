@@ -1,8 +1,8 @@
 //! Any bytes as a client frame: a frame or a refusal that says what is wrong, and what is read is read back as written.
 
 use chat_core::{
-    BadFrame, ClientFrame, Command, Extent, HistoryAnchor, Limits, RejectCode, Request, RoomSecret, SettingsChange,
-    TypingState,
+    BadFrame, ClientFrame, Command, Extent, HistoryAnchor, Limits, PersonData, RejectCode, Request, RoomSecret,
+    SettingsChange, SignalData, TypingState,
 };
 use serde_json::{Map, Value, json};
 
@@ -36,7 +36,24 @@ pub fn client_frame(data: &[u8]) {
     }
 }
 
-/// A frame in the words of the protocol page.
+/// With its data, in the words in which they are kept: a reader of JSON would write `1e2` as `100.0`.
+fn with_data(written: String, frame: &ClientFrame) -> String {
+    let data = match &frame.request {
+        Request::Command(Command::Create { data: Some(data), .. } | Command::Join { data: Some(data), .. }) => {
+            Some(data.as_str())
+        }
+        Request::Command(Command::Me { change, .. }) => match &change.data {
+            None => return written,
+            Some(data) => data.as_ref().map(PersonData::as_str),
+        },
+        Request::Command(Command::Signal { data, .. }) => data.as_ref().map(SignalData::as_str),
+        _ => return written,
+    };
+    let open = written.strip_suffix('}').expect("an object");
+    format!("{open},\"data\":{}}}", data.unwrap_or("null"))
+}
+
+/// A frame in the words of the protocol page, without data.
 fn write(frame: &ClientFrame) -> Value {
     let mut fields = match &frame.request {
         Request::Hello(hello) => {
@@ -68,6 +85,9 @@ fn write_command(command: &Command) -> Map<String, Value> {
             "type": "join", "room": room.as_str(), "nick": nick.as_str(), "history": history,
             "after": after.map(|after| after.to_string()), "secret": secret.as_ref().map(RoomSecret::expose), "catch_up": catch_up,
         }),
+        Command::Me { room, change, .. } => {
+            json!({"type": "me", "room": room.as_str(), "nick": change.nick.as_ref().map(|nick| nick.as_str())})
+        }
         Command::Send { room, text, key, .. } => json!({
             "type": "send", "room": room.as_str(), "text": text.as_str(),
             "key": key.as_ref().map(|key| key.as_str()),
@@ -96,10 +116,7 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Live { room, target, text, .. } => json!({
             "type": "live", "room": room.as_str(), "target": target.0, "text": text.as_ref().map(|text| text.as_str()),
         }),
-        Command::Signal { room, name, data, .. } => {
-            let data = data.as_ref().map(|_| DATA);
-            json!({"type": "signal", "room": room.as_str(), "name": name.as_str(), "data": data})
-        }
+        Command::Signal { room, name, .. } => json!({"type": "signal", "room": room.as_str(), "name": name.as_str()}),
         Command::Changes { room, after, .. } => json!({"type": "changes", "room": room.as_str(), "after": after.0}),
         Command::Read { room, through, .. } => json!({"type": "read", "room": room.as_str(), "through": through.0}),
         Command::Redact { room, target, .. } => json!({"type": "redact", "room": room.as_str(), "target": target.0}),
@@ -140,19 +157,6 @@ fn write_command(command: &Command) -> Map<String, Value> {
     match fields {
         Value::Object(fields) => fields,
         other => unreachable!("a command is an object: {other}"),
-    }
-}
-
-/// In place of the data of a signal, which is passed on as it was written: a reader of JSON would write `1e2` as `100.0`.
-const DATA: &str = "DATA";
-
-fn with_data(written: String, frame: &ClientFrame) -> String {
-    match &frame.request {
-        // Within a string the quotes would be escaped.
-        Request::Command(Command::Signal { data: Some(data), .. }) => {
-            written.replacen(&format!("\"data\":\"{DATA}\""), &format!("\"data\":{}", data.as_str()), 1)
-        }
-        _ => written,
     }
 }
 

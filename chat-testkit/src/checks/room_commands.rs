@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
-    SettingsChange, SignalData, SignalName, Topic, TypingState,
+    BanTerms, Body, Key, MemberChange, NewcomersSee, Nick, PersonData, RecordVersion, Role, RoomCloseReason,
+    RoomLimits, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
 };
 
 use super::choices::Choices;
@@ -81,6 +81,7 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         unread_max: 3,
         slow_max: Duration::from_secs(20),
         slowed_max: choices.below(3),
+        member_changes_max: choices.below(3),
         newcomers_see: choices.one_of(&[
             NewcomersSee::All,
             NewcomersSee::Last(1),
@@ -107,11 +108,12 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(34) {
-        0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
+    match choices.below(36) {
+        0 => Act::Create { who: newcomer(choices), nick: nick(choices), data: data(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
             nick: nick(choices),
+            data: data(choices),
             history: count(choices),
             after: choices.in_256(100).then(|| after(choices)),
             secret: choices.in_256(100).then(|| secret(choices)),
@@ -200,6 +202,8 @@ fn act(choices: &mut Choices<'_>) -> Act {
                 .in_256(220)
                 .then(|| SignalData::parse(choices.one_of(&["true", "[1,2]", "{\"x\":1}"])).expect("valid data")),
         },
+        33 => Act::Me { who: insider(choices), change: member_change(choices) },
+        34 => Act::ChangeMember { member: target(choices), change: member_change(choices) },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }
@@ -216,6 +220,18 @@ fn change(choices: &mut Choices<'_>) -> SettingsChange<SecretHash> {
         6 => change.locked(false).read_only(false).secret(None).slow_ms(0),
         _ => change,
     }
+}
+
+fn member_change(choices: &mut Choices<'_>) -> MemberChange {
+    let mut change = MemberChange::new();
+    change.nick = choices.in_256(200).then(|| nick(choices));
+    change.data = choices.in_256(80).then(|| data(choices));
+    change
+}
+
+fn data(choices: &mut Choices<'_>) -> Option<PersonData> {
+    let json = choices.one_of(&[None, None, Some("{}"), Some("{\"id\":1}")]);
+    json.map(|json| PersonData::parse(json).expect("valid data"))
 }
 
 fn secret(choices: &mut Choices<'_>) -> SecretHash {

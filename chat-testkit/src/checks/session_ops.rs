@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chat_core::{
-    Body, Command, ConnectRequest, Connection, Engine, Epoch, Event, Hello, Limits, MemberId, Moderation, Nick,
-    Observer, ObserverEvent, Record, Reply, RoomCode, Seq, ServerFrame, SignalData, SignalName,
+    Body, Command, ConnectRequest, Connection, Engine, Epoch, Event, Hello, Limits, MemberChange, MemberId, Moderation,
+    Nick, Observer, ObserverEvent, PersonData, Record, Reply, RoomCode, Seq, ServerFrame, SignalData, SignalName,
 };
 
 use super::choices::Choices;
@@ -85,6 +85,13 @@ impl Stage {
                 return;
             }
             4 => return tokio::time::sleep(Duration::from_millis(u64::from(choices.byte()) * 20)).await,
+            5 if choices.in_256(128) => {
+                // Of the one who speaks, whom nobody puts out.
+                let data = choices.in_256(200).then(|| data(choices.below(3)));
+                let change = Moderation::ChangeMember(MemberId(1), MemberChange::new().data(data));
+                engine.moderate(&room(), change).await.expect("she is there");
+                return;
+            }
             5 => return settle().await,
             14 | 15 => return self.grow(choices).await,
             16 => return self.signal(choices).await,
@@ -269,6 +276,17 @@ impl Truth {
         })
     }
 
+    /// What the one who speaks shows after this event.
+    fn shown(&self, until: Seq) -> Option<PersonData> {
+        self.look(|told| {
+            let changes = told.events.range(..=until).filter_map(|(_, record)| match &record.event {
+                Event::MemberChanged { data, .. } => data.clone(),
+                _ => None,
+            });
+            changes.last().flatten()
+        })
+    }
+
     /// Checks an event as it was told: by its kind, and a message by its text.
     fn check(&self, seq: Seq, frame: &ServerFrame) {
         self.look(|told| {
@@ -282,6 +300,9 @@ impl Truth {
                 (ServerFrame::MemberJoined { member, .. }, Event::Joined { .. }) => Some(*member) == record.by,
                 (ServerFrame::MemberLeft { member, .. }, Event::Left { .. }) => Some(*member) == record.by,
                 (ServerFrame::MemberLeft { member, .. }, Event::Kicked { member: kicked, .. }) => member == kicked,
+                (ServerFrame::MemberChanged { data, .. }, Event::MemberChanged { data: changed, .. }) => {
+                    data == changed
+                }
                 (ServerFrame::Redacted { target, .. }, Event::Redacted { target: meant }) => target == meant,
                 _ => false,
             };
@@ -299,6 +320,10 @@ async fn settle() {
 
 fn room() -> RoomCode {
     RoomCode::parse("LOBBY").expect("a valid code")
+}
+
+fn data(number: usize) -> PersonData {
+    PersonData::parse(&format!("{{\"id\":{number}}}")).expect("valid data")
 }
 
 fn nick(text: &str) -> Nick {

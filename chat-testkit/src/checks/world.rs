@@ -419,6 +419,7 @@ fn person(member: &chat_core::room::Member) -> Person {
         entered: member.entered,
         begun: member.begun,
         since: member.since,
+        data: member.data.clone(),
     }
 }
 

@@ -11,21 +11,23 @@ use chat_core::{
 use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{Model, Refusal, Told, bans, enter, facts, pages, roles, seat, settings, slots, sweeps, time};
+use super::{Model, Refusal, Told, bans, enter, facts, pages, people, roles, seat, settings, slots, sweeps, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
-    if let Input::Create { by, nick, epoch, salt } = input {
-        return enter::create(model, now, by, nick, *epoch, *salt);
+    if let Input::Create { by, nick, data, epoch, salt } = input {
+        return enter::create(model, now, by, (nick, data.as_ref()), *epoch, *salt);
     }
     if model.epoch().is_none() {
         return Err(refusal(RejectCode::RoomNotFound, None));
     }
     match input {
         Input::Create { .. } => unreachable!("answered above"),
-        Input::Join { by, nick, history, after, secret } => {
-            enter::join(model, now, by, nick, *history, *after, *secret)
+        Input::Join { by, nick, data, history, after, secret } => {
+            enter::join(model, now, by, (nick, data.as_ref()), *history, *after, *secret)
         }
         Input::Attach { by, after } => enter::attach(model, now, by, *after),
+        Input::Me { by, change } => people::me(model, now, by, change),
+        Input::ChangeMember { member, change } => people::change(model, now, *member, change),
         Input::Send { by, text, as_sent, key, permit } => {
             send(model, now, by, text, as_sent.as_ref().unwrap_or(text), key.as_ref(), *permit)
         }

@@ -1,23 +1,22 @@
 //! Coming in: to begin a life, to join it, to attach to a membership one has.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, Note};
 use chat_core::{
-    Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, Position, RecordVersion, RejectCode, Role,
-    SecretHash, Seq,
+    Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, PersonData, Position, RecordVersion, RejectCode,
+    Role, SecretHash, Seq,
 };
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, bans, pages, roles, settings};
+use super::{Model, Refusal, Told, bans, pages, people, roles, settings};
 
 pub(super) fn create(
     model: &Model,
     now: Now,
     by: &Caller,
-    nick: &Nick,
+    asked: (&Nick, Option<&PersonData>),
     epoch: Epoch,
     salt: u64,
 ) -> Result<Decision, Refusal> {
@@ -30,7 +29,7 @@ pub(super) fn create(
         now,
         Told::Yes,
         Some(MemberId(1)),
-        join_of(by, nick, Color(0), Role::Owner, says_floor(model).then_some(Seq(0))),
+        join_of(model, by, asked, Color(0), Role::Owner, says_floor(model).then_some(Seq(0))),
         None,
     );
     let entered = Entered { member: MemberId(1), from: Seq(1), entry: Entry::Joined, history: HistorySlice::default() };
@@ -41,7 +40,7 @@ pub(super) fn join(
     model: &Model,
     now: Now,
     by: &Caller,
-    nick: &Nick,
+    asked: (&Nick, Option<&PersonData>),
     history: Option<u32>,
     after: Option<Position>,
     secret: Option<SecretHash>,
@@ -55,7 +54,7 @@ pub(super) fn join(
         return Err(refusal(RejectCode::AlreadyMember, None));
     }
     if let Some(person) = members.iter().find(|person| person.scope == by.scope()) {
-        return come_back(model, by, person, history, after);
+        return come_back(model, now, by, person, history, after);
     }
     if seat.is_some_and(|seat| seat.generation > by.generation) {
         return Err(refusal(RejectCode::NotMember, None));
@@ -64,11 +63,7 @@ pub(super) fn join(
     if place.is_none() {
         settings::admit(model, secret)?;
     }
-    if let Some(holder) = members.iter().find(|person| person.nick_key.looks_like(&nick.key())) {
-        let away = model.presence().away.into_iter().find(|(member, _)| *member == holder.id);
-        let left = away.map(|(_, since)| since.after(limits.grace).since(now.mono).max(Duration::from_millis(1)));
-        return Err(Refusal { retry_after: left, ..refusal(RejectCode::NickTaken, Some("nick")) });
-    }
+    people::may_have(model, now, by, asked.0, None)?;
     if members.len() >= limits.members_max {
         return Err(refusal(RejectCode::RoomFull, None));
     }
@@ -82,7 +77,7 @@ pub(super) fn join(
     let mut then = model.clone();
     let told = Told::from(model.notices());
     let role = roles::at_join(model, now, &by.scope());
-    let mut records = vec![then.add(now, told, Some(id), join_of(by, nick, color, role, said), None)];
+    let mut records = vec![then.add(now, told, Some(id), join_of(model, by, asked, color, role, said), None)];
     let own_join = then.head();
     if model.notices() == Notices::Told && then.members().len() > limits.notices_members_max {
         let event = Event::NoticesChanged { notices: Notices::Counted };
@@ -106,7 +101,7 @@ pub(super) fn attach(model: &Model, now: Now, by: &Caller, after: Option<Positio
         return Err(refusal(RejectCode::NotMember, None));
     };
     let after = after.filter(|after| after.seq >= person.joined);
-    let mut decision = come_back(model, by, person, None, after)?;
+    let mut decision = come_back(model, now, by, person, None, after)?;
     let knows = after.is_some_and(|after| Some(after.epoch) == model.epoch() && after.seq >= person.entered);
     if let (true, Answer::Entered(entered)) = (knows, &mut decision.answer) {
         entered.entry = Entry::Continued;
@@ -117,6 +112,7 @@ pub(super) fn attach(model: &Model, now: Now, by: &Caller, after: Option<Positio
 /// One more session of a member, or the same one again.
 fn come_back(
     model: &Model,
+    now: Now,
     by: &Caller,
     person: &Person,
     history: Option<u32>,
@@ -135,7 +131,9 @@ fn come_back(
         None => (model.head(), pages::newest(model, history, person.sees)),
     };
     let entered = Entered { member: person.id, from, entry: Entry::Attached, history };
-    Ok(decision(Vec::new(), Some(attached(by, person.id)), Answer::Entered(entered)))
+    let told = people::named_anew(model, by, person);
+    let records = told.map(|event| model.clone().add(now, Told::Yes, None, event, None));
+    Ok(decision(records.into_iter().collect(), Some(attached(by, person.id)), Answer::Entered(entered)))
 }
 
 /// Whether a join may say what is seen, and bring a number back.
@@ -164,8 +162,17 @@ fn attached(by: &Caller, member: MemberId) -> Note {
     Note::Attached { session: by.session, generation: by.generation, member, network: by.network }
 }
 
-fn join_of(by: &Caller, nick: &Nick, color: Color, role: Role, sees: Option<Seq>) -> Event {
-    Event::Joined { nick: nick.clone(), nick_key: nick.key(), color, role, scope: by.scope(), sees }
+fn join_of(
+    model: &Model,
+    by: &Caller,
+    (nick, data): (&Nick, Option<&PersonData>),
+    color: Color,
+    role: Role,
+    sees: Option<Seq>,
+) -> Event {
+    let (nick, data) = people::shown(by, nick.clone(), data.cloned());
+    let data = data.filter(|_| says_floor(model));
+    Event::Joined { nick_key: nick.key(), nick, color, role, scope: by.scope(), sees, data }
 }
 
 /// The colour that the fewest members have; of those the first.

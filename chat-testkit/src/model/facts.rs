@@ -2,7 +2,7 @@
 
 use chat_core::room::Sweep;
 use chat_core::{
-    Body, Color, Event, Key, LeaveReason, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall,
+    Body, Color, Event, Key, LeaveReason, MemberId, Nick, NickKey, Offset, PersonData, Record, Role, Scope, Seq, Wall,
 };
 
 use super::{Fact, Line, What, seat};
@@ -32,6 +32,8 @@ pub struct Person {
     pub begun: Offset,
     /// When this membership began.
     pub since: Wall,
+    /// What they show beside the name.
+    pub data: Option<PersonData>,
 }
 
 /// Somebody who left and may come back to their place.
@@ -91,7 +93,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
     for (number, record) in facts.iter().enumerate() {
         head = record.seq.unwrap_or(head);
         match &record.event {
-            Event::Joined { nick, nick_key, color, role, scope, sees } => {
+            Event::Joined { nick, nick_key, color, role, scope, sees, data } => {
                 members.push(Person {
                     id: record.by.expect("a join is somebody's"),
                     nick: nick.clone(),
@@ -104,6 +106,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                     entered: record.seq.unwrap_or(head.next()),
                     begun: record.offset,
                     since: record.at,
+                    data: data.clone(),
                 });
                 members.sort_by_key(|person| person.id);
                 former.retain(|gone| gone.scope != *scope);
@@ -116,6 +119,15 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
                 let is_lost = *reason == LeaveReason::Timeout;
                 former.push(Former { scope, joined, sees, id, color, role, nick, is_lost });
                 members.retain(|person| Some(person.id) != record.by);
+            }
+            Event::MemberChanged { member, nick, data, .. } => {
+                let changed = members.iter_mut().find(|person| person.id == *member).expect("a member changes");
+                if let Some(nick) = nick {
+                    (changed.nick, changed.nick_key) = (nick.clone(), nick.key());
+                }
+                if let Some(data) = data {
+                    changed.data = data.clone();
+                }
             }
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
             Event::Banned { scope } => former.retain(|gone| gone.scope != *scope),

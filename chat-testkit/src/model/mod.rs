@@ -4,9 +4,9 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in eleven files: who comes in (`enter`), what they are shown (`pages`), what they do (`act`), who may do what (`roles`), whose the
-//! room is (`seat`), what is set (`settings`), who is kept out (`bans`), what was changed (`sweeps`), what members show (`slots`), who is here and
-//! what runs out (`presence`), and what time it is in the room (`time`).
+//! The rules are in twelve files: who comes in (`enter`), as what they are shown (`people`), what they are shown (`pages`), what they do (`act`), who may
+//! do what (`roles`), whose the room is (`seat`), what is set (`settings`), who is kept out (`bans`), what was changed (`sweeps`), what members show
+//! (`slots`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -16,8 +16,8 @@
 //!
 //! let mut model = Model::new(Arc::new(RoomLimits::default()));
 //! let now = Now { wall: Wall(1_000), mono: Mono(0) };
-//! let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None };
-//! let create = Input::Create { by, nick: Nick::parse("Ann")?, epoch: Epoch(7), salt: 0 };
+//! let by = Caller { session: SessionId::new(1), generation: Generation(1), identity: None, network: None, named: None };
+//! let create = Input::Create { by, nick: Nick::parse("Ann")?, data: None, epoch: Epoch(7), salt: 0 };
 //!
 //! let expected = model.expect(now, &create).expect("nothing stands against a first room");
 //! model.live(now, &create, &expected);
@@ -31,6 +31,7 @@ mod enter;
 mod facts;
 mod outcome;
 mod pages;
+mod people;
 mod presence;
 mod reads;
 mod roles;

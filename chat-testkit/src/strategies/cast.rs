@@ -1,9 +1,11 @@
 //! The people of a run: who is behind a session, on which connection it is, and what a step means at this moment.
 
+use std::sync::Arc;
+
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{
-    BanId, Epoch, Generation, HistoryAnchor, Identity, MemberId, NetworkTag, Position, RecordVersion, Role, Seq,
-    SessionId,
+    BanId, Epoch, Generation, HistoryAnchor, Identity, MemberId, Named, NetworkTag, Nick, PersonData, Position,
+    RecordVersion, Role, Seq, SessionId,
 };
 
 use super::steps::{Act, After, Asked, Attempt, Known, Mod, Side, Spot, Target, Who};
@@ -52,17 +54,22 @@ impl Cast {
     /// What an act means in a room that is as `model` says.
     pub fn play(&mut self, act: &Act, model: &Model) -> Play {
         let input = match act.clone() {
-            Act::Create { who, nick } => {
+            Act::Create { who, nick, data } => {
                 self.lives += 1;
-                Input::Create { by: self.caller(who, model), nick, epoch: Epoch(self.lives), salt: self.lives * 31 }
+                let (epoch, salt) = (Epoch(self.lives), self.lives * 31);
+                Input::Create { by: self.caller(who, model), nick, data, epoch, salt }
             }
-            Act::Join { who, nick, history, after, secret } => {
+            Act::Join { who, nick, data, history, after, secret } => {
                 let after = after.map(|after| position(after, model));
-                Input::Join { by: self.caller(who, model), nick, history, after, secret }
+                Input::Join { by: self.caller(who, model), nick, data, history, after, secret }
             }
             Act::Attach { who, after } => {
                 let after = after.map(|after| position(after, model));
                 Input::Attach { by: self.caller(who, model), after }
+            }
+            Act::Me { who, change } => Input::Me { by: self.caller(who, model), change },
+            Act::ChangeMember { member: target, change } => {
+                Input::ChangeMember { member: member(target, model), change }
             }
             Act::Send { who, text, as_sent, key, permit } => {
                 Input::Send { by: self.caller(who, model), text, as_sent, key, permit }
@@ -183,6 +190,20 @@ fn caller(index: usize, generation: u64) -> Caller {
         generation: Generation(generation),
         identity,
         network: network(index, generation),
+        named: named(index, generation).map(Arc::new),
+    }
+}
+
+/// The policy says of some as what they are shown: of one of Bob's sessions not what it says of the others, and not always the same.
+fn named(index: usize, generation: u64) -> Option<Named> {
+    let nick = |text| Nick::parse(text).expect("a valid nick");
+    let data = PersonData::parse("{\"id\":2}").expect("valid data");
+    match (index, generation % 4) {
+        (3, 1) => Some(Named::new().nick(nick("Ann"))),
+        (3, 2) => Some(Named::new().nick(nick("Bob")).data(data)),
+        (7, 1 | 2) => Some(Named::new().data(data)),
+        (8, 1) => Some(Named::new().nick(nick("Dan"))),
+        _ => None,
     }
 }
 

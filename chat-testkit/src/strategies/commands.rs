@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::people::{any_member_change, any_person_data};
 use super::settings::{any_change, any_secret};
 use super::steps::terms;
 use super::types::{
@@ -17,19 +18,23 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
     let member = || any::<u32>().prop_map(MemberId);
     let seq = || any::<u64>().prop_map(Seq);
     prop_oneof![
-        (any_nick(), option::of(room())).prop_map(|(nick, room)| Command::create(nick).with_room(room)),
+        (any_nick(), option::of(room()), option::of(any_person_data())).prop_map(|(nick, room, data)| Command::create(
+            nick
+        )
+        .with_room(room)
+        .with_person_data(data)),
         (
-            room(),
-            any_nick(),
+            (room(), any_nick(), option::of(any_person_data())),
             any::<Option<u32>>(),
             option::of(any_position()),
             option::of(any_secret()),
             any::<Option<u32>>()
         )
-            .prop_map(|(room, nick, history, after, secret, catch_up)| {
-                let join = Command::join(room, nick).with_history(history).with_position(after).with_secret(secret);
-                join.with_catch_up(catch_up)
+            .prop_map(|((room, nick, data), history, after, secret, catch_up)| {
+                let join = Command::join(room, nick).with_history(history).with_position(after);
+                join.with_secret(secret).with_person_data(data).with_catch_up(catch_up)
             }),
+        (room(), any_member_change()).prop_map(|(room, change)| Command::me(room, change)),
         (room(), any_body(chars_max), option::of(any_key()))
             .prop_map(|(room, text, key)| Command::send(room, text).with_key(key)),
         room().prop_map(Command::leave),

@@ -4,12 +4,14 @@
 
 mod cast;
 mod commands;
+mod people;
 mod settings;
 mod steps;
 mod types;
 
 pub use cast::{Cast, Play};
 pub use commands::any_command;
+pub use people::{any_person_data, few_person_data};
 pub use steps::{
     Act, After, Asked, Attempt, Known, Mod, Pass, Side, Spot, Step, Target, Who, any_run, any_step, small_limits,
 };

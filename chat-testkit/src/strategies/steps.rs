@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
-    SettingsChange, SignalData, SignalName, Topic, TypingState,
+    BanTerms, Body, Key, MemberChange, NewcomersSee, Nick, PersonData, RecordVersion, Role, RoomCloseReason,
+    RoomLimits, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
 };
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::people::{few_member_changes, few_person_data};
 use super::settings::{few_changes, few_secrets};
 use super::types::{few_keys, few_nicks, few_signal_data, few_signal_names, few_texts, few_topics};
 
@@ -45,10 +46,12 @@ pub enum Act {
     Create {
         who: Who,
         nick: Nick,
+        data: Option<PersonData>,
     },
     Join {
         who: Who,
         nick: Nick,
+        data: Option<PersonData>,
         history: Option<u32>,
         after: Option<After>,
         secret: Option<SecretHash>,
@@ -56,6 +59,14 @@ pub enum Act {
     Attach {
         who: Who,
         after: Option<After>,
+    },
+    Me {
+        who: Who,
+        change: MemberChange,
+    },
+    ChangeMember {
+        member: Target,
+        change: MemberChange,
     },
     Send {
         who: Who,
@@ -316,6 +327,7 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 unread_max: 3,
                 slow_max: Duration::from_secs(20),
                 slowed_max: 2,
+                member_changes_max: [3, 1, 0][marks_max % 3],
                 ..RoomLimits::default()
             }
         },
@@ -324,9 +336,9 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
 
 /// A run of at most `steps_max` steps. It begins with a creation, most of the time.
 pub fn any_run(steps_max: usize) -> impl Strategy<Value = Vec<Step>> + Clone {
-    let creation = few_nicks().prop_map(|nick| Step {
+    let creation = (few_nicks(), option::of(few_person_data())).prop_map(|(nick, data)| Step {
         pass: Pass { mono: 0, step: 0 },
-        act: Act::Create { who: Who::Session(0, Attempt::New), nick },
+        act: Act::Create { who: Who::Session(0, Attempt::New), nick, data },
     });
     let steps = (vec(any_step(), 0..steps_max), option::weighted(0.2, (0..steps_max, wrong_start())));
     (option::weighted(0.95, creation), steps).prop_map(|(creation, (mut steps, wrong))| {
@@ -372,12 +384,14 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
     let talk = prop_oneof![
         10 => (insider(), few_texts(), rewritten(), option::weighted(0.6, few_keys()), permit())
             .prop_map(|(who, text, as_sent, key, permit)| Act::Send { who, text, as_sent, key, permit }),
+        4 => (insider(), few_member_changes()).prop_map(|(who, change)| Act::Me { who, change }),
+        1 => (target(), few_member_changes()).prop_map(|(member, change)| Act::ChangeMember { member, change }),
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
         4 => (moderator(), said(), asked()).prop_map(|(by, message, asked)| Act::Redact { by, message, asked }),
         2 => (insider(), back()).prop_map(|(who, after)| Act::Changes { who, after }),
         3 => (insider(), back()).prop_map(|(who, through)| Act::Read { who, through }),
-        6 => shown().boxed(),
+        6 => showing().boxed(),
         1 => back().prop_map(|through| Act::Settle { through }),
         2 => (moderator(), person(), option::of(back())).prop_map(|(by, member, from)| Act::RedactAll { by, member, from }),
         1 => (moderator(), option::of(0..4_u32), count()).prop_map(|(by, after, limit)| Act::Bans { by, after, limit }),
@@ -389,8 +403,8 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
             .prop_map(|(who, after, limit)| Act::Members { who, after, limit }),
     ];
     let come = prop_oneof![
-        3 => (newcomer(), few_nicks(), count(), option::of(after()), option::weighted(0.4, few_secrets()))
-            .prop_map(|(who, nick, history, after, secret)| Act::Join { who, nick, history, after, secret }),
+        3 => (newcomer(), shown(), count(), option::of(after()), option::weighted(0.4, few_secrets()))
+            .prop_map(|(who, (nick, data), history, after, secret)| Act::Join { who, nick, data, history, after, secret }),
         1 => (newcomer(), option::of(after())).prop_map(|(who, after)| Act::Attach { who, after }),
     ];
     let go = prop_oneof![
@@ -402,7 +416,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         4 => appointment(),
     ];
     let rare = prop_oneof![
-        3 => (newcomer(), few_nicks()).prop_map(|(who, nick)| Act::Create { who, nick }),
+        3 => (newcomer(), shown()).prop_map(|(who, (nick, data))| Act::Create { who, nick, data }),
         1 => select(vec![RoomCloseReason::Host, RoomCloseReason::Empty]).prop_map(|cause| Act::Close { cause }),
         1 => Just(Act::Recover),
         1 => Just(Act::Restart),
@@ -424,13 +438,18 @@ fn growing() -> impl Strategy<Value = Spot> + Clone {
 }
 
 /// What somebody shows, or not any more.
-fn shown() -> impl Strategy<Value = Act> + Clone {
+fn showing() -> impl Strategy<Value = Act> + Clone {
     prop_oneof![
         3 => (insider(), growing(), option::weighted(0.85, few_texts()))
             .prop_map(|(who, message, text)| Act::Live { who, message, text }),
         2 => (insider(), few_signal_names(), option::weighted(0.85, few_signal_data()))
             .prop_map(|(who, name, data)| Act::Signal { who, name, data }),
     ]
+}
+
+/// As what somebody asks to be shown.
+fn shown() -> impl Strategy<Value = (Nick, Option<PersonData>)> + Clone {
+    (few_nicks(), option::weighted(0.3, few_person_data()))
 }
 
 fn newcomer() -> impl Strategy<Value = Who> + Clone {

@@ -96,9 +96,10 @@ const EVENTS = {
   },
   member_joined(room, frame) {
     const known = room.members.some(other => other.member === frame.member);
-    const { member, nick, color, role } = frame;
+    const { member, nick, color, role, data } = frame;
+    const shown = data === undefined ? {} : { data };
     return {
-      members: known ? room.members : [...room.members, { member, nick, color, role, online: true }],
+      members: known ? room.members : [...room.members, { member, nick, color, role, online: true, ...shown }],
       membersTotal: room.membersTotal + (known ? 0 : 1),
     };
   },
@@ -116,6 +117,12 @@ const EVENTS = {
       membersTotal: room.membersTotal - (known || room.members.length < room.membersTotal ? 1 : 0),
       typing: room.typing.filter(member => member !== frame.member),
     };
+  },
+  /** What is there takes the place of what was before; `data` of null is none. What was said keeps the name it was said under. */
+  member_changed(room, frame) {
+    const change = other => other.member === frame.member ? shownAs(other, frame) : other;
+    const you = room.you && change(room.you);
+    return { members: room.members.map(change), you, nick: you?.nick ?? room.nick };
   },
   redacted(room, frame) {
     // What came from an answer that reflects this already has been told.
@@ -148,6 +155,13 @@ const EVENTS = {
 
 /** What was shown is of one connection: on the next one the server tells what is there then. */
 const NOTHING_SHOWN = { growing: {}, signals: [] };
+
+/** A member with the name and the data of a frame, as far as it has any. */
+function shownAs(member, { nick, data }) {
+  const { data: before, ...rest } = member;
+  const now = data === undefined ? before : data ?? undefined;
+  return { ...rest, nick: nick ?? member.nick, ...(now === undefined ? {} : { data: now }) };
+}
 
 const OTHERS = {
   joined(room, frame, context) {

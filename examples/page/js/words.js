@@ -69,6 +69,7 @@ export function noticeWords(room, frame) {
   switch (frame.type) {
     case 'member_joined': return saying(own(room, frame.member) ? 'You' : theirs(frame.nick), ' joined');
     case 'member_left': return leftWords(room, frame);
+    case 'member_changed': return renamedWords(room, frame);
     case 'topic_changed':
       if (!frame.topic) return saying(name(frame.by), ' removed the topic');
       return saying(name(frame.by), ' set the topic: ', theirs(frame.topic));
@@ -85,6 +86,14 @@ export function noticeWords(room, frame) {
         : 'Joins and leaves are told again';
     default: return null;
   }
+}
+
+/** That somebody is called something else; of data, which only other pages show, nothing is said. */
+function renamedWords(room, { member, nick }) {
+  const before = room.members.find(other => other.member === member)?.nick;
+  if (nick === undefined || before === undefined || before === nick) return null;
+  if (own(room, member)) return saying('You are called ', theirs(nick), ' now');
+  return saying(theirs(before), ' is called ', theirs(nick), ' now');
 }
 
 /** What was done to what is set; the most of it that is one thing. */

@@ -70,6 +70,11 @@ fn a_room_is_joined_or_made() {
     let skips = Command::join(lunch.clone(), nick.clone()).with_catch_up(20);
     let both = asked("/sse?room=lunch&nick=Ann&catch_up=20", &[]);
     assert_eq!((both.entry, both.catch_up), (Some(skips), Some(20)));
+    let data = PersonData::parse(r#"{"id":"a b"}"#).expect("an object");
+    let shown = Command::join(lunch.clone(), nick.clone()).with_person_data(data.clone());
+    assert_eq!(asked("/sse?room=lunch&nick=Ann&data={%22id%22:+%22a+b%22}", &[]).entry, Some(shown));
+    let shown = Command::create(nick.clone()).with_person_data(data);
+    assert_eq!(asked("/sse?create&nick=Ann&data={%22id%22:%22a%20b%22}", &[]).entry, Some(shown));
     let drawn = Command::create(nick.clone());
     assert_eq!(asked("/sse?create&nick=Ann", &[]).entry, Some(drawn));
     let named = Command::create(nick).with_room(lunch);
@@ -89,5 +94,8 @@ fn what_is_wrong_is_named() {
     for wrong in ["-1", "1.5", "many", "4294967296"] {
         assert_eq!(refusal(&format!("/sse?resume=R&catch_up={wrong}")), (BadField, Some("catch_up")), "{wrong}");
     }
+    assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&data=[]"), (BadField, Some("data")));
+    let long = "x".repeat(249);
+    assert_eq!(refusal(&format!("/sse?create&nick=Ann&data={{%22a%22:%22{long}%22}}")), (TooLong, Some("data")));
     assert_eq!(refusal(&format!("/sse?room=LUNCH&nick={}", "n".repeat(33))), (TooLong, Some("nick")));
 }

@@ -64,14 +64,14 @@ fn furnished() -> Result<(Room, Vec<Caller>), Box<dyn Error>> {
     let mut room = Room::new(Arc::new(RoomLimits::default()));
     let caller = |index| {
         let session = SessionId::new(index as u128);
-        Caller { session, generation: Generation(1), identity: None, network: None }
+        Caller { session, generation: Generation(1), identity: None, network: None, named: None }
     };
     let members: Vec<Caller> = (0..MEMBERS).map(caller).collect();
     for (index, by) in members.iter().cloned().enumerate() {
         let nick = nick(index)?;
         let input = match index {
-            0 => Input::Create { by, nick, epoch: Epoch(7), salt: 8 },
-            _ => Input::Join { by, nick, history: None, after: None, secret: None },
+            0 => Input::Create { by, nick, data: None, epoch: Epoch(7), salt: 8 },
+            _ => Input::Join { by, nick, data: None, history: None, after: None, secret: None },
         };
         if !step(&mut room, Now { wall: Wall(0), mono: Mono(0) }, &input) {
             return Err("somebody was not let in".into());

@@ -215,24 +215,26 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         generation: reply.connection.generation,
         identity,
         network: reply.connection.network,
+        named: reply.connection.named.clone(),
     };
     let (room, input) = match command {
-        Command::Create { nick, room } => {
+        Command::Create { nick, room, data } => {
             if let Err(reject) = shared.found(&mut reply) {
                 shared.count_reject(reject.code);
                 return reply.reject(room.as_ref(), reject);
             }
-            return shared.create(by, nick, room, reply);
+            return shared.create(by, nick, data, room, reply);
         }
-        Command::Join { room, nick, history, after, secret, catch_up } => {
+        Command::Join { room, nick, history, after, secret, data, catch_up } => {
             let secret = secret.map(|secret| shared.room_secrets.keep(&room, &secret));
-            let input = Input::Join { by, nick, history, after, secret };
+            let input = Input::Join { by, nick, data, history, after, secret };
             return enter(shared, room, input, catch_up, reply);
         }
         Command::Send { room, text, key } => {
             let as_sent = said.filter(|said| *said != text);
             (room, Input::Send { by, text, as_sent, key, permit })
         }
+        Command::Me { room, change } => (room, Input::Me { by, change }),
         Command::End { token, extent } => return end::end(shared, token, extent, reply),
         Command::Leave { room } => (room, Input::Leave { by }),
         Command::History { room, anchor, limit } => (room, Input::History { by, anchor, limit }),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::domain::Named;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest, Resuming};
 use crate::engine::session::addresses::AddressCell;
@@ -19,7 +20,7 @@ use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Issue, Kind, day};
 use crate::engine::session::welcome::{ResumedRoom, RoomAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
-use crate::ports::{ConnectRequest, ObserverEvent};
+use crate::ports::{Admission, ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
 use crate::types::{
     CloseReason, CommandId, Credential, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode,
@@ -41,10 +42,12 @@ impl Shared {
         self.notice_day();
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
         let generation = self.next_generation();
-        let identity = match &self.policy {
-            None => None,
+        let (identity, named) = match &self.policy {
+            None => (None, None),
             Some(policy) => match self.ask_policy(async { policy.admit(&request).await }).await {
-                Ok(admission) => admission.identity,
+                Ok(Admission { identity, named }) => {
+                    (identity, Some(named).filter(|named| !named.is_empty()).map(Arc::new))
+                }
                 Err(reject) => {
                     self.count_reject(reject.code);
                     return Err(not_admitted(reject));
@@ -58,7 +61,8 @@ impl Shared {
             self.check_ended(shown.session).await?;
         }
         if let Some(shown) = shown
-            && let Some((cell, connection, known)) = self.resume(shown, generation, &identity, &request)?
+            && let Some((cell, connection, known)) =
+                self.resume(shown, generation, &identity, named.clone(), &request)?
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
             if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions, hello.catch_up) {
@@ -68,7 +72,7 @@ impl Shared {
             self.welcome(&session, hello.id, true);
             return Ok(session);
         }
-        let session = self.start(generation, &request, identity)?;
+        let session = self.start(generation, &request, identity, named)?;
         if asked_back {
             let message = "the token is not of this server or of this client, is too old, or a newer one was used";
             let reject = Reject::new(RejectCode::BadToken, message);
@@ -86,6 +90,7 @@ impl Shared {
         generation: Generation,
         request: &ConnectRequest,
         identity: Option<Identity>,
+        named: Option<Arc<Named>>,
     ) -> Result<Connection, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
         let mut sessions = self.lock_sessions();
@@ -99,7 +104,7 @@ impl Shared {
         let mut state = cell.lock();
         sessions.insert(&cell, &state);
         let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
-        let connection = self.take_over(&mut state, generation, made, request, address);
+        let connection = self.take_over(&mut state, generation, made, named, request, address);
         drop(state);
         drop(sessions);
         Ok(Connection::new(Arc::clone(self), cell, connection))
@@ -187,6 +192,7 @@ impl Shared {
         state: &mut SessionState,
         generation: Generation,
         made: (Issue, Kind),
+        named: Option<Arc<Named>>,
         request: &ConnectRequest,
         address: Option<Arc<AddressCell>>,
     ) -> Arc<ConnectionState> {
@@ -198,7 +204,7 @@ impl Shared {
         let shared_allowance = self.shared_allowance(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
         let network = request.address.map(|address| self.network_key.tag(address));
         let connection = ConnectionState::new(state.generation, made, request.transport, address, shared_allowance);
-        let connection = Arc::new(connection.with_network(network));
+        let connection = Arc::new(connection.with_network(network).with_named(named));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -248,6 +254,7 @@ impl Shared {
         (shown, kind): (Credential, Kind),
         generation: Generation,
         identity: &Option<Identity>,
+        named: Option<Arc<Named>>,
         request: &ConnectRequest,
     ) -> Result<Option<(Arc<SessionCell>, Arc<ConnectionState>, Vec<LeftOff>)>, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
@@ -295,7 +302,7 @@ impl Shared {
             state.newest_used = next;
         }
         let made = (Issue { generation: next, day: day(wall) }, kind);
-        let connection = self.take_over(&mut state, generation, made, request, address);
+        let connection = self.take_over(&mut state, generation, made, named, request, address);
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
         let known = state.rooms.left_off.to_vec();
@@ -330,6 +337,7 @@ impl Shared {
             generation: session.connection.generation,
             identity,
             network: session.connection.network,
+            named: session.connection.named.clone(),
         };
         // Nobody can hold these back one by one: each has its share of what the session may hold.
         let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;

@@ -341,5 +341,5 @@ impl Drop for Reading {
 }
 
 fn caller(cell: &SessionCell, generation: Generation) -> Caller {
-    Caller { session: cell.id, generation, identity: cell.lock().identity.clone(), network: None }
+    Caller { session: cell.id, generation, identity: cell.lock().identity.clone(), network: None, named: None }
 }

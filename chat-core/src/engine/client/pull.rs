@@ -390,7 +390,7 @@ impl<S: Sink> Pull<'_, S> {
                 return;
             }
             let at = Position { epoch: feed.epoch, seq: slot.ahead };
-            (FrameKind::MemberLeft, wire::left_quietly(&feed.code, at, subscription.member, &subscription.nick))
+            (FrameKind::MemberLeft, wire::left_quietly(&feed.code, at, subscription.member, &subscription.nick()))
         };
         state.rooms.slots[index].end_ahead = true;
         self.one(state, FrameEffect::End { slot: key }, kind, &json, None);

@@ -10,7 +10,9 @@ use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Answer, Caller, Input, ReadPosition};
-use crate::types::{Epoch, Generation, Nick, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits, Wall};
+use crate::types::{
+    Epoch, Generation, Nick, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits, Wall,
+};
 use crate::wire::{RemovalReason, RoomStatus, Status};
 
 /// One thing for a room's task.
@@ -49,7 +51,7 @@ pub(crate) enum JoinRequest {
     /// By a join, or a creation under a name they chose.
     Command(ReplyTo),
     /// By a creation under a drawn code: another is drawn when it turns out to be taken.
-    Drawn { by: Caller, nick: Nick, reply: ReplyTo },
+    Drawn { by: Caller, nick: Nick, data: Option<PersonData>, reply: ReplyTo },
     /// By a resume.
     Resume(Resuming),
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 
+use crate::domain::Named;
 use crate::engine::feed::wake::Wake;
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::shared_allowance::SharedAllowance;
@@ -44,6 +45,8 @@ pub(crate) struct ConnectionState {
     pub(crate) address: Option<Arc<AddressCell>>,
     /// The network that it came from, likewise.
     pub(crate) network: Option<NetworkTag>,
+    /// What the policy says that its person is shown as.
+    pub(crate) named: Option<Arc<Named>>,
     /// What pays for what is said on it, beside the session: its identity, or where it came from.
     pub(crate) shared_allowance: Option<Arc<SharedAllowance>>,
 }
@@ -83,6 +86,7 @@ impl ConnectionState {
             transport,
             address,
             network: None,
+            named: None,
             shared_allowance,
         }
     }
@@ -90,6 +94,11 @@ impl ConnectionState {
     /// The same, from this network.
     pub(crate) fn with_network(self, network: Option<NetworkTag>) -> Self {
         Self { network, ..self }
+    }
+
+    /// The same, of a person who is shown as this.
+    pub(crate) fn with_named(self, named: Option<Arc<Named>>) -> Self {
+        Self { named, ..self }
     }
 
     /// How new the token and the cursors are that its client has, or is to be given.

@@ -23,7 +23,7 @@ pub(crate) struct Subscription {
     /// Events with a higher number follow.
     pub(crate) from: Seq,
     /// The member's, for the frame that tells a quiet end.
-    pub(crate) nick: Nick,
+    nick: Mutex<Nick>,
     until: AtomicU64,
     /// What another session of the person has read, once one has.
     read: Mutex<Option<Box<ReadElsewhere>>>,
@@ -57,7 +57,8 @@ impl Subscription {
     pub(crate) fn new(feed: Arc<RoomFeed>, stay: &Member, from: Seq) -> Self {
         let Member { id: member, begun, sees, .. } = *stay;
         let (until, end) = (AtomicU64::new(OPEN), AtomicU8::new(End::Membership as u8));
-        Self { feed, member, begun, sees, from, nick: stay.nick.clone(), until, read: Mutex::new(None), end }
+        let nick = Mutex::new(stay.nick.clone());
+        Self { feed, member, begun, sees, from, nick, until, read: Mutex::new(None), end }
     }
 
     /// Whether this is the stay that it reads for.
@@ -76,6 +77,16 @@ impl Subscription {
             self.end.store(end as u8, Ordering::Release);
             self.until.store(until.0, Ordering::Release);
         }
+    }
+
+    /// The member is shown under this name now.
+    pub(crate) fn note_nick(&self, nick: &Nick) {
+        lock(&self.nick).clone_from(nick);
+    }
+
+    /// The name that the member is, or was last, shown under.
+    pub(crate) fn nick(&self) -> Nick {
+        lock(&self.nick).clone()
     }
 
     /// Another session of the person has read something. The latest counts.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::Command;
+use crate::domain::{Command, MemberChange};
 use crate::engine::session::cell::SessionState;
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
@@ -28,10 +28,11 @@ impl Shared {
         let limits = &self.limits.session;
         let price = match command {
             Command::Send { text, .. } => Some(price(text)),
+            Command::Me { change, .. } => Some(Price { messages: 1, bytes: bytes_of(change) }),
             Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str()) }),
             _ => None,
         };
-        let is_send = matches!(command, Command::Send { .. });
+        let is_send = matches!(command, Command::Send { .. } | Command::Me { .. });
         let cell = Arc::clone(&reply.cell);
         let mut state = cell.lock();
         let mut paid = match is_send {
@@ -179,6 +180,12 @@ impl Shared {
 
 fn price(text: &Body) -> Price {
     Price { messages: 1, bytes: bytes(text.as_str()) }
+}
+
+fn bytes_of(change: &MemberChange) -> u32 {
+    let nick = change.nick.as_ref().map_or(0, |nick| bytes(nick.as_str()));
+    let data = change.data.as_ref().and_then(Option::as_ref);
+    nick + data.map_or(0, |data| bytes(data.as_str()))
 }
 
 fn bytes(text: &str) -> u32 {

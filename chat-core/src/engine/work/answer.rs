@@ -58,8 +58,9 @@ pub(crate) fn admit(
 }
 
 fn line<'a>(room: &Room, member: &'a Member) -> MemberLine<'a> {
-    let Member { id, nick, color, role, .. } = member;
-    MemberLine { member: *id, nick: nick.as_str(), color: *color, role: *role, online: room.is_online(*id) }
+    let Member { id, nick, color, role, data, .. } = member;
+    let online = room.is_online(*id);
+    MemberLine { member: *id, nick: nick.as_str(), color: *color, role: *role, online, data: data.as_ref() }
 }
 
 /// As many of these members as a page holds, and the last of them.
@@ -78,6 +79,11 @@ fn ban(line: BanLine) -> BanEntry {
 pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let page = shared.limits.room.members_page_max;
     let lines = room.members().take(page).map(|member| line(room, member));
+    #[cfg(feature = "fault_injection")]
+    let lines = lines.map(|line| match fault_injection::is(Bug::HideMemberData) {
+        true => MemberLine { data: None, ..line },
+        false => line,
+    });
     let bytes_max = shared.limits.session.page_bytes_max;
     let (members, _) = MemberList::of(lines, page.min(room.members_total()), bytes_max);
     let changed_at = room.changed_at();
@@ -182,10 +188,10 @@ fn send_page(shared: &Arc<Shared>, feed: Arc<RoomFeed>, slice: PageSlice, reply:
 fn refuse(shared: &Arc<Shared>, code: &RoomCode, feed: Option<&Arc<RoomFeed>>, item: InboxItem, reject: Reject) {
     shared.count_reject(reject.code);
     match item {
-        InboxItem::Enter { request: JoinRequest::Drawn { by, nick, reply }, .. }
+        InboxItem::Enter { request: JoinRequest::Drawn { by, nick, data, reply }, .. }
             if reject.code == RejectCode::NameTaken =>
         {
-            shared.create_drawn(by, nick, reply);
+            shared.create_drawn(by, nick, data, reply);
         }
         item => item.refuse(code, feed.map(|feed| feed.epoch), reject),
     }

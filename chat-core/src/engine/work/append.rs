@@ -234,9 +234,14 @@ impl RoomTask {
                 self.state.subscribers.retain(|session, reader| {
                     let member = reader.subscription.member;
                     let stays = is_there(room, &reader.subscription) && room.sessions_of(member).contains(session);
-                    if !stays {
+                    if let Some(member) = room.member(member).filter(|_| stays) {
+                        reader.subscription.note_nick(&member.nick);
+                    } else {
                         // The first: they may have come back since, under the same number.
                         let exit = others.iter().find(|record| record.leaver() == Some(member));
+                        if let Some(Event::Left { nick, .. }) = exit.map(|record| &record.event) {
+                            reader.subscription.note_nick(nick);
+                        }
                         match exit.and_then(|record| record.seq) {
                             Some(until) => reader.end(until, End::Membership),
                             None => reader.end(feed.backlog.head(), End::Quiet),

@@ -13,11 +13,12 @@ const WAIT: Duration = Duration::from_secs(10);
 /// time brings is always let through.
 ///
 /// # Errors
-/// `at_capacity`: for somebody new where the ledgers of all rooms are crowded, for whatever is said or shown where they are full.
+/// `at_capacity`: for somebody new where the ledgers of all rooms are crowded, for whatever is said or shown, or anybody wants to be called, where they are
+/// full.
 pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -> Result<(), Reject> {
     let is_refused = match input {
         Input::Create { .. } | Input::Join { .. } => budget.is_crowded(),
-        Input::Send { .. } | Input::SetTopic { .. } => budget.is_full(),
+        Input::Send { .. } | Input::Me { .. } | Input::SetTopic { .. } => budget.is_full(),
         Input::Live { text: Some(_), .. } | Input::Signal { data: Some(_), .. } => budget.is_full(),
         _ => false,
     };

@@ -7,14 +7,21 @@ use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::Shared;
 use crate::engine::work::evict;
 use crate::room::{Caller, Input};
-use crate::types::{Nick, RejectCode, RoomCode};
+use crate::types::{Nick, PersonData, RejectCode, RoomCode};
 
 /// Draws of a room code before giving up; one is enough unless nearly all codes are in use.
 const DRAWS_MAX: usize = 16;
 
 impl Shared {
     /// Makes a room for a creation, under the name chosen or a code drawn.
-    pub(crate) fn create(self: &Arc<Self>, by: Caller, nick: Nick, room: Option<RoomCode>, mut reply: ReplyTo) {
+    pub(crate) fn create(
+        self: &Arc<Self>,
+        by: Caller,
+        nick: Nick,
+        data: Option<PersonData>,
+        room: Option<RoomCode>,
+        mut reply: ReplyTo,
+    ) {
         if let Err(reject) = self.reserve(&mut reply, room.as_ref()) {
             return reply.reject(room.as_ref(), reject);
         }
@@ -24,17 +31,15 @@ impl Shared {
                     return self.refuse_creation(reply);
                 }
                 let (epoch, salt) = (self.ids.epoch(), self.ids.salt());
-                let input = Input::Create { by, nick, epoch, salt };
-                self.enqueue_new(
-                    &code,
-                    InboxItem::Enter { input, request: JoinRequest::Command(reply), catch_up: None },
-                );
+                let input = Input::Create { by, nick, data, epoch, salt };
+                let request = JoinRequest::Command(reply);
+                self.enqueue_new(&code, InboxItem::Enter { input, request, catch_up: None });
             }
-            None => self.create_drawn(by, nick, reply),
+            None => self.create_drawn(by, nick, data, reply),
         }
     }
 
-    pub(crate) fn create_drawn(self: &Arc<Self>, by: Caller, nick: Nick, reply: ReplyTo) {
+    pub(crate) fn create_drawn(self: &Arc<Self>, by: Caller, nick: Nick, data: Option<PersonData>, reply: ReplyTo) {
         if self.is_full() {
             return self.refuse_creation(reply);
         }
@@ -43,9 +48,9 @@ impl Shared {
             if self.registry.room(&code).is_some() {
                 continue;
             }
-            let input =
-                Input::Create { by: by.clone(), nick: nick.clone(), epoch: self.ids.epoch(), salt: self.ids.salt() };
-            let request = JoinRequest::Drawn { by, nick, reply };
+            let (epoch, salt) = (self.ids.epoch(), self.ids.salt());
+            let input = Input::Create { by: by.clone(), nick: nick.clone(), data: data.clone(), epoch, salt };
+            let request = JoinRequest::Drawn { by, nick, data, reply };
             return self.enqueue_new(&code, InboxItem::Enter { input, request, catch_up: None });
         }
         self.refuse_creation(reply);

@@ -28,7 +28,7 @@ fn without_a_life_everything_but_create_is_room_not_found() {
 #[test]
 fn a_name_that_lives_is_taken() {
     let mut world = world();
-    let create = Input::Create { by: caller(2), nick: nick("Bob"), epoch: Epoch(1), salt: 1 };
+    let create = Input::Create { by: caller(2), nick: nick("Bob"), data: None, epoch: Epoch(1), salt: 1 };
     assert_eq!(world.reject(&create), RejectCode::NameTaken);
 }
 
@@ -100,7 +100,7 @@ fn the_least_used_colour_is_given_the_lowest_first() {
 #[test]
 fn a_nick_that_looks_like_another_is_taken() {
     let mut world = world();
-    let join = Input::Join { by: caller(2), nick: nick("ANN"), history: None, after: None, secret: None };
+    let join = Input::Join { by: caller(2), nick: nick("ANN"), data: None, history: None, after: None, secret: None };
     let reject = world.run(&join).expect_err("refused");
     assert_eq!((reject.code, reject.field), (RejectCode::NickTaken, Some("nick")));
     world.join(3);
@@ -258,7 +258,8 @@ fn who_comes_back_has_their_number_and_colour_again_under_whatever_name() {
     (3..=5).for_each(|session| drop(world.join(session)));
     world.run(&Input::Leave { by: known(2, "bob") }).expect("left");
     world.join(6);
-    let back = Input::Join { by: known(7, "bob"), nick: nick("Robert"), history: None, after: None, secret: None };
+    let back =
+        Input::Join { by: known(7, "bob"), nick: nick("Robert"), data: None, history: None, after: None, secret: None };
     let member = entered(&world.run(&back).expect("joined, on another device")).member;
     let bob = world.room.member(member).expect("a member");
     assert_eq!((bob.id, bob.color.0, bob.nick.as_str()), (MemberId(2), 1, "Robert"));

@@ -8,6 +8,7 @@ mod going_out;
 mod looking;
 mod moderating;
 mod owing;
+mod people;
 mod replaying;
 mod roles;
 mod seats;
@@ -79,7 +80,8 @@ impl World {
     }
 
     fn create(&mut self, session: u128, epoch: Epoch) -> Decision {
-        self.run(&Input::Create { by: caller(session), nick: nick("Ann"), epoch, salt: SALT }).expect("created")
+        self.run(&Input::Create { by: caller(session), nick: nick("Ann"), data: None, epoch, salt: SALT })
+            .expect("created")
     }
 
     fn join(&mut self, session: u128) -> Entered {
@@ -144,7 +146,7 @@ impl World {
 }
 
 fn caller(session: u128) -> Caller {
-    Caller { session: SessionId::new(session), generation: Generation(1), identity: None, network: None }
+    Caller { session: SessionId::new(session), generation: Generation(1), identity: None, network: None, named: None }
 }
 
 fn later(session: u128, generation: u64) -> Caller {
@@ -167,12 +169,12 @@ fn nick(text: &str) -> Nick {
 /// Each session asks for a nick of its own.
 fn join(by: Caller) -> Input {
     let nick = nick(&format!("P{}", by.session.bits()));
-    Input::Join { by, nick, history: None, after: None, secret: None }
+    Input::Join { by, nick, data: None, history: None, after: None, secret: None }
 }
 
 fn join_after(by: Caller, after: Option<Position>) -> Input {
     let nick = nick(&format!("P{}", by.session.bits()));
-    Input::Join { by, nick, history: None, after, secret: None }
+    Input::Join { by, nick, data: None, history: None, after, secret: None }
 }
 
 fn set_role(by: Actor, member: u32, role: Role) -> Input {
@@ -215,6 +217,7 @@ fn kind(event: &Event) -> &'static str {
         Event::BanAdded { .. } => "ban_added",
         Event::BanLifted { .. } => "ban_lifted",
         Event::Swept { .. } => "swept",
+        Event::MemberChanged { .. } => "member_changed",
         Event::TopicChanged { .. } => "topic_changed",
         Event::SettingsChanged { .. } => "settings_changed",
         Event::RoleChanged { .. } => "role_changed",

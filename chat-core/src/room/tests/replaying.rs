@@ -169,9 +169,9 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
     let after = (draw.below(2) == 0).then(|| world.here(draw.below(head + 3))).flatten();
     match draw.below(40) {
         _ if world.room.epoch().is_none() => {
-            Input::Create { by, nick: nick("Ann"), epoch: Epoch(draw.below(1 << 30)), salt: draw.below(9) }
+            Input::Create { by, nick: nick("Ann"), data: None, epoch: Epoch(draw.below(1 << 30)), salt: draw.below(9) }
         }
-        0 => Input::Create { by, nick: nick("Ann"), epoch: EPOCH, salt: SALT },
+        0 => Input::Create { by, nick: nick("Ann"), data: None, epoch: EPOCH, salt: SALT },
         1..=9 => join_after(by, after),
         10..=13 => Input::Attach { by, after },
         14..=23 => {

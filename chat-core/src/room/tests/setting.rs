@@ -23,7 +23,7 @@ fn change() -> Change {
 
 fn with_secret(by: Caller, secret: u128) -> Input {
     let nick = nick(&format!("P{}", by.session.bits()));
-    Input::Join { by, nick, history: None, after: None, secret: Some(SecretHash::from_bits(secret)) }
+    Input::Join { by, nick, data: None, history: None, after: None, secret: Some(SecretHash::from_bits(secret)) }
 }
 
 fn history(world: &mut World, session: u128) -> Vec<u64> {
@@ -85,7 +85,7 @@ fn into_a_locked_room_comes_who_has_a_membership_or_a_place() {
         assert_eq!(world.reject(&join(newcomer)), RejectCode::RoomLocked);
     }
     // Nobody who is not let in learns who is inside.
-    let same = Input::Join { by: caller(5), nick: nick("Ann"), history: None, after: None, secret: None };
+    let same = Input::Join { by: caller(5), nick: nick("Ann"), data: None, history: None, after: None, secret: None };
     assert_eq!(world.reject(&same), RejectCode::RoomLocked);
     assert_eq!(entered(&world.run(&join(later(2, 2))).expect("their place")).member, MemberId(2));
     assert_eq!(entered(&world.run(&join(later(3, 2))).expect("a member")).entry, Entry::Attached);

@@ -5,10 +5,10 @@ use std::fmt;
 use std::task::{Context, Waker};
 
 use bytes::BytesMut;
-use chat_core::wire::{Joined, RoomStatus, Status};
+use chat_core::wire::{Joined, MemberEntry, RoomStatus, Status};
 use chat_core::{
     Command, ConnectRequest, Connection, Engine, Epoch, FrameRef, Framing, Hello, HistoryAnchor, MemberId, Nick,
-    Position, Resume, Seq, ServerFrame,
+    PersonData, Position, Resume, Seq, ServerFrame,
 };
 
 use super::{Truth, room};
@@ -239,18 +239,19 @@ impl Reader {
         match &frame {
             ServerFrame::Welcome { rooms, .. } => self.welcomed(rooms.first(), truth),
             ServerFrame::Joined(joined) => self.joined(joined, truth),
-            ServerFrame::Gap { from, to, epoch, ended, .. } => {
+            ServerFrame::Gap { from, to, epoch, ended, members, .. } => {
                 self.check_next(*from, &frame);
                 assert!(*epoch == truth.epoch() && to >= from && *to <= truth.head(), "{frame:?}");
                 (self.at, self.skips) = (*to, false);
+                assert!(*ended || speaker(members) == truth.shown(*to), "{frame:?}");
                 if *ended {
                     self.out();
                 }
             }
             ServerFrame::Message(message) => self.event(message.seq, &frame, truth),
-            ServerFrame::MemberJoined { seq, .. } | ServerFrame::Redacted { seq, .. } => {
-                self.event(*seq, &frame, truth)
-            }
+            ServerFrame::MemberJoined { seq, .. }
+            | ServerFrame::MemberChanged { seq, .. }
+            | ServerFrame::Redacted { seq, .. } => self.event(*seq, &frame, truth),
             ServerFrame::MemberLeft { seq, member, .. } => {
                 // No room of this check is so big that leaves are only counted.
                 let seq = seq.expect("leaves are told here");
@@ -331,6 +332,10 @@ impl Reader {
                 assert_eq!(shown, truth.last_messages(joined.seq, shown.len()), "the last messages and nothing else");
             }
         }
+        // The members are those of the moment at which one came in or back, wherever the events go on.
+        let mut moments = (joined.seq.0..=joined.as_of.0).map(Seq);
+        let data = speaker(&joined.members);
+        assert!(moments.any(|seq| truth.shown(seq) == data), "{joined:?} shows what was never shown");
         for message in &joined.history {
             let frame = message.frame().clone();
             truth.check(frame.seq, &ServerFrame::Message(frame));
@@ -366,6 +371,11 @@ impl fmt::Debug for Reader {
         let Self { nick, from, at, due, wants_in, .. } = self;
         write!(f, "{} at {at} since {from}, {due:?}, in: {wants_in}", nick.as_str())
     }
+}
+
+/// What the first member shows: the one who speaks.
+fn speaker(members: &[MemberEntry]) -> Option<PersonData> {
+    members.iter().find(|entry| entry.member == MemberId(1)).and_then(|entry| entry.data.clone())
 }
 
 fn parse(json: &[u8]) -> ServerFrame {

@@ -59,6 +59,7 @@ mod leaving;
 mod limiting;
 mod moderating;
 mod paging;
+mod people;
 mod reading;
 mod refusing;
 mod resuming;
@@ -84,6 +85,7 @@ pub use leaving::*;
 pub use limiting::*;
 pub use moderating::*;
 pub use paging::*;
+pub use people::*;
 pub use reading::*;
 pub use refusing::*;
 pub use resuming::*;
@@ -227,6 +229,15 @@ macro_rules! transport_contract {
             who_comes_back_is_told_how_much_is_unread,
             what_was_read_is_known_to_who_comes_again,
             who_was_lost_is_told_how_much_is_unread,
+            people_are_shown_with_their_data,
+            a_member_changes_name_and_data_in_one_event,
+            a_member_changes_seldom,
+            a_name_is_taken_and_given_back,
+            data_that_nobody_may_show_are_refused_by_name,
+            who_was_away_sees_the_name_of_now,
+            who_leaves_a_big_room_does_so_under_their_last_name,
+            the_host_says_what_a_member_is_shown_as,
+            what_the_policy_calls_somebody_stands,
             history_is_paged_backwards_to_the_first_message,
             who_asks_for_nothing_is_told_whether_there_is_something,
             history_is_paged_on_after_a_number,

@@ -413,7 +413,7 @@ impl<C: Client> TestClient<C> {
     }
 }
 
-/// A frame in a few words: `4 Ann: hi`, `5 +Bob`, `6 -Bob left`, `-Bob left` without a number, `joined 4 as 2`, `gap 3-9`.
+/// A frame in a few words: `4 Ann: hi`, `5 +Bob`, `6 -Bob left`, `7 2 is Rob`, `-Bob left` without a number, `joined 4 as 2`, `gap 3-9`.
 pub fn summary(frame: &Value) -> String {
     let of = |field: &str| match &frame[field] {
         Value::String(text) => text.clone(),
@@ -426,6 +426,10 @@ pub fn summary(frame: &Value) -> String {
         "member_joined" => format!("{} +{}", of("seq"), of("nick")),
         "member_left" if frame.get("seq").is_none() => format!("-{} {}", of("nick"), of("reason")),
         "member_left" => format!("{} -{} {}", of("seq"), of("nick"), of("reason")),
+        "member_changed" => {
+            let parts = ["nick", "data"].into_iter().filter(|part| frame.get(*part).is_some()).map(of);
+            format!("{} {} is {}", of("seq"), of("member"), parts.collect::<Vec<_>>().join(" "))
+        }
         "redacted" => format!("{} redacted {}", of("seq"), of("target")),
         "swept" => format!("{} swept {} {}-{}", of("seq"), of("member"), of("from"), of("to")),
         "topic_changed" => format!("{} topic {}", of("seq"), of("topic")),

@@ -1,0 +1,103 @@
+//! What members are shown as: their name and data, which they change themselves, or which the embedder says.
+
+use std::time::Duration;
+
+use super::decide::Rules;
+use super::input::{Caller, Decision};
+use super::members::Member;
+use crate::domain::{Event, MemberChange, RecordVersion};
+use crate::types::{MemberId, Nick, PersonData, Reject, RejectCode};
+
+/// When to try again what only later records can say. 10 s: as where others have to go first.
+const RETRY: Duration = Duration::from_secs(10);
+
+impl Rules<'_> {
+    /// A member changes what they are shown as; but what the policy says of them stands. It has nothing to do with who may speak now.
+    pub(super) fn me(self, by: &Caller, asked: &MemberChange) -> Result<Decision, Reject> {
+        let member = self.member(by)?;
+        let named = by.named.as_deref();
+        let nick = named.and_then(|named| named.nick.as_ref()).or(asked.nick.as_ref());
+        let data = named.and_then(|named| named.data.clone()).map(Some).or_else(|| asked.data.clone());
+        let Some(changed) = difference(member, nick, data) else {
+            return Ok(self.nothing_to_do());
+        };
+        if self.writes < RecordVersion::PERSONS {
+            return Err(not_written());
+        }
+        self.check_has_waited(member)?;
+        if let Event::MemberChanged { nick: Some(nick), .. } = &changed {
+            self.check_nick_is_free(by, nick, Some(member.id))?;
+        }
+        Ok(self.done(Some(member.id), changed))
+    }
+
+    /// The host changes what a member is shown as: at any time, and under any name.
+    pub(super) fn change_member(self, member: MemberId, asked: &MemberChange) -> Result<Decision, Reject> {
+        let member = self.ledger.member(member);
+        let member = member.ok_or_else(|| Reject::new(RejectCode::MemberNotFound, "there is no such member"))?;
+        match difference(member, asked.nick.as_ref(), asked.data.clone()) {
+            None => Ok(self.nothing_to_do()),
+            Some(_) if self.writes < RecordVersion::PERSONS => Err(not_written()),
+            Some(changed) => Ok(self.done(None, changed)),
+        }
+    }
+
+    /// As what somebody comes in who asks for this. Data that cannot be written down are passed over: they say nothing that a room needs.
+    pub(super) fn shown_as(
+        self,
+        by: &Caller,
+        (nick, data): (&Nick, Option<&PersonData>),
+    ) -> (Nick, Option<PersonData>) {
+        let named = by.named.as_deref();
+        let nick = named.and_then(|named| named.nick.as_ref()).unwrap_or(nick);
+        let data = named.and_then(|named| named.data.as_ref()).or(data);
+        (nick.clone(), data.filter(|_| self.writes >= RecordVersion::PERSONS).cloned())
+    }
+
+    /// What is told where the policy says another name or other data of a member who comes back than they are shown with.
+    pub(super) fn named_otherwise(self, by: &Caller, member: &Member) -> Option<Event> {
+        let named = by.named.as_deref().filter(|_| self.writes >= RecordVersion::PERSONS)?;
+        difference(member, named.nick.as_ref(), named.data.clone().map(Some))
+    }
+
+    /// Nobody takes a name that looks like that of another, unless it is the policy that gives it.
+    pub(super) fn check_nick_is_free(self, by: &Caller, nick: &Nick, own: Option<MemberId>) -> Result<(), Reject> {
+        if by.named.as_deref().is_some_and(|named| named.nick.is_some()) {
+            return Ok(());
+        }
+        match self.ledger.member_with_nick(&nick.key(), own) {
+            Some(holder) => Err(self.nick_taken(holder.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Everybody is told of each change: nobody changes all the time.
+    fn check_has_waited(self, member: &Member) -> Result<(), Reject> {
+        let next = self.ledger.changed_last(member.id).map(|last| last.after(self.limits.member_change_interval));
+        let left = next.map_or(Duration::ZERO, |next| next.since(self.at()));
+        match left.is_zero() {
+            true => Ok(()),
+            false => {
+                let message = "you have changed what you are shown as just now";
+                Err(Reject::new(RejectCode::RateLimited, message).retry_after(left))
+            }
+        }
+    }
+}
+
+/// The event of a change, as far as it changes anything.
+fn difference(member: &Member, nick: Option<&Nick>, data: Option<Option<PersonData>>) -> Option<Event> {
+    let nick = nick.filter(|nick| **nick != member.nick);
+    let data = data.filter(|data| *data != member.data);
+    (nick.is_some() || data.is_some()).then(|| Event::MemberChanged {
+        member: member.id,
+        nick: nick.cloned(),
+        nick_key: nick.map(Nick::key),
+        data,
+    })
+}
+
+fn not_written() -> Reject {
+    let message = "members change once no program writes to this log that cannot read it";
+    Reject::new(RejectCode::Unavailable, message).retry_after(RETRY)
+}

@@ -1,0 +1,245 @@
+//! What a person shows beside their name: JSON that only the application understands.
+
+use std::fmt;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+/// What a person shows beside their name: a JSON object of at most 256 bytes, eight deep, which nobody here reads.
+///
+/// It is kept and passed on as it was written, without the spaces between its parts: names in their order, numbers and escapes as they
+/// are. Stored as a text, so that every format of records holds it as it is.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PersonData(CompactString);
+
+impl PersonData {
+    /// The most bytes. The address of a picture and an id: what is larger belongs behind an address, for every list of members shows it.
+    pub const BYTES_MAX: usize = 256;
+    /// How deep objects and lists may lie in each other, itself included: what a reader of any language takes.
+    pub const DEPTH_MAX: usize = 8;
+
+    /// The JSON text of the object.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PersonData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PersonData({})", self.0)
+    }
+}
+
+#[cfg(any(feature = "engine", test))]
+mod parse {
+    use std::collections::BTreeSet;
+    use std::fmt;
+
+    use compact_str::CompactString;
+    use serde::Deserializer;
+    use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+
+    use super::PersonData;
+    use crate::types::Reject;
+
+    const NO_OBJECT: &str = "data is a JSON object";
+    const TOO_DEEP: &str = "data is nested more than 8 deep";
+    const TWICE: &str = "data has a name twice in one object";
+
+    impl PersonData {
+        /// Reads the text of a JSON object.
+        ///
+        /// # Errors
+        /// `too_long` or `bad_field`, both naming `data`. It is `bad_field` where a name is there twice, a number is larger than a
+        /// reader holds, or an escape is half a character: receivers would not read the same.
+        pub fn parse(json: &str) -> Result<Self, Reject> {
+            let mut reader = serde_json::Deserializer::from_str(json);
+            let read = reader.deserialize_map(Part { depth: Self::DEPTH_MAX }).and_then(|()| reader.end());
+            if let Err(error) = read {
+                return Err(refusal(&error));
+            }
+            let compact = without_spaces(json);
+            match compact.len() > Self::BYTES_MAX {
+                true => Err(Reject::too_long("data", Self::BYTES_MAX as u64, "bytes")),
+                false => Ok(Self(compact)),
+            }
+        }
+
+        /// As a server has sent it; nothing is checked.
+        #[cfg(feature = "engine")]
+        pub(crate) fn as_told(json: &str) -> Self {
+            Self(CompactString::new(json))
+        }
+    }
+
+    fn refusal(error: &serde_json::Error) -> Reject {
+        let words = error.to_string();
+        match [TOO_DEEP, TWICE].into_iter().find(|why| words.starts_with(why)) {
+            Some(why) => Reject::bad_field("data", why),
+            None => Reject::bad_field("data", NO_OBJECT),
+        }
+    }
+
+    /// Of valid JSON, what stands between its parts.
+    fn without_spaces(json: &str) -> CompactString {
+        let (mut is_text, mut is_escaped) = (false, false);
+        let kept = json.chars().filter(|&c| {
+            let was_escaped = std::mem::take(&mut is_escaped);
+            match c {
+                '"' if !was_escaped => is_text = !is_text,
+                '\\' if is_text => is_escaped = !was_escaped,
+                _ => {}
+            }
+            is_text || !matches!(c, ' ' | '\n' | '\r' | '\t')
+        });
+        kept.collect()
+    }
+
+    /// Any value, in which objects and lists may lie this deep.
+    #[derive(Clone, Copy)]
+    struct Part {
+        depth: usize,
+    }
+
+    impl Part {
+        fn inside<E: Error>(self) -> Result<Self, E> {
+            let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))?;
+            Ok(Self { depth })
+        }
+    }
+
+    impl<'de> DeserializeSeed<'de> for Part {
+        type Value = ();
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            deserializer.deserialize_any(self)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Part {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("JSON")
+        }
+
+        fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+            let inside = self.inside()?;
+            while parts.next_element_seed(inside)?.is_some() {}
+            Ok(())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+            let inside = self.inside()?;
+            let mut names = BTreeSet::new();
+            while let Some(name) = fields.next_key::<String>()? {
+                if !names.insert(name) {
+                    return Err(A::Error::custom(TWICE));
+                }
+                fields.next_value_seed(inside)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::RejectCode;
+
+    fn kept(json: &str) -> String {
+        PersonData::parse(json).unwrap_or_else(|reject| panic!("{json}: {reject}")).as_str().to_owned()
+    }
+
+    fn refused(json: &str) -> (RejectCode, Option<&'static str>, Option<u64>) {
+        let reject = PersonData::parse(json).expect_err(json);
+        (reject.code, reject.field, reject.limit)
+    }
+
+    #[test]
+    fn an_object_is_kept_as_it_was_written_without_the_spaces_between_its_parts() {
+        for (json, compact) in [
+            ("{}", "{}"),
+            (r#"{"z":1,"a":1.50e3}"#, r#"{"z":1,"a":1.50e3}"#),
+            (" {\n \"a\" : [ 1 ,\t2 ]\r\n}", r#"{"a":[1,2]}"#),
+            (r#"{"a b":" c \" d \\"}"#, r#"{"a b":" c \" d \\"}"#),
+            (r#"{"a":"\\\" {"}"#, r#"{"a":"\\\" {"}"#),
+            (r#"{"a":"\u00e4ä\ud83d\ude42"}"#, r#"{"a":"\u00e4ä\ud83d\ude42"}"#),
+            (r#"{"":null,"t":true,"n":-0}"#, r#"{"":null,"t":true,"n":-0}"#),
+            (r#"{"a":{"x":1},"b":{"x":1}}"#, r#"{"a":{"x":1},"b":{"x":1}}"#),
+        ] {
+            assert_eq!(kept(json), compact);
+            assert_eq!(kept(compact), compact);
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_or_not_read_alike_by_all_is_refused() {
+        for json in [
+            "",
+            "null",
+            "[]",
+            "\"a\"",
+            "7",
+            "{} {}",
+            "{",
+            r#"{"a":}"#,
+            r#"{"a":1e999}"#,
+            r#"{"a":"\ud83d"}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":[{"b":1,"\u0062":2}]}"#,
+            "{\"a\":\"\n\"}",
+        ] {
+            assert_eq!(refused(json), (RejectCode::BadField, Some("data"), None), "{json}");
+        }
+    }
+
+    #[test]
+    fn its_bytes_and_its_depth_are_bounded() {
+        let long = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 8));
+        assert_eq!(kept(&long(256)).len(), 256);
+        assert_eq!(refused(&long(257)), (RejectCode::TooLong, Some("data"), Some(256)));
+        assert_eq!(refused(&format!(r#"{{"a":"{}"}}"#, "ä".repeat(125))).0, RejectCode::TooLong, "bytes are counted");
+        assert_eq!(kept(&format!("{}{}", " ".repeat(900), long(256))).len(), 256, "but not spaces");
+        let deep = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert_eq!(kept(&deep(8)), deep(8));
+        assert_eq!(refused(&deep(9)), (RejectCode::BadField, Some("data"), None));
+        assert_eq!(refused(&deep(60_000)).0, RejectCode::BadField, "nothing is read by recursion without end");
+    }
+
+    #[test]
+    fn it_is_stored_as_a_text_and_read_back_whatever_it_is() {
+        let data = PersonData::parse(r#"{"a":"\n"}"#).expect("valid");
+        let stored = serde_json::to_string(&data).expect("it can be stored");
+        assert_eq!(stored, r#""{\"a\":\"\\n\"}""#);
+        assert_eq!(serde_json::from_str::<PersonData>(&stored).expect("read"), data);
+        assert!(serde_json::from_str::<PersonData>("\"of a later rule\"").is_ok());
+        assert_eq!(size_of::<Option<PersonData>>(), 24);
+    }
+}

@@ -1,0 +1,104 @@
+//! What people are shown as: what they ask for, what the policy says, and when they may change it.
+
+use std::time::Duration;
+
+use chat_core::room::{Answer, Caller, Decision};
+use chat_core::{Event, MemberChange, MemberId, Nick, Now, PersonData, RecordVersion, RejectCode};
+
+use super::facts::Person;
+use super::outcome::{decision, done, member, refusal};
+use super::{Model, Refusal};
+
+/// A name and data, after the policy.
+pub(super) fn shown(by: &Caller, nick: Nick, data: Option<PersonData>) -> (Nick, Option<PersonData>) {
+    match &by.named {
+        None => (nick, data),
+        Some(named) => (named.nick.clone().unwrap_or(nick), named.data.clone().or(data)),
+    }
+}
+
+/// Whether somebody may be called so, beside all others than themselves.
+pub(super) fn may_have(
+    model: &Model,
+    now: Now,
+    by: &Caller,
+    nick: &Nick,
+    own: Option<MemberId>,
+) -> Result<(), Refusal> {
+    let is_given = by.named.as_ref().is_some_and(|named| named.nick.is_some());
+    let others = model.members().into_iter().filter(|person| Some(person.id) != own);
+    let holder = others.into_iter().find(|person| person.nick_key.looks_like(&nick.key()));
+    let Some(holder) = holder.filter(|_| !is_given) else { return Ok(()) };
+    let away = model.presence().away.into_iter().find(|(member, _)| *member == holder.id);
+    let left = away.map(|(_, since)| since.after(model.limits.grace).since(now.mono).max(Duration::from_millis(1)));
+    Err(Refusal { retry_after: left, ..refusal(RejectCode::NickTaken, Some("nick")) })
+}
+
+pub(super) fn me(model: &Model, now: Now, by: &Caller, change: &MemberChange) -> Result<Decision, Refusal> {
+    let own = member(model, by)?;
+    let nick = change.nick.clone().unwrap_or(own.nick.clone());
+    let (nick, data) = shown(by, nick, change.data.clone().unwrap_or(own.data.clone()));
+    let Some(event) = told(&own, &nick, &data) else { return Ok(nothing(model)) };
+    may_be_written(model)?;
+    let changes = model.facts().into_iter().filter(|record| {
+        let is_own = matches!(record.event, Event::MemberChanged { member, .. } if member == own.id);
+        is_own && record.by == Some(own.id)
+    });
+    // Of the last so many only.
+    let last = changes.last().filter(|last| {
+        let later = model.facts().into_iter().filter(|record| record.offset > last.offset);
+        let changed = later
+            .filter(|record| matches!(record.event, Event::MemberChanged { member, .. } if record.by == Some(member)));
+        let mut others: Vec<MemberId> = changed.filter_map(|record| record.by).collect();
+        others.sort();
+        others.dedup();
+        others.len() < model.limits.member_changes_max
+    });
+    let next = last.map(|last| last.at.after(model.limits.member_change_interval));
+    let wait = next.map_or(Duration::ZERO, |next| next.since(model.time(now)));
+    if !wait.is_zero() {
+        return Err(Refusal { retry_after: Some(wait), ..refusal(RejectCode::RateLimited, None) });
+    }
+    if nick != own.nick {
+        may_have(model, now, by, &nick, Some(own.id))?;
+    }
+    Ok(done(model, now, Some(own), event))
+}
+
+/// The host says it of somebody.
+pub(super) fn change(model: &Model, now: Now, member: MemberId, change: &MemberChange) -> Result<Decision, Refusal> {
+    let Some(person) = model.member(member) else { return Err(refusal(RejectCode::MemberNotFound, None)) };
+    let nick = change.nick.clone().unwrap_or(person.nick.clone());
+    let data = change.data.clone().unwrap_or(person.data.clone());
+    let Some(event) = told(&person, &nick, &data) else { return Ok(nothing(model)) };
+    may_be_written(model)?;
+    Ok(done(model, now, None, event))
+}
+
+/// What is told of somebody who comes back, where the policy says something else of them by now.
+pub(super) fn named_anew(model: &Model, by: &Caller, person: &Person) -> Option<Event> {
+    let (nick, data) = shown(by, person.nick.clone(), person.data.clone());
+    told(person, &nick, &data).filter(|_| model.writes >= RecordVersion::PERSONS)
+}
+
+/// What is said of a person who is to be shown so from now on; nothing where they are already.
+fn told(person: &Person, nick: &Nick, data: &Option<PersonData>) -> Option<Event> {
+    let (is_renamed, has_other_data) = (*nick != person.nick, *data != person.data);
+    (is_renamed || has_other_data).then(|| Event::MemberChanged {
+        member: person.id,
+        nick: is_renamed.then(|| nick.clone()),
+        nick_key: is_renamed.then(|| nick.key()),
+        data: has_other_data.then(|| data.clone()),
+    })
+}
+
+fn nothing(model: &Model) -> Decision {
+    decision(Vec::new(), None, Answer::Done { seq: model.head() })
+}
+
+fn may_be_written(model: &Model) -> Result<(), Refusal> {
+    match model.writes >= RecordVersion::PERSONS {
+        true => Ok(()),
+        false => Err(Refusal { retry_after: Some(Duration::from_secs(10)), ..refusal(RejectCode::Unavailable, None) }),
+    }
+}
