@@ -70,6 +70,10 @@ pub enum Bug {
     ForgetBan,
     /// Of all that is taken back at once, the newest message alone is.
     SweepOne,
+    /// What a message says since it was edited does not lie over what is read until the log has it.
+    UnmaskEdit,
+    /// An edit is not among what was changed: no gap speaks of it.
+    ForgetEdit,
     /// What the log remembers of ended sessions is not read.
     ForgetEnded,
     /// A session that was ended is not asked after when somebody comes back to it.
@@ -78,7 +82,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 33] = [
+    pub const ALL: [Bug; 35] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -110,6 +114,8 @@ impl Bug {
         Self::SupersedeUnused,
         Self::ForgetBan,
         Self::SweepOne,
+        Self::UnmaskEdit,
+        Self::ForgetEdit,
         Self::ForgetEnded,
         Self::ResumeEnded,
     ];

@@ -47,7 +47,7 @@ pub mod wire;
 
 pub use domain::{
     Amend, Amended, Amendment, BanTerm, BanTerms, Command, Content, Digest, Event, Extent, Keyed, LeaveReason, Notices,
-    Record, RecordVersion, Role, RoomCloseReason, Settings, SettingsChange, TypingState,
+    Record, RecordVersion, Role, RoomCloseReason, Said, Settings, SettingsChange, TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{
@@ -60,8 +60,8 @@ pub use ports::{
     Observer, ObserverEvent, Policy, ReadError, SessionView, SystemClock, Tail,
 };
 pub use types::{
-    BanId, Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key,
-    Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonHash, Position, Reject,
+    BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation, Identity,
+    Key, Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonHash, Position, Reject,
     RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId, SessionLimits, SteadyWall, Topic,
     Wall, WallStep, ZeroLimit,
 };

@@ -44,7 +44,7 @@ fn send(room: &mut Room, number: u128, key: Option<usize>) {
     let key = key.map(|key| Key::parse(&format!("{number}-{key}")).expect("valid"));
     let text = Body::parse("x", 10).expect("valid");
     let permit = chat_core::room::SendPermit::Paid;
-    run(room, &Input::Send { by: caller(number, 0), text, as_sent: None, key, permit });
+    run(room, &Input::Send { by: caller(number, 0), said: text.into(), as_sent: None, key, permit });
 }
 
 fn small(room: &mut Room) {

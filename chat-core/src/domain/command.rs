@@ -3,7 +3,7 @@
 use super::ban::BanTerms;
 use super::event::Role;
 use super::settings::SettingsChange;
-use crate::types::{BanId, Body, Credential, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
+use crate::types::{BanId, Body, Credential, Data, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
 
 /// Whether a member starts or stops typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +55,27 @@ pub enum Command {
     Send {
         /// The room, by its code.
         room: RoomCode,
-        /// 1 to 4,000 characters by default.
+        /// 1 to 4,000 characters by default; none where there is data.
         text: Body,
-        /// Makes a retry safe: a second `Send` with the same key and text is answered with the first one's number.
+        /// Makes a retry safe: a second `Send` with the same key that says the same is answered with the first one's number.
+        key: Option<Key>,
+        /// What a program attaches to it.
+        data: Option<Data>,
+        /// The message that it answers.
+        reply_to: Option<Seq>,
+    },
+    /// Say something else in a message of one's own.
+    #[non_exhaustive]
+    Edit {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The number of the message.
+        target: Seq,
+        /// What it says from now on; none where there is data.
+        text: Body,
+        /// What a program attaches to it from now on; nothing where there is none.
+        data: Option<Data>,
+        /// Makes a retry safe, as that of a `Send` does.
         key: Option<Key>,
     },
     /// Stop being a member.
@@ -215,7 +233,12 @@ impl Command {
 
     /// A message without a key.
     pub fn send(room: RoomCode, text: Body) -> Self {
-        Self::Send { room, text, key: None }
+        Self::Send { room, text, key: None, data: None, reply_to: None }
+    }
+
+    /// Another text for a message of one's own, by its number; without a key.
+    pub fn edit(room: RoomCode, target: Seq, text: Body) -> Self {
+        Self::Edit { room, target, text, data: None, key: None }
     }
 
     /// The end of a membership.
@@ -338,17 +361,33 @@ impl Command {
         self
     }
 
-    /// Of a `Send`: with this text.
+    /// Of a `Send` or an `Edit`: with this text.
     pub fn with_text(mut self, said: Body) -> Self {
-        if let Self::Send { text, .. } = &mut self {
+        if let Self::Send { text, .. } | Self::Edit { text, .. } = &mut self {
             *text = said;
         }
         self
     }
 
-    /// Of a `Send`: with this key, which makes a retry safe.
+    /// Of a `Send` or an `Edit`: with this data.
+    pub fn with_data(mut self, attached: impl Into<Option<Data>>) -> Self {
+        if let Self::Send { data, .. } | Self::Edit { data, .. } = &mut self {
+            *data = attached.into();
+        }
+        self
+    }
+
+    /// Of a `Send`: in answer to this message.
+    pub fn with_reply_to(mut self, seq: impl Into<Option<Seq>>) -> Self {
+        if let Self::Send { reply_to, .. } = &mut self {
+            *reply_to = seq.into();
+        }
+        self
+    }
+
+    /// Of a `Send` or an `Edit`: with this key, which makes a retry safe.
     pub fn with_key(mut self, made: impl Into<Option<Key>>) -> Self {
-        if let Self::Send { key, .. } = &mut self {
+        if let Self::Send { key, .. } | Self::Edit { key, .. } = &mut self {
             *key = made.into();
         }
         self
@@ -441,6 +480,7 @@ impl Command {
             Self::End { .. } => None,
             Self::Join { room, .. }
             | Self::Send { room, .. }
+            | Self::Edit { room, .. }
             | Self::Leave { room }
             | Self::History { room, .. }
             | Self::Changes { room, .. }

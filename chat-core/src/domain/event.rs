@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::ban::BanTerm;
+use super::content::Content;
 use super::settings::Settings;
 use crate::types::{
-    BanId, Body, Color, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonHash, Scope, Seq, Topic, Wall,
+    BanId, Body, Color, Data, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonHash, Scope, Seq, Topic,
+    Wall,
 };
 
 /// What a member may do.
@@ -96,7 +98,7 @@ impl From<Digest> for [u64; 2] {
 pub struct Keyed {
     /// As the client made it.
     pub key: Key,
-    /// Of the text as the client sent it, before any policy rewrote it.
+    /// Of what the client sent, before any policy rewrote it.
     pub digest: Digest,
 }
 
@@ -163,20 +165,39 @@ pub enum Event {
         nick: Nick,
         /// The sender's colour.
         color: Color,
-        /// As it is now; empty once it was taken back and the log has forgotten it.
+        /// As it is now; empty once it was taken back and the log has forgotten it, and where there is data alone.
         text: Body,
         /// How a retry is recognised.
         keyed: Option<Keyed>,
         /// What was made of it since it was said; nothing in a record as it is first written.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         amended: Option<Amended>,
+        /// What a program has attached to it, as it is now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+        /// The number of the message that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<Seq>,
+    },
+    /// A message says something else from now on; by its author.
+    Edited {
+        /// The number of the message.
+        target: Seq,
+        /// What it says; nothing once a later change has superseded this one, and the log has forgotten it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<Content>,
+        /// How often it has been edited, with this.
+        n: u32,
+        /// How a retry is recognised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keyed: Option<Keyed>,
     },
     /// A message was taken back.
     Redacted {
         /// The number of the message.
         target: Seq,
     },
-    /// The log has forgotten all that was taken back up to here. Never told.
+    /// The log has been amended for all that was taken back or edited up to here. Never told.
     Settled {
         /// The number of the last event for which it has been amended.
         through: Seq,
@@ -268,11 +289,21 @@ impl Event {
     }
 
     /// Whether it is a message that was taken back, and that the log has forgotten. In the records of earlier programs only the missing
-    /// text says so.
+    /// text says so; they had no messages of data alone.
     pub fn is_taken_back(&self) -> bool {
         match self {
-            Self::Sent { text, amended, .. } => amended.map_or(text.as_str().is_empty(), |amended| amended.taken_back),
+            Self::Sent { text, amended, data, .. } => {
+                amended.map_or(text.as_str().is_empty() && data.is_none(), |amended| amended.taken_back)
+            }
             _ => false,
+        }
+    }
+
+    /// Which edit says what the row of a message says now, if one does.
+    pub(crate) fn standing_edit(&self) -> Option<Seq> {
+        match self {
+            Self::Sent { amended: Some(amended), .. } if amended.n > 0 && !amended.taken_back => Some(amended.change),
+            _ => None,
         }
     }
 }

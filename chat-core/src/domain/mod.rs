@@ -3,13 +3,15 @@
 mod amend;
 mod ban;
 mod command;
+mod content;
 mod event;
 mod settings;
 mod version;
 
-pub use amend::{Amend, Amendment, Content};
+pub use amend::{Amend, Amendment};
 pub use ban::{BanTerm, BanTerms};
 pub use command::{Command, Extent, TypingState};
+pub use content::{Content, Said};
 pub use event::{Amended, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};
 pub use settings::{Settings, SettingsChange};
 pub use version::RecordVersion;

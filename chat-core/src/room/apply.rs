@@ -17,6 +17,7 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         Event::Left { .. } => attendance.exit(record.by.expect("who leaves is named")),
         Event::Kicked { member, .. } => attendance.exit(*member),
         Event::Sent { .. }
+        | Event::Edited { .. }
         | Event::Redacted { .. }
         | Event::Settled { .. }
         | Event::Banned { .. }

@@ -54,9 +54,16 @@ impl Changes {
         self.kept.back().map_or(range, |changed| changed.change.max(range))
     }
 
-    /// Whether this message was changed, as far as that is remembered.
-    pub(super) fn has(&self, target: Seq) -> bool {
-        self.kept.iter().any(|changed| changed.target == target)
+    /// Whether this message, or all of somebody around it, may have been changed after an event, as far as that is remembered.
+    pub(super) fn may_have_changed(&self, target: Seq, since: Seq) -> bool {
+        since < self.floor
+            || self
+                .kept
+                .iter()
+                .rev()
+                .take_while(|changed| changed.change > since)
+                .any(|changed| changed.target == target)
+            || self.ranges_after(since).any(|sweep| sweep.has(target))
     }
 
     /// A message was changed. The one whose last change is longest ago is forgotten where there are more than `max`.
@@ -136,13 +143,16 @@ mod tests {
         assert_eq!(after(&changes, 0), Some(vec![(2, 6), (1, 7)]));
         assert_eq!((after(&changes, 6), after(&changes, 7)), (Some(vec![(1, 7)]), Some(vec![])));
         assert_eq!((changes.len(), changes.last()), (2, Seq(7)));
-        assert!(changes.has(Seq(2)) && !changes.has(Seq(3)));
+        let may_have_changed = |target, since| changes.may_have_changed(Seq(target), Seq(since));
+        assert_eq!([5, 6].map(|since| may_have_changed(2, since)), [true, false]);
+        assert_eq!((may_have_changed(1, 6), may_have_changed(3, 0)), (true, false));
     }
 
     #[test]
     fn what_was_dropped_is_out_of_reach_for_whoever_was_there_before_it() {
         let full = changes(&[(1, 5), (2, 6), (3, 8)], 2);
         assert_eq!((after(&full, 4), after(&full, 5)), (None, Some(vec![(2, 6), (3, 8)])));
+        assert!(full.may_have_changed(Seq(9), Seq(4)) && !full.may_have_changed(Seq(9), Seq(5)));
         let none = changes(&[(1, 5)], 0);
         assert_eq!((after(&none, 4), after(&none, 5), none.last()), (None, Some(vec![]), Seq(5)));
         assert_eq!((after(&changes(&[], 2), 0), changes(&[], 2).last()), (Some(vec![]), Seq(0)));

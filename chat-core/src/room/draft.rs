@@ -117,6 +117,7 @@ fn is_told(event: &Event, notices: Notices) -> bool {
     match event {
         Event::Joined { .. } | Event::Left { .. } => notices == Notices::Told,
         Event::Sent { .. }
+        | Event::Edited { .. }
         | Event::Redacted { .. }
         | Event::Swept { .. }
         | Event::Kicked { .. }

@@ -2,6 +2,7 @@
 //!
 //! Never here: who is attached right now, and any text of a message.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,14 +13,16 @@ use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::former::{Former, Place};
 use super::marks::Marks;
 use super::members::{Member, Members};
-use super::owed::{Owed, OwedAmend};
+use super::owed::{Owed, OwedAmend, OwedChange, OwedEdit};
 use super::seat::HeldSeat;
 use super::slowed::Slowed;
-use super::sweeps::{OwedSweeps, Sweep};
+use super::sweeps::Sweep;
 use super::time::linger_after;
 use super::weight::beside;
-use crate::domain::{Digest, Event, LeaveReason, Notices, Record, RecordVersion, Role, Settings};
-use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
+use crate::domain::{Content, Digest, Event, Keyed, LeaveReason, Notices, Record, RecordVersion, Role, Said, Settings};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::types::{Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
 /// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,8 +52,12 @@ pub struct Ledger {
     /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     owed: Owed,
-    #[serde(default, skip_serializing_if = "OwedSweeps::is_empty")]
-    owed_sweeps: OwedSweeps,
+    /// Where programs before it stored the ranges among them; see [`Ledger::read_back`].
+    #[serde(default, skip_serializing)]
+    owed_sweeps: VecDeque<Sweep>,
+    /// Whether anything was ever edited: where nothing was, no edit can be superseded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    edited: bool,
     #[serde(default = "Changes::unknown")]
     changes: Changes,
     #[serde(default, skip_serializing_if = "Settings::is_default")]
@@ -136,7 +143,8 @@ impl Ledger {
             empty: None,
             lost: false,
             owed: Owed::default(),
-            owed_sweeps: OwedSweeps::default(),
+            owed_sweeps: VecDeque::new(),
+            edited: false,
             changes: Changes::default(),
             settings: Settings::default(),
             slowed: Slowed::default(),
@@ -200,29 +208,33 @@ impl Ledger {
                 if self.settings.slow_ms > 0 {
                     self.slowed.spoke(by, record.at, self.bounds.slowed_max);
                 }
-                if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
-                    let scope = self.hash(&member.scope);
-                    let key = KeyHash::new(self.salt(), scope, &keyed.key);
-                    let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at: record.at };
-                    self.keys.insert(kept, self.bounds.keys);
-                }
+                self.remember(by, keyed.as_ref(), record.at);
+            }
+            Event::Edited { target, content, n, keyed } => {
+                let (target, change, offset) = (*target, self.head, record.offset);
+                let bytes = content.as_ref().map_or(0, |content| u32::try_from(content.bytes()).unwrap_or(u32::MAX));
+                self.owed.push(OwedChange::Edit(OwedEdit { target, change, offset, n: *n, bytes }));
+                #[cfg(feature = "fault_injection")]
+                let changed = (!fault_injection::is(Bug::ForgetEdit)).then_some(Changed { target, change });
+                #[cfg(not(feature = "fault_injection"))]
+                let changed = Some(Changed { target, change });
+                changed.into_iter().for_each(|changed| self.changes.push(changed, self.bounds.changes_max));
+                self.edited = true;
+                self.remember(actor(record), keyed.as_ref(), record.at);
             }
             Event::Redacted { target } => {
                 self.marks.redact(*target);
                 let (target, change) = (*target, self.head);
-                self.owed.push(OwedAmend { target, change });
+                self.owed.push(OwedChange::TakeBack(OwedAmend { target, change }));
                 self.changes.push(Changed { target, change }, self.bounds.changes_max);
             }
             Event::Swept { member, from, to } => {
                 self.marks.sweep(*member, *from, *to);
                 let sweep = Sweep { member: *member, from: *from, to: *to, change: self.head };
-                self.owed_sweeps.push(sweep);
+                self.owed.push(OwedChange::Sweep(sweep));
                 self.changes.push_range(sweep, self.bounds.changes_max);
             }
-            Event::Settled { through } => {
-                self.owed.settle(*through);
-                self.owed_sweeps.settle(*through);
-            }
+            Event::Settled { through } => self.owed.settle(*through),
             Event::Kicked { member, .. } => {
                 self.slowed.forget(*member);
                 if let Some(member) = self.members.remove(*member) {
@@ -279,7 +291,7 @@ impl Ledger {
     /// The version that a program has to know to read what this is made of.
     pub fn needs(&self) -> RecordVersion {
         // A program that does not know what is owed would show it.
-        match self.owed.is_empty() && self.owed_sweeps.is_empty() && !self.bans.are_numbered() {
+        match self.owed.is_empty() && !self.bans.are_numbered() {
             true => self.needs,
             false => self.needs.max(RecordVersion::PERSONS),
         }
@@ -293,7 +305,6 @@ impl Ledger {
             + self.marks.weight()
             + self.keys.weight()
             + self.owed.weight()
-            + self.owed_sweeps.weight()
             + self.changes.weight()
             + self.slowed.weight()
             + beside(self.topic.as_str())
@@ -376,19 +387,29 @@ impl Ledger {
         self.members.len()
     }
 
-    /// What the log has to be made to forget, as far as it does not say itself that it has; in the order of the changes.
-    pub fn owed(&self) -> impl Iterator<Item = OwedAmend> {
+    /// What the log has to be amended for, as far as it does not say itself that it has been; in the order of the changes.
+    pub fn owed(&self) -> impl Iterator<Item = OwedChange> {
         self.owed.iter()
     }
 
     /// How many those are; bounded by [`RoomLimits::owed_max`], except where an earlier program has written the log.
     pub fn owed_total(&self) -> usize {
-        self.owed.len() + self.owed_sweeps.len()
+        self.owed.len()
     }
 
-    /// The same, of what was taken back in ranges; in the order of the changes.
-    pub fn owed_sweeps(&self) -> impl Iterator<Item = Sweep> {
-        self.owed_sweeps.iter()
+    /// Bytes of what messages say since they were edited, as far as that is owed; bounded by [`RoomLimits::owed_bytes_max`], or one edit.
+    pub fn owed_bytes(&self) -> usize {
+        self.owed.bytes()
+    }
+
+    /// Whether anything was ever edited in this incarnation.
+    pub fn was_edited(&self) -> bool {
+        self.edited
+    }
+
+    /// The last edit of a message that is owed.
+    pub(super) fn owed_edit(&self, target: Seq) -> Option<OwedEdit> {
+        self.owed.edit_of(target)
     }
 
     /// The same under other limits: what no longer fits is forgotten, oldest first.
@@ -464,11 +485,17 @@ impl Ledger {
 
     /// The ranges that were taken back, as far as they are remembered, or the log has not forgotten them.
     pub(super) fn sweeps(&self) -> impl Iterator<Item = Sweep> {
-        self.owed_sweeps.iter().chain(self.changes.ranges_after(Seq(0)).copied())
+        let owed = self.owed.iter().filter_map(|owed| match owed {
+            OwedChange::Sweep(sweep) => Some(sweep),
+            _ => None,
+        });
+        owed.chain(self.changes.ranges_after(Seq(0)).copied())
     }
 
-    /// As it was stored; by a program that kept no changes, it may have changed anything until its end.
+    /// As it was stored; by a program that kept no changes, it may have changed anything until its end. What one stored in two queues is
+    /// one.
     pub(super) fn read_back(mut self) -> Self {
+        self.owed = self.owed.with_sweeps(std::mem::take(&mut self.owed_sweeps));
         self.changes = self.changes.unknown_until(self.head);
         self
     }
@@ -494,14 +521,20 @@ impl Ledger {
     /// The send of this person under this key, if it is remembered.
     pub(super) fn sent_before(&self, scope: &Scope, key: &Key) -> Option<&Kept> {
         #[cfg(feature = "fault_injection")]
-        if crate::fault_injection::is(crate::fault_injection::Bug::ForgetKey) {
+        if fault_injection::is(Bug::ForgetKey) {
             return None;
         }
         self.keys.find(KeyHash::new(self.salt(), self.hash(scope), key))
     }
 
-    pub(super) fn digest(&self, text: &Body) -> Digest {
-        dedup::digest(self.salt(), text)
+    /// Of what somebody sends.
+    pub(super) fn digest(&self, said: &Said) -> Digest {
+        dedup::digest(self.salt(), said)
+    }
+
+    /// Of what somebody makes of a message.
+    pub(super) fn digest_of_edit(&self, target: Seq, content: &Content) -> Digest {
+        dedup::digest_of_edit(self.salt(), target, content)
     }
 
     /// Panics when something is over its bound; with a look at every member and message when `deep`.
@@ -522,7 +555,6 @@ impl Ledger {
             self.members.check();
             self.marks.check(self.head);
             self.owed.check(self.head);
-            self.owed_sweeps.check(self.head);
             self.bans.check();
             self.changes.check(self.head);
             self.slowed.check();
@@ -569,6 +601,16 @@ impl Ledger {
     fn note_empty(&mut self) {
         if self.members.len() == 0 {
             self.empty = Some(self.at);
+        }
+    }
+
+    /// Remembers under which key somebody has sent or edited something.
+    fn remember(&mut self, by: MemberId, keyed: Option<&Keyed>, at: Wall) {
+        if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
+            let scope = self.hash(&member.scope);
+            let key = KeyHash::new(self.salt(), scope, &keyed.key);
+            let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at };
+            self.keys.insert(kept, self.bounds.keys);
         }
     }
 

@@ -16,6 +16,7 @@ mod deadlines;
 mod decide;
 mod dedup;
 mod draft;
+mod editing;
 mod former;
 mod input;
 mod invariants;
@@ -60,7 +61,7 @@ pub use ledger::Ledger;
 pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
-pub use owed::OwedAmend;
+pub use owed::{OwedAmend, OwedChange, OwedEdit};
 pub use reads::{ReadPosition, ReadPositions};
 pub use seat::OwnerSeat;
 pub use snapshot::{Snapshot, Unreadable};
@@ -287,6 +288,16 @@ impl Room {
     /// Whether there may be a message with this number that the room has forgotten: only its log can say whose it is.
     pub fn may_have_forgotten(&self, message: Seq) -> bool {
         self.ledger.may_have_forgotten(message)
+    }
+
+    /// Whether there is a message with this number, or may be one that the room has forgotten.
+    pub fn may_be_message(&self, seq: Seq) -> bool {
+        self.ledger.marks().find(seq).is_some() || self.may_have_forgotten(seq)
+    }
+
+    /// Whether this message may have been changed after an event: what was read of it as of then may be out of date.
+    pub fn may_have_changed(&self, message: Seq, since: Seq) -> bool {
+        self.ledger.changes().may_have_changed(message, since)
     }
 
     /// The member with this number.

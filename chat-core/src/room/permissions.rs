@@ -113,6 +113,14 @@ impl Standing {
         self.may_act_on(role_of_author().unwrap_or(Role::Member))
     }
 
+    /// Everybody edits what they wrote, and nobody what others did: nobody has said what they did not.
+    pub(super) fn may_edit(self, author: MemberId) -> Result<(), Reject> {
+        match self.by() {
+            Some(own) if own == author => Ok(()),
+            _ => Err(forbidden("a message is edited by who wrote it")),
+        }
+    }
+
     /// The owner says who moderates, and who is the owner after them; but in a room that is the host's, the host says who is the owner.
     pub(super) fn may_appoint(self, role: Role, is_protected: bool) -> Result<(), Reject> {
         self.may(Act::Appoint, None)?;
@@ -200,6 +208,15 @@ mod tests {
         }
         let gone = ROLES.map(|role| code(standing(role).may_redact(MemberId(3), || None)));
         assert_eq!(gone, [None, None, Some(RejectCode::Forbidden)]);
+    }
+
+    #[test]
+    fn nobody_edits_what_somebody_else_wrote_whatever_their_role() {
+        for role in ROLES {
+            assert_eq!(code(standing(role).may_edit(MemberId(1))), None);
+            assert_eq!(code(standing(role).may_edit(MemberId(2))), Some(RejectCode::Forbidden), "{role:?}");
+        }
+        assert_eq!(code(Standing::Host.may_edit(MemberId(1))), Some(RejectCode::Forbidden));
     }
 
     #[test]

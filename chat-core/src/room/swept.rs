@@ -2,7 +2,7 @@
 
 use super::banning::not_yet;
 use super::changes::Changed;
-use super::decide::{Rules, owes_too_much};
+use super::decide::Rules;
 use super::input::{Actor, Answer, Caller, ChangesSlice, Decision, More};
 use super::permissions::Standing;
 use super::sweeps::Sweep;
@@ -41,9 +41,7 @@ impl Rules<'_> {
         if self.writes < RecordVersion::PERSONS {
             return Err(not_yet());
         }
-        if self.ledger.owed_total() >= self.limits.owed_max {
-            return Err(owes_too_much());
-        }
+        self.check_owes_little(0)?;
         Ok(Some(Event::Swept { member, from, to }))
     }
 

@@ -102,6 +102,14 @@ pub struct RoomLimits {
     pub attachments_max: usize,
     /// Scalars in one message. 4,000: what people paste, and under 16 KiB of UTF-8.
     pub message_chars_max: usize,
+    /// Bytes of what a program attaches to a message, as JSON. 4 KiB: the address of a file, a key and a thumbnail's hash, or a text that the
+    /// ends have encrypted; more belongs elsewhere.
+    pub data_bytes_max: usize,
+    /// How long a message can be edited, in room time. 24 h: the day on which it is talked about.
+    pub edit_window: Duration,
+    /// How often one message can be edited. 64: a message that is written as one watches; more is a document. Each is an event that everybody
+    /// is told.
+    pub edits_max: u32,
     /// Messages shown to a joiner who names no number. 50: two screens.
     pub history_default: usize,
     /// Messages in one answer. 200: bounds the size of one frame.
@@ -155,10 +163,13 @@ pub struct RoomLimits {
     pub bans_max: usize,
     /// Bans in one answer. 100: bounds the size of one frame.
     pub bans_page_max: usize,
-    /// Messages taken back of which the log does not say yet that it has forgotten them. 256, a batch of nothing else: past it none is
-    /// taken back (`unavailable`), because all of them are in the ledger and its snapshots, and are masked until the log has been amended.
-    /// As many are remembered to mask pages that are being read.
+    /// Changes of messages (taken back, edited) for which the log does not say yet that it has been amended. 256, a batch of nothing else: past
+    /// it none is taken back or edited (`unavailable`), because all of them are in the ledger and its snapshots, and mask what is read until
+    /// the log has been amended. As many are remembered to mask pages that are being read.
     pub owed_max: usize,
+    /// Bytes of what messages say since they were edited that are held until the log has them. 256 KiB: 256 edits of a screen of text; an edit
+    /// that is longer passes alone. Past it none is edited (`unavailable`).
+    pub owed_bytes_max: usize,
     /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 16 KiB: hours of a room in which people
     /// correct themselves. Whoever was away for more than that pages again what they hold.
     pub changes_max: usize,
@@ -194,6 +205,9 @@ impl Default for RoomLimits {
             members_max: 20_000,
             attachments_max: 8,
             message_chars_max: 4_000,
+            data_bytes_max: 4 << 10,
+            edit_window: Duration::from_secs(24 * 60 * 60),
+            edits_max: 64,
             history_default: 50,
             history_max: 200,
             newcomers_see: NewcomersSee::All,
@@ -216,6 +230,7 @@ impl Default for RoomLimits {
             bans_max: 1_024,
             bans_page_max: 100,
             owed_max: 256,
+            owed_bytes_max: 256 << 10,
             changes_max: 1_024,
             reads_max: 4_096,
             reads_interval: Duration::from_secs(5),

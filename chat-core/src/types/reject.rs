@@ -32,6 +32,10 @@ pub enum RejectCode {
     MemberNotFound,
     /// No message of the room has this number, or it is out of reach.
     MessageNotFound,
+    /// The message was said too long ago to be edited.
+    TooLate,
+    /// The message has been edited as often as it may be.
+    EditsFull,
     /// More was changed since then than the room remembers.
     OutOfReach,
     /// The session is in as many rooms as it may be.
@@ -56,7 +60,7 @@ pub enum RejectCode {
     ReadOnly,
     /// The member's role, or the policy, does not allow this.
     Forbidden,
-    /// The key was used for another text.
+    /// The key was used for something else.
     KeyConflict,
     /// Too fast; `retry_after` says when.
     RateLimited,
@@ -88,6 +92,8 @@ impl RejectCode {
         Self::AlreadyMember,
         Self::MemberNotFound,
         Self::MessageNotFound,
+        Self::TooLate,
+        Self::EditsFull,
         Self::OutOfReach,
         Self::TooManyRooms,
         Self::TooManyAttachments,
@@ -124,6 +130,8 @@ impl RejectCode {
             Self::AlreadyMember => "already_member",
             Self::MemberNotFound => "member_not_found",
             Self::MessageNotFound => "message_not_found",
+            Self::TooLate => "too_late",
+            Self::EditsFull => "edits_full",
             Self::OutOfReach => "out_of_reach",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyAttachments => "too_many_attachments",

@@ -70,6 +70,11 @@ impl Body {
         Self::checked(text).map_err(|message| Reject::bad_field("text", message))
     }
 
+    /// No text: that of a message which has data alone.
+    pub fn empty() -> Self {
+        Self::scrubbed()
+    }
+
     /// The empty text of a message that was taken back. Only a log holds it, in the place of the one it was.
     pub fn scrubbed() -> Self {
         Self(Arc::from(""))

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::bans;
 use crate::domain::{Command, Extent, RecordVersion, Role, SettingsChange, TypingState};
 use crate::types::{
-    BanId, Body, CommandId, Credential, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits,
+    BanId, Body, CommandId, Credential, Data, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits,
     RoomSecret, Seq, SessionLimits, Topic,
 };
 
@@ -95,6 +95,7 @@ pub const FEATURES: &[&str] = &[
     "create",
     "join",
     "send",
+    "edit",
     "leave",
     "history",
     "changes",
@@ -115,6 +116,7 @@ pub const FEATURES: &[&str] = &[
 
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
 const LATER_FEATURES: &[(&str, RecordVersion)] = &[
+    ("edit", RecordVersion::PERSONS),
     ("redact_all", RecordVersion::PERSONS),
     ("unban", RecordVersion::PERSONS),
     ("role", RecordVersion::PERSONS),
@@ -168,6 +170,10 @@ struct Fields<'a> {
     text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     key: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reply_to: Option<&'a RawValue>,
     #[serde(borrow, default)]
     history: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -226,6 +232,8 @@ const FIELDS: &[&str] = &[
     "nick",
     "text",
     "key",
+    "data",
+    "reply_to",
     "history",
     "before",
     "after",
@@ -273,11 +281,18 @@ impl Fields<'_> {
                     .transpose()?,
                 secret: self.secret()?,
             },
-            "send" => Command::Send {
-                room: self.room()?,
-                text: Body::parse(&string("text", self.text)?, room.message_chars_max)?,
-                key: optional_string("key", self.key)?.map(|text| Key::parse(&text)).transpose()?,
-            },
+            "send" => {
+                let (code, data) = (self.room()?, self.data(room)?);
+                Command::send(code, self.text(data.is_some(), room)?)
+                    .with_data(data)
+                    .with_reply_to(optional("reply_to", self.reply_to, "reply_to is a seq")?.map(Seq))
+                    .with_key(self.key()?)
+            }
+            "edit" => {
+                let (code, data) = (self.room()?, self.data(room)?);
+                let target = Seq(required("target", self.target, "target is a seq")?);
+                Command::edit(code, target, self.text(data.is_some(), room)?).with_data(data).with_key(self.key()?)
+            }
             "leave" => Command::Leave { room: self.room()? },
             "history" => Command::History {
                 room: self.room()?,
@@ -392,6 +407,23 @@ impl Fields<'_> {
 
     fn nick(&self) -> Result<Nick, Reject> {
         Nick::parse(&string("nick", self.nick)?)
+    }
+
+    /// The text of a message: where there is data there may be none.
+    fn text(&self, has_data: bool, room: &RoomLimits) -> Result<Body, Reject> {
+        match optional_string("text", self.text)? {
+            Some(text) if has_data && text.is_empty() => Ok(Body::empty()),
+            None if has_data => Ok(Body::empty()),
+            _ => Body::parse(&string("text", self.text)?, room.message_chars_max),
+        }
+    }
+
+    fn data(&self, room: &RoomLimits) -> Result<Option<Data>, Reject> {
+        self.data.map(|raw| Data::parse(raw.get(), room.data_bytes_max)).transpose()
+    }
+
+    fn key(&self) -> Result<Option<Key>, Reject> {
+        optional_string("key", self.key)?.map(|text| Key::parse(&text)).transpose()
     }
 
     fn member(&self) -> Result<MemberId, Reject> {
@@ -530,12 +562,47 @@ mod tests {
     #[test]
     fn a_command_is_read_with_its_number() {
         let frame = parse(r#"{"type":"send","id":3,"room":"tlbswgoc","text":"h\u00ed","key":"k","extra":[1]}"#);
-        let expected = Command::Send {
-            room: RoomCode::parse("TLBSWGOC").expect("valid"),
-            text: Body::parse("hí", 10).expect("valid"),
-            key: Some(Key::parse("k").expect("valid")),
-        };
+        let (room, text) = (RoomCode::parse("TLBSWGOC").expect("valid"), Body::parse("hí", 10).expect("valid"));
+        let expected = Command::send(room, text).with_key(Key::parse("k").expect("valid"));
         assert_eq!(frame, Ok(ClientFrame { id: Some(CommandId(3)), request: Request::Command(expected) }));
+    }
+
+    fn command(text: &str) -> Command {
+        let Request::Command(command) = parse(text).expect(text).request else { panic!("{text} is a command") };
+        command
+    }
+
+    #[test]
+    fn a_message_has_a_text_or_data_or_both_and_may_answer_another() {
+        let room = || RoomCode::parse("ABC").expect("valid");
+        let data = |json: &str| Data::parse(json, 100).expect("valid");
+        let hi = || Body::parse("hi", 10).expect("valid");
+        let sent = command(r#"{"type":"send","room":"ABC","text":"hi","data":{"b":1.0, "a":[]},"reply_to":7}"#);
+        assert_eq!(sent, Command::send(room(), hi()).with_data(data(r#"{"b":1.0, "a":[]}"#)).with_reply_to(Seq(7)));
+        for text in ["", r#","text":"""#, r#","text":null"#] {
+            let sent = command(&format!(r#"{{"type":"send","room":"ABC"{text},"data":{{}}}}"#));
+            assert_eq!(sent, Command::send(room(), Body::empty()).with_data(data("{}")), "{text}");
+        }
+        assert_eq!(command(r#"{"type":"send","room":"ABC","text":"hi","data":null}"#), Command::send(room(), hi()));
+        let edited = command(r#"{"type":"edit","room":"ABC","target":9,"text":"hi","key":"k"}"#);
+        assert_eq!(edited, Command::edit(room(), Seq(9), hi()).with_key(Key::parse("k").expect("valid")));
+        let edited = command(r#"{"type":"edit","room":"ABC","target":9,"data":{}}"#);
+        assert_eq!(edited, Command::edit(room(), Seq(9), Body::empty()).with_data(data("{}")));
+        use RejectCode::*;
+        for (fields, code, field) in [
+            (r#""type":"send","text":"hi","data":[]"#, BadField, "data"),
+            (r#""type":"send","text":"hi","data":"{}""#, BadField, "data"),
+            (r#""type":"send","text":7,"data":{}"#, BadField, "text"),
+            (r#""type":"send","text":"","data":null"#, BadField, "text"),
+            (r#""type":"send","text":"hi","reply_to":-1"#, BadField, "reply_to"),
+            (r#""type":"edit","text":"hi""#, BadField, "target"),
+            (r#""type":"edit","target":9"#, BadField, "text"),
+            (r#""type":"send","data":{"a":[[[[[[[[]]]]]]]]}"#, TooLong, "data"),
+        ] {
+            assert_eq!(refusal(&format!(r#"{{"room":"ABC",{fields}}}"#)), (None, code, Some(field)), "{fields}");
+        }
+        let much = format!(r#"{{"type":"send","room":"ABC","data":{{"a":"{}"}}}}"#, "x".repeat(4_096));
+        assert_eq!(refusal(&much), (None, TooLong, Some("data")));
     }
 
     #[test]

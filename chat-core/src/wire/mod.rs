@@ -2,6 +2,7 @@
 
 mod bans;
 mod bans_page;
+mod changed;
 mod client_frame;
 mod encode;
 mod moment;
@@ -10,11 +11,11 @@ mod settings;
 
 pub use bans::{BanEntry, SweptRange};
 pub(crate) use bans_page::bans_page;
+pub(crate) use changed::{as_edited, author, author_of_edit, evidence, hidden, superseded, target_of_edit, tombstone};
 pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
 pub(crate) use encode::{
-    JoinedParts, MemberLine, MemberList, ack, author, changes, closing, encode_event, ended, error, gap, gap_view,
-    gone, history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, tombstone, typing,
-    welcome,
+    JoinedParts, MemberLine, MemberList, ack, changes, closing, encode_event, ended, error, gap, gap_view, gone,
+    history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, typing, welcome,
 };
 pub use server_frame::{
     ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, ReadStatus, RemovalReason, RoomStatus,

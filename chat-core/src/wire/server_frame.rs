@@ -37,6 +37,7 @@ pub enum FrameKind {
     SettingsChanged,
     RoleChanged,
     NoticesChanged,
+    Edited,
     Typing,
     Read,
     Presence,
@@ -68,6 +69,7 @@ impl FrameKind {
         Self::SettingsChanged,
         Self::RoleChanged,
         Self::NoticesChanged,
+        Self::Edited,
         Self::Typing,
         Self::Read,
         Self::Presence,
@@ -99,6 +101,7 @@ impl FrameKind {
             Self::SettingsChanged => "settings_changed",
             Self::RoleChanged => "role_changed",
             Self::NoticesChanged => "notices_changed",
+            Self::Edited => "edited",
             Self::Typing => "typing",
             Self::Read => "read",
             Self::Presence => "presence",
@@ -248,9 +251,32 @@ pub enum ServerFrame {
         seq: Seq,
         #[serde(with = "rfc3339")]
         at: Wall,
-        target: Seq,
+        /// Nothing, where it is a message that the reader may not see.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<Seq>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
+    },
+    /// A message says something else from now on. Where a later change has superseded this one it says nothing but the target.
+    Edited {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        /// Nothing, where it is a message that the reader may not see.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<Seq>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by: Option<MemberId>,
+        /// How often the message has been edited, with this.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        n: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        text: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        data: Option<Map<String, Value>>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
     },
     /// All messages of a member in a range of events were taken back.
     Swept {
@@ -411,6 +437,7 @@ impl ServerFrame {
             | Self::MemberJoined { room, seq, .. }
             | Self::MemberLeft { room, seq: Some(seq), .. }
             | Self::Redacted { room, seq, .. }
+            | Self::Edited { room, seq, .. }
             | Self::Swept { room, seq, .. }
             | Self::TopicChanged { room, seq, .. }
             | Self::SettingsChanged { room, seq, .. }
@@ -507,10 +534,23 @@ pub struct MessageFrame {
     pub nick: String,
     pub color: Color,
     pub text: String,
+    /// What a program has attached to it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub data: Option<Map<String, Value>>,
+    /// The message that it answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply_to: Option<Seq>,
+    /// How often it has been edited.
+    #[serde(skip_serializing_if = "is_never", default)]
+    pub edited: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub redacted: bool,
+}
+
+fn is_never(times: &u32) -> bool {
+    *times == 0
 }
 
 /// A message with its `type`, as it stands in a history.

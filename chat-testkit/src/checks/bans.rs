@@ -41,17 +41,17 @@ pub(super) fn check_bans(life: &[&Record]) -> TestCaseResult {
     Ok(())
 }
 
-/// The messages that were taken back after an event, one by one or in a range.
-pub(super) fn taken_back_after(life: &[&Record], after: Seq) -> BTreeSet<Seq> {
-    let mut taken_back = BTreeSet::new();
+/// The messages that were changed after an event, one by one or in a range.
+pub(super) fn changed_after(life: &[&Record], after: Seq) -> BTreeSet<Seq> {
+    let mut changed = BTreeSet::new();
     for record in life.iter().filter(|record| record.seq.is_some_and(|seq| seq > after)) {
         match record.event {
-            Event::Redacted { target } => drop(taken_back.insert(target)),
-            Event::Swept { member, from, to } => taken_back.extend(said_by(life, member, from, to)),
+            Event::Redacted { target } | Event::Edited { target, .. } => drop(changed.insert(target)),
+            Event::Swept { member, from, to } => changed.extend(said_by(life, member, from, to)),
             _ => {}
         }
     }
-    taken_back
+    changed
 }
 
 /// What a member said in a range.

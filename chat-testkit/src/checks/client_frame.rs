@@ -16,7 +16,13 @@ pub fn client_frame(data: &[u8]) {
     };
     match parse(data) {
         Ok(frame) => {
-            let written = write(&frame).to_string();
+            let mut written = write(&frame).to_string();
+            if let Request::Command(command) = &frame.request
+                && let Command::Send { data: Some(data), .. } | Command::Edit { data: Some(data), .. } = command
+            {
+                // As it was written: nothing looks into it.
+                written.insert_str(1, &format!("\"data\":{data},"));
+            }
             assert_eq!(parse(written.as_bytes()).as_ref(), Ok(&frame), "{written}");
         }
         Err(BadFrame { id, reject }) => {
@@ -35,7 +41,7 @@ pub fn client_frame(data: &[u8]) {
     }
 }
 
-/// A frame in the words of the protocol page.
+/// A frame in the words of the protocol page, but for what a program attaches to a message.
 fn write(frame: &ClientFrame) -> Value {
     let mut fields = match &frame.request {
         Request::Hello(hello) => {
@@ -67,8 +73,12 @@ fn write_command(command: &Command) -> Map<String, Value> {
             "type": "join", "room": room.as_str(), "nick": nick.as_str(), "history": history,
             "after": after.map(|after| after.to_string()), "secret": secret.as_ref().map(RoomSecret::expose),
         }),
-        Command::Send { room, text, key, .. } => json!({
+        Command::Send { room, text, key, reply_to, .. } => json!({
             "type": "send", "room": room.as_str(), "text": text.as_str(),
+            "key": key.as_ref().map(|key| key.as_str()), "reply_to": reply_to.map(|seq| seq.0),
+        }),
+        Command::Edit { room, target, text, key, .. } => json!({
+            "type": "edit", "room": room.as_str(), "target": target.0, "text": text.as_str(),
             "key": key.as_ref().map(|key| key.as_str()),
         }),
         Command::Leave { room, .. } => json!({"type": "leave", "room": room.as_str()}),

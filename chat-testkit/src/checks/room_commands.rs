@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
+    BanTerms, Body, Data, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
     SettingsChange, Topic, TypingState,
 };
 
@@ -19,6 +19,7 @@ const STEPS_MAX: usize = 120;
 /// Nicks of which some look alike.
 const NICKS: [&str; 10] = ["Ann", "ann", "\u{410}nn", "Bob", "B\u{43E}b", "mary", "rnary", "Cid", "Dan", "Eve"];
 const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars", "thirteen char"];
+const DATA: [&str; 3] = ["{}", "{\"a\":1}", "{\"a\": 12345}"];
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const TOPICS: [&str; 3] = ["Lunch", "", "Dinner"];
 
@@ -51,6 +52,10 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         members_max: 6,
         attachments_max: 2,
         message_chars_max: 12,
+        data_bytes_max: 10,
+        edit_window: Duration::from_secs(12),
+        edits_max: 2,
+        owed_bytes_max: 20,
         history_default: 3,
         history_max: choices.below(9),
         members_page_max: 3,
@@ -101,7 +106,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(32) {
+    match choices.below(34) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -116,10 +121,9 @@ fn act(choices: &mut Choices<'_>) -> Act {
             text: text(choices),
             as_sent: choices.in_256(50).then(|| text(choices)),
             key: choices.in_256(150).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
-            permit: match choices.in_256(36) {
-                true => SendPermit::Exhausted { retry_after: Duration::from_millis(400) },
-                false => SendPermit::Paid,
-            },
+            permit: permit(choices),
+            data: data(choices),
+            reply_to: choices.in_256(40).then(|| spot(choices)),
         },
         7 => Act::Leave { who: insider(choices) },
         8 => Act::History {
@@ -180,6 +184,16 @@ fn act(choices: &mut Choices<'_>) -> Act {
             member: person(choices),
             from: choices.in_256(100).then(|| spot(choices)),
         },
+        31 | 32 => Act::Edit {
+            who: insider(choices),
+            message: spot(choices),
+            text: text(choices),
+            as_sent: choices.in_256(50).then(|| text(choices)),
+            key: choices.in_256(80).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
+            permit: permit(choices),
+            data: data(choices),
+            asked: choices.one_of(&[Asked::No, Asked::Log, Asked::Log, Asked::Log, Asked::LateLog, Asked::AnotherLife]),
+        },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }
@@ -230,7 +244,21 @@ fn nick(choices: &mut Choices<'_>) -> Nick {
 }
 
 fn text(choices: &mut Choices<'_>) -> Body {
-    Body::parse(choices.one_of(&TEXTS), 13).expect("a valid text")
+    match choices.in_256(16) {
+        true => Body::empty(),
+        false => Body::parse(choices.one_of(&TEXTS), 13).expect("a valid text"),
+    }
+}
+
+fn data(choices: &mut Choices<'_>) -> Option<Data> {
+    choices.in_256(50).then(|| Data::parse(choices.one_of(&DATA), 100).expect("an object"))
+}
+
+fn permit(choices: &mut Choices<'_>) -> SendPermit {
+    match choices.in_256(36) {
+        true => SendPermit::Exhausted { retry_after: Duration::from_millis(400) },
+        false => SendPermit::Paid,
+    }
 }
 
 fn spot(choices: &mut Choices<'_>) -> Spot {

@@ -65,7 +65,8 @@ impl Stage {
 
     async fn step(&mut self, choices: &mut Choices<'_>) {
         let (engine, truth) = (&self.engine, &*self.truth);
-        match choices.below(14) {
+        match choices.below(16) {
+            14 | 15 => return self.edit(choices).await,
             0 | 1 => return self.say(1 + choices.below(8), usize::from(choices.byte())).await,
             2 => {
                 // Whether there is such a message is for the room to say.
@@ -122,6 +123,14 @@ impl Stage {
         }
     }
 
+    /// Says something else in one of the last messages; whether there is such a message is for the room to say.
+    async fn edit(&mut self, choices: &mut Choices<'_>) {
+        self.said += 1;
+        let target = Seq((self.truth.head().0 + 1).saturating_sub(choices.below(12) as u64));
+        let text = Body::parse(&format!("{} {}", self.said, "y".repeat(usize::from(choices.byte()))), 4_000);
+        let _ = self.speaker.call(Command::edit(room(), target, text.expect("a valid text"))).await;
+    }
+
     /// Everybody comes back, and reads to the end.
     async fn end(mut self) {
         for reader in &mut self.readers {
@@ -164,6 +173,8 @@ struct Told {
     epoch: Option<Epoch>,
     events: BTreeMap<Seq, Record>,
     redacted: BTreeSet<Seq>,
+    /// Of messages that were edited: by which event last, and all that they said since.
+    edited: BTreeMap<Seq, (Seq, Vec<String>)>,
 }
 
 impl Observer for Truth {
@@ -174,6 +185,11 @@ impl Observer for Truth {
         told.epoch = Some(epoch);
         if let Event::Redacted { target } = record.event {
             told.redacted.insert(target);
+        }
+        if let (Event::Edited { target, content: Some(content), .. }, Some(seq)) = (&record.event, record.seq) {
+            let (last, said) = told.edited.entry(*target).or_default();
+            *last = seq;
+            said.push(content.text.to_string());
         }
         if let Some(seq) = record.seq {
             assert_eq!(
@@ -225,14 +241,34 @@ impl Truth {
             let record = told.events.get(&seq).unwrap_or_else(|| panic!("{seq} was never published: {frame:?}"));
             let is_it = match (frame, &record.event) {
                 (ServerFrame::Message(message), Event::Sent { nick, text, .. }) => {
-                    let text = if message.redacted { "" } else { text.as_str() };
+                    let edits = told.edited.get(&seq).map_or(&[][..], |(_, said)| said);
+                    let text = match message.edited as usize {
+                        _ if message.redacted => "",
+                        0 => text.as_str(),
+                        n => edits.get(n - 1).map_or("never said", String::as_str),
+                    };
                     let may_be_redacted = !message.redacted || told.redacted.contains(&seq);
                     may_be_redacted && message.nick == nick.as_str() && message.text == text
                 }
                 (ServerFrame::MemberJoined { member, .. }, Event::Joined { .. }) => Some(*member) == record.by,
                 (ServerFrame::MemberLeft { member, .. }, Event::Left { .. }) => Some(*member) == record.by,
                 (ServerFrame::MemberLeft { member, .. }, Event::Kicked { member: kicked, .. }) => member == kicked,
-                (ServerFrame::Redacted { target, .. }, Event::Redacted { target: meant }) => target == meant,
+                (ServerFrame::Redacted { target, .. }, Event::Redacted { target: meant }) => *target == Some(*meant),
+                (
+                    ServerFrame::Edited { target, text, n, .. },
+                    Event::Edited { target: meant, content, n: said, .. },
+                ) => {
+                    // One that says nothing has been superseded.
+                    let is_superseded = || {
+                        let later = told.edited.get(meant).is_some_and(|(last, _)| *last > seq);
+                        later || told.redacted.contains(meant)
+                    };
+                    let is_it = match (text, content) {
+                        (Some(text), Some(content)) => text == content.text.as_str() && *n == Some(*said),
+                        _ => is_superseded(),
+                    };
+                    *target == Some(*meant) && is_it
+                }
                 _ => false,
             };
             assert!(is_it, "{frame:?} is told of {record:?}");

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Answer, Decision, Input, Ledger, More, Note, OwnerSeat, Room, Snapshot};
+use chat_core::room::{Answer, Decision, Input, Ledger, More, Note, OwedChange, OwnerSeat, Room, Snapshot};
 use chat_core::{
-    Body, Color, Digest, Epoch, Event, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record, RecordVersion,
-    RejectCode, Role, RoomLimits, Scope, Seq, SessionId, Wall,
+    Color, Digest, Epoch, Event, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record, RecordVersion, RejectCode,
+    Role, RoomLimits, Scope, Seq, SessionId, Wall,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use super::bans::{check_bans, said_by, taken_back_after};
+use super::bans::{changed_after, check_bans, said_by};
+use super::edits::check_edits;
 use super::roles::{Roles, check_roles};
 use crate::model::{Model, Person, Refusal, without_digest};
 use crate::strategies::{Cast, Play, Step};
@@ -113,8 +114,9 @@ impl World {
         let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
         prop_assert_eq!(&comparable, &expected, "{:?} at {:?}", input, self.now);
         if let Err(reject) = &decided {
-            use RejectCode::{BansFull, RolesFull, RoomFull, TooLong, TooManyAttachments};
-            let names_a_limit = matches!(reject.code, TooLong | RoomFull | TooManyAttachments | RolesFull | BansFull);
+            use RejectCode::{BansFull, EditsFull, RolesFull, RoomFull, TooLate, TooLong, TooManyAttachments};
+            let is_full = matches!(reject.code, RoomFull | TooManyAttachments | RolesFull | BansFull | EditsFull);
+            let names_a_limit = is_full || matches!(reject.code, TooLong | TooLate);
             prop_assert_eq!(reject.limit.is_some(), names_a_limit, "{:?}", reject);
         }
         let (Ok(decided), Ok(expected)) = (decided, expected) else {
@@ -187,9 +189,7 @@ impl World {
             let scope = caller.scope();
             prop_assert_eq!(room.read_position(&scope), model.read_position(&scope), "read by {:?}", caller);
         }
-        let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
-        prop_assert_eq!(owed, model.owed());
-        prop_assert_eq!(room.ledger().owed_sweeps().collect::<Vec<_>>(), model.owed_sweeps());
+        prop_assert_eq!(room.ledger().owed().collect::<Vec<_>>(), model.owed());
         prop_assert_eq!(room.changed_at(), model.changed_at());
         let owner = model.members().into_iter().find(|person| person.role == Role::Owner);
         let seat = match (owner, model.held_seat()) {
@@ -266,12 +266,26 @@ impl World {
             prop_assert!(forgotten, "{:?} of {:?} was said twice within the window", key, scope);
         }
 
-        // What is owed is bounded, and always something that was taken back.
+        check_edits(&life, &self.limits)?;
+
+        // What is owed is bounded, and always something that was changed.
         let owed: Vec<_> = self.room.ledger().owed().collect();
         prop_assert!(self.room.ledger().owed_total() <= self.limits.owed_max);
+        let longest = self.limits.owed_bytes_max.max(4 * self.limits.message_chars_max + self.limits.data_bytes_max);
+        prop_assert!(self.room.ledger().owed_bytes() <= longest);
         for owed in owed {
-            let taken_back = |record: &&&Record| record.event == Event::Redacted { target: owed.target };
-            prop_assert_eq!(life.iter().rev().find(taken_back).and_then(|record| record.seq), Some(owed.change));
+            let record = life.iter().find(|record| record.seq == Some(owed.change()));
+            let is_of_it = match (owed, record.map(|record| &record.event)) {
+                (OwedChange::TakeBack(owed), Some(Event::Redacted { target })) => owed.target == *target,
+                (OwedChange::Edit(owed), Some(Event::Edited { target, n, .. })) => {
+                    (owed.target, owed.n, Some(owed.offset)) == (*target, *n, record.map(|record| record.offset))
+                }
+                (OwedChange::Sweep(owed), Some(&Event::Swept { member, from, to })) => {
+                    (owed.member, owed.from, owed.to) == (member, from, to)
+                }
+                _ => false,
+            };
+            prop_assert!(is_of_it, "{:?} is owed for {:?}", owed, record);
         }
 
         // Whoever asks for changes as long as there are more is told every message of theirs that was changed since then, or that they are
@@ -300,11 +314,12 @@ impl World {
                         }
                     }
                 };
-                let taken_back = taken_back_after(&life, after);
-                let theirs: BTreeSet<Seq> = taken_back.into_iter().filter(|target| *target > sees).collect();
+                let changed = changed_after(&life, after);
+                let theirs: BTreeSet<Seq> = changed.into_iter().filter(|target| *target > sees).collect();
                 let is_change = |record: &&&Record| {
                     let is_later = record.seq.is_some_and(|seq| seq > after);
-                    is_later && matches!(record.event, Event::Redacted { .. } | Event::Swept { .. })
+                    is_later
+                        && matches!(record.event, Event::Redacted { .. } | Event::Swept { .. } | Event::Edited { .. })
                 };
                 let changes = life.iter().filter(is_change).count();
                 let is_so = if is_all { told == theirs } else { changes > self.limits.changes_max };
@@ -316,20 +331,22 @@ impl World {
         Ok(())
     }
 
-    /// Within a life, one text has one digest and no other text has it.
+    /// Within a life, what says the same has one digest and nothing else has it.
     fn check_digests(&mut self, input: &Input, records: &[Record]) -> TestCaseResult {
-        let Input::Send { text, as_sent, .. } = input else {
-            return Ok(());
+        let sent = match input {
+            Input::Send { said, as_sent, .. } => format!("{:?}", as_sent.as_ref().unwrap_or(said)),
+            Input::Edit { target, content, as_sent, .. } => {
+                format!("{target} says {:?}", as_sent.as_ref().unwrap_or(content))
+            }
+            _ => return Ok(()),
         };
         for record in records {
-            let (Event::Sent { keyed: Some(keyed), .. }, Some(epoch)) = (&record.event, self.room.epoch()) else {
-                continue;
-            };
-            let sent: &Body = as_sent.as_ref().unwrap_or(text);
-            let known = self.digests.entry((epoch, sent.as_str().to_owned())).or_insert(keyed.digest);
-            prop_assert_eq!(*known, keyed.digest, "one text, one digest");
+            let (Event::Sent { keyed, .. } | Event::Edited { keyed, .. }) = &record.event else { continue };
+            let (Some(keyed), Some(epoch)) = (keyed, self.room.epoch()) else { continue };
+            let known = self.digests.entry((epoch, sent.clone())).or_insert(keyed.digest);
+            prop_assert_eq!(*known, keyed.digest, "one content, one digest");
             let owners = self.digests.iter().filter(|(_, digest)| **digest == keyed.digest).count();
-            prop_assert_eq!(owners, 1, "one digest, one text, and in one life only");
+            prop_assert_eq!(owners, 1, "one digest, one content, and in one life only");
         }
         Ok(())
     }
@@ -455,7 +472,9 @@ fn keyed_of(life: &[&Record]) -> Vec<(Scope, Key)> {
             (Event::Joined { scope, .. }, Some(by)) => {
                 scopes.insert(by, scope.clone());
             }
-            (Event::Sent { keyed: Some(keyed), .. }, Some(by)) => keys.push((scopes[&by].clone(), keyed.key.clone())),
+            (Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. }, Some(by)) => {
+                keys.push((scopes[&by].clone(), keyed.key.clone()))
+            }
             _ => {}
         }
     }

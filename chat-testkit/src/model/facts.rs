@@ -1,9 +1,9 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
 use chat_core::room::Sweep;
-use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
+use chat_core::{Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
 
-use super::{Fact, Line, What, seat};
+use super::{AsSent, Fact, Line, What, seat};
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(super) struct Message {
 pub(super) struct KeyedMessage {
     pub(super) scope: Scope,
     pub(super) key: Key,
-    pub(super) as_sent: Body,
+    pub(super) as_sent: AsSent,
     pub(super) seq: Seq,
     pub(super) at: Wall,
 }
@@ -178,24 +178,11 @@ pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
     .collect()
 }
 
-/// What was taken back by which event, and the log has not been said to have forgotten since.
-pub(super) fn owed(facts: &[Record]) -> Vec<(Seq, Seq)> {
-    let mut owed = Vec::new();
-    for record in facts {
-        match (&record.event, record.seq) {
-            (Event::Redacted { target }, Some(change)) => owed.push((*target, change)),
-            (Event::Settled { through }, _) => owed.retain(|(_, change)| change > through),
-            _ => {}
-        }
-    }
-    owed
-}
-
 /// The keys that are still remembered: the newest ones, but of one scope and in all only so many.
 pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
     let mut kept: Vec<KeyedMessage> = Vec::new();
     for (number, (record, as_sent)) in facts.iter().enumerate().rev() {
-        let Event::Sent { keyed: Some(keyed), .. } = &record.event else {
+        let (Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. }) = &record.event else {
             continue;
         };
         let scope = scope_of(&facts[..number], record.by);

@@ -2,7 +2,8 @@
 
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{
-    BanId, Epoch, Generation, Identity, MemberId, NetworkTag, Position, RecordVersion, Role, Seq, SessionId,
+    BanId, Content, Epoch, Generation, Identity, MemberId, NetworkTag, Position, RecordVersion, Role, Said, Seq,
+    SessionId,
 };
 
 use super::steps::{Act, After, Asked, Attempt, Known, Mod, Spot, Target, Who};
@@ -63,8 +64,18 @@ impl Cast {
                 let after = after.map(|after| position(after, model));
                 Input::Attach { by: self.caller(who, model), after }
             }
-            Act::Send { who, text, as_sent, key, permit } => {
-                Input::Send { by: self.caller(who, model), text, as_sent, key, permit }
+            Act::Send { who, text, as_sent, key, permit, data, reply_to } => {
+                let reply_to = reply_to.map(|answered| seq(answered, model));
+                let said = |text| Said::from(Content::text(text).with_data(data.clone())).with_reply_to(reply_to);
+                let (said, as_sent) = (said(text), as_sent.map(said));
+                Input::Send { by: self.caller(who, model), said, as_sent, key, permit }
+            }
+            Act::Edit { who, message, text, as_sent, key, permit, data, asked } => {
+                let target = seq(message, model);
+                let content = |text| Content::text(text).with_data(data.clone());
+                let (content, as_sent) = (content(text), as_sent.map(content));
+                let (by, evidence) = (self.caller(who, model), evidence(asked, target, model));
+                Input::Edit { by, target, content, as_sent, key, permit, evidence }
             }
             Act::Leave { who } => Input::Leave { by: self.caller(who, model) },
             Act::History { who, before, limit } => {
@@ -123,6 +134,10 @@ impl Cast {
                 let index = attached.get(number % attached.len().max(1)).copied();
                 (index.unwrap_or(number % Self::SESSIONS), Attempt::Current)
             }
+            Who::Author(spot) => {
+                let author = model.evidence(seq(spot, model), false).map(|message| message.by);
+                (self.session_of(author, model), Attempt::Current)
+            }
         };
         let newest = &mut self.generations[index];
         let generation = match attempt {
@@ -147,9 +162,13 @@ impl Cast {
 
     fn one_who_is(&self, role: Role, model: &Model) -> Actor {
         let person = model.members().into_iter().find(|person| person.role == role);
-        let sessions = person.map(|person| model.sessions_of(person.id)).unwrap_or_default();
-        let index = (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0);
+        let index = self.session_of(person.map(|person| person.id), model);
         Actor::Member(caller(index, self.generations[index]))
+    }
+
+    fn session_of(&self, member: Option<MemberId>, model: &Model) -> usize {
+        let sessions = member.map(|member| model.sessions_of(member)).unwrap_or_default();
+        (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0)
     }
 
     fn attached(&self, model: &Model) -> Vec<usize> {
@@ -232,14 +251,12 @@ fn person(target: Target, model: &Model) -> MemberId {
     }
 }
 
-fn evidence(asked: Asked, target: Seq, model: &Model) -> Option<Evidence> {
-    let epoch = model.epoch()?;
-    let (_, by, is_taken_back) = model.forgotten().into_iter().find(|(seq, ..)| *seq == target)?;
+fn evidence(asked: Asked, target: Seq, model: &Model) -> Option<Box<Evidence>> {
+    let shown = model.evidence(target, asked == Asked::LateLog)?;
     match asked {
         Asked::No => None,
-        Asked::Log => Some(Evidence { epoch, by, is_taken_back }),
-        Asked::LateLog => Some(Evidence { epoch, by, is_taken_back: false }),
-        Asked::AnotherLife => Some(Evidence { epoch: Epoch(epoch.0 ^ 1), by, is_taken_back }),
+        Asked::Log | Asked::LateLog => Some(Box::new(shown)),
+        Asked::AnotherLife => Some(Box::new(Evidence { epoch: Epoch(shown.epoch.0 ^ 1), ..shown })),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Commands: every kind, about few rooms.
 
-use chat_core::{BanId, Command, MemberId, Role, Seq, TypingState};
+use chat_core::{BanId, Body, Command, MemberId, Role, Seq, TypingState};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::settings::{any_change, any_secret};
 use super::steps::terms;
-use super::types::{any_body, any_key, any_nick, any_position, any_topic, few_room_codes};
+use super::types::{any_body, any_data, any_key, any_nick, any_position, any_topic, few_room_codes};
 
 /// Any command, with texts of at most `chars_max` characters.
 pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
@@ -21,8 +21,15 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
                 Command::join(room, nick).with_history(history).with_position(after).with_secret(secret)
             }
         ),
-        (room(), any_body(chars_max), option::of(any_key()))
-            .prop_map(|(room, text, key)| Command::send(room, text).with_key(key)),
+        (room(), any_body(chars_max), option::of(any_key()), option::of(any_data()), option::of(seq())).prop_map(
+            |(room, text, key, data, reply_to)| {
+                Command::send(room, text).with_key(key).with_data(data).with_reply_to(reply_to)
+            }
+        ),
+        (room(), any_data()).prop_map(|(room, data)| Command::send(room, Body::empty()).with_data(data)),
+        (room(), seq(), any_body(chars_max), option::of(any_key()), option::of(any_data())).prop_map(
+            |(room, target, text, key, data)| Command::edit(room, target, text).with_key(key).with_data(data)
+        ),
         room().prop_map(Command::leave),
         (room(), option::of(seq()), any::<Option<u32>>())
             .prop_map(|(room, before, limit)| Command::history(room).with_before(before).with_limit(limit)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
+    BanTerms, Body, Data, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
     SettingsChange, Topic, TypingState,
 };
 use proptest::collection::vec;
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::settings::{few_changes, few_secrets};
-use super::types::{few_keys, few_nicks, few_texts, few_topics};
+use super::types::{few_data, few_keys, few_nicks, few_texts, few_topics};
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,18 @@ pub enum Act {
         as_sent: Option<Body>,
         key: Option<Key>,
         permit: SendPermit,
+        data: Option<Data>,
+        reply_to: Option<Spot>,
+    },
+    Edit {
+        who: Who,
+        message: Spot,
+        text: Body,
+        as_sent: Option<Body>,
+        key: Option<Key>,
+        permit: SendPermit,
+        data: Option<Data>,
+        asked: Asked,
     },
     Leave {
         who: Who,
@@ -165,6 +177,8 @@ pub enum Who {
     Session(usize, Attempt),
     /// One of those attached right now, counted around; where nobody is, the session of that number.
     Insider(usize),
+    /// Who said this message, where they are attached; else like the first session.
+    Author(Spot),
 }
 
 /// With which attach a session does it.
@@ -261,6 +275,10 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 members_max: 6,
                 attachments_max: 2,
                 message_chars_max: 12,
+                data_bytes_max: 10,
+                edit_window: Duration::from_secs(12),
+                edits_max: 1 + (bans_max % 2) as u32,
+                owed_bytes_max: 20,
                 history_default: 3,
                 history_max,
                 newcomers_see,
@@ -277,7 +295,7 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 clock_doubt: Duration::from_secs(4),
                 typing_ttl: Duration::from_secs(6),
                 typing_members_max: 2,
-                keys_per_scope_max: 3,
+                keys_per_scope_max: 2 + marks_max % 2,
                 keys_max: 5,
                 marks_max,
                 former_max: 3,
@@ -343,8 +361,11 @@ fn any_pass() -> impl Strategy<Value = Pass> + Clone {
 /// Each group is in a box of its own: all of them in one value are more than the stack of a test holds.
 fn any_act() -> impl Strategy<Value = Act> + Clone {
     let talk = prop_oneof![
-        10 => (insider(), few_texts(), rewritten(), option::weighted(0.6, few_keys()), permit())
-            .prop_map(|(who, text, as_sent, key, permit)| Act::Send { who, text, as_sent, key, permit }),
+        10 => (insider(), words(), rewritten(), option::weighted(0.6, few_keys()), permit())
+            .prop_map(|(who, (text, data, reply_to), as_sent, key, permit)| {
+                Act::Send { who, text, as_sent, key, permit, data, reply_to }
+            }),
+        12 => edit(),
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
         4 => (moderator(), said(), asked()).prop_map(|(by, message, asked)| Act::Redact { by, message, asked }),
@@ -383,7 +404,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
     ];
     prop_oneof![
         1 => Just(Act::Wait),
-        9 => talk.boxed(),
+        11 => talk.boxed(),
         7 => come.boxed(),
         3 => go.boxed(),
         1 => rare.boxed(),
@@ -472,6 +493,25 @@ fn after() -> impl Strategy<Value = After> + Clone {
 
 fn count() -> impl Strategy<Value = Option<u32>> + Clone {
     option::of(prop_oneof![8 => 0..8_u32, 1 => Just(u32::MAX)])
+}
+
+/// A text, data or both, seldom neither; and what it answers.
+fn words() -> impl Strategy<Value = (Body, Option<Data>, Option<Spot>)> + Clone {
+    let text = prop_oneof![9 => few_texts(), 1 => Just(Body::empty())];
+    (text, option::weighted(0.2, few_data()), option::weighted(0.15, back()))
+}
+
+/// Mostly by the author, and mostly in few words, so that one edit meets another.
+fn edit() -> impl Strategy<Value = Act> + Clone {
+    let brief = select(vec!["hi", "hello"]).prop_map(|text| (Body::parse(text, 13).expect("a valid text"), None, None));
+    let words = prop_oneof![2 => brief, 1 => words()];
+    let words = (words, rewritten(), option::weighted(0.5, few_keys()));
+    (option::weighted(0.2, insider()), said(), words, permit(), asked()).prop_map(
+        |(other, message, ((text, data, _), as_sent, key), permit, asked)| {
+            let who = other.unwrap_or(Who::Author(message));
+            Act::Edit { who, message, text, as_sent, key, permit, data, asked }
+        },
+    )
 }
 
 fn rewritten() -> impl Strategy<Value = Option<Body>> + Clone {

@@ -1,6 +1,6 @@
 //! Values: valid texts and ids of every sort, a few that collide, and text that nobody should send.
 
-use chat_core::{Body, Epoch, Identity, Key, Nick, Position, RoomCode, Seq, Topic};
+use chat_core::{Body, Data, Epoch, Identity, Key, Nick, Position, RoomCode, Seq, Topic};
 use proptest::char as chars;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -133,6 +133,30 @@ pub fn any_body(chars_max: usize) -> impl Strategy<Value = Body> + Clone {
 pub fn few_texts() -> impl Strategy<Value = Body> + Clone {
     let texts = vec!["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars", "thirteen char"];
     select(texts).prop_map(|text| Body::parse(text, 13).expect("a valid text"))
+}
+
+/// Any object that is allowed: with text of every sort in it, as it may be written, and with lists within lists.
+pub fn any_data() -> impl Strategy<Value = Data> + Clone {
+    let value = prop_oneof![
+        hostile_text(20).prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<bool>().prop_map(serde_json::Value::from),
+        Just(serde_json::Value::Null),
+    ];
+    let value = value.prop_recursive(6, 24, 4, |inner| vec(inner, 0..4).prop_map(serde_json::Value::from));
+    (vec((hostile_text(6), value), 0..4), any::<bool>()).prop_map(|(fields, is_spaced)| {
+        let fields: serde_json::Map<String, serde_json::Value> = fields.into_iter().collect();
+        let json = match is_spaced {
+            true => serde_json::to_string_pretty(&fields).expect("it has string keys"),
+            false => serde_json::to_string(&fields).expect("it has string keys"),
+        };
+        Data::parse(&json, 4_096).expect("an object, and no deeper than it may be")
+    })
+}
+
+/// Few objects; the longest has more than 10 bytes.
+pub fn few_data() -> impl Strategy<Value = Data> + Clone {
+    select(vec!["{}", "{\"a\":1}", "{\"a\": 12345}"]).prop_map(|json| Data::parse(json, 100).expect("an object"))
 }
 
 /// Any key that is allowed.

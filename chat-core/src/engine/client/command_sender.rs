@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::Command;
+use crate::domain::{Command, Content, Said};
 use crate::engine::client::end;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::Read;
@@ -16,7 +16,7 @@ use crate::engine::session::welcome::Welcome;
 use crate::engine::shared::{Shared, unavailable};
 use crate::ports::SessionView;
 use crate::room::{Actor, Caller, Input, SendPermit};
-use crate::types::{Body, CloseReason, Reject, RoomCode};
+use crate::types::{Body, CloseReason, Data, Reject, RoomCode, Seq};
 use crate::wire::BadFrame;
 
 /// Where a session's commands go in: one at a time, in order, without waiting. Cheap to clone; of no use any more once its
@@ -173,7 +173,8 @@ impl PolicyTask {
             };
             let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
             let said = match &command {
-                Command::Send { text, .. } => Some(text.clone()),
+                Command::Send { text, data, reply_to, .. } => Some(said(text.clone(), data.clone(), *reply_to)),
+                Command::Edit { text, data, .. } => Some(said(text.clone(), data.clone(), None)),
                 _ => None,
             };
             let room = command.room().cloned();
@@ -188,8 +189,12 @@ impl PolicyTask {
     }
 }
 
-/// Brings a command into its room's inbox, or refuses it. `said` is the text as the client sent it, where a policy has seen it.
-fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: SendPermit, mut reply: ReplyTo) {
+fn said(text: Body, data: Option<Data>, reply_to: Option<Seq>) -> Said {
+    Said::from(Content::text(text).with_data(data)).with_reply_to(reply_to)
+}
+
+/// Brings a command into its room's inbox, or refuses it. `as_sent` is what the client sent, where a policy has seen it.
+fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permit: SendPermit, mut reply: ReplyTo) {
     let identity = reply.cell.lock().identity.clone();
     let by = Caller {
         session: reply.cell.id,
@@ -210,9 +215,15 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
             let input = Input::Join { by, nick, history, after, secret };
             return enter(shared, room, input, reply);
         }
-        Command::Send { room, text, key } => {
-            let as_sent = said.filter(|said| *said != text);
-            (room, Input::Send { by, text, as_sent, key, permit })
+        Command::Send { room, text, key, data, reply_to } => {
+            let said = said(text, data, reply_to);
+            let as_sent = as_sent.filter(|sent| *sent != said);
+            (room, Input::Send { by, said, as_sent, key, permit })
+        }
+        Command::Edit { room, target, text, data, key } => {
+            let content = Content::text(text).with_data(data);
+            let as_sent = as_sent.map(|sent| sent.content).filter(|sent| *sent != content);
+            (room, Input::Edit { by, target, content, as_sent, key, permit, evidence: None })
         }
         Command::End { token, extent } => return end::end(shared, token, extent, reply),
         Command::Leave { room } => (room, Input::Leave { by }),

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
+use crate::engine::feed::overlay::{Seen, Stale};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
-use crate::engine::feed::taken_back::Stale;
 use crate::ports::Log;
 use crate::room::{Changed, ChangesSlice, HistorySlice, More};
 use crate::types::Seq;
@@ -32,8 +32,8 @@ pub(crate) struct Page {
     pub(crate) through: Seq,
     /// The last event that it reflects: as of when it was last looked over.
     pub(crate) as_of: Seq,
-    /// How many messages had been taken back when it was begun.
-    taken_back: u64,
+    /// What had been changed when it was begun, and when it was last looked over.
+    seen: Seen,
     /// Of changes: the ranges among them.
     pub(crate) swept: Vec<SweptRange>,
 }
@@ -119,19 +119,19 @@ impl Page {
             more: true,
             through,
             as_of: Seq(0),
-            taken_back: 0,
+            seen: Seen::default(),
             swept: Vec::new(),
         }
     }
 
     fn empty(feed: &RoomFeed, messages: usize) -> Self {
-        let taken_back = feed.taken_back.count();
+        let seen = feed.overlay.begin();
         let newest_first = Vec::with_capacity(messages);
         let (through, as_of) = (Seq(0), Seq(0));
-        Self { newest_first, bytes: 0, more: false, through, as_of, taken_back, swept: Vec::new() }
+        Self { newest_first, bytes: 0, more: false, through, as_of, seen, swept: Vec::new() }
     }
 
-    /// Takes out the texts that were taken back since it was read, and says as of when.
+    /// Lays over it what was changed since it was read, and says as of when.
     ///
     /// # Errors
     /// [`Stale`]: it has to be read again.
@@ -140,14 +140,21 @@ impl Page {
         self.as_of = feed.backlog.head();
         let messages = &mut self.newest_first;
         let place = |seq: Seq| messages.binary_search_by(|message| seq.cmp(&message.seq)).ok();
-        for index in feed.taken_back.among(self.taken_back, place)? {
+        let masks = feed.overlay.over(&mut self.seen, place)?;
+        for (index, content, n) in masks.edited {
+            let message = &mut messages[index];
+            if let Some(edited) = wire::as_edited(message.json(), &content, n) {
+                message.json = Json::Owned(edited);
+            }
+        }
+        for index in masks.taken_back {
             let message = &mut messages[index];
             if let Some(bare) = wire::tombstone(message.json()) {
                 message.json = Json::Owned(bare);
             }
         }
-        for sweep in feed.taken_back.sweeps(self.taken_back)? {
-            for message in messages.iter_mut().filter(|message| (sweep.from..=sweep.to).contains(&message.seq)) {
+        for sweep in masks.swept {
+            for message in messages.iter_mut().filter(|message| sweep.has(message.seq)) {
                 let is_swept = wire::author(message.json()).is_some_and(|by| sweep.covers(by, message.seq));
                 if let Some(bare) = is_swept.then(|| wire::tombstone(message.json())).flatten() {
                     message.json = Json::Owned(bare);
@@ -187,11 +194,12 @@ impl Page {
                 return self;
             };
             let is_last = records.len() < wanted;
-            for record in records.into_iter().rev().filter(|record| record.event.is_message()) {
+            for mut record in records.into_iter().rev().filter(|record| record.event.is_message()) {
                 let Some(seq) = record.seq else { continue };
                 if seq <= sees {
                     return self;
                 }
+                feed.overlay.apply(&mut record);
                 let mut json = Vec::new();
                 wire::encode_event(&feed.code, &record, &mut json);
                 if missing == 0 {
@@ -275,14 +283,17 @@ async fn changed(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, log: O
                     page.more = true;
                     break;
                 }
-                Ok(found) => Json::Owned(match found.last().filter(|found| found.seq == Some(target)) {
-                    None => wire::gone(target),
-                    Some(record) => {
-                        let mut json = Vec::new();
-                        wire::encode_event(&feed.code, record, &mut json);
-                        json
-                    }
-                }),
+                Ok(found) => {
+                    Json::Owned(match found.into_iter().next_back().filter(|found| found.seq == Some(target)) {
+                        None => wire::gone(target),
+                        Some(mut record) => {
+                            feed.overlay.apply(&mut record);
+                            let mut json = Vec::new();
+                            wire::encode_event(&feed.code, &record, &mut json);
+                            json
+                        }
+                    })
+                }
             },
         };
         if !page.push(target, json, bytes_max) {
@@ -315,7 +326,7 @@ mod tests {
 
     fn empty() -> Page {
         let (through, as_of, swept) = (Seq(0), Seq(0), Vec::new());
-        Page { newest_first: Vec::new(), bytes: 0, more: false, through, as_of, taken_back: 0, swept }
+        Page { newest_first: Vec::new(), bytes: 0, more: false, through, as_of, seen: Seen::default(), swept }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
-use crate::engine::feed::taken_back::TakenBack;
+use crate::engine::feed::overlay::Overlay;
 use crate::locks::lock;
 use crate::types::{Epoch, RoomCode, RoomLimits, Seq};
 use crate::wire::FrameKind;
@@ -20,7 +20,7 @@ pub(crate) struct RoomFeed {
     /// Whether a log has it, too.
     pub(crate) is_logged: bool,
     pub(crate) backlog: Backlog,
-    pub(crate) taken_back: TakenBack,
+    pub(crate) overlay: Overlay,
     pub(crate) signals: [SignalSlot; 2],
     pub(crate) gap_view: GapViewSlot,
     pub(crate) closed: OnceLock<RoomCloseReason>,
@@ -40,7 +40,7 @@ impl RoomFeed {
             epoch,
             is_logged,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
-            taken_back: TakenBack::new(limits.owed_max),
+            overlay: Overlay::new(limits.owed_max),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             gap_view: GapViewSlot::default(),
             closed: OnceLock::new(),

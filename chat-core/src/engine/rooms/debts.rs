@@ -3,7 +3,7 @@
 //! What the log has still to forget stands in the ledger, which is read back with the room; here is only how far that has been done.
 
 use crate::engine::rooms::backoff::Backoff;
-use crate::room::{Ledger, OwedAmend, Sweep};
+use crate::room::{Ledger, OwedChange, Sweep};
 use crate::types::{Epoch, Mono, Seq};
 
 /// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
@@ -12,7 +12,7 @@ const SNAPSHOT_EVERY: usize = 1_000;
 /// One thing that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Debt {
-    /// The log is to forget the messages that were taken back.
+    /// The log is to be amended for the messages that were changed.
     Amend,
     /// The log is to forget an incarnation that is over.
     Delete(Epoch),
@@ -56,13 +56,8 @@ impl Debts {
     }
 
     /// What the log has still to be amended for.
-    pub(crate) fn amends(&self, ledger: &Ledger) -> impl Iterator<Item = OwedAmend> {
-        ledger.owed().filter(|owed| owed.change > self.amended)
-    }
-
-    /// The same, in ranges.
-    pub(crate) fn sweeps(&self, ledger: &Ledger) -> impl Iterator<Item = Sweep> {
-        ledger.owed_sweeps().filter(|owed| owed.change > self.amended)
+    pub(crate) fn owed(&self, ledger: &Ledger) -> impl Iterator<Item = OwedChange> {
+        ledger.owed().filter(|owed| owed.change() > self.amended)
     }
 
     /// Down to where a range has been amended, if it has been begun.
@@ -77,8 +72,7 @@ impl Debts {
 
     /// Through which change the ledger may say that nothing is owed any more; `None` where that would say nothing new.
     pub(crate) fn settles(&self, ledger: &Ledger) -> Option<Seq> {
-        let first = ledger.owed().map(|owed| owed.change).next();
-        let first = first.into_iter().chain(ledger.owed_sweeps().map(|sweep| sweep.change).next()).min();
+        let first = ledger.owed().map(|owed| owed.change()).next();
         first.filter(|change| *change <= self.amended).map(|_| self.amended)
     }
 
@@ -87,8 +81,7 @@ impl Debts {
         if let Some(epoch) = self.over {
             return Some(Debt::Delete(epoch));
         }
-        let is_owed = self.amends(ledger).next().is_some() || self.sweeps(ledger).next().is_some();
-        let amend = is_owed.then_some(Debt::Amend);
+        let amend = self.owed(ledger).next().map(|_| Debt::Amend);
         let snapshot = || (self.unsaved >= SNAPSHOT_EVERY).then_some(Debt::Snapshot);
         amend.or_else(snapshot).or(self.reads_due.map(|_| Debt::ReadPositions))
     }

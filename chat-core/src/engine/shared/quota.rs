@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::Command;
+use crate::domain::{Command, Content};
 use crate::engine::session::cell::SessionState;
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
@@ -11,7 +11,7 @@ use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::shared_allowance::{Price, both};
 use crate::engine::shared::Shared;
 use crate::room::{Input, SendPermit};
-use crate::types::{Body, Reject, RejectCode, RoomCode};
+use crate::types::{Reject, RejectCode, RoomCode};
 
 impl Shared {
     /// Pays for a command: what it is worth in messages, bytes and commands, from the session and from what pays beside it. A
@@ -24,11 +24,13 @@ impl Shared {
         let now = self.clock.now().mono;
         let limits = &self.limits.session;
         let price = match command {
-            Command::Send { text, .. } => Some(price(text)),
-            Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str()) }),
+            Command::Send { text, data, .. } | Command::Edit { text, data, .. } => {
+                Some(price(&Content::text(text.clone()).with_data(data.clone())))
+            }
+            Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str().len()) }),
             _ => None,
         };
-        let is_send = matches!(command, Command::Send { .. });
+        let is_send = matches!(command, Command::Send { .. } | Command::Edit { .. });
         let cell = Arc::clone(&reply.cell);
         let mut state = cell.lock();
         let mut paid = match is_send {
@@ -72,7 +74,9 @@ impl Shared {
                 state.allowance.said_bytes.spend(price.map_or(0, |price| price.bytes));
                 Ok(SendPermit::Paid)
             }
-            (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(SendPermit::Exhausted { retry_after }),
+            (Err(retry_after), Command::Send { key: Some(_), .. } | Command::Edit { key: Some(_), .. }) => {
+                Ok(SendPermit::Exhausted { retry_after })
+            }
             (Err(retry_after), _) => {
                 let what = if price.is_some() { "too much was said already" } else { "too many commands" };
                 Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after))
@@ -80,10 +84,13 @@ impl Shared {
         }
     }
 
-    /// Gives back what was paid for a send that turned out to be a retry.
+    /// Gives back what was paid for a send or an edit that turned out to be a retry.
     pub(crate) fn pay_back(&self, input: &Input, reply: &ReplyTo) {
-        let Input::Send { text, as_sent, .. } = input else { return };
-        let price = price(as_sent.as_ref().unwrap_or(text));
+        let price = match input {
+            Input::Send { said, as_sent, .. } => price(&as_sent.as_ref().unwrap_or(said).content),
+            Input::Edit { content, as_sent, .. } => price(as_sent.as_ref().unwrap_or(content)),
+            _ => return,
+        };
         let mut state = reply.cell.lock();
         state.allowance.sends.put_back(price.messages);
         state.allowance.said_bytes.put_back(price.bytes);
@@ -157,10 +164,10 @@ impl Shared {
     }
 }
 
-fn price(text: &Body) -> Price {
-    Price { messages: 1, bytes: bytes(text.as_str()) }
+fn price(content: &Content) -> Price {
+    Price { messages: 1, bytes: bytes(content.bytes()) }
 }
 
-fn bytes(text: &str) -> u32 {
-    u32::try_from(text.len()).unwrap_or(u32::MAX)
+fn bytes(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -130,7 +130,10 @@ pub(crate) fn deliver(
                 reply.answer(FrameKind::Read, json);
             }
             Answer::Sent { seq, at, repeated } => {
-                let was_paid = matches!(input, Input::Send { permit: SendPermit::Paid, .. });
+                let was_paid = matches!(
+                    input,
+                    Input::Send { permit: SendPermit::Paid, .. } | Input::Edit { permit: SendPermit::Paid, .. }
+                );
                 if repeated == Repeated::Retry && was_paid {
                     shared.pay_back(&input, &reply);
                 }

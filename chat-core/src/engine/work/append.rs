@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::{Event, RoomCloseReason};
-use crate::engine::feed::taken_back::Scrub;
+use crate::engine::feed::overlay::{Change, Scrub};
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
@@ -16,7 +16,7 @@ use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Tail};
-use crate::room::{Note, OwedAmend, Room, Sweep};
+use crate::room::{Note, Room};
 use crate::types::{Generation, Mono, Now, SessionId};
 
 /// What became of a batch's append.
@@ -216,18 +216,12 @@ impl RoomTask {
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
                 publish_records(&feed, others.iter().copied());
                 for record in &others {
-                    match (&record.event, record.seq) {
-                        (&Event::Redacted { target }, Some(change)) => {
-                            feed.taken_back.add(&[OwedAmend { target, change }], Scrub::Owed);
-                            feed.backlog.redact(target);
-                        }
-                        (&Event::Swept { member, from, to }, Some(change)) => {
-                            let sweep = Sweep { member, from, to, change };
-                            feed.taken_back.add_sweeps(&[sweep], Scrub::Owed);
-                            feed.backlog.sweep(&sweep);
-                        }
-                        (&Event::Settled { through }, _) => feed.taken_back.amended(through),
-                        _ => {}
+                    if let Some(change) = Change::of(record) {
+                        feed.overlay.add(std::slice::from_ref(&change), Scrub::Owed);
+                        feed.backlog.amend(&change);
+                    }
+                    if let Event::Settled { through } = record.event {
+                        feed.overlay.amended(through);
                     }
                 }
                 let room = &self.state.room;

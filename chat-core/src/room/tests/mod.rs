@@ -4,6 +4,7 @@ mod attending;
 mod banning;
 mod checking;
 mod coming_in;
+mod editing;
 mod going_out;
 mod looking;
 mod moderating;
@@ -19,7 +20,7 @@ mod timing;
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::{Event, Role, TypingState};
+use crate::domain::{Content, Event, Role, TypingState};
 use crate::types::{
     Body, Epoch, Generation, Identity, Key, Nick, Position, Reject, RejectCode, RoomLimits, Seq, SessionId, Wall,
 };
@@ -179,12 +180,19 @@ fn set_role(by: Actor, member: u32, role: Role) -> Input {
 }
 
 fn send(session: u128, text: &str) -> Input {
-    Input::Send { by: caller(session), text: body(text), as_sent: None, key: None, permit: SendPermit::Paid }
+    Input::Send { by: caller(session), said: body(text).into(), as_sent: None, key: None, permit: SendPermit::Paid }
 }
 
 fn keyed(session: u128, key: &str, text: &str) -> Input {
     let key = Key::parse(key).ok();
-    Input::Send { by: caller(session), text: body(text), as_sent: None, key, permit: SendPermit::Paid }
+    Input::Send { by: caller(session), said: body(text).into(), as_sent: None, key, permit: SendPermit::Paid }
+}
+
+/// What a log says of a message of this member, said just now and never edited.
+fn evidence(by: u32, text: &str) -> Evidence {
+    let content = Content::text(body(text));
+    let (by, at, as_of) = (MemberId(by), Wall(1_000_000), Seq(0));
+    Evidence { epoch: EPOCH, by, at, content, edits: 0, is_taken_back: false, as_of }
 }
 
 fn body(text: &str) -> Body {
@@ -207,6 +215,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Joined { .. } => "joined",
         Event::Left { .. } => "left",
         Event::Sent { .. } => "sent",
+        Event::Edited { .. } => "edited",
         Event::Redacted { .. } => "redacted",
         Event::Settled { .. } => "settled",
         Event::Kicked { .. } => "kicked",
