@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use chat_core::wire::Status;
 use chat_core::{
-    Command, Connection, Engine, Limits, Log, LogInUse, NewcomersSee, Nick, Offset, Position, RejectCode, Resume,
-    RoomSecret, Seq, ServerFrame, SettingsChange,
+    Body, Command, Connection, Data, Engine, Limits, Log, LogInUse, NewcomersSee, Nick, Offset, Position, RejectCode,
+    Resume, RoomSecret, Seq, ServerFrame, SettingsChange,
 };
 use chat_testkit::one_room::{
-    code, connect, create, founder, join, joined, newcomer, next_message, say, texts, texts_of,
+    code, come_back, connect, create, founder, join, joined, newcomer, next_message, say, text, texts, texts_of,
 };
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
 use tempfile::TempDir;
@@ -128,6 +128,47 @@ async fn what_was_taken_back_is_gone_from_the_file_when_the_server_has_stopped()
     let bytes = std::fs::read(dir.path().join(FILE_NAME)).expect("readable");
     assert!(bytes.windows(9).any(|window| window == b"forget it"));
     assert!(!bytes.windows(7).any(|window| window == b"hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_message_comes_back_as_it_is_and_the_file_has_nothing_of_before() {
+    let dir = TempDir::new().expect("a folder");
+    let data = || Data::parse(r#"{ "kind":"file","size":1.50 }"#, 64).expect("an object");
+    let edit = |said| Command::edit(code(), Seq(2), text(said)).with_data(data());
+    let (token, position);
+    {
+        let log = log(&dir, Retention::default());
+        let engine = engine(&log, &dir, Limits::default());
+        let mut ann = connect(&engine, None).await;
+        position = create(&mut ann).await.position();
+        token = ann.token();
+        assert_eq!(say(&ann, "my password is hunter2", "k1").await, Ok(Seq(2)));
+        for said in ["my password is hunter3", "hello"] {
+            ann.call(edit(said)).await.expect("her own message");
+        }
+        ann.call(Command::send(code(), Body::empty()).with_data(data()).with_reply_to(Seq(2))).await.expect("she may");
+        drop(ann);
+        stop(engine, log).await;
+    }
+    let bytes = std::fs::read(dir.path().join(FILE_NAME)).expect("readable");
+    assert!(bytes.windows(5).any(|window| window == b"hello"));
+    assert!(!bytes.windows(6).any(|window| window == b"hunter"));
+    let log = log(&dir, Retention::default());
+    let engine = engine(&log, &dir, Limits::default());
+    let (ann, _) = come_back(&engine, &token, Some(position)).await;
+    let page = ann.call(Command::history(code())).await;
+    let Ok(ServerFrame::History { messages, .. }) = page else { panic!("a history: {page:?}") };
+    let [edited, alone] = messages.as_slice() else { panic!("two were said: {messages:?}") };
+    assert_eq!((&*edited.frame().text, edited.frame().edited, edited.frame().reply_to), ("hello", 2, None));
+    assert_eq!((&*alone.frame().text, alone.frame().redacted, alone.frame().reply_to), ("", false, Some(Seq(2))));
+    let kept: serde_json::Value = serde_json::from_str(data().as_str()).expect("an object");
+    for message in [edited, alone] {
+        assert_eq!(message.frame().data.clone().map(serde_json::Value::Object), Some(kept.clone()));
+    }
+    let Ok(ServerFrame::Ack { seq, .. }) = ann.call(edit("and again")).await else { panic!("it is hers still") };
+    assert_eq!(seq, Seq(6));
+    drop(ann);
+    stop(engine, log).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

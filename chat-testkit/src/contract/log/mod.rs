@@ -65,6 +65,8 @@ macro_rules! log_contract {
             what_was_taken_back_reads_empty_and_nothing_else_changes,
             what_was_replaced_reads_as_the_latest_change_says,
             what_was_taken_back_stays_so_whatever_comes_later,
+            an_edit_that_was_superseded_says_nothing,
+            data_is_kept_to_the_letter_and_goes_with_its_message,
             amending_what_is_no_message_changes_nothing,
             what_was_amended_is_so_after_reopening,
             a_tail_outlives_amendments_and_snapshots,
