@@ -52,6 +52,7 @@ mod banning;
 mod changing;
 mod cross_transport;
 mod devices;
+mod editing;
 mod ending;
 mod entering;
 mod history_and_members;
@@ -75,6 +76,7 @@ pub use banning::*;
 pub use changing::*;
 pub use cross_transport::*;
 pub use devices::*;
+pub use editing::*;
 pub use ending::*;
 pub use entering::*;
 pub use history_and_members::*;
@@ -199,6 +201,14 @@ macro_rules! transport_contract {
             a_retried_send_is_answered_not_repeated,
             a_key_used_for_another_text_is_a_conflict,
             many_senders_are_seen_in_one_order,
+            an_author_edits_a_message_and_nobody_else_does,
+            a_retried_edit_is_answered_not_repeated,
+            an_edited_message_is_what_histories_and_late_readers_are_shown,
+            what_was_edited_in_a_gap_is_told_on_asking,
+            data_comes_as_it_was_sent,
+            changes_below_ones_floor_say_nothing,
+            what_a_message_may_not_hold_is_refused_by_name,
+            a_message_is_edited_so_often_and_no_more,
             typing_is_shown_while_it_lasts,
             typing_ends_by_itself_with_a_send_and_with_leaving,
             what_was_taken_back_in_a_gap_is_told_on_asking,

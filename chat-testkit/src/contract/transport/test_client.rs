@@ -416,6 +416,7 @@ pub fn summary(frame: &Value) -> String {
         "member_joined" => format!("{} +{}", of("seq"), of("nick")),
         "member_left" if frame.get("seq").is_none() => format!("-{} {}", of("nick"), of("reason")),
         "member_left" => format!("{} -{} {}", of("seq"), of("nick"), of("reason")),
+        "edited" => format!("{} edited {}: {}", of("seq"), of("target"), of("text")),
         "redacted" => format!("{} redacted {}", of("seq"), of("target")),
         "swept" => format!("{} swept {} {}-{}", of("seq"), of("member"), of("from"), of("to")),
         "topic_changed" => format!("{} topic {}", of("seq"), of("topic")),
