@@ -6,6 +6,7 @@ use chat_core::wire::{ChangedMessage, Joined, MessageFrame, SweptRange};
 use chat_core::{Epoch, MemberId, Seq, ServerFrame};
 
 use crate::promise::{Broken, Promise, hold};
+use crate::summary::says;
 use crate::truth::Truth;
 
 /// The messages that a person holds of one life of a room.
@@ -21,10 +22,11 @@ pub(crate) struct Screen {
     due: Seq,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     by: MemberId,
-    is_taken_back: bool,
+    /// Nothing where it was taken back.
+    says: Option<String>,
     /// The last event that this reflects.
     as_of: Seq,
 }
@@ -59,8 +61,13 @@ impl Screen {
             ServerFrame::Message(message) => self.hold(message, seq),
             ServerFrame::Redacted { target, .. } => {
                 self.miss(seq);
-                if let Some(held) = self.held.get_mut(target).filter(|held| held.as_of < seq) {
-                    *held = Held { is_taken_back: true, as_of: seq, ..*held };
+                self.change(*target, None, seq);
+            }
+            ServerFrame::Edited { target, text, data, .. } => {
+                self.miss(seq);
+                // One that was superseded says nothing, and what superseded it follows.
+                if let Some(text) = text {
+                    self.change(*target, Some(says(text, data.as_ref())), seq);
                 }
             }
             ServerFrame::Swept { member, from, to, .. } => {
@@ -125,21 +132,28 @@ impl Screen {
     /// Everything has been read and nothing happens any more.
     pub(crate) fn check_at_the_end(&self, room: &str, name: &str, truth: &Truth) -> Result<(), Broken> {
         hold!(!self.misses(), Promise::CatchUp, "{name} is not told what changed in {room} after {}", self.known);
-        let taken_back = truth.taken_back(room, self.epoch);
-        let wrong = self.held.iter().find(|(seq, held)| taken_back.contains(seq) != held.is_taken_back);
-        hold!(
-            wrong.is_none(),
-            Promise::Screen,
-            "{name} holds {wrong:?} of {room}, where {taken_back:?} are taken back"
-        );
+        let now = truth.says(room, self.epoch);
+        for (seq, held) in &self.held {
+            let says = now.get(seq);
+            let is_so = says == Some(&held.says);
+            hold!(is_so, Promise::Screen, "{name} holds {held:?} as {seq} of {room}, which says {says:?}");
+        }
         Ok(())
+    }
+
+    /// As of this event, a message says this, or nothing.
+    fn change(&mut self, target: Option<Seq>, says: Option<String>, as_of: Seq) {
+        let held = target.and_then(|target| self.held.get_mut(&target));
+        if let Some(held) = held.filter(|held| held.as_of < as_of) {
+            (held.says, held.as_of) = (says, as_of);
+        }
     }
 
     /// As of this event, messages of these authors and numbers are taken back.
     fn sweep(&mut self, as_of: Seq, is_swept: impl Fn(MemberId, Seq) -> bool) {
         for (seq, held) in self.held.iter_mut().filter(|(_, held)| held.as_of < as_of) {
             if is_swept(held.by, *seq) {
-                *held = Held { is_taken_back: true, as_of, ..*held };
+                (held.says, held.as_of) = (None, as_of);
             }
         }
     }
@@ -160,10 +174,12 @@ impl Screen {
     }
 
     fn hold(&mut self, message: &MessageFrame, as_of: Seq) {
-        let fresh = Held { by: message.member, is_taken_back: message.redacted, as_of };
-        let held = self.held.entry(message.seq).or_insert(fresh);
-        if as_of > held.as_of {
-            *held = fresh;
+        let says = (!message.redacted).then(|| says(&message.text, message.data.as_ref()));
+        let fresh = Held { by: message.member, says, as_of };
+        match self.held.get_mut(&message.seq) {
+            Some(held) if as_of <= held.as_of => {}
+            Some(held) => *held = fresh,
+            None => drop(self.held.insert(message.seq, fresh)),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use chat_core::room::{Ledger, Snapshot};
 use chat_core::wire::{MemberEntry, RoomSettings};
 use chat_core::{
-    Epoch, Event, Key, MemberId, NewcomersSee, Observer, ObserverEvent, Offset, Record, Role, RoomCode, RoomLimits,
-    Scope, Seq,
+    Content, Epoch, Event, Key, MemberId, NewcomersSee, Observer, ObserverEvent, Offset, Record, Role, RoomCode,
+    RoomLimits, Scope, Seq,
 };
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ use crate::reads::Reads;
 use crate::roles::Roles;
 use crate::rules::RoomRules;
 use crate::stamps::Stamps;
-use crate::summary::summary_of_record;
+use crate::summary::{says_of, summary_of_message, summary_of_record};
 
 /// Every record of every life.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(crate) struct Truth {
 struct Incarnation {
     records: Vec<Record>,
     redacted: BTreeSet<Seq>,
+    /// Of each message that was edited, what it was edited to.
+    edits: BTreeMap<Seq, Vec<Edit>>,
     /// It went down with a server that had no log.
     lost: bool,
     /// When members could be told up to which number.
@@ -61,6 +63,14 @@ struct Incarnation {
     rules: RoomRules,
     roles: Roles,
     bans: Bans,
+}
+
+/// What a message was edited to.
+#[derive(Clone, Debug)]
+struct Edit {
+    change: Seq,
+    content: Content,
+    n: u32,
 }
 
 /// The ends of the stays of one person.
@@ -174,12 +184,56 @@ impl Truth {
         let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return Vec::new() };
         let Some(record) = life.at(seq) else { return Vec::new() };
         let mut may_be = vec![summary_of_record(record)];
-        if life.redacted.contains(&seq)
-            && let Event::Sent { nick, .. } = &record.event
-        {
-            may_be.push(format!("{seq} {} (redacted)", nick.as_str()));
+        match &record.event {
+            Event::Sent { nick, .. } => {
+                let edits = life.edits.get(&seq).into_iter().flatten();
+                may_be.extend(edits.map(|edit| summary_of_message(record, &edit.content, edit.n)));
+                if life.redacted.contains(&seq) {
+                    may_be.push(format!("{seq} {} (redacted)", nick.as_str()));
+                }
+            }
+            Event::Edited { target, .. } => {
+                let last = life.edits.get(target).and_then(|edits| edits.last());
+                if life.redacted.contains(target) || last.is_some_and(|last| last.change > seq) {
+                    may_be.push(format!("{seq} edited {target}"));
+                }
+                may_be.push(format!("{seq} edited"));
+            }
+            Event::Redacted { .. } => may_be.push(format!("{seq} redacted")),
+            _ => {}
         }
         may_be
+    }
+
+    /// The message that an event has changed, where it is one.
+    pub(crate) fn target(&self, room: &str, epoch: Epoch, seq: Seq) -> Option<Seq> {
+        let lives = self.lives();
+        match lives.get(&(room.to_owned(), epoch))?.at(seq)?.event {
+            Event::Redacted { target } | Event::Edited { target, .. } => Some(target),
+            _ => None,
+        }
+    }
+
+    /// What each message of a life says now; nothing where it was taken back.
+    pub(crate) fn says(&self, room: &str, epoch: Epoch) -> BTreeMap<Seq, Option<String>> {
+        let lives = self.lives();
+        let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return BTreeMap::new() };
+        let said = life.records.iter().filter_map(|record| {
+            let Event::Sent { text, data, .. } = &record.event else { return None };
+            let seq = record.seq?;
+            let edited = life.edits.get(&seq).and_then(|edits| edits.last()).map(|edit| says_of(&edit.content));
+            let says = edited.unwrap_or_else(|| says_of(&Content::text(text.clone()).with_data(data.clone())));
+            Some((seq, (!life.redacted.contains(&seq)).then_some(says)))
+        });
+        said.collect()
+    }
+
+    /// The edits of a life that say what a message says.
+    pub(crate) fn standing_edits(&self, room: &str, epoch: Epoch) -> BTreeSet<Seq> {
+        let lives = self.lives();
+        let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return BTreeSet::new() };
+        let there = life.edits.iter().filter(|(target, _)| !life.redacted.contains(target));
+        there.filter_map(|(_, edits)| edits.last().map(|edit| edit.change)).collect()
     }
 
     /// The lives that a room has had.
@@ -310,11 +364,6 @@ impl Truth {
         self.lives().get(&(room.to_owned(), epoch)).is_some_and(|life| life.bans.was_banned(member))
     }
 
-    /// The messages of a life that were taken back.
-    pub(crate) fn taken_back(&self, room: &str, epoch: Epoch) -> BTreeSet<Seq> {
-        self.lives().get(&(room.to_owned(), epoch)).map(|life| life.redacted.clone()).unwrap_or_default()
-    }
-
     /// Whether the room has said this, in any of its lives.
     pub(crate) fn has_said(&self, room: &str, seq: Seq, text: &str) -> bool {
         let lives = self.lives();
@@ -340,9 +389,12 @@ impl Truth {
             for record in &life.records {
                 match (&record.event, record.by) {
                     (Event::Joined { scope, .. }, Some(member)) => drop(scopes.insert(member, scope)),
-                    (Event::Sent { keyed: Some(keyed), text, .. }, Some(member)) => {
+                    (
+                        Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. },
+                        Some(member),
+                    ) => {
                         let is_new = scopes.get(&member).is_some_and(|scope| keys.insert((scope, &keyed.key)));
-                        hold!(is_new, Promise::Receipt, "{room} {epoch}: {} is said twice", text.as_str());
+                        hold!(is_new, Promise::Receipt, "{room} {epoch}: {record:?} is there twice");
                     }
                     _ => {}
                 }
@@ -378,6 +430,12 @@ impl Incarnation {
         hold!(is_later, Promise::Dense, "{room}: time goes back to {record:?}");
         if let Event::Redacted { target } = &record.event {
             self.redacted.insert(*target);
+        }
+        if let (Event::Edited { target, content: Some(content), n, .. }, Some(change)) = (&record.event, record.seq) {
+            let edits = self.edits.entry(*target).or_default();
+            let is_next = edits.len() as u32 + 1 == *n && !self.redacted.contains(target);
+            hold!(is_next, Promise::Fold, "{room}: {record:?} follows {edits:?}");
+            edits.push(Edit { change, content: content.clone(), n: *n });
         }
         if let Event::Swept { member, from, to } = &record.event {
             let said = self.records.iter().filter(|said| said.event.is_message() && said.by == Some(*member));
@@ -466,17 +524,12 @@ fn floor_of_newcomer(records: &[Record], newcomers_see: NewcomersSee) -> Seq {
     }
 }
 
-/// The same record, or the same with its text scrubbed meanwhile.
+/// The same record, or the same amended meanwhile.
 fn is_same(logged: &Record, record: &Record) -> bool {
-    let scrubbed = |record: &Record| {
-        matches!(&record.event, Event::Sent { text, .. } if text.as_str().is_empty()).then_some((
-            record.offset,
-            record.seq,
-            record.at,
-            record.by,
-        ))
-    };
-    logged == record || scrubbed(record).is_some_and(|rest| rest == (logged.offset, logged.seq, logged.at, logged.by))
+    let is_amended =
+        matches!(&record.event, Event::Sent { amended: Some(_), .. } | Event::Edited { content: None, .. });
+    let rest = |record: &Record| (record.offset, record.seq, record.at, record.by);
+    logged == record || is_amended && rest(logged) == rest(record)
 }
 
 /// Whether everybody sees the members that the log says.

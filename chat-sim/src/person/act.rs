@@ -58,7 +58,8 @@ impl Person {
                     self.create(room);
                 }
             }
-            (_, 65..68) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
+            (_, 65..66) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
+            (_, 66..68) => self.edit(room),
             (_, 68..72) => self.look_back(room),
             (_, 72..74) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
             (_, 74..77) => self.moderate(room),
@@ -147,11 +148,38 @@ impl Person {
         let key = format!("{}-{number}", self.name);
         let text = format!("{key} {}", "x".repeat(self.rng.random_range(0..60)));
         if self.rng.random_bool(0.1) {
-            self.ask(json!({"type": "send", "room": room, "text": text}), Asked::Other);
+            let mut frame = json!({"type": "send", "room": room, "text": text});
+            self.attach(&mut frame);
+            if self.rng.random_bool(0.5) {
+                frame["reply_to"] = self.rng.random_range(1..60).into();
+            }
+            self.ask(frame, Asked::Other);
             return;
         }
         self.said.push(Said { room: room.to_owned(), text, key, outcome: Outcome::Open });
         self.send(number);
+    }
+
+    /// What a program adds to a message: seldom alone.
+    fn attach(&mut self, frame: &mut Value) {
+        if self.rng.random_bool(0.4) {
+            frame["data"] = json!({"n": self.next_id, "of": self.name});
+            if self.rng.random_bool(0.2) {
+                frame["text"] = "".into();
+            }
+        }
+    }
+
+    /// Says something else in a message: mostly in one's own.
+    fn edit(&mut self, room: &str) {
+        let key = format!("{}-edit-{}", self.name, self.next_id);
+        let target = self.target(room);
+        let mut frame = json!({"type": "edit", "room": room, "target": target, "text": format!("{key} of {target}")});
+        self.attach(&mut frame);
+        if self.rng.random_bool(0.5) {
+            frame["key"] = key.into();
+        }
+        self.ask(frame, Asked::Other);
     }
 
     /// A retry of something that may have been said already, or not.
