@@ -9,7 +9,7 @@ import {
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
 import { composerWords, endedWords, errorWords, plain, putOutWords } from '../../examples/page/js/words.js';
 import {
-  ANN, BOB, changes, gap, history, joined, message, redacted, settings, swept,
+  ANN, BOB, changes, edited, gap, history, joined, message, redacted, settings, swept,
 } from './scripted.mjs';
 
 const fold = (room, ...frames) => frames.reduce((now, frame) => receive(now, frame), room);
@@ -294,6 +294,40 @@ test('all of a member in a range is taken back by one event, and by one range of
   const loading = fold({ ...begun, loading: 'earlier' }, swept(12, BOB.member, 1, 11));
   const paged = receive(loading, history(1, [message(4, 'four', BOB), message(5, 'five')], { as_of: 11 }), {});
   assert.deepEqual(texts(paged), ['', 'five', '', 'eight', '', '']);
+});
+
+test('a message says what it was edited to, and an edit that was superseded changes nothing', () => {
+  const data = { kind: 'wave' };
+  let room = inLab(edited(11, 9, 'changed', 1), edited(12, 8), edited(13, undefined));
+  assert.deepEqual([texts(room), room.seq, missedAfter(room)], [['eight', 'changed'], 13, null]);
+  room = fold(room, edited(14, 9, '', 2, { data }), edited(15, 3, 'not shown', 1));
+  assert.deepEqual(room.entries.at(-1).data, data);
+  const row = rowsOf(room).at(-1);
+  assert.deepEqual([row.edited, row.text], [true, 'A message that this page cannot show']);
+  room = fold(room, redacted(16, 9), { ...edited(17, 9, 'late', 3) });
+  assert.deepEqual([texts(room), room.entries.at(-1).data], [['eight', ''], undefined]);
+  assert.equal(rowsOf(room).at(-1).edited, false);
+});
+
+test('a page that is older than an edit shows the message as it was edited, and one that is newer as it says', () => {
+  const loading = { ...inLab(), loading: 'earlier' };
+  const page = as_of => history(1, [message(5, 'five'), { ...message(6, 'six'), edited: 3 }], { as_of });
+  const older = receive(fold(loading, edited(11, 5, 'changed', 1)), page(10), {});
+  assert.deepEqual(texts(older), ['changed', 'six', 'eight', 'nine']);
+  const newer = receive(fold(loading, edited(11, 5, 'changed', 1)), page(12), {});
+  assert.deepEqual(texts(newer), ['five', 'six', 'eight', 'nine']);
+  const gone = receive(fold(loading, edited(11, 5, 'changed', 1), redacted(12, 5)), page(10), {});
+  assert.deepEqual(texts(gone), ['', 'six', 'eight', 'nine']);
+  const hidden = receive(fold(loading, { ...redacted(11, 5), target: undefined }), page(11), {});
+  assert.deepEqual(texts(hidden), ['five', 'six', 'eight', 'nine'], 'it was of a message that is not theirs to see');
+});
+
+test('what was edited in a gap is asked for, and a message answers another', () => {
+  let room = inLab(gap(11, 20, '', 15), changes(1, [{ ...message(9, 'now'), edited: 2 }], { through: 20, as_of: 20 }));
+  assert.deepEqual([texts(room), missedAfter(room)], [['eight', 'now'], null]);
+  room = fold(room, { ...message(21, 'yes'), reply_to: 9 }, { ...message(22, 'no'), reply_to: 2 }, redacted(23, 9));
+  const replies = rowsOf(room).filter(row => row.kind === 'message').map(row => row.reply);
+  assert.deepEqual(replies, [null, null, 'Ann: removed', 'An earlier message']);
 });
 
 test('who was banned reads that they were, and until when', () => {

@@ -15,6 +15,8 @@ const ERRORS = {
   already_member: 'You are in this room already.',
   member_not_found: 'That person is not in the room any more.',
   message_not_found: 'That message cannot be reached any more.',
+  too_late: 'That message is too old to be changed.',
+  edits_full: 'That message has been changed as often as it may be.',
   out_of_reach: 'Too much was changed since then.',
   too_many_rooms: 'You are in as many rooms as you may be. Leave one first.',
   too_many_attachments: 'You have this room open as often as you may. Close one first.',
