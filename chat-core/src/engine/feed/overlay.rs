@@ -354,7 +354,10 @@ mod tests {
         Change::Edit { target: Seq(target), change: Seq(change), content: content(text), n }
     }
 
-    fn over(overlay: &Overlay, seen: &mut Seen) -> Result<(Vec<usize>, Vec<(usize, String)>), Stale> {
+    /// Places of what was taken back, and of what was edited, with what it says.
+    type Laid = (Vec<usize>, Vec<(usize, String)>);
+
+    fn over(overlay: &Overlay, seen: &mut Seen) -> Result<Laid, Stale> {
         let masks = overlay.over(seen, |seq| Some(seq.0 as usize))?;
         let edited = masks.edited.into_iter().map(|(index, content, _)| (index, content.text.to_string()));
         Ok((masks.taken_back, edited.collect()))
