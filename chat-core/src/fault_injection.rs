@@ -70,6 +70,12 @@ pub enum Bug {
     ForgetBan,
     /// Of all that is taken back at once, the newest message alone is.
     SweepOne,
+    /// What was reacted to counts twice once the room has been read back.
+    CountReactionsTwice,
+    /// A gap does not say that something was reacted to in it.
+    HideReaction,
+    /// What a message was reacted to with is not written into its record when it takes no more.
+    ForgetFreeze,
     /// What the log remembers of ended sessions is not read.
     ForgetEnded,
     /// A session that was ended is not asked after when somebody comes back to it.
@@ -78,7 +84,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 33] = [
+    pub const ALL: [Bug; 36] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -110,6 +116,9 @@ impl Bug {
         Self::SupersedeUnused,
         Self::ForgetBan,
         Self::SweepOne,
+        Self::CountReactionsTwice,
+        Self::HideReaction,
+        Self::ForgetFreeze,
         Self::ForgetEnded,
         Self::ResumeEnded,
     ];

@@ -70,9 +70,9 @@ fn status(reject: &Reject) -> StatusCode {
         BadFrame | UnknownType | BadField | TooLong => StatusCode::BAD_REQUEST,
         BadToken => StatusCode::UNAUTHORIZED,
         Forbidden | Banned | NotMember | RoomLocked | SecretWrong | ReadOnly => StatusCode::FORBIDDEN,
-        RoomNotFound | MemberNotFound | MessageNotFound | BanNotFound | OutOfReach => StatusCode::NOT_FOUND,
+        RoomNotFound | MemberNotFound | MessageNotFound | BanNotFound | OutOfReach | TooLate => StatusCode::NOT_FOUND,
         NameTaken | NickTaken | AlreadyMember | KeyConflict | NotConnected | TooManyRooms | TooManyAttachments
-        | RoomFull | RolesFull | BansFull => StatusCode::CONFLICT,
+        | RoomFull | RolesFull | BansFull | ReactionsFull => StatusCode::CONFLICT,
         RateLimited | Busy => StatusCode::TOO_MANY_REQUESTS,
         Unavailable | AtCapacity | Draining => StatusCode::SERVICE_UNAVAILABLE,
         // One of a later engine: a client does with it what it does with any refusal that it does not know.

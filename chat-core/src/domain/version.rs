@@ -35,6 +35,7 @@ impl Event {
         match self {
             Self::Joined { sees: Some(_), .. }
             | Self::Sent { amended: Some(_), .. }
+            | Self::Reacted { .. }
             | Self::Settled { .. }
             | Self::Kicked { ban: Some(_), .. }
             | Self::BanAdded { .. }

@@ -18,6 +18,7 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         Event::Kicked { member, .. } => attendance.exit(*member),
         Event::Sent { .. }
         | Event::Redacted { .. }
+        | Event::Reacted { .. }
         | Event::Settled { .. }
         | Event::Banned { .. }
         | Event::BanAdded { .. }

@@ -64,6 +64,7 @@ impl<'a> Rules<'a> {
                 Ok(self.draft().finish(Some(note), Answer::Nothing))
             }
             Input::Read { by, through } => self.read(by, *through),
+            Input::React { by, target, name, on, key } => self.react(by, *target, name, *on, key.as_ref()),
             Input::Redact { by, target, evidence } => self.redact(by, *target, *evidence),
             Input::Settle { through } => Ok(self.settle(*through)),
             Input::Kick { by, member } => self.kick(by, *member),
@@ -281,15 +282,14 @@ impl<'a> Rules<'a> {
         let is_of_here = Some(evidence.epoch) == self.ledger.epoch() && self.ledger.may_have_forgotten(seq);
         let is_owed = || self.ledger.owed().any(|owed| owed.target == seq);
         let is_swept = || self.ledger.sweeps().any(|sweep| sweep.covers(evidence.by, seq));
-        let is_taken_back = || evidence.is_taken_back || self.ledger.changes().has(seq) || is_owed() || is_swept();
+        let is_taken_back =
+            || evidence.is_taken_back || self.ledger.changes().has_taken_back(seq) || is_owed() || is_swept();
         is_of_here.then(|| (evidence.by, is_taken_back()))
     }
 
     fn settle(self, through: Seq) -> Decision {
         let mut draft = self.draft();
-        let first = self.ledger.owed().map(|owed| owed.change).next();
-        let first = first.into_iter().chain(self.ledger.owed_sweeps().map(|sweep| sweep.change).next()).min();
-        let is_owed = first.is_some_and(|change| change <= through);
+        let is_owed = self.ledger.first_owed().is_some_and(|change| change <= through);
         if is_owed && self.writes >= RecordVersion::PERSONS {
             draft.push(None, Event::Settled { through });
         }

@@ -11,7 +11,7 @@ use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
 
 use super::weight::table;
 use crate::domain::Digest;
-use crate::types::{Body, Key, PersonHash, Scope, Seq, Wall};
+use crate::types::{Body, Key, PersonHash, ReactionName, Scope, Seq, Wall};
 
 /// A person, hashed with the salt of the room's incarnation.
 ///
@@ -72,6 +72,15 @@ impl KeyHash {
 pub(super) fn digest(salt: u64, text: &Body) -> Digest {
     let mut hasher = SipHasher13Wide::new_with_keys(salt, 0);
     hasher.write(text.as_str().as_bytes());
+    Digest(hasher.finish128().as_u128())
+}
+
+/// The same of a reaction, or of taking one back. Under another key of the hash: it is never that of a text.
+pub(super) fn reaction_digest(salt: u64, target: Seq, name: &ReactionName, on: bool) -> Digest {
+    let mut hasher = SipHasher13Wide::new_with_keys(salt, 2);
+    hasher.write_u64(target.0);
+    hasher.write_u8(on.into());
+    hasher.write(name.as_str().as_bytes());
     Digest(hasher.finish128().as_u128())
 }
 
@@ -400,5 +409,9 @@ mod tests {
         );
         let text = Body::parse("hi", 10).expect("a valid text");
         assert_ne!(digest(1, &text), digest(2, &text));
+        let name = ReactionName::parse("hi").expect("a valid name");
+        let reaction = |target, on| reaction_digest(1, Seq(target), &name, on);
+        assert_eq!(reaction(3, true), reaction(3, true));
+        assert!(![reaction(4, true), reaction(3, false), digest(1, &text)].contains(&reaction(3, true)));
     }
 }

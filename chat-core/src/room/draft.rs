@@ -118,6 +118,7 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         Event::Joined { .. } | Event::Left { .. } => notices == Notices::Told,
         Event::Sent { .. }
         | Event::Redacted { .. }
+        | Event::Reacted { .. }
         | Event::Swept { .. }
         | Event::Kicked { .. }
         | Event::TopicChanged { .. }

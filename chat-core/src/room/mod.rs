@@ -25,6 +25,8 @@ mod members;
 mod note;
 mod owed;
 mod permissions;
+mod reacting;
+mod reactions;
 mod reading;
 mod reads;
 mod roles;
@@ -44,7 +46,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::domain::{Notices, Record, RecordVersion, Settings};
+use crate::domain::{Notices, Reaction, Record, RecordVersion, Settings};
 use crate::types::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
 use attendance::Attendance;
 use decide::Rules;
@@ -61,6 +63,7 @@ pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
 pub use owed::OwedAmend;
+pub use reactions::OwedFreeze;
 pub use reads::{ReadPosition, ReadPositions};
 pub use seat::OwnerSeat;
 pub use snapshot::{Snapshot, Unreadable};
@@ -287,6 +290,11 @@ impl Room {
     /// Whether there may be a message with this number that the room has forgotten: only its log can say whose it is.
     pub fn may_have_forgotten(&self, message: Seq) -> bool {
         self.ledger.may_have_forgotten(message)
+    }
+
+    /// What a message has been reacted to with, as far as the room keeps it: until the log has it in the message's record.
+    pub fn reactions_to(&self, message: Seq) -> Vec<Reaction> {
+        self.ledger.reactions_to(message)
     }
 
     /// The member with this number.

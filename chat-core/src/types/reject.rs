@@ -32,6 +32,8 @@ pub enum RejectCode {
     MemberNotFound,
     /// No message of the room has this number, or it is out of reach.
     MessageNotFound,
+    /// The message is too old for this.
+    TooLate,
     /// More was changed since then than the room remembers.
     OutOfReach,
     /// The session is in as many rooms as it may be.
@@ -50,6 +52,8 @@ pub enum RejectCode {
     RolesFull,
     /// The room has as many bans as it may have.
     BansFull,
+    /// The room keeps as many reactions as it may, or as many of this person or to this message.
+    ReactionsFull,
     /// The person is banned from the room; `until` says until when.
     Banned,
     /// Only those who moderate the room speak in it.
@@ -88,6 +92,7 @@ impl RejectCode {
         Self::AlreadyMember,
         Self::MemberNotFound,
         Self::MessageNotFound,
+        Self::TooLate,
         Self::OutOfReach,
         Self::TooManyRooms,
         Self::TooManyAttachments,
@@ -97,6 +102,7 @@ impl RejectCode {
         Self::SecretWrong,
         Self::RolesFull,
         Self::BansFull,
+        Self::ReactionsFull,
         Self::Banned,
         Self::ReadOnly,
         Self::Forbidden,
@@ -124,6 +130,7 @@ impl RejectCode {
             Self::AlreadyMember => "already_member",
             Self::MemberNotFound => "member_not_found",
             Self::MessageNotFound => "message_not_found",
+            Self::TooLate => "too_late",
             Self::OutOfReach => "out_of_reach",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyAttachments => "too_many_attachments",
@@ -133,6 +140,7 @@ impl RejectCode {
             Self::SecretWrong => "secret_wrong",
             Self::RolesFull => "roles_full",
             Self::BansFull => "bans_full",
+            Self::ReactionsFull => "reactions_full",
             Self::Banned => "banned",
             Self::ReadOnly => "read_only",
             Self::Forbidden => "forbidden",

@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use super::bans::SweptRange;
 use super::client_frame::features;
+use super::reactions::{ReactionChange, push_reactions};
 use super::server_frame::{
     ChangedMessage, FrameKind, MessageFrame, ReadStatus, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
 };
 use super::settings::RoomSettings;
-use crate::domain::{Event, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason};
+use crate::domain::{Event, LeaveReason, Notices, Reaction, Record, RecordVersion, Role, RoomCloseReason};
 use crate::room::ReadPosition;
 use crate::types::{
     CloseReason, Color, CommandId, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
@@ -33,6 +34,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
                 text: text.as_str(),
                 is_taken_back: record.event.is_taken_back(),
                 key: keyed.as_ref().map(|keyed| keyed.key.as_str()),
+                reactions: record.event.frozen_reactions(),
             },
         ),
         Event::Joined { nick, color, role, .. } => {
@@ -68,6 +70,12 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
             let frame =
                 ServerFrame::Redacted { room: room.as_str().to_owned(), seq, at: record.at, target: *target, by };
             write_frame(out, FrameKind::Redacted, &frame)
+        }
+        Event::Reacted { target, name, on, count, .. } => {
+            let (room, at, by) = (room.as_str().to_owned(), record.at, by.expect("a reaction is somebody's"));
+            let reaction = Some(ReactionChange::new(name.clone(), by, *on, *count));
+            let target = Some(*target);
+            write_frame(out, FrameKind::Reacted, &ServerFrame::Reacted { room, seq, at, target, reaction })
         }
         Event::TopicChanged { topic } => {
             let topic = topic.as_str().to_owned();
@@ -111,6 +119,8 @@ struct MessageBody<'a> {
     text: &'a str,
     is_taken_back: bool,
     key: Option<&'a str>,
+    /// Those that are written into its record.
+    reactions: &'a [Reaction],
 }
 
 #[derive(Clone, Copy)]
@@ -142,6 +152,7 @@ fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> FrameKind {
         out.extend_from_slice(b",\"key\":");
         push(out, key);
     }
+    push_reactions(out, message.reactions);
     out.push(b'}');
     FrameKind::Message
 }
@@ -177,7 +188,7 @@ fn write_frame(out: &mut Vec<u8>, kind: FrameKind, frame: &ServerFrame) -> Frame
 /// The same message without its text, from its encoded frame. `None` for a frame that is no message.
 pub(crate) fn tombstone(message: &[u8]) -> Option<Vec<u8>> {
     let TaggedMessage::Message(frame) = serde_json::from_slice(message).ok()?;
-    let bare = MessageFrame { text: String::new(), key: None, redacted: true, ..frame };
+    let bare = MessageFrame { text: String::new(), key: None, redacted: true, reactions: Vec::new(), ..frame };
     Some(to_vec(&TaggedMessage::Message(bare)))
 }
 

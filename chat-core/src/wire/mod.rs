@@ -5,6 +5,7 @@ mod bans_page;
 mod client_frame;
 mod encode;
 mod moment;
+mod reactions;
 mod server_frame;
 mod settings;
 
@@ -16,6 +17,8 @@ pub(crate) use encode::{
     gone, history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, tombstone, typing,
     welcome,
 };
+pub use reactions::ReactionChange;
+pub(crate) use reactions::{hidden, reaction_list, reactions_len, with_reactions};
 pub use server_frame::{
     ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, ReadStatus, RemovalReason, RoomStatus,
     ServerFrame, Status, TaggedMessage, WelcomeLimits,

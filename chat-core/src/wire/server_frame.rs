@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use super::bans::{BanEntry, SweptRange};
 use super::moment::{rfc3339, rfc3339_option};
+use super::reactions::ReactionChange;
 use super::settings::RoomSettings;
-use crate::domain::{Notices, Role};
+use crate::domain::{Notices, Reaction, Role};
 use crate::room::ReadPosition;
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
 
@@ -33,6 +34,7 @@ pub enum FrameKind {
     MemberLeft,
     Redacted,
     Swept,
+    Reacted,
     TopicChanged,
     SettingsChanged,
     RoleChanged,
@@ -64,6 +66,7 @@ impl FrameKind {
         Self::MemberLeft,
         Self::Redacted,
         Self::Swept,
+        Self::Reacted,
         Self::TopicChanged,
         Self::SettingsChanged,
         Self::RoleChanged,
@@ -95,6 +98,7 @@ impl FrameKind {
             Self::MemberLeft => "member_left",
             Self::Redacted => "redacted",
             Self::Swept => "swept",
+            Self::Reacted => "reacted",
             Self::TopicChanged => "topic_changed",
             Self::SettingsChanged => "settings_changed",
             Self::RoleChanged => "role_changed",
@@ -264,6 +268,18 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
     },
+    /// Somebody reacts to a message, or does not any more.
+    Reacted {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        /// Absent for who may not see the message, as is what follows.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<Seq>,
+        #[serde(flatten)]
+        reaction: Option<ReactionChange>,
+    },
     TopicChanged {
         room: String,
         seq: Seq,
@@ -412,6 +428,7 @@ impl ServerFrame {
             | Self::MemberLeft { room, seq: Some(seq), .. }
             | Self::Redacted { room, seq, .. }
             | Self::Swept { room, seq, .. }
+            | Self::Reacted { room, seq, .. }
             | Self::TopicChanged { room, seq, .. }
             | Self::SettingsChanged { room, seq, .. }
             | Self::RoleChanged { room, seq, .. }
@@ -511,6 +528,9 @@ pub struct MessageFrame {
     pub key: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub redacted: bool,
+    /// In the order in which their names came.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reactions: Vec<Reaction>,
 }
 
 /// A message with its `type`, as it stands in a history.

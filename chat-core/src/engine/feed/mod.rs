@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod ended;
 pub(crate) mod fanout;
 pub(crate) mod page;
+pub(crate) mod reactions;
 pub(crate) mod room_feed;
 pub(crate) mod segment;
 pub(crate) mod taken_back;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
+use crate::engine::feed::reactions::ReactionOverlay;
 use crate::engine::feed::taken_back::TakenBack;
 use crate::locks::lock;
 use crate::types::{Epoch, RoomCode, RoomLimits, Seq};
@@ -21,6 +22,7 @@ pub(crate) struct RoomFeed {
     pub(crate) is_logged: bool,
     pub(crate) backlog: Backlog,
     pub(crate) taken_back: TakenBack,
+    pub(crate) reactions: ReactionOverlay,
     pub(crate) signals: [SignalSlot; 2],
     pub(crate) gap_view: GapViewSlot,
     pub(crate) closed: OnceLock<RoomCloseReason>,
@@ -41,6 +43,7 @@ impl RoomFeed {
             is_logged,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
             taken_back: TakenBack::new(limits.owed_max),
+            reactions: ReactionOverlay::default(),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             gap_view: GapViewSlot::default(),
             closed: OnceLock::new(),

@@ -30,6 +30,8 @@ pub(crate) struct Batch {
     pub(crate) redacted: Vec<OwedAmend>,
     /// The same, in ranges.
     pub(crate) swept: Vec<Sweep>,
+    /// The messages that it reacts to, or that take no more reactions.
+    pub(crate) reacted: Vec<Seq>,
     pub(crate) kicked: Vec<Scope>,
     pub(crate) closed: Option<RoomCloseReason>,
 }

@@ -20,6 +20,8 @@ pub(crate) struct Subscription {
     pub(crate) begun: Offset,
     /// Events with a higher number follow.
     pub(crate) from: Seq,
+    /// The floor of the member: of messages up to it they learn nothing.
+    pub(crate) sees: Seq,
     /// The member's, for the frame that tells a quiet end.
     pub(crate) nick: Nick,
     until: AtomicU64,
@@ -53,9 +55,9 @@ pub(crate) enum End {
 impl Subscription {
     /// Of a stay in a room, after an event.
     pub(crate) fn new(feed: Arc<RoomFeed>, stay: &Member, from: Seq) -> Self {
-        let Member { id: member, begun, .. } = *stay;
+        let Member { id: member, begun, sees, .. } = *stay;
         let (until, end) = (AtomicU64::new(OPEN), AtomicU8::new(End::Membership as u8));
-        Self { feed, member, begun, from, nick: stay.nick.clone(), until, read: Mutex::new(None), end }
+        Self { feed, member, begun, from, sees, nick: stay.nick.clone(), until, read: Mutex::new(None), end }
     }
 
     /// Whether this is the stay that it reads for.

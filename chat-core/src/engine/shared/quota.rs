@@ -25,10 +25,11 @@ impl Shared {
         let limits = &self.limits.session;
         let price = match command {
             Command::Send { text, .. } => Some(price(text)),
+            Command::React { name, .. } => Some(Price { messages: 1, bytes: bytes(name.as_str()) }),
             Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str()) }),
             _ => None,
         };
-        let is_send = matches!(command, Command::Send { .. });
+        let is_send = matches!(command, Command::Send { .. } | Command::React { .. });
         let cell = Arc::clone(&reply.cell);
         let mut state = cell.lock();
         let mut paid = match is_send {

@@ -9,6 +9,7 @@ use crate::engine::work::task::RoomTask;
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Log};
 use crate::room::{OwedAmend, Snapshot};
+use crate::types::Seq;
 
 /// Messages that one transaction of the log amends at most: as many as a ledger owes, but after an earlier program.
 const AMENDS_MAX: usize = 256;
@@ -41,6 +42,7 @@ impl RoomTask {
                     deleted.map(|()| self.state.debts.deleted())
                 }
                 Debt::Snapshot => self.save_snapshot(&*log).await,
+                Debt::Freeze => self.write_freezes(&*log, self.state.room.head()).await,
                 Debt::ReadPositions => self.save_read_positions(&*log).await,
             };
             if let Err(error) = paid {
@@ -57,6 +59,8 @@ impl RoomTask {
         let is_before = |owed: &OwedAmend| sweep.is_none_or(|sweep| owed.change < sweep.change);
         let owed: Vec<OwedAmend> = debts.amends(ledger).take_while(is_before).take(AMENDS_MAX).collect();
         if let (true, Some(sweep)) = (owed.is_empty(), sweep) {
+            // What is frozen before it is written with it, in the order of the changes.
+            self.write_freezes(log, Seq(sweep.change.0 - 1)).await?;
             let swept = self.amend_slice(log, sweep).await;
             #[cfg(feature = "fault_injection")]
             let swept = swept.or_else(|error| match fault_injection::is(Bug::ForgetScrub) {
@@ -69,12 +73,14 @@ impl RoomTask {
             return swept;
         }
         let (Some(last), Some(feed)) = (owed.last(), self.feed()) else { return Ok(Swept::All) };
-        let amends: Vec<_> = owed.iter().map(|owed| owed.amend()).collect();
+        let mut amends: Vec<_> = owed.iter().map(|owed| owed.amend()).collect();
+        let frozen = self.freezes_through(last.change, &mut amends);
         let amended = log.amend(&self.cell.code, feed.epoch, &amends).await;
         #[cfg(feature = "fault_injection")]
         let amended = amended.or_else(|error| if fault_injection::is(Bug::ForgetScrub) { Ok(()) } else { Err(error) });
         amended?;
         feed.taken_back.amended(last.change);
+        self.frozen(&feed, &frozen);
         self.state.debts.amended(last.change);
         Ok(Swept::All)
     }

@@ -278,6 +278,7 @@ impl RoomTask {
             }
             &Event::Swept { member, from, to } => batch.swept.push(Sweep { member, from, to, change: until }),
             Event::Redacted { target } => batch.redacted.push(OwedAmend { target: *target, change: until }),
+            Event::Reacted { target, .. } => batch.reacted.push(*target),
             _ => {}
         }
         self.state.room.apply(now, &record);

@@ -63,7 +63,8 @@ impl RoomTask {
         feed.taken_back.add(&owed, Scrub::Owed);
         feed.taken_back.add_sweeps(&swept, Scrub::Owed);
         publish_records(&feed, recent.iter());
-        state.phase = Phase::Live(feed);
         state.tail = tail;
+        self.show_all_reactions(&feed);
+        self.state.phase = Phase::Live(feed);
     }
 }
