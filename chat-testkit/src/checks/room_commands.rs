@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
-    SettingsChange, Topic, TypingState,
+    BanTerms, Body, Key, NewcomersSee, Nick, ReactionName, RecordVersion, Role, RoomCloseReason, RoomLimits,
+    SecretHash, SettingsChange, Topic, TypingState,
 };
 
 use super::choices::Choices;
@@ -21,6 +21,7 @@ const NICKS: [&str; 10] = ["Ann", "ann", "\u{410}nn", "Bob", "B\u{43E}b", "mary"
 const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars", "thirteen char"];
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const TOPICS: [&str; 3] = ["Lunch", "", "Dinner"];
+const REACTIONS: [&str; 3] = ["+1", "\u{1F44D}", "x"];
 
 /// The first bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
 /// step.
@@ -72,6 +73,10 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         owed_max: 1 + choices.below(3),
         changes_max: choices.below(4),
         reads_max: choices.below(4),
+        reactable_max: choices.below(6),
+        reactions_max: 3 + choices.below(4),
+        reactions_per_person_max: 1 + choices.below(3),
+        reaction_names_max: 1 + choices.below(2),
         unread_max: 3,
         slow_max: Duration::from_secs(20),
         slowed_max: choices.below(3),
@@ -101,7 +106,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(32) {
+    match choices.below(34) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -179,6 +184,13 @@ fn act(choices: &mut Choices<'_>) -> Act {
             by: moderator(choices),
             member: person(choices),
             from: choices.in_256(100).then(|| spot(choices)),
+        },
+        31 | 32 => Act::React {
+            who: insider(choices),
+            message: spot(choices),
+            name: ReactionName::parse(choices.one_of(&REACTIONS)).expect("a valid name"),
+            on: choices.in_256(180),
+            key: choices.in_256(50).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
         },
         _ => Act::Lose { decisions: choices.below(4) },
     }

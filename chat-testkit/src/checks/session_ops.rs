@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chat_core::{
     Body, Command, ConnectRequest, Connection, Engine, Epoch, Event, Hello, Limits, MemberId, Moderation, Nick,
-    Observer, ObserverEvent, Record, Reply, RoomCode, Seq, ServerFrame,
+    Observer, ObserverEvent, ReactionName, Record, Reply, RoomCode, Seq, ServerFrame,
 };
 
 use super::choices::Choices;
@@ -65,7 +65,7 @@ impl Stage {
 
     async fn step(&mut self, choices: &mut Choices<'_>) {
         let (engine, truth) = (&self.engine, &*self.truth);
-        match choices.below(14) {
+        match choices.below(15) {
             0 | 1 => return self.say(1 + choices.below(8), usize::from(choices.byte())).await,
             2 => {
                 // Whether there is such a message is for the room to say.
@@ -82,6 +82,7 @@ impl Stage {
             }
             4 => return tokio::time::sleep(Duration::from_millis(u64::from(choices.byte()) * 20)).await,
             5 => return settle().await,
+            14 => return self.react(choices).await,
             _ => {}
         }
         let reader = &mut self.readers[choices.below(READERS)];
@@ -97,6 +98,17 @@ impl Stage {
             6 | 7 => reader.take_bytes(choices.word().into(), truth),
             _ => reader.take(usize::MAX, truth),
         }
+    }
+
+    /// Reacts to some number, or takes that back: whether it can be is for the room to say.
+    async fn react(&mut self, choices: &mut Choices<'_>) {
+        let target = Seq((self.truth.head().0 + 1).saturating_sub(choices.below(40) as u64));
+        let name = ReactionName::parse("+1").expect("a valid name");
+        let command = match choices.in_256(180) {
+            true => Command::react(room(), target, name),
+            false => Command::unreact(room(), target, name),
+        };
+        let _ = self.speaker.call(command).await;
     }
 
     fn keep_up(&mut self) {
@@ -233,6 +245,9 @@ impl Truth {
                 (ServerFrame::MemberLeft { member, .. }, Event::Left { .. }) => Some(*member) == record.by,
                 (ServerFrame::MemberLeft { member, .. }, Event::Kicked { member: kicked, .. }) => member == kicked,
                 (ServerFrame::Redacted { target, .. }, Event::Redacted { target: meant }) => target == meant,
+                (ServerFrame::Reacted { target, reaction, .. }, Event::Reacted { target: meant, count, .. }) => {
+                    *target == Some(*meant) && reaction.as_ref().is_some_and(|change| change.count == *count)
+                }
                 _ => false,
             };
             assert!(is_it, "{frame:?} is told of {record:?}");

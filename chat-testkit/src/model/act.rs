@@ -11,7 +11,7 @@ use chat_core::{
 use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{Model, Refusal, Told, bans, enter, facts, roles, seat, settings, sweeps, time};
+use super::{Model, Refusal, Told, bans, enter, facts, reactions, roles, seat, settings, sweeps, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -51,6 +51,9 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let position = model.left_to_read(member.id, through.max(has_read));
             Ok(decision(Vec::new(), note, Answer::Read(position)))
         }
+        Input::React { by, target, name, on, key } => {
+            reactions::react(model, now, by, *target, name, *on, key.as_ref())
+        }
         Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, *evidence),
         Input::Settle { through } => Ok(settle(model, now, *through)),
         Input::Kick { by, member } => kick(model, now, by, *member),
@@ -86,7 +89,7 @@ fn send(
     }
     let keys = facts::keys(&model.facts_as_sent(), limits.keys_per_scope_max, limits.keys_max);
     if let Some(known) = keys.iter().find(|known| known.scope == sender.scope && Some(&known.key) == key) {
-        if known.as_sent != *as_sent {
+        if known.as_sent.as_ref() != Some(as_sent) {
             return Err(refusal(RejectCode::KeyConflict, Some("key")));
         }
         let answer = Answer::Sent { seq: known.seq, at: known.at, repeated: Repeated::Retry };
@@ -184,10 +187,29 @@ fn redact_all(model: &Model, now: Now, by: &Actor, member: MemberId, from: Optio
     if !model.facts().iter().any(was_there) {
         return Err(refusal(RejectCode::MemberNotFound, None));
     }
-    match sweeps::sweep(model, actor.as_ref(), member, from)? {
-        Some(swept) => Ok(done(model, now, actor, swept)),
-        None => Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() })),
+    let mut then = model.clone();
+    let records = take_all_back(model, &mut then, now, actor.as_ref(), member, from)?;
+    let seq = records.first().map_or(model.head(), seq_of);
+    Ok(decision(records, None, Answer::Done { seq }))
+}
+
+/// What takes back all that somebody has said, and all that they have reacted with.
+pub(super) fn take_all_back(
+    model: &Model,
+    then: &mut Model,
+    now: Now,
+    actor: Option<&Person>,
+    of: MemberId,
+    from: Option<Seq>,
+) -> Result<Vec<Record>, Refusal> {
+    let swept = sweeps::sweep(model, actor, of, from)?;
+    let mut records: Vec<Record> = Vec::new();
+    let by = actor.map(|person| person.id);
+    records.extend(swept.map(|swept| then.add(now, Told::Yes, by, swept, None)));
+    for event in reactions::taken_back(model, actor, of, from)? {
+        records.push(then.add(now, Told::Yes, Some(of), event, None));
     }
+    Ok(records)
 }
 
 /// What follows by itself once somebody is gone: an owner, notices, an end.
@@ -261,7 +283,8 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evi
 /// Where nothing was owed for these changes, nothing is said.
 fn settle(model: &Model, now: Now, through: Seq) -> Decision {
     let is_owed = facts::owed(&model.facts()).iter().any(|(_, change)| *change <= through)
-        || model.owed_sweeps().iter().any(|sweep| sweep.change <= through);
+        || model.owed_sweeps().iter().any(|sweep| sweep.change <= through)
+        || model.owed_freezes().iter().any(|(_, change)| *change <= through);
     let is_written = is_owed && model.writes >= RecordVersion::PERSONS;
     let settled = is_written.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
     decision(settled.into_iter().collect(), None, Answer::Nothing)

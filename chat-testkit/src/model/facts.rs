@@ -1,7 +1,9 @@
 //! What the facts of a life say: who is in, who was, who may not be, what was said. Each is one pass over all records.
 
 use chat_core::room::Sweep;
-use chat_core::{Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, Record, Role, Scope, Seq, Wall};
+use chat_core::{
+    Body, Color, Event, Key, MemberId, Nick, NickKey, Offset, ReactionName, Record, Role, Scope, Seq, Wall,
+};
 
 use super::{Fact, Line, What, seat};
 
@@ -54,12 +56,15 @@ pub(super) struct Message {
     pub(super) redacted: bool,
 }
 
-/// A message that had a key.
+/// A message that had a key, or a reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyedMessage {
     pub(super) scope: Scope,
     pub(super) key: Key,
-    pub(super) as_sent: Body,
+    /// Of a message.
+    pub(super) as_sent: Option<Body>,
+    /// Of a reaction: to which message, with what, and whether it is one or took one back.
+    pub(super) reaction: Option<(Seq, ReactionName, bool)>,
     pub(super) seq: Seq,
     pub(super) at: Wall,
 }
@@ -195,16 +200,19 @@ pub(super) fn owed(facts: &[Record]) -> Vec<(Seq, Seq)> {
 pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
     let mut kept: Vec<KeyedMessage> = Vec::new();
     for (number, (record, as_sent)) in facts.iter().enumerate().rev() {
-        let Event::Sent { keyed: Some(keyed), .. } = &record.event else {
-            continue;
+        let (keyed, reaction) = match &record.event {
+            Event::Sent { keyed: Some(keyed), .. } => (keyed, None),
+            Event::Reacted { keyed: Some(keyed), target, name, on, .. } => (keyed, Some((*target, name.clone(), *on))),
+            _ => continue,
         };
         let scope = scope_of(&facts[..number], record.by);
         if kept.len() < max && kept.iter().filter(|other| other.scope == scope).count() < per_scope_max {
             kept.push(KeyedMessage {
                 scope,
                 key: keyed.key.clone(),
-                as_sent: as_sent.clone().expect("a message was sent"),
-                seq: record.seq.expect("a message is told"),
+                as_sent: as_sent.clone(),
+                reaction,
+                seq: record.seq.expect("it is told"),
                 at: record.at,
             });
         }

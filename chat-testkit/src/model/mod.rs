@@ -4,8 +4,9 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in nine files: who comes in (`enter`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), what is set
-//! (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
+//! The rules are in ten files: who comes in (`enter`), what they do (`act`), who may do what (`roles`), whose the room is (`seat`), what is set
+//! (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who
+//! reacts to what (`reactions`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,6 +31,7 @@ mod enter;
 mod facts;
 mod outcome;
 mod presence;
+mod reactions;
 mod reads;
 mod roles;
 mod seat;
@@ -344,7 +346,7 @@ impl From<&Reject> for Refusal {
 /// records are compared without.
 pub fn without_digest(record: &Record) -> Record {
     let mut record = record.clone();
-    if let Event::Sent { keyed: Some(keyed), .. } = &mut record.event {
+    if let Event::Sent { keyed: Some(keyed), .. } | Event::Reacted { keyed: Some(keyed), .. } = &mut record.event {
         keyed.digest = Digest(0);
     }
     if let Event::BanAdded { person, .. } = &mut record.event {

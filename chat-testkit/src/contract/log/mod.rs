@@ -65,6 +65,7 @@ macro_rules! log_contract {
             what_was_taken_back_reads_empty_and_nothing_else_changes,
             what_was_replaced_reads_as_the_latest_change_says,
             what_was_taken_back_stays_so_whatever_comes_later,
+            what_a_message_was_reacted_to_with_is_read_with_it_until_it_is_taken_back,
             amending_what_is_no_message_changes_nothing,
             what_was_amended_is_so_after_reopening,
             a_tail_outlives_amendments_and_snapshots,

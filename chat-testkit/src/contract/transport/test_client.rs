@@ -417,6 +417,10 @@ pub fn summary(frame: &Value) -> String {
         "member_left" if frame.get("seq").is_none() => format!("-{} {}", of("nick"), of("reason")),
         "member_left" => format!("{} -{} {}", of("seq"), of("nick"), of("reason")),
         "redacted" => format!("{} redacted {}", of("seq"), of("target")),
+        "reacted" => {
+            let whose = if frame["on"] == true { "by" } else { "no more by" };
+            format!("{} {} {} {whose} {} of {}", of("seq"), of("target"), of("name"), of("by"), of("count"))
+        }
         "swept" => format!("{} swept {} {}-{}", of("seq"), of("member"), of("from"), of("to")),
         "topic_changed" => format!("{} topic {}", of("seq"), of("topic")),
         "settings_changed" => format!("{} settings {}", of("seq"), of("settings")),
