@@ -1,8 +1,8 @@
 //! What one person's screen shows of the messages of a room, folded from frames as the protocol page says, and never told to forget.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chat_core::wire::{ChangedMessage, Joined, MessageFrame, SweptRange};
+use chat_core::wire::{ChangedMessage, Joined, MessageFrame, ReactionChange, SweptRange};
 use chat_core::{Epoch, MemberId, Seq, ServerFrame};
 
 use crate::promise::{Broken, Promise, hold};
@@ -21,12 +21,43 @@ pub(crate) struct Screen {
     due: Seq,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     by: MemberId,
     is_taken_back: bool,
+    /// How many have reacted with each name, and those that are known of them.
+    reactions: BTreeMap<String, (u32, BTreeSet<MemberId>)>,
     /// The last event that this reflects.
     as_of: Seq,
+}
+
+impl Held {
+    fn take_back(&mut self, as_of: Seq) {
+        (self.is_taken_back, self.as_of) = (true, as_of);
+        self.reactions.clear();
+    }
+
+    fn react(&mut self, change: &ReactionChange, as_of: Seq) {
+        let (count, by) = self.reactions.entry(change.name.to_string()).or_default();
+        *count = change.count;
+        if change.on {
+            by.insert(change.by);
+        } else {
+            by.remove(&change.by);
+        }
+        self.reactions.retain(|_, (count, _)| *count > 0);
+        self.as_of = as_of;
+    }
+
+    /// Whether it shows how many have reacted, and nobody who has not.
+    fn shows(&self, reactions: Option<&BTreeMap<String, BTreeSet<MemberId>>>) -> bool {
+        let Some(reactions) = reactions else { return self.reactions.is_empty() };
+        let are_counted = self.reactions.len() == reactions.len();
+        are_counted
+            && self.reactions.iter().all(|(name, (count, by))| {
+                reactions.get(name).is_some_and(|people| people.len() == *count as usize && by.is_subset(people))
+            })
+    }
 }
 
 impl Screen {
@@ -60,7 +91,14 @@ impl Screen {
             ServerFrame::Redacted { target, .. } => {
                 self.miss(seq);
                 if let Some(held) = self.held.get_mut(target).filter(|held| held.as_of < seq) {
-                    *held = Held { is_taken_back: true, as_of: seq, ..*held };
+                    held.take_back(seq);
+                }
+            }
+            ServerFrame::Reacted { target: Some(target), reaction, .. } => {
+                self.miss(seq);
+                let held = self.held.get_mut(target).filter(|held| held.as_of < seq);
+                if let (Some(held), Some(change)) = (held, reaction) {
+                    held.react(change, seq);
                 }
             }
             ServerFrame::Swept { member, from, to, .. } => {
@@ -132,14 +170,24 @@ impl Screen {
             Promise::Screen,
             "{name} holds {wrong:?} of {room}, where {taken_back:?} are taken back"
         );
+        let reactions = truth.reactions(room, self.epoch);
+        let wrong = self.held.iter().find(|(seq, held)| !held.shows(reactions.get(*seq)));
+        let truly = wrong.and_then(|(seq, _)| reactions.get(seq));
+        hold!(wrong.is_none(), Promise::Screen, "{name} holds {wrong:?} of {room}, to which {truly:?} have reacted");
         Ok(())
+    }
+
+    /// The newest messages that are held and were not taken back, so many.
+    pub(crate) fn newest(&self, most: usize) -> Vec<Seq> {
+        let held = self.held.iter().rev().filter(|(_, held)| !held.is_taken_back);
+        held.map(|(seq, _)| *seq).take(most).collect()
     }
 
     /// As of this event, messages of these authors and numbers are taken back.
     fn sweep(&mut self, as_of: Seq, is_swept: impl Fn(MemberId, Seq) -> bool) {
         for (seq, held) in self.held.iter_mut().filter(|(_, held)| held.as_of < as_of) {
             if is_swept(held.by, *seq) {
-                *held = Held { is_taken_back: true, as_of, ..*held };
+                held.take_back(as_of);
             }
         }
     }
@@ -160,10 +208,12 @@ impl Screen {
     }
 
     fn hold(&mut self, message: &MessageFrame, as_of: Seq) {
-        let fresh = Held { by: message.member, is_taken_back: message.redacted, as_of };
-        let held = self.held.entry(message.seq).or_insert(fresh);
-        if as_of > held.as_of {
-            *held = fresh;
+        let shown = message.reactions.iter();
+        let reactions = shown.map(|one| (one.name.to_string(), (one.count, one.by.iter().copied().collect())));
+        let (by, is_taken_back) = (message.member, message.redacted);
+        let fresh = || Held { by, is_taken_back, reactions: reactions.collect(), as_of };
+        if self.held.get(&message.seq).is_none_or(|held| as_of > held.as_of) {
+            self.held.insert(message.seq, fresh());
         }
     }
 }

@@ -174,6 +174,9 @@ impl Truth {
         let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return Vec::new() };
         let Some(record) = life.at(seq) else { return Vec::new() };
         let mut may_be = vec![summary_of_record(record)];
+        if let Event::Reacted { .. } = &record.event {
+            may_be.push(format!("{seq} reacted to what is hidden"));
+        }
         if life.redacted.contains(&seq)
             && let Event::Sent { nick, .. } = &record.event
         {
@@ -313,6 +316,36 @@ impl Truth {
     /// The messages of a life that were taken back.
     pub(crate) fn taken_back(&self, room: &str, epoch: Epoch) -> BTreeSet<Seq> {
         self.lives().get(&(room.to_owned(), epoch)).map(|life| life.redacted.clone()).unwrap_or_default()
+    }
+
+    /// To which message a record of this number reacts.
+    pub(crate) fn reacted_to(&self, room: &str, epoch: Epoch, seq: Seq) -> Option<Seq> {
+        match self.lives().get(&(room.to_owned(), epoch))?.at(seq)?.event {
+            Event::Reacted { target, .. } => Some(target),
+            _ => None,
+        }
+    }
+
+    /// Who has reacted with what to the messages of a life that were not taken back.
+    pub(crate) fn reactions(&self, room: &str, epoch: Epoch) -> BTreeMap<Seq, BTreeMap<String, BTreeSet<MemberId>>> {
+        let lives = self.lives();
+        let mut reactions: BTreeMap<Seq, BTreeMap<String, BTreeSet<MemberId>>> = BTreeMap::new();
+        let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return reactions };
+        for record in &life.records {
+            if let (Event::Reacted { target, name, on, .. }, Some(by)) = (&record.event, record.by) {
+                let people = reactions.entry(*target).or_default().entry(name.to_string()).or_default();
+                if *on {
+                    people.insert(by)
+                } else {
+                    people.remove(&by)
+                };
+            }
+        }
+        for names in reactions.values_mut() {
+            names.retain(|_, people| !people.is_empty());
+        }
+        reactions.retain(|target, names| !names.is_empty() && !life.redacted.contains(target));
+        reactions
     }
 
     /// Whether the room has said this, in any of its lives.

@@ -225,6 +225,10 @@ impl View {
         check_told(truth, &self.room, self.epoch, seq, frame)?;
         let floor = truth.floor(&self.room, self.epoch, self.member);
         hold!(seq > floor, Promise::Floor, "{}: \"{told}\" to {self:?}, whose floor is {floor}", self.room);
+        if let ServerFrame::Reacted { target, .. } = frame {
+            let is_below = truth.reacted_to(&self.room, self.epoch, seq).is_some_and(|target| target <= floor);
+            hold!(target.is_none() == is_below, Promise::Floor, "{}: \"{told}\" to {self:?}", self.room);
+        }
         self.seq = seq;
         if let ServerFrame::NoticesChanged { notices, .. } = frame {
             self.counts = *notices == Notices::Counted;
