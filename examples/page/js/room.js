@@ -115,7 +115,7 @@ const EVENTS = {
   redacted(room, frame) {
     // What came from an answer that reflects this already has been told.
     const taken = entry => entry.kind === 'message' && entry.seq === frame.target && entry.asOf < frame.seq;
-    const bare = { text: '', redacted: true, asOf: frame.seq };
+    const bare = { text: '', redacted: true, reactions: [], asOf: frame.seq };
     return {
       entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
       takenBack: room.loading === null ? [] : [...room.takenBack, frame.target],
@@ -125,12 +125,19 @@ const EVENTS = {
   /** All of a member's messages in a range, as that many `redacted` would. */
   swept(room, frame) {
     const taken = entry => entry.kind === 'message' && isSwept(frame, entry) && entry.asOf < frame.seq;
-    const bare = { text: '', redacted: true, asOf: frame.seq };
+    const bare = { text: '', redacted: true, reactions: [], asOf: frame.seq };
     return {
       entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
       takenBack: room.loading === null ? [] : [...room.takenBack, frame],
       due: frame.seq,
     };
+  },
+  /** Who may not see the message is told of no target. */
+  reacted(room, frame) {
+    if (frame.target === undefined) return {};
+    const meant = entry => entry.kind === 'message' && entry.seq === frame.target && entry.asOf < frame.seq;
+    const changed = entry => ({ ...entry, reactions: counted(entry.reactions, frame), asOf: frame.seq });
+    return { entries: room.entries.map(entry => meant(entry) ? changed(entry) : entry), due: frame.seq };
   },
   topic_changed: (room, frame) => ({ topic: frame.topic }),
   settings_changed: (room, frame) => ({ settings: frame.settings }),
@@ -215,7 +222,7 @@ const OTHERS = {
     const next = { ...room, loading: null, loadError: null, takenBack: [], known };
     if (epoch !== undefined && epoch !== room.epoch) return { ...next, known: room.known };
     const isTaken = message => room.takenBack.some(taken => taken === message.seq || isSwept(taken, message));
-    const messages = told.map(message => isTaken(message) ? { ...message, text: '', redacted: true } : message);
+    const messages = told.map(message => isTaken(message) ? { ...message, text: '', redacted: true, reactions: [] } : message);
     if (context.gap === undefined) return { ...shown(next, messages, asOf), more };
     const within = messages.filter(message => message.seq >= context.gap);
     const filled = !more || within.length < messages.length || within.length === 0;
@@ -230,7 +237,7 @@ const OTHERS = {
     const next = { ...room, changing: false };
     if (epoch !== room.epoch) return next;
     const told = new Map(messages.map(message => [message.seq, message]));
-    const bare = { text: '', redacted: true, asOf };
+    const bare = { text: '', redacted: true, reactions: [], asOf };
     const entries = room.entries.flatMap(entry => {
       if (entry.kind !== 'message' || entry.asOf >= asOf) return [entry];
       const now = told.get(entry.seq);
@@ -378,10 +385,22 @@ function missedBefore(room, seenSeq, { history, more }) {
   return { ...room, entries };
 }
 
-function messageEntry(room, { seq, at, member, nick, color, text, redacted, key }, asOf) {
+function messageEntry(room, { seq, at, member, nick, color, text, redacted, key, reactions = [] }, asOf) {
   // A message of this page keeps the place on screen it had while pending.
   const local = room.pending.some(message => message.key === key) ? key : null;
-  return { kind: 'message', seq, at, member, nick, color, text, redacted: redacted === true, local, asOf };
+  return { kind: 'message', seq, at, member, nick, color, text, redacted: redacted === true, reactions, local, asOf };
+}
+
+/** How many people named beside a name a message shows at most. */
+const NAMED_MAX = 8;
+
+/** The reactions to a message after one more or one less. */
+function counted(reactions, { name, by, on, count }) {
+  const before = reactions.find(reaction => reaction.name === name);
+  if (count === 0) return reactions.filter(reaction => reaction !== before);
+  const others = (before?.by ?? []).filter(member => member !== by);
+  const now = { name, count, by: on && others.length < NAMED_MAX ? [...others, by] : others };
+  return before ? reactions.map(reaction => reaction === before ? now : reaction) : [...reactions, now];
 }
 
 const lastNumber = members => members.at(-1)?.member ?? 0;
