@@ -287,6 +287,53 @@ async fn a_person_who_leaves_and_comes_back_has_their_reactions_still() {
     assert_eq!(of(&ann, 5).await, vec![]);
 }
 
+/// Reactions count with the bytes of a page, those that come while it waits to be taken as well.
+#[tokio::test(start_paused = true)]
+async fn pages_end_at_their_bytes_with_all_that_their_messages_were_reacted_to_with() {
+    let log = log();
+    let (_engine, ann, bob) = stage(&log, |limits| {
+        (limits.session.page_bytes_max, limits.room.reactions_per_person_max) = (3_000, 1_000);
+    })
+    .await;
+    let react_often = async |targets: std::ops::Range<u64>, turn: usize| {
+        for target in targets {
+            for number in 0..10 {
+                let name = name(&format!("{turn}-{number:028}"));
+                answered(ann.call(Command::react(code(), Seq(target), name)).await).expect("hers");
+            }
+            take(&ann);
+        }
+    };
+    let page = async |before: Seq| {
+        let answer = bob.call(Command::history(code()).with_before(before).with_limit(200)).await.expect("he is in");
+        let ServerFrame::History { messages, more, .. } = answer else { panic!("not a history") };
+        let bytes: usize = messages.iter().map(|one| serde_json::to_vec(one).expect("it can be written").len()).sum();
+        assert!(bytes <= 3_000 || messages.len() == 1, "{bytes} bytes of {} messages", messages.len());
+        let seqs: Vec<u64> = messages.iter().map(|message| message.frame().seq.0).collect();
+        (seqs, more)
+    };
+    assert!(page(Seq(23)).await.0.len() > 10, "without them many fit in");
+    react_often(3..23, 0).await;
+    let (mut seen, mut before) = (Vec::new(), Seq(23));
+    loop {
+        let (seqs, more) = page(before).await;
+        before = Seq(seqs[0]);
+        seen.splice(0..0, seqs);
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(seen, (3..23).collect::<Vec<_>>());
+    log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
+    let asked = page(Seq(9));
+    let mut asked = std::pin::pin!(asked);
+    assert!(futures(&mut asked).await.is_none(), "the log has not answered");
+    react_often(3..9, 1).await;
+    log.release_all();
+    settle().await;
+    assert_eq!(asked.await, (vec![8], true), "it was read again");
+}
+
 /// Looks once whether it is done.
 async fn futures<T>(future: &mut std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
     std::future::poll_fn(|cx| {

@@ -4,6 +4,7 @@ mod bans;
 mod bans_page;
 mod client_frame;
 mod encode;
+mod hidden;
 mod moment;
 mod reactions;
 mod server_frame;
@@ -17,8 +18,9 @@ pub(crate) use encode::{
     gone, history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, tombstone, typing,
     welcome,
 };
+pub(crate) use hidden::hidden;
 pub use reactions::ReactionChange;
-pub(crate) use reactions::{hidden, reaction_list, reactions_len, with_reactions};
+pub(crate) use reactions::{reaction_list, reactions_len, with_reactions};
 pub use server_frame::{
     ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, ReadStatus, RemovalReason, RoomStatus,
     ServerFrame, Status, TaggedMessage, WelcomeLimits,

@@ -51,6 +51,7 @@ impl Person {
             (Some(_), 0..50) if self.stalled => self.stall(),
             (_, 0..9) if self.scene.plan.sets => self.set(room),
             (_, 0..6) if self.scene.plan.takes_back => self.take_back(room),
+            (_, 6..14) if self.scene.plan.takes_back => self.react(room),
             (_, 0..20) if self.scene.plan.kicks && !self.views.get(room).is_some_and(View::is_open) => self.enter(room),
             (_, 0..36) => self.say_some(room),
             (_, 36..44) => self.say_again(),

@@ -188,28 +188,9 @@ fn redact_all(model: &Model, now: Now, by: &Actor, member: MemberId, from: Optio
         return Err(refusal(RejectCode::MemberNotFound, None));
     }
     let mut then = model.clone();
-    let records = take_all_back(model, &mut then, now, actor.as_ref(), member, from)?;
+    let records = reactions::take_all_back(model, &mut then, now, actor.as_ref(), member, from)?;
     let seq = records.first().map_or(model.head(), seq_of);
     Ok(decision(records, None, Answer::Done { seq }))
-}
-
-/// What takes back all that somebody has said, and all that they have reacted with.
-pub(super) fn take_all_back(
-    model: &Model,
-    then: &mut Model,
-    now: Now,
-    actor: Option<&Person>,
-    of: MemberId,
-    from: Option<Seq>,
-) -> Result<Vec<Record>, Refusal> {
-    let swept = sweeps::sweep(model, actor, of, from)?;
-    let mut records: Vec<Record> = Vec::new();
-    let by = actor.map(|person| person.id);
-    records.extend(swept.map(|swept| then.add(now, Told::Yes, by, swept, None)));
-    for event in reactions::taken_back(model, actor, of, from)? {
-        records.push(then.add(now, Told::Yes, Some(of), event, None));
-    }
-    Ok(records)
 }
 
 /// What follows by itself once somebody is gone: an owner, notices, an end.

@@ -8,7 +8,7 @@ use chat_core::{
 
 use super::facts::Person;
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, act, facts, roles};
+use super::{Model, Refusal, Told, facts, reactions, roles};
 
 /// Somebody who was banned, and not let in again since.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ pub(super) fn ban(
     let mut then = model.clone();
     let mut records = vec![then.add(now, Told::No, by, banned, None)];
     if terms.sweep {
-        records.extend(act::take_all_back(model, &mut then, now, actor, target, None)?);
+        records.extend(reactions::take_all_back(model, &mut then, now, actor, target, None)?);
     }
     Ok((then, records, is_numbered.then(|| BanTerm::until(until))))
 }

@@ -8,7 +8,7 @@ use chat_core::{
 
 use super::facts::{self, Person};
 use super::outcome::{decision, done, member, refusal};
-use super::{Model, Refusal};
+use super::{Model, Refusal, Told, sweeps};
 
 /// One reaction of one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,12 +171,7 @@ fn takes_reactions(model: &Model, person: &Person, target: Seq) -> Result<(), Re
 }
 
 /// What takes back all that somebody has reacted with to the messages of others, from an event on.
-pub(super) fn taken_back(
-    model: &Model,
-    actor: Option<&Person>,
-    of: MemberId,
-    from: Option<Seq>,
-) -> Result<Vec<Event>, Refusal> {
+fn taken_back(model: &Model, actor: Option<&Person>, of: MemberId, from: Option<Seq>) -> Result<Vec<Event>, Refusal> {
     let known = Known::read(&model.facts(), &model.limits);
     let said = facts::messages(&model.facts());
     let first = from.unwrap_or_default().max(Seq(actor.map_or(1, |person| person.sees.0 + 1)));
@@ -199,4 +194,23 @@ pub(super) fn taken_back(
         true => Ok(events),
         false => Err(refusal(RejectCode::Unavailable, None)),
     }
+}
+
+/// What takes back all that somebody has said, and all that they have reacted with.
+pub(super) fn take_all_back(
+    model: &Model,
+    then: &mut Model,
+    now: Now,
+    actor: Option<&Person>,
+    of: MemberId,
+    from: Option<Seq>,
+) -> Result<Vec<Record>, Refusal> {
+    let swept = sweeps::sweep(model, actor, of, from)?;
+    let mut records: Vec<Record> = Vec::new();
+    let by = actor.map(|person| person.id);
+    records.extend(swept.map(|swept| then.add(now, Told::Yes, by, swept, None)));
+    for event in taken_back(model, actor, of, from)? {
+        records.push(then.add(now, Told::Yes, Some(of), event, None));
+    }
+    Ok(records)
 }
