@@ -74,6 +74,12 @@ pub enum Bug {
     UnmaskEdit,
     /// An edit is not among what was changed: no gap speaks of it.
     ForgetEdit,
+    /// What was reacted to counts twice once the room has been read back.
+    CountReactionsTwice,
+    /// A gap does not say that something was reacted to in it.
+    HideReaction,
+    /// What a message was reacted to with is not written into its record when it takes no more.
+    ForgetFreeze,
     /// What the log remembers of ended sessions is not read.
     ForgetEnded,
     /// A session that was ended is not asked after when somebody comes back to it.
@@ -82,7 +88,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 35] = [
+    pub const ALL: [Bug; 38] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -116,6 +122,9 @@ impl Bug {
         Self::SweepOne,
         Self::UnmaskEdit,
         Self::ForgetEdit,
+        Self::CountReactionsTwice,
+        Self::HideReaction,
+        Self::ForgetFreeze,
         Self::ForgetEnded,
         Self::ResumeEnded,
     ];

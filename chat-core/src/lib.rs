@@ -47,7 +47,7 @@ pub mod wire;
 
 pub use domain::{
     Amend, Amended, Amendment, BanTerm, BanTerms, Command, Content, Digest, Event, Extent, Keyed, LeaveReason, Notices,
-    Record, RecordVersion, Role, RoomCloseReason, Said, Settings, SettingsChange, TypingState,
+    Reaction, Record, RecordVersion, Role, RoomCloseReason, Said, Settings, SettingsChange, TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{
@@ -61,9 +61,9 @@ pub use ports::{
 };
 pub use types::{
     BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation, Identity,
-    Key, Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonHash, Position, Reject,
-    RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId, SessionLimits, SteadyWall, Topic,
-    Wall, WallStep, ZeroLimit,
+    Key, Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonHash, Position,
+    ReactionName, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId,
+    SessionLimits, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};

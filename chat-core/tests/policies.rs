@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, CloseReason, Command, ConnectRequest, Data, Engine, Hello, Key, Policy, Reject, RejectCode, Reply,
-    RoomSecret, Seq, ServerFrame, SessionView, SettingsChange,
+    Admission, CloseReason, Command, ConnectRequest, Data, Engine, Hello, Key, Policy, ReactionName, Reject,
+    RejectCode, Reply, RoomSecret, Seq, ServerFrame, SessionView, SettingsChange,
 };
 use support::*;
 
@@ -62,6 +62,45 @@ async fn a_rewritten_message_is_told_so_and_its_retry_is_recognised() {
     let conflict = ann.refused(send_keyed("LUNCH", "darn", "k")).await;
     assert_eq!(conflict.code, RejectCode::KeyConflict);
     assert_eq!(ann.told().await, Vec::<String>::new());
+}
+
+/// Says no to `spam`, and has everybody who likes something like it in one way.
+struct OneThumb;
+
+#[async_trait]
+impl Policy for OneThumb {
+    async fn check(&self, _session: &SessionView, command: Command) -> Result<Command, Reject> {
+        match &command {
+            Command::React { name, .. } if name.as_str() == "spam" => {
+                Err(Reject::new(RejectCode::Forbidden, "no spam"))
+            }
+            Command::React { name, .. } if name.as_str() == ":thumbsup:" => Ok(command.with_name(reaction("+1"))),
+            _ => Ok(command),
+        }
+    }
+}
+
+fn reaction(name: &str) -> ReactionName {
+    ReactionName::parse(name).expect("valid")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaction_is_denied_or_rewritten_as_any_command() {
+    let engine = Engine::builder().policy(Arc::new(OneThumb)).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let said = Seq(ann.say("LUNCH", "Pizza?").await);
+    let react = |name: &str| Command::react(code("LUNCH"), said, reaction(name));
+    assert_eq!(ann.refused(react("spam")).await.code, RejectCode::Forbidden);
+    assert_eq!(acked(ann.session.call(react(":thumbsup:")).await), 3);
+    assert_eq!(acked(ann.session.call(react("+1")).await), 3, "it is there");
+    let told = ann.take();
+    let shown = told.iter().find_map(|frame| match frame {
+        ServerFrame::Reacted { reaction, .. } => {
+            reaction.as_ref().map(|change| (change.name.to_string(), change.count))
+        }
+        _ => None,
+    });
+    assert_eq!(shown, Some(("+1".to_owned(), 1)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,6 +58,7 @@ fn every_kind_of_frame_has_an_example() {
         MemberJoined,
         MemberLeft,
         Redacted,
+        Reacted,
         Edited,
         TopicChanged,
         SettingsChanged,

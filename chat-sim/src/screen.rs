@@ -1,8 +1,8 @@
 //! What one person's screen shows of the messages of a room, folded from frames as the protocol page says, and never told to forget.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chat_core::wire::{ChangedMessage, Joined, MessageFrame, SweptRange};
+use chat_core::wire::{ChangedMessage, Joined, MessageFrame, ReactionChange, SweptRange};
 use chat_core::{Epoch, MemberId, Seq, ServerFrame};
 
 use crate::promise::{Broken, Promise, hold};
@@ -27,8 +27,42 @@ struct Held {
     by: MemberId,
     /// Nothing where it was taken back.
     says: Option<String>,
+    /// How many have reacted with each name, and those that are known of them.
+    reactions: BTreeMap<String, (u32, BTreeSet<MemberId>)>,
     /// The last event that this reflects.
     as_of: Seq,
+}
+
+impl Held {
+    /// Says this from now on, or nothing: then there is nothing to react to, either.
+    fn say(&mut self, says: Option<String>, as_of: Seq) {
+        (self.says, self.as_of) = (says, as_of);
+        if self.says.is_none() {
+            self.reactions.clear();
+        }
+    }
+
+    fn react(&mut self, change: &ReactionChange, as_of: Seq) {
+        let (count, by) = self.reactions.entry(change.name.to_string()).or_default();
+        *count = change.count;
+        if change.on {
+            by.insert(change.by);
+        } else {
+            by.remove(&change.by);
+        }
+        self.reactions.retain(|_, (count, _)| *count > 0);
+        self.as_of = as_of;
+    }
+
+    /// Whether it shows how many have reacted, and nobody who has not.
+    fn shows(&self, reactions: Option<&BTreeMap<String, BTreeSet<MemberId>>>) -> bool {
+        let Some(reactions) = reactions else { return self.reactions.is_empty() };
+        let are_counted = self.reactions.len() == reactions.len();
+        are_counted
+            && self.reactions.iter().all(|(name, (count, by))| {
+                reactions.get(name).is_some_and(|people| people.len() == *count as usize && by.is_subset(people))
+            })
+    }
 }
 
 impl Screen {
@@ -68,6 +102,13 @@ impl Screen {
                 // One that was superseded says nothing, and what superseded it follows.
                 if let Some(text) = text {
                     self.change(*target, Some(says(text, data.as_ref())), seq);
+                }
+            }
+            ServerFrame::Reacted { target: Some(target), reaction, .. } => {
+                self.miss(seq);
+                let held = self.held.get_mut(target).filter(|held| held.as_of < seq);
+                if let (Some(held), Some(change)) = (held, reaction) {
+                    held.react(change, seq);
                 }
             }
             ServerFrame::Swept { member, from, to, .. } => {
@@ -133,19 +174,29 @@ impl Screen {
     pub(crate) fn check_at_the_end(&self, room: &str, name: &str, truth: &Truth) -> Result<(), Broken> {
         hold!(!self.misses(), Promise::CatchUp, "{name} is not told what changed in {room} after {}", self.known);
         let now = truth.says(room, self.epoch);
+        let reactions = truth.reactions(room, self.epoch);
         for (seq, held) in &self.held {
             let says = now.get(seq);
             let is_so = says == Some(&held.says);
             hold!(is_so, Promise::Screen, "{name} holds {held:?} as {seq} of {room}, which says {says:?}");
+            let truly = reactions.get(seq);
+            let is_so = held.shows(truly);
+            hold!(is_so, Promise::Screen, "{name} holds {held:?} as {seq} of {room}, to which {truly:?} have reacted");
         }
         Ok(())
+    }
+
+    /// The newest messages that are held and were not taken back, so many.
+    pub(crate) fn newest(&self, most: usize) -> Vec<Seq> {
+        let held = self.held.iter().rev().filter(|(_, held)| held.says.is_some());
+        held.map(|(seq, _)| *seq).take(most).collect()
     }
 
     /// As of this event, a message says this, or nothing.
     fn change(&mut self, target: Option<Seq>, says: Option<String>, as_of: Seq) {
         let held = target.and_then(|target| self.held.get_mut(&target));
         if let Some(held) = held.filter(|held| held.as_of < as_of) {
-            (held.says, held.as_of) = (says, as_of);
+            held.say(says, as_of);
         }
     }
 
@@ -153,7 +204,7 @@ impl Screen {
     fn sweep(&mut self, as_of: Seq, is_swept: impl Fn(MemberId, Seq) -> bool) {
         for (seq, held) in self.held.iter_mut().filter(|(_, held)| held.as_of < as_of) {
             if is_swept(held.by, *seq) {
-                (held.says, held.as_of) = (None, as_of);
+                held.say(None, as_of);
             }
         }
     }
@@ -174,12 +225,12 @@ impl Screen {
     }
 
     fn hold(&mut self, message: &MessageFrame, as_of: Seq) {
+        let shown = message.reactions.iter();
+        let reactions = shown.map(|one| (one.name.to_string(), (one.count, one.by.iter().copied().collect())));
         let says = (!message.redacted).then(|| says(&message.text, message.data.as_ref()));
-        let fresh = Held { by: message.member, says, as_of };
-        match self.held.get_mut(&message.seq) {
-            Some(held) if as_of <= held.as_of => {}
-            Some(held) => *held = fresh,
-            None => drop(self.held.insert(message.seq, fresh)),
+        let fresh = Held { by: message.member, says, reactions: reactions.collect(), as_of };
+        if self.held.get(&message.seq).is_none_or(|held| as_of > held.as_of) {
+            self.held.insert(message.seq, fresh);
         }
     }
 }

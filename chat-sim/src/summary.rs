@@ -57,6 +57,11 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
             let n = n.unwrap_or_default();
             format!("{seq} edited {target}{}: {}{}", by(who), says(text, data.as_ref()), times(n))
         }
+        ServerFrame::Reacted { seq, target: Some(target), reaction: Some(change), .. } => {
+            let (name, by, count) = (&change.name, change.by, change.count);
+            format!("{seq} reacted {target} {name} {} by {by} of {count}", if change.on { "on" } else { "off" })
+        }
+        ServerFrame::Reacted { seq, .. } => format!("{seq} reacted to what is hidden"),
         ServerFrame::Swept { seq, member, from, to, by: who, .. } => {
             format!("{seq} swept {member} {from}-{to}{}", by(who))
         }
@@ -108,6 +113,9 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
         Event::Kicked { nick, member, ban: Some(ban) } => {
             let until = ban.until.map_or(String::new(), |until| format!(" until {until}"));
             format!("{seq} -{} {member} banned{by}{until}", nick.as_str())
+        }
+        Event::Reacted { target, name, on, count, .. } => {
+            format!("{seq} reacted {target} {name} {} by {who} of {count}", if *on { "on" } else { "off" })
         }
         Event::Swept { member, from, to } => format!("{seq} swept {member} {from}-{to}{by}"),
         Event::TopicChanged { topic } => format!("{seq} topic {:?}{by}", topic.as_str()),

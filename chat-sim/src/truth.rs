@@ -200,6 +200,7 @@ impl Truth {
                 may_be.push(format!("{seq} edited"));
             }
             Event::Redacted { .. } => may_be.push(format!("{seq} redacted")),
+            Event::Reacted { .. } => may_be.push(format!("{seq} reacted to what is hidden")),
             _ => {}
         }
         may_be
@@ -209,7 +210,7 @@ impl Truth {
     pub(crate) fn target(&self, room: &str, epoch: Epoch, seq: Seq) -> Option<Seq> {
         let lives = self.lives();
         match lives.get(&(room.to_owned(), epoch))?.at(seq)?.event {
-            Event::Redacted { target } | Event::Edited { target, .. } => Some(target),
+            Event::Redacted { target } | Event::Edited { target, .. } | Event::Reacted { target, .. } => Some(target),
             _ => None,
         }
     }
@@ -362,6 +363,28 @@ impl Truth {
     /// Whether whoever was this member was banned under this number.
     pub(crate) fn was_banned(&self, room: &str, epoch: Epoch, member: MemberId) -> bool {
         self.lives().get(&(room.to_owned(), epoch)).is_some_and(|life| life.bans.was_banned(member))
+    }
+
+    /// Who has reacted with what to the messages of a life that were not taken back.
+    pub(crate) fn reactions(&self, room: &str, epoch: Epoch) -> BTreeMap<Seq, BTreeMap<String, BTreeSet<MemberId>>> {
+        let lives = self.lives();
+        let mut reactions: BTreeMap<Seq, BTreeMap<String, BTreeSet<MemberId>>> = BTreeMap::new();
+        let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return reactions };
+        for record in &life.records {
+            if let (Event::Reacted { target, name, on, .. }, Some(by)) = (&record.event, record.by) {
+                let people = reactions.entry(*target).or_default().entry(name.to_string()).or_default();
+                if *on {
+                    people.insert(by)
+                } else {
+                    people.remove(&by)
+                };
+            }
+        }
+        for names in reactions.values_mut() {
+            names.retain(|_, people| !people.is_empty());
+        }
+        reactions.retain(|target, names| !names.is_empty() && !life.redacted.contains(target));
+        reactions
     }
 
     /// Whether the room has said this, in any of its lives.

@@ -164,6 +164,21 @@ fn a_change_that_a_gap_does_not_speak_of_is_found() {
 }
 
 #[test]
+fn a_reaction_that_a_gap_does_not_speak_of_is_found() {
+    is_found_in(Bug::HideReaction, Kind::Narrow, 64, &[Promise::Screen]);
+}
+
+#[test]
+fn a_reaction_that_counts_twice_after_a_restart_is_found() {
+    is_found(Bug::CountReactionsTwice, 64, &[Promise::Screen]);
+}
+
+#[test]
+fn reactions_that_are_not_written_into_their_message_are_found() {
+    is_found(Bug::ForgetFreeze, 64, &[Promise::Screen]);
+}
+
+#[test]
 fn a_grace_that_runs_out_while_nobody_can_come_back_is_found() {
     is_found_in(Bug::RunGracesOut, Kind::Cut, 64, &[Promise::Patience]);
 }

@@ -41,6 +41,8 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "refused: too_long",
         "refused: bad_field",
         "refused: out_of_reach",
+        "refused: too_late",
+        "refused: reactions_full",
         "refused: unavailable",
         "refused: room_locked",
         "refused: secret_wrong",
@@ -111,6 +113,12 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "history of nothing",
         "a key is forgotten",
         "redacted again",
+        "reacted",
+        "reacted under a key",
+        "a reaction taken back",
+        "a reaction taken back by a sweep",
+        "reacted again",
+        "frozen",
         "settled",
         "redacted by what the log says",
         "redacted by a log that was late",
@@ -234,6 +242,13 @@ fn note_what(
             Event::Edited { n: 1, .. } => "edited".to_owned(),
             Event::Edited { .. } => "edited again".to_owned(),
             Event::Redacted { .. } => "redacted".to_owned(),
+            Event::Reacted { on: false, .. } if !matches!(input, Input::React { .. }) => {
+                "a reaction taken back by a sweep".to_owned()
+            }
+            Event::Reacted { on: false, .. } => "a reaction taken back".to_owned(),
+            Event::Reacted { keyed: Some(_), .. } => "reacted under a key".to_owned(),
+            Event::Reacted { .. } => "reacted".to_owned(),
+            Event::Settled { .. } if !before.owed_freezes().is_empty() => "frozen".to_owned(),
             Event::Settled { .. } => "settled".to_owned(),
             Event::Kicked { .. } if record.by.and_then(|by| before.member(by)).is_some_and(is_moderator) => {
                 "moderated by a moderator".to_owned()
@@ -347,6 +362,9 @@ fn note_what(
         }
         (Answer::Bans { more, .. }, _) => {
             reach(if *more == More::Yes { "more bans" } else { "bans that are all" });
+        }
+        (Answer::Done { .. }, Input::React { .. }) if decision.records.is_empty() => {
+            reach("reacted again");
         }
         (Answer::Done { .. }, Input::RedactAll { .. }) if decision.records.is_empty() => {
             reach("nothing left to sweep");

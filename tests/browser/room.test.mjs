@@ -9,7 +9,7 @@ import {
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
 import { composerWords, endedWords, errorWords, plain, putOutWords } from '../../examples/page/js/words.js';
 import {
-  ANN, BOB, changes, edited, gap, history, joined, message, redacted, settings, swept,
+  ANN, BOB, changes, edited, gap, history, joined, message, reacted, redacted, settings, swept,
 } from './scripted.mjs';
 
 const fold = (room, ...frames) => frames.reduce((now, frame) => receive(now, frame), room);
@@ -341,4 +341,37 @@ test('who was banned reads that they were, and until when', () => {
   assert.match(putOutWords('banned', until), /banned from this room until .*2026.* while you were away/);
   assert.match(errorWords({ code: 'banned', until }), /until .*2026/);
   assert.doesNotMatch(errorWords({ code: 'banned' }), /until/);
+});
+
+const reactions = (room, seq) => room.entries.find(entry => entry.seq === seq).reactions;
+
+test('reactions are counted as they are told, and stand beside their message', () => {
+  const told = [{ name: '+1', count: 9, by: [1, 2, 3, 4, 5, 6, 7, 8] }];
+  const begun = fold(fresh(), joined({ seq: 3, history: [message(2, 'a'), { ...message(3, 'b'), reactions: told }], as_of: 3 }));
+  assert.deepEqual([reactions(begun, 2), reactions(begun, 3)], [[], told]);
+  const room = fold(begun, reacted(4, 2, '+1', 1, true, 1), reacted(5, 2, 'x', 2, true, 1), reacted(6, 2, '+1', 2, true, 2));
+  assert.deepEqual(reactions(room, 2), [{ name: '+1', count: 2, by: [1, 2] }, { name: 'x', count: 1, by: [2] }]);
+  const less = fold(room, reacted(7, 2, '+1', 1, false, 1), reacted(8, 2, 'x', 2, false, 0));
+  assert.deepEqual(reactions(less, 2), [{ name: '+1', count: 1, by: [2] }]);
+  // Of many some are named; who is not named is counted all the same.
+  const many = fold(begun, reacted(4, 3, '+1', 20, true, 10), reacted(5, 3, '+1', 8, false, 9), reacted(6, 3, '+1', 20, false, 8));
+  assert.deepEqual(reactions(many, 3), [{ name: '+1', count: 8, by: [1, 2, 3, 4, 5, 6, 7] }]);
+  assert.equal(many.seq, 6);
+});
+
+test('reactions to what one may not see, or that an answer reflects already, change nothing but the position', () => {
+  const begun = fold(fresh(), joined({ seq: 3, history: [message(2, 'a')], as_of: 5 }));
+  const { target, name, by, on, count, ...bare } = reacted(4, 1, '+1', 1, true, 1);
+  const room = fold(begun, bare, reacted(5, 2, '+1', 1, true, 1));
+  assert.deepEqual([reactions(room, 2), room.seq, missedAfter(room)], [[], 5, null]);
+});
+
+test('reactions that were missed are asked for, and go with what is taken back', () => {
+  const begun = fold(fresh(), joined({ seq: 3, history: [message(2, 'a'), message(3, 'b', BOB)], as_of: 3 }));
+  const missed = fold(begun, gap(4, 20, '', 15));
+  assert.equal(missedAfter(missed), 3);
+  const now = fold(missed, changes(1, [{ ...message(2, 'a'), reactions: [{ name: '+1', count: 2, by: [1, 2] }] }], { through: 20, as_of: 20 }));
+  assert.deepEqual([reactions(now, 2).length, missedAfter(now)], [1, null]);
+  assert.deepEqual(reactions(fold(now, redacted(21, 2)), 2), []);
+  assert.deepEqual(reactions(fold(now, swept(21, ANN.member, 1, 20)), 2), []);
 });

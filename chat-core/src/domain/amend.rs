@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::event::{Amended, Event, Record};
+use super::reaction::Reaction;
 use crate::types::{Body, Seq};
 
 /// One record that is to say something else from now on. It keeps its numbers, its time, its author and its key.
@@ -31,6 +32,12 @@ pub enum Amendment {
     /// An edit that a later change has superseded keeps its number, and does not say any more what it replaced the message by. Of another
     /// record: nothing.
     Bare,
+    /// A message that was not taken back takes no more reactions, and these are the ones it has: whatever else has changed it, and however it
+    /// is changed later. Of another record: nothing.
+    Freeze {
+        /// All of them, in the order in which their names came; at most [`RoomLimits::reaction_names_max`](crate::RoomLimits::reaction_names_max).
+        reactions: Vec<Reaction>,
+    },
 }
 
 impl Amend {
@@ -49,6 +56,11 @@ impl Amend {
         Self { seq, change, what: Amendment::Bare }
     }
 
+    /// That a message takes no more reactions, since the event `change`, and has these.
+    pub fn freeze(seq: Seq, change: Seq, reactions: Vec<Reaction>) -> Self {
+        Self { seq, change, what: Amendment::Freeze { reactions } }
+    }
+
     /// Amends the record, which is the one that it names. `false` where nothing changes: it has been done, or a later event has
     /// changed the record, or it is of another kind. So every log answers the same, however often it is asked.
     pub fn apply(&self, record: &mut Record) -> bool {
@@ -62,21 +74,29 @@ impl Amend {
             (Event::Sent { text, data, reply_to, amended, .. }, _) => (text, data, reply_to, amended),
             _ => return false,
         };
-        let is_late = amended.is_some_and(|before| before.change > self.change);
-        let n = amended.map_or(0, |before| before.n);
+        let before = amended.clone().unwrap_or_default();
+        let is_late = before.change > self.change;
         match &self.what {
             // A record of an earlier program, in which only the missing text says so, is done too.
-            _ if is_late || is_taken_back => return false,
-            Amendment::TakeBack => {
-                (*text, *data, *reply_to) = (Body::scrubbed(), None, None);
-                *amended = Some(Amended { change: self.change, n, taken_back: true });
-            }
-            Amendment::Replace { content, n } => {
-                let now = Amended { change: self.change, n: *n, taken_back: false };
-                if *amended == Some(now) && *text == content.text && *data == content.data {
+            _ if is_taken_back => return false,
+            // No event changes what is frozen, and it changes nothing that an event does: neither comes late for the other.
+            Amendment::Freeze { reactions } => {
+                if before.reactions == *reactions {
                     return false;
                 }
-                (*text, *data, *amended) = (content.text.clone(), content.data.clone(), Some(now));
+                *amended = Some(Amended { reactions: reactions.clone(), ..before });
+            }
+            _ if is_late => return false,
+            Amendment::TakeBack => {
+                (*text, *data, *reply_to) = (Body::scrubbed(), None, None);
+                *amended = Some(Amended { change: self.change, taken_back: true, reactions: Vec::new(), ..before });
+            }
+            Amendment::Replace { content, n } => {
+                let now = Some(Amended { change: self.change, n: *n, ..before });
+                if *amended == now && *text == content.text && *data == content.data {
+                    return false;
+                }
+                (*text, *data, *amended) = (content.text.clone(), content.data.clone(), now);
             }
             Amendment::Bare => unreachable!("it was answered above"),
         }
@@ -87,7 +107,7 @@ impl Amend {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Color, Data, MemberId, Nick, Offset, Wall};
+    use crate::types::{Color, Data, MemberId, Nick, Offset, ReactionName, Wall};
 
     fn message(words: &str) -> Record {
         let nick = Nick::parse("Ann").expect("a valid nick");
@@ -103,7 +123,7 @@ mod tests {
 
     fn says(record: &Record) -> (&str, Option<Amended>) {
         let Event::Sent { text, amended, .. } = &record.event else { panic!("{record:?} is no message") };
-        (text.as_str(), *amended)
+        (text.as_str(), amended.clone())
     }
 
     #[test]
@@ -112,10 +132,10 @@ mod tests {
         assert!(replace(5, "three", 2).apply(&mut record));
         assert!(!replace(5, "three", 2).apply(&mut record), "a second time");
         assert!(!replace(4, "two", 1).apply(&mut record), "late");
-        assert_eq!(says(&record), ("three", Some(Amended { change: Seq(5), n: 2, taken_back: false })));
+        assert_eq!(says(&record), ("three", Some(Amended { change: Seq(5), n: 2, ..Amended::default() })));
         assert!(!Amend::take_back(Seq(2), Seq(4)).apply(&mut record), "late");
         assert!(Amend::take_back(Seq(2), Seq(6)).apply(&mut record));
-        assert_eq!(says(&record), ("", Some(Amended { change: Seq(6), n: 2, taken_back: true })));
+        assert_eq!(says(&record), ("", Some(Amended { change: Seq(6), n: 2, taken_back: true, ..Amended::default() })));
         assert!(record.event.is_taken_back());
     }
 
@@ -132,6 +152,23 @@ mod tests {
         *amended = None;
         assert!(record.event.is_taken_back(), "as an earlier program left it");
         assert!(!replace(9, "again", 1).apply(&mut record));
+    }
+
+    #[test]
+    fn reactions_stay_whatever_is_edited_before_or_after_and_go_with_what_is_taken_back() {
+        let frozen = vec![Reaction::new(ReactionName::parse("+1").expect("valid"), &[MemberId(2), MemberId(1)])];
+        let freeze = Amend::freeze(Seq(2), Seq(600), frozen.clone());
+        let mut record = message("one");
+        assert!(freeze.apply(&mut record) && !freeze.apply(&mut record), "a second time");
+        assert_eq!((says(&record).0, record.event.frozen_reactions()), ("one", &frozen[..]));
+        assert!(replace(5, "two", 1).apply(&mut record), "an edit that was made before and comes after");
+        assert!(replace(700, "three", 2).apply(&mut record));
+        assert!(!replace(700, "three", 2).apply(&mut record), "a second time");
+        assert_eq!((says(&record).0, record.event.frozen_reactions()), ("three", &frozen[..]));
+        assert!(!freeze.apply(&mut record));
+        assert!(Amend::take_back(Seq(2), Seq(701)).apply(&mut record));
+        assert_eq!(record.event.frozen_reactions(), []);
+        assert!(!freeze.apply(&mut record), "late");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use super::ban::BanTerms;
 use super::event::Role;
 use super::settings::SettingsChange;
-use crate::types::{BanId, Body, Credential, Data, Key, MemberId, Nick, Position, RoomCode, RoomSecret, Seq, Topic};
+use crate::types::{
+    BanId, Body, Credential, Data, Key, MemberId, Nick, Position, ReactionName, RoomCode, RoomSecret, Seq, Topic,
+};
 
 /// Whether a member starts or stops typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +137,20 @@ pub enum Command {
         room: RoomCode,
         /// The number of the message.
         target: Seq,
+    },
+    /// React to a message, or take that back.
+    #[non_exhaustive]
+    React {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The number of the message.
+        target: Seq,
+        /// What to react with.
+        name: ReactionName,
+        /// Whether to react, or not any more.
+        on: bool,
+        /// Makes a retry safe: a second `React` with the same key and the same else is answered with the first one's number.
+        key: Option<Key>,
     },
     /// Put a member of a lower role out of the room; the owner or a moderator.
     #[non_exhaustive]
@@ -271,6 +287,16 @@ impl Command {
         Self::Redact { room, target }
     }
 
+    /// A reaction to a message, by its number; without a key.
+    pub fn react(room: RoomCode, target: Seq, name: ReactionName) -> Self {
+        Self::React { room, target, name, on: true, key: None }
+    }
+
+    /// A reaction taken back; without a key.
+    pub fn unreact(room: RoomCode, target: Seq, name: ReactionName) -> Self {
+        Self::React { room, target, name, on: false, key: None }
+    }
+
     /// How far the person has read: up to this event.
     pub fn read(room: RoomCode, through: Seq) -> Self {
         Self::Read { room, through }
@@ -377,6 +403,14 @@ impl Command {
         self
     }
 
+    /// Of a `React`: with this name.
+    pub fn with_name(mut self, chosen: ReactionName) -> Self {
+        if let Self::React { name, .. } = &mut self {
+            *name = chosen;
+        }
+        self
+    }
+
     /// Of a `Send`: in answer to this message.
     pub fn with_reply_to(mut self, seq: impl Into<Option<Seq>>) -> Self {
         if let Self::Send { reply_to, .. } = &mut self {
@@ -385,9 +419,9 @@ impl Command {
         self
     }
 
-    /// Of a `Send` or an `Edit`: with this key, which makes a retry safe.
+    /// Of a `Send`, an `Edit` or a `React`: with this key, which makes a retry safe.
     pub fn with_key(mut self, made: impl Into<Option<Key>>) -> Self {
-        if let Self::Send { key, .. } | Self::Edit { key, .. } = &mut self {
+        if let Self::Send { key, .. } | Self::Edit { key, .. } | Self::React { key, .. } = &mut self {
             *key = made.into();
         }
         self
@@ -488,6 +522,7 @@ impl Command {
             | Self::Typing { room, .. }
             | Self::Read { room, .. }
             | Self::Redact { room, .. }
+            | Self::React { room, .. }
             | Self::Kick { room, .. }
             | Self::RedactAll { room, .. }
             | Self::Ban { room, .. }

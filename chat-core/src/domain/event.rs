@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ban::BanTerm;
 use super::content::Content;
+use super::reaction::Reaction;
 use super::settings::Settings;
 use crate::types::{
-    BanId, Body, Color, Data, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonHash, Scope, Seq, Topic,
-    Wall,
+    BanId, Body, Color, Data, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonHash, ReactionName, Scope,
+    Seq, Topic, Wall,
 };
 
 /// What a member may do.
@@ -103,10 +104,10 @@ pub struct Keyed {
 }
 
 /// What was made of a message's record after it was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Amended {
-    /// The number of the last event that changed it.
+    /// The number of the last event that changed it; 0 where none did, and only its reactions were written into it.
     pub change: Seq,
     /// How often it has been edited.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -114,6 +115,9 @@ pub struct Amended {
     /// Whether it was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_back: bool,
+    /// What it had been reacted to with when it took no more reactions; what a message that was taken back has none of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
 }
 
 fn is_zero(n: &u32) -> bool {
@@ -197,7 +201,21 @@ pub enum Event {
         /// The number of the message.
         target: Seq,
     },
-    /// The log has been amended for all that was taken back or edited up to here. Never told.
+    /// Somebody reacted to a message with a name, or does not any more: the record's `by`.
+    Reacted {
+        /// The number of the message.
+        target: Seq,
+        /// What they reacted with.
+        name: ReactionName,
+        /// Whether they do from now on.
+        on: bool,
+        /// How many people do, with this.
+        count: u32,
+        /// How a retry is recognised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keyed: Option<Keyed>,
+    },
+    /// The log has been amended for all that was taken back or edited, and for the reactions that were frozen, up to here. Never told.
     Settled {
         /// The number of the last event for which it has been amended.
         through: Seq,
@@ -288,12 +306,21 @@ impl Event {
         matches!(self, Self::Sent { .. })
     }
 
+    /// What a message had been reacted to with when it took no more reactions, as far as the log has that in its record.
+    pub fn frozen_reactions(&self) -> &[Reaction] {
+        match self {
+            Self::Sent { amended: Some(amended), .. } => &amended.reactions,
+            _ => &[],
+        }
+    }
+
     /// Whether it is a message that was taken back, and that the log has forgotten. In the records of earlier programs only the missing
     /// text says so; they had no messages of data alone.
     pub fn is_taken_back(&self) -> bool {
         match self {
             Self::Sent { text, amended, data, .. } => {
-                amended.map_or(text.as_str().is_empty() && data.is_none(), |amended| amended.taken_back)
+                let is_empty = text.as_str().is_empty() && data.is_none();
+                amended.as_ref().map_or(is_empty, |amended| amended.taken_back)
             }
             _ => false,
         }

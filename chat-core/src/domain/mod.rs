@@ -5,6 +5,7 @@ mod ban;
 mod command;
 mod content;
 mod event;
+mod reaction;
 mod settings;
 mod version;
 
@@ -13,5 +14,6 @@ pub use ban::{BanTerm, BanTerms};
 pub use command::{Command, Extent, TypingState};
 pub use content::{Content, Said};
 pub use event::{Amended, Digest, Event, Keyed, LeaveReason, Notices, Record, Role, RoomCloseReason};
+pub use reaction::Reaction;
 pub use settings::{Settings, SettingsChange};
 pub use version::RecordVersion;

@@ -17,7 +17,7 @@ impl RecordVersion {
     pub const FIRST: Self = Self(1);
     /// A join says what may be seen, and who comes back has their number again: a program that does not know it takes that for a bug, and
     /// shows everybody everything. A message says that it was taken back or edited, and a record that the log has been amended for it; it
-    /// may have data, and answer another. There are
+    /// may have data, answer another, and be reacted to. There are
     /// moderators, and an owner who is lost is the owner still when they come back soon.
     pub const PERSONS: Self = Self(2);
     /// The latest that this program reads.
@@ -39,6 +39,7 @@ impl Event {
             | Self::Sent { data: Some(_), .. }
             | Self::Sent { reply_to: Some(_), .. }
             | Self::Edited { .. }
+            | Self::Reacted { .. }
             | Self::Settled { .. }
             | Self::Kicked { ban: Some(_), .. }
             | Self::BanAdded { .. }

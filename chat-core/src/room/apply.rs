@@ -19,6 +19,7 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         Event::Sent { .. }
         | Event::Edited { .. }
         | Event::Redacted { .. }
+        | Event::Reacted { .. }
         | Event::Settled { .. }
         | Event::Banned { .. }
         | Event::BanAdded { .. }

@@ -74,6 +74,7 @@ impl<'a> Rules<'a> {
                 Ok(self.draft().finish(Some(note), Answer::Nothing))
             }
             Input::Read { by, through } => self.read(by, *through),
+            Input::React { by, target, name, on, key } => self.react(by, *target, name, *on, key.as_ref()),
             Input::Redact { by, target, evidence } => self.redact(by, *target, evidence.as_deref()),
             Input::Settle { through } => Ok(self.settle(*through)),
             Input::Kick { by, member } => self.kick(by, *member),
@@ -294,7 +295,7 @@ impl<'a> Rules<'a> {
 
     fn settle(self, through: Seq) -> Decision {
         let mut draft = self.draft();
-        let is_owed = self.ledger.owed().next().is_some_and(|owed| owed.change() <= through);
+        let is_owed = self.ledger.first_owed().is_some_and(|change| change <= through);
         if is_owed && self.writes >= RecordVersion::PERSONS {
             draft.push(None, Event::Settled { through });
         }

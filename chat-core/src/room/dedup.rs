@@ -11,7 +11,7 @@ use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
 
 use super::weight::table;
 use crate::domain::{Content, Digest, Said};
-use crate::types::{Key, PersonHash, Scope, Seq, Wall};
+use crate::types::{Key, PersonHash, ReactionName, Scope, Seq, Wall};
 
 /// A person, hashed with the salt of the room's incarnation.
 ///
@@ -101,6 +101,15 @@ fn write_content(hasher: &mut SipHasher13Wide, content: &Content) {
         hasher.write_u8(DATA);
         hasher.write(data.as_str().as_bytes());
     }
+}
+
+/// The same of a reaction, or of taking one back. Under another key of the hash: it is never that of a text.
+pub(super) fn reaction_digest(salt: u64, target: Seq, name: &ReactionName, on: bool) -> Digest {
+    let mut hasher = SipHasher13Wide::new_with_keys(salt, 2);
+    hasher.write_u64(target.0);
+    hasher.write_u8(on.into());
+    hasher.write(name.as_str().as_bytes());
+    Digest(hasher.finish128().as_u128())
 }
 
 /// One remembered send.
@@ -428,6 +437,12 @@ mod tests {
         );
         let said = said("hi", None, None);
         assert_ne!(digest(1, &said), digest(2, &said));
+        let name = ReactionName::parse("hi").expect("a valid name");
+        let reaction = |target, on| reaction_digest(1, Seq(target), &name, on);
+        assert_eq!(reaction(3, true), reaction(3, true));
+        let others = [digest(1, &said), digest_of_edit(1, Seq(3), &said.content)];
+        assert!(!others.contains(&reaction(3, true)));
+        assert!(![reaction(4, true), reaction(3, false)].contains(&reaction(3, true)));
     }
 
     fn said(text: &str, data: Option<&str>, reply_to: Option<u64>) -> Said {

@@ -119,6 +119,7 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         Event::Sent { .. }
         | Event::Edited { .. }
         | Event::Redacted { .. }
+        | Event::Reacted { .. }
         | Event::Swept { .. }
         | Event::Kicked { .. }
         | Event::TopicChanged { .. }

@@ -10,8 +10,8 @@ use super::reads::ReadPosition;
 use super::sweeps::Sweep;
 use crate::domain::{BanTerms, Content, Event, Record, Role, RoomCloseReason, Said, SettingsChange, TypingState};
 use crate::types::{
-    BanId, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Position, Scope, SecretHash, Seq, SessionId,
-    Topic, Wall,
+    BanId, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Position, ReactionName, Scope, SecretHash,
+    Seq, SessionId, Topic, Wall,
 };
 
 /// The session that asks.
@@ -168,6 +168,19 @@ pub enum Input {
         /// The last event that was read.
         through: Seq,
     },
+    /// React to a message, or take that back.
+    React {
+        /// The session that asks, and the person it is.
+        by: Caller,
+        /// The number of the message.
+        target: Seq,
+        /// What they react with.
+        name: ReactionName,
+        /// Whether they react, or do not any more.
+        on: bool,
+        /// Makes a retry safe.
+        key: Option<Key>,
+    },
     /// Take back a message.
     Redact {
         /// The one who takes it back: its sender, or somebody who moderates.
@@ -260,7 +273,7 @@ pub enum Input {
 /// What would follow from an input. Nothing has changed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Records to log and apply, in order; often none, never more than 5.
+    /// Records to log and apply, in order; often none, never more than 5 beside one for each reaction of somebody whose all is taken back.
     pub records: SmallVec<[Record; 2]>,
     /// What to note once the records are applied.
     pub note: Option<Note>,
@@ -407,7 +420,7 @@ impl Evidence {
             by: record.by?,
             at: record.at,
             content: Content::text(text.clone()).with_data(data.clone()),
-            edits: amended.map_or(0, |amended| amended.n),
+            edits: amended.as_ref().map_or(0, |amended| amended.n),
             is_taken_back: record.event.is_taken_back(),
             as_of,
         })

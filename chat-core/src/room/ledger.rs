@@ -14,12 +14,15 @@ use super::former::{Former, Place};
 use super::marks::Marks;
 use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend, OwedChange, OwedEdit};
+use super::reactions::{OwedFreeze, Reactions};
 use super::seat::HeldSeat;
 use super::slowed::Slowed;
 use super::sweeps::Sweep;
 use super::time::linger_after;
 use super::weight::beside;
-use crate::domain::{Content, Digest, Event, Keyed, LeaveReason, Notices, Record, RecordVersion, Role, Said, Settings};
+use crate::domain::{
+    Content, Digest, Event, Keyed, LeaveReason, Notices, Reaction, Record, RecordVersion, Role, Said, Settings,
+};
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::types::{Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
@@ -64,6 +67,8 @@ pub struct Ledger {
     settings: Settings,
     #[serde(default, skip_serializing_if = "Slowed::is_empty")]
     slowed: Slowed,
+    #[serde(default, skip_serializing_if = "Reactions::is_empty")]
+    reactions: Reactions,
     /// For whom the owner's seat is held, while they are away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<HeldSeat>,
@@ -88,6 +93,8 @@ struct Bounds {
     changes_max: usize,
     #[serde(default = "slowed_max_once", skip_serializing_if = "is_slowed_max_once")]
     slowed_max: usize,
+    #[serde(default = "reactable_max_once", skip_serializing_if = "is_reactable_max_once")]
+    reactable_max: usize,
     keys: WindowBounds,
 }
 
@@ -105,6 +112,15 @@ fn is_slowed_max_once(max: &usize) -> bool {
     *max == slowed_max_once()
 }
 
+/// The bound where none is written down.
+fn reactable_max_once() -> usize {
+    512
+}
+
+fn is_reactable_max_once(max: &usize) -> bool {
+    *max == reactable_max_once()
+}
+
 impl Bounds {
     fn new(limits: &RoomLimits) -> Self {
         Self {
@@ -113,6 +129,7 @@ impl Bounds {
             bans_max: limits.bans_max,
             changes_max: limits.changes_max,
             slowed_max: limits.slowed_max,
+            reactable_max: limits.reactable_max,
             keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
         }
     }
@@ -148,6 +165,7 @@ impl Ledger {
             changes: Changes::default(),
             settings: Settings::default(),
             slowed: Slowed::default(),
+            reactions: Reactions::default(),
             held: None,
             protected: false,
         }
@@ -205,10 +223,11 @@ impl Ledger {
             Event::Sent { keyed, .. } => {
                 let by = actor(record);
                 self.marks.push(self.head, by, self.bounds.marks_max);
+                self.reactions.freeze(self.reactable_from(), self.head);
                 if self.settings.slow_ms > 0 {
                     self.slowed.spoke(by, record.at, self.bounds.slowed_max);
                 }
-                self.remember(by, keyed.as_ref(), record.at);
+                self.remember_key(by, record.at, keyed.as_ref());
             }
             Event::Edited { target, content, n, keyed } => {
                 let (target, change, offset) = (*target, self.head, record.offset);
@@ -218,23 +237,35 @@ impl Ledger {
                 let changed = (!fault_injection::is(Bug::ForgetEdit)).then_some(Changed { target, change });
                 #[cfg(not(feature = "fault_injection"))]
                 let changed = Some(Changed { target, change });
-                changed.into_iter().for_each(|changed| self.changes.push(changed, self.bounds.changes_max));
+                changed.into_iter().for_each(|changed| self.changes.push_altered(changed, self.bounds.changes_max));
                 self.edited = true;
-                self.remember(actor(record), keyed.as_ref(), record.at);
+                self.remember_key(actor(record), record.at, keyed.as_ref());
+            }
+            Event::Reacted { target, name, on, keyed, .. } => {
+                let (by, change) = (actor(record), self.head);
+                let author = self.marks.find(*target).map_or(MemberId(0), |mark| mark.by);
+                self.reactions.set((*target, author), name, by, *on);
+                self.changes.push_altered(Changed { target: *target, change }, self.bounds.changes_max);
+                self.remember_key(by, record.at, keyed.as_ref());
             }
             Event::Redacted { target } => {
                 self.marks.redact(*target);
+                self.reactions.remove(*target);
                 let (target, change) = (*target, self.head);
                 self.owed.push(OwedChange::TakeBack(OwedAmend { target, change }));
                 self.changes.push(Changed { target, change }, self.bounds.changes_max);
             }
             Event::Swept { member, from, to } => {
                 self.marks.sweep(*member, *from, *to);
+                self.reactions.remove_all(|target, author| author == *member && (*from..=*to).contains(&target));
                 let sweep = Sweep { member: *member, from: *from, to: *to, change: self.head };
                 self.owed.push(OwedChange::Sweep(sweep));
                 self.changes.push_range(sweep, self.bounds.changes_max);
             }
-            Event::Settled { through } => self.owed.settle(*through),
+            Event::Settled { through } => {
+                self.owed.settle(*through);
+                self.reactions.settle(*through);
+            }
             Event::Kicked { member, .. } => {
                 self.slowed.forget(*member);
                 if let Some(member) = self.members.remove(*member) {
@@ -307,6 +338,7 @@ impl Ledger {
             + self.owed.weight()
             + self.changes.weight()
             + self.slowed.weight()
+            + self.reactions.weight()
             + beside(self.topic.as_str())
     }
 
@@ -397,6 +429,13 @@ impl Ledger {
         self.owed.len()
     }
 
+    /// The first change for which the log is owed anything.
+    pub fn first_owed(&self) -> Option<Seq> {
+        let changed = self.owed().map(|owed| owed.change()).next();
+        let freeze = self.owed_freezes().map(|owed| owed.change).next();
+        changed.into_iter().chain(freeze).min()
+    }
+
     /// Bytes of what messages say since they were edited, as far as that is owed; bounded by [`RoomLimits::owed_bytes_max`], or one edit.
     pub fn owed_bytes(&self) -> usize {
         self.owed.bytes()
@@ -412,6 +451,32 @@ impl Ledger {
         self.owed.edit_of(target)
     }
 
+    /// The messages that take no more reactions, and whose records may lack those they have; in the order of the changes.
+    pub fn owed_freezes(&self) -> impl Iterator<Item = OwedFreeze> {
+        self.reactions.owed()
+    }
+
+    /// The messages that have reactions, oldest first: those that take more, and those whose records may lack theirs.
+    pub fn reacted(&self) -> impl Iterator<Item = Seq> {
+        self.reactions.messages()
+    }
+
+    /// What one of these has been reacted to with; nothing for any other message.
+    pub fn reactions_to(&self, message: Seq) -> Vec<Reaction> {
+        self.reactions.shown(message)
+    }
+
+    /// Whether a message was taken back, as far as the room remembers it.
+    pub fn is_taken_back(&self, message: Seq) -> bool {
+        self.marks.find(message).is_some_and(|mark| mark.redacted) || self.changes.has_taken_back(message)
+    }
+
+    /// The last change that took something back, as far as that is remembered.
+    #[cfg(feature = "fault_injection")]
+    pub(crate) fn last_taken_back(&self) -> Seq {
+        self.changes.last_taken_back()
+    }
+
     /// The same under other limits: what no longer fits is forgotten, oldest first.
     pub(super) fn bounded(mut self, limits: &RoomLimits) -> Self {
         let bounds = Bounds::new(limits);
@@ -422,12 +487,22 @@ impl Ledger {
             self.keys = self.keys.bounded(bounds.keys);
             self.changes.bound(bounds.changes_max);
             self.slowed.bound(bounds.slowed_max);
+            self.reactions.freeze(self.reactable_from(), self.head);
         }
         self
     }
 
     pub(super) fn member_with_nick(&self, key: &NickKey) -> Option<&Member> {
         self.members.with_nick(key)
+    }
+
+    pub(super) fn reactions(&self) -> &Reactions {
+        &self.reactions
+    }
+
+    /// The oldest message that takes reactions, if it was not too old before.
+    pub(super) fn reactable_from(&self) -> Seq {
+        self.marks.first_of_last(self.bounds.reactable_max)
     }
 
     /// The highest number that anybody has had.
@@ -558,6 +633,7 @@ impl Ledger {
             self.bans.check();
             self.changes.check(self.head);
             self.slowed.check();
+            self.reactions.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a new member has a new number");
             self.former.check(self.last_member, |id| self.member(id).is_some());
@@ -583,6 +659,16 @@ impl Ledger {
         self.at = self.at.max(record.at);
     }
 
+    /// Remembers under which key somebody did what stands at the head, if under any.
+    fn remember_key(&mut self, by: MemberId, at: Wall, keyed: Option<&Keyed>) {
+        if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
+            let scope = self.hash(&member.scope);
+            let key = KeyHash::new(self.salt(), scope, &keyed.key);
+            let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at };
+            self.keys.insert(kept, self.bounds.keys);
+        }
+    }
+
     /// Nobody has the owner's seat to come back to any more.
     fn free_seat(&mut self) {
         if let Some(seat) = self.held.take() {
@@ -601,16 +687,6 @@ impl Ledger {
     fn note_empty(&mut self) {
         if self.members.len() == 0 {
             self.empty = Some(self.at);
-        }
-    }
-
-    /// Remembers under which key somebody has sent or edited something.
-    fn remember(&mut self, by: MemberId, keyed: Option<&Keyed>, at: Wall) {
-        if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
-            let scope = self.hash(&member.scope);
-            let key = KeyHash::new(self.salt(), scope, &keyed.key);
-            let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at };
-            self.keys.insert(kept, self.bounds.keys);
         }
     }
 

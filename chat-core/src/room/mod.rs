@@ -26,6 +26,8 @@ mod members;
 mod note;
 mod owed;
 mod permissions;
+mod reacting;
+mod reactions;
 mod reading;
 mod reads;
 mod roles;
@@ -45,7 +47,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::domain::{Notices, Record, RecordVersion, Settings};
+use crate::domain::{Notices, Reaction, Record, RecordVersion, Settings};
 use crate::types::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
 use attendance::Attendance;
 use decide::Rules;
@@ -62,6 +64,7 @@ pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
 pub use owed::{OwedAmend, OwedChange, OwedEdit};
+pub use reactions::OwedFreeze;
 pub use reads::{ReadPosition, ReadPositions};
 pub use seat::OwnerSeat;
 pub use snapshot::{Snapshot, Unreadable};
@@ -298,6 +301,11 @@ impl Room {
     /// Whether this message may have been changed after an event: what was read of it as of then may be out of date.
     pub fn may_have_changed(&self, message: Seq, since: Seq) -> bool {
         self.ledger.changes().may_have_changed(message, since)
+    }
+
+    /// What a message has been reacted to with, as far as the room keeps it: until the log has it in the message's record.
+    pub fn reactions_to(&self, message: Seq) -> Vec<Reaction> {
+        self.ledger.reactions_to(message)
     }
 
     /// The member with this number.

@@ -48,6 +48,14 @@ impl Standing {
         }
     }
 
+    /// The first event that they know of.
+    pub(super) fn first_known(self) -> Seq {
+        match self {
+            Self::Host => Seq(1),
+            Self::Member { sees, .. } => sees.next(),
+        }
+    }
+
     /// Whether they may do this, to somebody of that role where it is done to somebody: nobody acts on an equal or a higher role.
     pub(super) fn may(self, act: Act, against: Option<Role>) -> Result<(), Reject> {
         let Self::Member { role, .. } = self else { return Ok(()) };

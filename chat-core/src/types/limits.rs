@@ -170,9 +170,19 @@ pub struct RoomLimits {
     /// Bytes of what messages say since they were edited that are held until the log has them. 256 KiB: 256 edits of a screen of text; an edit
     /// that is longer passes alone. Past it none is edited (`unavailable`).
     pub owed_bytes_max: usize,
-    /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 16 KiB: hours of a room in which people
+    /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 24 KiB: hours of a room in which people
     /// correct themselves. Whoever was away for more than that pages again what they hold.
     pub changes_max: usize,
+    /// The last messages that can be reacted to, and to which the room keeps who did. 512: what people still look at. What was reacted to an
+    /// earlier one is written into its record, and stays as it is; no more than [`RoomLimits::marks_max`].
+    pub reactable_max: usize,
+    /// Reactions that a room keeps: of one person, to one message, with one name. 8,192: sixteen to each of the messages that can be reacted to.
+    /// With names of any length they are 1 MiB at most, and counted in [`EngineLimits::memory_bytes_max`]. Past it none is taken (`reactions_full`).
+    pub reactions_max: usize,
+    /// The same, of one person. 64: nobody fills the room for others.
+    pub reactions_per_person_max: usize,
+    /// Names with which one message is reacted to. 64, as many as one person could use: with 8 numbers beside each they are 12 KiB of a page.
+    pub reaction_names_max: usize,
     /// People of whom it is kept how far they have read. 4,096, as many as places; whose position has not moved for longest is forgotten
     /// first. 24 bytes each, 96 KiB in all, and counted in [`EngineLimits::memory_bytes_max`].
     pub reads_max: usize,
@@ -232,6 +242,10 @@ impl Default for RoomLimits {
             owed_max: 256,
             owed_bytes_max: 256 << 10,
             changes_max: 1_024,
+            reactable_max: 512,
+            reactions_max: 8_192,
+            reactions_per_person_max: 64,
+            reaction_names_max: 64,
             reads_max: 4_096,
             reads_interval: Duration::from_secs(5),
             unread_max: 1_000,

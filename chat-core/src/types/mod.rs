@@ -9,6 +9,7 @@ mod id;
 mod limits;
 mod nick;
 mod position;
+mod reaction;
 mod reject;
 mod secret;
 mod steady;
@@ -23,6 +24,7 @@ pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, Ses
 pub use limits::{EngineLimits, Limits, NewcomersSee, RoomLimits, SessionLimits, ZeroLimit};
 pub use nick::{Nick, NickKey};
 pub use position::{Offset, Position, Seq};
+pub use reaction::ReactionName;
 pub use reject::{Reject, RejectCode};
 pub use secret::{RoomSecret, SecretHash};
 pub use steady::{Belief, SteadyWall, WallStep};

@@ -32,7 +32,7 @@ pub enum RejectCode {
     MemberNotFound,
     /// No message of the room has this number, or it is out of reach.
     MessageNotFound,
-    /// The message was said too long ago to be edited.
+    /// The message is too old for this: said too long ago to be edited, or not among the last, which take reactions.
     TooLate,
     /// The message has been edited as often as it may be.
     EditsFull,
@@ -54,6 +54,8 @@ pub enum RejectCode {
     RolesFull,
     /// The room has as many bans as it may have.
     BansFull,
+    /// The room keeps as many reactions as it may, or as many of this person or to this message.
+    ReactionsFull,
     /// The person is banned from the room; `until` says until when.
     Banned,
     /// Only those who moderate the room speak in it.
@@ -103,6 +105,7 @@ impl RejectCode {
         Self::SecretWrong,
         Self::RolesFull,
         Self::BansFull,
+        Self::ReactionsFull,
         Self::Banned,
         Self::ReadOnly,
         Self::Forbidden,
@@ -141,6 +144,7 @@ impl RejectCode {
             Self::SecretWrong => "secret_wrong",
             Self::RolesFull => "roles_full",
             Self::BansFull => "bans_full",
+            Self::ReactionsFull => "reactions_full",
             Self::Banned => "banned",
             Self::ReadOnly => "read_only",
             Self::Forbidden => "forbidden",

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::encode::{Head, MessageBody, write_message};
 use super::moment::rfc3339;
+use super::reactions::with_reactions;
 use super::server_frame::FrameKind;
 use crate::domain::Content;
 use crate::room::Evidence;
@@ -40,6 +41,9 @@ struct Told<'a> {
     key: Option<Cow<'a, str>>,
     #[serde(default)]
     redacted: bool,
+    /// Those that were written into it.
+    #[serde(borrow, default)]
+    reactions: Option<&'a RawValue>,
 }
 
 /// What a message is to say instead.
@@ -74,9 +78,12 @@ impl<'a> Told<'a> {
                 edited,
                 is_taken_back: matches!(now, Now::Nothing),
                 key: self.key.as_deref(),
+                reactions: &[],
             },
         );
-        out
+        // As they stand there: what a message says has nothing to do with them, and one that was taken back has none.
+        let reactions = self.reactions.filter(|_| matches!(now, Now::Content(..)));
+        reactions.and_then(|list| with_reactions(&out, list.get().as_bytes())).unwrap_or(out)
     }
 }
 
@@ -162,7 +169,7 @@ pub(crate) fn superseded(edit: &[u8]) -> Option<Vec<u8>> {
 /// A change for somebody who sees no message up to `sees`: of one that is no business of theirs it says nothing, not even that there is
 /// one. `None` where they may know of it, and for what changes no message.
 pub(crate) fn hidden(kind: FrameKind, event: &[u8], sees: Seq) -> Option<Vec<u8>> {
-    if !matches!(kind, FrameKind::Redacted | FrameKind::Edited) {
+    if !matches!(kind, FrameKind::Redacted | FrameKind::Edited | FrameKind::Reacted) {
         return None;
     }
     let (target, start, _) = target(event)?;
@@ -174,7 +181,7 @@ mod tests {
     use super::*;
     use crate::domain::{Event, Record};
     use crate::types::{Nick, Offset, RoomCode};
-    use crate::wire::encode_event;
+    use crate::wire::{ServerFrame, encode_event};
 
     fn record(event: Event) -> Record {
         let by = Some(MemberId(2));
@@ -245,5 +252,31 @@ mod tests {
         assert_eq!([6, 7].map(|sees| hide(kind, json.as_bytes(), sees)), [None, Some(of("redacted"))]);
         let (kind, json) = encoded(sent(r#"{"target":1}"#));
         assert_eq!(hide(kind, json.as_bytes(), 9), None);
+    }
+
+    #[test]
+    fn what_was_written_into_a_message_of_reactions_outlives_an_edit_and_goes_with_what_is_taken_back() {
+        let (_, json) = encoded(sent(r#"{"reactions":[]}"#));
+        let list = r#"[{"name":"+1","count":2,"by":[2,1]}]"#;
+        let frozen = with_reactions(json.as_bytes(), list.as_bytes()).expect("it had none");
+        let edited = as_edited(&frozen, &content("ho", None), 1).expect("it is a message");
+        let rest = r#""member":2,"nick":"Bob","color":4,"text":"ho","reply_to":7,"edited":1,"reactions":"#;
+        assert_eq!(String::from_utf8_lossy(&edited), format!(r#"{{"type":"message",{HEAD},{rest}{list}}}"#));
+        let bare = tombstone(&edited).expect("it is a message");
+        let rest = r#""member":2,"nick":"Bob","color":4,"text":"","redacted":true"#;
+        assert_eq!(String::from_utf8_lossy(&bare), format!(r#"{{"type":"message",{HEAD},{rest}}}"#));
+    }
+
+    #[test]
+    fn who_may_not_see_a_message_is_told_a_number_and_nothing_else_of_its_reactions() {
+        let event = br#"{"type":"reacted","room":"LUNCH","seq":9,"at":"2026-11-22T18:00:00.123Z","target":3,"name":"+1","by":2,"on":true,"count":1}"#;
+        assert_eq!(hidden(FrameKind::Reacted, event, Seq(2)), None);
+        assert_eq!(hidden(FrameKind::Message, event, Seq(3)), None);
+        let told = hidden(FrameKind::Reacted, event, Seq(3)).expect("it is hidden");
+        let frame: ServerFrame = serde_json::from_slice(&told).expect("a frame");
+        assert_eq!(frame.numbered(), Some(("LUNCH", Seq(9))));
+        let ServerFrame::Reacted { target: None, reaction: None, .. } = frame else { panic!("{frame:?}") };
+        let whole: ServerFrame = serde_json::from_slice(event).expect("a frame");
+        assert_eq!(serde_json::to_vec(&whole).expect("written"), event);
     }
 }

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use super::bans;
 use crate::domain::{Command, Extent, RecordVersion, Role, SettingsChange, TypingState};
 use crate::types::{
-    BanId, Body, CommandId, Credential, Data, Key, MemberId, Nick, Position, Reject, RejectCode, RoomCode, RoomLimits,
-    RoomSecret, Seq, SessionLimits, Topic,
+    BanId, Body, CommandId, Credential, Data, Key, MemberId, Nick, Position, ReactionName, Reject, RejectCode,
+    RoomCode, RoomLimits, RoomSecret, Seq, SessionLimits, Topic,
 };
 
 /// A client frame, parsed.
@@ -104,6 +104,7 @@ pub const FEATURES: &[&str] = &[
     "read",
     "redact",
     "redact_all",
+    "react",
     "kick",
     "ban",
     "unban",
@@ -118,6 +119,7 @@ pub const FEATURES: &[&str] = &[
 const LATER_FEATURES: &[(&str, RecordVersion)] = &[
     ("edit", RecordVersion::PERSONS),
     ("redact_all", RecordVersion::PERSONS),
+    ("react", RecordVersion::PERSONS),
     ("unban", RecordVersion::PERSONS),
     ("role", RecordVersion::PERSONS),
     ("settings", RecordVersion::PERSONS),
@@ -189,6 +191,8 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     through: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     member: Option<&'a RawValue>,
     #[serde(borrow, default)]
     minutes: Option<&'a RawValue>,
@@ -241,6 +245,7 @@ const FIELDS: &[&str] = &[
     "on",
     "target",
     "through",
+    "name",
     "member",
     "minutes",
     "network",
@@ -321,6 +326,13 @@ impl Fields<'_> {
             "redact" => {
                 Command::Redact { room: self.room()?, target: Seq(required("target", self.target, "target is a seq")?) }
             }
+            "react" => Command::React {
+                room: self.room()?,
+                target: Seq(required("target", self.target, "target is a seq")?),
+                name: ReactionName::parse(&string("name", self.name)?)?,
+                on: required("on", self.on, "on is true or false")?,
+                key: self.key()?,
+            },
             "kick" => Command::Kick { room: self.room()?, member: self.member()? },
             "redact_all" => Command::RedactAll {
                 room: self.room()?,
@@ -623,6 +635,12 @@ mod tests {
             (None, BadField, Some("history"))
         );
         assert_eq!(refusal(r#"{"type":"join","room":"ABC","nick":"a","after":"x"}"#), (None, BadField, Some("after")));
+        let react = |rest: &str| format!(r#"{{"type":"react","room":"ABC","target":3{rest}}}"#);
+        assert_eq!(refusal(&react(r#","on":true"#)), (None, BadField, Some("name")));
+        assert_eq!(refusal(&react(r#","name":"+1""#)), (None, BadField, Some("on")));
+        assert_eq!(refusal(&react(r#","name":"a\nb","on":true"#)), (None, BadField, Some("name")));
+        let long = react(&format!(r#","name":"{}","on":true"#, "x".repeat(33)));
+        assert_eq!(refusal(&long), (None, TooLong, Some("name")));
         let long = format!(r#"{{"type":"send","room":"ABC","text":"{}"}}"#, "x".repeat(4_001));
         assert_eq!(refusal(&long), (None, TooLong, Some("text")));
         assert_eq!(refusal(&" ".repeat(70_000)), (None, TooLong, Some("frame")));

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::bans::SweptRange;
 use super::client_frame::features;
+use super::reactions::{ReactionChange, push_reactions};
 use super::server_frame::{ChangedMessage, FrameKind, ReadStatus, RoomStatus, ServerFrame, WelcomeLimits};
 use super::settings::RoomSettings;
-use crate::domain::{Content, Event, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason};
+use crate::domain::{Content, Event, LeaveReason, Notices, Reaction, Record, RecordVersion, Role, RoomCloseReason};
 use crate::room::ReadPosition;
 use crate::types::{
     CloseReason, Color, CommandId, Data, Epoch, MemberId, Nick, Position, Reject, RoomCode, Seq, SessionId, Wall,
@@ -31,9 +32,10 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
                 text: text.as_str(),
                 data: data.as_ref().map(Data::as_str),
                 reply_to: *reply_to,
-                edited: amended.map_or(0, |amended| amended.n),
+                edited: amended.as_ref().map_or(0, |amended| amended.n),
                 is_taken_back: record.event.is_taken_back(),
                 key: keyed.as_ref().map(|keyed| keyed.key.as_str()),
+                reactions: record.event.frozen_reactions(),
             },
         ),
         Event::Edited { target, content, n, keyed } => {
@@ -74,6 +76,12 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
             let frame =
                 ServerFrame::Redacted { room: room.as_str().to_owned(), seq, at: record.at, target: Some(*target), by };
             write_frame(out, FrameKind::Redacted, &frame)
+        }
+        Event::Reacted { target, name, on, count, .. } => {
+            let (room, at, by) = (room.as_str().to_owned(), record.at, by.expect("a reaction is somebody's"));
+            let reaction = Some(ReactionChange::new(name.clone(), by, *on, *count));
+            let target = Some(*target);
+            write_frame(out, FrameKind::Reacted, &ServerFrame::Reacted { room, seq, at, target, reaction })
         }
         Event::TopicChanged { topic } => {
             let topic = topic.as_str().to_owned();
@@ -121,6 +129,8 @@ pub(super) struct MessageBody<'a> {
     pub(super) edited: u32,
     pub(super) is_taken_back: bool,
     pub(super) key: Option<&'a str>,
+    /// Those that are written into its record.
+    pub(super) reactions: &'a [Reaction],
 }
 
 #[derive(Clone, Copy)]
@@ -157,6 +167,7 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> Fra
         out.extend_from_slice(b",\"key\":");
         push(out, key);
     }
+    push_reactions(out, message.reactions);
     out.push(b'}');
     FrameKind::Message
 }

@@ -6,6 +6,7 @@ mod changed;
 mod client_frame;
 mod encode;
 mod moment;
+mod reactions;
 mod server_frame;
 mod settings;
 
@@ -17,6 +18,8 @@ pub(crate) use encode::{
     JoinedParts, MemberLine, MemberList, ack, changes, closing, encode_event, ended, error, gap, gap_view, gone,
     history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, typing, welcome,
 };
+pub use reactions::ReactionChange;
+pub(crate) use reactions::{reaction_list, reactions_len, with_reactions};
 pub use server_frame::{
     ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, ReadStatus, RemovalReason, RoomStatus,
     ServerFrame, Status, TaggedMessage, WelcomeLimits,

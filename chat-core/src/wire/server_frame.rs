@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use super::bans::{BanEntry, SweptRange};
 use super::moment::{rfc3339, rfc3339_option};
+use super::reactions::ReactionChange;
 use super::settings::RoomSettings;
-use crate::domain::{Notices, Role};
+use crate::domain::{Notices, Reaction, Role};
 use crate::room::ReadPosition;
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, Position, Seq, SessionId, Wall};
 
@@ -33,6 +34,7 @@ pub enum FrameKind {
     MemberLeft,
     Redacted,
     Swept,
+    Reacted,
     TopicChanged,
     SettingsChanged,
     RoleChanged,
@@ -65,6 +67,7 @@ impl FrameKind {
         Self::MemberLeft,
         Self::Redacted,
         Self::Swept,
+        Self::Reacted,
         Self::TopicChanged,
         Self::SettingsChanged,
         Self::RoleChanged,
@@ -97,6 +100,7 @@ impl FrameKind {
             Self::MemberLeft => "member_left",
             Self::Redacted => "redacted",
             Self::Swept => "swept",
+            Self::Reacted => "reacted",
             Self::TopicChanged => "topic_changed",
             Self::SettingsChanged => "settings_changed",
             Self::RoleChanged => "role_changed",
@@ -290,6 +294,18 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
     },
+    /// Somebody reacts to a message, or does not any more.
+    Reacted {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        /// Absent for who may not see the message, as is what follows.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<Seq>,
+        #[serde(flatten)]
+        reaction: Option<ReactionChange>,
+    },
     TopicChanged {
         room: String,
         seq: Seq,
@@ -439,6 +455,7 @@ impl ServerFrame {
             | Self::Redacted { room, seq, .. }
             | Self::Edited { room, seq, .. }
             | Self::Swept { room, seq, .. }
+            | Self::Reacted { room, seq, .. }
             | Self::TopicChanged { room, seq, .. }
             | Self::SettingsChanged { room, seq, .. }
             | Self::RoleChanged { room, seq, .. }
@@ -547,6 +564,9 @@ pub struct MessageFrame {
     pub key: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub redacted: bool,
+    /// In the order in which their names came.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reactions: Vec<Reaction>,
 }
 
 fn is_never(times: &u32) -> bool {

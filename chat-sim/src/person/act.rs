@@ -24,6 +24,12 @@ const FINDABLE: usize = 40;
 /// What rooms ask newcomers for; few, so that people know them.
 const SECRETS: [&str; 2] = ["swordfish", "two words"];
 
+/// What people react with; few, so that they meet.
+const REACTIONS: [&str; 2] = ["+1", "\u{1F44D}"];
+
+/// Messages that are reacted to: as long as they are among so many that are shown.
+const NEWEST: usize = 4;
+
 /// How many are said again at once when the storm is over.
 const AT_A_TIME: usize = 4;
 
@@ -45,6 +51,7 @@ impl Person {
             (Some(_), 0..50) if self.stalled => self.stall(),
             (_, 0..9) if self.scene.plan.sets => self.set(room),
             (_, 0..6) if self.scene.plan.takes_back => self.take_back(room),
+            (_, 6..14) if self.scene.plan.takes_back => self.react(room),
             (_, 0..20) if self.scene.plan.kicks && !self.views.get(room).is_some_and(View::is_open) => self.enter(room),
             (_, 0..36) => self.say_some(room),
             (_, 36..44) => self.say_again(),
@@ -58,9 +65,10 @@ impl Person {
                     self.create(room);
                 }
             }
-            (_, 65..66) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
+            (_, 65) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
             (_, 66..68) => self.edit(room),
-            (_, 68..72) => self.look_back(room),
+            (_, 68..70) => self.react(room),
+            (_, 70..72) => self.look_back(room),
             (_, 72..74) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
             (_, 74..77) => self.moderate(room),
             (_, 77..82) if wrong.cuts => self.cut(),
@@ -247,6 +255,18 @@ impl Person {
         }
         let asked = Asked::History { room: room.to_owned(), before, limit };
         self.ask(frame, asked);
+    }
+
+    /// Reacts to one of the newest messages that are shown, or takes that back; seldom, to any number.
+    fn react(&mut self, room: &str) {
+        let shown = self.screens.get(room).map(|screen| screen.newest(NEWEST)).unwrap_or_default();
+        let target = match shown.is_empty() || self.rng.random_bool(0.1) {
+            true => self.rng.random_range(1..60),
+            false => shown[self.rng.random_range(0..shown.len())].0,
+        };
+        let name = REACTIONS[self.rng.random_range(0..REACTIONS.len())];
+        let on = self.rng.random_bool(0.75);
+        self.ask(json!({"type": "react", "room": room, "target": target, "name": name, "on": on}), Asked::Other);
     }
 
     /// Says that everything was read, or some of it.

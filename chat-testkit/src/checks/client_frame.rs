@@ -94,6 +94,10 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Changes { room, after, .. } => json!({"type": "changes", "room": room.as_str(), "after": after.0}),
         Command::Read { room, through, .. } => json!({"type": "read", "room": room.as_str(), "through": through.0}),
         Command::Redact { room, target, .. } => json!({"type": "redact", "room": room.as_str(), "target": target.0}),
+        Command::React { room, target, name, on, key, .. } => json!({
+            "type": "react", "room": room.as_str(), "target": target.0, "name": name.as_str(), "on": on,
+            "key": key.as_ref().map(|key| key.as_str()),
+        }),
         Command::Kick { room, member, .. } => json!({"type": "kick", "room": room.as_str(), "member": member.0}),
         Command::RedactAll { room, member, from, .. } => json!({
             "type": "redact_all", "room": room.as_str(), "member": member.0, "from": from.map(|from| from.0),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Data, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
-    SettingsChange, Topic, TypingState,
+    BanTerms, Body, Data, Key, NewcomersSee, Nick, ReactionName, RecordVersion, Role, RoomCloseReason, RoomLimits,
+    SecretHash, SettingsChange, Topic, TypingState,
 };
 
 use super::choices::Choices;
@@ -22,6 +22,7 @@ const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars",
 const DATA: [&str; 3] = ["{}", "{\"a\":1}", "{\"a\": 12345}"];
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const TOPICS: [&str; 3] = ["Lunch", "", "Dinner"];
+const REACTIONS: [&str; 3] = ["+1", "\u{1F44D}", "x"];
 
 /// The first bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
 /// step.
@@ -77,6 +78,10 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         owed_max: 1 + choices.below(3),
         changes_max: choices.below(4),
         reads_max: choices.below(4),
+        reactable_max: choices.below(6),
+        reactions_max: 3 + choices.below(4),
+        reactions_per_person_max: 1 + choices.below(3),
+        reaction_names_max: 1 + choices.below(2),
         unread_max: 3,
         slow_max: Duration::from_secs(20),
         slowed_max: choices.below(3),
@@ -106,7 +111,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(34) {
+    match choices.below(36) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -193,6 +198,13 @@ fn act(choices: &mut Choices<'_>) -> Act {
             permit: permit(choices),
             data: data(choices),
             asked: choices.one_of(&[Asked::No, Asked::Log, Asked::Log, Asked::Log, Asked::LateLog, Asked::AnotherLife]),
+        },
+        33 | 34 => Act::React {
+            who: insider(choices),
+            message: spot(choices),
+            name: ReactionName::parse(choices.one_of(&REACTIONS)).expect("a valid name"),
+            on: choices.in_256(180),
+            key: choices.in_256(50).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
         },
         _ => Act::Lose { decisions: choices.below(4) },
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chat_core::{
     Body, Command, ConnectRequest, Connection, Engine, Epoch, Event, Hello, Limits, MemberId, Moderation, Nick,
-    Observer, ObserverEvent, Record, Reply, RoomCode, Seq, ServerFrame,
+    Observer, ObserverEvent, ReactionName, Record, Reply, RoomCode, Seq, ServerFrame,
 };
 
 use super::choices::Choices;
@@ -65,8 +65,9 @@ impl Stage {
 
     async fn step(&mut self, choices: &mut Choices<'_>) {
         let (engine, truth) = (&self.engine, &*self.truth);
-        match choices.below(16) {
+        match choices.below(17) {
             14 | 15 => return self.edit(choices).await,
+            16 => return self.react(choices).await,
             0 | 1 => return self.say(1 + choices.below(8), usize::from(choices.byte())).await,
             2 => {
                 // Whether there is such a message is for the room to say.
@@ -98,6 +99,17 @@ impl Stage {
             6 | 7 => reader.take_bytes(choices.word().into(), truth),
             _ => reader.take(usize::MAX, truth),
         }
+    }
+
+    /// Reacts to some number, or takes that back: whether it can be is for the room to say.
+    async fn react(&mut self, choices: &mut Choices<'_>) {
+        let target = Seq((self.truth.head().0 + 1).saturating_sub(choices.below(40) as u64));
+        let name = ReactionName::parse("+1").expect("a valid name");
+        let command = match choices.in_256(180) {
+            true => Command::react(room(), target, name),
+            false => Command::unreact(room(), target, name),
+        };
+        let _ = self.speaker.call(command).await;
     }
 
     fn keep_up(&mut self) {
@@ -268,6 +280,9 @@ impl Truth {
                         _ => is_superseded(),
                     };
                     *target == Some(*meant) && is_it
+                }
+                (ServerFrame::Reacted { target, reaction, .. }, Event::Reacted { target: meant, count, .. }) => {
+                    *target == Some(*meant) && reaction.as_ref().is_some_and(|change| change.count == *count)
                 }
                 _ => false,
             };

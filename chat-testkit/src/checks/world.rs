@@ -12,8 +12,9 @@ use chat_core::{
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use super::bans::{changed_after, check_bans, said_by};
+use super::bans::{changed_after, changed_by, check_bans, said_by};
 use super::edits::check_edits;
+use super::reactions::check_reactions;
 use super::roles::{Roles, check_roles};
 use crate::model::{Model, Person, Refusal, without_digest};
 use crate::strategies::{Cast, Play, Step};
@@ -114,15 +115,19 @@ impl World {
         let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
         prop_assert_eq!(&comparable, &expected, "{:?} at {:?}", input, self.now);
         if let Err(reject) = &decided {
-            use RejectCode::{BansFull, EditsFull, RolesFull, RoomFull, TooLate, TooLong, TooManyAttachments};
-            let is_full = matches!(reject.code, RoomFull | TooManyAttachments | RolesFull | BansFull | EditsFull);
+            use RejectCode::{
+                BansFull, EditsFull, ReactionsFull, RolesFull, RoomFull, TooLate, TooLong, TooManyAttachments,
+            };
+            let is_full = matches!(reject.code, RoomFull | TooManyAttachments | RolesFull | BansFull);
+            let is_full = is_full || matches!(reject.code, EditsFull | ReactionsFull);
             let names_a_limit = is_full || matches!(reject.code, TooLong | TooLate);
             prop_assert_eq!(reject.limit.is_some(), names_a_limit, "{:?}", reject);
         }
         let (Ok(decided), Ok(expected)) = (decided, expected) else {
             return Ok(());
         };
-        prop_assert!(decided.records.len() <= 5, "never more than 5 records: {:?}", decided.records);
+        let of_reactions = if is_sweep(input) { self.limits.reactions_per_person_max } else { 0 };
+        prop_assert!(decided.records.len() <= 5 + of_reactions, "never more than 5 records: {:?}", decided.records);
         for record in &decided.records {
             prop_assert!(record.event.version() <= self.writes, "{:?} where {:?} is", record, self.writes);
             self.room.apply(self.now, record);
@@ -191,6 +196,11 @@ impl World {
         }
         prop_assert_eq!(room.ledger().owed().collect::<Vec<_>>(), model.owed());
         prop_assert_eq!(room.changed_at(), model.changed_at());
+        let freezes: Vec<(Seq, Seq)> = room.ledger().owed_freezes().map(|owed| (owed.target, owed.change)).collect();
+        prop_assert_eq!(freezes, model.owed_freezes());
+        for message in (0..=model.head().0).map(Seq) {
+            prop_assert_eq!(room.reactions_to(message), model.reactions_to(message), "to {:?}", message);
+        }
         let owner = model.members().into_iter().find(|person| person.role == Role::Owner);
         let seat = match (owner, model.held_seat()) {
             (Some(owner), _) => OwnerSeat::Taken(owner.id),
@@ -231,6 +241,7 @@ impl World {
         check_persons(&life, &self.limits)?;
         check_roles(self.decisions_of_this_life(), &self.limits)?;
         check_bans(&life)?;
+        check_reactions(&life, &self.limits)?;
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
             let asked = Input::History { by: by.clone(), before: None, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
@@ -318,8 +329,8 @@ impl World {
                 let theirs: BTreeSet<Seq> = changed.into_iter().filter(|target| *target > sees).collect();
                 let is_change = |record: &&&Record| {
                     let is_later = record.seq.is_some_and(|seq| seq > after);
-                    is_later
-                        && matches!(record.event, Event::Redacted { .. } | Event::Swept { .. } | Event::Edited { .. })
+                    let (is_one, is_range) = (changed_by(&record.event), matches!(record.event, Event::Swept { .. }));
+                    is_later && (is_one.is_some() || is_range)
                 };
                 let changes = life.iter().filter(is_change).count();
                 let is_so = if is_all { told == theirs } else { changes > self.limits.changes_max };
@@ -354,6 +365,15 @@ impl World {
     fn decisions_of_this_life(&self) -> &[Vec<Record>] {
         let begins = |decision: &Vec<Record>| matches!(decision[0].event, Event::Created { .. });
         self.log.iter().rposition(begins).map_or(&[], |start| &self.log[start..])
+    }
+}
+
+/// Whether it takes back what somebody has reacted with, each by an event.
+fn is_sweep(input: &Input) -> bool {
+    match input {
+        Input::RedactAll { .. } => true,
+        Input::Ban { terms, .. } => terms.sweep,
+        _ => false,
     }
 }
 
@@ -472,8 +492,13 @@ fn keyed_of(life: &[&Record]) -> Vec<(Scope, Key)> {
             (Event::Joined { scope, .. }, Some(by)) => {
                 scopes.insert(by, scope.clone());
             }
-            (Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. }, Some(by)) => {
-                keys.push((scopes[&by].clone(), keyed.key.clone()))
+            (
+                Event::Sent { keyed: Some(keyed), .. }
+                | Event::Edited { keyed: Some(keyed), .. }
+                | Event::Reacted { keyed: Some(keyed), .. },
+                Some(by),
+            ) => {
+                keys.push((scopes[&by].clone(), keyed.key.clone()));
             }
             _ => {}
         }

@@ -11,7 +11,7 @@ use chat_core::{
 use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{AsSent, Model, Refusal, Told, bans, edits, enter, owed, roles, seat, settings, sweeps, time};
+use super::{AsSent, Model, Refusal, Told, bans, edits, enter, owed, reactions, roles, seat, settings, sweeps, time};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, epoch, salt } = input {
@@ -55,6 +55,9 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let note = (through > has_read).then_some(Note::Read { member: member.id, through });
             let position = model.left_to_read(member.id, through.max(has_read));
             Ok(decision(Vec::new(), note, Answer::Read(position)))
+        }
+        Input::React { by, target, name, on, key } => {
+            reactions::react(model, now, by, *target, name, *on, key.as_ref())
         }
         Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, evidence.as_deref()),
         Input::Settle { through } => Ok(settle(model, now, *through)),
@@ -183,10 +186,10 @@ fn redact_all(model: &Model, now: Now, by: &Actor, member: MemberId, from: Optio
     if !model.facts().iter().any(was_there) {
         return Err(refusal(RejectCode::MemberNotFound, None));
     }
-    match sweeps::sweep(model, actor.as_ref(), member, from)? {
-        Some(swept) => Ok(done(model, now, actor, swept)),
-        None => Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() })),
-    }
+    let mut then = model.clone();
+    let records = reactions::take_all_back(model, &mut then, now, actor.as_ref(), member, from)?;
+    let seq = records.first().map_or(model.head(), seq_of);
+    Ok(decision(records, None, Answer::Done { seq }))
 }
 
 /// What follows by itself once somebody is gone: an owner, notices, an end.
@@ -240,7 +243,8 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<&Ev
 
 /// Where nothing was owed for these changes, nothing is said.
 fn settle(model: &Model, now: Now, through: Seq) -> Decision {
-    let is_owed = model.owed().iter().any(|owed| owed.change() <= through);
+    let is_owed = model.owed().iter().any(|owed| owed.change() <= through)
+        || model.owed_freezes().iter().any(|(_, change)| *change <= through);
     let is_written = is_owed && model.writes >= RecordVersion::PERSONS;
     let settled = is_written.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
     decision(settled.into_iter().collect(), None, Answer::Nothing)

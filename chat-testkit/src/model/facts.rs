@@ -54,7 +54,7 @@ pub(super) struct Message {
     pub(super) redacted: bool,
 }
 
-/// A message that had a key.
+/// A message, an edit or a reaction that had a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyedMessage {
     pub(super) scope: Scope,
@@ -182,7 +182,10 @@ pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
 pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
     let mut kept: Vec<KeyedMessage> = Vec::new();
     for (number, (record, as_sent)) in facts.iter().enumerate().rev() {
-        let (Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. }) = &record.event else {
+        let (Event::Sent { keyed: Some(keyed), .. }
+        | Event::Edited { keyed: Some(keyed), .. }
+        | Event::Reacted { keyed: Some(keyed), .. }) = &record.event
+        else {
             continue;
         };
         let scope = scope_of(&facts[..number], record.by);
@@ -190,8 +193,8 @@ pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<Keye
             kept.push(KeyedMessage {
                 scope,
                 key: keyed.key.clone(),
-                as_sent: as_sent.clone().expect("a message was sent"),
-                seq: record.seq.expect("a message is told"),
+                as_sent: as_sent.clone().expect("what has a key was sent"),
+                seq: record.seq.expect("it is told"),
                 at: record.at,
             });
         }

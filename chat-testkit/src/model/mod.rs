@@ -4,8 +4,9 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in eleven files: who comes in (`enter`), what they do (`act`), what they say (`edits`), who may do what (`roles`), whose the room is (`seat`), what is set
-//! (`settings`), who is kept out (`bans`), what was changed (`sweeps`), what a log has still to be told (`owed`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
+//! The rules are in twelve files: who comes in (`enter`), what they do (`act`), what they say (`edits`), who may do what (`roles`), whose the room is (`seat`), what is set
+//! (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who reacts to what (`reactions`), what a log has still to be told (`owed`), who is here and what runs
+//! out (`presence`), and what time it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -32,6 +33,7 @@ mod facts;
 mod outcome;
 mod owed;
 mod presence;
+mod reactions;
 mod reads;
 mod roles;
 mod seat;
@@ -44,8 +46,8 @@ use std::time::Duration;
 
 use chat_core::room::{Caller, Decision, Input, Note, OwedChange};
 use chat_core::{
-    Content, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Notices, Now, Offset, PersonHash, Record, RecordVersion,
-    Reject, RejectCode, RoomLimits, Said, Seq, SessionId, Topic, Wall,
+    Content, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Notices, Now, Offset, PersonHash, ReactionName, Record,
+    RecordVersion, Reject, RejectCode, RoomLimits, Said, Seq, SessionId, Topic, Wall,
 };
 
 pub use facts::Person;
@@ -85,9 +87,10 @@ enum What {
 enum AsSent {
     Send(Said),
     Edit { target: Seq, content: Content },
+    React { target: Seq, name: ReactionName, on: bool },
 }
 
-/// A fact, and of a message or an edit what the client had sent.
+/// A fact, and of a message, an edit or a reaction what the client had sent.
 type Fact = (Record, Option<AsSent>);
 
 /// What a refusal must say. The words for people are left to the room.
@@ -348,7 +351,10 @@ impl From<&Reject> for Refusal {
 /// records are compared without.
 pub fn without_digest(record: &Record) -> Record {
     let mut record = record.clone();
-    if let Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. } = &mut record.event {
+    if let Event::Sent { keyed: Some(keyed), .. }
+    | Event::Edited { keyed: Some(keyed), .. }
+    | Event::Reacted { keyed: Some(keyed), .. } = &mut record.event
+    {
         keyed.digest = Digest(0);
     }
     if let Event::BanAdded { person, .. } = &mut record.event {
@@ -363,6 +369,7 @@ fn as_sent(input: &Input) -> Option<AsSent> {
         Input::Edit { target, content, as_sent, .. } => {
             Some(AsSent::Edit { target: *target, content: as_sent.as_ref().unwrap_or(content).clone() })
         }
+        Input::React { target, name, on, .. } => Some(AsSent::React { target: *target, name: name.clone(), on: *on }),
         _ => None,
     }
 }

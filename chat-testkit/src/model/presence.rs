@@ -44,9 +44,10 @@ struct Watch(Option<Wall>);
 impl Watch {
     fn seat_until(&mut self, chapter: &[Line]) -> Option<Wall> {
         let may_change = match &chapter.last().expect("at least this line").what {
-            What::Fact { record, .. } => {
-                !matches!(record.event, Event::Sent { .. } | Event::Edited { .. } | Event::Redacted { .. })
-            }
+            What::Fact { record, .. } => !matches!(
+                record.event,
+                Event::Sent { .. } | Event::Edited { .. } | Event::Redacted { .. } | Event::Reacted { .. }
+            ),
             What::Note(_) => false,
             What::Lost(_) | What::Restarted => true,
         };

@@ -12,7 +12,10 @@ use super::{Model, Refusal, owed};
 /// A change that somebody may have missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
+    /// A message was taken back.
     One(Changed),
+    /// A message looks otherwise.
+    Altered(Changed),
     Range(Sweep),
 }
 
@@ -20,7 +23,7 @@ impl Change {
     /// The event that made it.
     pub(super) fn event(self) -> Seq {
         match self {
-            Self::One(changed) => changed.change,
+            Self::One(changed) | Self::Altered(changed) => changed.change,
             Self::Range(sweep) => sweep.change,
         }
     }
@@ -28,7 +31,9 @@ impl Change {
     /// Whether a later one says all that this one does.
     fn is_within(self, later: Change) -> bool {
         match (self, later) {
-            (Self::One(this), Self::One(later)) => this.target == later.target,
+            (Self::One(this) | Self::Altered(this), Self::One(later) | Self::Altered(later)) => {
+                this.target == later.target
+            }
             (Self::Range(this), Self::Range(later)) => {
                 this.member == later.member && later.from <= this.from && this.to <= later.to
             }
@@ -59,8 +64,9 @@ pub(super) fn changes(facts: &[Record], max: usize) -> (Vec<Change>, Seq) {
     let mut floor = Seq(0);
     for record in facts {
         let change = match (&record.event, record.seq) {
-            (&(Event::Redacted { target } | Event::Edited { target, .. }), Some(change)) => {
-                Change::One(Changed { target, change })
+            (&Event::Redacted { target }, Some(change)) => Change::One(Changed { target, change }),
+            (&(Event::Edited { target, .. } | Event::Reacted { target, .. }), Some(change)) => {
+                Change::Altered(Changed { target, change })
             }
             (&Event::Swept { member, from, to }, Some(change)) => Change::Range(Sweep { member, from, to, change }),
             _ => continue,
@@ -79,7 +85,7 @@ pub(super) fn is_known_as_swept(model: &Model, by: Option<MemberId>, seq: Seq) -
     let facts = model.facts();
     let ranges = changes(&facts, model.limits.changes_max).0.into_iter();
     ranges.chain(owed_ranges(&facts).into_iter().map(Change::Range)).any(|change| match change {
-        Change::One(_) => false,
+        Change::One(_) | Change::Altered(_) => false,
         Change::Range(sweep) => covers(sweep, by, seq),
     })
 }
@@ -109,7 +115,7 @@ pub(super) fn missed(model: &Model, sees: Seq, after: Seq) -> Result<Decision, R
     }
     let later: Vec<Change> = known.into_iter().filter(|change| change.event() > after).collect();
     let theirs = later.into_iter().filter_map(|change| match change {
-        Change::One(changed) => (changed.target > sees).then_some(change),
+        Change::One(changed) | Change::Altered(changed) => (changed.target > sees).then_some(change),
         Change::Range(sweep) => {
             (sweep.to > sees).then(|| Change::Range(Sweep { from: sweep.from.max(Seq(sees.0 + 1)), ..sweep }))
         }
@@ -130,7 +136,7 @@ pub(super) fn missed(model: &Model, sees: Seq, after: Seq) -> Result<Decision, R
     let (mut changed, mut swept) = (Vec::new(), Vec::new());
     for change in shown {
         match change {
-            Change::One(one) => changed.push(one),
+            Change::One(one) | Change::Altered(one) => changed.push(one),
             Change::Range(sweep) => swept.push(sweep),
         }
     }
@@ -162,7 +168,7 @@ pub(super) fn sweep(
         let mut known = changes(&facts, model.limits.changes_max).0;
         known.extend(owed_ranges(&facts).into_iter().map(Change::Range));
         let is_over_all = |change: &Change| match change {
-            Change::One(_) => false,
+            Change::One(_) | Change::Altered(_) => false,
             Change::Range(sweep) => covers(*sweep, Some(member), first) && covers(*sweep, Some(member), last),
         };
         first <= last && !known.iter().any(is_over_all)

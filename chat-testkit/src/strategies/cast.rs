@@ -88,6 +88,10 @@ impl Cast {
             }
             Act::Typing { who, state } => Input::Typing { by: self.caller(who, model), state },
             Act::Read { who, through } => Input::Read { by: self.caller(who, model), through: seq(through, model) },
+            Act::React { who, message, name, on, key } => {
+                let target = seq(message, model);
+                Input::React { by: self.caller(who, model), target, name, on, key }
+            }
             Act::Redact { by, message, asked } => {
                 let target = seq(message, model);
                 Input::Redact { by: self.actor(by, model), target, evidence: evidence(asked, target, model) }

@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 use super::settings::{any_change, any_secret};
 use super::steps::terms;
-use super::types::{any_body, any_data, any_key, any_nick, any_position, any_topic, few_room_codes};
+use super::types::{any_body, any_data, any_key, any_nick, any_position, any_reaction_name, any_topic, few_room_codes};
 
 /// Any command, with texts of at most `chars_max` characters.
 pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
@@ -40,6 +40,12 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
             .prop_map(|(room, state)| Command::typing(room, state)),
         (room(), seq()).prop_map(|(room, seq)| Command::read(room, seq)),
         (room(), seq()).prop_map(|(room, seq)| Command::redact(room, seq)),
+        (room(), seq(), any_reaction_name(), any::<bool>(), option::of(any_key())).prop_map(
+            |(room, seq, name, on, key)| {
+                let made = if on { Command::react(room, seq, name) } else { Command::unreact(room, seq, name) };
+                made.with_key(key)
+            }
+        ),
         (room(), member()).prop_map(|(room, member)| Command::kick(room, member)),
         (room(), member(), terms()).prop_map(|(room, member, terms)| Command::ban(room, member).with_terms(terms)),
         (room(), any::<u32>()).prop_map(|(room, ban)| Command::unban(room, BanId(ban))),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Data, Key, NewcomersSee, Nick, RecordVersion, Role, RoomCloseReason, RoomLimits, SecretHash,
-    SettingsChange, Topic, TypingState,
+    BanTerms, Body, Data, Key, NewcomersSee, Nick, ReactionName, RecordVersion, Role, RoomCloseReason, RoomLimits,
+    SecretHash, SettingsChange, Topic, TypingState,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::settings::{few_changes, few_secrets};
-use super::types::{few_data, few_keys, few_nicks, few_texts, few_topics};
+use super::types::{few_data, few_keys, few_nicks, few_reaction_names, few_texts, few_topics};
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,13 @@ pub enum Act {
     Read {
         who: Who,
         through: Spot,
+    },
+    React {
+        who: Who,
+        message: Spot,
+        name: ReactionName,
+        on: bool,
+        key: Option<Key>,
     },
     Redact {
         by: Mod,
@@ -303,6 +310,11 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 bans_page_max: 1,
                 owed_max,
                 changes_max,
+                // From more than are remembered to none.
+                reactable_max: [2, 9, 1, 3, 0][(history_max + marks_max) % 5],
+                reactions_max: 4 + changes_max,
+                reactions_per_person_max: 2 + owed_max,
+                reaction_names_max: 2,
                 reads_max,
                 unread_max: 3,
                 slow_max: Duration::from_secs(20),
@@ -369,6 +381,8 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
         4 => (moderator(), said(), asked()).prop_map(|(by, message, asked)| Act::Redact { by, message, asked }),
+        6 => (insider(), said(), few_reaction_names(), proptest::bool::weighted(0.7), option::weighted(0.2, few_keys()))
+            .prop_map(|(who, message, name, on, key)| Act::React { who, message, name, on, key }),
         2 => (insider(), back()).prop_map(|(who, after)| Act::Changes { who, after }),
         3 => (insider(), back()).prop_map(|(who, through)| Act::Read { who, through }),
         1 => back().prop_map(|through| Act::Settle { through }),

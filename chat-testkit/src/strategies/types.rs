@@ -1,6 +1,6 @@
 //! Values: valid texts and ids of every sort, a few that collide, and text that nobody should send.
 
-use chat_core::{Body, Data, Epoch, Identity, Key, Nick, Position, RoomCode, Seq, Topic};
+use chat_core::{Body, Data, Epoch, Identity, Key, Nick, Position, ReactionName, RoomCode, Seq, Topic};
 use proptest::char as chars;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -205,4 +205,21 @@ pub fn any_identity() -> impl Strategy<Value = Identity> + Clone {
 pub fn any_position() -> impl Strategy<Value = Position> + Clone {
     let seq = prop_oneof![0..100_u64, any::<u64>()];
     (any::<u64>(), seq).prop_map(|(epoch, seq)| Position { epoch: Epoch(epoch), seq: Seq(seq) })
+}
+
+/// Any name of a reaction.
+pub fn any_reaction_name() -> impl Strategy<Value = ReactionName> + Clone {
+    let emoji =
+        select(vec!["\u{1F44D}", "\u{2764}\u{FE0F}", "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{200D}\u{1F466}"]);
+    let name = |text: &str| ReactionName::parse(text).expect("a valid name");
+    prop_oneof![
+        emoji.prop_map(move |text| name(text)),
+        "[ -~]{1,32}".prop_map(move |text| name(&text)),
+        "[\u{E4}-\u{2FF}]{1,16}".prop_map(move |text| name(&text)),
+    ]
+}
+
+/// A handful of names of reactions.
+pub fn few_reaction_names() -> impl Strategy<Value = ReactionName> + Clone {
+    select(vec!["+1", "\u{1F44D}", "x"]).prop_map(|text| ReactionName::parse(text).expect("a valid name"))
 }

@@ -145,6 +145,13 @@ const EVENTS = {
       due: frame.seq,
     };
   },
+  /** Who may not see the message is told of no target. */
+  reacted(room, frame) {
+    if (frame.target === undefined) return {};
+    const meant = entry => entry.kind === 'message' && entry.seq === frame.target && entry.asOf < frame.seq;
+    const changed = entry => ({ ...entry, reactions: counted(entry.reactions, frame), asOf: frame.seq });
+    return { entries: room.entries.map(entry => meant(entry) ? changed(entry) : entry), due: frame.seq };
+  },
   topic_changed: (room, frame) => ({ topic: frame.topic }),
   settings_changed: (room, frame) => ({ settings: frame.settings }),
   role_changed(room, frame) {
@@ -357,7 +364,7 @@ export function disconnected(room) {
 const isSwept = ({ member, from, to }, message) => message.member === member && from <= message.seq && message.seq <= to;
 
 /** What is left of a message that was taken back. */
-const NOTHING = { text: '', data: undefined, replyTo: undefined, reply_to: undefined, edited: 0, redacted: true };
+const NOTHING = { text: '', data: undefined, replyTo: undefined, reply_to: undefined, edited: 0, redacted: true, reactions: [] };
 
 /** What a message says; `data` is for programs that know it. */
 const content = ({ text, data }) => ({ text, data });
@@ -403,11 +410,24 @@ function missedBefore(room, seenSeq, { history, more }) {
   return { ...room, entries };
 }
 
-function messageEntry(room, { seq, at, member, nick, color, text, data, reply_to: replyTo, edited = 0, redacted, key }, asOf) {
+function messageEntry(room, frame, asOf) {
+  const { seq, at, member, nick, color, text, data, reply_to: replyTo, edited = 0, redacted, key, reactions = [] } = frame;
   // A message of this page keeps the place on screen it had while pending.
   const local = room.pending.some(message => message.key === key) ? key : null;
   const said = { text, data, replyTo, edited };
-  return { kind: 'message', seq, at, member, nick, color, ...said, redacted: redacted === true, local, asOf };
+  return { kind: 'message', seq, at, member, nick, color, ...said, redacted: redacted === true, reactions, local, asOf };
+}
+
+/** How many people named beside a name a message shows at most. */
+const NAMED_MAX = 8;
+
+/** The reactions to a message after one more or one less. */
+function counted(reactions, { name, by, on, count }) {
+  const before = reactions.find(reaction => reaction.name === name);
+  if (count === 0) return reactions.filter(reaction => reaction !== before);
+  const others = (before?.by ?? []).filter(member => member !== by);
+  const now = { name, count, by: on && others.length < NAMED_MAX ? [...others, by] : others };
+  return before ? reactions.map(reaction => reaction === before ? now : reaction) : [...reactions, now];
 }
 
 const lastNumber = members => members.at(-1)?.member ?? 0;

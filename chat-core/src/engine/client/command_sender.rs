@@ -233,6 +233,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permi
         Command::Typing { room, state } => (room, Input::Typing { by, state }),
         Command::Read { room, through } => (room, Input::Read { by, through }),
         Command::Redact { room, target } => (room, Input::Redact { by: Actor::Member(by), target, evidence: None }),
+        Command::React { room, target, name, on, key } => (room, Input::React { by, target, name, on, key }),
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
         Command::RedactAll { room, member, from } => (room, Input::RedactAll { by: Actor::Member(by), member, from }),
         Command::Ban { room, member, terms } => (room, Input::Ban { by: Actor::Member(by), member, terms }),

@@ -16,6 +16,7 @@ use crate::engine::feed::segment::{SEGMENT_BYTES, SLOT_BYTES, Segment};
 use crate::engine::feed::wake::Head;
 use crate::locks::lock;
 use crate::types::{RoomLimits, Seq};
+use crate::wire::{FrameKind, with_reactions};
 
 /// What a reader finds after its position.
 pub(crate) enum BacklogRead {
@@ -231,6 +232,28 @@ impl Backlog {
         let first = ring.segments.partition_point(|segment| segment.last() < change.first().0);
         for segment in ring.segments.range_mut(first..) {
             if let Some(fresh) = segment.rewritten(|seq, kind, json| change.rewrite(seq, kind, json)) {
+                ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
+                *segment = Arc::new(fresh);
+            }
+        }
+        self.budget.change(before, ring.weight());
+    }
+
+    /// Writes reactions into messages that take no more: each with its encoded list, in the order of the messages.
+    pub(crate) fn freeze(&self, lists: &[(Seq, Arc<[u8]>)]) {
+        let (Some((first, _)), Some((last, _))) = (lists.first(), lists.last()) else { return };
+        let mut guard = self.lock();
+        let ring = &mut *guard;
+        let before = ring.weight();
+        let is_in = |segment: &Segment| segment.last() >= first.0 && segment.first() <= last.0;
+        for segment in ring.segments.iter_mut().filter(|segment| is_in(segment)) {
+            let with = |seq: Seq, kind: FrameKind, json: &[u8]| {
+                let index = lists.binary_search_by_key(&seq, |(message, _)| *message).ok()?;
+                let (_, list) = &lists[index];
+                // One that was taken back has none: it is not among them.
+                if kind == FrameKind::Message { with_reactions(json, list) } else { None }
+            };
+            if let Some(fresh) = segment.rewritten(with) {
                 ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
                 *segment = Arc::new(fresh);
             }

@@ -6,6 +6,7 @@ pub(crate) mod ended;
 pub(crate) mod fanout;
 pub(crate) mod overlay;
 pub(crate) mod page;
+pub(crate) mod reactions;
 pub(crate) mod room_feed;
 pub(crate) mod segment;
 pub(crate) mod wake;

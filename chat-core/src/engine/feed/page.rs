@@ -34,6 +34,12 @@ pub(crate) struct Page {
     pub(crate) as_of: Seq,
     /// What had been changed when it was begun, and when it was last looked over.
     seen: Seen,
+    /// Up to where messages had had their reactions written into their records when it was begun.
+    frozen: Seq,
+    /// As many as it may hold, or one message.
+    bytes_max: usize,
+    /// Of these, those that were counted for reactions.
+    reactions: usize,
     /// Of changes: the ranges among them.
     pub(crate) swept: Vec<SweptRange>,
 }
@@ -41,6 +47,8 @@ pub(crate) struct Page {
 struct Message {
     seq: Seq,
     json: Json,
+    /// Where its own ends, before the reactions that it was given; 0 where it is as it was read.
+    bare: usize,
 }
 
 enum Json {
@@ -94,7 +102,7 @@ impl Page {
             PageSlice::History(slice) => match (find(feed, slice, bytes_max, log.is_some()), log) {
                 (Found::All(page), _) | (Found::Newest { page, .. }, None) => page,
                 (Found::Newest { page, before, missing }, Some(log)) => {
-                    page.and_older(log, feed, Range { sees: slice.sees, before }, missing, bytes_max).await
+                    page.and_older(log, feed, Range { sees: slice.sees, before }, missing).await
                 }
             },
             PageSlice::Changes(slice) => changed(feed, slice, bytes_max, log).await,
@@ -120,18 +128,22 @@ impl Page {
             through,
             as_of: Seq(0),
             seen: Seen::default(),
+            frozen: Seq(0),
+            bytes_max: 0,
+            reactions: 0,
             swept: Vec::new(),
         }
     }
 
-    fn empty(feed: &RoomFeed, messages: usize) -> Self {
-        let seen = feed.overlay.begin();
+    fn empty(feed: &RoomFeed, messages: usize, bytes_max: usize) -> Self {
+        let (seen, frozen) = (feed.overlay.begin(), feed.reactions.frozen());
         let newest_first = Vec::with_capacity(messages);
         let (through, as_of) = (Seq(0), Seq(0));
-        Self { newest_first, bytes: 0, more: false, through, as_of, seen, swept: Vec::new() }
+        let swept = Vec::new();
+        Self { newest_first, bytes: 0, more: false, through, as_of, seen, frozen, bytes_max, reactions: 0, swept }
     }
 
-    /// Lays over it what was changed since it was read, and says as of when.
+    /// Lays over it what was changed since it was read, shows what it has been reacted to with, and says as of when.
     ///
     /// # Errors
     /// [`Stale`]: it has to be read again.
@@ -139,6 +151,7 @@ impl Page {
         // The head first: what is published after it may or may not be reflected, and what was published before it is.
         self.as_of = feed.backlog.head();
         let messages = &mut self.newest_first;
+        messages.iter_mut().for_each(Message::undress);
         let place = |seq: Seq| messages.binary_search_by(|message| seq.cmp(&message.seq)).ok();
         let masks = feed.overlay.over(&mut self.seen, place)?;
         for (index, content, n) in masks.edited {
@@ -161,18 +174,38 @@ impl Page {
                 }
             }
         }
-        Ok(())
+        self.show_reactions(feed)
     }
 
-    /// Adds one that is older, if there is room for it; else says that there is more.
-    fn push(&mut self, seq: Seq, json: Json, bytes_max: usize) -> bool {
-        let message = Message { seq, json };
-        let bytes = self.bytes + message.json().len();
-        if bytes > bytes_max && !self.newest_first.is_empty() {
+    /// After what was taken back: that has lost its reactions before.
+    fn show_reactions(&mut self, feed: &RoomFeed) -> Result<(), Stale> {
+        let messages = self.newest_first.iter().map(|message| message.seq);
+        let mut reactions = 0;
+        for (place, list) in feed.reactions.among(self.frozen, messages)? {
+            reactions += wire::reactions_len(&list);
+            self.newest_first[place].dress(&list);
+        }
+        self.bytes = self.newest_first.iter().map(|message| message.json().len()).sum();
+        // So much has been reacted since it was read that it is too long now.
+        let is_too_long = reactions > self.reactions && self.bytes > self.bytes_max && self.newest_first.len() > 1;
+        if is_too_long { Err(Stale) } else { Ok(()) }
+    }
+
+    /// Adds one that is older, with what it has been reacted to with, if there is room for it; else says that there is more.
+    fn push(&mut self, feed: &RoomFeed, seq: Seq, json: Json) -> bool {
+        let reactions = feed.reactions.list(seq).map_or(0, |list| wire::reactions_len(&list));
+        self.push_of(seq, json, reactions)
+    }
+
+    fn push_of(&mut self, seq: Seq, json: Json, reactions: usize) -> bool {
+        let message = Message { seq, json, bare: 0 };
+        let bytes = self.bytes + message.json().len() + reactions;
+        if bytes > self.bytes_max && !self.newest_first.is_empty() {
             self.more = true;
             return false;
         }
         self.bytes = bytes;
+        self.reactions += reactions;
         self.newest_first.push(message);
         true
     }
@@ -184,7 +217,6 @@ impl Page {
         feed: &RoomFeed,
         Range { sees, mut before }: Range,
         mut missing: usize,
-        bytes_max: usize,
     ) -> Self {
         loop {
             // One more than shown tells whether there is more.
@@ -206,7 +238,7 @@ impl Page {
                     self.more = true;
                     return self;
                 }
-                if !self.push(seq, Json::Owned(json), bytes_max) {
+                if !self.push(feed, seq, Json::Owned(json)) {
                     return self;
                 }
                 (before, missing) = (seq, missing - 1);
@@ -225,17 +257,37 @@ impl Message {
             Json::Owned(json) => json,
         }
     }
+
+    /// Shows what it has been reacted to with; one that nobody has any more shows nothing.
+    fn dress(&mut self, list: &[u8]) {
+        if wire::author(self.json()).is_none() {
+            return;
+        }
+        let bare = self.json().len() - 1;
+        if let Some(json) = wire::with_reactions(self.json(), list) {
+            (self.json, self.bare) = (Json::Owned(json), bare);
+        }
+    }
+
+    /// As it was before that.
+    fn undress(&mut self) {
+        if let (Json::Owned(json), 1..) = (&mut self.json, self.bare) {
+            json.truncate(self.bare);
+            json.push(b'}');
+            self.bare = 0;
+        }
+    }
 }
 
 fn find(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) -> Found {
-    let mut page = Page::empty(feed, slice.seqs.len());
+    let mut page = Page::empty(feed, slice.seqs.len(), bytes_max);
     let mut last: Option<Arc<Segment>> = None;
     // The newest are in the backlog: walk back until one is not.
     for &seq in slice.seqs.iter().rev() {
         let segment =
             last.take().filter(|segment| segment.event(seq).is_some()).or_else(|| feed.backlog.segment_of(seq));
         let Some(segment) = segment else { break };
-        if !page.push(seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
+        if !page.push(feed, seq, Json::Shared(Arc::clone(&segment))) {
             return Found::All(page);
         }
         last = Some(segment);
@@ -256,14 +308,14 @@ fn find(feed: &RoomFeed, slice: &HistorySlice, bytes_max: usize, has_log: bool) 
 
 /// The changed messages, where the backlog has all of them, or there is nobody else who could.
 fn changed_at_hand(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, has_log: bool) -> Option<Page> {
-    let mut page = Page::empty(feed, slice.changed.len());
+    let mut page = Page::empty(feed, slice.changed.len(), bytes_max);
     for changed in &slice.changed {
         let json = match feed.backlog.segment_of(changed.target) {
             Some(segment) => Json::Shared(segment),
             None if has_log => return None,
             None => Json::Owned(wire::gone(changed.target)),
         };
-        if !page.push(changed.target, json, bytes_max) {
+        if !page.push(feed, changed.target, json) {
             break;
         }
     }
@@ -273,7 +325,7 @@ fn changed_at_hand(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, has_
 /// The same, and asks the log for what the backlog does not have. What the log does not have either is gone. One that cannot be read now
 /// ends the page.
 async fn changed(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, log: Option<&dyn Log>) -> Page {
-    let mut page = Page::empty(feed, slice.changed.len());
+    let mut page = Page::empty(feed, slice.changed.len(), bytes_max);
     for &Changed { target, .. } in &slice.changed {
         let json = match (feed.backlog.segment_of(target), log) {
             (Some(segment), _) => Json::Shared(segment),
@@ -296,7 +348,7 @@ async fn changed(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, log: O
                 }
             },
         };
-        if !page.push(target, json, bytes_max) {
+        if !page.push(feed, target, json) {
             break;
         }
     }
@@ -325,13 +377,15 @@ mod tests {
     use super::*;
 
     fn empty() -> Page {
-        let (through, as_of, swept) = (Seq(0), Seq(0), Vec::new());
-        Page { newest_first: Vec::new(), bytes: 0, more: false, through, as_of, seen: Seen::default(), swept }
+        let (through, as_of, frozen, swept) = (Seq(0), Seq(0), Seq(0), Vec::new());
+        let (newest_first, seen) = (Vec::new(), Seen::default());
+        let (bytes_max, reactions) = (10, 0);
+        Page { newest_first, bytes: 0, more: false, through, as_of, seen, frozen, bytes_max, reactions, swept }
     }
 
     #[test]
     fn a_page_holds_as_many_bytes_as_it_may_and_one_message_however_long() {
-        let push = |page: &mut Page, seq, bytes| page.push(Seq(seq), Json::Owned(vec![b'x'; bytes]), 10);
+        let push = |page: &mut Page, seq, bytes| page.push_of(Seq(seq), Json::Owned(vec![b'x'; bytes]), 0);
         let mut page = empty();
         assert!(push(&mut page, 9, 6) && push(&mut page, 8, 4), "exactly as many");
         assert!(!page.more);

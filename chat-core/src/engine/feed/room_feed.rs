@@ -9,6 +9,7 @@ use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::overlay::Overlay;
+use crate::engine::feed::reactions::ReactionOverlay;
 use crate::locks::lock;
 use crate::types::{Epoch, RoomCode, RoomLimits, Seq};
 use crate::wire::FrameKind;
@@ -21,6 +22,7 @@ pub(crate) struct RoomFeed {
     pub(crate) is_logged: bool,
     pub(crate) backlog: Backlog,
     pub(crate) overlay: Overlay,
+    pub(crate) reactions: ReactionOverlay,
     pub(crate) signals: [SignalSlot; 2],
     pub(crate) gap_view: GapViewSlot,
     pub(crate) closed: OnceLock<RoomCloseReason>,
@@ -41,6 +43,7 @@ impl RoomFeed {
             is_logged,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
             overlay: Overlay::new(limits.owed_max),
+            reactions: ReactionOverlay::default(),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             gap_view: GapViewSlot::default(),
             closed: OnceLock::new(),

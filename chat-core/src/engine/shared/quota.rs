@@ -27,10 +27,11 @@ impl Shared {
             Command::Send { text, data, .. } | Command::Edit { text, data, .. } => {
                 Some(price(&Content::text(text.clone()).with_data(data.clone())))
             }
+            Command::React { name, .. } => Some(Price { messages: 1, bytes: bytes(name.as_str().len()) }),
             Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str().len()) }),
             _ => None,
         };
-        let is_send = matches!(command, Command::Send { .. } | Command::Edit { .. });
+        let is_send = matches!(command, Command::Send { .. } | Command::Edit { .. } | Command::React { .. });
         let cell = Arc::clone(&reply.cell);
         let mut state = cell.lock();
         let mut paid = match is_send {

@@ -11,6 +11,7 @@ use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;
+use crate::engine::work::freeze::forget_frozen_by_others;
 use crate::engine::work::load::{load, publish_records};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
@@ -214,6 +215,8 @@ impl RoomTask {
                 }
                 self.state.tail = loaded.tail;
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
+                forget_frozen_by_others(&feed, &self.state.room);
+                self.show_all_reactions(&feed);
                 publish_records(&feed, others.iter().copied());
                 for record in &others {
                     if let Some(change) = Change::of(record) {

@@ -17,7 +17,7 @@ const WAIT: Duration = Duration::from_secs(10);
 pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -> Result<(), Reject> {
     let is_refused = match input {
         Input::Create { .. } | Input::Join { .. } => budget.is_crowded(),
-        Input::Send { .. } | Input::Edit { .. } | Input::SetTopic { .. } => budget.is_full(),
+        Input::Send { .. } | Input::Edit { .. } | Input::React { .. } | Input::SetTopic { .. } => budget.is_full(),
         _ => false,
     };
     if !is_refused || decision.records.is_empty() {

@@ -12,6 +12,7 @@ use crate::engine::work::task::RoomTask;
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Log, ReadError};
 use crate::room::{OwedChange, Snapshot};
+use crate::types::Seq;
 
 /// Changes that one transaction of the log is amended for at most: as many as a ledger owes, but after an earlier program.
 const AMENDS_MAX: usize = 256;
@@ -44,6 +45,7 @@ impl RoomTask {
                     deleted.map(|()| self.state.debts.deleted())
                 }
                 Debt::Snapshot => self.save_snapshot(&*log).await,
+                Debt::Freeze => self.write_freezes(&*log, self.state.room.head()).await,
                 Debt::ReadPositions => self.save_read_positions(&*log).await,
             };
             if let Err(error) = paid {
@@ -57,6 +59,8 @@ impl RoomTask {
     async fn amend(&mut self, log: &dyn Log) -> Result<Swept, AppendError> {
         let first = self.state.debts.owed(self.state.room.ledger()).next();
         if let Some(OwedChange::Sweep(sweep)) = first {
+            // What is frozen before it is written with it, in the order of the changes.
+            self.write_freezes(log, Seq(sweep.change.0 - 1)).await?;
             let swept = self.amend_slice(log, sweep).await;
             #[cfg(feature = "fault_injection")]
             let swept = swept.or_else(|error| match fault_injection::is(Bug::ForgetScrub) {
@@ -74,14 +78,20 @@ impl RoomTask {
         let (Some(last), Some(feed)) = (owed.last().map(OwedChange::change), self.feed()) else {
             return Ok(Swept::All);
         };
+        let mut frozen = Vec::new();
         let amended = match self.amends(log, &feed, &owed).await {
-            Ok(amends) => log.amend(&self.cell.code, feed.epoch, &amends).await,
+            Ok(mut amends) => {
+                // What is frozen by then is written with it: all up to there counts as done.
+                frozen = self.freezes_through(last, &mut amends);
+                log.amend(&self.cell.code, feed.epoch, &amends).await
+            }
             Err(error) => Err(AppendError::NotWritten(error.to_string())),
         };
         #[cfg(feature = "fault_injection")]
         let amended = amended.or_else(|error| if fault_injection::is(Bug::ForgetScrub) { Ok(()) } else { Err(error) });
         amended?;
         feed.overlay.amended(last);
+        self.frozen(&feed, &frozen);
         self.state.debts.amended(last);
         Ok(Swept::All)
     }

@@ -7,7 +7,7 @@ use crate::engine::rooms::batch::Batch;
 use crate::engine::work::answer::{self, Stray};
 use crate::engine::work::task::RoomTask;
 use crate::ports::{ObserverEvent, Tail};
-use crate::types::Now;
+use crate::types::{Now, Seq};
 
 impl RoomTask {
     /// Publishes a batch, answers whoever asked, and takes up what is owed for it.
@@ -31,9 +31,13 @@ impl RoomTask {
             }
         } else if !is_logged {
             // There is nothing to be amended.
+            let freezes: Vec<Seq> =
+                self.state.debts.freezes(self.state.room.ledger()).map(|owed| owed.target).collect();
+            self.frozen(&feed, &freezes);
             self.state.debts.amended(self.state.room.head());
         } else {
             self.state.debts.note(batch.records.len());
+            self.note_freezes();
         }
     }
 
@@ -49,7 +53,9 @@ impl RoomTask {
         if let Some(cause) = batch.closed {
             let _ = feed.closed.set(cause);
         }
-        // Before the segments: whoever has heard that a message was changed is not shown what it said before.
+        // Before what is changed: what is taken back loses its reactions; and that before the segments: whoever has heard that a message was
+        // changed is not shown what it said before.
+        self.show_reactions(&feed, batch);
         let scrub = if self.shared.log.is_some() { Scrub::Owed } else { Scrub::Done };
         feed.overlay.add(&batch.changes, scrub);
         for segment in batch.segments.drain(..) {

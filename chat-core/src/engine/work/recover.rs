@@ -63,7 +63,8 @@ impl RoomTask {
         let feed = Arc::new(shared.new_life(&self.cell.code, epoch, Seq(first.0 - 1)));
         feed.overlay.add(&owed, Scrub::Owed);
         publish_records(&feed, recent.iter());
-        state.phase = Phase::Live(feed);
         state.tail = tail;
+        self.show_all_reactions(&feed);
+        self.state.phase = Phase::Live(feed);
     }
 }

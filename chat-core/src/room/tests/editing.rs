@@ -142,6 +142,21 @@ fn what_is_no_message_or_was_taken_back_is_not_edited() {
     }
 }
 
+/// That it was changed is remembered longer than the message, and is no sign that it was taken back.
+#[test]
+fn a_message_that_was_edited_can_be_taken_back_when_only_the_log_has_it() {
+    let mut world = world_with(|limits| limits.marks_max = 2);
+    let old = world.send(1, "old").0;
+    world.run(&edit(1, old, "new", shown(1, 0))).expect("hers");
+    (0..2).for_each(|_| _ = world.send(1, "more"));
+    world.run(&Input::Settle { through: Seq(3) }).expect("never refused");
+    assert!(!world.room.ledger().is_taken_back(Seq(old)));
+    let redact = Input::Redact { by: actor(1), target: Seq(old), evidence: shown(1, 1) };
+    assert_eq!(kinds(&world.run(&redact).expect("hers")), [("redacted", Some(6))]);
+    assert_eq!(kinds(&world.run(&redact).expect("done")), []);
+    assert!(world.room.ledger().is_taken_back(Seq(old)));
+}
+
 #[test]
 fn a_message_is_edited_in_its_time_and_not_without_end() {
     let mut world = world_with(|limits| (limits.edit_window, limits.edits_max) = (Duration::from_secs(60), 2));

@@ -9,6 +9,7 @@ mod going_out;
 mod looking;
 mod moderating;
 mod owing;
+mod reacting;
 mod replaying;
 mod roles;
 mod seats;
@@ -57,7 +58,7 @@ impl World {
     /// One round of the contract, with every invariant checked.
     fn run(&mut self, input: &Input) -> Result<Decision, Reject> {
         let decision = self.room.decide(self.now, input)?;
-        assert!(decision.records.len() <= 5);
+        assert!(decision.records.len() <= 5 + self.room.limits.reactions_per_person_max);
         for record in &decision.records {
             self.room.apply(self.now, record);
             self.log.push(record.clone());
@@ -217,6 +218,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Sent { .. } => "sent",
         Event::Edited { .. } => "edited",
         Event::Redacted { .. } => "redacted",
+        Event::Reacted { .. } => "reacted",
         Event::Settled { .. } => "settled",
         Event::Kicked { .. } => "kicked",
         Event::Banned { .. } => "banned",

@@ -1,6 +1,6 @@
 //! What becomes of records that are amended: taken back for good, replaced by the latest change, and in all else as they were.
 
-use chat_core::{Amend, Amended, Body, Content, Data, Epoch, Event, Record, Seq};
+use chat_core::{Amend, Amended, Body, Content, Data, Epoch, Event, MemberId, Reaction, ReactionName, Record, Seq};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -21,7 +21,8 @@ fn take_back(seq: u64, change: u64) -> Amend {
 fn says(records: &[Record], seq: u64) -> (&str, Option<(u64, u32, bool)>) {
     let record = records.iter().find(|record| record.seq == Some(Seq(seq))).expect("it was written");
     let Event::Sent { text, amended, .. } = &record.event else { panic!("number {seq} is a message") };
-    (text.as_str(), amended.map(|Amended { change, n, taken_back, .. }| (change.0, n, taken_back)))
+    let amended = amended.as_ref().map(|Amended { change, n, taken_back, .. }| (change.0, *n, *taken_back));
+    (text.as_str(), amended)
 }
 
 /// The text is empty wherever it is read, in the log and among the messages, and the record says why; its number, time, author and
@@ -138,6 +139,28 @@ pub async fn data_is_kept_to_the_letter_and_goes_with_its_message(mut home: impl
     assert_eq!((text.as_str(), data.as_ref().map(Data::as_str), *reply_to), ("", Some(json), Some(Seq(2))));
     let Event::Sent { data, .. } = &read[2].event else { panic!("it is a message") };
     assert_eq!((data, read[2].event.is_taken_back(), read[3].event.is_taken_back()), (&None, true, false));
+}
+
+/// Reactions are written into a message beside whatever else is made of it, in any order, and go with it when it is taken back.
+pub async fn what_a_message_was_reacted_to_with_is_read_with_it_until_it_is_taken_back(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("REACTED"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    log.append(&room, &tail, &[scribe.sent("one"), scribe.sent("two")]).await.expect("the tail is the end");
+    let by: Vec<MemberId> = (1..=9).map(MemberId).collect();
+    let named = |text: &str| Reaction::new(ReactionName::parse(text).expect("valid"), &by);
+    let reactions = vec![named("+1"), named("\u{1F44D}")];
+    let freeze = |seq| Amend::freeze(Seq(seq), Seq(9), reactions.clone());
+    log.amend(&room, Epoch(1), &[freeze(2), freeze(3), freeze(1)]).await.expect("messages can be amended");
+    log.amend(&room, Epoch(1), &[replace(2, 5, "edited", 1), freeze(3)]).await.expect("messages can be amended");
+    drop(log);
+    let log = home.open().await;
+    let read = log.messages(&room, Epoch(1), Seq(100), 2).await.expect("the log can be read");
+    let all: Vec<_> = read.iter().map(|record| record.event.frozen_reactions()).collect();
+    assert_eq!(all, [&reactions[..], &reactions[..]]);
+    assert_eq!((says(&read, 2).0, says(&read, 3).0), ("edited", "two"));
+    log.amend(&room, Epoch(1), &[take_back(2, 10), freeze(2)]).await.expect("messages can be amended");
+    let read = read_all(&*log, &room).await;
+    assert_eq!((says(&read, 2), read[2].event.frozen_reactions()), (("", Some((10, 1, true))), &[][..]));
 }
 
 /// An amendment in another life, of a join, or past the end changes nothing, and does not keep the others from being made.

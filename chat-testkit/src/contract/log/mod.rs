@@ -67,6 +67,7 @@ macro_rules! log_contract {
             what_was_taken_back_stays_so_whatever_comes_later,
             an_edit_that_was_superseded_says_nothing,
             data_is_kept_to_the_letter_and_goes_with_its_message,
+            what_a_message_was_reacted_to_with_is_read_with_it_until_it_is_taken_back,
             amending_what_is_no_message_changes_nothing,
             what_was_amended_is_so_after_reopening,
             a_tail_outlives_amendments_and_snapshots,

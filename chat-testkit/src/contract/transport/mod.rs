@@ -59,6 +59,7 @@ mod history_and_members;
 mod leaving;
 mod limiting;
 mod moderating;
+mod reacting;
 mod reading;
 mod refusing;
 mod resuming;
@@ -83,6 +84,7 @@ pub use history_and_members::*;
 pub use leaving::*;
 pub use limiting::*;
 pub use moderating::*;
+pub use reacting::*;
 pub use reading::*;
 pub use refusing::*;
 pub use resuming::*;
@@ -216,6 +218,11 @@ macro_rules! transport_contract {
             more_changes_than_are_remembered_are_out_of_reach,
             what_is_shown_says_as_of_when_it_is,
             a_message_that_only_the_log_has_can_be_taken_back,
+            a_reaction_is_told_and_shown_with_its_message,
+            a_reaction_that_changes_nothing_is_answered_and_not_told,
+            a_reaction_that_cannot_be_is_refused_by_name,
+            reactions_go_with_what_is_taken_back,
+            a_message_that_takes_no_more_reactions_keeps_those_it_has,
             what_a_person_has_read_is_told_on_all_their_devices,
             who_comes_back_is_told_how_much_is_unread,
             what_was_read_is_known_to_who_comes_again,
@@ -339,6 +346,7 @@ macro_rules! transport_pair_contract {
             a_newer_connection_over_the_other_transport_closes_the_older,
             a_retry_over_the_other_transport_is_answered_not_repeated,
             messages_are_the_same_over_both_transports,
+            reactions_are_the_same_over_both_transports,
             a_session_is_ended_from_the_other_transport,
             all_sessions_of_a_person_are_ended_on_both_transports,
         }
