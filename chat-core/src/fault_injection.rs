@@ -78,6 +78,16 @@ pub enum Bug {
     KeepNickKey,
     /// A gap does not show what members show beside their names.
     HideMemberData,
+    /// What a message says since it was edited does not lie over what is read until the log has it.
+    UnmaskEdit,
+    /// An edit is not among what was changed: no gap speaks of it.
+    ForgetEdit,
+    /// What was reacted to counts twice once the room has been read back.
+    CountReactionsTwice,
+    /// A gap does not say that something was reacted to in it.
+    HideReaction,
+    /// What a message was reacted to with is not written into its record when it takes no more.
+    ForgetFreeze,
     /// What the log remembers of ended sessions is not read.
     ForgetEnded,
     /// A session that was ended is not asked after when somebody comes back to it.
@@ -92,7 +102,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 40] = [
+    pub const ALL: [Bug; 45] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -128,6 +138,11 @@ impl Bug {
         Self::SweepOne,
         Self::KeepNickKey,
         Self::HideMemberData,
+        Self::UnmaskEdit,
+        Self::ForgetEdit,
+        Self::CountReactionsTwice,
+        Self::HideReaction,
+        Self::ForgetFreeze,
         Self::ForgetEnded,
         Self::ResumeEnded,
         Self::SkipNewer,

@@ -47,8 +47,8 @@ pub mod wire;
 
 pub use domain::{
     Amend, Amended, Amendment, BanTerm, BanTerms, Command, Content, Digest, Event, Extent, HistoryAnchor, Keyed,
-    LeaveReason, MemberChange, Named, Notices, Record, RecordVersion, Role, RoomCloseReason, Settings, SettingsChange,
-    TypingState,
+    LeaveReason, MemberChange, Named, Notices, Reaction, Record, RecordVersion, Role, RoomCloseReason, Said, Settings,
+    SettingsChange, TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{
@@ -61,10 +61,10 @@ pub use ports::{
     Observer, ObserverEvent, Policy, ReadError, SessionView, SystemClock, Tail,
 };
 pub use types::{
-    BanId, Belief, Body, CloseReason, Color, CommandId, Credential, EngineLimits, Epoch, Generation, Identity, Key,
-    Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonData, PersonHash, Position,
-    Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId, SessionLimits, SignalData,
-    SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
+    BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation, Identity,
+    Key, Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonData, PersonHash,
+    Position, ReactionName, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId,
+    SessionLimits, SignalData, SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};

@@ -26,7 +26,7 @@ fn a_plain_send_asks_for_nothing_and_neither_does_a_look_at_the_weight() {
     let nick = Nick::parse("Ann").expect("valid");
     run(&mut room, &Input::Create { by: by.clone(), nick, data: None, epoch: Epoch(7), salt: 8 });
     let text = Body::parse("hello", 10).expect("valid");
-    let send = Input::Send { by, text, as_sent: None, key: None, permit: SendPermit::Paid };
+    let send = Input::Send { by, said: text.into(), as_sent: None, key: None, permit: SendPermit::Paid };
     // As many as are remembered.
     (0..RoomLimits::default().marks_max).for_each(|_| run(&mut room, &send));
     let region = Region::new(HEAP);

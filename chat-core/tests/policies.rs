@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, CloseReason, Command, ConnectRequest, Engine, Hello, Policy, Reject, RejectCode, Reply, RoomSecret,
-    SessionView, SettingsChange,
+    Admission, CloseReason, Command, ConnectRequest, Data, Engine, Hello, Key, Policy, ReactionName, Reject,
+    RejectCode, Reply, RoomSecret, Seq, ServerFrame, SessionView, SettingsChange,
 };
 use support::*;
 
@@ -23,7 +23,7 @@ struct Moderate {
 impl Policy for Moderate {
     async fn check(&self, _session: &SessionView, command: Command) -> Result<Command, Reject> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let Command::Send { text, .. } = &command else { return Ok(command) };
+        let (Command::Send { text, .. } | Command::Edit { text, .. }) = &command else { return Ok(command) };
         if text.as_str().contains("slow") {
             tokio::time::sleep(secs(1)).await;
         }
@@ -62,6 +62,45 @@ async fn a_rewritten_message_is_told_so_and_its_retry_is_recognised() {
     let conflict = ann.refused(send_keyed("LUNCH", "darn", "k")).await;
     assert_eq!(conflict.code, RejectCode::KeyConflict);
     assert_eq!(ann.told().await, Vec::<String>::new());
+}
+
+/// Says no to `spam`, and has everybody who likes something like it in one way.
+struct OneThumb;
+
+#[async_trait]
+impl Policy for OneThumb {
+    async fn check(&self, _session: &SessionView, command: Command) -> Result<Command, Reject> {
+        match &command {
+            Command::React { name, .. } if name.as_str() == "spam" => {
+                Err(Reject::new(RejectCode::Forbidden, "no spam"))
+            }
+            Command::React { name, .. } if name.as_str() == ":thumbsup:" => Ok(command.with_name(reaction("+1"))),
+            _ => Ok(command),
+        }
+    }
+}
+
+fn reaction(name: &str) -> ReactionName {
+    ReactionName::parse(name).expect("valid")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaction_is_denied_or_rewritten_as_any_command() {
+    let engine = Engine::builder().policy(Arc::new(OneThumb)).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let said = Seq(ann.say("LUNCH", "Pizza?").await);
+    let react = |name: &str| Command::react(code("LUNCH"), said, reaction(name));
+    assert_eq!(ann.refused(react("spam")).await.code, RejectCode::Forbidden);
+    assert_eq!(acked(ann.session.call(react(":thumbsup:")).await), 3);
+    assert_eq!(acked(ann.session.call(react("+1")).await), 3, "it is there");
+    let told = ann.take();
+    let shown = told.iter().find_map(|frame| match frame {
+        ServerFrame::Reacted { reaction, .. } => {
+            reaction.as_ref().map(|change| (change.name.to_string(), change.count))
+        }
+        _ => None,
+    });
+    assert_eq!(shown, Some(("+1".to_owned(), 1)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -301,4 +340,52 @@ async fn a_policy_sees_what_is_to_be_set_and_may_change_it() {
     assert_eq!(bob.refused(join("short")).await.code, RejectCode::SecretWrong);
     bob.session.call(join("long enough")).await.expect("it is not locked");
     assert_eq!(bob.refused(send("LUNCH", "hi")).await.code, RejectCode::ReadOnly);
+}
+
+/// Takes what it does not like out of the data of messages, and lets nobody answer the first event.
+struct Strict;
+
+#[async_trait]
+impl Policy for Strict {
+    async fn check(&self, _session: &SessionView, command: Command) -> Result<Command, Reject> {
+        match &command {
+            Command::Send { reply_to: Some(seq), .. } if seq.0 == 1 => Ok(command.with_reply_to(None)),
+            Command::Send { data: Some(data), .. } | Command::Edit { data: Some(data), .. } => {
+                let cleaned = Data::parse(&data.as_str().replace("secret", "public"), 4_096)?;
+                Ok(command.with_data(cleaned))
+            }
+            _ => Ok(command),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_sees_all_that_a_message_says_and_may_change_it() {
+    let engine = Engine::builder().policy(Arc::new(Strict)).build();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let secret = || Data::parse(r#"{"a":"secret"}"#, 64).expect("an object");
+    let keyed = || send_keyed("LUNCH", "x", "k").with_data(secret());
+    assert_eq!(acked(ann.session.call(keyed()).await), 2);
+    assert_eq!(acked(ann.session.call(keyed()).await), 2, "as the client sent it");
+    assert_eq!(acked(ann.session.call(send("LUNCH", "y").with_reply_to(Seq(1))).await), 3);
+    let edit = || Command::edit(code("LUNCH"), Seq(3), body("z")).with_data(secret()).with_key(Key::parse("e").ok());
+    assert_eq!(acked(ann.session.call(edit()).await), 4);
+    assert_eq!(acked(ann.session.call(edit()).await), 4, "as the client sent it");
+    let page = ann.session.call(Command::history(code("LUNCH"))).await.expect("she is in");
+    let ServerFrame::History { messages, .. } = page else { panic!("not a history") };
+    let shown = messages.iter().map(|message| (message.frame().data.clone(), message.frame().reply_to));
+    let public = || Some(serde_json::from_str(r#"{"a":"public"}"#).expect("an object"));
+    assert_eq!(shown.collect::<Vec<_>>(), [(public(), None), (public(), None)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_is_denied_and_rewritten_as_a_message_is() {
+    let (engine, _) = moderated();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    assert_eq!(ann.say("LUNCH", "hi").await, 2);
+    assert_eq!(ann.told().await, ["2 Ann: hi"]);
+    let edit = |text: &str| Command::edit(code("LUNCH"), Seq(2), body(text));
+    assert_eq!(ann.refused(edit("spam")).await.code, RejectCode::Forbidden);
+    assert_eq!(acked(ann.session.call(edit("damn")).await), 3);
+    assert_eq!(ann.told().await, ["3 edited 2: darn #1"]);
 }

@@ -59,6 +59,8 @@ fn every_kind_of_frame_has_an_example() {
         MemberLeft,
         MemberChanged,
         Redacted,
+        Reacted,
+        Edited,
         TopicChanged,
         SettingsChanged,
         RoleChanged,

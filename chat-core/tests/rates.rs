@@ -3,7 +3,7 @@
 
 mod support;
 
-use chat_core::{Command, ConnectRequest, Hello, RejectCode};
+use chat_core::{Command, ConnectRequest, Hello, ReactionName, RejectCode, Seq};
 use support::*;
 
 /// Of 200 attempts in two seconds, how many were not refused for their rate.
@@ -30,6 +30,18 @@ async fn who_sends_without_a_pause_gets_the_rate_and_no_more() {
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     assert_eq!(let_through(&ann, || send("LUNCH", "x")).await, FIVE_PER_SECOND);
     assert_eq!(let_through(&ann, || send_keyed("LUNCH", "x", "new")).await, 200, "one message, and its retries");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reacts_without_a_pause_pays_what_a_message_costs() {
+    let engine = engine_with(|limits| {
+        (limits.session.send_burst, limits.session.send_per_second) = (2, 5);
+        (limits.session.command_per_second, limits.session.refusals_per_second) = (1, 0);
+    });
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let said = ann.say("LUNCH", "Pizza?").await;
+    let react = || Command::react(code("LUNCH"), Seq(said), ReactionName::parse("+1").expect("valid"));
+    assert_eq!(let_through(&ann, react).await, FIVE_PER_SECOND, "also where it changes nothing");
 }
 
 #[tokio::test(start_paused = true)]

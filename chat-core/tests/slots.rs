@@ -119,6 +119,43 @@ async fn whoever_has_read_that_a_message_was_taken_back_is_shown_no_more_of_it()
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_ends_what_grew_before_it_and_not_what_grows_after_it() {
+    let engine = engine();
+    let [ann, bob] = two(&engine).await;
+    let edit = |text| Command::edit(code("LUNCH"), Seq(3), body(text));
+    ann.submit(live(3, "half"));
+    assert_eq!(told(&bob).await, ["3~half"]);
+    acked(ann.session.call(edit("whole")).await);
+    assert_eq!(told(&bob).await, ["4 edited 3: whole #1", "3~"], "at once");
+    pass(secs(1)).await;
+    ann.submit(live(3, "more"));
+    assert_eq!(told(&bob).await, ["3~more"], "it grows again");
+    // Both are decided before anything is told, and nothing of before the edit is told after it.
+    ann.submit(edit("whole and more"));
+    ann.submit(live(3, "much more"));
+    let shown = told(&bob).await;
+    assert_eq!(shown[0], "5 edited 3: whole and more #2", "{shown:?}");
+    assert!(!shown.contains(&"3~more".to_owned()), "{shown:?}");
+    pass(secs(1)).await;
+    assert_eq!(told(&bob).await.last().or(shown.last()).map(String::as_str), Some("3~much more"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_after_an_edit_is_not_told_what_grew_before_it() {
+    let engine = engine();
+    let [ann, bob] = two(&engine).await;
+    ann.submit(live(3, "half"));
+    settle().await;
+    ann.submit(Command::edit(code("LUNCH"), Seq(3), body("whole")));
+    ann.submit(live(3, "more"));
+    settle().await;
+    // The slot has had `half` for less than a tenth of a second: what is shown anew has not taken its place yet.
+    assert_eq!(told(&bob).await, ["4 edited 3: whole #1"]);
+    pass(millis(100)).await;
+    assert_eq!(told(&bob).await, ["3~more"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_comes_in_or_comes_back_is_told_what_is_shown_now() {
     let engine = engine();
     let [ann, bob] = two(&engine).await;

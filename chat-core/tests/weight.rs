@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chat_core::room::{Actor, Caller, Input, Room};
 use chat_core::{
-    BanTerms, Body, Epoch, Generation, Identity, Key, MemberChange, MemberId, Mono, Nick, Now, PersonData, RoomLimits,
-    SessionId, Topic, Wall,
+    BanTerms, Body, Epoch, Generation, Identity, Key, MemberChange, MemberId, Mono, Nick, Now, PersonData,
+    ReactionName, RoomLimits, Seq, SessionId, Topic, Wall,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -45,7 +45,7 @@ fn send(room: &mut Room, number: u128, key: Option<usize>) {
     let key = key.map(|key| Key::parse(&format!("{number}-{key}")).expect("valid"));
     let text = Body::parse("x", 10).expect("valid");
     let permit = chat_core::room::SendPermit::Paid;
-    run(room, &Input::Send { by: caller(number, 0), text, as_sent: None, key, permit });
+    run(room, &Input::Send { by: caller(number, 0), said: text.into(), as_sent: None, key, permit });
 }
 
 fn small(room: &mut Room) {
@@ -104,13 +104,36 @@ fn everybody_gone(room: &mut Room) {
     }
 }
 
+fn react(room: &mut Room, number: u128, target: u64, name: &str) {
+    let name = ReactionName::parse(name).expect("valid");
+    run(room, &Input::React { by: caller(number, 0), target: Seq(target), name, on: true, key: None });
+}
+
+/// Many people, few names.
+fn liked(room: &mut Room) {
+    (1..=100).for_each(|number| join(room, number, 0, "Ann"));
+    (0..40).for_each(|_| send(room, 1, None));
+    for target in 101..=140 {
+        (1..=60).for_each(|number| react(room, number, target, ["+1", "-1"][number as usize % 2]));
+    }
+}
+
+/// As many names as may be, as long as they may be.
+fn named(room: &mut Room) {
+    (1..=100).for_each(|number| join(room, number, 0, "Ann"));
+    (0..100).for_each(|_| send(room, 1, None));
+    for number in 1..=100 {
+        (0..64).for_each(|name| react(room, number, 100 + number as u64, &format!("{number:016}{name:016}")));
+    }
+}
+
 /// Lives a room in one way.
 type Live = fn(&mut Room);
 
 #[test]
 fn a_room_weighs_what_it_holds() {
     let limits = Arc::new(RoomLimits::default());
-    let kinds: [(&str, Live); 8] = [
+    let kinds: [(&str, Live); 10] = [
         ("small", small),
         ("many members", many_members),
         ("long names", long_names),
@@ -119,6 +142,8 @@ fn a_room_weighs_what_it_holds() {
         ("marks", marks),
         ("left and banned", left_and_banned),
         ("everybody gone", everybody_gone),
+        ("liked", liked),
+        ("named", named),
     ];
     for (kind, live) in kinds {
         let region = Region::new(HEAP);

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError,
-    Record, RecordVersion, RoomCode, Seq, Tail, Topic,
+    Amend, AppendError, Content, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
+    ReadError, Record, RecordVersion, RoomCode, Seq, Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use crate::promise::{Broken, Promise, hold};
+use crate::summary::says_of;
 use crate::truth::Truth;
 
 /// A log in memory whose appends become the truth.
@@ -42,16 +43,19 @@ impl Archive {
         self.append(room, &tail, &[record]).await.ok()
     }
 
-    /// Whether what was taken back is unreadable by now.
+    /// Whether what was taken back or replaced is unreadable by now.
     pub(crate) async fn check_taken_back(&self) -> Result<(), Broken> {
         for room in self.rooms(None, usize::MAX).await.unwrap_or_default() {
             let Ok(LogPage { records, tail }) = self.read(&room, Offset(0), usize::MAX).await else { continue };
             let Some(epoch) = tail.epoch else { continue };
-            let taken_back = self.truth.taken_back(room.as_str(), epoch);
-            let readable = records.iter().find(|record| match &record.event {
-                Event::Sent { text, .. } => {
-                    !text.as_str().is_empty() && taken_back.contains(&record.seq.unwrap_or_default())
+            let (says, edits) =
+                (self.truth.says(room.as_str(), epoch), self.truth.standing_edits(room.as_str(), epoch));
+            let readable = records.iter().find(|record| match (&record.event, record.seq) {
+                (Event::Sent { text, data, .. }, Some(seq)) => {
+                    let said = says_of(&Content::text(text.clone()).with_data(data.clone()));
+                    says.get(&seq).is_none_or(|says| said != says.as_deref().unwrap_or_default())
                 }
+                (Event::Edited { content, .. }, Some(seq)) => content.is_some() && !edits.contains(&seq),
                 _ => false,
             });
             hold!(readable.is_none(), Promise::TakenBack, "{room}: {readable:?}");

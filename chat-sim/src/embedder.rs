@@ -149,7 +149,7 @@ impl Policy for Embedder {
     async fn check(&self, _: &SessionView, command: Command) -> Result<Command, Reject> {
         self.think(true).await?;
         let instead = match &command {
-            Command::Send { text, .. } if self.temper.rewrites => rewritten(text.as_str()),
+            Command::Send { text, .. } | Command::Edit { text, .. } if self.temper.rewrites => rewritten(text.as_str()),
             _ => None,
         };
         Ok(match instead.and_then(|text| Body::parse(&text, usize::MAX).ok()) {

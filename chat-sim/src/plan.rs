@@ -32,7 +32,7 @@ pub(crate) struct Plan {
     pub(crate) kicks: bool,
     /// Whether owners set much for their rooms, and people show secrets.
     pub(crate) sets: bool,
-    /// Whether people often take back what was said.
+    /// Whether people often take back what was said, and react to what was not.
     pub(crate) takes_back: bool,
     /// How likely it is, at each step without a connection, that one stays away for longer than most graces.
     pub(crate) away: f64,
@@ -90,6 +90,8 @@ impl Plan {
         limits.room.member_change_interval =
             [10_000, 0, 1_500].map(Duration::from_millis)[limits.room.backlog_events_max % 3];
         limits.room.owed_max = [256, 3, 256][limits.room.backlog_events_max % 3];
+        limits.room.reactable_max = [512, 3, 8][limits.room.backlog_events_max % 3];
+        limits.room.reactions_per_person_max = [64, 2][limits.room.backlog_events_max / 5 % 2];
         limits.room.history_default = rng.random_range(0..10);
         // In half of the worlds a newcomer does not see everything.
         let sees = [NewcomersSee::All, NewcomersSee::Last(3), NewcomersSee::All, NewcomersSee::Nothing];

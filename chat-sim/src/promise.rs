@@ -47,7 +47,7 @@ pub enum Promise {
     People,
     /// Nobody comes in while a ban of theirs holds, and nobody is told of a ban who was not banned.
     Banned,
-    /// What was taken back cannot be read in the log.
+    /// What was taken back or replaced cannot be read in the log.
     TakenBack,
     /// What a client holds is what the log says, whatever it missed.
     Screen,
@@ -89,7 +89,7 @@ impl fmt::Display for Promise {
             Self::Roles => "roles are whose they were given, and nobody acts on an equal or a higher one",
             Self::People => "members change what they are shown as seldom, and no two look alike",
             Self::Banned => "nobody comes in who is banned",
-            Self::TakenBack => "what was taken back cannot be read in the log",
+            Self::TakenBack => "what was taken back or replaced cannot be read in the log",
             Self::Screen => "every screen shows what the log says",
             Self::Read => "how far a person has read is kept, and theirs alone",
             Self::Skips => "who wants to be told little on coming back is told one gap",

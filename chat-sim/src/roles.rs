@@ -71,6 +71,10 @@ impl Roles {
                 hold!(moderates, Promise::Roles, "{room}: {record:?} by who is {:?}", self.role(by));
             }
             (Event::Sent { .. }, Some(by)) => drop(self.authors.insert(record.seq.unwrap_or_default(), by)),
+            (Event::Edited { target, .. }, by) => {
+                let author = self.authors.get(target).copied();
+                hold!(author == by, Promise::Roles, "{room}: {record:?} of what {author:?} said");
+            }
             (Event::Redacted { target }, by) => {
                 let author = self.authors.get(target).copied();
                 if let Some(author) = author.filter(|author| by != Some(*author)) {

@@ -55,6 +55,10 @@ impl RoomRules {
                     self.spoke.insert(by, record.at);
                 }
             }
+            (Event::Edited { .. }, Some(by)) => {
+                let speaks = self.moderators.contains(&by) || !settings.read_only;
+                hold!(speaks, Promise::Settings, "{room}: read-only, and {by} says {record:?}");
+            }
             (Event::SettingsChanged { settings }, _) => {
                 self.set.push((record.seq.expect("it is told"), *settings));
                 if settings.slow_ms == 0 {

@@ -1,13 +1,14 @@
 //! What one person's screen shows of the messages and members of a room, folded from frames as the protocol page says, and never told to forget.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chat_core::wire::{ChangedMessage, Joined, MemberEntry, MessageFrame, SweptRange};
+use chat_core::wire::{ChangedMessage, Joined, MemberEntry, MessageFrame, ReactionChange, SweptRange};
 use chat_core::{Epoch, MemberId, Seq, ServerFrame};
 
 use crate::people::MemberList;
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
+use crate::summary::says;
 use crate::truth::Truth;
 
 /// The messages that a person holds of one life of a room.
@@ -28,12 +29,47 @@ pub(crate) struct Screen {
     members: MemberList,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     by: MemberId,
-    is_taken_back: bool,
+    /// Nothing where it was taken back.
+    says: Option<String>,
+    /// How many have reacted with each name, and those that are known of them.
+    reactions: BTreeMap<String, (u32, BTreeSet<MemberId>)>,
     /// The last event that this reflects.
     as_of: Seq,
+}
+
+impl Held {
+    /// Says this from now on, or nothing: then there is nothing to react to, either.
+    fn say(&mut self, says: Option<String>, as_of: Seq) {
+        (self.says, self.as_of) = (says, as_of);
+        if self.says.is_none() {
+            self.reactions.clear();
+        }
+    }
+
+    fn react(&mut self, change: &ReactionChange, as_of: Seq) {
+        let (count, by) = self.reactions.entry(change.name.to_string()).or_default();
+        *count = change.count;
+        if change.on {
+            by.insert(change.by);
+        } else {
+            by.remove(&change.by);
+        }
+        self.reactions.retain(|_, (count, _)| *count > 0);
+        self.as_of = as_of;
+    }
+
+    /// Whether it shows how many have reacted, and nobody who has not.
+    fn shows(&self, reactions: Option<&BTreeMap<String, BTreeSet<MemberId>>>) -> bool {
+        let Some(reactions) = reactions else { return self.reactions.is_empty() };
+        let are_counted = self.reactions.len() == reactions.len();
+        are_counted
+            && self.reactions.iter().all(|(name, (count, by))| {
+                reactions.get(name).is_some_and(|people| people.len() == *count as usize && by.is_subset(people))
+            })
+    }
 }
 
 impl Screen {
@@ -81,8 +117,20 @@ impl Screen {
             ServerFrame::Message(message) => self.hold(message, seq),
             ServerFrame::Redacted { target, .. } => {
                 self.miss(seq);
-                if let Some(held) = self.held.get_mut(target).filter(|held| held.as_of < seq) {
-                    *held = Held { is_taken_back: true, as_of: seq, ..*held };
+                self.change(*target, None, seq);
+            }
+            ServerFrame::Edited { target, text, data, .. } => {
+                self.miss(seq);
+                // One that was superseded says nothing, and what superseded it follows.
+                if let Some(text) = text {
+                    self.change(*target, Some(says(text, data.as_ref())), seq);
+                }
+            }
+            ServerFrame::Reacted { target: Some(target), reaction, .. } => {
+                self.miss(seq);
+                let held = self.held.get_mut(target).filter(|held| held.as_of < seq);
+                if let (Some(held), Some(change)) = (held, reaction) {
+                    held.react(change, seq);
                 }
             }
             ServerFrame::Swept { member, from, to, .. } => {
@@ -171,21 +219,38 @@ impl Screen {
         let is_filled = |seq: &Seq| self.filled.iter().any(|(after, through)| seq > after && seq <= through);
         let hole = said.iter().find(|seq| plan.has_log && is_filled(seq) && !self.held.contains_key(seq));
         hold!(hole.is_none(), Promise::Screen, "{name} has read {:?} of {room}, and not {hole:?}", self.filled);
-        let taken_back = truth.taken_back(room, self.epoch);
-        let wrong = self.held.iter().find(|(seq, held)| taken_back.contains(seq) != held.is_taken_back);
-        hold!(
-            wrong.is_none(),
-            Promise::Screen,
-            "{name} holds {wrong:?} of {room}, where {taken_back:?} are taken back"
-        );
+        let now = truth.says(room, self.epoch);
+        let reactions = truth.reactions(room, self.epoch);
+        for (seq, held) in &self.held {
+            let says = now.get(seq);
+            let is_so = says == Some(&held.says);
+            hold!(is_so, Promise::Screen, "{name} holds {held:?} as {seq} of {room}, which says {says:?}");
+            let truly = reactions.get(seq);
+            let is_so = held.shows(truly);
+            hold!(is_so, Promise::Screen, "{name} holds {held:?} as {seq} of {room}, to which {truly:?} have reacted");
+        }
         Ok(())
+    }
+
+    /// The newest messages that are held and were not taken back, so many.
+    pub(crate) fn newest(&self, most: usize) -> Vec<Seq> {
+        let held = self.held.iter().rev().filter(|(_, held)| held.says.is_some());
+        held.map(|(seq, _)| *seq).take(most).collect()
+    }
+
+    /// As of this event, a message says this, or nothing.
+    fn change(&mut self, target: Option<Seq>, says: Option<String>, as_of: Seq) {
+        let held = target.and_then(|target| self.held.get_mut(&target));
+        if let Some(held) = held.filter(|held| held.as_of < as_of) {
+            held.say(says, as_of);
+        }
     }
 
     /// As of this event, messages of these authors and numbers are taken back.
     fn sweep(&mut self, as_of: Seq, is_swept: impl Fn(MemberId, Seq) -> bool) {
         for (seq, held) in self.held.iter_mut().filter(|(_, held)| held.as_of < as_of) {
             if is_swept(held.by, *seq) {
-                *held = Held { is_taken_back: true, as_of, ..*held };
+                held.say(None, as_of);
             }
         }
     }
@@ -206,10 +271,12 @@ impl Screen {
     }
 
     fn hold(&mut self, message: &MessageFrame, as_of: Seq) {
-        let fresh = Held { by: message.member, is_taken_back: message.redacted, as_of };
-        let held = self.held.entry(message.seq).or_insert(fresh);
-        if as_of > held.as_of {
-            *held = fresh;
+        let shown = message.reactions.iter();
+        let reactions = shown.map(|one| (one.name.to_string(), (one.count, one.by.iter().copied().collect())));
+        let says = (!message.redacted).then(|| says(&message.text, message.data.as_ref()));
+        let fresh = Held { by: message.member, says, reactions: reactions.collect(), as_of };
+        if self.held.get(&message.seq).is_none_or(|held| as_of > held.as_of) {
+            self.held.insert(message.seq, fresh);
         }
     }
 }

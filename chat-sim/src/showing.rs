@@ -24,7 +24,9 @@ impl Showing {
     /// An event of the room.
     pub(crate) fn event(&mut self, frame: &ServerFrame) {
         match frame {
-            ServerFrame::Redacted { target, .. } => drop(self.taken_back.insert(*target, Instant::now())),
+            ServerFrame::Redacted { target: Some(target), .. } => {
+                self.taken_back.insert(*target, Instant::now());
+            }
             ServerFrame::Swept { member, from, to, .. } => self.swept.push((*member, *from, *to, Instant::now())),
             _ => {}
         }
@@ -74,6 +76,10 @@ impl Showing {
             let is_over = since.is_some_and(|since| is_long_ago(since, Duration::ZERO));
             hold!(!is_over, Promise::Slots, "{at}: {target} still says {text:?}, {late:?} after its end");
             let said = truth.slots.text(room, epoch, *target, text);
+            // What was asked for that long before an edit was there before it; with the edit it has ended.
+            let edited = truth.edited_at(room, epoch, *target).filter(|edited| is_long_ago(*edited, Duration::ZERO));
+            let is_older = said.zip(edited).is_some_and(|(said, edited)| edited > said + late);
+            hold!(!is_older, Promise::Slots, "{at}: {target} still says {text:?}, {late:?} after it was edited");
             let is_silent = said.is_some_and(|said| is_long_ago(said, limits.live_ttl));
             hold!(!is_silent, Promise::Slots, "{at}: {target} still says {text:?}, and its author has fallen silent");
         }

@@ -1,7 +1,8 @@
 //! Frames and records in few words: numbers first, then what they say. A record and its frame are the same words.
 
 use chat_core::wire::{RoomSettings, RoomStatus};
-use chat_core::{Event, LeaveReason, MemberId, PersonData, Record, ServerFrame};
+use chat_core::{Content, Event, LeaveReason, MemberId, PersonData, Record, Seq, ServerFrame};
+use serde_json::{Map, Value};
 
 /// A frame in few words.
 pub(crate) fn summary(frame: &ServerFrame) -> String {
@@ -36,7 +37,9 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
             true => format!("{} {} (redacted)", message.seq, message.nick),
             false => {
                 let key = message.key.as_ref().map_or(String::new(), |key| format!(" #{key}"));
-                format!("{} {}: {}{key} @{}", message.seq, message.nick, message.text, message.at)
+                let rest = format!("{}{key} @{}", answers(message.reply_to), message.at);
+                let says = says(&message.text, message.data.as_ref());
+                format!("{} {}: {says}{}{rest}", message.seq, message.nick, times(message.edited))
             }
         },
         ServerFrame::MemberJoined { seq, nick, member, data, .. } => format!("{seq} +{nick} {member}{}", shown(data)),
@@ -50,7 +53,21 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
             format!("{seq} -{nick} {member} {reason}{}{until}", by(who))
         }
         ServerFrame::MemberLeft { room, nick, member, reason, .. } => format!("{room} -{nick} {member} {reason}"),
-        ServerFrame::Redacted { seq, target, by: who, .. } => format!("{seq} redacted {target}{}", by(who)),
+        ServerFrame::Redacted { seq, target: None, .. } => format!("{seq} redacted"),
+        ServerFrame::Edited { seq, target: None, .. } => format!("{seq} edited"),
+        ServerFrame::Redacted { seq, target: Some(target), by: who, .. } => {
+            format!("{seq} redacted {target}{}", by(who))
+        }
+        ServerFrame::Edited { seq, target: Some(target), text: None, .. } => format!("{seq} edited {target}"),
+        ServerFrame::Edited { seq, target: Some(target), text: Some(text), data, n, by: who, .. } => {
+            let n = n.unwrap_or_default();
+            format!("{seq} edited {target}{}: {}{}", by(who), says(text, data.as_ref()), times(n))
+        }
+        ServerFrame::Reacted { seq, target: Some(target), reaction: Some(change), .. } => {
+            let (name, by, count) = (&change.name, change.by, change.count);
+            format!("{seq} reacted {target} {name} {} by {by} of {count}", if change.on { "on" } else { "off" })
+        }
+        ServerFrame::Reacted { seq, .. } => format!("{seq} reacted to what is hidden"),
         ServerFrame::Swept { seq, member, from, to, by: who, .. } => {
             format!("{seq} swept {member} {from}-{to}{}", by(who))
         }
@@ -99,15 +116,22 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
         }
         Event::Left { nick, reason: LeaveReason::Left, .. } => format!("{seq} -{} {who} left", nick.as_str()),
         Event::Left { nick, reason: LeaveReason::Timeout, .. } => format!("{seq} -{} {who} timeout", nick.as_str()),
-        Event::Sent { nick, text, keyed, .. } => {
-            let key = keyed.as_ref().map_or(String::new(), |keyed| format!(" #{}", keyed.key.as_str()));
-            format!("{seq} {}: {}{key} @{}", nick.as_str(), text.as_str(), record.at)
+        Event::Sent { text, data, .. } => {
+            let content = Content::text(text.clone()).with_data(data.clone());
+            summary_of_message(record, &content, 0)
+        }
+        Event::Edited { target, content: None, .. } => format!("{seq} edited {target}"),
+        Event::Edited { target, content: Some(content), n, .. } => {
+            format!("{seq} edited {target}{by}: {}{}", says_of(content), times(*n))
         }
         Event::Redacted { target } => format!("{seq} redacted {target}{by}"),
         Event::Kicked { nick, member, ban: None } => format!("{seq} -{} {member} kicked{by}", nick.as_str()),
         Event::Kicked { nick, member, ban: Some(ban) } => {
             let until = ban.until.map_or(String::new(), |until| format!(" until {until}"));
             format!("{seq} -{} {member} banned{by}{until}", nick.as_str())
+        }
+        Event::Reacted { target, name, on, count, .. } => {
+            format!("{seq} reacted {target} {name} {} by {who} of {count}", if *on { "on" } else { "off" })
         }
         Event::Swept { member, from, to } => format!("{seq} swept {member} {from}-{to}{by}"),
         Event::TopicChanged { topic } => format!("{seq} topic {:?}{by}", topic.as_str()),
@@ -116,6 +140,35 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
         Event::NoticesChanged { notices } => format!("{seq} notices {notices:?}"),
         other => format!("{seq} never told: {other:?}"),
     }
+}
+
+/// A message in the words of its frame, as it is since it was edited so often.
+pub(crate) fn summary_of_message(record: &Record, content: &Content, edits: u32) -> String {
+    let Event::Sent { nick, keyed, reply_to, .. } = &record.event else { return String::new() };
+    let key = keyed.as_ref().map_or(String::new(), |keyed| format!(" #{}", keyed.key.as_str()));
+    let rest = format!("{}{key} @{}", answers(*reply_to), record.at);
+    let seq = record.seq.unwrap_or_default();
+    format!("{seq} {}: {}{}{rest}", nick.as_str(), says_of(content), times(edits))
+}
+
+/// A text, and what a program has attached to it.
+pub(crate) fn says(text: &str, data: Option<&Map<String, Value>>) -> String {
+    let data = data.map_or(String::new(), |data| format!(" {}", Value::Object(data.clone())));
+    format!("{text}{data}")
+}
+
+/// The same of a record.
+pub(crate) fn says_of(content: &Content) -> String {
+    let data = content.data.as_ref().map(|data| serde_json::from_str(data.as_str()).expect("data is one JSON object"));
+    says(content.text.as_str(), data.as_ref())
+}
+
+fn answers(reply_to: Option<Seq>) -> String {
+    reply_to.map_or(String::new(), |seq| format!(" ->{seq}"))
+}
+
+fn times(edited: u32) -> String {
+    if edited == 0 { String::new() } else { format!(" (edited {edited})") }
 }
 
 fn words(settings: &RoomSettings) -> String {

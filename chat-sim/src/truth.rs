@@ -7,8 +7,8 @@ use std::time::Duration;
 use chat_core::room::{Ledger, Snapshot};
 use chat_core::wire::{MemberEntry, RoomSettings};
 use chat_core::{
-    Epoch, Event, Key, MemberId, NewcomersSee, Observer, ObserverEvent, Offset, Record, Role, RoomCode, RoomLimits,
-    Scope, Seq,
+    Content, Epoch, Event, Key, MemberId, NewcomersSee, Observer, ObserverEvent, Offset, Record, Role, RoomCode,
+    RoomLimits, Scope, Seq,
 };
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ use crate::roles::Roles;
 use crate::rules::RoomRules;
 use crate::slots::Slots;
 use crate::stamps::Stamps;
-use crate::summary::summary_of_record;
+use crate::summary::{says_of, summary_of_message, summary_of_record};
 
 /// Every record of every life.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(crate) struct Truth {
 struct Incarnation {
     records: Vec<Record>,
     redacted: BTreeSet<Seq>,
+    /// Of each message that was edited, what it was edited to.
+    edits: BTreeMap<Seq, Vec<Edit>>,
     /// It went down with a server that had no log.
     lost: bool,
     /// When members could be told up to which number.
@@ -65,6 +67,14 @@ struct Incarnation {
     roles: Roles,
     bans: Bans,
     people: People,
+}
+
+/// What a message was edited to.
+#[derive(Clone, Debug)]
+struct Edit {
+    change: Seq,
+    content: Content,
+    n: u32,
 }
 
 /// The ends of the stays of one person.
@@ -180,12 +190,65 @@ impl Truth {
         let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return Vec::new() };
         let Some(record) = life.at(seq) else { return Vec::new() };
         let mut may_be = vec![summary_of_record(record)];
-        if life.redacted.contains(&seq)
-            && let Event::Sent { nick, .. } = &record.event
-        {
-            may_be.push(format!("{seq} {} (redacted)", nick.as_str()));
+        match &record.event {
+            Event::Sent { nick, .. } => {
+                let edits = life.edits.get(&seq).into_iter().flatten();
+                may_be.extend(edits.map(|edit| summary_of_message(record, &edit.content, edit.n)));
+                if life.redacted.contains(&seq) {
+                    may_be.push(format!("{seq} {} (redacted)", nick.as_str()));
+                }
+            }
+            Event::Edited { target, .. } => {
+                let last = life.edits.get(target).and_then(|edits| edits.last());
+                if life.redacted.contains(target) || last.is_some_and(|last| last.change > seq) {
+                    may_be.push(format!("{seq} edited {target}"));
+                }
+                may_be.push(format!("{seq} edited"));
+            }
+            Event::Redacted { .. } => may_be.push(format!("{seq} redacted")),
+            Event::Reacted { .. } => may_be.push(format!("{seq} reacted to what is hidden")),
+            _ => {}
         }
         may_be
+    }
+
+    /// The message that an event has changed, where it is one.
+    pub(crate) fn target(&self, room: &str, epoch: Epoch, seq: Seq) -> Option<Seq> {
+        let lives = self.lives();
+        match lives.get(&(room.to_owned(), epoch))?.at(seq)?.event {
+            Event::Redacted { target } | Event::Edited { target, .. } | Event::Reacted { target, .. } => Some(target),
+            _ => None,
+        }
+    }
+
+    /// What each message of a life says now; nothing where it was taken back.
+    pub(crate) fn says(&self, room: &str, epoch: Epoch) -> BTreeMap<Seq, Option<String>> {
+        let lives = self.lives();
+        let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return BTreeMap::new() };
+        let said = life.records.iter().filter_map(|record| {
+            let Event::Sent { text, data, .. } = &record.event else { return None };
+            let seq = record.seq?;
+            let edited = life.edits.get(&seq).and_then(|edits| edits.last()).map(|edit| says_of(&edit.content));
+            let says = edited.unwrap_or_else(|| says_of(&Content::text(text.clone()).with_data(data.clone())));
+            Some((seq, (!life.redacted.contains(&seq)).then_some(says)))
+        });
+        said.collect()
+    }
+
+    /// When it was published that a message was edited, the last time.
+    pub(crate) fn edited_at(&self, room: &str, epoch: Epoch, message: Seq) -> Option<Instant> {
+        let lives = self.lives();
+        let life = lives.get(&(room.to_owned(), epoch))?;
+        let published = |edit: &Edit| life.due.iter().find(|(_, seq)| *seq == edit.change).map(|(at, _)| *at);
+        life.edits.get(&message)?.iter().rev().find_map(published)
+    }
+
+    /// The edits of a life that say what a message says.
+    pub(crate) fn standing_edits(&self, room: &str, epoch: Epoch) -> BTreeSet<Seq> {
+        let lives = self.lives();
+        let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return BTreeSet::new() };
+        let there = life.edits.iter().filter(|(target, _)| !life.redacted.contains(target));
+        there.filter_map(|(_, edits)| edits.last().map(|edit| edit.change)).collect()
     }
 
     /// The lives that a room has had.
@@ -334,9 +397,26 @@ impl Truth {
         self.lives().get(&(room.to_owned(), epoch)).is_some_and(|life| life.bans.was_banned(member))
     }
 
-    /// The messages of a life that were taken back.
-    pub(crate) fn taken_back(&self, room: &str, epoch: Epoch) -> BTreeSet<Seq> {
-        self.lives().get(&(room.to_owned(), epoch)).map(|life| life.redacted.clone()).unwrap_or_default()
+    /// Who has reacted with what to the messages of a life that were not taken back.
+    pub(crate) fn reactions(&self, room: &str, epoch: Epoch) -> BTreeMap<Seq, BTreeMap<String, BTreeSet<MemberId>>> {
+        let lives = self.lives();
+        let mut reactions: BTreeMap<Seq, BTreeMap<String, BTreeSet<MemberId>>> = BTreeMap::new();
+        let Some(life) = lives.get(&(room.to_owned(), epoch)) else { return reactions };
+        for record in &life.records {
+            if let (Event::Reacted { target, name, on, .. }, Some(by)) = (&record.event, record.by) {
+                let people = reactions.entry(*target).or_default().entry(name.to_string()).or_default();
+                if *on {
+                    people.insert(by)
+                } else {
+                    people.remove(&by)
+                };
+            }
+        }
+        for names in reactions.values_mut() {
+            names.retain(|_, people| !people.is_empty());
+        }
+        reactions.retain(|target, names| !names.is_empty() && !life.redacted.contains(target));
+        reactions
     }
 
     /// Whether the room has said this, in any of its lives.
@@ -364,9 +444,12 @@ impl Truth {
             for record in &life.records {
                 match (&record.event, record.by) {
                     (Event::Joined { scope, .. }, Some(member)) => drop(scopes.insert(member, scope)),
-                    (Event::Sent { keyed: Some(keyed), text, .. }, Some(member)) => {
+                    (
+                        Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. },
+                        Some(member),
+                    ) => {
                         let is_new = scopes.get(&member).is_some_and(|scope| keys.insert((scope, &keyed.key)));
-                        hold!(is_new, Promise::Receipt, "{room} {epoch}: {} is said twice", text.as_str());
+                        hold!(is_new, Promise::Receipt, "{room} {epoch}: {record:?} is there twice");
                     }
                     _ => {}
                 }
@@ -402,6 +485,12 @@ impl Incarnation {
         hold!(is_later, Promise::Dense, "{room}: time goes back to {record:?}");
         if let Event::Redacted { target } = &record.event {
             self.redacted.insert(*target);
+        }
+        if let (Event::Edited { target, content: Some(content), n, .. }, Some(change)) = (&record.event, record.seq) {
+            let edits = self.edits.entry(*target).or_default();
+            let is_next = edits.len() as u32 + 1 == *n && !self.redacted.contains(target);
+            hold!(is_next, Promise::Fold, "{room}: {record:?} follows {edits:?}");
+            edits.push(Edit { change, content: content.clone(), n: *n });
         }
         if let Event::Swept { member, from, to } = &record.event {
             let said = self.records.iter().filter(|said| said.event.is_message() && said.by == Some(*member));
@@ -490,17 +579,12 @@ fn floor_of_newcomer(records: &[Record], newcomers_see: NewcomersSee) -> Seq {
     }
 }
 
-/// The same record, or the same with its text scrubbed meanwhile.
+/// The same record, or the same amended meanwhile.
 fn is_same(logged: &Record, record: &Record) -> bool {
-    let scrubbed = |record: &Record| {
-        matches!(&record.event, Event::Sent { text, .. } if text.as_str().is_empty()).then_some((
-            record.offset,
-            record.seq,
-            record.at,
-            record.by,
-        ))
-    };
-    logged == record || scrubbed(record).is_some_and(|rest| rest == (logged.offset, logged.seq, logged.at, logged.by))
+    let is_amended =
+        matches!(&record.event, Event::Sent { amended: Some(_), .. } | Event::Edited { content: None, .. });
+    let rest = |record: &Record| (record.offset, record.seq, record.at, record.by);
+    logged == record || is_amended && rest(logged) == rest(record)
 }
 
 /// Whether everybody sees the members that the log says.

@@ -234,6 +234,14 @@ impl View {
         check_told(truth, &self.room, self.epoch, seq, frame)?;
         let floor = truth.floor(&self.room, self.epoch, self.member);
         hold!(seq > floor, Promise::Floor, "{}: \"{told}\" to {self:?}, whose floor is {floor}", self.room);
+        if let ServerFrame::Redacted { target, .. }
+        | ServerFrame::Edited { target, .. }
+        | ServerFrame::Reacted { target, .. } = frame
+        {
+            let is_theirs = truth.target(&self.room, self.epoch, seq).is_some_and(|of| of > floor);
+            let is_so = target.is_some() == is_theirs;
+            hold!(is_so, Promise::Floor, "{}: \"{told}\" to {self:?}, whose floor is {floor}", self.room);
+        }
         self.seq = seq;
         if let ServerFrame::NoticesChanged { notices, .. } = frame {
             self.counts = *notices == Notices::Counted;

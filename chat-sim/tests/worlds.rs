@@ -149,8 +149,33 @@ fn a_text_that_stays_in_the_log_is_found() {
 }
 
 #[test]
+fn an_edit_that_is_not_masked_until_the_log_has_it_is_found() {
+    is_found_in(Bug::UnmaskEdit, Kind::Narrow, 128, &[Promise::Screen, Promise::OneOrder]);
+}
+
+#[test]
+fn an_edit_that_a_gap_does_not_speak_of_is_found() {
+    is_found_in(Bug::ForgetEdit, Kind::Narrow, 64, &[Promise::Screen]);
+}
+
+#[test]
 fn a_change_that_a_gap_does_not_speak_of_is_found() {
     is_found_in(Bug::HideChange, Kind::Narrow, 256, &[Promise::Screen]);
+}
+
+#[test]
+fn a_reaction_that_a_gap_does_not_speak_of_is_found() {
+    is_found_in(Bug::HideReaction, Kind::Narrow, 64, &[Promise::Screen]);
+}
+
+#[test]
+fn a_reaction_that_counts_twice_after_a_restart_is_found() {
+    is_found(Bug::CountReactionsTwice, 64, &[Promise::Screen]);
+}
+
+#[test]
+fn reactions_that_are_not_written_into_their_message_are_found() {
+    is_found(Bug::ForgetFreeze, 64, &[Promise::Screen]);
 }
 
 #[test]

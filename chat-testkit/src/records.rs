@@ -3,8 +3,8 @@
 use std::fmt;
 
 use chat_core::{
-    Body, Color, Digest, Epoch, Event, Key, Keyed, LeaveReason, MemberId, Nick, Notices, Offset, Record, Role,
-    RoomCloseReason, Scope, Seq, SessionId, Topic, Wall,
+    Body, Color, Content, Data, Digest, Epoch, Event, Key, Keyed, LeaveReason, MemberId, Nick, Notices, Offset, Record,
+    Role, RoomCloseReason, Scope, Seq, SessionId, Topic, Wall,
 };
 
 /// Writes one life of a room, record after record.
@@ -96,6 +96,22 @@ impl Scribe {
         self.sent_with(text, Some(Keyed { key, digest: Digest(0xD1CE << 100 | text.len() as u128) }))
     }
 
+    /// A message of the first member with data, and in answer to another.
+    ///
+    /// # Panics
+    /// When `text` or `data` is none that [`Body::parse`] or [`Data::parse`] takes; there may be no text.
+    pub fn sent_to(&mut self, text: &str, data: Option<&str>, reply_to: Option<u64>) -> Record {
+        let mut record = self.sent(if text.is_empty() { "none" } else { text });
+        if let Event::Sent { text: said, data: attached, reply_to: answered, .. } = &mut record.event {
+            if text.is_empty() {
+                *said = Body::empty();
+            }
+            *attached = data.map(|data| Data::parse(data, usize::MAX).expect("valid data"));
+            *answered = reply_to.map(Seq);
+        }
+        record
+    }
+
     /// This many messages, `message N` for each number N they get.
     pub fn talk(&mut self, messages: usize) -> Vec<Record> {
         (0..messages).map(|_| self.sent(&format!("message {}", self.seq.next()))).collect()
@@ -109,10 +125,12 @@ impl Scribe {
             self.joined("Cid"),
             self.sent("hello\n\tthere \u{1F44B}"),
             self.sent_keyed("hello again", "c0ffee"),
+            self.sent_to("", Some("{\"kind\": \"wave\"}"), Some(1)),
         ];
         let target = self.seq;
         let scope = Scope::Session(SessionId::new(u128::from(bob.0)));
         records.extend([
+            self.told(Some(ann), edited(target, "edited", 1)),
             self.told(Some(ann), Event::Redacted { target }),
             self.told(Some(ann), Event::TopicChanged { topic: Topic::parse("Lunch \u{2615}").expect("a valid topic") }),
             self.quiet(Some(ann), Event::Banned { scope }),
@@ -136,9 +154,28 @@ impl Scribe {
         self.write(None, by, event)
     }
 
+    /// An edit of a message of the first member.
+    ///
+    /// # Panics
+    /// When `text` is none that [`Body::parse`] takes.
+    pub fn edited(&mut self, target: Seq, text: &str, n: u32) -> Record {
+        self.told(Some(MemberId(1)), edited(target, text, n))
+    }
+
     fn sent_with(&mut self, text: &str, keyed: Option<Keyed>) -> Record {
         let text = Body::parse(text, usize::MAX).expect("a valid text");
-        self.told(Some(MemberId(1)), Event::Sent { nick: nick_of("Ann"), color: Color(0), text, keyed, amended: None })
+        self.told(
+            Some(MemberId(1)),
+            Event::Sent {
+                nick: nick_of("Ann"),
+                color: Color(0),
+                text,
+                keyed,
+                amended: None,
+                data: None,
+                reply_to: None,
+            },
+        )
     }
 
     fn write(&mut self, seq: Option<Seq>, by: Option<MemberId>, event: Event) -> Record {
@@ -152,6 +189,11 @@ impl fmt::Debug for Scribe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Scribe({} at {:?}, {:?})", self.epoch, self.offset, self.seq)
     }
+}
+
+fn edited(target: Seq, text: &str, n: u32) -> Event {
+    let content = Content::text(Body::parse(text, usize::MAX).expect("a valid text"));
+    Event::Edited { target, content: Some(content), n, keyed: None }
 }
 
 fn nick_of(text: &str) -> Nick {

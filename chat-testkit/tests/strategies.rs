@@ -28,6 +28,8 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "refused: already_member",
         "refused: member_not_found",
         "refused: message_not_found",
+        "refused: too_late",
+        "refused: edits_full",
         "refused: too_many_attachments",
         "refused: room_full",
         "refused: banned",
@@ -39,6 +41,8 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "refused: too_long",
         "refused: bad_field",
         "refused: out_of_reach",
+        "refused: too_late",
+        "refused: reactions_full",
         "refused: unavailable",
         "refused: room_locked",
         "refused: secret_wrong",
@@ -55,6 +59,16 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "left: quiet",
         "left: timed out",
         "sent",
+        "sent with data",
+        "sent with data alone",
+        "sent in answer",
+        "edited",
+        "edited again",
+        "edited to what stands",
+        "edited by a log that was late",
+        "edited what is forgotten",
+        "edited while it grows",
+        "an edit that is a retry",
         "redacted",
         "kicked",
         "banned",
@@ -111,6 +125,12 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "two who look alike",
         "renamed by coming back",
         "redacted again",
+        "reacted",
+        "reacted under a key",
+        "a reaction taken back",
+        "a reaction taken back by a sweep",
+        "reacted again",
+        "frozen",
         "settled",
         "redacted by what the log says",
         "redacted by a log that was late",
@@ -237,8 +257,24 @@ fn note_what(
             Event::Left { held: Some(_), .. } => "left: the seat is held".to_owned(),
             Event::Left { reason: LeaveReason::Timeout, .. } => "left: timed out".to_owned(),
             Event::Left { .. } => format!("left: {told}"),
+            Event::Sent { data: Some(_), text, .. } if text.as_str().is_empty() => "sent with data alone".to_owned(),
+            Event::Sent { data: Some(_), .. } => "sent with data".to_owned(),
+            Event::Sent { reply_to: Some(_), .. } => "sent in answer".to_owned(),
             Event::Sent { .. } => "sent".to_owned(),
+            Event::Edited { target, .. } if before.growing().iter().any(|live| live.target == *target) => {
+                "edited while it grows".to_owned()
+            }
+            Event::Edited { target, .. } if !before.marks().contains(target) => "edited what is forgotten".to_owned(),
+            Event::Edited { n: 1, .. } => "edited".to_owned(),
+            Event::Edited { .. } => "edited again".to_owned(),
             Event::Redacted { .. } => "redacted".to_owned(),
+            Event::Reacted { on: false, .. } if !matches!(input, Input::React { .. }) => {
+                "a reaction taken back by a sweep".to_owned()
+            }
+            Event::Reacted { on: false, .. } => "a reaction taken back".to_owned(),
+            Event::Reacted { keyed: Some(_), .. } => "reacted under a key".to_owned(),
+            Event::Reacted { .. } => "reacted".to_owned(),
+            Event::Settled { .. } if !before.owed_freezes().is_empty() => "frozen".to_owned(),
             Event::Settled { .. } => "settled".to_owned(),
             Event::Kicked { .. } if record.by.and_then(|by| before.member(by)).is_some_and(is_moderator) => {
                 "moderated by a moderator".to_owned()
@@ -343,6 +379,17 @@ fn note_what(
         (Answer::Sent { .. }, Input::Send { as_sent: Some(_), key: Some(_), .. }) => {
             reach("a send under a rewritten text");
         }
+        (Answer::Sent { repeated: Repeated::Retry, .. }, Input::Edit { .. }) => {
+            reach("an edit that is a retry");
+        }
+        (Answer::Sent { .. }, Input::Edit { target, evidence: Some(shown), .. })
+            if before.evidence(*target, false).is_some_and(|true_one| true_one.edits > shown.edits) =>
+        {
+            reach("edited by a log that was late");
+        }
+        (Answer::Done { .. }, Input::Edit { .. }) => {
+            reach("edited to what stands");
+        }
         (Answer::Done { .. }, Input::Settings { .. }) if decision.records.is_empty() => {
             reach("settings changed in nothing");
         }
@@ -373,11 +420,14 @@ fn note_what(
         (Answer::Bans { more, .. }, _) => {
             reach(if *more == More::Yes { "more bans" } else { "bans that are all" });
         }
+        (Answer::Done { .. }, Input::React { .. }) if decision.records.is_empty() => {
+            reach("reacted again");
+        }
         (Answer::Done { .. }, Input::RedactAll { .. }) if decision.records.is_empty() => {
             reach("nothing left to sweep");
         }
         (Answer::Done { .. }, Input::Redact { evidence, .. }) => {
-            let late = evidence.is_some_and(|evidence| !evidence.is_taken_back);
+            let late = evidence.as_ref().is_some_and(|evidence| !evidence.is_taken_back);
             reach(match (decision.records.is_empty(), evidence) {
                 (true, Some(_)) if late => "redacted by a log that was late",
                 (true, _) => "redacted again",
@@ -407,7 +457,7 @@ fn note_what_is_forgotten(log: &[Record], reached: &mut BTreeSet<String>) {
                     reached.insert("a ban is over".to_owned());
                 }
             }
-            Event::Sent { keyed: Some(keyed), .. } => {
+            Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. } => {
                 let key = (scopes[&record.by], &keyed.key);
                 if keys.contains(&key) {
                     reached.insert("a key is forgotten".to_owned());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use chat_core::{Amend, Amendment, AppendError, Ended, Epoch, Offset, RoomCode, Tail};
+use chat_core::{Amend, Amendment, AppendError, Ended, Epoch, Offset, Reaction, RoomCode, Tail};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::format::Encoded;
@@ -61,6 +61,7 @@ fn amend_bytes(amend: &Amend) -> usize {
     size_of::<Amend>()
         + match &amend.what {
             Amendment::Replace { content, .. } => content.text.as_str().len(),
+            Amendment::Freeze { reactions } => reactions.len() * size_of::<Reaction>(),
             _ => 0,
         }
 }

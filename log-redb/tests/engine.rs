@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::wire::Status;
+use chat_core::wire::{Status, TaggedMessage};
 use chat_core::{
-    Command, Connection, Engine, HistoryAnchor, Limits, Log, LogInUse, NewcomersSee, Nick, Offset, Position,
-    RejectCode, Resume, RoomSecret, Seq, ServerFrame, SettingsChange,
+    Body, Command, Connection, Data, Engine, HistoryAnchor, Limits, Log, LogInUse, NewcomersSee, Nick, Offset,
+    Position, ReactionName, RejectCode, Resume, RoomSecret, Seq, ServerFrame, SettingsChange,
 };
 use chat_testkit::one_room::{
-    code, connect, create, founder, join, joined, newcomer, next_message, say, texts, texts_of,
+    code, come_back, connect, create, founder, join, joined, newcomer, next_message, say, text, texts, texts_of,
 };
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
 use tempfile::TempDir;
@@ -131,6 +131,47 @@ async fn what_was_taken_back_is_gone_from_the_file_when_the_server_has_stopped()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edited_message_comes_back_as_it_is_and_the_file_has_nothing_of_before() {
+    let dir = TempDir::new().expect("a folder");
+    let data = || Data::parse(r#"{ "kind":"file","size":1.50 }"#, 64).expect("an object");
+    let edit = |said| Command::edit(code(), Seq(2), text(said)).with_data(data());
+    let (token, position);
+    {
+        let log = log(&dir, Retention::default());
+        let engine = engine(&log, &dir, Limits::default());
+        let mut ann = connect(&engine, None).await;
+        position = create(&mut ann).await.position();
+        token = ann.token();
+        assert_eq!(say(&ann, "my password is hunter2", "k1").await, Ok(Seq(2)));
+        for said in ["my password is hunter3", "hello"] {
+            ann.call(edit(said)).await.expect("her own message");
+        }
+        ann.call(Command::send(code(), Body::empty()).with_data(data()).with_reply_to(Seq(2))).await.expect("she may");
+        drop(ann);
+        stop(engine, log).await;
+    }
+    let bytes = std::fs::read(dir.path().join(FILE_NAME)).expect("readable");
+    assert!(bytes.windows(5).any(|window| window == b"hello"));
+    assert!(!bytes.windows(6).any(|window| window == b"hunter"));
+    let log = log(&dir, Retention::default());
+    let engine = engine(&log, &dir, Limits::default());
+    let (ann, _) = come_back(&engine, &token, Some(position)).await;
+    let page = ann.call(Command::history(code())).await;
+    let Ok(ServerFrame::History { messages, .. }) = page else { panic!("a history: {page:?}") };
+    let [edited, alone] = messages.as_slice() else { panic!("two were said: {messages:?}") };
+    assert_eq!((&*edited.frame().text, edited.frame().edited, edited.frame().reply_to), ("hello", 2, None));
+    assert_eq!((&*alone.frame().text, alone.frame().redacted, alone.frame().reply_to), ("", false, Some(Seq(2))));
+    let kept: serde_json::Value = serde_json::from_str(data().as_str()).expect("an object");
+    for message in [edited, alone] {
+        assert_eq!(message.frame().data.clone().map(serde_json::Value::Object), Some(kept.clone()));
+    }
+    let Ok(ServerFrame::Ack { seq, .. }) = ann.call(edit("and again")).await else { panic!("it is hers still") };
+    assert_eq!(seq, Seq(6));
+    drop(ann);
+    stop(engine, log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
     let dir = TempDir::new().expect("a folder");
     let log = log(&dir, Retention::default());
@@ -184,6 +225,80 @@ async fn older_messages_than_the_backlog_holds_are_paged_from_the_file() {
         }
         for limit in [7, 50, 200] {
             assert_eq!(page_back(&session, limit).await, said, "{limit} at once");
+        }
+        drop(session);
+        stop(engine, log).await;
+    }
+}
+
+/// A message of a page: its number, what it says, whether it was taken back, how often it was edited, how many react to it.
+type Shown = (u64, String, bool, u32, u32);
+
+async fn shown(session: &Connection, anchor: HistoryAnchor, limit: u32) -> Vec<Shown> {
+    let page = session.call(Command::history(code()).with_anchor(anchor).with_limit(limit)).await;
+    let Ok(ServerFrame::History { messages, .. }) = page else { panic!("a history: {page:?}") };
+    let message = |message: &TaggedMessage| {
+        let frame = message.frame();
+        let reactions = frame.reactions.iter().map(|reaction| reaction.count).sum();
+        (frame.seq.0, frame.text.clone(), frame.redacted, frame.edited, reactions)
+    };
+    messages.iter().map(message).collect()
+}
+
+/// Five messages from `first` on, as [`change`] leaves them.
+fn changed(first: u64) -> Vec<Shown> {
+    let as_said = |seq: u64, reactions| (seq, seq.to_string(), false, 0, reactions);
+    vec![
+        as_said(first, 0),
+        as_said(first + 1, 1),
+        (first + 2, "edited".to_owned(), false, 1, 1),
+        (first + 3, String::new(), true, 0, 0),
+        as_said(first + 4, 0),
+    ]
+}
+
+async fn change(session: &Connection, first: u64) {
+    let name = || ReactionName::parse("+1").expect("a name");
+    for command in [
+        Command::react(code(), Seq(first + 1), name()),
+        Command::react(code(), Seq(first + 2), name()),
+        Command::react(code(), Seq(first + 3), name()),
+        Command::edit(code(), Seq(first + 2), text("edited")),
+        Command::redact(code(), Seq(first + 3)),
+    ] {
+        session.call(command).await.expect("her own message");
+    }
+}
+
+/// Before the file has been amended for what was changed, and after that; for messages of the file, and of the backlog.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_any_direction_shows_what_was_edited_taken_back_and_reacted_to() {
+    let dir = TempDir::new().expect("a folder");
+    let mut limits = Limits::default();
+    limits.room.backlog_events_max = 16;
+    limits.lift_rates();
+    for restart in [false, true] {
+        let log = log(&dir, Retention::default());
+        let engine = engine(&log, &dir, limits.clone());
+        let mut session = connect(&engine, None).await;
+        if restart {
+            join(&session, "Bob").await.expect("the room is there");
+        } else {
+            create(&mut session).await;
+            for seq in 2..=41 {
+                assert_eq!(say(&session, &seq.to_string(), &seq.to_string()).await, Ok(Seq(seq)));
+            }
+            for first in [4, 37] {
+                change(&session, first).await;
+            }
+        }
+        for first in [4, 37] {
+            for anchor in [HistoryAnchor::After(Seq(first - 1)), HistoryAnchor::Before(Seq(first + 5))] {
+                assert_eq!(shown(&session, anchor, 5).await, changed(first), "{anchor:?}, restarted: {restart}");
+            }
+            let mut around = shown(&session, HistoryAnchor::Around(Seq(first + 2)), 12).await;
+            around.retain(|message| (first..first + 5).contains(&message.0));
+            assert_eq!(around, changed(first), "around, restarted: {restart}");
         }
         drop(session);
         stop(engine, log).await;

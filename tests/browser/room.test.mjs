@@ -9,7 +9,7 @@ import {
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
 import { composerWords, endedWords, errorWords, plain, putOutWords } from '../../examples/page/js/words.js';
 import {
-  ANN, BOB, changes, gap, history, joined, message, redacted, settings, swept,
+  ANN, BOB, changes, edited, gap, history, joined, message, reacted, redacted, settings, swept,
 } from './scripted.mjs';
 
 const fold = (room, ...frames) => frames.reduce((now, frame) => receive(now, frame), room);
@@ -389,6 +389,51 @@ test('all of a member in a range is taken back by one event, and by one range of
   assert.deepEqual(texts(paged), ['', 'five', '', 'eight', '', '']);
 });
 
+test('a message says what it was edited to, and an edit that was superseded changes nothing', () => {
+  const data = { kind: 'wave' };
+  let room = inLab(edited(11, 9, 'changed', 1), edited(12, 8), edited(13, undefined));
+  assert.deepEqual([texts(room), room.seq, missedAfter(room)], [['eight', 'changed'], 13, null]);
+  room = fold(room, edited(14, 9, '', 2, { data }), edited(15, 3, 'not shown', 1));
+  assert.deepEqual(room.entries.at(-1).data, data);
+  const row = rowsOf(room).at(-1);
+  assert.deepEqual([row.edited, row.text], [true, 'A message that this page cannot show']);
+  room = fold(room, redacted(16, 9), { ...edited(17, 9, 'late', 3) });
+  assert.deepEqual([texts(room), room.entries.at(-1).data], [['eight', ''], undefined]);
+  assert.equal(rowsOf(room).at(-1).edited, false);
+});
+
+test('a page that is older than an edit shows the message as it was edited, and one that is newer as it says', () => {
+  const loading = { ...inLab(), loading: 'earlier' };
+  const page = as_of => history(1, [message(5, 'five'), { ...message(6, 'six'), edited: 3 }], { as_of });
+  const older = receive(fold(loading, edited(11, 5, 'changed', 1)), page(10), {});
+  assert.deepEqual(texts(older), ['changed', 'six', 'eight', 'nine']);
+  const newer = receive(fold(loading, edited(11, 5, 'changed', 1)), page(12), {});
+  assert.deepEqual(texts(newer), ['five', 'six', 'eight', 'nine']);
+  const gone = receive(fold(loading, edited(11, 5, 'changed', 1), redacted(12, 5)), page(10), {});
+  assert.deepEqual(texts(gone), ['', 'six', 'eight', 'nine']);
+  const hidden = receive(fold(loading, { ...redacted(11, 5), target: undefined }), page(11), {});
+  assert.deepEqual(texts(hidden), ['five', 'six', 'eight', 'nine'], 'it was of a message that is not theirs to see');
+});
+
+test('a page from somewhere shows what was edited meanwhile as that, and an edit ends what was shown of it', () => {
+  const loading = { ...inLab(gap(11, 90)), loading: 11 };
+  const room = receive(fold(loading, edited(91, 12, 'changed', 1)), page([12, 13], true, true), { after: 10, seq: 90 });
+  assert.deepEqual(texts(room), ['eight', 'nine', 'changed', '13']);
+  const live = text => ({ type: 'live', room: 'LAB', target: 9, text });
+  const last = room => rowsOf(room).filter(row => row.seq === 9).map(({ text, growing, edited }) => [text, growing, edited])[0];
+  const grown = fold(inLab(), live('nine a'));
+  assert.deepEqual(last(grown), ['nine a', true, false]);
+  assert.deepEqual(last(fold(grown, edited(11, 9, 'nine ab', 1), live(null))), ['nine ab', false, true]);
+});
+
+test('what was edited in a gap is asked for, and a message answers another', () => {
+  let room = inLab(gap(11, 20, '', 15), changes(1, [{ ...message(9, 'now'), edited: 2 }], { through: 20, as_of: 20 }));
+  assert.deepEqual([texts(room), missedAfter(room)], [['eight', 'now'], null]);
+  room = fold(room, { ...message(21, 'yes'), reply_to: 9 }, { ...message(22, 'no'), reply_to: 2 }, redacted(23, 9));
+  const replies = rowsOf(room).filter(row => row.kind === 'message').map(row => row.reply);
+  assert.deepEqual(replies, [null, null, 'Ann: removed', 'An earlier message']);
+});
+
 test('who was banned reads that they were, and until when', () => {
   const until = '2026-11-27T14:30:00.000Z';
   const left = { type: 'member_left', room: 'LAB', seq: 11, at: until, member: BOB.member, nick: 'Bob', reason: 'banned', by: ANN.member };
@@ -400,4 +445,37 @@ test('who was banned reads that they were, and until when', () => {
   assert.match(putOutWords('banned', until), /banned from this room until .*2026.* while you were away/);
   assert.match(errorWords({ code: 'banned', until }), /until .*2026/);
   assert.doesNotMatch(errorWords({ code: 'banned' }), /until/);
+});
+
+const reactions = (room, seq) => room.entries.find(entry => entry.seq === seq).reactions;
+
+test('reactions are counted as they are told, and stand beside their message', () => {
+  const told = [{ name: '+1', count: 9, by: [1, 2, 3, 4, 5, 6, 7, 8] }];
+  const begun = fold(fresh(), joined({ seq: 3, history: [message(2, 'a'), { ...message(3, 'b'), reactions: told }], as_of: 3 }));
+  assert.deepEqual([reactions(begun, 2), reactions(begun, 3)], [[], told]);
+  const room = fold(begun, reacted(4, 2, '+1', 1, true, 1), reacted(5, 2, 'x', 2, true, 1), reacted(6, 2, '+1', 2, true, 2));
+  assert.deepEqual(reactions(room, 2), [{ name: '+1', count: 2, by: [1, 2] }, { name: 'x', count: 1, by: [2] }]);
+  const less = fold(room, reacted(7, 2, '+1', 1, false, 1), reacted(8, 2, 'x', 2, false, 0));
+  assert.deepEqual(reactions(less, 2), [{ name: '+1', count: 1, by: [2] }]);
+  // Of many some are named; who is not named is counted all the same.
+  const many = fold(begun, reacted(4, 3, '+1', 20, true, 10), reacted(5, 3, '+1', 8, false, 9), reacted(6, 3, '+1', 20, false, 8));
+  assert.deepEqual(reactions(many, 3), [{ name: '+1', count: 8, by: [1, 2, 3, 4, 5, 6, 7] }]);
+  assert.equal(many.seq, 6);
+});
+
+test('reactions to what one may not see, or that an answer reflects already, change nothing but the position', () => {
+  const begun = fold(fresh(), joined({ seq: 3, history: [message(2, 'a')], as_of: 5 }));
+  const { target, name, by, on, count, ...bare } = reacted(4, 1, '+1', 1, true, 1);
+  const room = fold(begun, bare, reacted(5, 2, '+1', 1, true, 1));
+  assert.deepEqual([reactions(room, 2), room.seq, missedAfter(room)], [[], 5, null]);
+});
+
+test('reactions that were missed are asked for, and go with what is taken back', () => {
+  const begun = fold(fresh(), joined({ seq: 3, history: [message(2, 'a'), message(3, 'b', BOB)], as_of: 3 }));
+  const missed = fold(begun, gap(4, 20, '', 15));
+  assert.equal(missedAfter(missed), 3);
+  const now = fold(missed, changes(1, [{ ...message(2, 'a'), reactions: [{ name: '+1', count: 2, by: [1, 2] }] }], { through: 20, as_of: 20 }));
+  assert.deepEqual([reactions(now, 2).length, missedAfter(now)], [1, null]);
+  assert.deepEqual(reactions(fold(now, redacted(21, 2)), 2), []);
+  assert.deepEqual(reactions(fold(now, swept(21, ANN.member, 1, 20)), 2), []);
 });

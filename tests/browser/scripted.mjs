@@ -105,7 +105,12 @@ export const history = (id, messages, told = {}) =>
 export const settings = (seq, set, by = 1) =>
   ({ type: 'settings_changed', room: 'LAB', seq, at: at(seq), settings: set, by });
 export const swept = (seq, member, from, to) => ({ type: 'swept', room: 'LAB', seq, at: at(seq), member, from, to, by: 1 });
+export const reacted = (seq, target, name, by, on, count) =>
+  ({ type: 'reacted', room: 'LAB', seq, at: at(seq), target, name, by, on, count });
 export const redacted = (seq, target) => ({ type: 'redacted', room: 'LAB', seq, at: at(seq), target, by: 1 });
+/** Without a text it was superseded. */
+export const edited = (seq, target, text, n, more = {}) =>
+  ({ type: 'edited', room: 'LAB', seq, at: at(seq), target, ...(text === undefined ? {} : { by: 1, n, text }), ...more });
 export const changes = (id, messages, told = {}) =>
   ({ type: 'changes', id, room: 'LAB', epoch: EPOCH, messages, through: 1_000, as_of: 1_000, more: false, ...told });
 export const gap = (from, to, topic = '', changed_at = 0) => ({

@@ -72,7 +72,9 @@ fn status(reject: &Reject) -> StatusCode {
         Forbidden | Banned | NotMember | RoomLocked | SecretWrong | ReadOnly => StatusCode::FORBIDDEN,
         RoomNotFound | MemberNotFound | MessageNotFound | BanNotFound | OutOfReach => StatusCode::NOT_FOUND,
         NameTaken | NickTaken | AlreadyMember | KeyConflict | NotConnected | TooManyRooms | TooManyAttachments
-        | RoomFull | RolesFull | BansFull | LiveFull | SignalsFull => StatusCode::CONFLICT,
+        | RoomFull | RolesFull | BansFull | LiveFull | SignalsFull | TooLate | EditsFull | ReactionsFull => {
+            StatusCode::CONFLICT
+        }
         RateLimited | Busy => StatusCode::TOO_MANY_REQUESTS,
         Unavailable | AtCapacity | Draining => StatusCode::SERVICE_UNAVAILABLE,
         // One of a later engine: a client does with it what it does with any refusal that it does not know.

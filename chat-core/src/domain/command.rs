@@ -6,8 +6,8 @@ use super::history::HistoryAnchor;
 use super::person::MemberChange;
 use super::settings::SettingsChange;
 use crate::types::{
-    BanId, Body, Credential, Key, MemberId, Nick, PersonData, Position, RoomCode, RoomSecret, Seq, SignalData,
-    SignalName, Topic,
+    BanId, Body, Credential, Data, Key, MemberId, Nick, PersonData, Position, ReactionName, RoomCode, RoomSecret, Seq,
+    SignalData, SignalName, Topic,
 };
 
 /// Whether a member starts or stops typing.
@@ -74,9 +74,27 @@ pub enum Command {
     Send {
         /// The room, by its code.
         room: RoomCode,
-        /// 1 to 4,000 characters by default.
+        /// 1 to 4,000 characters by default; none where there is data.
         text: Body,
-        /// Makes a retry safe: a second `Send` with the same key and text is answered with the first one's number.
+        /// Makes a retry safe: a second `Send` with the same key that says the same is answered with the first one's number.
+        key: Option<Key>,
+        /// What a program attaches to it.
+        data: Option<Data>,
+        /// The message that it answers.
+        reply_to: Option<Seq>,
+    },
+    /// Say something else in a message of one's own.
+    #[non_exhaustive]
+    Edit {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The number of the message.
+        target: Seq,
+        /// What it says from now on; none where there is data.
+        text: Body,
+        /// What a program attaches to it from now on; nothing where there is none.
+        data: Option<Data>,
+        /// Makes a retry safe, as that of a `Send` does.
         key: Option<Key>,
     },
     /// Stop being a member.
@@ -156,6 +174,20 @@ pub enum Command {
         room: RoomCode,
         /// The number of the message.
         target: Seq,
+    },
+    /// React to a message, or take that back.
+    #[non_exhaustive]
+    React {
+        /// The room, by its code.
+        room: RoomCode,
+        /// The number of the message.
+        target: Seq,
+        /// What to react with.
+        name: ReactionName,
+        /// Whether to react, or not any more.
+        on: bool,
+        /// Makes a retry safe: a second `React` with the same key and the same else is answered with the first one's number.
+        key: Option<Key>,
     },
     /// Put a member of a lower role out of the room; the owner or a moderator.
     #[non_exhaustive]
@@ -259,7 +291,12 @@ impl Command {
 
     /// A message without a key.
     pub fn send(room: RoomCode, text: Body) -> Self {
-        Self::Send { room, text, key: None }
+        Self::Send { room, text, key: None, data: None, reply_to: None }
+    }
+
+    /// Another text for a message of one's own, by its number; without a key.
+    pub fn edit(room: RoomCode, target: Seq, text: Body) -> Self {
+        Self::Edit { room, target, text, data: None, key: None }
     }
 
     /// The end of a membership.
@@ -300,6 +337,16 @@ impl Command {
     /// A message taken back, by its number.
     pub fn redact(room: RoomCode, target: Seq) -> Self {
         Self::Redact { room, target }
+    }
+
+    /// A reaction to a message, by its number; without a key.
+    pub fn react(room: RoomCode, target: Seq, name: ReactionName) -> Self {
+        Self::React { room, target, name, on: true, key: None }
+    }
+
+    /// A reaction taken back; without a key.
+    pub fn unreact(room: RoomCode, target: Seq, name: ReactionName) -> Self {
+        Self::React { room, target, name, on: false, key: None }
     }
 
     /// How far the person has read: up to this event.
@@ -412,10 +459,34 @@ impl Command {
         self
     }
 
-    /// Of a `Send`: with this text.
+    /// Of a `Send` or an `Edit`: with this text.
     pub fn with_text(mut self, said: Body) -> Self {
-        if let Self::Send { text, .. } = &mut self {
+        if let Self::Send { text, .. } | Self::Edit { text, .. } = &mut self {
             *text = said;
+        }
+        self
+    }
+
+    /// Of a `Send` or an `Edit`: with this data.
+    pub fn with_data(mut self, attached: impl Into<Option<Data>>) -> Self {
+        if let Self::Send { data, .. } | Self::Edit { data, .. } = &mut self {
+            *data = attached.into();
+        }
+        self
+    }
+
+    /// Of a `Send`: in answer to this message.
+    pub fn with_reply_to(mut self, seq: impl Into<Option<Seq>>) -> Self {
+        if let Self::Send { reply_to, .. } = &mut self {
+            *reply_to = seq.into();
+        }
+        self
+    }
+
+    /// Of a `React`: with this name.
+    pub fn with_name(mut self, chosen: ReactionName) -> Self {
+        if let Self::React { name, .. } = &mut self {
+            *name = chosen;
         }
         self
     }
@@ -444,9 +515,9 @@ impl Command {
         self
     }
 
-    /// Of a `Send`: with this key, which makes a retry safe.
+    /// Of a `Send`, an `Edit` or a `React`: with this key, which makes a retry safe.
     pub fn with_key(mut self, made: impl Into<Option<Key>>) -> Self {
-        if let Self::Send { key, .. } = &mut self {
+        if let Self::Send { key, .. } | Self::Edit { key, .. } | Self::React { key, .. } = &mut self {
             *key = made.into();
         }
         self
@@ -553,6 +624,7 @@ impl Command {
             Self::Join { room, .. }
             | Self::Me { room, .. }
             | Self::Send { room, .. }
+            | Self::Edit { room, .. }
             | Self::Leave { room }
             | Self::History { room, .. }
             | Self::Changes { room, .. }
@@ -562,6 +634,7 @@ impl Command {
             | Self::Signal { room, .. }
             | Self::Read { room, .. }
             | Self::Redact { room, .. }
+            | Self::React { room, .. }
             | Self::Kick { room, .. }
             | Self::RedactAll { room, .. }
             | Self::Ban { room, .. }

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ban::BanTerm;
+use super::content::Content;
+use super::reaction::Reaction;
 use super::settings::Settings;
 use crate::types::{
-    BanId, Body, Color, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonData, PersonHash, Scope, Seq,
-    Topic, Wall,
+    BanId, Body, Color, Data, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonData, PersonHash,
+    ReactionName, Scope, Seq, Topic, Wall,
 };
 
 /// What a member may do.
@@ -97,15 +99,15 @@ impl From<Digest> for [u64; 2] {
 pub struct Keyed {
     /// As the client made it.
     pub key: Key,
-    /// Of the text as the client sent it, before any policy rewrote it.
+    /// Of what the client sent, before any policy rewrote it.
     pub digest: Digest,
 }
 
 /// What was made of a message's record after it was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Amended {
-    /// The number of the last event that changed it.
+    /// The number of the last event that changed it; 0 where none did, and only its reactions were written into it.
     pub change: Seq,
     /// How often it has been edited.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -113,6 +115,9 @@ pub struct Amended {
     /// Whether it was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_back: bool,
+    /// What it had been reacted to with when it took no more reactions; what a message that was taken back has none of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
 }
 
 fn is_zero(n: &u32) -> bool {
@@ -172,20 +177,53 @@ pub enum Event {
         nick: Nick,
         /// The sender's colour.
         color: Color,
-        /// As it is now; empty once it was taken back and the log has forgotten it.
+        /// As it is now; empty once it was taken back and the log has forgotten it, and where there is data alone.
         text: Body,
         /// How a retry is recognised.
         keyed: Option<Keyed>,
         /// What was made of it since it was said; nothing in a record as it is first written.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         amended: Option<Amended>,
+        /// What a program has attached to it, as it is now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+        /// The number of the message that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<Seq>,
+    },
+    /// A message says something else from now on; by its author.
+    Edited {
+        /// The number of the message.
+        target: Seq,
+        /// What it says; nothing once a later change has superseded this one, and the log has forgotten it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<Content>,
+        /// How often it has been edited, with this.
+        n: u32,
+        /// How a retry is recognised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keyed: Option<Keyed>,
     },
     /// A message was taken back.
     Redacted {
         /// The number of the message.
         target: Seq,
     },
-    /// The log has forgotten all that was taken back up to here. Never told.
+    /// Somebody reacted to a message with a name, or does not any more: the record's `by`.
+    Reacted {
+        /// The number of the message.
+        target: Seq,
+        /// What they reacted with.
+        name: ReactionName,
+        /// Whether they do from now on.
+        on: bool,
+        /// How many people do, with this.
+        count: u32,
+        /// How a retry is recognised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keyed: Option<Keyed>,
+    },
+    /// The log has been amended for all that was taken back or edited, and for the reactions that were frozen, up to here. Never told.
     Settled {
         /// The number of the last event for which it has been amended.
         through: Seq,
@@ -290,12 +328,31 @@ impl Event {
         matches!(self, Self::Sent { .. })
     }
 
+    /// What a message had been reacted to with when it took no more reactions, as far as the log has that in its record.
+    pub fn frozen_reactions(&self) -> &[Reaction] {
+        match self {
+            Self::Sent { amended: Some(amended), .. } => &amended.reactions,
+            _ => &[],
+        }
+    }
+
     /// Whether it is a message that was taken back, and that the log has forgotten. In the records of earlier programs only the missing
-    /// text says so.
+    /// text says so; they had no messages of data alone.
     pub fn is_taken_back(&self) -> bool {
         match self {
-            Self::Sent { text, amended, .. } => amended.map_or(text.as_str().is_empty(), |amended| amended.taken_back),
+            Self::Sent { text, amended, data, .. } => {
+                let is_empty = text.as_str().is_empty() && data.is_none();
+                amended.as_ref().map_or(is_empty, |amended| amended.taken_back)
+            }
             _ => false,
+        }
+    }
+
+    /// Which edit says what the row of a message says now, if one does.
+    pub(crate) fn standing_edit(&self) -> Option<Seq> {
+        match self {
+            Self::Sent { amended: Some(amended), .. } if amended.n > 0 && !amended.taken_back => Some(amended.change),
+            _ => None,
         }
     }
 }

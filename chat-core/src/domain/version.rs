@@ -16,9 +16,9 @@ impl RecordVersion {
     /// What the first programs wrote.
     pub const FIRST: Self = Self(1);
     /// A join says what may be seen, and who comes back has their number again: a program that does not know it takes that for a bug, and
-    /// shows everybody everything. A message says that it was taken back, and a record that the log has been made to forget it. There are
-    /// moderators, and an owner who is lost is the owner still when they come back soon. People have data, and change
-    /// what they are shown as.
+    /// shows everybody everything. A message says that it was taken back or edited, and a record that the log has been amended for it; it
+    /// may have data, answer another, and be reacted to. There are moderators, and an owner who is lost is the owner still when they come
+    /// back soon. People have data, and change what they are shown as.
     pub const PERSONS: Self = Self(2);
     /// The latest that this program reads.
     pub const LATEST: Self = Self::PERSONS;
@@ -36,6 +36,10 @@ impl Event {
         match self {
             Self::Joined { sees: Some(_), .. }
             | Self::Sent { amended: Some(_), .. }
+            | Self::Sent { data: Some(_), .. }
+            | Self::Sent { reply_to: Some(_), .. }
+            | Self::Edited { .. }
+            | Self::Reacted { .. }
             | Self::Settled { .. }
             | Self::Kicked { ban: Some(_), .. }
             | Self::BanAdded { .. }

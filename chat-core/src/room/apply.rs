@@ -18,13 +18,15 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         Event::Left { .. } => attendance.exit(record.by.expect("who leaves is named")),
         Event::Kicked { member, .. } => attendance.exit(*member),
         Event::Sent { .. }
-        | Event::MemberChanged { .. }
+        | Event::Edited { .. }
         | Event::Redacted { .. }
+        | Event::Reacted { .. }
         | Event::Settled { .. }
         | Event::Banned { .. }
         | Event::BanAdded { .. }
         | Event::BanLifted { .. }
         | Event::Swept { .. }
+        | Event::MemberChanged { .. }
         | Event::TopicChanged { .. }
         | Event::SettingsChanged { .. }
         | Event::RoleChanged { .. }
@@ -76,7 +78,7 @@ pub(super) fn replace(
     enter_all(&replacement, attendance);
     let (linger, seat) = (linger_left(&replacement, *time, limits, now), seat_left(&replacement, *time, limits, now));
     attendance.stamp(now.mono, limits, linger, seat);
-    showing::agree(&replacement, attendance);
+    showing::agree(ledger, &replacement, attendance);
     *ledger = replacement;
 }
 

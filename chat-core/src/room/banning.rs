@@ -67,10 +67,8 @@ impl<'a> Rules<'a> {
             }
             (false, _) => return Err(not_yet()),
         };
-        if terms.sweep
-            && let Some(swept) = self.sweep_of(standing, member, None)?
-        {
-            draft.push(standing.by(), swept);
+        if terms.sweep {
+            self.push_sweep(&mut draft, standing, member, None)?;
         }
         match whom {
             Whom::Present(target) => {

@@ -16,11 +16,25 @@ pub struct Changed {
     pub change: Seq,
 }
 
+/// The same, as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    target: Seq,
+    change: Seq,
+    /// Whether the change took it back; nothing changes it after that. What programs stored that did not say so was taken back.
+    #[serde(default = "is_so", skip_serializing_if = "Clone::clone")]
+    taken_back: bool,
+}
+
+fn is_so() -> bool {
+    true
+}
+
 /// The messages that were changed last, in the order of their last changes. Of each there is one entry, however often it was changed; and
 /// one of each range that was taken back at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Changes {
-    kept: VecDeque<Changed>,
+    kept: VecDeque<Kept>,
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     ranges: VecDeque<Sweep>,
     /// The newest change of which nothing is known any more.
@@ -45,7 +59,7 @@ impl Changes {
 
     /// Bytes that they hold.
     pub(super) fn weight(&self) -> usize {
-        self.kept.capacity() * size_of::<Changed>() + self.ranges.capacity() * size_of::<Sweep>()
+        self.kept.capacity() * size_of::<Kept>() + self.ranges.capacity() * size_of::<Sweep>()
     }
 
     /// The newest change; 0 for none.
@@ -54,13 +68,41 @@ impl Changes {
         self.kept.back().map_or(range, |changed| changed.change.max(range))
     }
 
-    /// Whether this message was changed, as far as that is remembered.
-    pub(super) fn has(&self, target: Seq) -> bool {
-        self.kept.iter().any(|changed| changed.target == target)
+    /// Whether this message, or all of somebody around it, may have been changed after an event, as far as that is remembered.
+    pub(super) fn may_have_changed(&self, target: Seq, since: Seq) -> bool {
+        since < self.floor
+            || self
+                .kept
+                .iter()
+                .rev()
+                .take_while(|changed| changed.change > since)
+                .any(|changed| changed.target == target)
+            || self.ranges_after(since).any(|sweep| sweep.has(target))
     }
 
-    /// A message was changed. The one whose last change is longest ago is forgotten where there are more than `max`.
-    pub(super) fn push(&mut self, changed: Changed, max: usize) {
+    /// Whether this message was taken back, as far as that is remembered.
+    pub(super) fn has_taken_back(&self, target: Seq) -> bool {
+        self.kept.iter().any(|changed| changed.target == target && changed.taken_back)
+    }
+
+    /// The newest change that took something back; 0 for none.
+    #[cfg(feature = "fault_injection")]
+    pub(super) fn last_taken_back(&self) -> Seq {
+        let singles = self.kept.iter().filter(|changed| changed.taken_back).map(|changed| changed.change);
+        singles.chain(self.ranges.iter().map(|sweep| sweep.change)).max().unwrap_or_default()
+    }
+
+    /// A message was taken back. The one whose last change is longest ago is forgotten where there are more than `max`.
+    pub(super) fn push(&mut self, Changed { target, change }: Changed, max: usize) {
+        self.put(Kept { target, change, taken_back: true }, max);
+    }
+
+    /// The same, of one that was not taken back, and looks otherwise now.
+    pub(super) fn push_altered(&mut self, Changed { target, change }: Changed, max: usize) {
+        self.put(Kept { target, change, taken_back: false }, max);
+    }
+
+    fn put(&mut self, changed: Kept, max: usize) {
         self.kept.retain(|other| other.target != changed.target);
         self.kept.push_back(changed);
         self.bound(max);
@@ -90,7 +132,8 @@ impl Changes {
     /// What was changed after this event, in the order of the changes; `None` where not all of that is remembered.
     pub(super) fn after(&self, seq: Seq) -> Option<impl ExactSizeIterator<Item = Changed>> {
         let start = self.kept.partition_point(|changed| changed.change <= seq);
-        (seq >= self.floor).then(|| self.kept.range(start..).copied())
+        let changed = |&Kept { target, change, .. }: &Kept| Changed { target, change };
+        (seq >= self.floor).then(|| self.kept.range(start..).map(changed))
     }
 
     /// The ranges that were taken back after this event; all that are remembered for [`Seq`] 0.
@@ -136,13 +179,30 @@ mod tests {
         assert_eq!(after(&changes, 0), Some(vec![(2, 6), (1, 7)]));
         assert_eq!((after(&changes, 6), after(&changes, 7)), (Some(vec![(1, 7)]), Some(vec![])));
         assert_eq!((changes.len(), changes.last()), (2, Seq(7)));
-        assert!(changes.has(Seq(2)) && !changes.has(Seq(3)));
+        let may_have_changed = |target, since| changes.may_have_changed(Seq(target), Seq(since));
+        assert_eq!([5, 6].map(|since| may_have_changed(2, since)), [true, false]);
+        assert_eq!((may_have_changed(1, 6), may_have_changed(3, 0)), (true, false));
+        assert!(changes.has_taken_back(Seq(2)) && !changes.has_taken_back(Seq(3)));
+    }
+
+    #[test]
+    fn what_was_altered_is_told_as_what_was_taken_back_and_is_not_taken_for_it() {
+        let mut changes = changes(&[(2, 6)], 8);
+        changes.push_altered(Changed { target: Seq(1), change: Seq(7) }, 8);
+        assert_eq!(after(&changes, 0), Some(vec![(2, 6), (1, 7)]));
+        assert!(changes.has_taken_back(Seq(2)) && !changes.has_taken_back(Seq(1)));
+        let stored = serde_json::to_string(&changes.kept).expect("they can be stored");
+        assert_eq!(stored, r#"[{"target":2,"change":6},{"target":1,"change":7,"taken_back":false}]"#);
+        assert_eq!(serde_json::from_str::<VecDeque<Kept>>(&stored).expect("they are read"), changes.kept);
+        changes.push(Changed { target: Seq(1), change: Seq(8) }, 8);
+        assert!(changes.has_taken_back(Seq(1)) && changes.len() == 2);
     }
 
     #[test]
     fn what_was_dropped_is_out_of_reach_for_whoever_was_there_before_it() {
         let full = changes(&[(1, 5), (2, 6), (3, 8)], 2);
         assert_eq!((after(&full, 4), after(&full, 5)), (None, Some(vec![(2, 6), (3, 8)])));
+        assert!(full.may_have_changed(Seq(9), Seq(4)) && !full.may_have_changed(Seq(9), Seq(5)));
         let none = changes(&[(1, 5)], 0);
         assert_eq!((after(&none, 4), after(&none, 5), none.last()), (None, Some(vec![]), Seq(5)));
         assert_eq!((after(&changes(&[], 2), 0), changes(&[], 2).last()), (Some(vec![]), Seq(0)));

@@ -10,17 +10,15 @@ use super::input::{
 };
 use super::ledger::Ledger;
 use super::members::Member;
+use super::owed::OwedChange;
 use super::permissions::Standing;
 use super::reads::ReadPositions;
 use super::time::RoomTime;
-use crate::domain::{Event, Keyed, LeaveReason, RecordVersion, Role, RoomCloseReason, TypingState};
+use crate::domain::{Content, Event, Keyed, LeaveReason, RecordVersion, Role, RoomCloseReason, Said, TypingState};
 use crate::types::{
-    Body, Color, Epoch, Key, MemberId, Nick, Now, PersonData, Position, Reject, RejectCode, RoomLimits, Scope,
-    SecretHash, Seq, Topic, Wall,
+    Color, Epoch, Key, MemberId, Nick, Now, PersonData, Position, Reject, RejectCode, RoomLimits, Scope, SecretHash,
+    Seq, Topic, Wall,
 };
-
-/// When to try again to take something back, where the log owes too much. 1 s: as with any log that cannot be reached.
-const OWED_RETRY: Duration = Duration::from_secs(1);
 
 /// What the rules look at.
 #[derive(Clone, Copy)]
@@ -32,6 +30,14 @@ pub(super) struct Rules<'a> {
     pub(super) limits: &'a RoomLimits,
     pub(super) writes: RecordVersion,
     pub(super) now: Now,
+}
+
+/// What is to become of a message.
+pub(super) struct Edit<'a> {
+    pub(super) target: Seq,
+    pub(super) content: &'a Content,
+    pub(super) as_sent: Option<&'a Content>,
+    pub(super) key: Option<&'a Key>,
 }
 
 /// As who somebody comes in: what their record says of them, beside their name.
@@ -56,8 +62,12 @@ impl<'a> Rules<'a> {
             Input::Attach { by, after } => self.attach(by, *after),
             Input::Me { by, change } => self.me(by, change),
             Input::ChangeMember { member, change } => self.change_member(*member, change),
-            Input::Send { by, text, as_sent, key, permit } => {
-                self.send(by, text, as_sent.as_ref(), key.as_ref(), *permit)
+            Input::Send { by, said, as_sent, key, permit } => {
+                self.send(by, said, as_sent.as_ref(), key.as_ref(), *permit)
+            }
+            Input::Edit { by, target, content, as_sent, key, permit, evidence } => {
+                let edit = Edit { target: *target, content, as_sent: as_sent.as_ref(), key: key.as_ref() };
+                self.edit(by, edit, *permit, evidence.as_deref())
             }
             Input::Leave { by } => self.leave(by),
             Input::History { by, anchor, limit } => self.history(by, *anchor, *limit),
@@ -70,7 +80,8 @@ impl<'a> Rules<'a> {
             Input::Live { by, target, text } => self.live(by, *target, text.as_ref()),
             Input::Signal { by, name, data } => self.signal(by, name, data.as_ref()),
             Input::Read { by, through } => self.read(by, *through),
-            Input::Redact { by, target, evidence } => self.redact(by, *target, *evidence),
+            Input::React { by, target, name, on, key } => self.react(by, *target, name, *on, key.as_ref()),
+            Input::Redact { by, target, evidence } => self.redact(by, *target, evidence.as_deref()),
             Input::Settle { through } => Ok(self.settle(*through)),
             Input::Kick { by, member } => self.kick(by, *member),
             Input::Ban { by, member, terms } => self.ban(by, *member, *terms),
@@ -234,71 +245,66 @@ impl<'a> Rules<'a> {
     fn send(
         self,
         by: &Caller,
-        text: &Body,
-        as_sent: Option<&Body>,
+        said: &Said,
+        as_sent: Option<&Said>,
         key: Option<&Key>,
         permit: SendPermit,
     ) -> Result<Decision, Reject> {
         let member = self.member(by)?;
-        let chars_max = self.limits.message_chars_max;
-        if text.as_str().len() > chars_max && text.as_str().chars().count() > chars_max {
-            return Err(Reject::too_long("text", chars_max as u64, "characters"));
-        }
-        let keyed = key.map(|key| Keyed { key: key.clone(), digest: self.ledger.digest(as_sent.unwrap_or(text)) });
-        if let Some(keyed) = &keyed
-            && let Some(first) = self.ledger.sent_before(&member.scope, &keyed.key)
-        {
-            if first.digest != keyed.digest {
-                let reject = Reject::new(RejectCode::KeyConflict, "this key was used for another text");
-                return Err(Reject { field: Some("key"), ..reject });
-            }
-            let answer = Answer::Sent { seq: first.seq, at: first.at, repeated: Repeated::Retry };
+        self.check_content(&said.content)?;
+        let keyed = key.map(|key| Keyed { key: key.clone(), digest: self.ledger.digest(as_sent.unwrap_or(said)) });
+        if let Some(answer) = self.answered_before(member, keyed.as_ref())? {
             return Ok(self.draft().finish(None, answer));
         }
         self.check_may_speak(member)?;
-        if let SendPermit::Exhausted { retry_after } = permit {
-            return Err(Reject::new(RejectCode::RateLimited, "too much was said already").retry_after(retry_after));
-        }
+        check_is_paid(permit)?;
+        self.check_reply(member, said)?;
         let mut draft = self.draft();
-        let (nick, color, text) = (member.nick.clone(), member.color, text.clone());
-        let seq = draft.push(Some(member.id), Event::Sent { nick, color, text, keyed, amended: None });
+        let (nick, color, reply_to) = (member.nick.clone(), member.color, said.reply_to);
+        let Content { text, data } = said.content.clone();
+        let event = Event::Sent { nick, color, text, keyed, amended: None, data, reply_to };
+        let seq = draft.push(Some(member.id), event);
         let typing = self.attendance.is_typing(member.id);
         let note = typing.then_some(Note::Typing { member: member.id, state: TypingState::Off });
         let answer = Answer::Sent { seq, at: draft.at(), repeated: Repeated::First };
         Ok(draft.finish(note, answer))
     }
 
-    fn redact(self, by: &Actor, seq: Seq, evidence: Option<Evidence>) -> Result<Decision, Reject> {
+    fn redact(self, by: &Actor, seq: Seq, evidence: Option<&Evidence>) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;
-        let mark = self.ledger.marks().find(seq).map(|mark| (mark.by, mark.redacted));
-        let known = mark.or_else(|| self.shown_by(seq, evidence?)).filter(|_| standing.knows_of(seq));
-        let (author, redacted) = known.ok_or_else(|| {
-            Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
-        })?;
+        let (author, redacted) = self.author_of(standing, seq, evidence).ok_or_else(no_such_message)?;
         standing.may_redact(author, || self.ledger.role_kept(author))?;
         if redacted {
             return Ok(self.nothing_to_do());
         }
-        if self.ledger.owed_total() >= self.limits.owed_max {
-            return Err(owes_too_much());
-        }
+        self.check_owes_little(0)?;
         Ok(self.done(standing.by(), Event::Redacted { target: seq }))
     }
 
-    /// Author and state of a message that only the log knows. What has happened since the log was asked is remembered.
-    fn shown_by(self, seq: Seq, evidence: Evidence) -> Option<(MemberId, bool)> {
+    /// Author and state of a message, as far as who asks knows of it.
+    pub(super) fn author_of(
+        self,
+        standing: Standing,
+        seq: Seq,
+        evidence: Option<&Evidence>,
+    ) -> Option<(MemberId, bool)> {
+        let mark = self.ledger.marks().find(seq).map(|mark| (mark.by, mark.redacted));
+        mark.or_else(|| self.shown_by(seq, evidence?)).filter(|_| standing.knows_of(seq))
+    }
+
+    /// Author and state of a message that only the log knows. What the log has not been amended for is remembered.
+    fn shown_by(self, seq: Seq, evidence: &Evidence) -> Option<(MemberId, bool)> {
         let is_of_here = Some(evidence.epoch) == self.ledger.epoch() && self.ledger.may_have_forgotten(seq);
-        let is_owed = || self.ledger.owed().any(|owed| owed.target == seq);
+        let is_owed =
+            || self.ledger.owed().any(|owed| matches!(owed, OwedChange::TakeBack(owed) if owed.target == seq));
         let is_swept = || self.ledger.sweeps().any(|sweep| sweep.covers(evidence.by, seq));
-        let is_taken_back = || evidence.is_taken_back || self.ledger.changes().has(seq) || is_owed() || is_swept();
+        let is_taken_back = || evidence.is_taken_back || is_owed() || is_swept();
         is_of_here.then(|| (evidence.by, is_taken_back()))
     }
 
     fn settle(self, through: Seq) -> Decision {
         let mut draft = self.draft();
-        let first = self.ledger.owed().map(|owed| owed.change).next();
-        let first = first.into_iter().chain(self.ledger.owed_sweeps().map(|sweep| sweep.change).next()).min();
-        let is_owed = first.is_some_and(|change| change <= through);
+        let is_owed = self.ledger.first_owed().is_some_and(|change| change <= through);
         if is_owed && self.writes >= RecordVersion::PERSONS {
             draft.push(None, Event::Settled { through });
         }
@@ -425,10 +431,17 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// One more could not be masked for those who read the log after a restart.
-pub(super) fn owes_too_much() -> Reject {
-    let reject = Reject::new(RejectCode::Unavailable, "the log has still to forget what was taken back before");
-    reject.retry_after(OWED_RETRY)
+pub(super) fn no_such_message() -> Reject {
+    Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach")
+}
+
+pub(super) fn check_is_paid(permit: SendPermit) -> Result<(), Reject> {
+    match permit {
+        SendPermit::Paid => Ok(()),
+        SendPermit::Exhausted { retry_after } => {
+            Err(Reject::new(RejectCode::RateLimited, "too much was said already").retry_after(retry_after))
+        }
+    }
 }
 
 fn not_member() -> Reject {

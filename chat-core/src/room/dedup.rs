@@ -10,8 +10,8 @@ use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
 
 use super::weight::table;
-use crate::domain::Digest;
-use crate::types::{Body, Key, PersonHash, Scope, Seq, Wall};
+use crate::domain::{Content, Digest, Said};
+use crate::types::{Key, PersonHash, ReactionName, Scope, Seq, Wall};
 
 /// A person, hashed with the salt of the room's incarnation.
 ///
@@ -68,10 +68,47 @@ impl KeyHash {
     }
 }
 
-/// The digest of a text, in the incarnation with this salt.
-pub(super) fn digest(salt: u64, text: &Body) -> Digest {
+/// What follows a text in a digest begins with one of these, which are no part of any text.
+const DATA: u8 = 0xFF;
+/// See [`DATA`].
+const REPLY_TO: u8 = 0xFE;
+/// See [`DATA`]. What begins with it is an edit.
+const EDIT: u8 = 0xFD;
+
+/// The digest of what somebody sends, in the incarnation with this salt: of a text alone what it was before there was more.
+pub(super) fn digest(salt: u64, said: &Said) -> Digest {
     let mut hasher = SipHasher13Wide::new_with_keys(salt, 0);
-    hasher.write(text.as_str().as_bytes());
+    write_content(&mut hasher, &said.content);
+    if let Some(seq) = said.reply_to {
+        hasher.write_u8(REPLY_TO);
+        hasher.write(&seq.0.to_le_bytes());
+    }
+    Digest(hasher.finish128().as_u128())
+}
+
+/// The digest of an edit of this message: no send has the same.
+pub(super) fn digest_of_edit(salt: u64, target: Seq, content: &Content) -> Digest {
+    let mut hasher = SipHasher13Wide::new_with_keys(salt, 0);
+    hasher.write_u8(EDIT);
+    hasher.write(&target.0.to_le_bytes());
+    write_content(&mut hasher, content);
+    Digest(hasher.finish128().as_u128())
+}
+
+fn write_content(hasher: &mut SipHasher13Wide, content: &Content) {
+    hasher.write(content.text.as_str().as_bytes());
+    if let Some(data) = &content.data {
+        hasher.write_u8(DATA);
+        hasher.write(data.as_str().as_bytes());
+    }
+}
+
+/// The same of a reaction, or of taking one back. Under another key of the hash: it is never that of a text.
+pub(super) fn reaction_digest(salt: u64, target: Seq, name: &ReactionName, on: bool) -> Digest {
+    let mut hasher = SipHasher13Wide::new_with_keys(salt, 2);
+    hasher.write_u64(target.0);
+    hasher.write_u8(on.into());
+    hasher.write(name.as_str().as_bytes());
     Digest(hasher.finish128().as_u128())
 }
 
@@ -290,7 +327,7 @@ mod tests {
     use std::hash::BuildHasher;
 
     use super::*;
-    use crate::types::{Identity, SessionId};
+    use crate::types::{Body, Data, Identity, SessionId};
 
     const BOUNDS: WindowBounds = WindowBounds { scope_max: 3, total_max: 5 };
 
@@ -398,7 +435,42 @@ mod tests {
             KeyHash::new(1, ScopeHash::new(1, &bob), &key),
             "one key of two people is two keys"
         );
-        let text = Body::parse("hi", 10).expect("a valid text");
-        assert_ne!(digest(1, &text), digest(2, &text));
+        let said = said("hi", None, None);
+        assert_ne!(digest(1, &said), digest(2, &said));
+        let name = ReactionName::parse("hi").expect("a valid name");
+        let reaction = |target, on| reaction_digest(1, Seq(target), &name, on);
+        assert_eq!(reaction(3, true), reaction(3, true));
+        let others = [digest(1, &said), digest_of_edit(1, Seq(3), &said.content)];
+        assert!(!others.contains(&reaction(3, true)));
+        assert!(![reaction(4, true), reaction(3, false)].contains(&reaction(3, true)));
+    }
+
+    fn said(text: &str, data: Option<&str>, reply_to: Option<u64>) -> Said {
+        let text = if text.is_empty() { Body::empty() } else { Body::parse(text, 10).expect("a valid text") };
+        let content = Content::text(text).with_data(data.map(|data| Data::parse(data, 20).expect("valid data")));
+        Said::from(content).with_reply_to(reply_to.map(Seq))
+    }
+
+    #[test]
+    fn a_digest_covers_all_that_is_said_and_a_text_alone_has_the_one_it_always_had() {
+        let mut plain = SipHasher13Wide::new_with_keys(7, 0);
+        plain.write(b"hi");
+        assert_eq!(digest(7, &said("hi", None, None)), Digest(plain.finish128().as_u128()));
+        let all = [
+            said("hi", None, None),
+            said("hi", Some("{}"), None),
+            said("hi{}", None, None),
+            said("", Some("{}"), None),
+            said("hi", None, Some(0)),
+            said("hi", None, Some(2)),
+            said("hi", Some("{}"), Some(2)),
+        ];
+        let mut digests: Vec<u128> = all.iter().map(|said| digest(7, said).0).collect();
+        digests.extend([2, 3].map(|target| digest_of_edit(7, Seq(target), &all[0].content).0));
+        digests.push(digest_of_edit(7, Seq(2), &all[1].content).0);
+        let total = digests.len();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), total);
     }
 }

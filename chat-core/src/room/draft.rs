@@ -117,7 +117,9 @@ fn is_told(event: &Event, notices: Notices) -> bool {
     match event {
         Event::Joined { .. } | Event::Left { .. } => notices == Notices::Told,
         Event::Sent { .. }
+        | Event::Edited { .. }
         | Event::Redacted { .. }
+        | Event::Reacted { .. }
         | Event::Swept { .. }
         | Event::Kicked { .. }
         | Event::MemberChanged { .. }

@@ -10,11 +10,12 @@ use super::changes::Changed;
 use super::reads::ReadPosition;
 use super::sweeps::Sweep;
 use crate::domain::{
-    BanTerms, HistoryAnchor, MemberChange, Named, Record, Role, RoomCloseReason, SettingsChange, TypingState,
+    BanTerms, Content, Event, HistoryAnchor, MemberChange, Named, Record, Role, RoomCloseReason, Said, SettingsChange,
+    TypingState,
 };
 use crate::types::{
-    BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, PersonData, Position, Scope, SecretHash,
-    Seq, SessionId, SignalData, SignalName, Topic, Wall,
+    BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, PersonData, Position, ReactionName,
+    Scope, SecretHash, Seq, SessionId, SignalData, SignalName, Topic, Wall,
 };
 
 /// The session that asks.
@@ -120,14 +121,32 @@ pub enum Input {
     Send {
         /// The session that asks, and the person it is.
         by: Caller,
-        /// The text to tell, after the policy.
-        text: Body,
-        /// The text as the client sent it, where a policy rewrote it.
-        as_sent: Option<Body>,
+        /// What to tell, after the policy.
+        said: Said,
+        /// What the client sent, where a policy rewrote it.
+        as_sent: Option<Said>,
         /// Makes a retry safe.
         key: Option<Key>,
         /// Whether the sender may send now.
         permit: SendPermit,
+    },
+    /// Say something else in a message of one's own.
+    Edit {
+        /// The session that asks, and the person it is.
+        by: Caller,
+        /// The number of the message.
+        target: Seq,
+        /// What it says from now on, after the policy.
+        content: Content,
+        /// What the client sent, where a policy rewrote it.
+        as_sent: Option<Content>,
+        /// Makes a retry safe.
+        key: Option<Key>,
+        /// Whether the sender may send now.
+        permit: SendPermit,
+        /// The message as it is, of which the room itself knows neither when it was said, nor what, nor how often it was edited. Without it
+        /// nothing new is said: `message_not_found`.
+        evidence: Option<Box<Evidence>>,
     },
     /// Stop being a member.
     Leave {
@@ -191,6 +210,19 @@ pub enum Input {
         /// The last event that was read.
         through: Seq,
     },
+    /// React to a message, or take that back.
+    React {
+        /// The session that asks, and the person it is.
+        by: Caller,
+        /// The number of the message.
+        target: Seq,
+        /// What they react with.
+        name: ReactionName,
+        /// Whether they react, or do not any more.
+        on: bool,
+        /// Makes a retry safe.
+        key: Option<Key>,
+    },
     /// Take back a message.
     Redact {
         /// The one who takes it back: its sender, or somebody who moderates.
@@ -198,7 +230,7 @@ pub enum Input {
         /// The number of the message.
         target: Seq,
         /// What the log says of it, where it was asked.
-        evidence: Option<Evidence>,
+        evidence: Option<Box<Evidence>>,
     },
     /// The log has been amended for every change up to this one: what is owed gets smaller. Nothing is told.
     Settle {
@@ -283,7 +315,7 @@ pub enum Input {
 /// What would follow from an input. Nothing has changed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Records to log and apply, in order; often none, never more than 5.
+    /// Records to log and apply, in order; often none, never more than 5 beside one for each reaction of somebody whose all is taken back.
     pub records: SmallVec<[Record; 2]>,
     /// What to note once the records are applied.
     pub note: Option<Note>,
@@ -296,9 +328,9 @@ pub struct Decision {
 pub enum Answer {
     /// They are in.
     Entered(Entered),
-    /// It was said, now or when it was first sent.
+    /// It was said, or edited, now or when it was first sent.
     Sent {
-        /// The message's number.
+        /// The number of the message, or of the edit.
         seq: Seq,
         /// Its time.
         at: Wall,
@@ -423,15 +455,39 @@ pub struct ChangesSlice {
     pub more: More,
 }
 
-/// What a log says of a message that the room has forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A message as it stands where messages are kept, in a log or a backlog: what the room itself does not remember of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The life that it is of.
     pub epoch: Epoch,
     /// Who said it.
     pub by: MemberId,
-    /// Whether the log has it as taken back.
+    /// When it was said.
+    pub at: Wall,
+    /// What it says now.
+    pub content: Content,
+    /// How often it has been edited.
+    pub edits: u32,
+    /// Whether it was taken back.
     pub is_taken_back: bool,
+    /// What was changed after this event may be missing in it: see [`Room::may_have_changed`](super::Room::may_have_changed).
+    pub as_of: Seq,
+}
+
+impl Evidence {
+    /// What the record of a message says; nothing where it is that of another event.
+    pub fn of(epoch: Epoch, record: &Record, as_of: Seq) -> Option<Self> {
+        let Event::Sent { text, data, amended, .. } = &record.event else { return None };
+        Some(Self {
+            epoch,
+            by: record.by?,
+            at: record.at,
+            content: Content::text(text.clone()).with_data(data.clone()),
+            edits: amended.as_ref().map_or(0, |amended| amended.n),
+            is_taken_back: record.event.is_taken_back(),
+            as_of,
+        })
+    }
 }
 
 /// Whether there is more of something.

@@ -2,6 +2,7 @@
 //!
 //! Never here: who is attached right now, and any text of a message.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,14 +14,19 @@ use super::former::{Former, Place};
 use super::marks::Marks;
 use super::member_changes::{MemberChangeBounds, MemberChanges};
 use super::members::{Member, Members};
-use super::owed::{Owed, OwedAmend};
+use super::owed::{Owed, OwedAmend, OwedChange, OwedEdit};
+use super::reactions::{OwedFreeze, Reactions};
 use super::seat::HeldSeat;
 use super::slowed::Slowed;
-use super::sweeps::{OwedSweeps, Sweep};
+use super::sweeps::Sweep;
 use super::time::linger_after;
 use super::weight::beside;
-use crate::domain::{Digest, Event, LeaveReason, Notices, Record, RecordVersion, Role, Settings};
-use crate::types::{Body, Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
+use crate::domain::{
+    Content, Digest, Event, Keyed, LeaveReason, Notices, Reaction, Record, RecordVersion, Role, Said, Settings,
+};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::types::{Color, Epoch, Key, MemberId, NickKey, Offset, RoomLimits, Scope, Seq, Topic, Wall};
 
 /// What a room's log amounts to. Snapshots hold this; the same records always give the same ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,8 +56,12 @@ pub struct Ledger {
     /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     owed: Owed,
-    #[serde(default, skip_serializing_if = "OwedSweeps::is_empty")]
-    owed_sweeps: OwedSweeps,
+    /// Where programs before it stored the ranges among them; see [`Ledger::read_back`].
+    #[serde(default, skip_serializing)]
+    owed_sweeps: VecDeque<Sweep>,
+    /// Whether anything was ever edited: where nothing was, no edit can be superseded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    edited: bool,
     #[serde(default = "Changes::unknown")]
     changes: Changes,
     #[serde(default, skip_serializing_if = "Settings::is_default")]
@@ -60,6 +70,8 @@ pub struct Ledger {
     slowed: Slowed,
     #[serde(default, skip_serializing_if = "MemberChanges::is_empty")]
     member_changes: MemberChanges,
+    #[serde(default, skip_serializing_if = "Reactions::is_empty")]
+    reactions: Reactions,
     /// For whom the owner's seat is held, while they are away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<HeldSeat>,
@@ -86,6 +98,8 @@ struct Bounds {
     slowed_max: usize,
     #[serde(default, skip_serializing_if = "MemberChangeBounds::is_default")]
     member_changes: MemberChangeBounds,
+    #[serde(default = "reactable_max_once", skip_serializing_if = "is_reactable_max_once")]
+    reactable_max: usize,
     keys: WindowBounds,
 }
 
@@ -103,6 +117,15 @@ fn is_slowed_max_once(max: &usize) -> bool {
     *max == slowed_max_once()
 }
 
+/// The bound where none is written down.
+fn reactable_max_once() -> usize {
+    512
+}
+
+fn is_reactable_max_once(max: &usize) -> bool {
+    *max == reactable_max_once()
+}
+
 impl Bounds {
     fn new(limits: &RoomLimits) -> Self {
         Self {
@@ -112,6 +135,7 @@ impl Bounds {
             changes_max: limits.changes_max,
             slowed_max: limits.slowed_max,
             member_changes: MemberChangeBounds::new(limits),
+            reactable_max: limits.reactable_max,
             keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
         }
     }
@@ -142,11 +166,13 @@ impl Ledger {
             empty: None,
             lost: false,
             owed: Owed::default(),
-            owed_sweeps: OwedSweeps::default(),
+            owed_sweeps: VecDeque::new(),
+            edited: false,
             changes: Changes::default(),
             settings: Settings::default(),
             slowed: Slowed::default(),
             member_changes: MemberChanges::default(),
+            reactions: Reactions::default(),
             held: None,
             protected: false,
         }
@@ -205,31 +231,48 @@ impl Ledger {
             Event::Sent { keyed, .. } => {
                 let by = actor(record);
                 self.marks.push(self.head, by, self.bounds.marks_max);
+                self.reactions.freeze(self.reactable_from(), self.head);
                 if self.settings.slow_ms > 0 {
                     self.slowed.spoke(by, record.at, self.bounds.slowed_max);
                 }
-                if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
-                    let scope = self.hash(&member.scope);
-                    let key = KeyHash::new(self.salt(), scope, &keyed.key);
-                    let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at: record.at };
-                    self.keys.insert(kept, self.bounds.keys);
-                }
+                self.remember_key(by, record.at, keyed.as_ref());
+            }
+            Event::Edited { target, content, n, keyed } => {
+                let (target, change, offset) = (*target, self.head, record.offset);
+                let bytes = content.as_ref().map_or(0, |content| u32::try_from(content.bytes()).unwrap_or(u32::MAX));
+                self.owed.push(OwedChange::Edit(OwedEdit { target, change, offset, n: *n, bytes }));
+                #[cfg(feature = "fault_injection")]
+                let changed = (!fault_injection::is(Bug::ForgetEdit)).then_some(Changed { target, change });
+                #[cfg(not(feature = "fault_injection"))]
+                let changed = Some(Changed { target, change });
+                changed.into_iter().for_each(|changed| self.changes.push_altered(changed, self.bounds.changes_max));
+                self.edited = true;
+                self.remember_key(actor(record), record.at, keyed.as_ref());
+            }
+            Event::Reacted { target, name, on, keyed, .. } => {
+                let (by, change) = (actor(record), self.head);
+                let author = self.marks.find(*target).map_or(MemberId(0), |mark| mark.by);
+                self.reactions.set((*target, author), name, by, *on);
+                self.changes.push_altered(Changed { target: *target, change }, self.bounds.changes_max);
+                self.remember_key(by, record.at, keyed.as_ref());
             }
             Event::Redacted { target } => {
                 self.marks.redact(*target);
+                self.reactions.remove(*target);
                 let (target, change) = (*target, self.head);
-                self.owed.push(OwedAmend { target, change });
+                self.owed.push(OwedChange::TakeBack(OwedAmend { target, change }));
                 self.changes.push(Changed { target, change }, self.bounds.changes_max);
             }
             Event::Swept { member, from, to } => {
                 self.marks.sweep(*member, *from, *to);
+                self.reactions.remove_all(|target, author| author == *member && (*from..=*to).contains(&target));
                 let sweep = Sweep { member: *member, from: *from, to: *to, change: self.head };
-                self.owed_sweeps.push(sweep);
+                self.owed.push(OwedChange::Sweep(sweep));
                 self.changes.push_range(sweep, self.bounds.changes_max);
             }
             Event::Settled { through } => {
                 self.owed.settle(*through);
-                self.owed_sweeps.settle(*through);
+                self.reactions.settle(*through);
             }
             Event::Kicked { member, .. } => {
                 self.slowed.forget(*member);
@@ -293,7 +336,7 @@ impl Ledger {
     /// The version that a program has to know to read what this is made of.
     pub fn needs(&self) -> RecordVersion {
         // A program that does not know what is owed would show it.
-        match self.owed.is_empty() && self.owed_sweeps.is_empty() && !self.bans.are_numbered() {
+        match self.owed.is_empty() && !self.bans.are_numbered() {
             true => self.needs,
             false => self.needs.max(RecordVersion::PERSONS),
         }
@@ -307,10 +350,10 @@ impl Ledger {
             + self.marks.weight()
             + self.keys.weight()
             + self.owed.weight()
-            + self.owed_sweeps.weight()
             + self.changes.weight()
             + self.slowed.weight()
             + self.member_changes.weight()
+            + self.reactions.weight()
             + beside(self.topic.as_str())
     }
 
@@ -391,19 +434,62 @@ impl Ledger {
         self.members.len()
     }
 
-    /// What the log has to be made to forget, as far as it does not say itself that it has; in the order of the changes.
-    pub fn owed(&self) -> impl Iterator<Item = OwedAmend> {
+    /// What the log has to be amended for, as far as it does not say itself that it has been; in the order of the changes.
+    pub fn owed(&self) -> impl Iterator<Item = OwedChange> {
         self.owed.iter()
     }
 
     /// How many those are; bounded by [`RoomLimits::owed_max`], except where an earlier program has written the log.
     pub fn owed_total(&self) -> usize {
-        self.owed.len() + self.owed_sweeps.len()
+        self.owed.len()
     }
 
-    /// The same, of what was taken back in ranges; in the order of the changes.
-    pub fn owed_sweeps(&self) -> impl Iterator<Item = Sweep> {
-        self.owed_sweeps.iter()
+    /// The first change for which the log is owed anything.
+    pub fn first_owed(&self) -> Option<Seq> {
+        let changed = self.owed().map(|owed| owed.change()).next();
+        let freeze = self.owed_freezes().map(|owed| owed.change).next();
+        changed.into_iter().chain(freeze).min()
+    }
+
+    /// Bytes of what messages say since they were edited, as far as that is owed; bounded by [`RoomLimits::owed_bytes_max`], or one edit.
+    pub fn owed_bytes(&self) -> usize {
+        self.owed.bytes()
+    }
+
+    /// Whether anything was ever edited in this incarnation.
+    pub fn was_edited(&self) -> bool {
+        self.edited
+    }
+
+    /// The last edit of a message that is owed.
+    pub(super) fn owed_edit(&self, target: Seq) -> Option<OwedEdit> {
+        self.owed.edit_of(target)
+    }
+
+    /// The messages that take no more reactions, and whose records may lack those they have; in the order of the changes.
+    pub fn owed_freezes(&self) -> impl Iterator<Item = OwedFreeze> {
+        self.reactions.owed()
+    }
+
+    /// The messages that have reactions, oldest first: those that take more, and those whose records may lack theirs.
+    pub fn reacted(&self) -> impl Iterator<Item = Seq> {
+        self.reactions.messages()
+    }
+
+    /// What one of these has been reacted to with; nothing for any other message.
+    pub fn reactions_to(&self, message: Seq) -> Vec<Reaction> {
+        self.reactions.shown(message)
+    }
+
+    /// Whether a message was taken back, as far as the room remembers it.
+    pub fn is_taken_back(&self, message: Seq) -> bool {
+        self.marks.find(message).is_some_and(|mark| mark.redacted) || self.changes.has_taken_back(message)
+    }
+
+    /// The last change that took something back, as far as that is remembered.
+    #[cfg(feature = "fault_injection")]
+    pub(crate) fn last_taken_back(&self) -> Seq {
+        self.changes.last_taken_back()
     }
 
     /// The same under other limits: what no longer fits is forgotten, oldest first.
@@ -417,6 +503,7 @@ impl Ledger {
             self.changes.bound(bounds.changes_max);
             self.slowed.bound(bounds.slowed_max);
             self.member_changes.bound(bounds.member_changes);
+            self.reactions.freeze(self.reactable_from(), self.head);
         }
         self
     }
@@ -429,6 +516,15 @@ impl Ledger {
     /// When this member last changed what they are shown as, if that was lately.
     pub(super) fn changed_last(&self, member: MemberId) -> Option<Wall> {
         self.member_changes.last(member)
+    }
+
+    pub(super) fn reactions(&self) -> &Reactions {
+        &self.reactions
+    }
+
+    /// The oldest message that takes reactions, if it was not too old before.
+    pub(super) fn reactable_from(&self) -> Seq {
+        self.marks.first_of_last(self.bounds.reactable_max)
     }
 
     /// The highest number that anybody has had.
@@ -486,11 +582,17 @@ impl Ledger {
 
     /// The ranges that were taken back, as far as they are remembered, or the log has not forgotten them.
     pub(super) fn sweeps(&self) -> impl Iterator<Item = Sweep> {
-        self.owed_sweeps.iter().chain(self.changes.ranges_after(Seq(0)).copied())
+        let owed = self.owed.iter().filter_map(|owed| match owed {
+            OwedChange::Sweep(sweep) => Some(sweep),
+            _ => None,
+        });
+        owed.chain(self.changes.ranges_after(Seq(0)).copied())
     }
 
-    /// As it was stored; by a program that kept no changes, it may have changed anything until its end.
+    /// As it was stored; by a program that kept no changes, it may have changed anything until its end. What one stored in two queues is
+    /// one.
     pub(super) fn read_back(mut self) -> Self {
+        self.owed = self.owed.with_sweeps(std::mem::take(&mut self.owed_sweeps));
         self.changes = self.changes.unknown_until(self.head);
         self
     }
@@ -516,14 +618,20 @@ impl Ledger {
     /// The send of this person under this key, if it is remembered.
     pub(super) fn sent_before(&self, scope: &Scope, key: &Key) -> Option<&Kept> {
         #[cfg(feature = "fault_injection")]
-        if crate::fault_injection::is(crate::fault_injection::Bug::ForgetKey) {
+        if fault_injection::is(Bug::ForgetKey) {
             return None;
         }
         self.keys.find(KeyHash::new(self.salt(), self.hash(scope), key))
     }
 
-    pub(super) fn digest(&self, text: &Body) -> Digest {
-        dedup::digest(self.salt(), text)
+    /// Of what somebody sends.
+    pub(super) fn digest(&self, said: &Said) -> Digest {
+        dedup::digest(self.salt(), said)
+    }
+
+    /// Of what somebody makes of a message.
+    pub(super) fn digest_of_edit(&self, target: Seq, content: &Content) -> Digest {
+        dedup::digest_of_edit(self.salt(), target, content)
     }
 
     /// Panics when something is over its bound; with a look at every member and message when `deep`.
@@ -545,11 +653,11 @@ impl Ledger {
             self.members.check();
             self.marks.check(self.head);
             self.owed.check(self.head);
-            self.owed_sweeps.check(self.head);
             self.bans.check();
             self.changes.check(self.head);
             self.slowed.check();
             self.member_changes.check();
+            self.reactions.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a new member has a new number");
             self.former.check(self.last_member, |id| self.member(id).is_some());
@@ -573,6 +681,16 @@ impl Ledger {
             self.head = seq;
         }
         self.at = self.at.max(record.at);
+    }
+
+    /// Remembers under which key somebody did what stands at the head, if under any.
+    fn remember_key(&mut self, by: MemberId, at: Wall, keyed: Option<&Keyed>) {
+        if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
+            let scope = self.hash(&member.scope);
+            let key = KeyHash::new(self.salt(), scope, &keyed.key);
+            let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at };
+            self.keys.insert(kept, self.bounds.keys);
+        }
     }
 
     /// Nobody has the owner's seat to come back to any more.

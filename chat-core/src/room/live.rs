@@ -14,6 +14,8 @@ pub struct LiveText {
     pub text: Body,
     /// Another for each text that was shown, in all the time of a room in memory.
     pub revision: u32,
+    /// The revision of its first text: the same for as long as it grows, and another where it ended and is shown anew.
+    pub begun: u32,
     until: Mono,
 }
 
@@ -55,11 +57,13 @@ impl LiveTexts {
             Some(live) if live.target == target && live.text == text => live.until = until,
             Some(live) => {
                 self.revision = self.revision.wrapping_add(1);
-                *live = LiveText { target, member, text, revision: self.revision, until };
+                let begun = if live.target == target { live.begun } else { self.revision };
+                *live = LiveText { target, member, text, revision: self.revision, begun, until };
             }
             None => {
-                self.revision = self.revision.wrapping_add(1);
-                self.texts.push(LiveText { target, member, text, revision: self.revision, until });
+                let revision = self.revision.wrapping_add(1);
+                self.revision = revision;
+                self.texts.push(LiveText { target, member, text, revision, begun: revision, until });
             }
         }
     }

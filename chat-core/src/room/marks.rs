@@ -146,6 +146,12 @@ impl Marks {
         NewerSlice { from, through: head, count, seqs, newest, forgotten }
     }
 
+    /// The oldest of the last `count` messages, as far as they are remembered; none is that old where none is.
+    pub(super) fn first_of_last(&self, count: usize) -> Seq {
+        let first = self.kept.len().saturating_sub(count);
+        self.kept.get(first).map_or(Seq(u64::MAX), |mark| mark.seq)
+    }
+
     /// The floor of somebody who sees the last `count` messages: the number before them, where `head` is the last.
     pub(super) fn floor_of_last(&self, count: usize, head: Seq) -> Seq {
         if self.forgotten_total() == 0 && count >= self.kept.len() {
@@ -294,6 +300,14 @@ mod tests {
         assert_eq!([0, 2, 3, 4].map(|count| all.floor_of_last(count, Seq(30)).0), [30, 3, 0, 0]);
         assert_eq!(even(0, 4).floor_of_last(2, Seq(7)), Seq(0));
         assert_eq!(even(3, 0).floor_of_last(2, Seq(7)), Seq(7), "a room that remembers nothing shows nothing");
+    }
+
+    #[test]
+    fn the_oldest_of_the_last_messages_is_known_as_far_as_they_are_remembered() {
+        let marks = even(10, 4);
+        assert_eq!([1, 2, 4, 9].map(|count| marks.first_of_last(count).0), [20, 18, 14, 14]);
+        assert_eq!([even(3, 0), even(0, 4)].map(|marks| marks.first_of_last(2)), [Seq(u64::MAX); 2]);
+        assert_eq!(marks.first_of_last(0), Seq(u64::MAX));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod deadlines;
 mod decide;
 mod dedup;
 mod draft;
+mod editing;
 mod former;
 mod input;
 mod invariants;
@@ -29,6 +30,8 @@ mod note;
 mod owed;
 mod paging;
 mod permissions;
+mod reacting;
+mod reactions;
 mod reading;
 mod reads;
 mod roles;
@@ -50,7 +53,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::domain::{Notices, Record, RecordVersion, Settings};
+use crate::domain::{Notices, Reaction, Record, RecordVersion, Settings};
 use crate::types::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
 use attendance::Attendance;
 use decide::Rules;
@@ -67,7 +70,8 @@ pub use live::LiveText;
 pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
-pub use owed::OwedAmend;
+pub use owed::{OwedAmend, OwedChange, OwedEdit};
+pub use reactions::OwedFreeze;
 pub use reads::{ReadPosition, ReadPositions};
 pub use seat::OwnerSeat;
 pub use signals::Signal;
@@ -301,6 +305,21 @@ impl Room {
     /// Whether there may be a message with this number that the room has forgotten: only its log can say whose it is.
     pub fn may_have_forgotten(&self, message: Seq) -> bool {
         self.ledger.may_have_forgotten(message)
+    }
+
+    /// Whether there is a message with this number, or may be one that the room has forgotten.
+    pub fn may_be_message(&self, seq: Seq) -> bool {
+        self.ledger.marks().find(seq).is_some() || self.may_have_forgotten(seq)
+    }
+
+    /// Whether this message may have been changed after an event: what was read of it as of then may be out of date.
+    pub fn may_have_changed(&self, message: Seq, since: Seq) -> bool {
+        self.ledger.changes().may_have_changed(message, since)
+    }
+
+    /// What a message has been reacted to with, as far as the room keeps it: until the log has it in the message's record.
+    pub fn reactions_to(&self, message: Seq) -> Vec<Reaction> {
+        self.ledger.reactions_to(message)
     }
 
     /// The member with this number.

@@ -48,6 +48,14 @@ impl Standing {
         }
     }
 
+    /// The first event that they know of.
+    pub(super) fn first_known(self) -> Seq {
+        match self {
+            Self::Host => Seq(1),
+            Self::Member { sees, .. } => sees.next(),
+        }
+    }
+
     /// Whether they may do this, to somebody of that role where it is done to somebody: nobody acts on an equal or a higher role.
     pub(super) fn may(self, act: Act, against: Option<Role>) -> Result<(), Reject> {
         let Self::Member { role, .. } = self else { return Ok(()) };
@@ -118,6 +126,14 @@ impl Standing {
         match self.by() == Some(author) {
             true => Ok(()),
             false => Err(forbidden("only who wrote a message shows how it grows")),
+        }
+    }
+
+    /// Everybody edits what they wrote, and nobody what others did: nobody has said what they did not.
+    pub(super) fn may_edit(self, author: MemberId) -> Result<(), Reject> {
+        match self.by() {
+            Some(own) if own == author => Ok(()),
+            _ => Err(forbidden("a message is edited by who wrote it")),
         }
     }
 
@@ -217,6 +233,15 @@ mod tests {
             assert_eq!(code(standing(role).may_grow(MemberId(2))), Some(RejectCode::Forbidden));
         }
         assert_eq!(code(Standing::Host.may_grow(MemberId(2))), Some(RejectCode::Forbidden));
+    }
+
+    #[test]
+    fn nobody_edits_what_somebody_else_wrote_whatever_their_role() {
+        for role in ROLES {
+            assert_eq!(code(standing(role).may_edit(MemberId(1))), None);
+            assert_eq!(code(standing(role).may_edit(MemberId(2))), Some(RejectCode::Forbidden), "{role:?}");
+        }
+        assert_eq!(code(Standing::Host.may_edit(MemberId(1))), Some(RejectCode::Forbidden));
     }
 
     #[test]

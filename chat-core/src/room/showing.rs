@@ -1,7 +1,7 @@
 //! What members may show, messages that grow and signals, and what ends it. Never logged.
 
 use super::attendance::Attendance;
-use super::decide::Rules;
+use super::decide::{Rules, no_such_message};
 use super::input::{Answer, Caller, Decision, Note};
 use super::ledger::Ledger;
 use super::live::LiveText;
@@ -36,8 +36,7 @@ impl Rules<'_> {
         let standing = Standing::Member { id: member.id, role: member.role, sees: member.sees };
         let mark = self.ledger.marks().find(target).filter(|_| standing.knows_of(target));
         let known = mark.map(|mark| (mark.by, mark.redacted));
-        let not_found = || Reject::new(RejectCode::MessageNotFound, "there is no such message, or it is out of reach");
-        let (author, redacted) = known.ok_or_else(not_found)?;
+        let (author, redacted) = known.ok_or_else(no_such_message)?;
         standing.may_grow(author)?;
         if redacted {
             return Err(Reject::new(RejectCode::MessageNotFound, "this message was taken back"));
@@ -68,7 +67,9 @@ impl Rules<'_> {
 pub(super) fn end(ledger: &Ledger, attendance: &mut Attendance, event: &Event) {
     end_signals(ledger, attendance);
     match event {
-        Event::Redacted { target } => attendance.live_mut().retain(|live| live.target != *target),
+        Event::Edited { target, .. } | Event::Redacted { target } => {
+            attendance.live_mut().retain(|live| live.target != *target);
+        }
         Event::Swept { member, from, to } => {
             attendance.live_mut().retain(|live| live.member != *member || !(*from..=*to).contains(&live.target));
         }
@@ -79,14 +80,17 @@ pub(super) fn end(ledger: &Ledger, attendance: &mut Attendance, event: &Event) {
     }
 }
 
-/// Ends what another fold of the log does not allow: a message grows no more that was never written, or is somebody else's.
-pub(super) fn agree(ledger: &Ledger, attendance: &mut Attendance) {
+/// Ends what another fold of the log does not allow: a message grows no more that was never written, or is somebody else's, or was edited
+/// there alone.
+pub(super) fn agree(before: &Ledger, ledger: &Ledger, attendance: &mut Attendance) {
     end_signals(ledger, attendance);
     let is_theirs = |live: &LiveText| match ledger.marks().find(live.target).map(|mark| (mark.by, mark.redacted)) {
         Some(mark) => mark == (live.member, false),
         None => ledger.may_have_forgotten(live.target),
     };
-    attendance.live_mut().retain(|live| is_theirs(live) && may_speak(ledger, live.member));
+    let is_edited = |target| ledger.owed_edit(target).is_some_and(|edit| edit.change > before.head());
+    let grows = |live: &LiveText| is_theirs(live) && !is_edited(live.target) && may_speak(ledger, live.member);
+    attendance.live_mut().retain(grows);
 }
 
 fn end_signals(ledger: &Ledger, attendance: &mut Attendance) {

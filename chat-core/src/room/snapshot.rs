@@ -120,11 +120,11 @@ impl From<ReadableFrom> for u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{BanTerm, Digest, Event, Keyed, LeaveReason, Record, Role};
+    use crate::domain::{BanTerm, Content, Digest, Event, Keyed, LeaveReason, Record, Role};
     use crate::room::OwnerSeat;
     use crate::types::{
-        Body, Color, Epoch, Identity, Key, MemberId, NetworkTag, Nick, PersonData, RoomLimits, Scope, Seq, SessionId,
-        Topic, Wall,
+        Body, Color, Epoch, Identity, Key, MemberId, NetworkTag, Nick, PersonData, ReactionName, RoomLimits, Scope,
+        Seq, SessionId, Topic, Wall,
     };
 
     #[test]
@@ -173,7 +173,10 @@ mod tests {
             let nick = Nick::parse("N").expect("a valid nick");
             let text = Body::parse("text", 10).expect("a valid text");
             let keyed = Some(Keyed { key, digest: Digest(3) });
-            self.tell(by, Event::Sent { nick, color: Color(0), text, keyed, amended: None });
+            self.tell(
+                by,
+                Event::Sent { nick, color: Color(0), text, keyed, amended: None, data: None, reply_to: None },
+            );
         }
     }
 
@@ -333,10 +336,64 @@ mod tests {
         let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read")).bounded(&limits);
         let bob = Scope::Session(SessionId::new(42));
         assert!(read.is_banned(&bob) && read.bans().holding(None, Wall(99)).next().is_none());
-        assert_eq!(read.owed_sweeps().map(|sweep| sweep.change).collect::<Vec<_>>(), [Seq(5)]);
+        assert_eq!(read.owed().map(|owed| owed.change()).collect::<Vec<_>>(), [Seq(5)]);
         assert!(read.marks().find(Seq(3)).is_some_and(|mark| mark.redacted));
-        let newest = Snapshot::from(swept_life(&limits).ledger);
+        assert!(read == swept_life(&limits).ledger, "what was stored in two queues is one");
+    }
+
+    /// A room in which messages were edited, taken back and swept, and the log has not been amended for any of it.
+    fn edited_life(limits: &RoomLimits) -> Incarnation {
+        let mut life = swept_life(limits);
+        let ann = MemberId(1);
+        (2..4).for_each(|key| life.say(ann, key));
+        let content = Content::text(Body::parse("edited", 10).expect("a valid text"));
+        let edited = |n| Event::Edited { target: Seq(7), content: Some(content.clone()), n, keyed: None };
+        life.tell(ann, edited(1));
+        life.tell(ann, edited(2));
+        life.tell(ann, Event::Redacted { target: Seq(8) });
+        life
+    }
+
+    #[test]
+    fn what_is_owed_for_edits_is_stored() {
+        let limits = RoomLimits::default();
+        let stored = include_str!("fixtures/snapshot-2-owed.json");
+        let newest = Snapshot::from(edited_life(&limits).ledger);
         assert_eq!(serde_json::to_string(&newest).expect("it can be stored"), stored.trim_end(), "what is written now");
+        let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read")).bounded(&limits);
+        let owed: Vec<_> = read.owed().map(|owed| (owed.change().0, owed.target().map(|seq| seq.0))).collect();
+        assert_eq!(owed, [(5, None), (9, Some(7)), (10, Some(7)), (11, Some(8))]);
+        assert_eq!((read.owed_bytes(), read.was_edited()), (6, true));
+    }
+
+    /// A room whose last message alone takes reactions: two people have reacted to it, and one to the one before.
+    fn reacted_life(limits: &RoomLimits) -> Incarnation {
+        let mut life = Incarnation::new(limits);
+        let [ann, bob] = [41, 42].map(|session| life.join(Scope::Session(SessionId::new(session))));
+        let react = |life: &mut Incarnation, by, target, text, on, count| {
+            let name = ReactionName::parse(text).expect("a valid name");
+            life.tell(by, Event::Reacted { target: Seq(target), name, on, count, keyed: None });
+        };
+        life.say(ann, 0);
+        react(&mut life, bob, 3, "+1", true, 1);
+        life.say(ann, 1);
+        react(&mut life, bob, 5, "+1", true, 1);
+        react(&mut life, ann, 5, "+1", true, 2);
+        react(&mut life, ann, 5, "\u{1F44D}", true, 1);
+        react(&mut life, ann, 5, "\u{1F44D}", false, 0);
+        life
+    }
+
+    #[test]
+    fn who_has_reacted_and_what_the_log_has_still_to_write_of_it_is_read() {
+        let limits = RoomLimits { reactable_max: 1, ..RoomLimits::default() };
+        let stored = include_str!("fixtures/snapshot-2-reactions.json");
+        let newest = Snapshot::from(reacted_life(&limits).ledger);
+        assert_eq!(serde_json::to_string(&newest).expect("it can be stored"), stored.trim_end(), "what is written now");
+        let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read")).bounded(&limits);
+        let counts = [3, 5].map(|seq| read.reactions_to(Seq(seq)).iter().map(|one| one.count).collect::<Vec<_>>());
+        assert_eq!(counts, [vec![1], vec![2]]);
+        assert_eq!(read.owed_freezes().map(|owed| (owed.target, owed.change)).collect::<Vec<_>>(), [(Seq(3), Seq(5))]);
     }
 
     /// A program that kept no changes may have made some: whoever was there before its end pages anew.

@@ -2,7 +2,8 @@
 
 use super::banning::not_yet;
 use super::changes::Changed;
-use super::decide::{Rules, owes_too_much};
+use super::decide::Rules;
+use super::draft::Draft;
 use super::input::{Actor, Answer, Caller, ChangesSlice, Decision, More};
 use super::permissions::Standing;
 use super::sweeps::Sweep;
@@ -17,10 +18,31 @@ impl Rules<'_> {
         if !self.ledger.was_given(member) {
             return Err(Reject::new(RejectCode::MemberNotFound, "nobody was ever in this room under this number"));
         }
-        match self.sweep_of(standing, member, from)? {
-            Some(swept) => Ok(self.done(standing.by(), swept)),
-            None => Ok(self.nothing_to_do()),
+        let mut draft = self.draft();
+        let seq = self.push_sweep(&mut draft, standing, member, from)?;
+        Ok(draft.finish(None, Answer::Done { seq }))
+    }
+
+    /// Adds what takes back all that somebody has said and has reacted with, from an event on; answers with the number of the first of it, or of
+    /// the last told event where there is none.
+    pub(super) fn push_sweep(
+        self,
+        draft: &mut Draft<'_>,
+        standing: Standing,
+        member: MemberId,
+        from: Option<Seq>,
+    ) -> Result<Seq, Reject> {
+        let swept = self.sweep_of(standing, member, from)?;
+        let mut first = swept.map(|swept| draft.push(standing.by(), swept));
+        let from = from.unwrap_or_default().max(standing.first_known());
+        for taken_back in self.reactions_of(member, from, self.ledger.head()) {
+            if self.writes < RecordVersion::PERSONS {
+                return Err(not_yet());
+            }
+            let seq = draft.push(Some(member), taken_back);
+            first.get_or_insert(seq);
         }
+        Ok(first.unwrap_or(draft.head()))
     }
 
     /// What takes back all that somebody has said, from an event on, as far as the asker knows of it; `None` where that is nothing.
@@ -30,10 +52,7 @@ impl Rules<'_> {
         member: MemberId,
         from: Option<Seq>,
     ) -> Result<Option<Event>, Reject> {
-        let first = match standing {
-            Standing::Host => Seq(1),
-            Standing::Member { sees, .. } => sees.next(),
-        };
+        let first = standing.first_known();
         let (from, to) = (from.unwrap_or(first).max(first), self.ledger.head());
         if !self.has_said(member, from, to) {
             return Ok(None);
@@ -41,9 +60,7 @@ impl Rules<'_> {
         if self.writes < RecordVersion::PERSONS {
             return Err(not_yet());
         }
-        if self.ledger.owed_total() >= self.limits.owed_max {
-            return Err(owes_too_much());
-        }
+        self.check_owes_little(0)?;
         Ok(Some(Event::Swept { member, from, to }))
     }
 

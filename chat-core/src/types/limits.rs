@@ -103,6 +103,14 @@ pub struct RoomLimits {
     pub attachments_max: usize,
     /// Scalars in one message. 4,000: what people paste, and under 16 KiB of UTF-8.
     pub message_chars_max: usize,
+    /// Bytes of what a program attaches to a message, as JSON. 4 KiB: the address of a file, a key and a thumbnail's hash, or a text that the
+    /// ends have encrypted; more belongs elsewhere.
+    pub data_bytes_max: usize,
+    /// How long a message can be edited, in room time. 24 h: the day on which it is talked about.
+    pub edit_window: Duration,
+    /// How often one message can be edited. 64: a message that is written as one watches; more is a document. Each is an event that everybody
+    /// is told.
+    pub edits_max: u32,
     /// Messages shown to a joiner who names no number. 50: two screens.
     pub history_default: usize,
     /// Messages in one answer. 200: bounds the size of one frame.
@@ -175,13 +183,26 @@ pub struct RoomLimits {
     pub bans_max: usize,
     /// Bans in one answer. 100: bounds the size of one frame.
     pub bans_page_max: usize,
-    /// Messages taken back of which the log does not say yet that it has forgotten them. 256, a batch of nothing else: past it none is
-    /// taken back (`unavailable`), because all of them are in the ledger and its snapshots, and are masked until the log has been amended.
-    /// As many are remembered to mask pages that are being read.
+    /// Changes of messages (taken back, edited) for which the log does not say yet that it has been amended. 256, a batch of nothing else: past
+    /// it none is taken back or edited (`unavailable`), because all of them are in the ledger and its snapshots, and mask what is read until
+    /// the log has been amended. As many are remembered to mask pages that are being read.
     pub owed_max: usize,
-    /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 16 KiB: hours of a room in which people
+    /// Bytes of what messages say since they were edited that are held until the log has them. 256 KiB: 256 edits of a screen of text; an edit
+    /// that is longer passes alone. Past it none is edited (`unavailable`).
+    pub owed_bytes_max: usize,
+    /// Changed messages remembered, each with its last change, for those who missed it. 1,024, in 24 KiB: hours of a room in which people
     /// correct themselves. Whoever was away for more than that pages again what they hold.
     pub changes_max: usize,
+    /// The last messages that can be reacted to, and to which the room keeps who did. 512: what people still look at. What was reacted to an
+    /// earlier one is written into its record, and stays as it is; no more than [`RoomLimits::marks_max`].
+    pub reactable_max: usize,
+    /// Reactions that a room keeps: of one person, to one message, with one name. 8,192: sixteen to each of the messages that can be reacted to.
+    /// With names of any length they are 1 MiB at most, and counted in [`EngineLimits::memory_bytes_max`]. Past it none is taken (`reactions_full`).
+    pub reactions_max: usize,
+    /// The same, of one person. 64: nobody fills the room for others.
+    pub reactions_per_person_max: usize,
+    /// Names with which one message is reacted to. 64, as many as one person could use: with 8 numbers beside each they are 12 KiB of a page.
+    pub reaction_names_max: usize,
     /// People of whom it is kept how far they have read. 4,096, as many as places; whose position has not moved for longest is forgotten
     /// first. 24 bytes each, 96 KiB in all, and counted in [`EngineLimits::memory_bytes_max`].
     pub reads_max: usize,
@@ -220,6 +241,9 @@ impl Default for RoomLimits {
             members_max: 20_000,
             attachments_max: 8,
             message_chars_max: 4_000,
+            data_bytes_max: 4 << 10,
+            edit_window: Duration::from_secs(24 * 60 * 60),
+            edits_max: 64,
             history_default: 50,
             history_max: 200,
             newcomers_see: NewcomersSee::All,
@@ -250,7 +274,12 @@ impl Default for RoomLimits {
             bans_max: 1_024,
             bans_page_max: 100,
             owed_max: 256,
+            owed_bytes_max: 256 << 10,
             changes_max: 1_024,
+            reactable_max: 512,
+            reactions_max: 8_192,
+            reactions_per_person_max: 64,
+            reaction_names_max: 64,
             reads_max: 4_096,
             reads_interval: Duration::from_secs(5),
             unread_max: 1_000,

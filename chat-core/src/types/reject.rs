@@ -32,6 +32,10 @@ pub enum RejectCode {
     MemberNotFound,
     /// No message of the room has this number, or it is out of reach.
     MessageNotFound,
+    /// The message is too old for this: said too long ago to be edited, or not among the last, which take reactions.
+    TooLate,
+    /// The message has been edited as often as it may be.
+    EditsFull,
     /// More was changed since then than the room remembers.
     OutOfReach,
     /// The session is in as many rooms as it may be.
@@ -54,13 +58,15 @@ pub enum RejectCode {
     LiveFull,
     /// The member, or the room, shows as many signals as it may.
     SignalsFull,
+    /// The room keeps as many reactions as it may, or as many of this person or to this message.
+    ReactionsFull,
     /// The person is banned from the room; `until` says until when.
     Banned,
     /// Only those who moderate the room speak in it.
     ReadOnly,
     /// The member's role, or the policy, does not allow this.
     Forbidden,
-    /// The key was used for another text.
+    /// The key was used for something else.
     KeyConflict,
     /// Too fast; `retry_after` says when.
     RateLimited,
@@ -92,6 +98,8 @@ impl RejectCode {
         Self::AlreadyMember,
         Self::MemberNotFound,
         Self::MessageNotFound,
+        Self::TooLate,
+        Self::EditsFull,
         Self::OutOfReach,
         Self::TooManyRooms,
         Self::TooManyAttachments,
@@ -103,6 +111,7 @@ impl RejectCode {
         Self::BansFull,
         Self::LiveFull,
         Self::SignalsFull,
+        Self::ReactionsFull,
         Self::Banned,
         Self::ReadOnly,
         Self::Forbidden,
@@ -130,6 +139,8 @@ impl RejectCode {
             Self::AlreadyMember => "already_member",
             Self::MemberNotFound => "member_not_found",
             Self::MessageNotFound => "message_not_found",
+            Self::TooLate => "too_late",
+            Self::EditsFull => "edits_full",
             Self::OutOfReach => "out_of_reach",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyAttachments => "too_many_attachments",
@@ -141,6 +152,7 @@ impl RejectCode {
             Self::BansFull => "bans_full",
             Self::LiveFull => "live_full",
             Self::SignalsFull => "signals_full",
+            Self::ReactionsFull => "reactions_full",
             Self::Banned => "banned",
             Self::ReadOnly => "read_only",
             Self::Forbidden => "forbidden",

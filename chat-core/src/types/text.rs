@@ -70,6 +70,11 @@ impl Body {
         Self::checked(text).map_err(|message| Reject::bad_field("text", message))
     }
 
+    /// No text: that of a message which has data alone.
+    pub fn empty() -> Self {
+        Self::scrubbed()
+    }
+
     /// The empty text of a message that was taken back. Only a log holds it, in the place of the one it was.
     pub fn scrubbed() -> Self {
         Self(Arc::from(""))
@@ -153,13 +158,13 @@ impl Key {
 }
 
 /// How Unicode names a character that may not be printed.
-fn name(c: char) -> String {
+pub(super) fn name(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
 }
 
 /// Separators of lines and paragraphs; and embeddings, overrides and isolates of direction, which would turn around what is shown
 /// beside the topic. The marks of direction (U+200E, U+200F, U+061C) are text: they turn nothing around.
-fn is_layout(c: char) -> bool {
+pub(super) fn is_layout(c: char) -> bool {
     matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 

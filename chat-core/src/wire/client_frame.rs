@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use super::bans;
 use crate::domain::{Command, Extent, HistoryAnchor, MemberChange, RecordVersion, Role, SettingsChange, TypingState};
 use crate::types::{
-    BanId, Body, CommandId, Credential, Key, MemberId, Nick, PersonData, Position, Reject, RejectCode, RoomCode,
-    RoomLimits, RoomSecret, Seq, SessionLimits, SignalData, SignalName, Topic,
+    BanId, Body, CommandId, Credential, Data, Key, MemberId, Nick, PersonData, Position, ReactionName, Reject,
+    RejectCode, RoomCode, RoomLimits, RoomSecret, Seq, SessionLimits, SignalData, SignalName, Topic,
 };
 
 /// A client frame, parsed.
@@ -99,6 +99,7 @@ pub const FEATURES: &[&str] = &[
     "join",
     "me",
     "send",
+    "edit",
     "leave",
     "history",
     "changes",
@@ -109,6 +110,7 @@ pub const FEATURES: &[&str] = &[
     "read",
     "redact",
     "redact_all",
+    "react",
     "kick",
     "ban",
     "unban",
@@ -122,7 +124,9 @@ pub const FEATURES: &[&str] = &[
 /// The version of records that a feature writes, where it is not the first: such a command is offered once it may be written.
 const LATER_FEATURES: &[(&str, RecordVersion)] = &[
     ("me", RecordVersion::PERSONS),
+    ("edit", RecordVersion::PERSONS),
     ("redact_all", RecordVersion::PERSONS),
+    ("react", RecordVersion::PERSONS),
     ("unban", RecordVersion::PERSONS),
     ("role", RecordVersion::PERSONS),
     ("settings", RecordVersion::PERSONS),
@@ -175,6 +179,10 @@ struct Fields<'a> {
     text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     key: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reply_to: Option<&'a RawValue>,
     #[serde(borrow, default)]
     history: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -193,6 +201,8 @@ struct Fields<'a> {
     target: Option<&'a RawValue>,
     #[serde(borrow, default)]
     through: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
     #[serde(borrow, default)]
     member: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -227,10 +237,6 @@ struct Fields<'a> {
     resume: Option<&'a RawValue>,
     #[serde(borrow, default)]
     positions: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
-    data: Option<&'a RawValue>,
 }
 
 /// The names of [`Fields`].
@@ -241,6 +247,8 @@ const FIELDS: &[&str] = &[
     "nick",
     "text",
     "key",
+    "data",
+    "reply_to",
     "history",
     "before",
     "after",
@@ -250,6 +258,7 @@ const FIELDS: &[&str] = &[
     "on",
     "target",
     "through",
+    "name",
     "member",
     "minutes",
     "network",
@@ -265,8 +274,6 @@ const FIELDS: &[&str] = &[
     "role",
     "resume",
     "positions",
-    "name",
-    "data",
 ];
 
 impl Fields<'_> {
@@ -297,11 +304,18 @@ impl Fields<'_> {
                 data: self.person_data()?.flatten(),
             },
             "me" => Command::Me { room: self.room()?, change: self.member_change()? },
-            "send" => Command::Send {
-                room: self.room()?,
-                text: Body::parse(&string("text", self.text)?, room.message_chars_max)?,
-                key: optional_string("key", self.key)?.map(|text| Key::parse(&text)).transpose()?,
-            },
+            "send" => {
+                let (code, data) = (self.room()?, self.data(room)?);
+                Command::send(code, self.text(data.is_some(), room)?)
+                    .with_data(data)
+                    .with_reply_to(optional("reply_to", self.reply_to, "reply_to is a seq")?.map(Seq))
+                    .with_key(self.key()?)
+            }
+            "edit" => {
+                let (code, data) = (self.room()?, self.data(room)?);
+                let target = Seq(required("target", self.target, "target is a seq")?);
+                Command::edit(code, target, self.text(data.is_some(), room)?).with_data(data).with_key(self.key()?)
+            }
             "leave" => Command::Leave { room: self.room()? },
             "history" => {
                 Command::History { room: self.room()?, anchor: self.anchor()?, limit: self.count("limit", self.limit)? }
@@ -341,6 +355,13 @@ impl Fields<'_> {
             "redact" => {
                 Command::Redact { room: self.room()?, target: Seq(required("target", self.target, "target is a seq")?) }
             }
+            "react" => Command::React {
+                room: self.room()?,
+                target: Seq(required("target", self.target, "target is a seq")?),
+                name: ReactionName::parse(&string("name", self.name)?)?,
+                on: required("on", self.on, "on is true or false")?,
+                key: self.key()?,
+            },
             "kick" => Command::Kick { room: self.room()?, member: self.member()? },
             "redact_all" => Command::RedactAll {
                 room: self.room()?,
@@ -466,6 +487,25 @@ impl Fields<'_> {
             json => PersonData::parse(json).map(Some),
         };
         self.data.map(read).transpose()
+    }
+
+    /// The text of a message: where there is data there may be none.
+    fn text(&self, has_data: bool, room: &RoomLimits) -> Result<Body, Reject> {
+        match optional_string("text", self.text)? {
+            Some(text) if has_data && text.is_empty() => Ok(Body::empty()),
+            None if has_data => Ok(Body::empty()),
+            _ => Body::parse(&string("text", self.text)?, room.message_chars_max),
+        }
+    }
+
+    /// The data of a message: `null` is none.
+    fn data(&self, room: &RoomLimits) -> Result<Option<Data>, Reject> {
+        let raw = self.data.filter(|raw| raw.get() != "null");
+        raw.map(|raw| Data::parse(raw.get(), room.data_bytes_max)).transpose()
+    }
+
+    fn key(&self) -> Result<Option<Key>, Reject> {
+        optional_string("key", self.key)?.map(|text| Key::parse(&text)).transpose()
     }
 
     fn member(&self) -> Result<MemberId, Reject> {
@@ -610,12 +650,47 @@ mod tests {
     #[test]
     fn a_command_is_read_with_its_number() {
         let frame = parse(r#"{"type":"send","id":3,"room":"tlbswgoc","text":"h\u00ed","key":"k","extra":[1]}"#);
-        let expected = Command::Send {
-            room: RoomCode::parse("TLBSWGOC").expect("valid"),
-            text: Body::parse("hí", 10).expect("valid"),
-            key: Some(Key::parse("k").expect("valid")),
-        };
+        let (room, text) = (RoomCode::parse("TLBSWGOC").expect("valid"), Body::parse("hí", 10).expect("valid"));
+        let expected = Command::send(room, text).with_key(Key::parse("k").expect("valid"));
         assert_eq!(frame, Ok(ClientFrame { id: Some(CommandId(3)), request: Request::Command(expected) }));
+    }
+
+    fn command(text: &str) -> Command {
+        let Request::Command(command) = parse(text).expect(text).request else { panic!("{text} is a command") };
+        command
+    }
+
+    #[test]
+    fn a_message_has_a_text_or_data_or_both_and_may_answer_another() {
+        let room = || RoomCode::parse("ABC").expect("valid");
+        let data = |json: &str| Data::parse(json, 100).expect("valid");
+        let hi = || Body::parse("hi", 10).expect("valid");
+        let sent = command(r#"{"type":"send","room":"ABC","text":"hi","data":{"b":1.0, "a":[]},"reply_to":7}"#);
+        assert_eq!(sent, Command::send(room(), hi()).with_data(data(r#"{"b":1.0, "a":[]}"#)).with_reply_to(Seq(7)));
+        for text in ["", r#","text":"""#, r#","text":null"#] {
+            let sent = command(&format!(r#"{{"type":"send","room":"ABC"{text},"data":{{}}}}"#));
+            assert_eq!(sent, Command::send(room(), Body::empty()).with_data(data("{}")), "{text}");
+        }
+        assert_eq!(command(r#"{"type":"send","room":"ABC","text":"hi","data":null}"#), Command::send(room(), hi()));
+        let edited = command(r#"{"type":"edit","room":"ABC","target":9,"text":"hi","key":"k"}"#);
+        assert_eq!(edited, Command::edit(room(), Seq(9), hi()).with_key(Key::parse("k").expect("valid")));
+        let edited = command(r#"{"type":"edit","room":"ABC","target":9,"data":{}}"#);
+        assert_eq!(edited, Command::edit(room(), Seq(9), Body::empty()).with_data(data("{}")));
+        use RejectCode::*;
+        for (fields, code, field) in [
+            (r#""type":"send","text":"hi","data":[]"#, BadField, "data"),
+            (r#""type":"send","text":"hi","data":"{}""#, BadField, "data"),
+            (r#""type":"send","text":7,"data":{}"#, BadField, "text"),
+            (r#""type":"send","text":"","data":null"#, BadField, "text"),
+            (r#""type":"send","text":"hi","reply_to":-1"#, BadField, "reply_to"),
+            (r#""type":"edit","text":"hi""#, BadField, "target"),
+            (r#""type":"edit","target":9"#, BadField, "text"),
+            (r#""type":"send","data":{"a":[[[[[[[[]]]]]]]]}"#, TooLong, "data"),
+        ] {
+            assert_eq!(refusal(&format!(r#"{{"room":"ABC",{fields}}}"#)), (None, code, Some(field)), "{fields}");
+        }
+        let much = format!(r#"{{"type":"send","room":"ABC","data":{{"a":"{}"}}}}"#, "x".repeat(4_096));
+        assert_eq!(refusal(&much), (None, TooLong, Some("data")));
     }
 
     #[test]
@@ -636,6 +711,12 @@ mod tests {
             (None, BadField, Some("history"))
         );
         assert_eq!(refusal(r#"{"type":"join","room":"ABC","nick":"a","after":"x"}"#), (None, BadField, Some("after")));
+        let react = |rest: &str| format!(r#"{{"type":"react","room":"ABC","target":3{rest}}}"#);
+        assert_eq!(refusal(&react(r#","on":true"#)), (None, BadField, Some("name")));
+        assert_eq!(refusal(&react(r#","name":"+1""#)), (None, BadField, Some("on")));
+        assert_eq!(refusal(&react(r#","name":"a\nb","on":true"#)), (None, BadField, Some("name")));
+        let long = react(&format!(r#","name":"{}","on":true"#, "x".repeat(33)));
+        assert_eq!(refusal(&long), (None, TooLong, Some("name")));
         let long = format!(r#"{{"type":"send","room":"ABC","text":"{}"}}"#, "x".repeat(4_001));
         assert_eq!(refusal(&long), (None, TooLong, Some("text")));
         assert_eq!(refusal(&" ".repeat(70_000)), (None, TooLong, Some("frame")));

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::bans::SweptRange;
 use super::client_frame::features;
-use super::server_frame::{
-    ChangedMessage, FrameKind, MessageFrame, ReadStatus, RoomStatus, ServerFrame, TaggedMessage, WelcomeLimits,
-};
+use super::reactions::{ReactionChange, push_reactions};
+use super::server_frame::{ChangedMessage, FrameKind, ReadStatus, RoomStatus, ServerFrame, WelcomeLimits};
 use super::settings::RoomSettings;
-use crate::domain::{Event, LeaveReason, Notices, Record, RecordVersion, Role, RoomCloseReason};
+use crate::domain::{Content, Event, LeaveReason, Notices, Reaction, Record, RecordVersion, Role, RoomCloseReason};
 use crate::room::ReadPosition;
 use crate::types::{
-    CloseReason, Color, CommandId, Epoch, MemberId, Nick, PersonData, Position, Reject, RoomCode, Seq, SessionId, Wall,
+    CloseReason, Color, CommandId, Data, Epoch, MemberId, Nick, PersonData, Position, Reject, RoomCode, Seq, SessionId,
+    Wall,
 };
 
 /// Writes the frame of a record that members are told; nothing for one that they are not.
@@ -23,7 +23,7 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
     let head = Head { room: room.as_str(), seq, at: record.at };
     let by = record.by;
     let kind = match &record.event {
-        Event::Sent { nick, color, text, keyed, .. } => write_message(
+        Event::Sent { nick, color, text, keyed, amended, data, reply_to } => write_message(
             out,
             &MessageBody {
                 head,
@@ -31,10 +31,19 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
                 nick: nick.as_str(),
                 color: color.0,
                 text: text.as_str(),
+                data: data.as_ref().map(Data::as_str),
+                reply_to: *reply_to,
+                edited: amended.as_ref().map_or(0, |amended| amended.n),
                 is_taken_back: record.event.is_taken_back(),
                 key: keyed.as_ref().map(|keyed| keyed.key.as_str()),
+                reactions: record.event.frozen_reactions(),
             },
         ),
+        Event::Edited { target, content, n, keyed } => {
+            let by = by.expect("an edit has an author");
+            let key = keyed.as_ref().map(|keyed| keyed.key.as_str());
+            write_edited(out, head, *target, content.as_ref().map(|content| (by, *n, content, key)))
+        }
         Event::Joined { nick, color, role, data, .. } => {
             let frame = ServerFrame::MemberJoined {
                 room: room.as_str().to_owned(),
@@ -73,8 +82,14 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
         }
         Event::Redacted { target } => {
             let frame =
-                ServerFrame::Redacted { room: room.as_str().to_owned(), seq, at: record.at, target: *target, by };
+                ServerFrame::Redacted { room: room.as_str().to_owned(), seq, at: record.at, target: Some(*target), by };
             write_frame(out, FrameKind::Redacted, &frame)
+        }
+        Event::Reacted { target, name, on, count, .. } => {
+            let (room, at, by) = (room.as_str().to_owned(), record.at, by.expect("a reaction is somebody's"));
+            let reaction = Some(ReactionChange::new(name.clone(), by, *on, *count));
+            let target = Some(*target);
+            write_frame(out, FrameKind::Reacted, &ServerFrame::Reacted { room, seq, at, target, reaction })
         }
         Event::TopicChanged { topic } => {
             let topic = topic.as_str().to_owned();
@@ -110,32 +125,34 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
 }
 
 /// The message frame of the hot path: borrows everything.
-struct MessageBody<'a> {
-    head: Head<'a>,
-    member: MemberId,
-    nick: &'a str,
-    color: u8,
-    text: &'a str,
-    is_taken_back: bool,
-    key: Option<&'a str>,
+pub(super) struct MessageBody<'a> {
+    pub(super) head: Head<'a>,
+    pub(super) member: MemberId,
+    pub(super) nick: &'a str,
+    pub(super) color: u8,
+    pub(super) text: &'a str,
+    /// As JSON.
+    pub(super) data: Option<&'a str>,
+    pub(super) reply_to: Option<Seq>,
+    pub(super) edited: u32,
+    pub(super) is_taken_back: bool,
+    pub(super) key: Option<&'a str>,
+    /// Those that are written into its record.
+    pub(super) reactions: &'a [Reaction],
 }
 
 #[derive(Clone, Copy)]
-struct Head<'a> {
-    room: &'a str,
-    seq: Seq,
-    at: Wall,
+pub(super) struct Head<'a> {
+    pub(super) room: &'a str,
+    pub(super) seq: Seq,
+    pub(super) at: Wall,
 }
 
-fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> FrameKind {
+pub(super) fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> FrameKind {
     // Field by field, so that nothing is copied before it is written.
-    out.extend_from_slice(b"{\"type\":\"message\",\"room\":\"");
-    out.extend_from_slice(message.head.room.as_bytes());
-    out.extend_from_slice(b"\",\"seq\":");
-    push(out, &message.head.seq);
-    out.extend_from_slice(b",\"at\":\"");
-    push_display(out, &message.head.at);
-    out.extend_from_slice(b"\",\"member\":");
+    out.extend_from_slice(b"{\"type\":\"message\",");
+    write_head(out, message.head);
+    out.extend_from_slice(b",\"member\":");
     push(out, &message.member);
     out.extend_from_slice(b",\"nick\":");
     push(out, message.nick);
@@ -144,13 +161,64 @@ fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> FrameKind {
     out.extend_from_slice(b",\"text\":");
     push(out, message.text);
     if message.is_taken_back {
-        out.extend_from_slice(b",\"redacted\":true");
-    } else if let Some(key) = message.key {
+        out.extend_from_slice(b",\"redacted\":true}");
+        return FrameKind::Message;
+    }
+    push_data(out, message.data);
+    if let Some(reply_to) = message.reply_to {
+        push_field(out, "reply_to", &reply_to);
+    }
+    if message.edited > 0 {
+        push_field(out, "edited", &message.edited);
+    }
+    if let Some(key) = message.key {
         out.extend_from_slice(b",\"key\":");
         push(out, key);
     }
+    push_reactions(out, message.reactions);
     out.push(b'}');
     FrameKind::Message
+}
+
+fn write_head(out: &mut Vec<u8>, head: Head<'_>) {
+    out.extend_from_slice(b"\"room\":\"");
+    out.extend_from_slice(head.room.as_bytes());
+    out.extend_from_slice(b"\",\"seq\":");
+    push(out, &head.seq);
+    out.extend_from_slice(b",\"at\":\"");
+    push_display(out, &head.at);
+    out.push(b'"');
+}
+
+/// As it was written by whoever attached it.
+fn push_data(out: &mut Vec<u8>, data: Option<&str>) {
+    if let Some(data) = data {
+        out.extend_from_slice(b",\"data\":");
+        out.extend_from_slice(data.as_bytes());
+    }
+}
+
+/// The target comes right behind the head: see [`super::changed`].
+fn write_edited(
+    out: &mut Vec<u8>,
+    head: Head<'_>,
+    target: Seq,
+    says: Option<(MemberId, u32, &Content, Option<&str>)>,
+) -> FrameKind {
+    out.extend_from_slice(b"{\"type\":\"edited\",");
+    write_head(out, head);
+    push_field(out, "target", &target);
+    if let Some((by, n, content, key)) = says {
+        push_field(out, "by", &by);
+        push_field(out, "n", &n);
+        push_field(out, "text", content.text.as_str());
+        push_data(out, content.data.as_ref().map(Data::as_str));
+        if let Some(key) = key {
+            push_field(out, "key", key);
+        }
+    }
+    out.push(b'}');
+    FrameKind::Edited
 }
 
 fn write_left(
@@ -179,25 +247,6 @@ fn write_left(
 fn write_frame(out: &mut Vec<u8>, kind: FrameKind, frame: &ServerFrame) -> FrameKind {
     push(out, frame);
     kind
-}
-
-/// The same message without its text, from its encoded frame. `None` for a frame that is no message.
-pub(crate) fn tombstone(message: &[u8]) -> Option<Vec<u8>> {
-    let TaggedMessage::Message(frame) = serde_json::from_slice(message).ok()?;
-    let bare = MessageFrame { text: String::new(), key: None, redacted: true, ..frame };
-    Some(to_vec(&TaggedMessage::Message(bare)))
-}
-
-/// Who wrote a message, from its encoded frame. `None` for a frame that is no message.
-pub(crate) fn author(message: &[u8]) -> Option<MemberId> {
-    /// As much of a message as says whose it is.
-    #[derive(serde::Deserialize)]
-    struct Signed {
-        r#type: std::borrow::Cow<'static, str>,
-        member: MemberId,
-    }
-    let Signed { r#type, member } = serde_json::from_slice(message).ok()?;
-    (r#type == FrameKind::Message.as_str()).then_some(member)
 }
 
 /// Members, encoded while their list grows.

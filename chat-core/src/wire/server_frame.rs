@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use super::bans::{BanEntry, SweptRange};
 use super::moment::{rfc3339, rfc3339_option};
 use super::person_data;
+use super::reactions::ReactionChange;
 use super::settings::RoomSettings;
 use super::slots::SignalEntry;
-use crate::domain::{Notices, Role};
+use crate::domain::{Notices, Reaction, Role};
 use crate::room::ReadPosition;
 use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, PersonData, Position, Seq, SessionId, Wall};
 
@@ -36,10 +37,12 @@ pub enum FrameKind {
     MemberChanged,
     Redacted,
     Swept,
+    Reacted,
     TopicChanged,
     SettingsChanged,
     RoleChanged,
     NoticesChanged,
+    Edited,
     Typing,
     Live,
     Signals,
@@ -70,10 +73,12 @@ impl FrameKind {
         Self::MemberChanged,
         Self::Redacted,
         Self::Swept,
+        Self::Reacted,
         Self::TopicChanged,
         Self::SettingsChanged,
         Self::RoleChanged,
         Self::NoticesChanged,
+        Self::Edited,
         Self::Typing,
         Self::Live,
         Self::Signals,
@@ -104,10 +109,12 @@ impl FrameKind {
             Self::MemberChanged => "member_changed",
             Self::Redacted => "redacted",
             Self::Swept => "swept",
+            Self::Reacted => "reacted",
             Self::TopicChanged => "topic_changed",
             Self::SettingsChanged => "settings_changed",
             Self::RoleChanged => "role_changed",
             Self::NoticesChanged => "notices_changed",
+            Self::Edited => "edited",
             Self::Typing => "typing",
             Self::Live => "live",
             Self::Signals => "signals",
@@ -280,9 +287,32 @@ pub enum ServerFrame {
         seq: Seq,
         #[serde(with = "rfc3339")]
         at: Wall,
-        target: Seq,
+        /// Nothing, where it is a message that the reader may not see.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<Seq>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
+    },
+    /// A message says something else from now on. Where a later change has superseded this one it says nothing but the target.
+    Edited {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        /// Nothing, where it is a message that the reader may not see.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<Seq>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by: Option<MemberId>,
+        /// How often the message has been edited, with this.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        n: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        text: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        data: Option<Map<String, Value>>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
     },
     /// All messages of a member in a range of events were taken back.
     Swept {
@@ -295,6 +325,18 @@ pub enum ServerFrame {
         to: Seq,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         by: Option<MemberId>,
+    },
+    /// Somebody reacts to a message, or does not any more.
+    Reacted {
+        room: String,
+        seq: Seq,
+        #[serde(with = "rfc3339")]
+        at: Wall,
+        /// Absent for who may not see the message, as is what follows.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<Seq>,
+        #[serde(flatten)]
+        reaction: Option<ReactionChange>,
     },
     TopicChanged {
         room: String,
@@ -458,7 +500,9 @@ impl ServerFrame {
             | Self::MemberLeft { room, seq: Some(seq), .. }
             | Self::MemberChanged { room, seq, .. }
             | Self::Redacted { room, seq, .. }
+            | Self::Edited { room, seq, .. }
             | Self::Swept { room, seq, .. }
+            | Self::Reacted { room, seq, .. }
             | Self::TopicChanged { room, seq, .. }
             | Self::SettingsChanged { room, seq, .. }
             | Self::RoleChanged { room, seq, .. }
@@ -557,10 +601,26 @@ pub struct MessageFrame {
     pub nick: String,
     pub color: Color,
     pub text: String,
+    /// What a program has attached to it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub data: Option<Map<String, Value>>,
+    /// The message that it answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply_to: Option<Seq>,
+    /// How often it has been edited.
+    #[serde(skip_serializing_if = "is_never", default)]
+    pub edited: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub redacted: bool,
+    /// In the order in which their names came.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reactions: Vec<Reaction>,
+}
+
+fn is_never(times: &u32) -> bool {
+    *times == 0
 }
 
 /// A message with its `type`, as it stands in a history.

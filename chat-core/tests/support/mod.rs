@@ -316,7 +316,13 @@ pub fn summary(frame: &ServerFrame) -> String {
             format!("{seq} -{nick} {reason}{}", by(who))
         }
         ServerFrame::MemberLeft { seq: None, nick, reason, .. } => format!("-{nick} {reason}"),
-        ServerFrame::Redacted { seq, target, by: who, .. } => format!("{seq} redacted {target}{}", by(who)),
+        ServerFrame::Redacted { seq, target: Some(target), by: who, .. } => {
+            format!("{seq} redacted {target}{}", by(who))
+        }
+        ServerFrame::Edited { seq, target: Some(target), text, n, .. } => {
+            let now = text.as_ref().map_or(String::new(), |text| format!(": {text} #{}", n.unwrap_or_default()));
+            format!("{seq} edited {target}{now}")
+        }
         ServerFrame::TopicChanged { seq, topic, by: who, .. } => format!("{seq} topic {topic:?}{}", by(who)),
         ServerFrame::RoleChanged { seq, member, role, by: who, .. } => {
             format!("{seq} {member} is {role:?}{}", by(who))

@@ -24,6 +24,12 @@ const FINDABLE: usize = 40;
 /// What rooms ask newcomers for; few, so that people know them.
 const SECRETS: [&str; 2] = ["swordfish", "two words"];
 
+/// What people react with; few, so that they meet.
+const REACTIONS: [&str; 2] = ["+1", "\u{1F44D}"];
+
+/// Messages that are reacted to: as long as they are among so many that are shown.
+const NEWEST: usize = 4;
+
 /// How many are said again at once when the storm is over.
 const AT_A_TIME: usize = 4;
 
@@ -45,6 +51,7 @@ impl Person {
             (Some(_), 0..50) if self.stalled => self.stall(),
             (_, 0..9) if self.scene.plan.sets => self.set(room),
             (_, 0..6) if self.scene.plan.takes_back => self.take_back(room),
+            (_, 6..14) if self.scene.plan.takes_back => self.react(room),
             (_, 0..20) if self.scene.plan.kicks && !self.views.get(room).is_some_and(View::is_open) => self.enter(room),
             (_, 0..36) => self.say_some(room),
             (_, 36..44) => self.say_again(),
@@ -61,7 +68,9 @@ impl Person {
             (_, 65) => self.ask(json!({"type": "typing", "room": room, "on": true}), Asked::Other),
             (_, 66) => self.grow(room),
             (_, 67) => self.signal(room),
-            (_, 68..72) => self.look_back(room),
+            (_, 68) => self.edit(room),
+            (_, 69) => self.react(room),
+            (_, 70..72) => self.look_back(room),
             (_, 72) => self.ask(json!({"type": "members", "room": room}), Asked::Other),
             (_, 73) => self.be_called(room),
             (_, 74..77) => self.moderate(room),
@@ -152,11 +161,38 @@ impl Person {
         let key = format!("{}-{number}", self.name);
         let text = format!("{key} {}", "x".repeat(self.rng.random_range(0..60)));
         if self.rng.random_bool(0.1) {
-            self.ask(json!({"type": "send", "room": room, "text": text}), Asked::Other);
+            let mut frame = json!({"type": "send", "room": room, "text": text});
+            self.attach(&mut frame);
+            if self.rng.random_bool(0.5) {
+                frame["reply_to"] = self.rng.random_range(1..60).into();
+            }
+            self.ask(frame, Asked::Other);
             return;
         }
         self.said.push(Said { room: room.to_owned(), text, key, outcome: Outcome::Open });
         self.send(number);
+    }
+
+    /// What a program adds to a message: seldom alone.
+    fn attach(&mut self, frame: &mut Value) {
+        if self.rng.random_bool(0.4) {
+            frame["data"] = json!({"n": self.next_id, "of": self.name});
+            if self.rng.random_bool(0.2) {
+                frame["text"] = "".into();
+            }
+        }
+    }
+
+    /// Says something else in a message: mostly in one's own.
+    fn edit(&mut self, room: &str) {
+        let key = format!("{}-edit-{}", self.name, self.next_id);
+        let target = self.target(room);
+        let mut frame = json!({"type": "edit", "room": room, "target": target, "text": format!("{key} of {target}")});
+        self.attach(&mut frame);
+        if self.rng.random_bool(0.5) {
+            frame["key"] = key.into();
+        }
+        self.ask(frame, Asked::Other);
     }
 
     /// A retry of something that may have been said already, or not.
@@ -229,6 +265,18 @@ impl Person {
     pub(super) fn leave(&mut self, room: &str) {
         let asked = Asked::Leave { room: room.to_owned() };
         self.ask(json!({"type": "leave", "room": room}), asked);
+    }
+
+    /// Reacts to one of the newest messages that are shown, or takes that back; seldom, to any number.
+    fn react(&mut self, room: &str) {
+        let shown = self.screens.get(room).map(|screen| screen.newest(NEWEST)).unwrap_or_default();
+        let target = match shown.is_empty() || self.rng.random_bool(0.1) {
+            true => self.rng.random_range(1..60),
+            false => shown[self.rng.random_range(0..shown.len())].0,
+        };
+        let name = REACTIONS[self.rng.random_range(0..REACTIONS.len())];
+        let on = self.rng.random_bool(0.75);
+        self.ask(json!({"type": "react", "room": room, "target": target, "name": name, "on": on}), Asked::Other);
     }
 
     /// Says that everything was read, or some of it.

@@ -41,17 +41,24 @@ pub(super) fn check_bans(life: &[&Record]) -> TestCaseResult {
     Ok(())
 }
 
-/// The messages that were taken back after an event, one by one or in a range.
-pub(super) fn taken_back_after(life: &[&Record], after: Seq) -> BTreeSet<Seq> {
-    let mut taken_back = BTreeSet::new();
+/// The one message that an event changed.
+pub(super) fn changed_by(event: &Event) -> Option<Seq> {
+    match event {
+        Event::Redacted { target } | Event::Edited { target, .. } | Event::Reacted { target, .. } => Some(*target),
+        _ => None,
+    }
+}
+
+/// The messages that were changed after an event, one by one or in a range.
+pub(super) fn changed_after(life: &[&Record], after: Seq) -> BTreeSet<Seq> {
+    let mut changed = BTreeSet::new();
     for record in life.iter().filter(|record| record.seq.is_some_and(|seq| seq > after)) {
-        match record.event {
-            Event::Redacted { target } => drop(taken_back.insert(target)),
-            Event::Swept { member, from, to } => taken_back.extend(said_by(life, member, from, to)),
-            _ => {}
+        changed.extend(changed_by(&record.event));
+        if let Event::Swept { member, from, to } = record.event {
+            changed.extend(said_by(life, member, from, to));
         }
     }
-    taken_back
+    changed
 }
 
 /// What a member said in a range.

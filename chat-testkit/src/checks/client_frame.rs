@@ -42,6 +42,9 @@ fn with_data(written: String, frame: &ClientFrame) -> String {
         Request::Command(Command::Create { data: Some(data), .. } | Command::Join { data: Some(data), .. }) => {
             Some(data.as_str())
         }
+        Request::Command(Command::Send { data: Some(data), .. } | Command::Edit { data: Some(data), .. }) => {
+            Some(data.as_str())
+        }
         Request::Command(Command::Me { change, .. }) => match &change.data {
             None => return written,
             Some(data) => data.as_ref().map(PersonData::as_str),
@@ -88,8 +91,12 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Me { room, change, .. } => {
             json!({"type": "me", "room": room.as_str(), "nick": change.nick.as_ref().map(|nick| nick.as_str())})
         }
-        Command::Send { room, text, key, .. } => json!({
+        Command::Send { room, text, key, reply_to, .. } => json!({
             "type": "send", "room": room.as_str(), "text": text.as_str(),
+            "key": key.as_ref().map(|key| key.as_str()), "reply_to": reply_to.map(|seq| seq.0),
+        }),
+        Command::Edit { room, target, text, key, .. } => json!({
+            "type": "edit", "room": room.as_str(), "target": target.0, "text": text.as_str(),
             "key": key.as_ref().map(|key| key.as_str()),
         }),
         Command::Leave { room, .. } => json!({"type": "leave", "room": room.as_str()}),
@@ -120,6 +127,10 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::Changes { room, after, .. } => json!({"type": "changes", "room": room.as_str(), "after": after.0}),
         Command::Read { room, through, .. } => json!({"type": "read", "room": room.as_str(), "through": through.0}),
         Command::Redact { room, target, .. } => json!({"type": "redact", "room": room.as_str(), "target": target.0}),
+        Command::React { room, target, name, on, key, .. } => json!({
+            "type": "react", "room": room.as_str(), "target": target.0, "name": name.as_str(), "on": on,
+            "key": key.as_ref().map(|key| key.as_str()),
+        }),
         Command::Kick { room, member, .. } => json!({"type": "kick", "room": room.as_str(), "member": member.0}),
         Command::RedactAll { room, member, from, .. } => json!({
             "type": "redact_all", "room": room.as_str(), "member": member.0, "from": from.map(|from| from.0),

@@ -8,6 +8,8 @@ mod choices;
 mod client_frame;
 mod corpus;
 mod cursor_token;
+mod edits;
+mod reactions;
 mod roles;
 mod room_commands;
 mod session_ops;

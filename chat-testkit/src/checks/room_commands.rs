@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Key, MemberChange, NewcomersSee, Nick, PersonData, RecordVersion, Role, RoomCloseReason,
-    RoomLimits, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
+    BanTerms, Body, Data, Key, MemberChange, NewcomersSee, Nick, PersonData, ReactionName, RecordVersion, Role,
+    RoomCloseReason, RoomLimits, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
 };
 
 use super::choices::Choices;
@@ -19,8 +19,10 @@ const STEPS_MAX: usize = 120;
 /// Nicks of which some look alike.
 const NICKS: [&str; 10] = ["Ann", "ann", "\u{410}nn", "Bob", "B\u{43E}b", "mary", "rnary", "Cid", "Dan", "Eve"];
 const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars", "thirteen char"];
+const DATA: [&str; 3] = ["{}", "{\"a\":1}", "{\"a\": 12345}"];
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const TOPICS: [&str; 3] = ["Lunch", "", "Dinner"];
+const REACTIONS: [&str; 3] = ["+1", "\u{1F44D}", "x"];
 
 /// The first bytes are the room's bounds and the step at which a snapshot is stored; each run of bytes after them is a
 /// step.
@@ -51,6 +53,10 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         members_max: 6,
         attachments_max: 2,
         message_chars_max: 12,
+        data_bytes_max: 10,
+        edit_window: Duration::from_secs(12),
+        edits_max: 2,
+        owed_bytes_max: 20,
         history_default: 3,
         history_max: choices.below(9),
         members_page_max: 3,
@@ -78,6 +84,10 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         owed_max: 1 + choices.below(3),
         changes_max: choices.below(4),
         reads_max: choices.below(4),
+        reactable_max: choices.below(6),
+        reactions_max: 3 + choices.below(4),
+        reactions_per_person_max: 1 + choices.below(3),
+        reaction_names_max: 1 + choices.below(2),
         unread_max: 3,
         slow_max: Duration::from_secs(20),
         slowed_max: choices.below(3),
@@ -108,12 +118,12 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(36) {
-        0 => Act::Create { who: newcomer(choices), nick: nick(choices), data: data(choices) },
+    match choices.below(40) {
+        0 => Act::Create { who: newcomer(choices), nick: nick(choices), data: person_data(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
             nick: nick(choices),
-            data: data(choices),
+            data: person_data(choices),
             history: count(choices),
             after: choices.in_256(100).then(|| after(choices)),
             secret: choices.in_256(100).then(|| secret(choices)),
@@ -124,10 +134,9 @@ fn act(choices: &mut Choices<'_>) -> Act {
             text: text(choices),
             as_sent: choices.in_256(50).then(|| text(choices)),
             key: choices.in_256(150).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
-            permit: match choices.in_256(36) {
-                true => SendPermit::Exhausted { retry_after: Duration::from_millis(400) },
-                false => SendPermit::Paid,
-            },
+            permit: permit(choices),
+            data: data(choices),
+            reply_to: choices.in_256(40).then(|| spot(choices)),
         },
         7 => Act::Leave { who: insider(choices) },
         8 => Act::History {
@@ -204,6 +213,23 @@ fn act(choices: &mut Choices<'_>) -> Act {
         },
         33 => Act::Me { who: insider(choices), change: member_change(choices) },
         34 => Act::ChangeMember { member: target(choices), change: member_change(choices) },
+        35 | 36 => Act::Edit {
+            who: insider(choices),
+            message: spot(choices),
+            text: text(choices),
+            as_sent: choices.in_256(50).then(|| text(choices)),
+            key: choices.in_256(80).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
+            permit: permit(choices),
+            data: data(choices),
+            asked: choices.one_of(&[Asked::No, Asked::Log, Asked::Log, Asked::Log, Asked::LateLog, Asked::AnotherLife]),
+        },
+        37 | 38 => Act::React {
+            who: insider(choices),
+            message: spot(choices),
+            name: ReactionName::parse(choices.one_of(&REACTIONS)).expect("a valid name"),
+            on: choices.in_256(180),
+            key: choices.in_256(50).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
+        },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }
@@ -225,11 +251,11 @@ fn change(choices: &mut Choices<'_>) -> SettingsChange<SecretHash> {
 fn member_change(choices: &mut Choices<'_>) -> MemberChange {
     let mut change = MemberChange::new();
     change.nick = choices.in_256(200).then(|| nick(choices));
-    change.data = choices.in_256(80).then(|| data(choices));
+    change.data = choices.in_256(80).then(|| person_data(choices));
     change
 }
 
-fn data(choices: &mut Choices<'_>) -> Option<PersonData> {
+fn person_data(choices: &mut Choices<'_>) -> Option<PersonData> {
     let json = choices.one_of(&[None, None, Some("{}"), Some("{\"id\":1}")]);
     json.map(|json| PersonData::parse(json).expect("valid data"))
 }
@@ -266,7 +292,21 @@ fn nick(choices: &mut Choices<'_>) -> Nick {
 }
 
 fn text(choices: &mut Choices<'_>) -> Body {
-    Body::parse(choices.one_of(&TEXTS), 13).expect("a valid text")
+    match choices.in_256(16) {
+        true => Body::empty(),
+        false => Body::parse(choices.one_of(&TEXTS), 13).expect("a valid text"),
+    }
+}
+
+fn data(choices: &mut Choices<'_>) -> Option<Data> {
+    choices.in_256(50).then(|| Data::parse(choices.one_of(&DATA), 100).expect("an object"))
+}
+
+fn permit(choices: &mut Choices<'_>) -> SendPermit {
+    match choices.in_256(36) {
+        true => SendPermit::Exhausted { retry_after: Duration::from_millis(400) },
+        false => SendPermit::Paid,
+    }
 }
 
 fn spot(choices: &mut Choices<'_>) -> Spot {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chat_core::{
     Body, Command, ConnectRequest, Connection, Engine, Epoch, Event, Hello, Limits, MemberChange, MemberId, Moderation,
-    Nick, Observer, ObserverEvent, PersonData, Record, Reply, RoomCode, Seq, ServerFrame, SignalData, SignalName,
+    Nick, Observer, ObserverEvent, PersonData, ReactionName, Record, Reply, RoomCode, Seq, ServerFrame, SignalData,
+    SignalName,
 };
 
 use super::choices::Choices;
@@ -69,7 +70,7 @@ impl Stage {
 
     async fn step(&mut self, choices: &mut Choices<'_>) {
         let (engine, truth) = (&self.engine, &*self.truth);
-        match choices.below(17) {
+        match choices.below(20) {
             0 | 1 => return self.say(1 + choices.below(8), usize::from(choices.byte())).await,
             2 => {
                 // Whether there is such a message is for the room to say.
@@ -95,6 +96,8 @@ impl Stage {
             5 => return settle().await,
             14 | 15 => return self.grow(choices).await,
             16 => return self.signal(choices).await,
+            17 | 18 => return self.edit(choices).await,
+            19 => return self.react(choices).await,
             _ => {}
         }
         let reader = &mut self.readers[choices.below(READERS)];
@@ -114,6 +117,17 @@ impl Stage {
                 reader.take(usize::MAX, truth);
             }
         }
+    }
+
+    /// Reacts to some number, or takes that back: whether it can be is for the room to say.
+    async fn react(&mut self, choices: &mut Choices<'_>) {
+        let target = Seq((self.truth.head().0 + 1).saturating_sub(choices.below(40) as u64));
+        let name = ReactionName::parse("+1").expect("a valid name");
+        let command = match choices.in_256(180) {
+            true => Command::react(room(), target, name),
+            false => Command::unreact(room(), target, name),
+        };
+        let _ = self.speaker.call(command).await;
     }
 
     fn keep_up(&mut self) {
@@ -158,6 +172,14 @@ impl Stage {
         let name = SignalName::parse("count").expect("a valid name");
         self.speaker.call(Command::signal(room(), name, data)).await.expect("there is room for one signal");
         self.truth.told().signals.push(number);
+    }
+
+    /// Says something else in one of the last messages; whether there is such a message is for the room to say.
+    async fn edit(&mut self, choices: &mut Choices<'_>) {
+        self.said += 1;
+        let target = Seq((self.truth.head().0 + 1).saturating_sub(choices.below(12) as u64));
+        let text = Body::parse(&format!("{} {}", self.said, "y".repeat(usize::from(choices.byte()))), 4_000);
+        let _ = self.speaker.call(Command::edit(room(), target, text.expect("a valid text"))).await;
     }
 
     /// Everybody comes back, and reads to the end.
@@ -209,6 +231,8 @@ struct Told {
     texts: BTreeSet<(Seq, String)>,
     /// What was shown, the latest last.
     signals: Vec<Option<u8>>,
+    /// Of messages that were edited: by which event last, and all that they said since.
+    edited: BTreeMap<Seq, (Seq, Vec<String>)>,
 }
 
 impl Observer for Truth {
@@ -220,6 +244,12 @@ impl Observer for Truth {
         if let Event::Redacted { target } = record.event {
             told.redacted.insert(target);
             told.growing.take_if(|(growing, _)| *growing == target);
+        }
+        if let (Event::Edited { target, content: Some(content), .. }, Some(seq)) = (&record.event, record.seq) {
+            let (last, said) = told.edited.entry(*target).or_default();
+            *last = seq;
+            said.push(content.text.to_string());
+            told.growing.take_if(|(growing, _)| *growing == *target);
         }
         if let Some(seq) = record.seq {
             assert_eq!(
@@ -293,7 +323,12 @@ impl Truth {
             let record = told.events.get(&seq).unwrap_or_else(|| panic!("{seq} was never published: {frame:?}"));
             let is_it = match (frame, &record.event) {
                 (ServerFrame::Message(message), Event::Sent { nick, text, .. }) => {
-                    let text = if message.redacted { "" } else { text.as_str() };
+                    let edits = told.edited.get(&seq).map_or(&[][..], |(_, said)| said);
+                    let text = match message.edited as usize {
+                        _ if message.redacted => "",
+                        0 => text.as_str(),
+                        n => edits.get(n - 1).map_or("never said", String::as_str),
+                    };
                     let may_be_redacted = !message.redacted || told.redacted.contains(&seq);
                     may_be_redacted && message.nick == nick.as_str() && message.text == text
                 }
@@ -303,7 +338,25 @@ impl Truth {
                 (ServerFrame::MemberChanged { data, .. }, Event::MemberChanged { data: changed, .. }) => {
                     data == changed
                 }
-                (ServerFrame::Redacted { target, .. }, Event::Redacted { target: meant }) => target == meant,
+                (ServerFrame::Redacted { target, .. }, Event::Redacted { target: meant }) => *target == Some(*meant),
+                (
+                    ServerFrame::Edited { target, text, n, .. },
+                    Event::Edited { target: meant, content, n: said, .. },
+                ) => {
+                    // One that says nothing has been superseded.
+                    let is_superseded = || {
+                        let later = told.edited.get(meant).is_some_and(|(last, _)| *last > seq);
+                        later || told.redacted.contains(meant)
+                    };
+                    let is_it = match (text, content) {
+                        (Some(text), Some(content)) => text == content.text.as_str() && *n == Some(*said),
+                        _ => is_superseded(),
+                    };
+                    *target == Some(*meant) && is_it
+                }
+                (ServerFrame::Reacted { target, reaction, .. }, Event::Reacted { target: meant, count, .. }) => {
+                    *target == Some(*meant) && reaction.as_ref().is_some_and(|change| change.count == *count)
+                }
                 _ => false,
             };
             assert!(is_it, "{frame:?} is told of {record:?}");

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Answer, Caller, Decision, Input, Ledger, More, Note, OwnerSeat, Room, Snapshot};
+use chat_core::room::{Answer, Caller, Decision, Input, Ledger, More, Note, OwedChange, OwnerSeat, Room, Snapshot};
 use chat_core::{
-    Body, Color, Digest, Epoch, Event, HistoryAnchor, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record,
-    RecordVersion, RejectCode, Role, RoomLimits, Scope, Seq, SessionId, Wall,
+    Color, Digest, Epoch, Event, HistoryAnchor, Key, MemberId, Mono, NewcomersSee, Now, Offset, Record, RecordVersion,
+    RejectCode, Role, RoomLimits, Scope, Seq, SessionId, Wall,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use super::bans::{check_bans, said_by, taken_back_after};
+use super::bans::{changed_after, changed_by, check_bans, said_by};
+use super::edits::check_edits;
+use super::reactions::check_reactions;
 use super::roles::{Roles, check_roles};
 use crate::model::{Model, Person, Refusal, without_digest};
 use crate::strategies::{Cast, Play, Step};
@@ -113,17 +115,20 @@ impl World {
         let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
         prop_assert_eq!(&comparable, &expected, "{:?} at {:?}", input, self.now);
         if let Err(reject) = &decided {
-            use RejectCode::{BansFull, LiveFull, RolesFull, RoomFull, SignalsFull, TooLong, TooManyAttachments};
-            let names_a_limit = matches!(
-                reject.code,
-                TooLong | RoomFull | TooManyAttachments | RolesFull | BansFull | LiveFull | SignalsFull
-            );
+            use RejectCode::{
+                BansFull, EditsFull, LiveFull, ReactionsFull, RolesFull, RoomFull, SignalsFull, TooLate, TooLong,
+                TooManyAttachments,
+            };
+            let is_full = matches!(reject.code, RoomFull | TooManyAttachments | RolesFull | BansFull);
+            let is_full = is_full || matches!(reject.code, LiveFull | SignalsFull | EditsFull | ReactionsFull);
+            let names_a_limit = is_full || matches!(reject.code, TooLong | TooLate);
             prop_assert_eq!(reject.limit.is_some(), names_a_limit, "{:?}", reject);
         }
         let (Ok(decided), Ok(expected)) = (decided, expected) else {
             return Ok(());
         };
-        prop_assert!(decided.records.len() <= 5, "never more than 5 records: {:?}", decided.records);
+        let of_reactions = if is_sweep(input) { self.limits.reactions_per_person_max } else { 0 };
+        prop_assert!(decided.records.len() <= 5 + of_reactions, "never more than 5 records: {:?}", decided.records);
         for record in &decided.records {
             prop_assert!(record.event.version() <= self.writes, "{:?} where {:?} is", record, self.writes);
             self.room.apply(self.now, record);
@@ -192,10 +197,13 @@ impl World {
             let lost = (room.read_position_of_lost(&scope), model.read_position_of_lost(&scope));
             prop_assert_eq!(lost.0, lost.1, "read by {:?}, who is lost", caller);
         }
-        let owed: Vec<(Seq, Seq)> = room.ledger().owed().map(|owed| (owed.target, owed.change)).collect();
-        prop_assert_eq!(owed, model.owed());
-        prop_assert_eq!(room.ledger().owed_sweeps().collect::<Vec<_>>(), model.owed_sweeps());
+        prop_assert_eq!(room.ledger().owed().collect::<Vec<_>>(), model.owed());
         prop_assert_eq!(room.changed_at(), model.changed_at());
+        let freezes: Vec<(Seq, Seq)> = room.ledger().owed_freezes().map(|owed| (owed.target, owed.change)).collect();
+        prop_assert_eq!(freezes, model.owed_freezes());
+        for message in (0..=model.head().0).map(Seq) {
+            prop_assert_eq!(room.reactions_to(message), model.reactions_to(message), "to {:?}", message);
+        }
         let owner = model.members().into_iter().find(|person| person.role == Role::Owner);
         let seat = match (owner, model.held_seat()) {
             (Some(owner), _) => OwnerSeat::Taken(owner.id),
@@ -245,6 +253,7 @@ impl World {
         check_persons(&life, &self.limits)?;
         check_roles(self.decisions_of_this_life(), &self.limits)?;
         check_bans(&life)?;
+        check_reactions(&life, &self.limits)?;
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
             let asked = Input::History { by: by.clone(), anchor: HistoryAnchor::Newest, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
@@ -281,12 +290,26 @@ impl World {
             prop_assert!(forgotten, "{:?} of {:?} was said twice within the window", key, scope);
         }
 
-        // What is owed is bounded, and always something that was taken back.
+        check_edits(&life, &self.limits)?;
+
+        // What is owed is bounded, and always something that was changed.
         let owed: Vec<_> = self.room.ledger().owed().collect();
         prop_assert!(self.room.ledger().owed_total() <= self.limits.owed_max);
+        let longest = self.limits.owed_bytes_max.max(4 * self.limits.message_chars_max + self.limits.data_bytes_max);
+        prop_assert!(self.room.ledger().owed_bytes() <= longest);
         for owed in owed {
-            let taken_back = |record: &&&Record| record.event == Event::Redacted { target: owed.target };
-            prop_assert_eq!(life.iter().rev().find(taken_back).and_then(|record| record.seq), Some(owed.change));
+            let record = life.iter().find(|record| record.seq == Some(owed.change()));
+            let is_of_it = match (owed, record.map(|record| &record.event)) {
+                (OwedChange::TakeBack(owed), Some(Event::Redacted { target })) => owed.target == *target,
+                (OwedChange::Edit(owed), Some(Event::Edited { target, n, .. })) => {
+                    (owed.target, owed.n, Some(owed.offset)) == (*target, *n, record.map(|record| record.offset))
+                }
+                (OwedChange::Sweep(owed), Some(&Event::Swept { member, from, to })) => {
+                    (owed.member, owed.from, owed.to) == (member, from, to)
+                }
+                _ => false,
+            };
+            prop_assert!(is_of_it, "{:?} is owed for {:?}", owed, record);
         }
 
         // Whoever asks for changes as long as there are more is told every message of theirs that was changed since then, or that they are
@@ -315,11 +338,12 @@ impl World {
                         }
                     }
                 };
-                let taken_back = taken_back_after(&life, after);
-                let theirs: BTreeSet<Seq> = taken_back.into_iter().filter(|target| *target > sees).collect();
+                let changed = changed_after(&life, after);
+                let theirs: BTreeSet<Seq> = changed.into_iter().filter(|target| *target > sees).collect();
                 let is_change = |record: &&&Record| {
                     let is_later = record.seq.is_some_and(|seq| seq > after);
-                    is_later && matches!(record.event, Event::Redacted { .. } | Event::Swept { .. })
+                    let (is_one, is_range) = (changed_by(&record.event), matches!(record.event, Event::Swept { .. }));
+                    is_later && (is_one.is_some() || is_range)
                 };
                 let changes = life.iter().filter(is_change).count();
                 let is_so = if is_all { told == theirs } else { changes > self.limits.changes_max };
@@ -364,20 +388,22 @@ impl World {
         Ok(())
     }
 
-    /// Within a life, one text has one digest and no other text has it.
+    /// Within a life, what says the same has one digest and nothing else has it.
     fn check_digests(&mut self, input: &Input, records: &[Record]) -> TestCaseResult {
-        let Input::Send { text, as_sent, .. } = input else {
-            return Ok(());
+        let sent = match input {
+            Input::Send { said, as_sent, .. } => format!("{:?}", as_sent.as_ref().unwrap_or(said)),
+            Input::Edit { target, content, as_sent, .. } => {
+                format!("{target} says {:?}", as_sent.as_ref().unwrap_or(content))
+            }
+            _ => return Ok(()),
         };
         for record in records {
-            let (Event::Sent { keyed: Some(keyed), .. }, Some(epoch)) = (&record.event, self.room.epoch()) else {
-                continue;
-            };
-            let sent: &Body = as_sent.as_ref().unwrap_or(text);
-            let known = self.digests.entry((epoch, sent.as_str().to_owned())).or_insert(keyed.digest);
-            prop_assert_eq!(*known, keyed.digest, "one text, one digest");
+            let (Event::Sent { keyed, .. } | Event::Edited { keyed, .. }) = &record.event else { continue };
+            let (Some(keyed), Some(epoch)) = (keyed, self.room.epoch()) else { continue };
+            let known = self.digests.entry((epoch, sent.clone())).or_insert(keyed.digest);
+            prop_assert_eq!(*known, keyed.digest, "one content, one digest");
             let owners = self.digests.iter().filter(|(_, digest)| **digest == keyed.digest).count();
-            prop_assert_eq!(owners, 1, "one digest, one text, and in one life only");
+            prop_assert_eq!(owners, 1, "one digest, one content, and in one life only");
         }
         Ok(())
     }
@@ -385,6 +411,15 @@ impl World {
     fn decisions_of_this_life(&self) -> &[Vec<Record>] {
         let begins = |decision: &Vec<Record>| matches!(decision[0].event, Event::Created { .. });
         self.log.iter().rposition(begins).map_or(&[], |start| &self.log[start..])
+    }
+}
+
+/// Whether it takes back what somebody has reacted with, each by an event.
+fn is_sweep(input: &Input) -> bool {
+    match input {
+        Input::RedactAll { .. } => true,
+        Input::Ban { terms, .. } => terms.sweep,
+        _ => false,
     }
 }
 
@@ -504,7 +539,14 @@ fn keyed_of(life: &[&Record]) -> Vec<(Scope, Key)> {
             (Event::Joined { scope, .. }, Some(by)) => {
                 scopes.insert(by, scope.clone());
             }
-            (Event::Sent { keyed: Some(keyed), .. }, Some(by)) => keys.push((scopes[&by].clone(), keyed.key.clone())),
+            (
+                Event::Sent { keyed: Some(keyed), .. }
+                | Event::Edited { keyed: Some(keyed), .. }
+                | Event::Reacted { keyed: Some(keyed), .. },
+                Some(by),
+            ) => {
+                keys.push((scopes[&by].clone(), keyed.key.clone()));
+            }
             _ => {}
         }
     }

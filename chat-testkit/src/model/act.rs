@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use chat_core::room::{Actor, Answer, Caller, Decision, Evidence, Input, Note, Repeated, SendPermit};
 use chat_core::{
-    BanTerms, Body, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RecordVersion, RejectCode,
-    Role, RoomCloseReason, SecretHash, Seq, SettingsChange, Topic, TypingState,
+    BanTerms, Digest, Event, Key, Keyed, LeaveReason, MemberId, Notices, Now, Record, RecordVersion, RejectCode, Role,
+    RoomCloseReason, Said, SecretHash, Seq, SettingsChange, Topic, TypingState,
 };
 
 use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
-use super::{Model, Refusal, Told, bans, enter, facts, pages, people, roles, seat, settings, slots, sweeps, time};
+use super::{
+    AsSent, Model, Refusal, Told, bans, edits, enter, owed, pages, people, reactions, roles, seat, settings, slots,
+    sweeps, time,
+};
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, data, epoch, salt } = input {
@@ -28,8 +31,13 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Attach { by, after } => enter::attach(model, now, by, *after),
         Input::Me { by, change } => people::me(model, now, by, change),
         Input::ChangeMember { member, change } => people::change(model, now, *member, change),
-        Input::Send { by, text, as_sent, key, permit } => {
-            send(model, now, by, text, as_sent.as_ref().unwrap_or(text), key.as_ref(), *permit)
+        Input::Send { by, said, as_sent, key, permit } => {
+            send(model, now, by, said, as_sent.as_ref().unwrap_or(said), key.as_ref(), *permit)
+        }
+        Input::Edit { by, target, content, as_sent, key, permit, evidence } => {
+            let (as_sent, key) = (as_sent.as_ref().unwrap_or(content), key.as_ref());
+            let (target, permit, evidence) = (*target, *permit, evidence.as_deref());
+            edits::edit(model, now, by, edits::Asked { target, content, as_sent, key, permit, evidence })
         }
         Input::Leave { by } => leave(model, now, by),
         Input::History { by, anchor, limit } => {
@@ -55,7 +63,10 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let position = model.left_to_read(member.id, through.max(has_read));
             Ok(decision(Vec::new(), note, Answer::Read(position)))
         }
-        Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, *evidence),
+        Input::React { by, target, name, on, key } => {
+            reactions::react(model, now, by, *target, name, *on, key.as_ref())
+        }
+        Input::Redact { by, target: seq, evidence } => redact(model, now, by, *seq, evidence.as_deref()),
         Input::Settle { through } => Ok(settle(model, now, *through)),
         Input::Kick { by, member } => kick(model, now, by, *member),
         Input::Ban { by, member, terms } => ban(model, now, by, *member, *terms),
@@ -78,36 +89,30 @@ fn send(
     model: &Model,
     now: Now,
     by: &Caller,
-    text: &Body,
-    as_sent: &Body,
+    said: &Said,
+    as_sent: &Said,
     key: Option<&Key>,
     permit: SendPermit,
 ) -> Result<Decision, Refusal> {
-    let limits = &model.limits;
     let sender = member(model, by)?;
-    if text.as_str().chars().count() > limits.message_chars_max {
-        return Err(refusal(RejectCode::TooLong, Some("text")));
-    }
-    let keys = facts::keys(&model.facts_as_sent(), limits.keys_per_scope_max, limits.keys_max);
-    if let Some(known) = keys.iter().find(|known| known.scope == sender.scope && Some(&known.key) == key) {
-        if known.as_sent != *as_sent {
-            return Err(refusal(RejectCode::KeyConflict, Some("key")));
-        }
-        let answer = Answer::Sent { seq: known.seq, at: known.at, repeated: Repeated::Retry };
+    edits::check(model, &said.content)?;
+    let as_sent = AsSent::Send(as_sent.clone());
+    if let Some(answer) = edits::retry(model, &sender, key, &as_sent)? {
         return Ok(decision(Vec::new(), None, answer));
     }
     settings::may_speak(model, now, &sender)?;
-    if let SendPermit::Exhausted { retry_after } = permit {
-        return Err(Refusal { retry_after: Some(retry_after), ..refusal(RejectCode::RateLimited, None) });
-    }
+    edits::paid(permit)?;
+    edits::check_more(model, &sender, said)?;
     let event = Event::Sent {
         nick: sender.nick,
         color: sender.color,
-        text: text.clone(),
+        text: said.content.text.clone(),
+        data: said.content.data.clone(),
+        reply_to: said.reply_to,
         keyed: key.map(|key| Keyed { key: key.clone(), digest: Digest(0) }),
         amended: None,
     };
-    let sent = model.clone().add(now, Told::Yes, Some(sender.id), event, Some(as_sent.clone()));
+    let sent = model.clone().add(now, Told::Yes, Some(sender.id), event, Some(as_sent));
     let was_typing = model.presence().typing.iter().any(|(member, _)| *member == sender.id);
     let note = was_typing.then_some(Note::Typing { member: sender.id, state: TypingState::Off });
     let answer = Answer::Sent { seq: seq_of(&sent), at: sent.at, repeated: Repeated::First };
@@ -188,10 +193,10 @@ fn redact_all(model: &Model, now: Now, by: &Actor, member: MemberId, from: Optio
     if !model.facts().iter().any(was_there) {
         return Err(refusal(RejectCode::MemberNotFound, None));
     }
-    match sweeps::sweep(model, actor.as_ref(), member, from)? {
-        Some(swept) => Ok(done(model, now, actor, swept)),
-        None => Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() })),
-    }
+    let mut then = model.clone();
+    let records = reactions::take_all_back(model, &mut then, now, actor.as_ref(), member, from)?;
+    let seq = records.first().map_or(model.head(), seq_of);
+    Ok(decision(records, None, Answer::Done { seq }))
 }
 
 /// What follows by itself once somebody is gone: an owner, notices, an end.
@@ -222,29 +227,10 @@ fn time_for_the_empty(then: &Model) -> Option<Note> {
     (then.epoch().is_some() && (then.members().is_empty() || holds)).then_some(Note::Elapsed)
 }
 
-/// Author of a message, and whether it was taken back, as far as the room knows it or is shown it.
-fn known_of(model: &Model, target: Seq, evidence: Option<Evidence>) -> Option<(Option<MemberId>, bool)> {
-    let messages = facts::messages(&model.facts());
-    let marks = model.marks();
-    if let Some(message) = messages.iter().find(|message| message.seq == target && marks.contains(&target)) {
-        return Some((message.by, message.redacted));
-    }
-    let shown = evidence.filter(|shown| Some(shown.epoch) == model.epoch())?;
-    let is_between =
-        messages.first().is_some_and(|first| first.seq <= target) && marks.iter().all(|mark| target < *mark);
-    let facts = model.facts();
-    let changed = sweeps::changes(&facts, model.limits.changes_max).0;
-    let redacted = shown.is_taken_back
-        || changed.into_iter().any(|change| change.covers(Some(shown.by), target))
-        || facts::owed(&facts).into_iter().any(|(of, _)| of == target)
-        || sweeps::is_known_as_swept(model, Some(shown.by), target);
-    is_between.then_some((Some(shown.by), redacted))
-}
-
-fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evidence>) -> Result<Decision, Refusal> {
+fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<&Evidence>) -> Result<Decision, Refusal> {
     let actor = acting(model, by)?;
     let sees = actor.as_ref().map_or(Seq(0), |person| person.sees);
-    let known = known_of(model, target, evidence).filter(|_| target > sees);
+    let known = sweeps::known_of(model, target, evidence).filter(|_| target > sees);
     let Some((author, redacted)) = known else {
         return Err(refusal(RejectCode::MessageNotFound, None));
     };
@@ -256,7 +242,7 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evi
     if redacted {
         return Ok(decision(Vec::new(), None, Answer::Done { seq: model.head() }));
     }
-    if facts::owed(&model.facts()).len() + model.owed_sweeps().len() >= model.limits.owed_max {
+    if owed::is_owed_too_much(model, 0) {
         return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refusal(RejectCode::Unavailable, None) });
     }
     Ok(done(model, now, actor, Event::Redacted { target }))
@@ -264,8 +250,8 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<Evi
 
 /// Where nothing was owed for these changes, nothing is said.
 fn settle(model: &Model, now: Now, through: Seq) -> Decision {
-    let is_owed = facts::owed(&model.facts()).iter().any(|(_, change)| *change <= through)
-        || model.owed_sweeps().iter().any(|sweep| sweep.change <= through);
+    let is_owed = model.owed().iter().any(|owed| owed.change() <= through)
+        || model.owed_freezes().iter().any(|(_, change)| *change <= through);
     let is_written = is_owed && model.writes >= RecordVersion::PERSONS;
     let settled = is_written.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
     decision(settled.into_iter().collect(), None, Answer::Nothing)

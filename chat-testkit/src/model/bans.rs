@@ -8,7 +8,7 @@ use chat_core::{
 
 use super::facts::Person;
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, facts, roles, sweeps};
+use super::{Model, Refusal, Told, facts, reactions, roles};
 
 /// Somebody who was banned, and not let in again since.
 #[derive(Clone, Debug)]
@@ -117,10 +117,8 @@ pub(super) fn ban(
     };
     let mut then = model.clone();
     let mut records = vec![then.add(now, Told::No, by, banned, None)];
-    if terms.sweep
-        && let Some(swept) = sweeps::sweep(model, actor, target, None)?
-    {
-        records.push(then.add(now, Told::Yes, by, swept, None));
+    if terms.sweep {
+        records.extend(reactions::take_all_back(model, &mut then, now, actor, target, None)?);
     }
     Ok((then, records, is_numbered.then(|| BanTerm::until(until))))
 }

@@ -2,10 +2,10 @@
 
 use chat_core::room::Sweep;
 use chat_core::{
-    Body, Color, Event, Key, LeaveReason, MemberId, Nick, NickKey, Offset, PersonData, Record, Role, Scope, Seq, Wall,
+    Color, Event, Key, LeaveReason, MemberId, Nick, NickKey, Offset, PersonData, Record, Role, Scope, Seq, Wall,
 };
 
-use super::{Fact, Line, What, seat};
+use super::{AsSent, Fact, Line, What, seat};
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +60,12 @@ pub(super) struct Message {
     pub(super) redacted: bool,
 }
 
-/// A message that had a key.
+/// A message, an edit or a reaction that had a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyedMessage {
     pub(super) scope: Scope,
     pub(super) key: Key,
-    pub(super) as_sent: Body,
+    pub(super) as_sent: AsSent,
     pub(super) seq: Seq,
     pub(super) at: Wall,
 }
@@ -195,24 +195,14 @@ pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
     .collect()
 }
 
-/// What was taken back by which event, and the log has not been said to have forgotten since.
-pub(super) fn owed(facts: &[Record]) -> Vec<(Seq, Seq)> {
-    let mut owed = Vec::new();
-    for record in facts {
-        match (&record.event, record.seq) {
-            (Event::Redacted { target }, Some(change)) => owed.push((*target, change)),
-            (Event::Settled { through }, _) => owed.retain(|(_, change)| change > through),
-            _ => {}
-        }
-    }
-    owed
-}
-
 /// The keys that are still remembered: the newest ones, but of one scope and in all only so many.
 pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
     let mut kept: Vec<KeyedMessage> = Vec::new();
     for (number, (record, as_sent)) in facts.iter().enumerate().rev() {
-        let Event::Sent { keyed: Some(keyed), .. } = &record.event else {
+        let (Event::Sent { keyed: Some(keyed), .. }
+        | Event::Edited { keyed: Some(keyed), .. }
+        | Event::Reacted { keyed: Some(keyed), .. }) = &record.event
+        else {
             continue;
         };
         let scope = scope_of(&facts[..number], record.by);
@@ -220,8 +210,8 @@ pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<Keye
             kept.push(KeyedMessage {
                 scope,
                 key: keyed.key.clone(),
-                as_sent: as_sent.clone().expect("a message was sent"),
-                seq: record.seq.expect("a message is told"),
+                as_sent: as_sent.clone().expect("what has a key was sent"),
+                seq: record.seq.expect("it is told"),
                 at: record.at,
             });
         }

@@ -4,9 +4,10 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in twelve files: who comes in (`enter`), as what they are shown (`people`), what they are shown (`pages`), what they do (`act`), who may
-//! do what (`roles`), whose the room is (`seat`), what is set (`settings`), who is kept out (`bans`), what was changed (`sweeps`), what members show
-//! (`slots`), who is here and what runs out (`presence`), and what time it is in the room (`time`).
+//! The rules are in fifteen files: who comes in (`enter`), as what they are shown (`people`), what they are shown (`pages`), what they do (`act`), what they
+//! say (`edits`), who may do what (`roles`), whose the room is (`seat`), what is set (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who
+//! reacts to what (`reactions`), what a log has still to be told (`owed`), what members show (`slots`), who is here and what runs out (`presence`), and what time
+//! it is in the room (`time`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -27,12 +28,15 @@
 
 mod act;
 mod bans;
+mod edits;
 mod enter;
 mod facts;
 mod outcome;
+mod owed;
 mod pages;
 mod people;
 mod presence;
+mod reactions;
 mod reads;
 mod roles;
 mod seat;
@@ -44,10 +48,10 @@ mod time;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Caller, Decision, Input, Note, Sweep};
+use chat_core::room::{Caller, Decision, Input, Note, OwedChange};
 use chat_core::{
-    Body, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Notices, Now, Offset, PersonHash, Record, RecordVersion,
-    Reject, RejectCode, RoomLimits, Seq, SessionId, Topic, Wall,
+    Content, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Notices, Now, Offset, PersonHash, ReactionName, Record,
+    RecordVersion, Reject, RejectCode, RoomLimits, Said, Seq, SessionId, Topic, Wall,
 };
 
 pub use facts::Person;
@@ -73,8 +77,8 @@ struct Line {
 enum What {
     Fact {
         record: Record,
-        /// Of a message with a key: what the client had sent. The model compares texts where the room compares digests.
-        as_sent: Option<Body>,
+        /// Of what may have a key: what the client had sent. The model compares that where the room compares digests.
+        as_sent: Option<AsSent>,
     },
     Note(Note),
     /// So many of the last facts turned out not to be in the log.
@@ -83,8 +87,16 @@ enum What {
     Restarted,
 }
 
-/// A fact, and of a message what the client had sent.
-type Fact = (Record, Option<Body>);
+/// What a client had sent, before any policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum AsSent {
+    Send(Said),
+    Edit { target: Seq, content: Content },
+    React { target: Seq, name: ReactionName, on: bool },
+}
+
+/// A fact, and of a message, an edit or a reaction what the client had sent.
+type Fact = (Record, Option<AsSent>);
 
 /// What a refusal must say. The words for people are left to the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,9 +258,9 @@ impl Model {
         said.iter().rev().take(self.limits.marks_max).rev().map(|message| message.seq).collect()
     }
 
-    /// The messages that the log has still to forget, with the event that took each back, oldest first.
-    pub fn owed(&self) -> Vec<(Seq, Seq)> {
-        facts::owed(&self.facts())
+    /// What the log has still to be amended for, oldest first.
+    pub fn owed(&self) -> Vec<OwedChange> {
+        owed::changes(&self.facts())
     }
 
     /// What a log would say of a message that the room itself has forgotten: who said it, and whether it was taken back.
@@ -262,11 +274,6 @@ impl Model {
     pub fn changed_at(&self) -> Seq {
         let (known, floor) = sweeps::changes(&self.facts(), self.limits.changes_max);
         known.last().map_or(floor, |change| change.event())
-    }
-
-    /// The ranges that the log has still to forget, oldest first.
-    pub fn owed_sweeps(&self) -> Vec<Sweep> {
-        sweeps::owed(&self.facts())
     }
 
     /// Where a member came from, as far as that is remembered.
@@ -301,7 +308,7 @@ impl Model {
     }
 
     /// Writes the next fact of this life, numbered and stamped as it must be.
-    fn add(&mut self, now: Now, told: Told, by: Option<MemberId>, event: Event, as_sent: Option<Body>) -> Record {
+    fn add(&mut self, now: Now, told: Told, by: Option<MemberId>, event: Event, as_sent: Option<AsSent>) -> Record {
         // A creation begins everything anew.
         let is_first = matches!(event, Event::Created { .. });
         let before = if is_first { Vec::new() } else { self.facts() };
@@ -317,7 +324,7 @@ impl Model {
         record
     }
 
-    fn write(&mut self, now: Now, record: Record, as_sent: Option<Body>) {
+    fn write(&mut self, now: Now, record: Record, as_sent: Option<AsSent>) {
         self.diary.push(Line { now, what: What::Fact { record, as_sent } });
     }
 }
@@ -349,7 +356,10 @@ impl From<&Reject> for Refusal {
 /// records are compared without.
 pub fn without_digest(record: &Record) -> Record {
     let mut record = record.clone();
-    if let Event::Sent { keyed: Some(keyed), .. } = &mut record.event {
+    if let Event::Sent { keyed: Some(keyed), .. }
+    | Event::Edited { keyed: Some(keyed), .. }
+    | Event::Reacted { keyed: Some(keyed), .. } = &mut record.event
+    {
         keyed.digest = Digest(0);
     }
     if let Event::BanAdded { person, .. } = &mut record.event {
@@ -358,9 +368,13 @@ pub fn without_digest(record: &Record) -> Record {
     record
 }
 
-fn as_sent(input: &Input) -> Option<Body> {
+fn as_sent(input: &Input) -> Option<AsSent> {
     match input {
-        Input::Send { text, as_sent, .. } => Some(as_sent.as_ref().unwrap_or(text).clone()),
+        Input::Send { said, as_sent, .. } => Some(AsSent::Send(as_sent.as_ref().unwrap_or(said).clone())),
+        Input::Edit { target, content, as_sent, .. } => {
+            Some(AsSent::Edit { target: *target, content: as_sent.as_ref().unwrap_or(content).clone() })
+        }
+        Input::React { target, name, on, .. } => Some(AsSent::React { target: *target, name: name.clone(), on: *on }),
         _ => None,
     }
 }

@@ -47,7 +47,10 @@ struct Watch(Option<Wall>);
 impl Watch {
     fn seat_until(&mut self, chapter: &[Line]) -> Option<Wall> {
         let may_change = match &chapter.last().expect("at least this line").what {
-            What::Fact { record, .. } => !matches!(record.event, Event::Sent { .. } | Event::Redacted { .. }),
+            What::Fact { record, .. } => !matches!(
+                record.event,
+                Event::Sent { .. } | Event::Edited { .. } | Event::Redacted { .. } | Event::Reacted { .. }
+            ),
             What::Note(_) => false,
             What::Lost(_) | What::Restarted => true,
         };
@@ -93,6 +96,8 @@ impl Presence {
                     Event::Closed { .. } => presence = Self::default(),
                     Event::Sent { .. } => {}
                     _ if presence.slots.is_empty() => {}
+                    // It says something else now: what it said so far is of no use any more.
+                    Event::Edited { target, .. } => presence.slots.edited(*target),
                     _ => presence.slots.agree_with(&records(so_far), limits),
                 },
                 What::Note(note) => {

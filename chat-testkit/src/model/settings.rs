@@ -91,6 +91,14 @@ pub(super) fn may_speak(model: &Model, now: Now, sender: &Person) -> Result<(), 
     Ok(())
 }
 
+/// Whether somebody may change what they said: slow mode counts messages alone.
+pub(super) fn may_change_what_was_said(model: &Model, author: &Person) -> Result<(), Refusal> {
+    match model.settings().read_only && !moderates(author) {
+        true => Err(refusal(RejectCode::ReadOnly, None)),
+        false => Ok(()),
+    }
+}
+
 /// What newcomers see: what was set last, else what the limits say.
 pub(super) fn newcomers_see(model: &Model) -> NewcomersSee {
     model.settings().history.unwrap_or(model.limits.newcomers_see)

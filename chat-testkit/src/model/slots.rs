@@ -72,6 +72,11 @@ impl Slots {
         self.shown.retain(|shown| shown.member != member);
     }
 
+    /// A message says something else: it does not grow any more, until its author says so anew.
+    pub(super) fn edited(&mut self, message: Seq) {
+        self.growing.retain(|live| live.target != message);
+    }
+
     /// Whether anything is shown at all.
     pub(super) fn is_empty(&self) -> bool {
         self.growing.is_empty() && self.shown.is_empty()

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use chat_core::room::{Answer, Changed, ChangesSlice, Decision, More, Sweep};
+use chat_core::room::{Answer, Changed, ChangesSlice, Decision, Evidence, More, OwedChange, Sweep};
 use chat_core::{Event, MemberId, Record, RecordVersion, RejectCode, Seq};
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal};
+use super::{Model, Refusal, owed};
 
 /// A change that somebody may have missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
+    /// A message was taken back.
     One(Changed),
+    /// A message looks otherwise.
+    Altered(Changed),
     Range(Sweep),
 }
 
@@ -20,23 +23,17 @@ impl Change {
     /// The event that made it.
     pub(super) fn event(self) -> Seq {
         match self {
-            Self::One(changed) => changed.change,
+            Self::One(changed) | Self::Altered(changed) => changed.change,
             Self::Range(sweep) => sweep.change,
-        }
-    }
-
-    /// Whether it changed the message of this number and author.
-    pub(super) fn covers(self, by: Option<MemberId>, seq: Seq) -> bool {
-        match self {
-            Self::One(changed) => changed.target == seq,
-            Self::Range(sweep) => covers(sweep, by, seq),
         }
     }
 
     /// Whether a later one says all that this one does.
     fn is_within(self, later: Change) -> bool {
         match (self, later) {
-            (Self::One(this), Self::One(later)) => this.target == later.target,
+            (Self::One(this) | Self::Altered(this), Self::One(later) | Self::Altered(later)) => {
+                this.target == later.target
+            }
             (Self::Range(this), Self::Range(later)) => {
                 this.member == later.member && later.from <= this.from && this.to <= later.to
             }
@@ -49,8 +46,8 @@ fn covers(sweep: Sweep, by: Option<MemberId>, seq: Seq) -> bool {
     by == Some(sweep.member) && sweep.from <= seq && seq <= sweep.to
 }
 
-/// Those that the log has not been said to have forgotten since.
-pub(super) fn owed(facts: &[Record]) -> Vec<Sweep> {
+/// Ranges that the log has not been said to have forgotten since.
+fn owed_ranges(facts: &[Record]) -> Vec<Sweep> {
     let mut owed = Vec::new();
     for (number, record) in facts.iter().enumerate() {
         owed.extend(facts::swept(&facts[number..=number]));
@@ -68,6 +65,9 @@ pub(super) fn changes(facts: &[Record], max: usize) -> (Vec<Change>, Seq) {
     for record in facts {
         let change = match (&record.event, record.seq) {
             (&Event::Redacted { target }, Some(change)) => Change::One(Changed { target, change }),
+            (&(Event::Edited { target, .. } | Event::Reacted { target, .. }), Some(change)) => {
+                Change::Altered(Changed { target, change })
+            }
             (&Event::Swept { member, from, to }, Some(change)) => Change::Range(Sweep { member, from, to, change }),
             _ => continue,
         };
@@ -84,10 +84,27 @@ pub(super) fn changes(facts: &[Record], max: usize) -> (Vec<Change>, Seq) {
 pub(super) fn is_known_as_swept(model: &Model, by: Option<MemberId>, seq: Seq) -> bool {
     let facts = model.facts();
     let ranges = changes(&facts, model.limits.changes_max).0.into_iter();
-    ranges.chain(owed(&facts).into_iter().map(Change::Range)).any(|change| match change {
-        Change::One(_) => false,
+    ranges.chain(owed_ranges(&facts).into_iter().map(Change::Range)).any(|change| match change {
+        Change::One(_) | Change::Altered(_) => false,
         Change::Range(sweep) => covers(sweep, by, seq),
     })
+}
+
+/// Author of a message, and whether it was taken back, as far as the room knows it or is shown it.
+pub(super) fn known_of(model: &Model, target: Seq, evidence: Option<&Evidence>) -> Option<(Option<MemberId>, bool)> {
+    let messages = facts::messages(&model.facts());
+    let marks = model.marks();
+    if let Some(message) = messages.iter().find(|message| message.seq == target && marks.contains(&target)) {
+        return Some((message.by, message.redacted));
+    }
+    let shown = evidence.filter(|shown| Some(shown.epoch) == model.epoch())?;
+    let is_between =
+        messages.first().is_some_and(|first| first.seq <= target) && marks.iter().all(|mark| target < *mark);
+    let takes_it_back = |owed: &OwedChange| matches!(owed, OwedChange::TakeBack(owed) if owed.target == target);
+    let redacted = shown.is_taken_back
+        || model.owed().iter().any(takes_it_back)
+        || is_known_as_swept(model, Some(shown.by), target);
+    is_between.then_some((Some(shown.by), redacted))
 }
 
 /// Of those that were changed after an event the ones whose last change is oldest, as far as all that was changed after it is known.
@@ -98,7 +115,7 @@ pub(super) fn missed(model: &Model, sees: Seq, after: Seq) -> Result<Decision, R
     }
     let later: Vec<Change> = known.into_iter().filter(|change| change.event() > after).collect();
     let theirs = later.into_iter().filter_map(|change| match change {
-        Change::One(changed) => (changed.target > sees).then_some(change),
+        Change::One(changed) | Change::Altered(changed) => (changed.target > sees).then_some(change),
         Change::Range(sweep) => {
             (sweep.to > sees).then(|| Change::Range(Sweep { from: sweep.from.max(Seq(sees.0 + 1)), ..sweep }))
         }
@@ -119,7 +136,7 @@ pub(super) fn missed(model: &Model, sees: Seq, after: Seq) -> Result<Decision, R
     let (mut changed, mut swept) = (Vec::new(), Vec::new());
     for change in shown {
         match change {
-            Change::One(one) => changed.push(one),
+            Change::One(one) | Change::Altered(one) => changed.push(one),
             Change::Range(sweep) => swept.push(sweep),
         }
     }
@@ -149,9 +166,9 @@ pub(super) fn sweep(
     let ends = forgotten.first().zip(forgotten.last()).map(|(first, last)| ((*first).max(from), (*last).min(to)));
     let may_be_left = ends.is_some_and(|(first, last)| {
         let mut known = changes(&facts, model.limits.changes_max).0;
-        known.extend(owed(&facts).into_iter().map(Change::Range));
+        known.extend(owed_ranges(&facts).into_iter().map(Change::Range));
         let is_over_all = |change: &Change| match change {
-            Change::One(_) => false,
+            Change::One(_) | Change::Altered(_) => false,
             Change::Range(sweep) => covers(*sweep, Some(member), first) && covers(*sweep, Some(member), last),
         };
         first <= last && !known.iter().any(is_over_all)
@@ -162,7 +179,7 @@ pub(super) fn sweep(
     if model.writes < RecordVersion::PERSONS {
         return Err(refusal(RejectCode::Unavailable, None));
     }
-    if facts::owed(&facts).len() + owed(&facts).len() >= model.limits.owed_max {
+    if owed::is_owed_too_much(model, 0) {
         return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refusal(RejectCode::Unavailable, None) });
     }
     Ok(Some(Event::Swept { member, from, to }))

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{
-    BanId, Epoch, Generation, HistoryAnchor, Identity, MemberId, Named, NetworkTag, Nick, PersonData, Position,
-    RecordVersion, Role, Seq, SessionId,
+    BanId, Content, Epoch, Generation, HistoryAnchor, Identity, MemberId, Named, NetworkTag, Nick, PersonData,
+    Position, RecordVersion, Role, Said, Seq, SessionId,
 };
 
 use super::steps::{Act, After, Asked, Attempt, Known, Mod, Side, Spot, Target, Who};
@@ -71,8 +71,18 @@ impl Cast {
             Act::ChangeMember { member: target, change } => {
                 Input::ChangeMember { member: member(target, model), change }
             }
-            Act::Send { who, text, as_sent, key, permit } => {
-                Input::Send { by: self.caller(who, model), text, as_sent, key, permit }
+            Act::Send { who, text, as_sent, key, permit, data, reply_to } => {
+                let reply_to = reply_to.map(|answered| seq(answered, model));
+                let said = |text| Said::from(Content::text(text).with_data(data.clone())).with_reply_to(reply_to);
+                let (said, as_sent) = (said(text), as_sent.map(said));
+                Input::Send { by: self.caller(who, model), said, as_sent, key, permit }
+            }
+            Act::Edit { who, message, text, as_sent, key, permit, data, asked } => {
+                let target = seq(message, model);
+                let content = |text| Content::text(text).with_data(data.clone());
+                let (content, as_sent) = (content(text), as_sent.map(content));
+                let (by, evidence) = (self.caller(who, model), evidence(asked, target, model));
+                Input::Edit { by, target, content, as_sent, key, permit, evidence }
             }
             Act::Leave { who } => Input::Leave { by: self.caller(who, model) },
             Act::History { who, at, limit } => {
@@ -95,6 +105,10 @@ impl Cast {
             }
             Act::Signal { who, name, data } => Input::Signal { by: self.caller(who, model), name, data },
             Act::Read { who, through } => Input::Read { by: self.caller(who, model), through: seq(through, model) },
+            Act::React { who, message, name, on, key } => {
+                let target = seq(message, model);
+                Input::React { by: self.caller(who, model), target, name, on, key }
+            }
             Act::Redact { by, message, asked } => {
                 let target = seq(message, model);
                 Input::Redact { by: self.actor(by, model), target, evidence: evidence(asked, target, model) }
@@ -141,6 +155,10 @@ impl Cast {
                 let index = attached.get(number % attached.len().max(1)).copied();
                 (index.unwrap_or(number % Self::SESSIONS), Attempt::Current)
             }
+            Who::Author(spot) => {
+                let author = model.evidence(seq(spot, model), false).map(|message| message.by);
+                (self.session_of(author, model), Attempt::Current)
+            }
         };
         let newest = &mut self.generations[index];
         let generation = match attempt {
@@ -165,9 +183,13 @@ impl Cast {
 
     fn one_who_is(&self, role: Role, model: &Model) -> Actor {
         let person = model.members().into_iter().find(|person| person.role == role);
-        let sessions = person.map(|person| model.sessions_of(person.id)).unwrap_or_default();
-        let index = (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0);
+        let index = self.session_of(person.map(|person| person.id), model);
         Actor::Member(caller(index, self.generations[index]))
+    }
+
+    fn session_of(&self, member: Option<MemberId>, model: &Model) -> usize {
+        let sessions = member.map(|member| model.sessions_of(member)).unwrap_or_default();
+        (0..Self::SESSIONS).find(|index| sessions.contains(&session(*index))).unwrap_or(0)
     }
 
     fn attached(&self, model: &Model) -> Vec<usize> {
@@ -273,14 +295,12 @@ fn person(target: Target, model: &Model) -> MemberId {
     }
 }
 
-fn evidence(asked: Asked, target: Seq, model: &Model) -> Option<Evidence> {
-    let epoch = model.epoch()?;
-    let (_, by, is_taken_back) = model.forgotten().into_iter().find(|(seq, ..)| *seq == target)?;
+fn evidence(asked: Asked, target: Seq, model: &Model) -> Option<Box<Evidence>> {
+    let shown = model.evidence(target, asked == Asked::LateLog)?;
     match asked {
         Asked::No => None,
-        Asked::Log => Some(Evidence { epoch, by, is_taken_back }),
-        Asked::LateLog => Some(Evidence { epoch, by, is_taken_back: false }),
-        Asked::AnotherLife => Some(Evidence { epoch: Epoch(epoch.0 ^ 1), by, is_taken_back }),
+        Asked::Log | Asked::LateLog => Some(Box::new(shown)),
+        Asked::AnotherLife => Some(Box::new(Evidence { epoch: Epoch(shown.epoch.0 ^ 1), ..shown })),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Commands: every kind, about few rooms.
 
-use chat_core::{BanId, Command, HistoryAnchor, MemberId, Role, Seq, TypingState};
+use chat_core::{BanId, Body, Command, HistoryAnchor, MemberId, Role, Seq, TypingState};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -9,7 +9,8 @@ use super::people::{any_member_change, any_person_data};
 use super::settings::{any_change, any_secret};
 use super::steps::terms;
 use super::types::{
-    any_body, any_key, any_nick, any_position, any_signal_data, any_signal_name, any_topic, few_room_codes,
+    any_body, any_data, any_key, any_nick, any_position, any_reaction_name, any_signal_data, any_signal_name,
+    any_topic, few_room_codes,
 };
 
 /// Any command, with texts of at most `chars_max` characters.
@@ -35,8 +36,15 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
                 join.with_secret(secret).with_person_data(data).with_catch_up(catch_up)
             }),
         (room(), any_member_change()).prop_map(|(room, change)| Command::me(room, change)),
-        (room(), any_body(chars_max), option::of(any_key()))
-            .prop_map(|(room, text, key)| Command::send(room, text).with_key(key)),
+        (room(), any_body(chars_max), option::of(any_key()), option::of(any_data()), option::of(seq())).prop_map(
+            |(room, text, key, data, reply_to)| {
+                Command::send(room, text).with_key(key).with_data(data).with_reply_to(reply_to)
+            }
+        ),
+        (room(), any_data()).prop_map(|(room, data)| Command::send(room, Body::empty()).with_data(data)),
+        (room(), seq(), any_body(chars_max), option::of(any_key()), option::of(any_data())).prop_map(
+            |(room, target, text, key, data)| Command::edit(room, target, text).with_key(key).with_data(data)
+        ),
         room().prop_map(Command::leave),
         (room(), any_anchor(), any::<Option<u32>>())
             .prop_map(|(room, anchor, limit)| Command::history(room).with_anchor(anchor).with_limit(limit)),
@@ -50,6 +58,12 @@ pub fn any_command(chars_max: usize) -> impl Strategy<Value = Command> + Clone {
             .prop_map(|(room, name, data)| Command::signal(room, name, data)),
         (room(), seq()).prop_map(|(room, seq)| Command::read(room, seq)),
         (room(), seq()).prop_map(|(room, seq)| Command::redact(room, seq)),
+        (room(), seq(), any_reaction_name(), any::<bool>(), option::of(any_key())).prop_map(
+            |(room, seq, name, on, key)| {
+                let made = if on { Command::react(room, seq, name) } else { Command::unreact(room, seq, name) };
+                made.with_key(key)
+            }
+        ),
         (room(), member()).prop_map(|(room, member)| Command::kick(room, member)),
         (room(), member(), terms()).prop_map(|(room, member, terms)| Command::ban(room, member).with_terms(terms)),
         (room(), any::<u32>()).prop_map(|(room, ban)| Command::unban(room, BanId(ban))),

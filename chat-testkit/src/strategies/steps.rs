@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Key, MemberChange, NewcomersSee, Nick, PersonData, RecordVersion, Role, RoomCloseReason,
-    RoomLimits, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
+    BanTerms, Body, Data, Key, MemberChange, NewcomersSee, Nick, PersonData, ReactionName, RecordVersion, Role,
+    RoomCloseReason, RoomLimits, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -19,7 +19,9 @@ use proptest::sample::select;
 
 use super::people::{few_member_changes, few_person_data};
 use super::settings::{few_changes, few_secrets};
-use super::types::{few_keys, few_nicks, few_signal_data, few_signal_names, few_texts, few_topics};
+use super::types::{
+    few_data, few_keys, few_nicks, few_reaction_names, few_signal_data, few_signal_names, few_texts, few_topics,
+};
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +76,18 @@ pub enum Act {
         as_sent: Option<Body>,
         key: Option<Key>,
         permit: SendPermit,
+        data: Option<Data>,
+        reply_to: Option<Spot>,
+    },
+    Edit {
+        who: Who,
+        message: Spot,
+        text: Body,
+        as_sent: Option<Body>,
+        key: Option<Key>,
+        permit: SendPermit,
+        data: Option<Data>,
+        asked: Asked,
     },
     Leave {
         who: Who,
@@ -109,6 +123,13 @@ pub enum Act {
     Read {
         who: Who,
         through: Spot,
+    },
+    React {
+        who: Who,
+        message: Spot,
+        name: ReactionName,
+        on: bool,
+        key: Option<Key>,
     },
     Redact {
         by: Mod,
@@ -186,6 +207,8 @@ pub enum Who {
     Session(usize, Attempt),
     /// One of those attached right now, counted around; where nobody is, the session of that number.
     Insider(usize),
+    /// Who said this message, where they are attached; else like the first session.
+    Author(Spot),
 }
 
 /// With which attach a session does it.
@@ -293,6 +316,10 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 members_max: 6,
                 attachments_max: 2,
                 message_chars_max: 12,
+                data_bytes_max: 10,
+                edit_window: Duration::from_secs(12),
+                edits_max: 1 + (bans_max % 2) as u32,
+                owed_bytes_max: 20,
                 history_default: 3,
                 history_max,
                 newcomers_see,
@@ -315,7 +342,7 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 signals_per_member_max: 1,
                 signals_bytes_max: 110,
                 signal_ttl: Duration::from_secs(9),
-                keys_per_scope_max: 3,
+                keys_per_scope_max: 2 + marks_max % 2,
                 keys_max: 5,
                 marks_max,
                 former_max: 3,
@@ -323,6 +350,11 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 bans_page_max: 1,
                 owed_max,
                 changes_max,
+                // From more than are remembered to none.
+                reactable_max: [2, 9, 1, 3, 0][(history_max + marks_max) % 5],
+                reactions_max: 4 + changes_max,
+                reactions_per_person_max: 2 + owed_max,
+                reaction_names_max: 2,
                 reads_max,
                 unread_max: 3,
                 slow_max: Duration::from_secs(20),
@@ -382,13 +414,18 @@ fn any_pass() -> impl Strategy<Value = Pass> + Clone {
 /// Each group is in a box of its own: all of them in one value are more than the stack of a test holds.
 fn any_act() -> impl Strategy<Value = Act> + Clone {
     let talk = prop_oneof![
-        10 => (insider(), few_texts(), rewritten(), option::weighted(0.6, few_keys()), permit())
-            .prop_map(|(who, text, as_sent, key, permit)| Act::Send { who, text, as_sent, key, permit }),
+        10 => (insider(), words(), rewritten(), option::weighted(0.6, few_keys()), permit())
+            .prop_map(|(who, (text, data, reply_to), as_sent, key, permit)| {
+                Act::Send { who, text, as_sent, key, permit, data, reply_to }
+            }),
+        12 => edit(),
         4 => (insider(), few_member_changes()).prop_map(|(who, change)| Act::Me { who, change }),
         1 => (target(), few_member_changes()).prop_map(|(member, change)| Act::ChangeMember { member, change }),
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
         4 => (moderator(), said(), asked()).prop_map(|(by, message, asked)| Act::Redact { by, message, asked }),
+        6 => (insider(), said(), few_reaction_names(), proptest::bool::weighted(0.7), option::weighted(0.2, few_keys()))
+            .prop_map(|(who, message, name, on, key)| Act::React { who, message, name, on, key }),
         2 => (insider(), back()).prop_map(|(who, after)| Act::Changes { who, after }),
         3 => (insider(), back()).prop_map(|(who, through)| Act::Read { who, through }),
         6 => showing().boxed(),
@@ -425,7 +462,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
     ];
     prop_oneof![
         1 => Just(Act::Wait),
-        9 => talk.boxed(),
+        11 => talk.boxed(),
         7 => come.boxed(),
         3 => go.boxed(),
         1 => rare.boxed(),
@@ -538,6 +575,25 @@ fn after() -> impl Strategy<Value = After> + Clone {
 
 fn count() -> impl Strategy<Value = Option<u32>> + Clone {
     option::of(prop_oneof![8 => 0..8_u32, 1 => Just(u32::MAX)])
+}
+
+/// A text, data or both, seldom neither; and what it answers.
+fn words() -> impl Strategy<Value = (Body, Option<Data>, Option<Spot>)> + Clone {
+    let text = prop_oneof![9 => few_texts(), 1 => Just(Body::empty())];
+    (text, option::weighted(0.2, few_data()), option::weighted(0.15, back()))
+}
+
+/// Mostly by the author, and mostly in few words, so that one edit meets another.
+fn edit() -> impl Strategy<Value = Act> + Clone {
+    let brief = select(vec!["hi", "hello"]).prop_map(|text| (Body::parse(text, 13).expect("a valid text"), None, None));
+    let words = prop_oneof![2 => brief, 1 => words()];
+    let words = (words, rewritten(), option::weighted(0.5, few_keys()));
+    (option::weighted(0.2, insider()), said(), words, permit(), asked()).prop_map(
+        |(other, message, ((text, data, _), as_sent, key), permit, asked)| {
+            let who = other.unwrap_or(Who::Author(message));
+            Act::Edit { who, message, text, as_sent, key, permit, data, asked }
+        },
+    )
 }
 
 fn rewritten() -> impl Strategy<Value = Option<Body>> + Clone {

@@ -1,6 +1,8 @@
 //! Values: valid texts and ids of every sort, a few that collide, and text that nobody should send.
 
-use chat_core::{Body, Epoch, Identity, Key, Nick, Position, RoomCode, Seq, SignalData, SignalName, Topic};
+use chat_core::{
+    Body, Data, Epoch, Identity, Key, Nick, Position, ReactionName, RoomCode, Seq, SignalData, SignalName, Topic,
+};
 use proptest::char as chars;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -135,6 +137,30 @@ pub fn few_texts() -> impl Strategy<Value = Body> + Clone {
     select(texts).prop_map(|text| Body::parse(text, 13).expect("a valid text"))
 }
 
+/// Any object that is allowed: with text of every sort in it, as it may be written, and with lists within lists.
+pub fn any_data() -> impl Strategy<Value = Data> + Clone {
+    let value = prop_oneof![
+        hostile_text(20).prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<bool>().prop_map(serde_json::Value::from),
+        Just(serde_json::Value::Null),
+    ];
+    let value = value.prop_recursive(6, 24, 4, |inner| vec(inner, 0..4).prop_map(serde_json::Value::from));
+    (vec((hostile_text(6), value), 0..4), any::<bool>()).prop_map(|(fields, is_spaced)| {
+        let fields: serde_json::Map<String, serde_json::Value> = fields.into_iter().collect();
+        let json = match is_spaced {
+            true => serde_json::to_string_pretty(&fields).expect("it has string keys"),
+            false => serde_json::to_string(&fields).expect("it has string keys"),
+        };
+        Data::parse(&json, 4_096).expect("an object, and no deeper than it may be")
+    })
+}
+
+/// Few objects; the longest has more than 10 bytes.
+pub fn few_data() -> impl Strategy<Value = Data> + Clone {
+    select(vec!["{}", "{\"a\":1}", "{\"a\": 12345}"]).prop_map(|json| Data::parse(json, 100).expect("an object"))
+}
+
 /// Any key that is allowed.
 pub fn any_key() -> impl Strategy<Value = Key> + Clone {
     "[!-~]{1,64}".prop_map(|text| Key::parse(&text).expect("visible ASCII"))
@@ -204,4 +230,21 @@ pub fn any_identity() -> impl Strategy<Value = Identity> + Clone {
 pub fn any_position() -> impl Strategy<Value = Position> + Clone {
     let seq = prop_oneof![0..100_u64, any::<u64>()];
     (any::<u64>(), seq).prop_map(|(epoch, seq)| Position { epoch: Epoch(epoch), seq: Seq(seq) })
+}
+
+/// Any name of a reaction.
+pub fn any_reaction_name() -> impl Strategy<Value = ReactionName> + Clone {
+    let emoji =
+        select(vec!["\u{1F44D}", "\u{2764}\u{FE0F}", "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{200D}\u{1F466}"]);
+    let name = |text: &str| ReactionName::parse(text).expect("a valid name");
+    prop_oneof![
+        emoji.prop_map(move |text| name(text)),
+        "[ -~]{1,32}".prop_map(move |text| name(&text)),
+        "[\u{E4}-\u{2FF}]{1,16}".prop_map(move |text| name(&text)),
+    ]
+}
+
+/// A handful of names of reactions.
+pub fn few_reaction_names() -> impl Strategy<Value = ReactionName> + Clone {
+    select(vec!["+1", "\u{1F44D}", "x"]).prop_map(|text| ReactionName::parse(text).expect("a valid name"))
 }

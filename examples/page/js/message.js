@@ -54,8 +54,9 @@ const MAKERS = {
     el('span', { class: 'avatar', 'aria-hidden': 'true', text: initial(row.nick) }),
     el('div', { class: 'bubble' },
       el('bdi', { class: 'nick' }),
+      el('span', { class: 'reply', dir: 'auto' }),
       el('span', { class: 'text', dir: 'auto' }),
-      el('span', { class: 'meta' }, timeElement(row.at), el('span', { class: 'state', role: 'img' }))),
+      el('span', { class: 'meta' }, el('span', { class: 'edited' }), timeElement(row.at), el('span', { class: 'state', role: 'img' }))),
     el('button', {
       class: 'redact', type: 'button', 'aria-label': 'Remove this message', title: 'Remove this message',
       on: { click: event => actions.redact(event.currentTarget.closest('li')) },
@@ -108,6 +109,10 @@ const UPDATERS = {
       if (row.redacted) setText(text, 'This message was removed');
       else setTextWithLinks(text, row.text);
     }
+    const reply = node.querySelector('.reply');
+    reply.hidden = !row.reply || row.redacted;
+    setText(reply, row.reply ?? '');
+    setText(node.querySelector('.edited'), row.edited && !row.redacted ? 'edited ' : '');
     if (before?.at !== row.at) node.querySelector('time').replaceWith(timeElement(row.at));
     node.querySelector('.retry').disabled = !row.mayRetry;
     if (STATE_FIELDS.some(field => before?.[field] !== row[field])) showState(node, row);

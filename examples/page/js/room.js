@@ -57,6 +57,8 @@ export function newRoom(code, nick, saved = {}) {
     loadError: null,
     /** Messages taken back since the page was asked for, by number or as a range of a member's: its answer may be the older one of the two. */
     takenBack: [],
+    /** The same of messages that were edited. */
+    edits: [],
     /** What every event up to `known` changed is shown; the last change heard of is `due`. Past `known` it is asked for. */
     known: 0,
     due: 0,
@@ -127,22 +129,40 @@ const EVENTS = {
   redacted(room, frame) {
     // What came from an answer that reflects this already has been told.
     const taken = entry => entry.kind === 'message' && entry.seq === frame.target && entry.asOf < frame.seq;
-    const bare = { text: '', redacted: true, asOf: frame.seq };
+    const bare = { ...NOTHING, asOf: frame.seq };
     return {
       entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
-      takenBack: room.loading === null ? [] : [...room.takenBack, frame.target],
+      takenBack: room.loading === null || frame.target === undefined ? [] : [...room.takenBack, frame.target],
+      due: frame.seq,
+    };
+  },
+  edited(room, frame) {
+    // One that a later change has superseded says nothing, and what it was superseded by follows.
+    if (frame.text === undefined) return { due: frame.seq };
+    const meant = entry => entry.kind === 'message' && entry.seq === frame.target && entry.asOf < frame.seq;
+    const now = { ...content(frame), edited: frame.n, asOf: frame.seq };
+    return {
+      entries: room.entries.map(entry => meant(entry) && !entry.redacted ? { ...entry, ...now } : entry),
+      edits: room.loading === null ? [] : [...room.edits, frame],
       due: frame.seq,
     };
   },
   /** All of a member's messages in a range, as that many `redacted` would. */
   swept(room, frame) {
     const taken = entry => entry.kind === 'message' && isSwept(frame, entry) && entry.asOf < frame.seq;
-    const bare = { text: '', redacted: true, asOf: frame.seq };
+    const bare = { ...NOTHING, asOf: frame.seq };
     return {
       entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
       takenBack: room.loading === null ? [] : [...room.takenBack, frame],
       due: frame.seq,
     };
+  },
+  /** Who may not see the message is told of no target. */
+  reacted(room, frame) {
+    if (frame.target === undefined) return {};
+    const meant = entry => entry.kind === 'message' && entry.seq === frame.target && entry.asOf < frame.seq;
+    const changed = entry => ({ ...entry, reactions: counted(entry.reactions, frame), asOf: frame.seq });
+    return { entries: room.entries.map(entry => meant(entry) ? changed(entry) : entry), due: frame.seq };
   },
   topic_changed: (room, frame) => ({ topic: frame.topic }),
   settings_changed: (room, frame) => ({ settings: frame.settings }),
@@ -236,10 +256,10 @@ const OTHERS = {
     const asOf = as_of ?? room.seq;
     // The answer may be overtaken by changes of what it brings: these are asked for again.
     const known = room.due > asOf ? Math.min(room.known, asOf) : room.known;
-    const next = { ...room, loading: null, loadError: null, takenBack: [], known };
+    const next = { ...room, loading: null, loadError: null, takenBack: [], edits: [], known };
     if (epoch !== undefined && epoch !== room.epoch) return { ...next, known: room.known };
     const isTaken = message => room.takenBack.some(taken => taken === message.seq || isSwept(taken, message));
-    const messages = told.map(message => isTaken(message) ? { ...message, text: '', redacted: true } : message);
+    const messages = told.map(message => isTaken(message) ? { ...message, ...NOTHING } : asEdited(room, message, asOf));
     if (context.after !== undefined || context.around !== undefined) return paged(next, { ...frame, messages }, context, asOf);
     if (context.gap === undefined) return { ...shown(next, messages, asOf), more };
     const within = messages.filter(message => message.seq >= context.gap);
@@ -255,7 +275,7 @@ const OTHERS = {
     const next = { ...room, changing: false };
     if (epoch !== room.epoch) return next;
     const told = new Map(messages.map(message => [message.seq, message]));
-    const bare = { text: '', redacted: true, asOf };
+    const bare = { ...NOTHING, asOf };
     const entries = room.entries.flatMap(entry => {
       if (entry.kind !== 'message' || entry.asOf >= asOf) return [entry];
       const now = told.get(entry.seq);
@@ -373,6 +393,18 @@ export function disconnected(room) {
 /** Whether a message lies in a range that was taken back at once. */
 const isSwept = ({ member, from, to }, message) => message.member === member && from <= message.seq && message.seq <= to;
 
+/** What is left of a message that was taken back. */
+const NOTHING = { text: '', data: undefined, replyTo: undefined, reply_to: undefined, edited: 0, redacted: true, reactions: [] };
+
+/** What a message says; `data` is for programs that know it. */
+const content = ({ text, data }) => ({ text, data });
+
+/** A message of a page as it is since it was edited, where that was told after what the page reflects. */
+function asEdited(room, message, asOf) {
+  const edit = room.edits.findLast(({ seq, target }) => target === message.seq && seq > asOf);
+  return edit && !message.redacted ? { ...message, ...content(edit), edited: edit.n } : message;
+}
+
 export const isMine = (room, entry) => room.selves.includes(entry.member);
 
 /** The seq before which earlier messages are asked for. */
@@ -422,10 +454,24 @@ function missedBefore(room, seenSeq, { history, more }) {
   return { ...room, entries };
 }
 
-function messageEntry(room, { seq, at, member, nick, color, text, redacted, key }, asOf) {
+function messageEntry(room, frame, asOf) {
+  const { seq, at, member, nick, color, text, data, reply_to: replyTo, edited = 0, redacted, key, reactions = [] } = frame;
   // A message of this page keeps the place on screen it had while pending.
   const local = room.pending.some(message => message.key === key) ? key : null;
-  return { kind: 'message', seq, at, member, nick, color, text, redacted: redacted === true, local, asOf };
+  const said = { text, data, replyTo, edited };
+  return { kind: 'message', seq, at, member, nick, color, ...said, redacted: redacted === true, reactions, local, asOf };
+}
+
+/** How many people named beside a name a message shows at most. */
+const NAMED_MAX = 8;
+
+/** The reactions to a message after one more or one less. */
+function counted(reactions, { name, by, on, count }) {
+  const before = reactions.find(reaction => reaction.name === name);
+  if (count === 0) return reactions.filter(reaction => reaction !== before);
+  const others = (before?.by ?? []).filter(member => member !== by);
+  const now = { name, count, by: on && others.length < NAMED_MAX ? [...others, by] : others };
+  return before ? reactions.map(reaction => reaction === before ? now : reaction) : [...reactions, now];
 }
 
 const lastNumber = members => members.at(-1)?.member ?? 0;

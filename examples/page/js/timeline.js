@@ -15,6 +15,7 @@ export function rowsOf(room) {
   let day = null;
   let before = null;
   const above = new Map();
+  const said = new Map(room.entries.filter(({ kind }) => kind === 'message').map(entry => [entry.seq, entry]));
   const isBelow = member => above.get(member) ?? above.set(member, isAbove(room, member)).get(member);
   for (const entry of room.entries) {
     if (entry.kind === 'gap') {
@@ -39,8 +40,10 @@ export function rowsOf(room) {
       member: entry.member,
       nick: entry.nick,
       color: entry.color,
-      text: sofar ?? entry.text,
+      text: sofar ?? shownText(entry),
       growing: sofar !== undefined,
+      reply: replyWords(said, entry),
+      edited: entry.edited > 0,
       at: entry.at,
       redacted: entry.redacted,
       mine,
@@ -60,6 +63,17 @@ export function rowsOf(room) {
   return rows;
 }
 
+/** A message of data alone is for another program. */
+const shownText = ({ text, data, redacted }) => text === '' && data && !redacted ? 'A message that this page cannot show' : text;
+
+/** What a message answers, as far as that is shown: who said it, and how it begins. */
+function replyWords(said, { replyTo }) {
+  if (replyTo === undefined) return null;
+  const answered = said.get(replyTo);
+  if (!answered) return 'An earlier message';
+  return answered.redacted ? `${answered.nick}: removed` : `${answered.nick}: ${shownText(answered).slice(0, 80)}`;
+}
+
 function startRow(room) {
   const empty = room.entries.length === 0 && room.pending.length === 0 && !room.more;
   const { code, more, loadError, fresh, live } = room;
@@ -76,6 +90,8 @@ function pendingRow(room, { key, text, at, state, error }) {
     color: room.you?.color ?? 0,
     text,
     growing: false,
+    reply: null,
+    edited: false,
     at,
     redacted: false,
     mine: true,

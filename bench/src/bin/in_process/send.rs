@@ -86,7 +86,13 @@ fn inputs(members: &[Caller], keyed: Option<&str>, run: usize) -> Result<Vec<Inp
     let mut inputs = Vec::with_capacity(SENDS);
     for (index, by) in members.iter().cycle().take(SENDS).enumerate() {
         let key = keyed.map(|word| Key::parse(&format!("{word}-{run:04}-{index:06}"))).transpose()?;
-        inputs.push(Input::Send { by: by.clone(), text: text.clone(), as_sent: None, key, permit: SendPermit::Paid });
+        inputs.push(Input::Send {
+            by: by.clone(),
+            said: text.clone().into(),
+            as_sent: None,
+            key,
+            permit: SendPermit::Paid,
+        });
     }
     Ok(inputs)
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::Command;
+use crate::domain::{Command, Content, Said};
 use crate::engine::client::end;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::Read;
@@ -16,7 +16,7 @@ use crate::engine::session::welcome::Welcome;
 use crate::engine::shared::{Shared, unavailable};
 use crate::ports::SessionView;
 use crate::room::{Actor, Caller, Input, SendPermit};
-use crate::types::{Body, CloseReason, Reject, RoomCode};
+use crate::types::{Body, CloseReason, Data, Reject, RoomCode, Seq};
 use crate::wire::BadFrame;
 
 /// Where a session's commands go in: one at a time, in order, without waiting. Cheap to clone; of no use any more once its
@@ -192,7 +192,8 @@ impl PolicyTask {
             };
             let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
             let said = match &command {
-                Command::Send { text, .. } => Some(text.clone()),
+                Command::Send { text, data, reply_to, .. } => Some(said(text.clone(), data.clone(), *reply_to)),
+                Command::Edit { text, data, .. } => Some(said(text.clone(), data.clone(), None)),
                 _ => None,
             };
             let room = command.room().cloned();
@@ -207,8 +208,12 @@ impl PolicyTask {
     }
 }
 
-/// Brings a command into its room's inbox, or refuses it. `said` is the text as the client sent it, where a policy has seen it.
-fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: SendPermit, mut reply: ReplyTo) {
+fn said(text: Body, data: Option<Data>, reply_to: Option<Seq>) -> Said {
+    Said::from(Content::text(text).with_data(data)).with_reply_to(reply_to)
+}
+
+/// Brings a command into its room's inbox, or refuses it. `as_sent` is what the client sent, where a policy has seen it.
+fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permit: SendPermit, mut reply: ReplyTo) {
     let identity = reply.cell.lock().identity.clone();
     let by = Caller {
         session: reply.cell.id,
@@ -230,9 +235,15 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
             let input = Input::Join { by, nick, data, history, after, secret };
             return enter(shared, room, input, catch_up, reply);
         }
-        Command::Send { room, text, key } => {
-            let as_sent = said.filter(|said| *said != text);
-            (room, Input::Send { by, text, as_sent, key, permit })
+        Command::Send { room, text, key, data, reply_to } => {
+            let said = said(text, data, reply_to);
+            let as_sent = as_sent.filter(|sent| *sent != said);
+            (room, Input::Send { by, said, as_sent, key, permit })
+        }
+        Command::Edit { room, target, text, data, key } => {
+            let content = Content::text(text).with_data(data);
+            let as_sent = as_sent.map(|sent| sent.content).filter(|sent| *sent != content);
+            (room, Input::Edit { by, target, content, as_sent, key, permit, evidence: None })
         }
         Command::Me { room, change } => (room, Input::Me { by, change }),
         Command::End { token, extent } => return end::end(shared, token, extent, reply),
@@ -245,6 +256,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, said: Option<Body>, permit: 
         Command::Signal { room, name, data } => (room, Input::Signal { by, name, data }),
         Command::Read { room, through } => (room, Input::Read { by, through }),
         Command::Redact { room, target } => (room, Input::Redact { by: Actor::Member(by), target, evidence: None }),
+        Command::React { room, target, name, on, key } => (room, Input::React { by, target, name, on, key }),
         Command::Kick { room, member } => (room, Input::Kick { by: Actor::Member(by), member }),
         Command::RedactAll { room, member, from } => (room, Input::RedactAll { by: Actor::Member(by), member, from }),
         Command::Ban { room, member, terms } => (room, Input::Ban { by: Actor::Member(by), member, terms }),

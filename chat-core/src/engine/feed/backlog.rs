@@ -11,12 +11,12 @@ use smallvec::SmallVec;
 
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::fanout::Extent;
+use crate::engine::feed::overlay::Change;
 use crate::engine::feed::segment::{SEGMENT_BYTES, SLOT_BYTES, Segment};
 use crate::engine::feed::wake::Head;
 use crate::locks::lock;
-use crate::room::Sweep;
 use crate::types::{RoomLimits, Seq};
-use crate::wire::{FrameKind, author, tombstone};
+use crate::wire::{FrameKind, with_reactions};
 
 /// What a reader finds after its position.
 pub(crate) enum BacklogRead {
@@ -223,32 +223,37 @@ impl Backlog {
         ring.segments.get(index).filter(|segment| segment.first() <= seq.0).map(Arc::clone)
     }
 
-    /// Swaps the message `seq` for its tombstone. Readers that have read it keep what they read.
-    pub(crate) fn redact(&self, seq: Seq) {
+    /// Swaps what a change is about for what it is now: messages, and edits that it supersedes. Readers that have read them keep what they
+    /// read.
+    pub(crate) fn amend(&self, change: &Change) {
         let mut guard = self.lock();
         let ring = &mut *guard;
         let before = ring.weight();
-        let index = ring.segments.partition_point(|segment| segment.last() < seq.0);
-        let Some(segment) = ring.segments.get_mut(index) else { return };
-        let Some(bare) = segment.get(seq.0).and_then(|(_, json)| tombstone(json)) else { return };
-        let fresh = segment.replaced(seq.0, &bare);
-        ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
-        *segment = Arc::new(fresh);
+        let first = ring.segments.partition_point(|segment| segment.last() < change.first().0);
+        for segment in ring.segments.range_mut(first..) {
+            if let Some(fresh) = segment.rewritten(|seq, kind, json| change.rewrite(seq, kind, json)) {
+                ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
+                *segment = Arc::new(fresh);
+            }
+        }
         self.budget.change(before, ring.weight());
     }
 
-    /// Swaps all messages of a range and an author for their tombstones.
-    pub(crate) fn sweep(&self, sweep: &Sweep) {
+    /// Writes reactions into messages that take no more: each with its encoded list, in the order of the messages.
+    pub(crate) fn freeze(&self, lists: &[(Seq, Arc<[u8]>)]) {
+        let (Some((first, _)), Some((last, _))) = (lists.first(), lists.last()) else { return };
         let mut guard = self.lock();
         let ring = &mut *guard;
         let before = ring.weight();
-        let is_in = |segment: &Segment| segment.last() >= sweep.from.0 && segment.first() <= sweep.to.0;
+        let is_in = |segment: &Segment| segment.last() >= first.0 && segment.first() <= last.0;
         for segment in ring.segments.iter_mut().filter(|segment| is_in(segment)) {
-            let bare = |seq: Seq, kind: FrameKind, json: &[u8]| {
-                let is_swept = kind == FrameKind::Message && author(json).is_some_and(|by| sweep.covers(by, seq));
-                is_swept.then(|| tombstone(json)).flatten()
+            let with = |seq: Seq, kind: FrameKind, json: &[u8]| {
+                let index = lists.binary_search_by_key(&seq, |(message, _)| *message).ok()?;
+                let (_, list) = &lists[index];
+                // One that was taken back has none: it is not among them.
+                if kind == FrameKind::Message { with_reactions(json, list) } else { None }
             };
-            if let Some(fresh) = segment.rewritten(bare) {
+            if let Some(fresh) = segment.rewritten(with) {
                 ring.bytes = ring.bytes - segment.size().bytes + fresh.size().bytes;
                 *segment = Arc::new(fresh);
             }

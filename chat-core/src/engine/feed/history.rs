@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::engine::feed::backlog::BacklogRead;
-use crate::engine::feed::page::{Json, Page};
+use crate::engine::feed::page::{Json, Page, as_now};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 #[cfg(feature = "fault_injection")]
@@ -13,7 +13,7 @@ use crate::fault_injection::{self, Bug};
 use crate::ports::{Log, ReadError};
 use crate::room::{HistorySlice, More, NewerSlice};
 use crate::types::Seq;
-use crate::wire::{self, FrameKind};
+use crate::wire::FrameKind;
 
 /// Messages read from a log at once. 16: with the longest texts they are 256 KiB, and three reads are a page of two screens.
 const FETCH: usize = 16;
@@ -42,10 +42,10 @@ impl Page {
         bytes_max: usize,
         has_log: bool,
     ) -> Option<Self> {
-        let mut page = Self::empty(feed, slice.seqs.len() + slice.newer.seqs.len());
+        let mut page = Self::empty(feed, slice.seqs.len() + slice.newer.seqs.len(), bytes_max);
         page.newer_at_hand(feed, &slice.newer, newer_bytes(slice, bytes_max), has_log).ok()?;
         page.newest_first.reverse();
-        page.older_at_hand(feed, slice, bytes_max, has_log).is_none().then_some(page)
+        page.older_at_hand(feed, slice, has_log).is_none().then_some(page)
     }
 
     /// The page, and what the log has of it that the backlog does not have.
@@ -55,11 +55,11 @@ impl Page {
         bytes_max: usize,
         log: Option<&dyn Log>,
     ) -> Self {
-        let mut page = Self::empty(feed, slice.seqs.len() + slice.newer.seqs.len());
+        let mut page = Self::empty(feed, slice.seqs.len() + slice.newer.seqs.len(), bytes_max);
         let (newer, newer_max) = (&slice.newer, newer_bytes(slice, bytes_max));
         let at_hand = page.newer_at_hand(feed, newer, newer_max, log.is_some());
         if let (Err(AskLog), Some(log)) = (at_hand, log) {
-            page = Self::empty(feed, slice.seqs.len() + newer.seqs.len());
+            page = Self::empty(feed, slice.seqs.len() + newer.seqs.len(), bytes_max);
             let read = page.newer_from(log, feed, newer, newer_max).await;
             if read.is_err() && newer.count > 0 && page.newest_first.is_empty() {
                 // What begins with a message that cannot be read now shows none that is further away.
@@ -68,8 +68,8 @@ impl Page {
             }
         }
         page.newest_first.reverse();
-        if let (Some(missing), Some(log)) = (page.older_at_hand(feed, slice, bytes_max, log.is_some()), log) {
-            page.older_from(log, feed, slice.sees, missing, bytes_max).await;
+        if let (Some(missing), Some(log)) = (page.older_at_hand(feed, slice, log.is_some()), log) {
+            page.older_from(log, feed, slice.sees, missing).await;
         }
         page
     }
@@ -98,7 +98,7 @@ impl Page {
                 continue;
             }
             let segment = segment_of(feed, last.take(), seq).ok_or(AskLog)?;
-            if !self.takes(seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
+            if !self.takes(feed, seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
                 self.more_after = true;
                 return Ok(());
             }
@@ -134,7 +134,7 @@ impl Page {
                         continue;
                     }
                     let is_full = self.newest_first.len() >= newer.count;
-                    if is_full || !self.takes(seq, Json::Shared(Arc::clone(segment)), bytes_max) {
+                    if is_full || !self.takes(feed, seq, Json::Shared(Arc::clone(segment)), bytes_max) {
                         self.more_after = true;
                         return;
                     }
@@ -167,9 +167,8 @@ impl Page {
                 if missing == 0 {
                     return Ok(());
                 }
-                let mut json = Vec::new();
-                wire::encode_event(&feed.code, &record, &mut json);
-                if !self.takes(seq, Json::Owned(json), bytes_max) {
+                let json = as_now(feed, record);
+                if !self.takes(feed, seq, json, bytes_max) {
                     return Ok(());
                 }
                 (after, missing) = (seq, missing - 1);
@@ -182,19 +181,13 @@ impl Page {
     }
 
     /// Adds those before the place, newest first, as far as the backlog has them; and says what the log may have besides.
-    fn older_at_hand(
-        &mut self,
-        feed: &RoomFeed,
-        slice: &HistorySlice,
-        bytes_max: usize,
-        has_log: bool,
-    ) -> Option<Missing> {
+    fn older_at_hand(&mut self, feed: &RoomFeed, slice: &HistorySlice, has_log: bool) -> Option<Missing> {
         let mut last: Option<Arc<Segment>> = None;
         let mut shown = 0;
         // The newest are in the backlog: walk back until one is not.
         for &seq in slice.seqs.iter().rev() {
             let Some(segment) = segment_of(feed, last.take(), seq) else { break };
-            if !self.push(seq, Json::Shared(Arc::clone(&segment)), bytes_max) {
+            if !self.push(feed, seq, Json::Shared(Arc::clone(&segment))) {
                 return None;
             }
             last = Some(segment);
@@ -220,7 +213,6 @@ impl Page {
         feed: &RoomFeed,
         sees: Seq,
         Missing { mut before, count: mut missing }: Missing,
-        bytes_max: usize,
     ) {
         loop {
             // One more than shown tells whether there is more.
@@ -239,9 +231,8 @@ impl Page {
                     self.more = true;
                     return;
                 }
-                let mut json = Vec::new();
-                wire::encode_event(&feed.code, &record, &mut json);
-                if !self.push(seq, Json::Owned(json), bytes_max) {
+                let json = as_now(feed, record);
+                if !self.push(feed, seq, json) {
                     return;
                 }
                 (before, missing) = (seq, missing - 1);

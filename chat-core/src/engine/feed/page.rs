@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
+use crate::domain::Record;
+use crate::engine::feed::overlay::{Seen, Stale};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
-use crate::engine::feed::taken_back::Stale;
 use crate::ports::Log;
 use crate::room::{Changed, ChangesSlice, HistorySlice, More};
 use crate::types::Seq;
@@ -22,8 +23,8 @@ pub(crate) enum PageSlice {
 /// Encoded messages.
 pub(crate) struct Page {
     pub(super) newest_first: Vec<Message>,
-    /// Of all of them.
-    pub(super) bytes: usize,
+    /// Of all of them, with what they have been reacted to with.
+    bytes: usize,
     /// Of a history: whether there are earlier messages. Of changes: whether there are later ones.
     pub(crate) more: bool,
     /// Of a history: whether there are later messages.
@@ -32,8 +33,14 @@ pub(crate) struct Page {
     pub(crate) through: Seq,
     /// The last event that it reflects: as of when it was last looked over.
     pub(crate) as_of: Seq,
-    /// How many messages had been taken back when it was begun.
-    taken_back: u64,
+    /// What had been changed when it was begun, and when it was last looked over.
+    seen: Seen,
+    /// Up to where messages had had their reactions written into their records when it was begun.
+    frozen: Seq,
+    /// As many as it may hold, or one message.
+    bytes_max: usize,
+    /// Of these, those that were counted for reactions.
+    reactions: usize,
     /// Of changes: the ranges among them.
     pub(crate) swept: Vec<SweptRange>,
 }
@@ -41,6 +48,8 @@ pub(crate) struct Page {
 pub(super) struct Message {
     pub(super) seq: Seq,
     pub(super) json: Json,
+    /// Where its own ends, before the reactions that it was given; 0 where it is as it was read.
+    bare: usize,
 }
 
 pub(super) enum Json {
@@ -98,19 +107,31 @@ impl Page {
             more_after,
             through,
             as_of: Seq(0),
-            taken_back: 0,
+            seen: Seen::default(),
+            frozen: Seq(0),
+            bytes_max: 0,
+            reactions: 0,
             swept: Vec::new(),
         }
     }
 
-    pub(super) fn empty(feed: &RoomFeed, messages: usize) -> Self {
-        let taken_back = feed.taken_back.count();
-        let newest_first = Vec::with_capacity(messages);
-        let (through, as_of) = (Seq(0), Seq(0));
-        Self { newest_first, bytes: 0, more: false, more_after: false, through, as_of, taken_back, swept: Vec::new() }
+    pub(super) fn empty(feed: &RoomFeed, messages: usize, bytes_max: usize) -> Self {
+        Self {
+            newest_first: Vec::with_capacity(messages),
+            bytes: 0,
+            more: false,
+            more_after: false,
+            through: Seq(0),
+            as_of: Seq(0),
+            seen: feed.overlay.begin(),
+            frozen: feed.reactions.frozen(),
+            bytes_max,
+            reactions: 0,
+            swept: Vec::new(),
+        }
     }
 
-    /// Takes out the texts that were taken back since it was read, and says as of when.
+    /// Lays over it what was changed since it was read, shows what it has been reacted to with, and says as of when.
     ///
     /// # Errors
     /// [`Stale`]: it has to be read again.
@@ -118,38 +139,69 @@ impl Page {
         // The head first: what is published after it may or may not be reflected, and what was published before it is.
         self.as_of = feed.backlog.head();
         let messages = &mut self.newest_first;
+        messages.iter_mut().for_each(Message::undress);
         let place = |seq: Seq| messages.binary_search_by(|message| seq.cmp(&message.seq)).ok();
-        for index in feed.taken_back.among(self.taken_back, place)? {
+        let masks = feed.overlay.over(&mut self.seen, place)?;
+        for (index, content, n) in masks.edited {
+            let message = &mut messages[index];
+            if let Some(edited) = wire::as_edited(message.json(), &content, n) {
+                message.json = Json::Owned(edited);
+            }
+        }
+        for index in masks.taken_back {
             let message = &mut messages[index];
             if let Some(bare) = wire::tombstone(message.json()) {
                 message.json = Json::Owned(bare);
             }
         }
-        for sweep in feed.taken_back.sweeps(self.taken_back)? {
-            for message in messages.iter_mut().filter(|message| (sweep.from..=sweep.to).contains(&message.seq)) {
+        for sweep in masks.swept {
+            for message in messages.iter_mut().filter(|message| sweep.has(message.seq)) {
                 let is_swept = wire::author(message.json()).is_some_and(|by| sweep.covers(by, message.seq));
                 if let Some(bare) = is_swept.then(|| wire::tombstone(message.json())).flatten() {
                     message.json = Json::Owned(bare);
                 }
             }
         }
-        Ok(())
+        self.show_reactions(feed)
     }
 
-    /// Adds one that is older, if there is room for it; else says that there is more.
-    pub(super) fn push(&mut self, seq: Seq, json: Json, bytes_max: usize) -> bool {
-        let fits = self.takes(seq, json, bytes_max);
+    /// After what was taken back: that has lost its reactions before.
+    fn show_reactions(&mut self, feed: &RoomFeed) -> Result<(), Stale> {
+        let messages = self.newest_first.iter().map(|message| message.seq);
+        let mut reactions = 0;
+        for (place, list) in feed.reactions.among(self.frozen, messages)? {
+            reactions += wire::reactions_len(&list);
+            self.newest_first[place].dress(&list);
+        }
+        self.bytes = self.newest_first.iter().map(|message| message.json().len()).sum();
+        // So much has been reacted since it was read that it is too long now.
+        let is_too_long = reactions > self.reactions && self.bytes > self.bytes_max && self.newest_first.len() > 1;
+        if is_too_long { Err(Stale) } else { Ok(()) }
+    }
+
+    /// Adds one that is older, with what it has been reacted to with, if there is room for it; else says that there is more.
+    pub(super) fn push(&mut self, feed: &RoomFeed, seq: Seq, json: Json) -> bool {
+        self.push_of(seq, json, reactions_of(feed, seq))
+    }
+
+    fn push_of(&mut self, seq: Seq, json: Json, reactions: usize) -> bool {
+        let fits = self.takes_of(seq, json, reactions, self.bytes_max);
         self.more |= !fits;
         fits
     }
 
-    /// Adds one behind the others, if there is room for it.
-    pub(super) fn takes(&mut self, seq: Seq, json: Json, bytes_max: usize) -> bool {
-        let message = Message { seq, json };
-        let bytes = self.bytes + message.json().len();
+    /// Adds one behind the others, with what it has been reacted to with, if there is room for it among so many bytes.
+    pub(super) fn takes(&mut self, feed: &RoomFeed, seq: Seq, json: Json, bytes_max: usize) -> bool {
+        self.takes_of(seq, json, reactions_of(feed, seq), bytes_max)
+    }
+
+    fn takes_of(&mut self, seq: Seq, json: Json, reactions: usize, bytes_max: usize) -> bool {
+        let message = Message { seq, json, bare: 0 };
+        let bytes = self.bytes + message.json().len() + reactions;
         let fits = bytes <= bytes_max || self.newest_first.is_empty();
         if fits {
             self.bytes = bytes;
+            self.reactions += reactions;
             self.newest_first.push(message);
         }
         fits
@@ -163,18 +215,51 @@ impl Message {
             Json::Owned(json) => json,
         }
     }
+
+    /// Shows what it has been reacted to with; one that nobody has any more shows nothing.
+    fn dress(&mut self, list: &[u8]) {
+        if wire::author(self.json()).is_none() {
+            return;
+        }
+        let bare = self.json().len() - 1;
+        if let Some(json) = wire::with_reactions(self.json(), list) {
+            (self.json, self.bare) = (Json::Owned(json), bare);
+        }
+    }
+
+    /// As it was before that.
+    fn undress(&mut self) {
+        if let (Json::Owned(json), 1..) = (&mut self.json, self.bare) {
+            json.truncate(self.bare);
+            json.push(b'}');
+            self.bare = 0;
+        }
+    }
+}
+
+/// A message from the log, changed as the log has not been amended for yet.
+pub(super) fn as_now(feed: &RoomFeed, mut record: Record) -> Json {
+    feed.overlay.apply(&mut record);
+    let mut json = Vec::new();
+    wire::encode_event(&feed.code, &record, &mut json);
+    Json::Owned(json)
+}
+
+/// By how much a message is longer with what it has been reacted to with.
+fn reactions_of(feed: &RoomFeed, seq: Seq) -> usize {
+    feed.reactions.list(seq).map_or(0, |list| wire::reactions_len(&list))
 }
 
 /// The changed messages, where the backlog has all of them, or there is nobody else who could.
 fn changed_at_hand(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, has_log: bool) -> Option<Page> {
-    let mut page = Page::empty(feed, slice.changed.len());
+    let mut page = Page::empty(feed, slice.changed.len(), bytes_max);
     for changed in &slice.changed {
         let json = match feed.backlog.segment_of(changed.target) {
             Some(segment) => Json::Shared(segment),
             None if has_log => return None,
             None => Json::Owned(wire::gone(changed.target)),
         };
-        if !page.push(changed.target, json, bytes_max) {
+        if !page.push(feed, changed.target, json) {
             break;
         }
     }
@@ -184,7 +269,7 @@ fn changed_at_hand(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, has_
 /// The same, and asks the log for what the backlog does not have. What the log does not have either is gone. One that cannot be read now
 /// ends the page.
 async fn changed(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, log: Option<&dyn Log>) -> Page {
-    let mut page = Page::empty(feed, slice.changed.len());
+    let mut page = Page::empty(feed, slice.changed.len(), bytes_max);
     for &Changed { target, .. } in &slice.changed {
         let json = match (feed.backlog.segment_of(target), log) {
             (Some(segment), _) => Json::Shared(segment),
@@ -194,17 +279,13 @@ async fn changed(feed: &RoomFeed, slice: &ChangesSlice, bytes_max: usize, log: O
                     page.more = true;
                     break;
                 }
-                Ok(found) => Json::Owned(match found.last().filter(|found| found.seq == Some(target)) {
-                    None => wire::gone(target),
-                    Some(record) => {
-                        let mut json = Vec::new();
-                        wire::encode_event(&feed.code, record, &mut json);
-                        json
-                    }
-                }),
+                Ok(found) => {
+                    let found = found.into_iter().next_back().filter(|found| found.seq == Some(target));
+                    found.map_or_else(|| Json::Owned(wire::gone(target)), |record| as_now(feed, record))
+                }
             },
         };
-        if !page.push(target, json, bytes_max) {
+        if !page.push(feed, target, json) {
             break;
         }
     }
@@ -233,22 +314,24 @@ mod tests {
     use super::*;
 
     fn empty() -> Page {
-        let (through, as_of, swept) = (Seq(0), Seq(0), Vec::new());
         Page {
             newest_first: Vec::new(),
             bytes: 0,
             more: false,
             more_after: false,
-            through,
-            as_of,
-            taken_back: 0,
-            swept,
+            through: Seq(0),
+            as_of: Seq(0),
+            seen: Seen::default(),
+            frozen: Seq(0),
+            bytes_max: 10,
+            reactions: 0,
+            swept: Vec::new(),
         }
     }
 
     #[test]
     fn a_page_holds_as_many_bytes_as_it_may_and_one_message_however_long() {
-        let push = |page: &mut Page, seq, bytes| page.push(Seq(seq), Json::Owned(vec![b'x'; bytes]), 10);
+        let push = |page: &mut Page, seq, bytes| page.push_of(Seq(seq), Json::Owned(vec![b'x'; bytes]), 0);
         let mut page = empty();
         assert!(push(&mut page, 9, 6) && push(&mut page, 8, 4), "exactly as many");
         assert!(!page.more);

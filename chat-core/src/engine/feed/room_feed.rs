@@ -8,9 +8,10 @@ use bytes::Bytes;
 use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
+use crate::engine::feed::overlay::Overlay;
+use crate::engine::feed::reactions::ReactionOverlay;
 use crate::engine::feed::signal_slot::SignalSlot;
 use crate::engine::feed::slots::MemberSlots;
-use crate::engine::feed::taken_back::TakenBack;
 use crate::locks::lock;
 use crate::types::{Epoch, Mono, RoomCode, RoomLimits, Seq};
 use crate::wire::FrameKind;
@@ -22,7 +23,8 @@ pub(crate) struct RoomFeed {
     /// Whether a log has it, too.
     pub(crate) is_logged: bool,
     pub(crate) backlog: Backlog,
-    pub(crate) taken_back: TakenBack,
+    pub(crate) overlay: Overlay,
+    pub(crate) reactions: ReactionOverlay,
     pub(crate) signals: [SignalSlot; 2],
     /// What members fill; nothing before somebody does.
     pub(crate) slots: OnceLock<Box<MemberSlots>>,
@@ -44,7 +46,8 @@ impl RoomFeed {
             epoch,
             is_logged,
             backlog: Backlog::new(head, limits, Arc::clone(budget)),
-            taken_back: TakenBack::new(limits.owed_max),
+            overlay: Overlay::new(limits.owed_max),
+            reactions: ReactionOverlay::default(),
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             slots: OnceLock::new(),
             gap_view: GapViewSlot::default(),

@@ -139,26 +139,20 @@ impl Segment {
 
     /// The same events, with another JSON for some of them; `None` where that is none of them.
     pub(crate) fn rewritten(&self, another: impl Fn(Seq, FrameKind, &[u8]) -> Option<Vec<u8>>) -> Option<Self> {
-        let (mut fresh, mut is_other) = (Self::new(Seq(self.first)), false);
-        for (seq, kind, json) in self.events(Seq(self.first - 1), Seq(self.last())) {
-            let other = another(seq, kind, json);
-            is_other |= other.is_some();
-            fresh.json.extend_from_slice(other.as_deref().unwrap_or(json));
-            fresh.close_event(kind);
-        }
-        fresh.shrink();
-        is_other.then_some(fresh)
-    }
-
-    /// The same events, with another JSON for the one with this number.
-    pub(crate) fn replaced(&self, seq: u64, json: &[u8]) -> Self {
+        let all = || self.events(Seq(self.first - 1), Seq(self.last()));
+        // Looked for first: most segments stay as they are, and are not copied.
+        let others: Vec<(Seq, Vec<u8>)> =
+            all().filter_map(|(seq, kind, json)| another(seq, kind, json).map(|other| (seq, other))).collect();
+        let mut others = others.into_iter().peekable();
+        others.peek()?;
         let mut fresh = Self::new(Seq(self.first));
-        for (at, kind, old) in self.events(Seq(self.first - 1), Seq(self.last())) {
-            fresh.json.extend_from_slice(if at.0 == seq { json } else { old });
+        for (seq, kind, json) in all() {
+            let other = others.next_if(|(of, _)| *of == seq);
+            fresh.json.extend_from_slice(other.as_ref().map_or(json, |(_, other)| other));
             fresh.close_event(kind);
         }
         fresh.shrink();
-        fresh
+        Some(fresh)
     }
 }
 

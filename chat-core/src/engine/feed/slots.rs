@@ -44,6 +44,8 @@ pub(crate) struct LiveEntry {
     pub(crate) target: Seq,
     /// Another for each text.
     pub(crate) revision: u32,
+    /// The same for as long as it grows: see [`LiveText`].
+    pub(crate) begun: u32,
     pub(crate) json: Bytes,
 }
 
@@ -124,6 +126,7 @@ impl LiveSlot {
             known.cloned().unwrap_or_else(|| LiveEntry {
                 target: live.target,
                 revision: live.revision,
+                begun: live.begun,
                 json: wire::live(code, live.target, live.member, &live.text),
             })
         };

@@ -4,11 +4,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::domain::{Record, RoomCloseReason};
+use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
-use crate::room::{Answer, BanLine, HistorySlice, OwedAmend, Sweep};
+use crate::room::{Answer, BanLine, HistorySlice};
 use crate::types::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
 use crate::wire::{self, JoinedParts, MemberList};
 
@@ -26,10 +27,10 @@ pub(crate) struct Batch {
     pub(crate) begun: Vec<(SessionId, Generation, Arc<Subscription>)>,
     /// Sessions that have lost their connection. One whose leaving is undone must not be attached again.
     pub(crate) gone: Vec<(SessionId, Generation)>,
-    /// What it takes back.
-    pub(crate) redacted: Vec<OwedAmend>,
-    /// The same, in ranges.
-    pub(crate) swept: Vec<Sweep>,
+    /// What it changes of what was said before.
+    pub(crate) changes: Vec<Change>,
+    /// The messages that it reacts to, or that take no more reactions.
+    pub(crate) reacted: Vec<Seq>,
     pub(crate) kicked: Vec<Scope>,
     pub(crate) closed: Option<RoomCloseReason>,
 }

@@ -3,7 +3,7 @@
 //! What the log has still to forget stands in the ledger, which is read back with the room; here is only how far that has been done.
 
 use crate::engine::rooms::backoff::Backoff;
-use crate::room::{Ledger, OwedAmend, Sweep};
+use crate::room::{Ledger, OwedChange, OwedFreeze, Sweep};
 use crate::types::{Epoch, Mono, Seq};
 
 /// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
@@ -12,12 +12,14 @@ const SNAPSHOT_EVERY: usize = 1_000;
 /// One thing that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Debt {
-    /// The log is to forget the messages that were taken back.
+    /// The log is to be amended for the messages that were changed.
     Amend,
     /// The log is to forget an incarnation that is over.
     Delete(Epoch),
     /// The ledger is to be stored.
     Snapshot,
+    /// Reactions are to be written into the records of messages that take no more.
+    Freeze,
     /// How far people have read is to be stored.
     ReadPositions,
 }
@@ -35,6 +37,8 @@ pub(crate) struct Debts {
     unsaved: usize,
     /// When it is to be stored how far people have read, where that has changed since it was.
     reads_due: Option<Mono>,
+    /// When reactions are to be written, where a batch of this process has left some owed.
+    freeze_due: Option<Mono>,
     backoff: Backoff,
 }
 
@@ -56,13 +60,13 @@ impl Debts {
     }
 
     /// What the log has still to be amended for.
-    pub(crate) fn amends(&self, ledger: &Ledger) -> impl Iterator<Item = OwedAmend> {
-        ledger.owed().filter(|owed| owed.change > self.amended)
+    pub(crate) fn owed(&self, ledger: &Ledger) -> impl Iterator<Item = OwedChange> {
+        ledger.owed().filter(|owed| owed.change() > self.amended)
     }
 
-    /// The same, in ranges.
-    pub(crate) fn sweeps(&self, ledger: &Ledger) -> impl Iterator<Item = Sweep> {
-        ledger.owed_sweeps().filter(|owed| owed.change > self.amended)
+    /// The same, of messages whose reactions are to be written into their records.
+    pub(crate) fn freezes(&self, ledger: &Ledger) -> impl Iterator<Item = OwedFreeze> {
+        ledger.owed_freezes().filter(|owed| owed.change > self.amended)
     }
 
     /// Down to where a range has been amended, if it has been begun.
@@ -77,8 +81,7 @@ impl Debts {
 
     /// Through which change the ledger may say that nothing is owed any more; `None` where that would say nothing new.
     pub(crate) fn settles(&self, ledger: &Ledger) -> Option<Seq> {
-        let first = ledger.owed().map(|owed| owed.change).next();
-        let first = first.into_iter().chain(ledger.owed_sweeps().map(|sweep| sweep.change).next()).min();
+        let first = ledger.first_owed();
         first.filter(|change| *change <= self.amended).map(|_| self.amended)
     }
 
@@ -87,16 +90,19 @@ impl Debts {
         if let Some(epoch) = self.over {
             return Some(Debt::Delete(epoch));
         }
-        let is_owed = self.amends(ledger).next().is_some() || self.sweeps(ledger).next().is_some();
-        let amend = is_owed.then_some(Debt::Amend);
+        let amend = self.owed(ledger).next().map(|_| Debt::Amend);
         let snapshot = || (self.unsaved >= SNAPSHOT_EVERY).then_some(Debt::Snapshot);
-        amend.or_else(snapshot).or(self.reads_due.map(|_| Debt::ReadPositions))
+        let freeze = self.freezes(ledger).next().map(|_| (self.freeze_due.unwrap_or_default(), Debt::Freeze));
+        let reads = self.reads_due.map(|at| (at, Debt::ReadPositions));
+        let soonest = freeze.into_iter().chain(reads).min_by_key(|(at, _)| *at).map(|(_, debt)| debt);
+        amend.or_else(snapshot).or(soonest)
     }
 
     /// When it is to be done; `None` while nothing is owed.
     pub(crate) fn due_at(&self, ledger: &Ledger) -> Option<Mono> {
         match self.next(ledger)? {
             Debt::ReadPositions => self.reads_due.map(|at| at.max(self.backoff.until())),
+            Debt::Freeze => Some(self.freeze_due.unwrap_or_default().max(self.backoff.until())),
             _ => Some(self.backoff.until()),
         }
     }
@@ -104,6 +110,11 @@ impl Debts {
     /// Somebody has read on: how far is to be stored by this time, or by an earlier one that was said before.
     pub(crate) fn note_read(&mut self, due: Mono) {
         self.reads_due.get_or_insert(due);
+    }
+
+    /// Reactions are owed: they are to be written by this time, or by an earlier one that was said before.
+    pub(crate) fn note_freeze(&mut self, due: Mono) {
+        self.freeze_due = Some(self.freeze_due.map_or(due, |at| at.min(due)));
     }
 
     /// It has been stored how far people have read.
@@ -114,7 +125,7 @@ impl Debts {
     /// The log has been amended for every change up to this one.
     pub(crate) fn amended(&mut self, through: Seq) {
         self.amended = through;
-        self.backoff = Backoff::default();
+        (self.freeze_due, self.backoff) = (None, Backoff::default());
     }
 
     /// The incarnation that is over is gone.

@@ -18,10 +18,10 @@ pub(crate) struct Subscription {
     pub(crate) member: MemberId,
     /// The record of their join: a person has the same number in each of their stays.
     pub(crate) begun: Offset,
-    /// The floor of what the member sees.
-    pub(crate) sees: Seq,
     /// Events with a higher number follow.
     pub(crate) from: Seq,
+    /// The floor of the member: of messages up to it they learn nothing.
+    pub(crate) sees: Seq,
     /// The member's, for the frame that tells a quiet end.
     nick: Mutex<Nick>,
     until: AtomicU64,
@@ -58,7 +58,7 @@ impl Subscription {
         let Member { id: member, begun, sees, .. } = *stay;
         let (until, end) = (AtomicU64::new(OPEN), AtomicU8::new(End::Membership as u8));
         let nick = Mutex::new(stay.nick.clone());
-        Self { feed, member, begun, sees, from, nick, until, read: Mutex::new(None), end }
+        Self { feed, member, begun, from, sees, nick, until, read: Mutex::new(None), end }
     }
 
     /// Whether this is the stay that it reads for.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Command, MemberChange};
+use crate::domain::{Command, Content, MemberChange};
 use crate::engine::session::cell::SessionState;
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
@@ -27,12 +27,16 @@ impl Shared {
         let now = self.clock.now().mono;
         let limits = &self.limits.session;
         let price = match command {
-            Command::Send { text, .. } => Some(price(text)),
+            Command::Send { text, data, .. } | Command::Edit { text, data, .. } => {
+                Some(price(&Content::text(text.clone()).with_data(data.clone())))
+            }
+            Command::React { name, .. } => Some(Price { messages: 1, bytes: bytes(name.as_str()) }),
             Command::Me { change, .. } => Some(Price { messages: 1, bytes: bytes_of(change) }),
             Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str()) }),
             _ => None,
         };
-        let is_send = matches!(command, Command::Send { .. } | Command::Me { .. });
+        let is_send =
+            matches!(command, Command::Send { .. } | Command::Edit { .. } | Command::React { .. } | Command::Me { .. });
         let cell = Arc::clone(&reply.cell);
         let mut state = cell.lock();
         let mut paid = match is_send {
@@ -76,7 +80,9 @@ impl Shared {
                 state.allowance.said_bytes.spend(price.map_or(0, |price| price.bytes));
                 Ok(SendPermit::Paid)
             }
-            (Err(retry_after), Command::Send { key: Some(_), .. }) => Ok(SendPermit::Exhausted { retry_after }),
+            (Err(retry_after), Command::Send { key: Some(_), .. } | Command::Edit { key: Some(_), .. }) => {
+                Ok(SendPermit::Exhausted { retry_after })
+            }
             (Err(retry_after), _) => {
                 let what = if price.is_some() { "too much was said already" } else { "too many commands" };
                 Err(Reject::new(RejectCode::RateLimited, what).retry_after(retry_after))
@@ -101,10 +107,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Gives back what was paid for a send that turned out to be a retry.
+    /// Gives back what was paid for a send or an edit that turned out to be a retry.
     pub(crate) fn pay_back(&self, input: &Input, reply: &ReplyTo) {
-        let Input::Send { text, as_sent, .. } = input else { return };
-        let price = price(as_sent.as_ref().unwrap_or(text));
+        let price = match input {
+            Input::Send { said, as_sent, .. } => price(&as_sent.as_ref().unwrap_or(said).content),
+            Input::Edit { content, as_sent, .. } => price(as_sent.as_ref().unwrap_or(content)),
+            _ => return,
+        };
         let mut state = reply.cell.lock();
         state.allowance.sends.put_back(price.messages);
         state.allowance.said_bytes.put_back(price.bytes);
@@ -178,8 +187,8 @@ impl Shared {
     }
 }
 
-fn price(text: &Body) -> Price {
-    Price { messages: 1, bytes: bytes(text.as_str()) }
+fn price(content: &Content) -> Price {
+    Price { messages: 1, bytes: clamped(content.bytes()) }
 }
 
 fn bytes_of(change: &MemberChange) -> u32 {
@@ -189,5 +198,9 @@ fn bytes_of(change: &MemberChange) -> u32 {
 }
 
 fn bytes(text: &str) -> u32 {
-    u32::try_from(text.len()).unwrap_or(u32::MAX)
+    clamped(text.len())
+}
+
+fn clamped(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -13,7 +13,8 @@ use crate::wire;
 impl RoomTask {
     /// Says what is owed, and sees to it that those are woken whom it is said to.
     pub(crate) fn announce(&mut self) {
-        self.state.held.set(&self.shared.budget, self.state.room.weight());
+        let reactions = self.state.feed().map_or(0, |feed| feed.reactions.weight());
+        self.state.held.set(&self.shared.budget, self.state.room.weight() + reactions);
         let Some(feed) = self.feed() else {
             self.cell.weigh(Weight::default());
             return self.arm(None);

@@ -88,7 +88,11 @@ pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let (members, _) = MemberList::of(lines, page.min(room.members_total()), bytes_max);
     let changed_at = room.changed_at();
     #[cfg(feature = "fault_injection")]
-    let changed_at = if fault_injection::is(Bug::HideChange) { Seq(0) } else { changed_at };
+    let changed_at = match fault_injection::is(Bug::HideReaction) {
+        true => room.ledger().last_taken_back(),
+        false if fault_injection::is(Bug::HideChange) => Seq(0),
+        false => changed_at,
+    };
     let (topic, notices) = (room.topic().as_str(), room.notices());
     wire::gap_view(&members, room.members_total(), topic, notices, &room.settings().into(), changed_at)
 }
@@ -133,7 +137,10 @@ pub(crate) fn deliver(
                 reply.answer(FrameKind::Read, json);
             }
             Answer::Sent { seq, at, repeated } => {
-                let was_paid = matches!(input, Input::Send { permit: SendPermit::Paid, .. });
+                let was_paid = matches!(
+                    input,
+                    Input::Send { permit: SendPermit::Paid, .. } | Input::Edit { permit: SendPermit::Paid, .. }
+                );
                 if repeated == Repeated::Retry && was_paid {
                     shared.pay_back(&input, &reply);
                 }

@@ -4,19 +4,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::{Event, RoomCloseReason};
-use crate::engine::feed::taken_back::Scrub;
+use crate::engine::feed::overlay::{Change, Scrub};
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;
+use crate::engine::work::freeze::forget_frozen_by_others;
 use crate::engine::work::load::{load, publish_records};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Tail};
-use crate::room::{Note, OwedAmend, Room, Sweep};
+use crate::room::{Note, Room};
 use crate::types::{Generation, Mono, Now, SessionId};
 
 /// What became of a batch's append.
@@ -214,20 +215,17 @@ impl RoomTask {
                 }
                 self.state.tail = loaded.tail;
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
+                self.end_live();
+                forget_frozen_by_others(&feed, &self.state.room);
+                self.show_all_reactions(&feed);
                 publish_records(&feed, others.iter().copied());
                 for record in &others {
-                    match (&record.event, record.seq) {
-                        (&Event::Redacted { target }, Some(change)) => {
-                            feed.taken_back.add(&[OwedAmend { target, change }], Scrub::Owed);
-                            feed.backlog.redact(target);
-                        }
-                        (&Event::Swept { member, from, to }, Some(change)) => {
-                            let sweep = Sweep { member, from, to, change };
-                            feed.taken_back.add_sweeps(&[sweep], Scrub::Owed);
-                            feed.backlog.sweep(&sweep);
-                        }
-                        (&Event::Settled { through }, _) => feed.taken_back.amended(through),
-                        _ => {}
+                    if let Some(change) = Change::of(record) {
+                        feed.overlay.add(std::slice::from_ref(&change), Scrub::Owed);
+                        feed.backlog.amend(&change);
+                    }
+                    if let Event::Settled { through } = record.event {
+                        feed.overlay.amended(through);
                     }
                 }
                 let room = &self.state.room;

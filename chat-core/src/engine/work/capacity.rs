@@ -18,8 +18,13 @@ const WAIT: Duration = Duration::from_secs(10);
 pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -> Result<(), Reject> {
     let is_refused = match input {
         Input::Create { .. } | Input::Join { .. } => budget.is_crowded(),
-        Input::Send { .. } | Input::Me { .. } | Input::SetTopic { .. } => budget.is_full(),
-        Input::Live { text: Some(_), .. } | Input::Signal { data: Some(_), .. } => budget.is_full(),
+        Input::Send { .. }
+        | Input::Edit { .. }
+        | Input::React { .. }
+        | Input::Me { .. }
+        | Input::SetTopic { .. }
+        | Input::Live { text: Some(_), .. }
+        | Input::Signal { data: Some(_), .. } => budget.is_full(),
         _ => false,
     };
     let keeps_something = matches!(decision.note, Some(Note::Live { .. } | Note::Signal { .. }));

@@ -2,15 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::domain::Amend;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::debts::Debt;
+use crate::engine::work::load::read_content;
 use crate::engine::work::sweep_debts::Swept;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::ports::{AppendError, Log};
-use crate::room::{OwedAmend, Snapshot};
+use crate::ports::{AppendError, Log, ReadError};
+use crate::room::{OwedChange, Snapshot};
+use crate::types::Seq;
 
-/// Messages that one transaction of the log amends at most: as many as a ledger owes, but after an earlier program.
+/// Changes that one transaction of the log is amended for at most: as many as a ledger owes, but after an earlier program.
 const AMENDS_MAX: usize = 256;
 
 impl RoomTask {
@@ -41,6 +45,7 @@ impl RoomTask {
                     deleted.map(|()| self.state.debts.deleted())
                 }
                 Debt::Snapshot => self.save_snapshot(&*log).await,
+                Debt::Freeze => self.write_freezes(&*log, self.state.room.head()).await,
                 Debt::ReadPositions => self.save_read_positions(&*log).await,
             };
             if let Err(error) = paid {
@@ -50,13 +55,12 @@ impl RoomTask {
         }
     }
 
-    /// Makes the log forget what was taken back, in the order of the changes: single messages together, a range slice by slice.
+    /// Amends the log for what was changed, in the order of the changes: single messages together, a range slice by slice.
     async fn amend(&mut self, log: &dyn Log) -> Result<Swept, AppendError> {
-        let (debts, ledger) = (&self.state.debts, self.state.room.ledger());
-        let sweep = debts.sweeps(ledger).next();
-        let is_before = |owed: &OwedAmend| sweep.is_none_or(|sweep| owed.change < sweep.change);
-        let owed: Vec<OwedAmend> = debts.amends(ledger).take_while(is_before).take(AMENDS_MAX).collect();
-        if let (true, Some(sweep)) = (owed.is_empty(), sweep) {
+        let first = self.state.debts.owed(self.state.room.ledger()).next();
+        if let Some(OwedChange::Sweep(sweep)) = first {
+            // What is frozen before it is written with it, in the order of the changes.
+            self.write_freezes(log, Seq(sweep.change.0 - 1)).await?;
             let swept = self.amend_slice(log, sweep).await;
             #[cfg(feature = "fault_injection")]
             let swept = swept.or_else(|error| match fault_injection::is(Bug::ForgetScrub) {
@@ -68,15 +72,59 @@ impl RoomTask {
             });
             return swept;
         }
-        let (Some(last), Some(feed)) = (owed.last(), self.feed()) else { return Ok(Swept::All) };
-        let amends: Vec<_> = owed.iter().map(|owed| owed.amend()).collect();
-        let amended = log.amend(&self.cell.code, feed.epoch, &amends).await;
+        let is_one = |owed: &OwedChange| owed.target().is_some();
+        let (debts, ledger) = (&self.state.debts, self.state.room.ledger());
+        let owed: Vec<OwedChange> = debts.owed(ledger).take_while(is_one).take(AMENDS_MAX).collect();
+        let (Some(last), Some(feed)) = (owed.last().map(OwedChange::change), self.feed()) else {
+            return Ok(Swept::All);
+        };
+        let mut frozen = Vec::new();
+        let amended = match self.amends(log, &feed, &owed).await {
+            Ok(mut amends) => {
+                // What is frozen by then is written with it: all up to there counts as done.
+                frozen = self.freezes_through(last, &mut amends);
+                log.amend(&self.cell.code, feed.epoch, &amends).await
+            }
+            Err(error) => Err(AppendError::NotWritten(error.to_string())),
+        };
         #[cfg(feature = "fault_injection")]
         let amended = amended.or_else(|error| if fault_injection::is(Bug::ForgetScrub) { Ok(()) } else { Err(error) });
         amended?;
-        feed.taken_back.amended(last.change);
-        self.state.debts.amended(last.change);
+        feed.overlay.amended(last);
+        self.frozen(&feed, &frozen);
+        self.state.debts.amended(last);
         Ok(Swept::All)
+    }
+
+    /// What the log is asked for these changes of single messages: of those of one message the last stands, and every edit of it that was
+    /// before is to say nothing any more.
+    async fn amends(&self, log: &dyn Log, feed: &RoomFeed, owed: &[OwedChange]) -> Result<Vec<Amend>, ReadError> {
+        let mut amends = Vec::new();
+        for (index, owed_now) in owed.iter().enumerate() {
+            let Some(target) = owed_now.target() else { continue };
+            let change = owed_now.change();
+            let is_of_same = |other: &OwedChange| other.target() == Some(target);
+            if self.state.room.ledger().was_edited() && !owed[..index].iter().any(is_of_same) {
+                let rows = log.messages(&feed.code, feed.epoch, target.next(), 1).await?;
+                let row = rows.last().filter(|row| row.seq == Some(target));
+                let edit = row.and_then(|row| row.event.standing_edit()).filter(|edit| *edit < change);
+                amends.extend(edit.map(|edit| Amend::bare(edit, change)));
+            }
+            let later = owed[index + 1..].iter().find(|other| is_of_same(other));
+            match (owed_now, later) {
+                (OwedChange::TakeBack(_), _) => amends.push(Amend::take_back(target, change)),
+                (OwedChange::Edit(_), Some(later)) => amends.push(Amend::bare(change, later.change())),
+                (OwedChange::Edit(edit), None) => {
+                    let content = match feed.overlay.content(change) {
+                        None => read_content(log, &feed.code, edit).await?,
+                        here => here,
+                    };
+                    amends.extend(content.map(|content| Amend::replace(target, change, content, edit.n)));
+                }
+                (OwedChange::Sweep(_), _) => {}
+            }
+        }
+        Ok(amends)
     }
 
     async fn save_read_positions(&mut self, log: &dyn Log) -> Result<(), AppendError> {

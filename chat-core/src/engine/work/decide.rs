@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::{Event, Record};
+use crate::engine::feed::overlay::Change;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{Eviction, InboxItem, JoinRequest};
 use crate::engine::rooms::state::Phase;
@@ -14,7 +15,7 @@ use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::room::{Answer, Caller, Input, More, Note, OwedAmend, ReadPosition, Sweep};
+use crate::room::{Answer, Caller, Input, More, Note, ReadPosition};
 use crate::types::{MemberId, Now, Reject, RejectCode, Seq};
 use crate::wire::{self, RemovalReason};
 
@@ -45,13 +46,11 @@ impl RoomTask {
         batch.is_full(self.state.feed(), &self.shared.limits.room)
     }
 
-    fn take(&mut self, now: Now, mut item: InboxItem, batch: &mut Batch) {
+    fn take(&mut self, now: Now, item: InboxItem, batch: &mut Batch) {
         if is_of_somebody(&item) {
             self.state.asked = Some(now.mono);
         }
-        if let Some(target) = self.has_forgotten(now, &item) {
-            return self.look_for(target, item);
-        }
+        let Some(mut item) = self.with_evidence(now, item, batch) else { return };
         let outcome = match &mut item {
             InboxItem::Command { input: input @ Input::Members { .. }, reply } => {
                 let after = if let Input::Members { after, .. } = input { *after } else { None };
@@ -80,7 +79,10 @@ impl RoomTask {
                 }
             }
             InboxItem::Command { input, .. } | InboxItem::Host { input, .. } => {
-                if matches!(input, Input::Redact { .. } | Input::RedactAll { .. } | Input::Ban { .. }) {
+                if matches!(
+                    input,
+                    Input::Redact { .. } | Input::RedactAll { .. } | Input::Ban { .. } | Input::Edit { .. }
+                ) {
                     self.make_room_to_owe(now, batch);
                 }
                 match self.decide_one(now, input, batch) {
@@ -168,9 +170,10 @@ impl RoomTask {
         batch.gone.push((by.session, by.generation));
     }
 
-    /// Says what is settled before something is taken back for which there would be no room else.
+    /// Says what is settled before something is changed for which there would be no room else.
     fn make_room_to_owe(&mut self, now: Now, batch: &mut Batch) {
-        if self.state.room.ledger().owed_total() >= self.shared.limits.room.owed_max {
+        let (ledger, limits) = (self.state.room.ledger(), &self.shared.limits.room);
+        if ledger.owed_total() >= limits.owed_max || ledger.owed_bytes() > limits.owed_bytes_max / 2 {
             if self.shared.log.is_none() {
                 // There is nothing to be amended.
                 self.state.debts.amended(self.state.room.head());
@@ -284,10 +287,10 @@ impl RoomTask {
                     .extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Incarnation)));
                 batch.closed = Some(*cause);
             }
-            &Event::Swept { member, from, to } => batch.swept.push(Sweep { member, from, to, change: until }),
-            Event::Redacted { target } => batch.redacted.push(OwedAmend { target: *target, change: until }),
+            Event::Reacted { target, .. } => batch.reacted.push(*target),
             _ => {}
         }
+        batch.changes.extend(Change::of(&record));
         self.state.room.apply(now, &record);
         if record.seq.is_some() {
             let feed = self.state.feed().expect("told events belong to a feed");

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 
 use futures_util::future::join;
 
-use crate::domain::{Amend, Record};
+use crate::domain::{Content, Event, Record};
+use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::ports::{Log, ReadError, Tail};
-use crate::room::{Ledger, ReadPositions, Snapshot, Unreadable};
+use crate::room::{Ledger, OwedAmend, OwedChange, OwedEdit, ReadPositions, Snapshot, Unreadable};
 use crate::types::{Epoch, Offset, RoomCode, RoomLimits};
 use crate::wire;
 
@@ -24,13 +25,15 @@ pub(crate) struct Loaded {
     pub(crate) tail: Tail,
     /// The newest told records, for the backlog.
     pub(crate) recent: VecDeque<Record>,
+    /// What the log has to be amended for. It is not done, but nothing of what was there before is among the newest records.
+    pub(crate) owed: Vec<Change>,
     /// How many of its records the stored snapshot does not cover.
     pub(crate) unsaved: usize,
     /// How far people have read.
     pub(crate) reads: ReadPositions,
 }
 
-/// Reads a room; `None` where the log has none. What it owes is not done, but nothing of it is among the newest records.
+/// Reads a room; `None` where the log has none.
 pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
     let tail = log.read(code, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(None) };
@@ -98,11 +101,14 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     if is_whole {
         read_back(log, code, epoch, start, keep, &mut recent).await?;
     }
-    take_back(&ledger, &mut recent);
+    let owed = owed(log, code, &ledger, &recent).await?;
+    for change in &owed {
+        recent.iter_mut().for_each(|record| change.apply(record));
+    }
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     // What cannot be made out is nothing but that everybody reads on from where they came in.
     let reads = reads.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    Ok(Some(Loaded { ledger, tail, recent, unsaved, reads }))
+    Ok(Some(Loaded { ledger, tail, recent, owed, unsaved, reads }))
 }
 
 /// A log that lacks records: what would have stood for them is the stored snapshot, where that could not be read.
@@ -155,21 +161,48 @@ async fn read_back(
     Ok(())
 }
 
-/// A process may have ended between logging that a message is taken back and amending the log: the ledger knows.
-fn take_back(ledger: &Ledger, recent: &mut VecDeque<Record>) {
+/// What a process may not have come to between logging that a message is changed and amending the log: the ledger knows, but for what
+/// messages say since. An edit whose record is gone is of a message that is gone, too; one that says nothing any more was superseded.
+async fn owed(
+    log: &dyn Log,
+    code: &RoomCode,
+    ledger: &Ledger,
+    recent: &VecDeque<Record>,
+) -> Result<Vec<Change>, ReadError> {
+    let mut changes = Vec::new();
     for owed in ledger.owed() {
-        if let Ok(index) = recent.binary_search_by_key(&Some(owed.target), |record| record.seq) {
-            owed.amend().apply(&mut recent[index]);
+        match owed {
+            OwedChange::TakeBack(OwedAmend { target, change }) => changes.push(Change::TakeBack { target, change }),
+            OwedChange::Sweep(sweep) => changes.push(Change::Sweep(sweep)),
+            OwedChange::Edit(OwedEdit { bytes: 0, .. }) => {}
+            OwedChange::Edit(edit) => {
+                let here = recent.binary_search_by_key(&Some(edit.change), |record| record.seq);
+                let content = match here {
+                    Ok(index) => content_of(&recent[index]),
+                    Err(_) => read_content(log, code, &edit).await?,
+                };
+                let OwedEdit { target, change, n, .. } = edit;
+                changes.extend(content.map(|content| Change::Edit { target, change, content, n }));
+            }
         }
     }
-    for sweep in ledger.owed_sweeps() {
-        let is_swept = |record: &&mut Record| {
-            record.event.is_message() && record.seq.zip(record.by).is_some_and(|(seq, by)| sweep.covers(by, seq))
-        };
-        recent.iter_mut().filter(is_swept).for_each(|record| {
-            let seq = record.seq.expect("it is told");
-            Amend::take_back(seq, sweep.change).apply(record);
-        });
+    Ok(changes)
+}
+
+/// What a message says since an edit, as the log has it.
+pub(crate) async fn read_content(
+    log: &dyn Log,
+    code: &RoomCode,
+    edit: &OwedEdit,
+) -> Result<Option<Content>, ReadError> {
+    let page = log.read(code, Offset(edit.offset.0.saturating_sub(1)), 1).await?;
+    Ok(page.records.first().filter(|record| record.offset == edit.offset).and_then(content_of))
+}
+
+fn content_of(record: &Record) -> Option<Content> {
+    match &record.event {
+        Event::Edited { content, .. } => content.clone(),
+        _ => None,
     }
 }
 

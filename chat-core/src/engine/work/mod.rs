@@ -10,6 +10,7 @@ pub(crate) mod decide;
 pub(crate) mod enqueue;
 pub(crate) mod evict;
 pub(crate) mod evidence;
+pub(crate) mod freeze;
 pub(crate) mod load;
 pub(crate) mod publish;
 pub(crate) mod put_away;

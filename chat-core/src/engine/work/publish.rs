@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::feed::taken_back::Scrub;
+use crate::engine::feed::overlay::Scrub;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::work::answer::{self, Stray};
 use crate::engine::work::task::RoomTask;
 use crate::ports::{ObserverEvent, Tail};
-use crate::types::Now;
+use crate::types::{Now, Seq};
 
 impl RoomTask {
     /// Publishes a batch, answers whoever asked, and takes up what is owed for it.
@@ -32,9 +32,13 @@ impl RoomTask {
             }
         } else if !is_logged {
             // There is nothing to be amended.
+            let freezes: Vec<Seq> =
+                self.state.debts.freezes(self.state.room.ledger()).map(|owed| owed.target).collect();
+            self.frozen(&feed, &freezes);
             self.state.debts.amended(self.state.room.head());
         } else {
             self.state.debts.note(batch.records.len());
+            self.note_freezes();
         }
     }
 
@@ -50,19 +54,17 @@ impl RoomTask {
         if let Some(cause) = batch.closed {
             let _ = feed.closed.set(cause);
         }
-        // Before the segments: whoever has heard that a message is taken back is not shown it any more.
+        // Before what is changed: what is taken back loses its reactions; and that before the segments: whoever has heard that a message was
+        // changed is not shown what it said before.
+        self.show_reactions(&feed, batch);
         let scrub = if self.shared.log.is_some() { Scrub::Owed } else { Scrub::Done };
-        feed.taken_back.add(&batch.redacted, scrub);
-        feed.taken_back.add_sweeps(&batch.swept, scrub);
+        feed.overlay.add(&batch.changes, scrub);
         for segment in batch.segments.drain(..) {
             self.state.fanout.note(segment.size());
             feed.backlog.publish(segment);
         }
-        // After the segments: a message may be taken back in the batch that says it.
-        for owed in &batch.redacted {
-            feed.backlog.redact(owed.target);
-        }
-        batch.swept.iter().for_each(|sweep| feed.backlog.sweep(sweep));
+        // After the segments: a message may be changed in the batch that says it.
+        batch.changes.iter().for_each(|change| feed.backlog.amend(change));
         for scope in batch.kicked.drain(..) {
             if self.state.kicked.len() >= self.shared.limits.room.bans_max {
                 self.state.kicked.pop_front();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::engine::feed::taken_back::Scrub;
+use crate::engine::feed::overlay::Scrub;
 use crate::engine::rooms::debts::Debts;
 use crate::engine::rooms::state::Phase;
 use crate::engine::work::load::{Loaded, load, publish_records};
 use crate::engine::work::task::RoomTask;
 use crate::ports::Tail;
-use crate::room::{OwedAmend, Room, Sweep};
+use crate::room::Room;
 use crate::types::Seq;
 
 impl RoomTask {
@@ -44,7 +44,7 @@ impl RoomTask {
         // The debts were those of another incarnation.
         state.debts = Debts::default();
         state.room = Room::new(Arc::clone(&shared.room_limits));
-        let Some(Loaded { ledger, tail, recent, unsaved, reads }) = loaded else {
+        let Some(Loaded { ledger, tail, recent, mut owed, unsaved, reads }) = loaded else {
             shared.away.take(&self.cell.code);
             return;
         };
@@ -52,18 +52,19 @@ impl RoomTask {
         // A room is put away only once the log has been amended for all that it owes.
         let is_amended = shared.away.last(&self.cell.code) == Some((epoch, tail.offset));
         state.debts = Debts::of(unsaved, if is_amended { ledger.head() } else { Seq(0) });
-        let owed: Vec<OwedAmend> = state.debts.amends(&ledger).collect();
-        let swept: Vec<Sweep> = state.debts.sweeps(&ledger).collect();
+        if is_amended {
+            owed.clear();
+        }
         state.room = Room::from_ledger(ledger, Arc::clone(&shared.room_limits));
         state.room.put_read_positions(reads);
         self.come_back(epoch);
         let state = &mut self.state;
         let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
         let feed = Arc::new(shared.new_life(&self.cell.code, epoch, Seq(first.0 - 1)));
-        feed.taken_back.add(&owed, Scrub::Owed);
-        feed.taken_back.add_sweeps(&swept, Scrub::Owed);
+        feed.overlay.add(&owed, Scrub::Owed);
         publish_records(&feed, recent.iter());
-        state.phase = Phase::Live(feed);
         state.tail = tail;
+        self.show_all_reactions(&feed);
+        self.state.phase = Phase::Live(feed);
     }
 }

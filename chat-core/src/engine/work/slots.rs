@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::feed::room_feed::RoomFeed;
-use crate::engine::feed::slots::{MemberSlots, Told};
+use crate::engine::feed::slots::{LiveEntry, MemberSlots, Told};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
@@ -12,7 +12,7 @@ use crate::wire;
 
 impl RoomTask {
     /// Takes away what does not grow any more. Before a batch is published: whoever has read that a message was changed, or that its author
-    /// has gone, is told no text of it after that.
+    /// has gone, is told no text of it after that. What has ended and is shown anew in the same batch is another.
     pub(crate) fn end_live(&self) {
         let Some(slots) = self.state.feed().and_then(|feed| feed.slots.get()) else { return };
         let room = &self.state.room;
@@ -21,7 +21,10 @@ impl RoomTask {
             if fault_injection::is(Bug::KeepLive) {
                 return;
             }
-            slots.live.retain(|entry| room.live_texts().iter().any(|live| live.target == entry.target));
+            let grows = |entry: &LiveEntry| {
+                room.live_texts().iter().any(|live| (live.target, live.begun) == (entry.target, entry.begun))
+            };
+            slots.live.retain(grows);
         }
     }
 

@@ -36,6 +36,7 @@ impl RoomTask {
                 let (Some(seq), Some(by)) = (record.seq, record.by) else { continue };
                 before = before.min(seq);
                 if sweep.covers(by, seq) && !record.event.is_taken_back() {
+                    amends.extend(record.event.standing_edit().map(|edit| Amend::bare(edit, sweep.change)));
                     amends.push(Amend::take_back(seq, sweep.change));
                 }
             }
@@ -52,7 +53,7 @@ impl RoomTask {
         }
         match swept {
             Swept::All => {
-                feed.taken_back.amended(sweep.change);
+                feed.overlay.amended(sweep.change);
                 self.state.debts.amended(sweep.change);
             }
             Swept::Some => self.state.debts.swept(&sweep, before),

@@ -4,11 +4,13 @@ mod attending;
 mod banning;
 mod checking;
 mod coming_in;
+mod editing;
 mod going_out;
 mod looking;
 mod moderating;
 mod owing;
 mod people;
+mod reacting;
 mod replaying;
 mod roles;
 mod seats;
@@ -21,7 +23,7 @@ mod timing;
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::{Event, HistoryAnchor, Role, TypingState};
+use crate::domain::{Content, Event, HistoryAnchor, Role, TypingState};
 use crate::types::{
     Body, Epoch, Generation, Identity, Key, Nick, Position, Reject, RejectCode, RoomLimits, Seq, SessionId, Wall,
 };
@@ -58,7 +60,7 @@ impl World {
     /// One round of the contract, with every invariant checked.
     fn run(&mut self, input: &Input) -> Result<Decision, Reject> {
         let decision = self.room.decide(self.now, input)?;
-        assert!(decision.records.len() <= 5);
+        assert!(decision.records.len() <= 5 + self.room.limits.reactions_per_person_max);
         for record in &decision.records {
             self.room.apply(self.now, record);
             self.log.push(record.clone());
@@ -182,12 +184,19 @@ fn set_role(by: Actor, member: u32, role: Role) -> Input {
 }
 
 fn send(session: u128, text: &str) -> Input {
-    Input::Send { by: caller(session), text: body(text), as_sent: None, key: None, permit: SendPermit::Paid }
+    Input::Send { by: caller(session), said: body(text).into(), as_sent: None, key: None, permit: SendPermit::Paid }
 }
 
 fn keyed(session: u128, key: &str, text: &str) -> Input {
     let key = Key::parse(key).ok();
-    Input::Send { by: caller(session), text: body(text), as_sent: None, key, permit: SendPermit::Paid }
+    Input::Send { by: caller(session), said: body(text).into(), as_sent: None, key, permit: SendPermit::Paid }
+}
+
+/// What a log says of a message of this member, said just now and never edited.
+fn evidence(by: u32, text: &str) -> Evidence {
+    let content = Content::text(body(text));
+    let (by, at, as_of) = (MemberId(by), Wall(1_000_000), Seq(0));
+    Evidence { epoch: EPOCH, by, at, content, edits: 0, is_taken_back: false, as_of }
 }
 
 fn body(text: &str) -> Body {
@@ -210,7 +219,9 @@ fn kind(event: &Event) -> &'static str {
         Event::Joined { .. } => "joined",
         Event::Left { .. } => "left",
         Event::Sent { .. } => "sent",
+        Event::Edited { .. } => "edited",
         Event::Redacted { .. } => "redacted",
+        Event::Reacted { .. } => "reacted",
         Event::Settled { .. } => "settled",
         Event::Kicked { .. } => "kicked",
         Event::Banned { .. } => "banned",

@@ -8,7 +8,8 @@ fn redact(by: Actor, target: u64) -> Input {
 }
 
 fn owed(world: &World) -> Vec<(u64, u64)> {
-    world.room.ledger().owed().map(|owed| (owed.target.0, owed.change.0)).collect()
+    let owed = world.room.ledger().owed();
+    owed.map(|owed| (owed.target().expect("one message").0, owed.change().0)).collect()
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
         14..=23 => {
             let key = (draw.below(2) == 0).then(|| Key::parse(&format!("k{}", draw.below(6))).expect("a valid key"));
             let text = body(["hi", "ho"][draw.below(2) as usize]);
-            Input::Send { by, text, as_sent: None, key, permit: SendPermit::Paid }
+            Input::Send { by, said: text.into(), as_sent: None, key, permit: SendPermit::Paid }
         }
         24..=26 => Input::Leave { by },
         27..=28 => {

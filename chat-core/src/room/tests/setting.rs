@@ -163,7 +163,7 @@ fn who_may_not_send_yet_is_told_how_long_slow_mode_lasts() {
     set(&mut world, change().slow_ms(5_000));
     world.send(2, "first");
     let permit = SendPermit::Exhausted { retry_after: Duration::from_millis(200) };
-    let input = Input::Send { by: caller(2), text: body("x"), as_sent: None, key: Key::parse("k").ok(), permit };
+    let input = Input::Send { by: caller(2), said: body("x").into(), as_sent: None, key: Key::parse("k").ok(), permit };
     assert_eq!(world.run(&input).expect_err("both").retry_after, Some(Duration::from_secs(5)));
 }
 
@@ -177,7 +177,7 @@ fn who_leaves_and_comes_back_does_not_escape_slow_mode_and_nor_does_a_restart() 
     world.run(&join(later(2, 2))).expect("their place");
     let input = |generation| Input::Send {
         by: later(2, generation),
-        text: body("x"),
+        said: body("x").into(),
         as_sent: None,
         key: None,
         permit: SendPermit::Paid,

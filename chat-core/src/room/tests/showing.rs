@@ -93,6 +93,44 @@ fn what_takes_a_message_back_ends_its_growing() {
     assert_eq!(growing(&world).len(), 1, "the message is before what was taken back");
 }
 
+fn edit(session: u128, target: u64, text: &str) -> Input {
+    let (by, target, content) = (caller(session), Seq(target), Content::text(body(text)));
+    let evidence = Some(Box::new(evidence(session as u32, "as it was said")));
+    Input::Edit { by, target, content, as_sent: None, key: None, permit: SendPermit::Paid, evidence }
+}
+
+#[test]
+fn an_edit_ends_the_growing_of_its_message_and_what_grows_after_it_is_another() {
+    let mut world = talk();
+    let begun = |world: &World| world.room.live_texts().last().map(|live| (live.target.0, live.begun));
+    world.run(&live(1, 3, None)).expect("ended");
+    let first = begun(&world).expect("his grows");
+    world.run(&live(2, 4, "bcd")).expect("his own");
+    assert_eq!(begun(&world), Some(first), "it goes on");
+    world.run(&edit(1, 3, "something else")).expect("edited");
+    assert_eq!(growing(&world), [(2, 4, "bcd".into())], "of another");
+    world.run(&edit(2, 4, "bcde")).expect("edited");
+    assert_eq!(growing(&world).len(), 0);
+    world.run(&live(2, 4, "bcd")).expect("he goes on writing");
+    assert_eq!(growing(&world), [(2, 4, "bcd".into())]);
+    assert_ne!(begun(&world), Some(first), "that is not what grew before");
+}
+
+#[test]
+fn what_was_edited_in_the_log_alone_grows_no_more() {
+    let mut world = talk();
+    world.run(&edit(2, 4, "b2")).expect("edited");
+    world.run(&live(2, 4, "bc")).expect("his own");
+    let mut ledger = world.room.ledger().clone();
+    world.room.replace_ledger(world.now, ledger.clone());
+    assert_eq!(growing(&world).len(), 2, "what is known changes nothing");
+    let (offset, seq) = (ledger.last_offset().next(), Some(ledger.head().next()));
+    let event = Event::Edited { target: Seq(3), content: Some(Content::text(body("a2"))), n: 1, keyed: None };
+    ledger.apply(&Record { offset, seq, at: world.now.wall, by: Some(MemberId(1)), event });
+    world.room.replace_ledger(world.now, ledger);
+    assert_eq!(growing(&world), [(2, 4, "bc".into())]);
+}
+
 #[test]
 fn who_has_gone_shows_nothing() {
     for go in [

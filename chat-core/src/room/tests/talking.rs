@@ -10,21 +10,22 @@ fn answer(world: &mut World, input: &Input) -> (Seq, Wall, Repeated) {
 }
 
 fn broke(input: Input) -> Input {
-    let Input::Send { by, text, as_sent, key, .. } = input else { panic!("not a send") };
-    Input::Send { by, text, as_sent, key, permit: SendPermit::Exhausted { retry_after: Duration::from_millis(400) } }
+    let Input::Send { by, said, as_sent, key, .. } = input else { panic!("not a send") };
+    Input::Send { by, said, as_sent, key, permit: SendPermit::Exhausted { retry_after: Duration::from_millis(400) } }
 }
 
 #[test]
 fn a_message_says_all_that_its_frame_needs() {
     let mut world = world();
     let decision = world.run(&send(1, "hi")).expect("sent");
-    let [Record { offset, seq, at, by, event: Event::Sent { nick, color, text, keyed, amended } }] =
+    let [Record { offset, seq, at, by, event: Event::Sent { nick, color, text, keyed, amended, data, reply_to } }] =
         &decision.records[..]
     else {
         panic!("one message: {:?}", decision.records)
     };
     assert_eq!((*offset, *seq, *at, *by), (Offset(3), Some(Seq(2)), world.now.wall, Some(MemberId(1))));
     assert_eq!((nick.as_str(), color.0, text.as_str(), keyed, amended), ("Ann", 0, "hi", &None, &None));
+    assert_eq!((data, reply_to), (&None, &None));
     assert_eq!(decision.answer, Answer::Sent { seq: Seq(2), at: world.now.wall, repeated: Repeated::First });
 }
 
@@ -90,8 +91,8 @@ fn the_text_as_sent_is_compared_not_what_a_policy_made_of_it() {
     let mut world = world();
     let rewritten = |text: &str| Input::Send {
         by: caller(1),
-        text: body(text),
-        as_sent: Some(body("darn")),
+        said: body(text).into(),
+        as_sent: Some(body("darn").into()),
         key: Key::parse("k").ok(),
         permit: SendPermit::Paid,
     };
@@ -113,7 +114,7 @@ fn keys_are_kept_when_their_member_leaves_and_shared_by_an_identity() {
     let mut world = world();
     let as_bob = |session| Input::Send {
         by: known(session, "bob"),
-        text: body("hi"),
+        said: body("hi").into(),
         as_sent: None,
         key: Key::parse("k").ok(),
         permit: SendPermit::Paid,
@@ -185,7 +186,7 @@ fn a_message_that_is_forgotten_is_taken_back_by_what_the_log_says_of_it() {
     world.join(2);
     let forgotten = world.send(2, "one");
     world.send(1, "two");
-    let shown = |epoch, is_taken_back| Some(Evidence { epoch, by: MemberId(2), is_taken_back });
+    let shown = |epoch, is_taken_back| Some(Box::new(Evidence { epoch, is_taken_back, ..evidence(2, "one") }));
     let redact = |by, target, evidence| Input::Redact { by, target, evidence };
     let known = redact(Actor::Host, world.room.head(), shown(Epoch(1), true));
     assert_eq!(kinds(&world.room.decide(world.now, &known).expect("it is remembered")), [("redacted", Some(5))]);

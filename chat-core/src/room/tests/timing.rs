@@ -87,7 +87,8 @@ fn a_room_whose_log_is_years_ahead_goes_on_from_there() {
     assert_eq!(world.restart(MINUTE), []);
     world.run(&Input::Attach { by: later(1, 2), after: None }).expect("attached");
     world.wait(5_000);
-    let said = Input::Send { by: later(1, 2), text: body("hi"), as_sent: None, key: None, permit: SendPermit::Paid };
+    let said =
+        Input::Send { by: later(1, 2), said: body("hi").into(), as_sent: None, key: None, permit: SendPermit::Paid };
     world.run(&said).expect("sent");
     assert_eq!(world.log.last().expect("a record").at.0, ahead + 5_000, "counted from when it was read back");
     world.wait(5_000);

@@ -251,7 +251,9 @@ impl Reader {
             ServerFrame::Message(message) => self.event(message.seq, &frame, truth),
             ServerFrame::MemberJoined { seq, .. }
             | ServerFrame::MemberChanged { seq, .. }
-            | ServerFrame::Redacted { seq, .. } => self.event(*seq, &frame, truth),
+            | ServerFrame::Redacted { seq, .. }
+            | ServerFrame::Edited { seq, .. }
+            | ServerFrame::Reacted { seq, .. } => self.event(*seq, &frame, truth),
             ServerFrame::MemberLeft { seq, member, .. } => {
                 // No room of this check is so big that leaves are only counted.
                 let seq = seq.expect("leaves are told here");

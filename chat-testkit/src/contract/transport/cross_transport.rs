@@ -91,6 +91,30 @@ pub async fn messages_are_the_same_over_both_transports<A: TransportHarness, B: 
     assert_eq!(history["messages"], json!(here), "{:?}", here.iter().map(summary).collect::<Vec<_>>());
 }
 
+/// A reaction is the same over both, live, in histories and in what is asked for after a gap.
+pub async fn reactions_are_the_same_over_both_transports<A: TransportHarness, B: TransportHarness>() {
+    let server = TestServer::<A>::open().await;
+    let other = B::open(server.engine.clone()).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    let mut bob = TestClient::new(&other).await;
+    bob.join("LUNCH", "Bob").await;
+    ann.say("LUNCH", "Pizza?").await;
+    let react = |name: &str, on: bool| json!({"type": "react", "room": "LUNCH", "target": 3, "name": name, "on": on});
+    ann.done(react("\u{1F44D}", true)).await;
+    bob.done(react("\u{1F44D}", true)).await;
+    bob.done(react("\"x\"", true)).await;
+    ann.done(react("\u{1F44D}", false)).await;
+    let (here, there) = (ann.read_to("LUNCH", 7).await, bob.read_to("LUNCH", 7).await);
+    assert_eq!(here[here.len() - 5..], there[there.len() - 5..]);
+    let shown = json!([{"name": "\u{1F44D}", "count": 1, "by": [2]}, {"name": "\"x\"", "count": 1, "by": [2]}]);
+    let history = json!({"type": "history", "room": "LUNCH"});
+    let changes = json!({"type": "changes", "room": "LUNCH", "after": 3});
+    let (here, there) = (ann.done(history.clone()).await, bob.done(history).await);
+    assert_eq!((&here["messages"][0]["reactions"], &here["messages"]), (&shown, &there["messages"]));
+    let (here, there) = (ann.done(changes.clone()).await, bob.done(changes).await);
+    assert_eq!((&here["messages"][0]["reactions"], &here["messages"]), (&shown, &there["messages"]));
+}
+
 /// Its connection is told so, over its own transport, and nobody comes back to it over either.
 pub async fn a_session_is_ended_from_the_other_transport<A: TransportHarness, B: TransportHarness>() {
     let server = TestServer::<A>::open().await;

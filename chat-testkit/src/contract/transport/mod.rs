@@ -52,6 +52,7 @@ mod banning;
 mod changing;
 mod cross_transport;
 mod devices;
+mod editing;
 mod ending;
 mod entering;
 mod history_and_members;
@@ -60,6 +61,7 @@ mod limiting;
 mod moderating;
 mod paging;
 mod people;
+mod reacting;
 mod reading;
 mod refusing;
 mod resuming;
@@ -78,6 +80,7 @@ pub use banning::*;
 pub use changing::*;
 pub use cross_transport::*;
 pub use devices::*;
+pub use editing::*;
 pub use ending::*;
 pub use entering::*;
 pub use history_and_members::*;
@@ -86,6 +89,7 @@ pub use limiting::*;
 pub use moderating::*;
 pub use paging::*;
 pub use people::*;
+pub use reacting::*;
 pub use reading::*;
 pub use refusing::*;
 pub use resuming::*;
@@ -210,6 +214,14 @@ macro_rules! transport_contract {
             a_retried_send_is_answered_not_repeated,
             a_key_used_for_another_text_is_a_conflict,
             many_senders_are_seen_in_one_order,
+            an_author_edits_a_message_and_nobody_else_does,
+            a_retried_edit_is_answered_not_repeated,
+            an_edited_message_is_what_histories_and_late_readers_are_shown,
+            what_was_edited_in_a_gap_is_told_on_asking,
+            data_comes_as_it_was_sent,
+            changes_below_ones_floor_say_nothing,
+            what_a_message_may_not_hold_is_refused_by_name,
+            a_message_is_edited_so_often_and_no_more,
             typing_is_shown_while_it_lasts,
             typing_ends_by_itself_with_a_send_and_with_leaving,
             a_message_is_shown_while_it_grows,
@@ -225,6 +237,11 @@ macro_rules! transport_contract {
             more_changes_than_are_remembered_are_out_of_reach,
             what_is_shown_says_as_of_when_it_is,
             a_message_that_only_the_log_has_can_be_taken_back,
+            a_reaction_is_told_and_shown_with_its_message,
+            a_reaction_that_changes_nothing_is_answered_and_not_told,
+            a_reaction_that_cannot_be_is_refused_by_name,
+            reactions_go_with_what_is_taken_back,
+            a_message_that_takes_no_more_reactions_keeps_those_it_has,
             what_a_person_has_read_is_told_on_all_their_devices,
             who_comes_back_is_told_how_much_is_unread,
             what_was_read_is_known_to_who_comes_again,
@@ -369,6 +386,7 @@ macro_rules! transport_pair_contract {
             a_retry_over_the_other_transport_is_answered_not_repeated,
             what_is_shown_is_the_same_over_both_transports,
             messages_are_the_same_over_both_transports,
+            reactions_are_the_same_over_both_transports,
             a_session_is_ended_from_the_other_transport,
             all_sessions_of_a_person_are_ended_on_both_transports,
         }

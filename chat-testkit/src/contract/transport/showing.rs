@@ -55,10 +55,18 @@ pub async fn a_message_is_shown_while_it_grows<D: TransportHarness>() {
     assert_eq!(bob.say("LUNCH", "hi").await, target + 1, "a signal has no number");
 }
 
-/// What grows ends with its message taken back, alone or with all of its author's, and with its author.
+/// What grows ends with its message edited or taken back, alone or with all of its author's, and with its author.
 pub async fn what_grows_ends_with_its_message_and_with_its_author<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
+    let target = bob.say("LUNCH", "…").await;
+    bob.done(live(target, "half")).await;
+    sees_live(&mut ann, target, "half").await;
+    bob.done(json!({"type": "edit", "room": "LUNCH", "target": target, "text": "whole"})).await;
+    sees_live(&mut ann, target, Value::Null).await;
+    // It may grow again.
+    bob.done(live(target, "whole, and")).await;
+    sees_live(&mut ann, target, "whole, and").await;
     for end in [
         json!({"type": "redact", "room": "LUNCH"}),
         json!({"type": "redact_all", "room": "LUNCH", "member": 2}),

@@ -430,7 +430,12 @@ pub fn summary(frame: &Value) -> String {
             let parts = ["nick", "data"].into_iter().filter(|part| frame.get(*part).is_some()).map(of);
             format!("{} {} is {}", of("seq"), of("member"), parts.collect::<Vec<_>>().join(" "))
         }
+        "edited" => format!("{} edited {}: {}", of("seq"), of("target"), of("text")),
         "redacted" => format!("{} redacted {}", of("seq"), of("target")),
+        "reacted" => {
+            let whose = if frame["on"] == true { "by" } else { "no more by" };
+            format!("{} {} {} {whose} {} of {}", of("seq"), of("target"), of("name"), of("by"), of("count"))
+        }
         "swept" => format!("{} swept {} {}-{}", of("seq"), of("member"), of("from"), of("to")),
         "topic_changed" => format!("{} topic {}", of("seq"), of("topic")),
         "settings_changed" => format!("{} settings {}", of("seq"), of("settings")),

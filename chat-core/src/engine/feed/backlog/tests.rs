@@ -93,20 +93,24 @@ fn what_is_over_its_share_goes_oldest_first_and_one_event_stays() {
     assert_eq!(budget.backlogs_held(), 0);
 }
 
+fn take_back(target: u64) -> Change {
+    Change::TakeBack { target: Seq(target), change: Seq(100) }
+}
+
 #[test]
 fn a_redacted_message_is_a_tombstone_for_those_who_have_not_read_it() {
     let backlog = backlog(8, 1 << 20);
     let message = r#"{"type":"message","room":"ABC","seq":1,"at":"2026-11-22T18:00:00.123Z","member":2,"nick":"Bob","color":4,"text":"secret"}"#;
     publish(&backlog, &[message, "other"]);
-    backlog.redact(Seq(1));
+    backlog.amend(&take_back(1));
     let events = read_all(&backlog, 0).expect("still here");
     assert!(!events[0].contains("secret") && events[0].contains(r#""redacted":true"#), "{}", events[0]);
     assert_eq!(events[1], "other");
     let ring = backlog.lock();
     assert_eq!(ring.bytes, ring.segments.iter().map(|segment| segment.size().bytes).sum::<usize>());
     drop(ring);
-    backlog.redact(Seq(2));
-    backlog.redact(Seq(9));
+    backlog.amend(&take_back(2));
+    backlog.amend(&take_back(9));
     assert_eq!(read_all(&backlog, 1), Some(vec!["other".into()]), "no message, nothing to take back");
 }
 

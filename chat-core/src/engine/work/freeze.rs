@@ -1,0 +1,126 @@
+//! Reactions are shown to readers, and those of a message that takes no more are written into its record.
+
+use std::time::Duration;
+
+use crate::domain::Amend;
+use crate::engine::feed::overlay::Change;
+use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::rooms::batch::Batch;
+use crate::engine::work::task::RoomTask;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
+use crate::ports::{AppendError, Log};
+use crate::room::{OwedFreeze, Room};
+use crate::types::Seq;
+
+/// How long messages that take no more wait for others to be written with. 5 s: nothing hangs on it, and a busy room would write for each message
+/// that is said.
+const FREEZE_AFTER: Duration = Duration::from_secs(5);
+/// So many do not wait. 256: what one transaction takes anyway.
+const TOGETHER: usize = 256;
+
+impl RoomTask {
+    /// Before a batch is published: its readers are shown what it makes of the reactions.
+    pub(crate) fn show_reactions(&self, feed: &RoomFeed, batch: &Batch) {
+        let mut messages = batch.reacted.clone();
+        for change in &batch.changes {
+            match change {
+                Change::TakeBack { target, .. } => messages.push(*target),
+                Change::Sweep(_) => messages.extend(feed.reactions.messages()),
+                // Whatever a message says, it has been reacted to with the same.
+                Change::Edit { .. } => {}
+            }
+        }
+        messages.sort_unstable();
+        messages.dedup();
+        show(feed, &self.state.room, messages.into_iter());
+    }
+
+    /// Writes what messages have been reacted to with into their records, of those that took no more up to this change. All at once: they have
+    /// no more reactions than a room keeps.
+    pub(crate) async fn write_freezes(&mut self, log: &dyn Log, through: Seq) -> Result<(), AppendError> {
+        let Some(feed) = self.feed() else { return Ok(()) };
+        let mut amends = Vec::new();
+        let messages = self.freezes_through(through, &mut amends);
+        let Some(last) = amends.last().map(|amend: &Amend| amend.change) else { return Ok(()) };
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetFreeze) {
+            amends.clear();
+        }
+        if !amends.is_empty() {
+            log.amend(&feed.code, feed.epoch, &amends).await?;
+        }
+        self.frozen(&feed, &messages);
+        self.state.debts.amended(last);
+        Ok(())
+    }
+
+    /// Adds what the log is asked to write for the messages that took no more up to this change, and says which they are.
+    pub(crate) fn freezes_through(&self, through: Seq, amends: &mut Vec<Amend>) -> Vec<Seq> {
+        let (room, debts) = (&self.state.room, &self.state.debts);
+        let owed = debts.freezes(room.ledger()).take_while(|owed| owed.change <= through);
+        let amend = |OwedFreeze { target, change }| {
+            amends.push(Amend::freeze(target, change, room.reactions_to(target)));
+            target
+        };
+        owed.map(amend).collect()
+    }
+
+    /// Sees to it that those are written that a batch leaves owed: soon, and together.
+    pub(crate) fn note_freezes(&mut self) {
+        let (is_any, are_many) = {
+            let mut owed = self.state.debts.freezes(self.state.room.ledger());
+            (owed.next().is_some(), owed.nth(TOGETHER - 2).is_some())
+        };
+        if is_any {
+            let now = self.mono();
+            self.state.debts.note_freeze(if are_many { now } else { now.after(FREEZE_AFTER) });
+        }
+    }
+
+    /// The records of these messages have their reactions, or nothing has records: the backlog is given them, and nobody looks elsewhere.
+    pub(crate) fn frozen(&self, feed: &RoomFeed, messages: &[Seq]) {
+        let list = |message: &Seq| Some((*message, feed.reactions.list(*message)?));
+        let mut lists: Vec<_> = messages.iter().filter_map(list).collect();
+        lists.sort_unstable_by_key(|(message, _)| *message);
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetFreeze) {
+            lists.clear();
+        }
+        feed.backlog.freeze(&lists);
+        messages.iter().for_each(|message| feed.reactions.freeze(*message));
+    }
+
+    /// All that an incarnation has been reacted to with, as far as its records may lack it. For one that was just read.
+    pub(crate) fn show_all_reactions(&self, feed: &RoomFeed) {
+        let (room, debts) = (&self.state.room, &self.state.debts);
+        let of_records: Vec<Seq> = room.ledger().owed_freezes().map(|owed| owed.target).collect();
+        let owed: Vec<Seq> = debts.freezes(room.ledger()).map(|owed| owed.target).collect();
+        let lacks = |message: &Seq| !of_records.contains(message) || owed.contains(message);
+        show(feed, room, room.ledger().reacted().filter(lacks));
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::CountReactionsTwice) {
+            for message in feed.reactions.messages() {
+                let mut twice = room.reactions_to(message);
+                twice.iter_mut().for_each(|reaction| reaction.count *= 2);
+                feed.reactions.set(message, &twice);
+            }
+        }
+    }
+}
+
+fn show(feed: &RoomFeed, room: &Room, messages: impl Iterator<Item = Seq>) {
+    messages.for_each(|message| feed.reactions.set(message, &room.reactions_to(message)));
+}
+
+/// After a log that others have written was read again: what a reader could look up and cannot any more has been written into records by
+/// others, or was taken back.
+pub(crate) fn forget_frozen_by_others(feed: &RoomFeed, room: &Room) {
+    let still: Vec<Seq> = room.ledger().reacted().collect();
+    for message in feed.reactions.messages().into_iter().filter(|message| !still.contains(message)) {
+        if let Some(list) = feed.reactions.list(message).filter(|_| !room.ledger().is_taken_back(message)) {
+            feed.backlog.freeze(&[(message, list)]);
+        }
+        feed.reactions.freeze(message);
+    }
+}

@@ -1,0 +1,46 @@
+//! What a log has still to be amended for: each question reads all facts anew.
+
+use chat_core::room::{OwedAmend, OwedChange, OwedEdit};
+use chat_core::{Event, Record, Seq};
+
+use super::{Model, facts};
+
+/// Whether one more change, after which a message says so many bytes, would be too much.
+pub(super) fn is_owed_too_much(model: &Model, bytes: usize) -> bool {
+    let owed = model.owed();
+    let held: usize =
+        owed.iter().map(|owed| if let OwedChange::Edit(edit) = owed { edit.bytes as usize } else { 0 }).sum();
+    owed.len() >= model.limits.owed_max || (bytes > 0 && held > 0 && held + bytes > model.limits.owed_bytes_max)
+}
+
+/// All that the log has not been said to have been amended for since.
+pub(super) fn changes(facts: &[Record]) -> Vec<OwedChange> {
+    let settled = facts.iter().filter_map(|record| match record.event {
+        Event::Settled { through } => Some(through),
+        _ => None,
+    });
+    let settled = settled.max().unwrap_or_default();
+    let changes = facts.iter().enumerate().filter_map(|(number, record)| {
+        let change = record.seq?;
+        match &record.event {
+            Event::Redacted { target } => Some(OwedChange::TakeBack(OwedAmend { target: *target, change })),
+            Event::Edited { target, content, n, .. } => {
+                let is_superseded = facts[number + 1..].iter().any(|later| changes_it(later, *target));
+                let content = content.as_ref().filter(|_| !is_superseded);
+                let bytes = content.map_or(0, |content| content.bytes() as u32);
+                let (target, offset, n) = (*target, record.offset, *n);
+                Some(OwedChange::Edit(OwedEdit { target, change, offset, n, bytes }))
+            }
+            Event::Swept { .. } => facts::swept(std::slice::from_ref(record)).pop().map(OwedChange::Sweep),
+            _ => None,
+        }
+    });
+    changes.filter(|owed| owed.change() > settled).collect()
+}
+
+fn changes_it(record: &Record, message: Seq) -> bool {
+    match record.event {
+        Event::Redacted { target } | Event::Edited { target, .. } => target == message,
+        _ => false,
+    }
+}
