@@ -309,11 +309,11 @@ impl Truth {
     /// What the one who speaks shows after this event.
     fn shown(&self, until: Seq) -> Option<PersonData> {
         self.look(|told| {
-            let changes = told.events.range(..=until).filter_map(|(_, record)| match &record.event {
+            let mut changes = told.events.range(..=until).rev().filter_map(|(_, record)| match &record.event {
                 Event::MemberChanged { data, .. } => data.clone(),
                 _ => None,
             });
-            changes.last().flatten()
+            changes.next().flatten()
         })
     }
 
