@@ -84,7 +84,7 @@ pub enum Bug {
     ForgetEdit,
     /// What was reacted to counts twice once the room has been read back.
     CountReactionsTwice,
-    /// A gap does not say that something was reacted to in it.
+    /// A gap whose last change is a reaction does not say that something was changed in it.
     HideReaction,
     /// What a message was reacted to with is not written into its record when it takes no more.
     ForgetFreeze,

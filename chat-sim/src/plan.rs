@@ -32,7 +32,7 @@ pub(crate) struct Plan {
     pub(crate) kicks: bool,
     /// Whether owners set much for their rooms, and people show secrets.
     pub(crate) sets: bool,
-    /// Whether people often take back what was said, and react to what was not.
+    /// Whether people often take back what was said, edit it, or react to it.
     pub(crate) takes_back: bool,
     /// How likely it is, at each step without a connection, that one stays away for longer than most graces.
     pub(crate) away: f64,

@@ -115,7 +115,7 @@ fn an_answer_before_the_append_is_found() {
 
 #[test]
 fn a_ban_that_nobody_asks_after_is_found() {
-    is_found(Bug::ForgetBan, 128, &[Promise::Banned]);
+    is_found(Bug::ForgetBan, 512, &[Promise::Banned]);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_text_that_stays_in_the_log_is_found() {
 
 #[test]
 fn an_edit_that_is_not_masked_until_the_log_has_it_is_found() {
-    is_found_in(Bug::UnmaskEdit, Kind::Narrow, 128, &[Promise::Screen, Promise::OneOrder]);
+    is_found_in(Bug::UnmaskEdit, Kind::Narrow, 64, &[Promise::Screen, Promise::OneOrder, Promise::Logged]);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_change_that_a_gap_does_not_speak_of_is_found() {
 
 #[test]
 fn a_reaction_that_a_gap_does_not_speak_of_is_found() {
-    is_found_in(Bug::HideReaction, Kind::Narrow, 64, &[Promise::Screen]);
+    is_found_in(Bug::HideReaction, Kind::Narrow, 192, &[Promise::Screen]);
 }
 
 #[test]

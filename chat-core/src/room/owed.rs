@@ -1,5 +1,4 @@
-//! What the log has to be amended for, as far as the log itself does not say that it has been: one queue for messages that were edited,
-//! messages that were taken back, and ranges of them.
+//! What the log has still to be amended for, in one queue: messages edited or taken back, and ranges of them.
 //!
 //! Part of the ledger, so that whoever reads a room back knows it. Never here: what a message says.
 

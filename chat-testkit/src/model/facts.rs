@@ -75,7 +75,7 @@ pub(super) fn of_chapter(lines: &[Line]) -> Vec<Fact> {
     let mut facts = Vec::new();
     for line in lines {
         match &line.what {
-            What::Fact { record, as_sent } => facts.push((record.clone(), as_sent.clone())),
+            What::Fact { record, as_sent } => facts.push(((**record).clone(), as_sent.clone())),
             What::Lost(records) => facts.truncate(facts.len().saturating_sub(*records)),
             What::Note(_) | What::Restarted => {}
         }

@@ -76,7 +76,7 @@ struct Line {
 #[derive(Clone, Debug)]
 enum What {
     Fact {
-        record: Record,
+        record: Box<Record>,
         /// Of what may have a key: what the client had sent. The model compares that where the room compares digests.
         as_sent: Option<AsSent>,
     },
@@ -325,7 +325,7 @@ impl Model {
     }
 
     fn write(&mut self, now: Now, record: Record, as_sent: Option<AsSent>) {
-        self.diary.push(Line { now, what: What::Fact { record, as_sent } });
+        self.diary.push(Line { now, what: What::Fact { record: Box::new(record), as_sent } });
     }
 }
 

@@ -238,7 +238,7 @@ pub fn any_reaction_name() -> impl Strategy<Value = ReactionName> + Clone {
         select(vec!["\u{1F44D}", "\u{2764}\u{FE0F}", "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{200D}\u{1F466}"]);
     let name = |text: &str| ReactionName::parse(text).expect("a valid name");
     prop_oneof![
-        emoji.prop_map(move |text| name(text)),
+        emoji.prop_map(name),
         "[ -~]{1,32}".prop_map(move |text| name(&text)),
         "[\u{E4}-\u{2FF}]{1,16}".prop_map(move |text| name(&text)),
     ]

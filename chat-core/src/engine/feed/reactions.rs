@@ -12,6 +12,9 @@ use crate::locks::lock;
 use crate::types::Seq;
 use crate::wire;
 
+/// Lists of reactions, encoded, each with the place in a page of the message that has them.
+type Placed = Vec<(usize, Arc<[u8]>)>;
+
 /// What an entry takes beside its list, about.
 const ENTRY_BYTES: usize = 64;
 
@@ -73,11 +76,7 @@ impl ReactionOverlay {
     ///
     /// # Errors
     /// [`Stale`]: one of them was let go of since, and the page may lack its reactions.
-    pub(crate) fn among(
-        &self,
-        frozen: Seq,
-        messages: impl Iterator<Item = Seq>,
-    ) -> Result<Vec<(usize, Arc<[u8]>)>, Stale> {
+    pub(crate) fn among(&self, frozen: Seq, messages: impl Iterator<Item = Seq>) -> Result<Placed, Stale> {
         let guard = self.lock();
         let Some(known) = &*guard else { return Ok(Vec::new()) };
         let mut lists = Vec::new();

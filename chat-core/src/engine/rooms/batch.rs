@@ -29,8 +29,6 @@ pub(crate) struct Batch {
     pub(crate) gone: Vec<(SessionId, Generation)>,
     /// What it changes of what was said before.
     pub(crate) changes: Vec<Change>,
-    /// The messages that it reacts to, or that take no more reactions.
-    pub(crate) reacted: Vec<Seq>,
     pub(crate) kicked: Vec<Scope>,
     pub(crate) closed: Option<RoomCloseReason>,
 }

@@ -88,11 +88,10 @@ pub(crate) fn gap_view(shared: &Shared, room: &Room) -> Bytes {
     let (members, _) = MemberList::of(lines, page.min(room.members_total()), bytes_max);
     let changed_at = room.changed_at();
     #[cfg(feature = "fault_injection")]
-    let changed_at = match fault_injection::is(Bug::HideReaction) {
-        true => room.ledger().last_taken_back(),
-        false if fault_injection::is(Bug::HideChange) => Seq(0),
-        false => changed_at,
-    };
+    let is_hidden = fault_injection::is(Bug::HideChange)
+        || fault_injection::is(Bug::HideReaction) && changed_at > room.ledger().last_taken_back();
+    #[cfg(feature = "fault_injection")]
+    let changed_at = if is_hidden { Seq(0) } else { changed_at };
     let (topic, notices) = (room.topic().as_str(), room.notices());
     wire::gap_view(&members, room.members_total(), topic, notices, &room.settings().into(), changed_at)
 }

@@ -287,7 +287,6 @@ impl RoomTask {
                     .extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Incarnation)));
                 batch.closed = Some(*cause);
             }
-            Event::Reacted { target, .. } => batch.reacted.push(*target),
             _ => {}
         }
         batch.changes.extend(Change::of(&record));

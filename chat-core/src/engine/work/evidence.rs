@@ -1,5 +1,4 @@
-//! A message is looked for where messages are kept, before it is changed: of what it says the room itself remembers nothing, and of old ones
-//! not even whose they are.
+//! A message is looked for where messages are kept, before it is changed: the room itself remembers nothing of what it says.
 
 use std::sync::Arc;
 

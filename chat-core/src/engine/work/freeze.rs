@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::Amend;
+use crate::domain::{Amend, Event};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::Batch;
@@ -22,7 +22,11 @@ const TOGETHER: usize = 256;
 impl RoomTask {
     /// Before a batch is published: its readers are shown what it makes of the reactions.
     pub(crate) fn show_reactions(&self, feed: &RoomFeed, batch: &Batch) {
-        let mut messages = batch.reacted.clone();
+        let reacted = batch.records.iter().filter_map(|record| match &record.event {
+            Event::Reacted { target, .. } => Some(*target),
+            _ => None,
+        });
+        let mut messages: Vec<Seq> = reacted.collect();
         for change in &batch.changes {
             match change {
                 Change::TakeBack { target, .. } => messages.push(*target),
