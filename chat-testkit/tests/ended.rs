@@ -93,12 +93,16 @@ async fn ann(engine: &Engine, token: Option<&str>) -> Connection {
 #[tokio::test(start_paused = true)]
 async fn all_sessions_of_a_person_are_ended_also_those_of_which_only_a_token_is_left() {
     let log = log();
-    let start = || builder(&log).policy(Arc::new(ByCredentials)).build();
-    let engine = start();
+    // Each server is of the day after the last: within one millisecond nobody knows what began later.
+    let start = |day| {
+        let clock = Arc::new(DatedClock(SystemClock::new(), AtomicU64::new(day)));
+        builder(&log).policy(Arc::new(ByCredentials)).clock(clock).build()
+    };
+    let engine = start(20_000);
     let [phone, laptop] = [ann(&engine, None).await.token(), ann(&engine, None).await.token()];
     drop(engine);
     settle().await;
-    let engine = start();
+    let engine = start(20_001);
     let new = ann(&engine, None).await;
     new.call(Command::end().with_extent(Extent::Person)).await.expect("everybody may");
     let tokens = [phone, laptop, new.token()];
@@ -109,7 +113,7 @@ async fn all_sessions_of_a_person_are_ended_also_those_of_which_only_a_token_is_
     }
     drop(engine);
     settle().await;
-    let engine = start();
+    let engine = start(20_002);
     for token in &tokens {
         assert_ne!(session(ann(&engine, Some(token)).await.token()), session(token.clone()), "on the next server too");
     }

@@ -414,24 +414,24 @@ fn any_pass() -> impl Strategy<Value = Pass> + Clone {
 /// Each group is in a box of its own: all of them in one value are more than the stack of a test holds.
 fn any_act() -> impl Strategy<Value = Act> + Clone {
     let talk = prop_oneof![
-        10 => (insider(), words(), rewritten(), option::weighted(0.6, few_keys()), permit())
+        18 => (insider(), words(), rewritten(), option::weighted(0.6, few_keys()), permit())
             .prop_map(|(who, (text, data, reply_to), as_sent, key, permit)| {
                 Act::Send { who, text, as_sent, key, permit, data, reply_to }
             }),
-        12 => edit(),
+        14 => edit(),
         4 => (insider(), few_member_changes()).prop_map(|(who, change)| Act::Me { who, change }),
         1 => (target(), few_member_changes()).prop_map(|(member, change)| Act::ChangeMember { member, change }),
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
             .prop_map(|(who, state)| Act::Typing { who, state }),
         4 => (moderator(), said(), asked()).prop_map(|(by, message, asked)| Act::Redact { by, message, asked }),
-        6 => (insider(), said(), few_reaction_names(), proptest::bool::weighted(0.7), option::weighted(0.2, few_keys()))
+        11 => (insider(), said(), few_reaction_names(), proptest::bool::weighted(0.6), option::weighted(0.2, few_keys()))
             .prop_map(|(who, message, name, on, key)| Act::React { who, message, name, on, key }),
         2 => (insider(), back()).prop_map(|(who, after)| Act::Changes { who, after }),
         3 => (insider(), back()).prop_map(|(who, through)| Act::Read { who, through }),
-        6 => showing().boxed(),
+        10 => showing().boxed(),
         1 => back().prop_map(|through| Act::Settle { through }),
         2 => (moderator(), person(), option::of(back())).prop_map(|(by, member, from)| Act::RedactAll { by, member, from }),
-        1 => (moderator(), option::of(0..4_u32), count()).prop_map(|(by, after, limit)| Act::Bans { by, after, limit }),
+        2 => (moderator(), option::of(0..4_u32), count()).prop_map(|(by, after, limit)| Act::Bans { by, after, limit }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
         2 => (moderator(), few_changes()).prop_map(|(by, change)| Act::Settings { by, change }),
         3 => (insider(), option::weighted(0.8, (side(), said())), count())
@@ -462,7 +462,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
     ];
     prop_oneof![
         1 => Just(Act::Wait),
-        11 => talk.boxed(),
+        16 => talk.boxed(),
         7 => come.boxed(),
         3 => go.boxed(),
         1 => rare.boxed(),

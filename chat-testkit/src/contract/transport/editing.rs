@@ -50,13 +50,13 @@ pub async fn an_author_edits_a_message_and_nobody_else_does<D: TransportHarness>
     bob.read_to("LUNCH", 5).await;
     bob.join("LUNCH", "Bob").await;
     let again = number(&bob.done(edit(3, "and again")).await, "seq");
+    let told = ann.told_to("LUNCH", again).await;
+    assert_eq!(told.last(), Some(&format!("{again} edited 3: and again")));
     ann.done(json!({"type": "settings", "room": "LUNCH", "read_only": true})).await;
     assert_eq!(bob.code(edit(3, "in silence")).await, "read_only");
     ann.done(json!({"type": "settings", "room": "LUNCH", "read_only": false})).await;
     ann.done(json!({"type": "redact", "room": "LUNCH", "target": 3})).await;
     assert_eq!(bob.code(edit(3, "back")).await, "message_not_found");
-    let told = ann.told_to("LUNCH", again).await;
-    assert_eq!(told.last(), Some(&format!("{again} edited 3: and again")));
 }
 
 /// A retry is answered with the first answer; a key stands for one thing, be it an edit or a message.
