@@ -1,6 +1,6 @@
 //! What happened in a room: the events its log holds, in one order.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::ban::BanTerm;
 use super::content::Content;
@@ -8,7 +8,7 @@ use super::reaction::Reaction;
 use super::settings::Settings;
 use crate::types::{
     BanId, Body, Color, Data, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonData, PersonHash,
-    ReactionName, Scope, Seq, Topic, Wall,
+    ReactionName, Scope, Seq, Topic, Wall, stored_person_data, stored_person_data_change,
 };
 
 /// What a member may do.
@@ -124,11 +124,6 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
-/// A field where nothing said is one thing, and nothing in it another.
-fn even_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 /// Something that happened in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,7 +152,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sees: Option<Seq>,
         /// What they show beside their name. Not said by programs that knew nothing of the kind.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "stored_person_data", skip_serializing_if = "Option::is_none")]
         data: Option<PersonData>,
     },
     /// The record's `by` stopped being a member.
@@ -288,7 +283,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nick_key: Option<NickKey>,
         /// What they show beside it from now on, where that is something else; nothing in it for nothing.
-        #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "stored_person_data_change", skip_serializing_if = "Option::is_none")]
         data: Option<Option<PersonData>>,
     },
     /// What the room is about was changed.

@@ -9,7 +9,7 @@ use super::weight::{beside, scope_beside};
 use crate::domain::Role;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::types::{Color, MemberId, Nick, NickKey, Offset, PersonData, Scope, Seq, Wall};
+use crate::types::{Color, MemberId, Nick, NickKey, Offset, PersonData, Scope, Seq, Wall, stored_person_data};
 
 /// A person in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct Member {
     /// When this membership began.
     pub since: Wall,
     /// What they show beside their name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stored_person_data", skip_serializing_if = "Option::is_none")]
     pub data: Option<PersonData>,
 }
 

@@ -27,6 +27,7 @@ pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, Ses
 pub use limits::{EngineLimits, Limits, NewcomersSee, RoomLimits, SessionLimits, ZeroLimit};
 pub use nick::{Nick, NickKey};
 pub use person_data::PersonData;
+pub(crate) use person_data::{stored as stored_person_data, stored_change as stored_person_data_change};
 pub use position::{Offset, Position, Seq};
 pub use reaction::ReactionName;
 pub use reject::{Reject, RejectCode};

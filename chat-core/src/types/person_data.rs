@@ -3,13 +3,16 @@
 use std::fmt;
 
 use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::json;
 
 /// What a person shows beside their name: a JSON object of at most 256 bytes, eight deep, which nobody here reads.
 ///
 /// It is kept and passed on as it was written, without the spaces between its parts: names in their order, numbers and escapes as they
-/// are. Stored as a text, so that every format of records holds it as it is.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// are. Stored as a text, so that every format of records holds it as it is. Whatever else is read into it, claims of a credential say, is
+/// such a text too, and is checked as by `parse`.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct PersonData(CompactString);
 
@@ -31,14 +34,41 @@ impl fmt::Debug for PersonData {
     }
 }
 
+/// How records and snapshots say it: by a later rule it may be any JSON, and what is none, which nobody could be shown, is `null`.
+struct Stored(PersonData);
+
+/// As deep as a reader of frames goes.
+const STORED_DEPTH_MAX: usize = 127;
+
+impl<'de> Deserialize<'de> for Stored {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = CompactString::deserialize(deserializer)?;
+        let is_json = json::compact(&text, STORED_DEPTH_MAX).is_ok();
+        Ok(Self(PersonData(if is_json { text } else { CompactString::const_new("null") })))
+    }
+}
+
+/// A member's data in a record or snapshot, where they have any.
+pub(crate) fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PersonData>, D::Error> {
+    let stored = Option::<Stored>::deserialize(deserializer)?;
+    Ok(stored.map(|Stored(data)| data))
+}
+
+/// A change of them in a record: nothing in it for nothing from now on.
+pub(crate) fn stored_change<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<PersonData>>, D::Error> {
+    stored(deserializer).map(Some)
+}
+
 #[cfg(any(feature = "engine", test))]
 mod parse {
     use std::collections::BTreeSet;
     use std::fmt;
 
     use compact_str::CompactString;
-    use serde::Deserializer;
     use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+    use serde::{Deserialize, Deserializer};
 
     use super::PersonData;
     use crate::types::Reject;
@@ -70,6 +100,13 @@ mod parse {
         #[cfg(feature = "engine")]
         pub(crate) fn as_told(json: &str) -> Self {
             Self(CompactString::new(json))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for PersonData {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = CompactString::deserialize(deserializer)?;
+            Self::parse(&text).map_err(|reject| D::Error::custom(reject.message))
         }
     }
 
@@ -233,13 +270,41 @@ mod tests {
         assert_eq!(refused(&deep(60_000)).0, RejectCode::BadField, "nothing is read by recursion without end");
     }
 
+    /// As a record holds it.
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Kept {
+        #[serde(default, deserialize_with = "stored")]
+        data: Option<PersonData>,
+        #[serde(default, deserialize_with = "stored_change")]
+        change: Option<Option<PersonData>>,
+    }
+
     #[test]
     fn it_is_stored_as_a_text_and_read_back_whatever_it_is() {
         let data = PersonData::parse(r#"{"a":"\n"}"#).expect("valid");
         let stored = serde_json::to_string(&data).expect("it can be stored");
         assert_eq!(stored, r#""{\"a\":\"\\n\"}""#);
-        assert_eq!(serde_json::from_str::<PersonData>(&stored).expect("read"), data);
-        assert!(serde_json::from_str::<PersonData>("\"of a later rule\"").is_ok());
+        let read = |text: &str| {
+            let json = format!(r#"{{"data":{text},"change":{text}}}"#);
+            let Kept { data, change } = serde_json::from_str(&json).expect("it is read");
+            assert_eq!(change, Some(data.clone()));
+            data.map(|data| data.as_str().to_owned())
+        };
+        assert_eq!(read(&stored).as_deref(), Some(data.as_str()));
+        assert_eq!(read("null"), None);
+        assert_eq!(read(r#""[\"of a later rule\"]""#).as_deref(), Some(r#"["of a later rule"]"#));
+        assert_eq!(read("\"no JSON\"").as_deref(), Some("null"), "nobody could be shown it");
+        assert_eq!(serde_json::from_str::<Kept>("{}").expect("it is read"), Kept { data: None, change: None });
         assert_eq!(size_of::<Option<PersonData>>(), 24);
+    }
+
+    #[test]
+    fn what_others_read_into_it_is_checked() {
+        let read = |text: &str| serde_json::from_str::<PersonData>(&serde_json::to_string(text).expect("a text"));
+        assert_eq!(read(r#"{ "a": 1 }"#).expect("an object").as_str(), r#"{"a":1}"#);
+        for text in ["x", "", "[]", "null", r#"{"a":1,"a":2}"#] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(read(&format!(r#"{{"a":"{}"}}"#, "x".repeat(300))).is_err());
     }
 }
