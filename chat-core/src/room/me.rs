@@ -12,12 +12,13 @@ use crate::types::{MemberId, Nick, PersonData, Reject, RejectCode};
 const RETRY: Duration = Duration::from_secs(10);
 
 impl Rules<'_> {
-    /// A member changes what they are shown as; but what the policy says of them stands. It has nothing to do with who may speak now.
+    /// A member changes what they are shown as, as far as they choose it: what the policy says was told as they came in, and nothing of it is
+    /// asked for here. It may say something else by now, or the host. It has nothing to do with who may speak now.
     pub(super) fn me(self, by: &Caller, asked: &MemberChange) -> Result<Decision, Reject> {
         let member = self.member(by)?;
         let named = by.named.as_deref();
-        let nick = named.and_then(|named| named.nick.as_ref()).or(asked.nick.as_ref());
-        let data = named.and_then(|named| named.data.clone()).map(Some).or_else(|| asked.data.clone());
+        let nick = asked.nick.as_ref().filter(|_| named.is_none_or(|named| named.nick.is_none()));
+        let data = asked.data.clone().filter(|_| named.is_none_or(|named| named.data.is_none()));
         let Some(changed) = difference(member, nick, data) else {
             return Ok(self.nothing_to_do());
         };

@@ -36,13 +36,27 @@ pub(super) fn may_have(
 
 pub(super) fn me(model: &Model, now: Now, by: &Caller, change: &MemberChange) -> Result<Decision, Refusal> {
     let own = member(model, by)?;
-    let nick = change.nick.clone().unwrap_or(own.nick.clone());
-    let (nick, data) = shown(by, nick, change.data.clone().unwrap_or(own.data.clone()));
+    // What the policy says of them is not for them to change.
+    let owns = by.named.as_deref().cloned().unwrap_or_default();
+    let nick = change.nick.clone().filter(|_| owns.nick.is_none()).unwrap_or(own.nick.clone());
+    let data = change.data.clone().filter(|_| owns.data.is_none()).unwrap_or(own.data.clone());
     let Some(event) = told(&own, &nick, &data) else { return Ok(nothing(model)) };
     may_be_written(model)?;
+    let wait = wait(model, now, own.id);
+    if !wait.is_zero() {
+        return Err(Refusal { retry_after: Some(wait), ..refusal(RejectCode::RateLimited, None) });
+    }
+    if nick != own.nick {
+        may_have(model, now, by, &nick, Some(own.id))?;
+    }
+    Ok(done(model, now, Some(own), event))
+}
+
+/// How long a member has to wait until they may change again.
+fn wait(model: &Model, now: Now, own: MemberId) -> Duration {
     let changes = model.facts().into_iter().filter(|record| {
-        let is_own = matches!(record.event, Event::MemberChanged { member, .. } if member == own.id);
-        is_own && record.by == Some(own.id)
+        let is_own = matches!(record.event, Event::MemberChanged { member, .. } if member == own);
+        is_own && record.by == Some(own)
     });
     // Of the last so many only.
     let last = changes.last().filter(|last| {
@@ -55,14 +69,7 @@ pub(super) fn me(model: &Model, now: Now, by: &Caller, change: &MemberChange) ->
         others.len() < model.limits.member_changes_max
     });
     let next = last.map(|last| last.at.after(model.limits.member_change_interval));
-    let wait = next.map_or(Duration::ZERO, |next| next.since(model.time(now)));
-    if !wait.is_zero() {
-        return Err(Refusal { retry_after: Some(wait), ..refusal(RejectCode::RateLimited, None) });
-    }
-    if nick != own.nick {
-        may_have(model, now, by, &nick, Some(own.id))?;
-    }
-    Ok(done(model, now, Some(own), event))
+    next.map_or(Duration::ZERO, |next| next.since(model.time(now)))
 }
 
 /// The host says it of somebody.

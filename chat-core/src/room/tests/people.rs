@@ -188,6 +188,32 @@ fn what_the_policy_says_stands_and_may_look_like_another() {
     assert_eq!(world.reject(&me(1, to("ANN"))), RejectCode::NickTaken, "somebody else has it too");
 }
 
+/// It was told as they came in: nothing that they ask for tells it again, on none of their devices.
+#[test]
+fn what_the_policy_says_is_told_to_who_comes_in_and_asked_for_by_nobody() {
+    let mut world = world();
+    let shown_as = |session, name| named(known(session, "bob"), name);
+    world.run(&join_as(shown_as(2, "Bob"), "x")).expect("joined");
+    world.run(&join_as(shown_as(3, "Robert"), "x")).expect("on another device, later");
+    assert_eq!(names(&world), ["Ann", "Robert"]);
+    world.pass(10_000);
+    for change in [MemberChange::new(), to("Eve"), to("Bob")] {
+        let asked = world.run(&Input::Me { by: shown_as(2, "Bob"), change }).expect("answered");
+        assert!(asked.records.is_empty(), "the newer name stands");
+    }
+    world.run(&Input::Me { by: shown_as(2, "Bob"), change: to("Eve").data(data("{}")) }).expect("data are theirs");
+    assert_eq!(shown(&world)[1], (2, "Robert".to_owned(), Some("{}".to_owned())));
+    world.run(&Input::ChangeMember { member: MemberId(2), change: to("Guest") }).expect("the host may");
+    world.pass(10_000);
+    let asked = world.run(&Input::Me { by: shown_as(3, "Robert"), change: MemberChange::new().data(None) });
+    asked.expect("data are theirs");
+    assert_eq!(shown(&world)[1], (2, "Guest".to_owned(), None), "and what the host says stands too");
+    let by = Caller { named: Some(Arc::new(Named::new().data(data(r#"{"id":1}"#)))), ..known(3, "bob") };
+    world.pass(10_000);
+    world.run(&Input::Me { by, change: to("Rob").data(data("{}")) }).expect("the name is theirs here");
+    assert_eq!(shown(&world)[1], (2, "Rob".to_owned(), None));
+}
+
 #[test]
 fn who_comes_back_under_another_name_of_the_policy_is_told_of_by_it() {
     let mut world = world();
