@@ -220,7 +220,7 @@ impl<'a> Rules<'a> {
         let entered = Entered { member: member.id, from, entry: Entry::Attached, history };
         let mut draft = self.draft();
         if let Some(changed) = self.named_otherwise(by, member) {
-            draft.push(None, changed);
+            draft.push(Some(member.id), changed);
         }
         Ok(draft.finish(Some(attached(by, member.id)), Answer::Entered(entered)))
     }

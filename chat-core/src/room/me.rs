@@ -55,10 +55,13 @@ impl Rules<'_> {
         (nick.clone(), data.filter(|_| self.writes >= RecordVersion::PERSONS).cloned())
     }
 
-    /// What is told where the policy says another name or other data of a member who comes back than they are shown with.
+    /// What is told where the policy says another name or other data of a member who comes back than they are shown with. It counts as
+    /// a change of theirs: of two devices that it names differently each could come back all the time. One that comes too early is passed
+    /// over, up to a later return.
     pub(super) fn named_otherwise(self, by: &Caller, member: &Member) -> Option<Event> {
         let named = by.named.as_deref().filter(|_| self.writes >= RecordVersion::PERSONS)?;
         difference(member, named.nick.as_ref(), named.data.clone().map(Some))
+            .filter(|_| self.check_has_waited(member).is_ok())
     }
 
     /// Nobody takes a name that looks like that of another, unless it is the policy that gives it.

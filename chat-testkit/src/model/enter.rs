@@ -131,8 +131,8 @@ fn come_back(
         None => (model.head(), pages::newest(model, history, person.sees)),
     };
     let entered = Entered { member: person.id, from, entry: Entry::Attached, history };
-    let told = people::named_anew(model, by, person);
-    let records = told.map(|event| model.clone().add(now, Told::Yes, None, event, None));
+    let told = people::named_anew(model, now, by, person);
+    let records = told.map(|event| model.clone().add(now, Told::Yes, Some(person.id), event, None));
     Ok(decision(records.into_iter().collect(), Some(attached(by, person.id)), Answer::Entered(entered)))
 }
 

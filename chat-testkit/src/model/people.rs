@@ -83,9 +83,11 @@ pub(super) fn change(model: &Model, now: Now, member: MemberId, change: &MemberC
 }
 
 /// What is told of somebody who comes back, where the policy says something else of them by now.
-pub(super) fn named_anew(model: &Model, by: &Caller, person: &Person) -> Option<Event> {
+/// Once in so long, as if they had asked for it themselves.
+pub(super) fn named_anew(model: &Model, now: Now, by: &Caller, person: &Person) -> Option<Event> {
     let (nick, data) = shown(by, person.nick.clone(), person.data.clone());
-    told(person, &nick, &data).filter(|_| model.writes >= RecordVersion::PERSONS)
+    let may_change = model.writes >= RecordVersion::PERSONS && wait(model, now, person.id).is_zero();
+    told(person, &nick, &data).filter(|_| may_change)
 }
 
 /// What is said of a person who is to be shown so from now on; nothing where they are already.

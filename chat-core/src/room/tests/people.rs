@@ -221,12 +221,32 @@ fn who_comes_back_under_another_name_of_the_policy_is_told_of_by_it() {
     let back = named(Caller { generation: Generation(2), ..known(2, "bob") }, "Robert");
     let resumed = world.run(&Input::Attach { by: back.clone(), after: world.here(2) }).expect("attached");
     assert_eq!(kinds(&resumed), [("member_changed", Some(3))]);
-    assert_eq!((resumed.records[0].by, entered(&resumed).from), (None, Seq(2)));
+    assert_eq!((resumed.records[0].by, entered(&resumed).from), (Some(MemberId(2)), Seq(2)));
     let again = world.run(&Input::Attach { by: Caller { generation: Generation(3), ..back.clone() }, after: None });
     assert!(again.expect("attached").records.is_empty());
     let own =
         Input::Me { by: Caller { generation: Generation(3), ..back }, change: MemberChange::new().data(data("{}")) };
-    world.run(&own).expect("it was not they who changed it");
+    assert_eq!(world.reject(&own), RejectCode::RateLimited, "it counts as theirs");
+}
+
+/// Each return of either is let through all the same.
+#[test]
+fn devices_that_the_policy_names_differently_change_it_once_in_ten_seconds() {
+    let mut world = world();
+    world.run(&join_as(named(known(2, "bob"), "Bob"), "x")).expect("joined");
+    let mut told = 0;
+    for generation in 2..=41 {
+        for (session, name) in [(2, "Bob"), (3, "Robert")] {
+            let by = Caller { generation: Generation(generation), ..named(known(session, "bob"), name) };
+            told += world.run(&Input::Attach { by, after: None }).expect("attached").records.len();
+        }
+        world.pass(1_000);
+    }
+    assert_eq!(told, 4);
+    world.pass(10_000);
+    let by = Caller { generation: Generation(42), ..named(known(3, "bob"), "Rob") };
+    let later = world.run(&Input::Attach { by: by.clone(), after: None }).expect("attached");
+    assert_eq!((kinds(&later), names(&world)[1].as_str()), (vec![("member_changed", Some(7))], "Rob"));
 }
 
 #[test]

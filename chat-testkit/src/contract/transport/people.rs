@@ -190,7 +190,7 @@ impl Policy for Names {
 pub async fn what_the_policy_calls_somebody_stands<D: TransportHarness>() {
     let people = [("ann", "Kim"), ("bob", "Kim"), ("bob", "Lee")];
     let policy = Arc::new(Names(Mutex::new(people.into_iter().collect())));
-    let server = TestServer::<D>::build(|_| {}, |builder| builder.policy(policy)).await;
+    let server = TestServer::<D>::build(at_once, |builder| builder.policy(policy)).await;
     let (mut ann, mut bob) = (server.client().await, server.client().await);
     assert_eq!(ann.create("LUNCH", "Ann").await["you"]["nick"], "Kim");
     assert_eq!(bob.join("LUNCH", "Bob").await["you"]["nick"], "Kim");
