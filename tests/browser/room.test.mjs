@@ -159,6 +159,24 @@ test('one\'s own leaving before the present membership began ends nothing, and o
   assert.deepEqual([over.live, over.ended.why], [false, 'left']);
 });
 
+test('a name of one\'s own from before the present membership is not the name of now', () => {
+  const at = seq => ({ room: 'LAB', seq, at: message(seq, '').at });
+  const changed = (seq, { member }, change) => ({ type: 'member_changed', ...at(seq), member, ...change });
+  const members = [{ ...BOB, data: { id: 1 } }, ANN];
+  const told = [
+    changed(3, BOB, { nick: 'X', data: null }),
+    { type: 'member_left', ...at(4), member: BOB.member, nick: 'X', reason: 'timeout' },
+    { type: 'member_joined', ...at(5), ...BOB, data: { id: 1 } },
+  ];
+  const back = fold(fresh(), joined({ seq: 2, entered: 5, members, you: members[0] }), ...told);
+  assert.deepEqual([back.seq, back.nick, back.you.nick, back.you.data], [5, 'Bob', 'Bob', { id: 1 }]);
+  assert.deepEqual(back.members.map(({ nick, data }) => [nick, data]), [['Bob', { id: 1 }], ['Ann', undefined]]);
+  const now = fold(back, changed(6, BOB, { nick: 'Rob' }));
+  assert.deepEqual([now.nick, now.you.nick], ['Rob', 'Rob']);
+  const others = fold(back, changed(6, ANN, { nick: 'Y', data: {} }), { type: 'member_joined', ...at(7), ...ANN });
+  assert.deepEqual(others.members.map(({ nick, data }) => [nick, data]).at(-1), ['Ann', undefined], 'who is listed comes as they are');
+});
+
 test('days are told apart, and a clock that is behind makes no second yesterday', () => {
   const on = (seq, at) => ({ ...message(seq, 'x'), at });
   let room = fold(fresh(), joined({ seq: 1 }), on(2, '2026-11-20T12:00:00.000Z'), on(3, '2026-11-22T12:00:00.000Z'));

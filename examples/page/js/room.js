@@ -100,8 +100,10 @@ const EVENTS = {
     const known = room.members.some(other => other.member === frame.member);
     const { member, nick, color, role, data } = frame;
     const shown = data === undefined ? {} : { data };
+    // Of somebody who is listed already: what was told before this may have been of another name.
+    const again = other => other.member === frame.member ? shownAs(other, { nick, data: data ?? null }) : other;
     return {
-      members: known ? room.members : [...room.members, { member, nick, color, role, online: true, ...shown }],
+      members: known ? room.members.map(again) : [...room.members, { member, nick, color, role, online: true, ...shown }],
       membersTotal: room.membersTotal + (known ? 0 : 1),
     };
   },
@@ -122,6 +124,8 @@ const EVENTS = {
   },
   /** What is there takes the place of what was before; `data` of null is none. What was said keeps the name it was said under. */
   member_changed(room, frame) {
+    // Of an earlier membership of one's own: the present one began under the name that `joined` says.
+    if (room.you?.member === frame.member && frame.seq < room.entered) return {};
     const change = other => other.member === frame.member ? shownAs(other, frame) : other;
     const you = room.you && change(room.you);
     return { members: room.members.map(change), you, nick: you?.nick ?? room.nick };
