@@ -64,6 +64,20 @@ async fn who_skips_hears_of_one_gap_which_is_no_surprise() {
     assert_eq!(bob.told().await, ["welcome back lunch:live:19", "20 Ann: x", "21 Ann: after"]);
 }
 
+/// What a join brings about beside itself is nothing that was missed.
+#[tokio::test(start_paused = true)]
+async fn who_comes_in_for_the_first_time_skips_nothing() {
+    let engine = engine_with(|limits| limits.room.notices_members_max = 1);
+    let _ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::new(&engine).await;
+    bob.session.call(join("LUNCH", "Bob").with_catch_up(0)).await.expect("it is open");
+    bob.joined().await;
+    let frames = bob.frames().await;
+    let is_told = |frame: &ServerFrame| matches!(frame, ServerFrame::NoticesChanged { .. });
+    assert!(frames.iter().any(is_told), "{frames:?}");
+    assert!(!frames.iter().any(|frame| matches!(frame, ServerFrame::Gap { .. })), "{frames:?}");
+}
+
 /// A view of the room is shared by all who skip at once, and one that is older than a quarter of a second is made anew.
 #[tokio::test(start_paused = true)]
 async fn who_skips_is_shown_the_room_as_it_was_a_quarter_of_a_second_ago_at_most() {

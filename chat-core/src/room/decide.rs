@@ -136,7 +136,10 @@ impl<'a> Rules<'a> {
         let mut decision = self.joined(self.draft(), by, seat, (nick, data), role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
         match (self.seen(after), place) {
-            (Some(seen), Some(place)) => entered.from = seen.clamp(place.joined, self.ledger.head()),
+            (Some(seen), Some(place)) => {
+                entered.from = seen.clamp(place.joined, self.ledger.head());
+                entered.is_named = true;
+            }
             _ => entered.history = self.newest(history, self.floor(place, seat)),
         }
         Ok(decision)
@@ -213,11 +216,12 @@ impl<'a> Rules<'a> {
             return Err(reject.limit(self.limits.attachments_max as u64));
         }
         let head = self.ledger.head();
-        let (from, history) = match self.seen(after) {
+        let seen = self.seen(after);
+        let (from, history) = match seen {
             Some(seen) => (seen.clamp(member.joined, head), HistorySlice::default()),
             None => (head, self.newest(history, member.sees)),
         };
-        let entered = Entered { member: member.id, from, entry: Entry::Attached, history };
+        let entered = Entered { member: member.id, from, is_named: seen.is_some(), entry: Entry::Attached, history };
         let mut draft = self.draft();
         if let Some(changed) = self.named_otherwise(by, member) {
             draft.push(Some(member.id), changed);
@@ -236,7 +240,8 @@ impl<'a> Rules<'a> {
         let (nick, data) = self.shown_as(by, asked);
         let (nick_key, scope) = (nick.key(), by.scope());
         let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees, data });
-        let entered = Entered { member, from, entry: Entry::Joined, history: HistorySlice::default() };
+        let history = HistorySlice::default();
+        let entered = Entered { member, from, is_named: false, entry: Entry::Joined, history };
         draft.finish(Some(attached(by, member)), Answer::Entered(entered))
     }
 

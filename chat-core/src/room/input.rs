@@ -387,6 +387,8 @@ pub struct Entered {
     pub member: MemberId,
     /// Told events with a higher number follow.
     pub from: Seq,
+    /// Whether that is where they said that they were; else it is where they came in.
+    pub is_named: bool,
     /// How they came in.
     pub entry: Entry,
     /// Earlier messages to show, oldest first; empty when they come back to a position.

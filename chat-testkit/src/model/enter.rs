@@ -32,7 +32,8 @@ pub(super) fn create(
         join_of(model, by, asked, Color(0), Role::Owner, says_floor(model).then_some(Seq(0))),
         None,
     );
-    let entered = Entered { member: MemberId(1), from: Seq(1), entry: Entry::Joined, history: HistorySlice::default() };
+    let (from, history) = (Seq(1), HistorySlice::default());
+    let entered = Entered { member: MemberId(1), from, is_named: false, entry: Entry::Joined, history };
     Ok(decision(vec![created, joined], Some(attached(by, MemberId(1))), Answer::Entered(entered)))
 }
 
@@ -84,11 +85,13 @@ pub(super) fn join(
         records.push(then.add(now, Told::Yes, None, event, None));
     }
 
-    let (from, history) = match (place, after.filter(|after| Some(after.epoch) == model.epoch())) {
+    let named = after.filter(|after| Some(after.epoch) == model.epoch());
+    let is_named = place.is_some() && named.is_some();
+    let (from, history) = match (place, named) {
         (Some(place), Some(after)) => (after.seq.clamp(place.joined, model.head()), HistorySlice::default()),
         _ => (own_join, pages::newest(model, history, sees)),
     };
-    let entered = Entered { member: id, from, entry: Entry::Joined, history };
+    let entered = Entered { member: id, from, is_named, entry: Entry::Joined, history };
     Ok(decision(records, Some(attached(by, id)), Answer::Entered(entered)))
 }
 
@@ -126,11 +129,12 @@ fn come_back(
     if others.count() >= model.limits.attachments_max {
         return Err(refusal(RejectCode::TooManyAttachments, None));
     }
-    let (from, history) = match after.filter(|after| Some(after.epoch) == model.epoch()) {
+    let named = after.filter(|after| Some(after.epoch) == model.epoch());
+    let (from, history) = match named {
         Some(after) => (after.seq.clamp(person.joined, model.head()), HistorySlice::default()),
         None => (model.head(), pages::newest(model, history, person.sees)),
     };
-    let entered = Entered { member: person.id, from, entry: Entry::Attached, history };
+    let entered = Entered { member: person.id, from, is_named: named.is_some(), entry: Entry::Attached, history };
     let told = people::named_anew(model, now, by, person);
     let records = told.map(|event| model.clone().add(now, Told::Yes, Some(person.id), event, None));
     Ok(decision(records.into_iter().collect(), Some(attached(by, person.id)), Answer::Entered(entered)))

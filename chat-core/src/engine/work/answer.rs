@@ -53,7 +53,8 @@ pub(crate) fn admit(
         history: entered.history,
         subscription,
         continues: entered.entry == Entry::Continued,
-        due: room.head().0.saturating_sub(entered.from.0),
+        // Who has said of no position that they were there has missed nothing.
+        due: if entered.is_named { room.head().0.saturating_sub(entered.from.0) } else { 0 },
     }
 }
 

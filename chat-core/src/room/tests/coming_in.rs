@@ -8,7 +8,7 @@ fn a_created_room_has_its_creator_as_owner() {
     let mut world = no_life(|_| {});
     let decision = world.create(1, EPOCH);
     assert_eq!(kinds(&decision), [("created", None), ("joined", Some(1))]);
-    let Entered { member, from, entry, history } = entered(&decision);
+    let Entered { member, from, entry, history, .. } = entered(&decision);
     assert_eq!((member, from, entry, history), (MemberId(1), Seq(1), Entry::Joined, HistorySlice::default()));
     assert_eq!(world.room.epoch(), Some(EPOCH));
     assert_eq!(world.room.member_of(&caller(1)), Some(MemberId(1)));
@@ -80,7 +80,7 @@ fn a_joiner_is_told_what_follows_their_own_join() {
     world.send(1, "hi");
     let decision = world.run(&join(caller(2))).expect("joined");
     assert_eq!(kinds(&decision), [("joined", Some(3))]);
-    let Entered { member, from, entry, history } = entered(&decision);
+    let Entered { member, from, entry, history, .. } = entered(&decision);
     assert_eq!((member, from, entry), (MemberId(2), Seq(3), Entry::Joined));
     assert_eq!((numbers(&history.seqs), history.more), (vec![2], More::No));
     assert_eq!(world.room.member(member).map(|bob| (bob.role, bob.joined)), Some((Role::Member, Seq(3))));
