@@ -3,7 +3,12 @@
 
 mod support;
 
-use chat_core::{Engine, MemberId, Moderation, RejectCode, ServerFrame, Topic};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{
+    Admission, ConnectRequest, Engine, Identity, MemberId, Moderation, Policy, Reject, RejectCode, ServerFrame, Topic,
+};
 use support::*;
 
 const BUDGET: usize = 256 << 10;
@@ -228,6 +233,33 @@ async fn where_ledgers_leave_no_memory_nobody_new_is_let_in_and_who_is_in_goes_o
     people.drain(..100);
     pass(secs(31)).await;
     stranger.session.call(join("CROWD", "Ann")).await.expect("a hundred have left");
+}
+
+/// Whoever has credentials is the host, and is called as they say.
+struct OneHost;
+
+#[async_trait]
+impl Policy for OneHost {
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        let Some(name) = request.credentials.as_deref() else { return Ok(Admission::guest()) };
+        Ok(Admission::of(Identity::new("host")).with_nick(nick(name)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_new_is_let_in_another_device_of_a_member_is_whatever_they_are_called() {
+    let limits = limits(|limits| {
+        limits.engine.memory_bytes_max = BUDGET;
+        limits.lift_rates();
+    });
+    let engine = Engine::builder().policy(Arc::new(OneHost)).limits(limits).build();
+    let host = Client::of(&engine, "Host").await;
+    host.session.call(create("CROWD", "x")).await.expect("the name is free");
+    let (_people, refused) = crowd(&engine, "CROWD", 5_000).await;
+    assert_eq!(refused.map(|reject| reject.code), Some(RejectCode::AtCapacity));
+    let device = Client::of(&engine, "Hostess").await;
+    let joined = device.enter("CROWD", "x").await;
+    assert_eq!((joined.you.member, joined.you.nick.as_str()), (MemberId(1), "Hostess"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::Event;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::room::{Decision, Input, Note};
 use crate::types::{Reject, RejectCode};
@@ -9,15 +10,18 @@ use crate::types::{Reject, RejectCode};
 /// When to try again: rooms that nobody is in may be gone by then.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Looks at a decision before anything of it is taken in. What changes nothing (a retry, a return), what makes a room smaller and what
-/// time brings is always let through.
+/// Looks at a decision before anything of it is taken in. What changes nothing (a retry), a return, also of somebody whom the
+/// policy calls something else by now, what makes a room smaller and what time brings is always let through.
 ///
 /// # Errors
 /// `at_capacity`: for somebody new where the ledgers of all rooms are crowded, for whatever is said or shown, or anybody wants to be called, where they are
 /// full.
 pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -> Result<(), Reject> {
     let is_refused = match input {
-        Input::Create { .. } | Input::Join { .. } => budget.is_crowded(),
+        Input::Create { .. } | Input::Join { .. } => {
+            let mut events = decision.records.iter().map(|record| &record.event);
+            events.any(|event| matches!(event, Event::Created { .. } | Event::Joined { .. })) && budget.is_crowded()
+        }
         Input::Send { .. }
         | Input::Edit { .. }
         | Input::React { .. }
