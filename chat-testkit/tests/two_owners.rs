@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberId, Offset, Record, RejectCode, Reply, Seq,
-    ServerFrame, Tail, Topic,
+    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberChange, MemberId, Offset, Record, RejectCode,
+    Reply, Seq, ServerFrame, Tail, Topic,
 };
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
@@ -112,6 +112,20 @@ async fn who_has_left_quietly_by_the_word_of_another_owner_is_told_so() {
     other_writes(&log, topic("theirs")).await;
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(4)));
     assert_eq!(told_of_exits(&mut bob).await, [("theirs".to_owned(), Some(Seq(3))), ("Bob".to_owned(), None)]);
+}
+
+/// What they asked for was not written: nobody has heard of it.
+#[tokio::test(start_paused = true)]
+async fn who_has_left_quietly_while_they_changed_their_name_left_under_the_name_before() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.room.notices_members_max = 0);
+    let _ann = founder(&engine).await;
+    let mut bob = newcomer(&engine, "Bob").await;
+    let left = Event::Left { nick: nick("Bob"), reason: LeaveReason::Timeout, held: None };
+    other_records(&log, MemberId(2), left, |_| None).await;
+    let asked = bob.call(Command::me(code(), MemberChange::new().nick(nick("Rob")))).await;
+    assert_eq!(asked.expect_err("he is not in it").code, RejectCode::NotMember);
+    assert_eq!(told_of_exits(&mut bob).await, [("Bob".to_owned(), None)]);
 }
 
 /// The number is the same, and so is the person: only the stay is another.

@@ -262,13 +262,6 @@ impl RoomTask {
                 let end = if record.seq.is_some() { End::Membership } else { End::Quiet };
                 self.end_member(member, until, end, batch);
             }
-            Event::MemberChanged { member, nick: Some(nick), .. } => {
-                for session in self.state.room.sessions_of(*member) {
-                    if let Some(reader) = self.state.subscribers.get(&session) {
-                        reader.subscription.note_nick(nick);
-                    }
-                }
-            }
             Event::Kicked { member, .. } => {
                 batch.kicked.extend(self.state.room.member(*member).map(|member| member.scope.clone()));
                 self.end_member(*member, until, End::Membership, batch);

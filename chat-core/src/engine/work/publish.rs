@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::domain::Event;
 use crate::engine::feed::overlay::Scrub;
 use crate::engine::rooms::batch::Batch;
+use crate::engine::session::subscription::Subscriber;
 use crate::engine::work::answer::{self, Stray};
 use crate::engine::work::task::RoomTask;
 use crate::ports::{ObserverEvent, Tail};
@@ -48,6 +50,7 @@ impl RoomTask {
             return;
         }
         let feed = Arc::clone(self.state.feed().expect("records belong to a feed"));
+        self.note_nicks(batch);
         for (_, reader, until, end) in &*batch.ends {
             reader.end(*until, *end);
         }
@@ -75,6 +78,23 @@ impl RoomTask {
             self.shared.observe(ObserverEvent::Published { room: &self.cell.code, epoch: feed.epoch, record });
             #[cfg(feature = "fault_injection")]
             crate::fault_injection::trip(record);
+        }
+    }
+
+    /// Under which names members are shown from now on, those among them too whose stay ends with this batch. Not before the log has it: a
+    /// stay that ends otherwise ends under the name before.
+    fn note_nicks(&self, batch: &Batch) {
+        for record in &batch.records {
+            let Event::MemberChanged { member, nick: Some(nick), .. } = &record.event else { continue };
+            let sessions = self.state.room.sessions_of(*member).into_iter();
+            let readers = sessions.filter_map(|session| self.state.subscribers.get(&session));
+            let ending = batch.ends.iter().filter(|(_, _, until, _)| record.seq.is_some_and(|seq| seq <= *until));
+            for Subscriber { subscription, .. } in readers.chain(ending.map(|(_, reader, ..)| reader)) {
+                // A later stay begins under a name of its own.
+                if subscription.member == *member && subscription.begun < record.offset {
+                    subscription.note_nick(nick);
+                }
+            }
         }
     }
 
