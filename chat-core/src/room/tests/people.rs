@@ -245,7 +245,7 @@ fn devices_that_the_policy_names_differently_change_it_once_in_ten_seconds() {
     assert_eq!(told, 4);
     world.pass(10_000);
     let by = Caller { generation: Generation(42), ..named(known(3, "bob"), "Rob") };
-    let later = world.run(&Input::Attach { by: by.clone(), after: None }).expect("attached");
+    let later = world.run(&Input::Attach { by, after: None }).expect("attached");
     assert_eq!((kinds(&later), names(&world)[1].as_str()), (vec![("member_changed", Some(7))], "Rob"));
 }
 
