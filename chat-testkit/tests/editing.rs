@@ -316,3 +316,15 @@ async fn a_retry_of_an_edit_is_known_after_a_restart() {
     assert_eq!((first, again), (Seq(34), Seq(34)));
     assert_eq!(edits(&log), [(1, Some("right".to_owned()))]);
 }
+
+/// A code that is guessed is a guess, whatever is to be changed in the room.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_changed_in_a_room_that_is_not_there_and_naming_it_is_a_guess() {
+    for command in [Command::edit(code(), OLD, text("right")), Command::redact(code(), OLD)] {
+        let engine = engine_with(&log(), |limits| limits.session.miss_burst = 2);
+        let eve = connect(&engine, None).await;
+        for expected in [RejectCode::RoomNotFound, RejectCode::RoomNotFound, RejectCode::RateLimited] {
+            assert_eq!(refusal(eve.call(command.clone()).await), Err(expected), "{command:?}");
+        }
+    }
+}

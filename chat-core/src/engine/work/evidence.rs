@@ -16,7 +16,8 @@ impl RoomTask {
     /// asked: the item comes again after that.
     pub(crate) fn with_evidence(&mut self, now: Now, mut item: InboxItem, batch: &Batch) -> Option<InboxItem> {
         let Some((target, shown)) = evidence(&mut item) else { return Some(item) };
-        let feed = self.state.feed()?;
+        // Where there is no room, the item is refused like any other.
+        let Some(feed) = self.state.feed() else { return Some(item) };
         if let Some(shown) = shown {
             // What was changed since the log was asked lies over it, or is in the log by now.
             let is_new = self.state.room.may_have_changed(target, shown.as_of);
