@@ -125,7 +125,7 @@ struct Entry {
     change: Seq,
     /// When it was noted.
     noted: u64,
-    /// When the log was amended for it; at once where there is none. Before that it is never forgotten.
+    /// When the log was amended for it, or the backlog where there is no log. Before that it is never forgotten.
     amended: Option<u64>,
 }
 
@@ -139,15 +139,6 @@ enum What {
         n: u32,
     },
     Swept(Sweep),
-}
-
-/// Whether the log still holds what was there before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scrub {
-    /// It may.
-    Owed,
-    /// It does not, or there is no log.
-    Done,
 }
 
 /// When a page was read, and when it was last masked.
@@ -182,7 +173,7 @@ impl Overlay {
     }
 
     /// Notes what a batch changes. Called before the batch is published, so that whoever has heard of it is shown nothing else.
-    pub(crate) fn add(&self, changes: &[Change], scrub: Scrub) {
+    pub(crate) fn add(&self, changes: &[Change]) {
         #[cfg(feature = "fault_injection")]
         let changes = &unmasked(changes)[..];
         if changes.is_empty() {
@@ -190,11 +181,11 @@ impl Overlay {
         }
         let mut guard = self.lock();
         let known = guard.get_or_insert_default();
-        changes.iter().for_each(|change| known.note(change, scrub));
+        changes.iter().for_each(|change| known.note(change));
         known.shrink(self.entries_max);
     }
 
-    /// The log has been amended for every change up to this one.
+    /// The log has been amended for every change up to this one; the backlog, where there is no log.
     pub(crate) fn amended(&self, through: Seq) {
         if let Some(known) = &mut *self.lock() {
             known.moment += 1;
@@ -299,13 +290,12 @@ impl Entry {
 }
 
 impl Known {
-    fn note(&mut self, change: &Change, scrub: Scrub) {
+    fn note(&mut self, change: &Change) {
         self.moment += 1;
         let what = match change {
             Change::TakeBack { target, .. } => What::TakenBack(*target),
             Change::Edit { target, content, n, .. } => {
-                let content = (scrub == Scrub::Owed).then(|| content.clone());
-                What::Edited { target: *target, content, n: *n }
+                What::Edited { target: *target, content: Some(content.clone()), n: *n }
             }
             Change::Sweep(sweep) => What::Swept(*sweep),
         };
@@ -313,8 +303,7 @@ impl Known {
             // Whoever is shown the later one is shown the earlier one no more.
             self.entries.retain(|entry| !matches!(&entry.what, What::Edited { target: of, .. } if of == target));
         }
-        let amended = (scrub == Scrub::Done).then_some(self.moment);
-        self.entries.push_back(Entry { what, change: change.seq(), noted: self.moment, amended });
+        self.entries.push_back(Entry { what, change: change.seq(), noted: self.moment, amended: None });
     }
 
     /// Forgets the oldest that the log has been amended for.
@@ -374,13 +363,15 @@ mod tests {
     #[test]
     fn what_the_log_still_holds_is_never_forgotten_and_what_it_has_forgotten_is_when_there_is_no_place() {
         let overlay = Overlay::new(2);
-        overlay.add(&taken_back(&[1]), Scrub::Owed);
-        overlay.add(&taken_back(&[2, 3]), Scrub::Done);
-        let mut late = page(&overlay);
-        assert_eq!(over(&overlay, &mut late), Ok((vec![1, 3], vec![])));
-        overlay.amended(Seq(11));
-        overlay.add(&taken_back(&[4]), Scrub::Owed);
-        assert_eq!(over(&overlay, &mut page(&overlay)), Ok((vec![3, 4], vec![])));
+        overlay.add(&taken_back(&[1, 2]));
+        overlay.amended(Seq(12));
+        overlay.add(&taken_back(&[3]));
+        assert_eq!(over(&overlay, &mut page(&overlay)), Ok((vec![2, 3], vec![])));
+        overlay.add(&taken_back(&[4, 5]));
+        assert_eq!(over(&overlay, &mut page(&overlay)), Ok((vec![3, 4, 5], vec![])));
+        overlay.amended(Seq(14));
+        overlay.add(&taken_back(&[6]));
+        assert_eq!(over(&overlay, &mut page(&overlay)), Ok((vec![5, 6], vec![])));
     }
 
     #[test]
@@ -389,12 +380,11 @@ mod tests {
         let swept = |overlay: &Overlay, seen: &mut Seen| overlay.over(seen, |_| None).map(|masks| masks.swept);
         let overlay = Overlay::new(1);
         let mut early = page(&overlay);
-        overlay.add(&[Change::Sweep(sweep)], Scrub::Owed);
-        overlay.add(&taken_back(&[4]), Scrub::Done);
+        overlay.add(&[Change::Sweep(sweep)]);
         let mut between = page(&overlay);
-        assert_eq!(swept(&overlay, &mut between), Ok(vec![sweep]), "the other one went");
+        assert_eq!(swept(&overlay, &mut between), Ok(vec![sweep]));
         overlay.amended(Seq(10));
-        overlay.add(&taken_back(&[5]), Scrub::Owed);
+        overlay.add(&taken_back(&[5]));
         assert_eq!((swept(&overlay, &mut page(&overlay)), swept(&overlay, &mut early)), (Ok(vec![]), Err(Stale)));
         assert_eq!(swept(&overlay, &mut between), Ok(vec![]), "it was masked before");
     }
@@ -403,9 +393,10 @@ mod tests {
     fn a_page_that_is_older_than_what_is_remembered_is_stale() {
         let overlay = Overlay::new(2);
         let (mut early, mut masked) = (page(&overlay), page(&overlay));
-        overlay.add(&taken_back(&[1, 2]), Scrub::Done);
+        overlay.add(&taken_back(&[1, 2]));
+        overlay.amended(Seq(12));
         assert_eq!(over(&overlay, &mut masked), Ok((vec![1, 2], vec![])));
-        overlay.add(&taken_back(&[3]), Scrub::Done);
+        overlay.add(&taken_back(&[3]));
         assert_eq!(over(&overlay, &mut early), Err(Stale));
         assert_eq!(over(&overlay, &mut masked), Ok((vec![2, 3], vec![])));
         assert_eq!(over(&overlay, &mut page(&overlay)), Ok((vec![2, 3], vec![])));
@@ -415,10 +406,10 @@ mod tests {
     #[test]
     fn a_page_that_was_read_before_the_log_was_amended_is_stale_once_the_change_is_forgotten() {
         let overlay = Overlay::new(1);
-        overlay.add(&taken_back(&[1]), Scrub::Owed);
+        overlay.add(&taken_back(&[1]));
         let mut read = page(&overlay);
         overlay.amended(Seq(11));
-        overlay.add(&taken_back(&[2]), Scrub::Owed);
+        overlay.add(&taken_back(&[2]));
         assert_eq!(over(&overlay, &mut read), Err(Stale));
     }
 
@@ -426,7 +417,7 @@ mod tests {
     fn an_edit_lies_over_what_was_read_before_the_log_has_it_and_then_it_is_read_again() {
         let overlay = Overlay::new(4);
         let (mut early, mut masked) = (page(&overlay), page(&overlay));
-        overlay.add(&[edit(1, 11, "one", 1), edit(2, 12, "two", 1), edit(1, 13, "more", 2)], Scrub::Owed);
+        overlay.add(&[edit(1, 11, "one", 1), edit(2, 12, "two", 1), edit(1, 13, "more", 2)]);
         let all = Ok((vec![], vec![(2, "two".to_owned()), (1, "more".to_owned())]));
         assert_eq!(over(&overlay, &mut masked), all, "the later one stands");
         assert_eq!(overlay.content(Seq(13)), Some(content("more")));
@@ -439,16 +430,22 @@ mod tests {
         for seen in [&mut masked, &mut page(&overlay)] {
             assert_eq!(over(&overlay, seen), Ok((vec![], vec![])));
         }
-        overlay.add(&taken_back(&[1]), Scrub::Owed);
+        overlay.add(&taken_back(&[1]));
         assert_eq!(over(&overlay, &mut masked), Ok((vec![1], vec![])));
     }
 
     #[test]
-    fn without_a_log_an_edit_is_read_again_where_the_backlog_has_it() {
+    fn without_a_log_an_edit_lies_over_what_is_read_until_the_backlog_has_it() {
         let overlay = Overlay::new(4);
         let mut early = page(&overlay);
-        overlay.add(&[edit(1, 11, "one", 1)], Scrub::Done);
-        assert_eq!((over(&overlay, &mut early), overlay.content(Seq(11))), (Err(Stale), None));
+        overlay.add(&[edit(1, 11, "one", 1)]);
+        let (mut between, mut masked) = (page(&overlay), page(&overlay));
+        assert_eq!(over(&overlay, &mut masked), Ok((vec![], vec![(1, "one".to_owned())])));
+        overlay.amended(Seq(11));
+        for seen in [&mut early, &mut between] {
+            assert_eq!(over(&overlay, seen), Err(Stale), "it may have been read before the backlog was amended");
+        }
+        assert_eq!((over(&overlay, &mut masked), overlay.content(Seq(11))), (Ok((vec![], vec![])), None));
         assert_eq!(over(&overlay, &mut page(&overlay)), Ok((vec![], vec![])));
     }
 }

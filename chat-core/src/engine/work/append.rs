@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::{Event, RoomCloseReason};
-use crate::engine::feed::overlay::{Change, Scrub};
+use crate::engine::feed::overlay::Change;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
@@ -221,7 +221,7 @@ impl RoomTask {
                 publish_records(&feed, others.iter().copied());
                 for record in &others {
                     if let Some(change) = Change::of(record) {
-                        feed.overlay.add(std::slice::from_ref(&change), Scrub::Owed);
+                        feed.overlay.add(std::slice::from_ref(&change));
                         feed.backlog.amend(&change);
                     }
                     if let Event::Settled { through } = record.event {

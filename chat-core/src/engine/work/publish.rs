@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::domain::Event;
-use crate::engine::feed::overlay::Scrub;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::session::subscription::Subscriber;
 use crate::engine::work::answer::{self, Stray};
@@ -60,14 +59,17 @@ impl RoomTask {
         // Before what is changed: what is taken back loses its reactions; and that before the segments: whoever has heard that a message was
         // changed is not shown what it said before.
         self.show_reactions(&feed, batch);
-        let scrub = if self.shared.log.is_some() { Scrub::Owed } else { Scrub::Done };
-        feed.overlay.add(&batch.changes, scrub);
+        feed.overlay.add(&batch.changes);
         for segment in batch.segments.drain(..) {
             self.state.fanout.note(segment.size());
             feed.backlog.publish(segment);
         }
         // After the segments: a message may be changed in the batch that says it.
         batch.changes.iter().for_each(|change| feed.backlog.amend(change));
+        // Without a log there is nothing else to be amended. Not before: a page that is begun in between has what was there before.
+        if let Some(last) = batch.changes.last().filter(|_| !feed.is_logged) {
+            feed.overlay.amended(last.seq());
+        }
         for scope in batch.kicked.drain(..) {
             if self.state.kicked.len() >= self.shared.limits.room.bans_max {
                 self.state.kicked.pop_front();

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::engine::feed::overlay::Scrub;
 use crate::engine::rooms::debts::Debts;
 use crate::engine::rooms::state::Phase;
 use crate::engine::work::load::{Loaded, load, publish_records};
@@ -61,7 +60,7 @@ impl RoomTask {
         let state = &mut self.state;
         let first = recent.front().and_then(|record| record.seq).unwrap_or(state.room.head().next());
         let feed = Arc::new(shared.new_life(&self.cell.code, epoch, Seq(first.0 - 1)));
-        feed.overlay.add(&owed, Scrub::Owed);
+        feed.overlay.add(&owed);
         publish_records(&feed, recent.iter());
         state.tail = tail;
         self.show_all_reactions(&feed);
