@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use chat_core::{Nick, RoomLimits};
+use chat_core::{Nick, Role, RoomLimits};
 use chat_testkit::checks::World;
-use chat_testkit::strategies::{Act, Attempt, Pass, Step, Who, any_run, cases, small_limits};
+use chat_testkit::strategies::{Act, Attempt, Known, Mod, Pass, Step, Target, Who, any_run, cases, small_limits};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -51,6 +51,25 @@ fn a_late_join_is_refused() {
     let mut world = World::new(Arc::new(RoomLimits::default()));
     for act in acts {
         world.step(&Step { pass: Pass { mono: 0, step: 0 }, act }).expect("the room does what the model does");
+    }
+}
+
+/// The seat of an owner who is lost is given to another: nobody hands it on, and so nobody needs a place among the moderators.
+#[test]
+fn a_room_without_moderators_is_given_away_while_its_owner_is_lost() {
+    let nick = |text| Nick::parse(text).expect("a valid nick");
+    let who = |session, attempt| Who::Session(session, attempt);
+    let (founder, other) = (who(0, Attempt::New), who(2, Attempt::New));
+    let acts = [
+        (0, Act::Create { who: founder, nick: nick("Ann"), data: None }),
+        (0, Act::Join { who: other, nick: nick("Bob"), data: None, history: None, after: None, secret: None }),
+        (0, Act::Detach { who: who(0, Attempt::Current) }),
+        (30_000, Act::Wait),
+        (0, Act::SetRole { by: Mod::Host, whom: Known::Here(Target(0)), role: Role::Owner }),
+    ];
+    let mut world = World::new(Arc::new(RoomLimits { moderators_max: 0, ..RoomLimits::default() }));
+    for (mono, act) in acts {
+        world.step(&Step { pass: Pass { mono, step: 0 }, act }).expect("the room does what the model does");
     }
 }
 

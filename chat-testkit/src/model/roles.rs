@@ -65,7 +65,8 @@ pub(super) fn set_role(model: &Model, now: Now, by: &Actor, number: MemberId, ro
     let known = known.chain(former.iter().map(|place| (place.id, place.role)));
     let is_moderator = |(id, before): (MemberId, Role)| match role {
         _ if id == number => role == Role::Moderator,
-        Role::Owner if before == Role::Owner => true,
+        // Who is away hands nothing on: they have no seat any more, and are a member when they come back.
+        Role::Owner if owner.is_some_and(|owner| owner.id == id) => true,
         _ => before == Role::Moderator,
     };
     let (mut were, mut would_be) = (0, 0);
