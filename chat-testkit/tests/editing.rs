@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, CommandId, Connection, Epoch, Event, Key, Limits, MemberId, Position, Record, RejectCode, Reply, Seq,
-    ServerFrame,
+    Command, CommandId, Connection, Epoch, Event, Key, Limits, MemberId, Position, ReactionName, Record, RejectCode,
+    Reply, Seq, ServerFrame,
 };
 use chat_testkit::logs::{Fault, Operation, Outcome};
 use support::{TestLog, code, come_back, connect, create, engine_with, fails, log, nick, settle, take, text};
@@ -327,4 +327,30 @@ async fn nothing_is_changed_in_a_room_that_is_not_there_and_naming_it_is_a_guess
             assert_eq!(refusal(eve.call(command.clone()).await), Err(expected), "{command:?}");
         }
     }
+}
+
+/// What others said is taken back around it, and it is reacted to: it says the same as in the log.
+#[tokio::test(start_paused = true)]
+async fn an_old_message_is_edited_while_the_log_is_not_amended_for_what_leaves_it_as_it_is() {
+    let stage = Stage::new(|_| {}).await;
+    stage.log.plan(fails(&[Operation::Amend]));
+    stage.bob.call(Command::send(code(), text("spam"))).await.expect("he may");
+    stage.ann.call(Command::redact_all(code(), MemberId(2))).await.expect("she owns the room");
+    let heart = ReactionName::parse("heart").expect("valid");
+    stage.ann.call(Command::react(code(), OLD, heart)).await.expect("she may");
+    assert_eq!(stage.edit(OLD, "right").await, Ok(()));
+    assert_eq!(stage.shown(OLD.next()).await, right(1));
+}
+
+/// Which messages were changed is forgotten, and the log shows them as they were.
+#[tokio::test(start_paused = true)]
+async fn an_old_message_that_may_have_changed_is_not_edited_before_the_log_is_amended() {
+    let stage = Stage::new(|limits| limits.room.changes_max = 0).await;
+    stage.log.plan(fails(&[Operation::Amend]));
+    refusal(stage.ann.call(Command::redact(code(), NEW)).await).expect("it is hers");
+    let refused = stage.ann.call(Command::edit(code(), OLD, text("right"))).await.expect_err("nobody knows");
+    assert_eq!((refused.code, refused.retry_after), (RejectCode::Unavailable, Some(Duration::from_secs(1))));
+    stage.log.heal();
+    pass(Duration::from_secs(6)).await;
+    assert_eq!((stage.edit(OLD, "right").await, stage.shown(OLD.next()).await), (Ok(()), right(1)));
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::sweeps::Sweep;
-use crate::types::Seq;
+use crate::types::{MemberId, Seq};
 
 /// A message that was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,20 @@ struct Kept {
     /// Whether the change took it back; nothing changes it after that. What programs stored that did not say so was taken back.
     #[serde(default = "is_so", skip_serializing_if = "Clone::clone")]
     taken_back: bool,
+    /// The last edit of it; 0 for none. A reaction changes nothing that it says.
+    #[serde(default, skip_serializing_if = "is_none")]
+    edit: Seq,
+}
+
+impl Kept {
+    /// The last change of what it says; 0 for none.
+    fn said(&self) -> Seq {
+        if self.taken_back { self.change } else { self.edit }
+    }
+}
+
+fn is_none(seq: &Seq) -> bool {
+    *seq == Seq(0)
 }
 
 fn is_so() -> bool {
@@ -68,16 +82,16 @@ impl Changes {
         self.kept.back().map_or(range, |changed| changed.change.max(range))
     }
 
-    /// Whether this message, or all of somebody around it, may have been changed after an event, as far as that is remembered.
-    pub(super) fn may_have_changed(&self, target: Seq, since: Seq) -> bool {
+    /// Whether what this message of this author says may have been changed after an event, as far as that is remembered.
+    pub(super) fn may_have_changed(&self, target: Seq, by: MemberId, since: Seq) -> bool {
         since < self.floor
             || self
                 .kept
                 .iter()
                 .rev()
                 .take_while(|changed| changed.change > since)
-                .any(|changed| changed.target == target)
-            || self.ranges_after(since).any(|sweep| sweep.has(target))
+                .any(|changed| changed.target == target && changed.said() > since)
+            || self.ranges_after(since).any(|sweep| sweep.covers(by, target))
     }
 
     /// Whether this message was taken back, as far as that is remembered.
@@ -94,15 +108,24 @@ impl Changes {
 
     /// A message was taken back. The one whose last change is longest ago is forgotten where there are more than `max`.
     pub(super) fn push(&mut self, Changed { target, change }: Changed, max: usize) {
-        self.put(Kept { target, change, taken_back: true }, max);
+        self.put(Kept { target, change, taken_back: true, edit: Seq(0) }, max);
     }
 
-    /// The same, of one that was not taken back, and looks otherwise now.
+    /// The same, of one that was not taken back, and looks otherwise now though it says the same.
     pub(super) fn push_altered(&mut self, Changed { target, change }: Changed, max: usize) {
-        self.put(Kept { target, change, taken_back: false }, max);
+        self.put(Kept { target, change, taken_back: false, edit: Seq(0) }, max);
     }
 
-    fn put(&mut self, changed: Kept, max: usize) {
+    /// The same, of one that says something else now.
+    pub(super) fn push_edited(&mut self, Changed { target, change }: Changed, max: usize) {
+        self.put(Kept { target, change, taken_back: false, edit: change }, max);
+    }
+
+    fn put(&mut self, mut changed: Kept, max: usize) {
+        let before = self.kept.iter().find(|other| other.target == changed.target);
+        if let Some(before) = before.filter(|_| is_none(&changed.edit)) {
+            changed.edit = before.edit;
+        }
         self.kept.retain(|other| other.target != changed.target);
         self.kept.push_back(changed);
         self.bound(max);
@@ -179,7 +202,7 @@ mod tests {
         assert_eq!(after(&changes, 0), Some(vec![(2, 6), (1, 7)]));
         assert_eq!((after(&changes, 6), after(&changes, 7)), (Some(vec![(1, 7)]), Some(vec![])));
         assert_eq!((changes.len(), changes.last()), (2, Seq(7)));
-        let may_have_changed = |target, since| changes.may_have_changed(Seq(target), Seq(since));
+        let may_have_changed = |target, since| changes.may_have_changed(Seq(target), MemberId(1), Seq(since));
         assert_eq!([5, 6].map(|since| may_have_changed(2, since)), [true, false]);
         assert_eq!((may_have_changed(1, 6), may_have_changed(3, 0)), (true, false));
         assert!(changes.has_taken_back(Seq(2)) && !changes.has_taken_back(Seq(3)));
@@ -199,10 +222,28 @@ mod tests {
     }
 
     #[test]
+    fn a_message_says_the_same_after_a_reaction_and_after_others_were_taken_back_around_it() {
+        let mut changes = Changes::default();
+        changes.push_edited(Changed { target: Seq(1), change: Seq(6) }, 8);
+        changes.push_altered(Changed { target: Seq(1), change: Seq(7) }, 8);
+        changes.push_altered(Changed { target: Seq(2), change: Seq(8) }, 8);
+        changes.push_range(Sweep { member: MemberId(2), from: Seq(1), to: Seq(5), change: Seq(9) }, 8);
+        let stored = serde_json::to_string(&changes.kept).expect("they can be stored");
+        assert_eq!(serde_json::from_str::<VecDeque<Kept>>(&stored).expect("they are read"), changes.kept);
+        let says_else = |target, by, since| changes.may_have_changed(Seq(target), MemberId(by), Seq(since));
+        assert_eq!([5, 6].map(|since| says_else(1, 1, since)), [true, false], "the reaction is no edit");
+        assert_eq!([1, 2].map(|by| says_else(2, by, 0)), [false, true], "it is taken back if it is theirs");
+        changes.push(Changed { target: Seq(1), change: Seq(10) }, 8);
+        assert!(changes.may_have_changed(Seq(1), MemberId(1), Seq(9)));
+    }
+
+    #[test]
     fn what_was_dropped_is_out_of_reach_for_whoever_was_there_before_it() {
         let full = changes(&[(1, 5), (2, 6), (3, 8)], 2);
         assert_eq!((after(&full, 4), after(&full, 5)), (None, Some(vec![(2, 6), (3, 8)])));
-        assert!(full.may_have_changed(Seq(9), Seq(4)) && !full.may_have_changed(Seq(9), Seq(5)));
+        assert!(
+            full.may_have_changed(Seq(9), MemberId(1), Seq(4)) && !full.may_have_changed(Seq(9), MemberId(1), Seq(5))
+        );
         let none = changes(&[(1, 5)], 0);
         assert_eq!((after(&none, 4), after(&none, 5), none.last()), (None, Some(vec![]), Seq(5)));
         assert_eq!((after(&changes(&[], 2), 0), changes(&[], 2).last()), (Some(vec![]), Seq(0)));

@@ -245,7 +245,7 @@ impl Ledger {
                 let changed = (!fault_injection::is(Bug::ForgetEdit)).then_some(Changed { target, change });
                 #[cfg(not(feature = "fault_injection"))]
                 let changed = Some(Changed { target, change });
-                changed.into_iter().for_each(|changed| self.changes.push_altered(changed, self.bounds.changes_max));
+                changed.into_iter().for_each(|changed| self.changes.push_edited(changed, self.bounds.changes_max));
                 self.edited = true;
                 self.remember_key(actor(record), record.at, keyed.as_ref());
             }

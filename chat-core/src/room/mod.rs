@@ -312,9 +312,9 @@ impl Room {
         self.ledger.marks().find(seq).is_some() || self.may_have_forgotten(seq)
     }
 
-    /// Whether this message may have been changed after an event: what was read of it as of then may be out of date.
-    pub fn may_have_changed(&self, message: Seq, since: Seq) -> bool {
-        self.ledger.changes().may_have_changed(message, since)
+    /// Whether what this message of this author says may have been changed after an event: what was read of it as of then may be out of date.
+    pub fn may_have_changed(&self, message: Seq, by: MemberId, since: Seq) -> bool {
+        self.ledger.changes().may_have_changed(message, by, since)
     }
 
     /// What a message has been reacted to with, as far as the room keeps it: until the log has it in the message's record.

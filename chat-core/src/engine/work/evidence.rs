@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::Event;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::unavailable;
@@ -20,11 +21,18 @@ impl RoomTask {
         let Some(feed) = self.state.feed() else { return Some(item) };
         if let Some(shown) = shown {
             // What was changed since the log was asked lies over it, or is in the log by now.
-            let is_new = self.state.room.may_have_changed(target, shown.as_of);
-            return match is_new && !feed.overlay.apply_to(target, shown) {
-                true => self.look_for(target, item),
-                false => Some(item),
-            };
+            let is_new = self.state.room.may_have_changed(target, shown.by, shown.as_of);
+            if !is_new || feed.overlay.apply_to(target, shown) {
+                return Some(item);
+            }
+            // The log would show the same once more, until it has been amended.
+            if self.as_of(feed) <= shown.as_of {
+                let reject = unavailable();
+                self.shared.count_reject(reject.code);
+                item.refuse(&self.cell.code, Some(feed.epoch), reject);
+                return None;
+            }
+            return self.look_for(target, item);
         }
         let (InboxItem::Command { input, .. } | InboxItem::Host { input, .. }) = &item else { return Some(item) };
         let refused = self.state.room.decide(now, input).err();
@@ -62,13 +70,17 @@ impl RoomTask {
         Some(shown)
     }
 
+    /// The last event of which the log shows what it changed: it has been amended for all up to there.
+    fn as_of(&self, feed: &RoomFeed) -> Seq {
+        let owed = self.state.debts.owed(self.state.room.ledger()).next();
+        owed.map_or(Seq(u64::MAX), |owed| Seq(owed.change().0 - 1)).min(feed.backlog.head())
+    }
+
     /// Asks the log, and then the room again. The room does not wait for it: what the same session asks next may come before it.
     fn look_for(&self, target: Seq, mut item: InboxItem) -> Option<InboxItem> {
         let (Some(log), Some(feed)) = (self.shared.log.clone(), self.feed()) else { return Some(item) };
         let (shared, code, epoch) = (Arc::clone(&self.shared), self.cell.code.clone(), feed.epoch);
-        // The log has been amended for what was changed before that.
-        let owed = self.state.debts.owed(self.state.room.ledger()).next();
-        let as_of = owed.map_or(Seq(u64::MAX), |owed| Seq(owed.change().0 - 1)).min(feed.backlog.head());
+        let as_of = self.as_of(&feed);
         self.shared.spawn(async move {
             let refusal = match log.messages(&code, epoch, target.next(), 1).await {
                 Err(_) => unavailable(),
