@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chat_core::wire::ChangedMessage;
-use chat_core::{Command, Connection, Engine, Limits, Log, RejectCode, Seq, ServerFrame};
+use chat_core::{Command, Connection, Engine, Event, Limits, Log, MemberId, Record, RejectCode, Seq, ServerFrame};
 use chat_testkit::logs::{MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
-use support::{code, come_back, connect, create, engine_with, fails, join, joined, log, newcomer, say, settle};
+use support::{
+    code, come_back, connect, create, engine_with, fails, join, joined, log, newcomer, say, settle, take, text,
+};
 
 fn narrow(limits: &mut Limits) {
     limits.lift_rates();
@@ -122,6 +124,49 @@ async fn what_retention_has_cut_is_gone() {
     let [gone, ChangedMessage::There(bare)] = &messages[..] else { panic!("{messages:?}") };
     assert_eq!(*gone, ChangedMessage::Gone { seq: Seq(12), gone: true });
     assert!(bare.frame().redacted && bare.frame().seq == Seq(19), "{bare:?}");
+}
+
+/// The log begins after the message and not after its edit: it is made to forget that all the same, as far as the room remembers it; and
+/// nobody is told it who comes back after a restart.
+#[tokio::test(start_paused = true)]
+async fn an_edit_whose_message_retention_has_cut_is_taken_back_with_it() {
+    for (all, changes_max) in [(false, 8), (true, 8), (false, 0), (true, 0)] {
+        let memory = Arc::new(MemoryLog::new());
+        let limits = |limits: &mut Limits| {
+            limits.lift_rates();
+            limits.room.changes_max = changes_max;
+        };
+        let cut = |memory: &Arc<MemoryLog>, through: u64| {
+            Arc::new(BentLog::new(memory).messages(move |mut messages| {
+                messages.retain(|message| message.seq > Some(Seq(through)));
+                messages
+            }))
+        };
+        let (token, position) = {
+            let engine = engine_with(&cut(&memory, 3), limits);
+            let mut ann = connect(&engine, None).await;
+            let position = create(&mut ann).await.position();
+            for (said, key) in [("one", "k2"), ("two", "k3"), ("three", "k4")] {
+                say(&ann, said, key).await.expect("the log works");
+            }
+            ann.call(Command::edit(code(), Seq(3), text("regretted"))).await.expect("hers, and in the backlog");
+            settle().await;
+            let take_back = match all {
+                true => Command::redact_all(code(), MemberId(1)),
+                false => Command::redact(code(), Seq(3)),
+            };
+            ann.call(take_back).await.expect("hers");
+            settle().await;
+            (ann.token(), position)
+        };
+        settle().await;
+        let says = |record: &Record| matches!(record.event, Event::Edited { content: Some(_), .. });
+        assert_eq!(memory.records(&code()).iter().any(says), changes_max == 0, "all: {all}");
+        let engine = engine_with(&cut(&memory, 3), limits);
+        let (ann, _) = come_back(&engine, &token, Some(position)).await;
+        settle().await;
+        assert!(!format!("{:?}", take(&ann)).contains("regretted"), "all: {all}, {changes_max}");
+    }
 }
 
 /// In a room whose joins and leaves are only counted most records are quiet. Those who come back after a restart go on all the same.

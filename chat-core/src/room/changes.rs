@@ -27,6 +27,9 @@ struct Kept {
     /// The last edit of it; 0 for none. A reaction changes nothing that it says.
     #[serde(default, skip_serializing_if = "is_none")]
     edit: Seq,
+    /// Who made it, and said the message; 0 for none.
+    #[serde(default = "nobody", skip_serializing_if = "is_nobody")]
+    by: MemberId,
 }
 
 impl Kept {
@@ -38,6 +41,14 @@ impl Kept {
 
 fn is_none(seq: &Seq) -> bool {
     *seq == Seq(0)
+}
+
+fn nobody() -> MemberId {
+    MemberId(0)
+}
+
+fn is_nobody(by: &MemberId) -> bool {
+    *by == nobody()
 }
 
 fn is_so() -> bool {
@@ -94,6 +105,18 @@ impl Changes {
             || self.ranges_after(since).any(|sweep| sweep.covers(by, target))
     }
 
+    /// The last edit of this message, as far as that is remembered, and of any that was taken back since.
+    pub(super) fn last_edit(&self, target: Seq) -> Option<Seq> {
+        let changed = self.kept.iter().find(|changed| changed.target == target)?;
+        (!is_none(&changed.edit)).then_some(changed.edit)
+    }
+
+    /// The same of the messages that a range covers.
+    pub(super) fn last_edits(&self, sweep: Sweep) -> impl Iterator<Item = Seq> {
+        let is_swept = move |changed: &&Kept| sweep.covers(changed.by, changed.target) && !is_none(&changed.edit);
+        self.kept.iter().filter(is_swept).map(|changed| changed.edit)
+    }
+
     /// Whether this message was taken back, as far as that is remembered.
     pub(super) fn has_taken_back(&self, target: Seq) -> bool {
         self.kept.iter().any(|changed| changed.target == target && changed.taken_back)
@@ -108,23 +131,23 @@ impl Changes {
 
     /// A message was taken back. The one whose last change is longest ago is forgotten where there are more than `max`.
     pub(super) fn push(&mut self, Changed { target, change }: Changed, max: usize) {
-        self.put(Kept { target, change, taken_back: true, edit: Seq(0) }, max);
+        self.put(Kept { target, change, taken_back: true, edit: Seq(0), by: nobody() }, max);
     }
 
     /// The same, of one that was not taken back, and looks otherwise now though it says the same.
     pub(super) fn push_altered(&mut self, Changed { target, change }: Changed, max: usize) {
-        self.put(Kept { target, change, taken_back: false, edit: Seq(0) }, max);
+        self.put(Kept { target, change, taken_back: false, edit: Seq(0), by: nobody() }, max);
     }
 
     /// The same, of one that says something else now.
-    pub(super) fn push_edited(&mut self, Changed { target, change }: Changed, max: usize) {
-        self.put(Kept { target, change, taken_back: false, edit: change }, max);
+    pub(super) fn push_edited(&mut self, Changed { target, change }: Changed, by: MemberId, max: usize) {
+        self.put(Kept { target, change, taken_back: false, edit: change, by }, max);
     }
 
     fn put(&mut self, mut changed: Kept, max: usize) {
         let before = self.kept.iter().find(|other| other.target == changed.target);
         if let Some(before) = before.filter(|_| is_none(&changed.edit)) {
-            changed.edit = before.edit;
+            (changed.edit, changed.by) = (before.edit, before.by);
         }
         self.kept.retain(|other| other.target != changed.target);
         self.kept.push_back(changed);
@@ -224,7 +247,7 @@ mod tests {
     #[test]
     fn a_message_says_the_same_after_a_reaction_and_after_others_were_taken_back_around_it() {
         let mut changes = Changes::default();
-        changes.push_edited(Changed { target: Seq(1), change: Seq(6) }, 8);
+        changes.push_edited(Changed { target: Seq(1), change: Seq(6) }, MemberId(1), 8);
         changes.push_altered(Changed { target: Seq(1), change: Seq(7) }, 8);
         changes.push_altered(Changed { target: Seq(2), change: Seq(8) }, 8);
         changes.push_range(Sweep { member: MemberId(2), from: Seq(1), to: Seq(5), change: Seq(9) }, 8);
@@ -235,6 +258,9 @@ mod tests {
         assert_eq!([1, 2].map(|by| says_else(2, by, 0)), [false, true], "it is taken back if it is theirs");
         changes.push(Changed { target: Seq(1), change: Seq(10) }, 8);
         assert!(changes.may_have_changed(Seq(1), MemberId(1), Seq(9)));
+        let swept = |by| changes.last_edits(Sweep { member: MemberId(by), from: Seq(1), to: Seq(5), change: Seq(11) });
+        assert_eq!([1, 2].map(|by| swept(by).collect()), [vec![Seq(6)], vec![]], "the edit is known still");
+        assert_eq!([1, 2].map(|target| changes.last_edit(Seq(target))), [Some(Seq(6)), None]);
     }
 
     #[test]

@@ -245,9 +245,10 @@ impl Ledger {
                 let changed = (!fault_injection::is(Bug::ForgetEdit)).then_some(Changed { target, change });
                 #[cfg(not(feature = "fault_injection"))]
                 let changed = Some(Changed { target, change });
-                changed.into_iter().for_each(|changed| self.changes.push_edited(changed, self.bounds.changes_max));
+                let (by, max) = (actor(record), self.bounds.changes_max);
+                changed.into_iter().for_each(|changed| self.changes.push_edited(changed, by, max));
                 self.edited = true;
-                self.remember_key(actor(record), record.at, keyed.as_ref());
+                self.remember_key(by, record.at, keyed.as_ref());
             }
             Event::Reacted { target, name, on, keyed, .. } => {
                 let (by, change) = (actor(record), self.head);
@@ -459,6 +460,16 @@ impl Ledger {
     /// Whether anything was ever edited in this incarnation.
     pub fn was_edited(&self) -> bool {
         self.edited
+    }
+
+    /// The last edit of a message that is remembered.
+    pub(crate) fn last_edit(&self, target: Seq) -> Option<Seq> {
+        self.changes.last_edit(target)
+    }
+
+    /// The same of the messages that a range covers.
+    pub(crate) fn last_edits(&self, sweep: Sweep) -> impl Iterator<Item = Seq> {
+        self.changes.last_edits(sweep)
     }
 
     /// The last edit of a message that is owed.

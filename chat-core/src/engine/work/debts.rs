@@ -107,7 +107,12 @@ impl RoomTask {
             if self.state.room.ledger().was_edited() && !owed[..index].iter().any(is_of_same) {
                 let rows = log.messages(&feed.code, feed.epoch, target.next(), 1).await?;
                 let row = rows.last().filter(|row| row.seq == Some(target));
-                let edit = row.and_then(|row| row.event.standing_edit()).filter(|edit| *edit < change);
+                // Of a message that the log has cut, the room remembers it.
+                let edit = match row {
+                    Some(row) => row.event.standing_edit(),
+                    None => self.state.room.ledger().last_edit(target),
+                };
+                let edit = edit.filter(|edit| *edit < change);
                 amends.extend(edit.map(|edit| Amend::bare(edit, change)));
             }
             let later = owed[index + 1..].iter().find(|other| is_of_same(other));

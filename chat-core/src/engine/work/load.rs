@@ -105,6 +105,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     for change in &owed {
         recent.iter_mut().for_each(|record| change.apply(record));
     }
+    apply_later(&mut recent);
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     // What cannot be made out is nothing but that everybody reads on from where they came in.
     let reads = reads.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
@@ -187,6 +188,17 @@ async fn owed(
         }
     }
     Ok(changes)
+}
+
+/// Makes of records what later ones among them make of them: a log that had cut a message could not be asked what edit of it to make say
+/// nothing any more.
+fn apply_later(recent: &mut VecDeque<Record>) {
+    for index in 0..recent.len() {
+        if let Some(change) = Change::of(&recent[index]) {
+            let first = recent.partition_point(|record| record.seq < Some(change.first()));
+            recent.range_mut(first.min(index)..index).for_each(|record| change.apply(record));
+        }
+    }
 }
 
 /// What a message says since an edit, as the log has it.

@@ -44,6 +44,11 @@ impl RoomTask {
                 swept = Swept::All;
             }
         }
+        if swept == Swept::All {
+            // Edits of messages that the log has cut: the room remembers them.
+            let edits = self.state.room.ledger().last_edits(sweep).filter(|edit| *edit < sweep.change);
+            amends.extend(edits.map(|edit| Amend::bare(edit, sweep.change)));
+        }
         #[cfg(feature = "fault_injection")]
         if fault_injection::is(Bug::SweepOne) {
             amends.truncate(1);
