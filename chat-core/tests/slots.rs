@@ -210,6 +210,23 @@ async fn a_slow_reader_skips_to_the_newest_and_is_told_of_no_message_before_the_
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_gap_what_grows_in_it_is_told_and_a_history_has_it() {
+    let engine = engine_with(|limits| {
+        limits.room.backlog_events_max = 8;
+        limits.lift_rates();
+    });
+    let [ann, bob] = two(&engine).await;
+    talk(&ann, 20).await;
+    ann.submit(live(17, "in the gap"));
+    settle().await;
+    assert_eq!(told(&bob).await, ["gap 4..20", "17~in the gap"], "not before the gap");
+    bob.submit(Command::history(code("LUNCH")));
+    assert_eq!(bob.told().await, ["history [x x x x x x x x]"], "13 to 20");
+    acked(ann.session.call(redact(17)).await);
+    assert_eq!(told(&bob).await, ["21 redacted 17 by 1", "17~"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_may_not_speak_any_more_grows_nothing() {
     let engine = engine();
     let [ann, bob] = two(&engine).await;

@@ -19,6 +19,14 @@ pub struct LiveText {
     until: Mono,
 }
 
+impl LiveText {
+    /// One that has just begun.
+    #[cfg(test)]
+    pub(crate) fn of(target: Seq, member: MemberId, text: Body, revision: u32) -> Self {
+        Self { target, member, text, revision, begun: revision, until: Mono(u64::MAX) }
+    }
+}
+
 /// All of a room, in the order in which their authors began. Nothing is allocated while there is none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LiveTexts {

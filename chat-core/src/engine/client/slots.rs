@@ -28,7 +28,8 @@ impl<S: Sink> Pull<'_, S> {
     /// Tells of the messages that grow: first of those that do not any more, so that a client never shows more than there may be. Whether
     /// there was nothing to tell.
     ///
-    /// Nobody is told of a message before the message, nor of one up to their floor.
+    /// Nobody is told of a message before the message, or the gap that it lies in; nor of one up to their floor. Of one that they were not told,
+    /// in a gap or before they came in, they are: a history has it.
     fn live(&mut self, state: &SessionState, index: usize, slots: &MemberSlots) -> bool {
         let slot = &state.rooms.slots[index];
         let (key, code, ahead, sees) = (slot.key, &slot.feed.code, slot.ahead, slot.subscription.sees);

@@ -120,18 +120,52 @@ impl LiveSlot {
 
     /// Puts the texts as they are now into the place of all before. Those that have not grown are not encoded again.
     pub(crate) fn set(&self, code: &RoomCode, now: &[LiveText]) {
-        let known = std::mem::take(&mut *lock(&self.texts));
+        self.put(now, |live| wire::live(code, live.target, live.member, &live.text));
+    }
+
+    /// Whoever looks while the new texts are encoded finds all those before: nothing has ended yet.
+    fn put(&self, now: &[LiveText], encode: impl Fn(&LiveText) -> Bytes) {
+        let known = self.texts();
         let entry = |live: &LiveText| {
             let known = known.iter().find(|entry| (entry.target, entry.revision) == (live.target, live.revision));
             known.cloned().unwrap_or_else(|| LiveEntry {
                 target: live.target,
                 revision: live.revision,
                 begun: live.begun,
-                json: wire::live(code, live.target, live.member, &live.text),
+                json: encode(live),
             })
         };
         let texts = now.iter().map(entry).collect();
         *lock(&self.texts) = texts;
         self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Body, MemberId};
+
+    #[test]
+    fn what_grows_is_there_while_what_it_says_now_is_put_in_its_place() {
+        let slot = LiveSlot::default();
+        let texts = |revision: u32, all: &[(u64, &str)]| -> Vec<LiveText> {
+            let text = |&(target, text): &(u64, &str)| {
+                let text = Body::parse(text, 10).expect("a valid text");
+                LiveText::of(Seq(target), MemberId(1), text, revision)
+            };
+            all.iter().map(text).collect()
+        };
+        let shown =
+            || -> Vec<(u64, Bytes)> { slot.texts().into_iter().map(|entry| (entry.target.0, entry.json)).collect() };
+        let as_said = |live: &LiveText| Bytes::from(live.text.as_str().to_owned());
+        slot.put(&texts(1, &[(3, "half"), (4, "other")]), as_said);
+        let before = shown();
+        assert_eq!(before, [(3, Bytes::from("half")), (4, Bytes::from("other"))]);
+        slot.put(&texts(2, &[(3, "more")]), |live| {
+            assert_eq!(shown(), before, "nothing has ended, for whoever looks now");
+            as_said(live)
+        });
+        assert_eq!((shown(), slot.version()), (vec![(3, Bytes::from("more"))], 2));
     }
 }
