@@ -13,7 +13,7 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
     let seat = ledger.seat_until();
     ledger.apply(record);
     match &record.event {
-        Event::Created { .. } | Event::Closed { .. } => *attendance = Attendance::default(),
+        Event::Created { .. } | Event::Closed { .. } => attendance.begin_anew(),
         Event::Joined { .. } => attendance.enter(record.by.expect("who joins is named")),
         Event::Left { .. } => attendance.exit(record.by.expect("who leaves is named")),
         Event::Kicked { member, .. } => attendance.exit(*member),
@@ -60,7 +60,7 @@ pub(super) fn replace(
 ) {
     let mut seat = ledger.seat_until();
     if replacement.epoch() != ledger.epoch() {
-        *attendance = Attendance::default();
+        attendance.begin_anew();
         seat = None;
     }
     if replacement.seat_until() != seat {

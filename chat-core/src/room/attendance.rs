@@ -128,6 +128,15 @@ impl Attendance {
         &mut self.signals
     }
 
+    /// Of another incarnation, in which nobody is here yet. What was shown is shown no more; its revisions go on, so that whoever told it
+    /// finds out, also where this is undone.
+    pub(super) fn begin_anew(&mut self) {
+        let (mut live, mut signals) = (std::mem::take(&mut self.live), std::mem::take(&mut self.signals));
+        live.retain(|_| false);
+        signals.retain(|_| false);
+        *self = Self { live, signals, ..Self::default() };
+    }
+
     /// Whether a message grows here, or somebody shows a signal.
     pub(super) fn shows_something(&self) -> bool {
         !self.live.is_empty() || !self.signals.as_slice().is_empty()

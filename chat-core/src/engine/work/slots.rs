@@ -32,7 +32,8 @@ impl RoomTask {
     pub(crate) fn tell_slots(&self, feed: &RoomFeed, now: Mono) -> (bool, Option<Mono>) {
         let (room, limits) = (&self.state.room, &self.shared.limits.room);
         let (live, signals) = (room.live_revision(), room.signals_revision());
-        if live == 0 && signals == 0 {
+        // What ended before it was told, or in an earlier incarnation, was never in these slots.
+        if feed.slots.get().is_none() && room.live_texts().is_empty() && room.signals().is_empty() {
             return (false, None);
         }
         let slots = feed.slots.get_or_init(Box::<MemberSlots>::default);

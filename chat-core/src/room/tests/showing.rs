@@ -1,6 +1,7 @@
 //! What members show: messages that grow, and signals. What ends each, and what is refused.
 
 use super::*;
+use crate::RoomCloseReason;
 use crate::domain::SettingsChange;
 use crate::types::{SignalData, SignalName};
 
@@ -255,6 +256,24 @@ fn what_was_said_and_is_not_in_the_log_grows_no_more() {
     before.iter().for_each(|record| ledger.apply(record));
     world.room.replace_ledger(world.now, ledger);
     assert_eq!(growing(&world), [(1, 3, "ab".into())], "what he said was never written down");
+}
+
+#[test]
+fn a_close_that_is_undone_has_ended_what_was_shown_and_that_is_news() {
+    let mut world = talk();
+    world.run(&signal(2, "hand", "true")).expect("shown");
+    let revisions = |world: &World| (world.room.live_revision(), world.room.signals_revision());
+    let (before, ledger) = (revisions(&world), world.room.ledger().clone());
+    world.run(&Input::Close { cause: RoomCloseReason::Host }).expect("the host may");
+    world.room.replace_ledger(world.now, ledger);
+    assert_eq!((growing(&world), shown(&world)), (vec![], vec![]));
+    let after = revisions(&world);
+    assert!(after.0 != before.0 && after.1 != before.1, "{before:?} {after:?}");
+    let caller = caller(2);
+    let (session, generation) = (caller.session, caller.generation);
+    world.note(Note::Attached { session, generation, member: MemberId(2), network: None });
+    world.run(&signal(2, "hand", "true")).expect("shown again");
+    assert!(world.room.signals_revision() > before.1, "which is another than was told");
 }
 
 #[test]
