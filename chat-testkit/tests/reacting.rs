@@ -184,6 +184,24 @@ async fn what_could_not_be_written_is_written_after_a_restart() {
     assert_eq!((frozen(&log, 3), of(&cid, 3).await), (liked(1, &[2]), liked(1, &[2])));
 }
 
+/// Neither waits for the other, nor for its own time.
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_goes_down_writes_them_and_saves_what_was_read_after_that() {
+    let log = log();
+    let (engine, ann, bob) = stage(&log, |_| {}).await;
+    react(&bob, 3).await.expect("he may");
+    for number in 0..6 {
+        say(&ann, "more", &format!("m{number}")).await.expect("the log works");
+    }
+    pass(Duration::from_secs(1)).await;
+    bob.call(Command::read(code(), Seq(12))).await.expect("he is in");
+    assert_eq!((frozen(&log, 3), log.calls(Operation::SaveReadPositions)), (vec![], 0), "both wait");
+    drop((ann, bob));
+    engine.drain(Duration::ZERO).await;
+    settle().await;
+    assert_eq!((frozen(&log, 3), log.calls(Operation::SaveReadPositions)), (liked(1, &[2]), 1));
+}
+
 /// A message whose reactions are frozen is in the backlog, too: it is shown from there as it is shown from the log.
 #[tokio::test(start_paused = true)]
 async fn what_takes_no_more_and_is_at_hand_is_shown_as_what_the_log_has() {

@@ -28,7 +28,8 @@ impl RoomTask {
     pub(crate) async fn pay(&mut self) {
         let Some(log) = self.shared.log.clone() else { return };
         // An engine that goes down leaves nothing for later that can be done now.
-        let goes_down = self.shared.draining.load(Ordering::Acquire) && self.next_debt() == Some(Debt::ReadPositions);
+        let may_wait = matches!(self.next_debt(), Some(Debt::ReadPositions | Debt::Freeze));
+        let goes_down = self.shared.draining.load(Ordering::Acquire) && may_wait;
         if !goes_down && self.state.debts.due_at(self.state.room.ledger()).is_none_or(|at| self.mono() < at) {
             return;
         }
