@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberChange, MemberId, Offset, Record, RejectCode,
+    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberChange, MemberId, Offset, ReactionName, Record, RejectCode,
     Reply, Seq, ServerFrame, Tail, Topic,
 };
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
@@ -156,6 +156,40 @@ async fn what_another_owner_took_back_is_shown_to_nobody() {
     assert_eq!(texts(&engine, "Bob").await, ["", "two"]);
     let kept = log.inner().records(&code());
     assert!(!format!("{kept:?}").contains("a secret"));
+}
+
+/// A reaction of Bob's, who is member 2.
+fn reacted(target: Seq, on: bool) -> Event {
+    let name = ReactionName::parse("+1").expect("valid");
+    Event::Reacted { target, name, on, count: u32::from(on), keyed: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaction_that_another_owner_took_back_is_shown_to_nobody() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.room.reactable_max = 2);
+    let ann = founder(&engine).await;
+    let bob = newcomer(&engine, "Bob").await;
+    for (target, key) in [(3, "k1"), (4, "k2")] {
+        assert_eq!(say(&ann, "liked", key).await, Ok(Seq(target)));
+    }
+    for target in [3, 4] {
+        let react = Command::react(code(), Seq(target), ReactionName::parse("+1").expect("valid"));
+        bob.call(react).await.expect("he may");
+    }
+    let likes = async |seqs: &[u64]| -> Vec<usize> {
+        let answer = ann.call(Command::history(code())).await.expect("she is in");
+        let ServerFrame::History { messages, .. } = answer else { panic!("not a history: {answer:?}") };
+        let frames = messages.iter().map(|message| message.frame());
+        frames.filter(|frame| seqs.contains(&frame.seq.0)).map(|frame| frame.reactions.len()).collect()
+    };
+    assert_eq!(likes(&[3, 4]).await, [1, 1]);
+    other_records(&log, MemberId(2), reacted(Seq(3), false), Some).await;
+    assert_eq!(say(&ann, "more", "k3").await, Ok(Seq(8)));
+    assert_eq!(likes(&[3, 4]).await, [0, 1], "of one that takes more no record has anything");
+    assert_eq!(say(&ann, "more", "k4").await, Ok(Seq(9)));
+    seconds(12).await;
+    assert_eq!(likes(&[3, 4]).await, [0, 1]);
 }
 
 #[tokio::test(start_paused = true)]

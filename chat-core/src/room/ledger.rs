@@ -492,6 +492,11 @@ impl Ledger {
         self.reactions.shown(message)
     }
 
+    /// Whether a message takes no reactions any more because it, or one after it, had some that were to be written into its record.
+    pub(crate) fn has_closed_reactions(&self, message: Seq) -> bool {
+        message <= self.reactions.closed()
+    }
+
     /// Whether a message was taken back, as far as the room remembers it.
     pub fn is_taken_back(&self, message: Seq) -> bool {
         self.marks.find(message).is_some_and(|mark| mark.redacted) || self.changes.has_taken_back(message)

@@ -46,14 +46,24 @@ pub(crate) fn reactions_len(list: &[u8]) -> usize {
     FIELD.len() + list.len()
 }
 
-/// The same message with these reactions, from its encoded frame; `None` where it has them already.
+/// The same message with these reactions in place of those it has, from its encoded frame; `None` where they are the same.
 pub(crate) fn with_reactions(message: &[u8], list: &[u8]) -> Option<Vec<u8>> {
-    let bare = message.strip_suffix(b"}")?;
-    // The field is the last one of a message, and the end of no other value that an object could end with.
-    if bare.strip_suffix(list).is_some_and(|before| before.ends_with(FIELD)) {
+    let shown = message.strip_suffix(b"}")?;
+    let bare = without_field(shown);
+    if shown.len() > bare.len() && shown[bare.len() + FIELD.len()..] == *list {
         return None;
     }
     Some([bare, FIELD, list, b"}"].concat())
+}
+
+/// A message, but for the brace at its end, without its reactions. The field is the last one, and no other field of a message is a list; what a
+/// text says is no field, because its quotation marks are escaped.
+fn without_field(shown: &[u8]) -> &[u8] {
+    if !shown.ends_with(b"]") {
+        return shown;
+    }
+    let start = shown.windows(FIELD.len()).rposition(|window| window == FIELD);
+    start.map_or(shown, |start| &shown[..start])
 }
 
 #[cfg(test)]
@@ -76,6 +86,19 @@ mod tests {
         let shown = with_reactions(BARE.as_bytes(), &list).expect("it had none");
         assert_eq!(shown.len(), BARE.len() + reactions_len(&list));
         assert_eq!((frame(&shown).reactions, with_reactions(&shown, &list)), (reactions, None));
+        let others = vec![Reaction::new(ReactionName::parse(",\"reactions\":[").expect("valid"), &[MemberId(3)])];
+        let other = with_reactions(&shown, &reaction_list(&others)).expect("it had others");
+        assert_eq!(
+            (frame(&other).reactions, other.len()),
+            (others.clone(), BARE.len() + reactions_len(&reaction_list(&others)))
+        );
+        assert_eq!(with_reactions(&other, &list), Some(shown), "in place of them, whatever they are called");
+        let data = BARE.replace("}", r#","data":{"a":1,"reactions":[1]}}"#);
+        let dressed = with_reactions(data.as_bytes(), &list).expect("it had none");
+        assert!(
+            dressed.len() == data.len() + reactions_len(&list)
+                && dressed.starts_with(data.strip_suffix('}').expect("an object").as_bytes())
+        );
         assert_eq!(frame(BARE.as_bytes()).reactions, []);
         assert!(with_reactions(BARE.as_bytes(), b"[]").is_some(), "what a text says is no field");
     }

@@ -48,8 +48,8 @@ pub(crate) struct Page {
 pub(super) struct Message {
     pub(super) seq: Seq,
     pub(super) json: Json,
-    /// Where its own ends, before the reactions that it was given; 0 where it is as it was read.
-    bare: usize,
+    /// As it was read, where it was given reactions.
+    bare: Option<Json>,
 }
 
 pub(super) enum Json {
@@ -196,7 +196,7 @@ impl Page {
     }
 
     fn takes_of(&mut self, seq: Seq, json: Json, reactions: usize, bytes_max: usize) -> bool {
-        let message = Message { seq, json, bare: 0 };
+        let message = Message { seq, json, bare: None };
         let bytes = self.bytes + message.json().len() + reactions;
         let fits = bytes <= bytes_max || self.newest_first.is_empty();
         if fits {
@@ -221,18 +221,15 @@ impl Message {
         if wire::author(self.json()).is_none() {
             return;
         }
-        let bare = self.json().len() - 1;
         if let Some(json) = wire::with_reactions(self.json(), list) {
-            (self.json, self.bare) = (Json::Owned(json), bare);
+            self.bare = Some(std::mem::replace(&mut self.json, Json::Owned(json)));
         }
     }
 
     /// As it was before that.
     fn undress(&mut self) {
-        if let (Json::Owned(json), 1..) = (&mut self.json, self.bare) {
-            json.truncate(self.bare);
-            json.push(b'}');
-            self.bare = 0;
+        if let Some(bare) = self.bare.take() {
+            self.json = bare;
         }
     }
 }

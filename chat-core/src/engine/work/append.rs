@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::{Event, RoomCloseReason};
+use crate::domain::{Event, Reaction, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
@@ -11,14 +11,14 @@ use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;
-use crate::engine::work::freeze::forget_frozen_by_others;
-use crate::engine::work::load::{load, publish_records};
+use crate::engine::work::freeze::{known_by_records_alone, leave_to_records};
+use crate::engine::work::load::{Loaded, load, publish_records};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::ports::{AppendError, Tail};
+use crate::ports::{AppendError, Log, ReadError, Tail};
 use crate::room::{Note, Room};
-use crate::types::{Generation, Mono, Now, SessionId};
+use crate::types::{Generation, Mono, Now, Seq, SessionId};
 
 /// What became of a batch's append.
 pub(crate) enum Appended {
@@ -177,13 +177,25 @@ impl RoomTask {
         }
     }
 
+    /// What the log says of the room, and of the messages whose reactions it alone has now.
+    async fn load_again(&self, log: &dyn Log) -> Result<(Option<Loaded>, Vec<(Seq, Vec<Reaction>)>), ReadError> {
+        let loaded = load(log, &self.cell.code, &self.shared.limits.room).await?;
+        let mut written = Vec::new();
+        if let Some((ledger, feed)) = loaded.as_ref().map(|loaded| &loaded.ledger).zip(self.state.feed())
+            && ledger.epoch() == Some(feed.epoch)
+        {
+            written = known_by_records_alone(log, feed, ledger).await?;
+        }
+        Ok((loaded, written))
+    }
+
     /// Undoes a batch: the ledger is read again, attendance stays, and what others have logged is published. Gives back the batch's
     /// items.
     async fn roll_back(&mut self, mut batch: Batch, meanwhile: &mut Meanwhile) -> VecDeque<InboxItem> {
         let log = self.shared.log.clone().expect("only rooms with a log roll back");
         let mut backoff = Backoff::default();
-        let loaded = loop {
-            match load(&*log, &self.cell.code, &self.shared.limits.room).await {
+        let (loaded, written) = loop {
+            match self.load_again(&*log).await {
                 Ok(loaded) => break loaded,
                 Err(error) => self.unread(&error),
             }
@@ -216,7 +228,7 @@ impl RoomTask {
                 self.state.tail = loaded.tail;
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
                 self.end_live();
-                forget_frozen_by_others(&feed, &self.state.room);
+                leave_to_records(&feed, &written);
                 self.show_all_reactions(&feed);
                 publish_records(&feed, others.iter().copied());
                 for record in &others {

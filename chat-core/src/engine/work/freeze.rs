@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use crate::domain::{Amend, Event};
+use crate::domain::{Amend, Event, Reaction};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::ports::{AppendError, Log};
-use crate::room::{OwedFreeze, Room};
+use crate::ports::{AppendError, Log, ReadError};
+use crate::room::{Ledger, OwedFreeze, Room};
 use crate::types::Seq;
+use crate::wire;
 
 /// How long messages that take no more wait for others to be written with. 5 s: nothing hangs on it, and a busy room would write for each message
 /// that is said.
@@ -117,14 +118,35 @@ fn show(feed: &RoomFeed, room: &Room, messages: impl Iterator<Item = Seq>) {
     messages.for_each(|message| feed.reactions.set(message, &room.reactions_to(message)));
 }
 
-/// After a log that others have written was read again: what a reader could look up and cannot any more has been written into records by
-/// others, or was taken back.
-pub(crate) fn forget_frozen_by_others(feed: &RoomFeed, room: &Room) {
-    let still: Vec<Seq> = room.ledger().reacted().collect();
+/// After a log that others have written was read again: what is shown here to have reactions and has none any more that the ledger knows, each
+/// with what its record has. Others have written them there, or taken back the message, or its last reaction.
+pub(crate) async fn known_by_records_alone(
+    log: &dyn Log,
+    feed: &RoomFeed,
+    ledger: &Ledger,
+) -> Result<Vec<(Seq, Vec<Reaction>)>, ReadError> {
+    let still: Vec<Seq> = ledger.reacted().collect();
+    let mut known = Vec::new();
     for message in feed.reactions.messages().into_iter().filter(|message| !still.contains(message)) {
-        if let Some(list) = feed.reactions.list(message).filter(|_| !room.ledger().is_taken_back(message)) {
-            feed.backlog.freeze(&[(message, list)]);
+        let mut reactions = Vec::new();
+        if ledger.has_closed_reactions(message) && !ledger.is_taken_back(message) {
+            let rows = log.messages(&feed.code, feed.epoch, message.next(), 1).await?;
+            let row = rows.last().filter(|row| row.seq == Some(message));
+            reactions = row.map_or_else(Vec::new, |row| row.event.frozen_reactions().to_vec());
         }
-        feed.reactions.freeze(message);
+        known.push((message, reactions));
+    }
+    Ok(known)
+}
+
+/// Shows of these messages what their records have.
+pub(crate) fn leave_to_records(feed: &RoomFeed, known: &[(Seq, Vec<Reaction>)]) {
+    for (message, reactions) in known {
+        if reactions.is_empty() {
+            feed.reactions.set(*message, &[]);
+        } else {
+            feed.backlog.freeze(&[(*message, wire::reaction_list(reactions).into())]);
+            feed.reactions.freeze(*message);
+        }
     }
 }
