@@ -482,7 +482,7 @@ impl Ledger {
         self.reactions.owed()
     }
 
-    /// The messages that have reactions, oldest first: those that take more, and those whose records may lack theirs.
+    /// The messages that have reactions: those whose records may lack theirs, then those that take more.
     pub fn reacted(&self) -> impl Iterator<Item = Seq> {
         self.reactions.messages()
     }

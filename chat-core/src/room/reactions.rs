@@ -26,7 +26,7 @@ pub struct OwedFreeze {
 pub(super) struct Reactions {
     /// In the order of the messages; none is without a reaction.
     held: VecDeque<ToMessage>,
-    /// In the order of the messages, which is that of the changes.
+    /// In the order of the changes, which is that of the messages, except where a bound was raised in between.
     frozen: VecDeque<Frozen>,
     /// The newest message that took no more while it had any. One from before takes none again, however many messages take some later.
     closed: Seq,
@@ -165,7 +165,7 @@ impl Reactions {
         self.closed
     }
 
-    /// The messages that have any, oldest first, those among them that take no more.
+    /// The messages that have any: those that take no more, then the others; of each the oldest first, but for raised bounds.
     pub(super) fn messages(&self) -> impl Iterator<Item = Seq> {
         self.frozen.iter().map(|frozen| frozen.to.target).chain(self.held.iter().map(|to| to.target))
     }
@@ -193,6 +193,10 @@ impl Reactions {
 
     /// Somebody reacts to a message, of this author, with a name, or does not any more.
     pub(super) fn set(&mut self, (target, author): (Seq, MemberId), name: &ReactionName, by: MemberId, on: bool) {
+        // Under a greater bound it took more, when that was said.
+        if let Some(index) = self.frozen(target) {
+            return self.set_frozen(index, name, by, on);
+        }
         let index = self.held.binary_search_by_key(&target, |to| to.target);
         let index = match index {
             Ok(index) => index,
@@ -210,16 +214,40 @@ impl Reactions {
         let is_other = if on { to.add(name, by) } else { to.take(name, by) };
         self.bytes = self.bytes - before + to.weight();
         let has_none = to.names.is_empty();
+        self.note(by, is_other, on);
+        if has_none && let Some(to) = self.held.remove(index) {
+            self.bytes -= to.weight();
+        }
+        self.give_back();
+    }
+
+    /// The same of a message that takes no more: what is owed to the log is changed.
+    fn set_frozen(&mut self, index: usize, name: &ReactionName, by: MemberId, on: bool) {
+        let to = &mut self.frozen[index].to;
+        let before = to.weight();
+        let is_other = if on { to.add(name, by) } else { to.take(name, by) };
+        self.bytes = self.bytes - before + to.weight();
+        let has_none = to.names.is_empty();
+        self.note(by, is_other, on);
+        if has_none && let Some(frozen) = self.frozen.remove(index) {
+            self.bytes -= frozen.to.weight();
+        }
+        self.give_back();
+    }
+
+    /// Counts a reaction of somebody, or one less.
+    fn note(&mut self, by: MemberId, is_other: bool, on: bool) {
         if is_other && on {
             self.total += 1;
             *self.by_person.entry(by).or_default() += 1;
         } else if is_other {
             self.discount(by);
         }
-        if has_none && let Some(to) = self.held.remove(index) {
-            self.bytes -= to.weight();
-        }
-        self.give_back();
+    }
+
+    fn frozen(&self, target: Seq) -> Option<usize> {
+        let all = (target <= self.closed).then(|| self.frozen.iter().position(|frozen| frozen.to.target == target));
+        all.flatten()
     }
 
     /// A message was taken back, and has none any more.
@@ -253,7 +281,7 @@ impl Reactions {
     pub(super) fn freeze(&mut self, first: Seq, change: Seq) {
         while self.held.front().is_some_and(|to| to.target < first) {
             let Some(to) = self.held.pop_front() else { return };
-            self.closed = to.target;
+            self.closed = self.closed.max(to.target);
             self.frozen.push_back(Frozen { change, to });
         }
     }
@@ -269,10 +297,11 @@ impl Reactions {
 
     /// Panics when something does not fit together. Costs a look at each.
     pub(super) fn check(&self, head: Seq) {
-        let messages: Vec<Seq> = self.messages().collect();
-        assert!(messages.is_sorted_by(|a, b| a < b), "messages that were reacted to are in order");
+        let mut messages: Vec<Seq> = self.messages().collect();
+        messages.sort_unstable();
+        assert!(messages.is_sorted_by(|a, b| a < b), "a message that was reacted to is there once");
         assert!(messages.last().is_none_or(|last| *last < head), "what is reacted to was said before");
-        assert!(self.held.front().is_none_or(|to| to.target > self.closed), "what takes no more is not held");
+        assert!(self.held.iter().is_sorted_by(|a, b| a.target < b.target), "those that take more are in order");
         assert!(self.frozen.iter().all(|frozen| frozen.to.target <= self.closed), "what is frozen takes no more");
         let is_in_order = self.frozen.iter().is_sorted_by_key(|frozen| frozen.change);
         assert!(is_in_order, "what is frozen is owed in the order of the changes");
@@ -416,6 +445,23 @@ mod tests {
         all.remove_all(|target, author| target == Seq(5) && author == AUTHOR);
         all.check(Seq(100));
         assert_eq!((all.owed().count(), all.of_person(MemberId(1))), (0, 1));
+    }
+
+    #[test]
+    fn what_was_said_of_a_message_under_a_greater_bound_changes_what_is_owed_of_it() {
+        let mut all = reactions(&[(3, "a", 1), (5, "a", 1)]);
+        all.freeze(Seq(6), Seq(20));
+        all.set((Seq(3), AUTHOR), &name("a"), MemberId(2), true);
+        all.set((Seq(5), AUTHOR), &name("a"), MemberId(1), false);
+        all.set((Seq(4), AUTHOR), &name("b"), MemberId(1), true);
+        all.check(Seq(100));
+        assert_eq!(shown(&all, 3), [("a".to_owned(), 2, vec![1, 2])]);
+        all.freeze(Seq(6), Seq(21));
+        all.check(Seq(100));
+        let owed: Vec<_> = all.owed().map(|owed| (owed.target.0, owed.change.0)).collect();
+        assert_eq!((owed, all.closed(), all.total()), (vec![(3, 20), (4, 21)], Seq(5), 3));
+        all.settle(Seq(21));
+        assert_eq!((all.total(), all.weight()), (0, 0));
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Known {
             }
             let all = known.all.clone();
             known.names.retain(|(of, name)| all.iter().any(|one| one.target == *of && one.name == *name));
+            known.frozen.retain(|(of, _)| all.iter().any(|one| one.target == *of));
         }
         known
     }

@@ -259,3 +259,22 @@ fn reactions_are_whole_after_a_snapshot_and_what_follows_it() {
     world.log.iter().for_each(|record| whole.apply(record));
     assert!(whole == ledger && whole.weight() > 0);
 }
+
+/// A process that ends after a bound was raised leaves a ledger that was stored under the smaller one, and is replayed under that.
+#[test]
+fn a_message_that_a_replay_under_a_smaller_bound_freezes_is_frozen_once_with_all_it_has() {
+    let mut world = talk();
+    world.run(&react(2, 4, "+1")).expect("he may");
+    world.send(1, "more");
+    world.send(1, "more");
+    world.run(&react(3, 4, "+1")).expect("she may, of the last 512");
+    world.send(1, "more");
+    let (small, great) = (RoomLimits { reactable_max: 2, ..RoomLimits::default() }, RoomLimits::default());
+    let mut ledger = Ledger::new(&small);
+    world.log.iter().for_each(|record| ledger.apply(record));
+    let ledger = ledger.bounded(&great);
+    ledger.check(super::super::ledger::Depth::Full);
+    assert_eq!(ledger.reactions_to(Seq(4)), world.room.reactions_to(Seq(4)));
+    let owed: Vec<_> = ledger.owed_freezes().map(|owed| (owed.target.0, owed.change.0)).collect();
+    assert_eq!(owed, [(4, 7)]);
+}
