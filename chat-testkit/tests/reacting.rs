@@ -4,9 +4,11 @@ mod support;
 
 use std::time::Duration;
 
+use chat_core::room::{Ledger, Snapshot};
 use chat_core::wire::ChangedMessage;
 use chat_core::{
-    Command, Connection, Engine, Event, Limits, MemberId, Reaction, ReactionName, Record, RejectCode, Seq, ServerFrame,
+    Command, Connection, Engine, Event, Limits, Log, MemberId, Reaction, ReactionName, Record, RejectCode, Seq,
+    ServerFrame,
 };
 use chat_testkit::logs::{Fault, Operation, Outcome};
 use support::{TestLog, code, connect, create, engine_with, fails, joined, log, newcomer, nick, say, settle, take};
@@ -200,6 +202,37 @@ async fn an_engine_that_goes_down_writes_them_and_saves_what_was_read_after_that
     engine.drain(Duration::ZERO).await;
     settle().await;
     assert_eq!((frozen(&log, 3), log.calls(Operation::SaveReadPositions)), (liked(1, &[2]), 1));
+}
+
+/// A smaller bound freezes when the room is read, as of its head; that may be a range which the log has still to forget.
+#[tokio::test(start_paused = true)]
+async fn what_a_smaller_bound_freezes_is_written_with_the_range_that_is_owed_then() {
+    let log = log();
+    let (engine, ann, bob) = stage(&log, |_| {}).await;
+    say(&bob, "to be forgotten", "b").await.expect("the log works");
+    react(&ann, 3).await.expect("hers");
+    log.plan(fails(&[Operation::Amend]));
+    ann.call(Command::redact_all(code(), MemberId(2))).await.expect("she moderates");
+    drop((ann, bob, engine));
+    settle().await;
+    let records = log.inner().records(&code());
+    let mut limits = Limits::default();
+    narrow(&mut limits);
+    let mut ledger = Ledger::new(&limits.room);
+    records.iter().for_each(|record| ledger.apply(record));
+    assert!(matches!(records.last().map(|record| &record.event), Some(Event::Swept { .. })), "it is the head");
+    let (epoch, through) = (ledger.epoch().expect("it is there"), ledger.last_offset());
+    let bytes = serde_json::to_vec(&Snapshot::from(ledger)).expect("it can be stored");
+    log.inner().save_snapshot(&code(), epoch, through, &bytes).await.expect("the memory can be written");
+    log.heal();
+    let engine = engine_with(&log, |limits| {
+        narrow(limits);
+        limits.room.reactable_max = 4;
+    });
+    let cid = newcomer(&engine, "Cid").await;
+    pass(Duration::from_secs(12)).await;
+    assert!(!format!("{:?}", log.inner().records(&code())).contains("to be forgotten"));
+    assert_eq!((frozen(&log, 3), of(&cid, 3).await), (liked(1, &[1]), liked(1, &[1])));
 }
 
 /// A message whose reactions are frozen is in the backlog, too: it is shown from there as it is shown from the log.

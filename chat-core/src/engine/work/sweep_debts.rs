@@ -53,12 +53,18 @@ impl RoomTask {
         if fault_injection::is(Bug::SweepOne) {
             amends.truncate(1);
         }
+        // What a smaller bound has frozen when the room was read counts from its head, and that may be this change.
+        let mut frozen = Vec::new();
+        if swept == Swept::All {
+            frozen = self.freezes_through(sweep.change, &mut amends);
+        }
         if !amends.is_empty() {
             log.amend(&feed.code, feed.epoch, &amends).await?;
         }
         match swept {
             Swept::All => {
                 feed.overlay.amended(sweep.change);
+                self.frozen(&feed, &frozen);
                 self.state.debts.amended(sweep.change);
             }
             Swept::Some => self.state.debts.swept(&sweep, before),
