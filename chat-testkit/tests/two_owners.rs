@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberChange, MemberId, Offset, ReactionName, Record, RejectCode,
-    Reply, Seq, ServerFrame, Tail, Topic,
+    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberChange, MemberId, Offset, ReactionName,
+    Record, RejectCode, Reply, Seq, ServerFrame, Tail, Topic,
 };
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
