@@ -293,7 +293,9 @@ fn note_what(
             Event::MemberChanged { .. } if matches!(input, Input::ChangeMember { .. }) => {
                 "changed by the host".to_owned()
             }
-            Event::MemberChanged { .. } if record.by.is_none() => "renamed by coming back".to_owned(),
+            Event::MemberChanged { .. } if matches!(input, Input::Attach { .. } | Input::Join { .. }) => {
+                "renamed by coming back".to_owned()
+            }
             Event::MemberChanged { nick: Some(_), .. } => "renamed".to_owned(),
             Event::MemberChanged { .. } => "data changed".to_owned(),
             Event::RoleChanged { role: Role::Owner, .. } if *input == Input::Elapsed && decision.records.len() == 1 => {
