@@ -259,7 +259,7 @@ mod tests {
         changes.push(Changed { target: Seq(1), change: Seq(10) }, 8);
         assert!(changes.may_have_changed(Seq(1), MemberId(1), Seq(9)));
         let swept = |by| changes.last_edits(Sweep { member: MemberId(by), from: Seq(1), to: Seq(5), change: Seq(11) });
-        assert_eq!([1, 2].map(|by| swept(by).collect()), [vec![Seq(6)], vec![]], "the edit is known still");
+        assert_eq!([1, 2].map(|by| swept(by).collect::<Vec<_>>()), [vec![Seq(6)], vec![]], "the edit is known still");
         assert_eq!([1, 2].map(|target| changes.last_edit(Seq(target))), [Some(Seq(6)), None]);
     }
 
