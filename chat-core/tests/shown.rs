@@ -122,8 +122,9 @@ async fn what_the_policy_says_of_somebody_is_said_on_all_their_devices_and_as_of
         |member, times: usize| (MemberId(member), "Kim".to_owned(), Some(data(&format!(r#"{{"times":{times}}}"#))));
     assert_eq!(shown(&members), [kim(1, 1), kim(2, 3)]);
     let asked = me(to("Bob").data(data("{}")));
-    assert_eq!(acked(phone.session.call(asked.clone()).await), 3, "it stands");
-    assert_eq!(acked(laptop.session.call(asked).await), 4, "what was said of this device");
+    for device in [phone, laptop] {
+        assert_eq!(acked(device.session.call(asked.clone()).await), 3, "it stands as it was said last");
+    }
 }
 
 /// As many as fit; the others are there for whoever asks.

@@ -344,6 +344,7 @@ impl Event {
     }
 
     /// Which edit says what the row of a message says now, if one does.
+    #[cfg(feature = "engine")]
     pub(crate) fn standing_edit(&self) -> Option<Seq> {
         match self {
             Self::Sent { amended: Some(amended), .. } if amended.n > 0 && !amended.taken_back => Some(amended.change),

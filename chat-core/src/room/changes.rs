@@ -106,12 +106,14 @@ impl Changes {
     }
 
     /// The last edit of this message, as far as that is remembered, and of any that was taken back since.
+    #[cfg(any(test, feature = "engine"))]
     pub(super) fn last_edit(&self, target: Seq) -> Option<Seq> {
         let changed = self.kept.iter().find(|changed| changed.target == target)?;
         (!is_none(&changed.edit)).then_some(changed.edit)
     }
 
     /// The same of the messages that a range covers.
+    #[cfg(any(test, feature = "engine"))]
     pub(super) fn last_edits(&self, sweep: Sweep) -> impl Iterator<Item = Seq> {
         let is_swept = move |changed: &&Kept| sweep.covers(changed.by, changed.target) && !is_none(&changed.edit);
         self.kept.iter().filter(is_swept).map(|changed| changed.edit)

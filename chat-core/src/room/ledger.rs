@@ -463,11 +463,13 @@ impl Ledger {
     }
 
     /// The last edit of a message that is remembered.
+    #[cfg(feature = "engine")]
     pub(crate) fn last_edit(&self, target: Seq) -> Option<Seq> {
         self.changes.last_edit(target)
     }
 
     /// The same of the messages that a range covers.
+    #[cfg(feature = "engine")]
     pub(crate) fn last_edits(&self, sweep: Sweep) -> impl Iterator<Item = Seq> {
         self.changes.last_edits(sweep)
     }
@@ -493,6 +495,7 @@ impl Ledger {
     }
 
     /// Whether a message takes no reactions any more because it, or one after it, had some that were to be written into its record.
+    #[cfg(feature = "engine")]
     pub(crate) fn has_closed_reactions(&self, message: Seq) -> bool {
         message <= self.reactions.closed()
     }
