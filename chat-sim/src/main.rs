@@ -82,6 +82,7 @@ impl From<TransportFlag> for TransportKind {
 enum About {
     Usual,
     Narrow,
+    Bursts,
     HeldBack,
     Counted,
     Devices,
@@ -96,6 +97,7 @@ impl From<About> for Kind {
         match about {
             About::Usual => Self::Usual,
             About::Narrow => Self::Narrow,
+            About::Bursts => Self::Bursts,
             About::HeldBack => Self::HeldBack,
             About::Counted => Self::Counted,
             About::Devices => Self::Devices,

@@ -171,6 +171,7 @@ impl Plan {
             Kind::Usual => plan.sets = plan.limits.room.backlog_events_max.is_multiple_of(5),
             Kind::Ruled => plan.rule(rng),
             Kind::Narrow => plan.narrow(rng),
+            Kind::Bursts => plan.burst(rng),
             Kind::HeldBack => plan.hold_back(rng),
             Kind::Counted => plan.count(rng),
             Kind::Devices => plan.count_devices(rng),
@@ -206,6 +207,18 @@ impl Plan {
             // Nothing but the room itself takes its time.
             self.wrong.log_fails = 0.0;
         }
+    }
+
+    /// Much is said in one breath, so that everybody misses some of it, and then nothing for as long as they wait for the next gap.
+    fn burst(&mut self, rng: &mut StdRng) {
+        self.narrow(rng);
+        (self.people, self.storm) = (rng.random_range(2..4), Duration::from_secs(90));
+        self.breath = rng.random_range(16..32);
+        self.pause = self.limits.session.gap_interval.mul_f64(rng.random_range(0.3..1.0));
+        self.limits.lift_rates();
+        (self.takes_back, self.embedder) = (false, None);
+        (self.wrong.log_fails, self.wrong.others, self.wrong.restarts) = (0.0, 0.0, 0.0);
+        (self.wrong.cuts, self.wrong.stalls) = (false, false);
     }
 
     /// Nobody goes away, but the policy takes so long over one command that whoever said it is not listened to for a while.
@@ -270,6 +283,8 @@ pub enum Kind {
     Usual,
     /// Readers that fall behind.
     Narrow,
+    /// Readers that fall behind all at once, again and again.
+    Bursts,
     /// Clients that are not listened to for a while.
     HeldBack,
     /// Rooms whose members are only counted.

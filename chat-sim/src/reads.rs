@@ -31,6 +31,17 @@ pub(crate) struct Reading {
     furthest: Seq,
 }
 
+impl Reading {
+    pub(crate) fn room(&self) -> &str {
+        &self.room
+    }
+
+    /// The life of the room that was asked about.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+}
+
 impl Reads {
     pub(crate) fn begin(&self, room: &str, epoch: Epoch, person: &str, through: Seq) -> Reading {
         let answered = lock(&self.0);

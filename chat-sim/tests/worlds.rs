@@ -115,7 +115,7 @@ fn an_answer_before_the_append_is_found() {
 
 #[test]
 fn a_ban_that_nobody_asks_after_is_found() {
-    is_found(Bug::ForgetBan, 512, &[Promise::Banned]);
+    is_found(Bug::ForgetBan, 1_024, &[Promise::Banned]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_lost_connection_that_is_not_told_is_found() {
 
 #[test]
 fn a_gap_that_is_overslept_is_found() {
-    is_found_in(Bug::OversleepGap, Kind::Narrow, 1_024, &[Promise::CatchUp, Promise::InTime]);
+    is_found_in(Bug::OversleepGap, Kind::Bursts, 512, &[Promise::CatchUp, Promise::InTime]);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_reaction_that_counts_twice_after_a_restart_is_found() {
 
 #[test]
 fn reactions_that_are_not_written_into_their_message_are_found() {
-    is_found(Bug::ForgetFreeze, 64, &[Promise::Screen]);
+    is_found_in(Bug::ForgetFreeze, Kind::Narrow, 384, &[Promise::Screen]);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_gap_that_does_not_show_what_members_show_is_found() {
 
 #[test]
 fn what_was_read_and_is_forgotten_is_found() {
-    is_found(Bug::ForgetRead, 128, &[Promise::Read]);
+    is_found_in(Bug::ForgetRead, Kind::Devices, 256, &[Promise::Read]);
 }
 
 #[test]

@@ -185,7 +185,11 @@ impl Person {
             ServerFrame::Read { id, read, .. } => match self.take(*id) {
                 // What a room has not stored goes with it where its log fails.
                 Some((_, Asked::Read(_))) if self.scene.plan.wrong.log_fails > 0.0 => Ok(()),
-                Some((_, Asked::Read(reading))) => truth.reads.answered(reading, read),
+                Some((_, Asked::Read(reading))) => {
+                    // A question that was held up may be about another life of the room by now.
+                    let life = self.views.get(reading.room()).map(|view| view.position().epoch);
+                    if life == Some(reading.epoch()) { truth.reads.answered(reading, read) } else { Ok(()) }
+                }
                 _ => self.wrong("nobody has asked for", frame),
             },
             ServerFrame::Presence { room, members, online } => {
