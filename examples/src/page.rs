@@ -42,6 +42,7 @@ const ASSETS: &[Asset] = &[
     asset!("js/socketio.js"),
     asset!("js/sse.js"),
     asset!("js/storage.js"),
+    asset!("js/stretch.js"),
     asset!("js/time.js"),
     asset!("js/timeline.js"),
     asset!("js/transports.js"),
