@@ -34,13 +34,13 @@ impl Showing {
 
     /// A message grows, or does not any more.
     pub(crate) fn live(&mut self, at: &Place<'_>, target: Seq, text: Option<&String>) -> Result<(), Broken> {
-        let Place { truth, room, epoch, .. } = *at;
+        let Place { truth, room, .. } = *at;
         let Some(text) = text else {
             let was_shown = self.texts.remove(&target).is_some();
             hold!(was_shown, Promise::Slots, "{at}: {target} grows no more, and it was never told that it does");
             return Ok(());
         };
-        let is_so = truth.slots.text(room, epoch, target, text).is_some();
+        let is_so = truth.slots.text(room, target, text).is_some();
         hold!(is_so, Promise::Slots, "{at}: {target} is told to say {text:?}, and nobody has said so");
         hold!(target > at.floor && target <= at.seq, Promise::Floor, "{at}: of {target}, above {}", at.floor);
         let since = self.over_since(at, target);
@@ -56,7 +56,7 @@ impl Showing {
     pub(crate) fn signals(&mut self, at: &Place<'_>, signals: &[SignalEntry]) -> Result<(), Broken> {
         let is_sorted = signals.is_sorted_by(|a, b| (a.member, &a.name) < (b.member, &b.name));
         hold!(is_sorted, Promise::Slots, "{at}: {signals:?}");
-        let wrong = signals.iter().find(|entry| at.truth.slots.signal(at.room, at.epoch, entry).is_none());
+        let wrong = signals.iter().find(|entry| at.truth.slots.signal(at.room, entry).is_none());
         hold!(wrong.is_none(), Promise::Slots, "{at}: {wrong:?} is told, and nobody has shown it");
         let members: BTreeSet<MemberId> = signals.iter().map(|entry| entry.member).collect();
         let most = at.limits.signals_per_member_max;
@@ -75,7 +75,7 @@ impl Showing {
             let since = self.over_since(at, *target).or_else(|| truth.out_since(room, epoch, at.author(*target)?));
             let is_over = since.is_some_and(|since| is_long_ago(since, Duration::ZERO));
             hold!(!is_over, Promise::Slots, "{at}: {target} still says {text:?}, {late:?} after its end");
-            let said = truth.slots.text(room, epoch, *target, text);
+            let said = truth.slots.text(room, *target, text);
             // What was asked for that long before an edit was there before it; with the edit it has ended.
             let edited = truth.edited_at(room, epoch, *target).filter(|edited| is_long_ago(*edited, Duration::ZERO));
             let is_older = said.zip(edited).is_some_and(|(said, edited)| edited > said + late);
@@ -86,7 +86,7 @@ impl Showing {
         for entry in &self.signals {
             let is_out = truth.out_since(room, epoch, entry.member).is_some_and(|out| is_long_ago(out, Duration::ZERO));
             hold!(!is_out, Promise::Slots, "{at}: {entry:?} is shown, {late:?} after its member has gone");
-            let shown = truth.slots.signal(room, epoch, entry);
+            let shown = truth.slots.signal(room, entry);
             let is_silent = shown.is_some_and(|shown| is_long_ago(shown, limits.signal_ttl));
             hold!(!is_silent, Promise::Slots, "{at}: {entry:?} is shown, and was not renewed in time");
         }

@@ -291,16 +291,16 @@ impl Person {
 
     /// Shows what a message of one's own says so far, a few times in a row; or that it does not grow any more.
     fn grow(&mut self, room: &str) {
-        let Some(epoch) = self.views.get(room).filter(|view| view.is_live()).map(|view| view.position().epoch) else {
+        if !self.views.get(room).is_some_and(View::is_live) {
             return;
-        };
+        }
         let target = self.target(room);
         for _ in 0..self.rng.random_range(1..4) {
             let mut frame = json!({"type": "live", "room": room, "target": target, "text": null});
             if !self.rng.random_bool(0.15) {
                 let text = format!("{}-{} {}", self.name, self.next_id, "y".repeat(self.rng.random_range(0..60)));
                 frame["text"] = text.as_str().into();
-                self.scene.truth.slots.grows(room, epoch, Seq(target), text);
+                self.scene.truth.slots.grows(room, Seq(target), text);
             }
             self.ask(frame, Asked::Other);
         }
@@ -308,14 +308,15 @@ impl Person {
 
     /// Shows something of oneself, or nothing any more.
     fn signal(&mut self, room: &str) {
-        let Some(view) = self.views.get(room).filter(|view| view.is_live()) else { return };
-        let (epoch, member) = (view.position().epoch, view.member());
+        if !self.views.get(room).is_some_and(View::is_live) {
+            return;
+        }
         let name = ["hand", "look", "mood"][self.rng.random_range(0..3)];
         let mut frame = json!({"type": "signal", "room": room, "name": name, "data": null});
         if !self.rng.random_bool(0.2) {
             let data = json!({"by": self.name, "n": self.rng.random_range(0..5)});
             frame["data"] = data.clone();
-            self.scene.truth.slots.shows(room, epoch, member, name, data);
+            self.scene.truth.slots.shows(room, name, data);
         }
         self.ask(frame, Asked::Other);
     }
