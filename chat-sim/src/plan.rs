@@ -92,6 +92,8 @@ impl Plan {
         limits.room.owed_max = [256, 3, 256][limits.room.backlog_events_max % 3];
         limits.room.reactable_max = [512, 3, 8][limits.room.backlog_events_max % 3];
         limits.room.reactions_per_person_max = [64, 2][limits.room.backlog_events_max / 5 % 2];
+        // A sweep takes back each reaction by itself, and what comes of one command has to fit into every backlog.
+        limits.room.reactions_per_person_max = 4;
         limits.room.history_default = rng.random_range(0..10);
         // In half of the worlds a newcomer does not see everything.
         let sees = [NewcomersSee::All, NewcomersSee::Last(3), NewcomersSee::All, NewcomersSee::Nothing];
@@ -195,7 +197,7 @@ impl Plan {
     /// Whoever is not quick misses something, and hears of it seldom.
     fn narrow(&mut self, rng: &mut StdRng) {
         // What comes of one command fits in.
-        self.limits.room.backlog_events_max = rng.random_range(4..10);
+        self.limits.room.backlog_events_max = rng.random_range(8..14);
         self.limits.session.gap_interval = Duration::from_millis(rng.random_range(3_000..8_000));
         self.limits.session.commands_in_flight_max = 32;
         self.breath = rng.random_range(4..16);
