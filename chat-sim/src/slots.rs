@@ -1,5 +1,7 @@
-//! What people ever asked to be shown: messages that grow, and signals. A question that was held up may be about another life of its
-//! room by the time it is answered, so lives are not told apart: what is asked for says who asks.
+//! What people ever asked to be shown: messages that grow, and signals.
+//!
+//! A question that was held up may be about another life of its room by the time it is answered, so lives are not told apart: what is
+//! asked for says who asks.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
