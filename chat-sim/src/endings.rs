@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
+use chat_core::Wall;
 use tokio::time::Instant;
 
 use crate::locks::lock;
@@ -18,8 +19,23 @@ struct State {
     lost: u32,
     /// Who has asked that all their sessions end.
     asked: BTreeSet<String>,
-    /// When somebody asked for that and when they were told that it is so.
-    done: BTreeMap<String, (Instant, Instant)>,
+    done: BTreeMap<String, Done>,
+}
+
+/// All sessions of a person were ended.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    asked: Instant,
+    told: Instant,
+    /// The wall clock when it was set back furthest of the two.
+    wall: Wall,
+}
+
+/// When something was asked for, or began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) at: Instant,
+    pub(crate) wall: Wall,
 }
 
 impl Endings {
@@ -44,13 +60,16 @@ impl Endings {
     }
 
     /// All sessions of the person are ended that had begun when it was asked for.
-    pub(crate) fn all_are_ended(&self, person: &str, asked: Instant) {
-        self.state().done.insert(person.to_owned(), (asked, Instant::now()));
+    pub(crate) fn all_are_ended(&self, person: &str, asked: Moment, now: Wall) {
+        let done = Done { asked: asked.at, told: Instant::now(), wall: asked.wall.min(now) };
+        self.state().done.insert(person.to_owned(), done);
     }
 
-    /// Whether a session of the person that began no later than this was known to be ended when somebody connected.
-    pub(crate) fn is_ended(&self, person: &str, began: Instant, connected: Instant) -> bool {
-        self.state().done.get(person).is_some_and(|(asked, told)| began < *asked && *told < connected)
+    /// Whether a session of the person that began no later than this was known to be ended when somebody connected. One that an earlier
+    /// server began, whose clock was ahead, is not told from one that began since.
+    pub(crate) fn is_ended(&self, person: &str, began: Moment, connected: Instant) -> bool {
+        let Some(Done { asked, told, wall }) = self.state().done.get(person).copied() else { return false };
+        began.at < asked && told < connected && began.wall < wall
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -40,7 +40,7 @@ impl Showing {
             hold!(was_shown, Promise::Slots, "{at}: {target} grows no more, and it was never told that it does");
             return Ok(());
         };
-        let is_so = truth.slots.text(room, target, text).is_some();
+        let is_so = truth.slots.hear_text(room, target, text);
         hold!(is_so, Promise::Slots, "{at}: {target} is told to say {text:?}, and nobody has said so");
         hold!(target > at.floor && target <= at.seq, Promise::Floor, "{at}: of {target}, above {}", at.floor);
         let since = self.over_since(at, target);
@@ -56,7 +56,7 @@ impl Showing {
     pub(crate) fn signals(&mut self, at: &Place<'_>, signals: &[SignalEntry]) -> Result<(), Broken> {
         let is_sorted = signals.is_sorted_by(|a, b| (a.member, &a.name) < (b.member, &b.name));
         hold!(is_sorted, Promise::Slots, "{at}: {signals:?}");
-        let wrong = signals.iter().find(|entry| at.truth.slots.signal(at.room, entry).is_none());
+        let wrong = signals.iter().find(|entry| !at.truth.slots.hear_signal(at.room, entry));
         hold!(wrong.is_none(), Promise::Slots, "{at}: {wrong:?} is told, and nobody has shown it");
         let members: BTreeSet<MemberId> = signals.iter().map(|entry| entry.member).collect();
         let most = at.limits.signals_per_member_max;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::bans::Bans;
 use crate::clock::WorldClock;
-use crate::endings::Endings;
+use crate::endings::{Endings, Moment};
 use crate::graces::Graces;
 use crate::locks::lock;
 use crate::people::{People, Shown, shown};
@@ -87,6 +87,11 @@ struct Exits {
 }
 
 impl Truth {
+    /// Now, and what the wall clock should say.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { at: Instant::now(), wall: self.clock.right() }
+    }
+
     pub(crate) fn new(limits: &RoomLimits, clock: Arc<WorldClock>) -> Self {
         Self {
             grace: limits.grace,

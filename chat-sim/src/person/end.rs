@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::ServerFrame;
+use chat_core::{ServerFrame, SessionId, Wall};
 use rand::RngExt;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::act::hear_the_end;
 use super::{Asked, Person, Phase};
+use crate::endings::Moment;
 use crate::link::{Heard, Hello, Link};
 use crate::promise::{Broken, Promise, hold};
 
@@ -29,8 +30,8 @@ pub(super) struct Tokens {
     over: Vec<(String, u32)>,
     /// This session may have been ended.
     is_ending: bool,
-    /// When the session was first welcomed.
-    began: Option<Instant>,
+    /// When the session was first welcomed, and what its id says of that.
+    began: Option<Moment>,
     /// It is still to be said why one has come back as somebody new.
     is_refused: bool,
 }
@@ -41,7 +42,7 @@ pub(super) struct End {
     tokens: Vec<String>,
     is_own: bool,
     is_all: bool,
-    at: Instant,
+    asked: Moment,
     /// Servers without a log that had gone down.
     lost: u32,
 }
@@ -49,7 +50,7 @@ pub(super) struct End {
 impl Person {
     /// Ends one's own session, or the one that was left behind.
     pub(super) fn end(&mut self) {
-        let (at, lost) = (Instant::now(), self.scene.truth.endings.lost());
+        let (asked, lost) = (self.scene.truth.moment(), self.scene.truth.endings.lost());
         let left_behind = std::mem::take(&mut self.tokens.left_behind);
         let is_own = left_behind.is_empty();
         let tokens = if is_own { self.tokens.told.clone() } else { left_behind };
@@ -67,19 +68,19 @@ impl Person {
             }
         }
         self.tokens.is_ending |= is_own;
-        self.ask(frame, Asked::End(End { tokens, is_own, is_all, at, lost }));
+        self.ask(frame, Asked::End(End { tokens, is_own, is_all, asked, lost }));
     }
 
     /// What was to be ended is.
     pub(super) fn ended(&mut self, end: End) {
-        let End { tokens, is_own, is_all, at, lost } = end;
+        let End { tokens, is_own, is_all, asked, lost } = end;
         let endings = &self.scene.truth.endings;
         if endings.lost() == lost {
             self.tokens.over.extend(tokens.into_iter().map(|token| (token, lost)));
             let surplus = self.tokens.over.len().saturating_sub(OVER_MAX);
             self.tokens.over.drain(..surplus);
             if let Some(person) = self.pass.as_ref().filter(|_| is_all) {
-                endings.all_are_ended(person, at);
+                endings.all_are_ended(person, asked, self.scene.truth.moment().wall);
             }
         }
         if is_own {
@@ -102,7 +103,12 @@ impl Person {
     }
 
     /// A welcome has come with this token, if it told any.
-    pub(super) fn take_welcome(&mut self, token: Option<&String>, is_resumed: bool) -> Result<(), Broken> {
+    pub(super) fn take_welcome(
+        &mut self,
+        session: SessionId,
+        token: Option<&String>,
+        is_resumed: bool,
+    ) -> Result<(), Broken> {
         if is_resumed && let (Some(person), Some(began)) = (&self.pass, self.tokens.began) {
             let is_ended = self.scene.truth.endings.is_ended(person, began, self.connected);
             hold!(!is_ended, Promise::Ended, "{} comes back, and all sessions of {person} were ended", self.name);
@@ -111,7 +117,8 @@ impl Person {
             self.begin_anew();
             self.tokens.is_refused = true;
         }
-        self.tokens.began.get_or_insert_with(Instant::now);
+        let begun = Wall((session.bits() >> 80) as u64);
+        self.tokens.began.get_or_insert_with(|| Moment { at: Instant::now(), wall: begun });
         self.tokens.told.extend(token.cloned());
         Ok(())
     }

@@ -70,9 +70,9 @@ impl Person {
                 self.cut();
                 Ok(())
             }
-            ServerFrame::Welcome { token, resumed, rooms, .. } => {
+            ServerFrame::Welcome { session, token, resumed, rooms, .. } => {
                 hold!(!self.welcomed, Promise::Protocol, "{} is welcomed twice", self.name);
-                self.take_welcome(token.as_ref(), *resumed)?;
+                self.take_welcome(*session, token.as_ref(), *resumed)?;
                 // A cursor resumes, and shows no token.
                 let token = token.as_ref().or(self.token.as_ref().filter(|_| *resumed));
                 let session = |token: &String| token.split('.').next().map(str::to_owned);
