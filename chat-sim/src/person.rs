@@ -23,6 +23,7 @@ use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reading;
 use crate::screen::Screen;
+use crate::server::HELD_BYTES;
 use crate::showing::{Place, Showing};
 use crate::transcript::Transcript;
 use crate::transport_kind::TransportKind;
@@ -298,7 +299,8 @@ impl Person {
         let (plan, truth) = (&self.scene.plan, &self.scene.truth);
         // Where calls of the log fail, a room asks many times in a row, and each may take its time; and so does a network that lies.
         let is_rough = plan.has_log && plan.wrong.log_fails > 0.0 || plan.lies.is_some();
-        let late = LATE + plan.limits.session.gap_interval + if is_rough { ROUGH } else { Duration::ZERO };
+        let held = plan.time_on_the_line(HELD_BYTES);
+        let late = LATE + held + plan.limits.session.gap_interval + if is_rough { ROUGH } else { Duration::ZERO };
         if !truth.is_log_back(late + LOOKS) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
             return Ok(());
         }

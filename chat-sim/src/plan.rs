@@ -194,6 +194,11 @@ impl Plan {
         self.limits.engine.rooms_max < ROOMS.len()
     }
 
+    /// How long so many bytes take over a line of the slowest kind, which carries its capacity in each latency.
+    pub(crate) fn time_on_the_line(&self, bytes: usize) -> Duration {
+        self.latency.mul_f64(bytes as f64 / self.capacity as f64)
+    }
+
     /// Whoever is not quick misses something, and hears of it seldom.
     fn narrow(&mut self, rng: &mut StdRng) {
         // What comes of one command fits in.

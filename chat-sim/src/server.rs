@@ -22,6 +22,9 @@ use crate::pipe::{Cable, End, pipe};
 use crate::plan::Plan;
 use crate::truth::{Truth, Witness};
 
+/// What the server holds of what a connection does not take yet, at most, as `chat-serve` does.
+pub(crate) const HELD_BYTES: usize = 16 << 10;
+
 /// The log, the clock and the plan: they outlive a server that crashes.
 pub(crate) struct Ground {
     pub(crate) plan: Plan,
@@ -89,7 +92,9 @@ impl Server {
         let (client, server, cable) = pipe(rng, plan.capacity, latency, lies);
         lock(&self.cables).push(cable.clone());
         let service = TowerToHyperService::new(self.router.clone());
-        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(server), service);
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).max_buf_size(HELD_BYTES);
+        let connection = http.serve_connection(TokioIo::new(server), service);
         tokio::spawn(async move {
             // A connection that breaks is what this is about.
             let _ = connection.with_upgrades().await;
