@@ -248,7 +248,7 @@ impl Screen {
 
     /// As of this event, messages of these authors and numbers are taken back.
     fn sweep(&mut self, as_of: Seq, is_swept: impl Fn(MemberId, Seq) -> bool) {
-        for (seq, held) in self.held.iter_mut().filter(|(_, held)| held.as_of < as_of) {
+        for (seq, held) in self.held.iter_mut().filter(|(_, held)| held.as_of <= as_of) {
             if is_swept(held.by, *seq) {
                 held.say(None, as_of);
             }
@@ -275,7 +275,8 @@ impl Screen {
         let reactions = shown.map(|one| (one.name.to_string(), (one.count, one.by.iter().copied().collect())));
         let says = (!message.redacted).then(|| says(&message.text, message.data.as_ref()));
         let fresh = Held { by: message.member, says, reactions: reactions.collect(), as_of };
-        if self.held.get(&message.seq).is_none_or(|held| as_of > held.as_of) {
+        // Of the same event, too: what is held may have missed a change before it.
+        if self.held.get(&message.seq).is_none_or(|held| as_of >= held.as_of) {
             self.held.insert(message.seq, fresh);
         }
     }

@@ -481,6 +481,18 @@ test('reactions are counted as they are told, and stand beside their message', (
   assert.equal(many.seq, 6);
 });
 
+test('a reaction that is told before what was missed hides nothing of that', () => {
+  const begun = fold(fresh(), joined({ seq: 3, history: [message(2, 'a'), message(3, 'b', BOB)], as_of: 3 }));
+  const missed = fold(begun, gap(4, 20, '', 15), reacted(21, 2, '+1', 1, true, 1), reacted(22, 3, '+1', 1, true, 1));
+  assert.equal(missedAfter(missed), 3);
+  const [more, later] = [{ name: '🎉', count: 1, by: [2] }, { name: '+1', count: 1, by: [1] }];
+  const answer = changes(1, [{ ...message(2, 'now'), edited: 1, reactions: [more, later] }], { through: 21, as_of: 21 });
+  const now = fold(missed, answer);
+  assert.deepEqual([texts(now), reactions(now, 2).length, missedAfter(now)], [['now', 'b'], 2, 21]);
+  const swept = changes(2, [], { swept: [{ member: BOB.member, from: 1, to: 9, change: 10 }], through: 22, as_of: 22 });
+  assert.deepEqual([texts(fold(now, swept)), missedAfter(fold(now, swept))], [['now', ''], null]);
+});
+
 test('reactions to what one may not see, or that an answer reflects already, change nothing but the position', () => {
   const begun = fold(fresh(), joined({ seq: 3, history: [message(2, 'a')], as_of: 5 }));
   const { target, name, by, on, count, ...bare } = reacted(4, 1, '+1', 1, true, 1);

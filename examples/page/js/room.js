@@ -281,7 +281,8 @@ const OTHERS = {
     const told = new Map(messages.map(message => [message.seq, message]));
     const bare = { ...NOTHING, asOf };
     const entries = room.entries.flatMap(entry => {
-      if (entry.kind !== 'message' || entry.asOf >= asOf) return [entry];
+      // Of one that a later event has changed more is asked for again; one that shows that very event may have missed what was before it.
+      if (entry.kind !== 'message' || entry.asOf > asOf) return [entry];
       const now = told.get(entry.seq);
       if (now === undefined) return [swept.some(range => isSwept(range, entry)) ? { ...entry, ...bare } : entry];
       return now.gone ? [] : [{ ...messageEntry(room, now, asOf), local: entry.local }];
