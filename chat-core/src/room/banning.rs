@@ -2,8 +2,8 @@
 
 use super::bans::{Asker, Ban, BanLine};
 use super::decide::Rules;
-use super::dedup::ScopeHash;
 use super::former::Place;
+use super::hashes::ScopeHash;
 use super::input::{Actor, Answer, Caller, Decision, More};
 use super::members::Member;
 use crate::domain::{BanTerm, BanTerms, Event, RecordVersion, Role};

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bans::{Ban, Bans};
 use super::changes::{Changed, Changes};
-use super::dedup::{self, Kept, KeyHash, KeyWindow, ScopeHash, WindowBounds};
 use super::former::{Former, Place};
+use super::hashes::{self, KeyHash, ScopeHash};
+use super::key_window::{Kept, KeyWindow, WindowBounds};
 use super::marks::Marks;
 use super::member_changes::{MemberChangeBounds, MemberChanges};
 use super::members::{Member, Members};
@@ -645,12 +646,12 @@ impl Ledger {
 
     /// Of what somebody sends.
     pub(super) fn digest(&self, said: &Said) -> Digest {
-        dedup::digest(self.salt(), said)
+        hashes::digest(self.salt(), said)
     }
 
     /// Of what somebody makes of a message.
     pub(super) fn digest_of_edit(&self, target: Seq, content: &Content) -> Digest {
-        dedup::digest_of_edit(self.salt(), target, content)
+        hashes::digest_of_edit(self.salt(), target, content)
     }
 
     /// Panics when something is over its bound; with a look at every member and message when `deep`.
