@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::attendance::Attendance;
+use super::decision::{Answer, Decision, Entered, Entry, HistorySlice, Repeated};
 use super::draft::Draft;
 use super::former::Place;
-use super::input::{
-    Actor, Answer, Caller, Decision, Entered, Entry, Evidence, HistorySlice, Input, Note, Repeated, SendPermit,
-};
+use super::input::{Actor, Caller, Evidence, Input, SendPermit};
 use super::ledger::Ledger;
 use super::members::Member;
+use super::note::Note;
 use super::owed::OwedChange;
 use super::permissions::Standing;
 use super::reads::ReadPositions;

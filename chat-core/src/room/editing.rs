@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::decide::{Edit, Rules, check_is_paid, no_such_message};
-use super::input::{Answer, Caller, Decision, Evidence, Repeated, SendPermit};
+use super::decision::{Answer, Decision, Repeated};
+use super::input::{Caller, Evidence, SendPermit};
 use super::members::Member;
 use super::permissions::Standing;
 use crate::domain::{Content, Event, Keyed, RecordVersion, Said};

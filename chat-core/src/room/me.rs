@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::decide::Rules;
-use super::input::{Caller, Decision};
+use super::decision::Decision;
+use super::input::Caller;
 use super::members::Member;
 use crate::domain::{Event, MemberChange, RecordVersion};
 use crate::types::{MemberId, Nick, PersonData, Reject, RejectCode};

@@ -14,6 +14,7 @@ mod bans;
 mod changes;
 mod deadlines;
 mod decide;
+mod decision;
 mod draft;
 mod editing;
 mod former;
@@ -62,15 +63,14 @@ use ledger::Depth;
 
 pub use bans::BanLine;
 pub use changes::Changed;
-pub use input::{
-    Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, NewerSlice,
-    Note, Repeated, SendPermit,
-};
+pub use decision::{Answer, ChangesSlice, Decision, Entered, Entry, HistorySlice, More, NewerSlice, Repeated};
+pub use input::{Actor, Caller, Evidence, Input, SendPermit};
 pub use ledger::Ledger;
 pub use live::LiveText;
 pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
+pub use note::Note;
 pub use owed::{OwedAmend, OwedChange, OwedEdit};
 pub use reactions::OwedFreeze;
 pub use reads::{ReadPosition, ReadPositions};

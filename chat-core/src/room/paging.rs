@@ -1,7 +1,8 @@
 //! The rule of paging: which messages lie before, after and around a place, as far as somebody sees them.
 
 use super::decide::Rules;
-use super::input::{Answer, Caller, Decision, HistorySlice};
+use super::decision::{Answer, Decision, HistorySlice};
+use super::input::Caller;
 use crate::domain::HistoryAnchor;
 use crate::types::{Reject, Seq};
 

@@ -2,8 +2,9 @@
 
 use super::banning::not_yet;
 use super::decide::Rules;
+use super::decision::{Answer, Decision};
 use super::hashes::digest_of_reaction;
-use super::input::{Answer, Caller, Decision};
+use super::input::Caller;
 use super::members::Member;
 use super::permissions::Standing;
 use crate::domain::{Event, Keyed, RecordVersion};

@@ -1,8 +1,10 @@
 //! The rule of read positions, and what a position leaves to be read.
 
 use super::decide::Rules;
-use super::input::{Answer, Caller, Decision, Note};
+use super::decision::{Answer, Decision};
+use super::input::Caller;
 use super::ledger::Ledger;
+use super::note::Note;
 use super::reads::ReadPosition;
 use crate::types::{MemberId, Reject, RoomLimits, Seq};
 

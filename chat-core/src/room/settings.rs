@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::decide::Rules;
-use super::input::{Actor, Decision};
+use super::decision::Decision;
+use super::input::Actor;
 use super::members::Member;
 use super::permissions::Standing;
 use crate::domain::{Event, RecordVersion, SettingsChange};

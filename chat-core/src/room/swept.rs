@@ -3,8 +3,9 @@
 use super::banning::not_yet;
 use super::changes::Changed;
 use super::decide::Rules;
+use super::decision::{Answer, ChangesSlice, Decision, More};
 use super::draft::Draft;
-use super::input::{Actor, Answer, Caller, ChangesSlice, Decision, More};
+use super::input::{Actor, Caller};
 use super::permissions::Standing;
 use super::sweeps::Sweep;
 use crate::domain::{Event, RecordVersion};
