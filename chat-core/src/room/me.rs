@@ -76,6 +76,17 @@ impl Rules<'_> {
         }
     }
 
+    /// A refusal that may pass where nobody is connected as the holder, who may be the newcomer's own ghost: with its grace.
+    fn nick_taken(self, holder: MemberId) -> Reject {
+        let reject = Reject::new(RejectCode::NickTaken, "somebody in the room has this nick, or one like it");
+        let reject = Reject { field: Some("nick"), ..reject };
+        match self.attendance.grace_left(holder, self.now.mono, self.limits) {
+            // One that is over has only not been told yet.
+            Some(left) => reject.retry_after(left.max(Duration::from_millis(1))),
+            None => reject,
+        }
+    }
+
     /// Everybody is told of each change: nobody changes all the time.
     fn check_has_waited(self, member: &Member) -> Result<(), Reject> {
         let next = self.ledger.changed_last(member.id).map(|last| last.after(self.limits.member_change_interval));
