@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::members::Member;
 use super::note::Note;
 use super::permissions::Standing;
-use super::reads::ReadPositions;
+use super::read_positions::ReadPositions;
 use super::time::RoomTime;
 use crate::domain::{Event, RecordVersion};
 use crate::types::{MemberId, Now, Reject, RejectCode, RoomLimits, Scope, Wall};

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::bans::BanLine;
 use super::changes::Changed;
 use super::note::Note;
-use super::reads::ReadPosition;
+use super::read_positions::ReadPosition;
 use super::sweeps::Sweep;
 use crate::domain::Record;
 use crate::types::{MemberId, Seq, Wall};

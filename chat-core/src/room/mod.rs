@@ -26,6 +26,7 @@ mod key_window;
 mod leaving;
 mod ledger;
 mod live;
+mod marking_read;
 mod marks;
 mod me;
 mod member_changes;
@@ -36,8 +37,7 @@ mod paging;
 mod permissions;
 mod reacting;
 mod reactions;
-mod reading;
-mod reads;
+mod read_positions;
 mod redacting;
 mod roles;
 mod seat;
@@ -76,7 +76,7 @@ pub(crate) use members::is_same_join;
 pub use note::Note;
 pub use owed::{OwedAmend, OwedChange, OwedEdit};
 pub use reactions::OwedFreeze;
-pub use reads::{ReadPosition, ReadPositions};
+pub use read_positions::{ReadPosition, ReadPositions};
 pub use seat::OwnerSeat;
 pub use signals::Signal;
 pub use snapshot::{Snapshot, Unreadable};
@@ -297,7 +297,7 @@ impl Room {
         let place = || self.ledger.place(person).and_then(|place| Some((place.number()?.0, place.joined)));
         let (member, joined) = member.or_else(place)?;
         let through = self.reads.of(member).unwrap_or(joined);
-        Some(reading::left_to_read(&self.ledger, &self.limits, member, through))
+        Some(marking_read::left_to_read(&self.ledger, &self.limits, member, through))
     }
 
     /// The same of somebody who timed out and may come back to their place; nothing of anybody else.
