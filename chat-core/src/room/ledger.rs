@@ -18,7 +18,7 @@ use super::members::{Member, Members};
 use super::owed::{Owed, OwedAmend, OwedChange, OwedEdit};
 use super::reactions::{OwedFreeze, Reactions};
 use super::seat::HeldSeat;
-use super::slowed::Slowed;
+use super::slow_mode::SlowMode;
 use super::sweeps::Sweep;
 use super::time::linger_after;
 use super::weight::beside;
@@ -67,8 +67,8 @@ pub struct Ledger {
     changes: Changes,
     #[serde(default, skip_serializing_if = "Settings::is_default")]
     settings: Settings,
-    #[serde(default, skip_serializing_if = "Slowed::is_empty")]
-    slowed: Slowed,
+    #[serde(default, rename = "slowed", skip_serializing_if = "SlowMode::is_empty")]
+    slow_mode: SlowMode,
     #[serde(default, skip_serializing_if = "MemberChanges::is_empty")]
     member_changes: MemberChanges,
     #[serde(default, skip_serializing_if = "Reactions::is_empty")]
@@ -171,7 +171,7 @@ impl Ledger {
             edited: false,
             changes: Changes::default(),
             settings: Settings::default(),
-            slowed: Slowed::default(),
+            slow_mode: SlowMode::default(),
             member_changes: MemberChanges::default(),
             reactions: Reactions::default(),
             held: None,
@@ -234,7 +234,7 @@ impl Ledger {
                 self.marks.push(self.head, by, self.bounds.marks_max);
                 self.reactions.freeze(self.reactable_from(), self.head);
                 if self.settings.slow_ms > 0 {
-                    self.slowed.spoke(by, record.at, self.bounds.slowed_max);
+                    self.slow_mode.spoke(by, record.at, self.bounds.slowed_max);
                 }
                 self.remember_key(by, record.at, keyed.as_ref());
             }
@@ -277,7 +277,7 @@ impl Ledger {
                 self.reactions.settle(*through);
             }
             Event::Kicked { member, .. } => {
-                self.slowed.forget(*member);
+                self.slow_mode.forget(*member);
                 if let Some(member) = self.members.remove(*member) {
                     self.former.forget(self.hash(&member.scope));
                     self.note_empty();
@@ -306,7 +306,7 @@ impl Ledger {
             Event::SettingsChanged { settings } => {
                 self.settings = *settings;
                 if settings.slow_ms == 0 {
-                    self.slowed = Slowed::default();
+                    self.slow_mode = SlowMode::default();
                 }
             }
             Event::RoleChanged { member, role } => {
@@ -353,7 +353,7 @@ impl Ledger {
             + self.keys.weight()
             + self.owed.weight()
             + self.changes.weight()
-            + self.slowed.weight()
+            + self.slow_mode.weight()
             + self.member_changes.weight()
             + self.reactions.weight()
             + beside(self.topic.as_str())
@@ -521,7 +521,7 @@ impl Ledger {
             self.former.bound(bounds.former_max);
             self.keys = self.keys.bounded(bounds.keys);
             self.changes.bound(bounds.changes_max);
-            self.slowed.bound(bounds.slowed_max);
+            self.slow_mode.bound(bounds.slowed_max);
             self.member_changes.bound(bounds.member_changes);
             self.reactions.freeze(self.reactable_from(), self.head);
         }
@@ -619,7 +619,7 @@ impl Ledger {
 
     /// When this member last spoke in slow mode, if that is remembered.
     pub(super) fn spoke_last(&self, member: MemberId) -> Option<Wall> {
-        self.slowed.last(member)
+        self.slow_mode.last(member)
     }
 
     pub(super) fn changes(&self) -> &Changes {
@@ -660,9 +660,9 @@ impl Ledger {
         assert!(self.marks.len() <= self.bounds.marks_max, "marks_max holds");
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
         assert!(self.changes.len() <= self.bounds.changes_max, "changes_max holds");
-        assert!(self.slowed.len() <= self.bounds.slowed_max, "slowed_max holds");
+        assert!(self.slow_mode.len() <= self.bounds.slowed_max, "slowed_max holds");
         assert!(self.member_changes.len() <= self.bounds.member_changes.max, "member_changes_max holds");
-        assert!(self.settings.slow_ms > 0 || self.slowed.is_empty(), "without slow mode nobody is slowed");
+        assert!(self.settings.slow_ms > 0 || self.slow_mode.is_empty(), "without slow mode nobody is slowed");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without an incarnation has no members");
         assert!(
@@ -675,7 +675,7 @@ impl Ledger {
             self.owed.check(self.head);
             self.bans.check();
             self.changes.check(self.head);
-            self.slowed.check();
+            self.slow_mode.check();
             self.member_changes.check();
             self.reactions.check(self.head);
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);

@@ -45,7 +45,7 @@ mod sending;
 mod settings;
 mod showing;
 mod signals;
-mod slowed;
+mod slow_mode;
 mod snapshot;
 mod sweeps;
 #[cfg(test)]
