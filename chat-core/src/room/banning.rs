@@ -2,9 +2,10 @@
 
 use super::bans::{Asker, Ban, BanLine};
 use super::decide::Rules;
-use super::dedup::ScopeHash;
+use super::decision::{Answer, Decision, More};
 use super::former::Place;
-use super::input::{Actor, Answer, Caller, Decision, More};
+use super::hashes::ScopeHash;
+use super::input::{Actor, Caller};
 use super::members::Member;
 use crate::domain::{BanTerm, BanTerms, Event, RecordVersion, Role};
 use crate::types::{BanId, MemberId, NetworkTag, Reject, RejectCode, Scope, Wall};

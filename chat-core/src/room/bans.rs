@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::dedup::ScopeHash;
+use super::hashes::ScopeHash;
 use super::weight::{beside, scope_beside};
 use crate::types::{BanId, MemberId, NetworkTag, Nick, Scope, Wall};
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::dedup::ScopeHash;
+use super::hashes::ScopeHash;
 use super::members::Member;
 use super::weight::beside;
 use crate::domain::{LeaveReason, Role};

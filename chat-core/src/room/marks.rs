@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::input::{HistorySlice, More, NewerSlice};
+use super::decision::{HistorySlice, More, NewerSlice};
 use crate::types::{MemberId, Seq};
 
 /// One message, in thirteen bytes and not sixteen: there is one for each of the last messages of a hundred thousand rooms.

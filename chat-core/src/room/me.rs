@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::decide::Rules;
-use super::input::{Caller, Decision};
+use super::decision::Decision;
+use super::input::Caller;
 use super::members::Member;
 use crate::domain::{Event, MemberChange, RecordVersion};
 use crate::types::{MemberId, Nick, PersonData, Reject, RejectCode};
@@ -72,6 +73,17 @@ impl Rules<'_> {
         match self.ledger.member_with_nick(&nick.key(), own) {
             Some(holder) => Err(self.nick_taken(holder.id)),
             None => Ok(()),
+        }
+    }
+
+    /// A refusal that may pass where nobody is connected as the holder, who may be the newcomer's own ghost: with its grace.
+    fn nick_taken(self, holder: MemberId) -> Reject {
+        let reject = Reject::new(RejectCode::NickTaken, "somebody in the room has this nick, or one like it");
+        let reject = Reject { field: Some("nick"), ..reject };
+        match self.attendance.grace_left(holder, self.now.mono, self.limits) {
+            // One that is over has only not been told yet.
+            Some(left) => reject.retry_after(left.max(Duration::from_millis(1))),
+            None => reject,
         }
     }
 

@@ -14,14 +14,19 @@ mod bans;
 mod changes;
 mod deadlines;
 mod decide;
-mod dedup;
+mod decision;
 mod draft;
 mod editing;
 mod former;
+mod hashes;
 mod input;
 mod invariants;
+mod joining;
+mod key_window;
+mod leaving;
 mod ledger;
 mod live;
+mod marking_read;
 mod marks;
 mod me;
 mod member_changes;
@@ -32,17 +37,17 @@ mod paging;
 mod permissions;
 mod reacting;
 mod reactions;
-mod reading;
-mod reads;
+mod read_positions;
+mod redacting;
 mod roles;
 mod seat;
+mod sending;
 mod settings;
 mod showing;
 mod signals;
-mod slowed;
+mod slow_mode;
 mod snapshot;
 mod sweeps;
-mod swept;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -61,18 +66,17 @@ use ledger::Depth;
 
 pub use bans::BanLine;
 pub use changes::Changed;
-pub use input::{
-    Actor, Answer, Caller, ChangesSlice, Decision, Entered, Entry, Evidence, HistorySlice, Input, More, NewerSlice,
-    Note, Repeated, SendPermit,
-};
+pub use decision::{Answer, ChangesSlice, Decision, Entered, Entry, HistorySlice, More, NewerSlice, Repeated};
+pub use input::{Actor, Caller, Evidence, Input, SendPermit};
 pub use ledger::Ledger;
 pub use live::LiveText;
 pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
+pub use note::Note;
 pub use owed::{OwedAmend, OwedChange, OwedEdit};
 pub use reactions::OwedFreeze;
-pub use reads::{ReadPosition, ReadPositions};
+pub use read_positions::{ReadPosition, ReadPositions};
 pub use seat::OwnerSeat;
 pub use signals::Signal;
 pub use snapshot::{Snapshot, Unreadable};
@@ -293,7 +297,7 @@ impl Room {
         let place = || self.ledger.place(person).and_then(|place| Some((place.number()?.0, place.joined)));
         let (member, joined) = member.or_else(place)?;
         let through = self.reads.of(member).unwrap_or(joined);
-        Some(reading::left_to_read(&self.ledger, &self.limits, member, through))
+        Some(marking_read::left_to_read(&self.ledger, &self.limits, member, through))
     }
 
     /// The same of somebody who timed out and may come back to their place; nothing of anybody else.

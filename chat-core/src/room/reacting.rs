@@ -2,8 +2,9 @@
 
 use super::banning::not_yet;
 use super::decide::Rules;
-use super::dedup::reaction_digest;
-use super::input::{Answer, Caller, Decision};
+use super::decision::{Answer, Decision};
+use super::hashes::digest_of_reaction;
+use super::input::Caller;
 use super::members::Member;
 use super::permissions::Standing;
 use crate::domain::{Event, Keyed, RecordVersion};
@@ -20,7 +21,7 @@ impl Rules<'_> {
         key: Option<&Key>,
     ) -> Result<Decision, Reject> {
         let member = self.member(by)?;
-        let digest = || reaction_digest(self.ledger.salt(), target, name, on);
+        let digest = || digest_of_reaction(self.ledger.salt(), target, name, on);
         let keyed = key.map(|key| Keyed { key: key.clone(), digest: digest() });
         if let Some(keyed) = &keyed
             && let Some(first) = self.ledger.sent_before(&member.scope, &keyed.key)

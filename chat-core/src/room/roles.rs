@@ -1,8 +1,9 @@
 //! Who is what in a room: roles that are given, kept for who is away, and handed on.
 
 use super::decide::Rules;
+use super::decision::{Answer, Decision};
 use super::former::Place;
-use super::input::{Actor, Answer, Decision};
+use super::input::Actor;
 use super::ledger::Ledger;
 use super::members::Member;
 use super::seat::{OwnerSeat, Succession};

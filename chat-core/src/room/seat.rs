@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dedup::ScopeHash;
+use super::hashes::ScopeHash;
 use crate::types::{MemberId, Mono, Wall};
 
 /// Who owns a room.

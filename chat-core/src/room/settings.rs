@@ -1,17 +1,28 @@
-//! What the settings of a room come to: who gets in, who speaks, how often, and what newcomers see.
+//! What the settings of a room come to: its topic, who gets in, who speaks, how often, and what newcomers see.
 
 use std::time::Duration;
 
 use super::decide::Rules;
-use super::input::{Actor, Decision};
+use super::decision::Decision;
+use super::input::Actor;
 use super::members::Member;
 use super::permissions::Standing;
 use crate::domain::{Event, RecordVersion, SettingsChange};
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::types::{NewcomersSee, Reject, RejectCode, SecretHash, Seq};
+use crate::types::{NewcomersSee, Reject, RejectCode, SecretHash, Seq, Topic};
 
 impl Rules<'_> {
+    /// Says what the room is about.
+    pub(super) fn set_topic(self, by: &Actor, topic: &Topic) -> Result<Decision, Reject> {
+        let standing = self.standing(by)?;
+        standing.may_moderate()?;
+        if topic == self.ledger.topic() {
+            return Ok(self.nothing_to_do());
+        }
+        Ok(self.done(standing.by(), Event::TopicChanged { topic: topic.clone() }))
+    }
+
     /// What is named is merged into what is set; the event has it whole.
     pub(super) fn change_settings(self, by: &Actor, change: &SettingsChange<SecretHash>) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;

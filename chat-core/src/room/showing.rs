@@ -2,10 +2,12 @@
 
 use super::attendance::Attendance;
 use super::decide::{Rules, no_such_message};
-use super::input::{Answer, Caller, Decision, Note};
+use super::decision::{Answer, Decision};
+use super::input::Caller;
 use super::ledger::Ledger;
 use super::live::LiveText;
 use super::members::Member;
+use super::note::Note;
 use super::permissions::Standing;
 use super::signals;
 use crate::domain::{Event, Notices};

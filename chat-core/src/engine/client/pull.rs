@@ -122,8 +122,9 @@ pub(crate) fn pull(
     };
     pull.all(state);
     // The end of one stay makes way for the next one, and for the end of its room.
-    let is_all =
-        !pull.is_cut && !pull.is_full() && (!connection.has_ended() || state.rooms.slots.iter().all(RoomSlot::is_open));
+    let is_all = !pull.is_cut
+        && !pull.is_full()
+        && (!connection.looks_at_subscriptions() || state.rooms.slots.iter().all(RoomSlot::is_open));
     Pulled { gaps: pull.gaps, asks: pull.asks, is_all }
 }
 
@@ -157,7 +158,7 @@ impl<S: Sink> Pull<'_, S> {
             }
             Welcome::Told => {}
         }
-        if self.connection.has_ended() {
+        if self.connection.looks_at_subscriptions() {
             state.rooms.forget_finished();
         }
         for index in 0..state.answers.mailbox.len() {
@@ -206,12 +207,12 @@ impl<S: Sink> Pull<'_, S> {
         }
         let feed = Arc::clone(&state.rooms.slots[index].feed);
         self.events(state, index, &feed, quantum);
-        if !self.connection.has_ended() || state.rooms.slots[index].is_open() {
+        if !self.connection.looks_at_subscriptions() || state.rooms.slots[index].is_open() {
             self.signals(state, index, &feed);
             if let Some(slots) = feed.slots.get() {
                 self.slots(state, index, slots);
             }
-            if self.connection.has_ended() {
+            if self.connection.looks_at_subscriptions() {
                 self.read_elsewhere(state, index);
             }
         } else {
@@ -224,7 +225,11 @@ impl<S: Sink> Pull<'_, S> {
     /// The head is read first: a subscription that ends after that ends at an event past this head.
     fn readable(&self, slot: &RoomSlot) -> Seq {
         let head = slot.feed.backlog.head();
-        if self.connection.has_ended() { slot.subscription.until().map_or(head, |until| head.min(until)) } else { head }
+        if self.connection.looks_at_subscriptions() {
+            slot.subscription.until().map_or(head, |until| head.min(until))
+        } else {
+            head
+        }
     }
 
     fn events(&mut self, state: &mut SessionState, index: usize, feed: &RoomFeed, quantum: usize) {

@@ -26,8 +26,9 @@ pub(crate) struct ConnectionState {
     is_closing: AtomicBool,
     /// Whether a drain has given it up.
     is_cut: AtomicBool,
-    /// Whether any of the subscriptions it reads has an end; likewise.
-    has_ended: AtomicBool,
+    /// Whether the subscriptions it reads are looked at one by one: since any of them had an end, or something to tell that is none of the
+    /// room's; likewise.
+    looks_at_subscriptions: AtomicBool,
     /// Whether the transport was ever unable to write what was due. A reader that never was is never told of a gap.
     pub(crate) was_blocked: AtomicBool,
     closing: Mutex<Option<Closing>>,
@@ -75,7 +76,7 @@ impl ConnectionState {
             wake: Wake::new(),
             is_closing: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
-            has_ended: AtomicBool::new(false),
+            looks_at_subscriptions: AtomicBool::new(false),
             was_blocked: AtomicBool::new(false),
             closing: Mutex::new(None),
             stalled: AtomicWaker::new(),
@@ -178,20 +179,16 @@ impl ConnectionState {
         }
     }
 
-    /// One of the subscriptions it reads has an end. Called before anything past that end is published.
-    pub(crate) fn note_ended(&self) {
-        self.has_ended.store(true, Ordering::Release);
+    /// One of the subscriptions it reads has an end, or something to tell that is none of the room's: from now on they are looked at. Called
+    /// before anything past that end is published.
+    pub(crate) fn look_at_subscriptions(&self) {
+        self.looks_at_subscriptions.store(true, Ordering::Release);
     }
 
-    /// One of the subscriptions it reads has something to tell that is none of the room's: they are looked at from now on, as those with
-    /// an end are.
-    pub(crate) fn note_news(&self) {
-        self.has_ended.store(true, Ordering::Release);
-    }
-
-    /// Whether a subscription it reads may have an end. Where not, everything up to a head that was read before may be read.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.has_ended.load(Ordering::Acquire)
+    /// Whether a subscription it reads may have an end, or something of its own to tell. Where not, everything up to a head that was read before
+    /// may be read.
+    pub(crate) fn looks_at_subscriptions(&self) -> bool {
+        self.looks_at_subscriptions.load(Ordering::Acquire)
     }
 
     pub(crate) fn note_blocked(&self) {

@@ -136,7 +136,7 @@ impl Subscriber {
     /// Tells it what another session of the person has read.
     pub(crate) fn tell_read(&self, json: Bytes) {
         self.subscription.note_read(json);
-        self.connection.note_news();
+        self.connection.look_at_subscriptions();
         self.connection.wake.wake();
     }
 
@@ -147,7 +147,7 @@ impl Subscriber {
     /// Ends what it reads with this event, before that is published.
     pub(crate) fn end(&self, until: Seq, end: End) {
         self.subscription.end(until, end);
-        self.connection.note_ended();
+        self.connection.look_at_subscriptions();
     }
 
     /// The room has been given up by what works on it. With a log it is still there, and who comes back finds it.

@@ -1,16 +1,50 @@
-//! All that somebody said taken back at once: one event, one range that the log owes, one range in what was changed.
+//! The rules of taking back: one message, or all that somebody said at once, which is one event and one range that the log owes.
 
 use super::banning::not_yet;
-use super::changes::Changed;
-use super::decide::Rules;
+use super::decide::{Rules, no_such_message};
+use super::decision::{Answer, Decision};
 use super::draft::Draft;
-use super::input::{Actor, Answer, Caller, ChangesSlice, Decision, More};
+use super::input::{Actor, Evidence};
+use super::owed::OwedChange;
 use super::permissions::Standing;
 use super::sweeps::Sweep;
 use crate::domain::{Event, RecordVersion};
 use crate::types::{MemberId, Reject, RejectCode, Seq};
 
 impl Rules<'_> {
+    /// Takes back one message. Where that was done before nothing happens.
+    pub(super) fn redact(self, by: &Actor, seq: Seq, evidence: Option<&Evidence>) -> Result<Decision, Reject> {
+        let standing = self.standing(by)?;
+        let (author, redacted) = self.author_of(standing, seq, evidence).ok_or_else(no_such_message)?;
+        standing.may_redact(author, || self.ledger.role_kept(author))?;
+        if redacted {
+            return Ok(self.nothing_to_do());
+        }
+        self.check_owes_little(0)?;
+        Ok(self.done(standing.by(), Event::Redacted { target: seq }))
+    }
+
+    /// Author and state of a message, as far as who asks knows of it.
+    pub(super) fn author_of(
+        self,
+        standing: Standing,
+        seq: Seq,
+        evidence: Option<&Evidence>,
+    ) -> Option<(MemberId, bool)> {
+        let mark = self.ledger.marks().find(seq).map(|mark| (mark.by, mark.redacted));
+        mark.or_else(|| self.shown_by(seq, evidence?)).filter(|_| standing.knows_of(seq))
+    }
+
+    /// Author and state of a message that only the log knows. What the log has not been amended for is remembered.
+    fn shown_by(self, seq: Seq, evidence: &Evidence) -> Option<(MemberId, bool)> {
+        let is_of_here = Some(evidence.epoch) == self.ledger.epoch() && self.ledger.may_have_forgotten(seq);
+        let is_owed =
+            || self.ledger.owed().any(|owed| matches!(owed, OwedChange::TakeBack(owed) if owed.target == seq));
+        let is_swept = || self.ledger.sweeps().any(|sweep| sweep.covers(evidence.by, seq));
+        let is_taken_back = || evidence.is_taken_back || is_owed() || is_swept();
+        is_of_here.then(|| (evidence.by, is_taken_back()))
+    }
+
     /// Takes back all that somebody has said, from an event on.
     pub(super) fn redact_all(self, by: &Actor, member: MemberId, from: Option<Seq>) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;
@@ -73,40 +107,4 @@ impl Rules<'_> {
                 !self.ledger.sweeps().any(|sweep| is_over_all(&sweep))
             })
     }
-
-    /// The oldest changes after an event, of both kinds, as far as who asks may know of them.
-    pub(super) fn changes(self, by: &Caller, after: Seq) -> Result<Decision, Reject> {
-        let sees = self.member(by)?.sees;
-        let changes = self.ledger.changes();
-        let singles = changes.after(after).ok_or_else(|| {
-            Reject::new(RejectCode::OutOfReach, "more was changed since than the room remembers: page it again")
-        })?;
-        // One at least is named, so that whoever goes on gets on.
-        let most = self.limits.history_max;
-        // What was said below one's floor is nobody's business.
-        let mut singles = singles.filter(|changed| changed.target > sees).peekable();
-        let shown = |sweep: &Sweep| Sweep { from: sweep.from.max(sees.next()), ..*sweep };
-        let mut ranges = changes.ranges_after(after).filter(|sweep| sweep.to > sees).map(shown).peekable();
-        let mut slice = ChangesSlice { after, through: self.ledger.head(), ..ChangesSlice::default() };
-        let mut last = after;
-        while let Some(next) = first_of(singles.peek(), ranges.peek()) {
-            // A range takes as much as two messages.
-            let is_range = ranges.peek().is_some_and(|sweep| sweep.change == next);
-            let named = slice.changed.len() + 2 * slice.swept.len();
-            if named > 0 && named + if is_range { 2 } else { 1 } > most {
-                (slice.through, slice.more) = (last, More::Yes);
-                break;
-            }
-            last = next;
-            slice.changed.extend(singles.next_if(|changed| changed.change == next));
-            slice.swept.extend(ranges.next_if(|sweep| sweep.change == next));
-        }
-        Ok(self.draft().finish(None, Answer::Changes(slice)))
-    }
-}
-
-/// The earlier change of two.
-fn first_of(single: Option<&Changed>, range: Option<&Sweep>) -> Option<Seq> {
-    let (single, range) = (single.map(|changed| changed.change), range.map(|sweep| sweep.change));
-    single.into_iter().chain(range).min()
 }

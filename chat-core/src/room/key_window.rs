@@ -6,111 +6,11 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::{Deserialize, Serialize};
-use siphasher::sip::SipHasher13;
-use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
 
+use super::hashes::{KeyHash, ScopeHash};
 use super::weight::table;
-use crate::domain::{Content, Digest, Said};
-use crate::types::{Key, PersonHash, ReactionName, Scope, Seq, Wall};
-
-/// A person, hashed with the salt of the room's incarnation.
-///
-/// 64 bits are enough for hashes that nobody outside can compute: with 4,096 of them in a room, the chance that a new
-/// one meets another is one in 2^52, and what it costs then is one wrong `key_conflict`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct ScopeHash(u64);
-
-impl ScopeHash {
-    /// Of `scope`, in the incarnation with this salt.
-    pub(super) fn new(salt: u64, scope: &Scope) -> Self {
-        let mut hasher = SipHasher13::new_with_keys(salt, 0);
-        match scope {
-            Scope::Identity(identity) => {
-                hasher.write_u8(1);
-                hasher.write(identity.as_str().as_bytes());
-            }
-            Scope::Session(session) => {
-                hasher.write_u8(2);
-                hasher.write(&session.bits().to_le_bytes());
-            }
-        }
-        Self(hasher.finish())
-    }
-
-    #[cfg(test)]
-    pub(super) fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
-
-impl From<ScopeHash> for PersonHash {
-    fn from(hash: ScopeHash) -> Self {
-        Self(hash.0)
-    }
-}
-
-impl From<PersonHash> for ScopeHash {
-    fn from(hash: PersonHash) -> Self {
-        Self(hash.0)
-    }
-}
-
-/// A key of one person, hashed with the salt of the room's incarnation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct KeyHash(u64);
-
-impl KeyHash {
-    /// Of `key` as used by `scope`; the same key of somebody else is another one.
-    pub(super) fn new(salt: u64, scope: ScopeHash, key: &Key) -> Self {
-        Self(SipHasher13::new_with_keys(salt, scope.0).hash(key.as_str().as_bytes()))
-    }
-}
-
-/// What follows a text in a digest begins with one of these, which are no part of any text.
-const DATA: u8 = 0xFF;
-/// See [`DATA`].
-const REPLY_TO: u8 = 0xFE;
-/// See [`DATA`]. What begins with it is an edit.
-const EDIT: u8 = 0xFD;
-
-/// The digest of what somebody sends, in the incarnation with this salt: of a text alone what it was before there was more.
-pub(super) fn digest(salt: u64, said: &Said) -> Digest {
-    let mut hasher = SipHasher13Wide::new_with_keys(salt, 0);
-    write_content(&mut hasher, &said.content);
-    if let Some(seq) = said.reply_to {
-        hasher.write_u8(REPLY_TO);
-        hasher.write(&seq.0.to_le_bytes());
-    }
-    Digest(hasher.finish128().as_u128())
-}
-
-/// The digest of an edit of this message: no send has the same.
-pub(super) fn digest_of_edit(salt: u64, target: Seq, content: &Content) -> Digest {
-    let mut hasher = SipHasher13Wide::new_with_keys(salt, 0);
-    hasher.write_u8(EDIT);
-    hasher.write(&target.0.to_le_bytes());
-    write_content(&mut hasher, content);
-    Digest(hasher.finish128().as_u128())
-}
-
-fn write_content(hasher: &mut SipHasher13Wide, content: &Content) {
-    hasher.write(content.text.as_str().as_bytes());
-    if let Some(data) = &content.data {
-        hasher.write_u8(DATA);
-        hasher.write(data.as_str().as_bytes());
-    }
-}
-
-/// The same of a reaction, or of taking one back. Under another key of the hash: it is never that of a text.
-pub(super) fn reaction_digest(salt: u64, target: Seq, name: &ReactionName, on: bool) -> Digest {
-    let mut hasher = SipHasher13Wide::new_with_keys(salt, 2);
-    hasher.write_u64(target.0);
-    hasher.write_u8(on.into());
-    hasher.write(name.as_str().as_bytes());
-    Digest(hasher.finish128().as_u128())
-}
+use crate::domain::Digest;
+use crate::types::{Seq, Wall};
 
 /// One remembered send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -327,12 +227,19 @@ mod tests {
     use std::hash::BuildHasher;
 
     use super::*;
-    use crate::types::{Body, Data, Identity, SessionId};
 
     const BOUNDS: WindowBounds = WindowBounds { scope_max: 3, total_max: 5 };
 
+    fn person(bits: u64) -> ScopeHash {
+        ScopeHash::from_bits(bits)
+    }
+
+    fn key(bits: u64) -> KeyHash {
+        KeyHash::from_bits(bits)
+    }
+
     fn kept(scope: u64, seq: u64) -> Kept {
-        Kept { scope: ScopeHash(scope), key: KeyHash(seq), digest: Digest(1), seq: Seq(seq), at: Wall(seq) }
+        Kept { scope: person(scope), key: key(seq), digest: Digest(1), seq: Seq(seq), at: Wall(seq) }
     }
 
     fn seqs(window: &KeyWindow) -> Vec<u64> {
@@ -345,8 +252,8 @@ mod tests {
         window.insert(kept(1, 1), BOUNDS);
         (2..20).for_each(|seq| window.insert(kept(2, seq), BOUNDS));
         assert_eq!(seqs(&window), [1, 17, 18, 19]);
-        assert_eq!(window.find(KeyHash(16)), None);
-        assert_eq!(window.find(KeyHash(1)).map(|kept| kept.seq), Some(Seq(1)));
+        assert_eq!(window.find(key(16)), None);
+        assert_eq!(window.find(key(1)).map(|kept| kept.seq), Some(Seq(1)));
         assert!(window.slots.len() <= 5, "slots are used again");
     }
 
@@ -356,8 +263,8 @@ mod tests {
         for seq in 0..500_u64 {
             let scope = (seq * seq / 7) % 4;
             window.insert(kept(scope, seq), BOUNDS);
-            if plain.iter().filter(|kept: &&Kept| kept.scope.0 == scope).count() >= BOUNDS.scope_max {
-                let oldest = plain.iter().position(|kept| kept.scope.0 == scope).expect("counted above");
+            if plain.iter().filter(|kept: &&Kept| kept.scope == person(scope)).count() >= BOUNDS.scope_max {
+                let oldest = plain.iter().position(|kept| kept.scope == person(scope)).expect("counted above");
                 plain.remove(oldest);
             }
             if plain.len() >= BOUNDS.total_max {
@@ -375,7 +282,7 @@ mod tests {
         let mut window = KeyWindow::default();
         window.insert(kept(1, 1), BOUNDS);
         window.insert(Kept { seq: Seq(9), ..kept(1, 1) }, BOUNDS);
-        assert_eq!(window.find(KeyHash(1)).map(|kept| kept.seq), Some(Seq(1)));
+        assert_eq!(window.find(key(1)).map(|kept| kept.seq), Some(Seq(1)));
     }
 
     #[test]
@@ -404,8 +311,8 @@ mod tests {
     #[test]
     fn a_hash_is_looked_up_as_it_is() {
         let hashes = BuildHasherDefault::<AsItIs>::default();
-        assert_eq!([7, 8].map(|hash| hashes.hash_one(KeyHash(hash))), [7, 8]);
-        assert_eq!(hashes.hash_one(ScopeHash(u64::MAX)), u64::MAX);
+        assert_eq!([7, 8].map(|hash| hashes.hash_one(key(hash))), [7, 8]);
+        assert_eq!(hashes.hash_one(person(u64::MAX)), u64::MAX);
     }
 
     #[test]
@@ -421,56 +328,5 @@ mod tests {
         let stored = serde_json::to_string(&window).expect("a window can be stored");
         let read: KeyWindow = serde_json::from_str(&stored).expect("what was stored is read");
         assert_eq!(read, window);
-    }
-
-    #[test]
-    fn hashes_depend_on_life_person_and_key() {
-        let ann = Scope::Session(SessionId::new(1));
-        let bob = Scope::Identity(Identity::new("bob").expect("a valid identity"));
-        let key = Key::parse("c0ffee").expect("a valid key");
-        assert_ne!(ScopeHash::new(1, &ann), ScopeHash::new(1, &bob));
-        assert_ne!(ScopeHash::new(1, &ann), ScopeHash::new(2, &ann));
-        assert_ne!(
-            KeyHash::new(1, ScopeHash::new(1, &ann), &key),
-            KeyHash::new(1, ScopeHash::new(1, &bob), &key),
-            "one key of two people is two keys"
-        );
-        let said = said("hi", None, None);
-        assert_ne!(digest(1, &said), digest(2, &said));
-        let name = ReactionName::parse("hi").expect("a valid name");
-        let reaction = |target, on| reaction_digest(1, Seq(target), &name, on);
-        assert_eq!(reaction(3, true), reaction(3, true));
-        let others = [digest(1, &said), digest_of_edit(1, Seq(3), &said.content)];
-        assert!(!others.contains(&reaction(3, true)));
-        assert!(![reaction(4, true), reaction(3, false)].contains(&reaction(3, true)));
-    }
-
-    fn said(text: &str, data: Option<&str>, reply_to: Option<u64>) -> Said {
-        let text = if text.is_empty() { Body::empty() } else { Body::parse(text, 10).expect("a valid text") };
-        let content = Content::text(text).with_data(data.map(|data| Data::parse(data, 20).expect("valid data")));
-        Said::from(content).with_reply_to(reply_to.map(Seq))
-    }
-
-    #[test]
-    fn a_digest_covers_all_that_is_said_and_a_text_alone_has_the_one_it_always_had() {
-        let mut plain = SipHasher13Wide::new_with_keys(7, 0);
-        plain.write(b"hi");
-        assert_eq!(digest(7, &said("hi", None, None)), Digest(plain.finish128().as_u128()));
-        let all = [
-            said("hi", None, None),
-            said("hi", Some("{}"), None),
-            said("hi{}", None, None),
-            said("", Some("{}"), None),
-            said("hi", None, Some(0)),
-            said("hi", None, Some(2)),
-            said("hi", Some("{}"), Some(2)),
-        ];
-        let mut digests: Vec<u128> = all.iter().map(|said| digest(7, said).0).collect();
-        digests.extend([2, 3].map(|target| digest_of_edit(7, Seq(target), &all[0].content).0));
-        digests.push(digest_of_edit(7, Seq(2), &all[1].content).0);
-        let total = digests.len();
-        digests.sort_unstable();
-        digests.dedup();
-        assert_eq!(digests.len(), total);
     }
 }

@@ -1,6 +1,6 @@
-//! When members last spoke while slow mode was on. By number, which is the person's: who leaves and comes back to their place has it still.
+//! What slow mode remembers: when members last spoke while it was on. By number, so that who comes back to their place has it still.
 //!
-//! Never here: whom slow mode holds, and for how long.
+//! Never here: whom slow mode holds, and for how long. `settings.rs` says that.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use crate::types::{MemberId, Wall};
 /// One moment of each member who has spoken since slow mode was switched on, in the order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Slowed(Vec<(MemberId, Wall)>);
+pub(super) struct SlowMode(Vec<(MemberId, Wall)>);
 
-impl Slowed {
+impl SlowMode {
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -74,31 +74,31 @@ impl Slowed {
 mod tests {
     use super::*;
 
-    fn of(moments: &[(u32, u64)]) -> Slowed {
-        Slowed(moments.iter().map(|&(id, at)| (MemberId(id), Wall(at))).collect())
+    fn of(moments: &[(u32, u64)]) -> SlowMode {
+        SlowMode(moments.iter().map(|&(id, at)| (MemberId(id), Wall(at))).collect())
     }
 
     #[test]
     fn who_has_been_silent_for_longest_is_forgotten_first() {
-        let mut slowed = Slowed::default();
+        let mut slow_mode = SlowMode::default();
         for (member, at) in [(4, 10), (1, 20), (9, 30), (4, 40), (2, 50)] {
-            slowed.spoke(MemberId(member), Wall(at), 3);
-            slowed.check();
+            slow_mode.spoke(MemberId(member), Wall(at), 3);
+            slow_mode.check();
         }
-        assert_eq!(slowed, of(&[(2, 50), (4, 40), (9, 30)]));
-        assert_eq!((slowed.last(MemberId(4)), slowed.last(MemberId(1))), (Some(Wall(40)), None));
-        slowed.forget(MemberId(4));
-        slowed.forget(MemberId(4));
-        assert_eq!(slowed, of(&[(2, 50), (9, 30)]));
+        assert_eq!(slow_mode, of(&[(2, 50), (4, 40), (9, 30)]));
+        assert_eq!((slow_mode.last(MemberId(4)), slow_mode.last(MemberId(1))), (Some(Wall(40)), None));
+        slow_mode.forget(MemberId(4));
+        slow_mode.forget(MemberId(4));
+        assert_eq!(slow_mode, of(&[(2, 50), (9, 30)]));
     }
 
     #[test]
     fn one_bound_after_the_other_and_all_at_once_come_to_the_same() {
         let moments = [(1, 30), (2, 10), (3, 40), (4, 10), (5, 20)];
-        let mut slowed = of(&moments);
-        slowed.bound(2);
-        assert_eq!(slowed, of(&[(1, 30), (3, 40)]));
-        let mut each = Slowed::default();
+        let mut slow_mode = of(&moments);
+        slow_mode.bound(2);
+        assert_eq!(slow_mode, of(&[(1, 30), (3, 40)]));
+        let mut each = SlowMode::default();
         moments.iter().for_each(|&(id, at)| each.spoke(MemberId(id), Wall(at), 2));
         assert_eq!(each.len(), 2);
         each.bound(0);

@@ -1,9 +1,11 @@
-//! The rule of read positions, and what a position leaves to be read.
+//! The rule of marking messages as read: a position only ever goes forward, and what it leaves is counted.
 
 use super::decide::Rules;
-use super::input::{Answer, Caller, Decision, Note};
+use super::decision::{Answer, Decision};
+use super::input::Caller;
 use super::ledger::Ledger;
-use super::reads::ReadPosition;
+use super::note::Note;
+use super::read_positions::ReadPosition;
 use crate::types::{MemberId, Reject, RoomLimits, Seq};
 
 impl Rules<'_> {

@@ -1,0 +1,82 @@
+//! The limits that the fold of a log keeps: they are stored with it, and a ledger is brought under other ones.
+
+use serde::{Deserialize, Serialize};
+
+use super::Ledger;
+use crate::room::key_window::WindowBounds;
+use crate::room::member_changes::MemberChangeBounds;
+use crate::types::RoomLimits;
+
+/// The limits that the fold itself keeps. Part of the ledger, so that a replay forgets what living through it forgot.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Bounds {
+    pub(super) marks_max: usize,
+    pub(super) former_max: usize,
+    pub(super) bans_max: usize,
+    #[serde(default = "changes_max_once")]
+    pub(super) changes_max: usize,
+    #[serde(default = "slowed_max_once", skip_serializing_if = "is_slowed_max_once")]
+    pub(super) slowed_max: usize,
+    #[serde(default, skip_serializing_if = "MemberChangeBounds::is_default")]
+    pub(super) member_changes: MemberChangeBounds,
+    #[serde(default = "reactable_max_once", skip_serializing_if = "is_reactable_max_once")]
+    pub(super) reactable_max: usize,
+    pub(super) keys: WindowBounds,
+}
+
+/// What was the bound before it was written down.
+fn changes_max_once() -> usize {
+    1_024
+}
+
+/// The bound where none is written down.
+fn slowed_max_once() -> usize {
+    20_000
+}
+
+fn is_slowed_max_once(max: &usize) -> bool {
+    *max == slowed_max_once()
+}
+
+/// The bound where none is written down.
+fn reactable_max_once() -> usize {
+    512
+}
+
+fn is_reactable_max_once(max: &usize) -> bool {
+    *max == reactable_max_once()
+}
+
+impl Bounds {
+    /// Those of a room.
+    pub(super) fn new(limits: &RoomLimits) -> Self {
+        Self {
+            marks_max: limits.marks_max,
+            former_max: limits.former_max,
+            bans_max: limits.bans_max,
+            changes_max: limits.changes_max,
+            slowed_max: limits.slowed_max,
+            member_changes: MemberChangeBounds::new(limits),
+            reactable_max: limits.reactable_max,
+            keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
+        }
+    }
+}
+
+impl Ledger {
+    /// The same under other limits: what no longer fits is forgotten, oldest first.
+    pub(in crate::room) fn bounded(mut self, limits: &RoomLimits) -> Self {
+        let bounds = Bounds::new(limits);
+        if self.bounds != bounds {
+            self.bounds = bounds;
+            self.marks.bound(bounds.marks_max);
+            self.former.bound(bounds.former_max);
+            self.keys = self.keys.bounded(bounds.keys);
+            self.changes.bound(bounds.changes_max);
+            self.slow_mode.bound(bounds.slowed_max);
+            self.member_changes.bound(bounds.member_changes);
+            self.reactions.freeze(self.reactable_from(), self.head);
+        }
+        self
+    }
+}

@@ -1,0 +1,106 @@
+//! The rule of sending: who may say what, how a retry is answered, and what a message may consist of.
+
+use std::time::Duration;
+
+use super::decide::Rules;
+use super::decision::{Answer, Decision, Repeated};
+use super::input::{Caller, SendPermit};
+use super::members::Member;
+use super::note::Note;
+use crate::domain::{Content, Event, Keyed, RecordVersion, Said, TypingState};
+use crate::types::{Key, Reject, RejectCode};
+
+/// When to try again what only later records can say. 10 s: as where others have to go first.
+const LATER_RETRY: Duration = Duration::from_secs(10);
+
+impl Rules<'_> {
+    /// A member says something. The answer to a retry comes before whatever may be refused: it costs nothing, and says nothing new.
+    pub(super) fn send(
+        self,
+        by: &Caller,
+        said: &Said,
+        as_sent: Option<&Said>,
+        key: Option<&Key>,
+        permit: SendPermit,
+    ) -> Result<Decision, Reject> {
+        let member = self.member(by)?;
+        self.check_content(&said.content)?;
+        let keyed = key.map(|key| Keyed { key: key.clone(), digest: self.ledger.digest(as_sent.unwrap_or(said)) });
+        if let Some(answer) = self.answered_before(member, keyed.as_ref())? {
+            return Ok(self.draft().finish(None, answer));
+        }
+        self.check_may_speak(member)?;
+        check_is_paid(permit)?;
+        self.check_reply(member, said)?;
+        let mut draft = self.draft();
+        let (nick, color, reply_to) = (member.nick.clone(), member.color, said.reply_to);
+        let Content { text, data } = said.content.clone();
+        let event = Event::Sent { nick, color, text, keyed, amended: None, data, reply_to };
+        let seq = draft.push(Some(member.id), event);
+        let typing = self.attendance.is_typing(member.id);
+        let note = typing.then_some(Note::Typing { member: member.id, state: TypingState::Off });
+        let answer = Answer::Sent { seq, at: draft.at(), repeated: Repeated::First };
+        Ok(draft.finish(note, answer))
+    }
+
+    /// A policy may have made more of it than a client may send.
+    pub(super) fn check_content(self, content: &Content) -> Result<(), Reject> {
+        let (text, chars_max) = (content.text.as_str(), self.limits.message_chars_max);
+        if text.len() > chars_max && text.chars().count() > chars_max {
+            return Err(Reject::too_long("text", chars_max as u64, "characters"));
+        }
+        let bytes_max = self.limits.data_bytes_max;
+        if content.data.as_ref().is_some_and(|data| data.as_str().len() > bytes_max) {
+            return Err(Reject::too_long("data", bytes_max as u64, "bytes"));
+        }
+        if content.is_empty() {
+            return Err(Reject::bad_field("text", "text is empty, and there is no data"));
+        }
+        Ok(())
+    }
+
+    /// What somebody says may answer a message that they see, and have data, once every program can read that.
+    pub(super) fn check_reply(self, member: &Member, said: &Said) -> Result<(), Reject> {
+        let Said { content: Content { data, .. }, reply_to } = said;
+        if reply_to.is_some_and(|seq| seq <= member.sees || seq > self.ledger.head()) {
+            return Err(Reject::bad_field("reply_to", "reply_to is no event that you see"));
+        }
+        match data.is_some() || reply_to.is_some() {
+            true => self.check_may_be_written(),
+            false => Ok(()),
+        }
+    }
+
+    /// The answer of before to what was sent under this key.
+    ///
+    /// # Errors
+    /// `key_conflict`: it was something else.
+    pub(super) fn answered_before(self, member: &Member, keyed: Option<&Keyed>) -> Result<Option<Answer>, Reject> {
+        let Some(keyed) = keyed else { return Ok(None) };
+        let Some(first) = self.ledger.sent_before(&member.scope, &keyed.key) else { return Ok(None) };
+        if first.digest != keyed.digest {
+            let reject = Reject::new(RejectCode::KeyConflict, "this key was used for something else");
+            return Err(Reject { field: Some("key"), ..reject });
+        }
+        Ok(Some(Answer::Sent { seq: first.seq, at: first.at, repeated: Repeated::Retry }))
+    }
+
+    /// Whether what only later programs read may be recorded by now.
+    pub(super) fn check_may_be_written(self) -> Result<(), Reject> {
+        if self.writes >= RecordVersion::PERSONS {
+            return Ok(());
+        }
+        let message =
+            "messages have data, answer others and are edited once no program writes to this log that cannot read it";
+        Err(Reject::new(RejectCode::Unavailable, message).retry_after(LATER_RETRY))
+    }
+}
+
+pub(super) fn check_is_paid(permit: SendPermit) -> Result<(), Reject> {
+    match permit {
+        SendPermit::Paid => Ok(()),
+        SendPermit::Exhausted { retry_after } => {
+            Err(Reject::new(RejectCode::RateLimited, "too much was said already").retry_after(retry_after))
+        }
+    }
+}
