@@ -3,8 +3,11 @@
 mod bans;
 mod changed;
 mod client_frame;
+mod commands;
 mod encode;
+mod fields;
 mod frame_kind;
+mod hello;
 mod json;
 mod members;
 mod message;
@@ -21,9 +24,11 @@ mod slots;
 
 pub use bans::{BanEntry, SweptRange};
 pub(crate) use changed::{as_edited, author, author_of_edit, evidence, hidden, superseded, target_of_edit, tombstone};
-pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
+pub use client_frame::{BadFrame, ClientFrame, Request};
+pub use commands::FEATURES;
 pub(crate) use encode::encode_event;
 pub use frame_kind::{FrameKind, OtherFrame};
+pub use hello::{Hello, Resume};
 pub use members::MemberEntry;
 pub(crate) use members::{MemberLine, MemberList};
 pub use message::{ChangedMessage, MessageFrame, TaggedMessage};

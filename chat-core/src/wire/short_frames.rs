@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::client_frame::features;
+use super::commands::features;
 use super::json::to_bytes;
 use super::room_status::{RoomStatus, WelcomeLimits};
 use super::server_frame::ServerFrame;
