@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::commands::command;
-use super::fields::{FIELDS, Fields, optional, string};
+use super::fields::{Fields, optional, string};
 use super::hello::Hello;
 use crate::domain::Command;
 use crate::types::{CommandId, Reject, RejectCode, RoomLimits, SessionLimits};
@@ -90,7 +90,7 @@ fn no_object(text: &str) -> &'static str {
 fn unreadable(error: &serde_json::Error) -> Reject {
     let words = error.to_string();
     let twice = words.strip_prefix("duplicate field `").and_then(|rest| rest.split_once('`'));
-    match twice.and_then(|(name, _)| FIELDS.iter().find(|known| **known == name)) {
+    match twice.and_then(|(name, _)| Fields::names().iter().find(|known| **known == name)) {
         Some(name) => {
             let reject = Reject::new(RejectCode::BadFrame, format!("{name} is there twice"));
             Reject { field: Some(name), ..reject }
@@ -219,7 +219,8 @@ pub(super) mod tests {
         assert_eq!(refusal(twice), (Some(7), RejectCode::BadFrame, Some("room")));
         assert_eq!(message(twice), "room is there twice");
         assert_eq!(refusal(r#"{"type":"leave","id":7,"id":8}"#), (None, RejectCode::BadFrame, Some("id")));
-        for name in FIELDS {
+        assert_eq!(refusal(r#"{"type":"end","token":"a","token":"b"}"#), (None, RejectCode::BadFrame, Some("token")));
+        for name in Fields::names() {
             let twice = format!(r#"{{"{name}":1,"{name}":1}}"#);
             assert_eq!(parse(&twice).expect_err("twice").reject.field, Some(*name));
         }

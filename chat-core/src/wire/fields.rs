@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::de::{DeserializeOwned, Error as _, Visitor};
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 
 use crate::domain::Role;
@@ -87,44 +87,14 @@ pub(super) struct Fields<'a> {
     pub(super) positions: Option<&'a RawValue>,
 }
 
-/// The names of [`Fields`].
-pub(super) const FIELDS: &[&str] = &[
-    "type",
-    "id",
-    "room",
-    "nick",
-    "text",
-    "key",
-    "data",
-    "reply_to",
-    "history",
-    "before",
-    "after",
-    "around",
-    "catch_up",
-    "limit",
-    "on",
-    "target",
-    "through",
-    "name",
-    "member",
-    "minutes",
-    "network",
-    "sweep",
-    "ban",
-    "from",
-    "topic",
-    "slow_ms",
-    "locked",
-    "read_only",
-    "secret",
-    "listed",
-    "role",
-    "resume",
-    "positions",
-];
-
 impl Fields<'_> {
+    /// The names of all fields, as the derived code asks for them.
+    pub(super) fn names() -> &'static [&'static str] {
+        let mut names: &'static [&'static str] = &[];
+        Fields::deserialize(Asked(&mut names)).err();
+        names
+    }
+
     pub(super) fn room(&self) -> Result<RoomCode, Reject> {
         RoomCode::parse(&string("room", self.room)?)
     }
@@ -273,4 +243,30 @@ fn no_string(field: &str, error: &serde_json::Error) -> String {
 /// A field where `null` says something else than nothing at all.
 fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Notes which fields a struct asks for, and has none of them.
+struct Asked<'n>(&'n mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Asked<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom("there are no fields"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
 }
