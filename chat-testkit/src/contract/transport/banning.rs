@@ -8,7 +8,7 @@ use chat_core::{Clock, Mono, Now, ServerFrame, SystemClock, Wall};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 

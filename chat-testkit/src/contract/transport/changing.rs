@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_core::NewcomersSee;
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 

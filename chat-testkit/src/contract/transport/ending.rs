@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::devices::InOrder;
-use super::test_client::{text, within};
+use super::frames::text;
+use super::test_client::within;
 use super::{TestClient, TestServer, TransportHarness};
 use crate::logs::{FaultyLog, MemoryLog, Operation, Outcome};
 

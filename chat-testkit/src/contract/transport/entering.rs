@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness, summary};
 
 /// The creator sees a drawn code, an incarnation that begins with their own joining, and themselves as the owner.

@@ -10,7 +10,7 @@ use chat_core::{
 };
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness, summary};
 
 fn me(change: Value) -> Value {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::devices::InOrder;
-use super::test_client::{number, text};
+use super::frames::{number, text};
 use super::test_server::SHORT_GRACE;
 use super::{TestServer, TransportHarness, summary};
 

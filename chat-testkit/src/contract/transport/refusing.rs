@@ -8,7 +8,7 @@ use chat_core::{Admission, ConnectRequest, Identity, Policy, Reject};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::test_client::{number, text};
+use super::frames::{number, text};
 use super::{Resume, TestClient, TestServer, TransportHarness};
 use crate::logs::{Call, Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 

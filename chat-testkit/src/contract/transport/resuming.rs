@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::test_client::{list, within};
+use super::frames::list;
+use super::test_client::within;
 use super::{TestServer, TransportHarness, summary};
 use crate::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation};
 

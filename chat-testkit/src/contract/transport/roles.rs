@@ -5,7 +5,7 @@ use std::time::Duration;
 use chat_core::{MemberId, Moderation, Role, RoomCode};
 use serde_json::{Value, json};
 
-use super::test_client::{list, text};
+use super::frames::{list, text};
 use super::test_server::SHORT_GRACE;
 use super::{TestServer, TransportHarness};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_core::{Moderation, RoomCode, SettingsChange};
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{Client, TestClient, TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 
