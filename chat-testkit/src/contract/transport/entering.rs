@@ -144,7 +144,7 @@ pub async fn a_client_that_knows_no_types_follows_by_number<D: TransportHarness>
     let mut position = ann.seq("LUNCH");
     let said = bob.say("LUNCH", "one").await;
     ann.done(json!({"type": "topic", "room": "LUNCH", "topic": "Pizza"})).await;
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": said})).await;
+    ann.redact("LUNCH", said).await;
     bob.done(json!({"type": "typing", "room": "LUNCH", "on": true})).await;
     bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
     let mut cid = server.client().await;

@@ -57,7 +57,7 @@ pub async fn who_comes_back_is_told_how_much_is_unread<D: TransportHarness>() {
     bob.done(read(first)).await;
     let trail = bob.cut().await;
     let secret = ann.say("LUNCH", "a secret").await;
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": secret})).await;
+    ann.redact("LUNCH", secret).await;
     for turn in 0..6 {
         ann.say("LUNCH", &format!("{turn}")).await;
     }

@@ -209,6 +209,19 @@ impl<C: Client> TestClient<C> {
         number(&ack, "seq")
     }
 
+    /// Takes a message back; returns the answer.
+    pub(super) async fn redact(&mut self, room: &str, target: u64) -> Value {
+        self.done(json!({"type": "redact", "room": room, "target": target})).await
+    }
+
+    /// Says so many long messages that who is behind is told a gap where a backlog is short.
+    pub(super) async fn talk_on(&mut self, room: &str, messages: u32) {
+        let long = "x".repeat(3_000);
+        for turn in 0..messages {
+            self.say(room, &format!("{turn} {long}")).await;
+        }
+    }
+
     /// The next frame.
     pub async fn next(&mut self) -> Value {
         self.next_or_end().await.expect("the connection goes on")
