@@ -15,7 +15,7 @@ use chat_core::{
 use chat_testkit::logs::Operation;
 use support::{
     TestLog, builder, code, connect, create, engine_with, fails, founder, join, joined, log, newcomer, nick, say_many,
-    settle, text,
+    settle, text, texts_of_log,
 };
 
 /// Lets everybody in as who they say they are.
@@ -142,15 +142,6 @@ async fn bans_are_read_back_from_a_snapshot_and_none_is_lost_to_tighter_bounds()
 fn lift(limits: &mut Limits) {
     limits.lift_rates();
     limits.room.backlog_events_max = 16;
-}
-
-/// The texts that are in the log.
-fn texts_of_log(log: &TestLog) -> Vec<String> {
-    let texts = log.inner().records(&code()).into_iter().filter_map(|record| match record.event {
-        Event::Sent { text, .. } => Some(text.as_str().to_owned()),
-        _ => None,
-    });
-    texts.collect()
 }
 
 async fn redact_all(session: &Connection, member: u32) -> Seq {

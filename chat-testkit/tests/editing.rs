@@ -2,73 +2,28 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{
-    Command, CommandId, Connection, Epoch, Event, Key, Limits, MemberId, Position, ReactionName, Record, RejectCode,
-    Reply, Seq, ServerFrame,
-};
+use chat_core::{Command, Epoch, Event, Key, MemberId, Position, ReactionName, Record, RejectCode, Seq, ServerFrame};
 use chat_testkit::logs::{Fault, Operation, Outcome};
-use support::{TestLog, code, come_back, connect, create, engine_with, fails, log, nick, settle, take, text};
+use support::stage::{Stage, refusal};
+use support::{TestLog, code, come_back, connect, engine_with, fails, log, nick, pass, settle, take, text};
 
 /// A message that only the log has by the time it is edited.
 const OLD: Seq = Seq(3);
 /// The last message, which the backlog has too.
 const NEW: Seq = Seq(33);
 
-struct Stage {
-    log: TestLog,
-    ann: Connection,
-    bob: Connection,
-}
-
 impl Stage {
-    /// Two people in a room, the first of whom has said what she is to put right, and much after it.
-    async fn new(change: impl FnOnce(&mut Limits)) -> Self {
-        let log = log();
-        let engine = engine_with(&log, |limits| {
-            limits.lift_rates();
-            limits.room.backlog_events_max = 16;
-            change(limits);
-        });
-        let mut stage = Self { log, ann: connect(&engine, None).await, bob: connect(&engine, None).await };
-        create(&mut stage.ann).await;
-        stage.bob.call(Command::join(code(), nick("Bob")).with_history(0)).await.expect("he may");
-        stage.say("wrong").await;
-        for number in 0..30 {
-            stage.say(&format!("x{number}")).await;
-        }
-        take(&stage.ann);
-        take(&stage.bob);
-        stage
-    }
-
-    async fn say(&self, said: &str) {
-        self.ann.call(Command::send(code(), text(said))).await.expect("she may");
-    }
-
     async fn edit(&self, target: Seq, said: &str) -> Result<(), RejectCode> {
         refusal(self.ann.call(Command::edit(code(), target, text(said))).await)
     }
 
     /// What Bob is shown of the last message before this one: what it says, and how often it was edited.
     async fn shown(&self, before: Seq) -> (String, u32) {
-        self.ask(before);
+        self.ask(0, before, 1);
         self.look().await;
         self.page().await.expect("it is answered")
-    }
-
-    fn ask(&self, before: Seq) {
-        let command = Command::history(code()).with_before(before).with_limit(1);
-        self.bob.submit(command, Reply::mailbox(Some(CommandId(0)))).expect("few are in flight");
-    }
-
-    /// Bob looks what is due, and takes nothing: what has to be read is asked for.
-    async fn look(&self) {
-        settle().await;
-        self.bob.peek();
-        settle().await;
     }
 
     /// The page that Bob asked for. One that was read before an edit that the log has taken meanwhile is read again.
@@ -82,29 +37,11 @@ impl Stage {
         }
         None
     }
-
-    /// Ends without a word, as a process does; what it left in the log.
-    async fn end(self) -> TestLog {
-        let log = Arc::clone(&self.log);
-        drop(self);
-        settle().await;
-        log
-    }
 }
 
 fn newest(frame: ServerFrame) -> Option<(String, u32)> {
     let ServerFrame::History { messages, .. } = frame else { return None };
     messages.last().map(|message| (message.frame().text.clone(), message.frame().edited))
-}
-
-fn refusal(answer: Result<ServerFrame, chat_core::Reject>) -> Result<(), RejectCode> {
-    answer.map(|_| ()).map_err(|reject| reject.code)
-}
-
-async fn pass(time: Duration) {
-    settle().await;
-    tokio::time::sleep(time).await;
-    settle().await;
 }
 
 fn records(log: &TestLog) -> Vec<Record> {
@@ -145,7 +82,7 @@ fn right(edits: u32) -> (String, u32) {
 
 #[tokio::test(start_paused = true)]
 async fn an_edit_is_shown_before_the_log_has_been_amended_for_it() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     stage.log.plan(fails(&[Operation::Amend]));
     assert_eq!(stage.edit(OLD, "right").await, Ok(()));
     assert_eq!(stage.shown(OLD.next()).await, right(1));
@@ -158,9 +95,9 @@ async fn an_edit_is_shown_before_the_log_has_been_amended_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn so_is_one_in_a_page_that_was_read_before_it_and_arrives_after_it() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     stage.log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
-    stage.ask(OLD.next());
+    stage.ask(0, OLD.next(), 1);
     stage.look().await;
     assert_eq!(stage.log.stalled(), 1, "the log has read it");
     assert_eq!(stage.edit(OLD, "right").await, Ok(()));
@@ -173,8 +110,8 @@ async fn so_is_one_in_a_page_that_was_read_before_it_and_arrives_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn so_is_one_in_a_page_that_was_in_hand_and_not_read() {
-    let stage = Stage::new(|_| {}).await;
-    stage.ask(OLD.next());
+    let stage = Stage::new("wrong", |_| {}).await;
+    stage.ask(0, OLD.next(), 1);
     stage.look().await;
     let frame = stage.bob.peek().expect("the page is in hand");
     assert!(String::from_utf8_lossy(&frame.json).contains("wrong"));
@@ -185,7 +122,7 @@ async fn so_is_one_in_a_page_that_was_in_hand_and_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn of_many_edits_the_log_has_the_last_alone() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     for (target, said) in [(OLD, "wrong again"), (NEW, "wrong too"), (OLD, "right"), (NEW, "right")] {
         assert_eq!(stage.edit(target, said).await, Ok(()));
     }
@@ -199,7 +136,7 @@ async fn of_many_edits_the_log_has_the_last_alone() {
 /// In one moment: the log is written, and amended, once for all of them.
 #[tokio::test(start_paused = true)]
 async fn edits_in_one_moment_are_numbered_in_their_order() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     let answers = tokio::join!(stage.edit(NEW, "wrong a"), stage.edit(NEW, "wrong b"), stage.edit(NEW, "right"));
     assert_eq!(answers, (Ok(()), Ok(()), Ok(())));
     settle().await;
@@ -209,12 +146,12 @@ async fn edits_in_one_moment_are_numbered_in_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_edited_and_taken_back_is_nowhere_in_the_log() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     for target in [OLD, NEW] {
         assert_eq!(stage.edit(target, "wrong again").await, Ok(()));
     }
     settle().await;
-    refusal(stage.ann.call(Command::redact(code(), OLD)).await).expect("it is hers");
+    stage.redact(OLD).await.expect("it is hers");
     settle().await;
     assert_eq!(edits(&stage.log), [(1, None), (1, Some("wrong again".to_owned()))]);
     refusal(stage.ann.call(Command::redact_all(code(), MemberId(1))).await).expect("she owns the room");
@@ -227,12 +164,12 @@ async fn what_was_edited_and_taken_back_is_nowhere_in_the_log() {
 /// A process that ends before the log could be amended, and one whose log cannot be amended at all.
 #[tokio::test(start_paused = true)]
 async fn an_edit_is_shown_after_a_restart_over_a_log_that_was_never_amended() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     stage.log.plan(fails(&[Operation::Amend]));
     for (target, said) in [(OLD, "wrong again"), (OLD, "right"), (NEW, "right"), (Seq(32), "wrong too")] {
         assert_eq!(stage.edit(target, said).await, Ok(()));
     }
-    refusal(stage.ann.call(Command::redact(code(), Seq(32))).await).expect("it is hers");
+    stage.redact(Seq(32)).await.expect("it is hers");
     let log = stage.end().await;
     let engine = engine_with(&log, |limits| limits.room.backlog_events_max = 16);
     let mut cid = connect(&engine, None).await;
@@ -253,7 +190,7 @@ async fn an_edit_is_shown_after_a_restart_over_a_log_that_was_never_amended() {
 #[tokio::test(start_paused = true)]
 async fn a_log_that_is_amended_twice_for_an_edit_says_it_once() {
     for outcome in [Outcome::Fails, Outcome::AnswerLost, Outcome::NotDone] {
-        let stage = Stage::new(|_| {}).await;
+        let stage = Stage::new("wrong", |_| {}).await;
         stage.log.push(Operation::Amend, outcome);
         for said in ["wrong again", "right"] {
             assert_eq!(stage.edit(OLD, said).await, Ok(()));
@@ -267,7 +204,7 @@ async fn a_log_that_is_amended_twice_for_an_edit_says_it_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_log_that_cannot_be_read_lets_nothing_be_edited_that_only_it_has() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     stage.log.push(Operation::Messages, Outcome::Fails);
     assert_eq!(stage.edit(OLD, "right").await, Err(RejectCode::Unavailable));
     assert_eq!(stage.edit(NEW, "right").await, Ok(()), "the backlog has it");
@@ -276,11 +213,11 @@ async fn a_log_that_cannot_be_read_lets_nothing_be_edited_that_only_it_has() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_is_edited_than_can_be_masked_while_the_log_is_not_amended() {
-    let stage = Stage::new(|limits| limits.room.owed_max = 2).await;
+    let stage = Stage::new("wrong", |limits| limits.room.owed_max = 2).await;
     stage.log.plan(fails(&[Operation::Amend]));
     assert_eq!((stage.edit(OLD, "one").await, stage.edit(OLD, "two").await), (Ok(()), Ok(())));
     assert_eq!(stage.edit(OLD, "three").await, Err(RejectCode::Unavailable));
-    assert_eq!(refusal(stage.ann.call(Command::redact(code(), NEW)).await), Err(RejectCode::Unavailable));
+    assert_eq!(stage.redact(NEW).await, Err(RejectCode::Unavailable));
     assert_eq!(stage.shown(OLD.next()).await, ("two".to_owned(), 2));
     stage.log.heal();
     pass(Duration::from_secs(6)).await;
@@ -290,7 +227,7 @@ async fn no_more_is_edited_than_can_be_masked_while_the_log_is_not_amended() {
 /// The texts of edits are held until the log has them: so many bytes, and no more.
 #[tokio::test(start_paused = true)]
 async fn edits_that_the_log_has_not_taken_are_bounded_in_bytes() {
-    let stage = Stage::new(|limits| limits.room.owed_bytes_max = 5_000).await;
+    let stage = Stage::new("wrong", |limits| limits.room.owed_bytes_max = 5_000).await;
     stage.log.plan(fails(&[Operation::Amend]));
     let long = "y".repeat(4_000);
     assert_eq!(stage.edit(OLD, &long).await, Ok(()));
@@ -303,7 +240,7 @@ async fn edits_that_the_log_has_not_taken_are_bounded_in_bytes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_of_an_edit_is_known_after_a_restart() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     let token = stage.ann.token();
     let edit = || Command::edit(code(), OLD, text("right")).with_key(Key::parse("e1").ok());
     let Ok(ServerFrame::Ack { seq: first, .. }) = stage.ann.call(edit()).await else { panic!("she may") };
@@ -332,7 +269,7 @@ async fn nothing_is_changed_in_a_room_that_is_not_there_and_naming_it_is_a_guess
 /// What others said is taken back around it, and it is reacted to: it says the same as in the log.
 #[tokio::test(start_paused = true)]
 async fn an_old_message_is_edited_while_the_log_is_not_amended_for_what_leaves_it_as_it_is() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("wrong", |_| {}).await;
     stage.log.plan(fails(&[Operation::Amend]));
     stage.bob.call(Command::send(code(), text("spam"))).await.expect("he may");
     stage.ann.call(Command::redact_all(code(), MemberId(2))).await.expect("she owns the room");
@@ -345,9 +282,9 @@ async fn an_old_message_is_edited_while_the_log_is_not_amended_for_what_leaves_i
 /// Which messages were changed is forgotten, and the log shows them as they were.
 #[tokio::test(start_paused = true)]
 async fn an_old_message_that_may_have_changed_is_not_edited_before_the_log_is_amended() {
-    let stage = Stage::new(|limits| limits.room.changes_max = 0).await;
+    let stage = Stage::new("wrong", |limits| limits.room.changes_max = 0).await;
     stage.log.plan(fails(&[Operation::Amend]));
-    refusal(stage.ann.call(Command::redact(code(), NEW)).await).expect("it is hers");
+    stage.redact(NEW).await.expect("it is hers");
     let refused = stage.ann.call(Command::edit(code(), OLD, text("right"))).await.expect_err("nobody knows");
     assert_eq!((refused.code, refused.retry_after), (RejectCode::Unavailable, Some(Duration::from_secs(1))));
     stage.log.heal();

@@ -11,7 +11,9 @@ use chat_core::{
     ServerFrame,
 };
 use chat_testkit::logs::{Fault, Operation, Outcome};
-use support::{TestLog, code, connect, create, engine_with, fails, joined, log, newcomer, nick, say, settle, take};
+use support::{
+    TestLog, code, connect, create, engine_with, fails, joined, log, newcomer, nick, pass, say, settle, take,
+};
 
 /// Of everything so little is at hand that a page has to be read from the log.
 fn narrow(limits: &mut Limits) {
@@ -87,12 +89,6 @@ fn frozen(log: &TestLog, seq: u64) -> Shown {
         .find(is_it)
         .map(|record| shown(record.event.frozen_reactions()))
         .expect("it is there")
-}
-
-async fn pass(time: Duration) {
-    settle().await;
-    tokio::time::sleep(time).await;
-    settle().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,87 +2,23 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Command, CommandId, Connection, Event, Limits, RejectCode, Reply, Seq, ServerFrame};
+use chat_core::{Command, Connection, Event, RejectCode, Reply, Seq, ServerFrame};
 use chat_testkit::logs::{Fault, Operation, Outcome};
-use support::{TestLog, code, connect, create, engine_with, fails, log, newcomer, nick, settle, take, text};
+use support::stage::Stage;
+use support::{TestLog, code, connect, engine_with, fails, newcomer, nick, pass, settle, take, texts_of_log};
 
 /// A message that only the log has by the time it is asked for.
 const SECRET: Seq = Seq(3);
 
-struct Stage {
-    log: TestLog,
-    ann: Connection,
-    bob: Connection,
-}
-
 impl Stage {
-    /// Two people in a room, the first of whom has said what she is to regret, and much after it.
-    async fn new(change: impl FnOnce(&mut Limits)) -> Self {
-        let log = log();
-        let engine = engine_with(&log, |limits| {
-            limits.room.backlog_events_max = 16;
-            limits.session.send_per_second = 0;
-            limits.session.command_per_second = 0;
-            change(limits);
-        });
-        let mut stage = Self { log, ann: connect(&engine, None).await, bob: connect(&engine, None).await };
-        create(&mut stage.ann).await;
-        let join = Command::join(code(), nick("Bob")).with_history(0);
-        stage.bob.call(join).await.expect("he may");
-        stage.say("secret").await;
-        for number in 0..30 {
-            stage.say(&format!("x{number}")).await;
-        }
-        assert_eq!(stage.texts_of_log()[0], "secret");
-        take(&stage.ann);
-        take(&stage.bob);
-        stage
-    }
-
-    async fn say(&self, said: &str) {
-        self.ann.call(Command::send(code(), text(said))).await.expect("she may");
-    }
-
-    async fn redact(&self, seq: Seq) -> Result<(), RejectCode> {
-        let done = self.ann.call(Command::redact(code(), seq)).await;
-        done.map(|_| ()).map_err(|reject| reject.code)
-    }
-
-    fn ask(&self, id: u64, before: Seq) {
-        let command = Command::history(code()).with_before(before).with_limit(10);
-        self.bob.submit(command, Reply::mailbox(Some(CommandId(id)))).expect("few are in flight");
-    }
-
     /// What Bob is shown of the messages before this one.
     async fn shown(&self, before: Seq) -> Vec<String> {
-        self.ask(0, before);
+        self.ask(0, before, 10);
         self.look().await;
         histories(&self.bob).pop().expect("it is answered").1
     }
-
-    /// Bob looks what is due, and takes nothing: what has to be read is asked for.
-    async fn look(&self) {
-        settle().await;
-        self.bob.peek();
-        settle().await;
-    }
-
-    fn texts_of_log(&self) -> Vec<String> {
-        let texts = self.log.inner().records(&code()).into_iter().filter_map(|record| match record.event {
-            Event::Sent { text, .. } => Some(text.as_str().to_owned()),
-            _ => None,
-        });
-        texts.collect()
-    }
-}
-
-async fn pass(time: Duration) {
-    settle().await;
-    tokio::time::sleep(time).await;
-    settle().await;
 }
 
 fn texts(frame: ServerFrame) -> Option<(u64, Vec<String>)> {
@@ -98,28 +34,28 @@ fn histories(session: &Connection) -> Vec<(u64, Vec<String>)> {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_taken_back_is_not_shown_while_it_is_being_scrubbed() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     stage.log.push(Operation::Amend, Fault::stalled(Outcome::Done));
     let redact = Command::redact(code(), SECRET);
     stage.ann.submit(redact, Reply::mailbox(None)).expect("few are in flight");
     // In the same moment: the room answers it before the log has forgotten anything.
     assert_eq!(stage.shown(SECRET.next()).await, [""]);
-    assert_eq!((stage.log.stalled(), &*stage.texts_of_log()[0]), (1, "secret"));
+    assert_eq!((stage.log.stalled(), &*texts_of_log(&stage.log)[0]), (1, "secret"));
     stage.log.release_all();
     settle().await;
-    assert_eq!((stage.shown(SECRET.next()).await, &*stage.texts_of_log()[0]), (vec![String::new()], ""));
+    assert_eq!((stage.shown(SECRET.next()).await, &*texts_of_log(&stage.log)[0]), (vec![String::new()], ""));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nor_where_the_page_was_read_before_it_and_arrives_after_it() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     stage.log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
-    stage.ask(7, SECRET.next());
+    stage.ask(7, SECRET.next(), 10);
     stage.look().await;
     assert_eq!(stage.log.stalled(), 1, "the log has read it");
     assert_eq!(stage.redact(SECRET).await, Ok(()));
     settle().await;
-    assert_eq!(stage.texts_of_log()[0], "", "and forgotten it, before its answer comes");
+    assert_eq!(texts_of_log(&stage.log)[0], "", "and forgotten it, before its answer comes");
     stage.log.release_all();
     settle().await;
     assert_eq!(histories(&stage.bob), [(7, vec![String::new()])]);
@@ -127,8 +63,8 @@ async fn nor_where_the_page_was_read_before_it_and_arrives_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn nor_where_the_page_was_in_hand_and_not_read() {
-    let stage = Stage::new(|_| {}).await;
-    stage.ask(7, SECRET.next());
+    let stage = Stage::new("secret", |_| {}).await;
+    stage.ask(7, SECRET.next(), 10);
     stage.look().await;
     let frame = stage.bob.peek().expect("the page is in hand");
     assert!(String::from_utf8_lossy(&frame.json).contains("secret"));
@@ -140,8 +76,8 @@ async fn nor_where_the_page_was_in_hand_and_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_in_hand_is_read_again_where_more_was_taken_back_than_is_remembered() {
-    let stage = Stage::new(|limits| limits.room.owed_max = 2).await;
-    stage.ask(7, Seq(SECRET.0 + 5));
+    let stage = Stage::new("secret", |limits| limits.room.owed_max = 2).await;
+    stage.ask(7, Seq(SECRET.0 + 5), 10);
     stage.look().await;
     assert!(stage.bob.peek().is_some(), "it is in hand");
     for seq in SECRET.0..SECRET.0 + 5 {
@@ -157,53 +93,45 @@ async fn a_page_in_hand_is_read_again_where_more_was_taken_back_than_is_remember
 
 #[tokio::test(start_paused = true)]
 async fn a_scrub_that_failed_is_made_good_though_nobody_says_anything_more() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     stage.log.push(Operation::Amend, Outcome::Fails);
     stage.log.push(Operation::Amend, Outcome::Fails);
     assert_eq!(stage.redact(SECRET).await, Ok(()));
     assert_eq!(stage.shown(SECRET.next()).await, [""]);
     pass(Duration::from_millis(150)).await;
-    assert_eq!((stage.log.calls(Operation::Amend), &*stage.texts_of_log()[0]), (2, "secret"));
+    assert_eq!((stage.log.calls(Operation::Amend), &*texts_of_log(&stage.log)[0]), (2, "secret"));
     assert_eq!(stage.shown(SECRET.next()).await, [""], "as long as it takes");
     pass(Duration::from_millis(300)).await;
-    assert_eq!((stage.log.calls(Operation::Amend), &*stage.texts_of_log()[0]), (3, ""));
+    assert_eq!((stage.log.calls(Operation::Amend), &*texts_of_log(&stage.log)[0]), (3, ""));
     pass(Duration::from_secs(60)).await;
     assert_eq!(stage.log.calls(Operation::Amend), 3, "and is not tried again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_never_scrubbed_is_found_after_a_restart_however_much_was_said_since() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     stage.log.plan(fails(&[Operation::Amend]));
     assert_eq!(stage.redact(SECRET).await, Ok(()));
     for _ in 0..1_100 {
         stage.say("x").await;
         take(&stage.ann);
     }
-    let log = Arc::clone(&stage.log);
-    drop(stage);
-    settle().await;
+    let log = stage.end().await;
     log.heal();
     let engine = engine_with(&log, |limits| limits.room.backlog_events_max = 16);
     let _cid = newcomer(&engine, "Cid").await;
-    let first = log.inner().records(&code()).into_iter().find_map(|record| match record.event {
-        Event::Sent { text, .. } => Some(text.as_str().to_owned()),
-        _ => None,
-    });
-    assert_eq!(first.as_deref(), Some(""), "it is out before anybody is let in");
+    assert_eq!(texts_of_log(&log)[0], "", "it is out before anybody is let in");
 }
 
 /// A process that ends before the log could be amended, and one whose log cannot be amended at all: whoever comes back is let in, and is
 /// shown nothing of it, from the backlog or from the log.
 #[tokio::test(start_paused = true)]
 async fn what_was_taken_back_is_not_shown_after_a_restart_over_a_log_that_still_has_it() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     stage.log.plan(fails(&[Operation::Amend]));
     // One that only the log has, and one that the backlog has too.
     assert_eq!((stage.redact(SECRET).await, stage.redact(Seq(32)).await), (Ok(()), Ok(())));
-    let log = Arc::clone(&stage.log);
-    drop(stage);
-    settle().await;
+    let log = stage.end().await;
     let engine = engine_with(&log, |limits| limits.room.backlog_events_max = 16);
     let mut cid = connect(&engine, None).await;
     cid.call(Command::join(code(), nick("Cid")).with_history(2)).await.expect("the room is there");
@@ -229,7 +157,7 @@ fn settled(log: &TestLog) -> Vec<Seq> {
 
 #[tokio::test(start_paused = true)]
 async fn that_the_log_has_forgotten_is_written_with_the_next_append_and_causes_none() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     let appends = stage.log.calls(Operation::Append);
     assert_eq!((stage.redact(SECRET).await, stage.redact(Seq(4)).await), (Ok(()), Ok(())));
     pass(Duration::from_secs(60)).await;
@@ -238,9 +166,8 @@ async fn that_the_log_has_forgotten_is_written_with_the_next_append_and_causes_n
     stage.say("x").await;
     stage.say("x").await;
     assert_eq!((stage.log.calls(Operation::Append), settled(&stage.log)), (appends + 4, vec![Seq(34), Seq(35)]));
-    let (log, amended) = (Arc::clone(&stage.log), stage.log.calls(Operation::Amend));
-    drop(stage);
-    settle().await;
+    let amended = stage.log.calls(Operation::Amend);
+    let log = stage.end().await;
     let engine = engine_with(&log, |_| {});
     let _cid = newcomer(&engine, "Cid").await;
     settle().await;
@@ -249,7 +176,7 @@ async fn that_the_log_has_forgotten_is_written_with_the_next_append_and_causes_n
 
 #[tokio::test(start_paused = true)]
 async fn no_more_is_taken_back_than_can_be_masked_while_the_log_forgets_nothing() {
-    let stage = Stage::new(|limits| limits.room.owed_max = 2).await;
+    let stage = Stage::new("secret", |limits| limits.room.owed_max = 2).await;
     stage.log.plan(fails(&[Operation::Amend]));
     assert_eq!((stage.redact(Seq(3)).await, stage.redact(Seq(4)).await), (Ok(()), Ok(())));
     assert_eq!(stage.redact(Seq(5)).await, Err(RejectCode::Unavailable));
@@ -259,12 +186,12 @@ async fn no_more_is_taken_back_than_can_be_masked_while_the_log_forgets_nothing(
     pass(Duration::from_secs(6)).await;
     assert_eq!(stage.redact(Seq(5)).await, Ok(()));
     settle().await;
-    assert_eq!(stage.texts_of_log()[..4], ["", "", "", "x2"]);
+    assert_eq!(texts_of_log(&stage.log)[..4], ["", "", "", "x2"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn those_that_are_taken_back_in_one_moment_count_together() {
-    let stage = Stage::new(|limits| limits.room.owed_max = 2).await;
+    let stage = Stage::new("secret", |limits| limits.room.owed_max = 2).await;
     stage.log.plan(fails(&[Operation::Amend]));
     let answers = tokio::join!(stage.redact(Seq(3)), stage.redact(Seq(4)), stage.redact(Seq(5)));
     assert_eq!(answers, (Ok(()), Ok(()), Err(RejectCode::Unavailable)));
@@ -272,12 +199,12 @@ async fn those_that_are_taken_back_in_one_moment_count_together() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_does_not_read_has_one_page_from_the_log_and_no_more() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     stage.log.push(Operation::Messages, Fault::stalled(Outcome::Done));
     for id in 1..=3 {
-        stage.ask(id, Seq(SECRET.0 + 2 * id));
+        stage.ask(id, Seq(SECRET.0 + 2 * id), 10);
     }
-    stage.ask(4, Seq(34 - 14));
+    stage.ask(4, Seq(34 - 14), 10);
     stage.look().await;
     assert_eq!(histories(&stage.bob), [], "the last one needs the log too");
     assert_eq!(stage.log.calls(Operation::Messages), 1);
@@ -297,7 +224,7 @@ async fn a_session_that_does_not_read_has_one_page_from_the_log_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_from_the_log_end_at_their_bytes_and_together_show_everything() {
-    let stage = Stage::new(|limits| limits.session.page_bytes_max = 700).await;
+    let stage = Stage::new("secret", |limits| limits.session.page_bytes_max = 700).await;
     let (mut seen, mut before) = (Vec::new(), Seq(34));
     loop {
         let command = Command::history(code()).with_before(before).with_limit(200);
@@ -315,7 +242,7 @@ async fn pages_from_the_log_end_at_their_bytes_and_together_show_everything() {
 
 #[tokio::test(start_paused = true)]
 async fn outside_the_frames_a_second_page_is_refused_while_the_first_is_fetched() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     stage.log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
     let history = Command::history(code()).with_before(SECRET.next()).with_limit(10);
     let first = stage.bob.call(history.clone());
@@ -333,7 +260,7 @@ async fn outside_the_frames_a_second_page_is_refused_while_the_first_is_fetched(
 
 #[tokio::test(start_paused = true)]
 async fn a_log_that_panics_while_a_page_is_read_harms_that_page_alone() {
-    let stage = Stage::new(|_| {}).await;
+    let stage = Stage::new("secret", |_| {}).await;
     stage.log.plan(|call| {
         assert!(call.operation != Operation::Messages, "a bug in the embedder's log");
         None

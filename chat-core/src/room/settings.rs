@@ -10,7 +10,7 @@ use super::permissions::Standing;
 use crate::domain::{Event, RecordVersion, SettingsChange};
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::types::{NewcomersSee, Reject, RejectCode, SecretHash, Seq, Topic};
+use crate::types::{NewcomersSee, Reject, RejectCode, SecretHash, Seq, Topic, millis};
 
 impl Rules<'_> {
     /// Says what the room is about.
@@ -31,7 +31,7 @@ impl Rules<'_> {
             let message = "rooms have settings once no program writes to this log that cannot read them";
             return Err(Reject::new(RejectCode::Unavailable, message).retry_after(SETTINGS_RETRY));
         }
-        let slow_max = u64::try_from(self.limits.slow_max.as_millis()).unwrap_or(u64::MAX);
+        let slow_max = millis(self.limits.slow_max);
         if change.slow_ms.is_some_and(|wait| u64::from(wait) > slow_max) {
             return Err(Reject::too_long("slow_ms", slow_max, "milliseconds"));
         }

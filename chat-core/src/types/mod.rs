@@ -35,4 +35,5 @@ pub use secret::{RoomSecret, SecretHash};
 pub use signal::{SignalData, SignalName};
 pub use steady::{Belief, SteadyWall, WallStep};
 pub use text::{Body, Key, RoomCode, Topic};
+pub(crate) use time::millis;
 pub use time::{Mono, Now, Wall};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::types::{Now, Wall};
+use crate::types::{Now, Wall, millis};
 
 /// What of a wall clock is believed.
 ///
@@ -92,10 +92,6 @@ impl SteadyWall {
 /// What a wall clock that goes as the monotonic one does would show.
 fn passed(then: Now, now: Now) -> Wall {
     then.wall.after(now.mono.since(then.mono))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -67,7 +67,8 @@ impl Mono {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+/// A time as frames and records count it.
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::encode::{Head, MessageBody, write_message};
+use super::frame_kind::FrameKind;
+use super::message::{Head, MessageBody, write_message};
 use super::moment::rfc3339;
 use super::reactions::with_reactions;
-use super::server_frame::FrameKind;
 use crate::domain::Content;
 use crate::room::Evidence;
 use crate::types::{Body, Color, Data, Epoch, MemberId, Seq, Wall};

@@ -1,32 +1,47 @@
 //! Frames as JSON, the same on every transport. The protocol page (`docs/protocol.md`) is their full text.
 
 mod bans;
-mod bans_page;
 mod changed;
 mod client_frame;
+mod commands;
 mod encode;
+mod fields;
+mod frame_kind;
+mod hello;
+mod json;
+mod members;
+mod message;
 mod moment;
+mod pages;
 mod person_data;
 mod reactions;
+mod room_status;
+mod room_view;
 mod server_frame;
 mod settings;
-mod slot_frames;
+mod short_frames;
 mod slots;
 
 pub use bans::{BanEntry, SweptRange};
-pub(crate) use bans_page::bans_page;
 pub(crate) use changed::{as_edited, author, author_of_edit, evidence, hidden, superseded, target_of_edit, tombstone};
-pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
-pub(crate) use encode::{
-    JoinedParts, MemberLine, MemberList, ack, changes, closing, encode_event, ended, error, gap, gap_view, gone,
-    history, joined, left_quietly, members_page, presence, read, resumed, room_closed, token, typing, welcome,
-};
+pub use client_frame::{BadFrame, ClientFrame, Request};
+pub use commands::FEATURES;
+pub(crate) use encode::encode_event;
+pub use frame_kind::{FrameKind, OtherFrame};
+pub use hello::{Hello, Resume};
+pub use members::MemberEntry;
+pub(crate) use members::{MemberLine, MemberList};
+pub use message::{ChangedMessage, MessageFrame, TaggedMessage};
+pub(crate) use pages::{bans_page, changes, gone, history, members_page};
 pub use reactions::ReactionChange;
 pub(crate) use reactions::{reaction_list, reactions_len, with_reactions};
-pub use server_frame::{
-    ChangedMessage, FrameKind, Joined, MemberEntry, MessageFrame, OtherFrame, ReadStatus, RemovalReason, RoomStatus,
-    ServerFrame, Status, TaggedMessage, WelcomeLimits,
-};
+pub use room_status::{ReadStatus, RemovalReason, RoomStatus, Status, WelcomeLimits};
+pub use room_view::Joined;
+pub(crate) use room_view::{JoinedParts, gap, gap_view, joined};
+pub use server_frame::ServerFrame;
 pub use settings::RoomSettings;
-pub(crate) use slot_frames::{live, live_ended, signals};
+pub(crate) use short_frames::{
+    ack, closing, ended, error, left_quietly, presence, read, resumed, room_closed, token, typing, welcome,
+};
 pub use slots::SignalEntry;
+pub(crate) use slots::{live, live_ended, signals};

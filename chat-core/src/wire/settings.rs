@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::json::is_default;
 use crate::domain::Settings;
 use crate::types::NewcomersSee;
 
@@ -11,7 +12,7 @@ use crate::types::NewcomersSee;
 #[allow(missing_docs)] // the protocol page documents every field once, for all languages
 #[non_exhaustive]
 pub struct RoomSettings {
-    #[serde(skip_serializing_if = "is_zero", default)]
+    #[serde(skip_serializing_if = "is_default", default)]
     pub slow_ms: u32,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub locked: bool,
@@ -38,10 +39,6 @@ impl From<&Settings> for RoomSettings {
         let Settings { slow_ms, locked, read_only, secret, history, listed } = *settings;
         Self { slow_ms, locked, read_only, secret: secret.is_some(), history, listed }
     }
-}
-
-fn is_zero(wait: &u32) -> bool {
-    *wait == 0
 }
 
 /// What this program does not know is read as not said.

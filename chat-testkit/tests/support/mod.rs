@@ -3,11 +3,12 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "every test file uses its own part of this")]
 
 pub mod bent;
+pub mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Engine, EngineBuilder, Limits, Log};
+use chat_core::{Engine, EngineBuilder, Event, Limits, Log};
 use chat_testkit::logs::{Call, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 pub use chat_testkit::one_room::*;
 
@@ -40,4 +41,20 @@ pub fn builder<L: Log>(log: &Arc<L>) -> EngineBuilder {
 /// A plan by which every call of these fails.
 pub fn fails(operations: &'static [Operation]) -> impl Fn(&Call) -> Option<Fault> {
     move |call| operations.contains(&call.operation).then(|| Fault::from(Outcome::Fails))
+}
+
+/// The texts that are in the log, oldest first.
+pub fn texts_of_log(log: &TestLog) -> Vec<String> {
+    let texts = log.inner().records(&code()).into_iter().filter_map(|record| match record.event {
+        Event::Sent { text, .. } => Some(text.as_str().to_owned()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// Time passes, and before and after it everything runs that can.
+pub async fn pass(time: Duration) {
+    settle().await;
+    tokio::time::sleep(time).await;
+    settle().await;
 }

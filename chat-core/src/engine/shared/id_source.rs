@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
 use crate::locks::lock;
-use crate::types::{Epoch, RoomCode, SessionId, Wall};
+use crate::types::{Epoch, RoomCode, SessionId, Wall, millis};
 
 /// The thread's cryptographic generator, or in a simulation one that begins with a seed.
 #[derive(Default)]
@@ -72,7 +72,7 @@ impl IdSource {
 
     /// From nothing up to `most`, in whole milliseconds.
     pub(crate) fn delay(&self, most: Duration) -> Duration {
-        let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        let most = millis(most);
         Duration::from_millis(self.draw(|rng| rng.random_range(0..=most)))
     }
 

@@ -8,7 +8,7 @@ use chat_core::{Clock, Mono, Now, ServerFrame, SystemClock, Wall};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 
@@ -133,9 +133,10 @@ pub async fn who_is_let_in_again_comes_in<D: TransportHarness>() {
 
 /// One event takes back all of a member in a range: whoever is there is told it, and histories show where each message stood.
 pub async fn all_of_a_member_is_taken_back_at_once<D: TransportHarness>() {
-    let log = Arc::new(MemoryLog::new());
-    let change = |limits: &mut chat_core::Limits| (limits.room.marks_max, limits.room.backlog_events_max) = (4, 8);
-    let server = TestServer::<D>::build(change, |builder| builder.log(log).expect("nobody else has it")).await;
+    let server = TestServer::<D>::over(Arc::new(MemoryLog::new()), |limits| {
+        (limits.room.marks_max, limits.room.backlog_events_max) = (4, 8);
+    })
+    .await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     for turn in 0..8 {
         bob.say("LUNCH", &format!("b{turn}")).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 
@@ -26,11 +26,8 @@ pub async fn what_was_taken_back_in_a_gap_is_told_on_asking<D: TransportHarness>
     let secret = ann.say("LUNCH", "a secret").await;
     bob.read_to("LUNCH", secret).await;
     let trail = bob.cut().await;
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": secret})).await;
-    let long = "x".repeat(3_000);
-    for turn in 0..60 {
-        ann.say("LUNCH", &format!("{turn} {long}")).await;
-    }
+    ann.redact("LUNCH", secret).await;
+    ann.talk_on("LUNCH", 60).await;
     let mut bob = server.back(&trail).await;
     let told = bob.read_to("LUNCH", 64).await;
     let gap = &told[0];
@@ -48,15 +45,16 @@ pub async fn what_was_taken_back_in_a_gap_is_told_on_asking<D: TransportHarness>
 
 /// In the order of the changes, as many as a page shows; each goes on where the one before ended, and `more` ends with the last.
 pub async fn changes_are_paged_from_the_oldest_on<D: TransportHarness>() {
-    let log = Arc::new(MemoryLog::new());
-    let change = |limits: &mut chat_core::Limits| (limits.room.history_max, limits.room.backlog_events_max) = (2, 8);
-    let server = TestServer::<D>::build(change, |builder| builder.log(log).expect("nobody else has it")).await;
+    let server = TestServer::<D>::over(Arc::new(MemoryLog::new()), |limits| {
+        (limits.room.history_max, limits.room.backlog_events_max) = (2, 8);
+    })
+    .await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     for number in 3..8 {
         ann.say("LUNCH", &format!("{number}")).await;
     }
     for target in [6, 3, 5] {
-        ann.done(json!({"type": "redact", "room": "LUNCH", "target": target})).await;
+        ann.redact("LUNCH", target).await;
     }
     ann.say("LUNCH", "so").await;
     let first = bob.done(changes(2)).await;
@@ -76,7 +74,7 @@ pub async fn more_changes_than_are_remembered_are_out_of_reach<D: TransportHarne
         ann.say("LUNCH", text).await;
     }
     for target in [3, 4] {
-        ann.done(json!({"type": "redact", "room": "LUNCH", "target": target})).await;
+        ann.redact("LUNCH", target).await;
     }
     bob.read_to("LUNCH", 6).await;
     assert_eq!(bob.code(changes(4)).await, "out_of_reach");
@@ -93,7 +91,7 @@ pub async fn what_is_shown_says_as_of_when_it_is<D: TransportHarness>() {
     assert_eq!(ann.done(json!({"type": "history", "room": "LUNCH"})).await["as_of"], 3);
     let joined = server.client().await.join("LUNCH", "Cid").await;
     assert_eq!((&joined["as_of"], &joined["changed_at"]), (&json!(4), &json!(0)));
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": 3})).await;
+    ann.redact("LUNCH", 3).await;
     ann.say("LUNCH", "two").await;
     let page = ann.done(json!({"type": "history", "room": "LUNCH"})).await;
     assert_eq!((&page["as_of"], &page["epoch"]), (&json!(6), &joined["epoch"]));
@@ -103,9 +101,7 @@ pub async fn what_is_shown_says_as_of_when_it_is<D: TransportHarness>() {
 
 /// A message that only the log knows is taken back like any other: by its author or the owner, once.
 pub async fn a_message_that_only_the_log_has_can_be_taken_back<D: TransportHarness>() {
-    let log = Arc::new(MemoryLog::new());
-    let change = |limits: &mut chat_core::Limits| limits.room.marks_max = 2;
-    let server = TestServer::<D>::build(change, |builder| builder.log(log).expect("nobody else has it")).await;
+    let server = TestServer::<D>::over(Arc::new(MemoryLog::new()), |limits| limits.room.marks_max = 2).await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let (of_ann, of_bob) = (ann.say("LUNCH", "Ann's").await, bob.say("LUNCH", "Bob's").await);
     for turn in 0..12 {

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::devices::InOrder;
-use super::test_client::{TestClient, number, text};
+use super::frames::{number, text};
+use super::test_client::TestClient;
 use super::{TestServer, TransportHarness, summary};
 
 /// People on two transports see each other, and everything in one order.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chat_core::{Admission, ConnectRequest, Identity, Policy, Reject};
 use serde_json::{Value, json};
 
-use super::test_client::number;
+use super::frames::number;
 use super::test_server::SHORT_GRACE;
 use super::{TestClient, TestServer, TransportHarness, summary};
 

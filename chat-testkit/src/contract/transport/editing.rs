@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_core::NewcomersSee;
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 
@@ -55,7 +55,7 @@ pub async fn an_author_edits_a_message_and_nobody_else_does<D: TransportHarness>
     ann.done(json!({"type": "settings", "room": "LUNCH", "read_only": true})).await;
     assert_eq!(bob.code(edit(3, "in silence")).await, "read_only");
     ann.done(json!({"type": "settings", "room": "LUNCH", "read_only": false})).await;
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": 3})).await;
+    ann.redact("LUNCH", 3).await;
     assert_eq!(bob.code(edit(3, "back")).await, "message_not_found");
 }
 
@@ -79,8 +79,7 @@ pub async fn a_retried_edit_is_answered_not_repeated<D: TransportHarness>() {
 
 /// Whoever reads late, or pages, is shown what a message says now, and how often that was changed; what it said before, nobody is.
 pub async fn an_edited_message_is_what_histories_and_late_readers_are_shown<D: TransportHarness>() {
-    let log = Arc::new(MemoryLog::new());
-    let server = TestServer::<D>::build(|_| {}, |builder| builder.log(log).expect("nobody else has it")).await;
+    let server = TestServer::<D>::over(Arc::new(MemoryLog::new()), |_| {}).await;
     let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let away = bob.cut().await;
     ann.say("LUNCH", "one").await;
@@ -94,7 +93,7 @@ pub async fn an_edited_message_is_what_histories_and_late_readers_are_shown<D: T
     assert_eq!((&message["text"], &message["edited"]), (&json!("three"), &json!(2)), "{page}");
     let joined = server.client().await.join("LUNCH", "Cid").await;
     assert_eq!(&list(&joined, "history")[0], message);
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": 3})).await;
+    ann.redact("LUNCH", 3).await;
     let mut bob = server.back(&bob.trail().at("LUNCH", 2)).await;
     let told = bob.told_to("LUNCH", 7).await;
     assert_eq!(told, ["3 Ann took back", "4 edited 3: null", "5 edited 3: null", "6 +Cid", "7 redacted 3"]);
@@ -105,18 +104,13 @@ pub async fn an_edited_message_is_what_histories_and_late_readers_are_shown<D: T
 
 /// A message is edited in a gap that somebody is told: the gap says that something was changed, and asking says what.
 pub async fn what_was_edited_in_a_gap_is_told_on_asking<D: TransportHarness>() {
-    let log = Arc::new(MemoryLog::new());
-    let change = |limits: &mut chat_core::Limits| limits.room.backlog_events_max = 16;
-    let server = TestServer::<D>::build(change, |builder| builder.log(log).expect("nobody else has it")).await;
+    let server = TestServer::<D>::over(Arc::new(MemoryLog::new()), |limits| limits.room.backlog_events_max = 16).await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let said = ann.say("LUNCH", "as it was").await;
     bob.read_to("LUNCH", said).await;
     let trail = bob.cut().await;
     ann.done(edit(said, "as it is")).await;
-    let long = "x".repeat(3_000);
-    for turn in 0..60 {
-        ann.say("LUNCH", &format!("{turn} {long}")).await;
-    }
+    ann.talk_on("LUNCH", 60).await;
     let mut bob = server.back(&trail).await;
     let told = bob.read_to("LUNCH", 64).await;
     let gap = &told[0];
@@ -128,8 +122,7 @@ pub async fn what_was_edited_in_a_gap_is_told_on_asking<D: TransportHarness>() {
 
 /// What programs say to each other is passed on as it is, with or without a text, in messages, edits and histories.
 pub async fn data_comes_as_it_was_sent<D: TransportHarness>() {
-    let log = Arc::new(MemoryLog::new());
-    let server = TestServer::<D>::build(|_| {}, |builder| builder.log(log).expect("nobody else has it")).await;
+    let server = TestServer::<D>::over(Arc::new(MemoryLog::new()), |_| {}).await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let data = json!({
         "z": 1, "a": [null, true, -0.5, 1e300, 18_446_744_073_709_551_615_u64, [[{}]]], "": {"line\nbreak": "\r\n\ndata: x\u{2028}"},
@@ -165,7 +158,7 @@ pub async fn changes_below_ones_floor_say_nothing<D: TransportHarness>() {
     assert_eq!(bob.code(edit(2, "theirs")).await, "message_not_found");
     bob.read_to("LUNCH", 4).await;
     ann.done(keyed(edit(2, "a secret"), "secret")).await;
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": 3})).await;
+    ann.redact("LUNCH", 3).await;
     let trail = bob.trail();
     let live = bob.read_to("LUNCH", 6).await;
     let mut bob = server.back(&trail).await;

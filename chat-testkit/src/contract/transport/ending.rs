@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::devices::InOrder;
-use super::test_client::{text, within};
+use super::frames::text;
+use super::test_client::within;
 use super::{TestClient, TestServer, TransportHarness};
 use crate::logs::{FaultyLog, MemoryLog, Operation, Outcome};
 
@@ -73,8 +74,7 @@ pub async fn the_devices_of_a_person_are_ended_one_by_one_or_all_at_once<D: Tran
 pub async fn who_may_have_been_ended_is_told_when_to_come_back<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
     let nobody_stays = |limits: &mut chat_core::Limits| limits.engine.sessions_detached_max = 0;
-    let server =
-        TestServer::<D>::build(nobody_stays, |engine| engine.log(Arc::clone(&log) as _).expect("it is new")).await;
+    let server = TestServer::<D>::over(Arc::clone(&log) as _, nobody_stays).await;
     let trail = server.client().await.cut().await;
     within(async {
         while server.engine.stats().sessions + server.engine.stats().sessions_detached > 0 {

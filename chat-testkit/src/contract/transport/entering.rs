@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness, summary};
 
 /// The creator sees a drawn code, an incarnation that begins with their own joining, and themselves as the owner.
@@ -144,7 +144,7 @@ pub async fn a_client_that_knows_no_types_follows_by_number<D: TransportHarness>
     let mut position = ann.seq("LUNCH");
     let said = bob.say("LUNCH", "one").await;
     ann.done(json!({"type": "topic", "room": "LUNCH", "topic": "Pizza"})).await;
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": said})).await;
+    ann.redact("LUNCH", said).await;
     bob.done(json!({"type": "typing", "room": "LUNCH", "on": true})).await;
     bob.done(json!({"type": "leave", "room": "LUNCH"})).await;
     let mut cid = server.client().await;

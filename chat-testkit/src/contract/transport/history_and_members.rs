@@ -5,7 +5,7 @@ use std::time::Duration;
 use chat_core::NewcomersSee;
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness};
 
 /// Page after page gives every message once, as it was told; `more` ends with the first.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_core::NewcomersSee;
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestClient, TestServer, TransportHarness, summary};
 use crate::logs::MemoryLog;
 
@@ -43,7 +43,7 @@ pub async fn history_is_paged_on_after_a_number<D: TransportHarness>() {
         ann.done(json!({"type": "topic", "room": "LUNCH", "topic": format!("answer {turn}")})).await;
         bob.say("LUNCH", &format!("answer {turn}")).await;
     }
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": 6})).await;
+    ann.redact("LUNCH", 6).await;
     let mut said: Vec<u64> = (0..5).flat_map(|turn| [3 + 3 * turn, 5 + 3 * turn]).collect();
     said.sort_unstable();
     let (mut paged, mut after) = (Vec::new(), 0);
@@ -165,17 +165,15 @@ pub async fn nobody_pages_on_from_before_their_floor<D: TransportHarness>() {
 /// Where neither the room nor its backlog knows a message any more, the log does; and who asks around one of those is shown it.
 pub async fn a_log_is_paged_on_from_what_the_room_has_forgotten<D: TransportHarness>() {
     const SAID: u64 = 60;
-    let log = Arc::new(MemoryLog::new());
-    let server = TestServer::<D>::build(
-        |limits| (limits.room.marks_max, limits.room.backlog_events_max) = (5, 8),
-        |engine| engine.log(log).expect("it is new"),
-    )
+    let server = TestServer::<D>::over(Arc::new(MemoryLog::new()), |limits| {
+        (limits.room.marks_max, limits.room.backlog_events_max) = (5, 8);
+    })
     .await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     for turn in 0..SAID {
         ann.say("LUNCH", &format!("{turn}")).await;
     }
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": 20})).await;
+    ann.redact("LUNCH", 20).await;
     let (mut paged, mut after) = (Vec::new(), 0);
     loop {
         let (shown, more) = page(&mut ann, "after", after, 7).await;
@@ -278,7 +276,7 @@ pub async fn who_skips_is_told_that_something_was_changed<D: TransportHarness>()
     let secret = ann.say("LUNCH", "a secret").await;
     bob.read_to("LUNCH", secret).await;
     let trail = bob.cut().await;
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": secret})).await;
+    ann.redact("LUNCH", secret).await;
     let mut bob = server.back(&trail.catching_up(0)).await;
     let gap = bob.next().await;
     assert_eq!((summary(&gap).as_str(), &gap["changed_at"]), ("gap 4-4", &json!(4)), "{gap}");

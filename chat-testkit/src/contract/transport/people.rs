@@ -10,7 +10,7 @@ use chat_core::{
 };
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness, summary};
 
 fn me(change: Value) -> Value {
@@ -138,10 +138,7 @@ pub async fn who_was_away_sees_the_name_of_now<D: TransportHarness>() {
     ann.done(me(json!({"nick": "Anna", "data": {"id": 1}}))).await;
     let mut bob = server.back(&bob).await;
     assert_eq!(bob.told().await, "4 1 is Anna {\"id\":1}");
-    let long = "x".repeat(3_000);
-    for turn in 0..40 {
-        ann.say("LUNCH", &format!("{turn} {long}")).await;
-    }
+    ann.talk_on("LUNCH", 40).await;
     let gap = server.back(&cid).await.find("gap").await;
     assert_eq!(shown(&gap)[0], ("Anna".to_owned(), json!({"id": 1})));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 
@@ -116,7 +116,7 @@ pub async fn reactions_go_with_what_is_taken_back<D: TransportHarness>() {
     assert_eq!(reactions(&page, of_ann), json!([{"name": "+1", "count": 1, "by": [1]}]));
     assert_eq!(reactions(&page, of_bob), Value::Null);
     assert_eq!(ann.code(react(of_bob, "+1", true)).await, "message_not_found");
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": of_ann})).await;
+    ann.redact("LUNCH", of_ann).await;
     let page = ann.done(json!({"type": "history", "room": "LUNCH"})).await;
     assert_eq!(reactions(&page, of_ann), Value::Null);
     assert_eq!(list(&page, "messages").len(), 2);

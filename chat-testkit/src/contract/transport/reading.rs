@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::devices::InOrder;
-use super::test_client::{number, text};
+use super::frames::{number, text};
 use super::test_server::SHORT_GRACE;
 use super::{TestServer, TransportHarness, summary};
 
@@ -57,7 +57,7 @@ pub async fn who_comes_back_is_told_how_much_is_unread<D: TransportHarness>() {
     bob.done(read(first)).await;
     let trail = bob.cut().await;
     let secret = ann.say("LUNCH", "a secret").await;
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": secret})).await;
+    ann.redact("LUNCH", secret).await;
     for turn in 0..6 {
         ann.say("LUNCH", &format!("{turn}")).await;
     }

@@ -8,7 +8,7 @@ use chat_core::{Admission, ConnectRequest, Identity, Policy, Reject};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::test_client::{number, text};
+use super::frames::{number, text};
 use super::{Resume, TestClient, TestServer, TransportHarness};
 use crate::logs::{Call, Delay, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 
@@ -334,11 +334,7 @@ async fn says<D: TransportHarness>(mut client: TestClient<D::Client>, said: Stri
 /// What was refused as `busy` is not said; what was taken is.
 pub async fn a_room_with_too_much_to_do_is_busy<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
-    let server = TestServer::<D>::build(
-        |limits| limits.room.inbox_max = 1,
-        |engine| engine.log(Arc::clone(&log) as _).expect("it is new"),
-    )
-    .await;
+    let server = TestServer::<D>::over(Arc::clone(&log) as _, |limits| limits.room.inbox_max = 1).await;
     let [mut ann, bob, cid, dan] = server.people("LUNCH", ["Ann", "Bob", "Cid", "Dan"]).await;
     log.push(Operation::Append, Fault { before: Delay::UntilReleased, ..Fault::default() });
     let mut saying = JoinSet::new();
@@ -365,7 +361,7 @@ pub async fn a_room_with_too_much_to_do_is_busy<D: TransportHarness>() {
 /// A room is unavailable while its log is, and there again when its log is; what was refused is not said.
 pub async fn a_room_that_cannot_write_is_unavailable<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
-    let server = TestServer::<D>::build(|_| {}, |engine| engine.log(Arc::clone(&log) as _).expect("it is new")).await;
+    let server = TestServer::<D>::over(Arc::clone(&log) as _, |_| {}).await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     log.plan(|call: &Call| {
         (call.operation == Operation::Append).then(|| Fault { outcome: Outcome::Fails, ..Fault::default() })

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::test_client::{list, within};
+use super::frames::list;
+use super::test_client::within;
 use super::{TestServer, TransportHarness, summary};
 use crate::logs::{Delay, Fault, FaultyLog, MemoryLog, Operation};
 
@@ -147,11 +148,8 @@ pub async fn a_newer_connection_closes_the_older<D: TransportHarness>() {
 /// The other rooms go on meanwhile; what was said in the slow one follows as soon as it can say where one stands.
 pub async fn a_slow_room_holds_up_no_other<D: TransportHarness>() {
     let log = Arc::new(FaultyLog::new(MemoryLog::new()));
-    let server = TestServer::<D>::build(
-        |limits| limits.session.resume_wait = Duration::from_millis(50),
-        |engine| engine.log(Arc::clone(&log) as _).expect("it is new"),
-    )
-    .await;
+    let wait = |limits: &mut chat_core::Limits| limits.session.resume_wait = Duration::from_millis(50);
+    let server = TestServer::<D>::over(Arc::clone(&log) as _, wait).await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let [mut cid] = server.people("LATE", ["Cid"]).await;
     bob.join("LATE", "Bob").await;

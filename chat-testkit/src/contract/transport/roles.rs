@@ -5,7 +5,7 @@ use std::time::Duration;
 use chat_core::{MemberId, Moderation, Role, RoomCode};
 use serde_json::{Value, json};
 
-use super::test_client::{list, text};
+use super::frames::{list, text};
 use super::test_server::SHORT_GRACE;
 use super::{TestServer, TransportHarness};
 
@@ -52,7 +52,7 @@ pub async fn a_moderator_keeps_order_and_never_against_the_owner<D: TransportHar
         assert_eq!(bob.code(refused.clone()).await, "forbidden", "{refused}");
     }
     bob.done(json!({"type": "topic", "room": "LUNCH", "topic": "Soup"})).await;
-    bob.done(json!({"type": "redact", "room": "LUNCH", "target": said[2]})).await;
+    bob.redact("LUNCH", said[2]).await;
     bob.done(json!({"type": "kick", "room": "LUNCH", "member": 4})).await;
     let told = cid.told_to("LUNCH", 12).await;
     let told = &told[told.len() - 3..];

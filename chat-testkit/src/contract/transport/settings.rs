@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_core::{Moderation, RoomCode, SettingsChange};
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{Client, TestClient, TestServer, TransportHarness};
 use crate::logs::MemoryLog;
 
@@ -172,10 +172,7 @@ pub async fn a_gap_shows_what_is_set<D: TransportHarness>() {
     let [mut ann, bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     let trail = bob.cut().await;
     ann.done(settings(json!({"read_only": true, "secret": "swordfish"}))).await;
-    let long = "x".repeat(3_000);
-    for turn in 0..40 {
-        ann.say("LUNCH", &format!("{turn} {long}")).await;
-    }
+    ann.talk_on("LUNCH", 40).await;
     let gap = server.back(&trail).await.find("gap").await;
     assert_eq!(gap["settings"], json!({"read_only": true, "secret": true}), "{gap}");
 }
@@ -183,12 +180,11 @@ pub async fn a_gap_shows_what_is_set<D: TransportHarness>() {
 /// Whatever somebody asks who came when newcomers see nothing, and wherever they say that they have been: no answer holds anything of
 /// what was said before they came, nor tells it from nothing. Later messages are theirs like everybody's.
 pub async fn where_newcomers_see_nothing_nothing_shows_what_was_before<D: TransportHarness>() {
-    let log = Arc::new(MemoryLog::new());
     // The room itself remembers few messages: the others only the log has.
-    let change = |limits: &mut chat_core::Limits| {
+    let server = TestServer::<D>::over(Arc::new(MemoryLog::new()), |limits| {
         (limits.room.marks_max, limits.room.backlog_events_max) = (4, 16);
-    };
-    let server = TestServer::<D>::build(change, |builder| builder.log(log).expect("nobody else has it")).await;
+    })
+    .await;
     let [mut ann] = server.people("LUNCH", ["Ann"]).await;
     ann.done(settings(json!({"history": "none"}))).await;
     let head = say_hidden(&mut ann, 12).await;
@@ -198,7 +194,7 @@ pub async fn where_newcomers_see_nothing_nothing_shows_what_was_before<D: Transp
     assert_eq!((floor, &joined["history"], &joined["more"]), (head, &json!([]), &json!(false)));
     // What is changed by now was said before.
     for target in [3, head] {
-        ann.done(json!({"type": "redact", "room": "LUNCH", "target": target})).await;
+        ann.redact("LUNCH", target).await;
     }
     let shown = ann.say("LUNCH", "for everybody").await;
     bob.read_to("LUNCH", shown).await;
@@ -243,7 +239,7 @@ async fn say_hidden<C: Client>(ann: &mut TestClient<C>, messages: u64) -> u64 {
     for turn in 0..messages {
         head = ann.say("LUNCH", &format!("hidden {turn}")).await;
     }
-    ann.done(json!({"type": "redact", "room": "LUNCH", "target": head - 2})).await;
+    ann.redact("LUNCH", head - 2).await;
     ann.say("LUNCH", "hidden at last").await
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::test_client::{TestClient, list, number, text};
+use super::frames::{list, number, text};
+use super::test_client::TestClient;
 use super::{Client, TestServer, TransportHarness};
 
 fn live(target: u64, text: impl Into<Value>) -> Value {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::test_client::{number, within};
+use super::frames::number;
+use super::test_client::within;
 use super::{TestServer, TransportHarness};
 
 /// Each client is told to come back within the time that the return is spread over; then the connections end.

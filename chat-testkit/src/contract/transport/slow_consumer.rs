@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::test_client::{list, number, text};
+use super::frames::{list, number, text};
 use super::{TestServer, TransportHarness, summary};
 
 /// The gap says from which number to which it goes, and shows the room as it is now; the rest follows without a hole.

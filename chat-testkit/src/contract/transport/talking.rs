@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::test_client::{TestClient, number, text};
+use super::frames::{number, text};
+use super::test_client::TestClient;
 use super::{Client, TestServer, TransportHarness, summary};
 
 fn send(text: &str, key: &str) -> Value {

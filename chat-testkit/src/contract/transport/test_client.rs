@@ -1,11 +1,13 @@
 //! One person on a transport: says commands, reads frames, and holds every frame to the protocol.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use chat_core::ServerFrame;
 use serde_json::{Value, json};
 
+use super::frames::{list, number, summary, text};
+use super::trail::{Places, Trail};
 use super::{Client, Resume, TransportHarness};
 
 /// Longer than anything takes that happens at all.
@@ -18,90 +20,22 @@ pub struct TestClient<C> {
     pub welcome: Value,
     /// As it was told last.
     token: String,
-    places: BTreeMap<String, Place>,
+    places: Places,
     kept: VecDeque<Value>,
     commands: u64,
-}
-
-/// What is left of a client whose connection is gone: enough to come back.
-#[derive(Clone, Debug)]
-pub struct Trail {
-    /// The session's token.
-    pub token: String,
-    places: BTreeMap<String, Place>,
-    others: Vec<(String, String)>,
-    catch_up: Option<u32>,
-}
-
-/// Where a client stands in a room.
-#[derive(Clone, Debug)]
-struct Place {
-    epoch: String,
-    seq: u64,
-    /// The member one is.
-    member: u64,
-    /// Where the stay began.
-    entered: u64,
-    /// Time of the last event.
-    at: String,
-    /// One has left; nothing may follow.
-    over: bool,
-    /// The room has not said yet whether one is in it.
-    waits: bool,
-}
-
-impl Trail {
-    /// The position in a room, as it is written.
-    pub fn position(&self, room: &str) -> String {
-        let place = &self.places[room];
-        format!("{}:{}", place.epoch, place.seq)
-    }
-
-    /// The same, with another number in a room.
-    pub fn at(mut self, room: &str, seq: u64) -> Self {
-        let place = self.places.get_mut(room).expect("a room of the client");
-        // When that was is not known: what comes then may have come before.
-        (place.seq, place.at) = (seq, String::new());
-        self
-    }
-
-    /// The same, knowing of no room.
-    pub fn without_positions(mut self) -> Self {
-        self.places.clear();
-        self
-    }
-
-    /// The same, naming a position in a room that it knows nothing of.
-    pub fn naming(mut self, room: &str, position: String) -> Self {
-        self.others.push((room.to_owned(), position));
-        self
-    }
-
-    /// The same, wanting one gap where more events than this are due.
-    pub fn catching_up(mut self, most: u32) -> Self {
-        self.catch_up = Some(most);
-        self
-    }
-
-    /// What a client says that comes back from here.
-    pub fn resume(&self) -> Resume {
-        let own = self.places.keys().map(|room| (room.clone(), self.position(room)));
-        let positions = own.chain(self.others.iter().cloned()).collect();
-        Resume { token: self.token.clone(), positions, catch_up: self.catch_up }
-    }
 }
 
 impl<C: Client> TestClient<C> {
     /// Connects with a new session.
     pub async fn new<D: TransportHarness<Client = C>>(harness: &D) -> Self {
-        let client = Self::connect(harness, None, BTreeMap::new()).await;
+        let client = Self::connect(harness, None, Places::default()).await;
         assert_eq!(client.welcome["resumed"], false);
         client
     }
 
     /// Comes back, and is welcomed as the same session.
     pub async fn back<D: TransportHarness<Client = C>>(harness: &D, trail: &Trail) -> Self {
-        let client = Self::connect(harness, Some(trail.resume()), trail.places.clone()).await;
+        let client = Self::connect(harness, Some(trail.resume()), trail.places()).await;
         assert_eq!(client.welcome["resumed"], true);
         let session = |token: &str| token.split('.').next().map(str::to_owned);
         assert_eq!(session(&client.token()), session(&trail.token), "the same session");
@@ -111,7 +45,7 @@ impl<C: Client> TestClient<C> {
 
     /// Comes with a token that is not good: has a new session, and is told the code.
     pub async fn with_bad_token<D: TransportHarness<Client = C>>(harness: &D, resume: Resume) -> (Self, String) {
-        let mut client = Self::connect(harness, Some(resume), BTreeMap::new()).await;
+        let mut client = Self::connect(harness, Some(resume), Places::default()).await;
         assert_eq!(client.welcome["resumed"], false);
         let error = client.next().await;
         assert_eq!(error["type"], "error", "{error}");
@@ -149,27 +83,14 @@ impl<C: Client> TestClient<C> {
         (error, closing)
     }
 
-    async fn connect<D: TransportHarness<Client = C>>(
-        harness: &D,
-        resume: Option<Resume>,
-        places: BTreeMap<String, Place>,
-    ) -> Self {
+    async fn connect<D: TransportHarness<Client = C>>(harness: &D, resume: Option<Resume>, places: Places) -> Self {
         Self::welcomed(harness.connect(resume).await, places).await
     }
 
-    async fn welcomed(mut client: C, mut places: BTreeMap<String, Place>) -> Self {
+    async fn welcomed(mut client: C, mut places: Places) -> Self {
         let welcome = read(&mut client).await.expect("a welcome");
         assert_eq!(welcome["type"], "welcome", "the first frame: {welcome}");
-        for room in list(&welcome, "rooms") {
-            let code = text(room, "room");
-            let Some(place) = places.get_mut(&code) else { continue };
-            match room["status"].as_str() {
-                Some("live" | "gap") if room["epoch"] == place.epoch => place.seq = number(room, "seq"),
-                Some("waiting") => place.waits = true,
-                // In another incarnation, or not in the room at all: nothing may come but a `joined`.
-                _ => drop(places.remove(&code)),
-            }
-        }
+        places.welcomed(&welcome);
         let token = text(&welcome, "token");
         Self { client, welcome, token, places, kept: VecDeque::new(), commands: 0 }
     }
@@ -192,12 +113,12 @@ impl<C: Client> TestClient<C> {
 
     /// The position in a room, which has been entered.
     pub fn seq(&self, room: &str) -> u64 {
-        self.places[room].seq
+        self.places.seq(room)
     }
 
     /// What it takes to come back from here, without losing the connection.
     pub fn trail(&self) -> Trail {
-        Trail { token: self.token(), places: self.places.clone(), others: Vec::new(), catch_up: None }
+        Trail::new(self.token(), self.places.clone())
     }
 
     /// Loses the connection. What was not read with one of the methods here counts as not received.
@@ -288,6 +209,19 @@ impl<C: Client> TestClient<C> {
         number(&ack, "seq")
     }
 
+    /// Takes a message back; returns the answer.
+    pub(super) async fn redact(&mut self, room: &str, target: u64) -> Value {
+        self.done(json!({"type": "redact", "room": room, "target": target})).await
+    }
+
+    /// Says so many long messages that who is behind is told a gap where a backlog is short.
+    pub(super) async fn talk_on(&mut self, room: &str, messages: u32) {
+        let long = "x".repeat(3_000);
+        for turn in 0..messages {
+            self.say(room, &format!("{turn} {long}")).await;
+        }
+    }
+
     /// The next frame.
     pub async fn next(&mut self) -> Value {
         self.next_or_end().await.expect("the connection goes on")
@@ -316,7 +250,7 @@ impl<C: Client> TestClient<C> {
     /// Reads on until the position in a room is at least this; returns that room's frames, without signals.
     pub async fn read_to(&mut self, room: &str, seq: u64) -> Vec<Value> {
         let mut frames = Vec::new();
-        while self.places[room].seq < seq {
+        while self.places.seq(room) < seq {
             let frame = self.next().await;
             if frame["room"] == room
                 && !matches!(frame["type"].as_str(), Some("typing" | "presence" | "live" | "signals"))
@@ -356,98 +290,10 @@ impl<C: Client> TestClient<C> {
 
     /// Holds a frame against what is known of its room.
     fn note(&mut self, frame: &Value) {
-        let kind = text(frame, "type");
-        if kind == "token" {
+        if frame["type"] == "token" {
             self.token = text(frame, "token");
         }
-        if kind == "joined" {
-            let place = Place {
-                epoch: text(frame, "epoch"),
-                seq: number(frame, "seq"),
-                entered: number(frame, "entered"),
-                member: number(&frame["you"], "member"),
-                at: String::new(),
-                over: false,
-                waits: false,
-            };
-            self.places.insert(text(frame, "room"), place);
-            return;
-        }
-        let Some(room) = frame["room"].as_str().filter(|_| kind != "error") else { return };
-        let place = self.places.get_mut(room).unwrap_or_else(|| panic!("{frame} of a room that was not entered"));
-        assert_eq!(
-            kind == "resumed",
-            std::mem::take(&mut place.waits),
-            "a room that was waited for says where one is: {frame}"
-        );
-        match kind.as_str() {
-            "resumed" if matches!(frame["status"].as_str(), Some("live" | "gap")) && frame["epoch"] == place.epoch => {
-                place.seq = number(frame, "seq");
-            }
-            "resumed" => drop(self.places.remove(room)),
-            "typing" | "presence" | "live" | "signals" | "read" => assert!(!place.over, "{frame} after one has left"),
-            "room_closed" => assert_eq!(frame["epoch"], place.epoch),
-            // One's own leaving, where no event tells it: no number and no time.
-            "member_left" if frame.get("seq").is_none() => {
-                assert!(!place.over && frame.get("at").is_none(), "{frame}");
-                let position = format!("{}:{}", place.epoch, place.seq);
-                assert_eq!((number(frame, "member"), text(frame, "position")), (place.member, position), "{frame}");
-                place.over = true;
-            }
-            "gap" => {
-                assert_eq!((&frame["epoch"], number(frame, "from")), (&json!(place.epoch), place.seq + 1), "{frame}");
-                assert!(number(frame, "to") > place.seq, "{frame}");
-                place.seq = number(frame, "to");
-            }
-            _ => {
-                assert!(!place.over, "{frame} after one has left");
-                assert_eq!(number(frame, "seq"), place.seq + 1, "the next event: {frame}");
-                let at = text(frame, "at");
-                assert!(at >= place.at, "time goes back to {frame} from {}", place.at);
-                (place.seq, place.at) = (place.seq + 1, at);
-                // One before the stay began ended an earlier one.
-                let is_own = kind == "member_left" && frame["member"] == place.member;
-                place.over = is_own && place.seq >= place.entered;
-            }
-        }
-    }
-}
-
-/// A frame in a few words: `4 Ann: hi`, `5 +Bob`, `6 -Bob left`, `7 2 is Rob`, `-Bob left` without a number, `joined 4 as 2`, `gap 3-9`.
-pub fn summary(frame: &Value) -> String {
-    let of = |field: &str| match &frame[field] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match frame["type"].as_str().expect("a frame has a type") {
-        "joined" => format!("joined {} as {}", of("seq"), frame["you"]["member"]),
-        "message" if frame["redacted"] == true => format!("{} {} took back", of("seq"), of("nick")),
-        "message" => format!("{} {}: {}", of("seq"), of("nick"), of("text")),
-        "member_joined" => format!("{} +{}", of("seq"), of("nick")),
-        "member_left" if frame.get("seq").is_none() => format!("-{} {}", of("nick"), of("reason")),
-        "member_left" => format!("{} -{} {}", of("seq"), of("nick"), of("reason")),
-        "member_changed" => {
-            let parts = ["nick", "data"].into_iter().filter(|part| frame.get(*part).is_some()).map(of);
-            format!("{} {} is {}", of("seq"), of("member"), parts.collect::<Vec<_>>().join(" "))
-        }
-        "edited" => format!("{} edited {}: {}", of("seq"), of("target"), of("text")),
-        "redacted" => format!("{} redacted {}", of("seq"), of("target")),
-        "reacted" => {
-            let whose = if frame["on"] == true { "by" } else { "no more by" };
-            format!("{} {} {} {whose} {} of {}", of("seq"), of("target"), of("name"), of("by"), of("count"))
-        }
-        "swept" => format!("{} swept {} {}-{}", of("seq"), of("member"), of("from"), of("to")),
-        "topic_changed" => format!("{} topic {}", of("seq"), of("topic")),
-        "settings_changed" => format!("{} settings {}", of("seq"), of("settings")),
-        "role_changed" => format!("{} role {} {}", of("seq"), of("member"), of("role")),
-        "notices_changed" => format!("{} notices {}", of("seq"), of("notices")),
-        "gap" => format!("gap {}-{}", of("from"), of("to")),
-        "resumed" => format!("resumed {}", of("status")),
-        "room_closed" => format!("closed {}", of("reason")),
-        "read" => format!("read {}", of("through")),
-        "error" => format!("error {}", of("code")),
-        "closing" => format!("closing {}", of("code")),
-        other => other.to_owned(),
+        self.places.note(frame);
     }
 }
 
@@ -466,16 +312,4 @@ fn check_shape(frame: &Value) {
 /// Waits for what is bound to happen.
 pub(super) async fn within<T>(event: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, event).await.expect("it happens in time")
-}
-
-pub(super) fn text(frame: &Value, field: &str) -> String {
-    frame[field].as_str().unwrap_or_else(|| panic!("{field} in {frame}")).to_owned()
-}
-
-pub(super) fn number(frame: &Value, field: &str) -> u64 {
-    frame[field].as_u64().unwrap_or_else(|| panic!("{field} in {frame}"))
-}
-
-pub(super) fn list<'a>(frame: &'a Value, field: &str) -> &'a [Value] {
-    frame[field].as_array().unwrap_or_else(|| panic!("{field} in {frame}"))
 }

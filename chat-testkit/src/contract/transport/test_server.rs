@@ -1,8 +1,9 @@
 //! An engine with a harness in front of it, and people who come in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Engine, EngineBuilder, Limits};
+use chat_core::{Engine, EngineBuilder, Limits, Log};
 
 use super::{Resume, TestClient, Trail, TransportHarness};
 
@@ -31,6 +32,11 @@ impl<D: TransportHarness> TestServer<D> {
         change(&mut limits);
         let engine = ports(Engine::builder().limits(limits)).build();
         Self { harness: D::open(engine.clone()).await, engine }
+    }
+
+    /// With other bounds, over a log.
+    pub(super) async fn over(log: Arc<dyn Log>, change: impl FnOnce(&mut Limits)) -> Self {
+        Self::build(change, |engine| engine.log(log).expect("no other engine has it")).await
     }
 
     /// Somebody with a new session.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chat_core::{Clock, Mono, Now, SystemClock, Wall};
 
-use super::test_client::text;
+use super::frames::text;
 use super::{TestClient, TestServer, TransportHarness};
 
 /// The one before is good until the new one is used.
