@@ -82,7 +82,7 @@ impl Reader<'_> {
                 }
                 [b'\\', b'u', ..] => self.escaped_unit()?,
                 [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.take(2),
-                [b'\\', ..] | [..=0x1F, ..] | [] => return Err(NO_VALUE),
+                [b'\\', ..] | [0..=0x1F, ..] | [] => return Err(NO_VALUE),
                 [_, ..] => self.take(1),
             }
         }
