@@ -8,7 +8,7 @@ use rand::RngExt;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::act::hear_the_end;
+use super::connect::hear_the_end;
 use super::{Asked, Person, Phase};
 use crate::link::{Heard, Hello, Link};
 use crate::promise::{Broken, Promise, hold};
