@@ -98,11 +98,17 @@ pub enum Bug {
     HideNewer,
     /// The gap of somebody who does not want to be told of every event begins with the second one.
     HideSkipped,
+    /// Once a room has been read back, its bans bind nobody by where they come from.
+    ForgetNetworks,
+    /// A ban holds for ever, whatever it was to last.
+    OutlastBan,
+    /// A ban of a network keeps out an owner or a moderator who was away, too.
+    LockOut,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 45] = [
+    pub const ALL: [Bug; 48] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -148,6 +154,9 @@ impl Bug {
         Self::SkipNewer,
         Self::HideNewer,
         Self::HideSkipped,
+        Self::ForgetNetworks,
+        Self::OutlastBan,
+        Self::LockOut,
     ];
 }
 

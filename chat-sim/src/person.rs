@@ -3,6 +3,7 @@
 mod act;
 mod connect;
 mod end;
+mod enter;
 mod hear;
 mod moderate;
 mod pages;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::end::{End, Tokens};
 use self::pages::AskedPage;
+use crate::homes::Home;
 use crate::link::{Front, Heard, Link};
 use crate::phase::Phase;
 use crate::plan::Plan;
@@ -28,7 +30,7 @@ use crate::reads::Reading;
 use crate::screen::Screen;
 use crate::showing::{Place, Showing};
 use crate::transcript::Transcript;
-use crate::truth::Truth;
+use crate::truth::{Knock, Truth};
 use crate::view::View;
 
 /// Within which a command is answered on a connection that is read.
@@ -59,6 +61,9 @@ pub(crate) struct Scene {
 
 pub(crate) struct Person {
     name: String,
+    number: u8,
+    /// Where they are.
+    home: Home,
     /// Shown when connecting, in worlds where people have two devices.
     pass: Option<String>,
     scene: Scene,
@@ -109,11 +114,18 @@ pub(crate) struct Person {
 }
 
 enum Asked {
-    Send { number: usize },
-    Join,
-    Leave { room: String },
+    Send {
+        number: usize,
+    },
+    /// To be let in; what was so then, where it is known who asks.
+    Join(Option<Knock>),
+    Leave {
+        room: String,
+    },
     History(AskedPage),
-    Changes { room: String },
+    Changes {
+        room: String,
+    },
     Read(Reading),
     End(End),
     Other,
@@ -141,9 +153,12 @@ enum Outcome {
 
 impl Person {
     pub(crate) fn new(number: usize, scene: Scene, seed: u64) -> Self {
+        let place = u8::try_from(number).expect("a world has few people");
         let last_words = if scene.plan.breath > 1 { 6 } else { 1 };
         Self {
             name: format!("P{number}"),
+            number: place,
+            home: Home(place % scene.plan.homes),
             pass: scene.plan.pairs.then(|| format!("person-{}", number / 2)),
             scene,
             rng: StdRng::seed_from_u64(seed),

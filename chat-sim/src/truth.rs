@@ -1,5 +1,6 @@
 //! What really happened, as the log took it: the measure of what everybody is told.
 
+mod banned;
 mod incarnation;
 mod members;
 mod said;
@@ -10,15 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use chat_core::wire::RoomSettings;
-use chat_core::{Epoch, Event, Key, MemberId, NewcomersSee, Record, RoomCode, RoomLimits, Scope, Seq};
+use chat_core::{Epoch, Event, Key, MemberId, Record, RoomCode, RoomLimits, Scope, Seq};
 use tokio::time::Instant;
 
+pub(crate) use self::banned::Knock;
 use self::incarnation::Incarnation;
 pub(crate) use self::members::{check_members, check_roles};
 pub(crate) use self::witness::Witness;
 use crate::clock::WorldClock;
 use crate::endings::Endings;
 use crate::graces::Graces;
+use crate::homes::Homes;
 use crate::locks::lock;
 use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reads;
@@ -30,7 +33,6 @@ use crate::stamps::Stamps;
 pub(crate) struct Truth {
     lives: Mutex<BTreeMap<(String, Epoch), Incarnation>>,
     grace: Duration,
-    newcomers_see: NewcomersSee,
     limits: RoomLimits,
     graces: Mutex<Graces>,
     stamps: Mutex<Stamps>,
@@ -40,6 +42,7 @@ pub(crate) struct Truth {
     /// The first promise that was broken where nobody could be told.
     broken: Mutex<Option<Broken>>,
     pub(crate) endings: Endings,
+    pub(crate) homes: Homes,
     pub(crate) reads: Reads,
     pub(crate) slots: Slots,
 }
@@ -48,7 +51,6 @@ impl Truth {
     pub(crate) fn new(limits: &RoomLimits, clock: Arc<WorldClock>) -> Self {
         Self {
             grace: limits.grace,
-            newcomers_see: limits.newcomers_see,
             limits: limits.clone(),
             clock,
             log_back: Mutex::new(Some(Instant::now())),
@@ -57,6 +59,7 @@ impl Truth {
             stamps: Mutex::default(),
             broken: Mutex::default(),
             endings: Endings::default(),
+            homes: Homes::default(),
             reads: Reads::default(),
             slots: Slots::default(),
         }
@@ -79,7 +82,7 @@ impl Truth {
         let life = lives.entry((room.as_str().to_owned(), epoch)).or_default();
         for record in records {
             let added = life
-                .add(room, record, self.newcomers_see)
+                .add(room, record, &self.limits, &self.homes)
                 .and(life.roles.add(room, record, &self.limits))
                 .and(life.people.add(room, record, &self.limits))
                 .and_then(|()| self.stamps().logged(room, epoch, record));

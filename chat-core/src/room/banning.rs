@@ -123,6 +123,10 @@ impl<'a> Rules<'a> {
     /// Whether somebody who left is the owner or a moderator again when they come back: a ban of somebody in the same house locks nobody out
     /// whom who banned may not act on.
     fn keeps_a_role(self, scope: &Scope) -> bool {
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::LockOut) {
+            return false;
+        }
         self.ledger.place(scope).is_some_and(|place| place.role != Role::Member)
     }
 

@@ -579,6 +579,15 @@ impl Ledger {
         self.protected
     }
 
+    /// Without the networks of its bans, where that is the bug.
+    #[cfg(feature = "fault_injection")]
+    pub(super) fn with_what_is_read_back(mut self) -> Self {
+        if fault_injection::is(Bug::ForgetNetworks) {
+            self.bans.forget_networks();
+        }
+        self
+    }
+
     pub(super) fn bans(&self) -> &Bans {
         &self.bans
     }

@@ -7,7 +7,6 @@ use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::moderate::SECRETS;
 use super::{Asked, Outcome, Person, Said};
 use crate::plan::ROOMS;
 use crate::view::View;
@@ -37,6 +36,8 @@ impl Person {
             }
             (Some(_), 0..50) if self.stalled => self.stall(),
             (_, 0..9) if self.scene.plan.sets => self.set(room),
+            (_, 0..9) if self.scene.plan.bans => self.keep_order(room),
+            (_, 9..20) if self.scene.plan.bans && !self.views.get(room).is_some_and(View::is_open) => self.enter(room),
             (_, 0..6) if self.scene.plan.takes_back => self.take_back(room),
             (_, 6..12) if self.scene.plan.takes_back => self.edit(room),
             (_, 12..18) if self.scene.plan.takes_back => self.react(room),
@@ -192,37 +193,6 @@ impl Person {
             _ => None,
         });
         numbers.collect()
-    }
-
-    fn enter(&mut self, room: &str) {
-        // Who asks to come in where they are, and loses the connection over it, cannot know what a position they name is of.
-        if self.views.get(room).is_some_and(View::is_open) {
-            return;
-        }
-        let after = self.views.get(room).map(View::position).filter(|_| self.rng.random_bool(0.5));
-        if self.rng.random_bool(0.5) {
-            return self.create(room);
-        }
-        let mut frame = json!({"type": "join", "room": room, "nick": self.name});
-        if let Some(after) = after {
-            frame["after"] = after.to_string().into();
-        }
-        if self.scene.plan.sets && self.rng.random_bool(0.7) {
-            frame["secret"] = SECRETS[self.rng.random_range(0..SECRETS.len())].into();
-        }
-        if self.rng.random_bool(0.3) {
-            frame["history"] = self.rng.random_range(0..20).into();
-        }
-        if self.whims.random_bool(0.3) {
-            frame["catch_up"] = self.whims.random_range(0..8).into();
-        }
-        self.joins.insert(self.next_id + 1, after);
-        self.ask(frame, Asked::Join);
-    }
-
-    fn create(&mut self, room: &str) {
-        self.joins.insert(self.next_id + 1, None);
-        self.ask(json!({"type": "create", "room": room, "nick": self.name}), Asked::Join);
     }
 
     pub(super) fn leave(&mut self, room: &str) {

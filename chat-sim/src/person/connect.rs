@@ -1,14 +1,16 @@
 //! People connect and come back, lose their connection, take over from themselves, and stop reading.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{CloseReason, Position, Seq, ServerFrame};
+use chat_core::{CloseReason, Identity, Position, Scope, Seq, ServerFrame};
 use rand::RngExt;
 use tokio::time::Instant;
 
 use super::Person;
+use crate::homes::Home;
 use crate::link::{Heard, Hello, Link};
 use crate::promise::{Broken, Promise};
 use crate::summary::summary;
@@ -46,6 +48,9 @@ impl Person {
             hello.catch_up.is_some_and(|most| due > u64::from(most))
         };
         self.skips = self.named.iter().filter(is_much).map(|(room, _)| room.clone()).collect();
+        self.move_house();
+        let token = self.token.clone();
+        let from = self.comes_from(token.as_ref());
         self.note(format_args!("connects by {transport} naming {:?} {}", hello.positions, hello.cursor.is_some()));
         self.link = Some(Link::open(
             transport,
@@ -53,9 +58,35 @@ impl Person {
             &self.scene.plan,
             self.scene.phase.clone(),
             self.rng.random(),
+            from,
             hello,
         ));
         (self.reads_since, self.connected) = (Instant::now(), Instant::now());
+    }
+
+    /// Now and then somebody is on another network from then on.
+    fn move_house(&mut self) {
+        let homes = self.scene.plan.homes;
+        if homes > 1 && self.whims.random_bool(0.1) {
+            self.home = Home(self.whims.random_range(0..homes));
+            self.note(format_args!("is at {:?}", self.home));
+        }
+    }
+
+    /// The address that one connects from, to the session of this token if there is one.
+    pub(super) fn comes_from(&self, token: Option<&String>) -> SocketAddr {
+        if let Some(scope) = token.and_then(|token| self.scope_of(token)) {
+            self.scene.truth.homes.connects(scope, self.home);
+        }
+        self.home.address(self.number)
+    }
+
+    /// Who one is to a room: a guest is known by their session alone.
+    pub(super) fn scope_of(&self, token: &str) -> Option<Scope> {
+        match &self.pass {
+            Some(pass) => Identity::new(pass).map(Scope::Identity),
+            None => token.split('.').next().and_then(|session| session.parse().ok()).map(Scope::Session),
+        }
     }
 
     /// The connection is gone, with whatever was under way.

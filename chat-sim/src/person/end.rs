@@ -184,6 +184,7 @@ impl Person {
             &self.scene.plan,
             self.scene.phase.clone(),
             self.rng.random(),
+            self.comes_from(Some(&token)),
             hello,
         );
         self.note(format_args!("tries {token}"));

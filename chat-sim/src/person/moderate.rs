@@ -27,6 +27,20 @@ impl Person {
         self.ask(frame, Asked::Other);
     }
 
+    /// Keeps people out by where they come from, and names who else may; or lets somebody in again.
+    pub(super) fn keep_order(&mut self, room: &str) {
+        let frame = match self.whims.random_range(0..10) {
+            0..4 => {
+                let mut frame = self.ban(room);
+                frame["network"] = true.into();
+                frame
+            }
+            4 => self.unban(room),
+            _ => self.appoint(room),
+        };
+        self.ask(frame, Asked::Other);
+    }
+
     /// Sets one thing for the room, or takes everything out of people's way.
     pub(super) fn set(&mut self, room: &str) {
         let mut frame = json!({"type": "settings", "room": room});
@@ -72,6 +86,9 @@ impl Person {
         }
         if self.rng.random_bool(0.5) {
             frame["sweep"] = true.into();
+        }
+        if self.whims.random_bool(0.4) {
+            frame["network"] = true.into();
         }
         frame
     }

@@ -7,12 +7,14 @@ use chat_core::{Content, Event, MemberId, NewcomersSee, Offset, Record, RoomCode
 use tokio::time::Instant;
 
 use crate::bans::Bans;
+use crate::homes::Homes;
 use crate::people::People;
 use crate::persons::Persons;
 use crate::promise::{Broken, Promise, hold};
 use crate::roles::Roles;
 use crate::rules::RoomRules;
 
+/// Everything that is known of it.
 #[derive(Debug, Default)]
 pub(super) struct Incarnation {
     pub(super) records: Vec<Record>,
@@ -54,7 +56,14 @@ pub(super) struct Exits {
 }
 
 impl Incarnation {
-    pub(super) fn add(&mut self, room: &RoomCode, record: &Record, newcomers_see: NewcomersSee) -> Result<(), Broken> {
+    /// The next record.
+    pub(super) fn add(
+        &mut self,
+        room: &RoomCode,
+        record: &Record,
+        limits: &RoomLimits,
+        homes: &Homes,
+    ) -> Result<(), Broken> {
         hold!(!self.is_closed() && !self.lost, Promise::Lifetime, "{room}: {record:?} in a life that is over");
         let last = self.records.last();
         let offset = last.map_or(0, |last| last.offset.0);
@@ -79,10 +88,16 @@ impl Incarnation {
             self.redacted.extend(swept);
         }
         let is_new = matches!(&record.event, Event::Joined { scope, .. } if self.persons.is_new(scope));
-        let newcomers_see = self.rules.newcomers_see(newcomers_see);
+        let newcomers_see = self.rules.newcomers_see(limits.newcomers_see);
         let added = self.persons.add(room, record, || floor_of_newcomer(&self.records, newcomers_see));
         let added = added.and(self.rules.add(room, record, is_new));
-        let banned = self.bans.add(room, record, |member| self.persons.scope(member));
+        let banned = self.bans.add(
+            room,
+            record,
+            homes,
+            |member| self.persons.scope(member),
+            |scope| self.roles.kept(scope).is_some(),
+        );
         self.records.push(record.clone());
         added.and(banned)
     }
