@@ -104,11 +104,13 @@ pub enum Bug {
     OutlastBan,
     /// A ban of a network keeps out an owner or a moderator who was away, too.
     LockOut,
+    /// A room whose last member was lost waits no longer than for one who left.
+    ForgetLost,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 48] = [
+    pub const ALL: [Bug; 49] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -157,6 +159,7 @@ impl Bug {
         Self::ForgetNetworks,
         Self::OutlastBan,
         Self::LockOut,
+        Self::ForgetLost,
     ];
 }
 

@@ -78,6 +78,9 @@ impl Plan {
         limits.room.backlog_events_max = rng.random_range(8..64);
         limits.room.grace = Duration::from_millis(rng.random_range(1_000..8_000));
         limits.room.empty_linger = Duration::from_millis(rng.random_range(0_u64..3).saturating_sub(1) * 1_500);
+        // Some rooms wait for whoever was alone and was lost. Not drawn: it is to go with what is.
+        limits.room.lost_linger =
+            [0, 3_000, 0, 12_000].map(Duration::from_millis)[limits.room.backlog_events_max / 2 % 4];
         limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(0..4) };
         limits.room.batch_inputs_max = rng.random_range(1..16);
         // Rooms are put away at once in some worlds, soon in others, and only after a start or for want of place in the rest.
@@ -245,7 +248,8 @@ impl Plan {
     /// Few people, whose coming and going is only counted, and who leave some time for counts to be heard.
     fn count(&mut self, rng: &mut StdRng) {
         (self.tells, self.pairs) = (false, false);
-        (self.limits.room.notices_members_max, self.limits.room.empty_linger) = (0, Duration::ZERO);
+        self.limits.room.notices_members_max = 0;
+        (self.limits.room.empty_linger, self.limits.room.lost_linger) = (Duration::ZERO, Duration::ZERO);
         (self.people, self.storm) = (2, Duration::from_secs(90));
         self.pause = Duration::from_millis(rng.random_range(1_000..4_000));
     }

@@ -1,6 +1,7 @@
 //! Who is what in one life of a room, by its records alone: whose the room is, who moderates it, and who may not do what to whom.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chat_core::{Event, LeaveReason, MemberId, Offset, Record, Role, RoomCode, RoomLimits, Scope, Seq, Wall};
 
@@ -141,7 +142,7 @@ impl Roles {
     ) -> Result<(), Broken> {
         let Some((scope, role)) = self.here.remove(&by) else { return Ok(()) };
         let is_owner = role == Role::Owner;
-        let ends = self.here.is_empty() && limits.empty_linger.is_zero();
+        let ends = self.here.is_empty() && linger_after(reason, limits).is_zero();
         let is_lost = reason == LeaveReason::Timeout || self.here.is_empty();
         let expected = (is_owner && is_lost && !ends).then(|| record.at.after(limits.owner_seat_held));
         hold!(held == expected, Promise::Roles, "{room}: {record:?} is to hold until {expected:?}");
@@ -180,4 +181,10 @@ impl Roles {
             *role = Role::Member;
         }
     }
+}
+
+/// How long a room waits whose last member is gone like this.
+pub(crate) fn linger_after(reason: LeaveReason, limits: &RoomLimits) -> Duration {
+    let is_lost = reason == LeaveReason::Timeout;
+    if is_lost { limits.empty_linger.max(limits.lost_linger) } else { limits.empty_linger }
 }

@@ -139,6 +139,11 @@ fn every_promise_is_kept_to_guests_of_few_networks() {
 }
 
 #[test]
+fn a_room_that_does_not_wait_for_who_was_lost_is_found() {
+    is_found(Bug::ForgetLost, 16, &[Promise::Lifetime]);
+}
+
+#[test]
 fn a_sweep_of_one_message_is_found() {
     is_found(Bug::SweepOne, 64, &[Promise::OneOrder, Promise::Screen, Promise::TakenBack]);
 }

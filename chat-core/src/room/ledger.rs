@@ -397,6 +397,10 @@ impl Ledger {
 
     /// How long it lingers, if it is empty.
     pub(super) fn linger(&self, limits: &RoomLimits) -> Duration {
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetLost) {
+            return limits.empty_linger;
+        }
         linger_after(if self.lost { LeaveReason::Timeout } else { LeaveReason::Left }, limits)
     }
 

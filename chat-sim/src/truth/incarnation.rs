@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::room::{Ledger, Snapshot};
-use chat_core::{Content, Event, MemberId, NewcomersSee, Offset, Record, RoomCode, RoomLimits, Seq};
+use chat_core::{
+    Content, Event, MemberId, NewcomersSee, Offset, Record, RoomCloseReason, RoomCode, RoomLimits, Seq, Wall,
+};
 use tokio::time::Instant;
 
 use crate::bans::Bans;
@@ -11,7 +13,7 @@ use crate::homes::Homes;
 use crate::people::People;
 use crate::persons::Persons;
 use crate::promise::{Broken, Promise, hold};
-use crate::roles::Roles;
+use crate::roles::{Roles, linger_after};
 use crate::rules::RoomRules;
 
 /// Everything that is known of it.
@@ -73,6 +75,11 @@ impl Incarnation {
         hold!(is_next, Promise::Dense, "{room}: {record:?} follows number {seq}");
         let is_later = last.is_none_or(|last| last.at <= record.at);
         hold!(is_later, Promise::Dense, "{room}: time goes back to {record:?}");
+        if matches!(record.event, Event::Closed { cause: RoomCloseReason::Empty }) {
+            let (members, ends) = (self.members(Seq(u64::MAX)), self.empty_until(limits));
+            let is_due = members.is_empty() && ends.is_some_and(|ends| ends <= record.at);
+            hold!(is_due, Promise::Lifetime, "{room}: {record:?} with {members:?}, where it waits until {ends:?}");
+        }
         if let Event::Redacted { target } = &record.event {
             self.redacted.insert(*target);
         }
@@ -100,6 +107,16 @@ impl Incarnation {
         );
         self.records.push(record.clone());
         added.and(banned)
+    }
+
+    /// Until when a room waits that nobody is in: longer for who was lost than for who left, or was put out.
+    fn empty_until(&self, limits: &RoomLimits) -> Option<Wall> {
+        let waits = |record: &Record| match record.event {
+            Event::Left { reason, .. } => Some(linger_after(reason, limits)),
+            Event::Kicked { .. } => Some(limits.empty_linger),
+            _ => None,
+        };
+        self.records.iter().rev().find_map(|record| Some(record.at.after(waits(record)?)))
     }
 
     pub(super) fn members(&self, seq: Seq) -> BTreeSet<MemberId> {
