@@ -120,8 +120,8 @@ impl<'a> Rules<'a> {
         self.check_is_not_banned(scope, by.network.filter(is_new))
     }
 
-    /// Whether somebody who left is the owner or a moderator again when they come back: a ban of somebody in the same house locks nobody out
-    /// whom who banned may not act on.
+    /// Whether somebody who left is the owner or a moderator again when they come back: else a moderator could lock the owner out by the ban
+    /// of somebody in the same house.
     fn keeps_a_role(self, scope: &Scope) -> bool {
         #[cfg(feature = "fault_injection")]
         if crate::fault_injection::is(crate::fault_injection::Bug::LockOut) {
