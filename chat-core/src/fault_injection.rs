@@ -98,11 +98,19 @@ pub enum Bug {
     HideNewer,
     /// The gap of somebody who does not want to be told of every event begins with the second one.
     HideSkipped,
+    /// Once a room has been read back, its bans bind nobody by where they come from.
+    ForgetNetworks,
+    /// A ban holds for ever, whatever it was to last.
+    OutlastBan,
+    /// A ban of a network keeps out an owner or a moderator who was away, too.
+    LockOut,
+    /// A room whose last member was lost waits no longer than for one who left.
+    ForgetLost,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 45] = [
+    pub const ALL: [Bug; 49] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -148,6 +156,10 @@ impl Bug {
         Self::SkipNewer,
         Self::HideNewer,
         Self::HideSkipped,
+        Self::ForgetNetworks,
+        Self::OutlastBan,
+        Self::LockOut,
+        Self::ForgetLost,
     ];
 }
 

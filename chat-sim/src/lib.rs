@@ -19,6 +19,7 @@ mod clock;
 mod embedder;
 mod endings;
 mod graces;
+mod homes;
 mod link;
 mod locks;
 mod network;

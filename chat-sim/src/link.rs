@@ -4,6 +4,7 @@ mod socketio;
 mod sse;
 mod ws;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use chat_core::ServerFrame;
@@ -67,6 +68,8 @@ pub(crate) type Front = Arc<Mutex<Option<Arc<Server>>>>;
 /// Makes connections for one link.
 struct Dialer {
     front: Front,
+    /// Where the person is.
+    from: SocketAddr,
     plan: Arc<Plan>,
     rng: StdRng,
     cables: Arc<Mutex<Vec<Cable>>>,
@@ -90,7 +93,7 @@ impl Dialer {
         let server = lock(&self.front).clone();
         let server = server.ok_or("nobody serves")?;
         let lies = self.lies();
-        let (end, cable) = server.dial(&self.plan, lies.as_ref(), &mut self.rng);
+        let (end, cable) = server.dial(&self.plan, self.from, lies.as_ref(), &mut self.rng);
         lock(&self.cables).push(cable);
         Ok(end)
     }
@@ -133,6 +136,7 @@ impl Link {
         plan: &Arc<Plan>,
         phase: watch::Receiver<Phase>,
         seed: u64,
+        from: SocketAddr,
         hello: Hello,
     ) -> Self {
         let (say, said) = mpsc::unbounded_channel();
@@ -140,6 +144,7 @@ impl Link {
         let cables = Arc::new(Mutex::default());
         let dialer = Dialer {
             front: Arc::clone(front),
+            from,
             plan: Arc::clone(plan),
             rng: StdRng::seed_from_u64(seed),
             cables: Arc::clone(&cables),

@@ -90,6 +90,8 @@ enum About {
     PutOut,
     /// Rooms for which much is set.
     Ruled,
+    /// Guests of few networks, who are kept out by where they come from.
+    Networks,
 }
 
 impl From<About> for Kind {
@@ -104,6 +106,7 @@ impl From<About> for Kind {
             About::Cut => Self::Cut,
             About::PutOut => Self::PutOut,
             About::Ruled => Self::Ruled,
+            About::Networks => Self::Networks,
         }
     }
 }

@@ -1,9 +1,13 @@
 //! A person with one session: does random things, loses connections, comes back by another transport, and checks what it is told.
 
 mod act;
+mod connect;
 mod end;
+mod enter;
 mod hear;
+mod moderate;
 mod pages;
+mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +21,8 @@ use tokio::time::{Instant, sleep_until};
 
 use self::end::{End, Tokens};
 use self::pages::AskedPage;
-use crate::link::{Front, Heard, Hello, Link};
+use crate::homes::Home;
+use crate::link::{Front, Heard, Link};
 use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
@@ -26,8 +31,7 @@ use crate::screen::Screen;
 use crate::server::HELD_BYTES;
 use crate::showing::{Place, Showing};
 use crate::transcript::Transcript;
-use crate::transport_kind::TransportKind;
-use crate::truth::Truth;
+use crate::truth::{Knock, Truth};
 use crate::view::View;
 
 /// Within which a command is answered on a connection that is read.
@@ -58,6 +62,9 @@ pub(crate) struct Scene {
 
 pub(crate) struct Person {
     name: String,
+    number: u8,
+    /// Where they are.
+    home: Home,
     /// Shown when connecting, in worlds where people have two devices.
     pass: Option<String>,
     scene: Scene,
@@ -108,11 +115,18 @@ pub(crate) struct Person {
 }
 
 enum Asked {
-    Send { number: usize },
-    Join,
-    Leave { room: String },
+    Send {
+        number: usize,
+    },
+    /// To be let in; what was so then, where it is known who asks.
+    Join(Option<Knock>),
+    Leave {
+        room: String,
+    },
     History(AskedPage),
-    Changes { room: String },
+    Changes {
+        room: String,
+    },
     Read(Reading),
     End(End),
     Other,
@@ -140,9 +154,12 @@ enum Outcome {
 
 impl Person {
     pub(crate) fn new(number: usize, scene: Scene, seed: u64) -> Self {
+        let place = u8::try_from(number).expect("a world has few people");
         let last_words = if scene.plan.breath > 1 { 6 } else { 1 };
         Self {
             name: format!("P{number}"),
+            number: place,
+            home: Home(place % scene.plan.homes),
             pass: scene.plan.pairs.then(|| format!("person-{}", number / 2)),
             scene,
             rng: StdRng::seed_from_u64(seed),
@@ -209,59 +226,6 @@ impl Person {
                 }
             }
         }
-    }
-
-    /// Connects, comes back, or takes over: with true positions, older ones, or none.
-    fn connect(&mut self) {
-        let transports = &self.scene.plan.transports;
-        let transport = transports[self.rng.random_range(0..transports.len())];
-        let mut hello = Hello { token: self.token.clone(), pass: self.pass.clone(), ..Hello::default() };
-        self.lose();
-        self.named.clear();
-        let cursor = self.cursor.take().filter(|_| transport == TransportKind::Sse && self.rng.random_bool(0.7));
-        if let Some(cursor) = cursor {
-            self.named = positions_of(&cursor);
-            hello.cursor = Some(cursor);
-        } else {
-            let how = self.rng.random_range(0..4);
-            for (room, view) in self.views.iter().filter(|(_, view)| view.has_position()) {
-                let mut position = view.position();
-                match how {
-                    0 => continue,
-                    1 => position.seq = Seq(self.rng.random_range(view.from().0.min(position.seq.0)..=position.seq.0)),
-                    _ => {}
-                }
-                self.named.insert(room.clone(), position);
-            }
-            hello.positions = self.named.iter().map(|(room, at)| (room.clone(), at.to_string())).collect();
-        }
-        hello.catch_up = self.whims.random_bool(0.3).then(|| self.whims.random_range(0..8));
-        let truth = &self.scene.truth;
-        let is_much = |(room, at): &(&String, &Position)| {
-            let due = truth.due(room, at.epoch, Instant::now()).0.saturating_sub(at.seq.0);
-            hello.catch_up.is_some_and(|most| due > u64::from(most))
-        };
-        self.skips = self.named.iter().filter(is_much).map(|(room, _)| room.clone()).collect();
-        self.note(format_args!("connects by {transport} naming {:?} {}", hello.positions, hello.cursor.is_some()));
-        self.link = Some(Link::open(
-            transport,
-            &self.scene.front,
-            &self.scene.plan,
-            self.scene.phase.clone(),
-            self.rng.random(),
-            hello,
-        ));
-        (self.reads_since, self.connected) = (Instant::now(), Instant::now());
-    }
-
-    /// The connection is gone, with whatever was under way.
-    fn lose(&mut self) -> Option<Link> {
-        for id in self.asked.keys().copied().collect::<Vec<_>>() {
-            self.forget(id);
-        }
-        self.welcomed = false;
-        self.stalled = false;
-        self.link.take()
     }
 
     /// The answer to a command will not come.
@@ -374,14 +338,4 @@ async fn hear(link: &mut Option<Link>) -> Heard {
         Some(link) => link.hear().await,
         None => std::future::pending().await,
     }
-}
-
-/// What a cursor says: `CREDENTIAL~CODE:EPOCH:SEQ,...`.
-fn positions_of(cursor: &str) -> BTreeMap<String, Position> {
-    let list = cursor.split_once('~').map_or("", |(_, list)| list);
-    let position = |item: &str| {
-        let (code, position) = item.split_once(':')?;
-        Some((code.to_owned(), position.parse().ok()?))
-    };
-    list.split(',').filter_map(position).collect()
 }

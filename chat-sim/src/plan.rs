@@ -30,6 +30,10 @@ pub(crate) struct Plan {
     pub(crate) pause: Duration,
     /// Whether the host puts out one member after the other, and who is put out wants in again.
     pub(crate) kicks: bool,
+    /// How many networks people come from: who comes from one is the same to a ban of it.
+    pub(crate) homes: u8,
+    /// Whether people are often kept out by where they come from.
+    pub(crate) bans: bool,
     /// Whether owners set much for their rooms, and people show secrets.
     pub(crate) sets: bool,
     /// Whether people often take back what was said, edit it, or react to it.
@@ -74,6 +78,9 @@ impl Plan {
         limits.room.backlog_events_max = rng.random_range(8..64);
         limits.room.grace = Duration::from_millis(rng.random_range(1_000..8_000));
         limits.room.empty_linger = Duration::from_millis(rng.random_range(0_u64..3).saturating_sub(1) * 1_500);
+        // Some rooms wait for whoever was alone and was lost. Not drawn: it is to go with what is.
+        limits.room.lost_linger =
+            [0, 3_000, 0, 12_000].map(Duration::from_millis)[limits.room.backlog_events_max / 2 % 4];
         limits.room.notices_members_max = if tells { 1_000 } else { rng.random_range(0..4) };
         limits.room.batch_inputs_max = rng.random_range(1..16);
         // Rooms are put away at once in some worlds, soon in others, and only after a start or for want of place in the rest.
@@ -149,7 +156,9 @@ impl Plan {
             pairs,
             storm: Duration::from_secs(rng.random_range(20..90)),
             pause: Duration::from_millis(rng.random_range(50..1_500)),
+            homes: 1,
             kicks: false,
+            bans: false,
             sets: false,
             takes_back: false,
             away: if rng.random_bool(0.3) { 0.4 } else { 0.1 },
@@ -168,6 +177,7 @@ impl Plan {
             lies: None,
             embedder,
         };
+        plan.homes = [2, 1, 3][plan.capacity % 3];
         match kind.unwrap_or_else(|| Kind::draw(rng)) {
             // Not drawn: it is to go with what is.
             Kind::Usual => plan.sets = plan.limits.room.backlog_events_max.is_multiple_of(5),
@@ -179,6 +189,7 @@ impl Plan {
             Kind::Devices => plan.count_devices(rng),
             Kind::Cut => plan.cut(rng),
             Kind::PutOut => plan.put_out(rng),
+            Kind::Networks => plan.keep_out(rng),
         }
         plan
     }
@@ -242,7 +253,8 @@ impl Plan {
     /// Few people, whose coming and going is only counted, and who leave some time for counts to be heard.
     fn count(&mut self, rng: &mut StdRng) {
         (self.tells, self.pairs) = (false, false);
-        (self.limits.room.notices_members_max, self.limits.room.empty_linger) = (0, Duration::ZERO);
+        self.limits.room.notices_members_max = 0;
+        (self.limits.room.empty_linger, self.limits.room.lost_linger) = (Duration::ZERO, Duration::ZERO);
         (self.people, self.storm) = (2, Duration::from_secs(90));
         self.pause = Duration::from_millis(rng.random_range(1_000..4_000));
     }
@@ -275,6 +287,18 @@ impl Plan {
         self.people = rng.random_range(3..6);
     }
 
+    /// Guests of few homes keep each other out for a minute or for good, and want in again: for longer than a ban lasts, and over restarts. Rooms
+    /// wait for who comes next, so that bans live.
+    fn keep_out(&mut self, rng: &mut StdRng) {
+        self.limits.room.empty_linger = Duration::from_secs(10);
+        self.limits.room.members_max = 1_000;
+        (self.pairs, self.bans, self.homes) = (false, true, 2);
+        (self.people, self.storm) = (rng.random_range(4..6), Duration::from_secs(150));
+        self.pause = Duration::from_millis(rng.random_range(200..900));
+        self.has_log = true;
+        self.wrong.restarts = rng.random_range(0.05..0.2);
+    }
+
     /// Members are put out, come in again, and are gone for longer than their grace.
     fn put_out(&mut self, rng: &mut StdRng) {
         self.limits.room.grace = Duration::from_millis(rng.random_range(1_000..2_000));
@@ -304,12 +328,15 @@ pub enum Kind {
     PutOut,
     /// Rooms for which much is set.
     Ruled,
+    /// Guests of few networks, who are kept out by where they come from.
+    Networks,
 }
 
 impl Kind {
     fn draw(rng: &mut StdRng) -> Self {
         match rng.random_range(0..20) {
-            0..12 => Self::Usual,
+            0..11 => Self::Usual,
+            11 => Self::Networks,
             12 => Self::Devices,
             13..16 => Self::Narrow,
             16 => Self::HeldBack,

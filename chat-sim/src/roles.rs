@@ -1,16 +1,22 @@
 //! Who is what in one life of a room, by its records alone: whose the room is, who moderates it, and who may not do what to whom.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use chat_core::{Event, LeaveReason, MemberId, Record, Role, RoomCode, RoomLimits, Scope, Seq, Wall};
+use chat_core::{Event, LeaveReason, MemberId, Offset, Record, Role, RoomCode, RoomLimits, Scope, Seq, Wall};
 
 use crate::promise::{Broken, Promise, hold};
+
+/// The role of somebody who is away, whom it is kept for, and since which record.
+pub(crate) type KeptRole = (MemberId, Role, Offset);
 
 /// Everybody who is a member or left. No world has so many that a place is forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Roles {
     here: BTreeMap<MemberId, (Scope, Role)>,
     away: BTreeMap<MemberId, (Scope, Role)>,
+    /// With which record each of them left, or was given another role since.
+    since: BTreeMap<MemberId, Offset>,
     /// Whose the owner's seat is while they are away, and until when.
     held: Option<(MemberId, Wall)>,
     /// Who has just become a moderator to hand the room on.
@@ -19,12 +25,21 @@ pub(crate) struct Roles {
 }
 
 impl Roles {
+    /// What somebody who left is again when they come back, and since which record; `None` for a member, and for who is unknown.
+    pub(crate) fn kept(&self, scope: &Scope) -> Option<KeptRole> {
+        let (member, (_, role)) = self.away.iter().find(|(_, (of, _))| of == scope)?;
+        (*role != Role::Member).then(|| (*member, *role, self.since.get(member).copied().unwrap_or_default()))
+    }
+
     /// The next record.
     pub(crate) fn add(&mut self, room: &RoomCode, record: &Record, limits: &RoomLimits) -> Result<(), Broken> {
         let follows =
             matches!(record.event, Event::RoleChanged { .. } | Event::NoticesChanged { .. } | Event::Closed { .. });
         hold!(follows || self.is_settled(), Promise::Roles, "{room}: nobody's, or two people's, before {record:?}");
         let hands_on = self.hands_on.take();
+        if let Event::RoleChanged { member, .. } = record.event {
+            self.since.insert(member, record.offset);
+        }
         match (&record.event, record.by) {
             (Event::Joined { scope, role, .. }, Some(by)) => {
                 let expected = self.role_at_join(scope, record.at);
@@ -127,13 +142,14 @@ impl Roles {
     ) -> Result<(), Broken> {
         let Some((scope, role)) = self.here.remove(&by) else { return Ok(()) };
         let is_owner = role == Role::Owner;
-        let ends = self.here.is_empty() && limits.empty_linger.is_zero();
+        let ends = self.here.is_empty() && linger_after(reason, limits).is_zero();
         let is_lost = reason == LeaveReason::Timeout || self.here.is_empty();
         let expected = (is_owner && is_lost && !ends).then(|| record.at.after(limits.owner_seat_held));
         hold!(held == expected, Promise::Roles, "{room}: {record:?} is to hold until {expected:?}");
         self.held = held.map(|until| (by, until)).or(self.held);
         let role = if is_owner && held.is_none() { Role::Member } else { role };
         self.away.insert(by, (scope, role));
+        self.since.insert(by, record.offset);
         Ok(())
     }
 
@@ -165,4 +181,10 @@ impl Roles {
             *role = Role::Member;
         }
     }
+}
+
+/// How long a room waits whose last member is gone like this.
+pub(crate) fn linger_after(reason: LeaveReason, limits: &RoomLimits) -> Duration {
+    let is_lost = reason == LeaveReason::Timeout;
+    if is_lost { limits.empty_linger.max(limits.lost_linger) } else { limits.empty_linger }
 }

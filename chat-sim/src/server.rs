@@ -1,9 +1,11 @@
 //! One server from its start to its end: the engine over the world's log, every transport in front of it, connections in memory.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
 use chat_core::{Engine, Log, Moderation, Observer, ObserverEvent, RoomCode, Seq, Stats};
 use chat_testkit::logs::FaultyLog;
 use hyper::server::conn::http1;
@@ -86,12 +88,12 @@ impl Server {
     }
 
     /// A new connection, as its client has it.
-    pub(crate) fn dial(&self, plan: &Plan, lies: Option<&Lies>, rng: &mut StdRng) -> (End, Cable) {
+    pub(crate) fn dial(&self, plan: &Plan, from: SocketAddr, lies: Option<&Lies>, rng: &mut StdRng) -> (End, Cable) {
         let most = u64::try_from(plan.latency.as_millis()).unwrap_or(0);
         let latency = Duration::from_millis(rng.random_range(0..=most));
         let (client, server, cable) = pipe(rng, plan.capacity, latency, lies);
         lock(&self.cables).push(cable.clone());
-        let service = TowerToHyperService::new(self.router.clone());
+        let service = TowerToHyperService::new(self.router.clone().layer(Extension(ConnectInfo(from))));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).max_buf_size(HELD_BYTES);
         let connection = http.serve_connection(TokioIo::new(server), service);

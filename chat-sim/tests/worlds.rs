@@ -119,6 +119,31 @@ fn a_ban_that_nobody_asks_after_is_found() {
 }
 
 #[test]
+fn a_ban_of_a_network_that_is_forgotten_at_a_restart_is_found() {
+    is_found_in(Bug::ForgetNetworks, Kind::Networks, 32, &[Promise::Banned]);
+}
+
+#[test]
+fn a_ban_that_outlasts_its_time_is_found() {
+    is_found_in(Bug::OutlastBan, Kind::Networks, 32, &[Promise::Banned]);
+}
+
+#[test]
+fn somebody_with_a_role_whom_a_ban_of_somebody_else_locks_out_is_found() {
+    is_found_in(Bug::LockOut, Kind::Networks, 32, &[Promise::Banned]);
+}
+
+#[test]
+fn every_promise_is_kept_to_guests_of_few_networks() {
+    all_is_well(0..4, &Settings { kind: Some(Kind::Networks), ..Settings::default() });
+}
+
+#[test]
+fn a_room_that_does_not_wait_for_who_was_lost_is_found() {
+    is_found(Bug::ForgetLost, 16, &[Promise::Lifetime]);
+}
+
+#[test]
 fn a_sweep_of_one_message_is_found() {
     is_found(Bug::SweepOne, 64, &[Promise::OneOrder, Promise::Screen, Promise::TakenBack]);
 }
@@ -156,7 +181,7 @@ fn an_edit_that_is_not_masked_until_the_log_has_it_is_found() {
 
 #[test]
 fn an_edit_that_a_gap_does_not_speak_of_is_found() {
-    is_found_in(Bug::ForgetEdit, Kind::Narrow, 64, &[Promise::Screen]);
+    is_found_in(Bug::ForgetEdit, Kind::Narrow, 256, &[Promise::Screen]);
 }
 
 #[test]

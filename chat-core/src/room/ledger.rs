@@ -24,6 +24,8 @@ use super::sweeps::Sweep;
 use super::time::linger_after;
 use super::weight::beside;
 use crate::domain::{LeaveReason, Notices, RecordVersion, Settings};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::types::{Epoch, MemberId, Offset, RoomLimits, Seq, Topic, Wall};
 
 mod bounds;
@@ -198,6 +200,10 @@ impl Ledger {
 
     /// How long it lingers, if it is empty.
     pub(super) fn linger(&self, limits: &RoomLimits) -> Duration {
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetLost) {
+            return limits.empty_linger;
+        }
         linger_after(if self.lost { LeaveReason::Timeout } else { LeaveReason::Left }, limits)
     }
 

@@ -124,6 +124,8 @@ impl Room {
     /// As of a ledger read back, with nobody attached. Note [`Note::Recovered`] next: it says when that is.
     pub fn from_ledger(ledger: Ledger, limits: Arc<RoomLimits>) -> Self {
         let ledger = ledger.bounded(&limits);
+        #[cfg(feature = "fault_injection")]
+        let ledger = ledger.with_what_is_read_back();
         let (attendance, time) = (apply::nobody_attached(&ledger), RoomTime::default());
         Self { attendance, ledger, time, reads: ReadPositions::default(), limits, writes: RecordVersion::LATEST }
     }

@@ -7,6 +7,7 @@ use super::input::Actor;
 use super::ledger::Ledger;
 use super::members::Member;
 use super::seat::{OwnerSeat, Succession};
+use super::time::linger_after;
 use crate::domain::{Event, LeaveReason, RecordVersion, Role};
 use crate::types::{MemberId, Reject, RejectCode, Scope, Wall};
 
@@ -86,7 +87,7 @@ impl<'a> Rules<'a> {
     /// that, and else goes to who follows.
     pub(super) fn after_leave(self, leaver: &Member, reason: LeaveReason) -> Succession {
         let is_last = self.ledger.members_total() == 1;
-        let goes_on = !(is_last && self.limits.empty_linger.is_zero());
+        let goes_on = !(is_last && linger_after(reason, self.limits).is_zero());
         let is_held = leaver.role == Role::Owner
             && !self.ledger.is_protected()
             && goes_on

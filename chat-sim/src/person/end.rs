@@ -8,7 +8,7 @@ use rand::RngExt;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::act::hear_the_end;
+use super::connect::hear_the_end;
 use super::{Asked, Person, Phase};
 use crate::endings::Moment;
 use crate::link::{Heard, Hello, Link};
@@ -191,6 +191,7 @@ impl Person {
             &self.scene.plan,
             self.scene.phase.clone(),
             self.rng.random(),
+            self.comes_from(Some(&token)),
             hello,
         );
         self.note(format_args!("tries {token}"));

@@ -79,6 +79,7 @@ impl Person {
                 let is_own = |own: &String| *resumed && token.and_then(session) == session(own);
                 let is_same = token.is_some() && self.token.as_ref().is_none_or(is_own);
                 hold!(is_same, Promise::Protocol, "{} is not welcomed as itself", self.name);
+                self.comes_from(token);
                 self.token = token.cloned();
                 self.welcomed = true;
                 self.reads_since = Instant::now();
@@ -411,6 +412,10 @@ impl Person {
             Some((_, Asked::History(_))) => {
                 self.page_refused();
                 Ok(())
+            }
+            Some((_, Asked::Join(Some(knock)))) if code == "banned" => {
+                let ServerFrame::Error { until, .. } = frame else { unreachable!("a refusal") };
+                self.scene.truth.check_refused(&knock, *until)
             }
             Some(_) => Ok(()),
             // Who is not let in is told so, and has asked for nothing.

@@ -9,6 +9,7 @@ mod client_frame;
 mod corpus;
 mod cursor_token;
 mod edits;
+mod persons;
 mod reactions;
 mod roles;
 mod room_commands;

@@ -3,7 +3,7 @@
 use chat_core::room::{Answer, BanLine, Caller, Decision, More};
 use chat_core::{
     BanId, BanTerm, BanTerms, Event, MemberId, NetworkTag, Nick, Now, PersonHash, Record, RecordVersion, RejectCode,
-    Scope, Wall,
+    Role, Scope, Wall,
 };
 
 use super::facts::Person;
@@ -66,7 +66,10 @@ fn holding(model: &Model, now: Now) -> Vec<Banned> {
 /// Refuses who is kept out, with the moment at which the last of their bans ends.
 pub(super) fn check(model: &Model, now: Now, by: &Caller) -> Result<(), Refusal> {
     let is_there = model.members().iter().any(|person| person.scope == by.scope());
-    let network = by.network.filter(|_| by.identity.is_none() && !is_there);
+    // Nobody with a role is locked out by a ban of somebody else.
+    let (_, former) = facts::people(&model.facts(), model.limits.former_max);
+    let keeps_a_role = facts::place_of(&former, &by.scope()).is_some_and(|place| place.role != Role::Member);
+    let network = by.network.filter(|_| by.identity.is_none() && !is_there && !keeps_a_role);
     let binds = |ban: &Banned| ban.who == by.scope() || network.is_some_and(|network| ban.networks.contains(&network));
     let ends: Vec<Option<Wall>> =
         holding(model, now).iter().filter(|ban| binds(ban)).map(|ban| ban.line.until).collect();

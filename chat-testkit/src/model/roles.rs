@@ -1,5 +1,7 @@
 //! Roles: who may do what to whom, who gives which to whom, and who follows an owner.
 
+use std::time::Duration;
+
 use chat_core::room::{Actor, Answer, Decision};
 use chat_core::{Event, LeaveReason, MemberId, Now, RecordVersion, RejectCode, Role, Scope, Wall};
 
@@ -123,7 +125,9 @@ pub(super) fn at_join(model: &Model, now: Now, scope: &Scope) -> Role {
 pub(super) fn held(model: &Model, now: Now, leaver: &Person, reason: LeaveReason) -> Option<Wall> {
     let limits = &model.limits;
     let stays_empty = model.members().len() == 1;
-    let ends = stays_empty && limits.empty_linger.is_zero();
+    let lost_linger = if reason == LeaveReason::Timeout { limits.lost_linger } else { Duration::ZERO };
+    let waits = limits.empty_linger.max(lost_linger);
+    let ends = stays_empty && waits.is_zero();
     let is_lost = reason == LeaveReason::Timeout || stays_empty;
     let may_be_said = model.writes >= RecordVersion::PERSONS && !limits.owner_seat_held.is_zero();
     let is_owner = leaver.role == Role::Owner && !is_protected(&model.facts());

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::people::{any_member_change, any_person_data};
+use super::runs::terms;
 use super::settings::{any_change, any_secret};
-use super::steps::terms;
 use super::types::{
     any_body, any_data, any_key, any_nick, any_position, any_reaction_name, any_signal_data, any_signal_name,
     any_topic, few_room_codes,

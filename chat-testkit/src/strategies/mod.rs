@@ -5,6 +5,7 @@
 mod cast;
 mod commands;
 mod people;
+mod runs;
 mod settings;
 mod steps;
 mod types;
@@ -12,9 +13,8 @@ mod types;
 pub use cast::{Cast, Play};
 pub use commands::any_command;
 pub use people::{any_person_data, few_person_data};
-pub use steps::{
-    Act, After, Asked, Attempt, Known, Mod, Pass, Side, Spot, Step, Target, Who, any_run, any_step, small_limits,
-};
+pub use runs::{any_run, any_step, small_limits};
+pub use steps::{Act, After, Asked, Attempt, Known, Mod, Pass, Side, Spot, Step, Target, Who};
 pub use types::{
     any_body, any_data, any_identity, any_key, any_nick, any_position, any_reaction_name, any_room_code,
     any_signal_data, any_signal_name, any_topic, few_data, few_keys, few_nicks, few_reaction_names, few_room_codes,

@@ -1,6 +1,8 @@
 //! What a ledger knows of people: who is a member, who left and may come back, who is kept out, and for whom the owner's seat is held.
 
 use super::Ledger;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::room::bans::Bans;
 use crate::room::former::Place;
 use crate::room::hashes::ScopeHash;
@@ -85,6 +87,15 @@ impl Ledger {
     /// Whether only the host says who is the owner.
     pub fn is_protected(&self) -> bool {
         self.protected
+    }
+
+    /// Without the networks of its bans, where that is the bug.
+    #[cfg(feature = "fault_injection")]
+    pub(in crate::room) fn with_what_is_read_back(mut self) -> Self {
+        if fault_injection::is(Bug::ForgetNetworks) {
+            self.bans.forget_networks();
+        }
+        self
     }
 
     pub(in crate::room) fn bans(&self) -> &Bans {

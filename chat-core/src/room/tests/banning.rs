@@ -192,6 +192,30 @@ fn a_ban_of_a_network_binds_newcomers_of_whom_nothing_else_is_known() {
 }
 
 #[test]
+fn a_ban_of_a_network_locks_out_nobody_whose_role_is_kept_while_they_are_away() {
+    let mut world = world();
+    let ann = |generation| Caller { generation: Generation(generation), ..from(1, 7) };
+    world.run(&Input::Attach { by: ann(2), after: None }).expect("she is a member");
+    for session in [2, 3, 4] {
+        world.run(&join(from(session, 7))).expect("joined");
+    }
+    for member in [2, 3] {
+        world.set_role(Actor::Member(ann(2)), member, Role::Moderator);
+    }
+    world.run(&Input::Leave { by: from(3, 7) }).expect("left");
+    world.note(Note::Detached { session: SessionId::new(1), generation: Generation(2) });
+    world.pass(30_000);
+    assert_eq!(world.owner(), None, "her seat is held");
+    let terms = BanTerms::default().with_network();
+    let by = Actor::Member(from(2, 7));
+    world.run(&Input::Ban { by, member: MemberId(4), terms }).expect("by a moderator");
+    assert_eq!(world.reject(&join(from(5, 7))), RejectCode::Banned);
+    world.run(&join(from(3, 7))).expect("a moderator who left");
+    world.run(&join(ann(3))).expect("the owner");
+    assert_eq!(world.owner(), Some(1));
+}
+
+#[test]
 fn the_last_few_networks_of_a_person_are_bound_and_of_who_is_gone_none() {
     let mut world = world();
     for (session, network) in (100..).zip([7, 8, 7, 9, 10, 11]) {

@@ -63,6 +63,18 @@ fn a_room_waits_longer_for_who_was_lost_than_for_who_left() {
     assert_eq!(kinds(&left), [("left", Some(4)), ("closed", None)], "and when they leave, it goes");
 }
 
+/// As an owner who leaves a room that lingers: whoever comes in meanwhile does not take it from them.
+#[test]
+fn a_room_that_waits_for_an_owner_who_was_lost_is_not_a_strangers() {
+    let mut world = world_with(|limits| limits.lost_linger = Duration::from_secs(60));
+    world.detach(1);
+    world.pass(30_000);
+    world.join(2);
+    assert_eq!(world.owner(), None, "their seat is held");
+    world.run(&join(later(1, 2))).expect("they come back");
+    assert_eq!(world.owner(), Some(1));
+}
+
 #[test]
 fn a_room_whose_last_member_was_lost_goes_in_its_time_over_a_restart_too() {
     let mut world = world_with(|limits| limits.lost_linger = Duration::from_secs(60));
