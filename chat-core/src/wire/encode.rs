@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::bans::SweptRange;
+use super::bans::{SweptEvents, SweptRange};
 use super::client_frame::features;
 use super::reactions::{ReactionChange, push_reactions};
 use super::server_frame::{ChangedMessage, FrameKind, ReadStatus, RoomStatus, ServerFrame, WelcomeLimits};
@@ -77,8 +77,8 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
         }
         Event::Swept { member, from, to } => {
             let (room, at) = (room.as_str().to_owned(), record.at);
-            let frame = ServerFrame::Swept { room, seq, at, member: *member, from: *from, to: *to, by };
-            write_frame(out, FrameKind::Swept, &frame)
+            let range = Some(SweptEvents { member: *member, from: *from, to: *to, by });
+            write_frame(out, FrameKind::Swept, &ServerFrame::Swept { room, seq, at, range })
         }
         Event::Redacted { target } => {
             let frame =

@@ -13,7 +13,7 @@ mod settings;
 mod slot_frames;
 mod slots;
 
-pub use bans::{BanEntry, SweptRange};
+pub use bans::{BanEntry, SweptEvents, SweptRange};
 pub(crate) use bans_page::bans_page;
 pub(crate) use changed::{as_edited, author, author_of_edit, evidence, hidden, superseded, target_of_edit, tombstone};
 pub use client_frame::{BadFrame, ClientFrame, FEATURES, Hello, Request, Resume};
