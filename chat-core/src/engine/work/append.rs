@@ -152,7 +152,13 @@ impl RoomTask {
                 InboxItem::Detach { session, generation } => meanwhile.gone.push((session, generation)),
                 InboxItem::Tick => self.state.disarm(),
                 InboxItem::Evict(eviction) => self.give_back(eviction),
-                item => self.cell.refuse(item, unavailable()),
+                item => {
+                    if let InboxItem::Enter { request: JoinRequest::Resume(back), .. } = &item {
+                        // The connection that it comes back from is gone, and nobody says so: this one has taken its place.
+                        meanwhile.gone.push((back.cell.id, back.connection.generation));
+                    }
+                    self.cell.refuse(item, unavailable());
+                }
             }
         }
         if self.mono() >= meanwhile.patience && !meanwhile.has_told {
@@ -221,7 +227,8 @@ impl RoomTask {
                 for (session, reader, ..) in batch.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
                     if is_there(&self.state.room, &reader.subscription) {
-                        self.state.room.note(now, Note::Attached { session, generation, member, network: None });
+                        let network = reader.connection.network;
+                        self.state.room.note(now, Note::Attached { session, generation, member, network });
                     }
                     self.state.subscribers.insert(session, reader);
                 }

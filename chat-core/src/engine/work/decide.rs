@@ -270,9 +270,9 @@ impl RoomTask {
             Event::Joined { .. } if fault_injection::is(Bug::RememberKick) => {}
             // Somebody who is back was not put out for good.
             Event::Joined { scope, .. } => {
-                self.state.kicked.retain(|kicked| kicked != scope);
                 batch.kicked.retain(|kicked| kicked != scope);
             }
+                batch.back.push(scope.clone());
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.state.subscribers);
                 batch
