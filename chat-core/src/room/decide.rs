@@ -311,7 +311,8 @@ impl<'a> Rules<'a> {
         let mut draft = self.draft();
         let is_owed = self.ledger.first_owed().is_some_and(|change| change <= through);
         if is_owed && self.writes >= RecordVersion::PERSONS {
-            draft.push(None, Event::Settled { through });
+            let frozen = self.ledger.owed_freezes().filter(|owed| owed.change <= through).map(|owed| owed.target).max();
+            draft.push(None, Event::Settled { through, frozen: frozen.unwrap_or_default() });
         }
         draft.finish(None, Answer::Nothing)
     }

@@ -272,9 +272,9 @@ impl Ledger {
                 self.owed.push(OwedChange::Sweep(sweep));
                 self.changes.push_range(sweep, self.bounds.changes_max);
             }
-            Event::Settled { through } => {
+            Event::Settled { through, frozen } => {
                 self.owed.settle(*through);
-                self.reactions.settle(*through);
+                self.reactions.settle(*frozen);
             }
             Event::Kicked { member, .. } => {
                 self.slowed.forget(*member);
@@ -510,6 +510,12 @@ impl Ledger {
     #[cfg(feature = "fault_injection")]
     pub(crate) fn last_taken_back(&self) -> Seq {
         self.changes.last_taken_back()
+    }
+
+    /// Whether the messages that take reactions are as many as under these limits.
+    #[cfg(feature = "engine")]
+    pub(crate) fn is_reactable_as_under(&self, limits: &RoomLimits) -> bool {
+        self.bounds.reactable_max == limits.reactable_max
     }
 
     /// The same under other limits: what no longer fits is forgotten, oldest first.

@@ -286,12 +286,19 @@ impl Reactions {
         }
     }
 
-    /// The log has been amended for all changes up to this one.
-    pub(super) fn settle(&mut self, through: Seq) {
-        while self.frozen.front().is_some_and(|frozen| frozen.change <= through) {
-            let Some(Frozen { to, .. }) = self.frozen.pop_front() else { return };
-            self.forget(&to);
+    /// The records of all messages up to this one that took no more have their reactions. Who reads that back under a greater bound than that of
+    /// who wrote it finds them among those that take more; under a smaller one others take no more, and are owed still.
+    pub(super) fn settle(&mut self, written: Seq) {
+        self.closed = self.closed.max(written);
+        let held = self.held.partition_point(|to| to.target <= written);
+        let mut gone: Vec<ToMessage> = self.held.drain(..held).collect();
+        for frozen in std::mem::take(&mut self.frozen) {
+            match frozen.to.target <= written {
+                true => gone.push(frozen.to),
+                false => self.frozen.push_back(frozen),
+            }
         }
+        gone.iter().for_each(|to| self.forget(to));
         self.give_back();
     }
 
@@ -440,7 +447,7 @@ mod tests {
         assert_eq!((owed, all.closed(), all.total()), (vec![(3, 20), (5, 21)], Seq(5), 3));
         assert_eq!(all.messages().collect::<Vec<_>>(), [3, 5, 7].map(Seq));
         assert_eq!((shown(&all, 3).len(), all.count(Seq(3), &name("a"))), (1, 0), "shown, and not counted on");
-        all.settle(Seq(20));
+        all.settle(Seq(3));
         assert_eq!((shown(&all, 3), all.total(), all.closed()), (vec![], 2, Seq(5)));
         all.remove_all(|target, author| target == Seq(5) && author == AUTHOR);
         all.check(Seq(100));
@@ -460,8 +467,21 @@ mod tests {
         all.check(Seq(100));
         let owed: Vec<_> = all.owed().map(|owed| (owed.target.0, owed.change.0)).collect();
         assert_eq!((owed, all.closed(), all.total()), (vec![(3, 20), (4, 21)], Seq(5), 3));
-        all.settle(Seq(21));
+        all.settle(Seq(4));
         assert_eq!((all.total(), all.weight()), (0, 0));
+    }
+
+    #[test]
+    fn what_was_written_is_said_by_its_number_whichever_bound_it_is_read_back_under() {
+        let mut smaller = reactions(&[(3, "a", 1), (5, "a", 1), (7, "a", 1)]);
+        smaller.freeze(Seq(8), Seq(20));
+        smaller.settle(Seq(3));
+        smaller.check(Seq(100));
+        assert_eq!(smaller.owed().map(|owed| owed.target.0).collect::<Vec<_>>(), [5, 7], "nobody has written these");
+        let mut greater = reactions(&[(3, "a", 1), (5, "a", 1), (7, "a", 1)]);
+        greater.settle(Seq(5));
+        greater.check(Seq(100));
+        assert_eq!((greater.messages().collect::<Vec<_>>(), greater.closed()), (vec![Seq(7)], Seq(5)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) fn is_owed_too_much(model: &Model, bytes: usize) -> bool {
 /// All that the log has not been said to have been amended for since.
 pub(super) fn changes(facts: &[Record]) -> Vec<OwedChange> {
     let settled = facts.iter().filter_map(|record| match record.event {
-        Event::Settled { through } => Some(through),
+        Event::Settled { through, .. } => Some(through),
         _ => None,
     });
     let settled = settled.max().unwrap_or_default();

@@ -51,7 +51,7 @@ fn owed_ranges(facts: &[Record]) -> Vec<Sweep> {
     let mut owed = Vec::new();
     for (number, record) in facts.iter().enumerate() {
         owed.extend(facts::swept(&facts[number..=number]));
-        if let Event::Settled { through } = record.event {
+        if let Event::Settled { through, .. } = record.event {
             owed.retain(|sweep| sweep.change > through);
         }
     }

@@ -224,6 +224,12 @@ impl RoomTask {
                 // A session that came in with this batch and went with it was never there.
                 let begun = std::mem::take(&mut batch.begun);
                 let is_begun = |reader: &Subscriber| begun.iter().any(|(.., of)| Arc::ptr_eq(of, &reader.subscription));
+                if let Some(open) = batch.open.take() {
+                    self.state.room = *open;
+                }
+                if !loaded.ledger.is_reactable_as_under(&self.shared.room_limits) {
+                    self.state.debts.freeze_otherwise();
+                }
                 for (session, reader, ..) in batch.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
                     if is_there(&self.state.room, &reader.subscription) {
@@ -243,7 +249,7 @@ impl RoomTask {
                         feed.overlay.add(std::slice::from_ref(&change));
                         feed.backlog.amend(&change);
                     }
-                    if let Event::Settled { through } = record.event {
+                    if let Event::Settled { through, .. } = record.event {
                         feed.overlay.amended(through);
                     }
                 }
