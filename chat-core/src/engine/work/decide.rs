@@ -275,6 +275,8 @@ impl RoomTask {
                 batch.back.push(scope.clone());
             Event::Closed { cause } => {
                 let readers = std::mem::take(&mut self.state.subscribers);
+                let is_empty = self.state.room.members_total() == 0;
+                batch.open = (!is_empty && self.shared.log.is_some()).then(|| Box::new(self.state.room.clone()));
                 batch
                     .ends
                     .extend(readers.into_iter().map(|(session, reader)| (session, reader, until, End::Incarnation)));
