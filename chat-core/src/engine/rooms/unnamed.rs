@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use thin_vec::ThinVec;
+
 use crate::room::Caller;
 
 /// Each of them once; whoever has gone meanwhile is passed over when their turn comes.
@@ -33,7 +35,7 @@ impl Unnamed {
     }
 
     /// The log has not taken the records of these; `is_due` says whether it would now.
-    pub(crate) fn put_back(&mut self, named: Vec<Caller>, is_due: bool) {
+    pub(crate) fn put_back(&mut self, named: ThinVec<Caller>, is_due: bool) {
         for by in named {
             if self.waiting.iter().all(|other| other.session != by.session) {
                 self.waiting.push_back(by);
