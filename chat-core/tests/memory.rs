@@ -259,7 +259,12 @@ async fn where_nobody_new_is_let_in_another_device_of_a_member_is_whatever_they_
     assert_eq!(refused.map(|reject| reject.code), Some(RejectCode::AtCapacity));
     let device = Client::of(&engine, "Hostess").await;
     let joined = device.enter("CROWD", "x").await;
-    assert_eq!((joined.you.member, joined.you.nick.as_str()), (MemberId(1), "Hostess"));
+    assert_eq!((joined.you.member, joined.you.nick.as_str()), (MemberId(1), "Host"));
+    let is_named = |frame: &ServerFrame| match frame {
+        ServerFrame::MemberChanged { member, nick, .. } => (*member, nick.as_deref()) == (MemberId(1), Some("Hostess")),
+        _ => false,
+    };
+    assert!(device.frames().await.iter().any(is_named), "right after it");
 }
 
 #[tokio::test(start_paused = true)]

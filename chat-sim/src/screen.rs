@@ -133,9 +133,9 @@ impl Screen {
                     held.react(change, seq);
                 }
             }
-            ServerFrame::Swept { member, from, to, .. } => {
+            ServerFrame::Swept { range: Some(range), .. } => {
                 self.miss(seq);
-                self.sweep(seq, |by, held| by == *member && (*from..=*to).contains(&held));
+                self.sweep(seq, |by, held| by == range.member && (range.from..=range.to).contains(&held));
             }
             _ => {}
         }

@@ -27,7 +27,9 @@ impl Showing {
             ServerFrame::Redacted { target: Some(target), .. } => {
                 self.taken_back.insert(*target, Instant::now());
             }
-            ServerFrame::Swept { member, from, to, .. } => self.swept.push((*member, *from, *to, Instant::now())),
+            ServerFrame::Swept { range: Some(range), .. } => {
+                self.swept.push((range.member, range.from, range.to, Instant::now()));
+            }
             _ => {}
         }
     }

@@ -68,9 +68,10 @@ pub(crate) fn summary(frame: &ServerFrame) -> String {
             format!("{seq} reacted {target} {name} {} by {by} of {count}", if change.on { "on" } else { "off" })
         }
         ServerFrame::Reacted { seq, .. } => format!("{seq} reacted to what is hidden"),
-        ServerFrame::Swept { seq, member, from, to, by: who, .. } => {
-            format!("{seq} swept {member} {from}-{to}{}", by(who))
+        ServerFrame::Swept { seq, range: Some(range), .. } => {
+            format!("{seq} swept {} {}-{}{}", range.member, range.from, range.to, by(&range.by))
         }
+        ServerFrame::Swept { seq, .. } => format!("{seq} swept"),
         ServerFrame::TopicChanged { seq, topic, by: who, .. } => format!("{seq} topic {topic:?}{}", by(who)),
         ServerFrame::SettingsChanged { seq, settings, by: who, .. } => {
             format!("{seq} settings {}{}", words(settings), by(who))

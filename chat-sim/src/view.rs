@@ -242,6 +242,12 @@ impl View {
             let is_so = target.is_some() == is_theirs;
             hold!(is_so, Promise::Floor, "{}: \"{told}\" to {self:?}, whose floor is {floor}", self.room);
         }
+        if let ServerFrame::Swept { range, .. } = frame {
+            let swept = truth.swept(&self.room, self.epoch, seq).filter(|(_, to)| *to > floor);
+            let theirs = swept.map(|(from, to)| (from.max(floor.next()), to));
+            let is_so = range.map(|range| (range.from, range.to)) == theirs;
+            hold!(is_so, Promise::Floor, "{}: \"{told}\" to {self:?}, whose floor is {floor}", self.room);
+        }
         self.seq = seq;
         if let ServerFrame::NoticesChanged { notices, .. } = frame {
             self.counts = *notices == Notices::Counted;

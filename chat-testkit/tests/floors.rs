@@ -3,8 +3,10 @@
 mod support;
 
 use chat_core::wire::TaggedMessage;
-use chat_core::{Command, Connection, NewcomersSee, Position, RejectCode, Seq, ServerFrame};
-use support::{code, come_back, connect, engine_with, founder, join, joined, log, say, say_many, settle, texts_of};
+use chat_core::{Command, Connection, MemberId, NewcomersSee, Position, RejectCode, Seq, ServerFrame};
+use support::{
+    code, come_back, connect, engine_with, founder, join, joined, log, say, say_many, settle, take, texts_of,
+};
 
 /// Page after page of what somebody sees, oldest first.
 async fn all_pages(session: &Connection) -> Vec<String> {
@@ -84,4 +86,43 @@ async fn a_floor_outlives_a_leave_and_a_restart_and_no_position_goes_below_it() 
     let cid = connect(&engine, None).await;
     join(&cid, "Cid").await.expect("the room is there");
     assert_eq!(all_pages(&cid).await, ["hidden", "seen", "while away"]);
+}
+
+/// What is told of a range that was taken back: which events, if any.
+fn swept(frames: &[ServerFrame]) -> Vec<(Seq, Option<(Seq, Seq)>)> {
+    let swept = frames.iter().filter_map(|frame| match frame {
+        ServerFrame::Swept { seq, range, .. } => Some((*seq, range.map(|range| (range.from, range.to)))),
+        _ => None,
+    });
+    swept.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_range_that_is_taken_back_nobody_is_told_of_what_lies_below_their_floor() {
+    // A room that tells who comes, so that newcomers see the event of their own join; and one that only counts them.
+    for (notices_members_max, sees_own_join) in [(100, true), (0, false)] {
+        let log = log();
+        let engine = engine_with(&log, |limits| {
+            limits.room.newcomers_see = NewcomersSee::Nothing;
+            limits.room.notices_members_max = notices_members_max;
+        });
+        let ann = founder(&engine).await;
+        let bob = connect(&engine, None).await;
+        join(&bob, "Bob").await.expect("the room is there");
+        for key in ["k1", "k2"] {
+            say(&bob, "to be forgotten", key).await.expect("he is in");
+        }
+        let cid = connect(&engine, None).await;
+        join(&cid, "Cid").await.expect("the room is there");
+        settle().await;
+        let head = take(&ann).iter().filter_map(|frame| frame.numbered().map(|(_, seq)| seq)).max().expect("some");
+        take(&cid);
+        let expected = sees_own_join.then_some((head, head));
+        let answer = ann.call(Command::redact_all(code(), MemberId(2))).await.expect("she owns the room");
+        let ServerFrame::Ack { seq, .. } = answer else { panic!("{answer:?}") };
+        settle().await;
+        assert_eq!(swept(&take(&ann)), [(seq, Some((Seq(1), head)))], "she sees all of it");
+        assert_eq!(swept(&take(&cid)), [(seq, expected)], "notices up to {notices_members_max}");
+        assert_eq!(say(&cid, "hi", "k3").await, Ok(seq.next()), "his position has moved all the same");
+    }
 }

@@ -125,3 +125,21 @@ async fn an_engine_that_goes_visits_nobody_any_more() {
     tokio::time::sleep(LATER).await;
     assert!(log.calls(Operation::Rooms) <= 2);
 }
+
+/// One that could not be read when its turn came, in a log that could be listed.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_could_not_be_read_for_a_while_is_visited_again() {
+    for outage in [Duration::from_secs(10), Duration::from_secs(3_600)] {
+        let log = left_behind(5).await;
+        log.plan(|call| {
+            let is_bad = call.operation == Operation::Read && call.room == Some(code(2));
+            is_bad.then(|| Fault::from(Outcome::Fails))
+        });
+        let _engine = engine(&log);
+        tokio::time::sleep(outage).await;
+        assert!(log.faults(Operation::Read) < 12, "it is asked seldom");
+        log.heal();
+        tokio::time::sleep(2 * outage + Duration::from_secs(120)).await;
+        assert_eq!(stored(&log).await, [], "its member is not there for ever");
+    }
+}

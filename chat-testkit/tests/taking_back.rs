@@ -149,7 +149,7 @@ async fn what_was_taken_back_is_not_shown_after_a_restart_over_a_log_that_still_
 
 fn settled(log: &TestLog) -> Vec<Seq> {
     let through = log.inner().records(&code()).into_iter().filter_map(|record| match record.event {
-        Event::Settled { through } => Some(through),
+        Event::Settled { through, .. } => Some(through),
         _ => None,
     });
     through.collect()

@@ -433,6 +433,16 @@ test('a page that is older than an edit shows the message as it was edited, and 
   assert.deepEqual(texts(hidden), ['five', 'six', 'eight', 'nine'], 'it was of a message that is not theirs to see');
 });
 
+test('what is taken back while a page loads stays so, whatever is told meanwhile of what one may not see', () => {
+  const loading = { ...inLab(), loading: 'earlier' };
+  const page = history(1, [message(5, 'five'), message(6, 'six', BOB), message(7, 'seven')], { as_of: 10 });
+  for (const hidden of [redacted(13), swept(13), reacted(13)]) {
+    const room = receive(fold(loading, redacted(11, 5), swept(12, BOB.member, 1, 11), hidden), page, {});
+    assert.deepEqual(texts(room).slice(0, 3), ['', '', 'seven'], hidden.type);
+    assert.equal(room.seq, 13);
+  }
+});
+
 test('a page from somewhere shows what was edited meanwhile as that, and an edit ends what was shown of it', () => {
   const loading = { ...inLab(gap(11, 90)), loading: 11 };
   const room = receive(fold(loading, edited(91, 12, 'changed', 1)), page([12, 13], true, true), { after: 10, seq: 90 });

@@ -120,6 +120,10 @@ pub struct Amended {
     pub reactions: Vec<Reaction>,
 }
 
+fn is_none(message: &Seq) -> bool {
+    *message == Seq(0)
+}
+
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
@@ -222,6 +226,10 @@ pub enum Event {
     Settled {
         /// The number of the last event for which it has been amended.
         through: Seq,
+        /// The newest message whose reactions have been written into its record; 0 for none. Said by its number: which messages take no more is
+        /// a bound's to say, and who reads this back may have another.
+        #[serde(default, skip_serializing_if = "is_none")]
+        frozen: Seq,
     },
     /// A member was put out.
     Kicked {

@@ -106,7 +106,6 @@ impl Changes {
     }
 
     /// The last edit of this message, as far as that is remembered, and of any that was taken back since.
-    #[cfg(any(test, feature = "engine"))]
     pub(super) fn last_edit(&self, target: Seq) -> Option<Seq> {
         let changed = self.kept.iter().find(|changed| changed.target == target)?;
         (!is_none(&changed.edit)).then_some(changed.edit)

@@ -51,6 +51,10 @@ pub struct OwedEdit {
     pub n: u32,
     /// Bytes of what it says since; 0 once a later change has superseded it.
     pub bytes: u32,
+    /// The edit before it, as far as that is remembered: it is to say nothing any more. The message's own record names it too, as long as the
+    /// log has that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Seq>,
 }
 
 impl OwedChange {
@@ -207,7 +211,8 @@ impl Rules<'_> {
         let mut draft = self.draft();
         let is_owed = self.ledger.first_owed().is_some_and(|change| change <= through);
         if is_owed && self.writes >= RecordVersion::PERSONS {
-            draft.push(None, Event::Settled { through });
+            let frozen = self.ledger.owed_freezes().filter(|owed| owed.change <= through).map(|owed| owed.target).max();
+            draft.push(None, Event::Settled { through, frozen: frozen.unwrap_or_default() });
         }
         draft.finish(None, Answer::Nothing)
     }
@@ -224,7 +229,7 @@ mod tests {
 
     fn edit(target: u64, change: u64, bytes: u32) -> OwedChange {
         let (target, change, offset) = (Seq(target), Seq(change), Offset(change + 1));
-        OwedChange::Edit(OwedEdit { target, change, offset, n: 1, bytes })
+        OwedChange::Edit(OwedEdit { target, change, offset, n: 1, bytes, before: None })
     }
 
     fn sweep(change: u64) -> OwedChange {

@@ -232,12 +232,19 @@ impl Reactions {
         }
     }
 
-    /// The log has been amended for all changes up to this one.
-    pub(super) fn settle(&mut self, through: Seq) {
-        while self.frozen.front().is_some_and(|frozen| frozen.change <= through) {
-            let Some(Frozen { to, .. }) = self.frozen.pop_front() else { return };
-            self.forget(&to);
+    /// The records of all messages up to this one that took no more have their reactions. Who reads that back under a greater bound than that of
+    /// who wrote it finds them among those that take more; under a smaller one others take no more, and are owed still.
+    pub(super) fn settle(&mut self, written: Seq) {
+        self.closed = self.closed.max(written);
+        let held = self.held.partition_point(|to| to.target <= written);
+        let mut gone: Vec<ToMessage> = self.held.drain(..held).collect();
+        for frozen in std::mem::take(&mut self.frozen) {
+            match frozen.to.target <= written {
+                true => gone.push(frozen.to),
+                false => self.frozen.push_back(frozen),
+            }
         }
+        gone.iter().for_each(|to| self.forget(to));
         self.give_back();
     }
 

@@ -83,14 +83,18 @@ pub(super) fn end(ledger: &Ledger, attendance: &mut Attendance, event: &Event) {
 }
 
 /// Ends what another fold of the log does not allow: a message grows no more that was never written, or is somebody else's, or was edited
-/// there alone.
+/// there alone. That is asked of the message, and not of the numbers: an undone batch has had the same ones.
 pub(super) fn agree(before: &Ledger, ledger: &Ledger, attendance: &mut Attendance) {
     end_signals(ledger, attendance);
     let is_theirs = |live: &LiveText| match ledger.marks().find(live.target).map(|mark| (mark.by, mark.redacted)) {
         Some(mark) => mark == (live.member, false),
         None => ledger.may_have_forgotten(live.target),
     };
-    let is_edited = |target| ledger.owed_edit(target).is_some_and(|edit| edit.change > before.head());
+    let last_edit = |ledger: &Ledger, target| ledger.changes().last_edit(target);
+    let is_edited = |target| {
+        let there = last_edit(ledger, target);
+        there.is_some() && there != last_edit(before, target)
+    };
     let grows = |live: &LiveText| is_theirs(live) && !is_edited(live.target) && may_speak(ledger, live.member);
     attendance.live_mut().retain(grows);
 }

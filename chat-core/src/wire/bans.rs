@@ -36,6 +36,26 @@ impl BanEntry {
     }
 }
 
+/// What a `swept` says: which messages were taken back together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+#[non_exhaustive]
+pub struct SweptEvents {
+    pub member: MemberId,
+    pub from: Seq,
+    pub to: Seq,
+    /// Who took them back; absent for the server.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by: Option<MemberId>,
+}
+
+impl SweptEvents {
+    /// What somebody may know of it who sees no message up to `sees`; nothing where that is nothing.
+    pub(crate) fn above(self, sees: Seq) -> Option<Self> {
+        (self.to > sees).then(|| Self { from: self.from.max(sees.next()), ..self })
+    }
+}
+
 /// Messages that were taken back together, in a `changes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]

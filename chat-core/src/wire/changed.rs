@@ -11,6 +11,7 @@ use super::frame_kind::FrameKind;
 use super::message::{Head, MessageBody, write_message};
 use super::moment::rfc3339;
 use super::reactions::with_reactions;
+use super::server_frame::ServerFrame;
 use crate::domain::Content;
 use crate::room::Evidence;
 use crate::types::{Body, Color, Data, Epoch, MemberId, Seq, Wall};
@@ -167,13 +168,26 @@ pub(crate) fn superseded(edit: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A change for somebody who sees no message up to `sees`: of one that is no business of theirs it says nothing, not even that there is
-/// one. `None` where they may know of it, and for what changes no message.
+/// one. Of a range they are told what they may know of. `None` where that is all of it, and for what changes no message.
 pub(crate) fn hidden(kind: FrameKind, event: &[u8], sees: Seq) -> Option<Vec<u8>> {
-    if !matches!(kind, FrameKind::Redacted | FrameKind::Edited | FrameKind::Reacted) {
-        return None;
+    match kind {
+        FrameKind::Redacted | FrameKind::Edited | FrameKind::Reacted => {
+            let (target, start, _) = target(event)?;
+            (target <= sees).then(|| cut(event, start))
+        }
+        FrameKind::Swept => swept_above(event, sees),
+        _ => None,
     }
-    let (target, start, _) = target(event)?;
-    (target <= sees).then(|| cut(event, start))
+}
+
+/// See [`hidden`].
+fn swept_above(event: &[u8], sees: Seq) -> Option<Vec<u8>> {
+    let Ok(ServerFrame::Swept { room, seq, at, range: Some(range) }) = serde_json::from_slice(event) else {
+        return None;
+    };
+    let shown = range.above(sees);
+    let hidden = ServerFrame::Swept { room, seq, at, range: shown };
+    (shown != Some(range)).then(|| serde_json::to_vec(&hidden).expect("a frame has string keys"))
 }
 
 #[cfg(test)]
@@ -181,7 +195,7 @@ mod tests {
     use super::*;
     use crate::domain::{Event, Record};
     use crate::types::{Nick, Offset, RoomCode};
-    use crate::wire::{ServerFrame, encode_event};
+    use crate::wire::encode_event;
 
     fn record(event: Event) -> Record {
         let by = Some(MemberId(2));
@@ -252,6 +266,19 @@ mod tests {
         assert_eq!([6, 7].map(|sees| hide(kind, json.as_bytes(), sees)), [None, Some(of("redacted"))]);
         let (kind, json) = encoded(sent(r#"{"target":1}"#));
         assert_eq!(hide(kind, json.as_bytes(), 9), None);
+    }
+
+    #[test]
+    fn of_a_range_that_was_taken_back_everybody_is_told_what_they_may_see_of_it() {
+        let (kind, json) = encoded(Event::Swept { member: MemberId(3), from: Seq(4), to: Seq(9) });
+        let told =
+            |sees| hidden(kind, json.as_bytes(), Seq(sees)).map(|json| String::from_utf8_lossy(&json).into_owned());
+        let above = |from: u64| Some(format!(r#"{{"type":"swept",{HEAD},"member":3,"from":{from},"to":9,"by":2}}"#));
+        assert_eq!(Some(&json), above(4).as_ref());
+        assert_eq!([0, 3, 4, 8].map(told), [None, None, above(5), above(9)]);
+        assert_eq!(told(9), Some(format!(r#"{{"type":"swept",{HEAD}}}"#)));
+        let frame: ServerFrame = serde_json::from_str(&told(9).expect("it is hidden")).expect("a frame");
+        assert!(matches!(frame, ServerFrame::Swept { range: None, .. }) && frame.numbered().is_some(), "{frame:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The frame of an event, written straight to bytes: once, for all its readers.
 
+use super::bans::SweptEvents;
 use super::frame_kind::FrameKind;
 use super::json::{push, push_field};
 use super::message::{Head, MessageBody, push_data, write_head, write_message};
@@ -94,8 +95,8 @@ fn frame_of(head: Head<'_>, by: Option<MemberId>, event: &Event) -> (FrameKind, 
             (FrameKind::MemberChanged, ServerFrame::MemberChanged { room, seq, at, member, nick, data })
         }
         Event::Swept { member, from, to } => {
-            let (member, from, to) = (*member, *from, *to);
-            (FrameKind::Swept, ServerFrame::Swept { room, seq, at, member, from, to, by })
+            let range = Some(SweptEvents { member: *member, from: *from, to: *to, by });
+            (FrameKind::Swept, ServerFrame::Swept { room, seq, at, range })
         }
         Event::Redacted { target } => {
             (FrameKind::Redacted, ServerFrame::Redacted { room, seq, at, target: Some(*target), by })

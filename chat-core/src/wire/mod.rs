@@ -22,7 +22,7 @@ mod settings;
 mod short_frames;
 mod slots;
 
-pub use bans::{BanEntry, SweptRange};
+pub use bans::{BanEntry, SweptEvents, SweptRange};
 pub(crate) use changed::{as_edited, author, author_of_edit, evidence, hidden, superseded, target_of_edit, tombstone};
 pub use client_frame::{BadFrame, ClientFrame, Request};
 pub use commands::FEATURES;

@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::bans::{BanEntry, SweptRange};
+use super::bans::{BanEntry, SweptEvents, SweptRange};
 use super::frame_kind::{FrameKind, OtherFrame};
 use super::members::{MemberEntry, role};
 use super::message::{ChangedMessage, MessageFrame, TaggedMessage};
@@ -211,11 +211,9 @@ pub enum ServerFrame {
         seq: Seq,
         #[serde(with = "rfc3339")]
         at: Wall,
-        member: MemberId,
-        from: Seq,
-        to: Seq,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        by: Option<MemberId>,
+        /// Absent for who may see nothing of the range; else what they may see of it.
+        #[serde(flatten)]
+        range: Option<SweptEvents>,
     },
     /// Somebody reacts to a message, or does not any more.
     Reacted {

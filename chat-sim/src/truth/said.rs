@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chat_core::{Content, Epoch, Event, MemberId, Seq};
+use chat_core::{Content, Epoch, Event, MemberId, Record, Seq};
 use tokio::time::Instant;
 
 use super::Truth;
@@ -33,9 +33,23 @@ impl Truth {
             }
             Event::Redacted { .. } => may_be.push(format!("{seq} redacted")),
             Event::Reacted { .. } => may_be.push(format!("{seq} reacted to what is hidden")),
+            Event::Swept { member, from, to } => {
+                let above = |from| Record { event: Event::Swept { member: *member, from, to: *to }, ..record.clone() };
+                may_be.extend((from.0..=to.0).map(|from| summary_of_record(&above(Seq(from)))));
+                may_be.push(format!("{seq} swept"));
+            }
             _ => {}
         }
         may_be
+    }
+
+    /// The events of which one has taken back the messages, where they are a range.
+    pub(crate) fn swept(&self, room: &str, epoch: Epoch, seq: Seq) -> Option<(Seq, Seq)> {
+        let lives = self.lives();
+        match lives.get(&(room.to_owned(), epoch))?.at(seq)?.event {
+            Event::Swept { from, to, .. } => Some((from, to)),
+            _ => None,
+        }
     }
 
     /// The message that an event has changed, where it is one.

@@ -250,10 +250,12 @@ fn redact(model: &Model, now: Now, by: &Actor, target: Seq, evidence: Option<&Ev
 
 /// Where nothing was owed for these changes, nothing is said.
 fn settle(model: &Model, now: Now, through: Seq) -> Decision {
-    let is_owed = model.owed().iter().any(|owed| owed.change() <= through)
+    let is_owed = owed::changes(&model.facts()).iter().any(|owed| owed.change() <= through)
         || model.owed_freezes().iter().any(|(_, change)| *change <= through);
     let is_written = is_owed && model.writes >= RecordVersion::PERSONS;
-    let settled = is_written.then(|| model.clone().add(now, Told::No, None, Event::Settled { through }, None));
+    let written = model.owed_freezes().into_iter().filter(|(_, change)| *change <= through).map(|(message, _)| message);
+    let event = Event::Settled { through, frozen: written.max().unwrap_or_default() };
+    let settled = is_written.then(|| model.clone().add(now, Told::No, None, event, None));
     decision(settled.into_iter().collect(), None, Answer::Nothing)
 }
 

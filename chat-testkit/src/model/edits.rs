@@ -134,6 +134,26 @@ fn edits_owed(facts: &[Record]) -> Vec<(Seq, Seq, u32)> {
     owed.collect()
 }
 
+/// What is owed, and of each edit the one before it: as long as it has been known ever since that its message was changed.
+pub(super) fn changes_after_others(facts: &[Record], changes_max: usize) -> Vec<OwedChange> {
+    let mut owed = owed::changes(facts);
+    for owed in &mut owed {
+        if let OwedChange::Edit(edit) = owed {
+            edit.before = before(facts, edit, changes_max);
+        }
+    }
+    owed
+}
+
+fn before(facts: &[Record], edit: &OwedEdit, changes_max: usize) -> Option<Seq> {
+    let this = facts.iter().position(|record| record.seq == Some(edit.change))?;
+    let is_edit = |record: &Record| matches!(record.event, Event::Edited { target, .. } if target == edit.target);
+    let last = facts[..this].iter().rposition(is_edit)?;
+    let mut changed = (last..this).filter(|end| sweeps::is_change(&facts[*end].event));
+    let is_known = changed.all(|end| sweeps::has_change_of(edit.target, &facts[..=end], changes_max));
+    facts[last].seq.filter(|_| is_known)
+}
+
 /// A message as it stands.
 struct Standing {
     by: MemberId,

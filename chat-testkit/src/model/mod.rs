@@ -260,7 +260,7 @@ impl Model {
 
     /// What the log has still to be amended for, oldest first.
     pub fn owed(&self) -> Vec<OwedChange> {
-        owed::changes(&self.facts())
+        edits::changes_after_others(&self.facts(), self.limits.changes_max)
     }
 
     /// What a log would say of a message that the room itself has forgotten: who said it, and whether it was taken back.

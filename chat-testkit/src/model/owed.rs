@@ -7,7 +7,7 @@ use super::{Model, facts};
 
 /// Whether one more change, after which a message says so many bytes, would be too much.
 pub(super) fn is_owed_too_much(model: &Model, bytes: usize) -> bool {
-    let owed = model.owed();
+    let owed = changes(&model.facts());
     let held: usize =
         owed.iter().map(|owed| if let OwedChange::Edit(edit) = owed { edit.bytes as usize } else { 0 }).sum();
     owed.len() >= model.limits.owed_max || (bytes > 0 && held > 0 && held + bytes > model.limits.owed_bytes_max)
@@ -16,7 +16,7 @@ pub(super) fn is_owed_too_much(model: &Model, bytes: usize) -> bool {
 /// All that the log has not been said to have been amended for since.
 pub(super) fn changes(facts: &[Record]) -> Vec<OwedChange> {
     let settled = facts.iter().filter_map(|record| match record.event {
-        Event::Settled { through } => Some(through),
+        Event::Settled { through, .. } => Some(through),
         _ => None,
     });
     let settled = settled.max().unwrap_or_default();
@@ -29,7 +29,7 @@ pub(super) fn changes(facts: &[Record]) -> Vec<OwedChange> {
                 let content = content.as_ref().filter(|_| !is_superseded);
                 let bytes = content.map_or(0, |content| content.bytes() as u32);
                 let (target, offset, n) = (*target, record.offset, *n);
-                Some(OwedChange::Edit(OwedEdit { target, change, offset, n, bytes }))
+                Some(OwedChange::Edit(OwedEdit { target, change, offset, n, bytes, before: None }))
             }
             Event::Swept { .. } => facts::swept(std::slice::from_ref(record)).pop().map(OwedChange::Sweep),
             _ => None,

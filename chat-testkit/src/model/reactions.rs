@@ -49,7 +49,7 @@ impl Known {
                     let theirs = |of: Seq| said.iter().any(|message| message.seq == of && message.by == Some(*member));
                     known.forget(|of| *from <= of && of <= *to && theirs(of));
                 }
-                (Event::Settled { through }, _) => {
+                (Event::Settled { through, .. }, _) => {
                     let frozen = known.frozen.clone();
                     known.forget(|of| frozen.iter().any(|(frozen, change)| *frozen == of && change <= through));
                 }

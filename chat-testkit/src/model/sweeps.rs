@@ -51,7 +51,7 @@ fn owed_ranges(facts: &[Record]) -> Vec<Sweep> {
     let mut owed = Vec::new();
     for (number, record) in facts.iter().enumerate() {
         owed.extend(facts::swept(&facts[number..=number]));
-        if let Event::Settled { through } = record.event {
+        if let Event::Settled { through, .. } = record.event {
             owed.retain(|sweep| sweep.change > through);
         }
     }
@@ -80,6 +80,19 @@ pub(super) fn changes(facts: &[Record], max: usize) -> (Vec<Change>, Seq) {
     (known, floor)
 }
 
+/// Whether an event changes a message, or some.
+pub(super) fn is_change(event: &Event) -> bool {
+    matches!(event, Event::Redacted { .. } | Event::Edited { .. } | Event::Reacted { .. } | Event::Swept { .. })
+}
+
+/// Whether a message is among those that were changed last.
+pub(super) fn has_change_of(message: Seq, facts: &[Record], max: usize) -> bool {
+    changes(facts, max).0.into_iter().any(|change| match change {
+        Change::One(changed) | Change::Altered(changed) => changed.target == message,
+        Change::Range(_) => false,
+    })
+}
+
 /// What the room knows of ranges: those that it remembers, and those that are owed.
 pub(super) fn is_known_as_swept(model: &Model, by: Option<MemberId>, seq: Seq) -> bool {
     let facts = model.facts();
@@ -102,7 +115,7 @@ pub(super) fn known_of(model: &Model, target: Seq, evidence: Option<&Evidence>) 
         messages.first().is_some_and(|first| first.seq <= target) && marks.iter().all(|mark| target < *mark);
     let takes_it_back = |owed: &OwedChange| matches!(owed, OwedChange::TakeBack(owed) if owed.target == target);
     let redacted = shown.is_taken_back
-        || model.owed().iter().any(takes_it_back)
+        || owed::changes(&model.facts()).iter().any(takes_it_back)
         || is_known_as_swept(model, Some(shown.by), target);
     is_between.then_some((Some(shown.by), redacted))
 }

@@ -134,9 +134,10 @@ const EVENTS = {
     // What came from an answer that reflects this already has been told.
     const taken = entry => entry.kind === 'message' && entry.seq === frame.target && entry.asOf < frame.seq;
     const bare = { ...NOTHING, asOf: frame.seq };
+    const also = frame.target === undefined ? [] : [frame.target];
     return {
       entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
-      takenBack: room.loading === null || frame.target === undefined ? [] : [...room.takenBack, frame.target],
+      takenBack: room.loading === null ? [] : [...room.takenBack, ...also],
       due: frame.seq,
     };
   },
@@ -151,13 +152,14 @@ const EVENTS = {
       due: frame.seq,
     };
   },
-  /** All of a member's messages in a range, as that many `redacted` would. */
+  /** All of a member's messages in a range, as that many `redacted` would; of no range for who may see nothing of it. */
   swept(room, frame) {
     const taken = entry => entry.kind === 'message' && isSwept(frame, entry) && entry.asOf < frame.seq;
     const bare = { ...NOTHING, asOf: frame.seq };
+    const also = frame.member === undefined ? [] : [frame];
     return {
       entries: room.entries.map(entry => taken(entry) ? { ...entry, ...bare } : entry),
-      takenBack: room.loading === null ? [] : [...room.takenBack, frame],
+      takenBack: room.loading === null ? [] : [...room.takenBack, ...also],
       due: frame.seq,
     };
   },

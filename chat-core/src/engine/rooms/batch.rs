@@ -3,17 +3,19 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use thin_vec::ThinVec;
+
 use crate::domain::{Record, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
-use crate::room::{Answer, BanLine, HistorySlice};
+use crate::room::{Answer, BanLine, Caller, HistorySlice, Room};
 use crate::types::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
 use crate::wire::{self, JoinedParts, MemberList};
 
-/// One batch on its way from decided to published.
+/// One batch on its way from decided to published. What most batches have none of takes one word.
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) records: Vec<Record>,
@@ -29,8 +31,14 @@ pub(crate) struct Batch {
     pub(crate) gone: Vec<(SessionId, Generation)>,
     /// What it changes of what was said before.
     pub(crate) changes: Vec<Change>,
-    pub(crate) kicked: Vec<Scope>,
+    pub(crate) kicked: ThinVec<Scope>,
+    /// Who has come in: they are not put out for good.
+    pub(crate) back: ThinVec<Scope>,
+    /// Who has come back and is shown as the policy says from now on.
+    pub(crate) named: ThinVec<Caller>,
     pub(crate) closed: Option<RoomCloseReason>,
+    /// The room as it was before it was closed, where that was not because it was empty: with an incarnation goes all that no log knows of it.
+    pub(crate) open: Option<Box<Room>>,
 }
 
 /// Readers whose interval ends, with its last event. Nobody else has hold of them: those that a bug has left here are told that

@@ -49,6 +49,12 @@ impl Debts {
         Self { unsaved, amended, ..Self::default() }
     }
 
+    /// The ledger was read back under another bound than the one that counts here: other messages take no more reactions there, and since other
+    /// events, so that it is not known which the log has been amended for. It is stored soon, so that it is read back as it is.
+    pub(crate) fn freeze_otherwise(&mut self) {
+        (self.amended, self.unsaved) = (Seq(0), self.unsaved.max(SNAPSHOT_EVERY));
+    }
+
     /// A batch of so many records is out.
     pub(crate) fn note(&mut self, records: usize) {
         self.unsaved += records;

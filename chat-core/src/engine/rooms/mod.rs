@@ -8,3 +8,4 @@ pub(crate) mod debts;
 pub(crate) mod inbox;
 pub(crate) mod registry;
 pub(crate) mod state;
+pub(crate) mod unnamed;

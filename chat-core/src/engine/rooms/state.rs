@@ -9,6 +9,7 @@ use crate::engine::feed::fanout::Fanout;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::debts::Debts;
+use crate::engine::rooms::unnamed::Unnamed;
 use crate::engine::session::subscription::{End, Subscriber};
 use crate::ports::Tail;
 use crate::room::{Note, Room};
@@ -45,6 +46,8 @@ pub(crate) struct RoomState {
     pub(crate) typing_told: Vec<MemberId>,
     /// Members who were kicked lately, so that those who were away can be told.
     pub(crate) kicked: VecDeque<Scope>,
+    /// Who has come back, and is to be shown as the policy says by now.
+    pub(crate) unnamed: Unnamed,
     /// What the log has not been made to do yet.
     pub(crate) debts: Debts,
 }
@@ -66,6 +69,7 @@ impl RoomState {
             presence_told: None,
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
+            unnamed: Unnamed::default(),
             debts: Debts::default(),
         }
     }
@@ -109,9 +113,10 @@ impl RoomState {
         self.feed().is_some_and(|feed| feed.backlog.exceeds_quarter(self.fanout.unseen()))
     }
 
-    /// Whether something has run out by now.
+    /// Whether something has run out by now, or is to be done without being asked for.
     pub(crate) fn is_due(&self, now: Mono) -> bool {
-        self.feed().is_some() && self.room.next_deadline().is_some_and(|at| at <= now)
+        let has_run_out = || self.room.next_deadline().is_some_and(|at| at <= now);
+        self.feed().is_some() && (self.unnamed.is_due() || has_run_out())
     }
 
     /// Nobody works on the room any more, and what is here may be half done.

@@ -26,8 +26,8 @@ pub(crate) enum Appended {
     Done(Batch),
     /// Somebody else has written: the items are to be decided again, by what the room is now.
     Again(VecDeque<InboxItem>),
-    /// The log has none of it, and everybody who asked has been told.
-    Refused,
+    /// The log has none of it, and everybody who asked for a record has been told. Those who come back need none: they are let in all the same.
+    Refused(VecDeque<InboxItem>),
 }
 
 /// What the log holds behind the published tail.
@@ -108,12 +108,16 @@ impl RoomTask {
                 }
             }
         }
+        let named = std::mem::take(&mut batch.named);
         let items = self.roll_back(batch, &mut meanwhile).await;
+        self.state.unnamed.put_back(named, others);
         if others {
             return Appended::Again(items);
         }
-        items.into_iter().for_each(|item| item.refuse(&self.cell.code, None, unavailable()));
-        Appended::Refused
+        let comes_back = |item: &InboxItem| matches!(item, InboxItem::Enter { request: JoinRequest::Resume(_), .. });
+        let (back, refused): (VecDeque<_>, VecDeque<_>) = items.into_iter().partition(comes_back);
+        refused.into_iter().for_each(|item| item.refuse(&self.cell.code, None, unavailable()));
+        Appended::Refused(back)
     }
 
     /// Asks the log what it holds, until it can be read.
@@ -152,7 +156,13 @@ impl RoomTask {
                 InboxItem::Detach { session, generation } => meanwhile.gone.push((session, generation)),
                 InboxItem::Tick => self.state.disarm(),
                 InboxItem::Evict(eviction) => self.give_back(eviction),
-                item => self.cell.refuse(item, unavailable()),
+                item => {
+                    if let InboxItem::Enter { request: JoinRequest::Resume(back), .. } = &item {
+                        // The connection that it comes back from is gone, and nobody says so: this one has taken its place.
+                        meanwhile.gone.push((back.cell.id, back.connection.generation));
+                    }
+                    self.cell.refuse(item, unavailable());
+                }
             }
         }
         if self.mono() >= meanwhile.patience && !meanwhile.has_told {
@@ -214,6 +224,12 @@ impl RoomTask {
         match (loaded, feed) {
             (Some(loaded), Some(feed)) => {
                 let published = self.state.tail.offset;
+                if let Some(open) = batch.open.take() {
+                    self.state.room = *open;
+                }
+                if !loaded.ledger.is_reactable_as_under(&self.shared.room_limits) {
+                    self.state.debts.freeze_otherwise();
+                }
                 self.state.room.replace_ledger(now, loaded.ledger);
                 // A session that came in with this batch and went with it was never there.
                 let begun = std::mem::take(&mut batch.begun);
@@ -221,7 +237,8 @@ impl RoomTask {
                 for (session, reader, ..) in batch.ends.drain(..).filter(|(_, reader, ..)| !is_begun(reader)) {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
                     if is_there(&self.state.room, &reader.subscription) {
-                        self.state.room.note(now, Note::Attached { session, generation, member, network: None });
+                        let network = reader.connection.network;
+                        self.state.room.note(now, Note::Attached { session, generation, member, network });
                     }
                     self.state.subscribers.insert(session, reader);
                 }
@@ -236,7 +253,7 @@ impl RoomTask {
                         feed.overlay.add(std::slice::from_ref(&change));
                         feed.backlog.amend(&change);
                     }
-                    if let Event::Settled { through } = record.event {
+                    if let Event::Settled { through, .. } = record.event {
                         feed.overlay.amended(through);
                     }
                 }

@@ -109,9 +109,10 @@ impl RoomTask {
                 let rows = log.messages(&feed.code, feed.epoch, target.next(), 1).await?;
                 let row = rows.last().filter(|row| row.seq == Some(target));
                 // Of a message that the log has cut, the room remembers it.
-                let edit = match row {
-                    Some(row) => row.event.standing_edit(),
-                    None => self.state.room.ledger().last_edit(target),
+                let edit = match (row, owed_now) {
+                    (Some(row), _) => row.event.standing_edit(),
+                    (None, OwedChange::Edit(edit)) => edit.before,
+                    (None, _) => self.state.room.ledger().last_edit(target),
                 };
                 let edit = edit.filter(|edit| *edit < change);
                 amends.extend(edit.map(|edit| Amend::bare(edit, change)));

@@ -33,6 +33,7 @@ impl RoomTask {
         while may_elapse && !self.is_full(&batch) && self.state.room.next_deadline().is_some_and(|at| at <= now.mono) {
             let _ = self.decide_one(now, &Input::Elapsed, &mut batch);
         }
+        self.name_who_came_back(now, &mut batch);
         // What is settled is said by the way: a record that nobody is told causes no append of its own.
         if !batch.records.is_empty() {
             self.settle(now, &mut batch);
@@ -42,7 +43,7 @@ impl RoomTask {
         batch
     }
 
-    fn is_full(&self, batch: &Batch) -> bool {
+    pub(crate) fn is_full(&self, batch: &Batch) -> bool {
         batch.is_full(self.state.feed(), &self.shared.limits.room)
     }
 
@@ -90,7 +91,7 @@ impl RoomTask {
                     Ok(answer) => Outcome::Answer(answer),
                 }
             }
-            InboxItem::Enter { input, request, .. } => match self.decide_one(now, input, batch) {
+            InboxItem::Enter { input, request, .. } => match self.decide_entry(now, input, batch) {
                 Err(reject) => Outcome::Rejected(reject),
                 // It has been given up, or its connection is gone: it counts as having been there, and gone just now.
                 Ok(Answer::Entered(_)) if matches!(request, JoinRequest::Resume(back) if !back.is_awaited()) => {
@@ -202,7 +203,7 @@ impl RoomTask {
         }
     }
 
-    fn decide_one(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
+    pub(crate) fn decide_one(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
         let decision = self.state.room.decide(now, input)?;
         capacity::check(&self.shared.budget, input, &decision)?;
         for record in decision.records {
@@ -270,10 +271,12 @@ impl RoomTask {
             Event::Joined { .. } if fault_injection::is(Bug::RememberKick) => {}
             // Somebody who is back was not put out for good.
             Event::Joined { scope, .. } => {
-                self.state.kicked.retain(|kicked| kicked != scope);
                 batch.kicked.retain(|kicked| kicked != scope);
+                batch.back.push(scope.clone());
             }
             Event::Closed { cause } => {
+                let is_empty = self.state.room.members_total() == 0;
+                batch.open = (!is_empty && self.shared.log.is_some()).then(|| Box::new(self.state.room.clone()));
                 let readers = std::mem::take(&mut self.state.subscribers);
                 batch
                     .ends

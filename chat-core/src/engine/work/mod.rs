@@ -12,6 +12,7 @@ pub(crate) mod evict;
 pub(crate) mod evidence;
 pub(crate) mod freeze;
 pub(crate) mod load;
+mod name;
 pub(crate) mod publish;
 pub(crate) mod put_away;
 pub(crate) mod recover;

@@ -70,6 +70,7 @@ impl RoomTask {
         if let Some(last) = batch.changes.last().filter(|_| !feed.is_logged) {
             feed.overlay.amended(last.seq());
         }
+        self.state.kicked.retain(|kicked| !batch.back.contains(kicked));
         for scope in batch.kicked.drain(..) {
             if self.state.kicked.len() >= self.shared.limits.room.bans_max {
                 self.state.kicked.pop_front();

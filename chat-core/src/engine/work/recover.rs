@@ -50,7 +50,11 @@ impl RoomTask {
         let epoch = ledger.epoch().expect("a loaded room has an epoch");
         // A room is put away only once the log has been amended for all that it owes.
         let is_amended = shared.away.last(&self.cell.code) == Some((epoch, tail.offset));
-        state.debts = Debts::of(unsaved, if is_amended { ledger.head() } else { Seq(0) });
+        let mut debts = Debts::of(unsaved, if is_amended { ledger.head() } else { Seq(0) });
+        if !ledger.is_reactable_as_under(&shared.room_limits) {
+            debts.freeze_otherwise();
+        }
+        state.debts = debts;
         if is_amended {
             owed.clear();
         }

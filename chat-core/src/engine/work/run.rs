@@ -100,7 +100,7 @@ impl RoomTask {
                 self.state.wake_rest();
                 batch = match self.append(batch).await {
                     Appended::Done(batch) => batch,
-                    Appended::Refused => Batch::default(),
+                    Appended::Refused(mut back) => self.decide(&mut back, false),
                     Appended::Again(again) => {
                         match std::mem::replace(&mut was_overtaken, true) {
                             false => again.into_iter().rev().for_each(|item| items.push_front(item)),

@@ -17,27 +17,54 @@ const PAGE: usize = 256;
 const PACE: Duration = Duration::from_millis(1);
 /// First and longest pause before a log that cannot be read is asked again, and before a place is looked for again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// A room that cannot be read although the log can be listed is left to whoever opens it, after so many visits.
+/// A room that cannot be read although the log can be listed is left for later, after so many visits.
 const VISITS_MAX: usize = 3;
+/// First and longest pause before those that were left are visited again: a log that was out of order for a moment leaves nobody for ever, and
+/// one that is damaged is seldom asked.
+const LATER: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3_600));
+/// As many are left for later, and others to whoever opens them.
+const LEFT_MAX: usize = 4_096;
 
-/// Visits all rooms and returns; also when the engine is gone or drains, or what the log lists cannot be read by trying again.
+/// Visits all rooms, those that could not be read again and again, and returns; also when the engine is gone or drains, or what the log lists
+/// cannot be read by trying again.
 pub(crate) async fn run(engine: Weak<Shared>) {
+    let mut left = visit_all(&engine).await;
+    let mut pause = LATER.0;
+    while !left.is_empty() {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LATER.1);
+        let mut still = Vec::new();
+        for code in left {
+            match visit_once(&engine, &code).await {
+                Visit::Ended => return,
+                Visit::Done => {}
+                Visit::Failed | Visit::NoPlace => still.push(code),
+            }
+            tokio::time::sleep(PACE).await;
+        }
+        left = still;
+    }
+}
+
+/// Visits each room once; those that could not be read.
+async fn visit_all(engine: &Weak<Shared>) -> Vec<RoomCode> {
+    let mut left = Vec::new();
     let mut after: Option<RoomCode> = None;
     let (mut pause, mut visits) = (PAUSE.0, 0);
     loop {
-        let Some(log) = engine.upgrade().and_then(|shared| shared.log.clone()) else { return };
+        let Some(log) = engine.upgrade().and_then(|shared| shared.log.clone()) else { return left };
         let listed = log.rooms(after.as_ref(), PAGE).await;
         drop(log);
         let codes = match listed {
-            Ok(codes) if codes.is_empty() => return,
+            Ok(codes) if codes.is_empty() => return left,
             Ok(codes) => codes,
-            Err(ReadError::Damaged(_) | ReadError::Later { .. }) => return,
+            Err(ReadError::Damaged(_) | ReadError::Later { .. }) => return left,
             Err(ReadError::Unavailable(_)) => Vec::new(),
         };
         let mut is_reached = !codes.is_empty();
         for code in codes {
-            match visit_once(&engine, &code).await {
-                Visit::Ended => return,
+            match visit_once(engine, &code).await {
+                Visit::Ended => return Vec::new(),
                 Visit::Failed if visits + 1 < VISITS_MAX => {
                     visits += 1;
                     is_reached = false;
@@ -47,7 +74,13 @@ pub(crate) async fn run(engine: Weak<Shared>) {
                     is_reached = false;
                     break;
                 }
-                Visit::Done | Visit::Failed => (after, visits, pause) = (Some(code), 0, PAUSE.0),
+                Visit::Failed => {
+                    if left.len() < LEFT_MAX {
+                        left.push(code.clone());
+                    }
+                    (after, visits, pause) = (Some(code), 0, PAUSE.0);
+                }
+                Visit::Done => (after, visits, pause) = (Some(code), 0, PAUSE.0),
             }
             tokio::time::sleep(PACE).await;
         }

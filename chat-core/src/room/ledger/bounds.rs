@@ -64,6 +64,12 @@ impl Bounds {
 }
 
 impl Ledger {
+    /// Whether the messages that take reactions are as many as under these limits.
+    #[cfg(feature = "engine")]
+    pub(crate) fn is_reactable_as_under(&self, limits: &RoomLimits) -> bool {
+        self.bounds.reactable_max == limits.reactable_max
+    }
+
     /// The same under other limits: what no longer fits is forgotten, oldest first.
     pub(in crate::room) fn bounded(mut self, limits: &RoomLimits) -> Self {
         let bounds = Bounds::new(limits);

@@ -79,7 +79,8 @@ impl Ledger {
             Event::Edited { target, content, n, keyed } => {
                 let (target, change, offset) = (*target, self.head, record.offset);
                 let bytes = content.as_ref().map_or(0, |content| u32::try_from(content.bytes()).unwrap_or(u32::MAX));
-                self.owed.push(OwedChange::Edit(OwedEdit { target, change, offset, n: *n, bytes }));
+                let before = self.changes.last_edit(target);
+                self.owed.push(OwedChange::Edit(OwedEdit { target, change, offset, n: *n, bytes, before }));
                 #[cfg(feature = "fault_injection")]
                 let changed = (!fault_injection::is(Bug::ForgetEdit)).then_some(Changed { target, change });
                 #[cfg(not(feature = "fault_injection"))]
@@ -110,9 +111,9 @@ impl Ledger {
                 self.owed.push(OwedChange::Sweep(sweep));
                 self.changes.push_range(sweep, self.bounds.changes_max);
             }
-            Event::Settled { through } => {
+            Event::Settled { through, frozen } => {
                 self.owed.settle(*through);
-                self.reactions.settle(*through);
+                self.reactions.settle(*frozen);
             }
             Event::Kicked { member, .. } => {
                 self.slow_mode.forget(*member);

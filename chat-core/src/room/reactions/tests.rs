@@ -60,7 +60,7 @@ fn a_message_that_takes_no_more_is_owed_until_the_log_has_what_it_has() {
     assert_eq!((owed, all.closed(), all.total()), (vec![(3, 20), (5, 21)], Seq(5), 3));
     assert_eq!(all.messages().collect::<Vec<_>>(), [3, 5, 7].map(Seq));
     assert_eq!((shown(&all, 3).len(), all.count(Seq(3), &name("a"))), (1, 0), "shown, and not counted on");
-    all.settle(Seq(20));
+    all.settle(Seq(3));
     assert_eq!((shown(&all, 3), all.total(), all.closed()), (vec![], 2, Seq(5)));
     all.remove_all(|target, author| target == Seq(5) && author == AUTHOR);
     all.check(Seq(100));
@@ -80,8 +80,21 @@ fn what_was_said_of_a_message_under_a_greater_bound_changes_what_is_owed_of_it()
     all.check(Seq(100));
     let owed: Vec<_> = all.owed().map(|owed| (owed.target.0, owed.change.0)).collect();
     assert_eq!((owed, all.closed(), all.total()), (vec![(3, 20), (4, 21)], Seq(5), 3));
-    all.settle(Seq(21));
+    all.settle(Seq(4));
     assert_eq!((all.total(), all.weight()), (0, 0));
+}
+
+#[test]
+fn what_was_written_is_said_by_its_number_whichever_bound_it_is_read_back_under() {
+    let mut smaller = reactions(&[(3, "a", 1), (5, "a", 1), (7, "a", 1)]);
+    smaller.freeze(Seq(8), Seq(20));
+    smaller.settle(Seq(3));
+    smaller.check(Seq(100));
+    assert_eq!(smaller.owed().map(|owed| owed.target.0).collect::<Vec<_>>(), [5, 7], "nobody has written these");
+    let mut greater = reactions(&[(3, "a", 1), (5, "a", 1), (7, "a", 1)]);
+    greater.settle(Seq(5));
+    greater.check(Seq(100));
+    assert_eq!((greater.messages().collect::<Vec<_>>(), greater.closed()), (vec![Seq(7)], Seq(5)));
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub async fn messages_after_a_number_are_the_oldest_first(mut home: impl Home) {
     let mut said = Vec::new();
     for size in [1, 4, 6] {
         let mut batch: Vec<Record> = (0..2 * size).map(|_| scribe.told(None, notices())).collect();
-        batch.push(scribe.quiet(None, Event::Settled { through: Seq(1) }));
+        batch.push(scribe.quiet(None, Event::Settled { through: Seq(1), frozen: Seq(0) }));
         batch.extend(scribe.talk(size));
         batch.push(scribe.told(None, notices()));
         tail = log.append(&room, &tail, &batch).await.expect("the tail is the end");
