@@ -3,7 +3,7 @@
 mod support;
 
 use chat_core::{
-    Command, CommandId, Connection, Engine, Hello, HistoryAnchor, Position, Reply, Resume, Seq, ServerFrame,
+    Command, CommandId, Connection, Engine, Hello, HistoryAnchor, Position, Reply, Resume, Seq, ServerFrame, Topic,
 };
 use chat_testkit::logs::{Fault, Operation, Outcome};
 use support::{TestLog, code, connect, create, engine_with, fails, log, say_many, settle, take};
@@ -132,4 +132,56 @@ async fn a_room_that_is_read_back_is_skipped_as_any_other() {
         _ => None,
     });
     assert_eq!(gap, Some((2, 31)), "{told:?}");
+}
+
+/// Retention takes what is old out of the log and nothing out of memory: pages show what is in either, and neither leap over what is left nor
+/// say of what is nowhere that there is more.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_cut_inside_the_backlog_is_paged_without_a_hole() {
+    const SAID: u64 = 40;
+    for (backlog_events_max, marks_max) in [(8, 4), (24, 4), (24, 100), (100, 0), (100, 12), (100, 100)] {
+        let log = log();
+        let engine = engine_with(&log, |limits| {
+            (limits.room.backlog_events_max, limits.room.marks_max) = (backlog_events_max, marks_max);
+            limits.lift_rates();
+        });
+        let mut ann = connect(&engine, None).await;
+        create(&mut ann).await;
+        for number in 0..SAID as usize / 4 {
+            say_many(&ann, 4 * number..4 * number + 4).await;
+            let topic = Topic::parse(&number.to_string()).expect("a number is a topic");
+            ann.call(Command::set_topic(code(), topic)).await.expect("she owns it");
+        }
+        let said: Vec<u64> = messages_of_log(&log);
+        assert_eq!(said.len() as u64, SAID);
+        for cut in (1..=52).step_by(5) {
+            log.inner().trim(&code(), Seq(cut));
+            let (there, before, after) = numbers(&ann, HistoryAnchor::After(Seq(0)), 100).await;
+            let case = format!("backlog {backlog_events_max}, marks {marks_max}, cut {cut}");
+            assert!(said.ends_with(&there) && !before && !after, "{case}: {there:?}");
+            assert!(there.ends_with(&messages_of_log(&log)), "{case}: {there:?}");
+            assert!(backlog_events_max < 100 || there == said, "{case}: {there:?}");
+            for place in 0..=53 {
+                for limit in [0, 1, 5, 40] {
+                    let (up, down) = (HistoryAnchor::After(Seq(place)), HistoryAnchor::Before(Seq(place)));
+                    let around = HistoryAnchor::Around(Seq(place));
+                    for (anchor, from, older) in [(down, place, limit), (up, place + 1, 0), (around, place, limit / 2)]
+                    {
+                        let middle = there.partition_point(|&seq| seq < from);
+                        let first = middle - middle.min(older as usize);
+                        let newer = if anchor == down { 0 } else { limit - older };
+                        let last = (middle + newer as usize).min(there.len());
+                        let expected = (there[first..last].to_vec(), first > 0, last < there.len());
+                        assert_eq!(numbers(&ann, anchor, limit).await, expected, "{case}, {limit} {anchor:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Numbers, oldest first.
+fn messages_of_log(log: &TestLog) -> Vec<u64> {
+    let records = log.inner().records(&code()).into_iter();
+    records.filter(|record| record.event.is_message()).filter_map(|record| record.seq).map(|seq| seq.0).collect()
 }

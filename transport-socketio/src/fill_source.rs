@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use chat_core::{CloseReason, Connection, Fill, FrameKind, FrameRef, Framing, Refusal, ServerFrame};
+use chat_core::{CloseReason, Connection, Fill, FrameKind, FrameRef, Framing, Reject, ServerFrame};
 
 /// Where due frames come from. A position moves by what was really emitted, and only then.
 pub(crate) trait Source {
@@ -35,7 +36,7 @@ impl Source for Connection {
     }
 }
 
-/// The last words to a client that is turned away for now: why, and when to come back.
+/// The last words to a client that is turned away: why, and when to come back.
 pub(crate) struct TurnedAway {
     reason: CloseReason,
     /// Frames that were not emitted yet.
@@ -43,8 +44,7 @@ pub(crate) struct TurnedAway {
 }
 
 impl TurnedAway {
-    pub(crate) fn new(refusal: Refusal) -> Self {
-        let Refusal { close: reason, reject, reconnect_after, .. } = refusal;
+    pub(crate) fn new(reason: CloseReason, reject: Reject, reconnect_after: Option<Duration>) -> Self {
         let error = ServerFrame::Error {
             id: None,
             room: None,

@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use chat_core::{ClientFrame, ConnectRequest, Engine, Hello, RejectCode, Request};
+use chat_core::{ClientFrame, CloseReason, ConnectRequest, Engine, Hello, Refusal, Reject, RejectCode, Request};
 use chat_serve::bearer;
 use serde::Deserialize;
 use socketioxide::adapter::LocalAdapter;
@@ -51,7 +51,14 @@ impl Handshake {
         };
         let engineio = engineio(socket);
         let link = Arc::new(Link::default());
-        let due = match self.engine.connect(asked, hello).await {
+        let connected = match hello {
+            Ok(hello) => self.engine.connect(asked, hello).await.map_err(|refusal| {
+                let Refusal { close, reject, reconnect_after, .. } = refusal;
+                (close, reject, reconnect_after)
+            }),
+            Err(reject) => Err((CloseReason::ProtocolViolation, reject, None)),
+        };
+        let due = match connected {
             Ok(session) => {
                 let ahead_max = self.config.ahead_bytes_max as u64;
                 let (sender, link) = (session.sender(), Arc::clone(&link));
@@ -59,20 +66,24 @@ impl Handshake {
                 Due::Session(session)
             }
             // The stock client stays away for good from a namespace that does not take it: so it is taken, and then its
-            // connection breaks. What it emits until then finds no handler.
-            Err(refusal) if refusal.close.reconnect() => Due::TurnedAway(TurnedAway::new(refusal)),
-            Err(refusal) => return Err(refusal.reject.code),
+            // connection breaks. What it emits until then finds no handler. And so it is told which field is wrong, for which a refusal has
+            // no room.
+            Err((close, reject, reconnect_after)) if close.reconnect() || close == CloseReason::ProtocolViolation => {
+                Due::TurnedAway(TurnedAway::new(close, reject, reconnect_after))
+            }
+            Err((_, reject, _)) => return Err(reject.code),
         };
         socket.on_disconnect(Watch(Arc::clone(&link)));
         engineio.park(AttachedSession { due, link });
         Ok(())
     }
 
-    fn read_hello(&self, auth: &str) -> Result<Hello, RejectCode> {
+    /// What the auth asks for, or what is wrong with a field of it.
+    fn read_hello(&self, auth: &str) -> Result<Result<Hello, Reject>, RejectCode> {
         match packet::read_named("hello", auth, self.engine.limits()) {
             None => Err(RejectCode::BadFrame),
-            Some(Err(bad)) => Err(bad.reject.code),
-            Some(Ok(ClientFrame { request: Request::Hello(hello), .. })) => Ok(hello),
+            Some(Err(bad)) => Ok(Err(bad.reject)),
+            Some(Ok(ClientFrame { request: Request::Hello(hello), .. })) => Ok(Ok(hello)),
             Some(Ok(_)) => unreachable!("a frame of type hello is a hello"),
         }
     }

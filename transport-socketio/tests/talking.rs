@@ -163,16 +163,31 @@ async fn the_policy_is_shown_the_credentials_of_the_header_or_of_the_auth() {
 }
 
 #[tokio::test]
-async fn a_bad_auth_is_refused_with_its_code() {
+async fn an_auth_that_is_no_object_is_refused_with_its_code() {
     let server = Server::plain();
     let mut ws = Ws::open(server.address).await;
-    for (auth, code) in [
-        (json!({"resume": 5}), "bad_field"),
-        (json!([1]), "bad_frame"),
-        (json!({"resume": "x".repeat(70_000)}), "too_long"),
+    assert_eq!(ws.ask_in(json!([1])).await, r#"44{"message":"bad_frame"}"#);
+}
+
+#[tokio::test]
+async fn an_auth_with_a_wrong_field_is_told_which_and_costs_no_session() {
+    let server = Server::plain();
+    let (ann, known) = welcome(Ws::open(server.address).await, json!({})).await;
+    drop(ann);
+    let token = &known["token"];
+    for (auth, code, field) in [
+        (json!({"resume": 5}), "bad_field", "resume"),
+        (json!({"resume": token, "catch_up": "all"}), "bad_field", "catch_up"),
+        (json!({"resume": "x".repeat(300)}), "too_long", "resume"),
+        (json!({"resume": "x".repeat(70_000)}), "too_long", "frame"),
     ] {
-        assert_eq!(ws.ask_in(auth).await, json!({"message": code}).to_string().replacen('{', "44{", 1));
+        let mut client = Ws::open(server.address).await.connect(auth).await;
+        let error = client.event("error").await;
+        assert_eq!((&error["code"], &error["field"]), (&json!(code), &json!(field)));
+        assert_eq!(client.event("closing").await["code"], 4500);
     }
+    let (_, again) = welcome(Ws::open(server.address).await, json!({"resume": token})).await;
+    assert_eq!((&again["resumed"], &again["session"]), (&json!(true), &known["session"]));
 }
 
 #[tokio::test]

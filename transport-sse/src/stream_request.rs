@@ -51,8 +51,12 @@ impl StreamRequest {
         let data = || given("data").map(PersonData::parse).transpose();
         let entry = match (query.get("create"), given("room")) {
             (Some(name), room) => {
-                let room = Some(name.as_str()).filter(|name| !name.is_empty()).or(room);
-                let room = room.map(RoomCode::parse).transpose()?;
+                let room = match (name.as_str(), room) {
+                    ("", room) => room.map(RoomCode::parse).transpose()?,
+                    (name, _) => {
+                        Some(RoomCode::parse(name).map_err(|wrong| Reject { field: Some("create"), ..wrong })?)
+                    }
+                };
                 Some(Command::create(nick(given("nick"))?).with_room(room).with_person_data(data()?))
             }
             (None, Some(room)) => {
@@ -79,7 +83,7 @@ fn nick(text: Option<&str>) -> Result<Nick, Reject> {
 }
 
 fn count(field: &'static str, text: &str) -> Result<u32, Reject> {
-    text.parse().map_err(|_| Reject::bad_field(field, format!("{field} is a whole number")))
+    text.parse().map_err(|_| Reject::bad_field(field, format!("{field} is a whole number from 0 to {}", u32::MAX)))
 }
 
 #[cfg(test)]

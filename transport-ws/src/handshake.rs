@@ -34,7 +34,13 @@ where
             refuse(ws, CloseReason::ProtocolViolation, None);
             return Err(Exit::Abandon(CloseReason::ProtocolViolation));
         }
-        Some(incoming) => parse(shared, &incoming),
+        Some(incoming) => match parse(shared, &incoming) {
+            Err(bad) if is_hello(&incoming) => {
+                put(&mut ws.writer, &error(bad.id, &bad.reject));
+                return Err(refuse(ws, CloseReason::ProtocolViolation, None));
+            }
+            frame => frame,
+        },
     };
     let (hello, frame) = match frame {
         Ok(ClientFrame { request: Request::Hello(hello), .. }) => (hello, None),
@@ -82,6 +88,10 @@ pub(crate) fn parse(shared: &Shared, incoming: &Incoming) -> Result<ClientFrame,
             unreachable!("only messages are parsed")
         }
     }
+}
+
+fn is_hello(incoming: &Incoming) -> bool {
+    matches!(incoming, Incoming::Text(text) if ClientFrame::is_hello(text.as_bytes()))
 }
 
 /// Gives a session what its client sent.

@@ -109,6 +109,32 @@ async fn wrong_and_missing_fields_are_named() {
     all_is_well(&mut eve, &mut witness, "LUNCH").await;
 }
 
+/// Whoever keeps the token that they were told last would lose their session to one that was begun for them by mistake.
+#[tokio::test]
+async fn a_hello_with_a_wrong_field_costs_no_session() {
+    let server = server().await;
+    let mut ann = Client::connect(server).await;
+    ann.say(json!({"type": "hello"})).await;
+    let welcome = ann.hear().await;
+    drop(ann);
+    let hello = json!({"type": "hello", "id": 7, "resume": welcome["token"]});
+    for (field, wrong) in [("catch_up", json!("all")), ("catch_up", json!(-1)), ("resume", json!(5))] {
+        let mut client = Client::connect(server).await;
+        let mut bad = hello.clone();
+        bad[field] = wrong;
+        client.say(bad).await;
+        let error = client.hear().await;
+        let told = (&error["type"], &error["id"], &error["code"], &error["field"]);
+        assert_eq!(told, (&json!("error"), &json!(7), &json!("bad_field"), &json!(field)));
+        let closing = client.hear().await;
+        assert_eq!((&closing["type"], &closing["code"]), (&json!("closing"), &json!(4500)));
+    }
+    let mut ann = Client::connect(server).await;
+    ann.say(hello).await;
+    let again = ann.hear().await;
+    assert_eq!((&again["resumed"], &again["session"]), (&json!(true), &welcome["session"]));
+}
+
 #[tokio::test]
 async fn what_is_too_long_is_told_its_limit() {
     let (mut eve, mut witness) = room_with_witness().await;

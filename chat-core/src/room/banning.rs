@@ -137,8 +137,13 @@ impl<'a> Rules<'a> {
         if crate::fault_injection::is(crate::fault_injection::Bug::ForgetBan) {
             return Ok(());
         }
-        let asker = Asker { scope, hash: self.ledger.hash(scope), network };
-        match self.ledger.bans().against(asker, self.at()) {
+        let (bans, hash) = (self.ledger.bans(), self.ledger.hash(scope));
+        let against = |network| bans.against(Asker { scope, hash, network }, self.at());
+        match against(network) {
+            Some(ban) if against(None).is_none() => {
+                let message = "newcomers from your network are banned from this room";
+                Err(Reject { until: ban.until, ..Reject::new(RejectCode::Banned, message) })
+            }
             Some(ban) => Err(banned(ban.until)),
             None => Ok(()),
         }

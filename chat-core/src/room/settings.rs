@@ -52,7 +52,11 @@ impl Rules<'_> {
             return Err(Reject::new(RejectCode::RoomLocked, "the room is locked: nobody new gets in"));
         }
         if settings.secret.is_some() && shown != settings.secret {
-            let reject = Reject::new(RejectCode::SecretWrong, "the room asks for a secret, and this is not it");
+            let message = match shown {
+                None => "the room asks newcomers for a secret",
+                Some(_) => "the room asks newcomers for a secret, and this is not it",
+            };
+            let reject = Reject::new(RejectCode::SecretWrong, message);
             return Err(Reject { field: Some("secret"), ..reject });
         }
         if !self.says_floor() && !matches!(settings.history, None | Some(NewcomersSee::All)) {

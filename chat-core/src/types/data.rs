@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 #[cfg(any(feature = "engine", test))]
-use super::reject::Reject;
+use super::{json, reject::Reject};
 
 /// One JSON object of a message: what an application says beside its text, or in its place. Nothing here looks into it, and everybody
 /// is given the very characters that were sent, but for line breaks between its values, which become spaces.
@@ -31,12 +31,16 @@ impl Data {
         if json.len() > bytes_max {
             return Err(Reject::too_long("data", bytes_max as u64, "bytes"));
         }
-        if depth(json) > Self::DEPTH_MAX {
-            return Err(Reject::too_long("data", Self::DEPTH_MAX as u64, "levels of objects and lists"));
-        }
         // Read whole, and thrown away: what no reader could read, half of a surrogate pair say, is passed on to none.
-        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json)
-            .map_err(|error| Reject::bad_field("data", format!("data is one JSON object: {error}")))?;
+        if let Err(wrong) = json::compact(json, Self::DEPTH_MAX) {
+            return Err(match wrong {
+                json::TOO_DEEP => Reject::too_long("data", Self::DEPTH_MAX as u64, "levels of objects and lists"),
+                wrong => Reject::bad_field("data", format!("data {wrong}")),
+            });
+        }
+        if !json.starts_with('{') {
+            return Err(Reject::bad_field("data", "data is one JSON object"));
+        }
         // A string has none: within one they are escaped. Transports that send lines must find none.
         match json.contains(['\n', '\r']) {
             true => Ok(Self(json.replace(['\n', '\r'], " ").into())),
@@ -60,26 +64,6 @@ impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Data({})", self.0)
     }
-}
-
-/// How many objects and lists lie within each other at most.
-#[cfg(any(feature = "engine", test))]
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut is_escaped) = (0_usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if in_string => is_escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 #[cfg(test)]
@@ -107,6 +91,15 @@ mod tests {
         for json in ["", "7", "null", "[]", "\"{}\"", "{", "{} {}", r#"{"a":"\ud83d"}"#, r#"{"a":1e999}"#, "{'a':1}"] {
             assert_eq!(parse(json), Err((RejectCode::BadField, None)), "{json}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong() {
+        let message = |json: &str| Data::parse(json, 64).expect_err(json).message;
+        assert_eq!(message("[]"), "data is one JSON object");
+        assert_eq!(message("7"), "data is one JSON object");
+        assert_eq!(message(r#"{"a":"\ud83d"}"#), "data holds half of a surrogate pair, which is no character");
+        assert_eq!(message(r#"{"a":1e999}"#), "data holds a number that is too large");
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) fn compact(text: &str, depth_max: usize) -> Result<String, &'static s
 
 const NO_VALUE: &str = "is not one JSON value";
 const HALF: &str = "holds half of a surrogate pair, which is no character";
-const TOO_DEEP: &str = "nests too deep";
+/// It nests deeper than it may.
+pub(crate) const TOO_DEEP: &str = "nests too deep";
 const TOO_LARGE: &str = "holds a number that is too large";
 
 struct Reader<'a> {

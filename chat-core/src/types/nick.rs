@@ -16,6 +16,8 @@ use self::allowed::{has_ink, refused};
 use self::context::EMOJI_SELECTOR;
 use super::reject::Reject;
 
+pub(super) use self::allowed::is_seen;
+
 mod allowed;
 mod context;
 #[cfg(test)]

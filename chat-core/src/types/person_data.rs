@@ -70,11 +70,10 @@ mod parse {
     use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
     use serde::{Deserialize, Deserializer};
 
-    use super::PersonData;
+    use super::{PersonData, json};
     use crate::types::Reject;
 
     const NO_OBJECT: &str = "data is a JSON object";
-    const TOO_DEEP: &str = "data is nested more than 8 deep";
     const TWICE: &str = "data has a name twice in one object";
 
     impl PersonData {
@@ -87,7 +86,7 @@ mod parse {
             let mut reader = serde_json::Deserializer::from_str(json);
             let read = reader.deserialize_map(Part { depth: Self::DEPTH_MAX }).and_then(|()| reader.end());
             if let Err(error) = read {
-                return Err(refusal(&error));
+                return Err(refusal(json, &error));
             }
             let compact = without_spaces(json);
             match compact.len() > Self::BYTES_MAX {
@@ -110,11 +109,15 @@ mod parse {
         }
     }
 
-    fn refusal(error: &serde_json::Error) -> Reject {
-        let words = error.to_string();
-        match [TOO_DEEP, TWICE].into_iter().find(|why| words.starts_with(why)) {
-            Some(why) => Reject::bad_field("data", why),
-            None => Reject::bad_field("data", NO_OBJECT),
+    fn refusal(text: &str, error: &serde_json::Error) -> Reject {
+        match json::compact(text, PersonData::DEPTH_MAX) {
+            Err(json::TOO_DEEP) => {
+                Reject::too_long("data", PersonData::DEPTH_MAX as u64, "levels of objects and lists")
+            }
+            // It is an object, with something in it that not every reader can read.
+            Err(wrong) if text.trim_start().starts_with('{') => Reject::bad_field("data", format!("data {wrong}")),
+            Ok(_) if error.to_string().starts_with(TWICE) => Reject::bad_field("data", TWICE),
+            _ => Reject::bad_field("data", NO_OBJECT),
         }
     }
 
@@ -141,7 +144,7 @@ mod parse {
 
     impl Part {
         fn inside<E: Error>(self) -> Result<Self, E> {
-            let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))?;
+            let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("too deep"))?;
             Ok(Self { depth })
         }
     }
@@ -258,6 +261,15 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_what_is_wrong() {
+        let message = |json: &str| PersonData::parse(json).expect_err(json).message;
+        assert_eq!(message("[]"), "data is a JSON object");
+        assert_eq!(message(r#"{"a":1e999}"#), "data holds a number that is too large");
+        assert_eq!(message(r#"{"a":"\udc00"}"#), "data holds half of a surrogate pair, which is no character");
+        assert_eq!(message(r#"{"a":1,"a":2}"#), "data has a name twice in one object");
+    }
+
+    #[test]
     fn its_bytes_and_its_depth_are_bounded() {
         let long = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 8));
         assert_eq!(kept(&long(256)).len(), 256);
@@ -266,8 +278,8 @@ mod tests {
         assert_eq!(kept(&format!("{}{}", " ".repeat(900), long(256))).len(), 256, "but not spaces");
         let deep = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
         assert_eq!(kept(&deep(8)), deep(8));
-        assert_eq!(refused(&deep(9)), (RejectCode::BadField, Some("data"), None));
-        assert_eq!(refused(&deep(60_000)).0, RejectCode::BadField, "nothing is read by recursion without end");
+        assert_eq!(refused(&deep(9)), (RejectCode::TooLong, Some("data"), Some(8)));
+        assert_eq!(refused(&deep(60_000)).0, RejectCode::TooLong, "nothing is read by recursion without end");
     }
 
     /// As a record holds it.

@@ -5,11 +5,12 @@ use std::fmt;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::nick::is_seen;
 use super::reject::Reject;
 use super::text::{is_layout, name};
 
 /// What somebody reacts to a message with: 1 to 32 bytes of UTF-8, without control characters, separators of lines, and embeddings,
-/// overrides and isolates of direction. Kept and compared as it is: what looks alike and is written otherwise is another one.
+/// overrides and isolates of direction, and with something to see. Kept and compared as it is: what looks alike and is written otherwise is another one.
 ///
 /// 32 bytes: the longest emoji of people and their joiners, or a short word between colons.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ impl ReactionName {
             let message =
                 format!("name holds {character}; control, direction and line-breaking characters are not allowed");
             return Err(Reject::bad_field("name", message));
+        }
+        if !text.chars().any(is_seen) {
+            return Err(Reject::bad_field("name", "name has nothing to see"));
         }
         Ok(Self(CompactString::new(text)))
     }
@@ -72,6 +76,27 @@ mod tests {
         for text in ["", "a\nb", "\0", "\u{7F}", "\u{85}", "a\u{2028}b", "\u{202E}evil", "\u{2066}a"] {
             let refused = ReactionName::parse(text).map_err(|reject| (reject.code, reject.field));
             assert_eq!(refused, Err((RejectCode::BadField, Some("name"))), "{text:?}");
+        }
+        for text in [
+            " ",
+            "\u{A0}",
+            "\u{200B}",
+            "\u{2800}",
+            "\u{3164}",
+            "\u{115F}",
+            "\u{FE0F}",
+            "\u{200D} ",
+            "\u{300}",
+            "\u{E0041}",
+        ] {
+            assert_eq!(
+                ReactionName::parse(text).map_err(|reject| reject.message),
+                Err("name has nothing to see".into()),
+                "{text:?}"
+            );
+        }
+        for text in [".", "1\u{FE0F}\u{20E3}", "\u{1F1E9}\u{1F1EA}", "\u{E000}", "\u{1FAFF}"] {
+            assert!(ReactionName::parse(text).is_ok(), "{text:?}");
         }
         let long = ReactionName::parse(&"\u{E4}".repeat(17)).expect_err("34 bytes");
         assert_eq!((long.code, long.field, long.limit), (RejectCode::TooLong, Some("name"), Some(32)));

@@ -55,7 +55,10 @@ impl SignalData {
     /// `too_long` or `bad_field`, both naming `data`.
     pub fn parse(json: &str) -> Result<Self, Reject> {
         let compact = json::compact(json, Self::DEPTH_MAX);
-        let compact = compact.map_err(|wrong| Reject::bad_field("data", format!("data {wrong}")))?;
+        let compact = compact.map_err(|wrong| match wrong {
+            json::TOO_DEEP => Reject::too_long("data", Self::DEPTH_MAX as u64, "levels of objects and lists"),
+            wrong => Reject::bad_field("data", format!("data {wrong}")),
+        })?;
         if compact.len() > Self::BYTES_MAX {
             return Err(Reject::too_long("data", Self::BYTES_MAX as u64, "bytes"));
         }
@@ -109,10 +112,13 @@ mod tests {
     fn data_is_one_short_value_that_is_not_null() {
         let read = |json: &str| SignalData::parse(json).map(|data| data.as_str().to_owned());
         assert_eq!(read(" {\"x\" : 1,\n\"y\": [2]}"), Ok(r#"{"x":1,"y":[2]}"#.into()));
-        for json in ["null", " null ", "", "{", "1 2", "[[[[[[[[[1]]]]]]]]]"] {
+        for json in ["null", " null ", "", "{", "1 2"] {
             let refused = SignalData::parse(json).map_err(|reject| (reject.code, reject.field));
             assert_eq!(refused, Err((RejectCode::BadField, Some("data"))), "{json:?}");
         }
+        let refused =
+            SignalData::parse("[[[[[[[[[1]]]]]]]]]").map_err(|reject| (reject.code, reject.field, reject.limit));
+        assert_eq!(refused, Err((RejectCode::TooLong, Some("data"), Some(8))));
         let long = |chars: usize| format!("\"{}\"", "x".repeat(chars));
         assert!(SignalData::parse(&format!("  {}  ", long(254))).is_ok(), "space is not counted");
         let refused = SignalData::parse(&long(255)).map_err(|reject| (reject.code, reject.field, reject.limit));

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::commands::command;
-use super::fields::{Fields, optional, string};
+use super::fields::{Fields, Text, optional, string};
 use super::hello::Hello;
 use crate::domain::Command;
 use crate::types::{CommandId, Reject, RejectCode, RoomLimits, SessionLimits};
@@ -61,6 +61,18 @@ impl ClientFrame {
         let id = number(fields.id).map_err(|reject| BadFrame { id: fields.id.and_then(read_back), reject })?;
         let request = Request::read(&fields, id, room, session).map_err(|reject| BadFrame { id, reject })?;
         Ok(Self { id, request })
+    }
+
+    /// Whether a frame is meant as a `hello`, whatever is wrong with its other fields. One that cannot be parsed asks for no new session: its
+    /// client would take that for the one it wanted back.
+    pub fn is_hello(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Typed<'a> {
+            #[serde(borrow)]
+            r#type: Text<'a>,
+        }
+        let is_object = bytes.trim_ascii_start().starts_with(b"{");
+        is_object && serde_json::from_slice::<Typed<'_>>(bytes).is_ok_and(|frame| frame.r#type.0 == "hello")
     }
 }
 
@@ -237,6 +249,20 @@ pub(super) mod tests {
         assert!(message(halved).contains("surrogate"), "{}", message(halved));
         assert_eq!(message(r#"{"type":"send","room":"ABC","text":5}"#), "text is a string");
         assert!(message(r#"{"type":"send","room":"ABC","text":"a\r\n"}"#).contains("U+000D"));
+    }
+
+    #[test]
+    fn what_is_meant_as_a_hello_is_known_whatever_is_wrong_with_it() {
+        for text in [
+            r#"{"type":"hello"}"#,
+            r#" {"id":"x","resume":5,"type":"h\u0065llo"}"#,
+            r#"{"type":"hello","id":1,"id":2}"#,
+        ] {
+            assert!(ClientFrame::is_hello(text.as_bytes()), "{text}");
+        }
+        for text in ["", "[]", r#"["hello"]"#, r#"{"type":"send"}"#, r#"{"type":["hello"]}"#, r#"{"type":"hello""#] {
+            assert!(!ClientFrame::is_hello(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

@@ -139,7 +139,7 @@ pub(super) fn command(kind: &str, fields: &Fields<'_>, room: &RoomLimits) -> Res
             room: fields.room()?,
             member: fields.member()?,
             terms: bans::terms(
-                optional::<NonZeroU32>("minutes", fields.minutes, "minutes is a whole number from 1")?,
+                optional::<NonZeroU32>("minutes", fields.minutes, "minutes is a whole number from 1 to 4294967295")?,
                 fields.flag("network", fields.network, "network is true or false")?,
                 fields.flag("sweep", fields.sweep, "sweep is true or false")?,
             ),
@@ -185,12 +185,18 @@ fn anchor(fields: &Fields<'_>) -> Result<HistoryAnchor, Reject> {
 /// What is named is to be changed; `null` in place of a secret is one that is taken away.
 fn settings_change(fields: &Fields<'_>) -> Result<SettingsChange, Reject> {
     let mut change = SettingsChange::new();
-    change.slow_ms = optional("slow_ms", fields.slow_ms, "slow_ms is a whole number of milliseconds")?;
+    change.slow_ms =
+        optional("slow_ms", fields.slow_ms, "slow_ms is a whole number of milliseconds from 0 to 4294967295")?;
     change.locked = optional("locked", fields.locked, "locked is true or false")?;
     change.read_only = optional("read_only", fields.read_only, "read_only is true or false")?;
     change.secret = fields.secret.map(|_| fields.secret()).transpose()?;
-    change.history = optional("history", fields.history, "history is \"all\", \"none\" or a whole number")?;
+    const HISTORY: &str = "history is \"all\", \"none\" or a whole number from 0 to 4294967295";
+    change.history = optional("history", fields.history, HISTORY)?;
     change.listed = optional("listed", fields.listed, "listed is true or false")?;
+    if change == SettingsChange::new() {
+        // Told as done it would be believed, where the name of a setting is only misspelt.
+        return Err(Reject::new(RejectCode::BadField, "settings names nothing that can be set here"));
+    }
     Ok(change)
 }
 

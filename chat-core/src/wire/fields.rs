@@ -174,7 +174,9 @@ impl Fields<'_> {
     }
 
     pub(super) fn count(&self, field: &'static str, raw: Option<&RawValue>) -> Result<Option<u32>, Reject> {
-        optional(field, raw, "a count is a whole number from 0")
+        let Some(raw) = raw else { return Ok(None) };
+        serde_json::from_str(raw.get())
+            .map_err(|_| Reject::bad_field(field, format!("{field} is a whole number from 0 to {}", u32::MAX)))
     }
 }
 

@@ -88,7 +88,9 @@ fn what_is_wrong_is_named() {
     assert_eq!(refusal("/sse?room=LUNCH"), (BadField, Some("nick")));
     assert_eq!(refusal("/sse?create"), (BadField, Some("nick")));
     assert_eq!(refusal("/sse?room=a+b&nick=Ann"), (BadField, Some("room")));
-    assert_eq!(refusal("/sse?create=a+b&nick=Ann"), (BadField, Some("room")));
+    assert_eq!(refusal("/sse?create=a+b&nick=Ann"), (BadField, Some("create")));
+    assert_eq!(refusal("/sse?create=A&nick=Ann"), (BadField, Some("create")));
+    assert_eq!(refusal("/sse?create&room=A&nick=Ann"), (BadField, Some("room")));
     assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&history=-1"), (BadField, Some("history")));
     assert_eq!(refusal("/sse?room=LUNCH&nick=Ann&secret=%0A"), (BadField, Some("secret")));
     for wrong in ["-1", "1.5", "many", "4294967296"] {

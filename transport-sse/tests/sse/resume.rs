@@ -81,6 +81,17 @@ async fn a_room_without_a_position_is_shown_afresh() {
 }
 
 #[tokio::test]
+async fn a_wrong_parameter_costs_no_session() {
+    let server = TestServer::new();
+    let (_ann, stream, welcome, _) = lunch(&server).await;
+    drop(stream);
+    let uri = format!("/sse?resume={}", welcome.data["token"].as_str().expect("a token"));
+    let refused = server.refused(&format!("{uri}&catch_up=all")).await;
+    assert_eq!(refused.code(), (400, "bad_field"));
+    assert_eq!(standing(&server.open(&uri).await.expect("welcome").await), (true, "live"));
+}
+
+#[tokio::test]
 async fn whoever_is_still_in_the_room_does_not_join_again() {
     let server = TestServer::new();
     let (ann, stream, _, joined) = lunch(&server).await;

@@ -1,6 +1,7 @@
 //! The messages of a history: on either side of a place, from the backlog, and where that does not reach, from the log.
 //!
 //! Each side begins at the place and goes on without a hole, so that what is cut off is always at an end, and is told as more.
+//! Which of the two reaches further back is not known beforehand: retention may cut a log inside what the backlog has.
 
 use std::sync::Arc;
 
@@ -21,10 +22,21 @@ const FETCH: usize = 16;
 /// The log has to be asked.
 struct AskLog;
 
-/// Older messages that only the log has: so many before that one. For none of them it is asked whether there is one.
+/// Older messages that only the log can have: so many before that one. For none of them it is asked whether there is one.
 struct Missing {
     before: Seq,
     count: usize,
+}
+
+/// What is still to be read of the messages from a place on.
+struct Rest {
+    /// Everything up to here was looked at.
+    after: Seq,
+    through: Seq,
+    count: usize,
+    bytes_max: usize,
+    /// The last message that the page shows.
+    shown: Option<Seq>,
 }
 
 impl NewerSlice {
@@ -60,7 +72,7 @@ impl Page {
         let at_hand = page.newer_at_hand(feed, newer, newer_max, log.is_some());
         if let (Err(AskLog), Some(log)) = (at_hand, log) {
             page = Self::empty(feed, slice.seqs.len() + newer.seqs.len(), bytes_max);
-            let read = page.newer_from(log, feed, newer, newer_max).await;
+            let read = page.newer_of_both(log, feed, Rest::of(newer, newer_max)).await;
             if read.is_err() && newer.count > 0 && page.newest_first.is_empty() {
                 // What begins with a message that cannot be read now shows none that is further away.
                 page.more = true;
@@ -82,13 +94,13 @@ impl Page {
         bytes_max: usize,
         has_log: bool,
     ) -> Result<(), AskLog> {
-        match (newer.count > 0, has_log) {
-            (true, false) => {
-                self.newer_of_backlog(feed, newer, bytes_max);
-                return Ok(());
-            }
-            (true, true) if newer.forgotten == More::Yes => return Err(AskLog),
-            _ => {}
+        let is_remembered = newer.count == 0 && newer.newest.is_some();
+        if !has_log && !is_remembered {
+            self.newer_without_log(feed, Rest::of(newer, bytes_max));
+            return Ok(());
+        }
+        if newer.count > 0 && newer.forgotten == More::Yes {
+            return Err(AskLog);
         }
         let mut last: Option<Arc<Segment>> = None;
         let mut shown = None;
@@ -119,65 +131,84 @@ impl Page {
     }
 
     /// The same where there is no log: what the backlog has let go of is gone, and the first that is left begins the page.
-    fn newer_of_backlog(&mut self, feed: &RoomFeed, newer: &NewerSlice, bytes_max: usize) {
-        let mut after = Seq(newer.from.0.saturating_sub(1));
-        while after < newer.through {
-            let BacklogRead::Events(segments) = feed.backlog.read(after, bytes_max) else {
-                // It begins later; and if that is now, later still.
-                after = after.max(Seq(feed.backlog.oldest().0.saturating_sub(1)));
-                continue;
-            };
-            for segment in &segments {
-                for (seq, kind, _) in segment.events(after, newer.through) {
-                    after = seq;
-                    if kind != FrameKind::Message {
-                        continue;
-                    }
-                    let is_full = self.newest_first.len() >= newer.count;
-                    if is_full || !self.takes(feed, seq, Json::Shared(Arc::clone(segment)), bytes_max) {
-                        self.more_after = true;
-                        return;
-                    }
-                }
-            }
+    fn newer_without_log(&mut self, feed: &RoomFeed, mut rest: Rest) {
+        while self.newer_of_backlog(feed, &mut rest).is_err() {
+            // It begins later; and if that is now, later still.
+            rest.pass(before(feed.backlog.oldest()));
         }
     }
 
-    /// The same from the log alone. Where that cannot be read, it is said that others follow.
-    async fn newer_from(
-        &mut self,
-        log: &dyn Log,
-        feed: &RoomFeed,
-        newer: &NewerSlice,
-        bytes_max: usize,
-    ) -> Result<(), ReadError> {
-        let (mut after, mut missing) = (Seq(newer.from.0.saturating_sub(1)), newer.count);
+    /// Adds what the backlog has of the rest, and says whether others follow.
+    ///
+    /// # Errors
+    /// [`AskLog`]: it does not have what comes next.
+    fn newer_of_backlog(&mut self, feed: &RoomFeed, rest: &mut Rest) -> Result<(), AskLog> {
+        while rest.after < rest.through {
+            let BacklogRead::Events(segments) = feed.backlog.read(rest.after, rest.bytes_max) else {
+                return Err(AskLog);
+            };
+            for segment in &segments {
+                for (seq, kind, _) in segment.events(rest.after, rest.through) {
+                    let json = || Json::Shared(Arc::clone(segment));
+                    if kind == FrameKind::Message && !self.takes_next(feed, rest, seq, json) {
+                        return Ok(());
+                    }
+                    rest.after = seq;
+                }
+            }
+        }
+        self.more_after = false;
+        Ok(())
+    }
+
+    /// The same from both: from the log as far as the backlog does not reach. Where the log cannot be read, it is said that others follow.
+    async fn newer_of_both(&mut self, log: &dyn Log, feed: &RoomFeed, mut rest: Rest) -> Result<(), ReadError> {
         self.more_after = true;
-        loop {
+        while self.newer_of_backlog(feed, &mut rest).is_err() {
+            // Before the log is asked: what is let go of meanwhile was in the backlog when it was.
+            let oldest = feed.backlog.oldest();
+            // Begins with the last one shown: where that has been cut meanwhile, others may have been that follow it.
+            let after = rest.shown.map_or(rest.after, before);
             // One more than shown tells whether there is more.
-            let wanted = (missing + 1).min(FETCH);
+            let wanted = (rest.count + 1 + usize::from(rest.shown.is_some())).min(FETCH);
             let records = log.messages_after(&feed.code, feed.epoch, after, wanted).await?;
             let is_last = records.len() < wanted;
-            for record in records.into_iter().filter(|record| record.event.is_message()) {
+            let mut records = records.into_iter().filter(|record| record.event.is_message()).peekable();
+            if rest.shown.is_some() && records.next_if(|record| record.seq == rest.shown).is_none() {
+                return Ok(());
+            }
+            let mut reaches_backlog = is_last;
+            for record in records {
                 let Some(seq) = record.seq else { continue };
-                if seq > newer.through {
+                if seq >= oldest {
+                    reaches_backlog = true;
+                    break;
+                }
+                if seq > rest.through {
                     self.more_after = false;
                     return Ok(());
                 }
-                if missing == 0 {
+                if !self.takes_next(feed, &mut rest, seq, || as_now(feed, record)) {
                     return Ok(());
                 }
-                let json = as_now(feed, record);
-                if !self.takes(feed, seq, json, bytes_max) {
-                    return Ok(());
-                }
-                (after, missing) = (seq, missing - 1);
+                rest.after = seq;
             }
-            if is_last {
-                self.more_after = false;
-                return Ok(());
+            if reaches_backlog {
+                rest.pass(before(oldest));
             }
         }
+        Ok(())
+    }
+
+    /// Adds the next message, if there is room for it; else says that others follow.
+    fn takes_next(&mut self, feed: &RoomFeed, rest: &mut Rest, seq: Seq, json: impl FnOnce() -> Json) -> bool {
+        let takes = rest.count > 0 && self.takes(feed, seq, json(), rest.bytes_max);
+        if takes {
+            (rest.count, rest.shown) = (rest.count - 1, Some(seq));
+        } else {
+            self.more_after = true;
+        }
+        takes
     }
 
     /// Adds those before the place, newest first, as far as the backlog has them; and says what the log may have besides.
@@ -198,12 +229,39 @@ impl Page {
         // Where the backlog has none of them, all are missing, also the newest.
         let first = (shown > 0).then(|| slice.seqs[named - shown]);
         let before = first.or(slice.seqs.last().map(|last| last.next())).unwrap_or(slice.before);
-        if count > 0 {
-            return has_log.then_some(Missing { before, count });
+        if count == 0 && slice.earlier.is_some_and(|earlier| feed.backlog.segment_of(earlier).is_some()) {
+            self.more = true;
+            return None;
         }
-        let is_here = slice.earlier.is_some_and(|earlier| feed.backlog.segment_of(earlier).is_some());
-        self.more = is_here;
-        (has_log && !is_here && slice.more == More::Yes).then_some(Missing { before, count })
+        if count == 0 && slice.more == More::No {
+            return None;
+        }
+        let missing = self.older_of_backlog(feed, slice.sees, Missing { before, count })?;
+        has_log.then_some(missing)
+    }
+
+    /// Adds what the backlog has that the room does not remember, and says what the log may have before that.
+    fn older_of_backlog(&mut self, feed: &RoomFeed, sees: Seq, mut missing: Missing) -> Option<Missing> {
+        while let Some(segment) = feed.backlog.segment_of(before(missing.before)) {
+            for seq in (segment.first()..missing.before.0).rev().map(Seq) {
+                if seq <= sees {
+                    return None;
+                }
+                missing.before = seq;
+                if segment.get(seq.0).is_none_or(|(kind, _)| kind != FrameKind::Message) {
+                    continue;
+                }
+                if missing.count == 0 {
+                    self.more = true;
+                    return None;
+                }
+                if !self.push(feed, seq, Json::Shared(Arc::clone(&segment))) {
+                    return None;
+                }
+                missing.count -= 1;
+            }
+        }
+        Some(missing)
     }
 
     /// Adds what the log has. A log that cannot be read now leaves the older ones out, and it is said that there is more.
@@ -242,6 +300,22 @@ impl Page {
             }
         }
     }
+}
+
+impl Rest {
+    fn of(newer: &NewerSlice, bytes_max: usize) -> Self {
+        Self { after: before(newer.from), through: newer.through, count: newer.count, bytes_max, shown: None }
+    }
+
+    /// There is nothing more up to here.
+    fn pass(&mut self, seq: Seq) {
+        self.after = self.after.max(seq);
+    }
+}
+
+/// The number before this one.
+fn before(seq: Seq) -> Seq {
+    Seq(seq.0.saturating_sub(1))
 }
 
 /// Of a page that lies around a message no more than half goes to what follows it: the rest shows what was before.

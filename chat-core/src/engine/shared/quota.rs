@@ -149,7 +149,10 @@ impl Shared {
         match of_session.err().max(of_address.err()) {
             None => Ok(()),
             Some(wait) => {
-                let reject = Reject::new(RejectCode::RateLimited, "too many rooms were named that are not there");
+                let reject = Reject::new(
+                    RejectCode::RateLimited,
+                    "too many codes of rooms, or secrets of theirs, were guessed wrong",
+                );
                 Err(reject.retry_after(wait))
             }
         }

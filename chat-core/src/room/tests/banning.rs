@@ -180,6 +180,9 @@ fn a_ban_of_a_network_binds_newcomers_of_whom_nothing_else_is_known() {
     world.run(&ban_network(2)).expect("banned");
     let reject = world.run(&join(from(5, 7))).expect_err("banned");
     assert_eq!((reject.code, reject.until), (RejectCode::Banned, end));
+    assert_eq!(reject.message, "newcomers from your network are banned from this room");
+    let person = world.run(&join(from(2, 7))).expect_err("banned");
+    assert_eq!(person.message, "you are banned from this room");
     assert_eq!(world.reject(&join(from(9, 7))), RejectCode::Banned, "who left is new again");
     let gone = Input::Attach { by: from(9, 7), after: None };
     assert_eq!(world.reject(&gone), RejectCode::NotMember, "and was not put out");

@@ -56,6 +56,20 @@ fn allow(world: &mut World, change: SettingsChange<crate::types::SecretHash>) {
     world.run(&Input::Settings { by: Actor::Host, change }).expect("the host may");
 }
 
+/// What was not told leaves nothing behind, and its key neither.
+#[test]
+fn a_reaction_that_changes_nothing_uses_up_no_key() {
+    let mut world = talk();
+    world.run(&set(caller(2), 4, "+1", true, Some("a"))).expect("he may");
+    let nothing = set(caller(2), 4, "+1", true, Some("b"));
+    assert_eq!(kinds(&world.run(&nothing).expect("answered")), [""; 0]);
+    world.run(&set(caller(2), 4, "+1", false, Some("c"))).expect("he may");
+    let late = world.run(&nothing).expect("he may");
+    assert_eq!(told(&late), [(8, 4, "+1".into(), 2, true, 1)], "carried out as it stands now");
+    let again = world.run(&nothing).expect("answered");
+    assert_eq!((kinds(&again), again.answer), (vec![], Answer::Done { seq: Seq(8) }), "and answered from then on");
+}
+
 #[test]
 fn a_reaction_is_counted_and_one_that_changes_nothing_is_answered() {
     let mut world = talk();

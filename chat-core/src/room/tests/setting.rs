@@ -102,7 +102,10 @@ fn newcomers_show_the_secret_and_who_comes_back_needs_none() {
     set(&mut world, change().secret(Some(SecretHash::from_bits(7))));
     let refused = world.run(&join(caller(5))).expect_err("none was shown");
     assert_eq!((refused.code, refused.field), (RejectCode::SecretWrong, Some("secret")));
-    assert_eq!(world.reject(&with_secret(caller(5), 8)), RejectCode::SecretWrong);
+    assert_eq!(refused.message, "the room asks newcomers for a secret");
+    let refused = world.run(&with_secret(caller(5), 8)).expect_err("another was shown");
+    assert_eq!((refused.code, refused.field), (RejectCode::SecretWrong, Some("secret")));
+    assert_eq!(refused.message, "the room asks newcomers for a secret, and this is not it");
     world.run(&with_secret(caller(5), 7)).expect("the right one");
     world.run(&join(later(2, 2))).expect("their place");
     world.run(&Input::Attach { by: later(3, 2), after: None }).expect("a resume");

@@ -29,6 +29,14 @@ pub(super) fn has_ink(c: char) -> bool {
     matches!(c.general_category_group(), Letter | Number | Punctuation | Symbol)
 }
 
+/// Whether it shows something by itself, wherever it stands. What is private or not assigned yet may: somebody has drawn it, or a later version
+/// of Unicode says what it is.
+pub(crate) fn is_seen(c: char) -> bool {
+    let may_be = matches!(c.general_category(), GeneralCategory::PrivateUse | GeneralCategory::Unassigned);
+    let is_filler = matches!(c, '\u{115F}' | '\u{1160}' | '\u{2065}' | '\u{FFF0}'..='\u{FFF8}');
+    (has_ink(c) || may_be) && !is_ignorable(c) && !is_blank(c) && !is_filler
+}
+
 /// In the order of RFC 8264, section 8; what is unassigned is so in the tables at hand, so that it comes in with them.
 fn class(c: char) -> Class {
     match c {

@@ -69,6 +69,21 @@ fn a_history_lies_at_one_place_and_two_are_refused() {
 }
 
 #[test]
+fn a_number_that_is_too_large_is_refused_with_its_bound() {
+    for (frame, field) in [
+        (r#"{"type":"ban","room":"ABC","member":2,"minutes":4294967296}"#, "minutes"),
+        (r#"{"type":"settings","room":"ABC","history":4294967296}"#, "history"),
+        (r#"{"type":"settings","room":"ABC","slow_ms":4294967296}"#, "slow_ms"),
+        (r#"{"type":"history","room":"ABC","limit":4294967296}"#, "limit"),
+        (r#"{"type":"hello","catch_up":4294967296}"#, "catch_up"),
+    ] {
+        let reject = parse(frame).expect_err(frame).reject;
+        assert_eq!((reject.code, reject.field), (RejectCode::BadField, Some(field)), "{frame}");
+        assert!(reject.message.starts_with(field) && reject.message.ends_with(" to 4294967295"), "{}", reject.message);
+    }
+}
+
+#[test]
 fn settings_name_what_changes_and_null_takes_a_secret_away() {
     let change = |fields: &str| {
         let frame = parse(&format!(r#"{{"type":"settings","room":"ABC"{fields}}}"#)).expect(fields);
@@ -76,7 +91,6 @@ fn settings_name_what_changes_and_null_takes_a_secret_away() {
         change
     };
     let secret = RoomSecret::parse("hush").expect("valid");
-    assert_eq!(change(""), SettingsChange::new());
     assert_eq!(change(r#","slow_ms":5000,"locked":true"#), SettingsChange::new().slow_ms(5_000).locked(true));
     assert_eq!(change(r#","secret":null,"locked":null"#), SettingsChange::new().secret(None));
     assert_eq!(change(r#","secret":"hush""#), SettingsChange::new().secret(Some(secret.clone())));
@@ -98,6 +112,10 @@ fn settings_name_what_changes_and_null_takes_a_secret_away() {
     ] {
         let frame = format!(r#"{{"type":"settings","room":"ABC",{fields}}}"#);
         assert_eq!(refusal(&frame), (None, RejectCode::BadField, Some(field)), "{fields}");
+    }
+    for fields in ["", r#","slow":5"#, r#","slow_ms":null"#] {
+        let frame = format!(r#"{{"type":"settings","room":"ABC"{fields}}}"#);
+        assert_eq!(refusal(&frame), (None, RejectCode::BadField, None), "nothing is named: {fields}");
     }
     let join = |secret: &str| {
         let frame = parse(&format!(r#"{{"type":"join","room":"ABC","nick":"Ann","secret":{secret}}}"#));
