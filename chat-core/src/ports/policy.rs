@@ -110,6 +110,21 @@ pub trait Policy: Send + Sync + 'static {
     /// Lets a command through as it is or rewritten, or not. The client has paid for it by then, as it was sent: rates and bytes are
     /// not looked at again, so that a policy which makes another kind of command of it lets that pass without a price.
     ///
+    /// What people write comes in more commands than one; a policy that looks at words looks at all of these:
+    ///
+    /// | command | its words |
+    /// |---|---|
+    /// | [`Send`](Command::Send), [`Edit`](Command::Edit) | `text`, and `data` |
+    /// | [`Live`](Command::Live) | `text`, of a message while it grows |
+    /// | [`SetTopic`](Command::SetTopic) | `topic` |
+    /// | [`Create`](Command::Create), [`Join`](Command::Join), [`Me`](Command::Me) | `nick`, and `data`: what is shown beside it |
+    /// | [`React`](Command::React) | `name` |
+    /// | [`Signal`](Command::Signal) | `name`, and `data` |
+    ///
+    /// A `Send` or `Edit` with `data` may have an empty `text` ([`Body::empty`](crate::Body::empty)), which
+    /// [`Body::parse`](crate::Body::parse) refuses: a policy that rewrites texts leaves an empty one as it is, or nobody can send data
+    /// alone. `check_a_policy`, an example of `chat-testkit`, is a policy that does all this, with its tests.
+    ///
     /// # Errors
     /// A reject is told to the client.
     async fn check(&self, session: &SessionView, command: Command) -> Result<Command, Reject> {
