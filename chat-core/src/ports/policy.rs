@@ -15,7 +15,12 @@ pub struct ConnectRequest {
     pub transport: &'static str,
     /// Where it came from, as far as that is known.
     pub address: Option<IpAddr>,
-    /// What it showed to say who it is (a bearer token, a cookie), as the transport found it.
+    /// What it showed to say who it is, as the transport found it. Those of this project read nothing but the token of
+    /// `Authorization: Bearer`, and over Socket.IO, where there is none, `token` of the `auth`. Over SSE a bearer of the shape of a
+    /// session's token is taken for one, and is not here.
+    ///
+    /// A page can set no header of a WebSocket or an `EventSource`. What it does send (a cookie, a subprotocol, a ticket in the query) a
+    /// middleware before the routes can make a bearer of: `chat_serve::bearer` shows how.
     pub credentials: Option<String>,
 }
 
