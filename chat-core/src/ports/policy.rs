@@ -57,6 +57,9 @@ impl Admission {
     }
 
     /// The same, shown under this name wherever they are.
+    ///
+    /// A name of the policy's own records may be no [`Nick`]: one of more than 32 characters, say. Shorten it, or leave it out. A policy
+    /// that hands on the reject of [`Nick::parse`] turns the person away for good, for something that they never sent.
     #[must_use]
     pub fn with_nick(mut self, nick: Nick) -> Self {
         self.named.nick = Some(nick);

@@ -473,6 +473,7 @@ impl Shared {
 
 /// The policy does not let a client in, or could not be asked: how its connection ends, and when to come back where that may change.
 fn not_admitted(reject: Reject) -> Refusal {
+    let reject = of_policy(reject);
     let close = match reject.code {
         RejectCode::Unavailable => CloseReason::Fault,
         RejectCode::Draining => CloseReason::Draining,
@@ -480,6 +481,17 @@ fn not_admitted(reject: Reject) -> Refusal {
         _ => CloseReason::Refused,
     };
     Refusal { close, reconnect_after: reject.retry_after.filter(|_| close.reconnect()), reject }
+}
+
+/// A policy that admits may hand on the reject of a name that it has made itself: the client has sent no such field, and could mend none.
+fn of_policy(reject: Reject) -> Reject {
+    match reject.field {
+        None => reject,
+        Some(_) => {
+            let message = format!("the server's policy: {}", reject.message);
+            Reject { message: message.into(), field: None, limit: None, ..reject }
+        }
+    }
 }
 
 fn no_place(message: &'static str, limit: usize) -> Refusal {
