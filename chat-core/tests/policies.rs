@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, CloseReason, Command, ConnectRequest, Data, Engine, Hello, Key, Policy, ReactionName, Reject,
+    Admission, CloseReason, Command, ConnectRequest, Data, Engine, Hello, Key, Nick, Policy, ReactionName, Reject,
     RejectCode, Reply, RoomSecret, Seq, ServerFrame, SessionView, SettingsChange,
 };
 use support::*;
@@ -101,6 +101,25 @@ async fn a_reaction_is_denied_or_rewritten_as_any_command() {
         _ => None,
     });
     assert_eq!(shown, Some(("+1".to_owned(), 1)));
+}
+
+/// Calls everybody by a name that is none, as its own records have it.
+struct LongNames;
+
+#[async_trait]
+impl Policy for LongNames {
+    async fn admit(&self, _request: &ConnectRequest) -> Result<Admission, Reject> {
+        Ok(Admission::guest().with_nick(Nick::parse(&"Ann".repeat(11))?))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_the_policy_got_wrong_is_not_told_as_a_field_of_the_client() {
+    let engine = Engine::builder().policy(Arc::new(LongNames)).build();
+    let refusal = engine.connect(ConnectRequest::default(), Hello::default()).await.expect_err("no name");
+    assert_eq!((refusal.close, refusal.reject.code), (CloseReason::Refused, RejectCode::TooLong));
+    assert_eq!(refusal.reject.message, "the server's policy: nick is longer than 32 characters");
+    assert_eq!((refusal.reject.field, refusal.reject.limit), (None, None));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ import {
 import { rowsOf, sameRow } from '../../examples/page/js/timeline.js';
 import { composerWords, endedWords, errorWords, plain, putOutWords } from '../../examples/page/js/words.js';
 import {
-  ANN, BOB, changes, edited, gap, history, joined, message, reacted, redacted, settings, swept,
+  ANN, BOB, EPOCH, changes, edited, gap, history, joined, message, reacted, redacted, settings, swept,
 } from './scripted.mjs';
 
 const fold = (room, ...frames) => frames.reduce((now, frame) => receive(now, frame), room);
@@ -467,12 +467,19 @@ test('who was banned reads that they were, and until when', () => {
   const left = { type: 'member_left', room: 'LAB', seq: 11, at: until, member: BOB.member, nick: 'Bob', reason: 'banned', by: ANN.member };
   const told = frame => endedWords(fold(fresh(), joined({ seq: 10 }), frame).ended);
   const forever = told(left);
-  assert.equal(forever.offer, null);
+  assert.equal(forever.offer, 'retry');
   assert.match(plain(forever.text), /Ann banned you$/);
   assert.match(plain(told({ ...left, until }).text), /Ann banned you until .*2026/);
   assert.match(putOutWords('banned', until), /banned from this room until .*2026.* while you were away/);
   assert.match(errorWords({ code: 'banned', until }), /until .*2026/);
   assert.doesNotMatch(errorWords({ code: 'banned' }), /until/);
+});
+
+test('a closed room says why, and a fault is not the host', () => {
+  const told = reason => endedWords(fold(fresh(), joined({ seq: 10 }), { type: 'room_closed', room: 'LAB', epoch: EPOCH, reason }).ended);
+  assert.match(told('host').text, /host/);
+  assert.match(told('empty').text, /Everybody/);
+  assert.match(told('fault').text, /went wrong/);
 });
 
 const reactions = (room, seq) => room.entries.find(entry => entry.seq === seq).reactions;

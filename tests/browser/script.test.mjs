@@ -253,6 +253,54 @@ withBrowser('script', chat => {
     });
   }
 
+  const left = (reason, more = {}) =>
+    ({ type: 'member_left', room: 'LAB', seq: 11, at: at(11), member: BOB.member, nick: 'Bob', reason, ...more });
+  for (const [end, title, text, offer] of [
+    [left('left'), 'You left', 'You may come back with the same code.', 'Rejoin'],
+    [left('timeout'), 'You lost the connection and left', 'You may come back with the same code.', 'Rejoin'],
+    [left('kicked', { by: 1 }), 'Ann removed you', 'You may come back with the same code.', 'Rejoin'],
+    [left('kicked'), 'The server removed you', 'You may come back with the same code.', 'Rejoin'],
+    [left('banned', { by: 1 }), 'You may not come back', 'Ann banned you', 'Try again'],
+    [left('banned', { by: 1, until: '2026-11-29T22:00:00.000Z' }), 'You may not come back', /^Ann banned you until .*2026.*$/, 'Try again'],
+    [left('banned'), 'You may not come back', 'The server banned you', 'Try again'],
+    [{ type: 'room_closed', room: 'LAB', epoch: EPOCH, reason: 'host' },
+      'This room is closed', 'The host of the server closed it.', 'Create it again'],
+    [{ ...gap(11, 20), ended: true }, 'You are not in this room any more', 'You may come back with the same code.', 'Rejoin'],
+  ]) {
+    const { type, reason = 'in a gap', by = 'the server', until = 'ever' } = end;
+    test(`the end is told in words, over a reload too: ${type}, ${reason}, by ${by}, until ${until}`, async () => {
+      const { bob, line } = await inLab();
+      const isShown = async () => {
+        await bob.getByRole('heading', { name: title, exact: true }).waitFor();
+        const words = await bob.locator('#ended-text').textContent();
+        typeof text === 'string' ? assert.equal(words, text) : assert.match(words, text);
+        await bob.locator('#ended').getByRole('button', { name: offer, exact: true }).waitFor();
+      };
+      line.send(end);
+      await isShown();
+      await bob.reload();
+      const { line: again } = await returned();
+      again.send(welcome([]));
+      await isShown();
+    });
+  }
+
+  test('whoever is banned tries to come back, is refused, and gets in once the ban is lifted', async () => {
+    const { bob, line } = await inLab();
+    line.send(left('banned', { by: 1 }));
+    await bob.getByRole('button', { name: 'Try again' }).click();
+    const refused = await line.next('join');
+    line.send({ type: 'error', id: refused.id, room: 'LAB', code: 'banned', message: 'no', until: '2026-11-29T22:00:00.000Z' });
+    await bob.getByText(/^You may not enter this room until .*2026/).waitFor();
+    await bob.waitForFunction(() => document.activeElement.id === 'ended-offer');
+    await bob.keyboard.press('Enter');
+    const { id, nick } = await line.next('join');
+    assert.equal(nick, 'Bob');
+    line.send(joined({ id, seq: 20, entered: 20, you: { ...BOB, member: 3 } }));
+    await bob.getByLabel('Message', { exact: true }).waitFor();
+    assert.equal(await bob.locator('#ended').isHidden(), true);
+  });
+
   for (const [code, words] of [
     [4001, 'The server is restarting.'], [4002, 'The connection was too slow.'], [4005, 'The server is full.'],
     [4003, 'No connection.'],

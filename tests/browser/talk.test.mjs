@@ -192,6 +192,26 @@ withBrowser('talk', chat => {
     await hear(ann, 'Sorry');
   });
 
+  test('whoever is banned is told by whom and until when, and gets in again once that is lifted', async () => {
+    const [ann, bob] = [await connectClient(chat.server.url), await chat.open()];
+    const { room } = await ann.request({ type: 'create', nick: 'Ann' });
+    await enter(bob, 'Bob', room);
+    await ann.request({ type: 'ban', room, member: 2, minutes: 60 });
+    await bob.getByRole('heading', { name: 'You may not come back' }).waitFor();
+    assert.match(await bob.locator('#ended-text').textContent(), /^Ann banned you until .*\d\d:\d\d$/);
+    await bob.reload();
+    await bob.locator('#ended-text', { hasText: /^Ann banned you until/ }).waitFor();
+    await bob.getByRole('button', { name: 'Try again' }).click();
+    await bob.locator('#ended-text', { hasText: /^You may not enter this room until/ }).waitFor();
+    const { bans: [{ ban }] } = await ann.request({ type: 'bans', room });
+    await ann.request({ type: 'unban', room, ban });
+    await bob.getByRole('button', { name: 'Try again' }).click();
+    await inRoom(bob, room);
+    await say(bob, 'Sorry');
+    await hear(bob, 'Sorry');
+    ann.close();
+  });
+
   test('what is hostile is shown as typed', async () => {
     const [ann, bob] = [await chat.open(), await chat.open()];
     const hostile = '<img src=x onerror=alert(1)>';

@@ -15,7 +15,12 @@ pub struct ConnectRequest {
     pub transport: &'static str,
     /// Where it came from, as far as that is known.
     pub address: Option<IpAddr>,
-    /// What it showed to say who it is (a bearer token, a cookie), as the transport found it.
+    /// What it showed to say who it is, as the transport found it. Those of this project read nothing but the token of
+    /// `Authorization: Bearer`, and over Socket.IO, where there is none, `token` of the `auth`. Over SSE a bearer of the shape of a
+    /// session's token is taken for one, and is not here.
+    ///
+    /// A page can set no header of a WebSocket or an `EventSource`. What it does send (a cookie, a subprotocol, a ticket in the query) a
+    /// middleware before the routes can make a bearer of: `chat_serve::bearer` shows how.
     pub credentials: Option<String>,
 }
 
@@ -52,6 +57,9 @@ impl Admission {
     }
 
     /// The same, shown under this name wherever they are.
+    ///
+    /// A name of the policy's own records may be no [`Nick`]: one of more than 32 characters, say. Shorten it, or leave it out. A policy
+    /// that hands on the reject of [`Nick::parse`] turns the person away for good, for something that they never sent.
     #[must_use]
     pub fn with_nick(mut self, nick: Nick) -> Self {
         self.named.nick = Some(nick);
@@ -109,6 +117,21 @@ pub trait Policy: Send + Sync + 'static {
 
     /// Lets a command through as it is or rewritten, or not. The client has paid for it by then, as it was sent: rates and bytes are
     /// not looked at again, so that a policy which makes another kind of command of it lets that pass without a price.
+    ///
+    /// What people write comes in more commands than one; a policy that looks at words looks at all of these:
+    ///
+    /// | command | its words |
+    /// |---|---|
+    /// | [`Send`](Command::Send), [`Edit`](Command::Edit) | `text`, and `data` |
+    /// | [`Live`](Command::Live) | `text`, of a message while it grows |
+    /// | [`SetTopic`](Command::SetTopic) | `topic` |
+    /// | [`Create`](Command::Create), [`Join`](Command::Join), [`Me`](Command::Me) | `nick`, and `data`: what is shown beside it |
+    /// | [`React`](Command::React) | `name` |
+    /// | [`Signal`](Command::Signal) | `name`, and `data` |
+    ///
+    /// A `Send` or `Edit` with `data` may have an empty `text` ([`Body::empty`](crate::Body::empty)), which
+    /// [`Body::parse`](crate::Body::parse) refuses: a policy that rewrites texts leaves an empty one as it is, or nobody can send data
+    /// alone. `check_a_policy`, an example of `chat-testkit`, is a policy that does all this, with its tests.
     ///
     /// # Errors
     /// A reject is told to the client.

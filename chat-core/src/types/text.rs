@@ -51,7 +51,8 @@ impl RoomCode {
     }
 }
 
-/// The text of one message: at least 1 scalar, at most the room's limit; no control characters but newline and tab.
+/// The text of one message: at most as many scalars as the room's limit; no control characters but newline and tab. At least 1 scalar,
+/// but where a message has data: there it may be [`empty`](Self::empty).
 ///
 /// Cheap to clone: all clones share one allocation.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,10 +60,11 @@ impl RoomCode {
 pub struct Body(Arc<str>);
 
 impl Body {
-    /// Reads what somebody wrote, of at most `chars_max` scalars; it is kept as it is.
+    /// Reads what somebody wrote, of 1 to `chars_max` scalars; it is kept as it is.
     ///
     /// # Errors
-    /// `too_long` or `bad_field`, both naming `text`.
+    /// `too_long` or `bad_field`, both naming `text`. An empty text is `bad_field`: that of a message with data alone is
+    /// [`Body::empty`].
     pub fn parse(text: &str, chars_max: usize) -> Result<Self, Reject> {
         if text.len() > chars_max && text.chars().count() > chars_max {
             return Err(Reject::too_long("text", chars_max as u64, "characters"));
@@ -70,7 +72,7 @@ impl Body {
         Self::checked(text).map_err(|message| Reject::bad_field("text", message))
     }
 
-    /// No text: that of a message which has data alone.
+    /// No text: that of a `Send` or an `Edit` which has data alone. Without data it is refused.
     pub fn empty() -> Self {
         Self::scrubbed()
     }

@@ -74,7 +74,7 @@ pub enum Status {
     Other,
 }
 
-/// The bounds in force that a client may want to know.
+/// The bounds in force that a client's forms and timers need. The others are told by the `limit` of the error that they bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 #[non_exhaustive]
@@ -94,6 +94,12 @@ pub struct WelcomeLimits {
     /// How long a signal is shown unless renewed; 0 where the server shows none.
     #[serde(default)]
     pub signal_ms: u64,
+    /// Bytes of the `data` of a message; 0 of a server that did not say so yet.
+    #[serde(default)]
+    pub data_bytes: usize,
+    /// How long a message can be edited; 0 of a server that did not say so yet.
+    #[serde(default)]
+    pub edit_window_ms: u64,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ import { sendable } from './outbox.js';
 import { composerWords, endedWords, typingWords } from './words.js';
 
 /** What each offer is called. */
-const OFFERS = { create: 'Create it again', rejoin: 'Rejoin', stay: 'Stay here' };
+const OFFERS = { create: 'Create it again', rejoin: 'Rejoin', retry: 'Try again', stay: 'Stay here' };
 /** The end that is another life of the room. */
 const RENEWED = { why: 'renewed' };
 /** What stands where nothing is written yet. */
@@ -24,6 +24,8 @@ export function createComposer(actions) {
   let room = null;
   let charsMax = Infinity;
   let shownEnd = null;
+  /** What the end offered has been asked for, and may be refused. */
+  let isTaken = false;
 
   form.addEventListener('submit', event => {
     event.preventDefault();
@@ -43,6 +45,7 @@ export function createComposer(actions) {
   text.addEventListener('blur', () => room && actions.typing(room.code, false));
   end.addEventListener('submit', event => {
     event.preventDefault();
+    isTaken = true;
     if (shownEnd.offer === 'create') actions.recreate(room.code);
     else if (shownEnd.offer === 'stay') actions.stay(room.code);
     else actions.rejoin(room.code, nick.value.trim() || room.nick);
@@ -71,10 +74,9 @@ export function createComposer(actions) {
     if (reason === null) return;
     shownEnd = endedWords(reason);
     setWords(byId('ended-title'), shownEnd.title);
-    setText(byId('ended-text'), shownEnd.text ?? '');
+    setWords(byId('ended-text'), shownEnd.text ?? '');
     nick.hidden = shownEnd.offer !== 'rejoin';
-    byId('ended-offer').hidden = shownEnd.offer === null;
-    setText(byId('ended-offer'), OFFERS[shownEnd.offer] ?? '');
+    setText(byId('ended-offer'), OFFERS[shownEnd.offer]);
     setText(byId('ended-close'), shownEnd.offer === 'stay' ? 'Leave' : 'Close');
   }
 
@@ -90,6 +92,7 @@ export function createComposer(actions) {
       const reason = endOf(shown);
       const changed = other || endOf(room) !== reason;
       const wentOn = !other && reason === null && end.contains(document.activeElement);
+      const refused = !other && reason !== null && isTaken && form.contains(document.activeElement);
       room = shown;
       charsMax = limits.text_chars;
       if (other || (room.draft !== text.value && document.activeElement !== text)) text.value = room.draft;
@@ -106,6 +109,8 @@ export function createComposer(actions) {
         renderEnd(reason);
       }
       if (wentOn) focus();
+      if (refused) byId('ended-offer').focus();
+      if (other || reason !== null || room.live) isTaken = false;
       const others = room.typing.filter(member => member !== room.you?.member);
       const nicks = others.map(member => room.members.find(known => known.member === member)?.nick).filter(Boolean);
       setWords(byId('typing'), room.ended ? '' : typingWords(nicks));

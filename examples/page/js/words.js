@@ -151,7 +151,7 @@ function nameIn(room, member) {
   return nick === undefined ? 'Somebody' : theirs(nick);
 }
 
-/** Why a room is not live any more, and what may be done about it. */
+/** Why a room is not live any more, and what may be done about it. Title and text are words with parts that may be `theirs`. */
 export function endedWords({ why, detail }) {
   switch (why) {
     case 'kicked':
@@ -163,7 +163,8 @@ export function endedWords({ why, detail }) {
         text: 'The server does not know it: everybody left, or the server was restarted and kept no messages.',
         offer: 'create',
       };
-    case 'banned': return { title: 'You may not come back', text: detail, offer: null };
+    // A ban may be lifted before its time, and nobody says so.
+    case 'banned': return { title: 'You may not come back', text: detail, offer: 'retry' };
     case 'renewed':
       return {
         title: 'This is a new room',
@@ -176,7 +177,13 @@ export function endedWords({ why, detail }) {
 }
 
 /** Why a life of a room ended. */
-export const closedWords = reason => reason === 'empty' ? 'Everybody had left.' : 'The host of the server closed it.';
+export function closedWords(reason) {
+  switch (reason) {
+    case 'empty': return 'Everybody had left.';
+    case 'fault': return 'Something went wrong in the server, which kept no messages of it.';
+    default: return 'The host of the server closed it.';
+  }
+}
 
 /** Why the whole session ended, and the button that starts another. */
 export function sessionEndedWords(code) {

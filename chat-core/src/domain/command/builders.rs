@@ -195,7 +195,8 @@ impl Command {
         self
     }
 
-    /// Of a `Send` or an `Edit`: with this text.
+    /// Of a `Send` or an `Edit`: with this text; [`Body::empty`] where there is data alone. That of a `Live` is set by
+    /// [`with_live_text`](Self::with_live_text).
     pub fn with_text(mut self, said: Body) -> Self {
         if let Self::Send { text, .. } | Self::Edit { text, .. } = &mut self {
             *text = said;

@@ -24,12 +24,15 @@ use crate::ports::{Admission, ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
 use crate::types::{
     CloseReason, CommandId, Credential, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode,
-    SessionId, SessionLimits,
+    SessionId, SessionLimits, millis,
 };
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 
 /// What a client that finds no place is told to wait before it tries again.
 const NO_PLACE_WAIT: Duration = Duration::from_secs(10);
+
+/// The greatest number that every reader of JSON holds.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 impl Shared {
     /// See [`Engine::connect`](crate::Engine::connect).
@@ -404,6 +407,8 @@ impl Shared {
             typing_ms: limits.room.typing_ttl.as_millis() as u64,
             live_ms: limits.room.live_ttl.as_millis() as u64,
             signal_ms: limits.room.signal_ttl.as_millis() as u64,
+            data_bytes: limits.room.data_bytes_max,
+            edit_window_ms: millis(limits.room.edit_window).min(NUMBER_MAX),
         };
         // A cursor is less secret than the token, and must not be turned into one.
         let token = (session.connection.came_with == Kind::Token).then(|| session.token());
@@ -468,6 +473,7 @@ impl Shared {
 
 /// The policy does not let a client in, or could not be asked: how its connection ends, and when to come back where that may change.
 fn not_admitted(reject: Reject) -> Refusal {
+    let reject = of_policy(reject);
     let close = match reject.code {
         RejectCode::Unavailable => CloseReason::Fault,
         RejectCode::Draining => CloseReason::Draining,
@@ -475,6 +481,17 @@ fn not_admitted(reject: Reject) -> Refusal {
         _ => CloseReason::Refused,
     };
     Refusal { close, reconnect_after: reject.retry_after.filter(|_| close.reconnect()), reject }
+}
+
+/// A policy that admits may hand on the reject of a name that it has made itself: the client has sent no such field, and could mend none.
+fn of_policy(reject: Reject) -> Reject {
+    match reject.field {
+        None => reject,
+        Some(_) => {
+            let message = format!("the server's policy: {}", reject.message);
+            Reject { message: message.into(), field: None, limit: None, ..reject }
+        }
+    }
 }
 
 fn no_place(message: &'static str, limit: usize) -> Refusal {

@@ -174,7 +174,7 @@ impl Connection {
     }
 
     /// Hands in a command and waits for its answer: an `ack` (for a join too: the `joined` itself comes with
-    /// [`Connection::next`]), `history` or `members`.
+    /// [`Connection::next`]), or the page or word that was asked for: `history`, `changes`, `members`, `bans`, `read` or `ended`.
     ///
     /// # Errors
     /// The reject; `busy` also where [`Connection::submit`] would be.

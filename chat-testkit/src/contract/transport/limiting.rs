@@ -12,11 +12,14 @@ pub async fn the_welcome_states_the_limits_in_force<D: TransportHarness>() {
     let server = TestServer::<D>::with(|limits| {
         limits.session.rooms_max = 3;
         limits.room.message_chars_max = 100;
+        limits.room.data_bytes_max = 200;
+        limits.room.edit_window = Duration::from_secs(60);
         limits.room.grace = Duration::from_secs(7);
     })
     .await;
     let limits = server.client().await.welcome["limits"].clone();
     assert_eq!((number(&limits, "rooms"), number(&limits, "text_chars"), number(&limits, "grace_ms")), (3, 100, 7_000));
+    assert_eq!((number(&limits, "data_bytes"), number(&limits, "edit_window_ms")), (200, 60_000));
     assert_eq!((number(&limits, "frame_bytes"), number(&limits, "in_flight")), (65_536, 32));
 }
 
