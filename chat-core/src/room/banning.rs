@@ -113,9 +113,10 @@ impl<'a> Rules<'a> {
         Ok(self.draft().finish(None, Answer::Bans { page, more }))
     }
 
-    /// Refuses who is kept out and would join. Where they come from binds those alone of whom nothing else is known, and who are not there.
+    /// Refuses who is kept out and would join. Where they come from binds those alone of whom nothing else is known: no identity, no
+    /// membership, no place. Or a ban of one guest would take the room from an owner who was lost and comes back from the same house.
     pub(super) fn check_may_join(self, by: &Caller, scope: &Scope) -> Result<(), Reject> {
-        let is_new = by.identity.is_none() && self.ledger.member_with_scope(scope).is_none();
+        let is_new = by.identity.is_none() && self.ledger.is_new(scope);
         self.check_is_not_banned(scope, by.network.filter(|_| is_new))
     }
 
