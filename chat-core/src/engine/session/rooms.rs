@@ -134,6 +134,11 @@ impl Rooms {
         all
     }
 
+    /// Whether it is in this life of a room, as far as that has been published.
+    pub(crate) fn is_in(&self, feed: &Arc<RoomFeed>) -> bool {
+        self.slots.iter().any(|slot| Arc::ptr_eq(&slot.feed, feed) && slot.is_open())
+    }
+
     /// A name for the next slot.
     pub(crate) fn next_key(&mut self) -> u32 {
         let key = self.next_key;
