@@ -59,6 +59,11 @@ fn those_who_moderate_set_and_nobody_else() {
     world.join(2);
     assert_eq!(world.reject(&settings(actor(2), change().locked(true))), RejectCode::Forbidden);
     assert_eq!(world.reject(&settings(actor(3), change())), RejectCode::NotMember);
+    world.set_role(actor(1), 2, Role::Moderator);
+    world.run(&settings(actor(2), change().slow_ms(5))).expect("he moderates");
+    let refused = world.run(&settings(actor(2), change().slow_ms(6).history(NewcomersSee::All))).expect_err("hers");
+    assert_eq!((refused.code, refused.field), (RejectCode::Forbidden, Some("history")));
+    assert_eq!(world.room.settings().slow_ms, 5, "nothing of it is done");
     assert_eq!(kinds(&world.run(&settings(Actor::Host, change().listed(true))).expect("the host")).len(), 1);
     let refused = world.run(&settings(Actor::Host, change().slow_ms(6 * 3_600_000 + 1))).expect_err("too slow");
     assert_eq!((refused.code, refused.field, refused.limit), (RejectCode::TooLong, Some("slow_ms"), Some(21_600_000)));
