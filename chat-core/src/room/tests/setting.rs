@@ -131,6 +131,23 @@ fn in_a_room_that_is_read_only_those_who_moderate_speak() {
 }
 
 #[test]
+fn in_a_room_that_is_read_only_nobody_is_shown_to_type_who_may_not_speak() {
+    let mut world = world();
+    [2, 3].iter().for_each(|&session| drop(world.join(session)));
+    world.set_role(actor(1), 3, Role::Moderator);
+    [1, 2, 3].iter().for_each(|&session| world.type_on(session));
+    set(&mut world, change().read_only(true));
+    assert_eq!(world.room.typing(), [MemberId(1), MemberId(3)]);
+    let typing = |state| Input::Typing { by: caller(2), state };
+    assert_eq!(world.reject(&typing(TypingState::On)), RejectCode::ReadOnly);
+    world.run(&typing(TypingState::Off)).expect("to stop is to say nothing");
+    world.set_role(actor(1), 3, Role::Member);
+    assert_eq!(world.room.typing(), [MemberId(1)]);
+    set(&mut world, change().read_only(false));
+    world.type_on(2);
+}
+
+#[test]
 fn slow_mode_lets_each_member_say_one_thing_in_a_while() {
     let mut world = world();
     [2, 3].iter().for_each(|&session| drop(world.join(session)));

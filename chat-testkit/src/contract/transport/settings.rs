@@ -141,6 +141,7 @@ pub async fn in_a_room_that_is_read_only_the_owner_speaks<D: TransportHarness>()
     let said = bob.done(before.clone()).await;
     ann.done(settings(json!({"read_only": true}))).await;
     assert_eq!(bob.code(json!({"type": "send", "room": "LUNCH", "text": "hey"})).await, "read_only");
+    assert_eq!(bob.code(json!({"type": "typing", "room": "LUNCH", "on": true})).await, "read_only");
     assert_eq!(bob.done(before).await["seq"], said["seq"]);
     ann.say("LUNCH", "an announcement").await;
     ann.done(settings(json!({"read_only": false}))).await;
