@@ -135,8 +135,9 @@ impl Rooms {
     }
 
     /// Whether it is in this life of a room, as far as that has been published.
-    pub(crate) fn is_in(&self, feed: &Arc<RoomFeed>) -> bool {
-        self.slots.iter().any(|slot| Arc::ptr_eq(&slot.feed, feed) && slot.is_open())
+    pub(crate) fn is_in(&self, feed: &RoomFeed) -> bool {
+        let is_there = |slot: &RoomSlot| (slot.feed.epoch, &slot.feed.code) == (feed.epoch, &feed.code);
+        self.slots.iter().any(|slot| is_there(slot) && slot.is_open())
     }
 
     /// A name for the next slot.
