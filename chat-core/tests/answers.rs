@@ -251,6 +251,25 @@ async fn a_history_that_was_asked_for_before_a_message_was_taken_back_and_is_rea
     assert_eq!(bob.told().await[0], "history [ x]");
 }
 
+/// Asked while they were in the room, and read once they were put out and more was said, and changed.
+#[tokio::test(start_paused = true)]
+async fn pages_that_somebody_has_not_read_who_was_put_out_show_nothing_of_what_came_after() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    let said = ann.say("LUNCH", "as it was").await;
+    bob.told().await;
+    (0..3).for_each(|_| bob.submit(history("LUNCH", None, 10)));
+    bob.submit(Command::changes(code("LUNCH"), Seq(0)));
+    settle().await;
+    ann.session.call(Command::ban(code("LUNCH"), MemberId(2))).await.expect("it is her room");
+    ann.session.call(Command::edit(code("LUNCH"), Seq(said), body("as it is"))).await.expect("it is hers");
+    let told = bob.told().await;
+    assert_eq!(told[..4], ["error not_member"; 4], "{told:?}");
+    assert!(told.iter().all(|frame| !frame.contains("as it")), "{told:?}");
+    assert!(bob.session.can_submit());
+}
+
 #[tokio::test(start_paused = true)]
 async fn nor_does_the_history_of_a_joined() {
     let engine = engine();

@@ -56,20 +56,20 @@ impl Bans {
         })
     }
 
-    /// The next record. `scope_of` says who has a number, `keeps_role` who is an owner or a moderator that was away.
+    /// The next record. `is_new` says that somebody joins who never did before, `scope_of` who has a number.
     pub(crate) fn add(
         &mut self,
         room: &RoomCode,
         record: &Record,
         homes: &Homes,
+        is_new: bool,
         scope_of: impl Fn(MemberId) -> Option<Scope>,
-        keeps_role: impl Fn(&Scope) -> bool,
     ) -> Result<(), Broken> {
         match &record.event {
             Event::Joined { scope, .. } => {
                 let held =
                     self.all.iter().filter(|ban| ban.lifted.is_none() && ban.until.is_none_or(|at| at > record.at));
-                let is_guest = matches!(scope, Scope::Session(_)) && !keeps_role(scope);
+                let is_guest = matches!(scope, Scope::Session(_)) && is_new;
                 let networks: Vec<NetworkTag> = held.clone().flat_map(|ban| ban.networks.iter().copied()).collect();
                 let own = held.clone().find(|ban| ban.scope == *scope);
                 hold!(own.is_none(), Promise::Banned, "{room}: {record:?} in spite of {own:?}");

@@ -13,6 +13,7 @@ pub(crate) struct RoomRules {
     /// Each time that something was set, with its number.
     set: Vec<(Seq, Settings)>,
     moderators: BTreeSet<MemberId>,
+    owner: Option<MemberId>,
     /// When members last spoke since slow mode is on.
     spoke: BTreeMap<MemberId, Wall>,
 }
@@ -59,7 +60,10 @@ impl RoomRules {
                 let speaks = self.moderators.contains(&by) || !settings.read_only;
                 hold!(speaks, Promise::Settings, "{room}: read-only, and {by} says {record:?}");
             }
-            (Event::SettingsChanged { settings }, _) => {
+            (Event::SettingsChanged { settings: set }, by) => {
+                let may_open = set.history == settings.history || by.is_none() || by == self.owner;
+                hold!(may_open, Promise::Settings, "{room}: {:?} owns it, and {record:?}", self.owner);
+                let settings = set;
                 self.set.push((record.seq.expect("it is told"), *settings));
                 if settings.slow_ms == 0 {
                     self.spoke.clear();
@@ -75,6 +79,11 @@ impl RoomRules {
     }
 
     fn give(&mut self, member: MemberId, role: Role) {
+        if role == Role::Owner {
+            self.owner = Some(member);
+        } else if self.owner == Some(member) {
+            self.owner = None;
+        }
         match role {
             Role::Member => self.moderators.remove(&member),
             _ => self.moderators.insert(member),

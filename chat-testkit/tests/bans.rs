@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chat_core::wire::{BanEntry, RemovalReason, Status};
 use chat_core::{
     Admission, BanId, BanTerms, Command, ConnectRequest, Connection, Engine, Event, Hello, Identity, Limits, MemberId,
-    Moderation, Policy, Position, Reject, RejectCode, Resume, Seq, ServerFrame,
+    Moderation, Policy, Position, Reject, RejectCode, Resume, Role, Seq, ServerFrame,
 };
 use chat_testkit::logs::Operation;
 use support::{
@@ -252,4 +252,31 @@ async fn a_ban_of_a_network_keeps_out_guests_of_the_same_network_and_nobody_else
     let engine = rotated.policy(policy()).build();
     let guest = connect_from(&engine, "2001:db8:0:1234::1").await;
     assert_eq!(refused(&guest, "Gus").await.map(|reject| reject.code), Some(RejectCode::Banned));
+}
+
+/// A puppet behind the owner's address is put out by a moderator while the owner is lost.
+#[tokio::test(start_paused = true)]
+async fn a_ban_of_a_network_keeps_no_owner_out_who_was_lost() {
+    let log = log();
+    let engine = builder(&log).build();
+    let (home, elsewhere) = ("192.0.2.7", "192.0.2.8");
+    let mut ann = connect_from(&engine, home).await;
+    let of_ann = token(&mut ann).await;
+    create(&mut ann).await;
+    let bob = connect_from(&engine, elsewhere).await;
+    join(&bob, "Bob").await.expect("he may");
+    ann.call(Command::set_role(code(), MemberId(2), Role::Moderator)).await.expect("she is the owner");
+    let puppet = connect_from(&engine, home).await;
+    join(&puppet, "Eve").await.expect("she may");
+    drop(ann);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    ban(&bob, 3, BanTerms::default().with_network()).await;
+    let other = connect_from(&engine, home).await;
+    assert_eq!(refused(&other, "Eva").await.map(|reject| reject.code), Some(RejectCode::Banned));
+    let request = ConnectRequest { address: home.parse().ok(), ..ConnectRequest::default() };
+    let resume = Some(Resume { token: of_ann, positions: vec![(code(), at(&log, 1))] });
+    let mut ann = engine.connect(request, Hello { resume, ..Hello::default() }).await.expect("everybody is let in");
+    join(&ann, "Ann").await.expect("she is nobody new");
+    let joined = joined(&mut ann).await;
+    assert_eq!((joined.you.member, joined.you.role), (MemberId(1), Role::Owner));
 }

@@ -12,7 +12,7 @@ use crate::types::Wall;
 pub struct BanTerms {
     /// For how many minutes; for ever where there are none.
     pub minutes: Option<NonZeroU32>,
-    /// Also who comes from the same networks, without an identity.
+    /// Also who comes from the same networks without an identity, and is new: no member, and nobody who left and is remembered.
     pub network: bool,
     /// Takes back all that the person has said.
     pub sweep: bool,

@@ -219,7 +219,7 @@ pub enum Command {
         /// For how long, and what else.
         terms: BanTerms,
     },
-    /// Let somebody in again who was banned; the owner only.
+    /// Let somebody in again who was banned; the owner, or a moderator.
     #[non_exhaustive]
     Unban {
         /// The room, by its code.
@@ -227,7 +227,7 @@ pub enum Command {
         /// The ban, by the number that `bans` shows.
         ban: BanId,
     },
-    /// Read the list of bans; the owner only.
+    /// Read the list of bans; the owner, or a moderator.
     #[non_exhaustive]
     Bans {
         /// The room, by its code.
@@ -245,7 +245,7 @@ pub enum Command {
         /// The topic; empty for none.
         topic: Topic,
     },
-    /// Change what is set for the room; those who moderate it only.
+    /// Change what is set for the room; those who moderate it only, and what newcomers see the owner only.
     #[non_exhaustive]
     Settings {
         /// The room, by its code.

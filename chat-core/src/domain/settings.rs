@@ -68,7 +68,7 @@ pub struct SettingsChange<S = RoomSecret> {
     pub read_only: Option<bool>,
     /// Another secret, or none from now on.
     pub secret: Option<Option<S>>,
-    /// See [`Settings::history`]. It holds for those who come from now on.
+    /// See [`Settings::history`]. It holds for those who come from now on; the owner and the host alone change it.
     pub history: Option<NewcomersSee>,
     /// See [`Settings::listed`].
     pub listed: Option<bool>,

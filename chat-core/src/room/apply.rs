@@ -28,10 +28,9 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         | Event::Swept { .. }
         | Event::MemberChanged { .. }
         | Event::TopicChanged { .. }
-        | Event::SettingsChanged { .. }
-        | Event::RoleChanged { .. }
         | Event::Protected
         | Event::NoticesChanged { .. } => {}
+        Event::SettingsChanged { .. } | Event::RoleChanged { .. } => showing::end_typing(ledger, attendance),
     }
     if ledger.seat_until() != seat {
         attendance.hold_seat(ledger.seat_until());

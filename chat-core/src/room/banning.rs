@@ -113,22 +113,20 @@ impl<'a> Rules<'a> {
         Ok(self.draft().finish(None, Answer::Bans { page, more }))
     }
 
-    /// Refuses who is kept out and would join. Where they come from binds those alone of whom nothing else is known, and who are not there.
+    /// Refuses who is kept out and would join. Where they come from binds those alone of whom nothing else is known: no identity, no
+    /// membership, no place. Or a ban of one guest would take the room from an owner who was lost and comes back from the same house.
     pub(super) fn check_may_join(self, by: &Caller, scope: &Scope) -> Result<(), Reject> {
-        let is_new = |_: &NetworkTag| {
-            by.identity.is_none() && self.ledger.member_with_scope(scope).is_none() && !self.keeps_a_role(scope)
-        };
-        self.check_is_not_banned(scope, by.network.filter(is_new))
+        let is_new = by.identity.is_none() && self.is_new(scope);
+        self.check_is_not_banned(scope, by.network.filter(|_| is_new))
     }
 
-    /// Whether somebody who left is the owner or a moderator again when they come back: else a moderator could lock the owner out by the ban
-    /// of somebody in the same house.
-    fn keeps_a_role(self, scope: &Scope) -> bool {
+    /// Whether nothing is known of a person: they are no member, and have no place.
+    fn is_new(self, scope: &Scope) -> bool {
         #[cfg(feature = "fault_injection")]
         if crate::fault_injection::is(crate::fault_injection::Bug::LockOut) {
-            return false;
+            return self.ledger.member_with_scope(scope).is_none();
         }
-        self.ledger.place(scope).is_some_and(|place| place.role != Role::Member)
+        self.ledger.is_new(scope)
     }
 
     /// Refuses a person who is kept out, or whom this network keeps out.

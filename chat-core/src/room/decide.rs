@@ -9,7 +9,6 @@ use super::editing::Edit;
 use super::input::{Actor, Caller, Input};
 use super::ledger::Ledger;
 use super::members::Member;
-use super::note::Note;
 use super::permissions::Standing;
 use super::read_positions::ReadPositions;
 use super::time::RoomTime;
@@ -53,10 +52,7 @@ impl<'a> Rules<'a> {
             Input::History { by, anchor, limit } => self.history(by, *anchor, *limit),
             Input::Changes { by, after } => self.changes(by, *after),
             Input::Members { by, after, limit } => self.members(by, *after, *limit),
-            Input::Typing { by, state } => {
-                let note = Note::Typing { member: self.member(by)?.id, state: *state };
-                Ok(self.draft().finish(Some(note), Answer::Nothing))
-            }
+            Input::Typing { by, state } => self.typing(by, *state),
             Input::Live { by, target, text } => self.live(by, *target, text.as_ref()),
             Input::Signal { by, name, data } => self.signal(by, name, data.as_ref()),
             Input::Read { by, through } => self.read(by, *through),

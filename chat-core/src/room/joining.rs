@@ -52,8 +52,7 @@ impl Rules<'_> {
             return self.come_back(by, member, history, after);
         }
         self.check_is_not_late(by)?;
-        let place = self.ledger.place(&scope);
-        if place.is_none() {
+        if self.ledger.is_new(&scope) {
             self.admit_newcomer(secret)?;
         }
         self.check_nick_is_free(by, nick, None)?;

@@ -1,19 +1,22 @@
 //! Who may do what to whom.
 
-use crate::domain::Role;
+use crate::domain::{Role, SettingsChange};
 use crate::types::{MemberId, Reject, RejectCode, Seq};
 
 /// What not everybody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    /// Put somebody out, take back what they said, say what the room is about.
+    /// Put somebody out, take back what they said, say what the room is about, and set what is set for it.
     Moderate,
+    /// Set what newcomers see of what was said: or a moderator with a floor would read what lies before it in a second session.
+    SetHistory,
     /// Say who is what.
     Appoint,
 }
 
 /// From which role on what may be done. The host may do all of it, to everybody.
-const TABLE: [(Act, Role); 2] = [(Act::Moderate, Role::Moderator), (Act::Appoint, Role::Owner)];
+const TABLE: [(Act, Role); 3] =
+    [(Act::Moderate, Role::Moderator), (Act::SetHistory, Role::Owner), (Act::Appoint, Role::Owner)];
 
 /// As what somebody acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +92,22 @@ impl Standing {
         self.may_moderate().is_err()
     }
 
-    /// Who keeps order at all: kicks, bans, takes back what others said, and sets the topic.
+    /// Who keeps order at all: kicks, bans, takes back what others said, sets the topic, and changes settings.
     pub(super) fn may_moderate(self) -> Result<(), Reject> {
         self.may(Act::Moderate, None)
+    }
+
+    /// Who moderates changes settings; what newcomers see, the owner and the host alone.
+    pub(super) fn may_set<S>(self, change: &SettingsChange<S>) -> Result<(), Reject> {
+        self.may_moderate()?;
+        match change.history {
+            Some(_) => self.may(Act::SetHistory, None).map_err(|reject| Reject {
+                message: "only the owner of the room says what newcomers see of it".into(),
+                field: Some("history"),
+                ..reject
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Who moderates may put out anybody but themselves and who is not below them: see [`Standing::may_act_on`].
@@ -156,6 +172,7 @@ fn forbidden(why: &'static str) -> Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::NewcomersSee;
 
     const ROLES: [Role; 3] = [Role::Owner, Role::Moderator, Role::Member];
 
@@ -183,6 +200,16 @@ mod tests {
             assert_eq!(is_hosts, role == Role::Owner, "of a room that is the host's, {role:?}");
             assert_eq!(code(Standing::Host.may_appoint(role, true)), None);
         }
+    }
+
+    #[test]
+    fn who_moderates_changes_settings_and_only_the_owner_and_the_host_what_newcomers_see() {
+        let all = [Standing::Host, standing(Role::Owner), standing(Role::Moderator), standing(Role::Member)];
+        let slow: SettingsChange<()> = SettingsChange { slow_ms: Some(1), ..SettingsChange::default() };
+        let shown = SettingsChange { history: Some(NewcomersSee::All), ..slow.clone() };
+        let forbidden = Some(RejectCode::Forbidden);
+        assert_eq!(all.map(|one| code(one.may_set(&slow))), [None, None, None, forbidden]);
+        assert_eq!(all.map(|one| code(one.may_set(&shown))), [None, None, forbidden, forbidden]);
     }
 
     /// What is done to somebody is done by who is above them, whatever it is.

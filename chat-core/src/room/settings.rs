@@ -26,7 +26,7 @@ impl Rules<'_> {
     /// What is named is merged into what is set; the event has it whole.
     pub(super) fn change_settings(self, by: &Actor, change: &SettingsChange<SecretHash>) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;
-        standing.may_moderate()?;
+        standing.may_set(change)?;
         if self.writes < RecordVersion::PERSONS {
             let message = "rooms have settings once no program writes to this log that cannot read them";
             return Err(Reject::new(RejectCode::Unavailable, message).retry_after(SETTINGS_RETRY));

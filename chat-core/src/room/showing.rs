@@ -1,4 +1,4 @@
-//! What members may show, messages that grow and signals, and what ends it. Never logged.
+//! What members may show, that they type, messages that grow and signals, and what ends it. Never logged.
 
 use super::attendance::Attendance;
 use super::decide::{Rules, no_such_message};
@@ -10,7 +10,7 @@ use super::members::Member;
 use super::note::Note;
 use super::permissions::Standing;
 use super::signals;
-use crate::domain::{Event, Notices};
+use crate::domain::{Event, Notices, TypingState};
 use crate::types::{Body, MemberId, Reject, RejectCode, Seq, SignalData, SignalName};
 
 impl Rules<'_> {
@@ -46,6 +46,16 @@ impl Rules<'_> {
         standing.may_speak(self.ledger.settings().read_only)
     }
 
+    /// A member begins to write, where they may speak, or stops.
+    pub(super) fn typing(self, by: &Caller, state: TypingState) -> Result<Decision, Reject> {
+        let member = self.member(by)?;
+        if state == TypingState::On {
+            let standing = Standing::Member { id: member.id, role: member.role, sees: member.sees };
+            standing.may_speak(self.ledger.settings().read_only)?;
+        }
+        Ok(self.draft().finish(Some(Note::Typing { member: member.id, state }), Answer::Nothing))
+    }
+
     /// A member shows something under a name; or, without data, shows nothing there any more.
     pub(super) fn signal(self, by: &Caller, name: &SignalName, data: Option<&SignalData>) -> Result<Decision, Reject> {
         let member = self.member(by)?.id;
@@ -62,6 +72,12 @@ impl Rules<'_> {
         let note = Note::Signal { member, name: name.clone(), data: Some(data.clone()) };
         Ok(self.draft().finish(Some(note), Answer::Nothing))
     }
+}
+
+/// Ends the typing of those who may not speak any more.
+pub(super) fn end_typing(ledger: &Ledger, attendance: &mut Attendance) {
+    let silent: Vec<MemberId> = attendance.typing().filter(|&member| !may_speak(ledger, member)).collect();
+    silent.into_iter().for_each(|member| attendance.stop_typing(member));
 }
 
 /// Ends what a record ends: the growing of a message that it changes, and of those of who may not speak any more; and signals where members
@@ -86,6 +102,7 @@ pub(super) fn end(ledger: &Ledger, attendance: &mut Attendance, event: &Event) {
 /// there alone. That is asked of the message, and not of the numbers: an undone batch has had the same ones.
 pub(super) fn agree(before: &Ledger, ledger: &Ledger, attendance: &mut Attendance) {
     end_signals(ledger, attendance);
+    end_typing(ledger, attendance);
     let is_theirs = |live: &LiveText| match ledger.marks().find(live.target).map(|mark| (mark.by, mark.redacted)) {
         Some(mark) => mark == (live.member, false),
         None => ledger.may_have_forgotten(live.target),

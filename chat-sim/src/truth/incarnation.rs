@@ -98,13 +98,7 @@ impl Incarnation {
         let newcomers_see = self.rules.newcomers_see(limits.newcomers_see);
         let added = self.persons.add(room, record, || floor_of_newcomer(&self.records, newcomers_see));
         let added = added.and(self.rules.add(room, record, is_new));
-        let banned = self.bans.add(
-            room,
-            record,
-            homes,
-            |member| self.persons.scope(member),
-            |scope| self.roles.kept(scope).is_some(),
-        );
+        let banned = self.bans.add(room, record, homes, is_new, |member| self.persons.scope(member));
         self.records.push(record.clone());
         added.and(banned)
     }

@@ -50,7 +50,11 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             Ok(members(model, *after, *limit))
         }
         Input::Typing { by, state } => {
-            let note = Note::Typing { member: member(model, by)?.id, state: *state };
+            let writer = member(model, by)?;
+            if *state == TypingState::On {
+                settings::may_change_what_was_said(model, &writer)?;
+            }
+            let note = Note::Typing { member: writer.id, state: *state };
             Ok(decision(Vec::new(), Some(note), Answer::Nothing))
         }
         Input::Live { by, target, text } => slots::live(model, by, *target, text.as_ref()),

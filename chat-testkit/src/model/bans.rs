@@ -3,12 +3,12 @@
 use chat_core::room::{Answer, BanLine, Caller, Decision, More};
 use chat_core::{
     BanId, BanTerm, BanTerms, Event, MemberId, NetworkTag, Nick, Now, PersonHash, Record, RecordVersion, RejectCode,
-    Role, Scope, Wall,
+    Scope, Wall,
 };
 
 use super::facts::Person;
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, facts, reactions, roles};
+use super::{Model, Refusal, Told, enter, facts, reactions, roles};
 
 /// Somebody who was banned, and not let in again since.
 #[derive(Clone, Debug)]
@@ -65,11 +65,8 @@ fn holding(model: &Model, now: Now) -> Vec<Banned> {
 
 /// Refuses who is kept out, with the moment at which the last of their bans ends.
 pub(super) fn check(model: &Model, now: Now, by: &Caller) -> Result<(), Refusal> {
-    let is_there = model.members().iter().any(|person| person.scope == by.scope());
-    // Nobody with a role is locked out by a ban of somebody else.
-    let (_, former) = facts::people(&model.facts(), model.limits.former_max);
-    let keeps_a_role = facts::place_of(&former, &by.scope()).is_some_and(|place| place.role != Role::Member);
-    let network = by.network.filter(|_| by.identity.is_none() && !is_there && !keeps_a_role);
+    let is_stranger = by.identity.is_none() && !enter::was_here(model, &by.scope());
+    let network = by.network.filter(|_| is_stranger);
     let binds = |ban: &Banned| ban.who == by.scope() || network.is_some_and(|network| ban.networks.contains(&network));
     let ends: Vec<Option<Wall>> =
         holding(model, now).iter().filter(|ban| binds(ban)).map(|ban| ban.line.until).collect();

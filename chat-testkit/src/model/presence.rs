@@ -7,7 +7,7 @@ use chat_core::{
     Event, Generation, MemberId, Mono, NetworkTag, Now, Offset, Record, RoomLimits, SessionId, TypingState, Wall,
 };
 
-use super::slots::Slots;
+use super::slots::{self, Slots};
 use super::{Line, What, facts, seat, time};
 
 /// Who is here, as the diary tells it.
@@ -112,6 +112,11 @@ impl Presence {
                     presence.agree_with(so_far, line.now, limits);
                 }
             }
+            if let What::Fact { record, .. } = &line.what
+                && matches!(record.event, Event::SettingsChanged { .. } | Event::RoleChanged { .. })
+            {
+                presence.hear_who_may_speak(&records(so_far), limits);
+            }
             let until = watch.seat_until(so_far).filter(|_| !presence.members.is_empty());
             presence.watch_seat(until, so_far, line, limits);
         }
@@ -163,10 +168,18 @@ impl Presence {
         for (back, begun) in members.iter().filter(|stay| !self.members.contains(stay)).copied().collect::<Vec<_>>() {
             self.joined(back, begun, at);
         }
+        self.hear_who_may_speak(&facts, limits);
         self.slots.agree_with(&facts, limits);
         if members.is_empty() {
             self.looks = looks.or_else(|| Some(at.after(time::linger_left(chapter, now, limits))));
         }
+    }
+
+    /// Whoever may not speak does not type.
+    fn hear_who_may_speak(&mut self, facts: &[Record], limits: &RoomLimits) {
+        let people = facts::people(facts, limits.former_max).0;
+        let speaks = |member| people.iter().any(|person| person.id == member && slots::speaks(facts, person));
+        self.typing.retain(|(member, _)| speaks(*member));
     }
 
     fn joined(&mut self, member: MemberId, begun: Offset, at: Mono) {

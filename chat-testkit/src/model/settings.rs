@@ -31,6 +31,10 @@ pub(super) fn changed(
     if actor.is_some_and(|person| !moderates(person)) {
         return Err(refusal(RejectCode::Forbidden, None));
     }
+    // What was said before somebody came is not for who keeps order to open.
+    if actor.is_some_and(|person| person.role != Role::Owner) && change.history.is_some() {
+        return Err(refusal(RejectCode::Forbidden, Some("history")));
+    }
     if model.writes < RecordVersion::PERSONS {
         return Err(not_written());
     }

@@ -197,7 +197,7 @@ fn in_a_frame(name: &SignalName, data: &SignalData) -> usize {
     format!("{{\"member\":{},\"name\":{name},\"data\":{}}},", u32::MAX, data.as_str()).len()
 }
 
-fn speaks(facts: &[Record], person: &Person) -> bool {
+pub(super) fn speaks(facts: &[Record], person: &Person) -> bool {
     let set = facts.iter().rev().find_map(|record| match &record.event {
         Event::SettingsChanged { settings } => Some(settings.read_only),
         _ => None,

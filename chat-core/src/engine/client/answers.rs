@@ -12,6 +12,7 @@ use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::answers::{PageInHand, PageOf, Read, encoder};
 use crate::engine::session::cell::{FrameEffect, SessionState};
 use crate::engine::shared::Shared;
+use crate::types::{Reject, RejectCode};
 use crate::wire::{self, FrameKind};
 
 impl<S: Sink> Pull<'_, S> {
@@ -28,9 +29,18 @@ impl<S: Sink> Pull<'_, S> {
             let feed = Arc::clone(&history.read.feed);
             let (kind, encode) = encoder(&history.read.slice);
             let encode = |page: &Page| encode(id, &feed, page);
-            let json = self.read(&mut history.read, &mut answers.page, PageOf::History { key }, encode);
-            if let Some(json) = json {
+            let json = match state.rooms.is_in(&feed) {
+                true => self.read(&mut history.read, &mut answers.page, PageOf::History { key }, encode),
+                false => Some(Bytes::new()),
+            };
+            let Some(json) = json else { continue };
+            // Asked again once it has been read: who was put out meanwhile learns nothing of what was said, or changed, since.
+            if state.rooms.is_in(&feed) {
                 self.one(state, FrameEffect::History { key }, kind, &json, tag);
+            } else {
+                let reject = Reject::new(RejectCode::NotMember, "you are not in this room any more");
+                let json = wire::error(id, Some(&feed.code), &reject);
+                self.one(state, FrameEffect::History { key }, FrameKind::Error, &json, tag);
             }
         }
     }

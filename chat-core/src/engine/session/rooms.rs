@@ -134,6 +134,12 @@ impl Rooms {
         all
     }
 
+    /// Whether it is in this life of a room, as far as that has been published.
+    pub(crate) fn is_in(&self, feed: &RoomFeed) -> bool {
+        let is_there = |slot: &RoomSlot| (slot.feed.epoch, &slot.feed.code) == (feed.epoch, &feed.code);
+        self.slots.iter().any(|slot| is_there(slot) && slot.is_open())
+    }
+
     /// A name for the next slot.
     pub(crate) fn next_key(&mut self) -> u32 {
         let key = self.next_key;

@@ -69,6 +69,12 @@ impl Ledger {
         self.former.place(self.hash(scope))
     }
 
+    /// Whether nothing is known of a person: no membership, no place that they left, and no seat that is held for them.
+    pub(in crate::room) fn is_new(&self, scope: &Scope) -> bool {
+        let is_held = || self.held.is_some_and(|seat| seat.scope == self.hash(scope));
+        self.member_with_scope(scope).is_none() && self.place(scope).is_none() && !is_held()
+    }
+
     /// The places of all who left and are remembered.
     pub(in crate::room) fn places(&self) -> impl Iterator<Item = &Place> {
         self.former.iter()

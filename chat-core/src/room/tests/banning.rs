@@ -183,15 +183,36 @@ fn a_ban_of_a_network_binds_newcomers_of_whom_nothing_else_is_known() {
     assert_eq!(reject.message, "newcomers from your network are banned from this room");
     let person = world.run(&join(from(2, 7))).expect_err("banned");
     assert_eq!(person.message, "you are banned from this room");
-    assert_eq!(world.reject(&join(from(9, 7))), RejectCode::Banned, "who left is new again");
     let gone = Input::Attach { by: from(9, 7), after: None };
-    assert_eq!(world.reject(&gone), RejectCode::NotMember, "and was not put out");
+    assert_eq!(world.reject(&gone), RejectCode::NotMember, "who left was not put out");
+    world.run(&join(from(9, 7))).expect("and is nobody new: their place is remembered");
     world.run(&join(Caller { network: Some(NetworkTag(7)), ..known(6, "bob") })).expect("known");
     world.run(&join(from(8, 9))).expect("from elsewhere");
     let again = Input::Attach { by: Caller { generation: Generation(2), ..from(3, 7) }, after: None };
     world.run(&again).expect("a member stays one");
     assert_eq!(world.pass(5 * MINUTE), []);
     world.run(&join(from(5, 7))).expect("it is over");
+}
+
+/// Ann and a puppet share an address; she has lost her connection, and a moderator puts the puppet out, with all who come from there.
+#[test]
+fn a_ban_of_a_network_keeps_no_owner_out_who_was_lost() {
+    let mut world = no_life(|_| {});
+    let ann = from(1, 7);
+    world
+        .run(&Input::Create { by: ann.clone(), nick: nick("Ann"), data: None, epoch: EPOCH, salt: SALT })
+        .expect("created");
+    world.run(&join(from(2, 8))).expect("joined");
+    world.set_role(actor(1), 2, Role::Moderator);
+    world.run(&join(from(3, 7))).expect("joined");
+    world.detach(1);
+    world.pass(30_000);
+    assert_eq!((world.members(), world.owner()), (vec![2, 3], None), "her seat is held");
+    let terms = BanTerms::default().with_network();
+    world.run(&Input::Ban { by: actor(2), member: MemberId(3), terms }).expect("banned");
+    let back = entered(&world.run(&join(Caller { generation: Generation(2), ..ann })).expect("she is nobody new"));
+    assert_eq!((back.member, world.owner()), (MemberId(1), Some(1)));
+    assert_eq!(world.reject(&join(from(4, 7))), RejectCode::Banned);
 }
 
 #[test]

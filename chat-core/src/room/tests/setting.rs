@@ -59,6 +59,11 @@ fn those_who_moderate_set_and_nobody_else() {
     world.join(2);
     assert_eq!(world.reject(&settings(actor(2), change().locked(true))), RejectCode::Forbidden);
     assert_eq!(world.reject(&settings(actor(3), change())), RejectCode::NotMember);
+    world.set_role(actor(1), 2, Role::Moderator);
+    world.run(&settings(actor(2), change().slow_ms(5))).expect("he moderates");
+    let refused = world.run(&settings(actor(2), change().slow_ms(6).history(NewcomersSee::All))).expect_err("hers");
+    assert_eq!((refused.code, refused.field), (RejectCode::Forbidden, Some("history")));
+    assert_eq!(world.room.settings().slow_ms, 5, "nothing of it is done");
     assert_eq!(kinds(&world.run(&settings(Actor::Host, change().listed(true))).expect("the host")).len(), 1);
     let refused = world.run(&settings(Actor::Host, change().slow_ms(6 * 3_600_000 + 1))).expect_err("too slow");
     assert_eq!((refused.code, refused.field, refused.limit), (RejectCode::TooLong, Some("slow_ms"), Some(21_600_000)));
@@ -126,6 +131,23 @@ fn in_a_room_that_is_read_only_those_who_moderate_speak() {
     world.send(1, "hers");
     set(&mut world, change().read_only(false));
     world.send(2, "hi");
+}
+
+#[test]
+fn in_a_room_that_is_read_only_nobody_is_shown_to_type_who_may_not_speak() {
+    let mut world = world();
+    [2, 3].iter().for_each(|&session| drop(world.join(session)));
+    world.set_role(actor(1), 3, Role::Moderator);
+    [1, 2, 3].iter().for_each(|&session| world.type_on(session));
+    set(&mut world, change().read_only(true));
+    assert_eq!(world.room.typing(), [MemberId(1), MemberId(3)]);
+    let typing = |state| Input::Typing { by: caller(2), state };
+    assert_eq!(world.reject(&typing(TypingState::On)), RejectCode::ReadOnly);
+    world.run(&typing(TypingState::Off)).expect("to stop is to say nothing");
+    world.set_role(actor(1), 3, Role::Member);
+    assert_eq!(world.room.typing(), [MemberId(1)]);
+    set(&mut world, change().read_only(false));
+    world.type_on(2);
 }
 
 #[test]

@@ -66,6 +66,11 @@ pub async fn only_those_who_moderate_set<D: TransportHarness>() {
     let server = TestServer::<D>::open().await;
     let [mut ann, mut bob] = server.people("LUNCH", ["Ann", "Bob"]).await;
     assert_eq!(bob.code(settings(json!({"locked": true}))).await, "forbidden");
+    ann.done(json!({"type": "role", "room": "LUNCH", "member": 2, "role": "moderator"})).await;
+    bob.done(settings(json!({"locked": true}))).await;
+    let refused = bob.refused(settings(json!({"locked": false, "history": "all"}))).await;
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("forbidden"), &json!("history")), "{refused}");
+    ann.done(settings(json!({"locked": false}))).await;
     assert_eq!(server.client().await.code(settings(json!({"locked": true}))).await, "not_member");
     let refused = ann.refused(settings(json!({"slow_ms": 21_600_001}))).await;
     assert_eq!((&refused["code"], &refused["field"]), (&json!("too_long"), &json!("slow_ms")), "{refused}");
@@ -76,9 +81,9 @@ pub async fn only_those_who_moderate_set<D: TransportHarness>() {
     let (code, change) = (RoomCode::parse("LUNCH").expect("a code"), SettingsChange::new().listed(true));
     assert!(server.engine.rooms_listed().is_empty());
     let set = server.engine.moderate(&code, Moderation::Settings(change)).await;
-    assert_eq!(set.map(|seq| seq.0), Ok(3));
-    let told = bob.read_to("LUNCH", 3).await;
-    assert_eq!((&told[0]["settings"], told[0].get("by")), (&json!({"listed": true}), None));
+    assert_eq!(set.map(|seq| seq.0), Ok(6));
+    let told = bob.read_to("LUNCH", 6).await.pop().expect("it was told");
+    assert_eq!((&told["settings"], told.get("by")), (&json!({"listed": true}), None));
     assert_eq!(server.engine.rooms_listed(), [code]);
 }
 
@@ -136,6 +141,7 @@ pub async fn in_a_room_that_is_read_only_the_owner_speaks<D: TransportHarness>()
     let said = bob.done(before.clone()).await;
     ann.done(settings(json!({"read_only": true}))).await;
     assert_eq!(bob.code(json!({"type": "send", "room": "LUNCH", "text": "hey"})).await, "read_only");
+    assert_eq!(bob.code(json!({"type": "typing", "room": "LUNCH", "on": true})).await, "read_only");
     assert_eq!(bob.done(before).await["seq"], said["seq"]);
     ann.say("LUNCH", "an announcement").await;
     ann.done(settings(json!({"read_only": false}))).await;
