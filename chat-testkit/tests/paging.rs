@@ -139,7 +139,7 @@ async fn a_room_that_is_read_back_is_skipped_as_any_other() {
 #[tokio::test(start_paused = true)]
 async fn a_log_that_is_cut_inside_the_backlog_is_paged_without_a_hole() {
     const SAID: u64 = 40;
-    for (backlog_events_max, marks_max) in [(8, 4), (24, 4), (24, 100), (100, 0), (100, 12), (100, 100)] {
+    for (backlog_events_max, marks_max) in [(8, 4), (24, 4), (24, 100), (100, 1), (100, 100)] {
         let log = log();
         let engine = engine_with(&log, |limits| {
             (limits.room.backlog_events_max, limits.room.marks_max) = (backlog_events_max, marks_max);
@@ -154,7 +154,7 @@ async fn a_log_that_is_cut_inside_the_backlog_is_paged_without_a_hole() {
         }
         let said: Vec<u64> = messages_of_log(&log);
         assert_eq!(said.len() as u64, SAID);
-        for cut in (1..=52).step_by(5) {
+        for cut in (1..=52).step_by(7) {
             log.inner().trim(&code(), Seq(cut));
             let (there, before, after) = numbers(&ann, HistoryAnchor::After(Seq(0)), 100).await;
             let case = format!("backlog {backlog_events_max}, marks {marks_max}, cut {cut}");

@@ -35,8 +35,11 @@ pub async fn settings_are_merged_and_told_whole<D: TransportHarness>() {
     let first = ann.done(settings(json!({"slow_ms": 5_000, "locked": true}))).await;
     assert_eq!((&first["type"], &first["seq"]), (&json!("ack"), &json!(3)));
     ann.done(settings(json!({"locked": false, "secret": "swordfish", "history": 7}))).await;
-    for nothing in [json!({}), json!({"slow_ms": 5_000}), json!({"locked": null, "secret": "swordfish"})] {
+    for nothing in [json!({"slow_ms": 5_000}), json!({"locked": null, "secret": "swordfish"})] {
         assert_eq!(ann.done(settings(nothing)).await["seq"], 4, "nothing is changed");
+    }
+    for unknown in [json!({}), json!({"slow": 5_000}), json!({"locked": null})] {
+        assert_eq!(ann.code(settings(unknown)).await, "bad_field", "nothing is named");
     }
     ann.done(settings(json!({"secret": null, "listed": true, "history": "all"}))).await;
     let told = bob.read_to("LUNCH", 5).await;

@@ -67,7 +67,12 @@ impl Spec {
         if let Some(constant) = schema.get("const") {
             return (constant == value).then_some(()).ok_or_else(|| format!("{value} is not {constant}"));
         }
-        match schema["type"].as_str() {
+        let kinds = schema["type"].as_array();
+        if value.is_null() && kinds.is_some_and(|kinds| kinds.contains(&Value::from("null"))) {
+            return Ok(());
+        }
+        // Beside null there is one kind.
+        match schema["type"].as_str().or_else(|| kinds?.first()?.as_str()) {
             Some("object") => self.fits_object(schema, value),
             Some("array") => {
                 let items = value.as_array().ok_or("no list")?;
