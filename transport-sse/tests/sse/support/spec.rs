@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The description.
 pub(crate) struct Spec(pub(crate) Value);
@@ -67,7 +67,13 @@ impl Spec {
         if let Some(constant) = schema.get("const") {
             return (constant == value).then_some(()).ok_or_else(|| format!("{value} is not {constant}"));
         }
+        if let Some(types) = schema["type"].as_array() {
+            let is_one = types.iter().any(|kind| self.fits(&json!({"type": kind}), value).is_ok());
+            return is_one.then_some(()).ok_or_else(|| format!("{value} is none of {types:?}"));
+        }
         match schema["type"].as_str() {
+            // It says nothing of what it is.
+            None if schema.is_object() => Ok(()),
             Some("object") => self.fits_object(schema, value),
             Some("array") => {
                 let items = value.as_array().ok_or("no list")?;
@@ -76,6 +82,7 @@ impl Spec {
             Some("string") if value.is_string() => Ok(()),
             Some("integer") if value.is_u64() => Ok(()),
             Some("boolean") if value.is_boolean() => Ok(()),
+            Some("null") if value.is_null() => Ok(()),
             _ => Err(format!("{value} is no {}", schema["type"])),
         }
     }
