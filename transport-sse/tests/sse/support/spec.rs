@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The description.
 pub(crate) struct Spec(pub(crate) Value);
@@ -67,12 +67,17 @@ impl Spec {
         if let Some(constant) = schema.get("const") {
             return (constant == value).then_some(()).ok_or_else(|| format!("{value} is not {constant}"));
         }
-        let kinds = schema["type"].as_array();
-        if value.is_null() && kinds.is_some_and(|kinds| kinds.contains(&Value::from("null"))) {
-            return Ok(());
+        if let Some(types) = schema["type"].as_array() {
+            let is_one = types.iter().any(|kind| {
+                let mut schema = schema.clone();
+                schema["type"] = kind.clone();
+                self.fits(&schema, value).is_ok()
+            });
+            return is_one.then_some(()).ok_or_else(|| format!("{value} is none of {types:?}"));
         }
-        // Beside null there is one kind.
-        match schema["type"].as_str().or_else(|| kinds?.first()?.as_str()) {
+        match schema["type"].as_str() {
+            // It says nothing of what it is.
+            None if schema.is_object() => Ok(()),
             Some("object") => self.fits_object(schema, value),
             Some("array") => {
                 let items = value.as_array().ok_or("no list")?;
@@ -81,6 +86,7 @@ impl Spec {
             Some("string") if value.is_string() => Ok(()),
             Some("integer") if value.is_u64() => Ok(()),
             Some("boolean") if value.is_boolean() => Ok(()),
+            Some("null") if value.is_null() => Ok(()),
             _ => Err(format!("{value} is no {}", schema["type"])),
         }
     }
