@@ -74,6 +74,21 @@ async fn what_grows_is_told_at_once_and_then_ten_times_a_second_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_text_that_grows_takes_at_most_twice_its_bytes_and_little_around_it() {
+    let engine = engine();
+    let [ann, bob] = two(&engine).await;
+    for text in ["\"", "\\", "\n", "\t", "x", "\u{e9}", "\u{7fff}", "\u{1f642}"] {
+        let text = format!("x{}", text.repeat(1_000));
+        ann.session.call(live(3, text.as_str())).await.expect("a text");
+        settle().await;
+        let frame = bob.session.peek().expect("the text");
+        assert!(frame.json.len() <= 2 * text.len() + 100, "{} bytes for {}", frame.json.len(), text.len());
+        bob.session.commit(frame.mark);
+        pass(secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_grows_ends_with_its_message_its_author_and_its_time() {
     let engine = engine();
     let [ann, bob] = two(&engine).await;

@@ -17,3 +17,4 @@ mod http2;
 mod rooms;
 mod sessions;
 mod stopped_readers;
+mod told_again;

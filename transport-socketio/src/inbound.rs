@@ -1,4 +1,7 @@
 //! What a client emits, turned into commands: in order and at once, on the task that reads the connection.
+//!
+//! Never here: an event whose name has an escape (`"sen\u0064"`) or is no string. socketioxide borrows the name from the packet; where it cannot,
+//! it takes the packet for broken, and ends the connection before anybody is asked.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

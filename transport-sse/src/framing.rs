@@ -17,7 +17,7 @@ const STAY_AWAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes around a frame: names of fields and of the event, a credential, and one position.
 const AROUND: usize = 128;
 
-/// Frames with their `id`, for one session.
+/// Frames for one session, with an `id` where they may move a position.
 pub(crate) struct EventFrames<'a> {
     pub(crate) cursors: Cursors<'a>,
     /// When to come back, to be said before the first frame.
@@ -42,10 +42,19 @@ impl Framing for EventFrames<'_> {
         }
         out.reserve(frame.json.len() + AROUND);
         put_data(out, frame.kind, frame.json);
-        out.put_slice(b"id: ");
-        self.cursors.put(out, frame.positions);
-        out.put_slice(b"\n\n");
+        if !is_passing(frame.kind) {
+            out.put_slice(b"id: ");
+            self.cursors.put(out, frame.positions);
+            out.put_u8(b'\n');
+        }
+        out.put_u8(b'\n');
     }
+}
+
+/// Whether a frame of this kind is told and never logged: the last `id` stays the one to go on from, and is not said again. In many rooms it
+/// would be far longer than the frame.
+fn is_passing(kind: FrameKind) -> bool {
+    matches!(kind, FrameKind::Typing | FrameKind::Presence | FrameKind::Live | FrameKind::Signals | FrameKind::Read)
 }
 
 /// Appends an event that says why there will be no stream.

@@ -1,10 +1,12 @@
 //! Which requests are answered, and to whose pages.
 
-use std::sync::Arc;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::IntoResponse;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use chat_core::Engine;
 
@@ -44,6 +46,16 @@ pub fn routes(engine: Engine, config: SseConfig) -> Router {
     }
 }
 
-async fn openapi() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], OPENAPI)
+/// Asked for each time, and sent only when it has changed: a new server may have another.
+async fn openapi(asked: HeaderMap) -> Response {
+    static TAG: LazyLock<String> = LazyLock::new(|| {
+        let mut hasher = DefaultHasher::new();
+        OPENAPI.hash(&mut hasher);
+        format!("\"{:016x}\"", hasher.finish())
+    });
+    let headers = [(CACHE_CONTROL, "no-cache"), (ETAG, TAG.as_str())];
+    match asked.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == TAG.as_bytes()) {
+        true => (StatusCode::NOT_MODIFIED, headers).into_response(),
+        false => (headers, [(CONTENT_TYPE, "application/json")], OPENAPI).into_response(),
+    }
 }

@@ -197,6 +197,11 @@ impl Guest {
         }
     }
 
+    /// Reads on to these words, or to the end of the connection; keeps nothing of what comes on the way.
+    pub(crate) async fn skip_to(&mut self, last: &str) {
+        self.wire.storm(&[], last, last).await;
+    }
+
     /// Reads on until the connection ends, or the test.
     pub(crate) fn read_on(mut self) {
         tokio::spawn(async move { while self.hear(&["no such words"]).await.is_some() {} });

@@ -170,3 +170,14 @@ async fn the_description_may_be_read_by_anyone() {
     let response = TestServer::new().ask("/sse/openapi.json", &[]).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn whoever_has_the_description_is_not_sent_it_again() {
+    let server = TestServer::new();
+    let response = server.ask("/sse/openapi.json", &[]).await;
+    let tag = response.headers()["etag"].to_str().expect("text").to_owned();
+    let again = server.ask("/sse/openapi.json", &[("if-none-match", &tag)]).await;
+    assert_eq!((again.status(), &again.headers()["etag"]), (StatusCode::NOT_MODIFIED, &response.headers()["etag"]));
+    let other = server.ask("/sse/openapi.json", &[("if-none-match", "\"another\"")]).await;
+    assert_eq!(other.status(), StatusCode::OK);
+}

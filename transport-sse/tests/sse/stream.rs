@@ -53,6 +53,31 @@ async fn every_event_says_where_the_client_stands_once_it_has_read_it() {
     }
 }
 
+/// In many rooms an `id` is far longer than what somebody types or shows.
+#[tokio::test]
+async fn what_passes_has_no_id_and_the_one_before_it_stays() {
+    let server = TestServer::new();
+    let mut stream = server.open("/sse?create=LUNCH&nick=Ann").await;
+    let welcome = stream.expect("welcome").await.data;
+    let joined = stream.expect("joined").await;
+    assert!(joined.has_id);
+    let sent = server.post(&welcome, &json!({"type": "send", "room": "LUNCH", "text": "start"})).await;
+    let message = stream.expect("message").await;
+    let target = &sent.frame["seq"];
+    for (kind, frame) in [
+        ("live", json!({"type": "live", "room": "LUNCH", "target": target, "text": "half"})),
+        ("signals", json!({"type": "signal", "room": "LUNCH", "name": "hand", "data": true})),
+        ("typing", json!({"type": "typing", "room": "LUNCH", "on": true})),
+    ] {
+        server.post(&welcome, &frame).await;
+        let passing = stream.expect(kind).await;
+        assert_eq!((passing.has_id, &passing.last_id), (false, &message.last_id), "{kind}");
+    }
+    server.post(&welcome, &json!({"type": "topic", "room": "LUNCH", "topic": "pizza"})).await;
+    let event = stream.expect("topic_changed").await;
+    assert!(event.has_id && event.last_id != message.last_id);
+}
+
 #[tokio::test]
 async fn one_stream_serves_all_rooms() {
     let server = TestServer::new();

@@ -204,6 +204,13 @@ impl Backlog {
         BacklogRead::Events(taken)
     }
 
+    /// How many bytes of events can be read after `after`.
+    pub(crate) fn bytes_after(&self, after: Seq) -> usize {
+        let ring = self.lock();
+        let newer = ring.segments.iter().rev().take_while(|segment| segment.last() > after.0);
+        newer.map(|segment| segment.extent(after, Seq(segment.last())).1).sum()
+    }
+
     /// The number of the oldest event that can be read; one past the head when there is none.
     pub(crate) fn oldest(&self) -> Seq {
         let ring = self.lock();

@@ -54,6 +54,12 @@ impl RoomFeed {
             closed: OnceLock::new(),
         }
     }
+
+    /// How many bytes the slots show to somebody who comes in, and learns nothing of messages up to this one.
+    pub(crate) fn shown_bytes(&self, sees: Seq) -> usize {
+        let signals: usize = self.signals.iter().map(SignalSlot::shown_bytes).sum();
+        signals + self.slots.get().map_or(0, |slots| slots.shown_bytes(sees))
+    }
 }
 
 /// The newest view of the room for readers that fell behind; shared by all that need one.

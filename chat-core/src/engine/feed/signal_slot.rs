@@ -46,6 +46,11 @@ impl SignalSlot {
         if self.at_rest.load(Ordering::Acquire) { version } else { 0 }
     }
 
+    /// How many bytes it shows to who has heard nothing.
+    pub(crate) fn shown_bytes(&self) -> usize {
+        if self.at_rest.load(Ordering::Acquire) { 0 } else { lock(&self.json).len() }
+    }
+
     /// 0 before the first signal, another number for each.
     pub(crate) fn version(&self) -> u32 {
         self.version.load(Ordering::Acquire)

@@ -66,6 +66,15 @@ impl Default for MemberSlots {
     }
 }
 
+impl MemberSlots {
+    /// How many bytes they show to somebody who comes in, and learns nothing of messages up to this one.
+    pub(crate) fn shown_bytes(&self, sees: Seq) -> usize {
+        let texts = self.live.texts();
+        let live: usize = texts.iter().filter(|entry| entry.target > sees).map(|entry| entry.json.len()).sum();
+        live + self.signals.shown_bytes()
+    }
+}
+
 impl SlotsHeard {
     /// Of a session that enters, and is shown the room afresh or goes on where it was.
     pub(crate) fn on_entry(slots: &MemberSlots, is_afresh: bool) -> Self {

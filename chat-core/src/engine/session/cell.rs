@@ -288,15 +288,18 @@ impl SessionState {
                 slot.cursor = seq;
             }
             FrameEffect::Gap { slot, to, bytes } => {
-                if let Some(shared_allowance) =
-                    self.connection.as_ref().and_then(|connection| connection.shared_allowance.as_ref())
-                {
-                    shared_allowance.answer_unasked(bytes, limits);
-                }
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.cursor = to;
                 slot.pace.get_or_insert_default().last = Some(now());
-                slot.came_late = false;
+                let came_late = std::mem::take(&mut slot.came_late);
+                let connection = self.connection.as_ref();
+                if let Some(shared_allowance) = connection.and_then(|connection| connection.shared_allowance.as_ref()) {
+                    // Who comes back to a gap has asked for it; who falls behind has not.
+                    match came_late {
+                        true => shared_allowance.answer(bytes),
+                        false => shared_allowance.answer_unasked(bytes, limits),
+                    }
+                }
             }
             FrameEffect::LastGap { slot, to } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };

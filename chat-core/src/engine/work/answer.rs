@@ -9,8 +9,10 @@ use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::{PendingJoined, Read, encoder};
+use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::rooms::Arrival;
+use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
 #[cfg(feature = "fault_injection")]
@@ -213,14 +215,9 @@ fn enter(
 ) -> Result<(), Stray> {
     let subscription = admitted.subscription;
     let feed = Arc::clone(&subscription.feed);
-    let arrival = if catch_up.is_some_and(|most| admitted.due > u64::from(most)) {
-        Arrival::CatchingUp(shared.clock.now().mono)
-    } else if subscription.from.next() < feed.backlog.oldest() {
-        Arrival::Late
-    } else {
-        Arrival::InTime
-    };
     let (cell, connection) = (Arc::clone(request.cell()), Arc::clone(request.connection()));
+    let (arrival, due) =
+        arrive(shared, &connection, &subscription, catch_up.is_some_and(|most| admitted.due > u64::from(most)));
     admitted.parts.id = match &request {
         JoinRequest::Command(reply) | JoinRequest::Drawn { reply, .. } => reply.id(),
         JoinRequest::Resume(_) => None,
@@ -251,6 +248,9 @@ fn enter(
             let read = Read { charge, ..Read::new(Arc::clone(&feed), PageSlice::History(admitted.history)) };
             PendingJoined { parts: admitted.parts, read, tag, answers }
         });
+        if let Some(shared_allowance) = &connection.shared_allowance {
+            shared_allowance.answer(u32::try_from(due).unwrap_or(u32::MAX));
+        }
         state.enter(Arc::clone(&subscription), pending, arrival);
         if let JoinRequest::Resume(resuming) = &mut request {
             let position = Position { epoch: feed.epoch, seq: subscription.from };
@@ -271,4 +271,29 @@ fn enter(
     }
     connection.wake.wake();
     Ok(())
+}
+
+/// How somebody comes in, and how many bytes that makes due at once beside a `joined` or a gap: the events after their position, and what the
+/// slots show.
+///
+/// Who owes too much for what was shown already is told a gap in place of what is longer than one: of many that come back at once, all are let
+/// in before the first has been shown anything.
+fn arrive(shared: &Shared, connection: &ConnectionState, subscription: &Subscription, skips: bool) -> (Arrival, usize) {
+    let Subscription { feed, from, sees, .. } = subscription;
+    let backlog = &feed.backlog;
+    let shown = feed.shown_bytes(*sees);
+    let now = || shared.clock.now().mono;
+    if skips {
+        return (Arrival::CatchingUp(now()), shown);
+    }
+    // A gap reaches to the middle of what is kept, at least.
+    let is_late = from.next() < backlog.oldest();
+    let missed = backlog.bytes_after(if is_late { backlog.middle() } else { *from });
+    let owes_too_much =
+        |shared_allowance: &Arc<SharedAllowance>| shared_allowance.may_come_back(&shared.limits.engine, now()).is_err();
+    if missed > shared.limits.session.page_bytes_max && connection.shared_allowance.as_ref().is_some_and(owes_too_much)
+    {
+        return (Arrival::CatchingUp(now()), shown);
+    }
+    (if is_late { Arrival::Late } else { Arrival::InTime }, shown + missed)
 }

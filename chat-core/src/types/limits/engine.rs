@@ -56,9 +56,9 @@ pub struct EngineLimits {
     /// As [`SessionLimits::live_bytes_per_second`], for all sessions of one address or identity. 256 KiB: four sessions at their rate, or
     /// an assistant in a dozen rooms. 0 means no bound.
     pub address_live_bytes_per_second: u32,
-    /// Bytes of answers that show much (histories, members, `joined`, and gaps) to all sessions of one address or identity at once
-    /// after a pause. 4 MiB: 64 pages, and an office that opens a room. How long one is, is known once it is made: it may be asked for
-    /// while nothing is owed, and past this much debt nobody comes back without waiting.
+    /// Bytes of answers that show much (histories, members, `joined`, gaps, and what is told again after an old position) to all sessions of
+    /// one address or identity at once after a pause. 4 MiB: 64 pages, and an office that opens a room. How long one is, is known once it is
+    /// made: it may be asked for while nothing is owed, and past this much debt nobody comes back without waiting.
     pub address_answered_bytes_burst: u32,
     /// The same per second in the long run. 1 MiB: sixteen pages, more than all of an office reads. 0 means no bound.
     pub address_answered_bytes_per_second: u32,

@@ -192,3 +192,15 @@ fn a_reader_is_given_as_many_segments_as_it_can_take_and_begins_afresh_in_the_mi
     assert_eq!([1, 5, 6, 40, 99].map(segments), [1, 1, 2, 8, 8]);
     assert_eq!((backlog.oldest(), backlog.middle()), (Seq(3), Seq(7)));
 }
+
+#[test]
+fn what_follows_a_position_is_known_in_bytes() {
+    let backlog = backlog(4, 1 << 20);
+    assert_eq!(backlog.bytes_after(Seq(0)), 0);
+    publish(&backlog, &["12", "345"]);
+    let _read = backlog.read(Seq(0), 1);
+    publish(&backlog, &["6789"]);
+    assert_eq!([0, 1, 2, 3, 9].map(|after| backlog.bytes_after(Seq(after))), [9, 7, 4, 0, 0]);
+    publish(&backlog, &["x", "y"]);
+    assert_eq!([0, 2, 4].map(|after| backlog.bytes_after(Seq(after))), [6, 6, 1], "of what is kept");
+}
