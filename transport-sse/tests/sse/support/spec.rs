@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The description.
 pub(crate) struct Spec(pub(crate) Value);
