@@ -26,7 +26,7 @@ pub(crate) async fn run(engine: Weak<Shared>) {
     let (mut pause, mut visits) = (PAUSE.0, 0);
     loop {
         let Some(log) = engine.upgrade().and_then(|shared| shared.log.clone()) else { return };
-        let listed = log.rooms(after.as_ref(), PAGE).await;
+        let listed = log.rooms(None, after.as_ref(), PAGE).await;
         drop(log);
         let codes = match listed {
             Ok(codes) if codes.is_empty() => return,
