@@ -58,7 +58,7 @@ pub use engine::{
 #[cfg(feature = "engine")]
 pub use ports::{
     Admission, AppendError, Clock, ConnectRequest, Ended, EndedWho, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage,
-    Observer, ObserverEvent, Policy, ReadError, SessionView, SystemClock, Tail,
+    Observer, ObserverEvent, Policy, ReadError, SessionView, Slot, SystemClock, Tail,
 };
 pub use types::{
     BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation, Identity,

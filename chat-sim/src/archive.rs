@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::{
     Amend, AppendError, Content, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RecordVersion, RoomCode, Seq, Tail, Topic,
+    ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use futures_util::FutureExt;
@@ -34,7 +34,7 @@ impl Archive {
     }
 
     async fn change_topic(&self, room: &RoomCode) -> Option<Tail> {
-        let LogPage { records, tail } = self.memory.read(room, Offset(0), usize::MAX).await.ok()?;
+        let LogPage { records, tail } = self.memory.read(room, None, Offset(0), usize::MAX).await.ok()?;
         let last = records.last().filter(|last| !matches!(last.event, Event::Closed { .. }))?;
         let seq = records.iter().rev().find_map(|record| record.seq)?;
         let topic = Topic::parse(&format!("another owner was here after {seq}")).ok()?;
@@ -45,8 +45,8 @@ impl Archive {
 
     /// Whether what was taken back or replaced is unreadable by now.
     pub(crate) async fn check_taken_back(&self) -> Result<(), Broken> {
-        for room in self.rooms(None, usize::MAX).await.unwrap_or_default() {
-            let Ok(LogPage { records, tail }) = self.read(&room, Offset(0), usize::MAX).await else { continue };
+        for room in self.rooms(None, None, usize::MAX).await.unwrap_or_default() {
+            let Ok(LogPage { records, tail }) = self.read(&room, None, Offset(0), usize::MAX).await else { continue };
             let Some(epoch) = tail.epoch else { continue };
             let (says, edits) =
                 (self.truth.says(room.as_str(), epoch), self.truth.standing_edits(room.as_str(), epoch));
@@ -89,8 +89,14 @@ impl Log for Archive {
         Ok(tail)
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
-        self.memory.read(room, after, max).await
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError> {
+        self.memory.read(room, epoch, after, max).await
     }
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
@@ -107,8 +113,13 @@ impl Log for Archive {
         self.memory.messages_after(room, epoch, after, max).await
     }
 
-    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
-        self.memory.rooms(after, max).await
+    async fn rooms(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<RoomCode>, ReadError> {
+        self.memory.rooms(slot, after, max).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
@@ -195,8 +206,14 @@ impl Log for Fence {
         self.while_up(self.log.append(room, after, batch)).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
-        self.while_up(self.log.read(room, after, max)).await
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError> {
+        self.while_up(self.log.read(room, epoch, after, max)).await
     }
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
@@ -213,8 +230,13 @@ impl Log for Fence {
         self.while_up(self.log.messages_after(room, epoch, after, max)).await
     }
 
-    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
-        self.while_up(self.log.rooms(after, max)).await
+    async fn rooms(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<RoomCode>, ReadError> {
+        self.while_up(self.log.rooms(slot, after, max)).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

@@ -115,7 +115,7 @@ impl Server {
 
     /// Opens every room that the log holds, so that graces run out in rooms to which nobody comes any more.
     pub(crate) async fn sweep(engine: Engine, log: Arc<FaultyLog<Archive>>) {
-        for code in log.inner().rooms(None, usize::MAX).await.unwrap_or_default() {
+        for code in log.inner().rooms(None, None, usize::MAX).await.unwrap_or_default() {
             visit(&engine, &code).await;
         }
     }

@@ -224,7 +224,7 @@ impl Director {
         hold!(rooms.is_empty(), Promise::Lifetime, "{rooms:?} without members");
         hold!(stats.sessions == 0, Promise::Lifetime, "{} sessions with a connection", stats.sessions);
         self.check_gaps(stats.gaps_unblocked)?;
-        let kept = self.ground.log.inner().rooms(None, usize::MAX).await.unwrap_or_default();
+        let kept = self.ground.log.inner().rooms(None, None, usize::MAX).await.unwrap_or_default();
         hold!(kept.is_empty(), Promise::Lifetime, "the log keeps {kept:?}");
         self.check().await
     }

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chat_core::{
     Amend, AppendError, Body, Command, ConnectRequest, Ended, EndedWho, Engine, Epoch, Event, ExclusiveClaim, Hello,
-    Identity, Log, LogClaim, LogInUse, LogPage, Nick, Offset, ReadError, Record, RoomCode, Seq, SessionId, Tail, Wall,
+    Identity, Log, LogClaim, LogInUse, LogPage, Nick, Offset, ReadError, Record, RoomCode, Seq, SessionId, Slot, Tail,
+    Wall,
 };
 
 /// A folder of rooms.
@@ -42,6 +43,15 @@ fn load(folder: &Path, room: &RoomCode) -> io::Result<Vec<Record>> {
             let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
             lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
         }
+    }
+}
+
+/// The snapshot of a room, and the last record that it includes.
+fn load_snapshot(folder: &Path, room: &RoomCode) -> io::Result<Option<(Offset, Vec<u8>)>> {
+    match fs::read(file(folder, room, "snapshot")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
     }
 }
 
@@ -121,9 +131,16 @@ impl Log for FolderLog {
         Ok(tail_of(&records))
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError> {
         let records = load(&self.folder(), room).map_err(unread)?;
         let tail = tail_of(&records);
+        let max = if epoch.is_none() || epoch == tail.epoch { max } else { 0 };
         let records = records.into_iter().filter(|record| record.offset > after).take(max).collect();
         Ok(LogPage { records, tail })
     }
@@ -157,12 +174,18 @@ impl Log for FolderLog {
         Ok(records.into_iter().filter(|record| is_message(record) && is_later(record)).take(max).collect())
     }
 
-    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
+    async fn rooms(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<RoomCode>, ReadError> {
         let mut rooms = Vec::new();
         for entry in fs::read_dir(&*self.folder()).map_err(unread)? {
             let name = entry.map_err(unread)?.file_name();
             let code = name.to_str().and_then(|name| RoomCode::parse(name.strip_suffix(".jsonl")?).ok());
-            rooms.extend(code.filter(|code| after.is_none_or(|after| code > after)));
+            let code = code.filter(|code| after.is_none_or(|after| code > after));
+            rooms.extend(code.filter(|code| slot.is_none_or(|slot| Slot::of(code) == slot)));
         }
         rooms.sort();
         rooms.truncate(max);
@@ -174,11 +197,7 @@ impl Log for FolderLog {
         if epoch_of(&load(&folder, room).map_err(unread)?) != Some(epoch) {
             return Ok(None);
         }
-        match fs::read(file(&folder, room, "snapshot")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(unread(error)),
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        }
+        load_snapshot(&folder, room).map_err(unread)
     }
 
     async fn save_snapshot(
@@ -189,7 +208,9 @@ impl Log for FolderLog {
         snapshot: &[u8],
     ) -> Result<(), AppendError> {
         let folder = self.folder();
-        if epoch_of(&load(&folder, room).map_err(unwritten)?) != Some(epoch) {
+        let tail = tail_of(&load(&folder, room).map_err(unwritten)?);
+        let stored = load_snapshot(&folder, room).map_err(unwritten)?.map_or(Offset(0), |(stored, _)| stored);
+        if tail.epoch != Some(epoch) || !(stored..=tail.offset).contains(&through) {
             return Ok(());
         }
         let bytes = serde_json::to_vec(&(through, snapshot)).map_err(|error| unwritten(error.into()))?;

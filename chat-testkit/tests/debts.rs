@@ -18,10 +18,10 @@ async fn a_room_that_could_not_be_deleted_is_deleted_when_the_log_is_back() {
     log.plan(fails(&[Operation::Delete]));
     engine.moderate(&code(), Moderation::Close).await.expect("it is there");
     seconds(20).await;
-    assert!(log.inner().read(&code(), Offset(0), 1).await.expect("it can be read").tail.epoch.is_some());
+    assert!(log.inner().read(&code(), None, Offset(0), 1).await.expect("it can be read").tail.epoch.is_some());
     log.heal();
     seconds(10).await;
-    assert_eq!(log.inner().read(&code(), Offset(0), 1).await.expect("it can be read").tail.epoch, None);
+    assert_eq!(log.inner().read(&code(), None, Offset(0), 1).await.expect("it can be read").tail.epoch, None);
     assert_eq!(engine.rooms(), [], "nothing of it is left in memory either");
 }
 
@@ -39,7 +39,7 @@ async fn a_code_is_taken_up_again_once_the_life_before_is_deleted() {
     log.heal();
     seconds(10).await;
     again().await.expect("the code is free");
-    let tail = log.inner().read(&code(), Offset(0), 1).await.expect("it can be read").tail;
+    let tail = log.inner().read(&code(), None, Offset(0), 1).await.expect("it can be read").tail;
     assert!(tail.epoch.is_some_and(|epoch| epoch != first.epoch));
 }
 

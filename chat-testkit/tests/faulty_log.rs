@@ -74,7 +74,7 @@ async fn a_lost_tail_was_acknowledged_and_is_gone() {
     let tail = bench.append().await.expect("it was acknowledged");
     assert_eq!((tail.offset, bench.stored().len()), (Offset(7), 6));
     assert_eq!(bench.append().await, Err(AppendError::Conflict));
-    let read = bench.log.read(&bench.room, Offset(0), 100).await.expect("no fault");
+    let read = bench.log.read(&bench.room, None, Offset(0), 100).await.expect("no fault");
     assert_eq!(read.tail.offset, Offset(6));
     let snapshot = bench.log.load_snapshot(&bench.room, Epoch(1)).await;
     assert_eq!(snapshot, Ok(Some((Offset(4), b"early".to_vec()))), "what it includes is still there");
@@ -82,7 +82,7 @@ async fn a_lost_tail_was_acknowledged_and_is_gone() {
     bench.log.lose_tail(&bench.room, 3).await;
     assert_eq!(bench.log.load_snapshot(&bench.room, Epoch(1)).await, Ok(None), "it would know more than the log");
     bench.log.lose_tail(&bench.room, usize::MAX).await;
-    assert_eq!(bench.log.rooms(None, 10).await, Ok(Vec::new()));
+    assert_eq!(bench.log.rooms(None, None, 10).await, Ok(Vec::new()));
     bench.log.lose_tail(&bench.room, 1).await;
 }
 
@@ -91,14 +91,14 @@ async fn failed_reads_say_whether_to_try_again() {
     let bench = Bench::new().await;
     for (outcome, again) in [(Outcome::Fails, true), (Outcome::AnswerLost, true), (Outcome::Damaged, false)] {
         bench.log.push(Operation::Read, outcome);
-        let error = bench.log.read(&bench.room, Offset(0), 10).await.expect_err("it was made to fail");
+        let error = bench.log.read(&bench.room, None, Offset(0), 10).await.expect_err("it was made to fail");
         assert_eq!(matches!(error, ReadError::Unavailable(_)), again, "{error:?}");
     }
     for operation in [Operation::Messages, Operation::Rooms, Operation::LoadSnapshot] {
         bench.log.push(operation, Outcome::Fails);
     }
     assert!(bench.log.messages(&bench.room, Epoch(1), Seq(9), 9).await.is_err());
-    assert!(bench.log.rooms(None, 9).await.is_err());
+    assert!(bench.log.rooms(None, None, 9).await.is_err());
     assert!(bench.log.load_snapshot(&bench.room, Epoch(1)).await.is_err());
     assert_eq!(bench.log.pending(), 0);
     assert_eq!(bench.log.messages(&bench.room, Epoch(1), Seq(9), 9).await.map(|said| said.len()), Ok(3));
@@ -152,7 +152,7 @@ async fn a_caller_that_gives_up_does_not_take_the_release_of_another() {
     bench.log.push(Operation::Read, Fault::stalled(Outcome::Done));
     let read = || {
         let (log, room) = (Arc::clone(&bench.log), bench.room.clone());
-        tokio::spawn(async move { log.read(&room, Offset(0), 10).await })
+        tokio::spawn(async move { log.read(&room, None, Offset(0), 10).await })
     };
     let gives_up = read();
     until(|| bench.log.stalled() == 1).await;

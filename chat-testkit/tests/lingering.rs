@@ -78,7 +78,7 @@ async fn stop(engine: Engine) {
 }
 
 async fn is_kept(log: &TestLog) -> bool {
-    !log.inner().rooms(None, 1).await.expect("the log underneath does not fail").is_empty()
+    !log.inner().rooms(None, None, 1).await.expect("the log underneath does not fail").is_empty()
 }
 
 #[tokio::test(start_paused = true)]

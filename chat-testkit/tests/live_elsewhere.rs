@@ -49,7 +49,7 @@ impl Stage {
     }
 
     async fn ann_elsewhere(&self) -> Connection {
-        let tail = self.log.read(&code(), Offset(0), 0).await.expect("it can be read").tail;
+        let tail = self.log.read(&code(), None, Offset(0), 0).await.expect("it can be read").tail;
         let position = Position { epoch: tail.epoch.expect("it is there"), seq: GROWS };
         let (ann, status) = come_back(&self.other, &self.ann.token(), Some(position)).await;
         assert_eq!(status.status, Status::Live, "it is read there that she is a member");

@@ -205,7 +205,7 @@ async fn who_asks_while_the_log_is_out_of_reach_is_told_within_half_a_minute() {
 /// What the log says was said.
 async fn said_in(log: &TestLog, engine: &Engine) -> Vec<(Seq, String)> {
     assert_eq!(engine.rooms(), [code()]);
-    let records = log.inner().read(&code(), Offset(0), 100).await.expect("it can be read").records;
+    let records = log.inner().read(&code(), None, Offset(0), 100).await.expect("it can be read").records;
     let said = records.into_iter().filter_map(|record| match record.event {
         Event::Sent { text, .. } => Some((record.seq?, text.as_str().to_owned())),
         _ => None,
@@ -250,7 +250,7 @@ async fn who_looks_back_while_the_log_cannot_be_read_is_told_that_there_is_more(
 
 /// What the log holds of the room, in words.
 async fn kept(log: &TestLog) -> String {
-    format!("{:?}", log.inner().read(&code(), Offset(0), usize::MAX).await.expect("the memory can be read"))
+    format!("{:?}", log.inner().read(&code(), None, Offset(0), usize::MAX).await.expect("the memory can be read"))
 }
 
 #[tokio::test(start_paused = true)]

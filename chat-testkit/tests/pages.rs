@@ -5,8 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 7] =
-    ["chat-core", "chat-serve", "chat-testkit", "log-redb", "transport-ws", "transport-sse", "transport-socketio"];
+const LIBRARIES: [&str; 8] = [
+    "chat-core",
+    "chat-serve",
+    "chat-testkit",
+    "log-postgres",
+    "log-redb",
+    "transport-ws",
+    "transport-sse",
+    "transport-socketio",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_path_buf()

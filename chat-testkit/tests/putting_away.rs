@@ -39,7 +39,7 @@ async fn left_behind(rooms: usize) -> TestLog {
 }
 
 async fn stored(log: &TestLog) -> usize {
-    log.inner().rooms(None, usize::MAX).await.expect("the log underneath does not fail").len()
+    log.inner().rooms(None, None, usize::MAX).await.expect("the log underneath does not fail").len()
 }
 
 /// Where rooms are: in memory, and away.
@@ -50,7 +50,7 @@ fn places(engine: &Engine) -> (usize, usize) {
 
 /// Who has timed out of the room so far.
 async fn timed_out(log: &TestLog) -> Vec<u32> {
-    let records = log.inner().read(&code(), Offset(0), 1_000).await.expect("readable").records;
+    let records = log.inner().read(&code(), None, Offset(0), 1_000).await.expect("readable").records;
     let left = |event: &Event| matches!(event, Event::Left { reason: LeaveReason::Timeout, .. });
     records.iter().filter(|record| left(&record.event)).filter_map(|record| record.by).map(|by| by.0).collect()
 }

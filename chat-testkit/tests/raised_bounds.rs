@@ -80,7 +80,7 @@ impl Stage {
         drop(self);
         settle().await;
         let engine = engine_with(log, bounds(reactable_max));
-        let tail = log.inner().read(&code(), Offset(0), 0).await.expect("it can be read").tail;
+        let tail = log.inner().read(&code(), None, Offset(0), 0).await.expect("it can be read").tail;
         let position = Some(Position { epoch: tail.epoch.expect("it is there"), seq: LIKED });
         let (ann, _) = come_back(&engine, &tokens[0], position).await;
         let (bob, _) = come_back(&engine, &tokens[1], position).await;

@@ -82,7 +82,7 @@ async fn what_was_taken_back_stays_so_over_a_restart_even_where_scrubbing_failed
     let history = joined(&mut bob).await.history;
     let frame = history[0].frame();
     assert_eq!((frame.text.as_str(), frame.redacted, &frame.key), ("", true, &None));
-    let kept = chat_core::Log::read(log.inner(), &code(), chat_core::Offset(0), 100).await.expect("readable");
+    let kept = chat_core::Log::read(log.inner(), &code(), None, chat_core::Offset(0), 100).await.expect("readable");
     assert!(!format!("{kept:?}").contains("a secret"));
 }
 
@@ -104,7 +104,7 @@ async fn an_old_message_that_was_taken_back_just_before_a_crash_is_scrubbed_afte
     log.heal();
     let engine = engine();
     assert_eq!(texts(&engine, "Bob").await, ["", "b", "c", "d", "e", "f", "g", "h"]);
-    let kept = chat_core::Log::read(log.inner(), &code(), chat_core::Offset(0), 100).await.expect("readable");
+    let kept = chat_core::Log::read(log.inner(), &code(), None, chat_core::Offset(0), 100).await.expect("readable");
     assert!(!format!("{kept:?}").contains("a secret"));
 }
 

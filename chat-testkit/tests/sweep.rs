@@ -30,7 +30,7 @@ async fn left_behind(rooms: usize) -> TestLog {
 }
 
 async fn stored(log: &TestLog) -> Vec<RoomCode> {
-    log.inner().rooms(None, usize::MAX).await.expect("the log underneath does not fail")
+    log.inner().rooms(None, None, usize::MAX).await.expect("the log underneath does not fail")
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,7 +35,7 @@ async fn other_writes(log: &TestLog, event: Event) {
 
 /// The same of a member, under the number that may be had, or none.
 async fn other_records(log: &TestLog, by: MemberId, event: Event, seq: impl FnOnce(Seq) -> Option<Seq>) {
-    let stretch = log.inner().read(&code(), Offset(0), usize::MAX).await.expect("the memory can be read");
+    let stretch = log.inner().read(&code(), None, Offset(0), usize::MAX).await.expect("the memory can be read");
     let last = stretch.records.last().expect("the room has records");
     let head = stretch.records.iter().filter_map(|record| record.seq).max().expect("somebody has joined");
     let record = Record { offset: last.offset.next(), seq: seq(head.next()), at: last.at, by: Some(by), event };
@@ -74,6 +74,21 @@ async fn what_another_owner_wrote_behind_a_lost_answer_is_not_taken_for_ours() {
     assert_eq!(next_topic(&mut ann).await, (Seq(3), "theirs".into()));
     assert_eq!(next_message(&mut ann).await, (Seq(4), "two".into()));
     assert_eq!(texts(&engine, "Bob").await, ["one", "two"]);
+}
+
+/// To try again would be of no use. What the log has is shown as before.
+#[tokio::test(start_paused = true)]
+async fn what_a_deposed_server_would_write_is_refused_and_not_tried_again() {
+    let log = log();
+    let engine = engine(&log);
+    let ann = founder(&engine).await;
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
+    let before = log.calls(Operation::Append);
+    log.push(Operation::Append, Outcome::Deposed);
+    assert_eq!(say(&ann, "two", "k2").await, Err(RejectCode::Unavailable));
+    assert_eq!(log.calls(Operation::Append), before + 1);
+    assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(3)));
+    assert_eq!(texts(&engine, "Bob").await, ["one", "three"]);
 }
 
 /// Every `member_left` and topic that somebody is told until nothing more comes.
@@ -283,7 +298,7 @@ async fn a_life_that_another_owner_has_ended_is_over() {
     let log = log();
     let engine = engine(&log);
     let mut ann = founder(&engine).await;
-    let stretch = log.inner().read(&code(), Offset(0), 0).await.expect("the memory can be read");
+    let stretch = log.inner().read(&code(), None, Offset(0), 0).await.expect("the memory can be read");
     log.inner().delete(&code(), stretch.tail.epoch.expect("it is alive")).await.expect("the memory forgets");
     assert_eq!(say(&ann, "one", "k1").await, Err(RejectCode::RoomNotFound));
     while !matches!(ann.next().await, ServerFrame::RoomClosed { .. }) {}

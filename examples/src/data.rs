@@ -1,5 +1,6 @@
-//! The command line of a server that keeps rooms on disk: what is kept, where, for how long, and signed with what.
+//! The command line of a server that keeps rooms on disk or in PostgreSQL: what is kept, where, for how long, and signed with what.
 
+use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use chat_core::{EngineBuilder, Limits};
 use clap::ValueEnum;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use log_postgres::PgLog;
 use log_redb::{OpenError, Options, RedbLog, Retention};
 
 /// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
@@ -18,10 +21,11 @@ pub const OLD_SECRET_VARIABLE: &str = "CHAT_SECRET_OLD";
 /// Flags about what outlives the server.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DataFlags {
-    /// Keep rooms and messages in this folder, with the secret that sessions are signed with; without it they live in memory. CHAT_SECRET (64
-    /// hexadecimal digits) in the environment takes the place of the secret
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    /// Keep rooms and messages in this folder, or in this PostgreSQL database (postgres://USER@HOST/DATABASE), with the secret that sessions
+    /// are signed with; without it they live in memory. CHAT_SECRET (64 hexadecimal digits) in the environment takes the place of the secret.
+    /// A server that is given a database takes it over from any other
+    #[arg(long, value_name = "DIR|URL", value_parser = OsStringValueParser::new().map(Place::from))]
+    pub data: Option<Place>,
 
     /// What a confirmed message has survived
     #[arg(long, value_enum, default_value_t = Durability::Synced, requires = "data")]
@@ -58,8 +62,59 @@ pub struct DataFlags {
 pub enum Durability {
     /// It is on the disk
     Synced,
-    /// It is on the disk 100 ms later; a crash loses what came in between
+    /// It is on the disk 100 ms later (in PostgreSQL up to a second); a crash loses what came in between
     Relaxed,
+}
+
+/// Where rooms are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a file in this folder.
+    Folder(PathBuf),
+    /// In the database at this address.
+    Database(String),
+}
+
+impl From<OsString> for Place {
+    fn from(text: OsString) -> Self {
+        let is_address = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");
+        match text.to_str() {
+            Some(address) if is_address(address) => Self::Database(address.to_owned()),
+            _ => Self::Folder(text.into()),
+        }
+    }
+}
+
+/// What rooms are kept in while a server runs.
+pub enum Kept {
+    /// In nothing: they go with the process.
+    Nowhere,
+    /// In a file.
+    File(Arc<RedbLog>),
+    /// In a database.
+    Database(Arc<PgLog>),
+}
+
+impl Kept {
+    /// Waits until another server has taken the rooms over, and says so. A file belongs to one server as long as that wants it.
+    pub async fn deposed(&self) -> String {
+        match self {
+            Self::Nowhere | Self::File(_) => std::future::pending().await,
+            Self::Database(log) => log.deposed().await,
+        }
+    }
+
+    /// Closes it, once nothing uses it any more.
+    ///
+    /// # Errors
+    /// Why it was not closed properly; what is kept is whole.
+    pub async fn close(&self) -> Result<(), String> {
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::File(log) => log.close().await.map_err(|error| error.to_string()),
+            Self::Database(log) => log.close().await.map_err(|error| error.to_string()),
+        }
+    }
 }
 
 /// Why a server cannot keep rooms where it is told to.
@@ -68,6 +123,9 @@ pub enum DataError {
     /// The folder or the file in it.
     #[error("Cannot keep rooms: {0}{advice}", advice = advice(.0))]
     Log(#[from] OpenError),
+    /// The database.
+    #[error("Cannot keep rooms: {0}")]
+    Database(#[from] log_postgres::OpenError),
     /// The secret in the folder.
     #[error("Cannot use the secret: {0}")]
     Secret(#[from] io::Error),
@@ -107,11 +165,11 @@ impl DataFlags {
     ///
     /// # Errors
     /// See [`DataError`].
-    pub fn open(&self, engine: EngineBuilder) -> Result<(EngineBuilder, Option<Arc<RedbLog>>), DataError> {
+    pub async fn open(&self, engine: EngineBuilder) -> Result<(EngineBuilder, Kept), DataError> {
         let from_environment = secret_in(SECRET_VARIABLE)?;
         let engine = secret_in(OLD_SECRET_VARIABLE)?.into_iter().fold(engine, EngineBuilder::old_secret);
-        let Some(dir) = &self.data else {
-            return Ok((from_environment.into_iter().fold(engine, EngineBuilder::secret), None));
+        let Some(place) = &self.data else {
+            return Ok((from_environment.into_iter().fold(engine, EngineBuilder::secret), Kept::Nowhere));
         };
         // Where what it says cannot be written (a full disk has both), that is nothing to end the log's own thread over.
         let faults = tracing_subscriber::fmt()
@@ -119,6 +177,16 @@ impl DataFlags {
             .with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
         // Whoever has set up logging before keeps it.
         let _ = faults.with_writer(io::stderr).with_target(false).try_init();
+        let dir = match place {
+            Place::Folder(dir) => dir,
+            Place::Database(address) => {
+                let log = Arc::new(PgLog::open(address, self.database_options()).await?);
+                let kept = log.secret().await?;
+                let engine = engine.log(Arc::clone(&log) as _).expect("it was opened just now, for this engine");
+                let engine = engine.secret(from_environment.unwrap_or(kept)).lasting_secret(kept);
+                return Ok((engine, Kept::Database(log)));
+            }
+        };
         let log = Arc::new(RedbLog::open(dir, self.options())?);
         // The one in the folder stays, whatever signs tokens: what rooms keep of their secrets is hashed with it, and the networks of banned
         // people are recognised by it.
@@ -126,7 +194,7 @@ impl DataFlags {
         let kept = is_kept.then(|| log_redb::secret(dir)).transpose()?;
         let secret = from_environment.or(kept).expect("without the one the other is made");
         let engine = engine.log(Arc::clone(&log) as _).expect("it was opened just now, for this engine");
-        Ok((engine.secret(secret).lasting_secret(kept.unwrap_or(secret)), Some(log)))
+        Ok((engine.secret(secret).lasting_secret(kept.unwrap_or(secret)), Kept::File(log)))
     }
 
     fn options(&self) -> Options {
@@ -140,6 +208,18 @@ impl DataFlags {
             age_max: self.keep_age,
         };
         Options { durability, retention, ..Options::default() }
+    }
+
+    /// The same for a database, where the server goes by the name of its process.
+    fn database_options(&self) -> log_postgres::Options {
+        let durability = match self.durability {
+            Durability::Synced => log_postgres::Durability::Synced,
+            Durability::Relaxed => log_postgres::Durability::Relaxed,
+        };
+        let Retention { messages_max, bytes_max, age_max } = self.options().retention;
+        let retention = log_postgres::Retention { messages_max, bytes_max, age_max };
+        let name = format!("server {}", std::process::id());
+        log_postgres::Options { durability, retention, name, ..log_postgres::Options::default() }
     }
 }
 
@@ -217,6 +297,21 @@ mod tests {
         }
         assert_eq!(parse(&["--data", "rooms"]).expect("valid").options(), Options::default(), "acks are synced");
         assert!(parse(&["--data", "rooms", "--keep-messages", "0"]).is_err());
+    }
+
+    #[test]
+    fn an_address_of_postgresql_is_no_folder() {
+        let place = |text: &str| parse(&["--data", text]).expect("valid").data.expect("given");
+        for address in ["postgres://chat@localhost/chat", "postgresql:///chat?host=/run/postgresql"] {
+            assert_eq!(place(address), Place::Database(address.to_owned()));
+        }
+        for folder in ["rooms", "/var/lib/chat", "postgres"] {
+            assert_eq!(place(folder), Place::Folder(folder.into()));
+        }
+        let flags = parse(&["--data", "postgres:///chat", "--durability", "relaxed", "--keep-messages", "9"]);
+        let options = flags.expect("valid").database_options();
+        assert_eq!(options.durability, log_postgres::Durability::Relaxed);
+        assert_eq!(options.retention.messages_max, Some(9));
     }
 
     #[test]

@@ -14,9 +14,9 @@ mod run;
 mod signals;
 
 pub use console::{say, tell};
-pub use data::{DataError, DataFlags, Durability, OLD_SECRET_VARIABLE, SECRET_VARIABLE};
+pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Place, SECRET_VARIABLE};
 pub use flags::Flags;
 pub use health::health;
 pub use operator::Operator;
 pub use page::page;
-pub use run::{block_on, run};
+pub use run::{block_on, run, run_until};

@@ -42,6 +42,17 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
 ///
 /// Fails, with words on standard error, when the address cannot be listened on, or the certificate not used.
 pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOnce(SocketAddr)) -> ExitCode {
+    run_until(std::future::pending(), flags, engine, router, greet).await
+}
+
+/// As [`run`], and also until `end` says why. That is no failure: whoever starts servers that have failed is not to start this one again.
+pub async fn run_until(
+    end: impl Future<Output = String> + Send + 'static,
+    flags: &Flags,
+    engine: Engine,
+    router: Router,
+    greet: impl FnOnce(SocketAddr),
+) -> ExitCode {
     let tls = match flags.tls() {
         Ok(tls) => tls,
         Err(error) => {
@@ -76,8 +87,16 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
     let config = ServeConfig { tls: tls.clone(), ..flags.serve(descriptors.connections_max()) };
     let reloads = Reloads::begin(tls.clone());
     let ended = async move {
+        let mut end = Box::pin(end);
         loop {
-            match signals.next().await {
+            let asked = tokio::select! {
+                asked = signals.next() => asked,
+                why = &mut end => {
+                    tell(why);
+                    break;
+                }
+            };
+            match asked {
                 Asked::End => break,
                 Asked::TerminalGone if tls.is_none() => break,
                 Asked::TerminalGone | Asked::Reload => reloads.ask(),

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use chat_core::{
     Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RoomCode, Seq, SystemClock, Tail,
+    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -202,9 +202,15 @@ impl Log for RedbLog {
         self.change(Change::Append { room: room.clone(), after: after.clone(), claims, batch }).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError> {
         let room = room.clone();
-        self.look(move |read| read::page(read, &room, after, max)).await
+        self.look(move |read| read::page(read, &room, epoch, after, max)).await
     }
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
@@ -223,9 +229,14 @@ impl Log for RedbLog {
         self.look(move |read| read::messages_after(read, &room, epoch, after, max)).await
     }
 
-    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
+    async fn rooms(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<RoomCode>, ReadError> {
         let after = after.cloned();
-        self.look(move |read| read::rooms(read, after.as_ref(), max)).await
+        self.look(move |read| read::rooms(read, slot, after.as_ref(), max)).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

@@ -1,6 +1,6 @@
 //! Reading a room out of the file: pages of records, messages, codes and snapshots. A room with holes is damaged.
 
-use chat_core::{Ended, Epoch, Event, LogPage, Offset, Record, RoomCode, Seq};
+use chat_core::{Ended, Epoch, Event, LogPage, Offset, Record, RoomCode, Seq, Slot};
 use redb::{ReadTransaction, ReadableTable};
 
 use crate::format::{
@@ -95,13 +95,21 @@ pub(crate) fn find(
     Ok(low)
 }
 
-/// At most `max` records after `after`; from the first that is kept, where older ones were trimmed.
-pub(crate) fn page(read: &ReadTransaction, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, Fault> {
+/// At most `max` records after `after`; from the first that is kept, where older ones were trimmed. Of another incarnation than `epoch`
+/// names, none.
+pub(crate) fn page(
+    read: &ReadTransaction,
+    room: &RoomCode,
+    epoch: Option<Epoch>,
+    after: Offset,
+    max: usize,
+) -> Result<LogPage, Fault> {
     let room = room.as_str();
     let Some(tail) = tail(&read.open_table(TAILS)?, room)? else {
         nobody_holds(&read.open_table(RECORDS)?, &read.open_table(TOMBSTONES)?, room)?;
         return Ok(LogPage::default());
     };
+    let max = if epoch.is_none_or(|epoch| epoch == tail.epoch) { max } else { 0 };
     let first = after.0.saturating_add(1).max(tail.first);
     let wanted = (tail.offset + 1).saturating_sub(first).min(max as u64);
     let mut found = Vec::with_capacity(wanted.min(1_024) as usize);
@@ -225,13 +233,23 @@ fn message_from(
     Ok(Some(low))
 }
 
-pub(crate) fn rooms(read: &ReadTransaction, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, Fault> {
+/// Codes after `after`, in order. The file knows nothing of slots: one server has all of it, and those of one slot are looked for among all.
+pub(crate) fn rooms(
+    read: &ReadTransaction,
+    slot: Option<Slot>,
+    after: Option<&RoomCode>,
+    max: usize,
+) -> Result<Vec<RoomCode>, Fault> {
     use std::ops::Bound::{Excluded, Unbounded};
     let tails = read.open_table(TAILS)?;
     let start = after.map_or(Unbounded, |after| Excluded(after.as_str()));
     let mut codes = Vec::new();
-    for entry in tails.range::<&str>((start, Unbounded))?.take(max) {
-        codes.push(format::code(entry?.0.value())?);
+    for entry in tails.range::<&str>((start, Unbounded))? {
+        if codes.len() >= max {
+            break;
+        }
+        let code = format::code(entry?.0.value())?;
+        codes.extend(slot.is_none_or(|slot| Slot::of(&code) == slot).then_some(code));
     }
     Ok(codes)
 }

@@ -41,7 +41,7 @@ fn say(line: String) {
 
 async fn own(log: Arc<RedbLog>, number: u64) {
     let room = code(&format!("ROOM-{number}"));
-    let mut life = log.read(&room, Offset(0), 0).await.expect("readable").tail.epoch.map_or(0, |epoch| epoch.0);
+    let mut life = log.read(&room, None, Offset(0), 0).await.expect("readable").tail.epoch.map_or(0, |epoch| epoch.0);
     loop {
         life += 1;
         if life > 1 {
@@ -113,7 +113,7 @@ async fn check(dir: &TempDir, said: &[Said]) -> u64 {
     let mut acked = 0;
     for (number, said) in said.iter().enumerate().filter(|(_, said)| said.life > 0) {
         let room = code(&format!("ROOM-{number}"));
-        let stretch = log.read(&room, Offset(0), usize::MAX).await.expect("what a crash left is whole");
+        let stretch = log.read(&room, None, Offset(0), usize::MAX).await.expect("what a crash left is whole");
         let Some(Epoch(life)) = stretch.tail.epoch else {
             // The delete of the life was under way, and nobody had been told of the next one.
             assert!(said.offset > 200, "life {} of room {number} is gone, acked up to {}", said.life, said.offset);

@@ -181,7 +181,7 @@ async fn a_room_that_went_with_its_last_member_is_gone_from_the_log() {
     ann.call(Command::leave(code())).await.expect("she is in it");
     let mut bob = connect(&engine, None).await;
     for _ in 0..100 {
-        if log.rooms(None, 10).await.expect("readable").is_empty() {
+        if log.rooms(None, None, 10).await.expect("readable").is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -320,7 +320,7 @@ async fn a_long_room_that_keeps(messages_max: u64, backlog_events_max: usize) {
         for number in 0..SAID {
             assert_eq!(say(&ann, &format!("number {number}"), &format!("k{number}")).await, Ok(Seq(number + 2)));
         }
-        let first = log.read(&code(), Offset(0), 1).await.expect("readable").records[0].offset;
+        let first = log.read(&code(), None, Offset(0), 1).await.expect("readable").records[0].offset;
         assert!(first > Offset(1), "nothing was trimmed: this test shows nothing");
         drop(ann);
         stop(engine, log).await;

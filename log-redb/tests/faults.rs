@@ -17,7 +17,7 @@ fn log(disk: &Disk, durability: Durability) -> RedbLog {
 /// Reads until the log can be read again.
 async fn settled(log: &RedbLog, room: &RoomCode) -> Vec<Record> {
     for _ in 0..500 {
-        match log.read(room, Offset(0), usize::MAX).await {
+        match log.read(room, None, Offset(0), usize::MAX).await {
             Ok(stretch) => return stretch.records,
             Err(ReadError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
             Err(damaged) => panic!("{damaged}"),
@@ -84,7 +84,7 @@ async fn on_a_full_disk_appends_fail_and_when_space_returns_they_go_on() {
         let found = settled(&log, &room).await;
         assert!(found.starts_with(&written), "{durability:?}: all that was acked");
         assert!(found.len() <= written.len() + 1, "{durability:?}: and what may have been written");
-        let mut tail = log.read(&room, Offset(0), 0).await.expect("readable").tail;
+        let mut tail = log.read(&room, None, Offset(0), 0).await.expect("readable").tail;
         if found.len() > written.len() {
             scribe.sent(&text);
         }
@@ -108,7 +108,7 @@ async fn after_a_failed_sync_the_outcome_is_unknown_and_a_read_tells() {
     assert!(matches!(error, AppendError::Unknown(_)), "{error}");
     // The file is opened again and again meanwhile.
     while disk.opened() < 4 {
-        let unread = log.read(&room, Offset(0), 1).await;
+        let unread = log.read(&room, None, Offset(0), 1).await;
         assert!(matches!(unread, Err(ReadError::Unavailable(_))), "not before the disk has confirmed it: {unread:?}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -155,7 +155,7 @@ async fn what_a_failed_sync_lost_is_not_there_and_nothing_acked_is_missing() {
         let found = settled(&log, &room).await;
         assert!(found.starts_with(&acked), "{durability:?}");
         assert!(found.len() as u64 >= tail.offset.0, "{durability:?}: what the window held was written again");
-        let mut end = log.read(&room, Offset(0), 0).await.expect("readable").tail;
+        let mut end = log.read(&room, None, Offset(0), 0).await.expect("readable").tail;
         while scribe.offset() < end.offset {
             scribe.sent("later");
         }
@@ -212,7 +212,7 @@ async fn after_a_failed_read_the_file_is_opened_again() {
     let batch: Vec<Record> = (0..200).map(|_| scribe.sent(&"w".repeat(3_000))).collect();
     log.append(&room, &tail, &batch).await.expect("the disk works");
     disk.fail_reads();
-    let failed = log.read(&room, Offset(0), usize::MAX).await;
+    let failed = log.read(&room, None, Offset(0), usize::MAX).await;
     assert!(matches!(failed, Err(ReadError::Unavailable(_))), "{:?}", failed.map(|stretch| stretch.records.len()));
     disk.heal();
     assert_eq!(settled(&log, &room).await.len(), 202);

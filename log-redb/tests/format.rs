@@ -54,7 +54,7 @@ fn edit_record(dir: &Path, edit: impl FnOnce(&mut Vec<u8>)) {
 }
 
 async fn damage(log: &RedbLog) -> String {
-    match log.read(&code("ROOM-0"), Offset(0), 100).await {
+    match log.read(&code("ROOM-0"), None, Offset(0), 100).await {
         Err(ReadError::Damaged(what)) => what,
         other => panic!("it is not refused: {other:?}"),
     }
@@ -114,7 +114,7 @@ async fn a_changed_record_is_damage_with_its_name_and_other_rooms_are_whole() {
     edit_record(dir.path(), |row| *row.last_mut().expect("not empty") ^= 1);
     let log = open(dir.path()).expect("the file is whole");
     assert_eq!(damage(&log).await, "record 7 of room ROOM-0 does not match its checksum");
-    assert_eq!(log.read(&code("ROOM-0"), Offset(7), 100).await.expect("readable").records, whole[0][7..]);
+    assert_eq!(log.read(&code("ROOM-0"), None, Offset(7), 100).await.expect("readable").records, whole[0][7..]);
     assert_eq!(read_all(&log, &code("ROOM-1")).await, whole[1]);
     let messages = log.messages(&code("ROOM-0"), chat_core::Epoch(1), chat_core::Seq(100), 100).await;
     assert!(matches!(messages, Err(ReadError::Damaged(_))), "{messages:?}");
@@ -137,7 +137,7 @@ async fn a_record_of_a_later_version_is_refused_by_name_and_nothing_is_written_o
     let (dir, whole) = closed_log(2).await;
     edit_record(dir.path(), |row| row[0] = 9);
     let log = open(dir.path()).expect("the file is whole");
-    let refused = log.read(&code("ROOM-0"), Offset(0), 100).await.expect_err("it cannot be read");
+    let refused = log.read(&code("ROOM-0"), None, Offset(0), 100).await.expect_err("it cannot be read");
     let what = "record 7 of room ROOM-0".to_owned();
     assert_eq!(refused, ReadError::Later { what, version: 9, readable_from: 9, reads: 2 });
     assert_eq!(read_all(&log, &code("ROOM-1")).await, whole[1], "other rooms are not concerned");
@@ -149,7 +149,7 @@ async fn a_record_of_a_later_version_is_refused_by_name_and_nothing_is_written_o
         session.call(chat_core::Command::join(code("ROOM-0"), nick)).await.expect_err("nobody can say who is in it");
     assert_eq!(refused.code, chat_core::RejectCode::Unavailable);
     assert!(engine.stats().unreadable > 0);
-    assert_eq!(log.read(&code("ROOM-0"), Offset(7), 100).await.expect("the rest").records, whole[0][7..]);
+    assert_eq!(log.read(&code("ROOM-0"), None, Offset(7), 100).await.expect("the rest").records, whole[0][7..]);
 }
 
 fn format_of(dir: &Path) -> u64 {
@@ -189,7 +189,7 @@ async fn files_of_every_format_are_read_and_written_on() {
         let log = open(dir.path()).expect("it can be read");
         let read = read_all(&log, &code("ROOM-0")).await;
         assert_eq!(read.len(), records);
-        let tail = log.read(&code("ROOM-0"), Offset(0), 0).await.expect("readable").tail;
+        let tail = log.read(&code("ROOM-0"), None, Offset(0), 0).await.expect("readable").tail;
         let epoch = tail.epoch.expect("it is there");
         let (through, snapshot) = log.load_snapshot(&code("ROOM-0"), epoch).await.expect("readable").expect("stored");
         let ledger: chat_core::room::Ledger =
@@ -294,7 +294,7 @@ async fn a_file_changed_anywhere_never_reads_wrong() {
                 continue;
             };
             for (number, records) in whole.iter().enumerate() {
-                match log.read(&code(&format!("ROOM-{number}")), Offset(0), 100).await {
+                match log.read(&code(&format!("ROOM-{number}")), None, Offset(0), 100).await {
                     Ok(stretch) if stretch.records == *records => read += 1,
                     Err(_) => refused += 1,
                     Ok(stretch) => panic!("page {page}: {} records of {}", stretch.records.len(), records.len()),

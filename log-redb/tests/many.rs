@@ -132,7 +132,7 @@ async fn more_changes_than_wait_or_make_a_commit_are_all_answered_and_all_there(
     tokio::time::timeout(Duration::from_secs(60), appends.join_all()).await.expect("nobody waits for ever");
     let mut rooms: Vec<RoomCode> = Vec::new();
     loop {
-        let page = log.rooms(rooms.last(), 1_000).await.expect("readable");
+        let page = log.rooms(None, rooms.last(), 1_000).await.expect("readable");
         if page.is_empty() {
             break;
         }
@@ -171,7 +171,7 @@ async fn the_file_shrinks_each_time_most_of_it_is_free() {
 /// Reads until the log can be read again.
 async fn settled(log: &RedbLog, room: &RoomCode) -> usize {
     let mut records = 0;
-    eventually(async || match log.read(room, Offset(0), usize::MAX).await {
+    eventually(async || match log.read(room, None, Offset(0), usize::MAX).await {
         Ok(stretch) => {
             records = stretch.records.len();
             Ok(())
@@ -192,7 +192,7 @@ async fn each_time_a_read_fails_the_file_is_opened_again() {
     for _ in 0..3 {
         let opened = disk.opened();
         disk.fail_reads();
-        log.read(&room, Offset(0), usize::MAX).await.expect_err("the disk fails");
+        log.read(&room, None, Offset(0), usize::MAX).await.expect_err("the disk fails");
         disk.heal();
         assert_eq!(settled(&log, &room).await, 202);
         assert!(disk.opened() > opened);
@@ -215,6 +215,6 @@ async fn what_is_acked_before_its_sync_is_synced_soon_each_time() {
         })
         .await;
     }
-    assert_eq!(log.read(&room, Offset(0), 0).await.expect("readable").tail, tail);
+    assert_eq!(log.read(&room, None, Offset(0), 0).await.expect("readable").tail, tail);
     assert_eq!(scribe.head(), Seq(4));
 }

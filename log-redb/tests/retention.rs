@@ -39,14 +39,18 @@ async fn the_oldest_go_as_far_as_the_snapshot_reaches() {
     let whole = read_all(&log, &room).await;
 
     log.save_snapshot(&room, Epoch(1), Offset(60), b"up to 60").await.expect("it can be saved");
-    let kept = log.read(&room, Offset(0), usize::MAX).await.expect("readable");
+    let kept = log.read(&room, None, Offset(0), usize::MAX).await.expect("readable");
     assert_eq!(kept.records, whole[60..], "41 messages are too many, and no more is covered");
     assert_eq!(kept.tail, tail, "the end is where it was");
 
     log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
     assert_eq!(read_all(&log, &room).await, whole[92..]);
-    assert_eq!(log.read(&room, Offset(95), 3).await.expect("readable").records, whole[95..98]);
-    assert_eq!(log.read(&room, Offset(7), 3).await.expect("readable").records, whole[92..95], "from the first kept");
+    assert_eq!(log.read(&room, None, Offset(95), 3).await.expect("readable").records, whole[95..98]);
+    assert_eq!(
+        log.read(&room, None, Offset(7), 3).await.expect("readable").records,
+        whole[92..95],
+        "from the first kept"
+    );
     let paged = log.messages(&room, Epoch(1), Seq(u64::MAX), 100).await.expect("readable");
     assert_eq!(paged, whole[92..], "paging back ends where the log begins");
     assert_eq!(log.messages(&room, Epoch(1), Seq(20), 100).await, Ok(Vec::new()));
@@ -70,7 +74,7 @@ async fn the_newest_record_stays_whatever_the_limit() {
     let room = code("ROOM");
     let (_, tail) = fill(&log, &room, 20).await;
     log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
-    let stretch = log.read(&room, Offset(0), 100).await.expect("readable");
+    let stretch = log.read(&room, None, Offset(0), 100).await.expect("readable");
     assert_eq!((stretch.records.len(), stretch.records[0].offset), (1, tail.offset));
 }
 

@@ -76,7 +76,7 @@ async fn closing_and_opening_compact_what_is_owed() {
     log.amend(&room, Epoch(1), &[Amend::take_back(Seq(2), Seq(u64::MAX))]).await.expect("it can be scrubbed");
     log.close().await.expect("it can be closed");
     assert_eq!(occurrences(dir.path(), "HUNTER2"), 0, "closing does");
-    assert!(log.read(&room, chat_core::Offset(0), 1).await.is_err(), "a closed log says so");
+    assert!(log.read(&room, None, chat_core::Offset(0), 1).await.is_err(), "a closed log says so");
     assert!(log.append(&room, &tail, &[scribe.sent("x")]).await.is_err());
     drop(log);
     RedbLog::open(dir.path(), Options::default()).expect("a closed log can be opened");
@@ -102,7 +102,7 @@ async fn deleted_rooms_and_trimmed_messages_leave_the_file_too() {
         }
         // More is to go than one snapshot lets go at once.
         for _ in 0..2 {
-            let stretch = log.read(&trimmed, chat_core::Offset(0), 0).await.expect("readable");
+            let stretch = log.read(&trimmed, None, chat_core::Offset(0), 0).await.expect("readable");
             log.save_snapshot(&trimmed, Epoch(1), stretch.tail.offset, b"all").await.expect("it can be saved");
         }
         assert_eq!(read_all(&log, &trimmed).await.len(), 10);

@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
+use super::slot::Slot;
 use crate::domain::{Amend, Record, RecordVersion};
 use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 
@@ -58,6 +59,9 @@ pub enum AppendError {
     /// The log does not end where the append says; nothing was written. Somebody else has written.
     #[error("the log of the room has moved on")]
     Conflict,
+    /// Nothing was written, nor will be by whoever asks: another server has taken the room over.
+    #[error("another server has taken the room over")]
+    Deposed,
     /// Nothing was written.
     #[error("nothing was written: {0}")]
     NotWritten(String),
@@ -129,12 +133,21 @@ pub trait Log: Send + Sync + 'static {
     /// See [`AppendError`]; on every one of them the caller reads before it goes on.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError>;
 
-    /// Reads at most `max` records after `after`, oldest first. A room that the log does not hold is an empty page with an
-    /// empty tail.
+    /// Reads at most `max` records after `after`, oldest first, and the tail, as of one moment. A room that the log does not hold is an
+    /// empty page with an empty tail.
+    ///
+    /// Of another incarnation than `epoch` names, the page has the tail and no records: whoever reads one page after the other is never
+    /// given the second of another room under the same code. `None` reads whichever is there.
     ///
     /// # Errors
     /// See [`ReadError`].
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError>;
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError>;
 
     /// Reads the last `max` messages before `before` of this incarnation, oldest first, as they are now.
     /// Of another incarnation: nothing.
@@ -156,11 +169,12 @@ pub trait Log: Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<Record>, ReadError>;
 
-    /// Every room the log holds, at most `max`, in order of their codes, after `after`.
+    /// Every room the log holds, or every one of a slot, at most `max`, in order of their codes, after `after`.
     ///
     /// # Errors
     /// See [`ReadError`].
-    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError>;
+    async fn rooms(&self, slot: Option<Slot>, after: Option<&RoomCode>, max: usize)
+    -> Result<Vec<RoomCode>, ReadError>;
 
     /// The newest snapshot of a room: the last record it includes, and the bytes. `None` where there is none.
     ///
@@ -168,7 +182,9 @@ pub trait Log: Send + Sync + 'static {
     /// See [`ReadError`].
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError>;
 
-    /// Keeps a snapshot; one of another incarnation than the log holds is ignored. A snapshot only saves time: losing it loses nothing.
+    /// Keeps a snapshot. One of another incarnation than the log holds is ignored, and so is one that goes back behind what is stored, or
+    /// speaks of records that are not there: a log may have let go of the records that the newer one covers. A snapshot only saves time:
+    /// losing it loses nothing.
     ///
     /// # Errors
     /// See [`AppendError`]; harmless, the log itself is whole.

@@ -5,9 +5,11 @@ mod clock;
 mod log;
 mod observer;
 mod policy;
+mod slot;
 
 pub use claim::{ExclusiveClaim, LogClaim, LogInUse};
 pub use clock::{Clock, SystemClock};
 pub use log::{AppendError, Ended, EndedWho, Log, LogPage, ReadError, Tail};
 pub use observer::{Observer, ObserverEvent};
 pub use policy::{Admission, ConnectRequest, Policy, SessionView};
+pub use slot::Slot;

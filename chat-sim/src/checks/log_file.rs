@@ -100,7 +100,7 @@ impl Whole {
     async fn check(&self, log: &RedbLog, is_after_crash: bool, is_whole: bool) {
         for (number, room) in ROOMS.into_iter().enumerate() {
             let (room, written) = (code(room), &self.records[number]);
-            match log.read(&room, Offset(0), usize::MAX).await {
+            match log.read(&room, None, Offset(0), usize::MAX).await {
                 Ok(stretch) => {
                     let found = &stretch.records;
                     // The commit before the last one is whole, too: where the last is damaged, a crash looks like this.
@@ -120,10 +120,10 @@ impl Whole {
                 Err(error) => assert!(!is_whole, "{room}: a whole file is read: {error}"),
             }
         }
-        for room in log.rooms(None, usize::MAX).await.unwrap_or_default() {
+        for room in log.rooms(None, None, usize::MAX).await.unwrap_or_default() {
             // A code is listed as it stands in the file, changed or not; behind a changed one there is nothing to be read.
             if !ROOMS.contains(&room.as_str()) {
-                let found = log.read(&room, Offset(0), usize::MAX).await;
+                let found = log.read(&room, None, Offset(0), usize::MAX).await;
                 assert!(!found.is_ok_and(|stretch| !stretch.records.is_empty()), "{room} never was");
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::{
     Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
-    RecordVersion, RoomCode, Seq, Tail,
+    RecordVersion, RoomCode, Seq, Slot, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -84,8 +84,14 @@ impl Log for BentLog {
         self.memory.append(room, after, batch).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
-        self.memory.read(room, after, max).await.map(&self.read)
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError> {
+        self.memory.read(room, epoch, after, max).await.map(&self.read)
     }
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
@@ -102,8 +108,13 @@ impl Log for BentLog {
         self.memory.messages_after(room, epoch, after, max).await.map(&self.messages_after)
     }
 
-    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
-        self.memory.rooms(after, max).await.map(&self.rooms)
+    async fn rooms(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<RoomCode>, ReadError> {
+        self.memory.rooms(slot, after, max).await.map(&self.rooms)
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

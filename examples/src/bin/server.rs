@@ -8,9 +8,9 @@ use std::sync::Arc;
 use axum::Router;
 use chat_core::Engine;
 use clap::Parser;
-use examples::{DataFlags, Flags, Operator, block_on, health, page, run, say, tell};
+use examples::{DataFlags, Flags, Operator, block_on, health, page, run_until, say, tell};
 
-/// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder.
+/// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder or a database.
 #[derive(clap::Parser)]
 #[command(name = "server", version)]
 struct Arguments {
@@ -27,8 +27,8 @@ fn main() -> ExitCode {
 async fn serve() -> ExitCode {
     let Arguments { flags, data } = Arguments::parse();
     let engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
-    let (engine, log) = match data.open(engine) {
-        Ok((engine, log)) => (engine.build(), log),
+    let (engine, kept) = match data.open(engine).await {
+        Ok((engine, kept)) => (engine.build(), Arc::new(kept)),
         Err(error) => {
             tell(error);
             return ExitCode::FAILURE;
@@ -40,11 +40,14 @@ async fn serve() -> ExitCode {
         .merge(transport_sse::routes(engine.clone(), flags.sse()))
         .merge(transport_socketio::routes(engine.clone(), flags.socketio()))
         .merge(health(engine.clone()));
-    let ended = run(&flags, engine, router, |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()))).await;
-    if let Some(log) = log
-        && let Err(error) = log.close().await
-    {
-        tell(format_args!("What is on disk is whole, but was not closed properly: {error}"));
+    let deposed = {
+        let kept = Arc::clone(&kept);
+        async move { kept.deposed().await }
+    };
+    let greet = |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()));
+    let ended = run_until(deposed, &flags, engine, router, greet).await;
+    if let Err(error) = kept.close().await {
+        tell(format_args!("What is kept is whole, but was not closed properly: {error}"));
         return ExitCode::FAILURE;
     }
     ended

@@ -26,7 +26,7 @@ pub(crate) async fn fill(log: &dyn Log, room: &RoomCode, messages: usize) -> (Sc
 }
 
 pub(crate) async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Record> {
-    log.read(room, Offset(0), usize::MAX).await.expect("the log can be read").records
+    log.read(room, None, Offset(0), usize::MAX).await.expect("the log can be read").records
 }
 
 pub(crate) fn texts(records: &[Record]) -> Vec<String> {

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 
 use crate::domain::{Amend, Record, RecordVersion};
 use crate::engine::shared::failures::Failures;
-use crate::ports::{AppendError, Ended, Log, LogClaim, LogInUse, LogPage, ReadError, Tail};
+use crate::ports::{AppendError, Ended, Log, LogClaim, LogInUse, LogPage, ReadError, Slot, Tail};
 use crate::types::{Epoch, Offset, RoomCode, Seq};
 
 /// A log whose calls have an end.
@@ -67,8 +67,14 @@ impl Log for BoundedLog {
         self.write_within(async { self.log.append(room, after, batch).await }).await
     }
 
-    async fn read(&self, room: &RoomCode, after: Offset, max: usize) -> Result<LogPage, ReadError> {
-        self.read_within(async { self.log.read(room, after, max).await }).await
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError> {
+        self.read_within(async { self.log.read(room, epoch, after, max).await }).await
     }
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
@@ -85,8 +91,13 @@ impl Log for BoundedLog {
         self.read_within(async { self.log.messages_after(room, epoch, after, max).await }).await
     }
 
-    async fn rooms(&self, after: Option<&RoomCode>, max: usize) -> Result<Vec<RoomCode>, ReadError> {
-        self.read_within(async { self.log.rooms(after, max).await }).await
+    async fn rooms(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<RoomCode>, ReadError> {
+        self.read_within(async { self.log.rooms(slot, after, max).await }).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

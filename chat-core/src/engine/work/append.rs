@@ -100,7 +100,7 @@ impl RoomTask {
                     return Appended::Done(batch);
                 }
                 // A message that was called lost is not said after all: it may have been said again.
-                Found::Nothing if attempt == 0 && error != AppendError::Conflict && !meanwhile.has_told => {}
+                Found::Nothing if attempt == 0 && may_be_tried_again(&error) && !meanwhile.has_told => {}
                 Found::Nothing => break,
                 Found::Others => {
                     others = true;
@@ -127,7 +127,9 @@ impl RoomTask {
         let mut backoff = Backoff::default();
         loop {
             let ours = &batch.records;
-            match log.read(&self.cell.code, self.state.tail.offset, ours.len()).await {
+            // A claim of the code is looked for in whichever incarnation has it.
+            let Tail { epoch, offset, .. } = self.state.tail;
+            match log.read(&self.cell.code, epoch, offset, ours.len()).await {
                 #[cfg(feature = "fault_injection")]
                 Ok(page) if fault_injection::is(Bug::MistakeOthers) && page.records.len() == ours.len() => {
                     return Found::Ours(Tail { offset: last, ..page.tail });
@@ -293,6 +295,11 @@ impl RoomTask {
         meanwhile.end(self.now(), &mut self.state);
         batch.outcomes.into_iter().map(|(item, _)| item).collect()
     }
+}
+
+/// Whether nothing but a fault kept the log from taking a batch that it does not have.
+fn may_be_tried_again(error: &AppendError) -> bool {
+    !matches!(error, AppendError::Conflict | AppendError::Deposed)
 }
 
 /// Whether the stay that this reads for has not ended.

@@ -123,7 +123,7 @@ impl RoomTask {
                 (OwedChange::Edit(_), Some(later)) => amends.push(Amend::bare(change, later.change())),
                 (OwedChange::Edit(edit), None) => {
                     let content = match feed.overlay.content(change) {
-                        None => read_content(log, &feed.code, edit).await?,
+                        None => read_content(log, &feed.code, feed.epoch, edit).await?,
                         here => here,
                     };
                     amends.extend(content.map(|content| Amend::replace(target, change, content, edit.n)));

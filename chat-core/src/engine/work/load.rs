@@ -35,7 +35,7 @@ pub(crate) struct Loaded {
 
 /// Reads a room; `None` where the log has none.
 pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
-    let tail = log.read(code, Offset(0), 0).await?.tail;
+    let tail = log.read(code, None, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(None) };
     // Together: neither needs the other, and somebody waits.
     let (stored, reads) = join(log.load_snapshot(code, epoch), log.load_read_positions(code, epoch)).await;
@@ -59,7 +59,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     let mut is_whole = true;
     let mut recent: VecDeque<Record> = VecDeque::new();
     let tail = loop {
-        let page = log.read(code, after, PAGE).await?;
+        let page = log.read(code, Some(epoch), after, PAGE).await?;
         if page.tail.epoch != Some(epoch) {
             return Err(ReadError::Unavailable("the incarnation that was being read is over".into()));
         }
@@ -101,7 +101,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     if is_whole {
         read_back(log, code, epoch, start, keep, &mut recent).await?;
     }
-    let owed = owed(log, code, &ledger, &recent).await?;
+    let owed = owed(log, code, epoch, &ledger, &recent).await?;
     for change in &owed {
         recent.iter_mut().for_each(|record| change.apply(record));
     }
@@ -139,7 +139,7 @@ async fn read_back(
         if recent.len() >= keep || end == before {
             break;
         }
-        let page = log.read(code, before, (end.0 - before.0) as usize).await?;
+        let page = log.read(code, Some(epoch), before, (end.0 - before.0) as usize).await?;
         if page.tail.epoch != Some(epoch) {
             return Err(ReadError::Unavailable("the incarnation that was being read is over".into()));
         }
@@ -167,6 +167,7 @@ async fn read_back(
 async fn owed(
     log: &dyn Log,
     code: &RoomCode,
+    epoch: Epoch,
     ledger: &Ledger,
     recent: &VecDeque<Record>,
 ) -> Result<Vec<Change>, ReadError> {
@@ -180,7 +181,7 @@ async fn owed(
                 let here = recent.binary_search_by_key(&Some(edit.change), |record| record.seq);
                 let content = match here {
                     Ok(index) => content_of(&recent[index]),
-                    Err(_) => read_content(log, code, &edit).await?,
+                    Err(_) => read_content(log, code, epoch, &edit).await?,
                 };
                 let OwedEdit { target, change, n, .. } = edit;
                 changes.extend(content.map(|content| Change::Edit { target, change, content, n }));
@@ -205,9 +206,10 @@ fn apply_later(recent: &mut VecDeque<Record>) {
 pub(crate) async fn read_content(
     log: &dyn Log,
     code: &RoomCode,
+    epoch: Epoch,
     edit: &OwedEdit,
 ) -> Result<Option<Content>, ReadError> {
-    let page = log.read(code, Offset(edit.offset.0.saturating_sub(1)), 1).await?;
+    let page = log.read(code, Some(epoch), Offset(edit.offset.0.saturating_sub(1)), 1).await?;
     Ok(page.records.first().filter(|record| record.offset == edit.offset).and_then(content_of))
 }
 

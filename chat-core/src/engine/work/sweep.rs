@@ -53,7 +53,7 @@ async fn visit_all(engine: &Weak<Shared>) -> Vec<RoomCode> {
     let (mut pause, mut visits) = (PAUSE.0, 0);
     loop {
         let Some(log) = engine.upgrade().and_then(|shared| shared.log.clone()) else { return left };
-        let listed = log.rooms(after.as_ref(), PAGE).await;
+        let listed = log.rooms(None, after.as_ref(), PAGE).await;
         drop(log);
         let codes = match listed {
             Ok(codes) if codes.is_empty() => return left,

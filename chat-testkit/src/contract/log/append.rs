@@ -122,10 +122,64 @@ pub async fn of_concurrent_appends_after_one_tail_exactly_one_wins(mut home: imp
         }
         assert_eq!(won.len(), 1, "exactly one append after {tail:?} wins");
         let (end, batch) = won.remove(0);
-        let stretch = log.read(&room, before, usize::MAX).await.expect("the log can be read");
+        let stretch = log.read(&room, None, before, usize::MAX).await.expect("the log can be read");
         assert_eq!((stretch.records, &stretch.tail), (batch, &end));
         scribe.talk(2);
         tail = end;
+    }
+}
+
+/// Of two batches of one room that are appended at once, one after the other, the later one is there only behind the earlier: a log that
+/// writes many appends together has them in order, or refuses the later.
+pub async fn two_appends_of_one_room_at_once_are_as_one_after_the_other(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("TWICE"));
+    let (mut scribe, mut tail) = open_life(&*log, &room, 1).await;
+    let mut written = read_all(&*log, &room).await;
+    for _ in 0..20 {
+        let (first, after_first) = (scribe.talk(2), Tail { offset: scribe.offset(), ..tail.clone() });
+        let (second, after_second) = (scribe.talk(1), Tail { offset: scribe.offset(), ..tail.clone() });
+        let later = {
+            let (log, room, second) = (Arc::clone(&log), room.clone(), second.clone());
+            let after_first = after_first.clone();
+            tokio::spawn(async move { log.append(&room, &after_first, &second).await })
+        };
+        let earlier = log.append(&room, &tail, &first).await;
+        assert_eq!(earlier.as_ref(), Ok(&after_first), "nothing else is appended after {tail:?}");
+        written.extend(first);
+        tail = match later.await.expect("an append does not panic") {
+            Ok(end) => end,
+            Err(error) => {
+                assert_eq!(error, AppendError::Conflict, "it came first");
+                log.append(&room, &after_first, &second).await.expect("what it follows is there now")
+            }
+        };
+        assert_eq!(tail, after_second);
+        written.extend(second);
+        assert_eq!(read_all(&*log, &room).await, written);
+    }
+}
+
+/// Of many rooms that are written to at once, those whose append is good have it, whatever becomes of the others.
+pub async fn an_append_that_is_refused_fails_none_beside_it(mut home: impl Home) {
+    let log = home.open().await;
+    for round in 0..5 {
+        let mut appends = Vec::new();
+        for number in 0..12 {
+            let room = code(&format!("BESIDE-{round}-{number}"));
+            let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+            let (log, batch) = (Arc::clone(&log), scribe.talk(2));
+            let stale = Tail { epoch: Some(Epoch(2)), ..tail.clone() };
+            let after = if number % 3 == 1 { stale } else { tail };
+            appends.push(tokio::spawn(async move { (log.append(&room, &after, &batch).await, room) }));
+        }
+        for (number, append) in appends.into_iter().enumerate() {
+            let (answer, room) = append.await.expect("an append does not panic");
+            match number % 3 {
+                1 => assert_eq!(answer, Err(AppendError::Conflict), "{room}"),
+                _ => assert_eq!(answer.map(|tail| tail.offset.0), Ok(4), "{room}"),
+            }
+            assert_eq!(read_all(&*log, &room).await.len(), if number % 3 == 1 { 2 } else { 4 }, "{room}");
+        }
     }
 }
 
@@ -136,7 +190,7 @@ pub async fn a_large_batch_is_kept_whole(mut home: impl Home) {
     let text = "\u{1F98A}".repeat(4_000);
     let batch: Vec<Record> = (0..256).map(|_| scribe.sent(&text)).collect();
     let end = log.append(&room, &tail, &batch).await.expect("a large batch is no error");
-    let stretch = log.read(&room, tail.offset, usize::MAX).await.expect("the log can be read");
+    let stretch = log.read(&room, None, tail.offset, usize::MAX).await.expect("the log can be read");
     assert!(stretch.records == batch, "a large batch is read back as it was written");
     assert_eq!(stretch.tail, end);
 }
@@ -176,7 +230,7 @@ pub fn any_text_is_read_back_as_it_was_written<H: Home>(make: impl Fn() -> H) {
                 let (mut scribe, tail) = open_life(&*log, &room, 1).await;
                 let batch: Vec<Record> = texts.iter().map(|text| scribe.sent(text.as_str())).collect();
                 log.append(&room, &tail, &batch).await.expect("any text can be written");
-                let read = log.read(&room, tail.offset, usize::MAX).await.expect("the log can be read").records;
+                let read = log.read(&room, None, tail.offset, usize::MAX).await.expect("the log can be read").records;
                 assert_eq!(read, batch);
                 let messages = log.messages(&room, Epoch(1), scribe.head().next(), usize::MAX).await;
                 let said: Vec<Body> = messages.expect("the log can be read").into_iter().filter_map(text_of).collect();

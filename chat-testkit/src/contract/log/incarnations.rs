@@ -27,7 +27,7 @@ pub async fn the_first_append_claims_the_code(mut home: impl Home) {
     let (scribe, tail) = open_life(&*log, &room, 1).await;
     assert_eq!((tail.epoch, tail.offset), (Some(Epoch(1)), scribe.offset()));
     assert_eq!(tail_of(&*log, &room).await, tail);
-    assert_eq!(log.rooms(None, 10).await, Ok(vec![room]));
+    assert_eq!(log.rooms(None, None, 10).await, Ok(vec![room]));
 }
 
 /// A code that is held takes no other first batch, also not one with the same epoch.
@@ -77,7 +77,7 @@ pub async fn a_deleted_life_is_gone_and_its_code_is_free(mut home: impl Home) {
     assert_eq!(tail_of(&*log, &room).await, Tail::default());
     assert_eq!(log.messages(&room, Epoch(1), Seq(100), 100).await, Ok(Vec::new()));
     assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(None));
-    assert_eq!(log.rooms(None, 10).await, Ok(Vec::new()));
+    assert_eq!(log.rooms(None, None, 10).await, Ok(Vec::new()));
     log.delete(&room, Epoch(1)).await.expect("deleting what is gone is no error");
 
     let (_, tail) = open_life(&*log, &room, 2).await;
@@ -125,7 +125,7 @@ pub async fn a_new_life_holds_nothing_of_the_old(mut home: impl Home) {
     written.extend(said.iter().cloned());
     assert_eq!(read_all(&*log, &room).await, written);
     assert_eq!(log.messages(&room, Epoch(2), Seq(100), 100).await, Ok(said));
-    assert_eq!(log.read(&room, Offset(4), 100).await.map(|stretch| stretch.records), Ok(Vec::new()));
+    assert_eq!(log.read(&room, None, Offset(4), 100).await.map(|stretch| stretch.records), Ok(Vec::new()));
 }
 
 /// A reopened log has its records, amendments and snapshots; and the tail of before still is the end.
@@ -141,7 +141,7 @@ pub async fn what_was_written_is_there_after_reopening(mut home: impl Home) {
     let log = home.open().await;
     assert_eq!(read_all(&*log, &room).await, before);
     assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((scribe.offset(), b"snapshot".to_vec()))));
-    assert_eq!(log.rooms(None, 10).await, Ok(vec![room.clone()]));
+    assert_eq!(log.rooms(None, None, 10).await, Ok(vec![room.clone()]));
     log.append(&room, &tail, &scribe.talk(1)).await.expect("the tail of before is still the end");
 }
 
@@ -155,6 +155,6 @@ pub async fn what_was_deleted_stays_deleted_after_reopening(mut home: impl Home)
 
     let log = home.open().await;
     assert_eq!(read_all(&*log, &room).await, []);
-    assert_eq!(log.rooms(None, 10).await, Ok(Vec::new()));
+    assert_eq!(log.rooms(None, None, 10).await, Ok(Vec::new()));
     open_life(&*log, &room, 2).await;
 }

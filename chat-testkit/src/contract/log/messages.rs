@@ -170,6 +170,41 @@ pub async fn a_newer_snapshot_takes_the_place_of_an_older(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await.len(), 5);
 }
 
+/// Also where the older is the longer one, and after reopening: a log may have let go of the records between the two.
+pub async fn an_older_snapshot_never_takes_the_place_of_a_newer(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("LATE"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    let tail = log.append(&room, &tail, &scribe.talk(8)).await.expect("the tail is the end");
+    log.save_snapshot(&room, Epoch(1), Offset(7), b"newer").await.expect("a snapshot can be saved");
+    for older in [6, 2, 0] {
+        let late = log.save_snapshot(&room, Epoch(1), Offset(older), b"older, and longer").await;
+        late.expect("an ignored snapshot is no error");
+        assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((Offset(7), b"newer".to_vec()))));
+    }
+    drop(log);
+    let log = home.open().await;
+    log.save_snapshot(&room, Epoch(1), Offset(6), b"older").await.expect("an ignored snapshot is no error");
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((Offset(7), b"newer".to_vec()))));
+    log.save_snapshot(&room, Epoch(1), Offset(7), b"again").await.expect("a snapshot can be saved");
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((Offset(7), b"again".to_vec()))));
+    log.save_snapshot(&room, Epoch(1), tail.offset, b"newest").await.expect("a snapshot can be saved");
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((tail.offset, b"newest".to_vec()))));
+}
+
+/// It would cover what is written there later, by somebody else.
+pub async fn a_snapshot_of_records_that_are_not_there_is_ignored(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("AHEAD"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    for ahead in [tail.offset.next(), Offset(1 << 40), Offset(u64::MAX)] {
+        log.save_snapshot(&room, Epoch(1), ahead, b"ahead").await.expect("an ignored snapshot is no error");
+        assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(None), "through {ahead:?}");
+    }
+    log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("a snapshot can be saved");
+    log.save_snapshot(&room, Epoch(1), tail.offset.next(), b"ahead").await.expect("an ignored snapshot is no error");
+    log.append(&room, &tail, &scribe.talk(1)).await.expect("the tail is the end");
+    assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((tail.offset, b"all".to_vec()))));
+}
+
 /// A snapshot of another incarnation is neither kept nor given; one of a deleted incarnation does not come back with the next.
 pub async fn a_snapshot_of_another_life_is_ignored(mut home: impl Home) {
     let (log, room) = (home.open().await, code("EPOCHS"));

@@ -41,6 +41,8 @@ macro_rules! log_contract {
             an_append_after_a_stale_tail_conflicts_and_writes_nothing,
             an_append_after_a_tail_that_is_not_there_conflicts,
             of_concurrent_appends_after_one_tail_exactly_one_wins,
+            two_appends_of_one_room_at_once_are_as_one_after_the_other,
+            an_append_that_is_refused_fails_none_beside_it,
             a_large_batch_is_kept_whole,
             rooms_do_not_mix,
             a_room_nobody_wrote_is_an_empty_page_with_an_empty_tail,
@@ -48,7 +50,9 @@ macro_rules! log_contract {
             reading_page_by_page_gives_everything_once,
             a_read_from_the_end_is_empty_and_names_the_end,
             an_append_may_follow_the_tail_of_a_read,
+            a_read_of_a_life_returns_nothing_of_another,
             rooms_are_listed_by_code_page_by_page,
+            rooms_of_one_slot_are_listed_by_code_page_by_page,
             one_engine_at_a_time_has_the_log,
             the_first_append_claims_the_code,
             a_second_life_is_refused_while_the_first_lives,
@@ -74,6 +78,8 @@ macro_rules! log_contract {
             a_tail_outlives_amendments_and_snapshots,
             a_snapshot_is_loaded_as_it_was_saved,
             a_newer_snapshot_takes_the_place_of_an_older,
+            an_older_snapshot_never_takes_the_place_of_a_newer,
+            a_snapshot_of_records_that_are_not_there_is_ignored,
             a_snapshot_of_another_life_is_ignored,
             read_positions_are_loaded_as_they_were_saved,
             who_was_ended_is_remembered,
@@ -114,10 +120,10 @@ async fn open_life(log: &dyn Log, room: &RoomCode, epoch: u64) -> (Scribe, Tail)
 
 /// Everything the log holds of a room.
 async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Record> {
-    log.read(room, Offset(0), usize::MAX).await.expect("the log can be read").records
+    log.read(room, None, Offset(0), usize::MAX).await.expect("the log can be read").records
 }
 
 /// Where the log of a room ends.
 async fn tail_of(log: &dyn Log, room: &RoomCode) -> Tail {
-    log.read(room, Offset(0), 0).await.expect("the log can be read").tail
+    log.read(room, None, Offset(0), 0).await.expect("the log can be read").tail
 }

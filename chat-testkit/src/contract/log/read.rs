@@ -1,6 +1,6 @@
 //! What a read finds: a page without holes, and always the true end.
 
-use chat_core::{Epoch, LogPage, Offset, RoomCode, Tail};
+use chat_core::{Epoch, LogPage, Offset, RoomCode, Slot, Tail};
 
 use super::{code, open_life, read_all, tail_of};
 use crate::contract::Home;
@@ -9,11 +9,11 @@ use crate::contract::Home;
 pub async fn a_room_nobody_wrote_is_an_empty_page_with_an_empty_tail(mut home: impl Home) {
     let (log, room) = (home.open().await, code("NOBODY"));
     for (after, max) in [(0, usize::MAX), (0, 0), (5, 1)] {
-        let stretch = log.read(&room, Offset(after), max).await.expect("a room nobody wrote is no error");
+        let stretch = log.read(&room, None, Offset(after), max).await.expect("a room nobody wrote is no error");
         assert_eq!(stretch, LogPage { records: Vec::new(), tail: Tail::default() });
     }
     assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(None));
-    assert_eq!(log.rooms(None, usize::MAX).await, Ok(Vec::new()));
+    assert_eq!(log.rooms(None, None, usize::MAX).await, Ok(Vec::new()));
 }
 
 /// The tail of a page is the end of the log, not of the page.
@@ -23,7 +23,7 @@ pub async fn a_read_is_cut_at_its_maximum_and_still_names_the_end(mut home: impl
     let tail = log.append(&room, &tail, &scribe.talk(10)).await.expect("the tail is the end");
     let whole = read_all(&*log, &room).await;
     for max in [0, 1, 5, 12, 13] {
-        let stretch = log.read(&room, Offset(0), max).await.expect("the log can be read");
+        let stretch = log.read(&room, None, Offset(0), max).await.expect("the log can be read");
         assert_eq!(stretch.records, whole[..max.min(12)], "at most {max}");
         assert_eq!(stretch.tail, tail, "at most {max}");
     }
@@ -42,7 +42,7 @@ pub async fn reading_page_by_page_gives_everything_once(mut home: impl Home) {
         let mut read = Vec::new();
         let mut after = Offset(0);
         loop {
-            let stretch = log.read(&room, after, page).await.expect("the log can be read");
+            let stretch = log.read(&room, None, after, page).await.expect("the log can be read");
             let Some(last) = stretch.records.last() else {
                 break;
             };
@@ -59,7 +59,7 @@ pub async fn a_read_from_the_end_is_empty_and_names_the_end(mut home: impl Home)
     let (log, room) = (home.open().await, code("END"));
     let (_, tail) = open_life(&*log, &room, 1).await;
     for after in [tail.offset, tail.offset.next(), Offset(1 << 40)] {
-        let stretch = log.read(&room, after, 10).await.expect("a read from the end is no error");
+        let stretch = log.read(&room, None, after, 10).await.expect("a read from the end is no error");
         assert_eq!(stretch, LogPage { records: Vec::new(), tail: tail.clone() });
     }
 }
@@ -76,6 +76,60 @@ pub async fn an_append_may_follow_the_tail_of_a_read(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await.len(), 8);
 }
 
+/// Whoever reads one page after the other is given the tail where the code has gone to another life meanwhile, and none of its records.
+pub async fn a_read_of_a_life_returns_nothing_of_another(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("LIVES"));
+    let nobody = log.read(&room, Some(Epoch(1)), Offset(0), 10).await;
+    assert_eq!(nobody, Ok(LogPage { records: Vec::new(), tail: Tail::default() }));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    log.append(&room, &tail, &scribe.talk(3)).await.expect("the tail is the end");
+    let whole = read_all(&*log, &room).await;
+    let page = log.read(&room, Some(Epoch(1)), Offset(0), 2).await.expect("the log can be read");
+    assert_eq!((&page.records[..], page.tail.epoch), (&whole[..2], Some(Epoch(1))));
+
+    log.delete(&room, Epoch(1)).await.expect("an incarnation can be deleted");
+    let gone = log.read(&room, Some(Epoch(1)), Offset(2), 10).await;
+    assert_eq!(gone, Ok(LogPage { records: Vec::new(), tail: Tail::default() }));
+    let (mut scribe, tail) = open_life(&*log, &room, 2).await;
+    let tail = log.append(&room, &tail, &scribe.talk(9)).await.expect("the tail is the end");
+    for (after, max) in [(2, 10), (0, usize::MAX), (0, 0), (100, 1)] {
+        let of_another = log.read(&room, Some(Epoch(1)), Offset(after), max).await;
+        assert_eq!(of_another, Ok(LogPage { records: Vec::new(), tail: tail.clone() }), "after {after}");
+    }
+    let page = log.read(&room, Some(Epoch(2)), Offset(2), 100).await.expect("the log can be read");
+    assert_eq!((page.records.len(), page.tail), (9, tail));
+}
+
+/// Of two slots with a few rooms each, among rooms of others.
+pub async fn rooms_of_one_slot_are_listed_by_code_page_by_page(mut home: impl Home) {
+    let log = home.open().await;
+    assert_eq!(log.rooms(Slot::all().next(), None, 10).await, Ok(Vec::new()));
+    let drawn: Vec<RoomCode> = (0..4_000).map(|number| code(&format!("ROOM-{number}"))).collect();
+    let shared = [Slot::of(&drawn[0]), Slot::of(&drawn[1])];
+    let (mut codes, others): (Vec<_>, Vec<_>) = drawn.into_iter().partition(|room| shared.contains(&Slot::of(room)));
+    codes.extend(others.into_iter().take(8));
+    for (number, room) in codes.iter().enumerate() {
+        open_life(&*log, room, number as u64 + 1).await;
+    }
+    codes.sort();
+    for slot in shared {
+        let of_slot: Vec<RoomCode> = codes.iter().filter(|room| Slot::of(room) == slot).cloned().collect();
+        for page in [1, 2, 100] {
+            let mut listed: Vec<RoomCode> = Vec::new();
+            loop {
+                let rooms = log.rooms(Some(slot), listed.last(), page).await.expect("the rooms can be listed");
+                assert!(rooms.len() <= page);
+                if rooms.is_empty() {
+                    break;
+                }
+                listed.extend(rooms);
+                assert!(listed.len() <= of_slot.len(), "a page that comes again, or of another slot: {listed:?}");
+            }
+            assert_eq!(listed, of_slot, "in pages of {page}");
+        }
+    }
+}
+
 /// Rooms are listed in the order of their letters, each once; a deleted one is not among them.
 pub async fn rooms_are_listed_by_code_page_by_page(mut home: impl Home) {
     let log = home.open().await;
@@ -89,7 +143,7 @@ pub async fn rooms_are_listed_by_code_page_by_page(mut home: impl Home) {
     for page in [1, 2, 6, 100] {
         let mut listed: Vec<RoomCode> = Vec::new();
         loop {
-            let rooms = log.rooms(listed.last(), page).await.expect("the rooms can be listed");
+            let rooms = log.rooms(None, listed.last(), page).await.expect("the rooms can be listed");
             assert!(rooms.len() <= page);
             let Some(last) = rooms.last() else {
                 break;
@@ -100,6 +154,6 @@ pub async fn rooms_are_listed_by_code_page_by_page(mut home: impl Home) {
         }
         assert_eq!(listed, codes, "in pages of {page}");
     }
-    let after_none_of_them = log.rooms(Some(&code("AAA")), 1).await;
+    let after_none_of_them = log.rooms(None, Some(&code("AAA")), 1).await;
     assert_eq!(after_none_of_them, Ok(vec![code("ABC")]), "a page begins after a code, held or not");
 }

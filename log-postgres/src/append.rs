@@ -1,0 +1,171 @@
+//! The statements that append: many rooms in one, each whole or not at all, and none where the writer's row is gone.
+
+use tokio_postgres::types::ToSql;
+
+use crate::encoded::{MESSAGE, epoch, number};
+use crate::error::Failure;
+use crate::group::Append;
+use crate::id::Id;
+use crate::lane::WriterConnection;
+use crate::node::Node;
+
+/// The rooms' records, one array for each column; `i` says of which room. What is appended to which tail has become `won` before.
+macro_rules! insert_records {
+    ($won:literal) => {
+        concat!(
+            "put as (insert into records (life, last, seq, kind, version, at, body) ",
+            "select w.life, b.last, b.seq, b.kind, b.version, b.at, b.body from ",
+            "unnest($2::int[], $3::bigint[], $4::bigint[], $5::smallint[], $6::smallint[], $7::bigint[], $8::bytea[]) ",
+            "as b(i, last, seq, kind, version, at, body) join ",
+            $won,
+            " w using (i))"
+        )
+    };
+}
+
+/// Appends after the tails that are named. A row that was waited for is looked at again as it is then, but the slots are as of the
+/// statement's start: it is the writer's row that a server which is deposed does not have any more.
+const APPEND: &str = concat!(
+    "with me as (select node from writers where id = $1 for key share), ",
+    "won as (update tails t set last = r.last, head = coalesce(r.head, t.head), term = r.term, ",
+    "messages = t.messages + r.messages, bytes = t.bytes + r.bytes from me, slots s, ",
+    "unnest($9::int[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], ",
+    "$17::bigint[], $18::bigint[]) as r(i, code, epoch, after, last, before, head, messages, bytes, term) ",
+    "where t.code = r.code and t.epoch = r.epoch and t.last = r.after and (r.before is null or t.head = r.before) ",
+    "and s.slot = t.slot and s.node = me.node and s.term = r.term ",
+    "returning r.i, t.life, t.first, t.last, t.messages, t.bytes, t.through), ",
+    insert_records!("won"),
+    " select alive, w.i, w.life, w.first < w.last and w.first <= w.through as covered, w.messages, w.bytes ",
+    "from (select exists (select from me) as alive) a left join won w on true"
+);
+
+/// Claims codes that nobody holds.
+const CLAIM: &str = concat!(
+    "with me as (select node from writers where id = $1 for key share), ",
+    "req as (select * from unnest($9::int[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], ",
+    "$16::bigint[], $17::int[], $18::uuid[]) as r(i, code, epoch, last, head, messages, bytes, term, slot, life)), ",
+    "made as (insert into tails (code, slot, life, epoch, term, first, last, head, messages, bytes, through) ",
+    "select r.code, r.slot, r.life, r.epoch, r.term, 1, r.last, coalesce(r.head, 0), r.messages, r.bytes, 0 ",
+    "from me, slots s, req r where s.slot = r.slot and s.node = me.node and s.term = r.term order by r.code ",
+    "on conflict (code) do nothing returning life), ",
+    "won as (select req.i, req.life from req join made using (life)), ",
+    insert_records!("won"),
+    " select alive, w.i, w.life, false as covered, 0::bigint as messages, 0::bigint as bytes ",
+    "from (select exists (select from me) as alive) a left join won w on true"
+);
+
+/// What a statement of many rooms has written.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// Whether the writer's row was there.
+    pub(crate) alive: bool,
+    /// Which appends are there, by their place in the group.
+    pub(crate) won: Vec<Won>,
+}
+
+/// One append that is there.
+#[derive(Debug)]
+pub(crate) struct Won {
+    pub(crate) index: usize,
+    pub(crate) life: Id,
+    /// Whether there are records that could be let go of, because a snapshot covers them.
+    pub(crate) is_covered: bool,
+    pub(crate) messages: i64,
+    pub(crate) bytes: i64,
+}
+
+/// Whether batches follow a tail, or claim codes. One statement does one of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Append,
+    Claim,
+}
+
+impl Kind {
+    pub(crate) fn of(append: &Append) -> Self {
+        if append.claims.is_some() { Self::Claim } else { Self::Append }
+    }
+}
+
+/// Writes appends of one kind, each room once.
+pub(crate) async fn write(
+    open: &mut WriterConnection,
+    node: &Node,
+    kind: Kind,
+    appends: &[&Append],
+) -> Result<Written, Failure> {
+    let (mut of, mut last, mut seq, mut kinds) = (vec![], vec![], vec![], vec![]);
+    let (mut version, mut at, mut body): (Vec<i16>, Vec<i64>, Vec<&[u8]>) = (vec![], vec![], vec![]);
+    let mut rows = Rows::default();
+    for (index, append) in (0_i32..).zip(appends) {
+        for record in &append.batch {
+            of.push(index);
+            last.push(record.offset);
+            seq.push(record.seq);
+            kinds.push(record.kind);
+            version.push(record.version);
+            at.push(record.at);
+            body.push(&record.body);
+        }
+        rows.push(index, node, append);
+    }
+    let records: [&(dyn ToSql + Sync); 8] = [&open.writer, &of, &last, &seq, &kinds, &version, &at, &body];
+    let Rows { index, code, epoch, after, end, before, head, messages, bytes, term, slot, life } = &rows;
+    let rooms: [&(dyn ToSql + Sync); 10] = match kind {
+        Kind::Append => [index, code, epoch, after, end, before, head, messages, bytes, term],
+        Kind::Claim => [index, code, epoch, end, head, messages, bytes, term, slot, life],
+    };
+    let sql = if kind == Kind::Append { APPEND } else { CLAIM };
+    let values = [&records[..], &rooms[..]].concat();
+    let answered = open.connection.write(sql, &values).await?;
+    let alive = answered.first().is_some_and(|row| row.get("alive"));
+    let won = answered.iter().filter_map(|row| {
+        let index: i32 = row.get::<_, Option<i32>>("i")?;
+        Some(Won {
+            index: usize::try_from(index).ok()?,
+            life: row.get("life"),
+            is_covered: row.get("covered"),
+            messages: row.get("messages"),
+            bytes: row.get("bytes"),
+        })
+    });
+    Ok(Written { alive, won: won.collect() })
+}
+
+/// What is asked of the tails, one array for each column.
+#[derive(Default)]
+struct Rows<'a> {
+    index: Vec<i32>,
+    code: Vec<&'a str>,
+    epoch: Vec<i64>,
+    after: Vec<i64>,
+    end: Vec<i64>,
+    /// The told number that the batch continues; none where it tells nothing.
+    before: Vec<Option<i64>>,
+    head: Vec<Option<i64>>,
+    messages: Vec<i64>,
+    bytes: Vec<i64>,
+    term: Vec<i64>,
+    slot: Vec<i32>,
+    life: Vec<Id>,
+}
+
+impl<'a> Rows<'a> {
+    fn push(&mut self, index: i32, node: &Node, append: &'a Append) {
+        let (slot, term) = node.slot(&append.room);
+        let told = || append.batch.iter().filter_map(|record| record.seq);
+        let end = append.end();
+        self.index.push(index);
+        self.code.push(append.room.as_str());
+        self.epoch.push(end.epoch.map_or(0, epoch));
+        self.after.push(number(append.after.offset.0));
+        self.end.push(number(end.offset.0));
+        self.before.push(told().next().map(|first| first - 1));
+        self.head.push(told().next_back());
+        self.messages.push(append.batch.iter().filter(|record| record.kind == MESSAGE).count() as i64);
+        self.bytes.push(append.batch.iter().map(|record| record.body.len() as i64).sum());
+        self.term.push(term);
+        self.slot.push(slot);
+        self.life.push(Id::draw());
+    }
+}

@@ -1,0 +1,206 @@
+//! The task that appends: joins what waits into one statement, answers it together, and settles what nobody knows the outcome of.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{AppendError, RoomCode, Tail};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::append::{self, Kind, Written};
+use crate::connection::Purpose;
+use crate::doubts::Doubts;
+use crate::error::Failure;
+use crate::group::{self, Append};
+use crate::id::Id;
+use crate::lane::{Lane, Refused};
+use crate::node::Node;
+use crate::options::Retention;
+
+/// First and longest pause before a database that was lost is looked for again, while somebody is to be told what it has.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// What the task is asked.
+pub(crate) enum Request {
+    Append(Append),
+    /// Nothing follows it.
+    Close(oneshot::Sender<()>),
+}
+
+/// A room that is larger than what is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Overgrown {
+    pub(crate) room: RoomCode,
+    pub(crate) life: Id,
+}
+
+pub(crate) struct Appender {
+    lane: Lane,
+    queue: mpsc::UnboundedReceiver<Request>,
+    waiting: VecDeque<Append>,
+    /// Of which nobody knows whether they were written, with the words for it.
+    unsettled: Vec<(Append, String)>,
+    pause: Duration,
+    retention: Retention,
+    overgrown: mpsc::UnboundedSender<Overgrown>,
+}
+
+impl Appender {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        queue: mpsc::UnboundedReceiver<Request>,
+        retention: Retention,
+        overgrown: mpsc::UnboundedSender<Overgrown>,
+    ) -> Self {
+        let lane = Lane::new(node, Purpose::Append);
+        Self { lane, queue, waiting: VecDeque::new(), unsettled: Vec::new(), pause: PAUSE.0, retention, overgrown }
+    }
+
+    /// Ends with the log, or when it is closed.
+    pub(crate) async fn run(mut self) {
+        let mut is_open = true;
+        let mut closing = None;
+        while is_open || !self.waiting.is_empty() {
+            if self.waiting.is_empty() {
+                match self.next().await {
+                    Some(Request::Append(append)) => self.waiting.push_back(append),
+                    Some(Request::Close(answer)) => (is_open, closing) = (false, Some(answer)),
+                    None if self.unsettled.is_empty() => is_open = false,
+                    // The pause is over.
+                    None => {}
+                }
+            }
+            while is_open && let Ok(request) = self.queue.try_recv() {
+                match request {
+                    Request::Append(append) => self.waiting.push_back(append),
+                    Request::Close(answer) => (is_open, closing) = (false, Some(answer)),
+                }
+            }
+            self.write_next().await;
+        }
+        self.end_doubts();
+        if let Some(answer) = closing {
+            let _ = answer.send(());
+        }
+    }
+
+    /// The next request; `None` when there will be none, or the pause is over after which the database is looked for again.
+    async fn next(&mut self) -> Option<Request> {
+        if self.unsettled.is_empty() {
+            return self.queue.recv().await;
+        }
+        match tokio::time::timeout(self.pause, self.queue.recv()).await {
+            Ok(Some(request)) => Some(request),
+            // Nobody is left to be told.
+            Ok(None) => {
+                self.end_doubts();
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Writes one group, or says why it cannot.
+    async fn write_next(&mut self) {
+        if self.waiting.is_empty() && self.unsettled.is_empty() {
+            return;
+        }
+        let opened = self.lane.open().await.map(|_| ());
+        match opened {
+            Ok(()) => self.settled(),
+            Err(refused) => {
+                self.pause = (self.pause * 2).min(PAUSE.1);
+                let waiting = std::mem::take(&mut self.waiting);
+                waiting.into_iter().for_each(|append| self.refuse(append, &refused));
+                if refused == Refused::Deposed {
+                    self.end_doubts();
+                }
+                return;
+            }
+        }
+        let group = group::take(&mut self.waiting);
+        let (claims, appends): (Vec<_>, Vec<_>) = group.into_iter().partition(|append| append.claims.is_some());
+        for part in [appends, claims].into_iter().filter(|part| !part.is_empty()) {
+            self.write(part).await;
+        }
+    }
+
+    /// Writes appends of one kind; after an error that says that nothing was written, one by one, because it may be the fault of one alone.
+    async fn write(&mut self, part: Vec<Append>) {
+        let refused = match self.attempt(&part).await {
+            Ok(written) => return self.answer(part, &written),
+            Err(refused) => refused,
+        };
+        let is_definite = matches!(refused, Refused::Failed(Failure::NotWritten(_)));
+        if part.len() == 1 || !is_definite {
+            return part.into_iter().for_each(|append| self.refuse(append, &refused));
+        }
+        for append in part {
+            match self.attempt(std::slice::from_ref(&append)).await {
+                Ok(written) => self.answer(vec![append], &written),
+                Err(refused) => self.refuse(append, &refused),
+            }
+        }
+    }
+
+    async fn attempt(&mut self, part: &[Append]) -> Result<Written, Refused> {
+        let kind = part.first().map_or(Kind::Append, Kind::of);
+        let all: Vec<&Append> = part.iter().collect();
+        let node = Arc::clone(&self.lane.node);
+        self.lane.open().await?;
+        self.settled();
+        let open = self.lane.open().await?;
+        match append::write(open, &node, kind, &all).await {
+            Ok(written) if written.alive => Ok(written),
+            Ok(_) => Err(self.lane.is_gone().await),
+            Err(failure) => Err(self.lane.failed(failure)),
+        }
+    }
+
+    fn answer(&mut self, part: Vec<Append>, written: &Written) {
+        let mut ends: Vec<Result<Tail, AppendError>> = part.iter().map(|_| Err(AppendError::Conflict)).collect();
+        for won in &written.won {
+            let append = &part[won.index];
+            ends[won.index] = Ok(append.end());
+            if won.is_covered && self.retention.is_over(won.messages, won.bytes) {
+                // Where nobody takes it, the log is about to end.
+                let _ = self.overgrown.send(Overgrown { room: append.room.clone(), life: won.life });
+            }
+        }
+        for (append, end) in part.into_iter().zip(ends) {
+            // An asker that has gone away has no use for the answer.
+            let _ = append.answer.send(end);
+        }
+    }
+
+    /// Says that an append is not there; where nobody knows, once somebody does.
+    fn refuse(&mut self, append: Append, refused: &Refused) {
+        let error = match refused {
+            Refused::Deposed => AppendError::Deposed,
+            Refused::Failed(Failure::NotWritten(why)) => AppendError::NotWritten(why.clone()),
+            Refused::Failed(Failure::Unknown(why)) => {
+                self.doubts(|doubts| doubts.add(&append.room));
+                self.unsettled.push((append, why.clone()));
+                return;
+            }
+        };
+        let _ = append.answer.send(Err(error));
+    }
+
+    /// A new connection has taken the place of the lost one: a read tells what became of its appends.
+    fn settled(&mut self) {
+        self.pause = PAUSE.0;
+        self.end_doubts();
+    }
+
+    fn end_doubts(&mut self) {
+        for (append, why) in std::mem::take(&mut self.unsettled) {
+            self.doubts(|doubts| doubts.remove(&append.room));
+            let _ = append.answer.send(Err(AppendError::Unknown(why)));
+        }
+    }
+
+    fn doubts(&self, change: impl FnOnce(&mut Doubts)) {
+        change(&mut self.lane.node.doubts.lock().expect("nothing panics while it is locked"));
+    }
+}

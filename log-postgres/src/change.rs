@@ -1,0 +1,156 @@
+//! The statements that change one room, or what is remembered of sessions: each whole or not at all, and none without the writer's row.
+
+use std::collections::BTreeMap;
+
+use chat_core::{Amend, Ended, EndedWho, Epoch, Offset, Record, RoomCode};
+
+use crate::encoded::{Encoded, epoch, number, record};
+use crate::error::{Failure, words};
+use crate::id::Id;
+use crate::lane::{Lane, Refused};
+
+/// The beginning of every statement that writes: whoever deletes the writer's row waits until the statement is over, and where it is not
+/// there, nothing is written.
+macro_rules! with_me {
+    ($($rest:literal),* $(,)?) => {
+        concat!("with me as (select node from writers where id = $1 for key share), ", $($rest),*)
+    };
+}
+pub(crate) use with_me;
+
+/// One change.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Snapshot { room: RoomCode, epoch: Epoch, through: Offset, bytes: Vec<u8> },
+    ReadPositions { room: RoomCode, epoch: Epoch, bytes: Vec<u8> },
+    Amend { room: RoomCode, epoch: Epoch, amends: Vec<Amend> },
+    Delete { room: RoomCode, epoch: Epoch },
+    End { ended: Ended, over: Vec<Ended> },
+}
+
+/// What has come of a change that upkeep has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    Nothing,
+    /// A snapshot was stored: records may go.
+    Covered(Id),
+    /// An incarnation was deleted: its records are still there.
+    Dead(Id),
+}
+
+/// A snapshot never goes back behind one that may have let records go, and never speaks of records that are not there.
+const SNAPSHOT: &str = with_me!(
+    "held as (update tails t set through = $4 from me where t.code = $2 and t.epoch = $3 and t.through <= $4 and $4 <= t.last ",
+    "returning t.life), ",
+    "put as (insert into snapshots (life, through, body) select life, $4, $5 from held ",
+    "on conflict (life) do update set through = excluded.through, body = excluded.body) ",
+    "select alive, held.life from (select exists (select from me) as alive) a left join held on true"
+);
+
+const READ_POSITIONS: &str = with_me!(
+    "held as (select t.life from tails t, me where t.code = $2 and t.epoch = $3 for key share of t), ",
+    "put as (insert into read_positions (life, body) select life, $4 from held ",
+    "on conflict (life) do update set body = excluded.body) ",
+    "select exists (select from me) as alive"
+);
+
+const DELETE: &str = with_me!(
+    "dead as (delete from tails t using me where t.code = $2 and t.epoch = $3 returning t.life), ",
+    "grave as (insert into graves (life) select life from dead) ",
+    "select alive, dead.life from (select exists (select from me) as alive) a left join dead on true"
+);
+
+const END: &str = with_me!(
+    "over as (delete from ended e using me, unnest($6::boolean[], $7::bytea[], $8::bigint[]) as o(is_person, who, until) ",
+    "where e.is_person = o.is_person and e.who = o.who and e.until <= o.until and not (e.is_person = $2 and e.who = $3)), ",
+    "put as (insert into ended (is_person, who, through, until) select $2, $3, $4, $5 from me ",
+    "on conflict (is_person, who) do update set through = excluded.through, until = excluded.until) ",
+    "select exists (select from me) as alive"
+);
+
+/// What may be amended, of the numbers that are asked for.
+const AMENDABLE: &str = "select t.life, r.last, r.version, r.body from tails t join records r on r.life = t.life \
+                         where t.code = $1 and t.epoch = $2 and r.kind > 0 and r.seq = any($3)";
+
+const AMEND: &str = with_me!(
+    "held as (update tails t set bytes = t.bytes + $4 from me where t.code = $2 and t.life = $3 returning t.life), ",
+    "done as (update records r set version = b.version, body = b.body from held, ",
+    "unnest($5::bigint[], $6::smallint[], $7::bytea[]) as b(last, version, body) where r.life = held.life and r.last = b.last) ",
+    "select exists (select from me) as alive"
+);
+
+/// Makes one change.
+pub(crate) async fn make(lane: &mut Lane, change: &Change) -> Result<Done, Refused> {
+    match change {
+        Change::Snapshot { room, epoch: of, through, bytes } => {
+            // No record has such a number.
+            let Ok(through) = i64::try_from(through.0) else { return Ok(Done::Nothing) };
+            let rows = lane.write(SNAPSHOT, &[&room.as_str(), &epoch(*of), &through, bytes]).await?;
+            Ok(rows[0].get::<_, Option<Id>>("life").map_or(Done::Nothing, Done::Covered))
+        }
+        Change::ReadPositions { room, epoch: of, bytes } => {
+            lane.write(READ_POSITIONS, &[&room.as_str(), &epoch(*of), bytes]).await.map(|_| Done::Nothing)
+        }
+        Change::Amend { room, epoch, amends } => amend(lane, room, *epoch, amends).await.map(|()| Done::Nothing),
+        Change::Delete { room, epoch: of } => {
+            let rows = lane.write(DELETE, &[&room.as_str(), &epoch(*of)]).await?;
+            Ok(rows[0].get::<_, Option<Id>>("life").map_or(Done::Nothing, Done::Dead))
+        }
+        Change::End { ended, over } => end(lane, ended, over).await.map(|()| Done::Nothing),
+    }
+}
+
+async fn end(lane: &mut Lane, ended: &Ended, over: &[Ended]) -> Result<(), Refused> {
+    let (is_person, who) = key(&ended.who);
+    let (kinds, names): (Vec<bool>, Vec<Vec<u8>>) = over.iter().map(|over| key(&over.who)).unzip();
+    let until: Vec<i64> = over.iter().map(|over| number(over.until.0)).collect();
+    let through = Id::of_bits(ended.through.bits());
+    let until_of = number(ended.until.0);
+    lane.write(END, &[&is_person, &who, &through, &until_of, &kinds, &names, &until]).await.map(drop)
+}
+
+/// Whether it is a person, and the session or the person.
+pub(crate) fn key(who: &EndedWho) -> (bool, Vec<u8>) {
+    match who {
+        EndedWho::Session(session) => (false, session.bits().to_be_bytes().to_vec()),
+        EndedWho::Person(identity) => (true, identity.as_str().as_bytes().to_vec()),
+    }
+}
+
+/// Reads the records, amends them here, and writes those that have changed. Nothing else changes a record, and of this there is one at a
+/// time: another server's is over before this one has the room.
+async fn amend(lane: &mut Lane, room: &RoomCode, of: Epoch, amends: &[Amend]) -> Result<(), Refused> {
+    let numbers: Vec<i64> = amends.iter().map(|amend| number(amend.seq.0)).collect();
+    let open = lane.open().await?;
+    let read = open.connection.query(AMENDABLE, &[&room.as_str(), &epoch(of), &numbers]).await;
+    let rows = read.map_err(|error| Refused::Failed(Failure::NotWritten(words(&error))))?;
+    let Some(life) = rows.first().map(|row| row.get::<_, Id>("life")) else { return Ok(()) };
+    // By number: the record, its length, and whether it says something else now.
+    let mut records: BTreeMap<u64, (Record, usize, bool)> = BTreeMap::new();
+    for row in &rows {
+        let body: &[u8] = row.get("body");
+        let record = record(room.as_str(), row.get("last"), row.get("version"), body)
+            .map_err(|error| Refused::Failed(Failure::NotWritten(format!("the log is damaged: {error}"))))?;
+        if let Some(seq) = record.seq {
+            records.insert(seq.0, (record, body.len(), false));
+        }
+    }
+    for amend in amends {
+        if let Some((record, _, is_changed)) = records.get_mut(&amend.seq.0) {
+            *is_changed |= amend.apply(record);
+        }
+    }
+    records.retain(|_, (.., is_changed)| *is_changed);
+    if records.is_empty() {
+        return Ok(());
+    }
+    let (mut last, mut version, mut body, mut more) = (vec![], vec![], vec![], 0_i64);
+    for (record, length, _) in records.values() {
+        let encoded = Encoded::new(record);
+        more += encoded.body.len() as i64 - *length as i64;
+        last.push(encoded.offset);
+        version.push(encoded.version);
+        body.push(encoded.body);
+    }
+    lane.write(AMEND, &[&room.as_str(), &life, &more, &last, &version, &body]).await.map(drop)
+}

@@ -1,0 +1,248 @@
+//! One connection to the database: its settings, read back, the warnings it was sent, and which server is at its other end.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::error::Severity;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Row, Statement};
+
+use crate::error::{Failure, OpenError, words};
+use crate::options::{Durability, Options};
+
+/// The longest that a connection may take until it can be used.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// What both sides send to a peer that is silent, and how long they wait for what they sent: 6 s. A server whose client has lost its power
+/// in the middle of a write holds the locks of that write until TCP gives it up, which by default is after hours.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(3), Duration::from_secs(1), 3);
+const UNANSWERED_MAX: Duration = Duration::from_secs(6);
+
+/// The longest that a statement which writes is waited for: longer than the server lets it run, but for its wait for a standby.
+const WRITE_MAX: Duration = Duration::from_secs(40);
+
+/// What every connection sets at its start, and what the server must then say of it. A pooler between that drops them is found by that.
+const SETTINGS: [(&str, &str); 5] = [
+    ("lock_timeout", "2s"),
+    ("statement_timeout", "30s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("timezone", "UTC"),
+    // A plan that was made while the tables were empty reads all of them.
+    ("plan_cache_mode", "force_custom_plan"),
+];
+
+/// Set where a connection is over TCP. The server takes them or not, as its system has them.
+const TCP_SETTINGS: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "3"),
+    ("tcp_keepalives_interval", "1"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "6000"),
+];
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Batches of rooms, as durable as the options say.
+    Append,
+    /// All else.
+    Other,
+}
+
+/// Makes connections to one database.
+pub(crate) struct Connector {
+    config: Config,
+    schema: String,
+    durability: Durability,
+}
+
+impl Connector {
+    /// # Errors
+    /// [`OpenError::Address`] and [`OpenError::Schema`].
+    pub(crate) fn new(url: &str, options: &Options) -> Result<Self, OpenError> {
+        let schema = options.schema.clone();
+        let is_name = |text: &str| text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        if !is_name(&schema)
+            || !(1..=63).contains(&schema.len())
+            || schema.starts_with(|first: char| first.is_numeric())
+        {
+            return Err(OpenError::Schema(schema));
+        }
+        let mut config: Config = url.parse().map_err(|error: Error| OpenError::Address(words(&error)))?;
+        let is_here = config.get_hosts().iter().all(is_on_this_machine);
+        match config.get_ssl_mode() {
+            SslMode::Disable => {}
+            SslMode::Prefer if is_here => {}
+            _ => {
+                return Err(OpenError::Address(
+                    "log-postgres speaks no TLS: a database on another machine needs `sslmode=disable`, and a network between \
+                     that nobody else can read"
+                        .to_owned(),
+                ));
+            }
+        }
+        let (idle, interval, retries) = KEEPALIVE;
+        config
+            .ssl_mode(SslMode::Disable)
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            .application_name(format!("chat {}", options.name))
+            .connect_timeout(CONNECT_MAX / 2)
+            .tcp_user_timeout(UNANSWERED_MAX)
+            .keepalives(true)
+            .keepalives_idle(idle)
+            .keepalives_interval(interval)
+            .keepalives_retries(retries);
+        Ok(Self { config, schema, durability: options.durability })
+    }
+
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// What a connection for this sets, beside what a pooler is found by.
+    fn options(&self, purpose: Purpose) -> String {
+        let mut options = self.config.get_options().unwrap_or_default().to_owned();
+        for (name, value) in SETTINGS.iter().chain(&TCP_SETTINGS) {
+            options.push_str(&format!(" -c {name}={value}"));
+        }
+        options.push_str(&format!(" -c search_path={}", self.schema));
+        if self.durability == Durability::Relaxed {
+            // All but batches is durable whatever the database does by itself: an end of a session must not be taken back.
+            options.push_str(match purpose {
+                Purpose::Append => " -c synchronous_commit=off",
+                Purpose::Other => " -c synchronous_commit=on",
+            });
+        }
+        options
+    }
+
+    /// A connection with its settings, or why there is none.
+    pub(crate) async fn connect(&self, purpose: Purpose) -> Result<Connection, OpenError> {
+        let mut config = self.config.clone();
+        config.options(self.options(purpose));
+        let connected = async {
+            let (client, connection) = config.connect(NoTls).await?;
+            let warnings = Arc::new(AtomicU64::new(0));
+            tokio::spawn(drive(connection, Arc::clone(&warnings)));
+            Connection::begin(client, warnings, &self.schema).await
+        };
+        match tokio::time::timeout(CONNECT_MAX, connected).await {
+            Ok(connection) => connection,
+            Err(_) => Err(OpenError::Database(format!("no connection within {CONNECT_MAX:?}"))),
+        }
+    }
+}
+
+fn is_on_this_machine(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+        #[cfg(unix)]
+        Host::Unix(path) => path.is_absolute(),
+    }
+}
+
+/// Reads what the server sends. A warning is noted before the answer that follows it is handed on, because that is the order in which they
+/// are read here.
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, warnings: Arc<AtomicU64>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+        match message {
+            // The text is in the language of the server; the severity is not.
+            Ok(AsyncMessage::Notice(notice)) if notice.parsed_severity() == Some(Severity::Warning) => {
+                warnings.fetch_add(1, Ordering::SeqCst);
+                tracing::warn!(warning = notice.message(), "the log's database warns");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(error = words(&error), "a connection to the log's database has ended");
+                return;
+            }
+        }
+    }
+}
+
+/// A connection that can be used.
+pub(crate) struct Connection {
+    client: Client,
+    warnings: Arc<AtomicU64>,
+    prepared: HashMap<&'static str, Statement>,
+    /// Which server this is, of those that may be at the address one after the other: its system, timeline and start.
+    pub(crate) server: String,
+}
+
+impl Connection {
+    async fn begin(client: Client, warnings: Arc<AtomicU64>, schema: &str) -> Result<Self, OpenError> {
+        let names: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).chain(["search_path"]).collect();
+        let set: Vec<Option<String>> = client
+            .query_one("select array(select current_setting(n, true) from unnest($1::text[]) with ordinality u(n, i) order by i)", &[&names])
+            .await?
+            .get(0);
+        let wanted = SETTINGS.iter().map(|(_, value)| *value).chain([schema]);
+        for ((name, found), wanted) in names.iter().zip(&set).zip(wanted) {
+            if found.as_deref() != Some(wanted) {
+                return Err(OpenError::Unfit(format!(
+                    "{name} was set to {wanted}, and is {}: is there a pooler between that is not in session mode?",
+                    found.as_deref().unwrap_or("unknown")
+                )));
+            }
+        }
+        let server = "select format('%s/%s/%s', (select system_identifier from pg_control_system()), \
+                      left(pg_walfile_name(pg_current_wal_lsn()), 8), extract(epoch from pg_postmaster_start_time()))";
+        let server = client.query_one(server, &[]).await?.get(0);
+        Ok(Self { client, warnings, prepared: HashMap::new(), server })
+    }
+
+    /// Runs one statement.
+    pub(crate) async fn query(&mut self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        let statement = self.prepare(sql).await?;
+        self.client.query(&statement, values).await
+    }
+
+    /// Runs one statement that writes. What comes of it is not known where the server does not answer in time, and where it warns: it says
+    /// that it has written also where the wait for its standby was cut short.
+    pub(crate) async fn write(
+        &mut self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
+        // Nothing of it is run before it is prepared.
+        let prepared = self.prepare(sql).await.map_err(|error| Failure::NotWritten(words(&error)))?;
+        let warnings = self.warnings();
+        match tokio::time::timeout(WRITE_MAX, self.client.query(&prepared, values)).await {
+            Ok(Ok(_)) if self.warnings() != warnings => Err(Failure::Unknown("the database warned".to_owned())),
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => Err(Failure::of(&error)),
+            Err(_) => Err(Failure::Unknown(format!("the database did not answer within {WRITE_MAX:?}"))),
+        }
+    }
+
+    /// Has the server ready to run a statement, of which it has then not run anything.
+    pub(crate) async fn prepare(&mut self, sql: &'static str) -> Result<Statement, Error> {
+        if let Some(statement) = self.prepared.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.prepared.insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    /// For statements that are run once.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// How many warnings the server has sent so far.
+    pub(crate) fn warnings(&self) -> u64 {
+        self.warnings.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}

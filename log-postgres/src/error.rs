@@ -1,0 +1,69 @@
+//! Why a log cannot be opened, and what an error of the database says about a write: that nothing was written, or that nobody knows.
+
+use tokio_postgres::Error;
+
+/// Why a log could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// What was given as the address of a database is none, or cannot be used.
+    #[error("the address of the database cannot be used: {0}")]
+    Address(String),
+    /// The name of a schema that is not 1 to 63 of `a-z 0-9 _`, or begins with a digit.
+    #[error("{0:?} is no name of a schema: 1 to 63 of a-z, 0-9 and _, and no digit first")]
+    Schema(String),
+    /// The database does not answer, or not as it should.
+    #[error("the database cannot be used now: {0}")]
+    Database(String),
+    /// The database answers, and is none that a log can be kept in.
+    #[error("the database cannot keep a log: {0}")]
+    Unfit(String),
+    /// The tables are of a later program.
+    #[error("the tables are of format version {found}; log-postgres {} reads up to {reads}", env!("CARGO_PKG_VERSION"))]
+    Later {
+        /// Their version.
+        found: u32,
+        /// The latest that this program reads.
+        reads: u32,
+    },
+}
+
+impl From<Error> for OpenError {
+    fn from(error: Error) -> Self {
+        Self::Database(words(&error))
+    }
+}
+
+/// A write that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Nothing was written.
+    NotWritten(String),
+    /// Whether it was written is not known.
+    Unknown(String),
+}
+
+impl Failure {
+    /// What an error says that came where an answer to a write was due. What the server has refused was not written, but where it says that
+    /// it ends (57P), lost its connection (08) or met a fault of its own (XX): then it may have been.
+    pub(crate) fn of(error: &Error) -> Self {
+        let text = words(error);
+        match error.code().map(|code| code.code()) {
+            Some(code) if ["57P", "08", "XX"].iter().any(|class| code.starts_with(class)) => Self::Unknown(text),
+            Some(_) => Self::NotWritten(text),
+            None => Self::Unknown(text),
+        }
+    }
+}
+
+/// The words of an error: those of the database itself where it has any.
+pub(crate) fn words(error: &Error) -> String {
+    match error.as_db_error() {
+        Some(error) => format!("{} (SQLSTATE {})", error.message(), error.code().code()),
+        None => {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let text = error.to_string();
+            if text.ends_with(&cause) { text } else { text + &cause }
+        }
+    }
+}

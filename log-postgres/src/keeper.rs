@@ -1,0 +1,217 @@
+//! The task that does all but append: one change of one room after the other, and what is to be taken away when nobody waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::{AppendError, RoomCode};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::appender::Overgrown;
+use crate::change::{self, Change, Done};
+use crate::clock::{AgeClock, Keep};
+use crate::connection::Purpose;
+use crate::error::{Failure, words};
+use crate::id::Id;
+use crate::lane::{Lane, Refused};
+use crate::node::Node;
+use crate::options::Retention;
+use crate::trim::{self, GRAVE_REST};
+
+/// How often every room is looked at for records that are too old.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Rooms that one part of such a look has.
+const SWEEP_ROOMS: i64 = 64;
+/// After an error of something that nobody waits for.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the task is asked.
+pub(crate) enum Request {
+    Change {
+        change: Change,
+        answer: oneshot::Sender<Result<(), AppendError>>,
+        /// Its place in the queue, free again once it is answered.
+        permit: OwnedSemaphorePermit,
+    },
+    /// Nothing follows it.
+    Close(oneshot::Sender<()>),
+}
+
+pub(crate) struct Keeper {
+    lane: Lane,
+    queue: mpsc::UnboundedReceiver<Request>,
+    overgrown: mpsc::UnboundedReceiver<Overgrown>,
+    clock: AgeClock,
+    retention: Retention,
+    /// Deleted incarnations of which something may be left, and when each is to be looked at.
+    graves: BTreeMap<Id, Instant>,
+    /// Rooms that are larger than what is kept of them.
+    large: BTreeSet<Overgrown>,
+    /// When rooms are looked through for what is too old, and which was the last.
+    sweep: Option<(Instant, String)>,
+    /// Not before, after an error.
+    rest: Option<Instant>,
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        queue: mpsc::UnboundedReceiver<Request>,
+        overgrown: mpsc::UnboundedReceiver<Overgrown>,
+        clock: AgeClock,
+        retention: Retention,
+        graves: impl IntoIterator<Item = Id>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            lane: Lane::new(node, Purpose::Other),
+            queue,
+            overgrown,
+            clock,
+            retention,
+            graves: graves.into_iter().map(|life| (life, now)).collect(),
+            large: BTreeSet::new(),
+            sweep: retention.age_max.map(|_| (now, String::new())),
+            rest: None,
+        }
+    }
+
+    /// Ends with the log, or when it is closed.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let due = self.due();
+            let idle = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                request = self.queue.recv() => match request {
+                    None => return,
+                    Some(Request::Close(answer)) => {
+                        let _ = answer.send(());
+                        return;
+                    }
+                    Some(Request::Change { change, answer, permit: _permit }) => {
+                        let made = self.make(&change).await;
+                        // An asker that has gone away has no use for the answer.
+                        let _ = answer.send(made.map_err(error_of));
+                    }
+                },
+                Some(large) = self.overgrown.recv() => {
+                    self.large.insert(large);
+                }
+                () = idle => self.upkeep().await,
+            }
+        }
+    }
+
+    async fn make(&mut self, change: &Change) -> Result<(), Refused> {
+        match (change::make(&mut self.lane, change).await?, change) {
+            (Done::Covered(life), Change::Snapshot { room, .. }) => {
+                let keep = self.clock.keep(self.retention);
+                // What does not go now goes with the next snapshot.
+                if let Err(refused) = self.trim(room, life, &keep).await {
+                    tracing::debug!(?refused, "a room was not trimmed");
+                }
+            }
+            (Done::Dead(life), _) => {
+                self.graves.insert(life, Instant::now());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes away what is too much, one slice; what is left of it is upkeep's.
+    async fn trim(&mut self, room: &RoomCode, life: Id, keep: &Keep) -> Result<(), Refused> {
+        if trim::trim(&mut self.lane, room, life, keep).await? >= trim::SLICE.unsigned_abs() {
+            self.large.insert(Overgrown { room: room.clone(), life });
+        }
+        Ok(())
+    }
+
+    /// When there is something to do that nobody waits for.
+    fn due(&self) -> Option<Instant> {
+        let large = (!self.large.is_empty()).then(Instant::now);
+        let graves = self.graves.values().min().copied();
+        let sweep = self.sweep.as_ref().map(|(due, _)| *due);
+        let due = [large, graves, sweep].into_iter().flatten().min()?;
+        Some(self.rest.map_or(due, |rest| rest.max(due)))
+    }
+
+    async fn upkeep(&mut self) {
+        match self.take_away().await {
+            Ok(()) => self.rest = None,
+            // One that is deposed has nothing to keep any more.
+            Err(Refused::Deposed) => {
+                self.graves.clear();
+                self.large.clear();
+                self.sweep = None;
+            }
+            Err(refused) => {
+                tracing::debug!(?refused, "upkeep of the log failed, and is tried again");
+                self.rest = Some(Instant::now() + PAUSE);
+            }
+        }
+    }
+
+    /// One statement or a few of what is due.
+    async fn take_away(&mut self) -> Result<(), Refused> {
+        let now = Instant::now();
+        if let Some(large) = self.large.first().cloned() {
+            let keep = Keep { oldest: 0, ..self.clock.keep(self.retention) };
+            self.large.remove(&large);
+            return self.trim(&large.room, large.life, &keep).await;
+        }
+        if let Some((life, due)) = self.graves.iter().min_by_key(|(_, due)| **due).map(|(life, due)| (*life, *due))
+            && due <= now
+        {
+            if !trim::purge(&mut self.lane, life).await? {
+                if trim::forget(&mut self.lane, life).await? {
+                    self.graves.remove(&life);
+                } else {
+                    self.graves.insert(life, now + GRAVE_REST);
+                }
+            }
+            return Ok(());
+        }
+        if self.sweep.as_ref().is_some_and(|(due, _)| *due <= now) {
+            self.sweep().await?;
+        }
+        Ok(())
+    }
+
+    /// Looks through the next rooms for what is too old.
+    async fn sweep(&mut self) -> Result<(), Refused> {
+        let Some((_, after)) = self.sweep.clone() else { return Ok(()) };
+        let keep = self.clock.keep(self.retention);
+        trim::put_clock(&mut self.lane, keep.now).await?;
+        let open = self.lane.open().await?;
+        let next = "select code, life from tails where code > $1 and through >= first order by code limit $2";
+        let rows = open.connection.query(next, &[&after, &SWEEP_ROOMS]).await;
+        let rows = rows.map_err(|error| Refused::Failed(Failure::NotWritten(words(&error))))?;
+        for row in &rows {
+            // A code that is none is told to whoever asks for it.
+            let Ok(room) = RoomCode::parse(row.get("code")) else { continue };
+            let life = row.get("life");
+            while trim::trim(&mut self.lane, &room, life, &keep).await? >= trim::SLICE.unsigned_abs() {}
+        }
+        self.sweep = Some(match rows.last() {
+            Some(last) => (Instant::now(), last.get("code")),
+            None => (Instant::now() + SWEEP_EVERY, String::new()),
+        });
+        Ok(())
+    }
+}
+
+fn error_of(refused: Refused) -> AppendError {
+    match refused {
+        Refused::Deposed => AppendError::Deposed,
+        Refused::Failed(Failure::NotWritten(why)) => AppendError::NotWritten(why),
+        Refused::Failed(Failure::Unknown(why)) => AppendError::Unknown(why),
+    }
+}

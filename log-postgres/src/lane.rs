@@ -1,0 +1,150 @@
+//! One writing connection after another: each has a row in `writers`, and takes the place of one that was lost by deleting that one's row.
+
+use std::sync::Arc;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::connection::{Connection, Purpose};
+use crate::error::{Failure, words};
+use crate::id::Id;
+use crate::node::Node;
+
+/// A connection that may write: its row in `writers` says so.
+pub(crate) struct WriterConnection {
+    pub(crate) connection: Connection,
+    pub(crate) writer: Id,
+}
+
+/// Why a statement has not answered that it is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Nothing was written, and nothing will be: this server is deposed.
+    Deposed,
+    /// See [`Failure`].
+    Failed(Failure),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn not_written(why: String) -> Refused {
+    Refused::Failed(Failure::NotWritten(why))
+}
+
+/// Statements that write, one after the other.
+pub(crate) struct Lane {
+    pub(crate) node: Arc<Node>,
+    purpose: Purpose,
+    open: Option<WriterConnection>,
+    /// The writer whose connection was lost, while its row may still be there.
+    lost: Option<Id>,
+}
+
+impl Lane {
+    pub(crate) fn new(node: Arc<Node>, purpose: Purpose) -> Self {
+        Self { node, purpose, open: None, lost: None }
+    }
+
+    /// The connection. Where one was lost, another, and nothing of the lost one is under way any more.
+    ///
+    /// # Errors
+    /// Why there is none now.
+    pub(crate) async fn open(&mut self) -> Result<&mut WriterConnection, Refused> {
+        if self.open.as_ref().is_some_and(|open| open.connection.is_closed()) {
+            self.lose();
+        }
+        if self.open.is_none() {
+            self.open = Some(connect(&self.node, self.purpose, self.lost).await?);
+            self.lost = None;
+        }
+        Ok(self.open.as_mut().expect("it was opened just now"))
+    }
+
+    /// Gives the connection up. What is under way on it may still be written, until its writer's row is deleted.
+    pub(crate) fn lose(&mut self) {
+        self.lost = self.open.take().map(|open| open.writer).or(self.lost);
+    }
+
+    /// Runs one statement, whose first value is the writer. It answers a row at least, which says first whether the writer's row is there.
+    pub(crate) async fn write(
+        &mut self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Refused> {
+        let open = self.open().await?;
+        let writer = open.writer;
+        let mut all: Vec<&(dyn ToSql + Sync)> = vec![&writer];
+        all.extend_from_slice(values);
+        let written = open.connection.write(sql, &all).await;
+        let alive = |rows: &Vec<Row>| rows.first().is_some_and(|row| row.get(0));
+        match written {
+            Ok(rows) if alive(&rows) => Ok(rows),
+            Ok(_) => Err(self.is_gone().await),
+            Err(failure) => Err(self.failed(failure)),
+        }
+    }
+
+    /// After a failure: a connection of which nobody knows what is under way on it is not used again.
+    pub(crate) fn failed(&mut self, failure: Failure) -> Refused {
+        if matches!(failure, Failure::Unknown(_)) {
+            self.lose();
+        }
+        failure.into()
+    }
+
+    /// The writer's row is not there any more. Nothing was written; whether this server is deposed is found by making another.
+    pub(crate) async fn is_gone(&mut self) -> Refused {
+        self.lose();
+        match self.open().await {
+            Err(Refused::Deposed) => Refused::Deposed,
+            _ => not_written("the row of the writing connection was not there any more".to_owned()),
+        }
+    }
+}
+
+async fn connect(node: &Node, purpose: Purpose, lost: Option<Id>) -> Result<WriterConnection, Refused> {
+    if node.is_deposed() {
+        return Err(Refused::Deposed);
+    }
+    let connected = node.connector.connect(purpose).await;
+    let mut connection = connected.map_err(|error| not_written(error.to_string()))?;
+    let writer = Id::draw();
+    let insert = "insert into writers (id, node, pid, started) \
+                  select $1, $2, pid, backend_start from pg_stat_activity where pid = pg_backend_pid() returning id";
+    match connection.query(insert, &[&writer, &node.id]).await {
+        Ok(rows) if rows.len() == 1 => {}
+        Ok(_) => return Err(not_written("a connection that is not among those of the database".to_owned())),
+        // The row of the server is not there.
+        Err(error) if error.code().is_some_and(|code| code.code() == "23503") => {
+            node.depose();
+            return Err(Refused::Deposed);
+        }
+        Err(error) => return Err(not_written(words(&error))),
+    }
+    if let Some(lost) = lost {
+        settle(&mut connection, lost).await.map_err(not_written)?;
+    }
+    node.found(&connection.server);
+    Ok(WriterConnection { connection, writer })
+}
+
+/// Deletes the row of a writing connection that was lost. That waits for the statement that was under way on it, whose backend is ended where
+/// it takes too long. Afterwards what it wrote is there for good, or never will be; and behind the deletion in what a standby confirms.
+async fn settle(connection: &mut Connection, writer: Id) -> Result<(), String> {
+    let warnings = connection.warnings();
+    match connection.query("delete from writers where id = $1", &[&writer]).await {
+        Ok(_) if connection.warnings() == warnings => Ok(()),
+        Ok(_) => Err("the database warned when a writer's row was deleted".to_owned()),
+        Err(error) if error.code().is_some_and(|code| code.code() == "55P03") => {
+            let end = "select pg_terminate_backend(a.pid, 2000) from writers w join pg_stat_activity a \
+                       on a.pid = w.pid and a.backend_start = w.started where w.id = $1";
+            connection.query(end, &[&writer]).await.map_err(|error| words(&error))?;
+            Err("what was under way on a lost connection was ended".to_owned())
+        }
+        Err(error) => Err(words(&error)),
+    }
+}

@@ -1,0 +1,279 @@
+//! The port: appends go to one task, other changes to another, reads to a few connections beside them.
+
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use chat_core::{
+    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
+    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use crate::appender::{self, Appender};
+use crate::change::Change;
+use crate::checks::{self, Copies};
+use crate::clock::AgeClock;
+use crate::connection::{Connection, Connector, Purpose};
+use crate::error::OpenError;
+use crate::group::Append;
+use crate::id::Id;
+use crate::keeper::{self, Keeper};
+use crate::node::Node;
+use crate::options::Options;
+use crate::pool::{Pool, unavailable};
+use crate::{read, schema, secret};
+
+/// Changes that wait; whoever comes later waits for a place.
+const QUEUE_MAX: usize = 8_192;
+
+/// A durable log of many rooms in a schema of a PostgreSQL database.
+///
+/// It belongs to one server at a time: whoever opens it takes it from whoever had it ([`PgLog::deposed`]). Dropping it ends its connections;
+/// [`PgLog::close`] waits until what was asked is done, and takes this server's row away.
+pub struct PgLog {
+    node: Arc<Node>,
+    pool: Pool,
+    appends: mpsc::UnboundedSender<appender::Request>,
+    changes: mpsc::UnboundedSender<keeper::Request>,
+    places: Arc<Semaphore>,
+    beat: AbortHandle,
+    copies: Copies,
+    engines: ExclusiveClaim,
+}
+
+impl PgLog {
+    /// Opens the log at an address such as `postgres://user@host/database`, or in the form of `libpq`'s key words; makes schema and tables where
+    /// they are missing. Must be called on a tokio runtime with time and input and output, where its tasks go on.
+    ///
+    /// Whoever had the log open is deposed: at once, or, where something of theirs is under way, after a few seconds, in which it is brought
+    /// to an end.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(address: &str, options: Options) -> Result<Self, OpenError> {
+        Self::open_with_clock(address, options, Arc::new(SystemClock::new())).await
+    }
+
+    /// As [`PgLog::open`], with the clock of the engine that is to use it, where that is not the system's: the age of records is measured by
+    /// what stamps them.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_with_clock(address: &str, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let connector = Arc::new(Connector::new(address, &options)?);
+        let connection = connector.connect(Purpose::Append).await?;
+        let copies = checks::durability(&connection, options.durability).await?;
+        schema::prepare(&connector, &connection).await?;
+        let connection = connector.connect(Purpose::Other).await?;
+        checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
+        let node = Arc::new(Node::take_over(Arc::clone(&connector), &connection, &options.name).await?);
+        if copies == Copies::OneMachine {
+            tracing::warn!(node = %node.id, "one machine has the log: no standby is waited for, and what is acked is lost with it");
+        }
+        let clock = AgeClock::new(Arc::clone(&clock), last_believed(&connection, &*clock).await?);
+        let graves = connection.client().query("select life from graves", &[]).await?;
+        let graves: Vec<Id> = graves.iter().map(|row| row.get(0)).collect();
+
+        let (appends, append_requests) = mpsc::unbounded_channel();
+        let (changes, change_requests) = mpsc::unbounded_channel();
+        let (overgrown, large) = mpsc::unbounded_channel();
+        let retention = options.retention;
+        tokio::spawn(Appender::new(Arc::clone(&node), append_requests, retention, overgrown).run());
+        tokio::spawn(Keeper::new(Arc::clone(&node), change_requests, large, clock, retention, graves).run());
+        let beat = tokio::spawn(Arc::clone(&node).beat()).abort_handle();
+        Ok(Self {
+            pool: Pool::new(Arc::clone(&node)),
+            node,
+            appends,
+            changes,
+            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            beat,
+            copies,
+            engines: ExclusiveClaim::default(),
+        })
+    }
+
+    /// What of an acked record outlives the loss of the database's machine, as it was when the log was opened.
+    pub fn copies(&self) -> Copies {
+        self.copies
+    }
+
+    /// The secret that session tokens are signed with, for whoever has none of their own: drawn when it is first asked for, and kept in the
+    /// database, so that tokens are good at the next server. Whoever can read the tables can pass for anybody.
+    ///
+    /// # Errors
+    /// When the database cannot be asked, or holds another text in its place.
+    pub async fn secret(&self) -> Result<[u8; 32], OpenError> {
+        secret::secret(&self.node.connector.connect(Purpose::Other).await?).await
+    }
+
+    /// Waits until another server has taken the log over, and says so in words. From then on nothing is written here
+    /// ([`AppendError::Deposed`]), and nothing that was acked is lost: whoever serves with this log is to end.
+    pub async fn deposed(&self) -> String {
+        self.node.deposed().await
+    }
+
+    /// Does what was asked for, and gives the log back. Later calls find it closed.
+    ///
+    /// # Errors
+    /// When this server's row could not be taken away. Nothing is lost; the next server waits no longer for it than for one that was killed.
+    pub async fn close(&self) -> Result<(), OpenError> {
+        let ((appended, has_appended), (changed, has_changed)) = (oneshot::channel(), oneshot::channel());
+        // An error means that it is closed already.
+        let _ = self.appends.send(appender::Request::Close(appended));
+        let _ = has_appended.await;
+        let _ = self.changes.send(keeper::Request::Close(changed));
+        let _ = has_changed.await;
+        self.beat.abort();
+        self.node.leave().await
+    }
+
+    async fn place(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.places).acquire_owned().await.expect("the queue's places are never closed")
+    }
+
+    async fn change(&self, change: Change) -> Result<(), AppendError> {
+        let permit = self.place().await;
+        let (answer, answered) = oneshot::channel();
+        if self.changes.send(keeper::Request::Change { change, answer, permit }).is_err() {
+            return Err(AppendError::NotWritten(CLOSED.to_owned()));
+        }
+        answered.await.unwrap_or_else(|_| Err(AppendError::Unknown(CLOSED.to_owned())))
+    }
+
+    /// What an append has written is not known until that is settled: nobody is to read the room before.
+    fn settled(&self, room: &RoomCode) -> Result<(), ReadError> {
+        match self.node.doubts.lock().unwrap_or_else(PoisonError::into_inner).holds(room) {
+            true => Err(unavailable("what was appended last is being found out")),
+            false => Ok(()),
+        }
+    }
+}
+
+const CLOSED: &str = "the log is closed";
+
+/// What the clock was last believed to say. Where the tables are new, it is believed as it is.
+async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<u64>, OpenError> {
+    let now = clock.now().wall.0.to_string();
+    let client = connection.client();
+    client.execute("insert into meta (key, value) values ('clock', $1) on conflict do nothing", &[&now]).await?;
+    let stored: String = client.query_one("select value from meta where key = 'clock'", &[]).await?.get(0);
+    Ok(stored.parse().ok())
+}
+
+#[async_trait]
+impl Log for PgLog {
+    /// Of the engines of this process. Those of other servers are kept away by what they write being refused.
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        self.engines.claim()
+    }
+
+    /// # Panics
+    /// For a batch that no room could have decided: an empty one, one whose offsets do not continue those of `after`, or one that
+    /// begins an incarnation without its creation.
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
+        let claims = check(after, batch);
+        let (mut append, answered) = Append::new(room, after, claims, batch);
+        append.permit = Some(self.place().await);
+        if self.appends.send(appender::Request::Append(append)).is_err() {
+            return Err(AppendError::NotWritten(CLOSED.to_owned()));
+        }
+        answered.await.unwrap_or_else(|_| Err(AppendError::Unknown(CLOSED.to_owned())))
+    }
+
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError> {
+        self.settled(room)?;
+        read::page(&self.pool, room, epoch, after, max).await
+    }
+
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
+        self.settled(room)?;
+        read::messages(&self.pool, room, epoch, before, max).await
+    }
+
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        self.settled(room)?;
+        read::messages_after(&self.pool, room, epoch, after, max).await
+    }
+
+    async fn rooms(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<RoomCode>, ReadError> {
+        read::rooms(&self.pool, slot, after, max).await
+    }
+
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
+        read::snapshot(&self.pool, room, epoch).await
+    }
+
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError> {
+        self.change(Change::Snapshot { room: room.clone(), epoch, through, bytes: snapshot.to_vec() }).await
+    }
+
+    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
+        read::read_positions(&self.pool, room, epoch).await
+    }
+
+    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
+        self.change(Change::ReadPositions { room: room.clone(), epoch, bytes: positions.to_vec() }).await
+    }
+
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
+        if amends.is_empty() {
+            return Ok(());
+        }
+        self.change(Change::Amend { room: room.clone(), epoch, amends: amends.to_vec() }).await
+    }
+
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
+        self.change(Change::Delete { room: room.clone(), epoch }).await
+    }
+
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.change(Change::End { ended: ended.clone(), over: over.to_vec() }).await
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        read::ended(&self.pool).await
+    }
+}
+
+impl Drop for PgLog {
+    fn drop(&mut self) {
+        self.beat.abort();
+    }
+}
+
+/// The epoch that the batch claims the code for, if it is the first of an incarnation.
+fn check(after: &Tail, batch: &[Record]) -> Option<Epoch> {
+    let first = batch.first().expect("a batch is never empty");
+    let offsets = batch.iter().map(|record| record.offset.0);
+    assert!(offsets.eq(after.offset.0 + 1..=after.offset.0 + batch.len() as u64), "offsets continue those before");
+    match (after.epoch, &first.event) {
+        (Some(_), _) => None,
+        (None, Event::Created { epoch, .. }) => Some(*epoch),
+        (None, other) => panic!("an incarnation begins with its creation, not with {other:?}"),
+    }
+}

@@ -1,0 +1,165 @@
+//! Whose the log is: this server's row, the rows of its writing connections, and the slots that it has taken from whoever had them.
+//!
+//! A server that is deposed has no row any more, and a writing statement without one writes nothing. Its row cannot go while a statement
+//! that has found it is under way: what such a server has begun is there for good when it is deposed, and nothing comes after it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_core::{RoomCode, Slot};
+use tokio::sync::watch;
+
+use crate::connection::{Connection, Connector, Purpose};
+use crate::doubts::Doubts;
+use crate::error::{OpenError, words};
+use crate::id::Id;
+
+/// How often a server says that it is there, and looks whether it is.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often the backends of a server that is being deposed are ended.
+const ENDINGS_MAX: u32 = 5;
+
+/// The row of this server is not there any more.
+const DEPOSED: &str = "another server has taken the log over";
+
+/// What the writers of one open log share.
+pub(crate) struct Node {
+    pub(crate) connector: Arc<Connector>,
+    pub(crate) id: Id,
+    /// Under which term each slot was taken, by its number.
+    terms: Vec<i64>,
+    deposed: watch::Sender<Option<String>>,
+    /// Rooms with an append of which nobody knows whether it was written.
+    pub(crate) doubts: Mutex<Doubts>,
+    /// Which server the writing connections have found at the address, for the reading ones to have the same.
+    pub(crate) server: watch::Sender<String>,
+}
+
+impl Node {
+    /// Takes all slots. Every other server on this log is deposed, once what it has begun is over.
+    ///
+    /// # Errors
+    /// [`OpenError::Database`], and [`OpenError::Unfit`] where there are not as many slots as there should be.
+    pub(crate) async fn take_over(
+        connector: Arc<Connector>,
+        connection: &Connection,
+        name: &str,
+    ) -> Result<Self, OpenError> {
+        let id = Id::draw();
+        let mut endings = 0;
+        let terms = loop {
+            match take(connection, id, name).await {
+                Ok(terms) => break terms,
+                Err(error) => {
+                    connection.client().batch_execute("rollback").await?;
+                    let is_locked = error.code().is_some_and(|code| ["55P03", "40P01"].contains(&code.code()));
+                    if !is_locked || endings == ENDINGS_MAX {
+                        return Err(error.into());
+                    }
+                    // A client that has lost its power in the middle of a write is not there to end it.
+                    end_backends_of_others(connection, id).await?;
+                    endings += 1;
+                }
+            }
+        };
+        if terms.len() != usize::from(Slot::COUNT) {
+            return Err(OpenError::Unfit(format!("there are {} slots, and {} are needed", terms.len(), Slot::COUNT)));
+        }
+        let (deposed, server) = (watch::Sender::new(None), watch::Sender::new(connection.server.clone()));
+        Ok(Self { connector, id, terms, deposed, doubts: Mutex::default(), server })
+    }
+
+    /// The slot of a room, and under which term this server has it.
+    pub(crate) fn slot(&self, room: &RoomCode) -> (i32, i64) {
+        let number = Slot::of(room).number();
+        (number.into(), self.terms[usize::from(number)])
+    }
+
+    pub(crate) fn is_deposed(&self) -> bool {
+        self.deposed.borrow().is_some()
+    }
+
+    /// Waits until this server is deposed, and says why.
+    pub(crate) async fn deposed(&self) -> String {
+        let mut deposed = self.deposed.subscribe();
+        let why = deposed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        why.expect("what tells of it is there as long as this server's part")
+    }
+
+    pub(crate) fn depose(&self) {
+        if !self.is_deposed() {
+            tracing::error!(node = %self.id, DEPOSED);
+            self.deposed.send_replace(Some(DEPOSED.to_owned()));
+        }
+    }
+
+    /// A writing connection is to this server: the reading ones are to be, too.
+    pub(crate) fn found(&self, server: &str) {
+        self.server.send_if_modified(|known| {
+            let is_other = known != server;
+            server.clone_into(known);
+            is_other
+        });
+    }
+
+    /// Says again and again that this server is there. Ends when it is not any more.
+    ///
+    /// It also finds the database again where that has come back and nobody writes: what reads is to read there, and not before.
+    pub(crate) async fn beat(self: Arc<Self>) {
+        let mut connection: Option<Connection> = None;
+        while !self.is_deposed() {
+            tokio::time::sleep(BEAT).await;
+            let known = connection.take().filter(|open| *self.server.borrow() == open.server);
+            let is_new = known.is_none();
+            let mut open = match known {
+                Some(open) => open,
+                None => match self.connector.connect(Purpose::Other).await {
+                    Ok(open) => open,
+                    Err(error) => {
+                        tracing::warn!(%error, "the log's database cannot be told that this server is there");
+                        continue;
+                    }
+                },
+            };
+            match open.query("update nodes set beat = beat + 1 where id = $1 returning beat", &[&self.id]).await {
+                Ok(rows) if rows.is_empty() => self.depose(),
+                Ok(_) => {
+                    if is_new {
+                        self.found(&open.server);
+                    }
+                    connection = Some(open);
+                }
+                Err(error) => {
+                    tracing::warn!(error = words(&error), "the log's database was not told that this server is there");
+                    connection = Some(open).filter(|open| !open.is_closed());
+                }
+            }
+        }
+    }
+
+    /// Ends this server's part, as it wants to: its row goes, and so do those of its writers.
+    pub(crate) async fn leave(&self) -> Result<(), OpenError> {
+        let mut connection = self.connector.connect(Purpose::Other).await?;
+        connection.query("delete from nodes where id = $1", &[&self.id]).await?;
+        Ok(())
+    }
+}
+
+/// In one transaction, one after the other: who comes second deposes who came first.
+async fn take(connection: &Connection, id: Id, name: &str) -> Result<Vec<i64>, tokio_postgres::Error> {
+    let client = connection.client();
+    client.batch_execute("begin; lock table nodes in share row exclusive mode; delete from nodes").await?;
+    client.execute("insert into nodes (id, name) values ($1, $2)", &[&id, &name]).await?;
+    let taken = client.query("update slots set node = $1, term = term + 1 returning slot, term", &[&id]).await?;
+    client.batch_execute("commit").await?;
+    let mut terms: Vec<(i32, i64)> = taken.iter().map(|row| (row.get(0), row.get(1))).collect();
+    terms.sort_unstable();
+    Ok(terms.into_iter().map(|(_, term)| term).collect())
+}
+
+/// Ends the backends that the rows of other servers' writers name: by pid and start, because a pid alone is somebody else's after a restart.
+async fn end_backends_of_others(connection: &Connection, id: Id) -> Result<(), tokio_postgres::Error> {
+    let end = "select pg_terminate_backend(a.pid, 2000) from writers w join pg_stat_activity a \
+               on a.pid = w.pid and a.backend_start = w.started where w.node <> $1";
+    connection.client().query(end, &[&id]).await.map(drop)
+}

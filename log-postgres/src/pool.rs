@@ -1,0 +1,76 @@
+//! The connections that only read: a few, all to one server, and each used by one at a time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chat_core::ReadError;
+use tokio::sync::Semaphore;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::connection::{Connection, Purpose};
+use crate::error::words;
+use crate::node::Node;
+
+/// Reads at once.
+const READERS_MAX: usize = 4;
+
+pub(crate) struct Pool {
+    node: Arc<Node>,
+    places: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Pool {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self { node, places: Semaphore::new(READERS_MAX), idle: Mutex::default() }
+    }
+
+    /// Runs one statement that reads, in one snapshot of the database.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`], also where the answer is of a server that another has taken the place of: it may be behind.
+    pub(crate) async fn query(&self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ReadError> {
+        let _place = self.places.acquire().await.expect("the places are never closed");
+        // A connection that was idle may have been closed by the other side meanwhile: then a new one is asked.
+        let mut is_last = false;
+        loop {
+            let mut connection = match self.take_idle() {
+                Some(idle) if !is_last => idle,
+                _ => {
+                    is_last = true;
+                    self.connect().await?
+                }
+            };
+            match connection.query(sql, values).await {
+                Ok(rows) if self.is_current(&connection) => {
+                    // Whoever stops waiting in the middle drops the connection with what is under way on it.
+                    self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+                    return Ok(rows);
+                }
+                Ok(_) if is_last => return Err(unavailable("another server has taken its place")),
+                Err(error) if is_last || !connection.is_closed() => return Err(unavailable(&words(&error))),
+                Ok(_) | Err(_) => is_last = true,
+            }
+        }
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|connection| !connection.is_closed() && self.is_current(connection));
+        idle.pop()
+    }
+
+    async fn connect(&self) -> Result<Connection, ReadError> {
+        let connected = self.node.connector.connect(Purpose::Other).await;
+        connected.map_err(|error| unavailable(&error.to_string()))
+    }
+
+    /// Whether it is the server that the writing connections have found.
+    fn is_current(&self, connection: &Connection) -> bool {
+        *self.node.server.borrow() == connection.server
+    }
+}
+
+pub(crate) fn unavailable(why: &str) -> ReadError {
+    ReadError::Unavailable(why.to_owned())
+}

@@ -1,0 +1,87 @@
+//! The tables, made where they are not there, and their version. `SCHEMA.md` says it in words.
+
+use crate::connection::{Connection, Connector};
+use crate::error::OpenError;
+
+/// The version of the tables that this program makes, and the latest that it can use.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Made in one transaction; where they are there, nothing happens.
+const TABLES: &str = "
+create table if not exists meta (key text collate \"C\" primary key, value text not null);
+create table if not exists nodes (
+    id uuid primary key, name text not null, started timestamptz not null default now(), beat bigint not null default 0);
+create table if not exists writers (
+    id uuid primary key, node uuid not null references nodes on delete cascade, pid int not null, started timestamptz not null);
+create index if not exists writers_node on writers (node);
+create table if not exists slots (
+    slot int primary key, node uuid references nodes on delete set null, term bigint not null default 0);
+create index if not exists slots_node on slots (node);
+create table if not exists tails (
+    code text collate \"C\" primary key, slot int not null, life uuid not null, epoch bigint not null, term bigint not null,
+    first bigint not null, last bigint not null, head bigint not null, messages bigint not null, bytes bigint not null,
+    through bigint not null) with (fillfactor = 50);
+create index if not exists tails_slot on tails (slot, code);
+create table if not exists records (
+    life uuid not null, last bigint not null, seq bigint, kind smallint not null, version smallint not null, at bigint not null,
+    xid xid8 not null default pg_current_xact_id(), body bytea not null, primary key (life, last));
+create index if not exists records_said on records (life, kind, seq) where kind > 0;
+create table if not exists snapshots (life uuid primary key, through bigint not null, body bytea not null);
+create table if not exists read_positions (life uuid primary key, body bytea not null);
+create table if not exists graves (life uuid primary key, since timestamptz not null default now());
+create table if not exists ended (
+    is_person boolean not null, who bytea not null, through uuid not null, until bigint not null, primary key (is_person, who));
+insert into slots (slot) select generate_series(0, 1023) on conflict do nothing;
+insert into meta (key, value) values ('format', '1') on conflict do nothing;
+";
+
+/// Makes the tables, or finds that they are of a version that can be used.
+///
+/// # Errors
+/// [`OpenError::Later`], [`OpenError::Unfit`] where the schema holds other tables, and [`OpenError::Database`].
+pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> Result<(), OpenError> {
+    let schema = connector.schema();
+    let client = connection.client();
+    if let Some(found) = format(connection).await? {
+        return match found {
+            FORMAT => Ok(()),
+            found => Err(OpenError::Later { found, reads: FORMAT }),
+        };
+    }
+    // Who may use the schema does not always have the right to make one.
+    let is_there: bool = client.query_one("select to_regnamespace($1) is not null", &[&schema]).await?.get(0);
+    if !is_there {
+        // Two servers that start at once: the one that comes second finds it made.
+        client.batch_execute(&format!("create schema if not exists {schema}")).await.or_else(|error| {
+            match error.code() {
+                Some(code) if ["42P06", "23505"].contains(&code.code()) => Ok(()),
+                _ => Err(error),
+            }
+        })?;
+    }
+    // `create table if not exists` fails where two do it at the same moment.
+    let making = format!("begin; select pg_advisory_xact_lock(hashtext('chat schema {schema}')); {TABLES} commit;");
+    if let Err(error) = client.batch_execute(&making).await {
+        client.batch_execute("rollback").await?;
+        return Err(error.into());
+    }
+    match format(connection).await? {
+        Some(FORMAT) => Ok(()),
+        Some(found) => Err(OpenError::Later { found, reads: FORMAT }),
+        None => Err(OpenError::Unfit(format!("schema {schema} does not say of which format its tables are"))),
+    }
+}
+
+/// The version of the tables; `None` where there are none.
+async fn format(connection: &Connection) -> Result<Option<u32>, OpenError> {
+    let client = connection.client();
+    if !client.query_one("select to_regclass('meta') is not null", &[]).await?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let format: Option<String> =
+        client.query_opt("select value from meta where key = 'format'", &[]).await?.map(|row| row.get(0));
+    let Some(text) = format else { return Ok(None) };
+    text.parse()
+        .map(Some)
+        .map_err(|_| OpenError::Unfit(format!("the tables are of format {text:?}, which is no version")))
+}

@@ -1,0 +1,42 @@
+//! The contract of the `Log` port, over a schema of a database, with both durabilities.
+
+mod support;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::Log;
+use chat_testkit::contract::Home;
+use chat_testkit::logs::MemoryLog;
+use log_postgres::{Durability, Options};
+use support::Cluster;
+
+struct Schema {
+    options: Options,
+    /// Where there is no PostgreSQL, which was said, there is nothing to check.
+    memory: Arc<MemoryLog>,
+}
+
+impl Schema {
+    fn new(durability: Durability) -> Self {
+        Self { options: Options { durability, ..support::options() }, memory: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl Home for Schema {
+    async fn open(&mut self) -> Arc<dyn Log> {
+        match Cluster::shared() {
+            Some(cluster) => Arc::new(cluster.open(&self.options).await),
+            None => Arc::clone(&self.memory) as _,
+        }
+    }
+}
+
+mod synced {
+    chat_testkit::log_contract!(|| super::Schema::new(log_postgres::Durability::Synced));
+}
+
+mod relaxed {
+    chat_testkit::log_contract!(|| super::Schema::new(log_postgres::Durability::Relaxed));
+}

@@ -1,0 +1,91 @@
+//! A PostgreSQL of the tests' own, in a folder, for as long as their process lives.
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use tokio_postgres::{Client, NoTls};
+
+/// A server in a folder of its own, which ends with this process at the latest, and takes its folder with it.
+pub(crate) struct Cluster {
+    pub(crate) address: String,
+    folder: PathBuf,
+    script: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    _child: Child,
+}
+
+impl Cluster {
+    /// The one that the tests of this process share; none where PostgreSQL is not installed. Then a line says so, and where it has to be
+    /// there (`CI=true`, or `CHAT_POSTGRES=required`), the test fails.
+    pub(crate) fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
+        SHARED.get_or_init(Self::start).as_ref()
+    }
+
+    /// A new one, for tests that change or crash it.
+    pub(crate) fn start() -> Option<Self> {
+        let Some(bin) = programs() else {
+            let must = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
+            let skipped = "PostgreSQL is not installed: what log-postgres does with one is not tested";
+            assert!(!must("CI", "true") && !must("CHAT_POSTGRES", "required"), "{skipped}");
+            println!("{skipped}");
+            return None;
+        };
+        let folder = tempfile::Builder::new().prefix("log-postgres-").tempdir().expect("a folder").keep();
+        let mut child = Command::new("sh")
+            .args(["-c", include_str!("postgres.sh"), "postgres.sh"])
+            .args([&bin, &folder])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let ends = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
+        let address = format!("host={} user=postgres dbname=postgres", folder.display());
+        let cluster = Self { address, folder, script: Mutex::new(ends), _child: child };
+        cluster.await_started();
+        Some(cluster)
+    }
+
+    /// Ends the server as a crash would, and starts it again.
+    pub(crate) fn crash(&self) {
+        let mut script = self.script.lock().expect("no panic");
+        script.0.write_all(b"crash\n").and_then(|()| script.0.flush()).expect("the script runs");
+        drop(script);
+        self.await_started();
+    }
+
+    fn await_started(&self) {
+        let mut line = String::new();
+        self.script.lock().expect("no panic").1.read_line(&mut line).expect("the script runs");
+        assert_eq!(line, "started\n", "{}", std::fs::read_to_string(self.folder.join("initdb")).unwrap_or_default());
+    }
+
+    /// A connection of the test's own.
+    pub(crate) async fn connect(&self) -> Client {
+        for _ in 0..500 {
+            if let Ok((client, connection)) = tokio_postgres::connect(&self.address, NoTls).await {
+                tokio::spawn(connection);
+                return client;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no connection: {}", std::fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// Where the programs of PostgreSQL are: the latest that the system has, or what is in the path.
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let of_system = versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").exists());
+    let version = |bin: &PathBuf| bin.iter().rev().nth(1).and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).find(|bin| bin.join("initdb").exists() && bin.join("postgres").exists());
+    of_system.max_by_key(version).or(in_path)
+}
