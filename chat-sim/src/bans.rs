@@ -40,6 +40,8 @@ impl Bans {
             }
             Event::BanAdded { ban, member, until, .. } => {
                 let Some(scope) = scope_of(*member) else { return Ok(()) };
+                // It takes the place of the one before.
+                self.held.retain(|held| held.scope != scope);
                 self.held.push(Ban { number: *ban, scope, until: *until });
                 self.ever.push(*member);
             }
