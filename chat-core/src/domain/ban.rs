@@ -13,6 +13,7 @@ pub struct BanTerms {
     /// For how many minutes; for ever where there are none.
     pub minutes: Option<NonZeroU32>,
     /// Also who comes from the same networks without an identity, and is new: no member, and nobody who left and is remembered.
+    /// Refused as [`BadField`](crate::RejectCode::BadField) where it is not known where the person came from.
     pub network: bool,
     /// Takes back all that the person has said.
     pub sweep: bool,

@@ -214,7 +214,8 @@ pub enum Command {
     Ban {
         /// The room, by its code.
         room: RoomCode,
-        /// The member, by the number that `joined` and `members` show; also one who has left, as long as the room remembers their place.
+        /// The member, by the number that `joined` and `members` show; also one who has left, or was put out, as long as the room
+        /// remembers them.
         member: MemberId,
         /// For how long, and what else.
         terms: BanTerms,

@@ -74,6 +74,7 @@ pub(super) fn replace(
     };
     let gone: Vec<MemberId> = attendance.members().filter(|&id| !stays(id)).collect();
     gone.into_iter().for_each(|id| attendance.exit(id));
+    attendance.forget_gone();
     enter_all(&replacement, attendance);
     let (linger, seat) = (linger_left(&replacement, *time, limits, now), seat_left(&replacement, *time, limits, now));
     attendance.stamp(now.mono, limits, linger, seat);

@@ -124,6 +124,7 @@ impl Attendance {
             self.people.insert(index, Presence { member, attached: 0, sessions: SmallVec::new() });
             self.unstamped.push(member);
         }
+        self.networks.enter(member);
         self.linger = Linger::Off;
     }
 
@@ -140,10 +141,15 @@ impl Attendance {
         self.typing.drop(member);
         self.end_slots(member);
         self.unstamped.retain(|&unstamped| unstamped != member);
-        self.networks.forget(member);
+        self.networks.exit(member);
         if self.people.is_empty() {
             self.linger = Linger::Unstamped;
         }
+    }
+
+    /// Another fold of the log is in place: numbers of who has gone may be others' there.
+    pub(super) fn forget_gone(&mut self) {
+        self.networks.forget_gone();
     }
 
     /// Of another incarnation, in which nobody is here yet. What was shown is shown no more; its revisions go on, so that whoever told it

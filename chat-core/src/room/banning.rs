@@ -1,6 +1,6 @@
 //! Bans: who is kept out, who lets them in again, and who is shown whom.
 
-use super::bans::{Asker, Ban, BanLine};
+use super::bans::{Asker, Ban, BanLine, Person};
 use super::decide::Rules;
 use super::decision::{Answer, Decision, More};
 use super::former::Place;
@@ -16,6 +16,10 @@ enum Whom<'a> {
     Present(&'a Member),
     /// They have left, and may come back to their place.
     Gone(&'a Place),
+    /// They were put out, and have not come back.
+    Out(&'a Place),
+    /// They are banned, and it is longer ago than who was put out is remembered.
+    Banned(&'a Ban, ScopeHash),
 }
 
 impl Whom<'_> {
@@ -24,30 +28,32 @@ impl Whom<'_> {
         match self {
             Self::Present(member) => member.role,
             Self::Gone(place) => place.role,
+            Self::Out(_) | Self::Banned(..) => Role::Member,
         }
     }
 }
 
 impl<'a> Rules<'a> {
-    /// Keeps somebody out, who is put out first if they are there.
+    /// Keeps somebody out, who is put out first if they are there. Of who is banned already it takes the place of that ban.
     pub(super) fn ban(self, by: &Actor, member: MemberId, terms: BanTerms) -> Result<Decision, Reject> {
         let standing = self.standing(by)?;
         standing.may_put_out(member)?;
-        let present = self.ledger.member(member).map(Whom::Present);
-        let whom = present.or_else(|| self.ledger.place_of(member).map(Whom::Gone));
+        let whom = self.whom(member);
         let whom = whom.ok_or_else(|| Reject::new(RejectCode::MemberNotFound, "there is no such member"))?;
         standing.may_act_on(whom.role())?;
         let at = self.at();
-        if self.ledger.bans().holding(None, at).count() >= self.limits.bans_max {
+        let (person, nick) = self.who(whom);
+        let of_others = self.ledger.bans().holding(None, at).filter(|ban| !self.is_of(ban, person));
+        if of_others.count() >= self.limits.bans_max {
             let reject = Reject::new(RejectCode::BansFull, "as many are banned from this room as may be");
             return Err(reject.limit(self.limits.bans_max as u64));
         }
+        let networks = if terms.network { self.networks(member, person)? } else { Vec::new() };
         let is_plain = terms == BanTerms::default();
         let mut draft = self.draft();
         let ban = match (self.writes >= RecordVersion::PERSONS, whom) {
-            (true, whom) => {
+            (true, _) => {
                 let until = terms.minutes.map(|minutes| at.after(60 * SECOND * minutes.get()));
-                let (person, nick) = self.who(whom);
                 draft.push(
                     standing.by(),
                     Event::BanAdded {
@@ -56,7 +62,7 @@ impl<'a> Rules<'a> {
                         member,
                         nick,
                         until,
-                        networks: if terms.network { self.attendance.networks_of(member) } else { Vec::new() },
+                        networks,
                     },
                 );
                 Some(BanTerm::until(until))
@@ -76,10 +82,10 @@ impl<'a> Rules<'a> {
                 let seq = draft.push_kicked(standing.by(), target, self.after_kick(target), ban);
                 Ok(draft.finish_exit(Answer::Done { seq }))
             }
-            Whom::Gone(place) => {
+            Whom::Gone(_) | Whom::Out(_) | Whom::Banned(..) => {
                 // Answered with the head as of the ban: who follows an owner who is kept out follows at once.
                 let seq = draft.head();
-                if let Some(heir) = self.after_ban_of(place) {
+                if let Some(heir) = self.after_ban_of(person) {
                     draft.push(None, Event::RoleChanged { member: heir.id, role: Role::Owner });
                 }
                 Ok(draft.finish(None, Answer::Done { seq }))
@@ -147,10 +153,42 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// Who has, or had, this number: they are there, have left, or were put out.
+    fn whom(self, member: MemberId) -> Option<Whom<'a>> {
+        let present = self.ledger.member(member).map(Whom::Present);
+        let whom = present.or_else(|| self.ledger.place_of(member).map(Whom::Gone));
+        whom.or_else(|| self.ledger.put_out(member).map(Whom::Out)).or_else(|| {
+            let ban = self.ledger.bans().holding(None, self.at()).find(|ban| ban.member == Some(member))?;
+            Some(Whom::Banned(ban, ban.hash()?))
+        })
+    }
+
+    fn is_of(self, ban: &Ban, person: ScopeHash) -> bool {
+        match &ban.person {
+            Person::Scope(scope) => self.ledger.hash(scope) == person,
+            Person::Hash(hash) => *hash == person,
+        }
+    }
+
+    /// Where somebody came from, as far as that is remembered: since the room was last read back, or by an earlier ban. Or nobody could tell
+    /// that a ban of their network binds nobody but them.
+    fn networks(self, member: MemberId, person: ScopeHash) -> Result<Vec<NetworkTag>, Reject> {
+        let known = self.attendance.networks_of(member);
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        let mut holding = self.ledger.bans().holding(None, self.at());
+        let before = holding.find(|ban| self.is_of(ban, person) && !ban.networks.is_empty());
+        let unknown =
+            || Reject::bad_field("network", "where they came from is not known any more: ban them without it");
+        before.map(|ban| ban.networks.clone()).ok_or_else(unknown)
+    }
+
     fn who(self, whom: Whom<'a>) -> (ScopeHash, Option<crate::types::Nick>) {
         match whom {
             Whom::Present(member) => (self.ledger.hash(&member.scope), Some(member.nick.clone())),
-            Whom::Gone(place) => (place.scope(), place.nick.clone()),
+            Whom::Gone(place) | Whom::Out(place) => (place.scope(), place.nick.clone()),
+            Whom::Banned(ban, person) => (person, ban.nick.clone()),
         }
     }
 }

@@ -109,6 +109,14 @@ impl Ban {
         BanLine { ban: *number, member: *member, nick, by: *by, at: *at, until: *until, network }
     }
 
+    /// Who is kept out, where that is all that was written of them.
+    pub(super) fn hash(&self) -> Option<ScopeHash> {
+        match &self.person {
+            Person::Hash(hash) => Some(*hash),
+            Person::Scope(_) => None,
+        }
+    }
+
     fn binds(&self, asker: Asker<'_>) -> bool {
         let is_the_person = match &self.person {
             Person::Scope(scope) => scope == asker.scope,
@@ -184,6 +192,12 @@ impl Bans {
         self.add(Ban::early(self.next(), Some(scope.clone())), at);
         let over = self.kept.len().saturating_sub(max.max(EARLY_MAX));
         self.kept.drain(..over);
+        self.weigh();
+    }
+
+    /// Forgets those of this person that were written without a number: another is added.
+    pub(super) fn forget_early(&mut self, is_theirs: impl Fn(&Scope) -> bool) {
+        self.kept.retain(|ban| !matches!(&ban.person, Person::Scope(scope) if is_theirs(scope)));
         self.weigh();
     }
 

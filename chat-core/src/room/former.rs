@@ -59,6 +59,11 @@ impl Place {
         Self { scope, joined: member.joined, sees: member.sees, number, role, nick, is_lost }
     }
 
+    /// What is left of it where who left is banned: they do not come back to it.
+    pub(super) fn put_out(self) -> Self {
+        Self { role: Role::Member, is_lost: false, ..self }
+    }
+
     /// Whether it is of who had this number.
     pub(super) fn is_of(&self, id: MemberId) -> bool {
         self.number.is_some_and(|(own, _)| own == id)
@@ -88,6 +93,10 @@ impl Former {
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 
     /// Bytes that it holds.
@@ -134,11 +143,15 @@ impl Former {
 
     /// Forgets a person.
     pub(super) fn forget(&mut self, scope: ScopeHash) {
-        if let Some(index) = self.places.iter().position(|place| place.scope == scope)
-            && let Some(place) = self.places.remove(index)
-        {
-            self.texts -= place.beside();
-        }
+        drop(self.take(scope));
+    }
+
+    /// Forgets a person, and says what was remembered.
+    pub(super) fn take(&mut self, scope: ScopeHash) -> Option<Place> {
+        let index = self.places.iter().position(|place| place.scope == scope)?;
+        let place = self.places.remove(index)?;
+        self.texts -= place.beside();
+        Some(place)
     }
 
     /// Forgets those who left first, until at most `max` are remembered; those last who have a role: else strangers who come and go would

@@ -47,6 +47,9 @@ pub struct Ledger {
     last_member: MemberId,
     members: Members,
     former: Former,
+    /// Who was put out, and has not come back: not to come back to a place, but to be banned, or banned otherwise, by their number.
+    #[serde(default, skip_serializing_if = "Former::is_empty")]
+    put_out: Former,
     /// What a program has to know to read the records that this is made of.
     #[serde(default, skip_serializing_if = "is_first")]
     needs: RecordVersion,
@@ -110,6 +113,7 @@ impl Ledger {
             last_member: MemberId(0),
             members: Members::default(),
             former: Former::default(),
+            put_out: Former::default(),
             needs: RecordVersion::FIRST,
             bans: Bans::default(),
             marks: Marks::default(),
@@ -150,6 +154,7 @@ impl Ledger {
     pub fn weight(&self) -> usize {
         self.members.weight()
             + self.former.weight()
+            + self.put_out.weight()
             + self.bans.weight()
             + self.marks.weight()
             + self.keys.weight()

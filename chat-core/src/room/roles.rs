@@ -3,6 +3,7 @@
 use super::decide::Rules;
 use super::decision::{Answer, Decision};
 use super::former::Place;
+use super::hashes::ScopeHash;
 use super::input::Actor;
 use super::ledger::Ledger;
 use super::members::Member;
@@ -108,8 +109,8 @@ impl<'a> Rules<'a> {
     }
 
     /// Who follows at once where who is kept out now, and is gone, had the seat held for them.
-    pub(super) fn after_ban_of(self, place: &Place) -> Option<&'a Member> {
-        let is_held = self.ledger.held_seat().is_some_and(|seat| seat.scope == place.scope());
+    pub(super) fn after_ban_of(self, person: ScopeHash) -> Option<&'a Member> {
+        let is_held = self.ledger.held_seat().is_some_and(|seat| seat.scope == person);
         self.heir(None).filter(|_| is_held && !self.ledger.is_protected())
     }
 

@@ -23,11 +23,14 @@ pub(super) fn check_bans(life: &[&Record]) -> TestCaseResult {
             }
             Event::Banned { scope } => {
                 last += 1;
+                bans.retain(|(_, banned, _)| *banned != scope);
                 bans.push((last, scope, None));
             }
             Event::BanAdded { ban, member, until, .. } => {
                 prop_assert_eq!(ban.0, last + 1, "a new ban has a new number");
                 last = ban.0;
+                // It takes the place of the one before.
+                bans.retain(|(_, banned, _)| *banned != scopes[member]);
                 bans.push((last, scopes[member], *until));
             }
             Event::BanLifted { ban } => {

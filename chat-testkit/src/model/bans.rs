@@ -3,7 +3,7 @@
 use chat_core::room::{Answer, BanLine, Caller, Decision, More};
 use chat_core::{
     BanId, BanTerm, BanTerms, Event, MemberId, NetworkTag, Nick, Now, PersonHash, Record, RecordVersion, RejectCode,
-    Scope, Wall,
+    Role, Scope, Wall,
 };
 
 use super::facts::Person;
@@ -88,17 +88,31 @@ pub(super) fn ban(
     let present = model.member(target);
     let (_, former) = facts::people(&model.facts(), model.limits.former_max);
     let gone = former.into_iter().find(|gone| gone.id == target);
-    let nick: Option<Nick> = match (&present, &gone) {
-        (Some(person), _) => Some(person.nick.clone()),
-        (None, Some(gone)) => Some(gone.nick.clone()),
-        (None, None) => return Err(refusal(RejectCode::MemberNotFound, None)),
+    let out = facts::put_out(&model.facts(), model.limits.former_max).into_iter().find(|out| out.id == target);
+    let banned = holding(model, now).into_iter().find(|ban| ban.line.member == Some(target));
+    let nick: Option<Nick> = match (&present, &gone, &out, &banned) {
+        (Some(person), ..) => Some(person.nick.clone()),
+        (None, Some(gone), ..) => Some(gone.nick.clone()),
+        (None, None, Some(out), _) => Some(out.nick.clone()),
+        (None, None, None, Some(banned)) => banned.line.nick.clone(),
+        (None, None, None, None) => return Err(refusal(RejectCode::MemberNotFound, None)),
     };
-    let role = roles::role_of(model, target).expect("who is known has a role");
+    let role = roles::role_of(model, target).unwrap_or(Role::Member);
     if !roles::is_above(actor, role) {
         return Err(refusal(RejectCode::Forbidden, None));
     }
-    if holding(model, now).len() >= model.limits.bans_max {
+    let who = who_was(&model.facts(), target);
+    let (theirs, others): (Vec<Banned>, Vec<Banned>) = holding(model, now).into_iter().partition(|ban| ban.who == who);
+    if others.len() >= model.limits.bans_max {
         return Err(refusal(RejectCode::BansFull, None));
+    }
+    // Those that are known of them, else those that a ban before has.
+    let mut networks = model.networks_of(target);
+    if let Some(before) = theirs.into_iter().find(|ban| networks.is_empty() && !ban.networks.is_empty()) {
+        networks = before.networks;
+    }
+    if terms.network && networks.is_empty() {
+        return Err(refusal(RejectCode::BadField, Some("network")));
     }
     let is_numbered = model.writes >= RecordVersion::PERSONS;
     let by = actor.map(|person| person.id);
@@ -110,7 +124,7 @@ pub(super) fn ban(
             member: target,
             nick,
             until,
-            networks: if terms.network { model.networks_of(target) } else { Vec::new() },
+            networks: if terms.network { networks } else { Vec::new() },
         },
         Some(person) if terms == BanTerms::default() => Event::Banned { scope: person.scope.clone() },
         _ => return Err(refusal(RejectCode::Unavailable, None)),

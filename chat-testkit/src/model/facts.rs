@@ -159,6 +159,44 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
     (members, former)
 }
 
+/// Somebody who was put out, and has not come back.
+pub(super) struct Out {
+    scope: Scope,
+    pub(super) id: MemberId,
+    pub(super) nick: Nick,
+}
+
+/// Who was put out, or banned once they had left, and has not come in since: the last `max`.
+pub(super) fn put_out(facts: &[Record], max: usize) -> Vec<Out> {
+    let mut outs: Vec<Out> = Vec::new();
+    for (number, record) in facts.iter().enumerate() {
+        let before = || people(&facts[..number], max);
+        let out = match &record.event {
+            Event::Joined { scope, .. } => {
+                outs.retain(|out| out.scope != *scope);
+                None
+            }
+            Event::Kicked { member, .. } => {
+                let person = before().0.into_iter().find(|person| person.id == *member);
+                person.map(|person| Out { scope: person.scope, id: person.id, nick: person.nick })
+            }
+            Event::BanAdded { member, .. } => {
+                let place = before().1.into_iter().find(|place| place.id == *member);
+                place.map(|place| Out { scope: place.scope, id: place.id, nick: place.nick })
+            }
+            _ => None,
+        };
+        if let Some(out) = out {
+            outs.retain(|other| other.scope != out.scope);
+            outs.push(out);
+            if outs.len() > max {
+                outs.remove(0);
+            }
+        }
+    }
+    outs
+}
+
 /// Whose place somebody may come back to who left, if they are remembered.
 pub(super) fn place_of<'a>(former: &'a [Former], scope: &Scope) -> Option<&'a Former> {
     former.iter().find(|gone| gone.scope == *scope)

@@ -162,12 +162,16 @@ impl Presence {
         }
         let (people, _) = facts::people(&facts, limits.former_max);
         let members: Vec<_> = people.into_iter().map(|person| (person.id, person.begun)).collect();
+        let stayed: Vec<MemberId> =
+            members.iter().filter(|stay| self.members.contains(stay)).map(|stay| stay.0).collect();
         for (gone, _) in self.members.clone().into_iter().filter(|stay| !members.contains(stay)) {
             self.gone(gone, at, time::linger(chapter, limits));
         }
         for (back, begun) in members.iter().filter(|stay| !self.members.contains(stay)).copied().collect::<Vec<_>>() {
             self.joined(back, begun, at);
         }
+        // Numbers of who has gone may be others' now.
+        self.came_from.retain(|(member, _)| stayed.contains(member));
         self.hear_who_may_speak(&facts, limits);
         self.slots.agree_with(&facts, limits);
         if members.is_empty() {
@@ -191,7 +195,6 @@ impl Presence {
     fn gone(&mut self, member: MemberId, at: Mono, linger: Duration) {
         self.members.retain(|(other, _)| *other != member);
         self.seats.retain(|seat| seat.member != member);
-        self.came_from.retain(|(other, _)| *other != member);
         self.away.retain(|(other, _)| *other != member);
         self.typing.retain(|(other, _)| *other != member);
         self.slots.gone(member);

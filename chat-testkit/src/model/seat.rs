@@ -47,7 +47,7 @@ pub(super) fn seat(facts: &[Record]) -> Option<Seat> {
         Event::BanAdded { member, .. } => *member == owner,
         _ => false,
     };
-    let banned = since[left..].iter().find(is_banned);
+    let banned = since[left..].iter().rev().find(is_banned);
     match banned {
         Some(record) => until.map(|_| Seat { scope, number: owner, until: Some(record.at) }),
         None => Some(Seat { scope, number: owner, until }),

@@ -1,55 +1,88 @@
 //! Where members came from: of each the last few networks, so that a ban can keep out who comes from there.
+//!
+//! Kept of the last who went, too: else whoever leaves in time could not be banned with their network.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::types::{MemberId, NetworkTag};
 
 /// In the order of the members' numbers; of each the latest last.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Networks(Vec<(MemberId, NetworkTag)>);
+pub(super) struct Networks {
+    known: Vec<(MemberId, NetworkTag)>,
+    /// Those of them who are not here, in the order of going.
+    gone: VecDeque<MemberId>,
+}
+
+/// Of so many who went it is remembered where they came from: 64 KiB with all that may be known of each.
+const GONE_MAX: usize = 1_024;
 
 impl Networks {
     /// Where a member came from, the latest last.
     pub(super) fn of(&self, member: MemberId) -> Vec<NetworkTag> {
-        self.0[self.range(member)].iter().map(|(_, network)| *network).collect()
+        self.known[self.range(member)].iter().map(|(_, network)| *network).collect()
     }
 
     /// A member came from there; of more than [`NetworkTag::PER_PERSON_MAX`] the one from longest ago is forgotten.
     pub(super) fn came_from(&mut self, member: MemberId, network: NetworkTag) {
         let range = self.range(member);
-        if let Some(known) = self.0[range.clone()].iter().position(|(_, known)| *known == network) {
+        if let Some(known) = self.known[range.clone()].iter().position(|(_, known)| *known == network) {
             // Mostly the latest, and nothing moves.
-            return self.0[range.start + known..range.end].rotate_left(1);
+            return self.known[range.start + known..range.end].rotate_left(1);
         }
         if range.len() == NetworkTag::PER_PERSON_MAX {
-            self.0[range.clone()].rotate_left(1);
-            self.0[range.end - 1].1 = network;
+            self.known[range.clone()].rotate_left(1);
+            self.known[range.end - 1].1 = network;
         } else {
-            self.0.insert(range.end, (member, network));
+            self.known.insert(range.end, (member, network));
         }
     }
 
-    /// Forgets a member.
-    pub(super) fn forget(&mut self, member: MemberId) {
+    /// A member is here again.
+    pub(super) fn enter(&mut self, member: MemberId) {
+        self.gone.retain(|&gone| gone != member);
+    }
+
+    /// A member has gone; of more than the last thousand the one from longest ago is forgotten.
+    pub(super) fn exit(&mut self, member: MemberId) {
+        if self.range(member).is_empty() {
+            return;
+        }
+        self.gone.push_back(member);
+        if self.gone.len() > GONE_MAX
+            && let Some(first) = self.gone.pop_front()
+        {
+            self.forget(first);
+        }
+    }
+
+    /// Forgets all who are not here: their numbers may be others' now.
+    pub(super) fn forget_gone(&mut self) {
+        std::mem::take(&mut self.gone).into_iter().for_each(|member| self.forget(member));
+    }
+
+    fn forget(&mut self, member: MemberId) {
         let range = self.range(member);
-        self.0.drain(range);
+        self.known.drain(range);
     }
 
     /// Bytes that it holds.
     pub(super) fn weight(&self) -> usize {
-        self.0.capacity() * size_of::<(MemberId, NetworkTag)>()
+        self.known.capacity() * size_of::<(MemberId, NetworkTag)>() + self.gone.capacity() * size_of::<MemberId>()
     }
 
-    /// Panics when the order is broken, or somebody is in it who is not here. Costs a look at each.
+    /// Panics when the order is broken, or somebody is in it who is neither here nor among those who went. Costs a look at each.
     pub(super) fn check(&self, is_here: impl Fn(MemberId) -> bool) {
-        assert!(self.0.is_sorted_by_key(|(member, _)| *member), "networks are in the order of the members");
-        let all_are_here = self.0.iter().all(|(member, _)| is_here(*member));
-        assert!(all_are_here, "nobody is remembered to come from anywhere who is not here");
+        assert!(self.known.is_sorted_by_key(|(member, _)| *member), "networks are in the order of the members");
+        let is_known = |member: MemberId| is_here(member) != self.gone.contains(&member);
+        assert!(self.known.iter().all(|(member, _)| is_known(*member)), "who came from somewhere is here, or has gone");
+        assert!(self.gone.len() <= GONE_MAX, "of few who went it is remembered where they came from");
     }
 
     fn range(&self, member: MemberId) -> Range<usize> {
-        let start = self.0.partition_point(|(other, _)| *other < member);
-        start..start + self.0[start..].partition_point(|(other, _)| *other == member)
+        let start = self.known.partition_point(|(other, _)| *other < member);
+        start..start + self.known[start..].partition_point(|(other, _)| *other == member)
     }
 }
 
@@ -74,13 +107,29 @@ mod tests {
         networks.came_from(ANN, NetworkTag(1));
         assert_eq!(networks.of(ANN), tags(&(2..=max).chain([1]).collect::<Vec<_>>()), "again: the latest, and once");
         assert_eq!(networks.of(BOB), tags(&[7]));
-        networks.forget(ANN);
+        networks.exit(ANN);
         networks.check(|member| member == BOB);
-        assert_eq!((networks.of(ANN), networks.of(BOB)), (tags(&[]), tags(&[7])));
+        assert_eq!(networks.of(ANN).len(), NetworkTag::PER_PERSON_MAX, "and of who has gone");
+        networks.enter(ANN);
+        networks.exit(BOB);
+        networks.forget_gone();
+        networks.check(|member| member == ANN);
+        assert_eq!((networks.of(ANN).len(), networks.of(BOB)), (NetworkTag::PER_PERSON_MAX, tags(&[])));
     }
 
     #[test]
-    #[should_panic(expected = "who is not here")]
+    fn of_those_who_went_the_last_thousand_are_remembered() {
+        let mut networks = Networks::default();
+        for number in 0..GONE_MAX as u32 + 2 {
+            networks.came_from(MemberId(number), NetworkTag(1));
+            networks.exit(MemberId(number));
+        }
+        networks.check(|_| false);
+        assert_eq!([1, 2].map(|number| networks.of(MemberId(number)).len()), [0, 1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "is here, or has gone")]
     fn a_network_of_nobody_is_a_bug() {
         let mut networks = Networks::default();
         networks.came_from(BOB, NetworkTag(7));

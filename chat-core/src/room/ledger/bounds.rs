@@ -77,6 +77,7 @@ impl Ledger {
             self.bounds = bounds;
             self.marks.bound(bounds.marks_max);
             self.former.bound(bounds.former_max);
+            self.put_out.bound(bounds.former_max);
             self.keys = self.keys.bounded(bounds.keys);
             self.changes.bound(bounds.changes_max);
             self.slow_mode.bound(bounds.slowed_max);

@@ -18,6 +18,7 @@ impl Ledger {
         assert!(self.head.0 <= self.offset.0, "what is told is recorded");
         assert!(self.marks.len() <= self.bounds.marks_max, "marks_max holds");
         assert!(self.former.len() <= self.bounds.former_max, "former_max holds");
+        assert!(self.put_out.len() <= self.bounds.former_max, "former_max holds of who was put out, too");
         assert!(self.changes.len() <= self.bounds.changes_max, "changes_max holds");
         assert!(self.slow_mode.len() <= self.bounds.slowed_max, "slowed_max holds");
         assert!(self.member_changes.len() <= self.bounds.member_changes.max, "member_changes_max holds");
@@ -40,6 +41,7 @@ impl Ledger {
             let newest = self.members_after(None).last().map_or(MemberId(0), |member| member.id);
             assert!(newest <= self.last_member, "a new member has a new number");
             self.former.check(self.last_member, |id| self.member(id).is_some());
+            self.put_out.check(self.last_member, |id| self.member(id).is_some());
             assert!(self.members_after(None).all(|member| member.joined <= self.head), "nobody joined in the future");
             let floors = self.members_after(None).all(|member| member.sees <= member.joined);
             assert!(floors, "a floor is not above where events begin");

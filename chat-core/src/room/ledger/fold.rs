@@ -34,6 +34,7 @@ impl Ledger {
                 // One that does not say it changes nothing of what was said before.
                 let sees = sees.or(place.map(|place| place.sees)).unwrap_or_default();
                 self.former.forget(hash);
+                self.put_out.forget(hash);
                 self.last_member = self.last_member.max(id);
                 (self.empty, self.lost) = (None, false);
                 if *role == Role::Owner {
@@ -118,7 +119,10 @@ impl Ledger {
             Event::Kicked { member, .. } => {
                 self.slow_mode.forget(*member);
                 if let Some(member) = self.members.remove(*member) {
-                    self.former.forget(self.hash(&member.scope));
+                    let scope = self.hash(&member.scope);
+                    self.former.forget(scope);
+                    let place = Place::of(&member, scope, Role::Member, LeaveReason::Left);
+                    self.put_out.remember(place, self.bounds.former_max);
                     self.note_empty();
                 }
             }
@@ -130,6 +134,8 @@ impl Ledger {
             Event::BanAdded { ban, person, member, nick, until, networks } => {
                 let person = (*person).into();
                 self.forget_banned(person);
+                let salt = self.salt();
+                self.bans.forget_early(|scope| ScopeHash::new(salt, scope) == person);
                 let (member, nick, networks) = (Some(*member), nick.clone(), networks.clone());
                 let (by, at, until) = (record.by, Some(self.at), *until);
                 self.bans.add(Ban { member, nick, by, at, until, networks, ..Ban::new(*ban, person) }, self.at);
@@ -209,7 +215,9 @@ impl Ledger {
 
     /// Who may not come in does not come back: their place goes, and a seat that is held for them runs out now.
     fn forget_banned(&mut self, person: ScopeHash) {
-        self.former.forget(person);
+        if let Some(place) = self.former.take(person) {
+            self.put_out.remember(place.put_out(), self.bounds.former_max);
+        }
         if self.held.is_some_and(|seat| seat.scope == person) {
             self.held = (!self.protected).then_some(HeldSeat { scope: person, until: Some(self.at) });
         }

@@ -85,6 +85,11 @@ impl Ledger {
         self.former.with_number(member)
     }
 
+    /// Who was put out under this number, if they are remembered and have not come back.
+    pub(in crate::room) fn put_out(&self, member: MemberId) -> Option<&Place> {
+        self.put_out.with_number(member)
+    }
+
     /// For whom the owner's seat is held, if it is.
     pub(in crate::room) fn held_seat(&self) -> Option<HeldSeat> {
         self.held

@@ -130,22 +130,27 @@ fn bans_with_their_ends_and_what_is_owed_in_ranges_are_read() {
     assert!(read.is_banned(&bob) && read.bans().holding(None, Wall(99)).next().is_none());
     assert_eq!(read.owed().map(|owed| owed.change()).collect::<Vec<_>>(), [Seq(5)]);
     assert!(read.marks().find(Seq(3)).is_some_and(|mark| mark.redacted));
-    assert!(read == swept_life(&limits).ledger, "what was stored in two queues is one");
+    assert!(read.owed().eq(swept_life(&limits).ledger.owed()), "what was stored in two queues is one");
+    assert!(read.put_out(MemberId(2)).is_none(), "it was not stored then");
 }
 
 #[test]
 fn what_is_owed_for_edits_is_stored() {
     let limits = RoomLimits::default();
-    let stored = include_str!("../fixtures/snapshot-2-edits.json");
+    let stored = include_str!("../fixtures/snapshot-2-put-out.json");
     let newest = Snapshot::from(edited_life(&limits).ledger);
     assert_eq!(serde_json::to_string(&newest).expect("it can be stored"), stored.trim_end(), "what is written now");
-    // And by a program that did not say which edit was before each.
-    for stored in [stored, include_str!("../fixtures/snapshot-2-owed.json")] {
+    // And by programs that did not say which edit was before each, nor who was put out.
+    let [edits, owed] =
+        [include_str!("../fixtures/snapshot-2-edits.json"), include_str!("../fixtures/snapshot-2-owed.json")];
+    for stored in [stored, edits, owed] {
         let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read")).bounded(&limits);
         let owed: Vec<_> = read.owed().map(|owed| (owed.change().0, owed.target().map(|seq| seq.0))).collect();
         assert_eq!(owed, [(5, None), (9, Some(7)), (10, Some(7)), (11, Some(8))]);
         assert_eq!((read.owed_bytes(), read.was_edited()), (6, true));
     }
+    let read = Snapshot::read(stored.as_bytes()).expect("it can be read");
+    assert!(Ledger::from(read).put_out(MemberId(2)).is_some(), "who was put out");
 }
 
 #[test]
