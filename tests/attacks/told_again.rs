@@ -83,7 +83,9 @@ async fn one_old_cursor_again_and_again() {
     attack.begin();
     for _ in 0..60 {
         let mut wire = attack.dial(2).await;
-        wire.send(format!("GET /sse?cursor={} HTTP/1.1\r\nHost: localhost\r\n\r\n", cursor.trim_end())).await;
+        // A stream that is refused would leave its connection open otherwise.
+        let cursor = cursor.trim_end();
+        wire.send(format!("GET /sse?cursor={cursor} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
         wire.storm(&[], LAST, LAST).await;
     }
     attack.costs_at_most("an old cursor again and again", &bounds()).await;
