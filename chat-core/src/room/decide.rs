@@ -3,17 +3,16 @@
 //! Each rule stands in a file that is named for what it is about; here is which rule an input goes to, and what most of them ask.
 
 use super::attendance::Attendance;
-use super::decision::{Answer, Decision};
+use super::decision::{Answer, Decision, Note};
 use super::draft::Draft;
-use super::editing::Edit;
 use super::input::{Actor, Caller, Input};
 use super::ledger::Ledger;
 use super::members::Member;
 use super::permissions::Standing;
 use super::read_positions::ReadPositions;
 use super::time::RoomTime;
-use crate::domain::{Event, RecordVersion};
-use crate::types::{MemberId, Now, Reject, RejectCode, RoomLimits, Scope, Wall};
+use crate::domain::{Content, Event, RecordVersion};
+use crate::types::{Key, MemberId, Now, Reject, RejectCode, RoomLimits, Scope, Seq, Wall};
 
 /// What the rules look at.
 #[derive(Clone, Copy)]
@@ -25,6 +24,14 @@ pub(super) struct Rules<'a> {
     pub(super) limits: &'a RoomLimits,
     pub(super) writes: RecordVersion,
     pub(super) now: Now,
+}
+
+/// What is to become of a message.
+pub(super) struct Edit<'a> {
+    pub(super) target: Seq,
+    pub(super) content: &'a Content,
+    pub(super) as_sent: Option<&'a Content>,
+    pub(super) key: Option<&'a Key>,
 }
 
 impl<'a> Rules<'a> {

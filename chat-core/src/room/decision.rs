@@ -4,11 +4,10 @@ use smallvec::SmallVec;
 
 use super::bans::BanLine;
 use super::changes::Changed;
-use super::note::Note;
 use super::read_positions::ReadPosition;
 use super::sweeps::Sweep;
-use crate::domain::Record;
-use crate::types::{MemberId, Seq, Wall};
+use crate::domain::{Record, TypingState};
+use crate::types::{Body, Generation, MemberId, NetworkTag, Seq, SessionId, SignalData, SignalName, Wall};
 
 /// What would follow from an input. Nothing has changed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +18,67 @@ pub struct Decision {
     pub note: Option<Note>,
     /// What to tell the one who asked.
     pub answer: Answer,
+}
+
+/// A change in who is attached right now. Never logged; cannot fail; what does not fit is ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A session has attached as a member.
+    Attached {
+        /// The session whose connection it is.
+        session: SessionId,
+        /// Which of its attaches; an older one than known is ignored.
+        generation: Generation,
+        /// As whom.
+        member: MemberId,
+        /// Where it comes from, as far as that is known.
+        network: Option<NetworkTag>,
+    },
+    /// A session has lost its connection.
+    Detached {
+        /// The session whose connection it is.
+        session: SessionId,
+        /// Which of its attaches; an older one than known is ignored.
+        generation: Generation,
+    },
+    /// A member started or stopped typing.
+    Typing {
+        /// The member, by number.
+        member: MemberId,
+        /// Whether they begin or stop.
+        state: TypingState,
+    },
+    /// A message of a member's grows, or does not any more.
+    Live {
+        /// The member, by number.
+        member: MemberId,
+        /// The number of the message.
+        target: Seq,
+        /// What it says so far; nothing ends it.
+        text: Option<Body>,
+    },
+    /// A member shows something under a name, or not any more.
+    Signal {
+        /// The member, by number.
+        member: MemberId,
+        /// What it is called.
+        name: SignalName,
+        /// What it says; nothing takes it away.
+        data: Option<SignalData>,
+    },
+    /// A member has read up to there.
+    Read {
+        /// The member, by number.
+        member: MemberId,
+        /// The last event that was read; what is not past the one before changes nothing.
+        through: Seq,
+    },
+    /// Time has passed: typing that has run out is forgotten, and what was shown and not renewed.
+    Elapsed,
+    /// The process has just started, or the ledger was read again: members without an attachment are within their grace
+    /// from now. In a room just read back it is the first note, and an empty one has what is left of its linger; later it
+    /// says that the log could not be reached, and an empty room lingers anew, for no less than a grace.
+    Recovered,
 }
 
 /// What the one who asked is told. Messages are named, not held: the engine fills in the text.

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::decision::{Answer, Decision};
+use super::decision::{Answer, Decision, Note};
 use super::ledger::Ledger;
 use super::members::Member;
-use super::note::Note;
 use super::seat::Succession;
 use super::time::linger_after;
 use crate::domain::{BanTerm, Event, LeaveReason, Notices, Record, Role, RoomCloseReason};

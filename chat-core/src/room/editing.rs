@@ -1,21 +1,13 @@
 //! The rule of edits: what authors make of their messages, for how long, and how often.
 
-use super::decide::{Rules, no_such_message};
+use super::decide::{Edit, Rules, no_such_message};
 use super::decision::{Answer, Decision, Repeated};
 use super::input::{Caller, Evidence, SendPermit};
 use super::members::Member;
 use super::permissions::Standing;
 use super::sending::check_is_paid;
-use crate::domain::{Content, Event, Keyed};
-use crate::types::{Key, Reject, RejectCode, Seq};
-
-/// What is to become of a message.
-pub(super) struct Edit<'a> {
-    pub(super) target: Seq,
-    pub(super) content: &'a Content,
-    pub(super) as_sent: Option<&'a Content>,
-    pub(super) key: Option<&'a Key>,
-}
+use crate::domain::{Event, Keyed};
+use crate::types::{Reject, RejectCode};
 
 impl Rules<'_> {
     /// One's own message says something else from now on: within its time, and not too often.

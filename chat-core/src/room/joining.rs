@@ -1,12 +1,11 @@
 //! The rules of coming in: who founds a room, joins it or comes back to it, as whom, and what they are shown first.
 
 use super::decide::{Rules, not_member};
-use super::decision::{Answer, Decision, Entered, Entry, HistorySlice};
+use super::decision::{Answer, Decision, Entered, Entry, HistorySlice, Note};
 use super::draft::Draft;
 use super::former::Place;
 use super::input::Caller;
 use super::members::Member;
-use super::note::Note;
 use crate::domain::{Event, RecordVersion, Role};
 use crate::types::{Color, Epoch, MemberId, Nick, PersonData, Position, Reject, RejectCode, SecretHash, Seq};
 

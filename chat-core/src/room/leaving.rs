@@ -1,10 +1,9 @@
 //! The rules of going out: members leave, are kicked or run out of grace, and the room ends when it is closed or its linger is over.
 
 use super::decide::Rules;
-use super::decision::{Answer, Decision};
+use super::decision::{Answer, Decision, Note};
 use super::input::{Actor, Caller};
 use super::members::Member;
-use super::note::Note;
 use super::permissions::Standing;
 use crate::domain::{Event, LeaveReason, Role, RoomCloseReason};
 use crate::types::{MemberId, Reject, RejectCode};

@@ -1,10 +1,9 @@
 //! The rule of marking messages as read: a position only ever goes forward, and what it leaves is counted.
 
 use super::decide::Rules;
-use super::decision::{Answer, Decision};
+use super::decision::{Answer, Decision, Note};
 use super::input::Caller;
 use super::ledger::Ledger;
-use super::note::Note;
 use super::read_positions::ReadPosition;
 use crate::types::{MemberId, Reject, RoomLimits, Seq};
 

@@ -33,6 +33,7 @@ mod member_changes;
 mod members;
 mod note;
 mod owed;
+mod owing;
 mod paging;
 mod permissions;
 mod reacting;
@@ -66,14 +67,13 @@ use ledger::Depth;
 
 pub use bans::BanLine;
 pub use changes::Changed;
-pub use decision::{Answer, ChangesSlice, Decision, Entered, Entry, HistorySlice, More, NewerSlice, Repeated};
+pub use decision::{Answer, ChangesSlice, Decision, Entered, Entry, HistorySlice, More, NewerSlice, Note, Repeated};
 pub use input::{Actor, Caller, Evidence, Input, SendPermit};
 pub use ledger::Ledger;
 pub use live::LiveText;
 pub use members::Member;
 #[cfg(feature = "engine")]
 pub(crate) use members::is_same_join;
-pub use note::Note;
 pub use owed::{OwedAmend, OwedChange, OwedEdit};
 pub use reactions::OwedFreeze;
 pub use read_positions::{ReadPosition, ReadPositions};

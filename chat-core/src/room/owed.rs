@@ -3,18 +3,11 @@
 //! Part of the ledger, so that whoever reads a room back knows it. Never here: what a message says.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::Rules;
-use super::decision::{Answer, Decision};
 use super::sweeps::Sweep;
-use crate::domain::{Event, RecordVersion};
-use crate::types::{Offset, Reject, RejectCode, Seq};
-
-/// When to try again to change a message, where the log is owed too much. 1 s: as with any log that cannot be reached.
-const OWED_RETRY: Duration = Duration::from_secs(1);
+use crate::types::{Offset, Seq};
 
 /// One change for which the log may not have been amended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,31 +183,6 @@ impl From<VecDeque<OwedChange>> for Owed {
 impl From<Owed> for VecDeque<OwedChange> {
     fn from(owed: Owed) -> Self {
         owed.all
-    }
-}
-
-impl Rules<'_> {
-    /// One more change, of a message that says so many bytes after it, could not be masked for those who read the log after a restart.
-    pub(super) fn check_owes_little(self, bytes: usize) -> Result<(), Reject> {
-        let owed = self.ledger.owed_bytes();
-        let is_over = bytes > 0 && owed > 0 && owed + bytes > self.limits.owed_bytes_max;
-        if self.ledger.owed_total() >= self.limits.owed_max || is_over {
-            let reject =
-                Reject::new(RejectCode::Unavailable, "the log has still to be amended for what was changed before");
-            return Err(reject.retry_after(OWED_RETRY));
-        }
-        Ok(())
-    }
-
-    /// The log has been amended for every change up to this one.
-    pub(super) fn settle(self, through: Seq) -> Decision {
-        let mut draft = self.draft();
-        let is_owed = self.ledger.first_owed().is_some_and(|change| change <= through);
-        if is_owed && self.writes >= RecordVersion::PERSONS {
-            let frozen = self.ledger.owed_freezes().filter(|owed| owed.change <= through).map(|owed| owed.target).max();
-            draft.push(None, Event::Settled { through, frozen: frozen.unwrap_or_default() });
-        }
-        draft.finish(None, Answer::Nothing)
     }
 }
 

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::decide::Rules;
-use super::decision::{Answer, Decision, Repeated};
+use super::decision::{Answer, Decision, Note, Repeated};
 use super::input::{Caller, SendPermit};
 use super::members::Member;
-use super::note::Note;
 use crate::domain::{Content, Event, Keyed, RecordVersion, Said, TypingState};
 use crate::types::{Key, Reject, RejectCode};
 

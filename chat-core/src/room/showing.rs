@@ -2,12 +2,11 @@
 
 use super::attendance::Attendance;
 use super::decide::{Rules, no_such_message};
-use super::decision::{Answer, Decision};
+use super::decision::{Answer, Decision, Note};
 use super::input::Caller;
 use super::ledger::Ledger;
 use super::live::LiveText;
 use super::members::Member;
-use super::note::Note;
 use super::permissions::Standing;
 use super::signals;
 use crate::domain::{Event, Notices, TypingState};
