@@ -20,12 +20,12 @@ async fn close(engine: &Engine) -> Result<Seq, RejectCode> {
 }
 
 async fn is_kept(log: &TestLog) -> bool {
-    !log.inner().rooms(None, 1).await.expect("the log underneath does not fail").is_empty()
+    !log.inner().rooms(None, None, 1).await.expect("the log underneath does not fail").is_empty()
 }
 
 /// Where everybody has been.
 async fn position(log: &TestLog) -> Position {
-    let tail = log.inner().read(&code(), Offset(0), 0).await.expect("it can be read").tail;
+    let tail = log.inner().read(&code(), None, Offset(0), 0).await.expect("it can be read").tail;
     Position { epoch: tail.epoch.expect("it is there"), seq: Seq(3) }
 }
 

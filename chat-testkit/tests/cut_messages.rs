@@ -105,7 +105,7 @@ async fn what_was_edited_before_a_restart_is_forgotten_by_what_comes_after_it() 
     let memory = Arc::new(MemoryLog::new());
     let (engine, ann) = stage(&memory, |_| {}).await;
     let token = ann.token();
-    let tail = memory.read(&code(), Offset(0), 0).await.expect("it can be read").tail;
+    let tail = memory.read(&code(), None, Offset(0), 0).await.expect("it can be read").tail;
     let position = Position { epoch: tail.epoch.expect("it is there"), seq: KEPT };
     edit(&ann, CUT, "one").await;
     settle().await;

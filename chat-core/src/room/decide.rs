@@ -3,7 +3,7 @@
 //! Each rule stands in a file that is named for what it is about; here is which rule an input goes to, and what most of them ask.
 
 use super::attendance::Attendance;
-use super::decision::{Answer, Decision, Note};
+use super::decision::{Answer, Decision};
 use super::draft::Draft;
 use super::input::{Actor, Caller, Input};
 use super::ledger::Ledger;
