@@ -206,7 +206,7 @@ mod tests {
     fn who_moderates_changes_settings_and_only_the_owner_and_the_host_what_newcomers_see() {
         let all = [Standing::Host, standing(Role::Owner), standing(Role::Moderator), standing(Role::Member)];
         let slow: SettingsChange<()> = SettingsChange { slow_ms: Some(1), ..SettingsChange::default() };
-        let shown = SettingsChange { history: Some(NewcomersSee::All), ..slow.clone() };
+        let shown = SettingsChange { history: Some(NewcomersSee::All), ..slow };
         let forbidden = Some(RejectCode::Forbidden);
         assert_eq!(all.map(|one| code(one.may_set(&slow))), [None, None, None, forbidden]);
         assert_eq!(all.map(|one| code(one.may_set(&shown))), [None, None, forbidden, forbidden]);

@@ -8,7 +8,7 @@ use chat_core::{
 
 use super::facts::Person;
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, enter, facts, reactions, roles};
+use super::{Model, Refusal, Told, facts, reactions, roles};
 
 /// Somebody who was banned, and not let in again since.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ fn holding(model: &Model, now: Now) -> Vec<Banned> {
 
 /// Refuses who is kept out, with the moment at which the last of their bans ends.
 pub(super) fn check(model: &Model, now: Now, by: &Caller) -> Result<(), Refusal> {
-    let is_stranger = by.identity.is_none() && !enter::was_here(model, &by.scope());
+    let is_stranger = by.identity.is_none() && !facts::knows(&model.facts(), model.limits.former_max, &by.scope());
     let network = by.network.filter(|_| is_stranger);
     let binds = |ban: &Banned| ban.who == by.scope() || network.is_some_and(|network| ban.networks.contains(&network));
     let ends: Vec<Option<Wall>> =

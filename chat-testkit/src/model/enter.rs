@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use chat_core::room::{Answer, Caller, Decision, Entered, Entry, HistorySlice, Note};
 use chat_core::{
     Color, Epoch, Event, MemberId, NewcomersSee, Nick, Notices, Now, PersonData, Position, RecordVersion, RejectCode,
-    Role, Scope, SecretHash, Seq,
+    Role, SecretHash, Seq,
 };
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, bans, pages, people, roles, seat, settings};
+use super::{Model, Refusal, Told, bans, pages, people, roles, settings};
 
 pub(super) fn create(
     model: &Model,
@@ -61,7 +61,7 @@ pub(super) fn join(
         return Err(refusal(RejectCode::NotMember, None));
     }
     let place = facts::place_of(&former, &by.scope());
-    if !was_here(model, &by.scope()) {
+    if !facts::knows(&facts, limits.former_max, &by.scope()) {
         settings::admit(model, secret)?;
     }
     people::may_have(model, now, by, asked.0, None)?;
@@ -93,15 +93,6 @@ pub(super) fn join(
     };
     let entered = Entered { member: id, from, is_named, entry: Entry::Joined, history };
     Ok(decision(records, Some(attached(by, id)), Answer::Entered(entered)))
-}
-
-/// Whether the room knows somebody: they are in, or have a place or the owner's seat to come back to.
-pub(super) fn was_here(model: &Model, scope: &Scope) -> bool {
-    let facts = model.facts();
-    let (members, former) = facts::people(&facts, model.limits.former_max);
-    members.iter().any(|person| person.scope == *scope)
-        || facts::place_of(&former, scope).is_some()
-        || seat::seat(&facts).is_some_and(|seat| seat.scope == *scope)
 }
 
 pub(super) fn attach(model: &Model, now: Now, by: &Caller, after: Option<Position>) -> Result<Decision, Refusal> {

@@ -202,6 +202,14 @@ pub(super) fn place_of<'a>(former: &'a [Former], scope: &Scope) -> Option<&'a Fo
     former.iter().find(|gone| gone.scope == *scope)
 }
 
+/// Whether the room knows somebody: they are in, or have a place or the owner's seat to come back to.
+pub(super) fn knows(facts: &[Record], former_max: usize, scope: &Scope) -> bool {
+    let (members, former) = people(facts, former_max);
+    members.iter().any(|person| person.scope == *scope)
+        || place_of(&former, scope).is_some()
+        || seat::seat(facts).is_some_and(|seat| seat.scope == *scope)
+}
+
 /// The number of the next one whom the room does not know: nobody has ever had it.
 pub(super) fn next_number(facts: &[Record]) -> MemberId {
     let joins = facts.iter().filter(|record| matches!(record.event, Event::Joined { .. }));
