@@ -149,10 +149,11 @@ pub(super) fn check_roles(decisions: &[Vec<Record>], limits: &RoomLimits) -> Tes
                         "who leaves others hands on"
                     );
                 }
-                Event::Kicked { member, .. } | Event::BanAdded { member, .. } => {
+                Event::Kicked { member, .. } => {
                     prop_assert!(acts(record.by, Role::Moderator, Some(*member)), "{:?} where {:?}", record, before);
                 }
-                Event::Swept { member, .. } if record.by != Some(*member) => {
+                // Their role goes with the place of who is put out.
+                Event::BanAdded { member, .. } | Event::Swept { member, .. } if record.by != Some(*member) => {
                     let is_known = before.here.contains(member) || before.away.contains(member);
                     let on = is_known.then_some(*member);
                     prop_assert!(acts(record.by, Role::Moderator, on), "{:?} where {:?}", record, before);

@@ -15,13 +15,12 @@ pub(super) fn is_owed_too_much(model: &Model, bytes: usize) -> bool {
 
 /// All that the log has not been said to have been amended for since.
 pub(super) fn changes(facts: &[Record]) -> Vec<OwedChange> {
-    let settled = facts.iter().filter_map(|record| match record.event {
-        Event::Settled { through, .. } => Some(through),
-        _ => None,
-    });
-    let settled = settled.max().unwrap_or_default();
     let changes = facts.iter().enumerate().filter_map(|(number, record)| {
         let change = record.seq?;
+        // Nothing is said of changes that are still to come.
+        if facts[number + 1..].iter().any(|later| settles(later, change)) {
+            return None;
+        }
         match &record.event {
             Event::Redacted { target } => Some(OwedChange::TakeBack(OwedAmend { target: *target, change })),
             Event::Edited { target, content, n, .. } => {
@@ -35,7 +34,11 @@ pub(super) fn changes(facts: &[Record]) -> Vec<OwedChange> {
             _ => None,
         }
     });
-    changes.filter(|owed| owed.change() > settled).collect()
+    changes.collect()
+}
+
+fn settles(record: &Record, change: Seq) -> bool {
+    matches!(record.event, Event::Settled { through, .. } if change <= through)
 }
 
 fn changes_it(record: &Record, message: Seq) -> bool {
