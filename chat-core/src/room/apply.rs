@@ -15,8 +15,8 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
     match &record.event {
         Event::Created { .. } | Event::Closed { .. } => attendance.begin_anew(),
         Event::Joined { .. } => attendance.enter(record.by.expect("who joins is named")),
-        Event::Left { .. } => attendance.exit(record.by.expect("who leaves is named")),
-        Event::Kicked { member, .. } => attendance.exit(*member),
+        Event::Left { .. } => attendance.exit(record.by.expect("who leaves is named"), ledger.former_max()),
+        Event::Kicked { member, .. } => attendance.exit(*member, ledger.former_max()),
         Event::Sent { .. }
         | Event::Edited { .. }
         | Event::Redacted { .. }
@@ -73,7 +73,7 @@ pub(super) fn replace(
         both.is_some_and(|(ours, theirs)| ours.is_same_stay(theirs))
     };
     let gone: Vec<MemberId> = attendance.members().filter(|&id| !stays(id)).collect();
-    gone.into_iter().for_each(|id| attendance.exit(id));
+    gone.into_iter().for_each(|id| attendance.exit(id, 0));
     attendance.forget_gone();
     enter_all(&replacement, attendance);
     let (linger, seat) = (linger_left(&replacement, *time, limits, now), seat_left(&replacement, *time, limits, now));

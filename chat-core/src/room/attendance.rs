@@ -129,7 +129,7 @@ impl Attendance {
     }
 
     /// Somebody stopped being a member: all their attachments end.
-    pub(super) fn exit(&mut self, member: MemberId) {
+    pub(super) fn exit(&mut self, member: MemberId, remembered_max: usize) {
         let Ok(index) = self.person(member) else { return };
         let person = self.people.remove(index);
         for session in person.sessions {
@@ -141,7 +141,7 @@ impl Attendance {
         self.typing.drop(member);
         self.end_slots(member);
         self.unstamped.retain(|&unstamped| unstamped != member);
-        self.networks.exit(member);
+        self.networks.exit(member, remembered_max);
         if self.people.is_empty() {
             self.linger = Linger::Unstamped;
         }

@@ -15,7 +15,7 @@ pub(super) struct Networks {
     gone: VecDeque<MemberId>,
 }
 
-/// Of so many who went it is remembered where they came from: 64 KiB with all that may be known of each.
+/// Of so many who went it is remembered where they came from, at most: 64 KiB with all that may be known of each.
 const GONE_MAX: usize = 1_024;
 
 impl Networks {
@@ -44,15 +44,14 @@ impl Networks {
         self.gone.retain(|&gone| gone != member);
     }
 
-    /// A member has gone; of more than the last thousand the one from longest ago is forgotten.
-    pub(super) fn exit(&mut self, member: MemberId) {
+    /// A member has gone. Of more than the room remembers so many of, or than a thousand, the one from longest ago is forgotten.
+    pub(super) fn exit(&mut self, member: MemberId, remembered_max: usize) {
         if self.range(member).is_empty() {
             return;
         }
         self.gone.push_back(member);
-        if self.gone.len() > GONE_MAX
-            && let Some(first) = self.gone.pop_front()
-        {
+        while self.gone.len() > GONE_MAX.min(remembered_max) {
+            let Some(first) = self.gone.pop_front() else { return };
             self.forget(first);
         }
     }
@@ -107,11 +106,11 @@ mod tests {
         networks.came_from(ANN, NetworkTag(1));
         assert_eq!(networks.of(ANN), tags(&(2..=max).chain([1]).collect::<Vec<_>>()), "again: the latest, and once");
         assert_eq!(networks.of(BOB), tags(&[7]));
-        networks.exit(ANN);
+        networks.exit(ANN, GONE_MAX);
         networks.check(|member| member == BOB);
         assert_eq!(networks.of(ANN).len(), NetworkTag::PER_PERSON_MAX, "and of who has gone");
         networks.enter(ANN);
-        networks.exit(BOB);
+        networks.exit(BOB, GONE_MAX);
         networks.forget_gone();
         networks.check(|member| member == ANN);
         assert_eq!((networks.of(ANN).len(), networks.of(BOB)), (NetworkTag::PER_PERSON_MAX, tags(&[])));
@@ -122,10 +121,13 @@ mod tests {
         let mut networks = Networks::default();
         for number in 0..GONE_MAX as u32 + 2 {
             networks.came_from(MemberId(number), NetworkTag(1));
-            networks.exit(MemberId(number));
+            networks.exit(MemberId(number), usize::MAX);
         }
         networks.check(|_| false);
         assert_eq!([1, 2].map(|number| networks.of(MemberId(number)).len()), [0, 1]);
+        networks.came_from(ANN, NetworkTag(1));
+        networks.exit(ANN, 0);
+        assert_eq!(networks.of(ANN), [], "and none where the room remembers nobody");
     }
 
     #[test]

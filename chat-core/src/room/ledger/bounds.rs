@@ -64,6 +64,11 @@ impl Bounds {
 }
 
 impl Ledger {
+    /// How many of those who are gone it remembers, at most.
+    pub(in crate::room) fn former_max(&self) -> usize {
+        self.bounds.former_max
+    }
+
     /// Whether the messages that take reactions are as many as under these limits.
     #[cfg(feature = "engine")]
     pub(crate) fn is_reactable_as_under(&self, limits: &RoomLimits) -> bool {
