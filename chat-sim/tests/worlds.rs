@@ -145,7 +145,7 @@ fn a_room_that_does_not_wait_for_who_was_lost_is_found() {
 
 #[test]
 fn a_sweep_of_one_message_is_found() {
-    is_found(Bug::SweepOne, 64, &[Promise::OneOrder, Promise::Screen, Promise::TakenBack]);
+    is_found(Bug::SweepOne, 64, &[Promise::OneOrder, Promise::Screen, Promise::TakenBack, Promise::Floor]);
 }
 
 #[test]
