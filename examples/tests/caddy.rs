@@ -9,7 +9,7 @@ mod through_proxy;
 
 use std::env;
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -48,8 +48,7 @@ async fn browsers_come_in_through_caddy_and_strangers_pages_do_not() {
     }
     let (_server, address) = support::start(&["--trusted-proxy", "127.0.0.1", "--host", "chat.example.org"]).await;
     let folder = tempfile::tempdir().expect("a folder");
-    // Free a moment ago; Caddy cannot choose a port and say which.
-    let at = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let at = through_proxy::free_address();
     let [written, log] = ["Caddyfile", "log"].map(|name| folder.path().join(name));
     fs::write(&written, file(&address, at)).expect("written");
     let said = File::create(&log).expect("writable");

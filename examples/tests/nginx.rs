@@ -9,7 +9,7 @@ mod through_proxy;
 use std::env;
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,8 +64,7 @@ async fn start(nginx: &Path) -> Proxied {
     let (server, address) = support::start(&["--trusted-proxy", "127.0.0.1", "--host", "chat.example.org"]).await;
     let address = address.parse().expect("an address");
     let folder = tempfile::tempdir().expect("a folder");
-    // Free a moment ago; nginx cannot choose a port and say which.
-    let at = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let at = through_proxy::free_address();
     let written = folder.path().join("nginx.conf");
     fs::write(&written, file(address, at, folder.path())).expect("written");
     let log = folder.path().join("error.log");

@@ -1,6 +1,6 @@
 //! What browsers do through a proxy, and what strangers' pages try.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -16,6 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const UPGRADE: &str = "/socket.io/?EIO=4&transport=websocket";
 const POLL: &str = "GET /socket.io/?EIO=4&transport=polling";
+
+/// Where nobody listens, for a proxy that cannot choose a port and say which. Below the ports that are drawn for connections: whoever tries
+/// whether the proxy is there yet could be given the very port, and would connect to themselves and keep it from the proxy.
+pub(crate) fn free_address() -> SocketAddr {
+    let first = 10_000 + std::process::id() % 10_000;
+    let mut ports = (first..first + 10_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port as u16)));
+    ports.find(|at| TcpListener::bind(at).is_ok()).expect("a free port")
+}
 
 /// Own pages come in by every transport through a proxy that listens here for `chat.example.org`, and others' by none.
 pub(crate) async fn browsers_come_in_and_strangers_pages_do_not(at: SocketAddr) {
