@@ -58,6 +58,9 @@ fn closing(reason: CloseReason, wait: Option<Duration>) -> Vec<u8> {
         .expect("frames have string keys, and a Vec takes every write")
 }
 
+/// Whoever has room for more asks for the next chunk within this time.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
 /// The body. Dropping it is a disconnect.
 ///
 /// That a chunk was taken is known when the next one is asked for. A chunk that was handed out and never followed is as
@@ -116,6 +119,9 @@ impl EventStream {
             return Poll::Ready(Some(out.freeze()));
         };
         if self.handed_out > 0 {
+            if self.last_said.elapsed() > AT_ONCE {
+                connection.note_blocked();
+            }
             connection.written(std::mem::take(&mut self.handed_out));
             // What a room has said is out; where it was not, the client comes back and it is said again.
             self.late = self.late.take().and_then(|late| late.hand_in(connection));

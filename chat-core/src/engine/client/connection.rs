@@ -248,6 +248,11 @@ impl Connection {
         is_in_hand || self.ended().is_some()
     }
 
+    /// Says that the peer has kept the transport waiting, where that does not show in how much of a fill was taken: a gap is no surprise then.
+    pub fn note_blocked(&self) {
+        self.connection.note_blocked();
+    }
+
     /// Says how many bytes of the last fill the socket has taken, and learns how many bytes of it must still be sent: to the
     /// end of the frame that is half out. The frames after that come again with the next fill.
     ///
