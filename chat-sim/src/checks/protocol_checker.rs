@@ -9,6 +9,8 @@ use chat_core::{Seq, ServerFrame};
 pub(super) struct ProtocolChecker {
     heard: usize,
     is_over: bool,
+    /// The hello was wrong: why is told in place of a welcome, and then that the connection is closed.
+    is_refused: bool,
     /// The last event of each room.
     rooms: BTreeMap<String, Seq>,
 }
@@ -22,7 +24,10 @@ impl ProtocolChecker {
         let frame: ServerFrame = serde_json::from_slice(json)
             .unwrap_or_else(|error| panic!("no server frame: {error}: {}", String::from_utf8_lossy(json)));
         assert!(!self.is_over, "nothing follows closing: {frame:?}");
-        let may_be_first = matches!(frame, ServerFrame::Welcome { .. } | ServerFrame::Closing { .. });
+        let is_closing = matches!(frame, ServerFrame::Closing { .. });
+        assert!(is_closing || !self.is_refused, "nothing but closing follows a refusal: {frame:?}");
+        self.is_refused = self.heard == 0 && matches!(frame, ServerFrame::Error { .. });
+        let may_be_first = is_closing || self.is_refused || matches!(frame, ServerFrame::Welcome { .. });
         assert!(may_be_first || self.heard > 0, "the first frame is the welcome: {frame:?}");
         self.heard += 1;
         match &frame {
