@@ -74,7 +74,7 @@ impl Amend {
             (Event::Sent { text, data, reply_to, amended, .. }, _) => (text, data, reply_to, amended),
             _ => return false,
         };
-        let before = amended.clone().unwrap_or_default();
+        let before = amended.as_deref().cloned().unwrap_or_default();
         let is_late = before.change > self.change;
         match &self.what {
             // A record of an earlier program, in which only the missing text says so, is done too.
@@ -84,15 +84,16 @@ impl Amend {
                 if before.reactions == *reactions {
                     return false;
                 }
-                *amended = Some(Amended { reactions: reactions.clone(), ..before });
+                *amended = Some(Box::new(Amended { reactions: reactions.clone(), ..before }));
             }
             _ if is_late => return false,
             Amendment::TakeBack => {
                 (*text, *data, *reply_to) = (Body::scrubbed(), None, None);
-                *amended = Some(Amended { change: self.change, taken_back: true, reactions: Vec::new(), ..before });
+                let now = Amended { change: self.change, taken_back: true, reactions: Vec::new(), ..before };
+                *amended = Some(Box::new(now));
             }
             Amendment::Replace { content, n } => {
-                let now = Some(Amended { change: self.change, n: *n, ..before });
+                let now = Some(Box::new(Amended { change: self.change, n: *n, ..before }));
                 if *amended == now && *text == content.text && *data == content.data {
                     return false;
                 }
@@ -123,7 +124,7 @@ mod tests {
 
     fn says(record: &Record) -> (&str, Option<Amended>) {
         let Event::Sent { text, amended, .. } = &record.event else { panic!("{record:?} is no message") };
-        (text.as_str(), amended.clone())
+        (text.as_str(), amended.as_deref().cloned())
     }
 
     #[test]

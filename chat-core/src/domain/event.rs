@@ -182,7 +182,7 @@ pub enum Event {
         keyed: Option<Keyed>,
         /// What was made of it since it was said; nothing in a record as it is first written.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        amended: Option<Amended>,
+        amended: Option<Box<Amended>>,
         /// What a program has attached to it, as it is now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<Data>,

@@ -13,7 +13,7 @@ use crate::types::{Body, Generation, MemberId, NetworkTag, Seq, SessionId, Signa
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Records to log and apply, in order; often none, never more than 5 beside one for each reaction of somebody whose all is taken back.
-    pub records: SmallVec<[Record; 2]>,
+    pub records: SmallVec<[Record; 1]>,
     /// What to note once the records are applied.
     pub note: Option<Note>,
     /// What to tell the one who asked.
@@ -85,7 +85,7 @@ pub enum Note {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// They are in.
-    Entered(Entered),
+    Entered(Box<Entered>),
     /// It was said, or edited, now or when it was first sent.
     Sent {
         /// The number of the message, or of the edit.
@@ -106,9 +106,9 @@ pub enum Answer {
         seq: Seq,
     },
     /// Earlier messages, oldest first.
-    History(HistorySlice),
+    History(Box<HistorySlice>),
     /// What was changed.
-    Changes(ChangesSlice),
+    Changes(Box<ChangesSlice>),
     /// Members, in the order of their numbers.
     Members {
         /// One page.

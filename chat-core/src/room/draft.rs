@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::decision::{Answer, Decision, Note};
+use super::decision::{Answer, Decision, Note, Repeated};
 use super::ledger::Ledger;
 use super::members::Member;
 use super::seat::Succession;
@@ -16,7 +16,7 @@ use crate::types::{MemberId, Offset, RoomLimits, Seq, Wall};
 pub(super) struct Draft<'a> {
     ledger: &'a Ledger,
     limits: &'a RoomLimits,
-    records: SmallVec<[Record; 2]>,
+    records: SmallVec<[Record; 1]>,
     offset: Offset,
     head: Seq,
     at: Wall,
@@ -24,6 +24,7 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// In the ledger's incarnation, at this moment of its time.
+    #[inline]
     pub(super) fn new(ledger: &'a Ledger, limits: &'a RoomLimits, at: Wall) -> Self {
         Self { ledger, limits, records: SmallVec::new(), offset: ledger.last_offset(), head: ledger.head(), at }
     }
@@ -50,6 +51,16 @@ impl<'a> Draft<'a> {
         self.head = seq.unwrap_or(self.head);
         self.records.push(Record { offset: self.offset, seq, at: self.at, by, event });
         self.head
+    }
+
+    /// The decision on what a member says. The same as `push` and `finish`, without moving the record from one to the other: of all
+    /// events this one occurs the most.
+    #[inline]
+    pub(super) fn say(self, by: MemberId, said: Event, note: Option<Note>) -> Decision {
+        let (seq, at) = (self.head.next(), self.at);
+        let record = Record { offset: self.offset.next(), seq: Some(seq), at, by: Some(by), event: said };
+        let answer = Answer::Sent { seq, at, repeated: Repeated::First };
+        Decision { records: SmallVec::from_buf([record]), note, answer }
     }
 
     /// Adds a join and what follows. The answer is the head as of the join, so that the joiner is told what follows it.

@@ -144,7 +144,7 @@ impl Rules<'_> {
         if let Some(changed) = self.named_otherwise(by, member) {
             draft.push(Some(member.id), changed);
         }
-        Ok(draft.finish(Some(attached(by, member.id)), Answer::Entered(entered)))
+        Ok(draft.finish(Some(attached(by, member.id)), Answer::Entered(Box::new(entered))))
     }
 
     fn joined(
@@ -160,7 +160,7 @@ impl Rules<'_> {
         let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees, data });
         let history = HistorySlice::default();
         let entered = Entered { member, from, is_named: false, entry: Entry::Joined, history };
-        draft.finish(Some(attached(by, member)), Answer::Entered(entered))
+        draft.finish(Some(attached(by, member)), Answer::Entered(Box::new(entered)))
     }
 
     /// What a caller says they have seen, if it is of this incarnation.

@@ -22,7 +22,7 @@ impl Rules<'_> {
         };
         let place = place.max(sees.next()).min(head.next());
         let slice = self.page(place, older, newer, sees);
-        Ok(self.draft().finish(None, Answer::History(slice)))
+        Ok(self.draft().finish(None, Answer::History(Box::new(slice))))
     }
 
     /// The newest messages that somebody sees.
@@ -67,7 +67,7 @@ impl Rules<'_> {
             slice.changed.extend(singles.next_if(|changed| changed.change == next));
             slice.swept.extend(ranges.next_if(|sweep| sweep.change == next));
         }
-        Ok(self.draft().finish(None, Answer::Changes(slice)))
+        Ok(self.draft().finish(None, Answer::Changes(Box::new(slice))))
     }
 
     /// Members with a higher number than this, one page.

@@ -223,6 +223,11 @@ impl Reactions {
         self.give_back();
     }
 
+    /// Whether there is a message that has reactions and takes more.
+    pub(super) fn takes_more(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// With the event `change`, messages before `first` take no more: what they have is owed to the log.
     pub(super) fn freeze(&mut self, first: Seq, change: Seq) {
         while self.held.front().is_some_and(|to| to.target < first) {

@@ -14,6 +14,7 @@ const LATER_RETRY: Duration = Duration::from_secs(10);
 
 impl Rules<'_> {
     /// A member says something. The answer to a retry comes before whatever may be refused: it costs nothing, and says nothing new.
+    #[inline]
     pub(super) fn send(
         self,
         by: &Caller,
@@ -31,18 +32,16 @@ impl Rules<'_> {
         self.check_may_speak(member)?;
         check_is_paid(permit)?;
         self.check_reply(member, said)?;
-        let mut draft = self.draft();
         let (nick, color, reply_to) = (member.nick.clone(), member.color, said.reply_to);
         let Content { text, data } = said.content.clone();
         let event = Event::Sent { nick, color, text, keyed, amended: None, data, reply_to };
-        let seq = draft.push(Some(member.id), event);
         let typing = self.attendance.is_typing(member.id);
         let note = typing.then_some(Note::Typing { member: member.id, state: TypingState::Off });
-        let answer = Answer::Sent { seq, at: draft.at(), repeated: Repeated::First };
-        Ok(draft.finish(note, answer))
+        Ok(self.draft().say(member.id, event, note))
     }
 
     /// A policy may have made more of it than a client may send.
+    #[inline]
     pub(super) fn check_content(self, content: &Content) -> Result<(), Reject> {
         let (text, chars_max) = (content.text.as_str(), self.limits.message_chars_max);
         if text.len() > chars_max && text.chars().count() > chars_max {
@@ -59,6 +58,7 @@ impl Rules<'_> {
     }
 
     /// What somebody says may answer a message that they see, and have data, once every program can read that.
+    #[inline]
     pub(super) fn check_reply(self, member: &Member, said: &Said) -> Result<(), Reject> {
         let Said { content: Content { data, .. }, reply_to } = said;
         if reply_to.is_some_and(|seq| seq <= member.sees || seq > self.ledger.head()) {

@@ -42,7 +42,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Leave { by } => leave(model, now, by),
         Input::History { by, anchor, limit } => {
             let sees = member(model, by)?.sees;
-            Ok(decision(Vec::new(), None, Answer::History(pages::page(model, *anchor, *limit, sees))))
+            Ok(decision(Vec::new(), None, Answer::History(Box::new(pages::page(model, *anchor, *limit, sees)))))
         }
         Input::Changes { by, after } => sweeps::missed(model, member(model, by)?.sees, *after),
         Input::Members { by, after, limit } => {

@@ -34,7 +34,7 @@ pub(super) fn create(
     );
     let (from, history) = (Seq(1), HistorySlice::default());
     let entered = Entered { member: MemberId(1), from, is_named: false, entry: Entry::Joined, history };
-    Ok(decision(vec![created, joined], Some(attached(by, MemberId(1))), Answer::Entered(entered)))
+    Ok(decision(vec![created, joined], Some(attached(by, MemberId(1))), Answer::Entered(Box::new(entered))))
 }
 
 pub(super) fn join(
@@ -92,7 +92,7 @@ pub(super) fn join(
         _ => (own_join, pages::newest(model, history, sees)),
     };
     let entered = Entered { member: id, from, is_named, entry: Entry::Joined, history };
-    Ok(decision(records, Some(attached(by, id)), Answer::Entered(entered)))
+    Ok(decision(records, Some(attached(by, id)), Answer::Entered(Box::new(entered))))
 }
 
 pub(super) fn attach(model: &Model, now: Now, by: &Caller, after: Option<Position>) -> Result<Decision, Refusal> {
@@ -137,7 +137,7 @@ fn come_back(
     let entered = Entered { member: person.id, from, is_named: named.is_some(), entry: Entry::Attached, history };
     let told = people::named_anew(model, now, by, person);
     let records = told.map(|event| model.clone().add(now, Told::Yes, Some(person.id), event, None));
-    Ok(decision(records.into_iter().collect(), Some(attached(by, person.id)), Answer::Entered(entered)))
+    Ok(decision(records.into_iter().collect(), Some(attached(by, person.id)), Answer::Entered(Box::new(entered))))
 }
 
 /// Whether a join may say what is seen, and bring a number back.

@@ -155,7 +155,7 @@ pub(super) fn missed(model: &Model, sees: Seq, after: Seq) -> Result<Decision, R
     }
     let more = if is_all { More::No } else { More::Yes };
     let slice = ChangesSlice { after, changed, swept, through, more };
-    Ok(decision(Vec::new(), None, Answer::Changes(slice)))
+    Ok(decision(Vec::new(), None, Answer::Changes(Box::new(slice))))
 }
 
 /// What takes back all that somebody may have said, as far as who asks may know of it.

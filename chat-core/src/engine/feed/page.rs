@@ -16,8 +16,8 @@ use crate::wire::{self, SweptRange};
 /// What a page is to show.
 #[derive(Clone)]
 pub(crate) enum PageSlice {
-    History(HistorySlice),
-    Changes(ChangesSlice),
+    History(Box<HistorySlice>),
+    Changes(Box<ChangesSlice>),
 }
 
 /// Encoded messages.

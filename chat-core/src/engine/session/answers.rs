@@ -232,10 +232,10 @@ mod tests {
         let weight = |slice| Read::new(Arc::clone(&feed), slice).weight();
         let seqs = vec![Seq(1); limits.room.history_max];
         let history = HistorySlice { seqs, before: Seq(2), ..HistorySlice::default() };
-        assert!(weight(PageSlice::History(history)) <= Read::weight_max(&limits));
+        assert!(weight(PageSlice::History(Box::new(history))) <= Read::weight_max(&limits));
         let sweep = Sweep { member: MemberId(1), from: Seq(1), to: Seq(1), change: Seq(2) };
         let changes = ChangesSlice { swept: vec![sweep; limits.room.history_max / 2], ..ChangesSlice::default() };
-        assert_eq!(weight(PageSlice::Changes(changes)), Read::weight_max(&limits));
+        assert_eq!(weight(PageSlice::Changes(Box::new(changes))), Read::weight_max(&limits));
         assert!(Read::weight_max(&limits) >= limits.room.history_max * 8);
     }
 

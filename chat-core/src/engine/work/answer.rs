@@ -245,7 +245,7 @@ fn enter(
             JoinRequest::Resume(_) => (None, false),
         };
         let pending = (!admitted.continues).then(|| {
-            let read = Read { charge, ..Read::new(Arc::clone(&feed), PageSlice::History(admitted.history)) };
+            let read = Read { charge, ..Read::new(Arc::clone(&feed), PageSlice::History(Box::new(admitted.history))) };
             PendingJoined { parts: admitted.parts, read, tag, answers }
         });
         if let Some(shared_allowance) = &connection.shared_allowance {

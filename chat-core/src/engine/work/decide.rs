@@ -115,7 +115,7 @@ impl RoomTask {
                     Outcome::Entered(Box::new(answer::admit(
                         &self.shared,
                         &self.state.room,
-                        entered,
+                        *entered,
                         subscription,
                         bytes_max,
                     )))

@@ -2,7 +2,7 @@
 
 use crate::engine::rooms::batch::Batch;
 use crate::engine::work::task::RoomTask;
-use crate::room::{Answer, Caller, Entered, Entry, Input};
+use crate::room::{Answer, Caller, Entry, Input};
 use crate::types::{Now, Position, Reject};
 
 impl RoomTask {
@@ -10,7 +10,7 @@ impl RoomTask {
     pub(crate) fn decide_entry(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
         let Some(by) = caller(input).filter(|by| by.named.is_some()) else { return self.decide_one(now, input, batch) };
         let decision = self.state.room.decide(now, input)?;
-        let comes_back = matches!(&decision.answer, Answer::Entered(Entered { entry, .. }) if *entry != Entry::Joined);
+        let comes_back = matches!(&decision.answer, Answer::Entered(entered) if entered.entry != Entry::Joined);
         if !comes_back || decision.records.is_empty() {
             return self.decide_one(now, input, batch);
         }

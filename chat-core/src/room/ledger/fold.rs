@@ -71,7 +71,9 @@ impl Ledger {
             Event::Sent { keyed, .. } => {
                 let by = actor(record);
                 self.marks.push(self.head, by, self.bounds.marks_max);
-                self.reactions.freeze(self.reactable_from(), self.head);
+                if self.reactions.takes_more() {
+                    self.reactions.freeze(self.reactable_from(), self.head);
+                }
                 if self.settings.slow_ms > 0 {
                     self.slow_mode.spoke(by, record.at, self.bounds.slowed_max);
                 }

@@ -11,7 +11,7 @@ fn history(world: &mut World, before: Option<u64>, limit: Option<u32>) -> Histor
 fn look(world: &mut World, session: u128, anchor: HistoryAnchor, limit: Option<u32>) -> HistorySlice {
     let input = Input::History { by: caller(session), anchor, limit };
     let Answer::History(slice) = world.run(&input).expect("answered").answer else { panic!("not a history") };
-    slice
+    *slice
 }
 
 fn page(world: &mut World, after: Option<u32>, limit: Option<u32>) -> (Vec<u32>, usize) {

@@ -205,7 +205,7 @@ fn body(text: &str) -> Body {
 
 fn entered(decision: &Decision) -> Entered {
     let Answer::Entered(entered) = &decision.answer else { panic!("not entered: {:?}", decision.answer) };
-    entered.clone()
+    Entered::clone(entered)
 }
 
 /// A decision in short: each record's kind and number.
