@@ -34,9 +34,14 @@ impl RoomTask {
             return;
         }
         self.state.wake_rest();
+        Box::pin(self.pay_each(&*log)).await;
+    }
+
+    /// One debt after the other, until nothing is owed or the log refuses.
+    async fn pay_each(&mut self, log: &dyn Log) {
         while let Some(debt) = self.next_debt() {
             let paid = match debt {
-                Debt::Amend => match self.amend(&*log).await {
+                Debt::Amend => match self.amend(log).await {
                     // The rest is done later: it stays owed, and its timer is at once.
                     Ok(Swept::Some) if self.cell.waiting() > 0 => return,
                     amended => amended.map(drop),
@@ -45,9 +50,9 @@ impl RoomTask {
                     let deleted = log.delete(&self.cell.code, epoch).await;
                     deleted.map(|()| self.state.debts.deleted())
                 }
-                Debt::Snapshot => self.save_snapshot(&*log).await,
-                Debt::Freeze => self.write_freezes(&*log, self.state.room.head()).await,
-                Debt::ReadPositions => self.save_read_positions(&*log).await,
+                Debt::Snapshot => self.save_snapshot(log).await,
+                Debt::Freeze => self.write_freezes(log, self.state.room.head()).await,
+                Debt::ReadPositions => self.save_read_positions(log).await,
             };
             if let Err(error) = paid {
                 self.fault(&error);

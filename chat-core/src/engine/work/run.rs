@@ -23,7 +23,7 @@ pub(crate) fn start(shared: Arc<Shared>, cell: Arc<RoomCell>) {
     runtime.spawn(Running(Some(RoomTask { shared, cell, state })).run());
 }
 
-/// A room's task as it runs.
+/// A room's task as it runs. What waits for a log is boxed in it: a task that waits for none is the smaller for it, and there are many.
 ///
 /// However it ends, the room goes on: where it is dropped with work left, because of a bug or because the runtime has ended, the room
 /// is given up.
@@ -98,7 +98,7 @@ impl RoomTask {
             if !batch.records.is_empty() && self.shared.log.is_some() {
                 // Nobody waits for the log but who has asked for something.
                 self.state.wake_rest();
-                batch = match self.append(batch).await {
+                batch = match Box::pin(self.append(batch)).await {
                     Appended::Done(batch) => batch,
                     Appended::Refused(mut back) => self.decide(&mut back, false),
                     Appended::Again(again) => {
@@ -128,7 +128,7 @@ impl RoomTask {
             Phase::Unread(_) => {
                 // Nobody asks a log for the sake of a timer that has run out.
                 let is_asked = items.iter().any(|item| !matches!(item, InboxItem::Tick | InboxItem::Evict(_)));
-                is_asked && self.recover().await
+                is_asked && Box::pin(self.recover()).await
             }
         }
     }
