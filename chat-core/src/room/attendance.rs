@@ -7,6 +7,7 @@ pub(super) use self::waiting::Linger;
 use super::deadlines::Deadlines;
 use super::live::LiveTexts;
 use super::seat::SeatWait;
+use super::seldom::Seldom;
 use super::signals::Signals;
 use crate::types::{Generation, MemberId, NetworkTag, SessionId};
 
@@ -26,8 +27,8 @@ pub(super) struct Attendance {
     online: usize,
     graces: Deadlines,
     typing: Deadlines,
-    live: LiveTexts,
-    signals: Signals,
+    live: Seldom<LiveTexts>,
+    signals: Seldom<Signals>,
     linger: Linger,
     seat: SeatWait,
     /// Members whose grace has begun, and who are not given its end yet.
@@ -114,6 +115,8 @@ impl Attendance {
             + self.typing.weight()
             + self.live.weight()
             + self.signals.weight()
+            + self.live.room()
+            + self.signals.room()
     }
 
     // What records bring about.
@@ -156,8 +159,8 @@ impl Attendance {
     /// finds out, also where this is undone.
     pub(super) fn begin_anew(&mut self) {
         let (mut live, mut signals) = (std::mem::take(&mut self.live), std::mem::take(&mut self.signals));
-        live.retain(|_| false);
-        signals.retain(|_| false);
+        live.if_any().into_iter().for_each(|live| live.retain(|_| false));
+        signals.if_any().into_iter().for_each(|signals| signals.retain(|_| false));
         *self = Self { live, signals, ..Self::default() };
     }
 

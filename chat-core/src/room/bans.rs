@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::hashes::ScopeHash;
+use super::seldom::Nothing;
 use super::weight::{beside, scope_beside};
 use crate::types::{BanId, MemberId, NetworkTag, Nick, Scope, Wall};
 
@@ -141,6 +142,10 @@ pub(super) struct Bans {
     last: BanId,
     /// Bytes that they hold elsewhere.
     texts: usize,
+}
+
+impl Nothing for Bans {
+    const NOTHING: &'static Self = &Self { kept: VecDeque::new(), last: BanId(0), texts: 0 };
 }
 
 impl Bans {

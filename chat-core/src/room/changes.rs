@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::seldom::Nothing;
 use super::sweeps::Sweep;
 use crate::types::{MemberId, Seq};
 
@@ -64,6 +65,10 @@ pub(super) struct Changes {
     ranges: VecDeque<Sweep>,
     /// The newest change of which nothing is known any more.
     floor: Seq,
+}
+
+impl Nothing for Changes {
+    const NOTHING: &'static Self = &Self { kept: VecDeque::new(), ranges: VecDeque::new(), floor: Seq(0) };
 }
 
 impl Changes {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hashes::ScopeHash;
 use super::members::Member;
+use super::seldom::Nothing;
 use super::weight::beside;
 use crate::domain::{LeaveReason, Role};
 use crate::types::{Color, MemberId, Nick, Seq};
@@ -87,6 +88,10 @@ impl Place {
         }
         self.number
     }
+}
+
+impl Nothing for Former {
+    const NOTHING: &'static Self = &Self { places: VecDeque::new(), texts: 0 };
 }
 
 impl Former {

@@ -8,6 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use serde::{Deserialize, Serialize};
 
 use super::hashes::{KeyHash, ScopeHash};
+use super::seldom::Nothing;
 use super::weight::table;
 use crate::domain::Digest;
 use crate::types::{Seq, Wall};
@@ -89,6 +90,16 @@ struct Ends {
 struct Chain {
     ends: Ends,
     len: usize,
+}
+
+impl Nothing for KeyWindow {
+    const NOTHING: &'static Self = &Self {
+        slots: Vec::new(),
+        free: Vec::new(),
+        all: None,
+        by_scope: Index::with_hasher(BuildHasherDefault::new()),
+        by_key: Index::with_hasher(BuildHasherDefault::new()),
+    };
 }
 
 impl KeyWindow {

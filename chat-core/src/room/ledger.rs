@@ -19,6 +19,7 @@ use super::members::Members;
 use super::owed::Owed;
 use super::reactions::Reactions;
 use super::seat::HeldSeat;
+use super::seldom::Seldom;
 use super::slow_mode::SlowMode;
 use super::sweeps::Sweep;
 use super::time::linger_after;
@@ -49,13 +50,13 @@ pub struct Ledger {
     former: Former,
     /// Who was put out, and has not come back: not to come back to a place, but to be banned, or banned otherwise, by their number.
     #[serde(default, skip_serializing_if = "Former::is_empty")]
-    put_out: Former,
+    put_out: Seldom<Former>,
     /// What a program has to know to read the records that this is made of.
     #[serde(default, skip_serializing_if = "is_first")]
     needs: RecordVersion,
-    bans: Bans,
+    bans: Seldom<Bans>,
     marks: Marks,
-    keys: KeyWindow,
+    keys: Seldom<KeyWindow>,
     /// When the last member went, if none is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     empty: Option<Wall>,
@@ -64,15 +65,15 @@ pub struct Ledger {
     lost: bool,
     /// Nothing in what programs before it stored: they stored a ledger only once nothing was owed.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
-    owed: Owed,
+    owed: Seldom<Owed>,
     /// Where programs before it stored the ranges among them; see [`Ledger::read_back`].
     #[serde(default, skip_serializing)]
-    owed_sweeps: VecDeque<Sweep>,
+    owed_sweeps: Option<Box<VecDeque<Sweep>>>,
     /// Whether anything was ever edited: where nothing was, no edit can be superseded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     edited: bool,
-    #[serde(default = "Changes::unknown")]
-    changes: Changes,
+    #[serde(default = "unknown_changes")]
+    changes: Seldom<Changes>,
     #[serde(default, skip_serializing_if = "Settings::is_default")]
     settings: Settings,
     #[serde(default, rename = "slowed", skip_serializing_if = "SlowMode::is_empty")]
@@ -80,13 +81,17 @@ pub struct Ledger {
     #[serde(default, skip_serializing_if = "MemberChanges::is_empty")]
     member_changes: MemberChanges,
     #[serde(default, skip_serializing_if = "Reactions::is_empty")]
-    reactions: Reactions,
+    reactions: Seldom<Reactions>,
     /// For whom the owner's seat is held, while they are away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<HeldSeat>,
     /// Whether only the host says who is the owner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     protected: bool,
+}
+
+fn unknown_changes() -> Seldom<Changes> {
+    Changes::unknown().into()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,21 +118,21 @@ impl Ledger {
             last_member: MemberId(0),
             members: Members::default(),
             former: Former::default(),
-            put_out: Former::default(),
+            put_out: Seldom::default(),
             needs: RecordVersion::FIRST,
-            bans: Bans::default(),
+            bans: Seldom::default(),
             marks: Marks::default(),
-            keys: KeyWindow::default(),
+            keys: Seldom::default(),
             empty: None,
             lost: false,
-            owed: Owed::default(),
-            owed_sweeps: VecDeque::new(),
+            owed: Seldom::default(),
+            owed_sweeps: None,
             edited: false,
-            changes: Changes::default(),
+            changes: Seldom::default(),
             settings: Settings::default(),
             slow_mode: SlowMode::default(),
             member_changes: MemberChanges::default(),
-            reactions: Reactions::default(),
+            reactions: Seldom::default(),
             held: None,
             protected: false,
         }
@@ -136,8 +141,13 @@ impl Ledger {
     /// As it was stored; by a program that kept no changes, it may have changed anything until its end. What one stored in two queues is
     /// one.
     pub(super) fn read_back(mut self) -> Self {
-        self.owed = self.owed.with_sweeps(std::mem::take(&mut self.owed_sweeps));
-        self.changes = self.changes.unknown_until(self.head);
+        if let Some(sweeps) = self.owed_sweeps.take() {
+            let owed = self.owed.make();
+            *owed = std::mem::take(owed).with_sweeps(*sweeps);
+        }
+        if let Some(changes) = self.changes.if_any() {
+            *changes = std::mem::take(changes).unknown_until(self.head);
+        }
         self
     }
 
@@ -163,7 +173,14 @@ impl Ledger {
             + self.slow_mode.weight()
             + self.member_changes.weight()
             + self.reactions.weight()
+            + self.parts()
             + beside(self.topic.as_str())
+    }
+
+    /// Bytes of the parts that not every room has.
+    fn parts(&self) -> usize {
+        let of_messages = self.keys.room() + self.owed.room() + self.changes.room() + self.reactions.room();
+        of_messages + self.put_out.room() + self.bans.room()
     }
 
     /// Which incarnation this is; `None` before the first and after the last record of one.

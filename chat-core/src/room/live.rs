@@ -1,5 +1,6 @@
 //! Messages that are shown while they grow: a few in all, one of each member, each for as long as its author goes on.
 
+use super::seldom::Nothing;
 use crate::types::{Body, MemberId, Mono, Reject, RejectCode, RoomLimits, Seq};
 
 /// A message that its author is still writing, as it is so far.
@@ -28,11 +29,15 @@ impl LiveText {
 }
 
 /// All of a room, in the order in which their authors began. Nothing is allocated while there is none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct LiveTexts {
     texts: Vec<LiveText>,
     /// Another whenever something is shown that was not, or not any more.
     revision: u32,
+}
+
+impl Nothing for LiveTexts {
+    const NOTHING: &'static Self = &Self { texts: Vec::new(), revision: 0 };
 }
 
 impl LiveTexts {

@@ -42,6 +42,7 @@ mod read_positions;
 mod redacting;
 mod roles;
 mod seat;
+mod seldom;
 mod sending;
 mod settings;
 mod showing;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::seldom::Nothing;
 use super::sweeps::Sweep;
 use crate::types::{Offset, Seq};
 
@@ -85,6 +86,10 @@ pub(super) struct Owed {
     all: VecDeque<OwedChange>,
     /// Of the edits among them.
     bytes: usize,
+}
+
+impl Nothing for Owed {
+    const NOTHING: &'static Self = &Self { all: VecDeque::new(), bytes: 0 };
 }
 
 impl Owed {

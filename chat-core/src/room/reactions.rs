@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use self::to_message::ToMessage;
+use super::seldom::Nothing;
 use crate::domain::Reaction;
 use crate::types::{MemberId, ReactionName, Seq};
 
@@ -58,6 +59,17 @@ struct Stored {
     frozen: VecDeque<Frozen>,
     #[serde(default)]
     closed: Seq,
+}
+
+impl Nothing for Reactions {
+    const NOTHING: &'static Self = &Self {
+        held: VecDeque::new(),
+        frozen: VecDeque::new(),
+        closed: Seq(0),
+        total: 0,
+        by_person: BTreeMap::new(),
+        bytes: 0,
+    };
 }
 
 impl Reactions {

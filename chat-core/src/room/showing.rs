@@ -83,16 +83,13 @@ pub(super) fn end_typing(ledger: &Ledger, attendance: &mut Attendance) {
 /// are only counted, because each would be told to thousands. What somebody shows who has gone goes with their place, in `Attendance::exit`.
 pub(super) fn end(ledger: &Ledger, attendance: &mut Attendance, event: &Event) {
     end_signals(ledger, attendance);
+    let Some(live) = attendance.live_mut() else { return };
     match event {
-        Event::Edited { target, .. } | Event::Redacted { target } => {
-            attendance.live_mut().retain(|live| live.target != *target);
-        }
+        Event::Edited { target, .. } | Event::Redacted { target } => live.retain(|live| live.target != *target),
         Event::Swept { member, from, to } => {
-            attendance.live_mut().retain(|live| live.member != *member || !(*from..=*to).contains(&live.target));
+            live.retain(|live| live.member != *member || !(*from..=*to).contains(&live.target));
         }
-        Event::SettingsChanged { .. } | Event::RoleChanged { .. } => {
-            attendance.live_mut().retain(|live| may_speak(ledger, live.member));
-        }
+        Event::SettingsChanged { .. } | Event::RoleChanged { .. } => live.retain(|live| may_speak(ledger, live.member)),
         _ => {}
     }
 }
@@ -112,12 +109,12 @@ pub(super) fn agree(before: &Ledger, ledger: &Ledger, attendance: &mut Attendanc
         there.is_some() && there != last_edit(before, target)
     };
     let grows = |live: &LiveText| is_theirs(live) && !is_edited(live.target) && may_speak(ledger, live.member);
-    attendance.live_mut().retain(grows);
+    attendance.live_mut().into_iter().for_each(|live| live.retain(grows));
 }
 
 fn end_signals(ledger: &Ledger, attendance: &mut Attendance) {
     if ledger.notices() == Notices::Counted {
-        attendance.signals_mut().retain(|_| false);
+        attendance.signals_mut().into_iter().for_each(|signals| signals.retain(|_| false));
     }
 }
 

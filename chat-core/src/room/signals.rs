@@ -1,5 +1,6 @@
 //! Signals: what members show of themselves under a name, for as long as they renew it. Never logged.
 
+use super::seldom::Nothing;
 use crate::types::{MemberId, Mono, Reject, RejectCode, RoomLimits, SignalData, SignalName};
 
 /// What a member shows under a name.
@@ -16,7 +17,7 @@ pub struct Signal {
 }
 
 /// All of a room, in the order of the members and names. Nothing is allocated while there is none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Signals {
     all: Vec<Signal>,
     /// As they stand in a frame, together.
@@ -34,6 +35,10 @@ const AROUND_BYTES: usize = 40;
 fn frame_bytes(name: &SignalName, data: &SignalData) -> usize {
     let escaped = name.as_str().bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
     AROUND_BYTES + name.as_str().len() + escaped + data.as_str().len()
+}
+
+impl Nothing for Signals {
+    const NOTHING: &'static Self = &Self { all: Vec::new(), bytes: 0, earliest: None, revision: 0 };
 }
 
 impl Signals {

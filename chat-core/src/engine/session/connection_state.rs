@@ -31,7 +31,7 @@ pub(crate) struct ConnectionState {
     looks_at_subscriptions: AtomicBool,
     /// Whether the transport was ever unable to write what was due. A reader that never was is never told of a gap.
     pub(crate) was_blocked: AtomicBool,
-    closing: Mutex<Option<Closing>>,
+    closing: Mutex<Option<Box<Closing>>>,
     /// The transport of a connection that takes nothing: it is woken when a drain gives it up, and not with every message.
     stalled: AtomicWaker,
     pub(crate) generation: Generation,
@@ -131,7 +131,7 @@ impl ConnectionState {
     }
 
     fn end(&self, end: Closing) {
-        lock(&self.closing).get_or_insert(end);
+        lock(&self.closing).get_or_insert_with(|| Box::new(end));
         self.is_closing.store(true, Ordering::Release);
         self.wake.wake();
     }
@@ -140,7 +140,7 @@ impl ConnectionState {
         if !self.is_closing.load(Ordering::Acquire) {
             return None;
         }
-        *lock(&self.closing)
+        lock(&self.closing).as_deref().copied()
     }
 
     /// Nothing is due any more but the end, or nobody is left to take it.

@@ -22,13 +22,18 @@ pub(crate) struct Subscription {
     pub(crate) from: Seq,
     /// The floor of the member: of messages up to it they learn nothing.
     pub(crate) sees: Seq,
-    /// The member's, for the frame that tells a quiet end.
-    nick: Mutex<Nick>,
     until: AtomicU64,
-    /// What another session of the person has read, once one has.
-    read: Mutex<Option<Box<ReadElsewhere>>>,
+    noted: Mutex<Noted>,
     /// The cause of its end, once it has one.
     end: AtomicU8,
+}
+
+/// What the room's task has noted for the reader.
+struct Noted {
+    /// The member's name, for the frame that tells a quiet end.
+    nick: Nick,
+    /// What another session of the person has read, once one has.
+    read: Option<Box<ReadElsewhere>>,
 }
 
 /// The frame that tells what another session of the person has read.
@@ -57,8 +62,8 @@ impl Subscription {
     pub(crate) fn new(feed: Arc<RoomFeed>, stay: &Member, from: Seq) -> Self {
         let Member { id: member, begun, sees, .. } = *stay;
         let (until, end) = (AtomicU64::new(OPEN), AtomicU8::new(End::Membership as u8));
-        let nick = Mutex::new(stay.nick.clone());
-        Self { feed, member, begun, from, sees, nick, until, read: Mutex::new(None), end }
+        let noted = Mutex::new(Noted { nick: stay.nick.clone(), read: None });
+        Self { feed, member, begun, from, sees, until, noted, end }
     }
 
     /// Whether this is the stay that it reads for.
@@ -81,25 +86,25 @@ impl Subscription {
 
     /// The member is shown under this name now.
     pub(crate) fn note_nick(&self, nick: &Nick) {
-        lock(&self.nick).clone_from(nick);
+        lock(&self.noted).nick.clone_from(nick);
     }
 
     /// The name that the member is, or was last, shown under.
     pub(crate) fn nick(&self) -> Nick {
-        lock(&self.nick).clone()
+        lock(&self.noted).nick.clone()
     }
 
     /// Another session of the person has read something. The latest counts.
     pub(crate) fn note_read(&self, json: Bytes) {
-        let mut read = lock(&self.read);
+        let read = &mut lock(&self.noted).read;
         let version = read.as_ref().map_or(0, |read| read.version).wrapping_add(1).max(1);
         *read = Some(Box::new(ReadElsewhere { version, json }));
     }
 
     /// What another session has read, and its version; `None` where that is the one heard of.
     pub(crate) fn read_elsewhere(&self, heard: u32) -> Option<(u32, Bytes)> {
-        let read = lock(&self.read);
-        read.as_ref().filter(|read| read.version != heard).map(|read| (read.version, read.json.clone()))
+        let noted = lock(&self.noted);
+        noted.read.as_ref().filter(|read| read.version != heard).map(|read| (read.version, read.json.clone()))
     }
 
     /// The last event of the interval; `None` while it is open.

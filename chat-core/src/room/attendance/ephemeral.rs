@@ -1,7 +1,7 @@
 //! What members show while they are here: that they type, how a message grows, and signals. Whoever has gone shows nothing.
 
 use super::Attendance;
-use crate::room::live::LiveTexts;
+use crate::room::live::{LiveText, LiveTexts};
 use crate::room::signals::Signals;
 use crate::types::{Body, MemberId, Mono, RoomLimits, Seq, SignalData, SignalName};
 
@@ -38,8 +38,9 @@ impl Attendance {
         &self.live
     }
 
-    pub(in crate::room) fn live_mut(&mut self) -> &mut LiveTexts {
-        &mut self.live
+    /// The same, where there has been one.
+    pub(in crate::room) fn live_mut(&mut self) -> Option<&mut LiveTexts> {
+        self.live.if_any()
     }
 
     /// A message of a member grows, or does not any more; what grows is ignored for who is not here, and over the bound.
@@ -53,10 +54,13 @@ impl Attendance {
     ) {
         match text {
             Some(text) if self.is_online(member) && self.live.room_for(member, &text, limits).is_ok() => {
-                self.live.show(member, target, text, until);
+                self.live.make().show(member, target, text, until);
             }
             Some(_) => {}
-            None => self.live.retain(|live| (live.member, live.target) != (member, target)),
+            None => {
+                let stays = |live: &LiveText| (live.member, live.target) != (member, target);
+                self.live.if_any().into_iter().for_each(|live| live.retain(stays));
+            }
         }
     }
 
@@ -65,8 +69,9 @@ impl Attendance {
         &self.signals
     }
 
-    pub(in crate::room) fn signals_mut(&mut self) -> &mut Signals {
-        &mut self.signals
+    /// The same, where somebody has shown one.
+    pub(in crate::room) fn signals_mut(&mut self) -> Option<&mut Signals> {
+        self.signals.if_any()
     }
 
     /// A member shows something under a name, or not any more; what is shown is ignored for who is not here, and over the bound.
@@ -80,10 +85,10 @@ impl Attendance {
     ) {
         match data {
             Some(data) if self.is_online(member) && self.signals.room_for(member, &name, &data, limits).is_ok() => {
-                self.signals.show(member, name, data, until);
+                self.signals.make().show(member, name, data, until);
             }
             Some(_) => {}
-            None => self.signals.take_away(member, &name),
+            None => self.signals.if_any().into_iter().for_each(|signals| signals.take_away(member, &name)),
         }
     }
 
@@ -99,13 +104,13 @@ impl Attendance {
 
     /// Forgets what was shown and not renewed in time.
     pub(in crate::room) fn expire_slots(&mut self, now: Mono) {
-        self.live.expire(now);
-        self.signals.expire(now);
+        self.live.if_any().into_iter().for_each(|live| live.expire(now));
+        self.signals.if_any().into_iter().for_each(|signals| signals.expire(now));
     }
 
     /// Who has gone shows nothing.
     pub(super) fn end_slots(&mut self, member: MemberId) {
-        self.live.end_of(member);
-        self.signals.end_of(member);
+        self.live.if_any().into_iter().for_each(|live| live.end_of(member));
+        self.signals.if_any().into_iter().for_each(|signals| signals.end_of(member));
     }
 }

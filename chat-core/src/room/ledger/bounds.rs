@@ -82,12 +82,18 @@ impl Ledger {
             self.bounds = bounds;
             self.marks.bound(bounds.marks_max);
             self.former.bound(bounds.former_max);
-            self.put_out.bound(bounds.former_max);
-            self.keys = self.keys.bounded(bounds.keys);
-            self.changes.bound(bounds.changes_max);
+            if let Some(put_out) = self.put_out.if_any() {
+                put_out.bound(bounds.former_max);
+            }
+            if let Some(keys) = self.keys.if_any() {
+                *keys = keys.bounded(bounds.keys);
+            }
+            if let Some(changes) = self.changes.if_any() {
+                changes.bound(bounds.changes_max);
+            }
             self.slow_mode.bound(bounds.slowed_max);
             self.member_changes.bound(bounds.member_changes);
-            self.reactions.freeze(self.reactable_from(), self.head);
+            self.freeze_reactions();
         }
         self
     }

@@ -14,7 +14,7 @@ use crate::room::owed::{OwedAmend, OwedChange, OwedEdit};
 use crate::room::seat::HeldSeat;
 use crate::room::slow_mode::SlowMode;
 use crate::room::sweeps::Sweep;
-use crate::types::{MemberId, Wall};
+use crate::types::{MemberId, Seq, Wall};
 
 impl Ledger {
     /// Takes in the next record.
@@ -34,7 +34,9 @@ impl Ledger {
                 // One that does not say it changes nothing of what was said before.
                 let sees = sees.or(place.map(|place| place.sees)).unwrap_or_default();
                 self.former.forget(hash);
-                self.put_out.forget(hash);
+                if let Some(put_out) = self.put_out.if_any() {
+                    put_out.forget(hash);
+                }
                 self.last_member = self.last_member.max(id);
                 (self.empty, self.lost) = (None, false);
                 if *role == Role::Owner {
@@ -71,9 +73,7 @@ impl Ledger {
             Event::Sent { keyed, .. } => {
                 let by = actor(record);
                 self.marks.push(self.head, by, self.bounds.marks_max);
-                if self.reactions.takes_more() {
-                    self.reactions.freeze(self.reactable_from(), self.head);
-                }
+                self.freeze_reactions();
                 if self.settings.slow_ms > 0 {
                     self.slow_mode.spoke(by, record.at, self.bounds.slowed_max);
                 }
@@ -83,40 +83,48 @@ impl Ledger {
                 let (target, change, offset) = (*target, self.head, record.offset);
                 let bytes = content.as_ref().map_or(0, |content| u32::try_from(content.bytes()).unwrap_or(u32::MAX));
                 let before = self.changes.last_edit(target);
-                self.owed.push(OwedChange::Edit(OwedEdit { target, change, offset, n: *n, bytes, before }));
+                self.owed.make().push(OwedChange::Edit(OwedEdit { target, change, offset, n: *n, bytes, before }));
                 #[cfg(feature = "fault_injection")]
                 let changed = (!fault_injection::is(Bug::ForgetEdit)).then_some(Changed { target, change });
                 #[cfg(not(feature = "fault_injection"))]
                 let changed = Some(Changed { target, change });
                 let (by, max) = (actor(record), self.bounds.changes_max);
-                changed.into_iter().for_each(|changed| self.changes.push_edited(changed, by, max));
+                changed.into_iter().for_each(|changed| self.changes.make().push_edited(changed, by, max));
                 self.edited = true;
                 self.remember_key(by, record.at, keyed.as_ref());
             }
             Event::Reacted { target, name, on, keyed, .. } => {
                 let (by, change) = (actor(record), self.head);
                 let author = self.marks.find(*target).map_or(MemberId(0), |mark| mark.by);
-                self.reactions.set((*target, author), name, by, *on);
-                self.changes.push_altered(Changed { target: *target, change }, self.bounds.changes_max);
+                self.reactions.make().set((*target, author), name, by, *on);
+                self.changes.make().push_altered(Changed { target: *target, change }, self.bounds.changes_max);
                 self.remember_key(by, record.at, keyed.as_ref());
             }
             Event::Redacted { target } => {
                 self.marks.redact(*target);
-                self.reactions.remove(*target);
+                if let Some(reactions) = self.reactions.if_any() {
+                    reactions.remove(*target);
+                }
                 let (target, change) = (*target, self.head);
-                self.owed.push(OwedChange::TakeBack(OwedAmend { target, change }));
-                self.changes.push(Changed { target, change }, self.bounds.changes_max);
+                self.owed.make().push(OwedChange::TakeBack(OwedAmend { target, change }));
+                self.changes.make().push(Changed { target, change }, self.bounds.changes_max);
             }
             Event::Swept { member, from, to } => {
                 self.marks.sweep(*member, *from, *to);
-                self.reactions.remove_all(|target, author| author == *member && (*from..=*to).contains(&target));
+                if let Some(reactions) = self.reactions.if_any() {
+                    reactions.remove_all(|target, author| author == *member && (*from..=*to).contains(&target));
+                }
                 let sweep = Sweep { member: *member, from: *from, to: *to, change: self.head };
-                self.owed.push(OwedChange::Sweep(sweep));
-                self.changes.push_range(sweep, self.bounds.changes_max);
+                self.owed.make().push(OwedChange::Sweep(sweep));
+                self.changes.make().push_range(sweep, self.bounds.changes_max);
             }
             Event::Settled { through, frozen } => {
-                self.owed.settle(*through);
-                self.reactions.settle(*frozen);
+                if let Some(owed) = self.owed.if_any() {
+                    owed.settle(*through);
+                }
+                if *frozen > Seq(0) {
+                    self.reactions.make().settle(*frozen);
+                }
             }
             Event::Kicked { member, .. } => {
                 self.slow_mode.forget(*member);
@@ -124,25 +132,25 @@ impl Ledger {
                     let scope = self.hash(&member.scope);
                     self.former.forget(scope);
                     let place = Place::of(&member, scope, Role::Member, LeaveReason::Left);
-                    self.put_out.remember(place, self.bounds.former_max);
+                    self.put_out.make().remember(place, self.bounds.former_max);
                     self.note_empty();
                 }
             }
             Event::Banned { scope } => {
                 let hash = self.hash(scope);
                 self.forget_banned(hash);
-                self.bans.add_early(scope, self.at, self.bounds.bans_max);
+                self.bans.make().add_early(scope, self.at, self.bounds.bans_max);
             }
             Event::BanAdded { ban, person, member, nick, until, networks } => {
                 let person = (*person).into();
                 self.forget_banned(person);
                 let salt = self.salt();
-                self.bans.forget_early(|scope| ScopeHash::new(salt, scope) == person);
+                self.bans.make().forget_early(|scope| ScopeHash::new(salt, scope) == person);
                 let (member, nick, networks) = (Some(*member), nick.clone(), networks.clone());
                 let (by, at, until) = (record.by, Some(self.at), *until);
-                self.bans.add(Ban { member, nick, by, at, until, networks, ..Ban::new(*ban, person) }, self.at);
+                self.bans.make().add(Ban { member, nick, by, at, until, networks, ..Ban::new(*ban, person) }, self.at);
             }
-            Event::BanLifted { ban } => self.bans.lift(*ban),
+            Event::BanLifted { ban } => self.bans.make().lift(*ban),
             Event::MemberChanged { member, nick, nick_key, data } => {
                 self.members.change(*member, nick.as_ref().zip(nick_key.as_ref()), data.as_ref());
                 if record.by == Some(*member) {
@@ -198,13 +206,21 @@ impl Ledger {
         self.at = self.at.max(record.at);
     }
 
+    /// Messages that are too old for it take no more reactions.
+    pub(super) fn freeze_reactions(&mut self) {
+        if self.reactions.takes_more() {
+            let (first, head) = (self.reactable_from(), self.head);
+            self.reactions.make().freeze(first, head);
+        }
+    }
+
     /// Remembers under which key somebody did what stands at the head, if under any.
     fn remember_key(&mut self, by: MemberId, at: Wall, keyed: Option<&Keyed>) {
         if let (Some(keyed), Some(member)) = (keyed, self.members.get(by)) {
             let scope = self.hash(&member.scope);
             let key = KeyHash::new(self.salt(), scope, &keyed.key);
             let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at };
-            self.keys.insert(kept, self.bounds.keys);
+            self.keys.make().insert(kept, self.bounds.keys);
         }
     }
 
@@ -218,7 +234,7 @@ impl Ledger {
     /// Who may not come in does not come back: their place goes, and a seat that is held for them runs out now.
     fn forget_banned(&mut self, person: ScopeHash) {
         if let Some(place) = self.former.take(person) {
-            self.put_out.remember(place.put_out(), self.bounds.former_max);
+            self.put_out.make().remember(place.put_out(), self.bounds.former_max);
         }
         if self.held.is_some_and(|seat| seat.scope == person) {
             self.held = (!self.protected).then_some(HeldSeat { scope: person, until: Some(self.at) });

@@ -104,7 +104,7 @@ impl Ledger {
     #[cfg(feature = "fault_injection")]
     pub(in crate::room) fn with_what_is_read_back(mut self) -> Self {
         if fault_injection::is(Bug::ForgetNetworks) {
-            self.bans.forget_networks();
+            self.bans.make().forget_networks();
         }
         self
     }
