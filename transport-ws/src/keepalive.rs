@@ -1,5 +1,6 @@
 //! The deadlines of one connection: when to ping, when the peer counts as gone, when a stalled socket is given up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "fault_injection")]
@@ -22,12 +23,18 @@ pub(crate) enum KeepaliveAction {
     Stalled,
 }
 
-/// When one peer was last heard, and when it is to be pinged.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Keepalive {
+/// What all peers have in common.
+#[derive(Debug)]
+pub(crate) struct Rhythm {
     ping_interval: Duration,
     silence_max: Duration,
     stall_timeout: Duration,
+}
+
+/// When one peer was last heard, and when it is to be pinged.
+#[derive(Debug)]
+pub(crate) struct Keepalive {
+    rhythm: Arc<Rhythm>,
     heard: Instant,
     ping_at: Instant,
     /// When to look half way through the wait for an answer, once a ping is out: so at least the other half is left where a pause of the
@@ -35,9 +42,9 @@ pub(crate) struct Keepalive {
     look_at: Option<Instant>,
 }
 
-impl Keepalive {
-    /// A peer that was heard just now.
-    pub(crate) fn new(config: &WsConfig, stall_timeout: Duration, now: Instant) -> Self {
+impl Rhythm {
+    /// As it is configured.
+    pub(crate) fn new(config: &WsConfig, stall_timeout: Duration) -> Self {
         let ping_interval = config.ping_interval;
         let pong_timeout = config.pong_timeout;
         #[cfg(feature = "fault_injection")]
@@ -45,8 +52,15 @@ impl Keepalive {
             true => Duration::from_secs(1),
             false => pong_timeout,
         };
-        let silence_max = ping_interval + pong_timeout;
-        Self { ping_interval, silence_max, stall_timeout, heard: now, ping_at: now + ping_interval, look_at: None }
+        Self { ping_interval, silence_max: ping_interval + pong_timeout, stall_timeout }
+    }
+}
+
+impl Keepalive {
+    /// A peer that was heard just now.
+    pub(crate) fn new(rhythm: Arc<Rhythm>, now: Instant) -> Self {
+        let ping_at = now + rhythm.ping_interval;
+        Self { rhythm, heard: now, ping_at, look_at: None }
     }
 
     /// Something came; or nothing could come, because nothing was read.
@@ -56,8 +70,8 @@ impl Keepalive {
 
     /// When to look again, with a socket that has been taking nothing since `stalled`.
     pub(crate) fn deadline(&self, stalled: Option<Instant>) -> Instant {
-        let given_up = stalled.map(|since| since + self.stall_timeout);
-        let gone = self.heard + self.silence_max;
+        let given_up = stalled.map(|since| since + self.rhythm.stall_timeout);
+        let gone = self.heard + self.rhythm.silence_max;
         self.ping_at.min(gone).min(given_up.unwrap_or(gone)).min(self.look_at.unwrap_or(gone))
     }
 
@@ -67,14 +81,14 @@ impl Keepalive {
     /// answer as ever. The caller takes a stall to begin anew.
     pub(crate) fn on_timer(&mut self, due: Instant, now: Instant, stalled: Option<Instant>) -> KeepaliveAction {
         if was_paused(due, now) {
-            self.heard = self.heard.max(now - self.ping_interval);
+            self.heard = self.heard.max(now - self.rhythm.ping_interval);
             return self.ping(now);
         }
         self.look_at.take_if(|at| now >= *at);
-        if stalled.is_some_and(|since| now >= since + self.stall_timeout) {
+        if stalled.is_some_and(|since| now >= since + self.rhythm.stall_timeout) {
             return KeepaliveAction::Stalled;
         }
-        if now >= self.heard + self.silence_max {
+        if now >= self.heard + self.rhythm.silence_max {
             return KeepaliveAction::PeerGone;
         }
         if now >= self.ping_at {
@@ -84,8 +98,8 @@ impl Keepalive {
     }
 
     fn ping(&mut self, now: Instant) -> KeepaliveAction {
-        self.ping_at = now + self.ping_interval;
-        self.look_at = Some(now + (self.silence_max - self.ping_interval) / 2);
+        self.ping_at = now + self.rhythm.ping_interval;
+        self.look_at = Some(now + (self.rhythm.silence_max - self.rhythm.ping_interval) / 2);
         KeepaliveAction::Ping
     }
 }
@@ -98,7 +112,7 @@ mod tests {
 
     fn start() -> (Instant, Keepalive) {
         let now = Instant::now();
-        (now, Keepalive::new(&WsConfig::default(), STALL, now))
+        (now, Keepalive::new(Arc::new(Rhythm::new(&WsConfig::default(), STALL)), now))
     }
 
     fn after(start: Instant, seconds: u64) -> Instant {

@@ -169,11 +169,11 @@ impl<S> Write for Adapter<'_, '_, S> {
 struct Border {
     /// The header being read, up to where the length ends.
     header: [u8; 10],
-    header_bytes: usize,
+    header_bytes: u8,
     /// Of mask and payload of the frame being read, what is still to come.
     rest: u64,
     /// Whole messages that have not been given yet, pings and pongs too; perhaps with one of which the rest is still to come.
-    messages: usize,
+    messages: u32,
     /// A message in several frames has begun and not ended.
     is_open: bool,
     /// Nothing but whole messages, pings and pongs came since the last clean border.
@@ -205,7 +205,7 @@ impl Border {
 
     fn pass_header(&mut self, byte: u8) -> usize {
         const CLOSE: u8 = 0x08;
-        self.header[self.header_bytes] = byte;
+        self.header[usize::from(self.header_bytes)] = byte;
         self.header_bytes += 1;
         let [first, second, length @ ..] = self.header;
         let (header_bytes, payload) = match second & 0x7F {
@@ -224,7 +224,7 @@ impl Border {
                 }
                 _ => {}
             }
-            self.messages += usize::from(is_final);
+            self.messages = self.messages.saturating_add(is_final.into());
             self.rest = payload.saturating_add(mask);
             self.header_bytes = 0;
             self.header = [0; 10];

@@ -26,7 +26,7 @@ const SUBPROTOCOL: &str = "chat.v1";
 /// them with [`Engine::drain`].
 pub fn routes(engine: Engine, config: WsConfig) -> Router {
     let path = config.path.clone();
-    Router::new().route(&path, get(upgrade)).with_state(Arc::new(Shared { engine, config }))
+    Router::new().route(&path, get(upgrade)).with_state(Arc::new(Shared::new(engine, config)))
 }
 
 async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {

@@ -6,7 +6,10 @@ use crate::types::{MemberId, Mono};
 
 /// At most one deadline per member.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Deadlines {
+pub(super) struct Deadlines(Option<Box<Views>>);
+
+#[derive(Clone, Debug, Default)]
+struct Views {
     of: BTreeMap<MemberId, Mono>,
     order: BTreeSet<(Mono, MemberId)>,
 }
@@ -14,37 +17,37 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// How many members have one.
     pub(super) fn len(&self) -> usize {
-        self.of.len()
+        self.0.as_ref().map_or(0, |views| views.of.len())
     }
 
     /// Bytes that they hold: each lies in two trees, whose nodes are two thirds full in the long run.
     pub(super) fn weight(&self) -> usize {
-        self.len() * 2 * size_of::<(MemberId, Mono)>() / 2 * 3
+        self.0.as_ref().map_or(0, |_| size_of::<Views>()) + self.len() * 2 * size_of::<(MemberId, Mono)>() / 2 * 3
     }
 
     /// Whether this member has one.
     pub(super) fn contains(&self, member: MemberId) -> bool {
-        self.of.contains_key(&member)
+        self.of(member).is_some()
     }
 
     /// A member's deadline.
     pub(super) fn of(&self, member: MemberId) -> Option<Mono> {
-        self.of.get(&member).copied()
+        self.0.as_ref()?.of.get(&member).copied()
     }
 
     /// The members that have one, in the order of their numbers.
     pub(super) fn members(&self) -> impl Iterator<Item = MemberId> {
-        self.of.keys().copied()
+        self.iter().map(|(member, _)| member)
     }
 
     /// All, in the order of the members' numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (MemberId, Mono)> + Clone {
-        self.of.iter().map(|(&member, &at)| (member, at))
+        self.0.iter().flat_map(|views| views.of.iter().map(|(&member, &at)| (member, at)))
     }
 
     /// The earliest; of two at the same moment, that of the lower number.
     pub(super) fn earliest(&self) -> Option<(Mono, MemberId)> {
-        self.order.first().copied()
+        self.0.as_ref()?.order.first().copied()
     }
 
     /// The member whose deadline has passed first, if any has.
@@ -54,27 +57,30 @@ impl Deadlines {
 
     /// Sets or moves a member's deadline.
     pub(super) fn set(&mut self, member: MemberId, at: Mono) {
-        if let Some(before) = self.of.insert(member, at) {
-            self.order.remove(&(before, member));
+        let views = self.0.get_or_insert_default();
+        if let Some(before) = views.of.insert(member, at) {
+            views.order.remove(&(before, member));
         }
-        self.order.insert((at, member));
+        views.order.insert((at, member));
     }
 
     /// Drops a member's deadline.
     pub(super) fn drop(&mut self, member: MemberId) {
-        if let Some(at) = self.of.remove(&member) {
-            self.order.remove(&(at, member));
+        let Some(views) = &mut self.0 else { return };
+        if let Some(at) = views.of.remove(&member) {
+            views.order.remove(&(at, member));
         }
         // An emptied tree keeps a node; 100,000 quiet rooms would keep 100,000.
-        if self.of.is_empty() {
-            *self = Self::default();
+        if views.of.is_empty() {
+            self.0 = None;
         }
     }
 
     /// Panics when the two views disagree.
     pub(super) fn check(&self) {
-        assert!(self.of.iter().all(|(&member, &at)| self.order.contains(&(at, member))), "every deadline is in order");
-        assert_eq!(self.of.len(), self.order.len(), "a member has one deadline");
+        let Some(Views { of, order }) = self.0.as_deref() else { return };
+        assert!(of.iter().all(|(&member, &at)| order.contains(&(at, member))), "every deadline is in order");
+        assert_eq!(of.len(), order.len(), "a member has one deadline");
     }
 }
 
@@ -123,7 +129,7 @@ mod tests {
     fn a_deadline_that_is_nobodys_is_a_bug() {
         let mut deadlines = Deadlines::default();
         deadlines.set(MemberId(1), Mono(10));
-        deadlines.order.insert((Mono(11), MemberId(1)));
+        deadlines.0.as_mut().expect("there is one").order.insert((Mono(11), MemberId(1)));
         deadlines.check();
     }
 }

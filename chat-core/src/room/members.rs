@@ -238,7 +238,7 @@ impl From<Members> for Vec<Arc<Member>> {
 
 /// Bytes of a member's texts that lie elsewhere than in the member.
 fn texts(member: &Member) -> usize {
-    let data = member.data.as_ref().map_or(0, |data| beside(data.as_str()));
+    let data = member.data.as_ref().map_or(0, |data| data.as_str().len());
     beside(member.nick.as_str()) + beside(member.nick_key.as_str()) + scope_beside(&member.scope) + data
 }
 

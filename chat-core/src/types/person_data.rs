@@ -1,8 +1,8 @@
 //! What a person shows beside their name: JSON that only the application understands.
 
 use std::fmt;
+use std::sync::Arc;
 
-use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::json;
@@ -14,7 +14,7 @@ use super::json;
 /// such a text too, and is checked as by `parse`.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
-pub struct PersonData(CompactString);
+pub struct PersonData(Arc<str>);
 
 impl PersonData {
     /// The most bytes. The address of a picture and an id: what is larger belongs behind an address, for every list of members shows it.
@@ -42,9 +42,9 @@ const STORED_DEPTH_MAX: usize = 127;
 
 impl<'de> Deserialize<'de> for Stored {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = CompactString::deserialize(deserializer)?;
+        let text = Arc::<str>::deserialize(deserializer)?;
         let is_json = json::compact(&text, STORED_DEPTH_MAX).is_ok();
-        Ok(Self(PersonData(if is_json { text } else { CompactString::const_new("null") })))
+        Ok(Self(PersonData(if is_json { text } else { "null".into() })))
     }
 }
 
@@ -63,10 +63,10 @@ pub(crate) fn stored_change<'de, D: Deserializer<'de>>(
 
 #[cfg(any(feature = "engine", test))]
 mod parse {
+    use std::borrow::Cow;
     use std::collections::BTreeSet;
     use std::fmt;
 
-    use compact_str::CompactString;
     use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
     use serde::{Deserialize, Deserializer};
 
@@ -91,20 +91,20 @@ mod parse {
             let compact = without_spaces(json);
             match compact.len() > Self::BYTES_MAX {
                 true => Err(Reject::too_long("data", Self::BYTES_MAX as u64, "bytes")),
-                false => Ok(Self(compact)),
+                false => Ok(Self(compact.into())),
             }
         }
 
         /// As a server has sent it; nothing is checked.
         #[cfg(feature = "engine")]
         pub(crate) fn as_told(json: &str) -> Self {
-            Self(CompactString::new(json))
+            Self(json.into())
         }
     }
 
     impl<'de> Deserialize<'de> for PersonData {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let text = CompactString::deserialize(deserializer)?;
+            let text = Cow::<str>::deserialize(deserializer)?;
             Self::parse(&text).map_err(|reject| D::Error::custom(reject.message))
         }
     }
@@ -122,7 +122,7 @@ mod parse {
     }
 
     /// Of valid JSON, what stands between its parts.
-    fn without_spaces(json: &str) -> CompactString {
+    fn without_spaces(json: &str) -> String {
         let (mut is_text, mut is_escaped) = (false, false);
         let kept = json.chars().filter(|&c| {
             let was_escaped = std::mem::take(&mut is_escaped);

@@ -28,7 +28,7 @@ struct Peer {
 /// Connects over a socket that holds up to `bytes` on the way.
 fn raw(engine: &Engine, bytes: usize) -> (DuplexStream, JoinHandle<()>) {
     let (server, client) = duplex(bytes);
-    let shared = Arc::new(Shared { engine: engine.clone(), config: WsConfig::default() });
+    let shared = Arc::new(Shared::new(engine.clone(), WsConfig::default()));
     let asked = ConnectRequest { transport: "ws", ..ConnectRequest::default() };
     (client, tokio::spawn(serve(server, shared, asked)))
 }

@@ -21,7 +21,7 @@ fn take_back(seq: u64, change: u64) -> Amend {
 fn says(records: &[Record], seq: u64) -> (&str, Option<(u64, u32, bool)>) {
     let record = records.iter().find(|record| record.seq == Some(Seq(seq))).expect("it was written");
     let Event::Sent { text, amended, .. } = &record.event else { panic!("number {seq} is a message") };
-    let amended = amended.as_ref().map(|Amended { change, n, taken_back, .. }| (change.0, *n, *taken_back));
+    let amended = amended.as_deref().map(|Amended { change, n, taken_back, .. }| (change.0, *n, *taken_back));
     (text.as_str(), amended)
 }
 
