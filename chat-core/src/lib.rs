@@ -41,6 +41,7 @@ mod locks;
 #[cfg(feature = "engine")]
 mod ports;
 pub mod room;
+mod seldom;
 mod types;
 #[cfg(feature = "engine")]
 pub mod wire;

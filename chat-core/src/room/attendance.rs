@@ -7,8 +7,8 @@ pub(super) use self::waiting::Linger;
 use super::deadlines::Deadlines;
 use super::live::LiveTexts;
 use super::seat::SeatWait;
-use super::seldom::Seldom;
 use super::signals::Signals;
+use crate::seldom::Seldom;
 use crate::types::{Generation, MemberId, NetworkTag, SessionId};
 
 mod attaching;

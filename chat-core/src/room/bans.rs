@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::hashes::ScopeHash;
-use super::seldom::Nothing;
 use super::weight::{beside, scope_beside};
+use crate::seldom::Nothing;
 use crate::types::{BanId, MemberId, NetworkTag, Nick, Scope, Wall};
 
 /// So many bans of programs that wrote no numbers are remembered at least: they forgot the longest banned past this many.

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::seldom::Nothing;
 use super::sweeps::Sweep;
+use crate::seldom::Nothing;
 use crate::types::{MemberId, Seq};
 
 /// A message that was changed.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::hashes::ScopeHash;
 use super::members::Member;
-use super::seldom::Nothing;
 use super::weight::beside;
 use crate::domain::{LeaveReason, Role};
+use crate::seldom::Nothing;
 use crate::types::{Color, MemberId, Nick, Seq};
 
 /// Who left and may come back to their place, in the order of leaving.

@@ -8,9 +8,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use serde::{Deserialize, Serialize};
 
 use super::hashes::{KeyHash, ScopeHash};
-use super::seldom::Nothing;
 use super::weight::table;
 use crate::domain::Digest;
+use crate::seldom::Nothing;
 use crate::types::{Seq, Wall};
 
 /// One remembered send.

@@ -19,7 +19,6 @@ use super::members::Members;
 use super::owed::Owed;
 use super::reactions::Reactions;
 use super::seat::HeldSeat;
-use super::seldom::Seldom;
 use super::slow_mode::SlowMode;
 use super::sweeps::Sweep;
 use super::time::linger_after;
@@ -27,6 +26,7 @@ use super::weight::beside;
 use crate::domain::{LeaveReason, Notices, RecordVersion, Settings};
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
+use crate::seldom::Seldom;
 use crate::types::{Epoch, MemberId, Offset, RoomLimits, Seq, Topic, Wall};
 
 mod bounds;

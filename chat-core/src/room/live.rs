@@ -1,6 +1,6 @@
 //! Messages that are shown while they grow: a few in all, one of each member, each for as long as its author goes on.
 
-use super::seldom::Nothing;
+use crate::seldom::Nothing;
 use crate::types::{Body, MemberId, Mono, Reject, RejectCode, RoomLimits, Seq};
 
 /// A message that its author is still writing, as it is so far.

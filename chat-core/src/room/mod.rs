@@ -42,7 +42,6 @@ mod read_positions;
 mod redacting;
 mod roles;
 mod seat;
-mod seldom;
 mod sending;
 mod settings;
 mod showing;

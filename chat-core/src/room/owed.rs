@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::seldom::Nothing;
 use super::sweeps::Sweep;
+use crate::seldom::Nothing;
 use crate::types::{Offset, Seq};
 
 /// One change for which the log may not have been amended.

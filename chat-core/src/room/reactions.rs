@@ -8,8 +8,8 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use self::to_message::ToMessage;
-use super::seldom::Nothing;
 use crate::domain::Reaction;
+use crate::seldom::Nothing;
 use crate::types::{MemberId, ReactionName, Seq};
 
 #[cfg(test)]

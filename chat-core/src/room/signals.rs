@@ -1,6 +1,6 @@
 //! Signals: what members show of themselves under a name, for as long as they renew it. Never logged.
 
-use super::seldom::Nothing;
+use crate::seldom::Nothing;
 use crate::types::{MemberId, Mono, Reject, RejectCode, RoomLimits, SignalData, SignalName};
 
 /// What a member shows under a name.

@@ -298,10 +298,10 @@ impl<S: Sink> Pull<'_, S> {
             // The membership ended in the gap: there is no room to show any more.
             Some(_) => None,
             None => {
-                if let Some(last) = slot.pace.as_ref().and_then(|pace| pace.last) {
+                if let Some(last) = slot.seldom.pace.last {
                     let next = last.after(self.shared.limits.session.gap_interval);
                     if self.shared.clock.now().mono < next {
-                        let earlier = state.rooms.slots[index].pace.get_or_insert_default().wait.replace(next);
+                        let earlier = state.rooms.slots[index].seldom.make().pace.wait.replace(next);
                         #[cfg(feature = "fault_injection")]
                         let earlier = earlier.map(|at| if fault_injection::is(Bug::OversleepGap) { next } else { at });
                         if earlier != Some(next) {
@@ -372,7 +372,7 @@ impl<S: Sink> Pull<'_, S> {
     fn read_elsewhere(&mut self, state: &mut SessionState, index: usize) {
         let slot = &state.rooms.slots[index];
         let key = slot.key;
-        if let Some((version, json)) = slot.subscription.read_elsewhere(slot.read_heard).filter(|_| !self.is_full()) {
+        if let Some((version, json)) = slot.subscription.read_elsewhere(slot.seldom.read).filter(|_| !self.is_full()) {
             self.one(state, FrameEffect::Read { slot: key, version }, FrameKind::Read, &json, None);
         }
     }

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::engine::client::pull::{Pull, Sink};
-use crate::engine::feed::slots::{LiveEntry, MemberSlots, SlotsHeard};
+use crate::engine::feed::slots::{LiveEntry, MemberSlots};
 use crate::engine::session::cell::{FrameEffect, SessionState};
 use crate::types::Seq;
 use crate::wire::{self, FrameKind};
@@ -11,11 +11,11 @@ use crate::wire::{self, FrameKind};
 impl<S: Sink> Pull<'_, S> {
     /// Tells what there is to be told of the slots that members fill.
     pub(super) fn slots(&mut self, state: &mut SessionState, index: usize, slots: &MemberSlots) {
-        let heard = state.rooms.slots[index].slots_heard.as_deref();
-        let (live, signals) = heard.map_or((0, 0), |heard| (heard.live_version, heard.signals_version));
+        let heard = &state.rooms.slots[index].seldom.slots;
+        let (live, signals) = (heard.live_version, heard.signals_version);
         let version = slots.live.version();
         if version != live && self.live(state, index, slots) {
-            state.rooms.slots[index].slots_heard.get_or_insert_default().live_version = version;
+            state.rooms.slots[index].seldom.make().slots.live_version = version;
         }
         let version = slots.signals.version();
         if version != signals && !self.is_full() {
@@ -34,7 +34,7 @@ impl<S: Sink> Pull<'_, S> {
         let slot = &state.rooms.slots[index];
         let (key, code, ahead, sees) = (slot.key, &slot.feed.code, slot.ahead, slot.subscription.sees);
         let texts = slots.live.texts();
-        let heard = slot.slots_heard.as_deref().map_or(&[][..], |heard: &SlotsHeard| &heard.live);
+        let heard = &slot.seldom.slots.live;
         let is_over = |target: Seq| texts.iter().all(|entry| entry.target != target);
         let over: SmallVec<[Seq; 4]> =
             heard.iter().map(|(target, _)| *target).filter(|target| is_over(*target)).collect();

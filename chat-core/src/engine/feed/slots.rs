@@ -50,7 +50,7 @@ pub(crate) struct LiveEntry {
 }
 
 /// What the client of one session has of a room's slots.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct SlotsHeard {
     /// The messages that its client shows as growing, and the revision of each.
     pub(crate) live: SmallVec<[(Seq, u32); 2]>,
@@ -76,6 +76,9 @@ impl MemberSlots {
 }
 
 impl SlotsHeard {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self { live: SmallVec::new_const(), live_version: 0, signals_version: 0 };
+
     /// Of a session that enters, and is shown the room afresh or goes on where it was.
     pub(crate) fn on_entry(slots: &MemberSlots, is_afresh: bool) -> Self {
         let signals_version = if is_afresh { slots.signals.heard_by_newcomer() } else { 0 };

@@ -8,13 +8,16 @@ use crate::types::Mono;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// A pause that grows with every failure.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct Backoff {
     pause: Duration,
     until: Mono,
 }
 
 impl Backoff {
+    /// Nothing has failed.
+    pub(crate) const NONE: Self = Self { pause: Duration::ZERO, until: Mono(0) };
+
     /// When it may be tried again.
     pub(crate) fn until(&self) -> Mono {
         self.until

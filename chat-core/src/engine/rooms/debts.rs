@@ -4,6 +4,7 @@
 
 use crate::engine::rooms::backoff::Backoff;
 use crate::room::{Ledger, OwedChange, OwedFreeze, Sweep};
+use crate::seldom::Nothing;
 use crate::types::{Epoch, Mono, Seq};
 
 /// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
@@ -25,7 +26,7 @@ pub(crate) enum Debt {
 }
 
 /// How far the log has been made to do what is owed, and when that is tried again.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct Debts {
     /// The log has been amended for all changes up to this one. What the ledger owes for them is settled by the next append.
     amended: Seq,
@@ -40,6 +41,18 @@ pub(crate) struct Debts {
     /// When reactions are to be written, where a batch of this process has left some owed.
     freeze_due: Option<Mono>,
     backoff: Backoff,
+}
+
+impl Nothing for Debts {
+    const NOTHING: &'static Self = &Self {
+        amended: Seq(0),
+        sweeping: None,
+        over: None,
+        unsaved: 0,
+        reads_due: None,
+        freeze_due: None,
+        backoff: Backoff::NONE,
+    };
 }
 
 impl Debts {

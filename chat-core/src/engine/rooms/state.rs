@@ -13,6 +13,7 @@ use crate::engine::rooms::unnamed::Unnamed;
 use crate::engine::session::subscription::{End, Subscriber};
 use crate::ports::Tail;
 use crate::room::{Note, Room};
+use crate::seldom::Seldom;
 use crate::types::{Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
 
 /// Whether a code has a room, as far as that is known.
@@ -49,7 +50,7 @@ pub(crate) struct RoomState {
     /// Who has come back, and is to be shown as the policy says by now.
     pub(crate) unnamed: Unnamed,
     /// What the log has not been made to do yet.
-    pub(crate) debts: Debts,
+    pub(crate) debts: Seldom<Debts>,
 }
 
 impl RoomState {
@@ -70,7 +71,7 @@ impl RoomState {
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
             unnamed: Unnamed::default(),
-            debts: Debts::default(),
+            debts: Seldom::default(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::engine::session::answers::{Answers, Mail, PageInHand, PageOf, Pending
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::policy_queue::PolicyQueue;
 use crate::engine::session::reply::Answered;
-use crate::engine::session::rooms::{Arrival, Pace, RoomSlot, Rooms};
+use crate::engine::session::rooms::{Arrival, Pace, RoomSlot, Rooms, SeldomHeard};
 use crate::engine::session::subscription::Subscription;
 use crate::engine::session::welcome::Welcome;
 use crate::locks::lock;
@@ -231,7 +231,9 @@ impl SessionState {
             Some(_) => [TYPING, PRESENCE].map(|kind| feed.signals[kind].heard_by_newcomer()),
             None => [0; 2],
         };
-        let slots_heard = feed.slots.get().map(|slots| Box::new(SlotsHeard::on_entry(slots, pending.is_some())));
+        let slots = feed.slots.get().map(|slots| SlotsHeard::on_entry(slots, pending.is_some())).unwrap_or_default();
+        let catches_up = if let Arrival::CatchingUp(at) = arrival { Some(at) } else { None };
+        let pace = Pace { catches_up, ..Pace::default() };
         self.answers.hold(pending.as_ref().map_or(0, PendingJoined::weight));
         self.rooms.slots.push(RoomSlot {
             key,
@@ -242,12 +244,7 @@ impl SessionState {
             pending: pending.map(Box::new),
             joined_ahead: false,
             seen,
-            slots_heard,
-            read_heard: 0,
-            pace: match arrival {
-                Arrival::CatchingUp(at) => Some(Box::new(Pace { catches_up: Some(at), ..Pace::default() })),
-                Arrival::InTime | Arrival::Late => None,
-            },
+            seldom: SeldomHeard { pace, slots, read: 0 }.into(),
             end_told: false,
             end_ahead: false,
             came_late: arrival != Arrival::InTime,
@@ -290,7 +287,7 @@ impl SessionState {
             FrameEffect::Gap { slot, to, bytes } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
                 slot.cursor = to;
-                slot.pace.get_or_insert_default().last = Some(now());
+                slot.seldom.make().pace.last = Some(now());
                 let came_late = std::mem::take(&mut slot.came_late);
                 let connection = self.connection.as_ref();
                 if let Some(shared_allowance) = connection.and_then(|connection| connection.shared_allowance.as_ref()) {
@@ -312,19 +309,19 @@ impl SessionState {
             }
             FrameEffect::Live { slot, target, revision } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
-                slot.slots_heard.get_or_insert_default().note_live(target, revision);
+                slot.seldom.make().slots.note_live(target, revision);
             }
             FrameEffect::LiveEnded { slot, target } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
-                slot.slots_heard.get_or_insert_default().live.retain(|(known, _)| *known != target);
+                slot.seldom.make().slots.live.retain(|(known, _)| *known != target);
             }
             FrameEffect::Signals { slot, version } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
-                slot.slots_heard.get_or_insert_default().signals_version = version;
+                slot.seldom.make().slots.signals_version = version;
             }
             FrameEffect::Read { slot, version } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };
-                slot.read_heard = version;
+                slot.seldom.make().read = version;
             }
             FrameEffect::End { slot } => {
                 let Some(slot) = self.rooms.slot(slot) else { return };

@@ -10,6 +10,7 @@ use crate::engine::feed::slots::SlotsHeard;
 use crate::engine::session::answers::PendingJoined;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::session::welcome::ResumedRoom;
+use crate::seldom::{Nothing, Seldom};
 use crate::types::{Mono, Position, RoomCode, Seq};
 
 /// The rooms of one session. The first fields are read with every wake-up. What most sessions have none of takes one word here.
@@ -46,12 +47,8 @@ pub(crate) struct RoomSlot {
     pub(crate) joined_ahead: bool,
     /// Versions of the signals the client has.
     pub(crate) seen: [u32; 2],
-    /// What the client has of the slots that members fill; nothing where nobody has.
-    pub(crate) slots_heard: Option<Box<SlotsHeard>>,
-    /// The version of what another session of the person has read, as far as the client has heard.
-    pub(crate) read_heard: u32,
-    /// Once there was a gap.
-    pub(crate) pace: Option<Box<Pace>>,
+    /// Once there was a gap, or something was told that is no event of the room.
+    pub(crate) seldom: Seldom<SeldomHeard>,
     /// It was told of its end, where a frame that is no event tells of that.
     pub(crate) end_told: bool,
     /// That frame is in the fill in hand.
@@ -71,8 +68,23 @@ pub(crate) enum Arrival {
     CatchingUp(Mono),
 }
 
+/// What most sessions hear nothing of in a room.
+#[derive(Default, PartialEq)]
+pub(crate) struct SeldomHeard {
+    pub(crate) pace: Pace,
+    /// What the client has of the slots that members fill.
+    pub(crate) slots: SlotsHeard,
+    /// The version of what another session of the person has read, as far as the client has heard.
+    pub(crate) read: u32,
+}
+
+impl Nothing for SeldomHeard {
+    const NOTHING: &'static Self =
+        &Self { pace: Pace { catches_up: None, last: None, wait: None }, slots: SlotsHeard::NONE, read: 0 };
+}
+
 /// How often a session hears of gaps in one room, and of which at once.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct Pace {
     /// When it came in, where more was due then than it wants to be told.
     pub(crate) catches_up: Option<Mono>,
@@ -98,7 +110,7 @@ impl RoomSlot {
 
     /// Since when a gap is what comes next, whatever the backlog has: more was due than the session wants to be told.
     pub(crate) fn skips(&self) -> Option<Mono> {
-        self.pace.as_ref()?.catches_up.filter(|_| self.ahead == self.subscription.from)
+        self.seldom.pace.catches_up.filter(|_| self.ahead == self.subscription.from)
     }
 
     /// Whether the session is in the room, as far as it has been published.

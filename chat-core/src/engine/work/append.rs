@@ -230,7 +230,7 @@ impl RoomTask {
                     self.state.room = *open;
                 }
                 if !loaded.ledger.is_reactable_as_under(&self.shared.room_limits) {
-                    self.state.debts.freeze_otherwise();
+                    self.state.debts.make().freeze_otherwise();
                 }
                 self.state.room.replace_ledger(now, loaded.ledger);
                 // A session that came in with this batch and went with it was never there.

@@ -48,7 +48,7 @@ impl RoomTask {
                 },
                 Debt::Delete(epoch) => {
                     let deleted = log.delete(&self.cell.code, epoch).await;
-                    deleted.map(|()| self.state.debts.deleted())
+                    deleted.map(|()| self.state.debts.make().deleted())
                 }
                 Debt::Snapshot => self.save_snapshot(log).await,
                 Debt::Freeze => self.write_freezes(log, self.state.room.head()).await,
@@ -56,7 +56,8 @@ impl RoomTask {
             };
             if let Err(error) = paid {
                 self.fault(&error);
-                return self.state.debts.failed(self.mono());
+                let now = self.mono();
+                return self.state.debts.make().failed(now);
             }
         }
     }
@@ -71,7 +72,7 @@ impl RoomTask {
             #[cfg(feature = "fault_injection")]
             let swept = swept.or_else(|error| match fault_injection::is(Bug::ForgetScrub) {
                 true => {
-                    self.state.debts.amended(sweep.change);
+                    self.state.debts.make().amended(sweep.change);
                     Ok(Swept::All)
                 }
                 false => Err(error),
@@ -98,7 +99,7 @@ impl RoomTask {
         amended?;
         feed.overlay.amended(last);
         self.frozen(&feed, &frozen);
-        self.state.debts.amended(last);
+        self.state.debts.make().amended(last);
         Ok(Swept::All)
     }
 
@@ -144,7 +145,7 @@ impl RoomTask {
             let bytes = serde_json::to_vec(self.state.room.read_positions()).expect("numbers can be stored");
             log.save_read_positions(&self.cell.code, feed.epoch, &bytes).await?;
         }
-        self.state.debts.reads_saved();
+        self.state.debts.make().reads_saved();
         Ok(())
     }
 
@@ -154,7 +155,7 @@ impl RoomTask {
             let bytes = serde_json::to_vec(&snapshot).expect("a ledger has string keys, and a Vec takes every write");
             log.save_snapshot(&self.cell.code, feed.epoch, self.state.room.last_offset(), &bytes).await?;
         }
-        self.state.debts.saved();
+        self.state.debts.make().saved();
         Ok(())
     }
 }

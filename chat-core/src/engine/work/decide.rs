@@ -177,7 +177,7 @@ impl RoomTask {
         if ledger.owed_total() >= limits.owed_max || ledger.owed_bytes() > limits.owed_bytes_max / 2 {
             if self.shared.log.is_none() {
                 // There is nothing to be amended.
-                self.state.debts.amended(self.state.room.head());
+                self.state.debts.make().amended(self.state.room.head());
             }
             self.settle(now, batch);
         }
@@ -214,7 +214,7 @@ impl RoomTask {
             self.state.room.note(now, note);
         }
         if has_read_on && self.shared.log.is_some() {
-            self.state.debts.note_read(now.mono.after(self.shared.limits.room.reads_interval));
+            self.state.debts.make().note_read(now.mono.after(self.shared.limits.room.reads_interval));
         }
         if let (Input::Read { by, .. }, Answer::Read(position)) = (input, &decision.answer)
             && has_read_on

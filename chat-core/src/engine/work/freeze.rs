@@ -56,7 +56,7 @@ impl RoomTask {
             log.amend(&feed.code, feed.epoch, &amends).await?;
         }
         self.frozen(&feed, &messages);
-        self.state.debts.amended(last);
+        self.state.debts.make().amended(last);
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl RoomTask {
         };
         if is_any {
             let now = self.mono();
-            self.state.debts.note_freeze(if are_many { now } else { now.after(FREEZE_AFTER) });
+            self.state.debts.make().note_freeze(if are_many { now } else { now.after(FREEZE_AFTER) });
         }
     }
 

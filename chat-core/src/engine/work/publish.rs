@@ -29,16 +29,18 @@ impl RoomTask {
             self.shared.ended.note(&feed);
             self.state.tail = Tail::default();
             if is_logged {
-                self.state.debts.note_over(feed.epoch);
+                self.state.debts.make().note_over(feed.epoch);
             }
         } else if !is_logged {
             // There is nothing to be amended.
-            let freezes: Vec<Seq> =
-                self.state.debts.freezes(self.state.room.ledger()).map(|owed| owed.target).collect();
-            self.frozen(&feed, &freezes);
-            self.state.debts.amended(self.state.room.head());
+            if self.state.room.ledger().first_owed().is_some() {
+                let freezes = self.state.debts.freezes(self.state.room.ledger());
+                let freezes: Vec<Seq> = freezes.map(|owed| owed.target).collect();
+                self.frozen(&feed, &freezes);
+                self.state.debts.make().amended(self.state.room.head());
+            }
         } else {
-            self.state.debts.note(batch.records.len());
+            self.state.debts.make().note(batch.records.len());
             self.note_freezes();
         }
     }

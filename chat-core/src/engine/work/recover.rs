@@ -8,6 +8,7 @@ use crate::engine::work::load::{Loaded, load, publish_records};
 use crate::engine::work::task::RoomTask;
 use crate::ports::Tail;
 use crate::room::Room;
+use crate::seldom::Seldom;
 use crate::types::Seq;
 
 impl RoomTask {
@@ -41,7 +42,7 @@ impl RoomTask {
         state.phase = Phase::NoRoom;
         state.tail = Tail::default();
         // The debts were those of another incarnation.
-        state.debts = Debts::default();
+        state.debts = Seldom::default();
         state.room = Room::new(Arc::clone(&shared.room_limits));
         let Some(Loaded { ledger, tail, recent, mut owed, unsaved, reads }) = loaded else {
             shared.away.take(&self.cell.code);
@@ -54,7 +55,7 @@ impl RoomTask {
         if !ledger.is_reactable_as_under(&shared.room_limits) {
             debts.freeze_otherwise();
         }
-        state.debts = debts;
+        state.debts = debts.into();
         if is_amended {
             owed.clear();
         }

@@ -65,9 +65,9 @@ impl RoomTask {
             Swept::All => {
                 feed.overlay.amended(sweep.change);
                 self.frozen(&feed, &frozen);
-                self.state.debts.amended(sweep.change);
+                self.state.debts.make().amended(sweep.change);
             }
-            Swept::Some => self.state.debts.swept(&sweep, before),
+            Swept::Some => self.state.debts.make().swept(&sweep, before),
         }
         Ok(swept)
     }

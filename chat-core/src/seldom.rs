@@ -1,4 +1,4 @@
-//! Parts that most rooms have nothing in: each takes a pointer until there is something.
+//! Parts that most rooms have nothing in, of the rules and of the engine: each takes a pointer until there is something.
 //!
 //! Never here: what they are parts of. A part is given up with its room, or where what it is a part of begins anew.
 
@@ -8,27 +8,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A `T` that is read as it stands, and written through [`Seldom::make`], which is where it comes to be, or [`Seldom::if_any`].
 #[derive(Clone, Debug)]
-pub(super) struct Seldom<T>(Option<Box<T>>);
+pub(crate) struct Seldom<T>(Option<Box<T>>);
 
 /// What may seldom be there.
-pub(super) trait Nothing: PartialEq + Default + 'static {
+pub(crate) trait Nothing: PartialEq + Default + 'static {
     /// What is read where there is none: the same as its default.
     const NOTHING: &'static Self;
 }
 
 impl<T: Nothing> Seldom<T> {
     /// The part, which is there from now on.
-    pub(super) fn make(&mut self) -> &mut T {
+    pub(crate) fn make(&mut self) -> &mut T {
         self.0.get_or_insert_default()
     }
 
     /// The part, if it is there.
-    pub(super) fn if_any(&mut self) -> Option<&mut T> {
+    pub(crate) fn if_any(&mut self) -> Option<&mut T> {
         self.0.as_deref_mut()
     }
 
     /// Bytes of the part itself, where it is there; what that holds comes on top.
-    pub(super) fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         if self.0.is_some() { size_of::<T>() } else { 0 }
     }
 }
