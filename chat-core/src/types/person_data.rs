@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(read(r#""[\"of a later rule\"]""#).as_deref(), Some(r#"["of a later rule"]"#));
         assert_eq!(read("\"no JSON\"").as_deref(), Some("null"), "nobody could be shown it");
         assert_eq!(serde_json::from_str::<Kept>("{}").expect("it is read"), Kept { data: None, change: None });
-        assert_eq!(size_of::<Option<PersonData>>(), 24);
+        assert_eq!(size_of::<Option<PersonData>>(), 16);
     }
 
     #[test]
