@@ -38,6 +38,7 @@ mod server;
 mod showing;
 mod slots;
 mod stamps;
+pub mod store;
 mod summary;
 mod transcript;
 mod transport_kind;

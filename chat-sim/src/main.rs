@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Instant;
 
+use chat_sim::store::play;
 use chat_sim::{Kind, Network, Settings, TransportKind, World, run};
 use clap::{Parser, ValueEnum};
 
@@ -38,6 +39,9 @@ struct Flags {
     /// Go on after a broken promise; one line for each.
     #[arg(long)]
     keep_going: bool,
+    /// Play schedules of several servers over one store, in place of worlds.
+    #[arg(long, conflicts_with_all = ["by", "kind", "network", "trace", "twice", "jobs"])]
+    store: bool,
     /// How many worlds at once. Each has a thread to itself.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_024))]
     jobs: u64,
@@ -136,6 +140,9 @@ fn main() -> ExitCode {
     let flags = Flags::parse();
     let first = flags.seed.0;
     println!("seed {first}");
+    if flags.store {
+        return play_schedules(&flags);
+    }
     let begun = Instant::now();
     let (mut count, mut lines, mut records, mut bad) = (0, 0, 0, 0_u64);
     let next = AtomicU64::new(0);
@@ -168,6 +175,28 @@ fn main() -> ExitCode {
     if flags.worlds > 1 {
         println!("{count} worlds from seed {first}, {records} records, {lines} lines: every promise was kept");
     }
+    ExitCode::SUCCESS
+}
+
+/// Plays one schedule after the other.
+fn play_schedules(flags: &Flags) -> ExitCode {
+    let (mut acked, mut bad) = (0, 0_u64);
+    for number in 0..flags.worlds {
+        let seed = flags.seed.0.wrapping_add(number);
+        let schedule = play(seed, None);
+        acked += schedule.acked;
+        if let Some(broken) = schedule.broken {
+            bad += 1;
+            println!("seed {seed}: {broken}\nreplay: cargo run --release -p chat-sim -- --store --seed {seed}");
+            if !flags.keep_going {
+                break;
+            }
+        }
+    }
+    if bad > 0 {
+        return ExitCode::FAILURE;
+    }
+    println!("{} schedules from seed {}, {acked} acked: every promise was kept", flags.worlds, flags.seed.0);
     ExitCode::SUCCESS
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Never here: who is attached right now, and any text of a message.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -68,7 +67,7 @@ pub struct Ledger {
     owed: Seldom<Owed>,
     /// Where programs before it stored the ranges among them; see [`Ledger::read_back`].
     #[serde(default, skip_serializing)]
-    owed_sweeps: Option<Box<VecDeque<Sweep>>>,
+    owed_sweeps: Box<[Sweep]>,
     /// Whether anything was ever edited: where nothing was, no edit can be superseded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     edited: bool,
@@ -126,7 +125,7 @@ impl Ledger {
             empty: None,
             lost: false,
             owed: Seldom::default(),
-            owed_sweeps: None,
+            owed_sweeps: Box::default(),
             edited: false,
             changes: Seldom::default(),
             settings: Settings::default(),
@@ -141,9 +140,10 @@ impl Ledger {
     /// As it was stored; by a program that kept no changes, it may have changed anything until its end. What one stored in two queues is
     /// one.
     pub(super) fn read_back(mut self) -> Self {
-        if let Some(sweeps) = self.owed_sweeps.take() {
+        let sweeps = std::mem::take(&mut self.owed_sweeps);
+        if !sweeps.is_empty() {
             let owed = self.owed.make();
-            *owed = std::mem::take(owed).with_sweeps(*sweeps);
+            *owed = std::mem::take(owed).with_sweeps(sweeps);
         }
         if let Some(changes) = self.changes.if_any() {
             *changes = std::mem::take(changes).unknown_until(self.head);

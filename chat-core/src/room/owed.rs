@@ -150,10 +150,7 @@ impl Owed {
     }
 
     /// The same with ranges that were stored apart from it, by a program that kept them so.
-    pub(super) fn with_sweeps(self, sweeps: VecDeque<Sweep>) -> Self {
-        if sweeps.is_empty() {
-            return self;
-        }
+    pub(super) fn with_sweeps(self, sweeps: impl IntoIterator<Item = Sweep>) -> Self {
         let mut all: Vec<OwedChange> = self.all.into_iter().chain(sweeps.into_iter().map(OwedChange::Sweep)).collect();
         all.sort_by_key(OwedChange::change);
         VecDeque::from(all).into()
@@ -245,7 +242,7 @@ mod tests {
         let once: Owed =
             serde_json::from_str(r#"[{"target":1,"change":3},{"target":1,"change":8}]"#).expect("it is read");
         let OwedChange::Sweep(range) = sweep(5) else { unreachable!("it is a range") };
-        assert_eq!(once.with_sweeps([range].into()), owed(&[taken_back(3), sweep(5), taken_back(8)]));
+        assert_eq!(once.with_sweeps([range]), owed(&[taken_back(3), sweep(5), taken_back(8)]));
     }
 
     #[test]
