@@ -124,6 +124,10 @@ impl Ban {
             Person::Scope(scope) => scope == asker.scope,
             Person::Hash(hash) => *hash == asker.hash,
         };
+        #[cfg(feature = "fault_injection")]
+        if self.by.is_none() && crate::fault_injection::is(crate::fault_injection::Bug::ForgetHostNetworks) {
+            return is_the_person;
+        }
         is_the_person || asker.network.is_some_and(|network| self.networks.contains(&network))
     }
 
