@@ -20,8 +20,8 @@ pub struct EngineLimits {
     /// are and it is empty, and after the visits of a start, which nobody asked for.
     pub room_idle: Duration,
     /// Rooms of the log that could not be read at the visit after a start, and are visited again, ever more seldom, until they can be.
-    /// 4,096: 32 bytes each at the most, and with longer names as much again; a log in which more are damaged has to be mended first, and the
-    /// others wait for whoever opens them. 0: none is visited again.
+    /// 4,096: 96 KiB, or 224 KiB where names are long; a log in which more are damaged has to be mended first, and the others wait for whoever
+    /// opens them. 0: none is visited again.
     pub rooms_revisited_max: usize,
     /// Sessions with a connection at once. 1,000,000: about 3 GiB where all of them are idle WebSockets.
     pub connections_max: usize,
