@@ -104,13 +104,15 @@ pub enum Bug {
     OutlastBan,
     /// A ban of a network keeps out an owner or a moderator who was away, too.
     LockOut,
+    /// What the host bans binds nobody by where they come from.
+    ForgetHostNetworks,
     /// A room whose last member was lost waits no longer than for one who left.
     ForgetLost,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 49] = [
+    pub const ALL: [Bug; 50] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -159,6 +161,7 @@ impl Bug {
         Self::ForgetNetworks,
         Self::OutlastBan,
         Self::LockOut,
+        Self::ForgetHostNetworks,
         Self::ForgetLost,
     ];
 }

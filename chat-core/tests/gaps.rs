@@ -102,7 +102,7 @@ async fn a_gap_never_reaches_past_the_end_of_the_membership() {
     assert_eq!(bob.told().await, ["gap 21..41 ended"]);
 }
 
-/// As a transport does it that writes to a socket.
+/// As a transport does it that writes to a socket, and one that is only asked for more.
 #[tokio::test(start_paused = true)]
 async fn a_gap_of_who_took_everything_is_a_surprise_and_of_whose_socket_was_full_is_none() {
     struct Plain;
@@ -111,7 +111,7 @@ async fn a_gap_of_who_took_everything_is_a_surprise_and_of_whose_socket_was_full
             out.extend_from_slice(frame.json);
         }
     }
-    for (left, surprises) in [(0, 1), (1, 0)] {
+    for (left, is_said, surprises) in [(0, false, 1), (1, false, 0), (0, true, 0)] {
         let engine = engine_with(forgetful);
         let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
         let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
@@ -119,6 +119,9 @@ async fn a_gap_of_who_took_everything_is_a_surprise_and_of_whose_socket_was_full
         let mut out = BytesMut::new();
         let cx = Context::from_waker(Waker::noop());
         assert!(bob.session.poll_fill(&cx, &mut Plain, &mut out).is_ready());
+        if is_said {
+            bob.session.note_blocked();
+        }
         bob.session.written(out.len() - left);
         talk(&ann, 20).await;
         assert_eq!(bob.told().await, ["gap 4..20"]);

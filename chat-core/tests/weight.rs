@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chat_core::room::{Actor, Caller, Input, Room};
 use chat_core::{
-    BanTerms, Body, Epoch, Generation, Identity, Key, MemberChange, MemberId, Mono, Nick, Now, PersonData,
+    BanTerms, Body, Epoch, Generation, Identity, Key, MemberChange, MemberId, Mono, NetworkTag, Nick, Now, PersonData,
     ReactionName, RoomLimits, Seq, SessionId, Topic, Wall,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -97,6 +97,22 @@ fn left_and_banned(room: &mut Room) {
     run(room, &Input::SetTopic { by: Actor::Host, topic });
 }
 
+/// Of each as many networks as are remembered, of who is here and of who has gone.
+fn from_many_networks(room: &mut Room) {
+    join(room, 1, 0, "Ann");
+    for number in 2..=1_400 {
+        join(room, number, 0, "Bob");
+        for network in 0..4 {
+            let (session, generation) = (SessionId::new(number), Generation(2 + network));
+            let (member, network) = (MemberId(number as u32), Some(NetworkTag(network)));
+            room.note(NOW, chat_core::room::Note::Attached { session, generation, member, network });
+        }
+        if number > 200 {
+            run(room, &Input::Leave { by: Caller { generation: Generation(5), ..caller(number, 0) } });
+        }
+    }
+}
+
 fn everybody_gone(room: &mut Room) {
     many_members(room);
     for number in 1..=700 {
@@ -133,7 +149,7 @@ type Live = fn(&mut Room);
 #[test]
 fn a_room_weighs_what_it_holds() {
     let limits = Arc::new(RoomLimits::default());
-    let kinds: [(&str, Live); 10] = [
+    let kinds: [(&str, Live); 11] = [
         ("small", small),
         ("many members", many_members),
         ("long names", long_names),
@@ -141,6 +157,7 @@ fn a_room_weighs_what_it_holds() {
         ("keys", keys),
         ("marks", marks),
         ("left and banned", left_and_banned),
+        ("from many networks", from_many_networks),
         ("everybody gone", everybody_gone),
         ("liked", liked),
         ("named", named),

@@ -1,12 +1,13 @@
 //! One world from its seed to its end: people, servers that come and go, a storm, a calm, and what must be so after it.
 
 use std::cell::RefCell;
+use std::num::NonZeroU32;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use chat_core::{Log, MemberId, Moderation, RoomCode, Seq};
+use chat_core::{BanId, BanTerms, Log, MemberId, Moderation, RoomCode, Seq};
 use chat_testkit::logs::{Call, Delay, Fault, FaultyLog, Operation, Outcome};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -340,6 +341,7 @@ impl Director {
         let code = ROOMS[self.rng.random_range(0..ROOMS.len())];
         let moderation = match self.rng.random_range(0..10) {
             _ if self.ground.plan.kicks => self.kick(code),
+            0..8 if self.ground.plan.bans => self.ban(code),
             0..4 => Moderation::Redact(Seq(self.rng.random_range(1..60))),
             4..9 => self.kick(code),
             _ => Moderation::Close,
@@ -354,11 +356,24 @@ impl Director {
         });
     }
 
-    /// Puts somebody out: mostly somebody who is there.
     fn kick(&mut self, code: &str) -> Moderation {
+        Moderation::Kick(self.somebody(code))
+    }
+
+    /// Keeps somebody out with all who come from where they do, mostly for a while; or lets somebody in again.
+    fn ban(&mut self, code: &str) -> Moderation {
+        if self.rng.random_bool(0.3) {
+            return Moderation::Unban(BanId(self.rng.random_range(1..8)));
+        }
+        let minutes = if self.rng.random_bool(0.8) { NonZeroU32::new(1) } else { None };
+        Moderation::BanOn(self.somebody(code), BanTerms::lasting(minutes).with_network())
+    }
+
+    /// Mostly somebody who is there.
+    fn somebody(&mut self, code: &str) -> MemberId {
         let present = self.ground.truth.present(code);
         let one = present.get(self.rng.random_range(0..8)).copied();
-        Moderation::Kick(one.unwrap_or(MemberId(self.rng.random_range(1..8))))
+        one.unwrap_or(MemberId(self.rng.random_range(1..8)))
     }
 
     /// From now on calls of the log fail, are slow, or lose their answer.

@@ -134,6 +134,11 @@ fn somebody_with_a_role_whom_a_ban_of_somebody_else_locks_out_is_found() {
 }
 
 #[test]
+fn a_ban_of_a_network_by_the_host_that_keeps_out_nobody_else_is_found() {
+    is_found_in(Bug::ForgetHostNetworks, Kind::Networks, 32, &[Promise::Banned]);
+}
+
+#[test]
 fn every_promise_is_kept_to_guests_of_few_networks() {
     all_is_well(0..4, &Settings { kind: Some(Kind::Networks), ..Settings::default() });
 }

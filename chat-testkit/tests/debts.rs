@@ -4,9 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{Command, Limits, Log, Moderation, Offset};
-use chat_testkit::logs::{Operation, Outcome};
-use support::{code, connect, create, engine_with, fails, founder, join, log, nick, say, seconds};
+use chat_core::{Command, Limits, Log, Moderation, Offset, ReactionName};
+use chat_testkit::logs::{Fault, Operation, Outcome};
+use support::{TestLog, code, connect, create, engine_with, fails, founder, join, log, nick, say, seconds};
 
 /// Else what was said in it would stay in the log until somebody uses the code again.
 #[tokio::test(start_paused = true)]
@@ -97,4 +97,49 @@ async fn a_code_that_could_not_be_looked_up_twice_takes_no_place_for_ever() {
     assert_eq!(engine.rooms(), [code()], "the next one to ask is not to ask the log");
     seconds(60).await;
     assert_eq!(engine.rooms(), []);
+}
+
+/// What the log has of a room that owes it one of each kind for a while: whether a snapshot is stored, reactions are written into their message,
+/// and read positions are stored.
+async fn paid(log: &TestLog) -> (bool, bool, bool) {
+    let records = log.inner().records(&code());
+    let epoch = log.inner().read(&code(), None, Offset(0), 0).await.expect("it can be read").tail.epoch;
+    let epoch = epoch.expect("the room is there");
+    let snapshot = log.inner().load_snapshot(&code(), epoch).await.expect("it can be read");
+    let reads = log.inner().load_read_positions(&code(), epoch).await.expect("it can be read");
+    let are_frozen = records.iter().any(|record| !record.event.frozen_reactions().is_empty());
+    (snapshot.is_some(), are_frozen, reads.is_some())
+}
+
+/// Else nobody's reactions and read positions would be stored for as long as the log takes no snapshot.
+#[tokio::test(start_paused = true)]
+async fn what_the_log_refuses_keeps_nothing_else_from_it() {
+    for (refused, expected) in [
+        (Operation::SaveSnapshot, (false, true, true)),
+        (Operation::SaveReadPositions, (true, true, false)),
+        (Operation::Amend, (true, false, true)),
+    ] {
+        let log = log();
+        let engine = engine_with(&log, |limits| {
+            limits.lift_rates();
+            limits.room.reactable_max = 1;
+        });
+        let ann = founder(&engine).await;
+        log.plan(move |call| (call.operation == refused).then(|| Fault::from(Outcome::Fails)));
+        for number in 0..1_000 {
+            say(&ann, "on and on", &format!("k{number}")).await.expect("she is in");
+        }
+        seconds(20).await;
+        let last = say(&ann, "the last but one", "last").await.expect("she is in");
+        let name = ReactionName::parse("+1").expect("valid");
+        ann.call(Command::react(code(), last, name)).await.expect("it takes reactions");
+        ann.call(Command::read(code(), last)).await.expect("a member may read");
+        say(&ann, "which takes no more by now", "k").await.expect("she is in");
+        seconds(20).await;
+        assert_eq!(paid(&log).await, expected, "{refused:?} is refused");
+        assert!(log.faults(refused) < 30, "and asked seldom: {}", log.faults(refused));
+        log.heal();
+        seconds(10).await;
+        assert_eq!(paid(&log).await, (true, true, true), "{refused:?}, and the log is back");
+    }
 }

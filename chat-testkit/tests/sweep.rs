@@ -143,3 +143,22 @@ async fn a_room_that_could_not_be_read_for_a_while_is_visited_again() {
         assert_eq!(stored(&log).await, [], "its member is not there for ever");
     }
 }
+
+/// The others wait for whoever opens them.
+#[tokio::test(start_paused = true)]
+async fn no_more_rooms_are_left_for_later_than_may_be() {
+    let log = left_behind(5).await;
+    log.plan(|call| {
+        let is_bad = call.operation == Operation::Read && call.room.as_ref().is_some_and(|room| *room >= code(2));
+        is_bad.then(|| Fault::from(Outcome::Fails))
+    });
+    let engine = engine_with(&log, |limits| limits.engine.rooms_revisited_max = 1);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    log.heal();
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    assert_eq!(stored(&log).await, [code(3), code(4)], "the first of them was visited again");
+    let join = Command::join(code(3), nick("Bob"));
+    connect(&engine, None).await.call(join).await.expect("the room is there");
+    tokio::time::sleep(LATER).await;
+    assert_eq!(stored(&log).await, [code(4)], "Ann's grace has run out, and Bob's");
+}

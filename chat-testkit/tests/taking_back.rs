@@ -4,10 +4,10 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{Command, Connection, Event, RejectCode, Reply, Seq, ServerFrame};
+use chat_core::{Command, Connection, Event, MemberId, RejectCode, Reply, Seq, ServerFrame};
 use chat_testkit::logs::{Fault, Operation, Outcome};
 use support::stage::Stage;
-use support::{TestLog, code, connect, engine_with, fails, newcomer, nick, pass, settle, take, texts_of_log};
+use support::{TestLog, code, connect, engine_with, fails, newcomer, nick, pass, settle, take, text, texts_of_log};
 
 /// A message that only the log has by the time it is asked for.
 const SECRET: Seq = Seq(3);
@@ -18,6 +18,14 @@ impl Stage {
         self.ask(0, before, 10);
         self.look().await;
         histories(&self.bob).pop().expect("it is answered").1
+    }
+}
+
+impl Stage {
+    /// Ann changes what she has said.
+    async fn edit(&self, target: Seq, said: &str) {
+        self.ann.call(Command::edit(code(), target, text(said))).await.expect("it is hers");
+        settle().await;
     }
 }
 
@@ -256,6 +264,49 @@ async fn outside_the_frames_a_second_page_is_refused_while_the_first_is_fetched(
     let frame = first.await.expect("he is in");
     assert_eq!(texts(frame), Some((0, vec![String::new()])), "and it shows what may be shown");
     assert!(stage.bob.call(history).await.is_ok());
+}
+
+/// Asked while he was in the room, by a request of its own, and read from a slow log after he was put out, or left, and more was changed.
+#[tokio::test(start_paused = true)]
+async fn outside_the_frames_a_page_shows_nothing_to_who_is_not_in_the_room_any_more() {
+    let ban = Command::ban(code(), MemberId(2));
+    for (is_ban, asked) in [
+        (true, Command::history(code()).with_before(SECRET.next()).with_limit(10)),
+        (false, Command::history(code()).with_before(SECRET.next()).with_limit(10)),
+        (true, Command::changes(code(), Seq(0))),
+    ] {
+        let stage = Stage::new("as it was", |_| {}).await;
+        stage.edit(Seq(SECRET.0), "as it was then").await;
+        stage.log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
+        let mut page = std::pin::pin!(stage.bob.call(asked));
+        assert!(futures_poll(&mut page).await.is_none());
+        settle().await;
+        match is_ban {
+            true => stage.ann.call(ban.clone()).await.expect("it is her room"),
+            false => stage.bob.call(Command::leave(code())).await.expect("he is in"),
+        };
+        stage.edit(Seq(SECRET.0), "as it is").await;
+        stage.log.release_all();
+        let refused = page.await.expect_err("he is not in it");
+        assert_eq!(refused.code, RejectCode::NotMember);
+    }
+}
+
+/// Whoever has lost their connection is not known to be in the room.
+#[tokio::test(start_paused = true)]
+async fn outside_the_frames_a_page_shows_nothing_to_who_lost_the_connection_that_asked() {
+    let stage = Stage::new("as it was", |_| {}).await;
+    stage.log.push(Operation::Messages, Fault::answered_late(Outcome::Done));
+    let (reply, page) = Reply::channel(None);
+    let asked = Command::history(code()).with_before(SECRET.next()).with_limit(10);
+    stage.bob.submit(asked, reply).expect("few are in flight");
+    settle().await;
+    let Stage { bob, log, .. } = stage;
+    drop(bob);
+    settle().await;
+    log.release_all();
+    let answered = page.await.expect("it is answered");
+    assert_eq!(answered.reject.map(|reject| reject.code), Some(RejectCode::Unavailable));
 }
 
 #[tokio::test(start_paused = true)]

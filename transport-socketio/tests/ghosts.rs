@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chat_core::{CloseReason, Engine};
 use serde_json::{Value, json};
-use support::{Client, Packet, Server, Wire, Ws, limits};
+use support::{Client, Packet, Poll, Server, Wire, Ws, limits};
 use tokio::time::timeout;
 use transport_socketio::SocketIoConfig;
 
@@ -94,6 +94,25 @@ async fn whoever_pauses_among_many_small_frames_is_not_given_up_for_a_ping() {
     }
     assert_eq!(eve.ask("leave", json!({"room": "LUNCH"})).await["type"], "ack");
     assert_eq!(server.engine.stats().gaps, 0);
+}
+
+/// A queue that is full shows in how much of a fill was taken, and nothing else has to be said.
+#[tokio::test]
+async fn a_client_that_stops_polling_counts_as_slow_and_is_told_of_a_gap() {
+    let mut limits = limits();
+    limits.room.backlog_events_max = 8;
+    let config = SocketIoConfig { ahead_bytes_max: 8 << 10, ..SocketIoConfig::default() };
+    let server = Server::start(Engine::builder().limits(limits).build(), config);
+    let (mut bob, _) = enter(&server, "create", "Bob").await;
+    let mut eve = Poll::open(server.address).await.connect(json!({})).await;
+    eve.event("welcome").await;
+    assert_eq!(eve.ask("join", json!({"room": "LUNCH", "nick": "Eve"})).await["type"], "joined");
+    talk(&mut bob).await;
+    let gap = eve.event_in_time("gap").await;
+    assert_eq!(gap["room"], "LUNCH");
+    let stats = server.engine.stats();
+    assert!(stats.gaps > 0, "{stats:?}");
+    assert_eq!(stats.gaps_unblocked, 0, "it was not listened to, and that is known");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,14 +9,15 @@ use crate::domain::{Event, Record};
 use crate::types::{MemberId, Now, RoomLimits};
 
 /// Takes in the next record: the ledger as it says, the attendance as it implies.
-pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &Record) {
+pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &Record, limits: &RoomLimits) {
+    let gone_max = ledger.former_max().min(limits.former_networks_max);
     let seat = ledger.seat_until();
     ledger.apply(record);
     match &record.event {
         Event::Created { .. } | Event::Closed { .. } => attendance.begin_anew(),
         Event::Joined { .. } => attendance.enter(record.by.expect("who joins is named")),
-        Event::Left { .. } => attendance.exit(record.by.expect("who leaves is named"), ledger.former_max()),
-        Event::Kicked { member, .. } => attendance.exit(*member, ledger.former_max()),
+        Event::Left { .. } => attendance.exit(record.by.expect("who leaves is named"), gone_max),
+        Event::Kicked { member, .. } => attendance.exit(*member, gone_max),
         Event::Sent { .. }
         | Event::Edited { .. }
         | Event::Redacted { .. }

@@ -131,8 +131,8 @@ impl Attendance {
         self.linger = Linger::Off;
     }
 
-    /// Somebody stopped being a member: all their attachments end.
-    pub(super) fn exit(&mut self, member: MemberId, remembered_max: usize) {
+    /// Somebody stopped being a member: all their attachments end. Of so many who went it is known where they came from.
+    pub(super) fn exit(&mut self, member: MemberId, gone_max: usize) {
         let Ok(index) = self.person(member) else { return };
         let person = self.people.remove(index);
         for session in person.sessions {
@@ -144,7 +144,7 @@ impl Attendance {
         self.typing.drop(member);
         self.end_slots(member);
         self.unstamped.retain(|&unstamped| unstamped != member);
-        self.networks.exit(member, remembered_max);
+        self.networks.exit(member, gone_max);
         if self.people.is_empty() {
             self.linger = Linger::Unstamped;
         }

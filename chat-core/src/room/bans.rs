@@ -9,7 +9,8 @@ use super::weight::{beside, scope_beside};
 use crate::seldom::Nothing;
 use crate::types::{BanId, MemberId, NetworkTag, Nick, Scope, Wall};
 
-/// So many bans of programs that wrote no numbers are remembered at least: they forgot the longest banned past this many.
+/// So many bans of programs that wrote no numbers are remembered at least: they forgot the longest banned past this many. No limit: it is what
+/// those programs did, whatever ours may be told, and no program adds to them.
 const EARLY_MAX: usize = 1_024;
 
 /// Somebody who is kept out, as who moderates is shown them.
@@ -123,6 +124,10 @@ impl Ban {
             Person::Scope(scope) => scope == asker.scope,
             Person::Hash(hash) => *hash == asker.hash,
         };
+        #[cfg(feature = "fault_injection")]
+        if self.by.is_none() && crate::fault_injection::is(crate::fault_injection::Bug::ForgetHostNetworks) {
+            return is_the_person;
+        }
         is_the_person || asker.network.is_some_and(|network| self.networks.contains(&network))
     }
 

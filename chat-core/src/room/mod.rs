@@ -152,7 +152,7 @@ impl Room {
     /// # Panics
     /// When the record does not follow the last one: that is a bug of the caller.
     pub fn apply(&mut self, now: Now, record: &Record) {
-        apply::apply(&mut self.ledger, &mut self.attendance, record);
+        apply::apply(&mut self.ledger, &mut self.attendance, record, &self.limits);
         self.time.record(self.ledger.last_at(), now.mono);
         if self.ledger.epoch().is_none() {
             self.reads = ReadPositions::default();

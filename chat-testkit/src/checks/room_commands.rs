@@ -79,6 +79,7 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         keys_max: 5,
         marks_max: 1 + choices.below(6),
         former_max: 3,
+        former_networks_max: choices.below(4),
         bans_max: 2,
         bans_page_max: 1,
         owed_max: 1 + choices.below(3),

@@ -27,6 +27,8 @@ pub(super) struct Presence {
     pub(super) seat: Option<(Wall, Mono)>,
     /// Where members came from, each network once, the latest last.
     pub(super) came_from: Vec<(MemberId, NetworkTag)>,
+    /// Those of them who have gone, in the order of going.
+    went: Vec<MemberId>,
     /// Who is in, and the record of their join: one person may have come in more than once.
     members: Vec<(MemberId, Offset)>,
 }
@@ -90,9 +92,12 @@ impl Presence {
                         presence.joined(record.by.expect("a join is somebody's"), record.offset, at);
                     }
                     Event::Left { .. } => {
-                        presence.gone(record.by.expect("a leave is somebody's"), at, time::linger(so_far, limits));
+                        let member = record.by.expect("a leave is somebody's");
+                        presence.gone(member, at, time::linger(so_far, limits), limits);
                     }
-                    Event::Kicked { member, .. } => presence.gone(*member, at, time::linger(so_far, limits)),
+                    Event::Kicked { member, .. } => {
+                        presence.gone(*member, at, time::linger(so_far, limits), limits);
+                    }
                     Event::Closed { .. } => presence = Self::default(),
                     Event::Sent { .. } => {}
                     _ if presence.slots.is_empty() => {}
@@ -165,13 +170,14 @@ impl Presence {
         let stayed: Vec<MemberId> =
             members.iter().filter(|stay| self.members.contains(stay)).map(|stay| stay.0).collect();
         for (gone, _) in self.members.clone().into_iter().filter(|stay| !members.contains(stay)) {
-            self.gone(gone, at, time::linger(chapter, limits));
+            self.gone(gone, at, time::linger(chapter, limits), limits);
         }
         for (back, begun) in members.iter().filter(|stay| !self.members.contains(stay)).copied().collect::<Vec<_>>() {
             self.joined(back, begun, at);
         }
         // Numbers of who has gone may be others' now.
         self.came_from.retain(|(member, _)| stayed.contains(member));
+        self.went.clear();
         self.hear_who_may_speak(&facts, limits);
         self.slots.agree_with(&facts, limits);
         if members.is_empty() {
@@ -189,15 +195,23 @@ impl Presence {
     fn joined(&mut self, member: MemberId, begun: Offset, at: Mono) {
         self.members.push((member, begun));
         self.away.push((member, at));
+        self.went.retain(|other| *other != member);
         self.looks = None;
     }
 
-    fn gone(&mut self, member: MemberId, at: Mono, linger: Duration) {
+    fn gone(&mut self, member: MemberId, at: Mono, linger: Duration, limits: &RoomLimits) {
         self.members.retain(|(other, _)| *other != member);
         self.seats.retain(|seat| seat.member != member);
         self.away.retain(|(other, _)| *other != member);
         self.typing.retain(|(other, _)| *other != member);
         self.slots.gone(member);
+        if self.came_from.iter().any(|(known, _)| *known == member) {
+            self.went.push(member);
+        }
+        let surplus = self.went.len().saturating_sub(limits.former_max.min(limits.former_networks_max));
+        for forgotten in self.went.drain(..surplus) {
+            self.came_from.retain(|(known, _)| *known != forgotten);
+        }
         if self.members.is_empty() {
             self.looks = Some(at.after(linger));
         }

@@ -66,6 +66,7 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 keys_max: 5,
                 marks_max,
                 former_max: 3,
+                former_networks_max: [2, 0, 1, 3][(history_max + changes_max) % 4],
                 bans_max,
                 bans_page_max: 1,
                 owed_max,

@@ -158,3 +158,24 @@ async fn after_a_pause_of_the_process_a_stream_has_as_long_as_ever() {
     pass(1 + LATE).await;
     assert_eq!(server.engine.stats().sessions, 1, "nor is it given up later than ever");
 }
+
+/// A body has no length: that its connection took nothing for a while shows in when the next chunk is asked for, and the engine is told.
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_no_surprise_to_a_stream_that_was_not_asked_for_a_while() {
+    for (waits, surprises) in [(Duration::from_millis(6), 0), (Duration::ZERO, 1)] {
+        let mut limits = Limits::default();
+        limits.lift_rates();
+        limits.room.backlog_events_max = 8;
+        let server = TestServer::with(limits);
+        let (ann, mut stream) = bob(&server).await;
+        server.say(&ann, "LUNCH", "taken").await;
+        stream.expect("message").await;
+        advance(waits).await;
+        for number in 0..20 {
+            server.say(&ann, "LUNCH", &number.to_string()).await;
+        }
+        stream.expect("gap").await;
+        let stats = server.engine.stats();
+        assert_eq!((stats.gaps, stats.gaps_unblocked), (1, surprises), "after {waits:?}");
+    }
+}

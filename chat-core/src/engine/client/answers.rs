@@ -11,6 +11,7 @@ use crate::engine::feed::page::{Page, PageSlice};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::answers::{PageInHand, PageOf, Read, encoder};
 use crate::engine::session::cell::{FrameEffect, SessionState};
+use crate::engine::session::reply_to::NOT_IN_ANY_MORE;
 use crate::engine::shared::Shared;
 use crate::types::{Reject, RejectCode};
 use crate::wire::{self, FrameKind};
@@ -38,7 +39,7 @@ impl<S: Sink> Pull<'_, S> {
             if state.rooms.is_in(&feed) {
                 self.one(state, FrameEffect::History { key }, kind, &json, tag);
             } else {
-                let reject = Reject::new(RejectCode::NotMember, "you are not in this room any more");
+                let reject = Reject::new(RejectCode::NotMember, NOT_IN_ANY_MORE);
                 let json = wire::error(id, Some(&feed.code), &reject);
                 self.one(state, FrameEffect::History { key }, FrameKind::Error, &json, tag);
             }

@@ -7,7 +7,8 @@ use crate::room::{Ledger, OwedChange, OwedFreeze, Sweep};
 use crate::seldom::Nothing;
 use crate::types::{Epoch, Mono, Seq};
 
-/// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog.
+/// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog. No limit: it bounds no
+/// memory, only the time that a recovery takes.
 const SNAPSHOT_EVERY: usize = 1_000;
 
 /// One thing that is owed.
@@ -25,6 +26,14 @@ pub(crate) enum Debt {
     ReadPositions,
 }
 
+/// When what waits by choice, for more of its kind to be written with, is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Usual,
+    /// At once: an engine that goes down leaves nothing for later that can be done now.
+    GoingDown,
+}
+
 /// How far the log has been made to do what is owed, and when that is tried again.
 #[derive(Default, PartialEq)]
 pub(crate) struct Debts {
@@ -40,7 +49,17 @@ pub(crate) struct Debts {
     reads_due: Option<Mono>,
     /// When reactions are to be written, where a batch of this process has left some owed.
     freeze_due: Option<Mono>,
-    backoff: Backoff,
+    pauses: Pauses,
+}
+
+/// After a failure each kind of debt has a pause of its own, so that one that is refused again and again keeps no other from being paid.
+#[derive(Default, PartialEq)]
+struct Pauses {
+    /// Of reactions too: what the log is amended for is in the order of the changes.
+    amend: Backoff,
+    delete: Backoff,
+    snapshot: Backoff,
+    reads: Backoff,
 }
 
 impl Nothing for Debts {
@@ -51,7 +70,7 @@ impl Nothing for Debts {
         unsaved: 0,
         reads_due: None,
         freeze_due: None,
-        backoff: Backoff::NONE,
+        pauses: Pauses { amend: Backoff::NONE, delete: Backoff::NONE, snapshot: Backoff::NONE, reads: Backoff::NONE },
     };
 }
 
@@ -95,7 +114,7 @@ impl Debts {
 
     /// A range has been amended down to here.
     pub(crate) fn swept(&mut self, sweep: &Sweep, before: Seq) {
-        (self.sweeping, self.backoff) = (Some((sweep.change, before)), Backoff::default());
+        (self.sweeping, self.pauses.amend) = (Some((sweep.change, before)), Backoff::default());
     }
 
     /// Through which change the ledger may say that nothing is owed any more; `None` where that would say nothing new.
@@ -104,26 +123,24 @@ impl Debts {
         first.filter(|change| *change <= self.amended).map(|_| self.amended)
     }
 
-    /// The debt to be paid next.
-    pub(crate) fn next(&self, ledger: &Ledger) -> Option<Debt> {
+    /// The debt to be paid next, and when: the one that is due first. While an incarnation that is over is in the way there is no other; and
+    /// before the log is amended for all changes no reactions are written, for they are changes too.
+    pub(crate) fn next(&self, ledger: &Ledger, pace: Pace) -> Option<(Mono, Debt)> {
+        let pauses = &self.pauses;
         if let Some(epoch) = self.over {
-            return Some(Debt::Delete(epoch));
+            return Some((pauses.delete.until(), Debt::Delete(epoch)));
         }
-        let amend = self.owed(ledger).next().map(|_| Debt::Amend);
-        let snapshot = || (self.unsaved >= SNAPSHOT_EVERY).then_some(Debt::Snapshot);
-        let freeze = self.freezes(ledger).next().map(|_| (self.freeze_due.unwrap_or_default(), Debt::Freeze));
-        let reads = self.reads_due.map(|at| (at, Debt::ReadPositions));
-        let soonest = freeze.into_iter().chain(reads).min_by_key(|(at, _)| *at).map(|(_, debt)| debt);
-        amend.or_else(snapshot).or(soonest)
-    }
-
-    /// When it is to be done; `None` while nothing is owed.
-    pub(crate) fn due_at(&self, ledger: &Ledger) -> Option<Mono> {
-        match self.next(ledger)? {
-            Debt::ReadPositions => self.reads_due.map(|at| at.max(self.backoff.until())),
-            Debt::Freeze => Some(self.freeze_due.unwrap_or_default().max(self.backoff.until())),
-            _ => Some(self.backoff.until()),
-        }
+        let wait = |due: Option<Mono>| due.filter(|_| pace == Pace::Usual).unwrap_or_default();
+        let amend = match self.owed(ledger).next() {
+            Some(_) => Some((pauses.amend.until(), Debt::Amend)),
+            None => {
+                let first = self.freezes(ledger).next();
+                first.map(|_| (wait(self.freeze_due).max(pauses.amend.until()), Debt::Freeze))
+            }
+        };
+        let snapshot = (self.unsaved >= SNAPSHOT_EVERY).then(|| (pauses.snapshot.until(), Debt::Snapshot));
+        let reads = self.reads_due.map(|_| (wait(self.reads_due).max(pauses.reads.until()), Debt::ReadPositions));
+        [amend, snapshot, reads].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Somebody has read on: how far is to be stored by this time, or by an earlier one that was said before.
@@ -138,27 +155,102 @@ impl Debts {
 
     /// It has been stored how far people have read.
     pub(crate) fn reads_saved(&mut self) {
-        (self.reads_due, self.backoff) = (None, Backoff::default());
+        (self.reads_due, self.pauses.reads) = (None, Backoff::default());
     }
 
     /// The log has been amended for every change up to this one.
     pub(crate) fn amended(&mut self, through: Seq) {
         self.amended = through;
-        (self.freeze_due, self.backoff) = (None, Backoff::default());
+        (self.freeze_due, self.pauses.amend) = (None, Backoff::default());
     }
 
     /// The incarnation that is over is gone.
     pub(crate) fn deleted(&mut self) {
-        (self.over, self.backoff) = (None, Backoff::default());
+        (self.over, self.pauses.delete) = (None, Backoff::default());
     }
 
     /// The ledger has been stored.
     pub(crate) fn saved(&mut self) {
-        (self.unsaved, self.backoff) = (0, Backoff::default());
+        (self.unsaved, self.pauses.snapshot) = (0, Backoff::default());
     }
 
-    /// The log could not do it.
-    pub(crate) fn failed(&mut self, now: Mono) {
-        self.backoff.failed(now);
+    /// The log could not do it: it is tried again after a pause, and whatever else is due before it.
+    pub(crate) fn failed(&mut self, debt: Debt, now: Mono) {
+        let pause = match debt {
+            Debt::Amend | Debt::Freeze => &mut self.pauses.amend,
+            Debt::Delete(_) => &mut self.pauses.delete,
+            Debt::Snapshot => &mut self.pauses.snapshot,
+            Debt::ReadPositions => &mut self.pauses.reads,
+        };
+        pause.failed(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::RoomLimits;
+
+    /// What is tried at each of these moments, by a log that refuses what it is said to.
+    fn tried(debts: &mut Debts, refuses: &[Debt], moments: &[u64]) -> Vec<Vec<Debt>> {
+        let ledger = Ledger::new(&RoomLimits::default());
+        let mut at = |now: Mono| {
+            let mut tried = Vec::new();
+            while let Some((due, debt)) = debts.next(&ledger, Pace::Usual)
+                && due <= now
+            {
+                tried.push(debt);
+                match debt {
+                    _ if refuses.contains(&debt) => debts.failed(debt, now),
+                    Debt::Snapshot => debts.saved(),
+                    Debt::ReadPositions => debts.reads_saved(),
+                    Debt::Delete(_) => debts.deleted(),
+                    Debt::Amend | Debt::Freeze => panic!("nothing is changed in this room"),
+                }
+            }
+            tried
+        };
+        moments.iter().map(|&now| at(Mono(now))).collect()
+    }
+
+    #[test]
+    fn a_debt_that_is_refused_keeps_no_other_from_being_paid() {
+        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0));
+        debts.note_read(Mono(50));
+        let refused = tried(&mut debts, &[Debt::Snapshot], &[0, 49, 50, 100, 299]);
+        let expected = [vec![Debt::Snapshot], vec![], vec![Debt::ReadPositions], vec![Debt::Snapshot], vec![]];
+        assert_eq!(refused, expected, "and it has a pause of its own, which goes on growing");
+        debts.note_read(Mono(300));
+        let taken = tried(&mut debts, &[], &[300, 10_000]);
+        assert_eq!(taken, [vec![Debt::Snapshot, Debt::ReadPositions], vec![]]);
+    }
+
+    #[test]
+    fn whatever_is_refused_is_tried_once_and_then_after_its_pause() {
+        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0));
+        debts.note_read(Mono(0));
+        let both = vec![Debt::Snapshot, Debt::ReadPositions];
+        let refused = tried(&mut debts, &both, &[0, 99, 100, 299, 300]);
+        assert_eq!(refused, [both.clone(), vec![], both.clone(), vec![], both]);
+    }
+
+    #[test]
+    fn nothing_else_is_owed_while_the_incarnation_before_is_in_the_way() {
+        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0));
+        debts.note_over(Epoch(7));
+        debts.note_read(Mono(0));
+        let delete = Debt::Delete(Epoch(7));
+        assert_eq!(tried(&mut debts, &[delete], &[0, 99]), [vec![delete], vec![]]);
+        assert_eq!(tried(&mut debts, &[], &[100]), [[delete, Debt::ReadPositions]]);
+    }
+
+    #[test]
+    fn an_engine_that_goes_down_waits_for_no_more_of_a_kind() {
+        let (mut debts, ledger) = (Debts::default(), Ledger::new(&RoomLimits::default()));
+        debts.note_read(Mono(5_000));
+        let next = |debts: &Debts, pace| debts.next(&ledger, pace).map(|(at, _)| at);
+        assert_eq!([Pace::Usual, Pace::GoingDown].map(|pace| next(&debts, pace)), [5_000, 0].map(|at| Some(Mono(at))));
+        debts.failed(Debt::ReadPositions, Mono(0));
+        assert_eq!(next(&debts, Pace::GoingDown), Some(Mono(100)), "and for a log that refuses");
     }
 }

@@ -12,7 +12,8 @@ use crate::locks::lock;
 use crate::ports::{Ended, EndedWho};
 use crate::types::{Identity, Mono, SessionId, Wall};
 
-/// How many are forgotten with one that is remembered, at most: more than one, so that they become fewer.
+/// How many are forgotten with one that is remembered, at most: more than one, so that they become fewer. How many there are is
+/// [`ended_max`](crate::EngineLimits::ended_max).
 const OVER_AT_ONCE: usize = 16;
 
 /// All that were ended and whose tokens have not run out yet.

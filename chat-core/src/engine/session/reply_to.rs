@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::charge::Charge;
@@ -14,6 +15,9 @@ use crate::engine::session::page_turn::{self, PageTurn};
 use crate::engine::session::reply::{Answered, Reply};
 use crate::types::{CommandId, Reject, RejectCode, RoomCode, Seq, SessionLimits, Wall};
 use crate::wire::{self, FrameKind};
+
+/// What is said to who asked in a room, and is answered when they are there no more.
+pub(crate) const NOT_IN_ANY_MORE: &str = "you are not in this room any more";
 
 /// A reply with the session it belongs to: what travels with a command. Answered exactly once.
 pub(crate) struct ReplyTo {
@@ -85,6 +89,19 @@ impl ReplyTo {
                 let reject = Reject::new(RejectCode::Busy, "another page of the session is on its way");
                 Err(reject.retry_after(Duration::from_millis(100)))
             }
+        }
+    }
+
+    /// Looks whether its session is in this life of a room, as far as that has been published.
+    ///
+    /// # Errors
+    /// `not_member` where it is not; `unavailable` where it has lost the connection that asked, and is not known to be there any more.
+    pub(crate) fn sees(&self, feed: &RoomFeed) -> Result<(), Reject> {
+        let state = self.cell.lock();
+        match (state.rooms.is_in(feed), state.is_on(&self.connection)) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Reject::new(RejectCode::NotMember, NOT_IN_ANY_MORE)),
+            (false, false) => Err(Reject::new(RejectCode::Unavailable, "the connection was lost before the answer")),
         }
     }
 

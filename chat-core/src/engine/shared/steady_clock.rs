@@ -15,7 +15,7 @@ use crate::types::{Belief, Mono, Now, RoomLimits, SteadyWall, WallStep};
 const DRIFT: u64 = 1_000;
 /// No offset of a clock that is believed.
 const NOT_BELIEVED: i64 = i64::MIN;
-/// Steps that nobody has been told of, at most. 64: a clock that steps so often says nothing.
+/// Steps that nobody has been told of, at most. 64: a clock that steps so often says nothing. No limit: one list for all rooms, of 1 KiB.
 const STEPS_MAX: usize = 64;
 
 /// What the engine takes for the time.

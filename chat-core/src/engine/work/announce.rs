@@ -91,7 +91,7 @@ impl RoomTask {
             // It is kept while its log is given time, so that not every command asks; then it goes.
             Phase::Unread(backoff) => Some(backoff.is_over_at()).filter(|&at| now < at),
         };
-        let soonest = sooner(sooner(soonest, own), self.state.debts.due_at(self.state.room.ledger()));
+        let soonest = sooner(sooner(soonest, own), self.next_debt().map(|(at, _)| at));
         if let Some(at) = soonest
             && self.state.armed.is_none_or(|armed| at < armed || armed <= now)
         {

@@ -171,16 +171,23 @@ fn show(shared: &Arc<Shared>, feed: Option<&Arc<RoomFeed>>, slice: PageSlice, re
     }
 }
 
-/// A page for who waits at the other end of a channel: they can take it now.
+/// A page for who waits at the other end of a channel: they can take it now, where they are in the room still.
 fn send_page(shared: &Arc<Shared>, feed: Arc<RoomFeed>, slice: PageSlice, reply: ReplyTo) {
     let (kind, encode) = encoder(&slice);
-    let answer = move |feed: &RoomFeed, reply: ReplyTo, page: &Page| {
+    let answer = move |shared: &Shared, feed: &RoomFeed, reply: ReplyTo, page: &Page| {
         let json = encode(reply.id(), feed, page);
-        reply.answer(kind, json);
+        // Asked once the page is as it is told: who was put out meanwhile learns nothing of what was said, or changed, since.
+        match reply.sees(feed) {
+            Ok(()) => reply.answer(kind, json),
+            Err(reject) => {
+                shared.count_reject(reject.code);
+                reply.reject(Some(&feed.code), reject);
+            }
+        }
     };
     let bytes_max = shared.limits.session.page_bytes_max;
     match Page::at_hand(&feed, &slice, bytes_max, shared.log.is_some()) {
-        Some(page) => answer(&feed, reply, &page),
+        Some(page) => answer(shared, &feed, reply, &page),
         None => {
             let shared_then = Arc::clone(shared);
             shared.spawn(async move {
@@ -188,7 +195,7 @@ fn send_page(shared: &Arc<Shared>, feed: Arc<RoomFeed>, slice: PageSlice, reply:
                 while page.mask(&feed).is_err() {
                     page = shared_then.read_page(&feed, &slice).await;
                 }
-                answer(&feed, reply, &page);
+                answer(&shared_then, &feed, reply, &page);
             });
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::domain::Amend;
 use crate::engine::feed::room_feed::RoomFeed;
-use crate::engine::rooms::debts::Debt;
+use crate::engine::rooms::debts::{Debt, Pace};
 use crate::engine::work::load::read_content;
 use crate::engine::work::sweep_debts::Swept;
 use crate::engine::work::task::RoomTask;
@@ -12,34 +12,41 @@ use crate::engine::work::task::RoomTask;
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Log, ReadError};
 use crate::room::{OwedChange, Snapshot};
-use crate::types::Seq;
+use crate::types::{Mono, Seq};
 
-/// Changes that one transaction of the log is amended for at most: as many as a ledger owes, but after an earlier program.
+/// Changes that one transaction of the log is amended for at most: as many as a ledger owes, but under a greater
+/// [`owed_max`](crate::RoomLimits::owed_max), or after an earlier program. No limit: it says how much one call of the log does, and more are
+/// the next call's.
 const AMENDS_MAX: usize = 256;
 
 impl RoomTask {
-    /// What the room owes its log next.
-    pub(crate) fn next_debt(&self) -> Option<Debt> {
-        self.state.debts.next(self.state.room.ledger())
+    /// What the room owes its log next, and when that is due.
+    pub(crate) fn next_debt(&self) -> Option<(Mono, Debt)> {
+        let goes_down = self.shared.draining.load(Ordering::Acquire);
+        let pace = if goes_down { Pace::GoingDown } else { Pace::Usual };
+        self.state.debts.next(self.state.room.ledger(), pace)
     }
 
     /// Pays what is owed, as far as the log can do it now. What it cannot is tried again: the room's tick comes for it though nobody
     /// says anything more, and what was taken back is masked meanwhile.
     pub(crate) async fn pay(&mut self) {
         let Some(log) = self.shared.log.clone() else { return };
-        // An engine that goes down leaves nothing for later that can be done now.
-        let may_wait = matches!(self.next_debt(), Some(Debt::ReadPositions | Debt::Freeze));
-        let goes_down = self.shared.draining.load(Ordering::Acquire) && may_wait;
-        if !goes_down && self.state.debts.due_at(self.state.room.ledger()).is_none_or(|at| self.mono() < at) {
+        if self.due_debt().is_none() {
             return;
         }
         self.state.wake_rest();
         Box::pin(self.pay_each(&*log)).await;
     }
 
-    /// One debt after the other, until nothing is owed or the log refuses.
+    fn due_debt(&self) -> Option<Debt> {
+        let now = self.mono();
+        self.next_debt().filter(|(at, _)| *at <= now).map(|(_, debt)| debt)
+    }
+
+    /// One debt after the other, until none is due. After one that the log refuses, maybe by saying nothing for long, whoever waits for the room
+    /// has their turn.
     async fn pay_each(&mut self, log: &dyn Log) {
-        while let Some(debt) = self.next_debt() {
+        while let Some(debt) = self.due_debt() {
             let paid = match debt {
                 Debt::Amend => match self.amend(log).await {
                     // The rest is done later: it stays owed, and its timer is at once.
@@ -57,7 +64,10 @@ impl RoomTask {
             if let Err(error) = paid {
                 self.fault(&error);
                 let now = self.mono();
-                return self.state.debts.make().failed(now);
+                self.state.debts.make().failed(debt, now);
+                if self.cell.waiting() > 0 {
+                    return;
+                }
             }
         }
     }

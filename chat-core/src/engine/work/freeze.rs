@@ -17,7 +17,8 @@ use crate::wire;
 /// How long messages that take no more wait for others to be written with. 5 s: nothing hangs on it, and a busy room would write for each message
 /// that is said.
 const FREEZE_AFTER: Duration = Duration::from_secs(5);
-/// So many do not wait. 256: what one transaction takes anyway.
+/// So many do not wait. 256: what one transaction takes anyway. No limit: how many messages have reactions is one
+/// ([`reactable_max`](crate::RoomLimits::reactable_max)), and this says when they are written.
 const TOGETHER: usize = 256;
 
 impl RoomTask {

@@ -13,10 +13,12 @@ use crate::room::{Ledger, OwedAmend, OwedChange, OwedEdit, ReadPositions, Snapsh
 use crate::types::{Epoch, Offset, RoomCode, RoomLimits};
 use crate::wire;
 
-/// Records read at once.
+/// Records read at once. 1,024: 16 MiB of the longest messages, and one call of the log for most rooms. No limit: it is let go of with the
+/// read, and how many rooms are read at once is up to those who open them.
 const PAGE: usize = 1_024;
 /// Pages that are read beside the replay at most, for told records between those that nobody is told. 64, in 65,536 records: a room of which
-/// more are quiet only counts who comes and goes, and who needs older events pages them.
+/// more are quiet only counts who comes and goes, and who needs older events pages them. No limit: it bounds how long
+/// a recovery takes, and what is kept of it is bounded by the backlog's own.
 const PAGES_BACK_MAX: usize = 64;
 
 /// What a log says about a room.

@@ -22,7 +22,8 @@ use crate::types::{Epoch, Mono};
 const SOON: Duration = Duration::from_secs(1);
 /// Before a room that could not be visited is visited again, and before one that could not be put away is looked at again.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Rooms visited at once: one that the log takes long to read holds up few others.
+/// Rooms visited at once: one that the log takes long to read holds up few others. No limit: each needs a place among
+/// [`rooms_max`](crate::EngineLimits::rooms_max), and the others wait.
 const VISITS_MAX: usize = 16;
 
 impl RoomTask {

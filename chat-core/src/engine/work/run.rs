@@ -123,7 +123,7 @@ impl RoomTask {
             Phase::Live(_) => true,
             Phase::NoRoom => {
                 self.pay().await;
-                !matches!(self.next_debt(), Some(Debt::Delete(_)))
+                !matches!(self.next_debt(), Some((_, Debt::Delete(_))))
             }
             Phase::Unread(_) => {
                 // Nobody asks a log for the sake of a timer that has run out.

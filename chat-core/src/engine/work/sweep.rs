@@ -1,7 +1,8 @@
 //! After a start every room of the log is visited once, so that graces and lingers run out in rooms that nobody opens.
 //!
 //! One room at a time, with a pause behind each: whoever opens a room meanwhile is not held up by those that nobody misses. A room that
-//! was visited is put away at once, and takes no place from the next; where there is none, a visit waits for one.
+//! was visited is put away at once, and takes no place from the next; where there is none, a visit waits for one. How many may be left for
+//! later is a limit, [`rooms_revisited_max`](crate::EngineLimits::rooms_revisited_max).
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::engine::work::visit::{Visit, visit};
 use crate::ports::ReadError;
 use crate::types::RoomCode;
 
-/// Codes listed at once.
+/// Codes listed at once. 256: 6 KiB, or 14 KiB where names are long, held by one task.
 const PAGE: usize = 256;
 /// Between two rooms: 1,000 rooms take a second, beside the time of reading them.
 const PACE: Duration = Duration::from_millis(1);
@@ -22,8 +23,6 @@ const VISITS_MAX: usize = 3;
 /// First and longest pause before those that were left are visited again: a log that was out of order for a moment leaves nobody for ever, and
 /// one that is damaged is seldom asked.
 const LATER: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3_600));
-/// As many are left for later, and others to whoever opens them.
-const LEFT_MAX: usize = 4_096;
 
 /// Visits all rooms, those that could not be read again and again, and returns; also when the engine is gone or drains, or what the log lists
 /// cannot be read by trying again.
@@ -52,7 +51,10 @@ async fn visit_all(engine: &Weak<Shared>) -> Vec<RoomCode> {
     let mut after: Option<RoomCode> = None;
     let (mut pause, mut visits) = (PAUSE.0, 0);
     loop {
-        let Some(log) = engine.upgrade().and_then(|shared| shared.log.clone()) else { return left };
+        let Some(shared) = engine.upgrade() else { return left };
+        let left_max = shared.limits.engine.rooms_revisited_max;
+        let Some(log) = shared.log.clone() else { return left };
+        drop(shared);
         let listed = log.rooms(None, after.as_ref(), PAGE).await;
         drop(log);
         let codes = match listed {
@@ -75,7 +77,7 @@ async fn visit_all(engine: &Weak<Shared>) -> Vec<RoomCode> {
                     break;
                 }
                 Visit::Failed => {
-                    if left.len() < LEFT_MAX {
+                    if left.len() < left_max {
                         left.push(code.clone());
                     }
                     (after, visits, pause) = (Some(code), 0, PAUSE.0);

@@ -8,7 +8,7 @@ use crate::ports::{AppendError, Log};
 use crate::room::Sweep;
 
 /// Messages that one slice looks through, and amends in one transaction at most. 2,048: a room whose log holds a hundred thousand takes in what
-/// is said fifty times meanwhile.
+/// is said fifty times meanwhile. No limit, nor is the next: how much is owed has one, and these say in which pieces it is paid.
 const SLICE: usize = 2_048;
 /// Messages read from a log at once. 128: with the longest texts they are 2 MiB.
 const FETCH: usize = 128;

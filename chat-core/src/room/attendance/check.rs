@@ -36,7 +36,7 @@ impl Attendance {
         assert_eq!(online, self.online, "who is online is counted");
         assert!(self.typing().all(|member| !self.graces.contains(member)), "who types is online");
         assert!(self.people.is_empty() || self.linger == Linger::Off, "only an empty room lingers");
-        self.networks.check(|member| self.person(member).is_ok());
+        self.networks.check(limits.former_networks_max, |member| self.person(member).is_ok());
     }
 }
 

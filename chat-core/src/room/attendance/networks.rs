@@ -15,9 +15,6 @@ pub(super) struct Networks {
     gone: VecDeque<MemberId>,
 }
 
-/// Of so many who went it is remembered where they came from, at most: 64 KiB with all that may be known of each.
-const GONE_MAX: usize = 1_024;
-
 impl Networks {
     /// Where a member came from, the latest last.
     pub(super) fn of(&self, member: MemberId) -> Vec<NetworkTag> {
@@ -44,13 +41,13 @@ impl Networks {
         self.gone.retain(|&gone| gone != member);
     }
 
-    /// A member has gone. Of more than the room remembers so many of, or than a thousand, the one from longest ago is forgotten.
-    pub(super) fn exit(&mut self, member: MemberId, remembered_max: usize) {
+    /// A member has gone. Of more than so many who went the one from longest ago is forgotten.
+    pub(super) fn exit(&mut self, member: MemberId, gone_max: usize) {
         if self.range(member).is_empty() {
             return;
         }
         self.gone.push_back(member);
-        while self.gone.len() > GONE_MAX.min(remembered_max) {
+        while self.gone.len() > gone_max {
             let Some(first) = self.gone.pop_front() else { return };
             self.forget(first);
         }
@@ -71,12 +68,13 @@ impl Networks {
         self.known.capacity() * size_of::<(MemberId, NetworkTag)>() + self.gone.capacity() * size_of::<MemberId>()
     }
 
-    /// Panics when the order is broken, or somebody is in it who is neither here nor among those who went. Costs a look at each.
-    pub(super) fn check(&self, is_here: impl Fn(MemberId) -> bool) {
+    /// Panics when the order is broken, somebody is in it who is neither here nor among those who went, or these are too many. Costs a look at
+    /// each.
+    pub(super) fn check(&self, gone_max: usize, is_here: impl Fn(MemberId) -> bool) {
         assert!(self.known.is_sorted_by_key(|(member, _)| *member), "networks are in the order of the members");
         let is_known = |member: MemberId| is_here(member) != self.gone.contains(&member);
         assert!(self.known.iter().all(|(member, _)| is_known(*member)), "who came from somewhere is here, or has gone");
-        assert!(self.gone.len() <= GONE_MAX, "of few who went it is remembered where they came from");
+        assert!(self.gone.len() <= gone_max, "former_networks_max holds");
     }
 
     fn range(&self, member: MemberId) -> Range<usize> {
@@ -106,24 +104,24 @@ mod tests {
         networks.came_from(ANN, NetworkTag(1));
         assert_eq!(networks.of(ANN), tags(&(2..=max).chain([1]).collect::<Vec<_>>()), "again: the latest, and once");
         assert_eq!(networks.of(BOB), tags(&[7]));
-        networks.exit(ANN, GONE_MAX);
-        networks.check(|member| member == BOB);
+        networks.exit(ANN, 2);
+        networks.check(2, |member| member == BOB);
         assert_eq!(networks.of(ANN).len(), NetworkTag::PER_PERSON_MAX, "and of who has gone");
         networks.enter(ANN);
-        networks.exit(BOB, GONE_MAX);
+        networks.exit(BOB, 2);
         networks.forget_gone();
-        networks.check(|member| member == ANN);
+        networks.check(0, |member| member == ANN);
         assert_eq!((networks.of(ANN).len(), networks.of(BOB)), (NetworkTag::PER_PERSON_MAX, tags(&[])));
     }
 
     #[test]
-    fn of_those_who_went_the_last_thousand_are_remembered() {
+    fn of_those_who_went_the_last_few_are_remembered() {
         let mut networks = Networks::default();
-        for number in 0..GONE_MAX as u32 + 2 {
+        for number in 0..5 {
             networks.came_from(MemberId(number), NetworkTag(1));
-            networks.exit(MemberId(number), usize::MAX);
+            networks.exit(MemberId(number), 3);
         }
-        networks.check(|_| false);
+        networks.check(3, |_| false);
         assert_eq!([1, 2].map(|number| networks.of(MemberId(number)).len()), [0, 1]);
         networks.came_from(ANN, NetworkTag(1));
         networks.exit(ANN, 0);
@@ -135,6 +133,6 @@ mod tests {
     fn a_network_of_nobody_is_a_bug() {
         let mut networks = Networks::default();
         networks.came_from(BOB, NetworkTag(7));
-        networks.check(|member| member == ANN);
+        networks.check(1, |member| member == ANN);
     }
 }

@@ -254,6 +254,20 @@ fn the_last_few_networks_of_a_person_are_bound_also_of_who_is_gone() {
     assert_eq!(networks.iter().map(|tag| tag.0).collect::<Vec<_>>(), [7, 9, 10, 11]);
 }
 
+#[test]
+fn of_few_who_left_it_is_known_where_they_came_from() {
+    let mut world = world_with(|limits| limits.former_networks_max = 1);
+    for number in [2, 3] {
+        world.run(&join(from(number, 5 + number as u64))).expect("joined");
+        world.leave(number);
+    }
+    let refused = world.run(&ban_network(2)).expect_err("forgotten when the next one went");
+    assert_eq!((refused.code, refused.field), (RejectCode::BadField, Some("network")));
+    world.run(&ban(actor(1), 2)).expect("their place is remembered");
+    world.run(&ban_network(3)).expect("banned");
+    assert_eq!(world.reject(&join(from(4, 8))), RejectCode::Banned);
+}
+
 /// Where people came from is not in the log. A ban that could not do what it is asked for is none.
 #[test]
 fn a_ban_of_a_network_that_is_not_known_is_refused() {

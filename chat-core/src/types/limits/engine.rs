@@ -19,6 +19,10 @@ pub struct EngineLimits {
     /// grace, so that who reloads a page, or changes networks, never waits for the log. At once where memory is short, where places
     /// are and it is empty, and after the visits of a start, which nobody asked for.
     pub room_idle: Duration,
+    /// Rooms of the log that could not be read at the visit after a start, and are visited again, ever more seldom, until they can be.
+    /// 4,096: 96 KiB, or 224 KiB where names are long; a log in which more are damaged has to be mended first, and the others wait for whoever
+    /// opens them. 0: none is visited again.
+    pub rooms_revisited_max: usize,
     /// Sessions with a connection at once. 1,000,000: about 3 GiB where all of them are idle WebSockets.
     pub connections_max: usize,
     /// Sessions kept without a connection. 100,000; the longest gone is forgotten first, and nobody within their grace for
@@ -103,6 +107,7 @@ impl Default for EngineLimits {
             rooms_max: 1_000_000,
             rooms_away_max: 1_000_000,
             room_idle: Duration::from_secs(60),
+            rooms_revisited_max: 4_096,
             connections_max: 1_000_000,
             sessions_detached_max: 100_000,
             sessions_detached_per_address_max: 1_024,

@@ -103,6 +103,10 @@ pub struct RoomLimits {
     /// longest ago is forgotten first, and comes back as somebody new. 64 bytes each, and long names beside, 256 KiB in all, and counted in
     /// [`EngineLimits::memory_bytes_max`].
     pub former_max: usize,
+    /// Of so many of them it is known which networks they came from, so that who leaves in time is still banned with theirs; no more than
+    /// `former_max`. 1,024: hours of comings and goings in a room where anybody is banned. Whoever left longest ago is forgotten first, and
+    /// all with the process. 68 bytes each, 68 KiB in all, and counted in [`EngineLimits::memory_bytes_max`].
+    pub former_networks_max: usize,
     /// People banned at once. 1,024: far more than one owner puts out, and all are looked through at each join. Past it nobody else is
     /// (`bans_full`): a ban ends with its time or is lifted, and none goes for want of room.
     pub bans_max: usize,
@@ -196,6 +200,7 @@ impl Default for RoomLimits {
             keys_max: 4_096,
             marks_max: 4_096,
             former_max: 4_096,
+            former_networks_max: 1_024,
             bans_max: 1_024,
             bans_page_max: 100,
             owed_max: 256,
