@@ -3,7 +3,9 @@
 
 mod support;
 
-use chat_core::{MemberId, Moderation, RejectCode, ServerFrame};
+use std::time::Duration;
+
+use chat_core::{Command, MemberId, Moderation, ReactionName, RejectCode, Seq, ServerFrame};
 use support::*;
 
 #[tokio::test(start_paused = true)]
@@ -350,4 +352,37 @@ async fn without_a_log_a_room_stays_in_memory_however_long_nobody_asks() {
     assert_eq!((engine.stats().rooms, engine.stats().rooms_away), (1, 0));
     let told = Client::with_hello(&engine, resume(&token, &[])).await.told().await;
     assert_eq!(told[0], "welcome back lunch:live:1");
+}
+
+/// Without a log nothing is to be amended, and how far that has been done is of one life alone: the numbers mean other messages in the next.
+#[tokio::test(start_paused = true)]
+async fn what_was_changed_in_a_life_says_nothing_of_the_next() {
+    let engine = engine_with(|limits| {
+        limits.lift_rates();
+        (limits.room.empty_linger, limits.room.reactable_max) = (Duration::ZERO, 2);
+    });
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let first = ann.say("LUNCH", "one").await;
+    for number in 0..20 {
+        ann.say("LUNCH", &number.to_string()).await;
+    }
+    ann.session.call(Command::edit(code("LUNCH"), Seq(first), body("another"))).await.expect("it is hers");
+    let bob = Client::new(&engine).await;
+    // The room ends and begins again before its task comes to rest.
+    ann.submit(leave("LUNCH"));
+    bob.submit(create("LUNCH", "Bob"));
+    bob.joined().await;
+    let cleo = Client::new(&engine).await;
+    cleo.enter("LUNCH", "Cleo").await;
+    let said = bob.say("LUNCH", "hello").await;
+    let name = ReactionName::parse("+1").expect("valid");
+    cleo.session.call(Command::react(code("LUNCH"), Seq(said), name)).await.expect("it takes some");
+    cleo.say("LUNCH", "hi").await;
+    bob.say("LUNCH", "a").await;
+    bob.say("LUNCH", "b").await;
+    bob.session.call(Command::redact_all(code("LUNCH"), MemberId(2))).await.expect("Bob is the owner");
+    let history = Command::history(code("LUNCH")).with_before(Seq(said + 1)).with_limit(1);
+    let Ok(ServerFrame::History { messages, .. }) = bob.session.call(history).await else { panic!("no history") };
+    let reactions = &messages[0].frame().reactions;
+    assert_eq!(reactions.iter().map(|reaction| reaction.count).collect::<Vec<_>>(), [1]);
 }

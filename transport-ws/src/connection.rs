@@ -71,6 +71,8 @@ struct Driver<S> {
     /// is whom it wakes.
     timer_at: Option<Instant>,
     reading: ReadState,
+    /// We have ended it, and its end must be written in time.
+    is_ending: bool,
     connection: Connection,
     ws: FrameSocket<S>,
     shared: Arc<Shared>,
@@ -78,7 +80,7 @@ struct Driver<S> {
 }
 
 pin_project! {
-    /// What is not looked at with every wake-up. Beside the timer, which has a place of its own in memory: the task's is as much smaller.
+    /// What few wake-ups look at. The timer needs a place of its own in memory anyway: the rest lies beside it, and the task is smaller.
     struct Clock {
         #[pin]
         timer: Sleep,
@@ -103,7 +105,7 @@ impl Clock {
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn new(ws: FrameSocket<S>, connection: Connection, shared: Arc<Shared>) -> Self {
         let clock = Box::pin(Clock::new(Arc::clone(&shared.rhythm)));
-        Self { timer_at: None, reading: ReadState::On, connection, ws, shared, clock }
+        Self { timer_at: None, reading: ReadState::On, is_ending: false, connection, ws, shared, clock }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -137,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Ready(Exit::Lost);
             }
             // A stall, or the end, brings the deadline forward. A later one is found when the timer fires.
-            if self.ws.writer.stalled().is_some() || self.clock.end_by.is_some() {
+            if self.ws.writer.stalled().is_some() || self.is_ending {
                 let deadline = self.deadline();
                 if self.timer_at.is_none_or(|at| deadline < at) {
                     self.set(deadline);
@@ -234,6 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ends the connection from this side: the session's last frame is due, and soon must be out.
     fn end(&mut self, reason: CloseReason) {
         self.connection.close(reason);
+        self.is_ending = true;
         let close_timeout = self.shared.config.close_timeout;
         self.clock.as_mut().project().end_by.get_or_insert_with(|| Instant::now() + close_timeout);
     }

@@ -238,7 +238,8 @@ impl From<Members> for Vec<Arc<Member>> {
 
 /// Bytes of a member's texts that lie elsewhere than in the member.
 fn texts(member: &Member) -> usize {
-    let data = member.data.as_ref().map_or(0, |data| data.as_str().len());
+    // Shared: two counts stand before the text.
+    let data = member.data.as_ref().map_or(0, |data| data.as_str().len() + 2 * size_of::<usize>());
     beside(member.nick.as_str()) + beside(member.nick_key.as_str()) + scope_beside(&member.scope) + data
 }
 

@@ -8,6 +8,7 @@ use crate::engine::session::subscription::Subscriber;
 use crate::engine::work::answer::{self, Stray};
 use crate::engine::work::task::RoomTask;
 use crate::ports::{ObserverEvent, Tail};
+use crate::seldom::Seldom;
 use crate::types::{Now, Seq};
 
 impl RoomTask {
@@ -28,8 +29,10 @@ impl RoomTask {
             self.state.vacate();
             self.shared.ended.note(&feed);
             self.state.tail = Tail::default();
-            if is_logged {
-                self.state.debts.make().note_over(feed.epoch);
+            match is_logged {
+                true => self.state.debts.make().note_over(feed.epoch),
+                // The numbers mean other messages in the next incarnation.
+                false => self.state.debts = Seldom::default(),
             }
         } else if !is_logged {
             // There is nothing to be amended.
