@@ -42,7 +42,7 @@ fn answer(engine: &Engine, id: StatementId) -> Option<Answer> {
 }
 
 fn room(life: u32, after: u32, said: u32) -> Append {
-    Append { code: Code(0), slot: SlotId(0), life: Life(life), term: 1, after, said: vec![Said(said)] }
+    Append { code: Code(0), slot: SlotId(0), life: Life(life), term: 1, after, said: vec![Said(said)], closes: false }
 }
 
 /// Makes the one step of a statement that it can make.
@@ -124,6 +124,13 @@ fn whose_client_is_gone_between_two_packets_keeps_its_locks_until_it_is_ended() 
 }
 
 #[test]
+fn a_slot_that_is_owned_is_not_taken() {
+    let mut engine = two_nodes();
+    assert_eq!(done(&mut engine, What::Take(SlotId(0), NodeId(2))), Outcome::Nothing);
+    assert_eq!(engine.rows.slots[&SlotId(0)].node, Some(NodeId(1)));
+}
+
+#[test]
 fn a_beat_that_came_first_makes_a_deposition_find_nothing() {
     let mut engine = two_nodes();
     let depose = engine.begin(What::Depose(NodeId(1), 0));
@@ -158,6 +165,8 @@ fn a_rule_that_is_left_out_is_missed() {
         (Bug::AnswerEarly, "is not there"),
         (Bug::SnapshotAlways, "something of it is left"),
         (Bug::SettleByReading, "came after all"),
+        (Bug::SaidInDoubt, "was said twice"),
+        (Bug::DeleteOpen, "is not there"),
         (Bug::TrimTogether, "wait for each other"),
         (Bug::DeposeNodeAlone, "was written by"),
         (Bug::GiveUnsettled, "was written by"),
@@ -191,6 +200,7 @@ fn a_rule_of_the_leases_that_is_left_out_is_missed() {
         ("a lease from the answer on", Rules { from_sending: false, ..rules }),
         ("a deposition whatever the beat is", Rules { as_seen: false, ..rules }),
         ("a slot that is perhaps given", Rules { settles: false, ..rules }),
+        ("a table that was read before", Rules { reads_anew: false, ..rules }),
         ("a clock that stands still more often", Rules { steady: rules.lease / 2, ..rules }),
     ];
     for (what, rules) in others {

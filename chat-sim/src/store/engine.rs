@@ -141,19 +141,19 @@ impl Engine {
 
     /// Statements that wait for each other in a circle, if there are any: the engine ends one of them after a second.
     pub fn circle(&self) -> Option<Vec<(StatementId, Key)>> {
-        for running in &self.running {
-            let mut path: Vec<(StatementId, Key)> = Vec::new();
-            let mut at = running.id;
-            while let Some((key, mode)) = self.wanted(at) {
-                if let Some(begin) = path.iter().position(|(id, _)| *id == at) {
-                    return Some(path.split_off(begin));
-                }
-                path.push((at, key));
-                let Some(next) = self.blockers(at, key, mode).next() else { break };
-                at = next;
-            }
+        self.running.iter().find_map(|running| self.circle_from(running.id, &mut Vec::new()))
+    }
+
+    fn circle_from(&self, at: StatementId, path: &mut Vec<(StatementId, Key)>) -> Option<Vec<(StatementId, Key)>> {
+        if let Some(begin) = path.iter().position(|(id, _)| *id == at) {
+            return Some(path.split_off(begin));
         }
-        None
+        let (key, mode) = self.wanted(at)?;
+        path.push((at, key));
+        let found =
+            self.blockers(at, key, mode).collect::<Vec<_>>().into_iter().find_map(|next| self.circle_from(next, path));
+        path.pop();
+        found
     }
 
     fn wanted(&self, id: StatementId) -> Option<(Key, Mode)> {
@@ -163,6 +163,14 @@ impl Engine {
     /// Whether an incarnation was ever deleted, as far as that is in the log.
     pub fn has_ended(&self, life: Life) -> bool {
         self.log.iter().flatten().any(|change| matches!(change, Change::NoTail(_, ended) if *ended == life))
+    }
+
+    /// Whether it was over before.
+    pub fn has_closed(&self, life: Life) -> bool {
+        self.log
+            .iter()
+            .flatten()
+            .any(|change| matches!(change, Change::Tail(_, tail) if tail.life == life && tail.is_closed))
     }
 
     /// Makes a step.
@@ -186,8 +194,8 @@ impl Engine {
     fn write(&mut self, id: StatementId) {
         let Some(index) = self.running.iter().position(|running| running.id == id) else { return };
         let (changes, outcome) = self.running[index].statement.change(&self.rows);
-        if changes.is_empty() {
-            // Nothing was written, and nothing is waited for.
+        if changes.is_empty() && self.running[index].statement.holds.is_empty() {
+            // Nothing was written, and nothing is waited for. A row that was locked has been written for that.
             let running = self.running.remove(index);
             return self.answer(&running, Answer::Done(outcome));
         }
@@ -227,6 +235,10 @@ impl Engine {
 
     /// A wait is cut short: one for a row is given up, one for the standby is called success, with a warning.
     pub fn cancel(&mut self, id: StatementId) {
+        // What waits for the rest of a command hears of no cancellation.
+        if self.running.iter().any(|running| running.id == id && running.is_stuck) {
+            return;
+        }
         let Some(running) = self.take(id) else { return };
         match running.moment {
             Moment::Written { .. } => self.show(running, Answer::Warned),
@@ -248,6 +260,15 @@ impl Engine {
         if let Some(running) = self.running.iter_mut().find(|running| running.id == id) {
             running.is_stuck = true;
         }
+    }
+
+    /// The connections whose clients are gone like this.
+    pub fn stranded(&self) -> Vec<WriterId> {
+        self.running
+            .iter()
+            .filter(|running| running.is_stuck)
+            .filter_map(|running| running.statement.what.writer())
+            .collect()
     }
 
     /// Ends what a connection has under way: what is written is seen, and everything else undone.

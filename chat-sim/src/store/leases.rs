@@ -21,13 +21,24 @@ pub struct Rules {
     pub as_seen: bool,
     /// A slot that was perhaps given is not owned before that is known.
     pub settles: bool,
+    /// What the table said before a slot was given up counts for nothing after it.
+    pub reads_anew: bool,
     /// How many ticks lie at least between two in which the owner's clock stands still: none of its own counts them.
     pub steady: u8,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { lease: 10, patience: 12, reads: 4, from_sending: true, as_seen: true, settles: true, steady: 11 }
+        Self {
+            lease: 10,
+            patience: 12,
+            reads: 4,
+            from_sending: true,
+            as_seen: true,
+            settles: true,
+            reads_anew: true,
+            steady: 11,
+        }
     }
 }
 
@@ -63,12 +74,12 @@ struct Owner {
     /// For how much longer it may answer for what it owns.
     lease: u8,
     beat: Beat,
+    /// What the table said, of an answer that is on its way: whether the slot is its.
+    look: Option<bool>,
     /// It takes itself for the owner.
     owns: bool,
     /// It has given the slot up, and the statement is under way.
     gives: bool,
-    /// It beats once in a tick.
-    has_beaten: bool,
     /// For how long its clock has not stood still.
     steady: u8,
 }
@@ -92,7 +103,7 @@ struct State {
 }
 
 const NEW: Owner =
-    Owner { is_there: true, lease: 0, beat: Beat::None, owns: false, gives: false, has_beaten: false, steady: u8::MAX };
+    Owner { is_there: true, lease: 0, beat: Beat::None, look: None, owns: false, gives: false, steady: u8::MAX };
 
 type Ways = HashMap<State, Option<(State, &'static str)>>;
 
@@ -148,11 +159,16 @@ impl Rules {
             next.push(("the owner takes the slot", State { slot: Slot::Owners, ..state }));
         }
         if !owner.gives || !self.settles {
-            let owner = Owner { owns: slot == Slot::Owners, ..owner };
-            next.push(("the owner looks at the table", State { owner, ..state }));
+            let owner = Owner { look: Some(slot == Slot::Owners), ..owner };
+            next.push(("the owner asks the table", State { owner, ..state }));
+        }
+        if let Some(owns) = owner.look {
+            let owner = Owner { look: None, owns, ..owner };
+            next.push(("the owner hears what the table said", State { owner, ..state }));
         }
         if owner.owns && !owner.gives {
-            let owner = Owner { owns: false, gives: true, ..owner };
+            let look = owner.look.filter(|_| !self.reads_anew);
+            let owner = Owner { owns: false, gives: true, look, ..owner };
             next.push(("the owner gives the slot up", State { owner, ..state }));
         }
         if owner.gives {
@@ -189,11 +205,10 @@ impl Rules {
     fn beats(self, state: State, next: &mut Vec<(&'static str, State)>) {
         let owner = state.owner;
         match owner.beat {
-            Beat::None if !owner.has_beaten => {
-                let owner = Owner { beat: Beat::Sent(0), has_beaten: true, ..owner };
+            Beat::None => {
+                let owner = Owner { beat: Beat::Sent(0), ..owner };
                 next.push(("the owner sends a beat", State { owner, ..state }));
             }
-            Beat::None => {}
             Beat::Sent(age) => {
                 let beat = if owner.is_there { Beat::Counted(age) } else { Beat::Refused };
                 let watch = match state.watch {
@@ -213,7 +228,7 @@ impl Rules {
                 next.push(("the owner hears nothing of its beat", State { owner: lost, ..state }));
             }
             Beat::Refused => {
-                let owner = Owner { has_beaten: true, gives: owner.gives, steady: owner.steady, ..NEW };
+                let owner = Owner { gives: owner.gives, steady: owner.steady, ..NEW };
                 next.push(("the owner is told that it is no node, and begins as another", State { owner, ..state }));
             }
         }
@@ -221,7 +236,7 @@ impl Rules {
 
     fn tick(self, mut state: State) -> State {
         let owner = &mut state.owner;
-        (owner.lease, owner.has_beaten) = (owner.lease.saturating_sub(1), false);
+        owner.lease = owner.lease.saturating_sub(1);
         owner.steady = if owner.steady >= self.steady { u8::MAX } else { owner.steady + 1 };
         if let Beat::Sent(age) | Beat::Counted(age) = &mut owner.beat {
             *age = (*age + 1).min(self.lease_max());

@@ -48,6 +48,8 @@ pub struct TailRow {
     pub last: u32,
     /// Up to which record the stored snapshot reaches.
     pub through: u32,
+    /// Its last record says that the incarnation is over.
+    pub is_closed: bool,
 }
 
 /// All that is stored.

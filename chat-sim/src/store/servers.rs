@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::engine::{Answer, Engine, StatementId};
-use super::rows::{Code, Life, NodeId, Said, SlotId, WriterId};
+use super::rows::{Code, Life, NodeId, Rows, Said, SlotId, TailRow, WriterId};
 use super::statement::{Append, Bug, Outcome, What};
 
 /// Rooms there are names for; each lies in the slot of its parity.
@@ -19,12 +19,23 @@ pub(super) fn slot_of(code: Code) -> SlotId {
     SlotId(code.0 % SLOTS)
 }
 
+/// Whether a room can be read.
+pub(super) fn readable(rows: &Rows, tail: &TailRow) -> Result<(), String> {
+    let covered = rows.snapshots.get(&tail.life).copied().unwrap_or(0);
+    let numbers: Vec<u32> = rows.said(tail.life).map(|(number, _)| number).collect();
+    match covered + 1 >= tail.first && numbers.iter().copied().eq(tail.first..=tail.last) {
+        true => Ok(()),
+        false => Err(format!("it cannot be read: {tail:?}, a snapshot up to {covered}, records {numbers:?}")),
+    }
+}
+
 /// A room as its owner knows it.
 #[derive(Clone, Debug)]
 struct Room {
     life: Life,
     term: u32,
     last: u32,
+    is_closed: bool,
 }
 
 /// A writing connection.
@@ -94,7 +105,9 @@ pub(super) struct Told {
     /// What was answered to be there: where, and what.
     pub(super) acked: Vec<(Life, u32, Said)>,
     /// What was answered not to be there.
-    pub(super) absent: BTreeSet<Said>,
+    pub(super) absent: BTreeSet<(Life, u32, Said)>,
+    /// What is known not to have been said, and is said again.
+    pub(super) again: Vec<Said>,
     /// Of what was found broken.
     pub(super) broken: Option<String>,
     pub(super) next: u32,
@@ -130,10 +143,7 @@ impl Server {
 
     /// It is no node any more: everything it knew is nothing.
     fn step_down(&mut self) {
-        let waits = std::mem::take(&mut self.waits);
-        *self = Self { waits, ..Self::new(self.bug) };
-        // What was asked as another node is nobody's.
-        self.waits.clear();
+        *self = Self::new(self.bug);
     }
 
     /// Does something, if there is something that it may do.
@@ -221,13 +231,8 @@ impl Server {
             self.rooms.remove(&code);
             return;
         };
-        let covered = engine.rows.snapshots.get(&tail.life).copied().unwrap_or(0);
-        let numbers: Vec<u32> = engine.rows.said(tail.life).map(|(number, _)| number).collect();
-        if covered + 1 < tail.first || !numbers.iter().copied().eq(tail.first..=tail.last) {
-            told.broken =
-                Some(format!("{code:?} cannot be read: {tail:?}, a snapshot up to {covered}, records {numbers:?}"));
-        }
-        self.rooms.insert(code, Room { life: tail.life, term, last: tail.last });
+        told.broken = told.broken.take().or(readable(&engine.rows, tail).err());
+        self.rooms.insert(code, Room { life: tail.life, term, last: tail.last, is_closed: tail.is_closed });
     }
 
     /// Says something in some of its rooms, or claims one.
@@ -241,26 +246,36 @@ impl Server {
             && let Some(term) = self.owns.get(&slot_of(code)).copied()
             && !self.rooms.contains_key(&code)
         {
-            let said = (0..rng.random_range(1..3)).map(|_| Said(told.draw())).collect();
-            let claim = Append { code, slot: slot_of(code), life: Life(told.draw()), term, after: 0, said };
+            let said = self.words(told, rng);
+            let claim =
+                Append { code, slot: slot_of(code), life: Life(told.draw()), term, after: 0, said, closes: false };
             self.busy.insert(code);
             let purpose = Purpose::Rooms { lane, appends: vec![claim.clone()], is_claim: true };
             return self.ask(engine, What::Claim(writer, claim), purpose);
         }
         let mut appends = Vec::new();
-        for (code, room) in &self.rooms {
-            if self.busy.contains(code) || rng.random_bool(0.4) {
+        for (code, Room { life, term, last, is_closed }) in self.rooms.clone() {
+            if is_closed || self.busy.contains(&code) || rng.random_bool(0.4) {
                 continue;
             }
-            let said = (0..rng.random_range(1..3)).map(|_| Said(told.draw())).collect();
-            let Room { life, term, last } = *room;
-            appends.push(Append { code: *code, slot: slot_of(*code), life, term, after: last, said });
+            let (said, closes) = (self.words(told, rng), rng.random_bool(0.15));
+            appends.push(Append { code, slot: slot_of(code), life, term, after: last, said, closes });
         }
         if !appends.is_empty() {
             self.busy.extend(appends.iter().map(|append| append.code));
             let purpose = Purpose::Rooms { lane, appends: appends.clone(), is_claim: false };
             self.ask(engine, What::Append(writer, appends), purpose);
         }
+    }
+
+    /// Something to say: what is known not to have been said, or something new.
+    fn words(&mut self, told: &mut Told, rng: &mut StdRng) -> Vec<Said> {
+        let one = |_| {
+            let said = told.again.pop().unwrap_or_else(|| Said(told.draw()));
+            told.absent.retain(|(_, _, absent)| *absent != said);
+            said
+        };
+        (0..rng.random_range(1..3)).map(one).collect()
     }
 
     fn is_lane_busy(&self, lane: usize) -> bool {
@@ -285,7 +300,7 @@ impl Server {
                 What::Trim(writer, rooms.iter().map(|(code, _)| *code).collect())
             }
             3..=5 => What::Trim(writer, vec![code]),
-            6 if !self.busy.contains(&code) => {
+            6 if !self.busy.contains(&code) && (room.is_closed || self.bug == Some(Bug::DeleteOpen)) => {
                 self.rooms.remove(&code);
                 What::Delete(writer, code, room.life)
             }
@@ -325,12 +340,16 @@ impl Server {
             let is_there = |(number, said): (u32, &Said)| engine.rows.records.get(&(append.life, number)) == Some(said);
             let mut numbered = (append.after + 1..).zip(&append.said);
             let is_whole = engine.rows.tails.get(&append.code).is_some_and(|tail| tail.life == append.life);
+            let never_was = append.after == 0 && !is_whole && !engine.has_ended(append.life);
             match is_whole && numbered.clone().all(is_there) {
                 true => told.acked.extend(numbered.map(|(number, said)| (append.life, number, *said))),
                 // Of a room that was trimmed or has ended meanwhile nothing is said.
-                false if !is_whole => {}
+                false if !is_whole && !never_was => {}
                 false if engine.rows.tails.get(&append.code).is_some_and(|tail| tail.first > append.after + 1) => {}
-                false => told.absent.extend(numbered.by_ref().map(|(_, said)| *said)),
+                false => {
+                    told.absent.extend(numbered.by_ref().map(|(number, said)| (append.life, number, *said)));
+                    told.again.extend(&append.said);
+                }
             }
         }
     }
@@ -373,12 +392,14 @@ impl Server {
                     if !won.contains(&append.code) {
                         // It is not what it was: it is read again.
                         self.rooms.remove(&append.code);
+                        told.again.extend(append.said);
                         continue;
                     }
                     let numbered = (append.after + 1..).zip(&append.said);
                     told.acked.extend(numbered.map(|(number, said)| (append.life, number, *said)));
                     let last = append.after + append.said.len() as u32;
-                    let room = Room { life: append.life, term: append.term, last };
+                    let Append { life, term, closes: is_closed, .. } = append;
+                    let room = Room { life, term, last, is_closed };
                     if is_claim || self.rooms.contains_key(&append.code) {
                         self.rooms.insert(append.code, room);
                     }
@@ -387,11 +408,15 @@ impl Server {
             (Purpose::Rooms { appends, .. }, Answer::Refused) => {
                 for append in appends {
                     self.busy.remove(&append.code);
+                    told.again.extend(append.said);
                 }
             }
             (Purpose::Rooms { lane, appends, .. }, Answer::Warned(_) | Answer::Broken) => {
                 let Lane::Ready(writer) = self.lanes[lane] else { return };
                 self.lanes[lane] = Lane::New;
+                if self.bug == Some(Bug::SaidInDoubt) {
+                    told.again.extend(appends.iter().flat_map(|append| &append.said));
+                }
                 self.doubts.push(Doubt { writer, appends, gives: None, is_asked: false });
             }
             (Purpose::Give { slot, .. }, Answer::Done(_) | Answer::Refused) => {

@@ -15,6 +15,10 @@ pub enum Bug {
     ClaimUnlocked,
     /// A warning with an answer is overheard.
     WarningIsSuccess,
+    /// A room is deleted that is not over.
+    DeleteOpen,
+    /// What is in doubt is said again before it is settled.
+    SaidInDoubt,
     /// A snapshot takes the place of whatever is there.
     SnapshotAlways,
     /// What became of a statement is looked up before its writer's row is gone.
@@ -81,6 +85,8 @@ pub struct Append {
     pub after: u32,
     /// What follows.
     pub said: Vec<Said>,
+    /// The last of it says that the incarnation is over.
+    pub closes: bool,
 }
 
 /// What a statement does.
@@ -149,6 +155,8 @@ pub struct Statement {
     wants: VecDeque<(Key, Mode)>,
     /// What it has locked.
     pub holds: Vec<(Key, Mode)>,
+    /// Of those the rows that were still what it is about.
+    fitting: Vec<Key>,
     is_deposed: bool,
     bug: Option<Bug>,
 }
@@ -191,10 +199,22 @@ impl Statement {
         if is_deposed {
             wants.clear();
         }
-        let mut statement =
-            Self { what, seen: rows.clone(), wants: VecDeque::new(), holds: Vec::new(), is_deposed, bug };
+        let mut statement = Self {
+            what,
+            seen: rows.clone(),
+            wants: VecDeque::new(),
+            holds: Vec::new(),
+            fitting: Vec::new(),
+            is_deposed,
+            bug,
+        };
         // What does not fit now is not looked at again.
+        let before = wants.len();
         wants.retain(|(key, _)| statement.fits(*key, rows));
+        // A slot that is not taken refers to nobody.
+        if wants.len() < before && matches!(statement.what, What::Take(..)) {
+            wants.clear();
+        }
         statement.wants = wants;
         statement
     }
@@ -215,13 +235,18 @@ impl Statement {
             (Key::Tail(code), What::Append(_, rooms)) => {
                 let tail = rows.tails.get(&code);
                 let room = rooms.iter().find(|room| room.code == code);
-                room.zip(tail).is_some_and(|(room, tail)| (room.life, room.after) == (tail.life, tail.last))
+                room.zip(tail)
+                    .is_some_and(|(room, tail)| (room.life, room.after) == (tail.life, tail.last) && !tail.is_closed)
             }
             (Key::Tail(code), What::Snapshot(_, _, life, through)) => {
                 let tail = rows.tails.get(&code).filter(|tail| tail.life == *life);
                 tail.is_some_and(|tail| (tail.through..=tail.last).contains(through))
             }
-            (Key::Tail(code), What::Delete(_, _, life)) => rows.tails.get(&code).is_some_and(|tail| tail.life == *life),
+            (Key::Tail(code), What::Delete(_, _, life)) => {
+                let is_over = |tail: &TailRow| tail.is_closed || self.bug == Some(Bug::DeleteOpen);
+                rows.tails.get(&code).is_some_and(|tail| tail.life == *life && is_over(tail))
+            }
+            (Key::Tail(code), What::Claim(..)) => !rows.tails.contains_key(&code),
             _ => true,
         }
     }
@@ -234,14 +259,23 @@ impl Statement {
     /// It has locked that row, of which this is the newest version.
     pub fn lock(&mut self, rows: &Rows) {
         let Some((key, mode)) = self.wants.pop_front() else { return };
+        let is_there = match key {
+            Key::Node(node) => rows.nodes.contains_key(&node),
+            Key::Writer(writer) => rows.writers.contains_key(&writer),
+            Key::Slot(_) => true,
+            Key::Tail(code) => rows.tails.contains_key(&code) != matches!(self.what, What::Claim(..)),
+        };
+        if is_there {
+            // Locked, whether or not it is still what is asked for, until the statement's end.
+            self.holds.push((key, mode));
+        }
         if !self.fits(key, rows) {
-            // It has changed while it was waited for, and is let go. A slot that is not taken refers to nobody.
             if matches!(self.what, What::Take(..)) {
                 self.wants.clear();
             }
             return;
         }
-        self.holds.push((key, mode));
+        self.fitting.push(key);
         match (key, &self.what) {
             // Its row went while it waited: it does nothing, and locks nothing more.
             (Key::Writer(writer), what) if what.writer() == Some(writer) && !rows.writers.contains_key(&writer) => {
@@ -284,7 +318,7 @@ impl Statement {
                     return done(Vec::new());
                 }
                 let mut changes = vec![Change::NoNode(*node)];
-                for (key, _) in &self.holds {
+                for key in &self.fitting {
                     match *key {
                         Key::Writer(writer) => changes.push(Change::NoWriter(writer)),
                         Key::Slot(slot) => {
@@ -299,7 +333,7 @@ impl Statement {
             What::Settle(writer) => {
                 done(rows.writers.get(writer).map(|_| Change::NoWriter(*writer)).into_iter().collect())
             }
-            What::Take(..) if self.holds.is_empty() => done(Vec::new()),
+            What::Take(slot, _) if !self.fitting.contains(&Key::Slot(*slot)) => done(Vec::new()),
             What::Take(slot, node) => {
                 let row = rows.slots.get(slot).copied().unwrap_or_default();
                 match rows.nodes.contains_key(node) {
@@ -323,7 +357,8 @@ impl Statement {
                     return (Vec::new(), Outcome::Nothing);
                 }
                 let last = room.said.len() as u32;
-                let tail = TailRow { life: room.life, term: room.term, first: 1, last, through: 0 };
+                let tail =
+                    TailRow { life: room.life, term: room.term, first: 1, last, through: 0, is_closed: room.closes };
                 let mut changes = vec![Change::Tail(room.code, tail)];
                 changes.extend((1..).zip(&room.said).map(|(number, said)| Change::Record(room.life, number, *said)));
                 (changes, Outcome::Done(vec![room.code]))
@@ -349,7 +384,7 @@ impl Statement {
                 done(changes.collect())
             }
             What::Delete(_, code, life) => {
-                let is_there = rows.tails.get(code).is_some_and(|tail| tail.life == *life);
+                let is_there = self.fitting.contains(&Key::Tail(*code)) && rows.tails.contains_key(code);
                 done(is_there.then_some(Change::NoTail(*code, *life)).into_iter().collect())
             }
             What::Empty(_, life) => {
@@ -361,11 +396,10 @@ impl Statement {
     fn append(&self, writer: WriterId, rooms: &[Append], rows: &Rows) -> (Vec<Change>, Outcome) {
         let (mut changes, mut won) = (Vec::new(), Vec::new());
         for room in rooms {
-            let is_held = self.holds.iter().any(|(key, _)| *key == Key::Tail(room.code));
-            let tail = rows.tails.get(&room.code).filter(|_| is_held);
+            let tail = rows.tails.get(&room.code).filter(|_| self.fitting.contains(&Key::Tail(room.code)));
             let Some(tail) = tail.filter(|_| self.owns(writer, room)) else { continue };
             let last = room.after + room.said.len() as u32;
-            changes.push(Change::Tail(room.code, TailRow { term: room.term, last, ..*tail }));
+            changes.push(Change::Tail(room.code, TailRow { term: room.term, last, is_closed: room.closes, ..*tail }));
             let numbered = (room.after + 1..).zip(&room.said);
             changes.extend(numbered.map(|(number, said)| Change::Record(room.life, number, *said)));
             won.push(room.code);

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::engine::{Engine, Seen, StatementId, Step};
 use super::rows::{Change, Life, Rows, Said};
-use super::servers::{Server, Told, slot_of};
+use super::servers::{Server, Told, readable, slot_of};
 use super::statement::{Bug, Key, What};
 
 /// How a schedule ended.
@@ -97,7 +97,7 @@ impl Play {
             (0..=2, _) => {
                 self.engine.promote();
                 self.places.clear();
-                self.placed();
+                self.look_at_records();
             }
             (3 | 4, _) => self.engine.restart(),
             (5..=12, Some((id, _))) => self.engine.cut(id),
@@ -110,10 +110,7 @@ impl Play {
 
     /// Nothing goes wrong any more, and everything comes to its end.
     fn calm(&mut self, rng: &mut StdRng) {
-        let stranded: Vec<_> = self.engine.running().filter_map(|(_, what)| what.writer()).collect();
-        if self.trouble > 0.0 {
-            stranded.into_iter().for_each(|writer| self.engine.terminate(writer));
-        }
+        self.engine.stranded().into_iter().for_each(|writer| self.engine.terminate(writer));
         self.look();
         while self.told.broken.is_none() {
             match pick(&self.engine.steps(), rng) {
@@ -159,8 +156,16 @@ impl Play {
         }
     }
 
-    fn placed(&mut self) {
-        self.places.extend(self.engine.rows.records.iter().map(|(place, said)| (*said, *place)));
+    /// Each thing is there once, and nothing is that was found not to be.
+    fn look_at_records(&mut self) {
+        for ((life, number), said) in self.engine.rows.records.clone() {
+            if self.told.absent.contains(&(life, number, said)) {
+                self.breaks(format!("{said:?} was found not to be there, and came after all"));
+            }
+            if self.places.insert(said, (life, number)).is_some() {
+                self.breaks(format!("{said:?} was said twice"));
+            }
+        }
     }
 
     fn breaks(&mut self, what: String) {
@@ -181,7 +186,7 @@ impl Play {
                     }
                 }
                 Change::Record(life, number, said) => {
-                    if self.told.absent.contains(&said) {
+                    if self.told.absent.contains(&(life, number, said)) {
                         return self.breaks(format!("{said:?} was found not to be there, and came after all"));
                     }
                     if self.places.insert(said, (life, number)).is_some_and(|place| place != (life, number)) {
@@ -198,9 +203,17 @@ impl Play {
         let rows = self.engine.rows.clone();
         for (life, number, said) in self.told.acked.clone() {
             let tail = rows.tails.values().find(|tail| tail.life == life);
-            let is_gone = tail.is_some_and(|tail| number < tail.first) || self.engine.has_ended(life);
+            let is_over = self.engine.has_ended(life) && self.engine.has_closed(life);
+            let is_gone = tail.is_some_and(|tail| number < tail.first) || is_over;
             if !is_gone && rows.records.get(&(life, number)) != Some(&said) {
                 self.breaks(format!("{said:?} was acked as {number} of {life:?}, and is not there"));
+            }
+        }
+        self.places.clear();
+        self.look_at_records();
+        for tail in rows.tails.values() {
+            if let Err(how) = readable(&rows, tail) {
+                self.breaks(how);
             }
         }
         if let Some(life) = left_over(&rows) {
