@@ -7,9 +7,10 @@ use std::time::Duration;
 use chat_core::{AppendError, RoomCode, Tail};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::append::{self, Kind, Written};
+use crate::append::{self, Kind, Won, Written};
 use crate::connection::Purpose;
 use crate::doubts::Doubts;
+use crate::encoded::counted;
 use crate::error::Failure;
 use crate::group::{self, Append};
 use crate::id::Id;
@@ -162,7 +163,7 @@ impl Appender {
         for won in &written.won {
             let append = &part[won.index];
             ends[won.index] = Ok(append.end());
-            if won.is_covered && self.retention.is_over(won.messages, won.bytes) {
+            if won.is_covered && is_over(&self.retention, won) {
                 // Where nobody takes it, the log is about to end.
                 let _ = self.overgrown.send(Overgrown { room: append.room.clone(), life: won.life });
             }
@@ -203,4 +204,10 @@ impl Appender {
     fn doubts(&self, change: impl FnOnce(&mut Doubts)) {
         change(&mut self.lane.node.doubts.lock().expect("nothing panics while it is locked"));
     }
+}
+
+/// Whether a room is larger than what is kept of it.
+fn is_over(retention: &Retention, won: &Won) -> bool {
+    let is_over = |max: Option<u64>, held: i64| max.is_some_and(|max| counted(held) > max);
+    is_over(retention.messages_max, won.messages) || is_over(retention.bytes_max, won.bytes)
 }

@@ -30,7 +30,6 @@ mod append;
 mod appender;
 mod change;
 mod checks;
-mod clock;
 mod connection;
 mod doubts;
 mod encoded;

@@ -4,8 +4,8 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
+    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
+    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail, Wall,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -13,7 +13,6 @@ use tokio::task::AbortHandle;
 use crate::appender::{self, Appender};
 use crate::change::Change;
 use crate::checks::{self, Copies};
-use crate::clock::AgeClock;
 use crate::connection::{Connection, Connector, Purpose};
 use crate::error::OpenError;
 use crate::group::Append;
@@ -154,12 +153,12 @@ impl PgLog {
 const CLOSED: &str = "the log is closed";
 
 /// What the clock was last believed to say. Where the tables are new, it is believed as it is.
-async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<u64>, OpenError> {
+async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<Wall>, OpenError> {
     let now = clock.now().wall.0.to_string();
     let client = connection.client();
     client.execute("insert into meta (key, value) values ('clock', $1) on conflict do nothing", &[&now]).await?;
     let stored: String = client.query_one("select value from meta where key = 'clock'", &[]).await?.get(0);
-    Ok(stored.parse().ok())
+    Ok(stored.parse().ok().map(Wall))
 }
 
 #[async_trait]

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{AppendError, Epoch, Log, Offset, ReadError, Record, Tail};
+use chat_testkit::lives::{code, open_life, read_all, settled};
 use chat_testkit::records::Scribe;
 use log_postgres::PgLog;
-use support::{Cluster, blocked, code, open_life, read_all, settled, wait_for};
+use support::{Cluster, blocked, wait_for};
 
 /// The row of a room, locked as upkeep would.
 const LOCK: &str = "begin; select 1 from tails where code = 'ROOM' for update";
