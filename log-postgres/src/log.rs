@@ -14,6 +14,7 @@ use crate::appender::{self, Appender};
 use crate::change::Change;
 use crate::checks::{self, Copies};
 use crate::connection::{Connection, Connector, Purpose};
+use crate::encoded::counted;
 use crate::error::OpenError;
 use crate::group::Append;
 use crate::id::Id;
@@ -173,7 +174,9 @@ impl Log for PgLog {
     /// begins an incarnation without its creation.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
-        let (mut append, answered) = Append::new(room, after, claims, batch);
+        // A code that nobody has is claimed under the term of now: nothing that was decided before counts on it.
+        let term = if claims.is_some() { counted(self.node.slot(room).1) } else { after.token };
+        let (mut append, answered) = Append::new(room, after, claims, batch, term);
         append.permit = Some(self.place().await);
         if self.appends.send(appender::Request::Append(append)).is_err() {
             return Err(AppendError::NotWritten(CLOSED.to_owned()));

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chat_core::ReadError;
+use chat_core::{ReadError, RoomCode};
 use tokio::sync::Semaphore;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -52,6 +52,11 @@ impl Pool {
                 Ok(_) | Err(_) => is_last = true,
             }
         }
+    }
+
+    /// Under which term this server has a room.
+    pub(crate) fn term(&self, room: &RoomCode) -> i64 {
+        self.node.slot(room).1
     }
 
     fn take_idle(&self) -> Option<Connection> {

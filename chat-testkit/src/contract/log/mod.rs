@@ -60,6 +60,7 @@ macro_rules! log_contract {
             an_append_to_a_deleted_life_conflicts,
             a_new_life_holds_nothing_of_the_old,
             what_was_written_is_there_after_reopening,
+            a_tail_of_before_a_reopening_is_taken_or_conflicts,
             what_was_deleted_stays_deleted_after_reopening,
             messages_are_the_newest_before_a_number_oldest_first,
             messages_after_a_number_are_the_oldest_first,
