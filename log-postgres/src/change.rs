@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Amend, Ended, EndedWho, Epoch, Offset, Record, RoomCode};
+use chat_core::{Amend, Amendment, Ended, EndedWho, Epoch, Offset, Reaction, Record, RoomCode};
 
 use crate::encoded::{Encoded, epoch, number, record};
 use crate::error::{Failure, words};
@@ -26,6 +26,27 @@ pub(crate) enum Change {
     Amend { room: RoomCode, epoch: Epoch, amends: Vec<Amend> },
     Delete { room: RoomCode, epoch: Epoch },
     End { ended: Ended, over: Vec<Ended> },
+}
+
+impl Change {
+    /// Roughly the memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        64 + match self {
+            Self::Snapshot { bytes, .. } | Self::ReadPositions { bytes, .. } => bytes.len(),
+            Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
+            Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
+            Self::Delete { .. } => 0,
+        }
+    }
+}
+
+fn amend_bytes(amend: &Amend) -> usize {
+    let more = match &amend.what {
+        Amendment::Replace { content, .. } => content.text.as_str().len(),
+        Amendment::Freeze { reactions } => reactions.len() * size_of::<Reaction>(),
+        _ => 0,
+    };
+    size_of::<Amend>() + more
 }
 
 /// What has come of a change that upkeep has to know.

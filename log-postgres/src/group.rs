@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use chat_core::{AppendError, Epoch, Record, RoomCode, Tail};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use crate::encoded::Encoded;
+use crate::queue::Place;
 
 /// Rooms in one statement.
 pub(crate) const ROOMS_MAX: usize = 256;
@@ -24,7 +25,7 @@ pub(crate) struct Append {
     /// Under which term whoever appends has the room.
     pub(crate) term: u64,
     /// Its place in the queue, free again once it is answered.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<Place>,
 }
 
 impl Append {
@@ -37,10 +38,11 @@ impl Append {
     ) -> (Self, oneshot::Receiver<Result<Tail, AppendError>>) {
         let (answer, answered) = oneshot::channel();
         let batch = batch.iter().map(Encoded::new).collect();
-        (Self { room: room.clone(), after: after.clone(), claims, batch, answer, term, permit: None }, answered)
+        (Self { room: room.clone(), after: after.clone(), claims, batch, answer, term, place: None }, answered)
     }
 
-    fn bytes(&self) -> usize {
+    /// Roughly the memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
         self.batch.iter().map(|record| record.body.len() + 64).sum()
     }
 

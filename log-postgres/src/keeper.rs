@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{AgeClock, AppendError, Keep, RoomCode, Wall};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::appender::Overgrown;
@@ -16,6 +16,7 @@ use crate::id::Id;
 use crate::lane::{Lane, Refused};
 use crate::node::Node;
 use crate::options::Retention;
+use crate::queue::Place;
 use crate::trim::{self, GRAVE_REST};
 
 /// How often every room is looked at for records that are too old.
@@ -31,7 +32,7 @@ pub(crate) enum Request {
         change: Change,
         answer: oneshot::Sender<Result<(), AppendError>>,
         /// Its place in the queue, free again once it is answered.
-        permit: OwnedSemaphorePermit,
+        place: Place,
     },
     /// Nothing follows it.
     Close(oneshot::Sender<()>),
@@ -94,7 +95,7 @@ impl Keeper {
                         let _ = answer.send(());
                         return;
                     }
-                    Some(Request::Change { change, answer, permit: _permit }) => {
+                    Some(Request::Change { change, answer, place: _place }) => {
                         let made = self.make(&change).await;
                         // An asker that has gone away has no use for the answer.
                         let _ = answer.send(made.map_err(error_of));

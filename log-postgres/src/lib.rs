@@ -42,6 +42,7 @@ mod log;
 mod node;
 mod options;
 mod pool;
+mod queue;
 mod read;
 mod schema;
 mod secret;

@@ -7,7 +7,7 @@ use chat_core::{
     AgeClock, Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
     ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail, Wall,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::appender::{self, Appender};
@@ -22,10 +22,8 @@ use crate::keeper::{self, Keeper};
 use crate::node::Node;
 use crate::options::Options;
 use crate::pool::{Pool, unavailable};
+use crate::queue::Queue;
 use crate::{read, schema, secret};
-
-/// Changes that wait; whoever comes later waits for a place.
-const QUEUE_MAX: usize = 8_192;
 
 /// A durable log of many rooms in a schema of a PostgreSQL database.
 ///
@@ -36,7 +34,7 @@ pub struct PgLog {
     pool: Pool,
     appends: mpsc::UnboundedSender<appender::Request>,
     changes: mpsc::UnboundedSender<keeper::Request>,
-    places: Arc<Semaphore>,
+    queue: Queue,
     beat: AbortHandle,
     copies: Copies,
     engines: ExclusiveClaim,
@@ -87,7 +85,7 @@ impl PgLog {
             node,
             appends,
             changes,
-            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            queue: Queue::default(),
             beat,
             copies,
             engines: ExclusiveClaim::default(),
@@ -129,14 +127,10 @@ impl PgLog {
         self.node.leave().await
     }
 
-    async fn place(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.places).acquire_owned().await.expect("the queue's places are never closed")
-    }
-
     async fn change(&self, change: Change) -> Result<(), AppendError> {
-        let permit = self.place().await;
+        let place = self.queue.place(change.bytes()).await;
         let (answer, answered) = oneshot::channel();
-        if self.changes.send(keeper::Request::Change { change, answer, permit }).is_err() {
+        if self.changes.send(keeper::Request::Change { change, answer, place }).is_err() {
             return Err(AppendError::NotWritten(CLOSED.to_owned()));
         }
         answered.await.unwrap_or_else(|_| Err(AppendError::Unknown(CLOSED.to_owned())))
@@ -177,7 +171,7 @@ impl Log for PgLog {
         // A code that nobody has is claimed under the term of now: nothing that was decided before counts on it.
         let term = if claims.is_some() { counted(self.node.slot(room).1) } else { after.token };
         let (mut append, answered) = Append::new(room, after, claims, batch, term);
-        append.permit = Some(self.place().await);
+        append.place = Some(self.queue.place(append.bytes()).await);
         if self.appends.send(appender::Request::Append(append)).is_err() {
             return Err(AppendError::NotWritten(CLOSED.to_owned()));
         }
