@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chat_core::{Amend, Amendment, Ended, EndedWho, Epoch, Offset, Reaction, Record, RoomCode};
 
 use crate::encoded::{Encoded, epoch, number, record};
-use crate::error::{Failure, words};
+use crate::error::Failure;
 use crate::id::Id;
 use crate::lane::{Lane, Refused};
 
@@ -144,7 +144,7 @@ async fn amend(lane: &mut Lane, room: &RoomCode, of: Epoch, amends: &[Amend]) ->
     let numbers: Vec<i64> = amends.iter().map(|amend| number(amend.seq.0)).collect();
     let open = lane.open().await?;
     let read = open.connection.query(AMENDABLE, &[&room.as_str(), &epoch(of), &numbers]).await;
-    let rows = read.map_err(|error| Refused::Failed(Failure::NotWritten(words(&error))))?;
+    let rows = read.map_err(|error| Refused::Failed(Failure::NotWritten(error.to_string())))?;
     let Some(life) = rows.first().map(|row| row.get::<_, Id>("life")) else { return Ok(()) };
     // By number: the record, its length, and whether it says something else now.
     let mut records: BTreeMap<u64, (Record, usize, bool)> = BTreeMap::new();

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::appender::Overgrown;
 use crate::change::{self, Change, Done};
 use crate::connection::Purpose;
-use crate::error::{Failure, words};
+use crate::error::Failure;
 use crate::id::Id;
 use crate::lane::{Lane, Refused};
 use crate::node::Node;
@@ -202,7 +202,7 @@ impl Keeper {
         let open = self.lane.open().await?;
         let next = "select code, life from tails where code > $1 and through >= first order by code limit $2";
         let rows = open.connection.query(next, &[&after, &SWEEP_ROOMS]).await;
-        let rows = rows.map_err(|error| Refused::Failed(Failure::NotWritten(words(&error))))?;
+        let rows = rows.map_err(|error| Refused::Failed(Failure::NotWritten(error.to_string())))?;
         for row in &rows {
             // A code that is none is told to whoever asks for it.
             let Ok(room) = RoomCode::parse(row.get("code")) else { continue };

@@ -41,6 +41,7 @@ mod lane;
 mod log;
 mod node;
 mod options;
+mod outage;
 mod pool;
 mod queue;
 mod read;

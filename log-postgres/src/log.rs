@@ -70,7 +70,7 @@ impl PgLog {
             tracing::warn!(node = %node.id, "one machine has the log: no standby is waited for, and what is acked is lost with it");
         }
         let clock = AgeClock::new(Arc::clone(&clock), last_believed(&connection, &*clock).await?);
-        let graves = connection.client().query("select life from graves", &[]).await?;
+        let graves = connection.query_once("select life from graves", &[]).await?;
         let graves: Vec<Id> = graves.iter().map(|row| row.get(0)).collect();
 
         let (appends, append_requests) = mpsc::unbounded_channel();
@@ -150,9 +150,8 @@ const CLOSED: &str = "the log is closed";
 /// What the clock was last believed to say. Where the tables are new, it is believed as it is.
 async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<Wall>, OpenError> {
     let now = clock.now().wall.0.to_string();
-    let client = connection.client();
-    client.execute("insert into meta (key, value) values ('clock', $1) on conflict do nothing", &[&now]).await?;
-    let stored: String = client.query_one("select value from meta where key = 'clock'", &[]).await?.get(0);
+    connection.execute("insert into meta (key, value) values ('clock', $1) on conflict do nothing", &[&now]).await?;
+    let stored: String = connection.query_one("select value from meta where key = 'clock'", &[]).await?.get(0);
     Ok(stored.parse().ok().map(Wall))
 }
 
