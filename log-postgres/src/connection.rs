@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::Severity;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, Error, Row, Statement};
 
+use crate::address::{self, Address};
 use crate::error::{Failure, NoAnswer, OpenError, words};
 use crate::options::{Durability, Options};
+use crate::tls::MakeTls;
 
 /// The longest that a connection may take until it can be used.
 pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -58,6 +59,7 @@ pub(crate) enum Purpose {
 /// Makes connections to one database.
 pub(crate) struct Connector {
     config: Config,
+    tls: MakeTls,
     schema: String,
     durability: Durability,
 }
@@ -74,22 +76,10 @@ impl Connector {
         {
             return Err(OpenError::Schema(schema));
         }
-        let mut config: Config = url.parse().map_err(|error: Error| OpenError::Address(words(&error)))?;
-        let is_here = config.get_hosts().iter().all(is_on_this_machine);
-        match config.get_ssl_mode() {
-            SslMode::Disable => {}
-            SslMode::Prefer if is_here => {}
-            _ => {
-                return Err(OpenError::Address(
-                    "log-postgres speaks no TLS: a database on another machine needs `sslmode=disable`, and a network between \
-                     that nobody else can read"
-                        .to_owned(),
-                ));
-            }
-        }
+        let Address { mut config, protection } = address::parse(url)?;
+        let tls = MakeTls::new(&protection)?;
         let (idle, interval, retries) = KEEPALIVE;
         config
-            .ssl_mode(SslMode::Disable)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .application_name(format!("chat {}", options.name))
             .connect_timeout(CONNECT_MAX / 2)
@@ -98,7 +88,7 @@ impl Connector {
             .keepalives_idle(idle)
             .keepalives_interval(interval)
             .keepalives_retries(retries);
-        Ok(Self { config, schema, durability: options.durability })
+        Ok(Self { config, tls, schema, durability: options.durability })
     }
 
     pub(crate) fn schema(&self) -> &str {
@@ -127,7 +117,7 @@ impl Connector {
         let mut config = self.config.clone();
         config.options(self.options(purpose));
         let connected = async {
-            let (client, connection) = config.connect(NoTls).await.map_err(NoAnswer::from)?;
+            let (client, connection) = config.connect(self.tls.clone()).await.map_err(NoAnswer::from)?;
             let warnings = Arc::new(AtomicU64::new(0));
             tokio::spawn(drive(connection, Arc::clone(&warnings)));
             Connection::begin(client, warnings, &self.schema).await
@@ -136,14 +126,6 @@ impl Connector {
             Ok(connection) => connection,
             Err(_) => Err(OpenError::Database(format!("no connection within {CONNECT_MAX:?}"))),
         }
-    }
-}
-
-fn is_on_this_machine(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
-        #[cfg(unix)]
-        Host::Unix(path) => path.is_absolute(),
     }
 }
 
