@@ -58,8 +58,8 @@ pub use engine::{
 };
 #[cfg(feature = "engine")]
 pub use ports::{
-    Admission, AppendError, Clock, ConnectRequest, Ended, EndedWho, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage,
-    Observer, ObserverEvent, Policy, ReadError, SessionView, Slot, SystemClock, Tail,
+    Admission, AgeClock, AppendError, Clock, ConnectRequest, Ended, EndedWho, ExclusiveClaim, Keep, Log, LogClaim,
+    LogInUse, LogPage, Observer, ObserverEvent, Policy, ReadError, Retention, SessionView, Slot, SystemClock, Tail,
 };
 pub use types::{
     BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation, Identity,

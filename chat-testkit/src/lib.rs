@@ -5,12 +5,15 @@
 //! - [`logs`]: a log in memory, and a wrapper that makes any log fail on demand.
 //! - [`contract`]: what every log and every transport must do, as tests to run over it.
 //! - [`checks`]: what must hold for any bytes at all, for fuzzers.
-//! - [`records`]: legal records to fill a log with.
+//! - [`records`]: legal records to fill a log with; [`lives`] fills one.
+//! - [`crash`]: a process that writes to a log and is killed.
 //! - [`one_room`]: people in one room of an engine, for what happens in the log below it.
 //! - [`sockets`]: real sockets with small buffers, and HTTP/1.1 by hand, for transports.
 
 pub mod checks;
 pub mod contract;
+pub mod crash;
+pub mod lives;
 pub mod logs;
 pub mod model;
 pub mod one_room;

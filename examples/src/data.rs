@@ -216,8 +216,7 @@ impl DataFlags {
             Durability::Synced => log_postgres::Durability::Synced,
             Durability::Relaxed => log_postgres::Durability::Relaxed,
         };
-        let Retention { messages_max, bytes_max, age_max } = self.options().retention;
-        let retention = log_postgres::Retention { messages_max, bytes_max, age_max };
+        let retention = self.options().retention;
         let name = format!("server {}", std::process::id());
         log_postgres::Options { durability, retention, name, ..log_postgres::Options::default() }
     }

@@ -152,7 +152,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn push(&mut self, index: i32, node: &Node, append: &'a Append) {
-        let (slot, term) = node.slot(&append.room);
+        let (slot, _) = node.slot(&append.room);
         let told = || append.batch.iter().filter_map(|record| record.seq);
         let end = append.end();
         self.index.push(index);
@@ -164,7 +164,7 @@ impl<'a> Rows<'a> {
         self.head.push(told().next_back());
         self.messages.push(append.batch.iter().filter(|record| record.kind == MESSAGE).count() as i64);
         self.bytes.push(append.batch.iter().map(|record| record.body.len() as i64).sum());
-        self.term.push(term);
+        self.term.push(number(append.term));
         self.slot.push(slot);
         self.life.push(Id::draw());
     }

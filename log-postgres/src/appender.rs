@@ -6,19 +6,25 @@ use std::time::Duration;
 
 use chat_core::{AppendError, RoomCode, Tail};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
-use crate::append::{self, Kind, Written};
+use crate::append::{self, Kind, Won, Written};
 use crate::connection::Purpose;
 use crate::doubts::Doubts;
+use crate::encoded::counted;
 use crate::error::Failure;
 use crate::group::{self, Append};
 use crate::id::Id;
 use crate::lane::{Lane, Refused};
 use crate::node::Node;
 use crate::options::Retention;
+use crate::queue::Place;
 
 /// First and longest pause before a database that was lost is looked for again, while somebody is to be told what it has.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// How long whoever appends waits until it is settled what became of a batch of which nobody knows. A database may be away for days.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
 
 /// What the task is asked.
 pub(crate) enum Request {
@@ -34,12 +40,24 @@ pub(crate) struct Overgrown {
     pub(crate) life: Id,
 }
 
+/// Where the answer goes, and the place in the queue that is free with it.
+type Waiter = (oneshot::Sender<Result<Tail, AppendError>>, Option<Place>);
+
+/// An append of which nobody knows whether it was written.
+struct Unsettled {
+    room: RoomCode,
+    why: String,
+    since: Instant,
+    /// Who waits for what becomes of it, with its place in the queue.
+    waiter: Option<Waiter>,
+}
+
 pub(crate) struct Appender {
     lane: Lane,
     queue: mpsc::UnboundedReceiver<Request>,
     waiting: VecDeque<Append>,
-    /// Of which nobody knows whether they were written, with the words for it.
-    unsettled: Vec<(Append, String)>,
+    /// Of which nobody knows whether they were written.
+    unsettled: Vec<Unsettled>,
     pause: Duration,
     retention: Retention,
     overgrown: mpsc::UnboundedSender<Overgrown>,
@@ -110,6 +128,7 @@ impl Appender {
             Ok(()) => self.settled(),
             Err(refused) => {
                 self.pause = (self.pause * 2).min(PAUSE.1);
+                self.tell_overdue();
                 let waiting = std::mem::take(&mut self.waiting);
                 waiting.into_iter().for_each(|append| self.refuse(append, &refused));
                 if refused == Refused::Deposed {
@@ -162,7 +181,7 @@ impl Appender {
         for won in &written.won {
             let append = &part[won.index];
             ends[won.index] = Ok(append.end());
-            if won.is_covered && self.retention.is_over(won.messages, won.bytes) {
+            if won.is_covered && is_over(&self.retention, won) {
                 // Where nobody takes it, the log is about to end.
                 let _ = self.overgrown.send(Overgrown { room: append.room.clone(), life: won.life });
             }
@@ -180,7 +199,9 @@ impl Appender {
             Refused::Failed(Failure::NotWritten(why)) => AppendError::NotWritten(why.clone()),
             Refused::Failed(Failure::Unknown(why)) => {
                 self.doubts(|doubts| doubts.add(&append.room));
-                self.unsettled.push((append, why.clone()));
+                let Append { room, answer, place, .. } = append;
+                let (why, since, waiter) = (why.clone(), Instant::now(), Some((answer, place)));
+                self.unsettled.push(Unsettled { room, why, since, waiter });
                 return;
             }
         };
@@ -194,13 +215,33 @@ impl Appender {
     }
 
     fn end_doubts(&mut self) {
-        for (append, why) in std::mem::take(&mut self.unsettled) {
-            self.doubts(|doubts| doubts.remove(&append.room));
-            let _ = append.answer.send(Err(AppendError::Unknown(why)));
+        for mut unsettled in std::mem::take(&mut self.unsettled) {
+            self.doubts(|doubts| doubts.remove(&unsettled.room));
+            unsettled.tell();
         }
+    }
+
+    /// Says that nobody knows where that has not been found out for long. The room is not read before it is.
+    fn tell_overdue(&mut self) {
+        self.unsettled.iter_mut().filter(|unsettled| unsettled.since.elapsed() >= SETTLE_MAX).for_each(Unsettled::tell);
     }
 
     fn doubts(&self, change: impl FnOnce(&mut Doubts)) {
         change(&mut self.lane.node.doubts.lock().expect("nothing panics while it is locked"));
+    }
+}
+
+/// Whether a room is larger than what is kept of it.
+fn is_over(retention: &Retention, won: &Won) -> bool {
+    let is_over = |max: Option<u64>, held: i64| max.is_some_and(|max| counted(held) > max);
+    is_over(retention.messages_max, won.messages) || is_over(retention.bytes_max, won.bytes)
+}
+
+impl Unsettled {
+    fn tell(&mut self) {
+        if let Some((answer, _place)) = self.waiter.take() {
+            // An asker that has gone away has no use for the answer.
+            let _ = answer.send(Err(AppendError::Unknown(self.why.clone())));
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Amend, Ended, EndedWho, Epoch, Offset, Record, RoomCode};
+use chat_core::{Amend, Amendment, Ended, EndedWho, Epoch, Offset, Reaction, Record, RoomCode};
 
 use crate::encoded::{Encoded, epoch, number, record};
-use crate::error::{Failure, words};
+use crate::error::Failure;
 use crate::id::Id;
 use crate::lane::{Lane, Refused};
 
@@ -26,6 +26,27 @@ pub(crate) enum Change {
     Amend { room: RoomCode, epoch: Epoch, amends: Vec<Amend> },
     Delete { room: RoomCode, epoch: Epoch },
     End { ended: Ended, over: Vec<Ended> },
+}
+
+impl Change {
+    /// Roughly the memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        64 + match self {
+            Self::Snapshot { bytes, .. } | Self::ReadPositions { bytes, .. } => bytes.len(),
+            Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
+            Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
+            Self::Delete { .. } => 0,
+        }
+    }
+}
+
+fn amend_bytes(amend: &Amend) -> usize {
+    let more = match &amend.what {
+        Amendment::Replace { content, .. } => content.text.as_str().len(),
+        Amendment::Freeze { reactions } => reactions.len() * size_of::<Reaction>(),
+        _ => 0,
+    };
+    size_of::<Amend>() + more
 }
 
 /// What has come of a change that upkeep has to know.
@@ -123,7 +144,7 @@ async fn amend(lane: &mut Lane, room: &RoomCode, of: Epoch, amends: &[Amend]) ->
     let numbers: Vec<i64> = amends.iter().map(|amend| number(amend.seq.0)).collect();
     let open = lane.open().await?;
     let read = open.connection.query(AMENDABLE, &[&room.as_str(), &epoch(of), &numbers]).await;
-    let rows = read.map_err(|error| Refused::Failed(Failure::NotWritten(words(&error))))?;
+    let rows = read.map_err(|error| Refused::Failed(Failure::NotWritten(error.to_string())))?;
     let Some(life) = rows.first().map(|row| row.get::<_, Id>("life")) else { return Ok(()) };
     // By number: the record, its length, and whether it says something else now.
     let mut records: BTreeMap<u64, (Record, usize, bool)> = BTreeMap::new();

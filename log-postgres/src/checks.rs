@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::connection::Connection;
-use crate::error::OpenError;
+use crate::error::{NoAnswer, OpenError};
 use crate::id::Id;
 use crate::options::Durability;
 
@@ -29,7 +29,7 @@ pub(crate) async fn durability(connection: &Connection, wanted: Durability) -> R
     let settings = "select version(), current_setting('server_version_num')::int, current_setting('fsync'), \
                     current_setting('full_page_writes'), current_setting('synchronous_commit'), \
                     current_setting('synchronous_standby_names')";
-    let row = connection.client().query_one(settings, &[]).await?;
+    let row = connection.query_one(settings, &[]).await?;
     let (product, version): (&str, i32) = (row.get(0), row.get(1));
     if !product.starts_with("PostgreSQL ") || version < VERSION_MIN {
         return Err(OpenError::Unfit(format!("PostgreSQL 14 or later is needed, and this is {product}")));
@@ -55,40 +55,40 @@ pub(crate) async fn durability(connection: &Connection, wanted: Durability) -> R
 pub(crate) async fn rules(one: &Connection, other: &Connection) -> Result<(), OpenError> {
     let probe = format!("probe-{}", Id::draw());
     let insert = "insert into meta (key, value) values ($1, '1')";
-    one.client().execute(insert, &[&probe]).await?;
+    one.execute(insert, &[&probe]).await?;
     let found = try_out(one, other, &probe).await;
     if found.is_err() {
         // It may have ended in the middle of a transaction.
-        let _ = one.client().batch_execute("rollback").await;
+        let _ = one.batch("rollback").await;
     }
-    let gone = one.client().execute("delete from meta where key = $1", &[&probe]).await;
+    let gone = one.execute("delete from meta where key = $1", &[&probe]).await;
     found.and(gone.map(drop).map_err(OpenError::from))
 }
 
 async fn try_out(one: &Connection, other: &Connection, probe: &String) -> Result<(), OpenError> {
     let unfit = |what: &str| Err(OpenError::Unfit(what.to_owned()));
     // A row that a writing statement has locked cannot be deleted.
-    one.client().batch_execute("begin").await?;
-    one.client().query("select 1 from meta where key = $1 for key share", &[probe]).await?;
-    other.client().batch_execute("set lock_timeout = 20").await?;
-    let deleted = other.client().execute("delete from meta where key = $1", &[probe]).await;
-    other.client().batch_execute("set lock_timeout = '2s'").await?;
-    if deleted.as_ref().err().and_then(|error| error.code()).is_none_or(|code| code.code() != "55P03") {
+    one.batch("begin").await?;
+    one.query_once("select 1 from meta where key = $1 for key share", &[probe]).await?;
+    other.batch("set lock_timeout = 20").await?;
+    let deleted = other.execute("delete from meta where key = $1", &[probe]).await;
+    other.batch("set lock_timeout = '2s'").await?;
+    if deleted.as_ref().err().and_then(NoAnswer::code) != Some("55P03") {
         return unfit("a locked row was deleted: `for key share` does not hold up a `delete`");
     }
-    one.client().batch_execute("commit").await?;
+    one.batch("commit").await?;
 
     // A condition is looked at again once a row that was waited for is there.
-    let pid: i32 = other.client().query_one("select pg_backend_pid()", &[]).await?.get(0);
-    one.client().batch_execute("begin").await?;
-    one.client().execute("update meta set value = '2' where key = $1", &[probe]).await?;
+    let pid: i32 = other.query_one("select pg_backend_pid()", &[]).await?.get(0);
+    one.batch("begin").await?;
+    one.execute("update meta set value = '2' where key = $1", &[probe]).await?;
     let late = async {
         let late = "update meta set value = '3' where key = $1 and value = '1'";
-        other.client().execute(late, &[probe]).await
+        other.execute(late, &[probe]).await
     };
     let first = async {
         wait_until_blocked(one, pid).await?;
-        one.client().batch_execute("commit").await
+        one.batch("commit").await
     };
     let (late, first) = tokio::join!(late, first);
     first?;
@@ -97,7 +97,7 @@ async fn try_out(one: &Connection, other: &Connection, probe: &String) -> Result
     }
 
     // Two transactions of one connection are of one backend.
-    let again: i32 = other.client().query_one("select pg_backend_pid()", &[]).await?.get(0);
+    let again: i32 = other.query_one("select pg_backend_pid()", &[]).await?.get(0);
     if again != pid {
         return unfit("one connection has several backends: is there a pooler between that is not in session mode?");
     }
@@ -105,11 +105,11 @@ async fn try_out(one: &Connection, other: &Connection, probe: &String) -> Result
 }
 
 /// Waits until a backend waits for this connection's locks, for a while: where it comes late, it finds the row as it is then.
-async fn wait_until_blocked(one: &Connection, pid: i32) -> Result<(), tokio_postgres::Error> {
+async fn wait_until_blocked(one: &Connection, pid: i32) -> Result<(), NoAnswer> {
     let blocked = async {
         loop {
             let blocked = "select cardinality(pg_blocking_pids($1)) > 0";
-            if one.client().query_one(blocked, &[&pid]).await?.get(0) {
+            if one.query_one(blocked, &[&pid]).await?.get(0) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -2,21 +2,22 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::Severity;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, Error, Row, Statement};
 
-use crate::error::{Failure, OpenError, words};
+use crate::address::{self, Address};
+use crate::error::{Failure, NoAnswer, OpenError, words};
 use crate::options::{Durability, Options};
+use crate::tls::MakeTls;
 
 /// The longest that a connection may take until it can be used.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// What both sides send to a peer that is silent, and how long they wait for what they sent: 6 s. A server whose client has lost its power
 /// in the middle of a write holds the locks of that write until TCP gives it up, which by default is after hours.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(3), Duration::from_secs(1), 3);
@@ -24,6 +25,9 @@ const UNANSWERED_MAX: Duration = Duration::from_secs(6);
 
 /// The longest that a statement which writes is waited for: longer than the server lets it run, but for its wait for a standby.
 const WRITE_MAX: Duration = Duration::from_secs(40);
+/// The longest that any other is waited for: a little longer than the server lets it run. A server that is frozen lets nothing end, and the
+/// system at its end still answers for it.
+const ANSWER_MAX: Duration = Duration::from_secs(32);
 
 /// What every connection sets at its start, and what the server must then say of it. A pooler between that drops them is found by that.
 const SETTINGS: [(&str, &str); 5] = [
@@ -55,6 +59,7 @@ pub(crate) enum Purpose {
 /// Makes connections to one database.
 pub(crate) struct Connector {
     config: Config,
+    tls: MakeTls,
     schema: String,
     durability: Durability,
 }
@@ -71,22 +76,10 @@ impl Connector {
         {
             return Err(OpenError::Schema(schema));
         }
-        let mut config: Config = url.parse().map_err(|error: Error| OpenError::Address(words(&error)))?;
-        let is_here = config.get_hosts().iter().all(is_on_this_machine);
-        match config.get_ssl_mode() {
-            SslMode::Disable => {}
-            SslMode::Prefer if is_here => {}
-            _ => {
-                return Err(OpenError::Address(
-                    "log-postgres speaks no TLS: a database on another machine needs `sslmode=disable`, and a network between \
-                     that nobody else can read"
-                        .to_owned(),
-                ));
-            }
-        }
+        let Address { mut config, protection } = address::parse(url)?;
+        let tls = MakeTls::new(&protection)?;
         let (idle, interval, retries) = KEEPALIVE;
         config
-            .ssl_mode(SslMode::Disable)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .application_name(format!("chat {}", options.name))
             .connect_timeout(CONNECT_MAX / 2)
@@ -95,7 +88,7 @@ impl Connector {
             .keepalives_idle(idle)
             .keepalives_interval(interval)
             .keepalives_retries(retries);
-        Ok(Self { config, schema, durability: options.durability })
+        Ok(Self { config, tls, schema, durability: options.durability })
     }
 
     pub(crate) fn schema(&self) -> &str {
@@ -124,7 +117,7 @@ impl Connector {
         let mut config = self.config.clone();
         config.options(self.options(purpose));
         let connected = async {
-            let (client, connection) = config.connect(NoTls).await?;
+            let (client, connection) = config.connect(self.tls.clone()).await.map_err(NoAnswer::from)?;
             let warnings = Arc::new(AtomicU64::new(0));
             tokio::spawn(drive(connection, Arc::clone(&warnings)));
             Connection::begin(client, warnings, &self.schema).await
@@ -133,14 +126,6 @@ impl Connector {
             Ok(connection) => connection,
             Err(_) => Err(OpenError::Database(format!("no connection within {CONNECT_MAX:?}"))),
         }
-    }
-}
-
-fn is_on_this_machine(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
-        #[cfg(unix)]
-        Host::Unix(path) => path.is_absolute(),
     }
 }
 
@@ -172,6 +157,8 @@ pub(crate) struct Connection {
     client: Client,
     warnings: Arc<AtomicU64>,
     prepared: HashMap<&'static str, Statement>,
+    /// A statement was given up: whatever comes behind it would wait for it.
+    is_mute: AtomicBool,
     /// Which server this is, of those that may be at the address one after the other: its system, timeline and start.
     pub(crate) server: String,
 }
@@ -179,10 +166,11 @@ pub(crate) struct Connection {
 impl Connection {
     async fn begin(client: Client, warnings: Arc<AtomicU64>, schema: &str) -> Result<Self, OpenError> {
         let names: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).chain(["search_path"]).collect();
-        let set: Vec<Option<String>> = client
-            .query_one("select array(select current_setting(n, true) from unnest($1::text[]) with ordinality u(n, i) order by i)", &[&names])
-            .await?
-            .get(0);
+        let mut this =
+            Self { client, warnings, prepared: HashMap::new(), is_mute: AtomicBool::new(false), server: String::new() };
+        let set =
+            "select array(select current_setting(n, true) from unnest($1::text[]) with ordinality u(n, i) order by i)";
+        let set: Vec<Option<String>> = this.query_one(set, &[&names]).await?.get(0);
         let wanted = SETTINGS.iter().map(|(_, value)| *value).chain([schema]);
         for ((name, found), wanted) in names.iter().zip(&set).zip(wanted) {
             if found.as_deref() != Some(wanted) {
@@ -194,14 +182,18 @@ impl Connection {
         }
         let server = "select format('%s/%s/%s', (select system_identifier from pg_control_system()), \
                       left(pg_walfile_name(pg_current_wal_lsn()), 8), extract(epoch from pg_postmaster_start_time()))";
-        let server = client.query_one(server, &[]).await?.get(0);
-        Ok(Self { client, warnings, prepared: HashMap::new(), server })
+        this.server = this.query_one(server, &[]).await?.get(0);
+        Ok(this)
     }
 
-    /// Runs one statement.
-    pub(crate) async fn query(&mut self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+    /// Runs one statement, which is prepared once.
+    pub(crate) async fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, NoAnswer> {
         let statement = self.prepare(sql).await?;
-        self.client.query(&statement, values).await
+        self.answered(ANSWER_MAX, self.client.query(&statement, values)).await
     }
 
     /// Runs one statement that writes. What comes of it is not known where the server does not answer in time, and where it warns: it says
@@ -212,29 +204,54 @@ impl Connection {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
         // Nothing of it is run before it is prepared.
-        let prepared = self.prepare(sql).await.map_err(|error| Failure::NotWritten(words(&error)))?;
+        let prepared = self.prepare(sql).await.map_err(|error| Failure::NotWritten(error.to_string()))?;
         let warnings = self.warnings();
-        match tokio::time::timeout(WRITE_MAX, self.client.query(&prepared, values)).await {
-            Ok(Ok(_)) if self.warnings() != warnings => Err(Failure::Unknown("the database warned".to_owned())),
-            Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => Err(Failure::of(&error)),
-            Err(_) => Err(Failure::Unknown(format!("the database did not answer within {WRITE_MAX:?}"))),
+        match self.answered(WRITE_MAX, self.client.query(&prepared, values)).await {
+            Ok(_) if self.warnings() != warnings => Err(Failure::Unknown("the database warned".to_owned())),
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(Failure::of(&error)),
         }
     }
 
     /// Has the server ready to run a statement, of which it has then not run anything.
-    pub(crate) async fn prepare(&mut self, sql: &'static str) -> Result<Statement, Error> {
+    async fn prepare(&mut self, sql: &'static str) -> Result<Statement, NoAnswer> {
         if let Some(statement) = self.prepared.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(sql).await?;
+        let statement = self.answered(CONNECT_MAX, self.client.prepare(sql)).await?;
         self.prepared.insert(sql, statement.clone());
         Ok(statement)
     }
 
-    /// For statements that are run once.
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// Runs a statement that is run once.
+    pub(crate) async fn query_once(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, NoAnswer> {
+        self.answered(ANSWER_MAX, self.client.query(sql, values)).await
+    }
+
+    /// The same of one that answers one row.
+    pub(crate) async fn query_one(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, NoAnswer> {
+        self.answered(ANSWER_MAX, self.client.query_one(sql, values)).await
+    }
+
+    /// The same of one that answers how many rows it was about.
+    pub(crate) async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, NoAnswer> {
+        self.answered(ANSWER_MAX, self.client.execute(sql, values)).await
+    }
+
+    /// Runs statements without values, one after the other.
+    pub(crate) async fn batch(&self, sql: &str) -> Result<(), NoAnswer> {
+        self.answered(ANSWER_MAX, self.client.batch_execute(sql)).await
+    }
+
+    /// An answer, or that there is none in time.
+    async fn answered<T>(&self, max: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, NoAnswer> {
+        match tokio::time::timeout(max, answer).await {
+            Ok(answer) => answer.map_err(NoAnswer::from),
+            Err(_) => {
+                self.is_mute.store(true, Ordering::Relaxed);
+                Err(NoAnswer::Mute(max))
+            }
+        }
     }
 
     /// How many warnings the server has sent so far.
@@ -242,7 +259,8 @@ impl Connection {
         self.warnings.load(Ordering::SeqCst)
     }
 
+    /// Whether nothing can be asked on it any more.
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.is_mute.load(Ordering::Relaxed) || self.client.is_closed()
     }
 }

@@ -1,5 +1,7 @@
 //! Why a log cannot be opened, and what an error of the database says about a write: that nothing was written, or that nobody knows.
 
+use std::time::Duration;
+
 use tokio_postgres::Error;
 
 /// Why a log could not be opened.
@@ -28,9 +30,30 @@ pub enum OpenError {
     },
 }
 
-impl From<Error> for OpenError {
-    fn from(error: Error) -> Self {
-        Self::Database(words(&error))
+impl From<NoAnswer> for OpenError {
+    fn from(error: NoAnswer) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+/// Why a statement has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    /// The database or the way to it says so.
+    #[error("{}", words(.0))]
+    Error(#[from] Error),
+    /// Nothing has come within this time.
+    #[error("the database did not answer within {0:?}")]
+    Mute(Duration),
+}
+
+impl NoAnswer {
+    /// The class and number of what the database says, where it says anything.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Error(error) => error.code().map(|code| code.code()),
+            Self::Mute(_) => None,
+        }
     }
 }
 
@@ -46,9 +69,9 @@ pub(crate) enum Failure {
 impl Failure {
     /// What an error says that came where an answer to a write was due. What the server has refused was not written, but where it says that
     /// it ends (57P), lost its connection (08) or met a fault of its own (XX): then it may have been.
-    pub(crate) fn of(error: &Error) -> Self {
-        let text = words(error);
-        match error.code().map(|code| code.code()) {
+    pub(crate) fn of(error: &NoAnswer) -> Self {
+        let text = error.to_string();
+        match error.code() {
             Some(code) if ["57P", "08", "XX"].iter().any(|class| code.starts_with(class)) => Self::Unknown(text),
             Some(_) => Self::NotWritten(text),
             None => Self::Unknown(text),

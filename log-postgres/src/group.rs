@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use chat_core::{AppendError, Epoch, Record, RoomCode, Tail};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use crate::encoded::Encoded;
+use crate::queue::Place;
 
 /// Rooms in one statement.
 pub(crate) const ROOMS_MAX: usize = 256;
@@ -21,8 +22,10 @@ pub(crate) struct Append {
     pub(crate) claims: Option<Epoch>,
     pub(crate) batch: Vec<Encoded>,
     pub(crate) answer: oneshot::Sender<Result<Tail, AppendError>>,
+    /// Under which term whoever appends has the room.
+    pub(crate) term: u64,
     /// Its place in the queue, free again once it is answered.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<Place>,
 }
 
 impl Append {
@@ -31,20 +34,22 @@ impl Append {
         after: &Tail,
         claims: Option<Epoch>,
         batch: &[Record],
+        term: u64,
     ) -> (Self, oneshot::Receiver<Result<Tail, AppendError>>) {
         let (answer, answered) = oneshot::channel();
         let batch = batch.iter().map(Encoded::new).collect();
-        (Self { room: room.clone(), after: after.clone(), claims, batch, answer, permit: None }, answered)
+        (Self { room: room.clone(), after: after.clone(), claims, batch, answer, term, place: None }, answered)
     }
 
-    fn bytes(&self) -> usize {
+    /// Roughly the memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
         self.batch.iter().map(|record| record.body.len() + 64).sum()
     }
 
     /// Where the log of the room ends once it is there.
     pub(crate) fn end(&self) -> Tail {
         let offset = chat_core::Offset(self.after.offset.0 + self.batch.len() as u64);
-        Tail { epoch: self.claims.or(self.after.epoch), offset, token: 0 }
+        Tail { epoch: self.claims.or(self.after.epoch), offset, token: self.term }
     }
 }
 
@@ -88,7 +93,7 @@ mod tests {
     fn append(room: &str, after: u64, text: &str) -> (Append, Answered) {
         let room = RoomCode::parse(room).expect("a valid code");
         let after = Tail { epoch: Some(Epoch(1)), offset: Offset(after), token: 0 };
-        Append::new(&room, &after, None, &[Scribe::new(Epoch(1)).sent(text)])
+        Append::new(&room, &after, None, &[Scribe::new(Epoch(1)).sent(text)], 0)
     }
 
     fn waiting(appends: Vec<(Append, Answered)>) -> (VecDeque<Append>, Vec<Answered>) {

@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{AppendError, RoomCode};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use chat_core::{AgeClock, AppendError, Keep, RoomCode, Wall};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::appender::Overgrown;
 use crate::change::{self, Change, Done};
-use crate::clock::{AgeClock, Keep};
 use crate::connection::Purpose;
-use crate::error::{Failure, words};
+use crate::error::Failure;
 use crate::id::Id;
 use crate::lane::{Lane, Refused};
 use crate::node::Node;
 use crate::options::Retention;
+use crate::queue::Place;
 use crate::trim::{self, GRAVE_REST};
 
 /// How often every room is looked at for records that are too old.
@@ -32,7 +32,7 @@ pub(crate) enum Request {
         change: Change,
         answer: oneshot::Sender<Result<(), AppendError>>,
         /// Its place in the queue, free again once it is answered.
-        permit: OwnedSemaphorePermit,
+        place: Place,
     },
     /// Nothing follows it.
     Close(oneshot::Sender<()>),
@@ -95,7 +95,7 @@ impl Keeper {
                         let _ = answer.send(());
                         return;
                     }
-                    Some(Request::Change { change, answer, permit: _permit }) => {
+                    Some(Request::Change { change, answer, place: _place }) => {
                         let made = self.make(&change).await;
                         // An asker that has gone away has no use for the answer.
                         let _ = answer.send(made.map_err(error_of));
@@ -109,10 +109,19 @@ impl Keeper {
         }
     }
 
+    /// What is kept of each room, as of now.
+    fn keep(&mut self) -> Keep {
+        let (keep, step) = self.clock.keep(self.retention);
+        if let Some(step) = step {
+            tracing::info!(ahead = ?step.ahead, belief = ?step.belief, "the clock is ahead of the log's, by which the age of records is measured");
+        }
+        keep
+    }
+
     async fn make(&mut self, change: &Change) -> Result<(), Refused> {
         match (change::make(&mut self.lane, change).await?, change) {
             (Done::Covered(life), Change::Snapshot { room, .. }) => {
-                let keep = self.clock.keep(self.retention);
+                let keep = self.keep();
                 // What does not go now goes with the next snapshot.
                 if let Err(refused) = self.trim(room, life, &keep).await {
                     tracing::debug!(?refused, "a room was not trimmed");
@@ -163,7 +172,7 @@ impl Keeper {
     async fn take_away(&mut self) -> Result<(), Refused> {
         let now = Instant::now();
         if let Some(large) = self.large.first().cloned() {
-            let keep = Keep { oldest: 0, ..self.clock.keep(self.retention) };
+            let keep = Keep { oldest: Wall(0), ..self.keep() };
             self.large.remove(&large);
             return self.trim(&large.room, large.life, &keep).await;
         }
@@ -188,12 +197,12 @@ impl Keeper {
     /// Looks through the next rooms for what is too old.
     async fn sweep(&mut self) -> Result<(), Refused> {
         let Some((_, after)) = self.sweep.clone() else { return Ok(()) };
-        let keep = self.clock.keep(self.retention);
-        trim::put_clock(&mut self.lane, keep.now).await?;
+        let keep = self.keep();
+        trim::put_clock(&mut self.lane, keep.now.0).await?;
         let open = self.lane.open().await?;
         let next = "select code, life from tails where code > $1 and through >= first order by code limit $2";
         let rows = open.connection.query(next, &[&after, &SWEEP_ROOMS]).await;
-        let rows = rows.map_err(|error| Refused::Failed(Failure::NotWritten(words(&error))))?;
+        let rows = rows.map_err(|error| Refused::Failed(Failure::NotWritten(error.to_string())))?;
         for row in &rows {
             // A code that is none is told to whoever asks for it.
             let Ok(room) = RoomCode::parse(row.get("code")) else { continue };

@@ -1,14 +1,20 @@
 //! One writing connection after another: each has a row in `writers`, and takes the place of one that was lost by deleting that one's row.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::connection::{Connection, Purpose};
-use crate::error::{Failure, words};
+use crate::connection::{CONNECT_MAX, Connection, Purpose};
+use crate::error::{Failure, NoAnswer};
 use crate::id::Id;
 use crate::node::Node;
+
+/// After a connection could not be made, another is not tried for this long. What waits is told so at once, and does not wait for an attempt
+/// each, of which one takes [`CONNECT_MAX`] where the database is mute.
+const REST: Duration = Duration::from_millis(100);
 
 /// A connection that may write: its row in `writers` says so.
 pub(crate) struct WriterConnection {
@@ -42,11 +48,13 @@ pub(crate) struct Lane {
     open: Option<WriterConnection>,
     /// The writer whose connection was lost, while its row may still be there.
     lost: Option<Id>,
+    /// When the last connection could not be made, and why.
+    refused: Option<(Instant, Refused)>,
 }
 
 impl Lane {
     pub(crate) fn new(node: Arc<Node>, purpose: Purpose) -> Self {
-        Self { node, purpose, open: None, lost: None }
+        Self { node, purpose, open: None, lost: None, refused: None }
     }
 
     /// The connection. Where one was lost, another, and nothing of the lost one is under way any more.
@@ -58,8 +66,18 @@ impl Lane {
             self.lose();
         }
         if self.open.is_none() {
-            self.open = Some(connect(&self.node, self.purpose, self.lost).await?);
-            self.lost = None;
+            if let Some((since, refused)) = &self.refused
+                && since.elapsed() < REST
+            {
+                return Err(refused.clone());
+            }
+            match connect(&self.node, self.purpose, self.lost).await {
+                Ok(open) => (self.open, self.lost, self.refused) = (Some(open), None, None),
+                Err(refused) => {
+                    self.refused = Some((Instant::now(), refused.clone()));
+                    return Err(refused);
+                }
+            }
         }
         Ok(self.open.as_mut().expect("it was opened just now"))
     }
@@ -111,7 +129,14 @@ async fn connect(node: &Node, purpose: Purpose, lost: Option<Id>) -> Result<Writ
         return Err(Refused::Deposed);
     }
     let connected = node.connector.connect(purpose).await;
-    let mut connection = connected.map_err(|error| not_written(error.to_string()))?;
+    let connection = connected.map_err(|error| not_written(error.to_string()))?;
+    match tokio::time::timeout(CONNECT_MAX, begin(node, connection, lost)).await {
+        Ok(begun) => begun,
+        Err(_) => Err(not_written(NoAnswer::Mute(CONNECT_MAX).to_string())),
+    }
+}
+
+async fn begin(node: &Node, mut connection: Connection, lost: Option<Id>) -> Result<WriterConnection, Refused> {
     let writer = Id::draw();
     let insert = "insert into writers (id, node, pid, started) \
                   select $1, $2, pid, backend_start from pg_stat_activity where pid = pg_backend_pid() returning id";
@@ -119,11 +144,11 @@ async fn connect(node: &Node, purpose: Purpose, lost: Option<Id>) -> Result<Writ
         Ok(rows) if rows.len() == 1 => {}
         Ok(_) => return Err(not_written("a connection that is not among those of the database".to_owned())),
         // The row of the server is not there.
-        Err(error) if error.code().is_some_and(|code| code.code() == "23503") => {
+        Err(error) if error.code() == Some("23503") => {
             node.depose();
             return Err(Refused::Deposed);
         }
-        Err(error) => return Err(not_written(words(&error))),
+        Err(error) => return Err(not_written(error.to_string())),
     }
     if let Some(lost) = lost {
         settle(&mut connection, lost).await.map_err(not_written)?;
@@ -139,12 +164,12 @@ async fn settle(connection: &mut Connection, writer: Id) -> Result<(), String> {
     match connection.query("delete from writers where id = $1", &[&writer]).await {
         Ok(_) if connection.warnings() == warnings => Ok(()),
         Ok(_) => Err("the database warned when a writer's row was deleted".to_owned()),
-        Err(error) if error.code().is_some_and(|code| code.code() == "55P03") => {
+        Err(error) if error.code() == Some("55P03") => {
             let end = "select pg_terminate_backend(a.pid, 2000) from writers w join pg_stat_activity a \
                        on a.pid = w.pid and a.backend_start = w.started where w.id = $1";
-            connection.query(end, &[&writer]).await.map_err(|error| words(&error))?;
+            connection.query(end, &[&writer]).await.map_err(|error| error.to_string())?;
             Err("what was under way on a lost connection was ended".to_owned())
         }
-        Err(error) => Err(words(&error)),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -23,14 +23,15 @@
 //! - Where a connection is lost in the middle of a write, or the database warns, the outcome is not known. It is settled on another
 //!   connection before anybody reads.
 //! - The tables are on the page `SCHEMA.md`. PostgreSQL 14 or later, on a direct connection or through a pooler in session mode; what does not
-//!   keep the rules is refused by name. Without TLS so far.
+//!   keep the rules is refused by name. TLS as the address says: `sslmode` is `disable`, `prefer`, `require`, or `verify-full` with
+//!   `sslrootcert=FILE`.
 //! - The crate `log`, at level debug, is given every value of every statement by the driver: cap the target `tokio_postgres` at info.
 
+mod address;
 mod append;
 mod appender;
 mod change;
 mod checks;
-mod clock;
 mod connection;
 mod doubts;
 mod encoded;
@@ -42,10 +43,13 @@ mod lane;
 mod log;
 mod node;
 mod options;
+mod outage;
 mod pool;
+mod queue;
 mod read;
 mod schema;
 mod secret;
+mod tls;
 mod trim;
 
 pub use checks::Copies;

@@ -4,17 +4,17 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
+    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
+    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail, Wall,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::appender::{self, Appender};
 use crate::change::Change;
 use crate::checks::{self, Copies};
-use crate::clock::AgeClock;
 use crate::connection::{Connection, Connector, Purpose};
+use crate::encoded::counted;
 use crate::error::OpenError;
 use crate::group::Append;
 use crate::id::Id;
@@ -22,10 +22,8 @@ use crate::keeper::{self, Keeper};
 use crate::node::Node;
 use crate::options::Options;
 use crate::pool::{Pool, unavailable};
+use crate::queue::Queue;
 use crate::{read, schema, secret};
-
-/// Changes that wait; whoever comes later waits for a place.
-const QUEUE_MAX: usize = 8_192;
 
 /// A durable log of many rooms in a schema of a PostgreSQL database.
 ///
@@ -36,7 +34,7 @@ pub struct PgLog {
     pool: Pool,
     appends: mpsc::UnboundedSender<appender::Request>,
     changes: mpsc::UnboundedSender<keeper::Request>,
-    places: Arc<Semaphore>,
+    queue: Queue,
     beat: AbortHandle,
     copies: Copies,
     engines: ExclusiveClaim,
@@ -72,7 +70,7 @@ impl PgLog {
             tracing::warn!(node = %node.id, "one machine has the log: no standby is waited for, and what is acked is lost with it");
         }
         let clock = AgeClock::new(Arc::clone(&clock), last_believed(&connection, &*clock).await?);
-        let graves = connection.client().query("select life from graves", &[]).await?;
+        let graves = connection.query_once("select life from graves", &[]).await?;
         let graves: Vec<Id> = graves.iter().map(|row| row.get(0)).collect();
 
         let (appends, append_requests) = mpsc::unbounded_channel();
@@ -87,7 +85,7 @@ impl PgLog {
             node,
             appends,
             changes,
-            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            queue: Queue::default(),
             beat,
             copies,
             engines: ExclusiveClaim::default(),
@@ -129,14 +127,10 @@ impl PgLog {
         self.node.leave().await
     }
 
-    async fn place(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.places).acquire_owned().await.expect("the queue's places are never closed")
-    }
-
     async fn change(&self, change: Change) -> Result<(), AppendError> {
-        let permit = self.place().await;
+        let place = self.queue.place(change.bytes()).await;
         let (answer, answered) = oneshot::channel();
-        if self.changes.send(keeper::Request::Change { change, answer, permit }).is_err() {
+        if self.changes.send(keeper::Request::Change { change, answer, place }).is_err() {
             return Err(AppendError::NotWritten(CLOSED.to_owned()));
         }
         answered.await.unwrap_or_else(|_| Err(AppendError::Unknown(CLOSED.to_owned())))
@@ -154,12 +148,11 @@ impl PgLog {
 const CLOSED: &str = "the log is closed";
 
 /// What the clock was last believed to say. Where the tables are new, it is believed as it is.
-async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<u64>, OpenError> {
+async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<Wall>, OpenError> {
     let now = clock.now().wall.0.to_string();
-    let client = connection.client();
-    client.execute("insert into meta (key, value) values ('clock', $1) on conflict do nothing", &[&now]).await?;
-    let stored: String = client.query_one("select value from meta where key = 'clock'", &[]).await?.get(0);
-    Ok(stored.parse().ok())
+    connection.execute("insert into meta (key, value) values ('clock', $1) on conflict do nothing", &[&now]).await?;
+    let stored: String = connection.query_one("select value from meta where key = 'clock'", &[]).await?.get(0);
+    Ok(stored.parse().ok().map(Wall))
 }
 
 #[async_trait]
@@ -174,8 +167,10 @@ impl Log for PgLog {
     /// begins an incarnation without its creation.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
-        let (mut append, answered) = Append::new(room, after, claims, batch);
-        append.permit = Some(self.place().await);
+        // A code that nobody has is claimed under the term of now: nothing that was decided before counts on it.
+        let term = if claims.is_some() { counted(self.node.slot(room).1) } else { after.token };
+        let (mut append, answered) = Append::new(room, after, claims, batch, term);
+        append.place = Some(self.queue.place(append.bytes()).await);
         if self.appends.send(appender::Request::Append(append)).is_err() {
             return Err(AppendError::NotWritten(CLOSED.to_owned()));
         }

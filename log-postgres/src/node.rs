@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use chat_core::{RoomCode, Slot};
 use tokio::sync::watch;
+use tokio_postgres::types::ToSql;
 
 use crate::connection::{Connection, Connector, Purpose};
 use crate::doubts::Doubts;
-use crate::error::{OpenError, words};
+use crate::error::{NoAnswer, OpenError};
 use crate::id::Id;
+use crate::outage::Outage;
 
 /// How often a server says that it is there, and looks whether it is.
 const BEAT: Duration = Duration::from_secs(1);
+/// How long it waits for the answer. After that it asks on another connection.
+const BEAT_MAX: Duration = Duration::from_secs(5);
 /// How often the backends of a server that is being deposed are ended.
 const ENDINGS_MAX: u32 = 5;
 
@@ -51,8 +55,8 @@ impl Node {
             match take(connection, id, name).await {
                 Ok(terms) => break terms,
                 Err(error) => {
-                    connection.client().batch_execute("rollback").await?;
-                    let is_locked = error.code().is_some_and(|code| ["55P03", "40P01"].contains(&code.code()));
+                    connection.batch("rollback").await?;
+                    let is_locked = error.code().is_some_and(|code| ["55P03", "40P01"].contains(&code));
                     if !is_locked || endings == ENDINGS_MAX {
                         return Err(error.into());
                     }
@@ -107,34 +111,44 @@ impl Node {
     /// It also finds the database again where that has come back and nobody writes: what reads is to read there, and not before.
     pub(crate) async fn beat(self: Arc<Self>) {
         let mut connection: Option<Connection> = None;
+        let mut outage = Outage::default();
         while !self.is_deposed() {
             tokio::time::sleep(BEAT).await;
-            let known = connection.take().filter(|open| *self.server.borrow() == open.server);
-            let is_new = known.is_none();
-            let mut open = match known {
-                Some(open) => open,
-                None => match self.connector.connect(Purpose::Other).await {
-                    Ok(open) => open,
-                    Err(error) => {
-                        tracing::warn!(%error, "the log's database cannot be told that this server is there");
-                        continue;
-                    }
-                },
-            };
-            match open.query("update nodes set beat = beat + 1 where id = $1 returning beat", &[&self.id]).await {
-                Ok(rows) if rows.is_empty() => self.depose(),
-                Ok(_) => {
-                    if is_new {
-                        self.found(&open.server);
+            let known = connection.take().filter(|open| !open.is_closed() && *self.server.borrow() == open.server);
+            let error = match self.beat_once(known).await {
+                Ok(open) => {
+                    if let Some(away) = outage.ends() {
+                        tracing::info!(?away, "the log's database is there again");
                     }
                     connection = Some(open);
+                    continue;
                 }
-                Err(error) => {
-                    tracing::warn!(error = words(&error), "the log's database was not told that this server is there");
-                    connection = Some(open).filter(|open| !open.is_closed());
-                }
+                Err(error) => error,
+            };
+            if let Some(away) = outage.goes_on() {
+                tracing::warn!(%error, ?away, "the log's database cannot be told that this server is there");
             }
         }
+    }
+
+    /// Says it once, on this connection or another.
+    async fn beat_once(&self, known: Option<Connection>) -> Result<Connection, OpenError> {
+        let is_new = known.is_none();
+        let mut open = match known {
+            Some(open) => open,
+            None => self.connector.connect(Purpose::Other).await?,
+        };
+        let values: [&(dyn ToSql + Sync); 1] = [&self.id];
+        let beat = open.query("update nodes set beat = beat + 1 where id = $1 returning beat", &values);
+        let Ok(rows) = tokio::time::timeout(BEAT_MAX, beat).await else {
+            return Err(NoAnswer::Mute(BEAT_MAX).into());
+        };
+        if rows?.is_empty() {
+            self.depose();
+        } else if is_new {
+            self.found(&open.server);
+        }
+        Ok(open)
     }
 
     /// Ends this server's part, as it wants to: its row goes, and so do those of its writers.
@@ -146,20 +160,20 @@ impl Node {
 }
 
 /// In one transaction, one after the other: who comes second deposes who came first.
-async fn take(connection: &Connection, id: Id, name: &str) -> Result<Vec<i64>, tokio_postgres::Error> {
-    let client = connection.client();
-    client.batch_execute("begin; lock table nodes in share row exclusive mode; delete from nodes").await?;
-    client.execute("insert into nodes (id, name) values ($1, $2)", &[&id, &name]).await?;
-    let taken = client.query("update slots set node = $1, term = term + 1 returning slot, term", &[&id]).await?;
-    client.batch_execute("commit").await?;
+async fn take(connection: &Connection, id: Id, name: &str) -> Result<Vec<i64>, NoAnswer> {
+    connection.batch("begin; lock table nodes in share row exclusive mode; delete from nodes").await?;
+    connection.execute("insert into nodes (id, name) values ($1, $2)", &[&id, &name]).await?;
+    let taken =
+        connection.query_once("update slots set node = $1, term = term + 1 returning slot, term", &[&id]).await?;
+    connection.batch("commit").await?;
     let mut terms: Vec<(i32, i64)> = taken.iter().map(|row| (row.get(0), row.get(1))).collect();
     terms.sort_unstable();
     Ok(terms.into_iter().map(|(_, term)| term).collect())
 }
 
 /// Ends the backends that the rows of other servers' writers name: by pid and start, because a pid alone is somebody else's after a restart.
-async fn end_backends_of_others(connection: &Connection, id: Id) -> Result<(), tokio_postgres::Error> {
+async fn end_backends_of_others(connection: &Connection, id: Id) -> Result<(), NoAnswer> {
     let end = "select pg_terminate_backend(a.pid, 2000) from writers w join pg_stat_activity a \
                on a.pid = w.pid and a.backend_start = w.started where w.node <> $1";
-    connection.client().query(end, &[&id]).await.map(drop)
+    connection.query_once(end, &[&id]).await.map(drop)
 }

@@ -1,18 +1,21 @@
 //! The connections that only read: a few, all to one server, and each used by one at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use chat_core::ReadError;
+use chat_core::{ReadError, RoomCode};
 use tokio::sync::Semaphore;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::connection::{Connection, Purpose};
-use crate::error::words;
+use crate::error::NoAnswer;
 use crate::node::Node;
 
 /// Reads at once.
 const READERS_MAX: usize = 4;
+/// The longest that one takes: longer than the server lets a statement run.
+const READ_MAX: Duration = Duration::from_secs(40);
 
 pub(crate) struct Pool {
     node: Arc<Node>,
@@ -29,7 +32,21 @@ impl Pool {
     ///
     /// # Errors
     /// [`ReadError::Unavailable`], also where the answer is of a server that another has taken the place of: it may be behind.
+    /// Also where it takes longer than [`READ_MAX`], the wait for one of the connections included.
     pub(crate) async fn query(&self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ReadError> {
+        match tokio::time::timeout(READ_MAX, self.query_in_turn(sql, values)).await {
+            Ok(read) => read,
+            // The connection is dropped with what is under way on it.
+            Err(_) => Err(unavailable(&NoAnswer::Mute(READ_MAX).to_string())),
+        }
+    }
+
+    /// Under which term this server has a room.
+    pub(crate) fn term(&self, room: &RoomCode) -> i64 {
+        self.node.slot(room).1
+    }
+
+    async fn query_in_turn(&self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ReadError> {
         let _place = self.places.acquire().await.expect("the places are never closed");
         // A connection that was idle may have been closed by the other side meanwhile: then a new one is asked.
         let mut is_last = false;
@@ -48,7 +65,7 @@ impl Pool {
                     return Ok(rows);
                 }
                 Ok(_) if is_last => return Err(unavailable("another server has taken its place")),
-                Err(error) if is_last || !connection.is_closed() => return Err(unavailable(&words(&error))),
+                Err(error) if is_last || !connection.is_closed() => return Err(unavailable(&error.to_string())),
                 Ok(_) | Err(_) => is_last = true,
             }
         }

@@ -44,7 +44,10 @@ pub(crate) async fn page(
     if !numbers.eq(start..start.saturating_add(there)) {
         return Err(damaged(format!("records of room {room} are missing between {start} and {last}")));
     }
-    Ok(LogPage { records, tail: Tail { epoch: Some(found), offset: Offset(counted(last)), token: 0 } })
+    Ok(LogPage {
+        records,
+        tail: Tail { epoch: Some(found), offset: Offset(counted(last)), token: counted(pool.term(room)) },
+    })
 }
 
 /// The last `max` messages before `before`, oldest first.

@@ -41,7 +41,6 @@ insert into meta (key, value) values ('format', '1') on conflict do nothing;
 /// [`OpenError::Later`], [`OpenError::Unfit`] where the schema holds other tables, and [`OpenError::Database`].
 pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> Result<(), OpenError> {
     let schema = connector.schema();
-    let client = connection.client();
     if let Some(found) = format(connection).await? {
         return match found {
             FORMAT => Ok(()),
@@ -49,20 +48,20 @@ pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> R
         };
     }
     // Who may use the schema does not always have the right to make one.
-    let is_there: bool = client.query_one("select to_regnamespace($1) is not null", &[&schema]).await?.get(0);
+    let is_there: bool = connection.query_one("select to_regnamespace($1) is not null", &[&schema]).await?.get(0);
     if !is_there {
         // Two servers that start at once: the one that comes second finds it made.
-        client.batch_execute(&format!("create schema if not exists {schema}")).await.or_else(|error| {
+        connection.batch(&format!("create schema if not exists {schema}")).await.or_else(|error| {
             match error.code() {
-                Some(code) if ["42P06", "23505"].contains(&code.code()) => Ok(()),
+                Some("42P06" | "23505") => Ok(()),
                 _ => Err(error),
             }
         })?;
     }
     // `create table if not exists` fails where two do it at the same moment.
     let making = format!("begin; select pg_advisory_xact_lock(hashtext('chat schema {schema}')); {TABLES} commit;");
-    if let Err(error) = client.batch_execute(&making).await {
-        client.batch_execute("rollback").await?;
+    if let Err(error) = connection.batch(&making).await {
+        connection.batch("rollback").await?;
         return Err(error.into());
     }
     match format(connection).await? {
@@ -74,12 +73,11 @@ pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> R
 
 /// The version of the tables; `None` where there are none.
 async fn format(connection: &Connection) -> Result<Option<u32>, OpenError> {
-    let client = connection.client();
-    if !client.query_one("select to_regclass('meta') is not null", &[]).await?.get::<_, bool>(0) {
+    if !connection.query_one("select to_regclass('meta') is not null", &[]).await?.get::<_, bool>(0) {
         return Ok(None);
     }
-    let format: Option<String> =
-        client.query_opt("select value from meta where key = 'format'", &[]).await?.map(|row| row.get(0));
+    let rows = connection.query_once("select value from meta where key = 'format'", &[]).await?;
+    let format: Option<String> = rows.first().map(|row| row.get(0));
     let Some(text) = format else { return Ok(None) };
     text.parse()
         .map(Some)

@@ -11,10 +11,9 @@ pub(crate) async fn secret(connection: &Connection) -> Result<[u8; 32], OpenErro
     let mut drawn = [0; 32];
     SysRng.try_fill_bytes(&mut drawn).map_err(|error| OpenError::Database(error.to_string()))?;
     let text: String = drawn.iter().map(|byte| format!("{byte:02x}")).collect();
-    let client = connection.client();
-    client.execute("insert into meta (key, value) values ('secret', $1) on conflict do nothing", &[&text]).await?;
+    connection.execute("insert into meta (key, value) values ('secret', $1) on conflict do nothing", &[&text]).await?;
     // Perhaps another server was first: what is there counts.
-    let stored: String = client.query_one("select value from meta where key = 'secret'", &[]).await?.get(0);
+    let stored: String = connection.query_one("select value from meta where key = 'secret'", &[]).await?.get(0);
     read(&stored).ok_or_else(|| OpenError::Unfit("the secret in the database is not 64 hexadecimal digits".to_owned()))
 }
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use chat_core::RoomCode;
+use chat_core::{Keep, RoomCode};
 
 use crate::change::with_me;
-use crate::clock::Keep;
 use crate::encoded::{counted, number};
 use crate::id::Id;
 use crate::lane::{Lane, Refused};
@@ -60,7 +59,7 @@ pub(crate) async fn trim(lane: &mut Lane, room: &RoomCode, life: Id, keep: &Keep
     }
     let max = |max: Option<u64>| max.map_or(i64::MAX, number);
     let (messages, bytes) = (max(keep.retention.messages_max), max(keep.retention.bytes_max));
-    let rows = lane.write(TRIM, &[&life, &room.as_str(), &SLICE, &messages, &bytes, &number(keep.oldest)]).await?;
+    let rows = lane.write(TRIM, &[&life, &room.as_str(), &SLICE, &messages, &bytes, &number(keep.oldest.0)]).await?;
     Ok(counted(rows[0].get("records")))
 }
 

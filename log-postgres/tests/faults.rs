@@ -5,31 +5,10 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Amend, AppendError, Epoch, Log, ReadError, RoomCode, Seq, Tail};
-use chat_testkit::records::Scribe;
+use chat_core::{Amend, AppendError, Epoch, Log, ReadError, Seq};
+use chat_testkit::lives::{code, fill, open_life, persist, read_all, settled};
 use log_postgres::{OpenError, Options, PgLog};
-use support::{Cluster, code, fill, open_life, read_all, settled};
-
-/// Appends one message as an owner does: after an error it reads, and goes on from what is there. Returns the errors met.
-async fn persist(log: &PgLog, room: &RoomCode, scribe: &mut Scribe, tail: &mut Tail) -> Vec<AppendError> {
-    let mut errors = Vec::new();
-    let record = scribe.sent(&format!("number {}", scribe.head().next()));
-    for _ in 0..2_000 {
-        match log.append(room, tail, std::slice::from_ref(&record)).await {
-            Ok(end) => {
-                *tail = end;
-                return errors;
-            }
-            Err(error) => errors.push(error),
-        }
-        if settled(log, room).await.last() == Some(&record) {
-            tail.offset = record.offset;
-            return errors;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it is never written: {errors:?}");
-}
+use support::Cluster;
 
 /// Owners of eight rooms say so many messages each, while somebody does something to the database. Returns how many errors they met.
 async fn owners_against(log: Arc<PgLog>, messages: u64, harm: impl AsyncFnOnce()) -> usize {
@@ -46,7 +25,7 @@ async fn owners_against(log: Arc<PgLog>, messages: u64, harm: impl AsyncFnOnce()
             tokio::spawn(async move {
                 let mut met = 0;
                 for _ in 0..messages {
-                    met += persist(&log, &room, &mut scribe, &mut tail).await.len();
+                    met += persist(&*log, &room, &mut scribe, &mut tail).await.len();
                 }
                 (room, met)
             })

@@ -4,10 +4,11 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{Amend, Epoch, Log, Offset, Record, Seq, Tail, Wall};
+use chat_core::{Amend, Epoch, Log, Offset, Seq, Tail};
+use chat_testkit::lives::{aged, code, fill, open_life, read_all, texts};
 use chat_testkit::records::Scribe;
 use log_postgres::{Options, PgLog, Retention};
-use support::{Cluster, code, fill, open_life, read_all, texts};
+use support::Cluster;
 use tokio_postgres::Client;
 
 fn messages(max: u64) -> Retention {
@@ -93,13 +94,6 @@ async fn a_room_over_its_bytes_is_trimmed() {
     log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
     let kept = read_all(&log, &room).await;
     assert!((10..100).contains(&kept.len()), "{} records of 100 to 1,000 bytes", kept.len());
-}
-
-/// Records made a given time ago.
-fn aged(mut records: Vec<Record>, age: Duration) -> Vec<Record> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    records.iter_mut().for_each(|record| record.at = Wall((now - age).as_millis() as u64));
-    records
 }
 
 const DAY: Duration = Duration::from_secs(86_400);

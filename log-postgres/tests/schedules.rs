@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{AppendError, Epoch, Log, Offset, ReadError, Record, Tail};
+use chat_testkit::lives::{code, open_life, read_all, settled, tail_of};
 use chat_testkit::records::Scribe;
 use log_postgres::PgLog;
-use support::{Cluster, blocked, code, open_life, read_all, settled, wait_for};
+use support::{Cluster, blocked, wait_for};
 
 /// The row of a room, locked as upkeep would.
 const LOCK: &str = "begin; select 1 from tails where code = 'ROOM' for update";
@@ -54,7 +55,7 @@ async fn who_takes_the_log_waits_for_an_append_that_has_begun_and_sees_it() {
     };
     let (seen, ()) = tokio::join!(taking, release);
     let end = appended.await.expect("no panic").expect("it had begun before");
-    assert_eq!(seen, end);
+    assert_eq!((seen.epoch, seen.offset), (end.epoch, end.offset));
     assert_eq!(old.append(&code("ROOM"), &end, &scribe.talk(1)).await, Err(AppendError::Deposed));
 }
 
@@ -74,9 +75,9 @@ async fn an_append_that_is_held_up_for_long_is_ended_by_who_takes_the_log() {
     client.batch_execute(OPEN_GATE).await.expect("it is let go");
     let answer = appended.await.expect("no panic");
     assert!(answer.is_err(), "{answer:?}");
-    assert_eq!((before.records.len(), &before.tail), (2, &tail));
-    assert_eq!(new.read(&code("ROOM"), None, Offset(0), 10).await, Ok(before));
-    new.append(&code("ROOM"), &tail, &late(&tail)).await.expect("the tail is still the end");
+    assert_eq!((before.records.len(), before.tail.offset), (2, tail.offset));
+    assert_eq!(new.read(&code("ROOM"), None, Offset(0), 10).await.as_ref(), Ok(&before));
+    new.append(&code("ROOM"), &before.tail, &late(&tail)).await.expect("the end is where it was");
 }
 
 /// One message behind the opening.
@@ -179,8 +180,9 @@ async fn a_backend_whose_client_is_gone_does_not_keep_the_log() {
     wait_for(&client, &options, "state = 'active' and wait_event = 'ClientRead'", 1).await;
     let new = cluster.open(&options).await;
     assert!(wire.is_ended());
-    assert_eq!(new.read(&code("ROOM"), None, Offset(0), 0).await.expect("readable").tail, tail);
-    new.append(&code("ROOM"), &tail, &scribe.talk(1)).await.expect("nobody has written");
+    let end = tail_of(&new, &code("ROOM")).await;
+    assert_eq!(end.offset, tail.offset);
+    new.append(&code("ROOM"), &end, &scribe.talk(1)).await.expect("nobody has written");
 }
 
 /// M5: somebody locks rows in an order of their own, and the statement of many rooms is what PostgreSQL ends for it.
@@ -270,9 +272,31 @@ async fn a_deposed_server_writes_nothing_and_is_told_so() {
     assert_eq!(read_all(&*old, &code("ROOM")).await, whole, "what it reads is true");
     assert_eq!(new.load_snapshot(&code("ROOM"), Epoch(1)).await, Ok(None));
     assert_eq!(new.rooms(None, None, 10).await, Ok(vec![code("ROOM")]));
-    new.append(&code("ROOM"), &tail, &scribe.talk(1)).await.expect("the tail is still the end");
+    let end = tail_of(&new, &code("ROOM")).await;
+    assert_eq!(end.offset, tail.offset);
+    new.append(&code("ROOM"), &end, &scribe.talk(1)).await.expect("the end is where it was");
     assert!(old.close().await.is_ok(), "its row is not there any more, which is no error");
     new.append(&code("OTHER"), &Tail::default(), &Scribe::new(Epoch(1)).opening()).await.expect("it is the owner");
+}
+
+/// What was decided before somebody else had the log is not written after it, though nobody has written a record in between: whoever has it
+/// now, or has it again, reads first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_of_before_the_log_was_taken_is_refused_though_nothing_was_written_since() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let first = cluster.open(&options).await;
+    let (mut scribe, tail) = open_life(&first, &code("ROOM"), 1).await;
+    let before = read_all(&first, &code("ROOM")).await;
+    drop(cluster.open(&options).await);
+    let again = cluster.open(&options).await;
+    let batch = scribe.talk(1);
+    assert_eq!(again.append(&code("ROOM"), &tail, &batch).await, Err(AppendError::Conflict));
+    assert_eq!(read_all(&again, &code("ROOM")).await, before);
+    let end = tail_of(&again, &code("ROOM")).await;
+    assert!(end.offset == tail.offset && end.token > tail.token, "{end:?} after {tail:?}");
+    let end = again.append(&code("ROOM"), &end, &batch).await.expect("what was read is the end");
+    assert_eq!(tail_of(&again, &code("ROOM")).await, end);
 }
 
 /// The same before the server has heard of it: what it writes finds out.

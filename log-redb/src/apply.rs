@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Amend, AppendError, Epoch, Record, Seq, Tail};
+use chat_core::{Amend, AppendError, Epoch, Keep, Record, Seq, Tail};
 use redb::ReadableTable;
 
-use crate::clock::Keep;
 use crate::format::{self, Encoded, Fault};
 use crate::format::{ReadsRow, RecordRow, SnapshotRow, TailRow};
 use crate::read;

@@ -27,7 +27,6 @@
 //!   as its number says before it reads it.
 
 mod apply;
-mod clock;
 mod compact;
 mod format;
 #[cfg(feature = "fuzzing")]

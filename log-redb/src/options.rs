@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use chat_core::Retention;
+
 /// What an answered append has survived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -17,28 +19,6 @@ pub enum Durability {
 impl Durability {
     /// The longest that something acked under [`Durability::Relaxed`] waits for its sync, while the disk keeps up.
     pub const RELAXED_WINDOW: Duration = Duration::from_millis(100);
-}
-
-/// How much of each room is kept; `None` keeps all.
-///
-/// Only records that a snapshot covers are deleted, oldest first, and never the newest one. The engine stores a snapshot
-/// every 1,000 records or so: a room can hold that many more than the limit, and one that never had a snapshot is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Retention {
-    /// The most messages.
-    pub messages_max: Option<u64>,
-    /// The most bytes of records.
-    pub bytes_max: Option<u64>,
-    /// The oldest a record may be. Looked at when a snapshot is stored, and at every room once in ten minutes. By a clock that is
-    /// more than an hour ahead of what the log last believed, nothing is deleted until it has stood for ten minutes.
-    pub age_max: Option<Duration>,
-}
-
-impl Retention {
-    /// Whether everything is kept.
-    pub(crate) fn keeps_all(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// How a [`RedbLog`](crate::RedbLog) is opened.

@@ -1,8 +1,8 @@
 //! Removal: records that retention no longer keeps, and the records of deleted incarnations.
 
+use chat_core::Keep;
 use redb::ReadableTable;
 
-use crate::clock::Keep;
 use crate::format::{self, Fault, RecordRow, TailRow};
 use crate::read;
 use crate::tables::Tables;
@@ -34,7 +34,7 @@ pub(crate) fn trim(
     if retention.keeps_all() {
         return Ok(trimmed);
     }
-    let oldest = if look == Look::SizesAndAge { keep.oldest } else { 0 };
+    let oldest = if look == Look::SizesAndAge { keep.oldest.0 } else { 0 };
     while trimmed < most && row.first <= row.through.min(row.offset.saturating_sub(1)) {
         let over = retention.messages_max.is_some_and(|max| row.messages > max)
             || retention.bytes_max.is_some_and(|max| row.bytes > max);
@@ -93,7 +93,7 @@ pub(crate) fn purge_incarnation(tables: &mut Tables<'_>, incarnation: &[u8], mos
 /// Trims the rooms after `after` by age too, [`SLICE`] records in all. Returns where to go on; `None` after the last room.
 pub(crate) fn sweep(tables: &mut Tables<'_>, after: Option<String>, keep: &Keep) -> Result<Option<String>, Fault> {
     use std::ops::Bound::{Excluded, Unbounded};
-    tables.put_clock(keep.now)?;
+    tables.put_clock(keep.now.0)?;
     // No code is empty: the empty one is before the first.
     let mut done = after.unwrap_or_default();
     let mut codes = Vec::new();

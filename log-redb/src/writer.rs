@@ -9,12 +9,11 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use chat_core::{AppendError, Clock};
+use chat_core::{AgeClock, AppendError, Clock, Keep, Wall};
 use redb::{Database, WriteTransaction};
 use tokio::sync::oneshot;
 
 use crate::apply::apply;
-use crate::clock::AgeClock;
 use crate::compact::{self, Thoroughness};
 use crate::format::Fault;
 use crate::options::{Durability, Options};
@@ -69,7 +68,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(store: Arc<Store>, queue: Receiver<Request>, options: Options, clock: Arc<dyn Clock>) -> Self {
-        let clock = AgeClock::new(clock, store.clock());
+        let clock = AgeClock::new(clock, store.clock().map(Wall));
         let sweep = options.retention.age_max.map(|_| Sweep::begin());
         Self {
             store,
@@ -158,9 +157,18 @@ impl Writer {
         None
     }
 
+    /// What is kept of each room, as of now.
+    fn keep(&mut self) -> Keep {
+        let (keep, step) = self.clock.keep(self.options.retention);
+        if let Some(step) = step {
+            tracing::info!(ahead = ?step.ahead, belief = ?step.belief, "the clock is ahead of the log's, by which the age of records is measured");
+        }
+        keep
+    }
+
     /// One commit of many changes, and what to answer to each.
     fn commit(&mut self, group: Vec<Change>, bytes: usize) -> Vec<Outcome> {
-        let keep = self.clock.keep(self.options.retention);
+        let keep = self.keep();
         // An end that a crash takes back would make a token good that was stolen. There are few.
         let is_relaxed = self.options.durability == Durability::Relaxed
             && !group.iter().any(|change| matches!(change, Change::End { .. }));

@@ -1,50 +1,17 @@
 //! A disk that fails: nothing acked is lost, nothing is written twice, and the log goes on once the disk does.
 
-mod support;
+#[path = "support/disk.rs"]
+mod disk;
 
 use std::time::Duration;
 
-use chat_core::{Amend, AppendError, Epoch, Log, Offset, ReadError, Record, RoomCode, Seq, Tail};
-use chat_testkit::records::Scribe;
+use chat_core::{Amend, AppendError, Epoch, Log, Offset, ReadError, Record, Seq};
+use chat_testkit::lives::{code, open_life, persist, read_all, settled};
+use disk::Disk;
 use log_redb::{Durability, Options, RedbLog};
-use support::disk::Disk;
-use support::{code, open_life, read_all};
 
 fn log(disk: &Disk, durability: Durability) -> RedbLog {
     RedbLog::open_on(disk.clone(), Options { durability, ..Options::default() }).expect("a disk that works")
-}
-
-/// Reads until the log can be read again.
-async fn settled(log: &RedbLog, room: &RoomCode) -> Vec<Record> {
-    for _ in 0..500 {
-        match log.read(room, None, Offset(0), usize::MAX).await {
-            Ok(stretch) => return stretch.records,
-            Err(ReadError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
-            Err(damaged) => panic!("{damaged}"),
-        }
-    }
-    panic!("the log does not come back");
-}
-
-/// Appends one message as an owner does: after an error it reads, and goes on from what is there. Returns the errors met.
-async fn persist(log: &RedbLog, room: &RoomCode, scribe: &mut Scribe, tail: &mut Tail) -> Vec<AppendError> {
-    let mut errors = Vec::new();
-    let record = scribe.sent(&format!("number {}", scribe.head().next()));
-    for _ in 0..500 {
-        match log.append(room, tail, std::slice::from_ref(&record)).await {
-            Ok(end) => {
-                *tail = end;
-                return errors;
-            }
-            Err(error) => errors.push(error),
-        }
-        if settled(log, room).await.last() == Some(&record) {
-            tail.offset = record.offset;
-            return errors;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it is never written: {errors:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +142,7 @@ async fn a_failed_write_harms_no_room_and_each_message_is_there_once() {
                 let (mut scribe, mut tail) = open_life(&*log, &room, 1).await;
                 let mut met = 0;
                 for _ in 0..150 {
-                    met += persist(&log, &room, &mut scribe, &mut tail).await.len();
+                    met += persist(&*log, &room, &mut scribe, &mut tail).await.len();
                 }
                 (room, met)
             })
@@ -196,7 +163,7 @@ async fn a_failed_write_harms_no_room_and_each_message_is_there_once() {
         let (room, errors) = owner.await.expect("no owner gives up");
         met += errors;
         let told: Vec<u64> =
-            settled(&log, &room).await.iter().filter_map(|record| record.seq.map(|seq| seq.0)).collect();
+            settled(&*log, &room).await.iter().filter_map(|record| record.seq.map(|seq| seq.0)).collect();
         assert!(told.iter().copied().eq(1..=151), "each message once, in order: {told:?}");
     }
     assert!(met > 0, "no owner has met an error: this test shows nothing");

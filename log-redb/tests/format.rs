@@ -1,14 +1,12 @@
 //! A file that is not what it should be is refused by name: newer, foreign, cut, or changed anywhere.
 
-mod support;
-
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use chat_core::{Ended, EndedWho, Log, Offset, ReadError, Record, SessionId, Wall};
+use chat_testkit::lives::{code, fill, open_life, read_all};
 use log_redb::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use log_redb::{FILE_NAME, OpenError, Options, RedbLog, Verify};
-use support::{code, fill, open_life, read_all};
 use tempfile::TempDir;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");

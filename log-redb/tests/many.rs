@@ -1,15 +1,16 @@
 //! More of everything than the log does at once: rooms in a sweep, records in a slice, changes in a commit, and all of it again.
 
-mod support;
+#[path = "support/disk.rs"]
+mod disk;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{Amend, Epoch, Log, Offset, ReadError, Record, RoomCode, Seq, Tail, Wall};
+use chat_testkit::lives::{code, fill, open_life, read_all, texts};
 use chat_testkit::records::Scribe;
+use disk::Disk;
 use log_redb::{Durability, Options, RedbLog, Retention};
-use support::disk::Disk;
-use support::{code, fill, open_life, read_all, texts};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 

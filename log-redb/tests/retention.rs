@@ -1,15 +1,13 @@
 //! How much of a room is kept: by count, bytes and age, oldest first, and only what a snapshot covers.
 
-mod support;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_core::{Amend, Clock, Epoch, Log, Mono, Now, Offset, Record, Seq, Tail, Wall};
+use chat_testkit::lives::{aged, code, fill, read_all, texts};
 use chat_testkit::records::Scribe;
 use log_redb::redb::{Database, TableDefinition};
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
-use support::{code, fill, read_all, texts};
 use tempfile::TempDir;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -87,13 +85,6 @@ async fn a_room_over_its_bytes_is_trimmed() {
     log.save_snapshot(&room, Epoch(1), tail.offset, b"all").await.expect("it can be saved");
     let kept = read_all(&log, &room).await;
     assert!((10..100).contains(&kept.len()), "{} records of 100 to 1,000 bytes", kept.len());
-}
-
-/// Records made a given time ago.
-fn aged(mut records: Vec<Record>, age: Duration) -> Vec<Record> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    records.iter_mut().for_each(|record| record.at = Wall((now - age).as_millis() as u64));
-    records
 }
 
 #[tokio::test(flavor = "multi_thread")]

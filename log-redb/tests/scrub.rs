@@ -1,13 +1,11 @@
 //! A text that is taken away is gone at once for readers, and gone from the file after the next compaction.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
 use chat_core::{Amend, Epoch, Log, Seq};
+use chat_testkit::lives::{code, open_life, read_all};
 use log_redb::{FILE_NAME, Options, RedbLog, Retention};
-use support::{code, open_life, read_all};
 
 /// How often the text stands in the file.
 fn occurrences(dir: &Path, text: &str) -> usize {

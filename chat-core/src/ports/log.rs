@@ -13,13 +13,19 @@ use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 ///
 /// An append names the tail it follows. Two owners of one room (a split brain, a server that was thought dead) both
 /// follow the same tail; the log takes the first and answers the second with [`AppendError::Conflict`].
+///
+/// A tail is its reader's, for as long as they have the room. Whoever opens a log reads before they append: what was decided behind a tail
+/// of before rests on more than records (who is connected, whose time is up), and that may have changed while the records have not. A log
+/// that servers take from each other therefore refuses a tail of before as [`AppendError::Conflict`], though nothing was written since; one
+/// that only one process can open may take it. The empty tail is anybody's: behind a code that is free nobody has decided anything.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Tail {
     /// The incarnation of the room; `None` before the first append and after a deletion.
     pub epoch: Option<Epoch>,
     /// The last record; 0 for none.
     pub offset: Offset,
-    /// The store's own; 0 where it needs none.
+    /// The store's own, handed back as it was read; 0 where it needs none. A log that servers take from each other has in it which taking it
+    /// was read under.
     pub token: u64,
 }
 
@@ -127,7 +133,8 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// The batch is never empty; its offsets continue those of `after`. The first batch of an incarnation follows a tail without an
     /// epoch (`Tail::default()`, or what `read` returned for a code nobody holds) and begins with
-    /// [`Event::Created`](crate::Event::Created), whose epoch it claims the code for.
+    /// [`Event::Created`](crate::Event::Created), whose epoch it claims the code for. All others follow a tail that was read here, or that
+    /// an append here has returned; see [`Tail`].
     ///
     /// # Errors
     /// See [`AppendError`]; on every one of them the caller reads before it goes on.

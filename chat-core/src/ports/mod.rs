@@ -5,6 +5,7 @@ mod clock;
 mod log;
 mod observer;
 mod policy;
+mod retention;
 mod slot;
 
 pub use claim::{ExclusiveClaim, LogClaim, LogInUse};
@@ -12,4 +13,5 @@ pub use clock::{Clock, SystemClock};
 pub use log::{AppendError, Ended, EndedWho, Log, LogPage, ReadError, Tail};
 pub use observer::{Observer, ObserverEvent};
 pub use policy::{Admission, ConnectRequest, Policy, SessionView};
+pub use retention::{AgeClock, Keep, Retention};
 pub use slot::Slot;

@@ -27,6 +27,11 @@ impl Cluster {
 
     /// A new one, for tests that change or crash it.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// The same with settings of its own, of what is put into its folder before: `name=value` each.
+    pub(crate) fn start_with(settings: impl FnOnce(&Path) -> Vec<String>) -> Option<Self> {
         let Some(bin) = programs() else {
             let must = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
             let skipped = "PostgreSQL is not installed: what log-postgres does with one is not tested";
@@ -35,9 +40,11 @@ impl Cluster {
             return None;
         };
         let folder = tempfile::Builder::new().prefix("log-postgres-").tempdir().expect("a folder").keep();
+        let settings = settings(&folder).into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
         let mut child = Command::new("sh")
             .args(["-c", include_str!("postgres.sh"), "postgres.sh"])
             .args([&bin, &folder])
+            .args(settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -47,6 +54,12 @@ impl Cluster {
         let cluster = Self { address, folder, script: Mutex::new(ends), _child: child };
         cluster.await_started();
         Some(cluster)
+    }
+
+    /// The same, known to listen at this port.
+    pub(crate) fn at_port(mut self, port: u16) -> Self {
+        self.address.push_str(&format!(" port={port}"));
+        self
     }
 
     /// Ends the server as a crash would, and starts it again.
@@ -73,6 +86,11 @@ impl Cluster {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("no connection: {}", std::fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+    }
+
+    /// What the server has written to its own log.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     pub(crate) fn folder(&self) -> &Path {

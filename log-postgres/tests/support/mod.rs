@@ -1,4 +1,4 @@
-//! What the tests share: a PostgreSQL of their own, logs in schemas of it, and rooms filled without running one.
+//! What the tests share: a PostgreSQL of their own, and logs in schemas of it.
 #![allow(dead_code)]
 
 mod cluster;
@@ -6,8 +6,6 @@ mod cluster;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chat_core::{Epoch, Event, Log, Offset, ReadError, Record, RoomCode, Tail};
-use chat_testkit::records::Scribe;
 pub(crate) use cluster::Cluster;
 use log_postgres::{Options, PgLog};
 use tokio_postgres::Client;
@@ -33,49 +31,6 @@ pub(crate) fn options() -> Options {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let schema = format!("test_{}_{number}", std::process::id());
     Options { name: schema.clone(), schema, ..Options::default() }
-}
-
-pub(crate) fn code(text: &str) -> RoomCode {
-    RoomCode::parse(text).expect("a valid code")
-}
-
-/// A life with its opening appended.
-pub(crate) async fn open_life(log: &dyn Log, room: &RoomCode, epoch: u64) -> (Scribe, Tail) {
-    let mut scribe = Scribe::new(Epoch(epoch));
-    let opening = scribe.opening();
-    let tail = log.append(room, &Tail::default(), &opening).await.expect("a free code can be claimed");
-    (scribe, tail)
-}
-
-/// A life with this many messages after its opening.
-pub(crate) async fn fill(log: &dyn Log, room: &RoomCode, messages: usize) -> (Scribe, Tail) {
-    let (mut scribe, tail) = open_life(log, room, 1).await;
-    let tail = log.append(room, &tail, &scribe.talk(messages)).await.expect("the tail is the end");
-    (scribe, tail)
-}
-
-pub(crate) async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Record> {
-    log.read(room, None, Offset(0), usize::MAX).await.expect("the log can be read").records
-}
-
-/// Reads until the log can be read again.
-pub(crate) async fn settled(log: &dyn Log, room: &RoomCode) -> Vec<Record> {
-    for _ in 0..2_000 {
-        match log.read(room, None, Offset(0), usize::MAX).await {
-            Ok(page) => return page.records,
-            Err(ReadError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
-            Err(damaged) => panic!("{damaged}"),
-        }
-    }
-    panic!("the log does not come back");
-}
-
-pub(crate) fn texts(records: &[Record]) -> Vec<String> {
-    let text = |record: &Record| match &record.event {
-        Event::Sent { text, .. } => Some(text.as_str().to_owned()),
-        _ => None,
-    };
-    records.iter().filter_map(text).collect()
 }
 
 /// Waits until so many backends of a log wait for a lock.

@@ -1,27 +1,28 @@
-# A PostgreSQL of its own in a folder, for as long as somebody holds this script's standard input open: `sh postgres.sh BIN FOLDER`.
+# A PostgreSQL of its own in a folder, for as long as somebody holds this script's standard input open: `sh postgres.sh BIN FOLDER [OPTION...]`.
 # It says `started` when the server was started. The line `crash` ends the server as a crash would, and starts it again.
 set -eu
 bin=$1 folder=$2
+shift 2
 as=
 if [ "$(id -u)" = 0 ]; then
     # PostgreSQL does not run as root.
     as='setpriv --reuid=postgres --regid=postgres --clear-groups'
-    chown postgres "$folder"
+    chown -R postgres "$folder"
 fi
 cd "$folder"
 $as "$bin/initdb" -D "$folder/data" -U postgres -A trust --no-sync --no-instructions >"$folder/initdb" 2>&1
 start() {
     $as "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c max_connections=400 -c shared_buffers=32MB \
-        -c max_wal_senders=4 -c autovacuum_naptime=5s >>"$folder/log" 2>&1 </dev/null &
+        -c max_wal_senders=4 -c autovacuum_naptime=5s "$@" >>"$folder/log" 2>&1 </dev/null &
     server=$!
     echo started
 }
-start
+start "$@"
 while read -r line; do
     if [ "$line" = crash ]; then
         kill -QUIT $server
         wait $server || true
-        start
+        start "$@"
     fi
 done
 kill -INT $server

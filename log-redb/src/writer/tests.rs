@@ -124,7 +124,7 @@ fn what_a_sweep_believed_holds_for_the_next_process() {
         clock.pass(down);
         let mut writer = writer_by(&dir, a_week, Arc::clone(&clock) as _);
         writer.upkeep();
-        writer.clock.keep(a_week).now
+        writer.keep().now.0
     };
     let start = sweep(Duration::ZERO);
     let hour = SteadyWall::STEP_MAX;

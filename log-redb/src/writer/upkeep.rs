@@ -131,7 +131,7 @@ impl Writer {
     /// Makes durable what the file says, before anybody may read it, and writes what had been acked and may be missing. All of
     /// that came in one durable commit or in none, so what is there already refuses to be written twice by its tail.
     fn replay(&mut self, database: &Database) -> Result<(), String> {
-        let keep = self.clock.keep(self.options.retention);
+        let keep = self.keep();
         let written = attempt(database, redb::Durability::Immediate, |tables| {
             self.unsynced.iter().try_for_each(|change| apply(tables, change, &keep).map(drop))
         });
@@ -157,7 +157,7 @@ impl Writer {
 
     fn sweep(&mut self) {
         let Some(Sweep { after, .. }) = self.sweep.take() else { return };
-        let keep = self.clock.keep(self.options.retention);
+        let keep = self.keep();
         let swept = self.write(redb::Durability::Immediate, |tables| trim::sweep(tables, after, &keep));
         self.synced_if_whole();
         let after = swept.unwrap_or_default();

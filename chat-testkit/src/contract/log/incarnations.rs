@@ -128,7 +128,7 @@ pub async fn a_new_life_holds_nothing_of_the_old(mut home: impl Home) {
     assert_eq!(log.read(&room, None, Offset(4), 100).await.map(|stretch| stretch.records), Ok(Vec::new()));
 }
 
-/// A reopened log has its records, amendments and snapshots; and the tail of before still is the end.
+/// A reopened log has its records, amendments and snapshots; and what it says is its end can be appended to.
 pub async fn what_was_written_is_there_after_reopening(mut home: impl Home) {
     let (log, room) = (home.open().await, code("REOPEN"));
     let (mut scribe, tail) = open_life(&*log, &room, 1).await;
@@ -142,7 +142,30 @@ pub async fn what_was_written_is_there_after_reopening(mut home: impl Home) {
     assert_eq!(read_all(&*log, &room).await, before);
     assert_eq!(log.load_snapshot(&room, Epoch(1)).await, Ok(Some((scribe.offset(), b"snapshot".to_vec()))));
     assert_eq!(log.rooms(None, None, 10).await, Ok(vec![room.clone()]));
-    log.append(&room, &tail, &scribe.talk(1)).await.expect("the tail of before is still the end");
+    let end = tail_of(&*log, &room).await;
+    assert_eq!((end.epoch, end.offset), (tail.epoch, tail.offset));
+    log.append(&room, &end, &scribe.talk(1)).await.expect("what was read is the end");
+}
+
+/// A tail of before a reopening is taken or refused: where it is refused, nothing is written, and the end is where it was.
+pub async fn a_tail_of_before_a_reopening_is_taken_or_conflicts(mut home: impl Home) {
+    let (log, room) = (home.open().await, code("REOPEN"));
+    let (mut scribe, tail) = open_life(&*log, &room, 1).await;
+    let before = read_all(&*log, &room).await;
+    drop(log);
+
+    let log = home.open().await;
+    let batch = scribe.talk(2);
+    let end = match log.append(&room, &tail, &batch).await {
+        Ok(end) => end,
+        Err(error) => {
+            assert_eq!((error, read_all(&*log, &room).await), (AppendError::Conflict, before.clone()));
+            let tail = tail_of(&*log, &room).await;
+            log.append(&room, &tail, &batch).await.expect("what was read is the end")
+        }
+    };
+    assert_eq!(tail_of(&*log, &room).await, end);
+    assert_eq!(read_all(&*log, &room).await, [before, batch].concat());
 }
 
 /// An incarnation that was deleted is gone after reopening too, and its code is still free.

@@ -16,9 +16,7 @@ pub use incarnations::*;
 pub use messages::*;
 pub use read::*;
 
-use chat_core::{Epoch, Log, Offset, Record, RoomCode, Tail};
-
-use crate::records::Scribe;
+use crate::lives::{code, open_life, read_all, tail_of};
 
 /// Makes one test of each behaviour of the `Log` port.
 ///
@@ -62,6 +60,7 @@ macro_rules! log_contract {
             an_append_to_a_deleted_life_conflicts,
             a_new_life_holds_nothing_of_the_old,
             what_was_written_is_there_after_reopening,
+            a_tail_of_before_a_reopening_is_taken_or_conflicts,
             what_was_deleted_stays_deleted_after_reopening,
             messages_are_the_newest_before_a_number_oldest_first,
             messages_after_a_number_are_the_oldest_first,
@@ -103,27 +102,4 @@ macro_rules! log_contract {
             $crate::contract::run($crate::contract::log::$behaviour(($make)()));
         }
     )*};
-}
-
-/// A code that one behaviour uses.
-fn code(text: &str) -> RoomCode {
-    RoomCode::parse(text).expect("a valid code")
-}
-
-/// An incarnation with its opening appended.
-async fn open_life(log: &dyn Log, room: &RoomCode, epoch: u64) -> (Scribe, Tail) {
-    let mut scribe = Scribe::new(Epoch(epoch));
-    let opening = scribe.opening();
-    let tail = log.append(room, &Tail::default(), &opening).await.expect("a free code can be claimed");
-    (scribe, tail)
-}
-
-/// Everything the log holds of a room.
-async fn read_all(log: &dyn Log, room: &RoomCode) -> Vec<Record> {
-    log.read(room, None, Offset(0), usize::MAX).await.expect("the log can be read").records
-}
-
-/// Where the log of a room ends.
-async fn tail_of(log: &dyn Log, room: &RoomCode) -> Tail {
-    log.read(room, None, Offset(0), 0).await.expect("the log can be read").tail
 }
