@@ -140,6 +140,7 @@ async fn begin(node: &Node, mut connection: Connection, lost: Option<Id>) -> Res
     let writer = Id::draw();
     let insert = "insert into writers (id, node, pid, started) \
                   select $1, $2, pid, backend_start from pg_stat_activity where pid = pg_backend_pid() returning id";
+    let warnings = connection.warnings();
     match connection.query(insert, &[&writer, &node.id]).await {
         Ok(rows) if rows.len() == 1 => {}
         Ok(_) => return Err(not_written("a connection that is not among those of the database".to_owned())),
@@ -151,16 +152,16 @@ async fn begin(node: &Node, mut connection: Connection, lost: Option<Id>) -> Res
         Err(error) => return Err(not_written(error.to_string())),
     }
     if let Some(lost) = lost {
-        settle(&mut connection, lost).await.map_err(not_written)?;
+        settle(&mut connection, lost, warnings).await.map_err(not_written)?;
     }
     node.found(&connection.server);
     Ok(WriterConnection { connection, writer })
 }
 
 /// Deletes the row of a writing connection that was lost. That waits for the statement that was under way on it, whose backend is ended where
-/// it takes too long. Afterwards what it wrote is there for good, or never will be; and behind the deletion in what a standby confirms.
-async fn settle(connection: &mut Connection, writer: Id) -> Result<(), String> {
-    let warnings = connection.warnings();
+/// it takes too long. Afterwards what it wrote is there for good, or never will be, and a standby has confirmed something behind it: the deletion
+/// itself, or, where the row was gone already, the row of the connection that looks. Neither has where the database has warned of more than `warnings`.
+async fn settle(connection: &mut Connection, writer: Id, warnings: u64) -> Result<(), String> {
     match connection.query("delete from writers where id = $1", &[&writer]).await {
         Ok(_) if connection.warnings() == warnings => Ok(()),
         Ok(_) => Err("the database warned when a writer's row was deleted".to_owned()),

@@ -150,6 +150,15 @@ async fn what_no_standby_has_confirmed_is_not_acked_and_not_read_until_it_is_set
     let meanwhile = log.read(&code("ROOM"), None, Offset(0), 100).await;
     assert!(matches!(meanwhile, Err(ReadError::Unavailable(_))), "nobody knows, and nobody reads: {meanwhile:?}");
     assert!(!appended.is_finished(), "and nobody is told that it is there, or not");
+    // Nor does anybody who cuts short what is to settle it.
+    let cancel = "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'";
+    let mut cancelled = 0;
+    while cancelled < 8 {
+        cancelled += client.query(cancel, &[]).await.expect("it can be cancelled").len();
+        let meanwhile = log.read(&code("ROOM"), None, Offset(0), 100).await;
+        assert!(matches!(meanwhile, Err(ReadError::Unavailable(_))), "after {cancelled}: {meanwhile:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     client.batch_execute("alter system reset synchronous_standby_names").await.expect("it can be set");
     client.batch_execute("select pg_reload_conf()").await.expect("it is read again");
     let answer = appended.await.expect("no panic");
