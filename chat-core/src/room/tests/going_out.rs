@@ -106,6 +106,8 @@ fn only_the_exit_that_empties_a_lingering_room_needs_the_time() {
     let mut world = lingering();
     world.join(2);
     assert_eq!(world.leave(2).note, None, "not empty");
+    let kick = Input::Kick { by: Actor::Host, member: MemberId(1) };
+    assert_eq!(world.run(&kick).expect("the host may").note, Some(Note::Elapsed), "it lingers, and no seat is held");
     assert_eq!(super::world().leave(1).note, None, "over at once");
 }
 

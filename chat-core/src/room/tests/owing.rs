@@ -1,7 +1,7 @@
 //! What the log has to forget: owed by the ledger, bounded, and settled by a quiet record.
 
 use super::*;
-use crate::domain::RoomCloseReason;
+use crate::domain::{RecordVersion, RoomCloseReason};
 
 fn redact(by: Actor, target: u64) -> Input {
     Input::Redact { by, target: Seq(target), evidence: None }
@@ -41,6 +41,17 @@ fn while_it_owes_as_much_as_it_may_nothing_is_taken_back_and_everything_else_goe
     world.run(&Input::Settle { through: world.room.head() }).expect("never refused");
     world.run(&redact(Actor::Host, 3)).expect("there is room again");
     assert_eq!(owed(&world), [(3, 7)]);
+}
+
+#[test]
+fn who_does_not_know_what_is_owed_does_not_read_it() {
+    let mut world = no_life(|_| {});
+    world.room.write_up_to(RecordVersion::FIRST);
+    world.create(1, EPOCH);
+    world.send(1, "oops");
+    assert_eq!(world.room.ledger().needs(), RecordVersion::FIRST);
+    world.run(&redact(actor(1), 2)).expect("hers");
+    assert_eq!(world.room.ledger().needs(), RecordVersion::PERSONS, "it would show the message");
 }
 
 #[test]
