@@ -151,7 +151,7 @@ mod tests {
         reads.advance(MemberId(4), Seq(8), 0);
         assert_eq!(stored(&reads), "[[3,7],[1,8],[9,8]]", "where none are kept none is");
         reads.advance(MemberId(4), Seq(8), 4);
-        assert_eq!((reads.len(), reads.is_empty()), (4, false));
+        assert_eq!((reads.len(), reads.is_empty(), positions(&[]).is_empty()), (4, false, true));
     }
 
     #[test]

@@ -246,7 +246,8 @@ fn the_last_few_networks_of_a_person_are_bound_also_of_who_is_gone() {
         let _ = world.run(&join(by));
     }
     world.run(&join(from(3, 20))).expect("joined");
-    world.leave(3);
+    world.run(&join(from(5, 21))).expect("joined");
+    [3, 5].into_iter().for_each(|session| drop(world.leave(session)));
     world.run(&ban_network(3)).expect("banned");
     assert_eq!(world.reject(&join(from(4, 20))), RejectCode::Banned, "who left came from there");
     let decision = world.run(&ban_network(2)).expect("banned");

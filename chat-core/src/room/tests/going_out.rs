@@ -112,6 +112,18 @@ fn only_the_exit_that_empties_a_lingering_room_needs_the_time() {
 }
 
 #[test]
+fn an_empty_room_that_is_let_go_of_goes_when_it_would_have() {
+    let mut world = lingering();
+    world.leave(1);
+    let due = world.room.next_deadline();
+    let vacancy = world.room.vacancy().expect("nobody is here");
+    world.now.mono = Mono(world.now.mono.0 + 1_000);
+    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::clone(&world.room.limits));
+    world.room.go_on_waiting(&vacancy);
+    assert_eq!(world.room.next_deadline(), due);
+}
+
+#[test]
 fn a_join_stops_the_linger_and_inherits_the_empty_room() {
     let mut world = world_with(|limits| {
         (limits.empty_linger, limits.owner_seat_held) = (Duration::from_secs(60), Duration::ZERO);

@@ -69,6 +69,7 @@ fn messages_that_only_a_log_remembers_are_wanted() {
     let mut forgetful = world_with(|limits| limits.marks_max = 0);
     let last = forgetful.send(1, "hi");
     assert_eq!([last, last.next()].map(|seq| forgetful.room.may_have_forgotten(seq)), [true, false]);
+    assert_eq!([2, 6, 7].map(|seq| world.room.may_be_message(Seq(seq))), [true, true, false], "forgotten, known, none");
 }
 
 #[test]

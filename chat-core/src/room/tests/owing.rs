@@ -63,3 +63,17 @@ fn what_is_owed_ends_with_the_life() {
     assert_eq!(owed(&world), []);
     assert_eq!(world.reject(&Input::Settle { through: Seq(9) }), RejectCode::RoomNotFound);
 }
+
+#[test]
+fn edits_are_owed_as_long_as_they_have_no_more_bytes_than_they_may() {
+    let mut world = world_with(|limits| limits.owed_bytes_max = 4);
+    (0..3).for_each(|_| drop(world.run(&send(1, "x")).expect("sent")));
+    let edit = |target, text: &str| {
+        let (by, content, permit) = (caller(1), Content::text(body(text)), SendPermit::Paid);
+        let evidence = Some(Box::new(evidence(1, "x")));
+        Input::Edit { by, target: Seq(target), content, as_sent: None, key: None, permit, evidence }
+    };
+    world.run(&edit(2, "ab")).expect("two");
+    world.run(&edit(3, "cd")).expect("and two are four");
+    assert_eq!(world.reject(&edit(4, "e")), RejectCode::Unavailable);
+}

@@ -280,6 +280,10 @@ fn where_it_cannot_be_written_nobody_changes_and_data_are_passed_over() {
     assert!(world.run(&Input::Attach { by: back, after: None }).expect("attached").records.is_empty());
     world.room.write_up_to(RecordVersion::LATEST);
     world.run(&Input::Me { by: later(1, 2), change: to("Anna") }).expect("changed");
+    let (by, nick) = (caller(2), Nick::parse("Bob").expect("valid"));
+    let join = Input::Join { by, nick, data: Some(data("{}")), history: None, after: None, secret: None };
+    world.run(&join).expect("joined");
+    assert!(shown(&world)[1].2.is_some(), "from now on");
 }
 
 /// Of many who look alike everybody is found by whoever asks for the name, but nobody by themselves.
