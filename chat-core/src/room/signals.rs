@@ -223,6 +223,7 @@ mod tests {
             signals.room_for(member, &name, &data, &limits).is_err()
         };
         assert_eq!([1, 2, 3, 4].map(|member| is_full(&signals, member)), [true, true, true, false]);
+        assert_eq!(signals.weight(), signals.all.capacity() * size_of::<Signal>() + 2 * signals.bytes);
         let told = signals.revision();
         signals.end_of(MemberId(9));
         assert_eq!(signals.revision(), told);
