@@ -116,8 +116,8 @@ mod tests {
         once.as_object_mut().expect("an object").remove("changes_max");
         assert_eq!(read(once), Bounds::new(&default), "as programs wrote them that knew no more");
         let (member_changes_max, member_change_interval) = (7, Duration::from_secs(3));
-        let member_changes = RoomLimits { member_changes_max, member_change_interval, ..default.clone() };
-        let slowed = RoomLimits { slowed_max: 7, ..default.clone() };
+        let member_changes = RoomLimits { member_changes_max, member_change_interval, ..default };
+        let slowed = RoomLimits { slowed_max: 7, ..default };
         for other in [member_changes, slowed, RoomLimits { reactable_max: 7, ..default }] {
             assert_eq!(read(stored(&other)), Bounds::new(&other));
         }
