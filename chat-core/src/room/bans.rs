@@ -321,10 +321,12 @@ mod tests {
         bans.add_early(&Scope::Session(SessionId::new(1)), Wall(0), 2);
         bans.add_early(&named(100), Wall(0), 2);
         assert_eq!((bans.len(), bans.texts, numbers(&bans, 0, 9)), (2, 100, vec![2, 3]));
-        bans.add(Ban { networks: Vec::with_capacity(4), ..ban(4, 7, None) }, Wall(0));
-        assert_eq!((bans.len(), bans.texts), (3, 132), "none goes for want of room");
+        let nick = Some(Nick::parse(&"x".repeat(30)).expect("it is not too long"));
+        bans.add(Ban { nick, networks: Vec::with_capacity(4), ..ban(4, 7, None) }, Wall(0));
+        assert_eq!((bans.len(), bans.texts), (3, 162), "none goes for want of room");
+        assert_eq!(bans.weight(), bans.kept.capacity() * size_of::<Ban>() + 162);
         bans.lift(BanId(3));
-        assert_eq!((numbers(&bans, 0, 9), bans.texts, bans.next()), (vec![2, 4], 32, BanId(5)));
+        assert_eq!((numbers(&bans, 0, 9), bans.texts, bans.next()), (vec![2, 4], 62, BanId(5)));
     }
 
     #[test]

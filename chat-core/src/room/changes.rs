@@ -287,4 +287,16 @@ mod tests {
         assert_eq!((after(&unknown, 8), after(&unknown, 9), unknown.last()), (None, Some(vec![]), Seq(9)));
         assert_eq!(changes(&[(1, 5)], 2).unknown_until(Seq(9)), changes(&[(1, 5)], 2));
     }
+
+    #[test]
+    fn a_range_that_lies_in_a_later_one_of_the_same_person_is_superseded() {
+        let mut changes = Changes::default();
+        for (member, from, to, change) in [(1, 2, 4, 10), (1, 4, 9, 11), (2, 2, 4, 12), (1, 1, 8, 13)] {
+            let sweep = Sweep { member: MemberId(member), from: Seq(from), to: Seq(to), change: Seq(change) };
+            changes.push_range(sweep, 8);
+            changes.check(Seq(change));
+        }
+        let kept: Vec<u64> = changes.ranges_after(Seq(0)).map(|sweep| sweep.change.0).collect();
+        assert_eq!(kept, [11, 12, 13], "what only begins in it stays, and what is somebody else's");
+    }
 }

@@ -135,3 +135,23 @@ impl LiveTexts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_ends_is_news_and_each_text_weighs_twice() {
+        let mut live = LiveTexts::default();
+        for (member, text, until) in [(1, "ab", 10), (2, "cde", 20)] {
+            live.show(MemberId(member), Seq(3), Body::parse(text, 10).expect("valid"), Mono(until));
+        }
+        let told = live.revision();
+        live.end_of(MemberId(7));
+        live.expire(Mono(9));
+        assert_eq!((live.revision(), live.as_slice().len()), (told, 2));
+        live.expire(Mono(10));
+        assert_ne!(live.revision(), told);
+        assert_eq!(live.weight(), live.texts.capacity() * size_of::<LiveText>() + 2 * "cde".len());
+    }
+}

@@ -290,6 +290,16 @@ mod tests {
         let read: Marks = serde_json::from_str(&stored).expect("what was stored is read");
         assert_eq!(read.slice(Seq(21), 4, Seq(0)).more, More::Yes);
         assert_eq!(read.slice(Seq(21), 4, Seq(13)).more, More::No);
+        assert_eq!([13, 14].map(|from| read.newer(Seq(from), 1, Seq(30)).forgotten), [More::Yes, More::No]);
+    }
+
+    #[test]
+    fn what_is_forgotten_lies_between_the_first_message_and_the_newest_of_them() {
+        let marks = even(10, 4);
+        let between = |from, to| marks.forgotten_between(Seq(from), Seq(to)).map(|(first, last)| (first.0, last.0));
+        assert_eq!((between(1, 20), between(4, 5)), (Some((2, 12)), Some((4, 5))));
+        assert_eq!((between(12, 20), between(13, 20)), (Some((12, 12)), None), "none of it is newer");
+        assert_eq!(even(3, 4).forgotten_between(Seq(1), Seq(9)), None);
     }
 
     #[test]

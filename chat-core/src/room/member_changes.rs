@@ -92,7 +92,7 @@ mod tests {
         }
         assert_eq!(changes.0, [(MemberId(4), Wall(9)), (MemberId(2), Wall(12))], "two at most, the last ones");
         assert_eq!((changes.last(MemberId(4)), changes.last(MemberId(1))), (Some(Wall(9)), None));
-        changes.note(MemberId(7), Wall(19), bounds);
+        changes.note(MemberId(7), Wall(19), MemberChangeBounds { max: 9, ..bounds });
         assert_eq!(changes.0, [(MemberId(2), Wall(12)), (MemberId(7), Wall(19))], "after ten it is over");
         changes.bound(MemberChangeBounds { max: 0, ..bounds });
         assert!(changes.is_empty());

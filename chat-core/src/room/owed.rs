@@ -228,6 +228,8 @@ mod tests {
     fn bytes_are_owed_for_the_last_edit_of_a_message_alone() {
         let mut all = owed(&[edit(1, 5, 100), edit(2, 6, 30), edit(1, 7, 20)]);
         assert_eq!((all.bytes(), all.edit_of(Seq(1)).map(|edit| edit.change)), (50, Some(Seq(7))));
+        assert_eq!(all.weight(), all.all.capacity() * size_of::<OwedChange>() + 50);
+        assert_eq!(all.edit_of(Seq(2)).map(|edit| edit.change), Some(Seq(6)), "not the last of all");
         all.push(taken_back(8));
         assert_eq!(all.bytes(), 30);
         all.settle(Seq(7));

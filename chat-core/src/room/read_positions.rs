@@ -145,10 +145,13 @@ mod tests {
     fn the_one_that_has_not_moved_for_longest_is_forgotten() {
         let mut reads = positions(&[(1, 7), (2, 7), (3, 7)]);
         reads.advance(MemberId(1), Seq(8), 3);
+        reads.advance(MemberId(2), Seq(7), 3);
         reads.advance(MemberId(9), Seq(8), 3);
-        assert_eq!(stored(&reads), "[[3,7],[1,8],[9,8]]");
+        assert_eq!(stored(&reads), "[[3,7],[1,8],[9,8]]", "who says the same again has not moved");
         reads.advance(MemberId(4), Seq(8), 0);
-        assert_eq!(reads.len(), 3, "where none are kept none is");
+        assert_eq!(stored(&reads), "[[3,7],[1,8],[9,8]]", "where none are kept none is");
+        reads.advance(MemberId(4), Seq(8), 4);
+        assert_eq!((reads.len(), reads.is_empty(), positions(&[]).is_empty()), (4, false, true));
     }
 
     #[test]
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn nobody_has_read_what_the_log_does_not_hold() {
-        let reads = positions(&[(1, 7), (2, 3), (5, 9)]).limited_to(MemberId(4), Seq(6), 9);
+        let reads = positions(&[(1, 7), (2, 3), (5, 9)]).limited_to(MemberId(2), Seq(6), 9);
         assert_eq!(stored(&reads), "[[1,6],[2,3]]");
         assert_eq!(stored(&reads.limited_to(MemberId(4), Seq(6), 1)), "[[2,3]]");
     }

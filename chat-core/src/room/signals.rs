@@ -209,4 +209,25 @@ mod tests {
         signals.end_of(other);
         assert_eq!((signals.weight(), signals.earliest()), (0, None));
     }
+
+    #[test]
+    fn each_member_has_places_of_their_own_and_what_nobody_shows_ends_unnoticed() {
+        let mut signals = Signals::default();
+        for member in 1..=3 {
+            let (member, name, data) = signal(member, "hand", "true");
+            signals.show(member, name, data, Mono(10));
+        }
+        let limits = RoomLimits { signals_per_member_max: 1, ..RoomLimits::default() };
+        let is_full = |signals: &Signals, member| {
+            let (member, name, data) = signal(member, "look", "1");
+            signals.room_for(member, &name, &data, &limits).is_err()
+        };
+        assert_eq!([1, 2, 3, 4].map(|member| is_full(&signals, member)), [true, true, true, false]);
+        assert_eq!(signals.weight(), signals.all.capacity() * size_of::<Signal>() + 2 * signals.bytes);
+        let told = signals.revision();
+        signals.end_of(MemberId(9));
+        assert_eq!(signals.revision(), told);
+        signals.expire(Mono(25));
+        assert_eq!((signals.as_slice(), is_full(&signals, 2)), (&[][..], false), "also where it ran out long ago");
+    }
 }

@@ -66,6 +66,7 @@ mod tests {
         let vacancy = Vacancy::new(graces.into_iter(), None, None);
         assert!(graces.iter().all(|&(member, at)| vacancy.grace_of(member) == at));
         assert_eq!((vacancy.next_deadline(), vacancy.earlier.len()), (Mono(20), 1));
+        assert_eq!(vacancy.weight(), size_of::<(MemberId, Mono)>());
         let together = Vacancy::new((1..=1_000).map(|number| (MemberId(number), Mono(30))), None, None);
         assert_eq!((together.next_deadline(), together.weight()), (Mono(30), 0));
         assert_eq!(Vacancy::new(std::iter::empty(), Some(Mono(7)), None).next_deadline(), Mono(7));

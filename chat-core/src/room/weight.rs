@@ -20,7 +20,21 @@ pub(super) fn scope_beside(scope: &Scope) -> usize {
     }
 }
 
-/// Bytes of a hash map that has room for so many: one in eight of its places stays empty, and each has a byte of its own.
+/// Bytes of a hash map that has room for so many: of a small one's places one stays empty, of others' one in eight; each has a byte of its
+/// own, and the last of those stand there twice.
 pub(super) fn table(capacity: usize, entry: usize) -> usize {
-    capacity / 7 * 8 * (entry + 1)
+    const TWICE: usize = 16;
+    let places = if capacity < 7 { capacity + 1 } else { capacity / 7 * 8 };
+    if capacity > 0 { places * (entry + 1) + TWICE } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_elsewhere_weighs_and_an_empty_map_has_no_places() {
+        assert_eq!([24, 25].map(|bytes| beside(&"x".repeat(bytes))), [0, 25]);
+        assert_eq!([0, 3, 7, 28].map(|capacity| table(capacity, 9)), [0, 56, 96, 336]);
+    }
 }

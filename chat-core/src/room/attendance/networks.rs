@@ -104,6 +104,8 @@ mod tests {
         networks.came_from(ANN, NetworkTag(1));
         assert_eq!(networks.of(ANN), tags(&(2..=max).chain([1]).collect::<Vec<_>>()), "again: the latest, and once");
         assert_eq!(networks.of(BOB), tags(&[7]));
+        [8, 9, 8].into_iter().for_each(|number| networks.came_from(BOB, NetworkTag(number)));
+        assert_eq!(networks.of(BOB), tags(&[7, 9, 8]), "whose others stay where they are, and everybody's else");
         networks.exit(ANN, 2);
         networks.check(2, |member| member == BOB);
         assert_eq!(networks.of(ANN).len(), NetworkTag::PER_PERSON_MAX, "and of who has gone");
@@ -123,6 +125,9 @@ mod tests {
         }
         networks.check(3, |_| false);
         assert_eq!([1, 2].map(|number| networks.of(MemberId(number)).len()), [0, 1]);
+        let before = networks.weight();
+        networks.forget_gone();
+        assert!(networks.weight() + 3 * size_of::<MemberId>() <= before, "the list of them weighs, too");
         networks.came_from(ANN, NetworkTag(1));
         networks.exit(ANN, 0);
         assert_eq!(networks.of(ANN), [], "and none where the room remembers nobody");

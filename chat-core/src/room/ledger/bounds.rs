@@ -98,3 +98,28 @@ impl Ledger {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn bounds_are_stored_as_far_as_they_are_not_what_they_once_were() {
+        let stored = |limits: &RoomLimits| serde_json::to_value(Bounds::new(limits)).expect("they can be stored");
+        let read = |json| serde_json::from_value::<Bounds>(json).expect("they are read");
+        let default = RoomLimits::default();
+        let mut once = stored(&default);
+        let fields: Vec<&String> = once.as_object().expect("an object").keys().collect();
+        assert_eq!(fields, ["bans_max", "changes_max", "former_max", "keys", "marks_max"]);
+        once.as_object_mut().expect("an object").remove("changes_max");
+        assert_eq!(read(once), Bounds::new(&default), "as programs wrote them that knew no more");
+        let (member_changes_max, member_change_interval) = (7, Duration::from_secs(3));
+        let member_changes = RoomLimits { member_changes_max, member_change_interval, ..default };
+        let slowed = RoomLimits { slowed_max: 7, ..default };
+        for other in [member_changes, slowed, RoomLimits { reactable_max: 7, ..default }] {
+            assert_eq!(read(stored(&other)), Bounds::new(&other));
+        }
+    }
+}

@@ -27,6 +27,7 @@ fn a_lost_connection_is_a_leave_only_after_the_grace() {
     world.join(2);
     world.detach(2);
     assert_eq!((world.room.online(), world.room.members_total()), (1, 2));
+    assert_eq!(world.room.vacancy(), None, "somebody is here");
     assert_eq!(world.room.next_deadline(), Some(world.now.mono.after(Duration::from_secs(30))));
     assert_eq!(world.pass(29_999), []);
     assert_eq!(world.pass(1), [("left", Some(3))]);

@@ -246,7 +246,8 @@ fn the_last_few_networks_of_a_person_are_bound_also_of_who_is_gone() {
         let _ = world.run(&join(by));
     }
     world.run(&join(from(3, 20))).expect("joined");
-    world.leave(3);
+    world.run(&join(from(5, 21))).expect("joined");
+    [3, 5].into_iter().for_each(|session| drop(world.leave(session)));
     world.run(&ban_network(3)).expect("banned");
     assert_eq!(world.reject(&join(from(4, 20))), RejectCode::Banned, "who left came from there");
     let decision = world.run(&ban_network(2)).expect("banned");
@@ -283,6 +284,10 @@ fn a_ban_of_a_network_that_is_not_known_is_refused() {
     let terms = BanTerms::default().with_network();
     let asked = |member| Input::Ban { by: Actor::Member(later(1, 2)), member: MemberId(member), terms };
     let refused = world.run(&asked(2)).expect_err("a restart forgets it");
+    world.run(&join(from(7, 9))).expect("joined");
+    world.leave(7);
+    world.room.replace_ledger(world.now, world.room.ledger().clone());
+    assert_eq!(world.reject(&asked(4)), RejectCode::BadField, "in another fold it may be the number of another");
     assert_eq!((refused.code, refused.field), (RejectCode::BadField, Some("network")));
     world.run(&join(from(2, 7))).expect("nobody was banned");
     world.run(&asked(3)).expect("the ban before says it");
@@ -319,4 +324,47 @@ fn who_was_kicked_is_banned_by_their_number_as_long_as_they_are_remembered() {
     world.pass(MINUTE);
     world.run(&ban(actor(1), 3)).expect("it is over, and they are not back");
     assert_eq!(world.reject(&join(caller(3))), RejectCode::Banned);
+}
+
+/// The number of each ban that holds, of whom it is, and whether it binds where they came from.
+fn lines(world: &mut World) -> Vec<(u32, Option<u32>, bool)> {
+    let asked = Input::Bans { by: Actor::Host, after: None, limit: None };
+    let Answer::Bans { page, .. } = world.run(&asked).expect("the host may").answer else { panic!("no bans") };
+    page.into_iter().map(|line| (line.ban.0, line.member.map(|member| member.0), line.network)).collect()
+}
+
+#[test]
+fn who_is_banned_and_not_remembered_otherwise_is_banned_anew_by_the_ban() {
+    let mut world = world_with(|limits| limits.former_max = 0);
+    for session in [2, 3] {
+        world.run(&join(from(session, 7 + session as u64))).expect("joined");
+        world.run(&ban_for(5, session as u32)).expect("banned");
+    }
+    world.run(&ban_for(60, 3)).expect("it is known whose number that is");
+    assert_eq!(lines(&mut world), [(1, Some(2), false), (3, Some(3), false)]);
+    let end = until(&world, 60);
+    assert_eq!(world.run(&join(caller(3))).expect_err("banned").until, end);
+    world.run(&join(from(4, 11))).expect("joined");
+    world.run(&ban_network(4)).expect("banned");
+    assert_eq!(lines(&mut world)[2], (4, Some(4), true));
+}
+
+#[test]
+fn a_ban_that_an_earlier_program_wrote_is_replaced_alone_and_counts_as_any_other() {
+    let mut world = world();
+    world.room.write_up_to(RecordVersion::FIRST);
+    for session in 2..=4 {
+        world.join(session);
+        world.run(&ban(actor(1), session as u32)).expect("banned");
+    }
+    let ledger = world.room.ledger().clone();
+    let mut full = |bans_max| {
+        world.room = Room::from_ledger(ledger.clone(), Arc::new(RoomLimits { bans_max, ..RoomLimits::default() }));
+        let terms = BanTerms::lasting(NonZeroU32::new(5));
+        let again =
+            world.run(&Input::Ban { by: Actor::Host, member: MemberId(2), terms }).map_err(|reject| reject.code);
+        (again.is_err_and(|code| code == RejectCode::BansFull), lines(&mut world))
+    };
+    assert_eq!(full(2), (true, vec![(1, None, false), (2, None, false), (3, None, false)]), "of two others");
+    assert_eq!(full(3), (false, vec![(2, None, false), (3, None, false), (4, Some(2), false)]));
 }

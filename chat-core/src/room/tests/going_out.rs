@@ -106,7 +106,21 @@ fn only_the_exit_that_empties_a_lingering_room_needs_the_time() {
     let mut world = lingering();
     world.join(2);
     assert_eq!(world.leave(2).note, None, "not empty");
+    let kick = Input::Kick { by: Actor::Host, member: MemberId(1) };
+    assert_eq!(world.run(&kick).expect("the host may").note, Some(Note::Elapsed), "it lingers, and no seat is held");
     assert_eq!(super::world().leave(1).note, None, "over at once");
+}
+
+#[test]
+fn an_empty_room_that_is_let_go_of_goes_when_it_would_have() {
+    let mut world = lingering();
+    world.leave(1);
+    let due = world.room.next_deadline();
+    let vacancy = world.room.vacancy().expect("nobody is here");
+    world.now.mono = Mono(world.now.mono.0 + 1_000);
+    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::clone(&world.room.limits));
+    world.room.go_on_waiting(&vacancy);
+    assert_eq!(world.room.next_deadline(), due);
 }
 
 #[test]

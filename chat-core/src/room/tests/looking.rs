@@ -66,6 +66,22 @@ fn messages_that_only_a_log_remembers_are_wanted() {
     assert_eq!(history(&mut world, None, Some(100)).wanted, 3, "there were only five");
     let nothing = history(&mut world, Some(2), Some(100));
     assert_eq!((nothing.seqs, nothing.wanted, nothing.before, nothing.more), (vec![], 0, Seq(2), More::No));
+    let mut forgetful = world_with(|limits| limits.marks_max = 0);
+    let last = forgetful.send(1, "hi");
+    assert_eq!([last, last.next()].map(|seq| forgetful.room.may_have_forgotten(seq)), [true, false]);
+    assert_eq!([2, 6, 7].map(|seq| world.room.may_be_message(Seq(seq))), [true, true, false], "forgotten, known, none");
+}
+
+#[test]
+fn who_sees_no_message_is_not_told_that_it_was_taken_back() {
+    let (mut world, _) = with_floor(NewcomersSee::Nothing);
+    world.run(&Input::Redact { by: actor(1), target: Seq(3), evidence: None }).expect("hers");
+    let asked = |world: &mut World, session| {
+        let decision = world.run(&Input::Changes { by: caller(session), after: Seq(0) }).expect("a member may ask");
+        let Answer::Changes(slice) = decision.answer else { panic!("no changes") };
+        slice.changed.iter().map(|changed| changed.target.0).collect::<Vec<_>>()
+    };
+    assert_eq!((asked(&mut world, 1), asked(&mut world, 2)), (vec![3], vec![]), "it is the last before he came");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the log has to forget: owed by the ledger, bounded, and settled by a quiet record.
 
 use super::*;
-use crate::domain::RoomCloseReason;
+use crate::domain::{RecordVersion, RoomCloseReason};
 
 fn redact(by: Actor, target: u64) -> Input {
     Input::Redact { by, target: Seq(target), evidence: None }
@@ -44,6 +44,17 @@ fn while_it_owes_as_much_as_it_may_nothing_is_taken_back_and_everything_else_goe
 }
 
 #[test]
+fn who_does_not_know_what_is_owed_does_not_read_it() {
+    let mut world = no_life(|_| {});
+    world.room.write_up_to(RecordVersion::FIRST);
+    world.create(1, EPOCH);
+    world.send(1, "oops");
+    assert_eq!(world.room.ledger().needs(), RecordVersion::FIRST);
+    world.run(&redact(actor(1), 2)).expect("hers");
+    assert_eq!(world.room.ledger().needs(), RecordVersion::PERSONS, "it would show the message");
+}
+
+#[test]
 fn what_is_owed_ends_with_the_life() {
     let mut world = world();
     world.run(&send(1, "hi")).expect("sent");
@@ -51,4 +62,18 @@ fn what_is_owed_ends_with_the_life() {
     world.run(&Input::Close { cause: RoomCloseReason::Host }).expect("never refused");
     assert_eq!(owed(&world), []);
     assert_eq!(world.reject(&Input::Settle { through: Seq(9) }), RejectCode::RoomNotFound);
+}
+
+#[test]
+fn edits_are_owed_as_long_as_they_have_no_more_bytes_than_they_may() {
+    let mut world = world_with(|limits| limits.owed_bytes_max = 4);
+    (0..3).for_each(|_| drop(world.run(&send(1, "x")).expect("sent")));
+    let edit = |target, text: &str| {
+        let (by, content, permit) = (caller(1), Content::text(body(text)), SendPermit::Paid);
+        let evidence = Some(Box::new(evidence(1, "x")));
+        Input::Edit { by, target: Seq(target), content, as_sent: None, key: None, permit, evidence }
+    };
+    world.run(&edit(2, "ab")).expect("two");
+    world.run(&edit(3, "cd")).expect("and two are four");
+    assert_eq!(world.reject(&edit(4, "e")), RejectCode::Unavailable);
 }

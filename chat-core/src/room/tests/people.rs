@@ -272,12 +272,18 @@ fn where_it_cannot_be_written_nobody_changes_and_data_are_passed_over() {
     let create = Input::Create { by, nick, data: Some(data("{}")), epoch: EPOCH, salt: SALT };
     world.run(&create).expect("created");
     assert_eq!(shown(&world)[0].2, None);
+    let by_host = Input::ChangeMember { member: MemberId(1), change: to("Anna") };
+    assert_eq!(world.reject(&by_host), RejectCode::Unavailable);
     let refused = world.run(&me(1, to("Anna"))).expect_err("not yet");
     assert_eq!((refused.code, refused.retry_after), (RejectCode::Unavailable, Some(Duration::from_secs(10))));
     let back = named(later(1, 2), "Anna");
     assert!(world.run(&Input::Attach { by: back, after: None }).expect("attached").records.is_empty());
     world.room.write_up_to(RecordVersion::LATEST);
     world.run(&Input::Me { by: later(1, 2), change: to("Anna") }).expect("changed");
+    let (by, nick) = (caller(2), Nick::parse("Bob").expect("valid"));
+    let join = Input::Join { by, nick, data: Some(data("{}")), history: None, after: None, secret: None };
+    world.run(&join).expect("joined");
+    assert!(shown(&world)[1].2.is_some(), "from now on");
 }
 
 /// Of many who look alike everybody is found by whoever asks for the name, but nobody by themselves.

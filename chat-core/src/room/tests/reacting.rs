@@ -292,3 +292,15 @@ fn a_message_that_a_replay_under_a_smaller_bound_freezes_is_frozen_once_with_all
     let owed: Vec<_> = ledger.owed_freezes().map(|owed| (owed.target.0, owed.change.0)).collect();
     assert_eq!(owed, [(4, 7)]);
 }
+
+#[cfg(feature = "engine")]
+#[test]
+fn reactions_are_closed_up_to_the_newest_message_that_took_no_more_while_it_had_some() {
+    let mut world = world_with(|limits| limits.reactable_max = 1);
+    let is_closed = |world: &World, seq| world.room.ledger().has_closed_reactions(seq);
+    let first = world.send(1, "a");
+    world.run(&react(1, first.0, "+1")).expect("she may");
+    assert!(!is_closed(&world, first));
+    let second = world.send(1, "b");
+    assert_eq!([first, second].map(|seq| is_closed(&world, seq)), [true, false]);
+}

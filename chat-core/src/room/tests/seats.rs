@@ -204,6 +204,33 @@ fn nothing_is_held_where_nothing_is_to_be() {
     assert_eq!(world.pass(30_000), [("left", Some(3)), ("role_changed", Some(4))]);
 }
 
+#[test]
+fn a_seat_is_held_from_the_exit_on_and_for_an_owner_alone() {
+    let mut world = world();
+    (2..=3).for_each(|session| drop(world.join(session)));
+    let lost = |world: &mut World, session: u128| {
+        world.detach(session);
+        world.now = Now { wall: Wall(world.now.wall.0 + 30_000), mono: Mono(world.now.mono.0 + 30_000) };
+        let decision = world.run(&Input::Elapsed).expect("a grace is over");
+        let Event::Left { held, .. } = decision.records[0].event else { panic!("{decision:?}") };
+        (held.is_some(), decision.note)
+    };
+    assert_eq!(lost(&mut world, 3), (false, None));
+    assert_eq!(lost(&mut world, 1), (true, Some(Note::Elapsed)), "from now on");
+}
+
+/// Nobody was there to follow when it ran out, which is a moment before the room became the host's.
+#[test]
+fn a_seat_that_has_just_run_out_is_not_held_for_the_host() {
+    let mut world = lost();
+    world.leave(2);
+    world.leave(3);
+    world.pass(HELD);
+    world.run(&Input::Protect).expect("protected");
+    back(&mut world);
+    assert_eq!(world.owner(), None);
+}
+
 /// The rule that the room keeps: it is looked at after every step of every other test here, too.
 #[test]
 #[should_panic(expected = "a room with members has an owner, or holds their seat")]

@@ -277,7 +277,19 @@ fn a_close_that_is_undone_has_ended_what_was_shown_and_that_is_news() {
 }
 
 #[test]
+fn a_text_is_as_long_as_it_has_characters() {
+    let mut world = world_with(|limits| limits.message_chars_max = 2);
+    world.send(1, "a");
+    world.run(&live(1, 2, "ää")).expect("two characters, in four bytes");
+    assert_eq!(world.reject(&live(1, 2, "ääa")), RejectCode::TooLong);
+}
+
+#[test]
 fn what_is_shown_weighs_what_it_holds_and_nothing_once_it_is_gone() {
+    let mut quiet = world();
+    quiet.join(2);
+    quiet.send(1, "a");
+    quiet.send(2, "b");
     let mut world = talk();
     // The place of signals stays once there was one: their revisions go on.
     world.run(&signal(2, "hand", "true")).expect("shown");
@@ -290,4 +302,6 @@ fn what_is_shown_weighs_what_it_holds_and_nothing_once_it_is_gone() {
     world.run(&live(1, 3, None)).expect("ended");
     world.run(&live(2, 4, None)).expect("ended");
     assert!(world.room.weight() + size_of::<LiveText>() < with);
+    let places = size_of::<live::LiveTexts>() + size_of::<signals::Signals>();
+    assert_eq!(world.room.weight(), quiet.room.weight() + places, "but for where it was");
 }

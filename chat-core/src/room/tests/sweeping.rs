@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::{BanTerms, RecordVersion, RoomCloseReason};
+use crate::types::ReactionName;
 
 fn redact_all(by: Actor, member: u32, from: Option<u64>) -> Input {
     Input::RedactAll { by, member: MemberId(member), from: from.map(Seq) }
@@ -162,26 +163,26 @@ fn whoever_missed_it_is_told_of_ranges_and_messages_in_the_order_of_the_changes(
     assert_eq!(asked(&mut world, 8), (vec![3, 5], vec![(1, 9)], 11, More::No));
     assert_eq!(asked(&mut world, 9), (vec![5], vec![(1, 9)], 11, More::No));
     assert_eq!(asked(&mut world, 10), (vec![5], vec![], 11, More::No));
+    let (session, generation) = (SessionId::new(1), Generation(1));
+    let attached = || Note::Attached { session, generation, member: MemberId(1), network: None };
     let few = RoomLimits { history_max: 3, changes_max: 2, ..RoomLimits::default() };
-    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::new(few));
-    world.note(Note::Attached {
-        session: SessionId::new(1),
-        generation: Generation(1),
-        member: MemberId(1),
-        network: None,
-    });
+    let whole = world.room.ledger().clone();
+    world.room = Room::from_ledger(whole.clone(), Arc::new(few));
+    world.note(attached());
     assert_eq!(world.reject(&Input::Changes { by: caller(1), after: Seq(8) }), RejectCode::OutOfReach);
     assert_eq!(asked(&mut world, 9), (vec![5], vec![(1, 9)], 11, More::No), "a range takes as much as two messages");
     let one = RoomLimits { history_max: 2, ..RoomLimits::default() };
-    world.room = Room::from_ledger(world.room.ledger().clone(), Arc::new(one));
-    world.note(Note::Attached {
-        session: SessionId::new(1),
-        generation: Generation(1),
-        member: MemberId(1),
-        network: None,
-    });
+    world.room = Room::from_ledger(whole, Arc::new(one));
+    world.note(attached());
+    assert_eq!(asked(&mut world, 8), (vec![3], vec![], 9, More::Yes));
     assert_eq!(asked(&mut world, 9), (vec![], vec![(1, 9)], 10, More::Yes));
     assert_eq!(asked(&mut world, 10), (vec![5], vec![], 11, More::No));
+    world.room = Room::from_ledger(
+        world.room.ledger().clone(),
+        Arc::new(RoomLimits { history_max: 1, ..RoomLimits::default() }),
+    );
+    world.note(attached());
+    assert_eq!(asked(&mut world, 9), (vec![], vec![(1, 9)], 10, More::Yes), "one is named, whatever it takes");
 }
 
 #[test]
@@ -190,4 +191,22 @@ fn where_not_every_program_can_read_it_nothing_is_swept() {
     world.room.write_up_to(RecordVersion::FIRST);
     assert_eq!(world.reject(&redact_all(actor(1), 2, None)), RejectCode::Unavailable);
     assert_eq!(kinds(&world.run(&redact_all(actor(1), 2, Some(9))).expect("done")), [], "there is nothing");
+    world.room.write_up_to(RecordVersion::LATEST);
+    let target = world.send(1, "and?");
+    let name = ReactionName::parse("+1").expect("valid");
+    world.run(&Input::React { by: caller(2), target, name, on: true, key: None }).expect("reacted");
+    world.room.write_up_to(RecordVersion::FIRST);
+    let reaction = redact_all(Actor::Host, 2, Some(target.0));
+    assert_eq!(world.reject(&reaction), RejectCode::Unavailable, "nor is a reaction taken back with it");
+}
+
+/// What a sweep took back is known as long as the log has not forgotten it, also where it is not among the last changes any more.
+#[test]
+fn a_range_that_is_owed_is_remembered() {
+    let mut world = world_with(|limits| limits.changes_max = 0);
+    world.send(1, "a");
+    world.run(&redact_all(actor(1), 1, None)).expect("hers");
+    assert_eq!(world.room.ledger().sweeps().map(|sweep| sweep.member.0).collect::<Vec<_>>(), [1]);
+    world.run(&Input::Settle { through: world.room.head() }).expect("settled");
+    assert_eq!(world.room.ledger().sweeps().count(), 0);
 }

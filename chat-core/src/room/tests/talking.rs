@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::types::Data;
 
 fn answer(world: &mut World, input: &Input) -> (Seq, Wall, Repeated) {
     let Answer::Sent { seq, at, repeated } = world.run(input).expect("sent").answer else { panic!("not sent") };
@@ -255,4 +256,16 @@ fn what_one_said_is_ones_own_after_leaving_and_after_a_timeout() {
     assert_eq!(world.pass(30_000).len(), 1, "timed out");
     world.join(2);
     world.run(&Input::Redact { by: actor(2), target: second, evidence: None }).expect("taken back after a timeout");
+}
+
+#[test]
+fn data_have_as_many_bytes_as_they_may() {
+    let mut world = world_with(|limits| limits.data_bytes_max = 7);
+    let with = |json: &str| {
+        let data = Some(Data::parse(json, 100).expect("valid"));
+        let said = Content { text: body("hi"), data }.into();
+        Input::Send { by: caller(1), said, as_sent: None, key: None, permit: SendPermit::Paid }
+    };
+    world.run(&with(r#"{"a":1}"#)).expect("seven");
+    assert_eq!(world.reject(&with(r#"{"a":12}"#)), RejectCode::TooLong);
 }
