@@ -8,10 +8,13 @@
 
 pub mod engine;
 pub mod leases;
+mod purpose;
 pub mod rows;
 mod servers;
-pub mod statement;
+mod statement;
+mod told;
+pub mod what;
 mod world;
 
-pub use statement::Bug;
+pub use what::Bug;
 pub use world::{Schedule, play};

@@ -3,7 +3,7 @@
 use chat_sim::store::engine::{Answer, Engine, StatementId, Step};
 use chat_sim::store::leases::{Rules, explore};
 use chat_sim::store::rows::{Code, Life, NodeId, Said, SlotId, WriterId};
-use chat_sim::store::statement::{Append, Outcome, What};
+use chat_sim::store::what::{Append, Outcome, What};
 use chat_sim::store::{Bug, play};
 
 // What was seen of a real PostgreSQL (the schedules of log-postgres play the same), of the model.

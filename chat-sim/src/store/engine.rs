@@ -4,7 +4,8 @@
 //! one statement; which comes next is drawn.
 
 use super::rows::{Change, Life, Rows, WriterId};
-use super::statement::{Bug, Key, Mode, Outcome, Statement, What};
+use super::statement::Statement;
+use super::what::{Bug, Key, Mode, Outcome, What};
 
 /// Names a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

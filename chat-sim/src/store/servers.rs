@@ -6,8 +6,10 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::engine::{Answer, Engine, StatementId};
-use super::rows::{Code, Life, NodeId, Rows, Said, SlotId, TailRow, WriterId};
-use super::statement::{Append, Bug, Outcome, What};
+use super::purpose::{Doubt, Purpose};
+use super::rows::{Code, Life, NodeId, Said, SlotId, WriterId};
+use super::told::{Told, readable};
+use super::what::{Append, Bug, Outcome, What};
 
 /// Rooms there are names for; each lies in the slot of its parity.
 pub(super) const CODES: u8 = 4;
@@ -17,16 +19,6 @@ pub(super) const SLOTS: u8 = 2;
 /// In which slot a room lies.
 pub(super) fn slot_of(code: Code) -> SlotId {
     SlotId(code.0 % SLOTS)
-}
-
-/// Whether a room can be read.
-pub(super) fn readable(rows: &Rows, tail: &TailRow) -> Result<(), String> {
-    let covered = rows.snapshots.get(&tail.life).copied().unwrap_or(0);
-    let numbers: Vec<u32> = rows.said(tail.life).map(|(number, _)| number).collect();
-    match covered + 1 >= tail.first && numbers.iter().copied().eq(tail.first..=tail.last) {
-        true => Ok(()),
-        false => Err(format!("it cannot be read: {tail:?}, a snapshot up to {covered}, records {numbers:?}")),
-    }
 }
 
 /// A room as its owner knows it.
@@ -49,39 +41,6 @@ enum Lane {
     Ready(WriterId),
 }
 
-/// Why a statement was sent, and what hangs on its answer.
-#[derive(Clone, Debug)]
-enum Purpose {
-    Enter,
-    Connect(usize, WriterId),
-    Beat,
-    /// Whatever comes of it, the table says.
-    Look,
-    Settle(usize),
-    Rooms {
-        lane: usize,
-        appends: Vec<Append>,
-        is_claim: bool,
-    },
-    Give {
-        lane: usize,
-        slot: SlotId,
-    },
-    Upkeep {
-        lane: usize,
-    },
-}
-
-/// Appends of which nobody knows what became, and the connection they were on.
-#[derive(Clone, Debug)]
-struct Doubt {
-    writer: WriterId,
-    appends: Vec<Append>,
-    /// The slot that was being given.
-    gives: Option<SlotId>,
-    is_asked: bool,
-}
-
 /// One server.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -97,27 +56,6 @@ pub(super) struct Server {
     doubts: Vec<Doubt>,
     waits: BTreeMap<StatementId, Purpose>,
     bug: Option<Bug>,
-}
-
-/// What all servers have told their clients, and what they have found out.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    /// What was answered to be there: where, and what.
-    pub(super) acked: Vec<(Life, u32, Said)>,
-    /// What was answered not to be there.
-    pub(super) absent: BTreeSet<(Life, u32, Said)>,
-    /// What is known not to have been said, and is said again.
-    pub(super) again: Vec<Said>,
-    /// Of what was found broken.
-    pub(super) broken: Option<String>,
-    pub(super) next: u32,
-}
-
-impl Told {
-    fn draw(&mut self) -> u32 {
-        self.next += 1;
-        self.next
-    }
 }
 
 impl Server {
@@ -324,7 +262,7 @@ impl Server {
             if !self.doubts[index].is_asked {
                 self.doubts[index].is_asked = true;
                 let writer = self.doubts[index].writer;
-                self.ask(engine, What::Settle(writer), Purpose::Settle(writer.0 as usize));
+                self.ask(engine, What::Settle(writer), Purpose::Settle(writer));
             }
         }
     }
@@ -371,7 +309,7 @@ impl Server {
             (Purpose::Look, _) => self.look(engine),
             (Purpose::Beat, _) => {}
             (Purpose::Settle(writer), Answer::Done(outcome)) => {
-                let Some(index) = self.doubts.iter().position(|doubt| doubt.writer.0 as usize == writer) else {
+                let Some(index) = self.doubts.iter().position(|doubt| doubt.writer == writer) else {
                     return;
                 };
                 let doubt = self.doubts.remove(index);
@@ -382,7 +320,7 @@ impl Server {
                 }
             }
             (Purpose::Settle(writer), _) => {
-                let doubt = self.doubts.iter_mut().find(|doubt| doubt.writer.0 as usize == writer);
+                let doubt = self.doubts.iter_mut().find(|doubt| doubt.writer == writer);
                 doubt.into_iter().for_each(|doubt| doubt.is_asked = false);
             }
             (Purpose::Rooms { appends, is_claim, .. }, Answer::Done(outcome)) => {

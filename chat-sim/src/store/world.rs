@@ -7,8 +7,9 @@ use rand::{RngExt, SeedableRng};
 
 use super::engine::{Engine, Seen, StatementId, Step};
 use super::rows::{Change, Life, Rows, Said};
-use super::servers::{Server, Told, readable, slot_of};
-use super::statement::{Bug, Key, What};
+use super::servers::{Server, slot_of};
+use super::told::{Told, readable};
+use super::what::{Bug, Key, What};
 
 /// How a schedule ended.
 #[derive(Debug)]
