@@ -311,8 +311,7 @@ impl Person {
         if code == CloseReason::Flooding.code() {
             let limits = &self.scene.plan.limits.session;
             let lies = self.scene.plan.lies;
-            // What a proxy says twice is refused twice.
-            let (owes, burst) = (self.owes() * if lies.is_some() { 2.0 } else { 1.0 }, limits.refusal_burst);
+            let (owes, burst) = (self.owes(), limits.refusal_burst);
             // What this takes until it is heard is forgiven meanwhile; where it waited to be read, nobody knows how much that is.
             let way = WAY + lies.map_or(0.0, |lies| 2.0 * lies.hiccup.as_secs_f64());
             let forgiven = f64::from(limits.refusals_per_second) * way;
@@ -351,12 +350,14 @@ impl Person {
         let mut refused: Vec<Instant> = self.refused.iter().map(|at| *at.min(&now)).chain(asked).collect();
         refused.sort();
         let per_second = f64::from(self.scene.plan.limits.session.refusals_per_second);
+        // What a proxy says twice is refused twice, and no more of it is forgiven meanwhile.
+        let each = if self.scene.plan.lies.is_some() { 2.0 } else { 1.0 };
         let (mut owes, mut last) = (0.0_f64, now);
         for at in refused.into_iter().chain([now]) {
-            owes = (owes - per_second * at.saturating_duration_since(last).as_secs_f64()).max(0.0) + 1.0;
+            owes = (owes - per_second * at.saturating_duration_since(last).as_secs_f64()).max(0.0) + each;
             last = at;
         }
-        owes - 1.0
+        owes - each
     }
 
     fn acked(&mut self, id: Option<CommandId>, seq: Seq, frame: &ServerFrame) -> Result<(), Broken> {
