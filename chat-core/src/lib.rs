@@ -58,12 +58,13 @@ pub use engine::{
 };
 #[cfg(feature = "engine")]
 pub use ports::{
-    Admission, AgeClock, AppendError, Clock, ConnectRequest, Ended, EndedWho, ExclusiveClaim, Keep, Log, LogClaim,
-    LogInUse, LogPage, Observer, ObserverEvent, Policy, ReadError, Retention, SessionView, Slot, SystemClock, Tail,
+    Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, ExclusiveClaim,
+    Keep, Log, LogClaim, LogInUse, LogPage, NotSent, Observer, ObserverEvent, Owner, Policy, ReadError, Retention,
+    SessionView, Slot, SystemClock, Tail, Term,
 };
 pub use types::{
     BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation, Identity,
-    Key, Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, Now, Offset, PersonData, PersonHash,
+    Key, Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, NodeId, Now, Offset, PersonData, PersonHash,
     Position, ReactionName, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq, SessionId,
     SessionLimits, SignalData, SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };

@@ -27,7 +27,7 @@ use crate::engine::wake_up;
 use crate::engine::work::put_away;
 use crate::engine::work::run;
 use crate::engine::work::sweep;
-use crate::ports::{Clock, Log, LogClaim, LogInUse, Observer, Policy, SystemClock};
+use crate::ports::{Clock, Cluster, Log, LogClaim, LogInUse, Observer, Policy, SystemClock};
 use crate::types::Limits;
 
 /// What an engine is to be made of; see [`Engine::builder`](crate::Engine::builder).
@@ -39,6 +39,7 @@ pub struct EngineBuilder {
     log: Option<(Arc<dyn Log>, LogClaim)>,
     policy: Option<Arc<dyn Policy>>,
     observer: Option<Arc<dyn Observer>>,
+    cluster: Option<Arc<dyn Cluster>>,
     secret: Option<[u8; 32]>,
     old_secret: Option<[u8; 32]>,
     lasting_secret: Option<[u8; 32]>,
@@ -86,6 +87,13 @@ impl EngineBuilder {
     /// Who is told of everything that happens; one per engine, the last one given.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// The other servers that serve the same rooms. All of them have the same log, the same [`secret`](Self::secret) and the same
+    /// [`lasting_secret`](Self::lasting_secret), each through an adapter of its own.
+    pub fn cluster(mut self, cluster: Arc<dyn Cluster>) -> Self {
+        self.cluster = Some(cluster);
         self
     }
 
@@ -141,6 +149,7 @@ impl EngineBuilder {
             _claim: claim,
             policy: self.policy,
             observer: self.observer,
+            cluster: self.cluster,
             registry: Registry::new(),
             away: Arc::default(),
             work: run::start,

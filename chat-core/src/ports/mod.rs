@@ -1,7 +1,8 @@
-//! What the engine asks of the world: a log, a clock, a policy, an observer. No implementations but the trivial ones.
+//! What the engine asks of the world: a log, a clock, a policy, an observer, other servers. No implementations but the trivial ones.
 
 mod claim;
 mod clock;
+mod cluster;
 mod log;
 mod observer;
 mod policy;
@@ -10,6 +11,7 @@ mod slot;
 
 pub use claim::{ExclusiveClaim, LogClaim, LogInUse};
 pub use clock::{Clock, SystemClock};
+pub use cluster::{Cluster, ClusterEvent, NotSent, Owner, Term};
 pub use log::{AppendError, Ended, EndedWho, Log, LogPage, ReadError, Tail};
 pub use observer::{Observer, ObserverEvent};
 pub use policy::{Admission, ConnectRequest, Policy, SessionView};

@@ -29,6 +29,20 @@ impl SessionId {
     }
 }
 
+/// One process among several that serve the same rooms: drawn at its start, and never given again. Written as 26 base32 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u128);
+
+impl NodeId {
+    const fn new(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
 /// The name of one incarnation of a room: 64 bits drawn anew whenever its code is claimed, written as 13 base32 characters.
 ///
 /// A code can be used again after its room is gone. Without the epoch, "I have seen everything up to 17" from the
@@ -157,6 +171,7 @@ macro_rules! base32_id {
 }
 
 base32_id!(SessionId, u128, 26, "a session id is 26 base32 characters");
+base32_id!(NodeId, u128, 26, "a node id is 26 base32 characters");
 base32_id!(Epoch, u64, 13, "an epoch is 13 base32 characters");
 
 impl fmt::Display for MemberId {

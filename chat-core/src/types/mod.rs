@@ -23,7 +23,7 @@ pub use ban::{BanId, NetworkTag, PersonHash};
 pub use close::CloseReason;
 pub use credential::Credential;
 pub use data::Data;
-pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, Scope, SessionId};
+pub use id::{Color, CommandId, Epoch, Generation, Identity, MemberId, NodeId, Scope, SessionId};
 pub use limits::{EngineLimits, Limits, NewcomersSee, RoomLimits, SessionLimits, ZeroLimit};
 pub use nick::{Nick, NickKey};
 pub use person_data::PersonData;

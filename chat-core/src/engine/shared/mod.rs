@@ -37,7 +37,7 @@ use crate::engine::shared::room_secrets::RoomSecrets;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::locks::lock;
-use crate::ports::{Log, LogClaim, Observer, ObserverEvent, Policy};
+use crate::ports::{Cluster, Log, LogClaim, Observer, ObserverEvent, Policy};
 use crate::types::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
 /// A client that was not let in.
@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) _claim: Option<LogClaim>,
     pub(crate) policy: Option<Arc<dyn Policy>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// The other servers; `None` where this one is alone.
+    pub(crate) cluster: Option<Arc<dyn Cluster>>,
     pub(crate) registry: Registry,
     pub(crate) away: Arc<AwayRooms>,
     /// What works on a room that has something to do. Set by the builder, as what works on rooms knows all of this.

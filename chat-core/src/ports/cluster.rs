@@ -1,0 +1,69 @@
+//! What makes one service of many engines: who decides for which rooms, and the way of parcels between the servers.
+//!
+//! Every room is decided by one server at any time, the owner of its [`Slot`]; the others follow it. What travels between two servers is
+//! bytes to whoever carries them, and nothing of it is the truth: that is in the log they share. A parcel that is lost costs a question to
+//! the log.
+
+use async_trait::async_trait;
+
+use super::slot::Slot;
+use crate::types::NodeId;
+
+/// How often a slot has been given or taken: a later owner has a higher one.
+///
+/// What was decided under one term is no other term's: an owner who comes back under another reads its rooms anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Term(pub u64);
+
+/// Who decides for the rooms of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// This server.
+    Me(Term),
+    /// Another one.
+    Other(NodeId, Term),
+    /// Nobody, as far as is known here.
+    Nobody,
+}
+
+/// What has happened to this server's place among the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClusterEvent {
+    /// Another server has sent something.
+    Parcel {
+        /// Which one.
+        from: NodeId,
+        /// As it was sent.
+        parcel: Vec<u8>,
+    },
+    /// From now on parcels go to this server, and come from it. What was sent before and has not come will not come.
+    LinkUp(NodeId),
+    /// They do not any more. It may be gone, or it may be alone.
+    LinkDown(NodeId),
+    /// Slots have another owner, or another term.
+    Moved(Vec<Slot>),
+}
+
+/// A parcel that was not taken: its link is down, or holds as much as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server cannot be reached, or takes nothing more")]
+pub struct NotSent;
+
+/// The other servers, as an engine knows them.
+#[async_trait]
+pub trait Cluster: Send + Sync + 'static {
+    /// Who decides for the rooms of a slot. Asked for every command: it looks at what is known, and waits for nothing.
+    fn owner(&self, slot: Slot) -> Owner;
+
+    /// Queues a parcel for another server. Parcels from one server to another come in the order in which they were sent, each at most once;
+    /// where one is lost, so are those after it until the link is up again. A link's queue is bounded in bytes.
+    ///
+    /// # Errors
+    /// [`NotSent`]: then it never comes.
+    fn send(&self, to: NodeId, parcel: Vec<u8>) -> Result<(), NotSent>;
+
+    /// The next thing that has happened, once it has. One task of the engine asks, again and again, and nobody else; one that was dropped
+    /// while it waited has taken nothing.
+    async fn next(&self) -> ClusterEvent;
+}
