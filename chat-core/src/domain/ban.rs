@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::types::Wall;
 
 /// What a ban is to do beside keeping a person out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct BanTerms {
     /// For how many minutes; for ever where there are none.

@@ -1,5 +1,7 @@
 //! What a session asks for. Parsed, so every value in it is allowed by itself; whether the room allows it is decided there.
 
+use serde::{Deserialize, Serialize};
+
 use super::ban::BanTerms;
 use super::event::Role;
 use super::history::HistoryAnchor;
@@ -13,7 +15,8 @@ use crate::types::{
 mod builders;
 
 /// Whether a member starts or stops typing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TypingState {
     /// Typing, until renewed or for the room's typing time.
     On,

@@ -1,8 +1,8 @@
 //! What a message says: a text, what a program attaches to it, and what it answers.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::types::{Body, Data, Seq};
+use crate::types::{Body, Checked, Data, Seq, checked};
 
 /// What a message says, apart from who said it and when.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,11 +38,37 @@ impl Content {
     }
 }
 
+impl Checked for Content {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Read {
+            #[serde(deserialize_with = "text_or_empty")]
+            text: Body,
+            #[serde(default, deserialize_with = "checked")]
+            data: Option<Data>,
+        }
+        let Read { text, data } = Read::deserialize(deserializer)?;
+        Ok(Self { text, data })
+    }
+}
+
+/// The text of a message. That one without a text has data is looked at where all of it is.
+fn text_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Body, D::Error> {
+    let stored = Body::deserialize(deserializer)?;
+    match stored.as_str() {
+        "" => Ok(stored),
+        text => Body::parse(text, usize::MAX).map_err(|reject| serde::de::Error::custom(reject.message)),
+    }
+}
+
 /// What somebody sends: a content, and the message that it answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Said {
     /// What it says.
+    #[serde(deserialize_with = "checked")]
     pub content: Content,
     /// The number of the message that it answers: a reference, and never a quote.
     pub reply_to: Option<Seq>,

@@ -1,9 +1,12 @@
 //! Which messages of a room a page of history shows.
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::Seq;
 
 /// Where a page of history lies. Later versions have more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HistoryAnchor {
     /// The newest messages.

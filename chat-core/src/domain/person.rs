@@ -1,14 +1,19 @@
 //! What people are shown as: what is asked to be changed in it, and what the embedder says of it.
 
-use crate::types::{Nick, PersonData};
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Nick, PersonData, checked, checked_change};
 
 /// What is to be changed in what a member is shown as; `None` for what stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MemberChange {
     /// Another name.
+    #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
     pub nick: Option<Nick>,
     /// Other data, or none from now on.
+    #[serde(default, deserialize_with = "checked_change", skip_serializing_if = "Option::is_none")]
     pub data: Option<Option<PersonData>>,
 }
 
@@ -37,12 +42,15 @@ impl MemberChange {
 }
 
 /// What the embedder's policy says that a person is shown as. It takes the place of what they ask for themselves.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Named {
     /// Their name in every room, which others may have too; `None` where they choose it.
+    #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
     pub nick: Option<Nick>,
     /// Their data; `None` where they choose them.
+    #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
     pub data: Option<PersonData>,
 }
 

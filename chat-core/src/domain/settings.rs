@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::types::{NewcomersSee, RoomSecret, SecretHash};
+use crate::types::{NewcomersSee, RoomSecret, SecretHash, change};
 
 /// The settings of a room, whole. As long as nobody has set anything it is the default: everybody comes in and speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,20 +57,27 @@ impl Settings {
 }
 
 /// What is to be changed in the settings of a room; `None` for what stays as it is. The secret is a word, or what is kept of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "S: Deserialize<'de>"))]
 #[non_exhaustive]
 pub struct SettingsChange<S = RoomSecret> {
     /// See [`Settings::slow_ms`]; at most [`slow_max`](crate::RoomLimits::slow_max).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_ms: Option<u32>,
     /// See [`Settings::locked`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
     /// See [`Settings::read_only`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
     /// Another secret, or none from now on.
+    #[serde(default, deserialize_with = "change", skip_serializing_if = "Option::is_none")]
     pub secret: Option<Option<S>>,
     /// See [`Settings::history`]. It holds for those who come from now on; the owner and the host alone change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<NewcomersSee>,
     /// See [`Settings::listed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<bool>,
 }
 

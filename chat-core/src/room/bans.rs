@@ -14,7 +14,8 @@ use crate::types::{BanId, MemberId, NetworkTag, Nick, Scope, Wall};
 const EARLY_MAX: usize = 1_024;
 
 /// Somebody who is kept out, as who moderates is shown them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct BanLine {
     /// The number of the ban.

@@ -1,5 +1,6 @@
 //! What a room decides: the records to log, what passes beside them, and what the one who asked is told.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::bans::BanLine;
@@ -7,7 +8,9 @@ use super::changes::Changed;
 use super::read_positions::ReadPosition;
 use super::sweeps::Sweep;
 use crate::domain::{Record, TypingState};
-use crate::types::{Body, Generation, MemberId, NetworkTag, Seq, SessionId, SignalData, SignalName, Wall};
+use crate::types::{
+    Body, Generation, MemberId, NetworkTag, Seq, SessionId, SignalData, SignalName, Wall, checked, count,
+};
 
 /// What would follow from an input. Nothing has changed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +24,8 @@ pub struct Decision {
 }
 
 /// A change in who is attached right now. Never logged; cannot fail; what does not fit is ignored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Note {
     /// A session has attached as a member.
     Attached {
@@ -32,6 +36,7 @@ pub enum Note {
         /// As whom.
         member: MemberId,
         /// Where it comes from, as far as that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         network: Option<NetworkTag>,
     },
     /// A session has lost its connection.
@@ -55,6 +60,7 @@ pub enum Note {
         /// The number of the message.
         target: Seq,
         /// What it says so far; nothing ends it.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         text: Option<Body>,
     },
     /// A member shows something under a name, or not any more.
@@ -62,8 +68,10 @@ pub enum Note {
         /// The member, by number.
         member: MemberId,
         /// What it is called.
+        #[serde(deserialize_with = "checked")]
         name: SignalName,
         /// What it says; nothing takes it away.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         data: Option<SignalData>,
     },
     /// A member has read up to there.
@@ -82,7 +90,8 @@ pub enum Note {
 }
 
 /// What the one who asked is told. Messages are named, not held: the engine fills in the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Answer {
     /// They are in.
     Entered(Box<Entered>),
@@ -114,6 +123,7 @@ pub enum Answer {
         /// One page.
         page: Vec<MemberId>,
         /// How many there are in all.
+        #[serde(with = "count")]
         total: usize,
     },
     /// How far they have read by now.
@@ -130,7 +140,8 @@ pub enum Answer {
 }
 
 /// Whether a send was answered from memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Repeated {
     /// It is new.
     First,
@@ -139,7 +150,8 @@ pub enum Repeated {
 }
 
 /// Into what a caller came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entered {
     /// As whom.
     pub member: MemberId,
@@ -154,7 +166,8 @@ pub struct Entered {
 }
 
 /// How a caller came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// As a new member: everybody is told.
     Joined,
@@ -165,11 +178,13 @@ pub enum Entry {
 }
 
 /// Messages by number, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HistorySlice {
     /// The numbers that the room still remembers.
     pub seqs: Vec<Seq>,
     /// How many more the caller asked for that the room itself does not remember; a log may.
+    #[serde(with = "count")]
     pub wanted: usize,
     /// Where those end: messages before this number.
     pub before: Seq,
@@ -184,13 +199,15 @@ pub struct HistorySlice {
 }
 
 /// Messages from a place on, by number, oldest first. Those that the room does not remember come before those that it does.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewerSlice {
     /// Where they begin: messages from this number on.
     pub from: Seq,
     /// The last event when they were asked for: nothing after it is among them.
     pub through: Seq,
     /// How many the caller asked for.
+    #[serde(with = "count")]
     pub count: usize,
     /// The first that the room remembers, as many as were asked for.
     pub seqs: Vec<Seq>,
@@ -201,7 +218,8 @@ pub struct NewerSlice {
 }
 
 /// Messages that were changed, in the order of their last changes.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChangesSlice {
     /// After which event.
     pub after: Seq,
@@ -216,7 +234,8 @@ pub struct ChangesSlice {
 }
 
 /// Whether there is more of something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum More {
     /// There is.
     Yes,

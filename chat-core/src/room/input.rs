@@ -3,27 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{
     BanTerms, Content, Event, HistoryAnchor, MemberChange, Named, Record, Role, RoomCloseReason, Said, SettingsChange,
     TypingState,
 };
 use crate::types::{
     BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, PersonData, Position, ReactionName,
-    Scope, SecretHash, Seq, SessionId, SignalData, SignalName, Topic, Wall,
+    Scope, SecretHash, Seq, SessionId, SignalData, SignalName, Topic, Wall, checked,
 };
 
 /// The session that asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Caller {
     /// The session that asks.
     pub session: SessionId,
     /// Counts the attaches of the session; a later one has a greater number.
     pub generation: Generation,
     /// Who it is, if the policy said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
     /// Where it comes from, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkTag>,
     /// What the policy says that the person is shown as, if it says so: it takes the place of what they ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<Arc<Named>>,
 }
 
@@ -38,7 +44,8 @@ impl Caller {
 }
 
 /// Somebody who moderates: a member, within their role, or the host, without bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Actor {
     /// A member, within their role.
     Member(Caller),
@@ -48,7 +55,8 @@ pub enum Actor {
 
 /// Whether the session's token bucket had something left for this send. Decided here and not before, because the
 /// answer to a retry costs nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SendPermit {
     /// A token was taken.
     Paid,
@@ -60,15 +68,18 @@ pub enum SendPermit {
 }
 
 /// One thing for the room to decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Input {
     /// Begin an incarnation and join it.
     Create {
         /// The first member.
         by: Caller,
         /// The name to show; its look-alikes are taken too.
+        #[serde(deserialize_with = "checked")]
         nick: Nick,
         /// What to show beside it.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         data: Option<PersonData>,
         /// Which incarnation, drawn by the engine.
         epoch: Epoch,
@@ -80,14 +91,19 @@ pub enum Input {
         /// The session that asks, and the person it is.
         by: Caller,
         /// The name to show; its look-alikes are taken too.
+        #[serde(deserialize_with = "checked")]
         nick: Nick,
         /// What to show beside it.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         data: Option<PersonData>,
         /// How many earlier messages to show.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         history: Option<u32>,
         /// Where they were before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Position>,
         /// What is kept of the secret that they have shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<SecretHash>,
     },
     /// Come back to a membership one has: a resume.
@@ -95,6 +111,7 @@ pub enum Input {
         /// The session that asks, and the person it is.
         by: Caller,
         /// What they have seen; nothing said means "show me the room afresh".
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Position>,
     },
     /// Change what one is shown as.
@@ -118,8 +135,10 @@ pub enum Input {
         /// What to tell, after the policy.
         said: Said,
         /// What the client sent, where a policy rewrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         as_sent: Option<Said>,
         /// Makes a retry safe.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         key: Option<Key>,
         /// Whether the sender may send now.
         permit: SendPermit,
@@ -131,15 +150,19 @@ pub enum Input {
         /// The number of the message.
         target: Seq,
         /// What it says from now on, after the policy.
+        #[serde(deserialize_with = "checked")]
         content: Content,
         /// What the client sent, where a policy rewrote it.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         as_sent: Option<Content>,
         /// Makes a retry safe.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         key: Option<Key>,
         /// Whether the sender may send now.
         permit: SendPermit,
         /// The message as it is, of which the room itself knows neither when it was said, nor what, nor how often it was edited. Without it
         /// nothing new is said: `message_not_found`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Box<Evidence>>,
     },
     /// Stop being a member.
@@ -154,6 +177,7 @@ pub enum Input {
         /// Which messages.
         anchor: HistoryAnchor,
         /// How many at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
     /// Name what was changed.
@@ -168,8 +192,10 @@ pub enum Input {
         /// The session that asks, and the person it is.
         by: Caller,
         /// Members after this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<MemberId>,
         /// How many at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
     /// Start or stop typing.
@@ -186,6 +212,7 @@ pub enum Input {
         /// The number of the message.
         target: Seq,
         /// What it says so far; nothing where it does not grow any more.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         text: Option<Body>,
     },
     /// Show something of oneself under a name.
@@ -193,8 +220,10 @@ pub enum Input {
         /// The session that asks, and the person it is.
         by: Caller,
         /// What it is called.
+        #[serde(deserialize_with = "checked")]
         name: SignalName,
         /// What it says; nothing where it is not shown any more.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         data: Option<SignalData>,
     },
     /// Say how far one has read.
@@ -211,10 +240,12 @@ pub enum Input {
         /// The number of the message.
         target: Seq,
         /// What they react with.
+        #[serde(deserialize_with = "checked")]
         name: ReactionName,
         /// Whether they react, or do not any more.
         on: bool,
         /// Makes a retry safe.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         key: Option<Key>,
     },
     /// Take back a message.
@@ -224,6 +255,7 @@ pub enum Input {
         /// The number of the message.
         target: Seq,
         /// What the log says of it, where it was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Box<Evidence>>,
     },
     /// The log has been amended for every change up to this one: what is owed gets smaller. Nothing is told.
@@ -259,8 +291,10 @@ pub enum Input {
         /// The one who moderates.
         by: Actor,
         /// Bans after this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<BanId>,
         /// How many at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
     /// Take back all that somebody said.
@@ -270,6 +304,7 @@ pub enum Input {
         /// Whose messages, by number; they may have left.
         member: MemberId,
         /// From this event on; from the first where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Seq>,
     },
     /// Change the topic.
@@ -277,6 +312,7 @@ pub enum Input {
         /// The one who moderates.
         by: Actor,
         /// The topic; empty for none.
+        #[serde(deserialize_with = "checked")]
         topic: Topic,
     },
     /// Change what is set.
@@ -307,7 +343,8 @@ pub enum Input {
 }
 
 /// A message as it stands where messages are kept, in a log or a backlog: what the room itself does not remember of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// The life that it is of.
     pub epoch: Epoch,

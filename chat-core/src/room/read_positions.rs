@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{MemberId, Seq};
+use crate::types::{MemberId, Seq, count};
 
 /// How far people have read, at most [`RoomLimits::reads_max`](crate::RoomLimits::reads_max) of them: more than that many who read at
 /// once, and those whose positions have not moved for longest count as having read up to where they came in.
@@ -27,12 +27,14 @@ struct Kept {
 }
 
 /// How far one person has read, and what is left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReadPosition {
     /// The last event that they have read; at first the one before they came in.
     pub through: Seq,
     /// Messages of others after it that were not taken back, as far as the room remembers them; at most
     /// [`RoomLimits::unread_max`](crate::RoomLimits::unread_max).
+    #[serde(with = "count")]
     pub unread: usize,
     /// As of which event: messages after it are counted by whoever hears of them.
     pub as_of: Seq,

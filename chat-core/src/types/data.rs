@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(any(feature = "engine", test))]
 use super::{json, reject::Reject};
 
 /// One JSON object of a message: what an application says beside its text, or in its place. Nothing here looks into it, and everybody
@@ -25,7 +24,6 @@ impl Data {
     ///
     /// # Errors
     /// `too_long` or `bad_field`, both naming `data`.
-    #[cfg(any(feature = "engine", test))]
     pub fn parse(json: &str, bytes_max: usize) -> Result<Self, Reject> {
         let json = json.trim_matches(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
         if json.len() > bytes_max {

@@ -2,6 +2,7 @@
 
 mod ban;
 mod base32;
+mod checked;
 mod close;
 mod credential;
 mod data;
@@ -20,6 +21,7 @@ mod text;
 mod time;
 
 pub use ban::{BanId, NetworkTag, PersonHash};
+pub(crate) use checked::{Checked, change, checked, checked_change, count};
 pub use close::CloseReason;
 pub use credential::Credential;
 pub use data::Data;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::checked::Checked;
 use super::json;
 
 /// What a person shows beside their name: a JSON object of at most 256 bytes, eight deep, which nobody here reads.
@@ -45,6 +46,25 @@ impl<'de> Deserialize<'de> for Stored {
         let text = Arc::<str>::deserialize(deserializer)?;
         let is_json = json::compact(&text, STORED_DEPTH_MAX).is_ok();
         Ok(Self(PersonData(if is_json { text } else { "null".into() })))
+    }
+}
+
+#[cfg(any(feature = "engine", test))]
+impl Checked for PersonData {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+/// Without the engine nothing here parses them. What it would refuse beside this is a name that is there twice.
+#[cfg(not(any(feature = "engine", test)))]
+impl Checked for PersonData {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Arc::<str>::deserialize(deserializer)?;
+        let is_bounded = text.len() <= Self::BYTES_MAX && text.starts_with('{');
+        let is_compact = is_bounded && json::compact(&text, Self::DEPTH_MAX).is_ok_and(|compact| compact == *text);
+        let wrong = "data is a JSON object of at most 256 bytes, without spaces between its parts";
+        is_compact.then_some(Self(text)).ok_or_else(|| serde::de::Error::custom(wrong))
     }
 }
 

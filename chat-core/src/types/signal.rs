@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use serde::Serialize;
 
 use super::json;
 use super::reject::Reject;
 
 /// What a signal is called: 1 to 32 bytes without control characters. What it means is the application's.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct SignalName(CompactString);
 
 impl SignalName {
@@ -40,7 +42,8 @@ impl SignalName {
 /// the space between its tokens.
 ///
 /// Cheap to clone: all clones share one allocation.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
 pub struct SignalData(Arc<str>);
 
 impl SignalData {
