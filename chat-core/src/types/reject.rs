@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::time::Wall;
 
+mod carried;
+
 /// Why a command was refused, for programs; the wire name is [`RejectCode::as_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
