@@ -37,6 +37,9 @@ mod engine;
 #[doc(hidden)]
 pub mod fault_injection;
 #[cfg(feature = "engine")]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(feature = "engine")]
 mod locks;
 #[cfg(feature = "engine")]
 mod ports;

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folders of the engine, lowest first: each names only those before it, and itself. What lies beside them is above.
-const ENGINE: [&str; 6] = ["feed", "session", "rooms", "shared", "work", "client"];
+/// The folders of the engine, and the one file below them, lowest first: each names only those before it, and itself. What lies beside them
+/// is above.
+const ENGINE: [&str; 7] = ["parcel", "feed", "session", "rooms", "shared", "work", "client"];
 /// The folders of chat-core, lowest first.
 const CORE: [&str; 6] = ["types", "domain", "room", "ports", "wire", "engine"];
 
@@ -158,7 +159,7 @@ fn no_crate_has_a_circle_of_files() {
 fn a_folder_names_only_those_below_it() {
     let crates = crates();
     let core = graph(&crates["chat-core"]);
-    for (inside, layers) in [("", &CORE), ("engine::", &ENGINE)] {
+    for (inside, layers) in [("", &CORE[..]), ("engine::", &ENGINE[..])] {
         let mut arrows = 0;
         for (module, named) in &core {
             let Some(own) = layer(module, inside, layers) else { continue };

@@ -1,6 +1,6 @@
 //! The engine around the rooms: who is connected, what waits, what is due to whom. No rule of a room lives here, and no transport.
 //!
-//! Layers, each of which names only those before it: `feed`, `session`, `rooms`, `shared`, `work`, `client`, and on top the engine
+//! Layers, each of which names only those before it: `parcel`, `feed`, `session`, `rooms`, `shared`, `work`, `client`, and on top the engine
 //! itself. A test holds them to it.
 
 mod builder;
@@ -9,6 +9,7 @@ mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
 mod engine;
 mod feed;
+pub(crate) mod parcel;
 mod rooms;
 mod session;
 mod shared;

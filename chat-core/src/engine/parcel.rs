@@ -1,0 +1,218 @@
+//! What travels between two servers, and its bytes: a version, and one value in JSON.
+//!
+//! A follower of a room says whom it has there and what they ask; the owner says what has come of it. Nothing here is the truth of a room:
+//! that is its log, and whoever misses a parcel reads it there.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Record;
+use crate::room::{Answer, Caller, Input, Note};
+use crate::types::{Epoch, Generation, MemberId, NetworkTag, Offset, Reject, RoomCode, SessionId, checked};
+
+/// A session that is attached to a room at the server which says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Attachment {
+    /// The session whose connection it is.
+    pub(crate) session: SessionId,
+    /// Which of its attaches.
+    pub(crate) generation: Generation,
+    /// As whom.
+    pub(crate) member: MemberId,
+    /// Where it comes from, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<NetworkTag>,
+}
+
+/// What has happened in a room, in the order in which its owner published it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Feed {
+    /// The room, by its code.
+    #[serde(deserialize_with = "checked")]
+    pub(crate) room: RoomCode,
+    /// The term under which its owner has it: what another owner says later has a higher one.
+    pub(crate) term: u64,
+    /// Whether it answers a `Follow`: what the owner knows of who is attached begins anew with it.
+    pub(crate) fresh: bool,
+    /// Which incarnation; nothing where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Option<Epoch>,
+    /// The record that stands before the first of these.
+    pub(crate) after: Offset,
+    /// What was logged since, one after the other.
+    pub(crate) records: Vec<Record>,
+    /// What passed beside the log, each with the last record before it.
+    pub(crate) notes: Vec<(Offset, Note)>,
+    /// What was said to whom this server asked for, by the number of the `Ask`: each once the records that it rests on are here.
+    #[serde(with = "verdicts")]
+    pub(crate) answers: Vec<(u64, Result<Answer, Reject>)>,
+}
+
+/// What one server says to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Parcel {
+    /// To the owner: tell what happens in this room, and begin with where it is. These are attached here, and nobody else.
+    Follow {
+        /// The room, by its code.
+        #[serde(deserialize_with = "checked")]
+        room: RoomCode,
+        /// Everybody who is.
+        attached: Vec<Attachment>,
+    },
+    /// To the owner: decide this.
+    Ask {
+        /// The room, by its code.
+        #[serde(deserialize_with = "checked")]
+        room: RoomCode,
+        /// The asking server's own number for it, which the answer names.
+        number: u64,
+        /// What is to be decided.
+        input: Box<Input>,
+    },
+    /// To the owner: a session has lost its connection here.
+    Detach {
+        /// The room, by its code.
+        #[serde(deserialize_with = "checked")]
+        room: RoomCode,
+        /// The session whose connection it was.
+        session: SessionId,
+        /// Which of its attaches.
+        generation: Generation,
+    },
+    /// To the owner: a session has ended, and leaves the room.
+    End {
+        /// The room, by its code.
+        #[serde(deserialize_with = "checked")]
+        room: RoomCode,
+        /// The session, and the person it is.
+        by: Caller,
+    },
+    /// To the owner: nobody is in this room here any more.
+    Unfollow {
+        /// The room, by its code.
+        #[serde(deserialize_with = "checked")]
+        room: RoomCode,
+    },
+    /// From the owner, to whoever follows.
+    Feed(Box<Feed>),
+    /// To the server that a session was connected to: a newer connection of it has come in elsewhere.
+    Replaced {
+        /// The session.
+        session: SessionId,
+        /// Which attach the newer connection is.
+        generation: Generation,
+    },
+}
+
+/// Bytes that are no parcel.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadParcel {
+    /// There are more than any parcel has.
+    #[error("a parcel of {0} bytes is too long")]
+    TooLong(usize),
+    /// A later program has written it, or no program of ours.
+    #[error("a parcel of version {0} is not known here")]
+    Version(u8),
+    /// It holds something that is not known here, or that may not be there.
+    #[error("a parcel that cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+/// How parcels are written; another way has another number.
+const VERSION: u8 = 1;
+
+impl Parcel {
+    /// The most bytes of one. 16 MiB: a batch of the largest messages, or everybody who is attached to a room of 100,000.
+    pub(crate) const BYTES_MAX: usize = 16 << 20;
+
+    /// Its bytes. That they are not too many is for whoever puts so much into one parcel to see.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        serde_json::to_writer(&mut bytes, self).expect("a parcel has no keys but names, and memory takes all bytes");
+        bytes
+    }
+
+    /// Reads the bytes of one.
+    ///
+    /// # Errors
+    /// They are no parcel, or not one that this program knows all of: nothing of it is passed over.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BadParcel> {
+        if bytes.len() > Self::BYTES_MAX {
+            return Err(BadParcel::TooLong(bytes.len()));
+        }
+        match bytes {
+            // What stands around a value is no part of it, and JSON's spaces would be passed over.
+            [VERSION, json @ ..] if json.starts_with(b"{") && json.ends_with(b"}") => {
+                let parcel = serde_json::from_slice(json)?;
+                if let Self::Feed(feed) = &parcel {
+                    feed.check().map_err(serde_json::Error::custom)?;
+                }
+                Ok(parcel)
+            }
+            [VERSION, ..] | [] => Err(serde_json::Error::custom("it is not one object").into()),
+            [other, ..] => Err(BadParcel::Version(*other)),
+        }
+    }
+}
+
+impl Feed {
+    /// A room takes one record after the other, and nothing else: what is not in order is a hole, and no feed has one inside.
+    fn check(&self) -> Result<(), &'static str> {
+        let mut last = self.after.0;
+        for record in &self.records {
+            last = last.checked_add(1).ok_or("its records are too many")?;
+            if record.offset != Offset(last) {
+                return Err("its records do not follow one another");
+            }
+        }
+        let mut before = self.after;
+        for (offset, _) in &self.notes {
+            if *offset < before || offset.0 > last {
+                return Err("its notes do not lie among its records");
+            }
+            before = *offset;
+        }
+        Ok(())
+    }
+}
+
+/// Answers by number, each `answer` or `reject`.
+mod verdicts {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Answer, Reject};
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Told<'a> {
+        Answer(&'a Answer),
+        Reject(&'a Reject),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Read {
+        Answer(Answer),
+        Reject(Reject),
+    }
+
+    type Answers = Vec<(u64, Result<Answer, Reject>)>;
+
+    pub(super) fn serialize<S: Serializer>(answers: &Answers, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(answers.iter().map(|(number, verdict)| match verdict {
+            Ok(answer) => (number, Told::Answer(answer)),
+            Err(reject) => (number, Told::Reject(reject)),
+        }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Answers, D::Error> {
+        let read = Vec::<(u64, Read)>::deserialize(deserializer)?.into_iter().map(|(number, read)| match read {
+            Read::Answer(answer) => (number, Ok(answer)),
+            Read::Reject(reject) => (number, Err(reject)),
+        });
+        Ok(read.collect())
+    }
+}
