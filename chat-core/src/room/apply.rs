@@ -49,6 +49,13 @@ pub(super) fn nobody_attached(ledger: &Ledger) -> Attendance {
     attendance
 }
 
+/// As of a ledger nobody has attached to yet. What was shown is shown no more, and its revisions go on.
+pub(super) fn forget_who_is_here(ledger: &Ledger, attendance: &mut Attendance) {
+    attendance.begin_anew();
+    enter_all(ledger, attendance);
+    attendance.hold_seat(ledger.seat_until());
+}
+
 /// Puts another fold of the log in place, and keeps who is attached as far as they are members there too.
 pub(super) fn replace(
     ledger: &mut Ledger,

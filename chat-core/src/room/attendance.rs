@@ -72,6 +72,12 @@ impl Attendance {
         self.find(session).ok().map(|index| self.attachments[index].generation)
     }
 
+    /// Every session that is attached, in the order of their numbers.
+    pub(super) fn attachments(&self) -> impl Iterator<Item = (SessionId, Generation, MemberId)> {
+        let attached = self.attachments.iter().filter(|attachment| attachment.state == State::Attached);
+        attached.map(|attachment| (attachment.session, attachment.generation, attachment.member))
+    }
+
     /// The sessions attached as this member.
     pub(super) fn sessions_of(&self, member: MemberId) -> SmallVec<[SessionId; 2]> {
         let Ok(person) = self.person(member) else { return SmallVec::new() };

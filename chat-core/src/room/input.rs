@@ -342,6 +342,49 @@ pub enum Input {
     Elapsed,
 }
 
+impl Input {
+    /// Whether somebody comes in by it.
+    pub fn is_entry(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::Join { .. } | Self::Attach { .. })
+    }
+
+    /// The session that asks, where one does.
+    pub fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Create { by, .. }
+            | Self::Join { by, .. }
+            | Self::Attach { by, .. }
+            | Self::Me { by, .. }
+            | Self::Send { by, .. }
+            | Self::Edit { by, .. }
+            | Self::Leave { by }
+            | Self::History { by, .. }
+            | Self::Changes { by, .. }
+            | Self::Members { by, .. }
+            | Self::Typing { by, .. }
+            | Self::Live { by, .. }
+            | Self::Signal { by, .. }
+            | Self::Read { by, .. }
+            | Self::React { by, .. } => Some(by),
+            Self::Redact { by, .. }
+            | Self::Kick { by, .. }
+            | Self::Ban { by, .. }
+            | Self::Unban { by, .. }
+            | Self::Bans { by, .. }
+            | Self::RedactAll { by, .. }
+            | Self::SetTopic { by, .. }
+            | Self::Settings { by, .. }
+            | Self::SetRole { by, .. } => match by {
+                Actor::Member(by) => Some(by),
+                Actor::Host => None,
+            },
+            Self::ChangeMember { .. } | Self::Settle { .. } | Self::Protect | Self::Close { .. } | Self::Elapsed => {
+                None
+            }
+        }
+    }
+}
+
 /// A message as it stands where messages are kept, in a log or a backlog: what the room itself does not remember of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -40,6 +40,7 @@ mod reacting;
 mod reactions;
 mod read_positions;
 mod redacting;
+mod replicating;
 mod roles;
 mod seat;
 mod sending;
@@ -60,7 +61,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::domain::{Notices, Reaction, Record, RecordVersion, Settings};
-use crate::types::{Epoch, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall};
+use crate::types::{
+    Epoch, Generation, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall,
+};
 use attendance::Attendance;
 use decide::Rules;
 use ledger::Depth;
@@ -363,6 +366,11 @@ impl Room {
     /// The sessions attached as this member now.
     pub fn sessions_of(&self, member: MemberId) -> SmallVec<[SessionId; 2]> {
         self.attendance.sessions_of(member)
+    }
+
+    /// Which attach of this session is the newest known.
+    pub fn generation_of(&self, session: SessionId) -> Option<Generation> {
+        self.attendance.generation(session)
     }
 
     /// Whether a session is attached as this member.

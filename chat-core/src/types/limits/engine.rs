@@ -99,6 +99,9 @@ pub struct EngineLimits {
     /// that stalls or a file that is compacted, and no wait for ever. Where it cannot be found out in this time either, whoever asked is told
     /// `unavailable`.
     pub log_timeout: Duration,
+    /// How long a command waits for what the owner of its room says, where that is another server; then it is `unavailable`. 40 s: longer than
+    /// `log_timeout`, within which an owner that is there answers.
+    pub owner_timeout: Duration,
 }
 
 impl Default for EngineLimits {
@@ -133,6 +136,7 @@ impl Default for EngineLimits {
             addresses_max: 100_000,
             policy_timeout: Duration::from_secs(10),
             log_timeout: Duration::from_secs(30),
+            owner_timeout: Duration::from_secs(40),
         }
     }
 }

@@ -1,0 +1,48 @@
+//! The way back to whoever asked at another server.
+
+use std::sync::Arc;
+
+use crate::engine::rooms::parcel::Parcel;
+use crate::ports::Cluster;
+use crate::types::{NodeId, Reject, RejectCode, RoomCode};
+
+/// The way back to whoever asked at another server. Answered exactly once: dropped without, it says `unavailable`.
+pub(crate) struct GuestReply {
+    cluster: Arc<dyn Cluster>,
+    pub(crate) node: NodeId,
+    room: RoomCode,
+    number: u64,
+    is_answered: bool,
+}
+
+impl GuestReply {
+    pub(crate) fn new(cluster: Arc<dyn Cluster>, node: NodeId, room: RoomCode, number: u64) -> Self {
+        Self { cluster, node, room, number, is_answered: false }
+    }
+
+    /// Tells it by itself: nothing that it stands on has to be told before.
+    pub(crate) fn reject(mut self, reject: Reject) {
+        self.tell(reject);
+    }
+
+    /// The number under which it is told, with what it stands on.
+    pub(crate) fn take(mut self) -> (NodeId, u64) {
+        self.is_answered = true;
+        (self.node, self.number)
+    }
+
+    fn tell(&mut self, reject: Reject) {
+        self.is_answered = true;
+        let answers = Parcel::Answers { room: self.room.clone(), answers: vec![(self.number, Err(reject))] };
+        // Where the link is down the other side knows, and has answered by itself.
+        let _ = self.cluster.send(self.node, answers.encode());
+    }
+}
+
+impl Drop for GuestReply {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.tell(Reject::new(RejectCode::Unavailable, "the room could not answer"));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a room has to do with other servers: who follows it here, or whom it follows, and what was asked there.
+
+use std::collections::BTreeMap;
+
+use thin_vec::ThinVec;
+
+use crate::engine::rooms::inbox::InboxItem;
+use crate::engine::rooms::parcel::Attachment;
+use crate::ports::{Owner, Term};
+use crate::room::Note;
+use crate::types::{Generation, Mono, NodeId, Offset, SessionId};
+
+/// What a room has to do with other servers. Where there are none, no room has one.
+#[derive(Default)]
+pub(crate) struct Part {
+    /// As whose the room was worked on last.
+    pub(crate) stands: Option<Owner>,
+    /// Of an owner: the servers that follow.
+    pub(crate) guests: BTreeMap<NodeId, Guest>,
+    /// Of an owner with guests: what was noted since it was last told, each behind the record after which it was.
+    pub(crate) notes: Vec<(Offset, Note)>,
+    /// Of an owner: which servers follow from now on, and with whom attached. They came while the room waited for its log.
+    pub(crate) later: ThinVec<InboxItem>,
+    /// Of a follower: what was asked of the owner and is not answered, and until when it waits.
+    pub(crate) letters: BTreeMap<u64, (Mono, InboxItem)>,
+    /// The last number of a letter.
+    pub(crate) numbered: u64,
+    /// Of a follower: whether what the owner tells next follows on what is known here.
+    pub(crate) is_in_step: bool,
+    /// Of a follower that is out of step: when it asks to be told all anew.
+    pub(crate) follow_at: Option<Mono>,
+}
+
+/// A server that follows a room from here.
+#[derive(Default)]
+pub(crate) struct Guest {
+    /// It is to be told the room afresh.
+    pub(crate) is_new: bool,
+    /// Its sessions that are attached here.
+    pub(crate) sessions: BTreeMap<SessionId, Generation>,
+    /// Since when its link is down.
+    pub(crate) down_since: Option<Mono>,
+}
+
+impl Part {
+    /// Under which term the room is decided here; `None` where it is not.
+    pub(crate) fn decides(&self) -> Option<Term> {
+        match self.stands {
+            Some(Owner::Me(term)) => Some(term),
+            _ => None,
+        }
+    }
+
+    /// Whom the room follows.
+    pub(crate) fn follows(&self) -> Option<NodeId> {
+        match self.stands {
+            Some(Owner::Other(node, _)) => Some(node),
+            _ => None,
+        }
+    }
+
+    /// Keeps what is asked of the owner, under a number of its own.
+    pub(crate) fn keep(&mut self, until: Mono, item: InboxItem) -> u64 {
+        self.numbered += 1;
+        self.letters.insert(self.numbered, (until, item));
+        self.numbered
+    }
+
+    /// What has waited too long for its answer.
+    pub(crate) fn overdue(&mut self, now: Mono) -> Vec<InboxItem> {
+        self.letters.extract_if(.., |_, (until, _)| *until <= now).map(|(_, (_, item))| item).collect()
+    }
+
+    /// Everything that waits for an answer.
+    pub(crate) fn take_letters(&mut self) -> Vec<InboxItem> {
+        std::mem::take(&mut self.letters).into_values().map(|(_, item)| item).collect()
+    }
+
+    /// A session of a guest has come in, as this generation; which servers have it still under an older one, and under which.
+    pub(crate) fn arrive(&mut self, node: NodeId, session: SessionId, generation: Generation) -> Vec<(NodeId, Generation)> {
+        let older = self.supersede(Some(node), session);
+        self.guests.entry(node).or_default().sessions.insert(session, generation);
+        older
+    }
+
+    /// A session has come in at this server, or at another guest: the others have it no more.
+    pub(crate) fn supersede(&mut self, but: Option<NodeId>, session: SessionId) -> Vec<(NodeId, Generation)> {
+        let others = self.guests.iter_mut().filter(|(node, _)| Some(**node) != but);
+        others.filter_map(|(node, guest)| Some((*node, guest.sessions.remove(&session)?))).collect()
+    }
+
+    /// A guest says who is attached there: those who are not any more.
+    pub(crate) fn replace(&mut self, node: NodeId, attached: &[Attachment]) -> Vec<(SessionId, Generation)> {
+        let guest = self.guests.entry(node).or_default();
+        (guest.is_new, guest.down_since) = (true, None);
+        let now = attached.iter().map(|attachment| (attachment.session, attachment.generation)).collect();
+        let before = std::mem::replace(&mut guest.sessions, now);
+        before.into_iter().filter(|(session, _)| !guest.sessions.contains_key(session)).collect()
+    }
+}

@@ -1,0 +1,279 @@
+//! The follower's half of a room of several servers: what the owner has decided is played here, and what is asked here is asked there.
+
+use std::collections::VecDeque;
+
+use crate::domain::{Event, Record, RoomCloseReason};
+use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::inbox::InboxItem;
+use crate::engine::rooms::parcel::{Attachment, Feed, Parcel};
+use crate::engine::rooms::state::Phase;
+use crate::engine::session::subscription::Subscriber;
+use crate::engine::shared::unavailable;
+use crate::engine::work::evict;
+use crate::engine::work::load::load_copy;
+use crate::engine::work::task::RoomTask;
+use crate::engine::work::visit::is_of_somebody;
+use crate::ports::{NotSent, ReadError};
+use crate::room::{Answer, Input, Note};
+use crate::types::{Epoch, Generation, NodeId, Now, Offset, Reject, RejectCode, Seq, SessionId};
+
+/// Records read at once where some have not come.
+const PAGE: usize = 256;
+
+impl RoomTask {
+    /// Works through what has come in where another server decides.
+    pub(crate) async fn follow(&mut self, owner: NodeId, items: VecDeque<InboxItem>) {
+        self.yield_to_readers().await;
+        while self.state.is_far_ahead() {
+            self.yield_to_readers().await;
+        }
+        self.state.has_worked = true;
+        if self.cell.take_lost() {
+            self.fall_out_of_step();
+        }
+        for item in items {
+            if is_of_somebody(&item) {
+                self.state.asked = Some(self.mono());
+            }
+            self.take_as_follower(owner, item).await;
+        }
+        self.look_after_letters(owner);
+        self.announce();
+        evict::keep(&self.shared);
+    }
+
+    async fn take_as_follower(&mut self, owner: NodeId, item: InboxItem) {
+        match item {
+            InboxItem::Fed(feed) => self.play(*feed).await,
+            InboxItem::Answered(answers) => self.hear_answers(owner, answers),
+            InboxItem::Link { node, is_up } if node == owner => match is_up {
+                true => self.ask_to_follow(owner),
+                false => self.lose_owner(),
+            },
+            InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
+            InboxItem::End { by } => {
+                self.state.subscribers.remove(&by.session);
+                // Where it cannot be told, the owner finds out by the link.
+                let _ = self.shared.send(owner, &Parcel::End { room: self.cell.code.clone(), by });
+            }
+            InboxItem::Evict(eviction) => self.give_back(eviction),
+            InboxItem::Tick => self.state.disarm(),
+            // Nothing runs out here.
+            InboxItem::Host { input: Input::Elapsed, answer } => {
+                let _ = answer.send(Ok(Answer::Nothing));
+            }
+            item @ (InboxItem::Command { .. } | InboxItem::Enter { .. } | InboxItem::Host { .. }) => {
+                self.ask(owner, item);
+            }
+            // Meant for an owner, who this is no more.
+            InboxItem::Asked { reply, .. } => reply.reject(unavailable()),
+            InboxItem::Follow { .. } | InboxItem::Unfollow { .. } | InboxItem::Link { .. } | InboxItem::GapView => {}
+        }
+    }
+
+    /// Asks the owner. What was asked waits here under a number.
+    fn ask(&mut self, owner: NodeId, item: InboxItem) {
+        let limits = &self.shared.limits;
+        let until = self.mono().after(limits.engine.owner_timeout);
+        let (Some(part), Some(input)) = (&mut self.state.part, item.input()) else { return };
+        if part.letters.len() >= limits.room.inbox_max {
+            let reject = Reject::new(RejectCode::Busy, "too much waits for the room's owner");
+            return self.cell.refuse(item, reject);
+        }
+        let (room, input) = (self.cell.code.clone(), Box::new(input.clone()));
+        let number = part.keep(until, item);
+        if self.shared.send(owner, &Parcel::Ask { room, number, input }).is_err()
+            && let Some((_, item)) = self.state.part.as_mut().and_then(|part| part.letters.remove(&number))
+        {
+            self.cell.refuse(item, unavailable());
+        }
+    }
+
+    /// Plays what the owner has published since. What has not come is read from the log, which has it.
+    async fn play(&mut self, feed: Feed) {
+        let Some(part) = &mut self.state.part else { return };
+        part.is_in_step |= feed.fresh;
+        if !part.is_in_step {
+            return;
+        }
+        if !self.is_ahead_of(&feed)
+            && let Err(error) = self.catch_up(feed.epoch, feed.after).await
+        {
+            self.unread(&error);
+            return self.fall_out_of_step();
+        }
+        let now = self.now();
+        if feed.fresh {
+            self.state.room.forget_who_is_here(now);
+        }
+        let mut batch = Batch::default();
+        let mut notes = feed.notes.into_iter().peekable();
+        for record in feed.records {
+            while let Some((_, note)) = notes.next_if(|(after, _)| *after < record.offset) {
+                self.replay_note(now, note);
+            }
+            self.replay(now, record, &mut batch);
+        }
+        notes.for_each(|(_, note)| self.replay_note(now, note));
+        self.publish(batch);
+    }
+
+    /// Where the copy stands: in which incarnation, and after which record.
+    fn stands(&self) -> Option<(Epoch, Offset)> {
+        self.state.feed().map(|feed| (feed.epoch, self.state.room.last_offset()))
+    }
+
+    /// Whether everything is known here that these records follow on.
+    fn is_ahead_of(&self, feed: &Feed) -> bool {
+        match (self.stands(), feed.epoch) {
+            (None, None) => matches!(self.state.phase, Phase::NoRoom),
+            (Some((epoch, offset)), Some(theirs)) => epoch == theirs && offset >= feed.after,
+            // It begins with these records, and was read from the log meanwhile.
+            (Some((epoch, _)), None) => feed.records.first().is_some_and(|record| begins(record, epoch)),
+            (None, Some(_)) => false,
+        }
+    }
+
+    /// Brings the copy to where the log has this record of this incarnation, or to where there is none.
+    async fn catch_up(&mut self, epoch: Option<Epoch>, after: Offset) -> Result<(), ReadError> {
+        let log = self.shared.log.clone().expect("servers share a log");
+        let Some(epoch) = epoch else {
+            self.state.end_incarnation(RoomCloseReason::Host);
+            self.install(None);
+            return Ok(());
+        };
+        let moved_on = || ReadError::Unavailable("the room has moved on".into());
+        if self.stands().is_none_or(|(ours, _)| ours != epoch) {
+            let loaded = load_copy(&*log, &self.cell.code, &self.shared.limits.room).await?;
+            self.state.end_incarnation(RoomCloseReason::Host);
+            self.install(loaded);
+            let reaches = self.stands().is_some_and(|(ours, offset)| ours == epoch && offset >= after);
+            return if reaches { Ok(()) } else { Err(moved_on()) };
+        }
+        while let Some((_, offset)) = self.stands().filter(|(_, offset)| *offset < after) {
+            let page = log.read(&self.cell.code, Some(epoch), offset, PAGE).await?;
+            if page.records.first().is_none_or(|first| first.offset != offset.next()) {
+                // It is over, or the log has let go of them.
+                return Err(moved_on());
+            }
+            let (now, mut batch) = (self.now(), Batch::default());
+            page.records.into_iter().for_each(|record| self.replay(now, record, &mut batch));
+            self.publish(batch);
+        }
+        Ok(())
+    }
+
+    /// Plays a record that is not known yet.
+    fn replay(&mut self, now: Now, record: Record, batch: &mut Batch) {
+        let is_known = self.stands().is_some_and(|(epoch, offset)| {
+            record.offset <= offset && !matches!(record.event, Event::Created { epoch: theirs, .. } if theirs != epoch)
+        });
+        if is_known {
+            return;
+        }
+        if let Event::Settled { through, .. } = record.event {
+            let frozen = self.state.room.ledger().owed_freezes().filter(|owed| owed.change <= through);
+            batch.settled.extend(frozen.map(|owed| owed.target));
+        }
+        self.apply(now, record, batch);
+    }
+
+    fn replay_note(&mut self, now: Now, note: Note) {
+        let read = if let Note::Read { member, .. } = &note { Some(*member) } else { None };
+        self.state.room.note(now, note);
+        if let Some(member) = read
+            && let Some(scope) = self.state.room.member(member).map(|member| member.scope.clone())
+            && let Some(position) = self.state.room.read_position(&scope)
+        {
+            self.tell_sessions(member, None, position);
+        }
+    }
+
+    /// Tells whoever asked here what the owner has decided.
+    fn hear_answers(&mut self, owner: NodeId, answers: Vec<(u64, Result<Answer, Reject>)>) {
+        let (now, mut batch) = (self.now(), Batch::default());
+        for (number, mut decided) in answers {
+            let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&number));
+            let Some((_, item)) = letter else { continue };
+            if let Ok(Answer::Entered(entered)) = &decided {
+                let is_here = self.state.feed().is_some() && self.state.room.member(entered.member).is_some();
+                let is_in_step = self.state.part.as_ref().is_some_and(|part| part.is_in_step);
+                if !is_here || !is_in_step {
+                    // They have gone again, or nobody knows what they would be shown.
+                    if let Some(by) = item.input().and_then(Input::caller) {
+                        self.tell_lost(owner, by.session, by.generation);
+                    }
+                    decided = Err(unavailable());
+                }
+            }
+            self.conclude(now, item, decided, &mut batch);
+        }
+        self.publish(batch);
+    }
+
+    /// Nothing that the owner tells follows on what is known here, until it tells all anew.
+    fn fall_out_of_step(&mut self) {
+        let at = self.mono().after(self.shared.limits.room.gap_view_interval);
+        if let Some(part) = &mut self.state.part {
+            (part.is_in_step, part.follow_at) = (false, Some(at));
+        }
+    }
+
+    /// The link to the owner is down: what was asked is not answered any more.
+    pub(crate) fn lose_owner(&mut self) {
+        let Some(part) = &mut self.state.part else { return };
+        (part.is_in_step, part.follow_at) = (false, None);
+        part.take_letters().into_iter().for_each(|item| self.cell.refuse(item, unavailable()));
+    }
+
+    /// Says who is attached here, and is told the room afresh.
+    pub(crate) fn ask_to_follow(&mut self, owner: NodeId) {
+        let attached = self.state.subscribers.iter().map(|(session, reader)| Attachment {
+            session: *session,
+            generation: reader.connection.generation,
+            member: reader.subscription.member,
+            network: reader.connection.network,
+        });
+        let follow = Parcel::Follow { room: self.cell.code.clone(), attached: attached.collect() };
+        let sent = self.shared.send(owner, &follow);
+        if let Some(part) = &mut self.state.part {
+            (part.is_in_step, part.follow_at) = (false, None);
+        }
+        if sent.is_err() {
+            self.fall_out_of_step();
+        }
+    }
+
+    /// What has waited too long is refused; and where the copy is out of step, it is asked for again.
+    fn look_after_letters(&mut self, owner: NodeId) {
+        let now = self.mono();
+        let Some(part) = &mut self.state.part else { return };
+        part.overdue(now).into_iter().for_each(|item| self.cell.refuse(item, unavailable()));
+        if part.follow_at.is_some_and(|at| at <= now) {
+            self.ask_to_follow(owner);
+        }
+    }
+
+    /// A session has lost its connection, here: whoever decides is to know.
+    pub(crate) fn lose_reader(&mut self, now: Now, session: SessionId, generation: Generation) {
+        match self.state.part.as_ref().filter(|part| part.decides().is_none()).map(|part| part.follows()) {
+            None => self.state.forget_reader(now, session, generation),
+            Some(owner) => {
+                if self.state.subscribers.get(&session).is_some_and(|of| of.connection.generation <= generation) {
+                    self.state.subscribers.remove(&session);
+                }
+                owner.into_iter().for_each(|owner| self.tell_lost(owner, session, generation));
+            }
+        }
+    }
+
+    fn tell_lost(&self, owner: NodeId, session: SessionId, generation: Generation) {
+        // Where it cannot be told, the owner finds out by the link.
+        let _ = self.shared.send(owner, &Parcel::Detach { room: self.cell.code.clone(), session, generation });
+    }
+}
+
+/// Whether this incarnation begins with the record.
+fn begins(record: &Record, epoch: Epoch) -> bool {
+    matches!(record.event, Event::Created { epoch: begun, .. } if begun == epoch)
+}

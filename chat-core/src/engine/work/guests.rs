@@ -1,0 +1,170 @@
+//! The owner's half of a room of several servers: which of them follow, who is attached there, and what they are told.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::domain::Event;
+use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::rooms::inbox::InboxItem;
+use crate::engine::rooms::parcel::{Attachment, Feed, Parcel};
+use crate::engine::work::task::RoomTask;
+use crate::room::{Input, Note};
+use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
+
+/// How long the link to a server may be down before whoever is attached there counts as gone. 3 s: a link that broke is up again sooner, and
+/// their graces begin only then.
+const DOWN_MAX: Duration = Duration::from_secs(3);
+/// Before a server is told anew that has taken nothing more.
+const AGAIN: Duration = Duration::from_millis(100);
+
+impl RoomTask {
+    /// A server follows from now on, or no more; or its link is up, or down.
+    pub(crate) fn look_after_guest(&mut self, now: Now, item: &InboxItem) {
+        match item {
+            InboxItem::Follow { node, attached } => self.guest_follows(now, *node, attached),
+            InboxItem::Unfollow { node } => {
+                if let Some(part) = &mut self.state.part
+                    && part.guests.get(node).is_some_and(|guest| guest.sessions.is_empty())
+                {
+                    part.guests.remove(node);
+                }
+            }
+            InboxItem::Link { node, is_up } => {
+                let guest = self.state.part.as_mut().and_then(|part| part.guests.get_mut(node));
+                if let Some(guest) = guest
+                    && !is_up
+                {
+                    guest.down_since.get_or_insert(now.mono);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Before anything is decided: those who said something while the room waited for its log are heard, and those are let go whose link has been
+    /// down for too long.
+    pub(crate) fn look_after_guests(&mut self, now: Now, items: &mut VecDeque<InboxItem>) {
+        let Some(part) = &mut self.state.part else { return };
+        for item in std::mem::take(&mut part.later).into_iter().rev() {
+            items.push_front(item);
+        }
+        let is_lost = |down_since: Option<Mono>| down_since.is_some_and(|since| since.after(DOWN_MAX) <= now.mono);
+        let lost: Vec<_> = part.guests.extract_if(.., |_, guest| is_lost(guest.down_since)).collect();
+        for (_, guest) in lost {
+            for (session, generation) in guest.sessions {
+                self.state.note(now, Note::Detached { session, generation });
+            }
+        }
+    }
+
+    /// A server says who is attached there: nobody else of it is.
+    fn guest_follows(&mut self, now: Now, node: NodeId, attached: &[Attachment]) {
+        let Some(part) = &mut self.state.part else { return };
+        for (session, generation) in part.replace(node, attached) {
+            self.state.note(now, Note::Detached { session, generation });
+        }
+        for Attachment { session, generation, member, network } in attached {
+            let (session, generation, member, network) = (*session, *generation, *member, *network);
+            self.state.note(now, Note::Attached { session, generation, member, network });
+        }
+    }
+
+    /// A session has come in at another server: the connections that it had before are none of its any more.
+    pub(crate) fn guest_has_come(&mut self, node: NodeId, input: &Input) {
+        let (Some(by), Some(part)) = (input.caller(), &mut self.state.part) else { return };
+        let older = part.arrive(node, by.session, by.generation);
+        if let Some(reader) = self.state.subscribers.remove(&by.session) {
+            reader.connection.close(CloseReason::Replaced);
+        }
+        self.tell_replaced(by.session, older);
+    }
+
+    /// A session has come in here: the same.
+    pub(crate) fn supersede_guests(&mut self, session: SessionId) {
+        let Some(part) = self.state.part.as_mut().filter(|part| !part.guests.is_empty()) else { return };
+        let older = part.supersede(None, session);
+        self.tell_replaced(session, older);
+    }
+
+    fn tell_replaced(&self, session: SessionId, older: Vec<(NodeId, Generation)>) {
+        for (node, generation) in older {
+            // Who cannot be told has lost its place here anyway.
+            let _ = self.shared.send(node, &Parcel::Replaced { session, generation });
+        }
+    }
+
+    /// Tells those who follow what a batch has brought, and whoever asked there what was decided.
+    pub(crate) fn tell_guests(&mut self, batch: &mut Batch) {
+        let Some(part) = self.state.part.as_deref_mut() else { return };
+        let is_asked = |item: &InboxItem| matches!(item, InboxItem::Asked { .. });
+        let answers: Vec<_> = batch.outcomes.extract_if(.., |(item, _)| is_asked(item)).collect();
+        if part.guests.is_empty() && answers.is_empty() {
+            return;
+        }
+        let term = part.decides().unwrap_or_default();
+        // Whoever asks without following has a room to begin with from now on.
+        for (item, _) in &answers {
+            if let InboxItem::Asked { reply, .. } = item
+                && !part.guests.contains_key(&reply.node)
+            {
+                part.guests.entry(reply.node).or_default().is_new = true;
+            }
+        }
+        let room = &self.state.room;
+        let notes = std::mem::take(&mut part.notes);
+        let epoch = self.state.phase_epoch();
+        let begins = batch.records.first().is_some_and(|record| matches!(record.event, Event::Created { .. }));
+        let after = batch.records.first().map_or(room.last_offset(), |first| Offset(first.offset.0 - 1));
+        let part = self.state.part.as_deref_mut().expect("it was there");
+        let feed = |fresh, epoch, after, records, notes| {
+            let room = self.cell.code.clone();
+            Parcel::Feed(Box::new(Feed { room, term: term.0, fresh, epoch, after, records, notes }))
+        };
+        let (mut news, mut whole) = (None, None);
+        for (node, guest) in part.guests.iter_mut().filter(|(_, guest)| guest.down_since.is_none()) {
+            let parcel = if guest.is_new {
+                whole.get_or_insert_with(|| {
+                    let last = room.last_offset();
+                    let epoch = epoch.filter(|_| batch.closed.is_none());
+                    let notes = if epoch.is_some() { room.notes() } else { Vec::new() };
+                    feed(true, epoch, last, Vec::new(), notes.into_iter().map(|note| (last, note)).collect()).encode()
+                })
+            } else if batch.records.is_empty() && notes.is_empty() {
+                continue;
+            } else {
+                news.get_or_insert_with(|| {
+                    let records = std::mem::take(&mut batch.records);
+                    let parcel = feed(false, epoch.filter(|_| !begins), after, records, notes.clone());
+                    let bytes = parcel.encode();
+                    if let Parcel::Feed(feed) = parcel {
+                        batch.records = feed.records;
+                    }
+                    bytes
+                })
+            };
+            guest.is_new = self.shared.send_bytes(*node, parcel.clone()).is_err();
+        }
+        for (item, outcome) in answers {
+            let InboxItem::Asked { reply, .. } = item else { continue };
+            let decided = match outcome {
+                Outcome::Answer(answer) => Ok(answer),
+                Outcome::Rejected(reject) => Err(reject),
+                _ => continue,
+            };
+            let (node, number) = reply.take();
+            let parcel = Parcel::Answers { room: self.cell.code.clone(), answers: vec![(number, decided)] };
+            let _ = self.shared.send(node, &parcel);
+        }
+    }
+
+    /// When somebody who follows, or whoever waits for whom is followed, is to be looked after.
+    pub(crate) fn part_deadline(&self, now: Mono) -> Option<Mono> {
+        let part = self.state.part.as_ref()?;
+        let letters = part.letters.values().map(|(until, _)| *until);
+        let guests = part.guests.values().filter_map(|guest| match guest.down_since {
+            Some(since) => Some(since.after(DOWN_MAX)),
+            None => guest.is_new.then(|| now.after(AGAIN)),
+        });
+        letters.chain(guests).chain(part.follow_at).min()
+    }
+}

@@ -1,0 +1,81 @@
+//! Who decides for a room, where there are several servers, and what becomes of it here when that changes.
+
+use std::collections::VecDeque;
+
+use crate::engine::rooms::inbox::InboxItem;
+use crate::engine::rooms::parcel::Parcel;
+use crate::engine::rooms::state::RoomState;
+use crate::engine::shared::{Shared, unavailable};
+use crate::engine::work::task::RoomTask;
+use crate::ports::{NotSent, Owner, Slot, Term};
+use crate::types::{NodeId, RoomCode};
+
+impl Shared {
+    /// Who decides for a room.
+    pub(crate) fn owner(&self, code: &RoomCode) -> Owner {
+        match &self.cluster {
+            None => Owner::Me(Term::default()),
+            Some(cluster) => cluster.owner(Slot::of(code)),
+        }
+    }
+
+    /// Whether a room is decided here.
+    pub(crate) fn decides(&self, code: &RoomCode) -> bool {
+        matches!(self.owner(code), Owner::Me(_))
+    }
+
+    /// Sends a parcel to another server.
+    pub(crate) fn send(&self, node: NodeId, parcel: &Parcel) -> Result<(), NotSent> {
+        self.send_bytes(node, parcel.encode())
+    }
+
+    /// The same, of one that is encoded.
+    pub(crate) fn send_bytes(&self, node: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
+        self.cluster.as_ref().ok_or(NotSent)?.send(node, parcel)
+    }
+}
+
+impl RoomTask {
+    /// Works through what has come in, as the owner of the room, or as one who follows it.
+    pub(crate) async fn work_among_servers(&mut self, items: VecDeque<InboxItem>) {
+        match self.take_part() {
+            Owner::Me(_) => self.work_through(items).await,
+            Owner::Other(node, _) => self.follow(node, items).await,
+            Owner::Nobody => items.into_iter().for_each(|item| self.cell.refuse(item, unavailable())),
+        }
+    }
+
+    /// As whom the room is worked on now. What was decided under another term is not believed any more.
+    fn take_part(&mut self) -> Owner {
+        let now = self.shared.owner(&self.cell.code);
+        let before = self.state.part.get_or_insert_default().stands.replace(now);
+        match before.filter(|before| *before != now) {
+            None => {}
+            Some(Owner::Other(..) | Owner::Nobody) if !matches!(now, Owner::Me(_)) => {
+                self.lose_owner();
+                if let Owner::Other(node, _) = now {
+                    self.ask_to_follow(node);
+                }
+            }
+            Some(_) => self.begin_anew(now),
+        }
+        now
+    }
+
+    /// Forgets what was known of the room: its readers come back to it.
+    fn begin_anew(&mut self, now: Owner) {
+        self.lose_owner();
+        self.state.give_up();
+        *self.state = RoomState::new(&self.shared.room_limits, self.shared.log.is_some());
+        self.state.part.get_or_insert_default().stands = Some(now);
+    }
+
+    /// The room leaves memory: its owner has nobody to tell here.
+    pub(crate) fn follow_no_more(&self) {
+        let Some(part) = &self.state.part else { return };
+        if let Some(owner) = part.follows().filter(|_| part.is_in_step) {
+            // Where it cannot be told, what it tells comes to nobody.
+            let _ = self.shared.send(owner, &Parcel::Unfollow { room: self.cell.code.clone() });
+        }
+    }
+}

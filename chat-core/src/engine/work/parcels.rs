@@ -1,0 +1,89 @@
+//! The task that takes in what other servers send, and sees to it that rooms hear of links and owners.
+
+use std::sync::{Arc, Weak};
+
+use crate::engine::rooms::guest_reply::GuestReply;
+use crate::engine::rooms::inbox::InboxItem;
+use crate::engine::rooms::parcel::Parcel;
+use crate::engine::shared::Shared;
+use crate::ports::{ClusterEvent, Slot};
+use crate::room::Input;
+use crate::types::{CloseReason, Generation, NodeId, RoomCode, SessionId};
+
+/// Takes in what happens among the servers, until the engine is gone.
+pub(crate) async fn run(engine: Weak<Shared>) {
+    let Some(cluster) = engine.upgrade().and_then(|shared| shared.cluster.clone()) else { return };
+    loop {
+        let event = cluster.next().await;
+        let Some(shared) = engine.upgrade() else { return };
+        match event {
+            ClusterEvent::Parcel { from, parcel } => match Parcel::decode(&parcel) {
+                Ok(parcel) => shared.take_in(from, parcel),
+                Err(error) => shared.observe_bad_parcel(from, &error),
+            },
+            ClusterEvent::LinkUp(node) => shared.tell_rooms(|_| true, || InboxItem::Link { node, is_up: true }).await,
+            ClusterEvent::LinkDown(node) => {
+                shared.tell_rooms(|_| true, || InboxItem::Link { node, is_up: false }).await;
+            }
+            ClusterEvent::Moved(slots) => {
+                shared.tell_rooms(|code| slots.contains(&Slot::of(code)), || InboxItem::Tick).await;
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Puts what another server has sent where it belongs.
+    fn take_in(self: &Arc<Self>, from: NodeId, parcel: Parcel) {
+        match parcel {
+            Parcel::Ask { room, number, input } => {
+                let Some(cluster) = self.cluster.clone() else { return };
+                let reply = GuestReply::new(cluster, from, room.clone(), number);
+                let makes_it = matches!(*input, Input::Create { .. });
+                let item = InboxItem::Asked { input: *input, reply };
+                match makes_it && !self.is_full() {
+                    true => self.enqueue_new(&room, item),
+                    false => self.enqueue(&room, item),
+                }
+            }
+            Parcel::Follow { room, attached } => self.enqueue(&room, InboxItem::Follow { node: from, attached }),
+            Parcel::Unfollow { room } => self.enqueue_if_here(&room, InboxItem::Unfollow { node: from }),
+            Parcel::Detach { room, session, generation } => {
+                self.enqueue_if_here(&room, InboxItem::Detach { session, generation });
+            }
+            Parcel::End { room, by } => self.enqueue(&room, InboxItem::End { by }),
+            Parcel::Feed(feed) => {
+                let room = feed.room.clone();
+                self.enqueue_if_here(&room, InboxItem::Fed(feed));
+            }
+            Parcel::Answers { room, answers } => self.enqueue_if_here(&room, InboxItem::Answered(answers)),
+            Parcel::Replaced { session, generation } => self.close_replaced(session, generation),
+        }
+    }
+
+    /// To a room that is in memory; what nobody waits for comes to nobody.
+    fn enqueue_if_here(self: &Arc<Self>, code: &RoomCode, item: InboxItem) {
+        if let Some(cell) = self.registry.room(code) {
+            self.push(&cell, item);
+        }
+    }
+
+    /// A newer connection of the session has come in at another server.
+    fn close_replaced(&self, session: SessionId, generation: Generation) {
+        let cell = self.lock_sessions().cell(session);
+        let Some(cell) = cell else { return };
+        let state = cell.lock();
+        if let Some(connection) = state.connection.as_ref().filter(|connection| connection.generation <= generation) {
+            connection.close(CloseReason::Replaced);
+        }
+    }
+
+    /// Tells rooms in memory something.
+    async fn tell_rooms(self: &Arc<Self>, is_one: impl Fn(&RoomCode) -> bool, what: impl Fn() -> InboxItem) {
+        for cell in self.registry.cells(|_| true).await {
+            if is_one(&cell.code) {
+                self.push(&cell, what());
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What another copy of the room, which plays the same records, has to note to be as this one: all that is in no record.
+
+use super::decision::Note;
+use super::{Room, apply};
+use crate::domain::TypingState;
+use crate::types::Now;
+
+impl Room {
+    /// The notes that make of a room with the same ledger, after [`Room::forget_who_is_here`], one that shows the same: who is attached, who
+    /// types, what grows, what members show, how far people have read.
+    pub fn notes(&self) -> Vec<Note> {
+        let attached = self.attendance.attachments().map(|(session, generation, member)| Note::Attached {
+            session,
+            generation,
+            member,
+            network: self.attendance.networks_of(member).last().copied(),
+        });
+        let typing = self.attendance.typing().map(|member| Note::Typing { member, state: TypingState::On });
+        let live = self.live_texts().iter().map(|live| Note::Live {
+            member: live.member,
+            target: live.target,
+            text: Some(live.text.clone()),
+        });
+        let signals = self.signals().iter().map(|signal| Note::Signal {
+            member: signal.member,
+            name: signal.name.clone(),
+            data: Some(signal.data.clone()),
+        });
+        // In the order in which they are forgotten where there are too many.
+        let reads = Vec::from(self.reads.clone());
+        let reads = reads.into_iter().map(|(member, through)| Note::Read { member, through });
+        attached.chain(typing).chain(live).chain(signals).chain(reads).collect()
+    }
+
+    /// What a copy that noted all that this one did has to note where time has passed here: what has run out since `before`, which is what was
+    /// noted until then.
+    pub(crate) fn ended_since(&self, before: &[Note]) -> Vec<Note> {
+        let now = self.notes();
+        let ended = before.iter().filter(|note| !now.contains(note)).filter_map(|note| match note {
+            Note::Typing { member, .. } => Some(Note::Typing { member: *member, state: TypingState::Off }),
+            Note::Live { member, target, .. } => Some(Note::Live { member: *member, target: *target, text: None }),
+            Note::Signal { member, name, .. } => Some(Note::Signal { member: *member, name: name.clone(), data: None }),
+            _ => None,
+        });
+        ended.collect()
+    }
+
+    /// Nobody is here, as far as is known: who is will be noted. For a copy.
+    pub fn forget_who_is_here(&mut self, now: Now) {
+        apply::forget_who_is_here(&self.ledger, &mut self.attendance);
+        self.note(now, Note::Recovered);
+    }
+}
