@@ -24,6 +24,7 @@ use crate::engine::shared::room_secrets::RoomSecrets;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
+use crate::engine::work::parcels;
 use crate::engine::work::put_away;
 use crate::engine::work::run;
 use crate::engine::work::sweep;
@@ -182,6 +183,9 @@ impl EngineBuilder {
         if shared.log.is_some() {
             tokio::spawn(sweep::run(Arc::downgrade(&shared)));
             tokio::spawn(put_away::run(Arc::downgrade(&shared)));
+        }
+        if shared.cluster.is_some() {
+            tokio::spawn(parcels::run(Arc::downgrade(&shared)));
         }
         Engine { shared }
     }

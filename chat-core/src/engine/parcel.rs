@@ -45,9 +45,6 @@ pub(crate) struct Feed {
     pub(crate) records: Vec<Record>,
     /// What passed beside the log, each with the last record before it.
     pub(crate) notes: Vec<(Offset, Note)>,
-    /// What was said to whom this server asked for, by the number of the `Ask`: each once the records that it rests on are here.
-    #[serde(with = "verdicts")]
-    pub(crate) answers: Vec<(u64, Result<Answer, Reject>)>,
 }
 
 /// What one server says to another.
@@ -61,6 +58,8 @@ pub(crate) enum Parcel {
         room: RoomCode,
         /// Everybody who is.
         attached: Vec<Attachment>,
+        /// Sessions that have asked to come in, and wait for the answer: whoever of them is in by now is attached here, too.
+        awaited: Vec<(SessionId, Generation)>,
     },
     /// To the owner: decide this.
     Ask {
@@ -98,6 +97,15 @@ pub(crate) enum Parcel {
     },
     /// From the owner, to whoever follows.
     Feed(Box<Feed>),
+    /// From the owner: what was decided of what this server asked, by the number of the `Ask`. The records that it rests on were told before.
+    Answers {
+        /// The room, by its code.
+        #[serde(deserialize_with = "checked")]
+        room: RoomCode,
+        /// One or more.
+        #[serde(with = "verdicts")]
+        answers: Vec<(u64, Result<Answer, Reject>)>,
+    },
     /// To the server that a session was connected to: a newer connection of it has come in elsewhere.
     Replaced {
         /// The session.

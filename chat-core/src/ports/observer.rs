@@ -2,7 +2,7 @@
 
 use crate::domain::Record;
 use crate::ports::Ended;
-use crate::types::{CloseReason, Epoch, RejectCode, RoomCode, SessionId, WallStep};
+use crate::types::{CloseReason, Epoch, NodeId, RejectCode, RoomCode, SessionId, WallStep};
 
 /// One thing worth counting.
 #[derive(Clone, Debug)]
@@ -60,6 +60,14 @@ pub enum ObserverEvent<'a> {
     WallStepped {
         /// How far, and whether it is believed.
         step: WallStep,
+    },
+    /// Another server has sent something that cannot be read; it is as if it had been lost.
+    #[non_exhaustive]
+    BadParcel {
+        /// Which one.
+        from: NodeId,
+        /// In words, for operators.
+        error: String,
     },
     /// The log failed.
     #[non_exhaustive]

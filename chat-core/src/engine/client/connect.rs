@@ -121,7 +121,15 @@ impl Shared {
     }
 
     pub(crate) fn next_generation(&self) -> Generation {
-        Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1)
+        if self.cluster.is_none() {
+            return Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        // A session may come to any server, and none knows what another has given: the later is the higher, as far as their clocks agree.
+        let now = self.clock.now().wall.0;
+        let drawn = now << 20 | self.ids.salt() >> 44;
+        let before =
+            self.generations.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(drawn.max(last + 1)));
+        Generation(drawn.max(before.unwrap_or_default() + 1))
     }
 
     /// Whether it can be said of a session that is not in memory that it was not ended.

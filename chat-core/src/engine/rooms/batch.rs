@@ -36,6 +36,10 @@ pub(crate) struct Batch {
     pub(crate) back: ThinVec<Scope>,
     /// Who has come back and is shown as the policy says from now on.
     pub(crate) named: ThinVec<Caller>,
+    /// Messages into whose records the log has been made to write their reactions, as one of these says. Of a copy.
+    pub(crate) settled: ThinVec<Seq>,
+    /// Sessions of other servers that have come in with it.
+    pub(crate) guests: ThinVec<(SessionId, Generation)>,
     pub(crate) closed: Option<RoomCloseReason>,
     /// The room as it was before it was closed, where that was not because it was empty: with an incarnation goes all that no log knows of it.
     pub(crate) open: Option<Box<Room>>,

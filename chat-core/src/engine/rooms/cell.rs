@@ -26,6 +26,8 @@ pub(crate) struct RoomCell {
     weight: AtomicUsize,
     /// It has been asked to give memory back, and has not yet looked.
     evicting: AtomicBool,
+    /// Something that another server told was not taken in.
+    has_lost: AtomicBool,
 }
 
 /// The room as others may see it: as of its last batch.
@@ -74,6 +76,7 @@ impl RoomCell {
             state: Mutex::new(None),
             weight: AtomicUsize::new(0),
             evicting: AtomicBool::new(false),
+            has_lost: AtomicBool::new(false),
         }
     }
 
@@ -83,7 +86,15 @@ impl RoomCell {
             // It may be asked again.
             self.evicted();
         }
+        if matches!(item, InboxItem::Fed(_)) {
+            self.has_lost.store(true, Ordering::Release);
+        }
         item.refuse(&self.code, None, reject);
+    }
+
+    /// Whether something that another server told was not taken in since this was asked last.
+    pub(crate) fn take_lost(&self) -> bool {
+        self.has_lost.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn weigh(&self, weight: Weight) {

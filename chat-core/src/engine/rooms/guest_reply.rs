@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::rooms::parcel::Parcel;
+use crate::engine::parcel::Parcel;
 use crate::ports::Cluster;
 use crate::types::{NodeId, Reject, RejectCode, RoomCode};
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::engine::parcel::{Attachment, Feed};
+use crate::engine::rooms::guest_reply::GuestReply;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
@@ -11,7 +13,7 @@ use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Answer, Caller, Input, ReadPosition};
 use crate::types::{
-    Epoch, Generation, Nick, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits, Wall,
+    Epoch, Generation, Nick, NodeId, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits, Wall,
 };
 use crate::wire::{RemovalReason, RoomStatus, Status};
 
@@ -23,6 +25,18 @@ pub(crate) enum InboxItem {
     Enter { input: Input, request: JoinRequest, catch_up: Option<u32> },
     /// The embedder asks. What is not shown is answered as done.
     Host { input: Input, answer: oneshot::Sender<Result<Answer, Reject>> },
+    /// Somebody asks at a server that follows the room from here.
+    Asked { input: Input, reply: GuestReply },
+    /// A server follows the room from here, and these are attached there: nobody else of it, but whoever has come in and has not heard of it.
+    Follow { node: NodeId, attached: Vec<Attachment>, awaited: Vec<(SessionId, Generation)> },
+    /// A server follows no more.
+    Unfollow { node: NodeId },
+    /// The owner of the room, which is followed here, tells what has happened.
+    Fed(Box<Feed>),
+    /// What the owner has decided of what was asked here.
+    Answered(Vec<(u64, Result<Answer, Reject>)>),
+    /// The link to another server is up, or is down.
+    Link { node: NodeId, is_up: bool },
     /// A session has lost its connection.
     Detach { session: SessionId, generation: Generation },
     /// A session without a connection was ended: it leaves, or counts as having just gone.
@@ -112,6 +126,11 @@ impl JoinRequest {
         }
     }
 
+    /// Whether it is a resume that took too long, or whose connection is gone.
+    pub(crate) fn is_given_up(&self) -> bool {
+        matches!(self, Self::Resume(back) if !back.is_awaited())
+    }
+
     /// The room that it is to make may be there after all: it keeps its place where it was founded from as long as its code is in use.
     pub(crate) fn keep_founding(&mut self) {
         if let Self::Command(reply) | Self::Drawn { reply, .. } = self {
@@ -190,15 +209,43 @@ impl InboxItem {
                 // The embedder may have stopped waiting.
                 let _ = answer.send(Err(reject));
             }
-            Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {}
+            Self::Asked { reply, .. } => reply.reject(reject),
+            Self::Follow { .. }
+            | Self::Unfollow { .. }
+            | Self::Fed(_)
+            | Self::Answered(_)
+            | Self::Link { .. }
+            | Self::Detach { .. }
+            | Self::End { .. }
+            | Self::GapView
+            | Self::Evict(_)
+            | Self::Tick => {}
+        }
+    }
+
+    /// What the room is asked, by whoever is answered.
+    pub(crate) fn input(&self) -> Option<&Input> {
+        match self {
+            Self::Command { input, .. } | Self::Enter { input, .. } | Self::Host { input, .. } => Some(input),
+            Self::Asked { input, .. } => Some(input),
+            _ => None,
         }
     }
 
     /// Whether somebody has asked for something, and is answered.
     pub(crate) fn is_asked(&self) -> bool {
         match self {
-            Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } => true,
-            Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
+            Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } | Self::Asked { .. } => true,
+            Self::Follow { .. }
+            | Self::Unfollow { .. }
+            | Self::Fed(_)
+            | Self::Answered(_)
+            | Self::Link { .. }
+            | Self::Detach { .. }
+            | Self::End { .. }
+            | Self::GapView
+            | Self::Evict(_)
+            | Self::Tick => false,
         }
     }
 
@@ -216,9 +263,17 @@ impl InboxItem {
     /// per session and timer.
     pub(crate) fn is_bounded(&self) -> bool {
         match self {
-            Self::Command { .. } | Self::Host { .. } => true,
+            Self::Command { .. } | Self::Host { .. } | Self::Asked { .. } | Self::Fed(_) => true,
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
-            Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
+            Self::Follow { .. }
+            | Self::Unfollow { .. }
+            | Self::Answered(_)
+            | Self::Link { .. }
+            | Self::Detach { .. }
+            | Self::End { .. }
+            | Self::GapView
+            | Self::Evict(_)
+            | Self::Tick => false,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use thin_vec::ThinVec;
 
+use crate::engine::parcel::Attachment;
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::rooms::parcel::Attachment;
 use crate::ports::{Owner, Term};
 use crate::room::Note;
 use crate::types::{Generation, Mono, NodeId, Offset, SessionId};
@@ -77,9 +77,16 @@ impl Part {
     }
 
     /// A session of a guest has come in, as this generation; which servers have it still under an older one, and under which.
-    pub(crate) fn arrive(&mut self, node: NodeId, session: SessionId, generation: Generation) -> Vec<(NodeId, Generation)> {
+    pub(crate) fn arrive(
+        &mut self,
+        node: NodeId,
+        session: SessionId,
+        generation: Generation,
+    ) -> Vec<(NodeId, Generation)> {
         let older = self.supersede(Some(node), session);
-        self.guests.entry(node).or_default().sessions.insert(session, generation);
+        // Whoever asks without following has a room to begin with from now on.
+        let guest = self.guests.entry(node).or_insert_with(|| Guest { is_new: true, ..Guest::default() });
+        guest.sessions.insert(session, generation);
         older
     }
 
@@ -90,11 +97,18 @@ impl Part {
     }
 
     /// A guest says who is attached there: those who are not any more.
-    pub(crate) fn replace(&mut self, node: NodeId, attached: &[Attachment]) -> Vec<(SessionId, Generation)> {
+    pub(crate) fn replace(
+        &mut self,
+        node: NodeId,
+        attached: &[Attachment],
+        awaited: &[(SessionId, Generation)],
+    ) -> Vec<(SessionId, Generation)> {
         let guest = self.guests.entry(node).or_default();
         (guest.is_new, guest.down_since) = (true, None);
         let now = attached.iter().map(|attachment| (attachment.session, attachment.generation)).collect();
         let before = std::mem::replace(&mut guest.sessions, now);
+        let has_come_in = |(session, generation): &&(SessionId, Generation)| before.get(session) == Some(generation);
+        guest.sessions.extend(awaited.iter().filter(has_come_in).copied());
         before.into_iter().filter(|(session, _)| !guest.sessions.contains_key(session)).collect()
     }
 }

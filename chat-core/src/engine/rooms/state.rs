@@ -9,12 +9,13 @@ use crate::engine::feed::fanout::Fanout;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::debts::Debts;
+use crate::engine::rooms::part::Part;
 use crate::engine::rooms::unnamed::Unnamed;
 use crate::engine::session::subscription::{End, Subscriber};
 use crate::ports::Tail;
 use crate::room::{Note, Room};
 use crate::seldom::Seldom;
-use crate::types::{Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
+use crate::types::{Epoch, Generation, MemberId, Mono, Now, RoomLimits, Scope, SessionId};
 
 /// Whether a code has a room, as far as that is known.
 pub(crate) enum Phase {
@@ -51,6 +52,8 @@ pub(crate) struct RoomState {
     pub(crate) unnamed: Unnamed,
     /// What the log has not been made to do yet.
     pub(crate) debts: Seldom<Debts>,
+    /// What it has to do with other servers, where there are any.
+    pub(crate) part: Option<Box<Part>>,
 }
 
 impl RoomState {
@@ -72,6 +75,7 @@ impl RoomState {
             kicked: VecDeque::new(),
             unnamed: Unnamed::default(),
             debts: Seldom::default(),
+            part: None,
         }
     }
 
@@ -81,6 +85,11 @@ impl RoomState {
             Phase::Live(feed) => Some(feed),
             Phase::Unread(_) | Phase::NoRoom => None,
         }
+    }
+
+    /// Which incarnation sessions read; `None` where there is none.
+    pub(crate) fn phase_epoch(&self) -> Option<Epoch> {
+        self.feed().map(|feed| feed.epoch)
     }
 
     /// The room is over, or not to be believed any more: its incarnation, if it had one.
@@ -96,9 +105,40 @@ impl RoomState {
         self.armed = None;
     }
 
+    /// Takes in what passes without being logged; whoever follows the room is to note the same.
+    pub(crate) fn note(&mut self, now: Now, note: Note) {
+        let Some(part) = self.part.as_deref_mut().filter(|part| !part.guests.is_empty()) else {
+            return self.room.note(now, note);
+        };
+        let after = self.room.last_offset();
+        match note {
+            // Time passes everywhere, and not at the same moment: what has run out is named.
+            Note::Elapsed => {
+                let before = self.room.notes();
+                self.room.note(now, note);
+                part.notes.extend(self.room.ended_since(&before).into_iter().map(|ended| (after, ended)));
+            }
+            Note::Recovered => self.room.note(now, note),
+            note => {
+                part.notes.push((after, note.clone()));
+                self.room.note(now, note);
+            }
+        }
+    }
+
+    /// Whether another server decides, and what is here is a copy.
+    pub(crate) fn follows(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.decides().is_none())
+    }
+
+    /// Whether an answer of another server is waited for.
+    pub(crate) fn has_letters(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| !part.letters.is_empty())
+    }
+
     /// A session has lost its connection.
     pub(crate) fn forget_reader(&mut self, now: Now, session: SessionId, generation: Generation) {
-        self.room.note(now, Note::Detached { session, generation });
+        self.note(now, Note::Detached { session, generation });
         if self.subscribers.get(&session).is_some_and(|reader| reader.connection.generation <= generation) {
             self.subscribers.remove(&session);
         }
@@ -116,6 +156,9 @@ impl RoomState {
 
     /// Whether something has run out by now, or is to be done without being asked for.
     pub(crate) fn is_due(&self, now: Mono) -> bool {
+        if self.follows() {
+            return false;
+        }
         let has_run_out = || self.room.next_deadline().is_some_and(|at| at <= now);
         self.feed().is_some() && (self.unnamed.is_due() || has_run_out())
     }

@@ -86,12 +86,15 @@ impl RoomTask {
     pub(crate) fn arm(&mut self, soonest: Option<Mono>) {
         let now = self.mono();
         let own = match &self.state.phase {
+            // Of a copy nothing runs out.
+            _ if self.state.follows() => None,
             Phase::Live(_) => self.state.room.next_deadline(),
             Phase::NoRoom => None,
             // It is kept while its log is given time, so that not every command asks; then it goes.
             Phase::Unread(backoff) => Some(backoff.is_over_at()).filter(|&at| now < at),
         };
         let soonest = sooner(sooner(soonest, own), self.next_debt().map(|(at, _)| at));
+        let soonest = sooner(soonest, self.part_deadline(now));
         if let Some(at) = soonest
             && self.state.armed.is_none_or(|armed| at < armed || armed <= now)
         {

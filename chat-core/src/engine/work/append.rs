@@ -17,7 +17,7 @@ use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Log, ReadError, Tail};
-use crate::room::{Note, Room};
+use crate::room::{Answer, Input, Note, Room};
 use crate::types::{Generation, Mono, Now, Seq, SessionId};
 
 /// What became of a batch's append.
@@ -70,7 +70,7 @@ impl Meanwhile {
             return;
         }
         if std::mem::take(&mut self.has_refused) {
-            state.room.note(now, Note::Recovered);
+            state.note(now, Note::Recovered);
         }
     }
 }
@@ -156,12 +156,21 @@ impl RoomTask {
         for item in self.cell.take_items(usize::MAX) {
             match item {
                 InboxItem::Detach { session, generation } => meanwhile.gone.push((session, generation)),
+                item @ (InboxItem::Follow { .. } | InboxItem::Unfollow { .. } | InboxItem::Link { .. }) => {
+                    self.state.part.get_or_insert_default().later.push(item);
+                }
                 InboxItem::Tick => self.state.disarm(),
                 InboxItem::Evict(eviction) => self.give_back(eviction),
                 item => {
-                    if let InboxItem::Enter { request: JoinRequest::Resume(back), .. } = &item {
+                    match &item {
                         // The connection that it comes back from is gone, and nobody says so: this one has taken its place.
-                        meanwhile.gone.push((back.cell.id, back.connection.generation));
+                        InboxItem::Enter { request: JoinRequest::Resume(back), .. } => {
+                            meanwhile.gone.push((back.cell.id, back.connection.generation));
+                        }
+                        InboxItem::Asked { input: Input::Attach { by, .. }, .. } => {
+                            meanwhile.gone.push((by.session, by.generation));
+                        }
+                        _ => {}
                     }
                     self.cell.refuse(item, unavailable());
                 }
@@ -184,6 +193,11 @@ impl RoomTask {
             if let (InboxItem::Enter { request, .. }, Outcome::Entered(_)) = (&mut item, &outcome) {
                 meanwhile.turned_away.push((request.cell().id, request.connection().generation));
                 request.keep_founding();
+            }
+            if let (InboxItem::Asked { input, .. }, Outcome::Answer(Answer::Entered(_))) = (&item, &outcome)
+                && let Some(by) = input.caller()
+            {
+                meanwhile.turned_away.push((by.session, by.generation));
             }
             self.cell.refuse(item, unavailable());
         }
@@ -217,7 +231,10 @@ impl RoomTask {
         // Joins and leaves of the batch have not happened.
         for (session, generation, _) in &batch.begun {
             self.state.subscribers.remove(session);
-            self.state.room.note(now, Note::Detached { session: *session, generation: *generation });
+            self.state.note(now, Note::Detached { session: *session, generation: *generation });
+        }
+        for (session, generation) in std::mem::take(&mut batch.guests) {
+            self.state.note(now, Note::Detached { session, generation });
         }
         let feed = self.feed().filter(|feed| {
             let epoch = loaded.as_ref().and_then(|loaded| loaded.ledger.epoch());
@@ -240,7 +257,7 @@ impl RoomTask {
                     let (generation, member) = (reader.connection.generation, reader.subscription.member);
                     if is_there(&self.state.room, &reader.subscription) {
                         let network = reader.connection.network;
-                        self.state.room.note(now, Note::Attached { session, generation, member, network });
+                        self.state.note(now, Note::Attached { session, generation, member, network });
                     }
                     self.state.subscribers.insert(session, reader);
                 }

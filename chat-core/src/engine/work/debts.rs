@@ -22,6 +22,10 @@ const AMENDS_MAX: usize = 256;
 impl RoomTask {
     /// What the room owes its log next, and when that is due.
     pub(crate) fn next_debt(&self) -> Option<(Mono, Debt)> {
+        if self.state.follows() {
+            // They are the owner's.
+            return None;
+        }
         let goes_down = self.shared.draining.load(Ordering::Acquire);
         let pace = if goes_down { Pace::GoingDown } else { Pace::Usual };
         self.state.debts.next(self.state.room.ledger(), pace)

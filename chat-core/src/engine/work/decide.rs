@@ -16,7 +16,7 @@ use crate::engine::work::visit::is_of_somebody;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::room::{Answer, Caller, Input, More, Note, ReadPosition};
-use crate::types::{MemberId, Now, Reject, RejectCode, Seq};
+use crate::types::{MemberId, Now, Reject, RejectCode, Seq, SessionId};
 use crate::wire::{self, RemovalReason};
 
 impl RoomTask {
@@ -26,6 +26,7 @@ impl RoomTask {
         let mut batch = Batch::default();
         let now = self.now();
         self.state.room.write_up_to(self.shared.writes());
+        self.look_after_guests(now, items);
         while !self.is_full(&batch) {
             let Some(item) = items.pop_front() else { break };
             self.take(now, item, &mut batch);
@@ -51,98 +52,120 @@ impl RoomTask {
         if is_of_somebody(&item) {
             self.state.asked = Some(now.mono);
         }
-        let Some(mut item) = self.with_evidence(now, item, batch) else { return };
-        let outcome = match &mut item {
-            InboxItem::Command { input: input @ Input::Members { .. }, reply } => {
-                let after = if let Input::Members { after, .. } = input { *after } else { None };
-                match self.decide_one(now, input, batch) {
-                    Err(reject) => Outcome::Rejected(reject),
-                    Ok(Answer::Members { page, total }) => {
-                        let limits = &self.shared.limits.session;
-                        // A page for a channel is the channel's, and the only one.
-                        let bytes_max =
-                            if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
-                        self.members_page(&page, after, total, bytes_max)
-                    }
-                    Ok(answer) => Outcome::Answer(answer),
-                }
-            }
-            InboxItem::Command { input: input @ Input::Bans { .. }, reply } => {
-                match self.decide_one(now, input, batch) {
-                    Ok(Answer::Bans { page, more }) => {
-                        let limits = &self.shared.limits.session;
-                        let bytes_max =
-                            if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
-                        Outcome::Bans { page, more: more == More::Yes, bytes_max }
-                    }
-                    Ok(answer) => Outcome::Answer(answer),
-                    Err(reject) => Outcome::Rejected(reject),
-                }
-            }
-            InboxItem::Command { input, .. } | InboxItem::Host { input, .. } => {
+        let Some(item) = self.with_evidence(now, item, batch) else { return };
+        if let Some(decided) = self.decide_item(now, &item, batch) {
+            self.conclude(now, item, decided, batch);
+        }
+    }
+
+    /// Asks the room, or does what is to be done; `None` where nobody is answered.
+    fn decide_item(&mut self, now: Now, item: &InboxItem, batch: &mut Batch) -> Option<Result<Answer, Reject>> {
+        match item {
+            InboxItem::Enter { input, .. } => Some(self.decide_entry(now, input, batch)),
+            InboxItem::Asked { input, .. } if input.is_entry() => Some(self.decide_entry(now, input, batch)),
+            InboxItem::Command { input, .. } | InboxItem::Host { input, .. } | InboxItem::Asked { input, .. } => {
                 if matches!(
                     input,
                     Input::Redact { .. } | Input::RedactAll { .. } | Input::Ban { .. } | Input::Edit { .. }
                 ) {
                     self.make_room_to_owe(now, batch);
                 }
-                match self.decide_one(now, input, batch) {
-                    Err(reject) => Outcome::Rejected(reject),
-                    Ok(answer) => Outcome::Answer(answer),
-                }
+                Some(self.decide_one(now, input, batch))
             }
-            InboxItem::Enter { input, request, .. } => match self.decide_entry(now, input, batch) {
-                Err(reject) => Outcome::Rejected(reject),
-                // It has been given up, or its connection is gone: it counts as having been there, and gone just now.
-                Ok(Answer::Entered(_)) if matches!(request, JoinRequest::Resume(back) if !back.is_awaited()) => {
-                    let (session, generation) = (request.cell().id, request.connection().generation);
-                    self.state.forget_reader(now, session, generation);
-                    batch.gone.push((session, generation));
-                    return;
-                }
-                Ok(Answer::Entered(entered)) => {
-                    let session = request.cell().id;
-                    let feed = self.state.feed().expect("somebody has entered it");
-                    let stay = self.state.room.member(entered.member).expect("who has entered is a member");
-                    let subscription = Arc::new(Subscription::new(Arc::clone(feed), stay, entered.from));
-                    let subscriber = Subscriber {
-                        connection: Arc::clone(request.connection()),
-                        subscription: Arc::clone(&subscription),
-                    };
-                    self.state.subscribers.insert(session, subscriber);
-                    batch.begun.push((session, request.connection().generation, Arc::clone(&subscription)));
-                    let bytes_max = request.claim_members(&self.shared.limits.session);
-                    Outcome::Entered(Box::new(answer::admit(
-                        &self.shared,
-                        &self.state.room,
-                        *entered,
-                        subscription,
-                        bytes_max,
-                    )))
-                }
-                Ok(other) => Outcome::Answer(other),
-            },
             InboxItem::End { by } => {
                 self.end_session(now, by, batch);
-                return;
+                None
             }
             InboxItem::Detach { session, generation } => {
                 self.state.forget_reader(now, *session, *generation);
                 batch.gone.push((*session, *generation));
-                return;
+                None
             }
             // Looked at after the batch.
-            InboxItem::GapView => return,
+            InboxItem::GapView => None,
             InboxItem::Evict(eviction) => {
                 self.give_back(*eviction);
-                return;
+                None
             }
             InboxItem::Tick => {
                 if self.state.armed.is_some_and(|at| at <= now.mono) {
                     self.state.armed = None;
                 }
+                None
+            }
+            InboxItem::Follow { .. } | InboxItem::Unfollow { .. } | InboxItem::Link { .. } => {
+                self.look_after_guest(now, item);
+                None
+            }
+            // Said by another owner, before this one was.
+            InboxItem::Fed(_) | InboxItem::Answered(_) => None,
+        }
+    }
+
+    /// Makes of what the room has decided what is to be told to whoever asked.
+    pub(crate) fn conclude(
+        &mut self,
+        now: Now,
+        mut item: InboxItem,
+        decided: Result<Answer, Reject>,
+        batch: &mut Batch,
+    ) {
+        let outcome = match (&mut item, decided) {
+            (InboxItem::Asked { input, reply }, decided) => {
+                if let Ok(Answer::Entered(_)) = &decided {
+                    let (node, by) = (reply.node, input.caller());
+                    by.into_iter().for_each(|by| batch.guests.push((by.session, by.generation)));
+                    self.guest_has_come(node, input);
+                }
+                match decided {
+                    Ok(answer) => Outcome::Answer(answer),
+                    Err(reject) => Outcome::Rejected(reject),
+                }
+            }
+            (_, Err(reject)) => Outcome::Rejected(reject),
+            (
+                InboxItem::Command { input: Input::Members { after, .. }, reply },
+                Ok(Answer::Members { page, total }),
+            ) => {
+                let limits = &self.shared.limits.session;
+                // A page for a channel is the channel's, and the only one.
+                let bytes_max = if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
+                self.members_page(&page, *after, total, bytes_max)
+            }
+            (InboxItem::Command { reply, .. }, Ok(Answer::Bans { page, more })) => {
+                let limits = &self.shared.limits.session;
+                let bytes_max = if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
+                Outcome::Bans { page, more: more == More::Yes, bytes_max }
+            }
+            // It has been given up, or its connection is gone: it counts as having been there, and gone just now.
+            (InboxItem::Enter { request, .. }, Ok(Answer::Entered(_))) if request.is_given_up() => {
+                let (session, generation) = (request.cell().id, request.connection().generation);
+                self.lose_reader(now, session, generation);
+                batch.gone.push((session, generation));
                 return;
             }
+            (InboxItem::Enter { request, .. }, Ok(Answer::Entered(entered))) => {
+                let session = request.cell().id;
+                let feed = self.state.feed().expect("somebody has entered it");
+                let stay = self.state.room.member(entered.member).expect("who has entered is a member");
+                let subscription = Arc::new(Subscription::new(Arc::clone(feed), stay, entered.from));
+                let subscriber = Subscriber {
+                    connection: Arc::clone(request.connection()),
+                    subscription: Arc::clone(&subscription),
+                };
+                self.state.subscribers.insert(session, subscriber);
+                self.supersede_guests(session);
+                batch.begun.push((session, request.connection().generation, Arc::clone(&subscription)));
+                let bytes_max = request.claim_members(&self.shared.limits.session);
+                Outcome::Entered(Box::new(answer::admit(
+                    &self.shared,
+                    &self.state.room,
+                    *entered,
+                    subscription,
+                    bytes_max,
+                )))
+            }
+            (_, Ok(answer)) => Outcome::Answer(answer),
         };
         if let (
             InboxItem::Enter { input: Input::Attach { by, .. }, request: JoinRequest::Resume(resuming), .. },
@@ -211,7 +234,7 @@ impl RoomTask {
         }
         let has_read_on = matches!(decision.note, Some(Note::Read { .. }));
         if let Some(note) = decision.note {
-            self.state.room.note(now, note);
+            self.state.note(now, note);
         }
         if has_read_on && self.shared.log.is_some() {
             self.state.debts.make().note_read(now.mono.after(self.shared.limits.room.reads_interval));
@@ -227,10 +250,15 @@ impl RoomTask {
     /// Tells the other sessions of a person how far they have read on this one.
     fn tell_read(&self, by: &Caller, position: ReadPosition) {
         let Some(member) = self.state.room.member_of(by) else { return };
-        let others = self.state.room.sessions_of(member).into_iter().filter(|session| *session != by.session);
+        self.tell_sessions(member, Some(by.session), position);
+    }
+
+    /// The same, to all sessions but one that are connected here.
+    pub(crate) fn tell_sessions(&self, member: MemberId, but: Option<SessionId>, position: ReadPosition) {
+        let others = self.state.room.sessions_of(member).into_iter().filter(|session| Some(*session) != but);
         #[cfg(feature = "fault_injection")]
         let others: Vec<_> = match fault_injection::is(Bug::TellReadToAll) {
-            true => self.state.subscribers.keys().copied().filter(|session| *session != by.session).collect(),
+            true => self.state.subscribers.keys().copied().filter(|session| Some(*session) != but).collect(),
             false => others.collect(),
         };
         let readers = others.into_iter().filter_map(|session| self.state.subscribers.get(&session));
@@ -240,7 +268,7 @@ impl RoomTask {
     }
 
     /// Takes in one record, and notes what its publishing will bring.
-    fn apply(&mut self, now: Now, record: Record, batch: &mut Batch) {
+    pub(crate) fn apply(&mut self, now: Now, record: Record, batch: &mut Batch) {
         let until = record.seq.unwrap_or(self.state.room.head());
         match &record.event {
             Event::Created { epoch, .. } => {
@@ -255,6 +283,9 @@ impl RoomTask {
                 }
                 self.state.typing_told.clear();
                 self.state.kicked.clear();
+                if let Some(part) = &mut self.state.part {
+                    part.notes.clear();
+                }
                 let feed = self.shared.new_life(&self.cell.code, *epoch, Seq(0));
                 self.state.phase = Phase::Live(Arc::new(feed));
             }

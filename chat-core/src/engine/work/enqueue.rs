@@ -67,9 +67,11 @@ impl Shared {
                 None
             }
             Pushed::Full(item) => {
-                self.count_reject(RejectCode::Busy);
+                if item.is_asked() {
+                    self.count_reject(RejectCode::Busy);
+                }
                 let reject = Reject::new(RejectCode::Busy, "the room has too much to do");
-                item.refuse(&cell.code, None, reject.retry_after(Duration::from_millis(100)));
+                cell.refuse(item, reject.retry_after(Duration::from_millis(100)));
                 None
             }
             Pushed::Gone(item) => Some(item),

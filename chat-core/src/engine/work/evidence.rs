@@ -34,7 +34,7 @@ impl RoomTask {
             }
             return self.look_for(target, item);
         }
-        let (InboxItem::Command { input, .. } | InboxItem::Host { input, .. }) = &item else { return Some(item) };
+        let Some(input) = item.input() else { return Some(item) };
         let refused = self.state.room.decide(now, input).err();
         if refused.is_none_or(|reject| reject.code != RejectCode::MessageNotFound) {
             // The room can decide by itself, or would refuse the asker anyway.
@@ -108,7 +108,10 @@ impl RoomTask {
 
 /// The message that an item is about, and what is shown of it.
 fn evidence(item: &mut InboxItem) -> Option<(Seq, &mut Option<Box<Evidence>>)> {
-    let (InboxItem::Command { input, .. } | InboxItem::Host { input, .. }) = item else { return None };
+    let (InboxItem::Command { input, .. } | InboxItem::Host { input, .. } | InboxItem::Asked { input, .. }) = item
+    else {
+        return None;
+    };
     match input {
         Input::Redact { target, evidence, .. } | Input::Edit { target, evidence, .. } => Some((*target, evidence)),
         _ => None,

@@ -3,19 +3,18 @@
 use std::collections::VecDeque;
 
 use crate::domain::{Event, Record, RoomCloseReason};
+use crate::engine::parcel::{Attachment, Feed, Parcel};
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::rooms::parcel::{Attachment, Feed, Parcel};
 use crate::engine::rooms::state::Phase;
-use crate::engine::session::subscription::Subscriber;
 use crate::engine::shared::unavailable;
 use crate::engine::work::evict;
 use crate::engine::work::load::load_copy;
 use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
-use crate::ports::{NotSent, ReadError};
+use crate::ports::ReadError;
 use crate::room::{Answer, Input, Note};
-use crate::types::{Epoch, Generation, NodeId, Now, Offset, Reject, RejectCode, Seq, SessionId};
+use crate::types::{Epoch, Generation, NodeId, Now, Offset, Reject, RejectCode, SessionId};
 
 /// Records read at once where some have not come.
 const PAGE: usize = 256;
@@ -234,7 +233,10 @@ impl RoomTask {
             member: reader.subscription.member,
             network: reader.connection.network,
         });
-        let follow = Parcel::Follow { room: self.cell.code.clone(), attached: attached.collect() };
+        let letters = self.state.part.iter().flat_map(|part| part.letters.values());
+        let entering = letters.filter_map(|(_, item)| item.input().filter(|input| input.is_entry())?.caller());
+        let awaited = entering.map(|by| (by.session, by.generation)).collect();
+        let follow = Parcel::Follow { room: self.cell.code.clone(), attached: attached.collect(), awaited };
         let sent = self.shared.send(owner, &follow);
         if let Some(part) = &mut self.state.part {
             (part.is_in_step, part.follow_at) = (false, None);

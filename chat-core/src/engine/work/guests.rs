@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::Event;
+use crate::engine::parcel::{Attachment, Feed, Parcel};
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::rooms::parcel::{Attachment, Feed, Parcel};
 use crate::engine::work::task::RoomTask;
 use crate::room::{Input, Note};
 use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
@@ -21,7 +21,7 @@ impl RoomTask {
     /// A server follows from now on, or no more; or its link is up, or down.
     pub(crate) fn look_after_guest(&mut self, now: Now, item: &InboxItem) {
         match item {
-            InboxItem::Follow { node, attached } => self.guest_follows(now, *node, attached),
+            InboxItem::Follow { node, attached, awaited } => self.guest_follows(now, *node, attached, awaited),
             InboxItem::Unfollow { node } => {
                 if let Some(part) = &mut self.state.part
                     && part.guests.get(node).is_some_and(|guest| guest.sessions.is_empty())
@@ -58,13 +58,21 @@ impl RoomTask {
     }
 
     /// A server says who is attached there: nobody else of it is.
-    fn guest_follows(&mut self, now: Now, node: NodeId, attached: &[Attachment]) {
+    fn guest_follows(&mut self, now: Now, node: NodeId, attached: &[Attachment], awaited: &[(SessionId, Generation)]) {
         let Some(part) = &mut self.state.part else { return };
-        for (session, generation) in part.replace(node, attached) {
+        for (session, generation) in part.replace(node, attached, awaited) {
             self.state.note(now, Note::Detached { session, generation });
         }
         for Attachment { session, generation, member, network } in attached {
             let (session, generation, member, network) = (*session, *generation, *member, *network);
+            if self.state.room.generation_of(session).is_some_and(|newest| newest > generation) {
+                // It has come in elsewhere meanwhile, and this connection has not been told.
+                if let Some(guest) = self.state.part.as_mut().and_then(|part| part.guests.get_mut(&node)) {
+                    guest.sessions.remove(&session);
+                }
+                self.tell_replaced(session, vec![(node, generation)]);
+                continue;
+            }
             self.state.note(now, Note::Attached { session, generation, member, network });
         }
     }
@@ -134,7 +142,11 @@ impl RoomTask {
             } else {
                 news.get_or_insert_with(|| {
                     let records = std::mem::take(&mut batch.records);
-                    let parcel = feed(false, epoch.filter(|_| !begins), after, records, notes.clone());
+                    let last = Offset(after.0 + records.len() as u64);
+                    // What was undone has left its notes behind.
+                    let notes =
+                        notes.iter().map(|(offset, note)| ((*offset).clamp(after, last), note.clone())).collect();
+                    let parcel = feed(false, epoch.filter(|_| !begins), after, records, notes);
                     let bytes = parcel.encode();
                     if let Parcel::Feed(feed) = parcel {
                         batch.records = feed.records;

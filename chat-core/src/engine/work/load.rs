@@ -35,10 +35,41 @@ pub(crate) struct Loaded {
     pub(crate) reads: ReadPositions,
 }
 
-/// Reads a room; `None` where the log has none.
+/// Reads a room; `None` where the log has none. What was closed and is still there is deleted.
 pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
+    match read_whole(log, code, limits).await? {
+        Whole::None => Ok(None),
+        Whole::Live(loaded) => Ok(Some(*loaded)),
+        Whole::Over(epoch) => {
+            // It was closed, and the process ended before it was deleted.
+            log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+            Ok(None)
+        }
+    }
+}
+
+/// The same, of a room that is another server's: it is left as it is.
+pub(crate) async fn load_copy(
+    log: &dyn Log,
+    code: &RoomCode,
+    limits: &RoomLimits,
+) -> Result<Option<Loaded>, ReadError> {
+    match read_whole(log, code, limits).await? {
+        Whole::None | Whole::Over(_) => Ok(None),
+        Whole::Live(loaded) => Ok(Some(*loaded)),
+    }
+}
+
+/// What a log has under a code.
+enum Whole {
+    None,
+    Live(Box<Loaded>),
+    Over(Epoch),
+}
+
+async fn read_whole(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Whole, ReadError> {
     let tail = log.read(code, None, Offset(0), 0).await?.tail;
-    let Some(epoch) = tail.epoch else { return Ok(None) };
+    let Some(epoch) = tail.epoch else { return Ok(Whole::None) };
     // Together: neither needs the other, and somebody waits.
     let (stored, reads) = join(log.load_snapshot(code, epoch), log.load_read_positions(code, epoch)).await;
     let (stored, reads) = (stored?, reads?);
@@ -96,9 +127,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
         }
     };
     if ledger.epoch().is_none() {
-        // It was closed, and the process ended before it was deleted.
-        log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
-        return Ok(None);
+        return Ok(Whole::Over(epoch));
     }
     if is_whole {
         read_back(log, code, epoch, start, keep, &mut recent).await?;
@@ -111,7 +140,7 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     // What cannot be made out is nothing but that everybody reads on from where they came in.
     let reads = reads.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    Ok(Some(Loaded { ledger, tail, recent, owed, unsaved, reads }))
+    Ok(Whole::Live(Box::new(Loaded { ledger, tail, recent, owed, unsaved, reads })))
 }
 
 /// A log that lacks records: what would have stood for them is the stored snapshot, where that could not be read.

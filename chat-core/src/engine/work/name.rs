@@ -2,13 +2,15 @@
 
 use crate::engine::rooms::batch::Batch;
 use crate::engine::work::task::RoomTask;
-use crate::room::{Answer, Caller, Entry, Input};
+use crate::room::{Answer, Entry, Input};
 use crate::types::{Now, Position, Reject};
 
 impl RoomTask {
     /// Decides an entry. Who has a membership enters it without a record, whatever the log does.
     pub(crate) fn decide_entry(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
-        let Some(by) = caller(input).filter(|by| by.named.is_some()) else { return self.decide_one(now, input, batch) };
+        let Some(by) = input.caller().filter(|by| by.named.is_some()) else {
+            return self.decide_one(now, input, batch);
+        };
         let decision = self.state.room.decide(now, input)?;
         let comes_back = matches!(&decision.answer, Answer::Entered(entered) if entered.entry != Entry::Joined);
         if !comes_back || decision.records.is_empty() {
@@ -36,13 +38,6 @@ impl RoomTask {
             let _ = self.decide_one(now, &Input::Attach { by: by.clone(), after: Some(here) }, batch);
             batch.named.push(by);
         }
-    }
-}
-
-fn caller(input: &Input) -> Option<&Caller> {
-    match input {
-        Input::Attach { by, .. } | Input::Join { by, .. } => Some(by),
-        _ => None,
     }
 }
 

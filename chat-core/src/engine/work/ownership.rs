@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::parcel::Parcel;
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::rooms::parcel::Parcel;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::task::RoomTask;

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::engine::parcel::Parcel;
 use crate::engine::rooms::guest_reply::GuestReply;
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::rooms::parcel::Parcel;
 use crate::engine::shared::Shared;
-use crate::ports::{ClusterEvent, Slot};
+use crate::ports::{ClusterEvent, ObserverEvent, Slot};
 use crate::room::Input;
 use crate::types::{CloseReason, Generation, NodeId, RoomCode, SessionId};
 
@@ -19,7 +19,7 @@ pub(crate) async fn run(engine: Weak<Shared>) {
         match event {
             ClusterEvent::Parcel { from, parcel } => match Parcel::decode(&parcel) {
                 Ok(parcel) => shared.take_in(from, parcel),
-                Err(error) => shared.observe_bad_parcel(from, &error),
+                Err(error) => shared.observe(ObserverEvent::BadParcel { from, error: error.to_string() }),
             },
             ClusterEvent::LinkUp(node) => shared.tell_rooms(|_| true, || InboxItem::Link { node, is_up: true }).await,
             ClusterEvent::LinkDown(node) => {
@@ -46,7 +46,9 @@ impl Shared {
                     false => self.enqueue(&room, item),
                 }
             }
-            Parcel::Follow { room, attached } => self.enqueue(&room, InboxItem::Follow { node: from, attached }),
+            Parcel::Follow { room, attached, awaited } => {
+                self.enqueue(&room, InboxItem::Follow { node: from, attached, awaited });
+            }
             Parcel::Unfollow { room } => self.enqueue_if_here(&room, InboxItem::Unfollow { node: from }),
             Parcel::Detach { room, session, generation } => {
                 self.enqueue_if_here(&room, InboxItem::Detach { session, generation });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::Event;
+use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::session::subscription::Subscriber;
 use crate::engine::work::answer::{self, Stray};
@@ -16,6 +17,7 @@ impl RoomTask {
     pub(crate) fn publish(&mut self, mut batch: Batch) {
         self.end_live();
         self.tell_all(&mut batch);
+        self.tell_guests(&mut batch);
         let feed = self.feed();
         for (item, outcome) in batch.outcomes.drain(..) {
             if let Some(stray) = answer::deliver(&self.shared, &self.cell.code, feed.as_ref(), item, outcome) {
@@ -29,11 +31,16 @@ impl RoomTask {
             self.state.vacate();
             self.shared.ended.note(&feed);
             self.state.tail = Tail::default();
+            if self.state.follows() {
+                return;
+            }
             match is_logged {
                 true => self.state.debts.make().note_over(feed.epoch),
                 // The numbers mean other messages in the next incarnation.
                 false => self.state.debts = Seldom::default(),
             }
+        } else if self.state.follows() {
+            self.settle_copy(&feed, &batch);
         } else if !is_logged {
             // There is nothing to be amended.
             if self.state.room.ledger().first_owed().is_some() {
@@ -46,6 +53,16 @@ impl RoomTask {
             self.state.debts.make().note(batch.records.len());
             self.note_freezes();
         }
+    }
+
+    /// What the owner has made the log do, as the records say: whoever pages reads it there.
+    fn settle_copy(&self, feed: &RoomFeed, batch: &Batch) {
+        for record in &batch.records {
+            if let Event::Settled { through, .. } = record.event {
+                feed.overlay.amended(through);
+            }
+        }
+        self.frozen(feed, &batch.settled);
     }
 
     /// Makes a batch known: the log has it.
@@ -82,7 +99,8 @@ impl RoomTask {
             }
             self.state.kicked.push_back(scope);
         }
-        for record in &batch.records {
+        // Where there are several servers, the owner's observer is told, once.
+        for record in batch.records.iter().filter(|_| !self.state.follows()) {
             self.shared.observe(ObserverEvent::Published { room: &self.cell.code, epoch: feed.epoch, record });
             #[cfg(feature = "fault_injection")]
             crate::fault_injection::trip(record);
@@ -123,7 +141,7 @@ impl RoomTask {
         let Stray { session, generation, subscription } = stray;
         let reader = self.state.subscribers.get(&session);
         if reader.is_none_or(|reader| Arc::ptr_eq(&reader.subscription, &subscription)) {
-            self.state.forget_reader(now, session, generation);
+            self.lose_reader(now, session, generation);
         }
     }
 }

@@ -29,6 +29,9 @@ const VISITS_MAX: usize = 16;
 impl RoomTask {
     /// Whether it could be put away as far as anybody outside is concerned.
     pub(crate) fn is_unattended(&self) -> bool {
+        if self.state.follows() {
+            return self.state.subscribers.is_empty() && !self.state.has_letters() && self.state.feed().is_some();
+        }
         self.state.subscribers.is_empty()
             && self.state.room.online() == 0
             && self.next_debt().is_none()
@@ -49,6 +52,10 @@ impl RoomTask {
         let idle = self.shared.limits.engine.room_idle;
         if !self.is_unattended() || self.state.asked.is_some_and(|asked| now < asked.after(idle)) {
             return false;
+        }
+        if self.state.follows() {
+            let is_read = self.state.feed().is_some_and(|feed| Arc::strong_count(feed) > 1);
+            return !is_read && self.shared.registry.remove(&self.cell);
         }
         let (Some(epoch), Some(vacancy)) = (self.state.room.epoch(), self.state.room.vacancy()) else { return false };
         let at = vacancy.next_deadline();
@@ -83,7 +90,7 @@ impl RoomTask {
         });
         match vacancy {
             Some(vacancy) => self.state.room.go_on_waiting(&vacancy),
-            None => self.state.room.note(self.shared.clock.now(), Note::Recovered),
+            None => self.state.note(self.shared.clock.now(), Note::Recovered),
         }
     }
 

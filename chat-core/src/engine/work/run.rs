@@ -41,7 +41,10 @@ impl Running {
         while let Some(task) = &mut self.0 {
             let items = task.cell.take_items(task.shared.limits.room.batch_inputs_max);
             if !items.is_empty() {
-                task.work_through(items).await;
+                match task.shared.cluster.is_some() {
+                    true => Box::pin(task.work_among_servers(items)).await,
+                    false => task.work_through(items).await,
+                }
             } else if task.state.fanout.is_on() {
                 task.yield_to_readers().await;
             } else {
@@ -56,14 +59,15 @@ impl Running {
         task.state.has_worked = false;
         let is_there = match &task.state.phase {
             Phase::Live(_) => true,
-            Phase::NoRoom => task.next_debt().is_some(),
+            Phase::NoRoom => task.next_debt().is_some() || task.state.has_letters(),
             // What a log said of itself outlives the look for a room that may not be there.
-            Phase::Unread(backoff) => task.mono() < backoff.is_over_at(),
+            Phase::Unread(backoff) => task.mono() < backoff.is_over_at() || task.state.has_letters(),
         };
         if is_there && !task.put_away() {
             let Some(RoomTask { shared, cell, state }) = self.0.take() else { return };
             self.0 = cell.rest(state).map(|state| RoomTask { shared, cell, state });
         } else if is_there || task.shared.registry.remove(&task.cell) {
+            task.follow_no_more();
             self.0 = None;
         }
     }
@@ -71,7 +75,7 @@ impl Running {
 
 impl RoomTask {
     /// Decides, appends, publishes and answers, until nothing of this is left and nothing is due.
-    async fn work_through(&mut self, mut items: VecDeque<InboxItem>) {
+    pub(crate) async fn work_through(&mut self, mut items: VecDeque<InboxItem>) {
         let mut was_overtaken = false;
         // Once something has run out: how many items were in by then, and are read before anything is decided about it.
         let mut ahead: Option<usize> = None;
@@ -135,7 +139,7 @@ impl RoomTask {
 
     /// Wakes the next few readers that have not heard of the latest, and lets them, and whoever else waits, run. Also where a
     /// batch brought nobody anything: many of those in a row would stand before everybody else.
-    async fn yield_to_readers(&mut self) {
+    pub(crate) async fn yield_to_readers(&mut self) {
         let state = &mut self.state;
         state.fanout.wake_some(&state.subscribers, Subscriber::is_awake, Subscriber::wake);
         if state.fanout.take_woken() || state.has_worked {

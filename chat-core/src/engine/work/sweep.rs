@@ -93,9 +93,9 @@ async fn visit_all(engine: &Weak<Shared>) -> Vec<RoomCode> {
     }
 }
 
-/// Visits a room that was not opened and put away before its turn came.
+/// Visits a room that was not opened and put away before its turn came, and that no other server decides.
 async fn visit_once(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
-    match engine.upgrade().is_some_and(|shared| shared.away.has(code)) {
+    match engine.upgrade().is_some_and(|shared| shared.away.has(code) || !shared.decides(code)) {
         true => Visit::Done,
         false => visit(engine, code).await,
     }
