@@ -8,6 +8,7 @@
 //! - [`records`]: legal records to fill a log with; [`lives`] fills one.
 //! - [`crash`]: a process that writes to a log and is killed.
 //! - [`one_room`]: people in one room of an engine, for what happens in the log below it.
+//! - [`servers`]: several servers that know each other, in memory.
 //! - [`sockets`]: real sockets with small buffers, and HTTP/1.1 by hand, for transports.
 
 pub mod checks;
@@ -18,5 +19,6 @@ pub mod logs;
 pub mod model;
 pub mod one_room;
 pub mod records;
+pub mod servers;
 pub mod sockets;
 pub mod strategies;

@@ -1,0 +1,139 @@
+//! Servers that know each other, in memory: whose the rooms are is set by hand, and links are cut and mended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chat_core::{Cluster, ClusterEvent, NodeId, NotSent, Owner, RoomCode, Slot, Term};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// All servers of a test, and the table of whose each slot is.
+#[derive(Clone, Default)]
+pub struct Servers {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    owners: BTreeMap<Slot, (NodeId, Term)>,
+    nodes: BTreeMap<NodeId, UnboundedSender<ClusterEvent>>,
+    /// Pairs whose link is down, in both orders.
+    cut: BTreeSet<(NodeId, NodeId)>,
+    /// Parcels still to be lost on the way from one to another.
+    losing: BTreeMap<(NodeId, NodeId), usize>,
+}
+
+/// One server's place among the others.
+pub struct Server {
+    id: NodeId,
+    servers: Servers,
+    events: tokio::sync::Mutex<UnboundedReceiver<ClusterEvent>>,
+}
+
+impl Servers {
+    /// Another server, which owns nothing yet; all links are up.
+    pub fn join(&self) -> Arc<Server> {
+        let (sender, events) = unbounded_channel();
+        let mut state = self.lock();
+        let id = NodeId(state.nodes.len() as u128 + 1);
+        for (other, to) in &state.nodes {
+            let _ = (to.send(ClusterEvent::LinkUp(id)), sender.send(ClusterEvent::LinkUp(*other)));
+        }
+        state.nodes.insert(id, sender);
+        drop(state);
+        Arc::new(Server { id, servers: self.clone(), events: tokio::sync::Mutex::new(events) })
+    }
+
+    /// From now on all rooms are this server's.
+    pub fn give_all(&self, to: &Server) {
+        self.give(Slot::all().collect(), to);
+    }
+
+    /// From now on the slot of this room is this server's.
+    pub fn give_room(&self, room: &RoomCode, to: &Server) {
+        self.give(vec![Slot::of(room)], to);
+    }
+
+    fn give(&self, slots: Vec<Slot>, to: &Server) {
+        let mut state = self.lock();
+        for slot in &slots {
+            let (owner, term) = state.owners.entry(*slot).or_insert((to.id, Term(0)));
+            (*owner, *term) = (to.id, Term(term.0 + 1));
+        }
+        for node in state.nodes.values() {
+            // Who does not listen any more is gone.
+            let _ = node.send(ClusterEvent::Moved(slots.clone()));
+        }
+    }
+
+    /// The link between two servers is down, as both know.
+    pub fn cut(&self, one: &Server, other: &Server) {
+        let mut state = self.lock();
+        state.cut.extend([(one.id, other.id), (other.id, one.id)]);
+        state.tell_both(one, other, ClusterEvent::LinkDown);
+    }
+
+    /// It is up again.
+    pub fn mend(&self, one: &Server, other: &Server) {
+        let mut state = self.lock();
+        state.cut.retain(|pair| ![(one.id, other.id), (other.id, one.id)].contains(pair));
+        state.tell_both(one, other, ClusterEvent::LinkUp);
+    }
+
+    /// The link takes none of the next so many parcels.
+    pub fn lose(&self, from: &Server, to: &Server, parcels: usize) {
+        self.lock().losing.insert((from.id, to.id), parcels);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn tell_both(&self, one: &Server, other: &Server, event: fn(NodeId) -> ClusterEvent) {
+        for (to, of) in [(one, other), (other, one)] {
+            if let Some(node) = self.nodes.get(&to.id) {
+                let _ = node.send(event(of.id));
+            }
+        }
+    }
+}
+
+impl Server {
+    /// Which one it is.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+}
+
+#[async_trait]
+impl Cluster for Server {
+    fn owner(&self, slot: Slot) -> Owner {
+        match self.servers.lock().owners.get(&slot) {
+            None => Owner::Nobody,
+            Some((owner, term)) if *owner == self.id => Owner::Me(*term),
+            Some((owner, term)) => Owner::Other(*owner, *term),
+        }
+    }
+
+    fn send(&self, to: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
+        let mut state = self.servers.lock();
+        if state.cut.contains(&(self.id, to)) {
+            return Err(NotSent);
+        }
+        if let Some(left) = state.losing.get_mut(&(self.id, to)).filter(|left| **left > 0) {
+            *left -= 1;
+            return Err(NotSent);
+        }
+        let node = state.nodes.get(&to).ok_or(NotSent)?;
+        node.send(ClusterEvent::Parcel { from: self.id, parcel }).map_err(|_| NotSent)
+    }
+
+    async fn next(&self) -> ClusterEvent {
+        match self.events.lock().await.recv().await {
+            Some(event) => event,
+            None => std::future::pending().await,
+        }
+    }
+}
