@@ -216,3 +216,6 @@ mod verdicts {
         Ok(read.collect())
     }
 }
+
+#[cfg(test)]
+mod tests;
