@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd .. && pwd)
 target=${1:?"usage: fuzz/run.sh TARGET|smoke [SECONDS] [libFuzzer flags]"}
-targets=(room_commands session_ops client_frame cursor_token ws_stream sse_request socketio_payload log_record log_file)
+targets=(room_commands session_ops client_frame cursor_token parcel ws_stream sse_request socketio_payload log_record log_file)
 # The sources of this workspace are instrumented, nothing else is: what others have built can be used as it is, and the
 # coverage that steers the fuzzer is ours.
 export RUSTC_WRAPPER="$root/fuzz/instrument.sh"

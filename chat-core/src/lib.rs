@@ -30,15 +30,15 @@
 //! # }
 //! ```
 
+#[cfg(feature = "engine")]
+#[doc(hidden)]
+pub mod checks;
 mod domain;
 #[cfg(feature = "engine")]
 mod engine;
 #[cfg(feature = "fault_injection")]
 #[doc(hidden)]
 pub mod fault_injection;
-#[cfg(feature = "engine")]
-#[doc(hidden)]
-pub mod fuzzing;
 #[cfg(feature = "engine")]
 mod locks;
 #[cfg(feature = "engine")]

@@ -4,6 +4,7 @@ use chat_testkit::checks;
 use chat_testkit::strategies::cases;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// Bytes of one case, at most.
 const BYTES_MAX: usize = 600;
@@ -37,6 +38,11 @@ proptest! {
     #[test]
     fn a_frame_is_read_or_refused_whatever_the_bytes(data in any_frame()) {
         checks::client_frame(&data);
+    }
+
+    #[test]
+    fn a_parcel_is_read_or_refused_whatever_the_bytes(data in any_parcel()) {
+        checks::parcel(&data);
     }
 }
 
@@ -82,10 +88,31 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => frame, 1 => vec(any::<u8>(), 0..64)]
 }
 
+/// Bytes that are often nearly a parcel: one of the seeds, with a few pieces of it put elsewhere.
+fn any_parcel() -> impl Strategy<Value = Vec<u8>> {
+    let seed = proptest::sample::select(parcels()).prop_map(|(_, parcel)| parcel);
+    let piece = |seed: &[u8], at: Index, length: usize| {
+        let start = at.index(seed.len());
+        seed[start..(start + length).min(seed.len())].to_vec()
+    };
+    let moves = vec((any::<Index>(), 0..40_usize, any::<Index>(), 0..40_usize, any::<Option<u8>>()), 0..4);
+    let changed = (seed, moves).prop_map(move |(seed, moves)| {
+        moves.into_iter().fold(seed.clone(), |mut parcel, (from, length, to, over, other)| {
+            let put = other.map_or_else(|| piece(&seed, from, length), |byte| vec![byte]);
+            let start = to.index(parcel.len());
+            let end = (start + over).min(parcel.len());
+            parcel.splice(start..end, put);
+            if parcel.is_empty() { vec![1] } else { parcel }
+        })
+    });
+    prop_oneof![4 => changed, 1 => vec(any::<u8>(), 0..64)]
+}
+
 /// Written by `CORPUS_WRITE=1 cargo test -p chat-testkit --test checks`.
 #[test]
 fn every_seed_is_in_the_corpus() {
     checks::sow("client_frame", protocol_frames());
+    checks::sow("parcel", parcels());
     // Create, join, join, send with a key, the same again, detach, restart, come back, leave, close.
     let room = [
         &[6, 0, 1, 3, 9][..],
@@ -116,6 +143,86 @@ fn every_seed_is_in_the_corpus() {
     );
 }
 
+/// A parcel of each kind, and those that are asked most.
+fn parcels() -> Vec<(&'static str, Vec<u8>)> {
+    let (session, by) = (r#""session":"0000000000000000000000007V","generation":2"#, r#""by":{SESSION}"#);
+    let fill = |json: &str| json.replace("BY", by).replace("SESSION", session);
+    let parcel = |json: &str| [b"\x01", fill(json).as_bytes()].concat();
+    let ask = |input: &str| parcel(&format!(r#"{{"ask":{{"room":"LUNCH","number":1,"input":{input}}}}}"#));
+    let feed = |rest: &str| {
+        parcel(&format!(
+            r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"epoch":"0000000000007","after":1,{rest}}}}}"#
+        ))
+    };
+    vec![
+        ("follow", parcel(r#"{"follow":{"room":"LUNCH","attached":[{SESSION,"member":1,"network":4}]}}"#)),
+        ("detach", parcel(r#"{"detach":{"room":"LUNCH",SESSION}}"#)),
+        (
+            "end",
+            parcel(r#"{"end":{"room":"LUNCH","by":{SESSION,"identity":"ann","named":{"nick":"Ann","data":"{}"}}}}"#),
+        ),
+        ("unfollow", parcel(r#"{"unfollow":{"room":"LUNCH"}}"#)),
+        ("replaced", parcel(r#"{"replaced":{SESSION}}"#)),
+        ("other_version", b"\x02{}".to_vec()),
+        (
+            "join",
+            ask(
+                r#"{"join":{BY,"nick":"Ann","data":"{\"a\":1}","history":5,"after":"0000000000007:17","secret":[1,2]}}"#,
+            ),
+        ),
+        (
+            "send",
+            ask(r#"{"send":{BY,"said":{"content":{"text":"a","data":"{}"},"reply_to":1},"key":"k","permit":"paid"}}"#),
+        ),
+        (
+            "edit",
+            ask(
+                r#"{"edit":{BY,"target":1,"content":{"text":"a"},"permit":{"exhausted":{"retry_after":{"secs":1,"nanos":2}}},"evidence":{"epoch":"0000000000007","by":1,"at":2,"content":{"text":""},"edits":3,"is_taken_back":true,"as_of":4}}}"#,
+            ),
+        ),
+        (
+            "settings",
+            ask(r#"{"settings":{"by":"host","change":{"slow_ms":1,"secret":null,"history":5,"listed":true}}}"#),
+        ),
+        (
+            "ban",
+            ask(r#"{"ban":{"by":{"member":{SESSION}},"member":1,"terms":{"minutes":5,"network":true,"sweep":false}}}"#),
+        ),
+        ("me", ask(r#"{"me":{BY,"change":{"nick":"Ann","data":null}}}"#)),
+        (
+            "records",
+            feed(
+                r#""records":[{"offset":2,"seq":1,"at":1,"by":1,"event":{"redacted":{"target":1}}},{"offset":3,"seq":2,"at":2,"by":1,"event":{"sent":{"nick":"Ann","color":0,"text":"a","keyed":{"key":"k","digest":[1,2]}}}}],"notes":[],"answers":[[1,{"answer":{"sent":{"seq":2,"at":2,"repeated":"first"}}}]]"#,
+            ),
+        ),
+        (
+            "notes",
+            feed(
+                r#""records":[],"notes":[[1,{"attached":{SESSION,"member":1}}],[1,{"signal":{"member":1,"name":"hand","data":"1"}}],[1,{"live":{"member":1,"target":7,"text":"a"}}],[1,"elapsed"]],"answers":[]"#,
+            ),
+        ),
+        (
+            "answers",
+            feed(
+                r#""records":[],"notes":[],"answers":[[1,{"reject":{"code":"banned","message":"no","field":"room","limit":1,"until":2}}],[2,{"answer":{"bans":{"page":[],"more":"no"}}}],[3,{"answer":{"members":{"page":[1],"total":1}}}]]"#,
+            ),
+        ),
+        (
+            "entered",
+            feed(
+                r#""records":[],"notes":[],"answers":[[1,{"answer":{"entered":{"member":3,"from":9,"is_named":true,"entry":"attached","history":{"seqs":[],"wanted":0,"before":0,"sees":0,"more":"yes","earlier":1,"newer":{"from":1,"through":2,"count":3,"seqs":[4],"newest":5,"forgotten":"no"}}}}}]]"#,
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn every_parcel_of_the_corpus_but_one_is_read() {
+    for (name, bytes) in parcels() {
+        assert_eq!(chat_core::checks::reads_parcel(&bytes), name != "other_version", "{name}");
+    }
+}
+
 /// The examples of the protocol page.
 fn protocol_frames() -> Vec<(&'static str, Vec<u8>)> {
     [
@@ -142,6 +249,7 @@ fn every_file_of_the_corpus_passes() {
     checks::replay("room_commands", checks::room_commands);
     checks::replay("session_ops", checks::session_ops);
     checks::replay("cursor_token", checks::cursor_token);
+    checks::replay("parcel", checks::parcel);
 }
 
 #[test]

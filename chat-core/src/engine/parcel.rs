@@ -224,3 +224,6 @@ mod verdicts {
         Ok(read.collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

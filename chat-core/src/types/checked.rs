@@ -92,3 +92,72 @@ pub(crate) mod count {
         u32::deserialize(deserializer).map(|count| count as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use serde::Serialize;
+
+    use super::*;
+    use crate::types::PersonData;
+
+    /// As an input holds values.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(bound(serialize = "T: Serialize", deserialize = "T: Checked"))]
+    struct Holds<T> {
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
+        value: Option<T>,
+        #[serde(default, deserialize_with = "checked_change", skip_serializing_if = "Option::is_none")]
+        change: Option<Option<T>>,
+    }
+
+    fn is_held_to_its_rules<T: Checked + Serialize + fmt::Debug + PartialEq>(good: &str, wrong: &[&str]) {
+        let json = |text: &str| serde_json::to_string(text).expect("a text");
+        for holds in [
+            format!(r#"{{"value":{},"change":null}}"#, json(good)),
+            format!(r#"{{"value":{0},"change":{0}}}"#, json(good)),
+            "{}".to_owned(),
+        ] {
+            let read: Holds<T> = serde_json::from_str(&holds).unwrap_or_else(|error| panic!("{holds}: {error}"));
+            assert_eq!(serde_json::to_string(&read).expect("it can be written"), holds);
+        }
+        for text in wrong.iter().copied().map(json).chain(["7".into(), "{}".into()]) {
+            for holds in [format!(r#"{{"value":{text}}}"#), format!(r#"{{"change":{text}}}"#)] {
+                assert!(serde_json::from_str::<Holds<T>>(&holds).is_err(), "{holds}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_client_may_not_say_no_server_says_for_it() {
+        let long = "x".repeat(300);
+        is_held_to_its_rules::<Nick>("Ann", &["", " ", "a\u{202E}b", &long[..33]]);
+        is_held_to_its_rules::<Key>("k-1", &["", "two words", "\n", &long[..65]]);
+        is_held_to_its_rules::<RoomCode>("LUNCH", &["", "AB", "A B C", &long[..33]]);
+        is_held_to_its_rules::<Topic>("Lunch", &["a\nb", "\u{2028}", &long[..201]]);
+        is_held_to_its_rules::<ReactionName>("+1", &["", "\u{200B}", "a\nb", &long[..33]]);
+        is_held_to_its_rules::<SignalName>("hand", &["", "a\nb", &long[..33]]);
+        is_held_to_its_rules::<SignalData>("[1]", &["", "null", "{", &format!("\"{long}\"")]);
+        is_held_to_its_rules::<PersonData>("{\"a\":1}", &["", "[]", "{", &format!("{{\"a\":\"{long}\"}}")]);
+        is_held_to_its_rules::<Body>("a\n\tb", &["", "\u{1B}[2J", "a\u{0}b"]);
+        is_held_to_its_rules::<Data>("{\"a\": 1}", &["", "[]", "{", "{\"a\":[[[[[[[[]]]]]]]]}"]);
+    }
+
+    #[test]
+    fn a_refusal_repeats_nothing_that_was_said() {
+        let said = r#"{"value":"swordfish\u0000"}"#;
+        let refused = serde_json::from_str::<Holds<Body>>(said).expect_err("no text").to_string();
+        assert!(refused.contains("U+0000") && !refused.contains("swordfish"), "{refused}");
+    }
+
+    #[test]
+    fn a_count_has_32_bits() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Counts(#[serde(with = "count")] usize);
+
+        assert_eq!(serde_json::from_str::<Counts>("4294967295").expect("32 bits"), Counts(u32::MAX as usize));
+        assert!(serde_json::from_str::<Counts>("4294967296").is_err());
+        assert_eq!(serde_json::to_string(&Counts(usize::MAX)).expect("it can be written"), "4294967295");
+    }
+}

@@ -16,6 +16,7 @@ mod room_commands;
 mod session_ops;
 mod world;
 
+pub use chat_core::checks::parcel;
 pub use choices::Choices;
 pub use client_frame::client_frame;
 pub use corpus::{replay, sow};
