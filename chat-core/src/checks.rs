@@ -46,8 +46,9 @@ pub fn parcel_of_outcome(records: &[Record], note: Option<&Note>, answer: Option
         after,
         records: records.to_vec(),
         notes: note.map(|note| (last, note.clone())).into_iter().collect(),
-        answers: answer.map(|answer| (0, answer.cloned().map_err(Clone::clone))).into_iter().collect(),
     })));
+    let answers = answer.map(|answer| (0, answer.cloned().map_err(Clone::clone))).into_iter().collect();
+    check(&Parcel::Answers { room: room(), answers });
 }
 
 fn check(parcel: &Parcel) {

@@ -38,7 +38,6 @@ fn feed(after: u64, records: &[u64], notes: &[u64]) -> Parcel {
         after: Offset(after),
         records: records.iter().copied().map(record).collect(),
         notes: notes.iter().map(|offset| (Offset(*offset), Note::Elapsed)).collect(),
-        answers: Vec::new(),
     }))
 }
 
@@ -75,15 +74,19 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             (Offset(8), Note::Elapsed),
             (Offset(9), Note::Attached { session, generation, member: MemberId(3), network: None }),
         ],
-        answers: vec![
-            (1, Ok(Answer::Entered(Box::new(entered)))),
-            (2, Err(Reject::bad_field("nick", "nick is empty").retry_after(Duration::from_secs(1)))),
-        ],
     };
+    let answers = vec![
+        (1, Ok(Answer::Entered(Box::new(entered)))),
+        (2, Err(Reject::bad_field("nick", "nick is empty").retry_after(Duration::from_secs(1)))),
+    ];
     vec![
         (
-            Parcel::Follow { room: room(), attached: vec![attachment(None), attachment(Some(NetworkTag(4)))] },
-            r#"{"follow":{"room":"LUNCH","attached":[{"session":"00000000000000000000000001","generation":2,"member":3},{"session":"00000000000000000000000001","generation":2,"member":3,"network":4}]}}"#,
+            Parcel::Follow {
+                room: room(),
+                attached: vec![attachment(None), attachment(Some(NetworkTag(4)))],
+                awaited: vec![(session, generation)],
+            },
+            r#"{"follow":{"room":"LUNCH","attached":[{"session":"00000000000000000000000001","generation":2,"member":3},{"session":"00000000000000000000000001","generation":2,"member":3,"network":4}],"awaited":[["00000000000000000000000001",2]]}}"#,
         ),
         (
             Parcel::Ask { room: room(), number: u64::MAX, input: Box::new(send) },
@@ -100,7 +103,11 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
         (Parcel::Unfollow { room: room() }, r#"{"unfollow":{"room":"LUNCH"}}"#),
         (
             Parcel::Feed(Box::new(full)),
-            r#"{"feed":{"room":"LUNCH","term":3,"fresh":false,"epoch":"0000000000007","after":8,"records":[{"offset":9,"seq":null,"at":5,"by":null,"event":"protected"}],"notes":[[8,"elapsed"],[9,{"attached":{"session":"00000000000000000000000001","generation":2,"member":3}}]],"answers":[[1,{"answer":{"entered":{"member":3,"from":9,"is_named":false,"entry":"joined","history":{"seqs":[1,2],"wanted":5,"before":0,"sees":0,"more":"no","earlier":null,"newer":{"from":0,"through":0,"count":0,"seqs":[],"newest":null,"forgotten":"no"}}}}}],[2,{"reject":{"code":"bad_field","message":"nick is empty","field":"nick","retry_after":{"secs":1,"nanos":0}}}]]}}"#,
+            r#"{"feed":{"room":"LUNCH","term":3,"fresh":false,"epoch":"0000000000007","after":8,"records":[{"offset":9,"seq":null,"at":5,"by":null,"event":"protected"}],"notes":[[8,"elapsed"],[9,{"attached":{"session":"00000000000000000000000001","generation":2,"member":3}}]]}}"#,
+        ),
+        (
+            Parcel::Answers { room: room(), answers },
+            r#"{"answers":{"room":"LUNCH","answers":[[1,{"answer":{"entered":{"member":3,"from":9,"is_named":false,"entry":"joined","history":{"seqs":[1,2],"wanted":5,"before":0,"sees":0,"more":"no","earlier":null,"newer":{"from":0,"through":0,"count":0,"seqs":[],"newest":null,"forgotten":"no"}}}}}],[2,{"reject":{"code":"bad_field","message":"nick is empty","field":"nick","retry_after":{"secs":1,"nanos":0}}}]]}}"#,
         ),
         (
             Parcel::Replaced { session, generation },
@@ -112,7 +119,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
 #[test]
 fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
     let kinds = each_kind();
-    assert_eq!(kinds.len(), 7);
+    assert_eq!(kinds.len(), 8);
     for (parcel, json) in kinds {
         assert_eq!(String::from_utf8_lossy(&parcel.encode()[1..]), json);
         assert_eq!(parcel.encode(), bytes(json));
@@ -187,15 +194,14 @@ const ANSWERS: [&str; 12] = [
 #[test]
 fn everything_that_is_asked_noted_or_answered_is_read_and_would_be_written_as_it_was() {
     let by = r#"{"session":"00000000000000000000000001","generation":2}"#;
-    let feed = |notes: &str, answers: &str| {
-        format!(
-            r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"after":8,"records":[],"notes":[{notes}],"answers":[{answers}]}}}}"#
-        )
+    let feed = |note: &&str| {
+        format!(r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"after":8,"records":[],"notes":[[8,{note}]]}}}}"#)
     };
+    let answer = |answer: &&str| format!(r#"{{"answers":{{"room":"LUNCH","answers":[[1,{answer}]]}}}}"#);
     let ask = |input: &&str| format!(r#"{{"ask":{{"room":"LUNCH","number":1,"input":{}}}}}"#, input.replace("BY", by));
     let asked = INPUTS.iter().chain(&INPUTS_WITHOUT_MORE).map(ask);
-    let noted = NOTES.iter().map(|note| feed(&format!("[8,{note}]"), ""));
-    let answered = ANSWERS.iter().map(|answer| feed("", &format!("[1,{answer}]")));
+    let noted = NOTES.iter().map(feed);
+    let answered = ANSWERS.iter().map(answer);
     for json in asked.chain(noted).chain(answered) {
         let parcel = Parcel::decode(&bytes(&json)).unwrap_or_else(|error| panic!("{json}: {error}"));
         assert_eq!(String::from_utf8_lossy(&parcel.encode()[1..]), json);
@@ -230,7 +236,11 @@ fn no_text_is_taken_from_another_server_that_a_client_could_not_say() {
     let notes: Vec<String> = NOTES
         .iter()
         .flat_map(|note| with_other_texts(note))
-        .map(|note| format!(r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"after":8,"records":[],"notes":[[8,{note}]],"answers":[]}}}}"#))
+        .map(|note| {
+            format!(
+                r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"after":8,"records":[],"notes":[[8,{note}]]}}}}"#
+            )
+        })
         .collect();
     assert!(asks.len() > 80 && notes.len() > 8, "{} and {}", asks.len(), notes.len());
     for json in asks.iter().chain(&notes) {
@@ -281,7 +291,7 @@ fn a_parcel_is_one_value_of_a_known_version_and_no_longer_than_it_may_be() {
     }
     let message = "x".repeat(Parcel::BYTES_MAX);
     let sized = |bytes: usize| {
-        let rest = r#"{"feed":{"room":"LUNCH","term":1,"fresh":true,"after":0,"records":[],"notes":[],"answers":[[1,{"reject":{"code":"busy","message":""}}]]}}"#;
+        let rest = r#"{"answers":{"room":"LUNCH","answers":[[1,{"reject":{"code":"busy","message":""}}]]}}"#;
         let (before, after) = rest.split_at(rest.find("\"}}]").expect("the end of the message"));
         [&[VERSION], before.as_bytes(), &message.as_bytes()[..bytes - 1 - rest.len()], after.as_bytes()].concat()
     };
@@ -316,10 +326,9 @@ fn the_records_of_a_feed_follow_one_another_and_notes_lie_among_them() {
 
 #[test]
 fn what_a_later_program_refuses_for_is_unavailable_here_and_costs_nothing_else() {
-    let json = r#"{"feed":{"room":"LUNCH","term":3,"fresh":false,"after":8,"records":[{"offset":9,"seq":null,"at":5,"by":null,"event":"protected"}],"notes":[],"answers":[[1,{"reject":{"code":"too_loud","message":"too loud","field":"volume","unit":"decibels"}}]]}}"#;
-    let Ok(Parcel::Feed(feed)) = Parcel::decode(&bytes(json)) else { panic!("it is read") };
-    assert_eq!(feed.answers, [(1, Err(Reject::new(RejectCode::Unavailable, "too loud")))]);
-    assert_eq!(feed.records, [record(9)]);
+    let json = r#"{"answers":{"room":"LUNCH","answers":[[1,{"reject":{"code":"too_loud","message":"too loud","field":"volume","unit":"decibels"}}],[2,{"answer":"nothing"}]]}}"#;
+    let Ok(Parcel::Answers { answers, .. }) = Parcel::decode(&bytes(json)) else { panic!("it is read") };
+    assert_eq!(answers, [(1, Err(Reject::new(RejectCode::Unavailable, "too loud"))), (2, Ok(Answer::Nothing))]);
 }
 
 #[test]
