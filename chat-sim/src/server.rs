@@ -15,9 +15,10 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 
-use crate::archive::{Archive, Fence};
+use crate::archive::Archive;
 use crate::clock::WorldClock;
 use crate::embedder::Embedder;
+use crate::fence::Fence;
 use crate::locks::lock;
 use crate::network::Lies;
 use crate::pipe::{Cable, End, pipe};
