@@ -2,8 +2,8 @@
 
 mod acts;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use chat_core::Log;
@@ -25,7 +25,8 @@ use crate::world::check_panics;
 pub(crate) struct Director {
     pub(crate) ground: Ground,
     pub(crate) rng: StdRng,
-    pub(crate) front: Front,
+    /// The places where there are servers.
+    pub(crate) fronts: Arc<[Front]>,
     pub(crate) transcript: Arc<Transcript>,
     pub(crate) phases: Vec<watch::Sender<Phase>>,
     /// The log answers nobody.
@@ -43,7 +44,9 @@ impl Director {
     /// The first promise that is broken.
     pub(crate) async fn direct(&mut self, people: &mut People) -> Result<(), Broken> {
         self.trouble_log();
-        self.start();
+        for place in 0..self.fronts.len() {
+            self.start(place);
+        }
         let end = Instant::now() + self.ground.plan.storm;
         self.storm(people, end).await?;
         self.note("the storm is over");
@@ -76,15 +79,17 @@ impl Director {
         self.end().await
     }
 
-    /// What is left when everybody has gone: nothing.
+    /// What is left when everybody has gone: nothing, on any server.
     async fn end(&mut self) -> Result<(), Broken> {
         self.ground.truth.check_at_the_end(&self.ground.plan.limits.room)?;
-        let server = self.server().take().expect("a server is up at the end");
-        let stats = server.engine.stats();
-        let rooms = server.engine.rooms();
-        hold!(rooms.is_empty(), Promise::Lifetime, "{rooms:?} without members");
-        hold!(stats.sessions == 0, Promise::Lifetime, "{} sessions with a connection", stats.sessions);
-        check_gaps(stats.gaps_unblocked)?;
+        for front in &*self.fronts {
+            let server = lock(front).take().expect("a server is up at the end");
+            let stats = server.engine.stats();
+            let rooms = server.engine.rooms();
+            hold!(rooms.is_empty(), Promise::Lifetime, "{rooms:?} without members");
+            hold!(stats.sessions == 0, Promise::Lifetime, "{} sessions with a connection", stats.sessions);
+            check_gaps(stats.gaps_unblocked)?;
+        }
         let kept = self.ground.log.inner().rooms(None, None, usize::MAX).await.unwrap_or_default();
         hold!(kept.is_empty(), Promise::Lifetime, "the log keeps {kept:?}");
         self.check()
@@ -122,8 +127,9 @@ impl Director {
         }
     }
 
-    fn server(&self) -> MutexGuard<'_, Option<Arc<Server>>> {
-        lock(&self.front)
+    /// Those that are up.
+    fn servers(&self) -> Vec<Arc<Server>> {
+        self.fronts.iter().filter_map(|front| lock(front).clone()).collect()
     }
 
     fn note(&self, what: impl std::fmt::Display) {

@@ -1,16 +1,17 @@
-//! The log of a world as one server sees it: once that server is down, no call of it returns.
+//! The log of a world as one server sees it: it notes who writes, and once that server is down, no call of it returns.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
-    RecordVersion, RoomCode, Seq, Slot, Tail,
+    Amend, AppendError, Cluster, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError,
+    Record, RecordVersion, RoomCode, Seq, Slot, Tail,
 };
 use chat_testkit::logs::FaultyLog;
 use tokio::sync::watch;
 
 use crate::archive::{Archive, life_of};
+use crate::links::Node;
 
 /// What a server has for its log.
 pub(crate) struct Fence {
@@ -18,11 +19,18 @@ pub(crate) struct Fence {
     engines: ExclusiveClaim,
     down: watch::Receiver<bool>,
     server: u64,
+    /// Where there are several servers: which one it is.
+    node: Option<Arc<Node>>,
 }
 
 impl Fence {
-    pub(crate) fn new(log: Arc<FaultyLog<Archive>>, down: watch::Receiver<bool>, server: u64) -> Self {
-        Self { log, engines: ExclusiveClaim::default(), down, server }
+    pub(crate) fn new(
+        log: Arc<FaultyLog<Archive>>,
+        down: watch::Receiver<bool>,
+        server: u64,
+        node: Option<Arc<Node>>,
+    ) -> Self {
+        Self { log, engines: ExclusiveClaim::default(), down, server, node }
     }
 
     async fn while_up<T>(&self, call: impl Future<Output = T> + Send) -> T {
@@ -36,6 +44,22 @@ impl Fence {
             () = end => std::future::pending().await,
             result = call => result,
         }
+    }
+
+    /// Something is written to a life of a room: only whoever decides for the room may do that.
+    async fn write<T>(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        call: impl Future<Output = Result<T, AppendError>> + Send,
+    ) -> Result<T, AppendError> {
+        let owner = self.node.as_ref().map(|node| (node.id(), node.owner(Slot::of(room))));
+        let written = self.while_up(call).await;
+        if let (Some((id, owner)), Ok(_)) = (owner, &written) {
+            let truth = &self.log.inner().truth;
+            truth.writers.wrote(room, epoch, id, owner).unwrap_or_else(|broken| truth.note(broken));
+        }
+        written
     }
 }
 
@@ -51,10 +75,11 @@ impl Log for Fence {
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
+        let epoch = life_of(after, batch);
         if !*self.down.borrow() {
-            self.log.inner().truth.decided(room, life_of(after, batch), batch, self.server);
+            self.log.inner().truth.decided(room, epoch, batch, self.server);
         }
-        self.while_up(self.log.append(room, after, batch)).await
+        self.write(room, epoch, self.log.append(room, after, batch)).await
     }
 
     async fn read(
@@ -101,7 +126,7 @@ impl Log for Fence {
         through: Offset,
         snapshot: &[u8],
     ) -> Result<(), AppendError> {
-        self.while_up(self.log.save_snapshot(room, epoch, through, snapshot)).await
+        self.write(room, epoch, self.log.save_snapshot(room, epoch, through, snapshot)).await
     }
 
     async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
@@ -109,15 +134,15 @@ impl Log for Fence {
     }
 
     async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
-        self.while_up(self.log.save_read_positions(room, epoch, positions)).await
+        self.write(room, epoch, self.log.save_read_positions(room, epoch, positions)).await
     }
 
     async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
-        self.while_up(self.log.amend(room, epoch, amends)).await
+        self.write(room, epoch, self.log.amend(room, epoch, amends)).await
     }
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
-        self.while_up(self.log.delete(room, epoch)).await
+        self.write(room, epoch, self.log.delete(room, epoch)).await
     }
 
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {

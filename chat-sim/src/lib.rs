@@ -23,6 +23,7 @@ mod fence;
 mod graces;
 mod homes;
 mod link;
+mod links;
 mod locks;
 mod network;
 mod people;
@@ -47,6 +48,7 @@ mod transport_kind;
 mod truth;
 mod view;
 mod world;
+mod writers;
 
 pub use network::Network;
 pub use plan::Kind;

@@ -56,7 +56,8 @@ pub(crate) struct Scene {
     pub(crate) plan: Arc<Plan>,
     pub(crate) truth: Arc<Truth>,
     pub(crate) transcript: Arc<Transcript>,
-    pub(crate) front: Front,
+    /// The places where there are servers.
+    pub(crate) fronts: Arc<[Front]>,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 

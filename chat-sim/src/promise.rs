@@ -59,6 +59,8 @@ pub enum Promise {
     Slots,
     /// A session that was ended is over: none of its tokens is good again.
     Ended,
+    /// Under one term one server alone decides for a room: what is written and published of it comes from there.
+    OneOwner,
     /// Every frame is one of the protocol, at a moment when it may come.
     Protocol,
     /// Nothing panics.
@@ -95,6 +97,7 @@ impl fmt::Display for Promise {
             Self::Skips => "who wants to be told little on coming back is told one gap",
             Self::Slots => "what members show is what they set, and goes with them",
             Self::Ended => "a session that was ended stays ended",
+            Self::OneOwner => "one server decides for a room",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",
         })

@@ -27,6 +27,7 @@ use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reads;
 use crate::slots::Slots;
 use crate::stamps::Stamps;
+use crate::writers::Writers;
 
 /// Every record of every life.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ pub(crate) struct Truth {
     pub(crate) homes: Homes,
     pub(crate) reads: Reads,
     pub(crate) slots: Slots,
+    pub(crate) writers: Writers,
 }
 
 impl Truth {
@@ -67,6 +69,7 @@ impl Truth {
             homes: Homes::default(),
             reads: Reads::default(),
             slots: Slots::default(),
+            writers: Writers::default(),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::clock::WorldClock;
 use crate::director::Director;
 use crate::embedder::{Embedder, OnPurpose};
 use crate::link::Front;
+use crate::links::Links;
 use crate::network::{Lies, Network};
 use crate::person::{Person, Scene};
 use crate::phase::Phase;
@@ -122,13 +123,14 @@ async fn begin(seed: u64, settings: &Settings) -> World {
         clock,
         embedder: Arc::new(Embedder::new(plan.embedder.unwrap_or_default(), plan.pairs, rng.random())),
         secret: rng.random(),
+        links: (plan.servers > 1).then(|| Links::new(plan.servers, rng.random(), Arc::clone(&transcript))),
         plan,
     };
     let plan = Arc::new(ground.plan.clone());
     let mut director = Director {
         ground,
         rng,
-        front: Front::default(),
+        fronts: (0..plan.servers).map(|_| Front::default()).collect(),
         transcript: Arc::clone(&transcript),
         phases: Vec::new(),
         outage: Arc::new(AtomicBool::new(false)),
@@ -143,7 +145,7 @@ async fn begin(seed: u64, settings: &Settings) -> World {
             plan: Arc::clone(&plan),
             truth: Arc::clone(&truth),
             transcript: Arc::clone(&transcript),
-            front: Arc::clone(&director.front),
+            fronts: Arc::clone(&director.fronts),
             phase: phases,
         };
         people.spawn(Person::new(number, scene, director.rng.random()).live());

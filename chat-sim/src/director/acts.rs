@@ -72,11 +72,12 @@ impl Director {
         }
     }
 
-    /// The server goes down, at once or in an orderly way, and another one comes up after a while.
+    /// A server goes down, at once or in an orderly way, and another one comes up in its place after a while.
     async fn restart(&mut self, people: &mut People) -> Result<(), Broken> {
-        let Some(server) = self.server().take() else { return Ok(()) };
+        let place = self.place();
+        let Some(server) = lock(&self.fronts[place]).take() else { return Ok(()) };
         if self.rng.random_bool(0.5) {
-            self.note("the server drains");
+            self.note(format_args!("the server{} drains", self.in_place(place)));
             let spread = Duration::from_millis(self.rng.random_range(0..2_000));
             let engine = server.engine.clone();
             let drained = tokio::spawn(async move { engine.drain(spread).await });
@@ -84,7 +85,7 @@ impl Director {
                 self.pass(people, Duration::from_millis(500)).await?;
             }
         }
-        self.note("the server is gone");
+        self.note(format_args!("the server{} is gone", self.in_place(place)));
         let stats = server.crash();
         drop(server);
         self.ground.truth.reads.restart();
@@ -94,25 +95,36 @@ impl Director {
         check_gaps(stats.gaps_unblocked)?;
         let wait = self.rng.random_range(0..6_000);
         self.pass(people, Duration::from_millis(wait)).await?;
-        self.start();
+        self.start(place);
         self.sweep();
         Ok(())
     }
 
-    pub(super) fn start(&mut self) {
+    pub(super) fn start(&mut self, place: usize) {
         self.servers += 1;
-        self.note(format_args!("server {} is up", self.servers));
-        let server = Server::start(&self.ground, self.rng.random());
-        *self.server() = Some(server);
+        self.note(format_args!("server {} is up{}", self.servers, self.in_place(place)));
+        let server = Server::start(&self.ground, place, self.rng.random());
+        *lock(&self.fronts[place]) = Some(server);
     }
 
+    /// Every server visits every room.
     pub(super) fn sweep(&self) {
-        if let Some(server) = &*self.server() {
+        for server in self.servers() {
             tokio::spawn(Server::sweep(server.engine.clone(), Arc::clone(&self.ground.log)));
         }
     }
 
-    /// The host acts in some room, if there is one.
+    /// Some place for a server, drawn where there are several.
+    fn place(&mut self) -> usize {
+        if self.fronts.len() > 1 { self.rng.random_range(0..self.fronts.len()) } else { 0 }
+    }
+
+    /// Which place that is, where there are several.
+    fn in_place(&self, place: usize) -> String {
+        if self.fronts.len() > 1 { format!(" in place {place}") } else { String::new() }
+    }
+
+    /// The host acts in some room, if there is one, by some server.
     fn moderate(&mut self) {
         let code = ROOMS[self.rng.random_range(0..ROOMS.len())];
         let moderation = match self.rng.random_range(0..10) {
@@ -122,8 +134,9 @@ impl Director {
             4..9 => self.kick(code),
             _ => Moderation::Close,
         };
-        self.note(format_args!("{code} {moderation:?}"));
-        let Some(server) = self.server().clone() else { return };
+        let place = self.place();
+        self.note(format_args!("{code} {moderation:?}{}", self.in_place(place)));
+        let Some(server) = lock(&self.fronts[place]).clone() else { return };
         let engine = server.engine.clone();
         tokio::spawn(async move {
             let room = RoomCode::parse(code).expect("the rooms of a world are valid");
