@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use chat_core::Log;
+use chat_core::{Log, RoomCode};
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::link::Front;
 use crate::locks::lock;
@@ -20,6 +20,11 @@ use crate::promise::{Broken, Promise, hold};
 use crate::server::{Ground, Server};
 use crate::transcript::Transcript;
 use crate::world::check_panics;
+
+/// Within which the host is answered while nothing goes wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often all servers are asked about a room of which they do not say the same: something may run out between two answers.
+const LOOKS: usize = 3;
 
 /// Who lets things happen that no person does.
 pub(crate) struct Director {
@@ -62,8 +67,15 @@ impl Director {
         if !self.ground.plan.has_few_rooms() {
             self.ground.log.inner().check_taken_back().await?;
         }
+        if self.fronts.len() > 1 {
+            self.set(Phase::Compare);
+            self.pass(people, Duration::from_secs(5)).await?;
+        }
         self.set(Phase::Check);
         self.pass(people, Duration::from_secs(1)).await?;
+        if self.fronts.len() > 1 {
+            self.check_agreement().await?;
+        }
         self.set(Phase::Leave);
         self.pass(people, Duration::from_secs(10)).await?;
         hold!(people.is_empty(), Promise::CatchUp, "somebody does not go");
@@ -77,6 +89,28 @@ impl Director {
             }
         }
         self.end().await
+    }
+
+    /// Whether who is online is whoever is connected, and every server says the same to the host.
+    async fn check_agreement(&self) -> Result<(), Broken> {
+        self.ground.truth.agreement.check_attendance()?;
+        for code in ROOMS {
+            let room = RoomCode::parse(code).expect("the rooms of a world are valid");
+            for look in 1..=LOOKS {
+                let mut said = Vec::new();
+                for server in self.servers() {
+                    let bans = timeout(PATIENCE, server.engine.bans(&room, None, None)).await;
+                    hold!(bans.is_ok(), Promise::Answered, "{room}: the host is not told who is banned");
+                    said.push(bans.map(|bans| bans.map_err(|reject| reject.code)));
+                }
+                if said.iter().all(|bans| *bans == said[0]) {
+                    break;
+                }
+                hold!(look < LOOKS, Promise::Agreement, "{room}: the servers tell the host of {said:?}");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+        Ok(())
     }
 
     /// What is left when everybody has gone: nothing, on any server.

@@ -12,6 +12,7 @@
 //!
 //! Never here: a rule of a room. What people check is what the log says, and what the protocol page says.
 
+mod agreement;
 mod archive;
 mod bans;
 pub mod checks;
