@@ -1,15 +1,14 @@
-//! The log of a world: one that keeps everything in memory, tells the truth what it has taken, and dies with its server.
+//! The log of a world: one that keeps everything in memory, and tells the truth what it has taken.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Content, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail, Topic,
+    Amend, AppendError, Content, Ended, Epoch, Event, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
+    RecordVersion, RoomCode, Seq, Slot, Tail, Topic,
 };
-use chat_testkit::logs::{FaultyLog, MemoryLog};
+use chat_testkit::logs::MemoryLog;
 use futures_util::FutureExt;
-use tokio::sync::watch;
 
 use crate::promise::{Broken, Promise, hold};
 use crate::summary::says_of;
@@ -19,7 +18,7 @@ use crate::truth::Truth;
 #[derive(Debug)]
 pub(crate) struct Archive {
     memory: MemoryLog,
-    truth: Arc<Truth>,
+    pub(crate) truth: Arc<Truth>,
 }
 
 impl Archive {
@@ -65,7 +64,7 @@ impl Archive {
 }
 
 /// The life that a batch belongs to.
-fn life_of(after: &Tail, batch: &[Record]) -> Epoch {
+pub(crate) fn life_of(after: &Tail, batch: &[Record]) -> Epoch {
     let claimed = batch.iter().find_map(|record| match record.event {
         Event::Created { epoch, .. } => Some(epoch),
         _ => None,
@@ -158,122 +157,5 @@ impl Log for Archive {
 
     async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
         self.memory.ended().await
-    }
-}
-
-/// The log as one server sees it: once that server is down, no call of it returns.
-pub(crate) struct Fence {
-    log: Arc<FaultyLog<Archive>>,
-    engines: ExclusiveClaim,
-    down: watch::Receiver<bool>,
-    server: u64,
-}
-
-impl Fence {
-    pub(crate) fn new(log: Arc<FaultyLog<Archive>>, down: watch::Receiver<bool>, server: u64) -> Self {
-        Self { log, engines: ExclusiveClaim::default(), down, server }
-    }
-
-    async fn while_up<T>(&self, call: impl Future<Output = T> + Send) -> T {
-        let mut down = self.down.clone();
-        let end = async {
-            // An error means that the server is gone, which is as good as down.
-            let _ = down.wait_for(|down| *down).await.map(drop);
-        };
-        tokio::select! {
-            biased;
-            () = end => std::future::pending().await,
-            result = call => result,
-        }
-    }
-}
-
-#[async_trait]
-impl Log for Fence {
-    fn claim(&self) -> Result<LogClaim, LogInUse> {
-        // Not the log's own: what is left in memory of a server that is down can do no harm, and does not keep the next from coming.
-        self.engines.claim()
-    }
-
-    fn writes(&self) -> RecordVersion {
-        self.log.writes()
-    }
-
-    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
-        if !*self.down.borrow() {
-            self.log.inner().truth.decided(room, life_of(after, batch), batch, self.server);
-        }
-        self.while_up(self.log.append(room, after, batch)).await
-    }
-
-    async fn read(
-        &self,
-        room: &RoomCode,
-        epoch: Option<Epoch>,
-        after: Offset,
-        max: usize,
-    ) -> Result<LogPage, ReadError> {
-        self.while_up(self.log.read(room, epoch, after, max)).await
-    }
-
-    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
-        self.while_up(self.log.messages(room, epoch, before, max)).await
-    }
-
-    async fn messages_after(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        after: Seq,
-        max: usize,
-    ) -> Result<Vec<Record>, ReadError> {
-        self.while_up(self.log.messages_after(room, epoch, after, max)).await
-    }
-
-    async fn rooms(
-        &self,
-        slot: Option<Slot>,
-        after: Option<&RoomCode>,
-        max: usize,
-    ) -> Result<Vec<RoomCode>, ReadError> {
-        self.while_up(self.log.rooms(slot, after, max)).await
-    }
-
-    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
-        self.while_up(self.log.load_snapshot(room, epoch)).await
-    }
-
-    async fn save_snapshot(
-        &self,
-        room: &RoomCode,
-        epoch: Epoch,
-        through: Offset,
-        snapshot: &[u8],
-    ) -> Result<(), AppendError> {
-        self.while_up(self.log.save_snapshot(room, epoch, through, snapshot)).await
-    }
-
-    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
-        self.while_up(self.log.load_read_positions(room, epoch)).await
-    }
-
-    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
-        self.while_up(self.log.save_read_positions(room, epoch, positions)).await
-    }
-
-    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
-        self.while_up(self.log.amend(room, epoch, amends)).await
-    }
-
-    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
-        self.while_up(self.log.delete(room, epoch)).await
-    }
-
-    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
-        self.while_up(self.log.put_ended(ended, over)).await
-    }
-
-    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
-        self.while_up(self.log.ended()).await
     }
 }

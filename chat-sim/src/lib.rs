@@ -12,15 +12,19 @@
 //!
 //! Never here: a rule of a room. What people check is what the log says, and what the protocol page says.
 
+mod agreement;
 mod archive;
 mod bans;
 pub mod checks;
 mod clock;
+mod director;
 mod embedder;
 mod endings;
+mod fence;
 mod graces;
 mod homes;
 mod link;
+mod links;
 mod locks;
 mod network;
 mod people;
@@ -45,6 +49,7 @@ mod transport_kind;
 mod truth;
 mod view;
 mod world;
+mod writers;
 
 pub use network::Network;
 pub use plan::Kind;

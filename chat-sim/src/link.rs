@@ -62,7 +62,7 @@ pub(crate) struct Link {
     task: JoinHandle<()>,
 }
 
-/// Where the server is right now, if there is one.
+/// A place where a server is right now, if there is one.
 pub(crate) type Front = Arc<Mutex<Option<Arc<Server>>>>;
 
 /// Makes connections for one link.

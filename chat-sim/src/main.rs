@@ -96,6 +96,8 @@ enum About {
     Ruled,
     /// Guests of few networks, who are kept out by where they come from.
     Networks,
+    /// Several servers over one log, each of which decides for some rooms.
+    Servers,
 }
 
 impl From<About> for Kind {
@@ -111,6 +113,7 @@ impl From<About> for Kind {
             About::PutOut => Self::PutOut,
             About::Ruled => Self::Ruled,
             About::Networks => Self::Networks,
+            About::Servers => Self::Servers,
         }
     }
 }

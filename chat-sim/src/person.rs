@@ -1,6 +1,7 @@
 //! A person with one session: does random things, loses connections, comes back by another transport, and checks what it is told.
 
 mod act;
+mod compare;
 mod connect;
 mod end;
 mod enter;
@@ -19,6 +20,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use self::compare::Compared;
 use self::end::{End, Tokens};
 use self::pages::AskedPage;
 use crate::homes::Home;
@@ -56,7 +58,8 @@ pub(crate) struct Scene {
     pub(crate) plan: Arc<Plan>,
     pub(crate) truth: Arc<Truth>,
     pub(crate) transcript: Arc<Transcript>,
-    pub(crate) front: Front,
+    /// The places where there are servers.
+    pub(crate) fronts: Arc<[Front]>,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -128,6 +131,8 @@ enum Asked {
         room: String,
     },
     Read(Reading),
+    /// What a room is like, to be compared.
+    Compared(Compared),
     End(End),
     Other,
 }
@@ -207,6 +212,7 @@ impl Person {
                     match phase {
                         Phase::Storm => {}
                         Phase::Calm => self.calm_down(),
+                        Phase::Compare => self.compare(),
                         Phase::Check => self.check()?,
                         Phase::Leave => return self.go().await,
                     }
@@ -305,6 +311,7 @@ impl Person {
             .iter()
             .find(|said| said.outcome == Outcome::Open && self.views.get(&said.room).is_some_and(View::is_live));
         hold!(unsure.is_none(), Promise::Answered, "{}: what became of {:?}", self.name, unsure.map(|said| &said.key));
+        self.say_where();
         Ok(())
     }
 

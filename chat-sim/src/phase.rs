@@ -7,6 +7,8 @@ pub(crate) enum Phase {
     Storm,
     /// Nothing goes wrong any more: everybody comes back and catches up.
     Calm,
+    /// Everybody asks what the rooms are like, to be compared with what others are told at other servers.
+    Compare,
     /// Everybody looks whether they have caught up.
     Check,
     /// Everybody goes.

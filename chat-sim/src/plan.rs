@@ -17,6 +17,8 @@ pub(crate) const ROOMS: [&str; 3] = ["AAA", "BBB", "CCC"];
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) people: usize,
+    /// How many servers there are at a time.
+    pub(crate) servers: usize,
     pub(crate) transports: Vec<TransportKind>,
     pub(crate) has_log: bool,
     pub(crate) limits: Limits,
@@ -149,6 +151,7 @@ impl Plan {
         limits.engine.policy_timeout = Duration::from_secs(rng.random_range(1..10));
         let mut plan = Self {
             people: rng.random_range(2..6),
+            servers: 1,
             transports,
             has_log: rng.random_bool(0.8),
             limits,
@@ -190,12 +193,14 @@ impl Plan {
             Kind::Cut => plan.cut(rng),
             Kind::PutOut => plan.put_out(rng),
             Kind::Networks => plan.keep_out(rng),
+            Kind::Servers => plan.share(rng),
         }
         plan
     }
 
-    /// The same world with a network that lies; where nobody is to lose a connection, it loses nothing either.
+    /// The same world with a network that lies; where nobody is to lose a connection, it loses nothing either. Not where there are several servers.
     pub(crate) fn with_lies(self, lies: Option<Lies>) -> Self {
+        let lies = lies.filter(|_| self.servers == 1);
         let lies = lies.map(|lies| if self.wrong.cuts { lies } else { lies.that_lose_nothing() });
         Self { lies, ..self }
     }
@@ -305,6 +310,16 @@ impl Plan {
         (self.pairs, self.kicks, self.away) = (false, true, 0.4);
         (self.wrong.cuts, self.wrong.restarts, self.wrong.log_fails) = (true, 0.0, 0.0);
     }
+
+    /// Several servers share the rooms, and people are now at one of them, now at another. Servers, links and the log do not fail.
+    fn share(&mut self, rng: &mut StdRng) {
+        (self.servers, self.people) = (rng.random_range(2..5), rng.random_range(3..7));
+        self.has_log = true;
+        // Each has a place for every room.
+        self.limits.engine.rooms_max = Limits::default().engine.rooms_max;
+        (self.wrong.cuts, self.wrong.restarts) = (true, 0.0);
+        (self.wrong.log_fails, self.wrong.outages, self.wrong.others) = (0.0, 0.0, 0.0);
+    }
 }
 
 /// What a world is about.
@@ -330,6 +345,8 @@ pub enum Kind {
     Ruled,
     /// Guests of few networks, who are kept out by where they come from.
     Networks,
+    /// Several servers over one log, each of which decides for some rooms, or for none.
+    Servers,
 }
 
 impl Kind {

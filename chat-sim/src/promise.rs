@@ -59,6 +59,12 @@ pub enum Promise {
     Slots,
     /// A session that was ended is over: none of its tokens is good again.
     Ended,
+    /// Under one term one server alone decides for a room: what is written and published of it comes from there.
+    OneOwner,
+    /// Everybody is told the same of a room, at whichever server they are.
+    Agreement,
+    /// Who is told to be online is connected to some server, and nobody else is.
+    Attendance,
     /// Every frame is one of the protocol, at a moment when it may come.
     Protocol,
     /// Nothing panics.
@@ -95,6 +101,9 @@ impl fmt::Display for Promise {
             Self::Skips => "who wants to be told little on coming back is told one gap",
             Self::Slots => "what members show is what they set, and goes with them",
             Self::Ended => "a session that was ended stays ended",
+            Self::OneOwner => "one server decides for a room",
+            Self::Agreement => "all servers say the same",
+            Self::Attendance => "who is online is who is connected",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",
         })

@@ -15,9 +15,11 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 
-use crate::archive::{Archive, Fence};
+use crate::archive::Archive;
 use crate::clock::WorldClock;
 use crate::embedder::Embedder;
+use crate::fence::Fence;
+use crate::links::{Links, Node};
 use crate::locks::lock;
 use crate::network::Lies;
 use crate::pipe::{Cable, End, pipe};
@@ -35,6 +37,8 @@ pub(crate) struct Ground {
     pub(crate) clock: Arc<WorldClock>,
     pub(crate) embedder: Arc<Embedder>,
     pub(crate) secret: [u8; 32],
+    /// What connects the servers, where there are several.
+    pub(crate) links: Option<Arc<Links>>,
 }
 
 /// A process that serves.
@@ -43,6 +47,8 @@ pub(crate) struct Server {
     router: Router,
     cables: Mutex<Vec<Cable>>,
     down: watch::Sender<bool>,
+    /// Its place among several.
+    node: Option<Arc<Node>>,
 }
 
 /// What a server publishes while it is up.
@@ -62,10 +68,12 @@ impl Observer for WhileUp {
 }
 
 impl Server {
-    pub(crate) fn start(ground: &Ground, seed: u64) -> Arc<Self> {
+    /// Begins to serve, in one of the places that a world has for servers.
+    pub(crate) fn start(ground: &Ground, place: usize, seed: u64) -> Arc<Self> {
         let (down, is_down) = watch::channel(false);
         let has_log = ground.plan.has_log;
-        let witness = Witness { truth: Arc::clone(&ground.truth), has_log, server: seed };
+        let node = ground.links.as_ref().map(|links| links.join(place));
+        let witness = Witness { truth: Arc::clone(&ground.truth), has_log, server: seed, node: node.clone() };
         let embedder = Arc::clone(&ground.embedder);
         let mut builder = Engine::builder()
             .limits(ground.plan.limits.clone())
@@ -77,14 +85,17 @@ impl Server {
             builder = builder.policy(Arc::clone(&ground.embedder) as _);
         }
         if has_log {
-            let fence = Fence::new(Arc::clone(&ground.log), is_down, seed);
+            let fence = Fence::new(Arc::clone(&ground.log), is_down, seed, node.clone());
             builder = builder.log(Arc::new(fence)).expect("every server has its own");
+        }
+        if let Some(node) = &node {
+            builder = builder.cluster(Arc::clone(node) as _);
         }
         let engine = builder.build();
         let router = transport_ws::routes(engine.clone(), transport_ws::WsConfig::default())
             .merge(transport_sse::routes(engine.clone(), transport_sse::SseConfig::default()))
             .merge(transport_socketio::routes(engine.clone(), transport_socketio::SocketIoConfig::default()));
-        Arc::new(Self { engine, router, cables: Mutex::default(), down })
+        Arc::new(Self { engine, router, cables: Mutex::default(), down, node })
     }
 
     /// A new connection, as its client has it.
@@ -107,6 +118,9 @@ impl Server {
     /// The process is gone from one moment to the next.
     pub(crate) fn crash(&self) -> Stats {
         self.down.send_replace(true);
+        if let Some(node) = &self.node {
+            node.leave();
+        }
         for cable in lock(&self.cables).drain(..) {
             cable.cut();
         }

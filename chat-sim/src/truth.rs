@@ -18,6 +18,7 @@ pub(crate) use self::banned::Knock;
 use self::incarnation::Incarnation;
 pub(crate) use self::members::{check_members, check_roles};
 pub(crate) use self::witness::Witness;
+use crate::agreement::Agreement;
 use crate::clock::WorldClock;
 use crate::endings::{Endings, Moment};
 use crate::graces::Graces;
@@ -27,6 +28,7 @@ use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reads;
 use crate::slots::Slots;
 use crate::stamps::Stamps;
+use crate::writers::Writers;
 
 /// Every record of every life.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct Truth {
     pub(crate) homes: Homes,
     pub(crate) reads: Reads,
     pub(crate) slots: Slots,
+    pub(crate) writers: Writers,
+    pub(crate) agreement: Agreement,
 }
 
 impl Truth {
@@ -67,6 +71,8 @@ impl Truth {
             homes: Homes::default(),
             reads: Reads::default(),
             slots: Slots::default(),
+            writers: Writers::default(),
+            agreement: Agreement::default(),
         }
     }
 
@@ -173,6 +179,13 @@ impl Truth {
         let lives = self.lives();
         let due = lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.due);
         due.iter().rev().find(|(since, _)| *since <= at).map(|(_, seq)| *seq).unwrap_or_default()
+    }
+
+    /// The last number of a life of which nothing was published for so long.
+    pub(crate) fn settled(&self, room: &str, epoch: Epoch, time: Duration) -> Option<Seq> {
+        let lives = self.lives();
+        let (last, seq) = *lives.get(&(room.to_owned(), epoch))?.due.last()?;
+        Some(seq).filter(|_| last.elapsed() >= time)
     }
 
     /// What is set for the room as of a number.

@@ -1,37 +1,31 @@
-//! One world from its seed to its end: people, servers that come and go, a storm, a calm, and what must be so after it.
+//! One world from its seed to its end: its plan, its people, and what became of it.
 
 use std::cell::RefCell;
-use std::num::NonZeroU32;
 use std::panic;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 
-use chat_core::{BanId, BanTerms, Log, MemberId, Moderation, RoomCode, Seq};
-use chat_testkit::logs::{Call, Delay, Fault, FaultyLog, Operation, Outcome};
+use chat_testkit::logs::FaultyLog;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
 
 use crate::archive::Archive;
 use crate::clock::WorldClock;
+use crate::director::Director;
 use crate::embedder::{Embedder, OnPurpose};
 use crate::link::Front;
-use crate::locks::lock;
+use crate::links::Links;
 use crate::network::{Lies, Network};
 use crate::person::{Person, Scene};
 use crate::phase::Phase;
-use crate::plan::{Kind, Plan, ROOMS};
-use crate::promise::{Broken, Promise, hold};
-use crate::server::{Ground, Server};
+use crate::plan::{Kind, Plan};
+use crate::promise::{Broken, Promise};
+use crate::server::Ground;
 use crate::transcript::Transcript;
 use crate::transport_kind::TransportKind;
 use crate::truth::Truth;
-
-/// Milliseconds: how far a clock that is wrong is ahead.
-const YEARS: i64 = 5 * 365 * 86_400_000;
 
 /// How worlds are run.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +100,8 @@ fn watch_panics() {
     });
 }
 
-fn check_panics() -> Result<(), Broken> {
+/// Whether something has panicked in the world that this thread runs.
+pub(crate) fn check_panics() -> Result<(), Broken> {
     let first = PANICKED.with_borrow(|panicked| panicked.as_ref().and_then(|list| list.first().cloned()));
     match first {
         Some(how) => Err(Broken { promise: Promise::NoPanic, how }),
@@ -128,19 +123,20 @@ async fn begin(seed: u64, settings: &Settings) -> World {
         clock,
         embedder: Arc::new(Embedder::new(plan.embedder.unwrap_or_default(), plan.pairs, rng.random())),
         secret: rng.random(),
+        links: (plan.servers > 1).then(|| Links::new(plan.servers, rng.random(), Arc::clone(&transcript))),
         plan,
     };
+    let plan = Arc::new(ground.plan.clone());
     let mut director = Director {
         ground,
         rng,
-        front: Front::default(),
+        fronts: (0..plan.servers).map(|_| Front::default()).collect(),
         transcript: Arc::clone(&transcript),
         phases: Vec::new(),
         outage: Arc::new(AtomicBool::new(false)),
         servers: 0,
     };
     let mut people = JoinSet::new();
-    let plan = Arc::new(director.ground.plan.clone());
     for number in 0..plan.people {
         // One each: a channel with many receivers wakes them in an order of its own.
         let (phase, phases) = watch::channel(Phase::Storm);
@@ -149,7 +145,7 @@ async fn begin(seed: u64, settings: &Settings) -> World {
             plan: Arc::clone(&plan),
             truth: Arc::clone(&truth),
             transcript: Arc::clone(&transcript),
-            front: Arc::clone(&director.front),
+            fronts: Arc::clone(&director.fronts),
             phase: phases,
         };
         people.spawn(Person::new(number, scene, director.rng.random()).live());
@@ -160,277 +156,4 @@ async fn begin(seed: u64, settings: &Settings) -> World {
     }
     let (hash, lines, last) = transcript.sum();
     World { seed, hash, lines, records: truth.len(), servers: director.servers, broken, last }
-}
-
-/// Who lets things happen that no person does.
-struct Director {
-    ground: Ground,
-    rng: StdRng,
-    front: Front,
-    transcript: Arc<Transcript>,
-    phases: Vec<watch::Sender<Phase>>,
-    /// The log answers nobody.
-    outage: Arc<AtomicBool>,
-    servers: u32,
-}
-
-type People = JoinSet<Result<(), Broken>>;
-
-impl Director {
-    async fn direct(&mut self, people: &mut People) -> Result<(), Broken> {
-        self.trouble_log();
-        self.start();
-        let end = Instant::now() + self.ground.plan.storm;
-        while Instant::now() < end {
-            let wait = self.rng.random_range(100..4_000);
-            self.pass(people, Duration::from_millis(wait)).await?;
-            self.act(people).await?;
-        }
-        self.note("the storm is over");
-        self.ground.log.heal();
-        self.ground.embedder.calm_down();
-        self.set_outage(false);
-        self.set(Phase::Calm);
-        // What a room owes its log it gives once it is opened; not before it looks again whether it can be.
-        self.pass(people, Duration::from_secs(10)).await?;
-        self.sweep();
-        // Longer than any timeout, twice: pings, stalls, graces, the pauses between looks at the log.
-        self.pass(people, Duration::from_secs(240)).await?;
-        if !self.ground.plan.has_few_rooms() {
-            self.ground.log.inner().check_taken_back().await?;
-        }
-        self.set(Phase::Check);
-        self.pass(people, Duration::from_secs(1)).await?;
-        self.set(Phase::Leave);
-        self.pass(people, Duration::from_secs(10)).await?;
-        hold!(people.is_empty(), Promise::CatchUp, "somebody does not go");
-        self.sweep();
-        self.pass(people, Duration::from_secs(120)).await?;
-        if self.ground.plan.has_few_rooms() {
-            // One after the other.
-            for _ in ROOMS {
-                self.sweep();
-                self.pass(people, Duration::from_secs(20)).await?;
-            }
-        }
-        self.end().await
-    }
-
-    /// What is left when everybody has gone: nothing.
-    async fn end(&mut self) -> Result<(), Broken> {
-        self.ground.truth.check_at_the_end(&self.ground.plan.limits.room)?;
-        let server = self.server().take().expect("a server is up at the end");
-        let stats = server.engine.stats();
-        let rooms = server.engine.rooms();
-        hold!(rooms.is_empty(), Promise::Lifetime, "{rooms:?} without members");
-        hold!(stats.sessions == 0, Promise::Lifetime, "{} sessions with a connection", stats.sessions);
-        self.check_gaps(stats.gaps_unblocked)?;
-        let kept = self.ground.log.inner().rooms(None, None, usize::MAX).await.unwrap_or_default();
-        hold!(kept.is_empty(), Promise::Lifetime, "the log keeps {kept:?}");
-        self.check().await
-    }
-
-    /// Time passes, unless a promise is broken meanwhile.
-    async fn pass(&mut self, people: &mut People, time: Duration) -> Result<(), Broken> {
-        let end = Instant::now() + time;
-        // Where much time passes not much happens.
-        let most = if time > Duration::from_secs(60) { Duration::from_secs(5) } else { Duration::from_secs(1) };
-        while Instant::now() < end {
-            let step = (end - Instant::now()).min(most);
-            tokio::select! {
-                biased;
-                Some(gone) = people.join_next(), if !people.is_empty() => match gone {
-                    Ok(result) => result?,
-                    Err(error) => return Err(Broken { promise: Promise::NoPanic, how: error.to_string() }),
-                },
-                () = sleep(step) => {}
-            }
-            self.check().await?;
-        }
-        Ok(())
-    }
-
-    async fn check(&self) -> Result<(), Broken> {
-        check_panics()?;
-        self.ground.truth.take_broken().map_or(Ok(()), Err)
-    }
-
-    async fn act(&mut self, people: &mut People) -> Result<(), Broken> {
-        if self.rng.random_bool(self.ground.plan.wrong.restarts) {
-            return self.restart(people).await;
-        }
-        let wrong = self.ground.plan.wrong;
-        if wrong.log_fails > 0.0 && self.rng.random_bool(wrong.outages) {
-            let is_out = self.outage.load(Ordering::Relaxed);
-            self.set_outage(!is_out);
-            return Ok(());
-        }
-        match self.rng.random_range(0..10) {
-            0..3 => self.moderate(),
-            3 => {
-                let step = self.rng.random_range(-5_000..5_000);
-                self.note(format_args!("the wall clock is set by {step} ms"));
-                self.ground.clock.step(step);
-            }
-            4 => self.be_wrong(people).await?,
-            5..8 => self.set_outage(false),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The wall clock is years ahead for a while.
-    async fn be_wrong(&mut self, people: &mut People) -> Result<(), Broken> {
-        self.note("the wall clock is years ahead");
-        self.ground.clock.set_ahead(YEARS);
-        let passed = self.pass(people, Duration::from_secs(5)).await;
-        self.ground.clock.set_ahead(0);
-        self.note("the wall clock is right");
-        passed
-    }
-
-    fn set_outage(&self, is_out: bool) {
-        if self.outage.swap(is_out, Ordering::Relaxed) != is_out {
-            self.note(if is_out { "the log is out of reach" } else { "the log is back" });
-            self.ground.truth.log_is_out(is_out);
-        }
-    }
-
-    /// The server goes down, at once or in an orderly way, and another one comes up after a while.
-    async fn restart(&mut self, people: &mut People) -> Result<(), Broken> {
-        let Some(server) = self.server().take() else { return Ok(()) };
-        if self.rng.random_bool(0.5) {
-            self.note("the server drains");
-            let spread = Duration::from_millis(self.rng.random_range(0..2_000));
-            let engine = server.engine.clone();
-            let drained = tokio::spawn(async move { engine.drain(spread).await });
-            while !drained.is_finished() {
-                self.pass(people, Duration::from_millis(500)).await?;
-            }
-        }
-        self.note("the server is gone");
-        let stats = server.crash();
-        drop(server);
-        self.ground.truth.reads.restart();
-        if !self.ground.plan.has_log {
-            self.ground.truth.lose_all();
-        }
-        self.check_gaps(stats.gaps_unblocked)?;
-        let wait = self.rng.random_range(0..6_000);
-        self.pass(people, Duration::from_millis(wait)).await?;
-        self.start();
-        self.sweep();
-        Ok(())
-    }
-
-    fn start(&mut self) {
-        self.servers += 1;
-        self.note(format_args!("server {} is up", self.servers));
-        let server = Server::start(&self.ground, self.rng.random());
-        *self.server() = Some(server);
-    }
-
-    fn sweep(&self) {
-        if let Some(server) = &*self.server() {
-            tokio::spawn(Server::sweep(server.engine.clone(), Arc::clone(&self.ground.log)));
-        }
-    }
-
-    /// The host acts in some room, if there is one.
-    fn moderate(&mut self) {
-        let code = ROOMS[self.rng.random_range(0..ROOMS.len())];
-        let moderation = match self.rng.random_range(0..10) {
-            _ if self.ground.plan.kicks => self.kick(code),
-            0..8 if self.ground.plan.bans => self.ban(code),
-            0..4 => Moderation::Redact(Seq(self.rng.random_range(1..60))),
-            4..9 => self.kick(code),
-            _ => Moderation::Close,
-        };
-        self.note(format_args!("{code} {moderation:?}"));
-        let Some(server) = self.server().clone() else { return };
-        let engine = server.engine.clone();
-        tokio::spawn(async move {
-            let room = RoomCode::parse(code).expect("the rooms of a world are valid");
-            // Whether there is such a room, member or message is for the engine to say.
-            let _ = engine.moderate(&room, moderation).await;
-        });
-    }
-
-    fn kick(&mut self, code: &str) -> Moderation {
-        Moderation::Kick(self.somebody(code))
-    }
-
-    /// Keeps somebody out with all who come from where they do, mostly for a while; or lets somebody in again.
-    fn ban(&mut self, code: &str) -> Moderation {
-        if self.rng.random_bool(0.3) {
-            return Moderation::Unban(BanId(self.rng.random_range(1..8)));
-        }
-        let minutes = if self.rng.random_bool(0.8) { NonZeroU32::new(1) } else { None };
-        Moderation::BanOn(self.somebody(code), BanTerms::lasting(minutes).with_network())
-    }
-
-    /// Mostly somebody who is there.
-    fn somebody(&mut self, code: &str) -> MemberId {
-        let present = self.ground.truth.present(code);
-        let one = present.get(self.rng.random_range(0..8)).copied();
-        one.unwrap_or(MemberId(self.rng.random_range(1..8)))
-    }
-
-    /// From now on calls of the log fail, are slow, or lose their answer.
-    fn trouble_log(&mut self) {
-        let wrong = self.ground.plan.wrong;
-        let rng = Mutex::new(StdRng::seed_from_u64(self.rng.random()));
-        let outage = Arc::clone(&self.outage);
-        // The plan is part of the log.
-        let log = Arc::downgrade(&self.ground.log);
-        self.ground.log.plan(move |call: &Call| {
-            let mut rng = lock(&rng);
-            let delay = |rng: &mut StdRng| match rng.random_bool(wrong.log_slow) {
-                true => Delay::For(Duration::from_millis(rng.random_range(1..150))),
-                false => Delay::None,
-            };
-            let (before, after) = (delay(&mut rng), delay(&mut rng));
-            // There are few scrubs in a world.
-            let share = if call.operation == Operation::Amend { 4.0 } else { 1.0 };
-            let fails = outage.load(Ordering::Relaxed) || rng.random_bool(share * wrong.log_fails);
-            if call.operation == Operation::Append
-                && fails
-                && rng.random_bool(wrong.others)
-                && let (Some(log), Some(room)) = (log.upgrade(), &call.room)
-            {
-                log.inner().intrude(room);
-            }
-            let outcome = match (call.operation, fails) {
-                (_, false) => Outcome::Done,
-                (Operation::Append, true) => match rng.random_range(0..4) {
-                    0 => Outcome::Fails,
-                    1 => Outcome::AnswerLost,
-                    2 => Outcome::NotDone,
-                    _ => Outcome::Conflict,
-                },
-                (_, true) => Outcome::Fails,
-            };
-            Some(Fault { before, outcome, after })
-        });
-    }
-
-    fn check_gaps(&self, unblocked: u64) -> Result<(), Broken> {
-        hold!(unblocked == 0, Promise::NoGap, "{unblocked} gaps to readers that took what was due");
-        Ok(())
-    }
-
-    fn set(&self, phase: Phase) {
-        self.note(format_args!("{phase:?}"));
-        for person in &self.phases {
-            person.send_replace(phase);
-        }
-    }
-
-    fn server(&self) -> std::sync::MutexGuard<'_, Option<Arc<Server>>> {
-        lock(&self.front)
-    }
-
-    fn note(&self, what: impl std::fmt::Display) {
-        self.transcript.note("world", what);
-    }
 }

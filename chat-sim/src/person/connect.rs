@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::Person;
 use crate::homes::Home;
-use crate::link::{Heard, Hello, Link};
+use crate::link::{Front, Heard, Hello, Link};
 use crate::promise::{Broken, Promise};
 use crate::summary::summary;
 use crate::transport_kind::TransportKind;
@@ -51,10 +51,11 @@ impl Person {
         self.move_house();
         let token = self.token.clone();
         let from = self.comes_from(token.as_ref());
+        let front = self.choose_server();
         self.note(format_args!("connects by {transport} naming {:?} {}", hello.positions, hello.cursor.is_some()));
         self.link = Some(Link::open(
             transport,
-            &self.scene.front,
+            &front,
             &self.scene.plan,
             self.scene.phase.clone(),
             self.rng.random(),
@@ -62,6 +63,16 @@ impl Person {
             hello,
         ));
         (self.reads_since, self.connected) = (Instant::now(), Instant::now());
+    }
+
+    /// Where one connects to: any server, if there are several.
+    pub(super) fn choose_server(&mut self) -> Front {
+        let fronts = &self.scene.fronts;
+        let place = if fronts.len() > 1 { self.rng.random_range(0..fronts.len()) } else { 0 };
+        if fronts.len() > 1 {
+            self.note(format_args!("goes to place {place}"));
+        }
+        Arc::clone(&self.scene.fronts[place])
     }
 
     /// Now and then somebody is on another network from then on.

@@ -185,9 +185,10 @@ impl Person {
         let transports = &self.scene.plan.transports;
         let transport = transports[self.rng.random_range(0..transports.len())];
         let hello = Hello { token: Some(token.clone()), pass: self.pass.clone(), ..Hello::default() };
+        let front = self.choose_server();
         let mut link = Link::open(
             transport,
-            &self.scene.front,
+            &front,
             &self.scene.plan,
             self.scene.phase.clone(),
             self.rng.random(),

@@ -117,8 +117,10 @@ impl Person {
                 Ok(())
             }
             ServerFrame::History { id, messages, more, more_before, more_after, as_of, epoch, .. } => {
-                let Some((_, Asked::History(asked))) = self.take(*id) else {
-                    return self.wrong("nobody has asked for", frame);
+                let asked = match self.take(*id) {
+                    Some((_, Asked::History(asked))) => asked,
+                    Some((_, Asked::Compared(asked))) => return self.compared(&asked, frame),
+                    _ => return self.wrong("nobody has asked for", frame),
                 };
                 let (Some(epoch), true) = (*epoch, more == more_before) else {
                     return self.wrong("it says two things of", frame);
@@ -154,8 +156,12 @@ impl Person {
             }
             ServerFrame::Members { id, members, .. } => {
                 let is_sorted = members.is_sorted_by_key(|entry| entry.member);
-                hold!(self.take(*id).is_some() && is_sorted, Promise::Fold, "\"{}\"", summary(frame));
-                Ok(())
+                let asked = self.take(*id);
+                hold!(asked.is_some() && is_sorted, Promise::Fold, "\"{}\"", summary(frame));
+                match asked {
+                    Some((_, Asked::Compared(asked))) => self.compared(&asked, frame),
+                    _ => Ok(()),
+                }
             }
             ServerFrame::MemberLeft { room, seq: None, .. } => self.view(room, frame)?.left_quietly(frame, &truth),
             ServerFrame::Gap { room, from, to, changed_at, members, .. } => {

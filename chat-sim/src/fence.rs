@@ -1,0 +1,155 @@
+//! The log of a world as one server sees it: it notes who writes, and once that server is down, no call of it returns.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{
+    Amend, AppendError, Cluster, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError,
+    Record, RecordVersion, RoomCode, Seq, Slot, Tail,
+};
+use chat_testkit::logs::FaultyLog;
+use tokio::sync::watch;
+
+use crate::archive::{Archive, life_of};
+use crate::links::Node;
+
+/// What a server has for its log.
+pub(crate) struct Fence {
+    log: Arc<FaultyLog<Archive>>,
+    engines: ExclusiveClaim,
+    down: watch::Receiver<bool>,
+    server: u64,
+    /// Where there are several servers: which one it is.
+    node: Option<Arc<Node>>,
+}
+
+impl Fence {
+    pub(crate) fn new(
+        log: Arc<FaultyLog<Archive>>,
+        down: watch::Receiver<bool>,
+        server: u64,
+        node: Option<Arc<Node>>,
+    ) -> Self {
+        Self { log, engines: ExclusiveClaim::default(), down, server, node }
+    }
+
+    async fn while_up<T>(&self, call: impl Future<Output = T> + Send) -> T {
+        let mut down = self.down.clone();
+        let end = async {
+            // An error means that the server is gone, which is as good as down.
+            let _ = down.wait_for(|down| *down).await.map(drop);
+        };
+        tokio::select! {
+            biased;
+            () = end => std::future::pending().await,
+            result = call => result,
+        }
+    }
+
+    /// Something is written to a life of a room: only whoever decides for the room may do that.
+    async fn write<T>(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        call: impl Future<Output = Result<T, AppendError>> + Send,
+    ) -> Result<T, AppendError> {
+        let owner = self.node.as_ref().map(|node| (node.id(), node.owner(Slot::of(room))));
+        let written = self.while_up(call).await;
+        if let (Some((id, owner)), Ok(_)) = (owner, &written) {
+            let truth = &self.log.inner().truth;
+            truth.writers.wrote(room, epoch, id, owner).unwrap_or_else(|broken| truth.note(broken));
+        }
+        written
+    }
+}
+
+#[async_trait]
+impl Log for Fence {
+    fn claim(&self) -> Result<LogClaim, LogInUse> {
+        // Not the log's own: what is left in memory of a server that is down can do no harm, and does not keep the next from coming.
+        self.engines.claim()
+    }
+
+    fn writes(&self) -> RecordVersion {
+        self.log.writes()
+    }
+
+    async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
+        let epoch = life_of(after, batch);
+        if !*self.down.borrow() {
+            self.log.inner().truth.decided(room, epoch, batch, self.server);
+        }
+        self.write(room, epoch, self.log.append(room, after, batch)).await
+    }
+
+    async fn read(
+        &self,
+        room: &RoomCode,
+        epoch: Option<Epoch>,
+        after: Offset,
+        max: usize,
+    ) -> Result<LogPage, ReadError> {
+        self.while_up(self.log.read(room, epoch, after, max)).await
+    }
+
+    async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {
+        self.while_up(self.log.messages(room, epoch, before, max)).await
+    }
+
+    async fn messages_after(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        after: Seq,
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        self.while_up(self.log.messages_after(room, epoch, after, max)).await
+    }
+
+    async fn rooms(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<RoomCode>, ReadError> {
+        self.while_up(self.log.rooms(slot, after, max)).await
+    }
+
+    async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {
+        self.while_up(self.log.load_snapshot(room, epoch)).await
+    }
+
+    async fn save_snapshot(
+        &self,
+        room: &RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        snapshot: &[u8],
+    ) -> Result<(), AppendError> {
+        self.write(room, epoch, self.log.save_snapshot(room, epoch, through, snapshot)).await
+    }
+
+    async fn load_read_positions(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<Vec<u8>>, ReadError> {
+        self.while_up(self.log.load_read_positions(room, epoch)).await
+    }
+
+    async fn save_read_positions(&self, room: &RoomCode, epoch: Epoch, positions: &[u8]) -> Result<(), AppendError> {
+        self.write(room, epoch, self.log.save_read_positions(room, epoch, positions)).await
+    }
+
+    async fn amend(&self, room: &RoomCode, epoch: Epoch, amends: &[Amend]) -> Result<(), AppendError> {
+        self.write(room, epoch, self.log.amend(room, epoch, amends)).await
+    }
+
+    async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
+        self.write(room, epoch, self.log.delete(room, epoch)).await
+    }
+
+    async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {
+        self.while_up(self.log.put_ended(ended, over)).await
+    }
+
+    async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
+        self.while_up(self.log.ended()).await
+    }
+}

@@ -1,0 +1,27 @@
+//! Who writes to each life of a room: one server under one term, the one that decides for the room.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use chat_core::{Epoch, NodeId, Owner, RoomCode, Term};
+
+use crate::locks::lock;
+use crate::promise::{Broken, Promise, hold};
+
+/// Which server has written, where there are several.
+#[derive(Debug, Default)]
+pub(crate) struct Writers(Mutex<BTreeMap<(String, Epoch, Term), NodeId>>);
+
+impl Writers {
+    /// A server has written, and the log has taken it; `owner` is who decided for the room when it began to, as that server knew it.
+    pub(crate) fn wrote(&self, room: &RoomCode, epoch: Epoch, server: NodeId, owner: Owner) -> Result<(), Broken> {
+        let Owner::Me(term) = owner else {
+            let how = format!("{room}: {server} writes to {epoch}, which is decided by {owner:?}");
+            return Err(Broken { promise: Promise::OneOwner, how });
+        };
+        let key = (room.as_str().to_owned(), epoch, term);
+        let first = *lock(&self.0).entry(key).or_insert(server);
+        hold!(first == server, Promise::OneOwner, "{room}: {server} writes to {epoch} as {first} did, under {term:?}");
+        Ok(())
+    }
+}
