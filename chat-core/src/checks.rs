@@ -28,7 +28,7 @@ pub fn reads_parcel(data: &[u8]) -> bool {
 /// # Panics
 /// When another one comes in.
 pub fn parcel_of_input(input: &Input) {
-    check(&Parcel::Ask { room: room(), number: u64::MAX, input: Box::new(input.clone()) });
+    check(&Parcel::Ask { room: room(), number: u64::MAX, follows: true, input: Box::new(input.clone()) });
 }
 
 /// What an owner publishes, on its way to who follows: records that follow one another, what was noted after them, and an answer.

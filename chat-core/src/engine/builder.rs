@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::engine::engine::Engine;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::ended::EndedFeeds;
+use crate::engine::peer_events;
 use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::ended_sessions::EndedSessions;
@@ -20,11 +21,11 @@ use crate::engine::shared::Shared;
 use crate::engine::shared::bounded_log::BoundedLog;
 use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
+use crate::engine::shared::peers::Peers;
 use crate::engine::shared::room_secrets::RoomSecrets;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
-use crate::engine::work::parcels;
 use crate::engine::work::put_away;
 use crate::engine::work::run;
 use crate::engine::work::sweep;
@@ -151,6 +152,7 @@ impl EngineBuilder {
             policy: self.policy,
             observer: self.observer,
             cluster: self.cluster,
+            peers: Peers::default(),
             registry: Registry::new(),
             away: Arc::default(),
             work: run::start,
@@ -185,7 +187,7 @@ impl EngineBuilder {
             tokio::spawn(put_away::run(Arc::downgrade(&shared)));
         }
         if shared.cluster.is_some() {
-            tokio::spawn(parcels::run(Arc::downgrade(&shared)));
+            tokio::spawn(peer_events::run(Arc::downgrade(&shared)));
         }
         Engine { shared }
     }

@@ -10,6 +10,7 @@ mod drain;
 mod engine;
 mod feed;
 pub(crate) mod parcel;
+mod peer_events;
 mod rooms;
 mod session;
 mod shared;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Record;
 use crate::room::{Answer, Caller, Input, Note};
-use crate::types::{Epoch, Generation, MemberId, NetworkTag, Offset, Reject, RoomCode, SessionId, checked};
+use crate::types::{
+    Epoch, Generation, Identity, MemberId, NetworkTag, Offset, Reject, RoomCode, SessionId, Wall, checked,
+};
 
 /// A session that is attached to a room at the server which says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +70,8 @@ pub(crate) enum Parcel {
         room: RoomCode,
         /// The asking server's own number for it, which the answer names.
         number: u64,
+        /// Whether the asking server follows the room, as far as it knows; where it does not, it is told the room afresh.
+        follows: bool,
         /// What is to be decided.
         input: Box<Input>,
     },
@@ -106,6 +110,22 @@ pub(crate) enum Parcel {
         #[serde(with = "verdicts")]
         answers: Vec<(u64, Result<Answer, Reject>)>,
     },
+    /// To every other server: sessions were ended for good, as the log has it. It is answered with `EndHeard`.
+    Ended {
+        /// The number that the answer names.
+        number: u64,
+        /// Whose they are.
+        who: ParcelWho,
+        /// All of theirs up to this one.
+        through: SessionId,
+        /// For how long that is remembered, in milliseconds since 1970.
+        until: Wall,
+    },
+    /// To the server that has said so: nobody comes back to those here.
+    EndHeard {
+        /// The number that was named.
+        number: u64,
+    },
     /// To the server that a session was connected to: a newer connection of it has come in elsewhere.
     Replaced {
         /// The session.
@@ -113,6 +133,16 @@ pub(crate) enum Parcel {
         /// Which attach the newer connection is.
         generation: Generation,
     },
+}
+
+/// Whose sessions were ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum ParcelWho {
+    /// One session.
+    Session(SessionId),
+    /// A person's.
+    Person(Identity),
 }
 
 /// Bytes that are no parcel.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::domain::{Command, Extent};
+use crate::engine::parcel::{Parcel, ParcelWho};
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;
@@ -208,8 +209,42 @@ impl Shared {
         }
         self.ended_sessions.put(ended.clone());
         drop(place);
+        self.tell_ended(&ended).await;
         self.observe(ObserverEvent::SessionsEnded { ended: &ended });
         Ok(ended)
+    }
+
+    /// Tells the other servers, and waits until they know, but not for long: one that cannot be reached reads it in the log when it can be.
+    async fn tell_ended(&self, ended: &Ended) {
+        if self.cluster.is_none() {
+            return;
+        }
+        let (number, all, told) = self.peers.ask_all();
+        let who = match &ended.who {
+            EndedWho::Session(session) => ParcelWho::Session(*session),
+            EndedWho::Person(identity) => ParcelWho::Person(identity.clone()),
+        };
+        let bytes = Parcel::Ended { number, who, through: ended.through, until: ended.until }.encode();
+        for node in all {
+            if self.send_bytes(node, bytes.clone()).is_err() {
+                self.peers.heard(number, node);
+            }
+        }
+        let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
+        self.peers.forget(number);
+    }
+
+    /// Another server has ended sessions.
+    pub(crate) fn hear_ended(self: &Arc<Self>, ended: Ended) {
+        let (session, identity, extent) = match &ended.who {
+            EndedWho::Session(session) => {
+                let cell = self.lock_sessions().cell(*session);
+                (*session, cell.and_then(|cell| cell.lock().identity.clone()), Extent::Session)
+            }
+            EndedWho::Person(identity) => (ended.through, Some(identity.clone()), Extent::Person),
+        };
+        self.ended_sessions.put(ended.clone());
+        self.end_all(&ended, &Order { session, identity, extent, newest_day: 0, asks: None });
     }
 
     /// Before what time everything is over. After a start there is nothing to hold a clock against, and one that is ahead for a while must

@@ -89,8 +89,8 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             r#"{"follow":{"room":"LUNCH","attached":[{"session":"00000000000000000000000001","generation":2,"member":3},{"session":"00000000000000000000000001","generation":2,"member":3,"network":4}],"awaited":[["00000000000000000000000001",2]]}}"#,
         ),
         (
-            Parcel::Ask { room: room(), number: u64::MAX, input: Box::new(send) },
-            r#"{"ask":{"room":"LUNCH","number":18446744073709551615,"input":{"send":{"by":{"session":"00000000000000000000000001","generation":2,"identity":"ann","network":18446744073709551615,"named":{"nick":"Ann","data":"{\"id\":2}"}},"said":{"content":{"text":"hí"},"reply_to":4},"key":"k","permit":{"exhausted":{"retry_after":{"secs":1,"nanos":500}}}}}}}"#,
+            Parcel::Ask { room: room(), number: u64::MAX, follows: true, input: Box::new(send) },
+            r#"{"ask":{"room":"LUNCH","number":18446744073709551615,"follows":true,"input":{"send":{"by":{"session":"00000000000000000000000001","generation":2,"identity":"ann","network":18446744073709551615,"named":{"nick":"Ann","data":"{\"id\":2}"}},"said":{"content":{"text":"hí"},"reply_to":4},"key":"k","permit":{"exhausted":{"retry_after":{"secs":1,"nanos":500}}}}}}}"#,
         ),
         (
             Parcel::Detach { room: room(), session, generation },
@@ -110,6 +110,11 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             r#"{"answers":{"room":"LUNCH","answers":[[1,{"answer":{"entered":{"member":3,"from":9,"is_named":false,"entry":"joined","history":{"seqs":[1,2],"wanted":5,"before":0,"sees":0,"more":"no","earlier":null,"newer":{"from":0,"through":0,"count":0,"seqs":[],"newest":null,"forgotten":"no"}}}}}],[2,{"reject":{"code":"bad_field","message":"nick is empty","field":"nick","retry_after":{"secs":1,"nanos":0}}}]]}}"#,
         ),
         (
+            Parcel::Ended { number: 7, who: ParcelWho::Session(session), through: session, until: Wall(5) },
+            r#"{"ended":{"number":7,"who":{"session":"00000000000000000000000001"},"through":"00000000000000000000000001","until":5}}"#,
+        ),
+        (Parcel::EndHeard { number: 7 }, r#"{"end_heard":{"number":7}}"#),
+        (
             Parcel::Replaced { session, generation },
             r#"{"replaced":{"session":"00000000000000000000000001","generation":2}}"#,
         ),
@@ -119,7 +124,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
 #[test]
 fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
     let kinds = each_kind();
-    assert_eq!(kinds.len(), 8);
+    assert_eq!(kinds.len(), 10);
     for (parcel, json) in kinds {
         assert_eq!(String::from_utf8_lossy(&parcel.encode()[1..]), json);
         assert_eq!(parcel.encode(), bytes(json));
@@ -198,7 +203,9 @@ fn everything_that_is_asked_noted_or_answered_is_read_and_would_be_written_as_it
         format!(r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"after":8,"records":[],"notes":[[8,{note}]]}}}}"#)
     };
     let answer = |answer: &&str| format!(r#"{{"answers":{{"room":"LUNCH","answers":[[1,{answer}]]}}}}"#);
-    let ask = |input: &&str| format!(r#"{{"ask":{{"room":"LUNCH","number":1,"input":{}}}}}"#, input.replace("BY", by));
+    let ask = |input: &&str| {
+        format!(r#"{{"ask":{{"room":"LUNCH","number":1,"follows":false,"input":{}}}}}"#, input.replace("BY", by))
+    };
     let asked = INPUTS.iter().chain(&INPUTS_WITHOUT_MORE).map(ask);
     let noted = NOTES.iter().map(feed);
     let answered = ANSWERS.iter().map(answer);
@@ -231,8 +238,9 @@ fn with_other_texts(json: &str) -> Vec<String> {
 fn no_text_is_taken_from_another_server_that_a_client_could_not_say() {
     let by = r#"{"session":"00000000000000000000000001","generation":2,"identity":"ann","named":{"nick":"Ann","data":"{}"}}"#;
     let inputs = INPUTS.iter().flat_map(|input| with_other_texts(&input.replace("BY", by)));
-    let asks: Vec<String> =
-        inputs.map(|input| format!(r#"{{"ask":{{"room":"LUNCH","number":1,"input":{input}}}}}"#)).collect();
+    let asks: Vec<String> = inputs
+        .map(|input| format!(r#"{{"ask":{{"room":"LUNCH","number":1,"follows":false,"input":{input}}}}}"#))
+        .collect();
     let notes: Vec<String> = NOTES
         .iter()
         .flat_map(|note| with_other_texts(note))
@@ -253,7 +261,8 @@ fn no_text_is_taken_from_another_server_that_a_client_could_not_say() {
 
 #[test]
 fn what_is_not_known_is_refused_and_what_it_is_said() {
-    let ask = |input: &str| bytes(&format!(r#"{{"ask":{{"room":"LUNCH","number":1,"input":{input}}}}}"#));
+    let ask =
+        |input: &str| bytes(&format!(r#"{{"ask":{{"room":"LUNCH","number":1,"follows":false,"input":{input}}}}}"#));
     for (bytes, says) in [
         (bytes(r#"{"dance":{"room":"LUNCH"}}"#), "unknown variant `dance`"),
         (bytes(r#"{"unfollow":{"room":"LUNCH","why":1}}"#), "unknown field `why`"),
@@ -336,7 +345,7 @@ fn what_moderates_arrives_as_who_it_is() {
     let terms = BanTerms::lasting(NonZeroU32::MAX).with_network().with_sweep();
     for by in [Actor::Host, Actor::Member(caller())] {
         let input = Input::Ban { by, member: MemberId(u32::MAX), terms };
-        let ask = Parcel::Ask { room: room(), number: 0, input: Box::new(input) };
+        let ask = Parcel::Ask { room: room(), number: 0, follows: false, input: Box::new(input) };
         assert_eq!(Parcel::decode(&ask.encode()).expect("it is read"), ask);
     }
 }

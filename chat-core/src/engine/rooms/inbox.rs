@@ -26,7 +26,7 @@ pub(crate) enum InboxItem {
     /// The embedder asks. What is not shown is answered as done.
     Host { input: Input, answer: oneshot::Sender<Result<Answer, Reject>> },
     /// Somebody asks at a server that follows the room from here.
-    Asked { input: Input, reply: GuestReply },
+    Asked { input: Input, follows: bool, reply: GuestReply },
     /// A server follows the room from here, and these are attached there: nobody else of it, but whoever has come in and has not heard of it.
     Follow { node: NodeId, attached: Vec<Attachment>, awaited: Vec<(SessionId, Generation)> },
     /// A server follows no more.
@@ -221,6 +221,11 @@ impl InboxItem {
             | Self::Evict(_)
             | Self::Tick => {}
         }
+    }
+
+    /// Whether somebody comes back.
+    pub(crate) fn is_resume(&self) -> bool {
+        matches!(self, Self::Enter { request: JoinRequest::Resume(_), .. })
     }
 
     /// What the room is asked, by whoever is answered.

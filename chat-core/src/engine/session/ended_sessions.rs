@@ -115,6 +115,14 @@ impl EndedSessions {
         self.has_looked.notify_waiters();
     }
 
+    /// Others may have ended sessions of which nobody has told: what the log remembers is not known any more.
+    pub(crate) fn read_again(&self) {
+        let mut read = lock(&self.read);
+        if *read == Read::Yes {
+            *read = Read::No;
+        }
+    }
+
     /// Whether what the log remembers is known.
     pub(crate) fn is_read(&self) -> bool {
         *lock(&self.read) == Read::Yes

@@ -6,6 +6,7 @@ pub(crate) mod bounded_log;
 pub(crate) mod embedder;
 pub(crate) mod failures;
 pub(crate) mod id_source;
+pub(crate) mod peers;
 pub(crate) mod quota;
 pub(crate) mod room_secrets;
 pub(crate) mod steady_clock;
@@ -33,6 +34,7 @@ use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
 use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
+use crate::engine::shared::peers::Peers;
 use crate::engine::shared::room_secrets::RoomSecrets;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
@@ -67,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     /// The other servers; `None` where this one is alone.
     pub(crate) cluster: Option<Arc<dyn Cluster>>,
+    pub(crate) peers: Peers,
     pub(crate) registry: Registry,
     pub(crate) away: Arc<AwayRooms>,
     /// What works on a room that has something to do. Set by the builder, as what works on rooms knows all of this.

@@ -77,6 +77,7 @@ impl RoomTask {
                 None
             }
             InboxItem::Detach { session, generation } => {
+                self.guest_has_gone(*session, *generation);
                 self.state.forget_reader(now, *session, *generation);
                 batch.gone.push((*session, *generation));
                 None
@@ -111,7 +112,7 @@ impl RoomTask {
         batch: &mut Batch,
     ) {
         let outcome = match (&mut item, decided) {
-            (InboxItem::Asked { input, reply }, decided) => {
+            (InboxItem::Asked { input, reply, .. }, decided) => {
                 if let Ok(Answer::Entered(_)) = &decided {
                     let (node, by) = (reply.node, input.caller());
                     by.into_iter().for_each(|by| batch.guests.push((by.session, by.generation)));

@@ -79,9 +79,9 @@ impl RoomTask {
             let reject = Reject::new(RejectCode::Busy, "too much waits for the room's owner");
             return self.cell.refuse(item, reject);
         }
-        let (room, input) = (self.cell.code.clone(), Box::new(input.clone()));
+        let (room, input, follows) = (self.cell.code.clone(), Box::new(input.clone()), part.is_in_step);
         let number = part.keep(until, item);
-        if self.shared.send(owner, &Parcel::Ask { room, number, input }).is_err()
+        if self.shared.send(owner, &Parcel::Ask { room, number, follows, input }).is_err()
             && let Some((_, item)) = self.state.part.as_mut().and_then(|part| part.letters.remove(&number))
         {
             self.cell.refuse(item, unavailable());
@@ -178,13 +178,21 @@ impl RoomTask {
     }
 
     fn replay_note(&mut self, now: Now, note: Note) {
-        let read = if let Note::Read { member, .. } = &note { Some(*member) } else { None };
+        let read = if let Note::Read { member, through } = &note { Some((*member, *through)) } else { None };
         self.state.room.note(now, note);
-        if let Some(member) = read
+        if let Some((member, through)) = read
             && let Some(scope) = self.state.room.member(member).map(|member| member.scope.clone())
             && let Some(position) = self.state.room.read_position(&scope)
         {
-            self.tell_sessions(member, None, position);
+            // Who has read that on this server is answered.
+            let letters = self.state.part.iter().flat_map(|part| part.letters.values());
+            let reader = letters.filter_map(|(_, item)| match item.input() {
+                Some(Input::Read { by, through: theirs }) if *theirs == through => Some(by.session),
+                _ => None,
+            });
+            let sessions = self.state.room.sessions_of(member);
+            let reader = reader.into_iter().find(|session| sessions.contains(session));
+            self.tell_sessions(member, reader, position);
         }
     }
 
@@ -194,9 +202,13 @@ impl RoomTask {
         for (number, mut decided) in answers {
             let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&number));
             let Some((_, item)) = letter else { continue };
+            let is_in_step = self.state.part.as_ref().is_some_and(|part| part.is_in_step);
+            if !is_in_step && item.is_resume() {
+                // Why they are not let in depends on what the room is.
+                decided = decided.map_err(|_| unavailable());
+            }
             if let Ok(Answer::Entered(entered)) = &decided {
                 let is_here = self.state.feed().is_some() && self.state.room.member(entered.member).is_some();
-                let is_in_step = self.state.part.as_ref().is_some_and(|part| part.is_in_step);
                 if !is_here || !is_in_step {
                     // They have gone again, or nobody knows what they would be shown.
                     if let Some(by) = item.input().and_then(Input::caller) {

@@ -87,7 +87,16 @@ impl RoomTask {
         self.tell_replaced(by.session, older);
     }
 
-    /// A session has come in here: the same.
+    /// A session has lost its connection at another server.
+    pub(crate) fn guest_has_gone(&mut self, session: SessionId, generation: Generation) {
+        for guest in self.state.part.iter_mut().flat_map(|part| part.guests.values_mut()) {
+            if guest.sessions.get(&session).is_some_and(|theirs| *theirs <= generation) {
+                guest.sessions.remove(&session);
+            }
+        }
+    }
+
+    /// A session has come in here: the connections that it had at other servers are none of its any more.
     pub(crate) fn supersede_guests(&mut self, session: SessionId) {
         let Some(part) = self.state.part.as_mut().filter(|part| !part.guests.is_empty()) else { return };
         let older = part.supersede(None, session);
@@ -112,8 +121,8 @@ impl RoomTask {
         let term = part.decides().unwrap_or_default();
         // Whoever asks without following has a room to begin with from now on.
         for (item, _) in &answers {
-            if let InboxItem::Asked { reply, .. } = item
-                && !part.guests.contains_key(&reply.node)
+            if let InboxItem::Asked { reply, follows, .. } = item
+                && (!follows || !part.guests.contains_key(&reply.node))
             {
                 part.guests.entry(reply.node).or_default().is_new = true;
             }

@@ -16,7 +16,6 @@ mod guests;
 pub(crate) mod load;
 mod name;
 mod ownership;
-pub(crate) mod parcels;
 pub(crate) mod publish;
 pub(crate) mod put_away;
 pub(crate) mod recover;

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::engine::parcel::Parcel;
+use crate::engine::parcel::{Parcel, ParcelWho};
 use crate::engine::rooms::guest_reply::GuestReply;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::Shared;
-use crate::ports::{ClusterEvent, ObserverEvent, Slot};
+use crate::ports::{ClusterEvent, Ended, EndedWho, ObserverEvent, Slot};
 use crate::room::Input;
 use crate::types::{CloseReason, Generation, NodeId, RoomCode, SessionId};
 
@@ -21,8 +21,14 @@ pub(crate) async fn run(engine: Weak<Shared>) {
                 Ok(parcel) => shared.take_in(from, parcel),
                 Err(error) => shared.observe(ObserverEvent::BadParcel { from, error: error.to_string() }),
             },
-            ClusterEvent::LinkUp(node) => shared.tell_rooms(|_| true, || InboxItem::Link { node, is_up: true }).await,
+            ClusterEvent::LinkUp(node) => {
+                shared.peers.come(node);
+                // What it has ended meanwhile stands in the log.
+                shared.ended_sessions.read_again();
+                shared.tell_rooms(|_| true, || InboxItem::Link { node, is_up: true }).await;
+            }
             ClusterEvent::LinkDown(node) => {
+                shared.peers.go(node);
                 shared.tell_rooms(|_| true, || InboxItem::Link { node, is_up: false }).await;
             }
             ClusterEvent::Moved(slots) => {
@@ -36,11 +42,11 @@ impl Shared {
     /// Puts what another server has sent where it belongs.
     fn take_in(self: &Arc<Self>, from: NodeId, parcel: Parcel) {
         match parcel {
-            Parcel::Ask { room, number, input } => {
+            Parcel::Ask { room, number, follows, input } => {
                 let Some(cluster) = self.cluster.clone() else { return };
                 let reply = GuestReply::new(cluster, from, room.clone(), number);
                 let makes_it = matches!(*input, Input::Create { .. });
-                let item = InboxItem::Asked { input: *input, reply };
+                let item = InboxItem::Asked { input: *input, follows, reply };
                 match makes_it && !self.is_full() {
                     true => self.enqueue_new(&room, item),
                     false => self.enqueue(&room, item),
@@ -59,6 +65,16 @@ impl Shared {
                 self.enqueue_if_here(&room, InboxItem::Fed(feed));
             }
             Parcel::Answers { room, answers } => self.enqueue_if_here(&room, InboxItem::Answered(answers)),
+            Parcel::Ended { number, who, through, until } => {
+                let who = match who {
+                    ParcelWho::Session(session) => EndedWho::Session(session),
+                    ParcelWho::Person(identity) => EndedWho::Person(identity),
+                };
+                self.hear_ended(Ended { who, through, until });
+                // Where it cannot be told, it does not wait any more.
+                let _ = self.send(from, &Parcel::EndHeard { number });
+            }
+            Parcel::EndHeard { number } => self.peers.heard(number, from),
             Parcel::Replaced { session, generation } => self.close_replaced(session, generation),
         }
     }
