@@ -176,7 +176,7 @@ impl Parcel {
     /// Reads the bytes of one.
     ///
     /// # Errors
-    /// They are no parcel, or not one that this program knows all of: nothing of it is passed over.
+    /// They are no parcel, or not one that this program knows all of. Passed over is only what records and refusals say beyond what is known.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BadParcel> {
         if bytes.len() > Self::BYTES_MAX {
             return Err(BadParcel::TooLong(bytes.len()));

@@ -54,15 +54,14 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
     };
     let said = Said::from(Body::parse("h\u{ed}", 9).expect("a valid text"));
     let send = Input::Send {
-        by: by.clone(),
+        by,
         said: said.with_reply_to(Seq(4)),
         as_sent: None,
         key: Key::parse("k").ok(),
         permit: SendPermit::Exhausted { retry_after: Duration::new(1, 500) },
     };
     let history = HistorySlice { seqs: vec![Seq(1), Seq(2)], wanted: 5, ..HistorySlice::default() };
-    let entered =
-        Entered { member: MemberId(3), from: Seq(9), is_named: false, entry: Entry::Joined, history: history.clone() };
+    let entered = Entered { member: MemberId(3), from: Seq(9), is_named: false, entry: Entry::Joined, history };
     let full = Feed {
         room: room(),
         term: 3,
