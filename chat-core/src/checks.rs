@@ -1,7 +1,7 @@
 //! Checks of what travels between servers, for fuzzers and for tests that play rooms: what is read is what was written.
 
 use crate::domain::Record;
-use crate::engine::parcel::{BadParcel, Feed, Parcel};
+use crate::engine::parcel::{BadParcel, Decided, Feed, Parcel};
 use crate::room::{Answer, Input, Note};
 use crate::types::{Offset, Reject, RoomCode};
 
@@ -47,8 +47,12 @@ pub fn parcel_of_outcome(records: &[Record], note: Option<&Note>, answer: Option
         records: records.to_vec(),
         notes: note.map(|note| (last, note.clone())).into_iter().collect(),
     })));
-    let answers = answer.map(|answer| (0, answer.cloned().map_err(Clone::clone))).into_iter().collect();
-    check(&Parcel::Answers { room: room(), answers });
+    let answers = answer.map(|answer| {
+        let verdict = answer.cloned().map_err(Clone::clone);
+        Decided { number: 0, epoch: None, after: last, verdict }
+    });
+    let answers = answers.into_iter().collect();
+    check(&Parcel::Answers { room: room(), ahead: false, answers });
 }
 
 fn check(parcel: &Parcel) {

@@ -49,6 +49,22 @@ pub(crate) struct Feed {
     pub(crate) notes: Vec<(Offset, Note)>,
 }
 
+/// What was decided of something that another server asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decided {
+    /// The number of the `Ask`.
+    pub(crate) number: u64,
+    /// In which incarnation; nothing where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Option<Epoch>,
+    /// After which record of it.
+    pub(crate) after: Offset,
+    /// What it was.
+    #[serde(with = "verdict")]
+    pub(crate) verdict: Result<Answer, Reject>,
+}
+
 /// What one server says to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -101,14 +117,15 @@ pub(crate) enum Parcel {
     },
     /// From the owner, to whoever follows.
     Feed(Box<Feed>),
-    /// From the owner: what was decided of what this server asked, by the number of the `Ask`. The records that it rests on were told before.
+    /// From the owner: what was decided of what this server asked.
     Answers {
         /// The room, by its code.
         #[serde(deserialize_with = "checked")]
         room: RoomCode,
-        /// One or more.
-        #[serde(with = "verdicts")]
-        answers: Vec<(u64, Result<Answer, Reject>)>,
+        /// Whether what they rest on comes in the next `Feed`: who has asked hears of it as that is played.
+        ahead: bool,
+        /// In the order in which they were decided.
+        answers: Vec<Decided>,
     },
     /// To every other server: sessions were ended for good, as the log has it. It is answered with `EndHeard`.
     Ended {
@@ -217,8 +234,8 @@ impl Feed {
     }
 }
 
-/// Answers by number, each `answer` or `reject`.
-mod verdicts {
+/// An answer or a refusal.
+mod verdict {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::{Answer, Reject};
@@ -237,21 +254,19 @@ mod verdicts {
         Reject(Reject),
     }
 
-    type Answers = Vec<(u64, Result<Answer, Reject>)>;
-
-    pub(super) fn serialize<S: Serializer>(answers: &Answers, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(answers.iter().map(|(number, verdict)| match verdict {
-            Ok(answer) => (number, Told::Answer(answer)),
-            Err(reject) => (number, Told::Reject(reject)),
-        }))
+    pub(super) fn serialize<S: Serializer>(verdict: &Result<Answer, Reject>, serializer: S) -> Result<S::Ok, S::Error> {
+        match verdict {
+            Ok(answer) => Told::Answer(answer),
+            Err(reject) => Told::Reject(reject),
+        }
+        .serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Answers, D::Error> {
-        let read = Vec::<(u64, Read)>::deserialize(deserializer)?.into_iter().map(|(number, read)| match read {
-            Read::Answer(answer) => (number, Ok(answer)),
-            Read::Reject(reject) => (number, Err(reject)),
-        });
-        Ok(read.collect())
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Result<Answer, Reject>, D::Error> {
+        Ok(match Read::deserialize(deserializer)? {
+            Read::Answer(answer) => Ok(answer),
+            Read::Reject(reject) => Err(reject),
+        })
     }
 }
 

@@ -64,7 +64,9 @@ impl Shared {
                 let room = feed.room.clone();
                 self.enqueue_if_here(&room, InboxItem::Fed(feed));
             }
-            Parcel::Answers { room, answers } => self.enqueue_if_here(&room, InboxItem::Answered(answers)),
+            Parcel::Answers { room, ahead, answers } => {
+                self.enqueue_if_here(&room, InboxItem::Answered { ahead, answers });
+            }
             Parcel::Ended { number, who, through, until } => {
                 let who = match who {
                     ParcelWho::Session(session) => EndedWho::Session(session),

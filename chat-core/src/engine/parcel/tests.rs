@@ -74,9 +74,10 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             (Offset(9), Note::Attached { session, generation, member: MemberId(3), network: None }),
         ],
     };
+    let refused = Reject::bad_field("nick", "nick is empty").retry_after(Duration::from_secs(1));
     let answers = vec![
-        (1, Ok(Answer::Entered(Box::new(entered)))),
-        (2, Err(Reject::bad_field("nick", "nick is empty").retry_after(Duration::from_secs(1)))),
+        Decided { number: 1, epoch: Some(Epoch(7)), after: Offset(9), verdict: Ok(Answer::Entered(Box::new(entered))) },
+        Decided { number: 2, epoch: None, after: Offset(0), verdict: Err(refused) },
     ];
     vec![
         (
@@ -105,8 +106,8 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             r#"{"feed":{"room":"LUNCH","term":3,"fresh":false,"epoch":"0000000000007","after":8,"records":[{"offset":9,"seq":null,"at":5,"by":null,"event":"protected"}],"notes":[[8,"elapsed"],[9,{"attached":{"session":"00000000000000000000000001","generation":2,"member":3}}]]}}"#,
         ),
         (
-            Parcel::Answers { room: room(), answers },
-            r#"{"answers":{"room":"LUNCH","answers":[[1,{"answer":{"entered":{"member":3,"from":9,"is_named":false,"entry":"joined","history":{"seqs":[1,2],"wanted":5,"before":0,"sees":0,"more":"no","earlier":null,"newer":{"from":0,"through":0,"count":0,"seqs":[],"newest":null,"forgotten":"no"}}}}}],[2,{"reject":{"code":"bad_field","message":"nick is empty","field":"nick","retry_after":{"secs":1,"nanos":0}}}]]}}"#,
+            Parcel::Answers { room: room(), ahead: true, answers },
+            r#"{"answers":{"room":"LUNCH","ahead":true,"answers":[{"number":1,"epoch":"0000000000007","after":9,"verdict":{"answer":{"entered":{"member":3,"from":9,"is_named":false,"entry":"joined","history":{"seqs":[1,2],"wanted":5,"before":0,"sees":0,"more":"no","earlier":null,"newer":{"from":0,"through":0,"count":0,"seqs":[],"newest":null,"forgotten":"no"}}}}}},{"number":2,"after":0,"verdict":{"reject":{"code":"bad_field","message":"nick is empty","field":"nick","retry_after":{"secs":1,"nanos":0}}}}]}}"#,
         ),
         (
             Parcel::Ended { number: 7, who: ParcelWho::Session(session), through: session, until: Wall(5) },
@@ -201,7 +202,11 @@ fn everything_that_is_asked_noted_or_answered_is_read_and_would_be_written_as_it
     let feed = |note: &&str| {
         format!(r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"after":8,"records":[],"notes":[[8,{note}]]}}}}"#)
     };
-    let answer = |answer: &&str| format!(r#"{{"answers":{{"room":"LUNCH","answers":[[1,{answer}]]}}}}"#);
+    let answer = |answer: &&str| {
+        format!(
+            r#"{{"answers":{{"room":"LUNCH","ahead":false,"answers":[{{"number":1,"after":8,"verdict":{answer}}}]}}}}"#
+        )
+    };
     let ask = |input: &&str| {
         format!(r#"{{"ask":{{"room":"LUNCH","number":1,"follows":false,"input":{}}}}}"#, input.replace("BY", by))
     };
@@ -299,8 +304,8 @@ fn a_parcel_is_one_value_of_a_known_version_and_no_longer_than_it_may_be() {
     }
     let message = "x".repeat(Parcel::BYTES_MAX);
     let sized = |bytes: usize| {
-        let rest = r#"{"answers":{"room":"LUNCH","answers":[[1,{"reject":{"code":"busy","message":""}}]]}}"#;
-        let (before, after) = rest.split_at(rest.find("\"}}]").expect("the end of the message"));
+        let rest = r#"{"answers":{"room":"LUNCH","ahead":true,"answers":[{"number":1,"after":0,"verdict":{"reject":{"code":"busy","message":""}}}]}}"#;
+        let (before, after) = rest.split_at(rest.find("\"}}}]").expect("the end of the message"));
         [&[VERSION], before.as_bytes(), &message.as_bytes()[..bytes - 1 - rest.len()], after.as_bytes()].concat()
     };
     assert!(Parcel::decode(&sized(Parcel::BYTES_MAX)).is_ok());
@@ -334,9 +339,10 @@ fn the_records_of_a_feed_follow_one_another_and_notes_lie_among_them() {
 
 #[test]
 fn what_a_later_program_refuses_for_is_unavailable_here_and_costs_nothing_else() {
-    let json = r#"{"answers":{"room":"LUNCH","answers":[[1,{"reject":{"code":"too_loud","message":"too loud","field":"volume","unit":"decibels"}}],[2,{"answer":"nothing"}]]}}"#;
+    let json = r#"{"answers":{"room":"LUNCH","ahead":true,"answers":[{"number":1,"after":0,"verdict":{"reject":{"code":"too_loud","message":"too loud","field":"volume","unit":"decibels"}}},{"number":2,"after":0,"verdict":{"answer":"nothing"}}]}}"#;
     let Ok(Parcel::Answers { answers, .. }) = Parcel::decode(&bytes(json)) else { panic!("it is read") };
-    assert_eq!(answers, [(1, Err(Reject::new(RejectCode::Unavailable, "too loud"))), (2, Ok(Answer::Nothing))]);
+    let verdicts: Vec<_> = answers.into_iter().map(|decided| decided.verdict).collect();
+    assert_eq!(verdicts, [Err(Reject::new(RejectCode::Unavailable, "too loud")), Ok(Answer::Nothing)]);
 }
 
 #[test]

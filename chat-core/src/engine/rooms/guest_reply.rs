@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::parcel::Parcel;
+use crate::engine::parcel::{Decided, Parcel};
 use crate::ports::Cluster;
-use crate::types::{NodeId, Reject, RejectCode, RoomCode};
+use crate::types::{NodeId, Offset, Reject, RejectCode, RoomCode};
 
 /// The way back to whoever asked at another server. Answered exactly once: dropped without, it says `unavailable`.
 pub(crate) struct GuestReply {
@@ -33,7 +33,8 @@ impl GuestReply {
 
     fn tell(&mut self, reject: Reject) {
         self.is_answered = true;
-        let answers = Parcel::Answers { room: self.room.clone(), answers: vec![(self.number, Err(reject))] };
+        let decided = Decided { number: self.number, epoch: None, after: Offset(0), verdict: Err(reject) };
+        let answers = Parcel::Answers { room: self.room.clone(), ahead: false, answers: vec![decided] };
         // Where the link is down the other side knows, and has answered by itself.
         let _ = self.cluster.send(self.node, answers.encode());
     }

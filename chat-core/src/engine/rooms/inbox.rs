@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::engine::parcel::{Attachment, Feed};
+use crate::engine::parcel::{Attachment, Decided, Feed};
 use crate::engine::rooms::guest_reply::GuestReply;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::charge::Charge;
@@ -34,7 +34,7 @@ pub(crate) enum InboxItem {
     /// The owner of the room, which is followed here, tells what has happened.
     Fed(Box<Feed>),
     /// What the owner has decided of what was asked here.
-    Answered(Vec<(u64, Result<Answer, Reject>)>),
+    Answered { ahead: bool, answers: Vec<Decided> },
     /// The link to another server is up, or is down.
     Link { node: NodeId, is_up: bool },
     /// A session has lost its connection.
@@ -213,7 +213,7 @@ impl InboxItem {
             Self::Follow { .. }
             | Self::Unfollow { .. }
             | Self::Fed(_)
-            | Self::Answered(_)
+            | Self::Answered { .. }
             | Self::Link { .. }
             | Self::Detach { .. }
             | Self::End { .. }
@@ -221,11 +221,6 @@ impl InboxItem {
             | Self::Evict(_)
             | Self::Tick => {}
         }
-    }
-
-    /// Whether somebody comes back.
-    pub(crate) fn is_resume(&self) -> bool {
-        matches!(self, Self::Enter { request: JoinRequest::Resume(_), .. })
     }
 
     /// What the room is asked, by whoever is answered.
@@ -244,7 +239,7 @@ impl InboxItem {
             Self::Follow { .. }
             | Self::Unfollow { .. }
             | Self::Fed(_)
-            | Self::Answered(_)
+            | Self::Answered { .. }
             | Self::Link { .. }
             | Self::Detach { .. }
             | Self::End { .. }
@@ -272,7 +267,7 @@ impl InboxItem {
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
             Self::Follow { .. }
             | Self::Unfollow { .. }
-            | Self::Answered(_)
+            | Self::Answered { .. }
             | Self::Link { .. }
             | Self::Detach { .. }
             | Self::End { .. }

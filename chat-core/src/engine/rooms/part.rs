@@ -1,10 +1,10 @@
 //! What a room has to do with other servers: who follows it here, or whom it follows, and what was asked there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use thin_vec::ThinVec;
 
-use crate::engine::parcel::Attachment;
+use crate::engine::parcel::{Attachment, Decided};
 use crate::engine::rooms::inbox::InboxItem;
 use crate::ports::{Owner, Term};
 use crate::room::Note;
@@ -25,6 +25,8 @@ pub(crate) struct Part {
     pub(crate) letters: BTreeMap<u64, (Mono, InboxItem)>,
     /// The last number of a letter.
     pub(crate) numbered: u64,
+    /// Of a follower: what was decided, and is told once what it rests on is played.
+    pub(crate) decided: VecDeque<Decided>,
     /// Of a follower: whether what the owner tells next follows on what is known here.
     pub(crate) is_in_step: bool,
     /// Of a follower that is out of step: when it asks to be told all anew.
@@ -36,10 +38,21 @@ pub(crate) struct Part {
 pub(crate) struct Guest {
     /// It is to be told the room afresh.
     pub(crate) is_new: bool,
+    /// What it is to be told first then, as of the moment since which it follows.
+    pub(crate) beginning: Option<Box<Beginning>>,
     /// Its sessions that are attached here.
     pub(crate) sessions: BTreeMap<SessionId, Generation>,
     /// Since when its link is down.
     pub(crate) down_since: Option<Mono>,
+}
+
+/// All that is in no record, at one moment.
+pub(crate) struct Beginning {
+    /// After which record.
+    pub(crate) after: Offset,
+    pub(crate) notes: Vec<Note>,
+    /// How many of what was noted before is in it.
+    pub(crate) noted: usize,
 }
 
 impl Part {
@@ -73,6 +86,7 @@ impl Part {
 
     /// Everything that waits for an answer.
     pub(crate) fn take_letters(&mut self) -> Vec<InboxItem> {
+        self.decided.clear();
         std::mem::take(&mut self.letters).into_values().map(|(_, item)| item).collect()
     }
 
@@ -84,9 +98,7 @@ impl Part {
         generation: Generation,
     ) -> Vec<(NodeId, Generation)> {
         let older = self.supersede(Some(node), session);
-        // Whoever asks without following has a room to begin with from now on.
-        let guest = self.guests.entry(node).or_insert_with(|| Guest { is_new: true, ..Guest::default() });
-        guest.sessions.insert(session, generation);
+        self.guests.entry(node).or_default().sessions.insert(session, generation);
         older
     }
 
@@ -104,7 +116,7 @@ impl Part {
         awaited: &[(SessionId, Generation)],
     ) -> Vec<(SessionId, Generation)> {
         let guest = self.guests.entry(node).or_default();
-        (guest.is_new, guest.down_since) = (true, None);
+        (guest.is_new, guest.beginning, guest.down_since) = (true, None, None);
         let now = attached.iter().map(|attachment| (attachment.session, attachment.generation)).collect();
         let before = std::mem::replace(&mut guest.sessions, now);
         let has_come_in = |(session, generation): &&(SessionId, Generation)| before.get(session) == Some(generation);

@@ -194,7 +194,8 @@ impl RoomTask {
                 meanwhile.turned_away.push((request.cell().id, request.connection().generation));
                 request.keep_founding();
             }
-            if let (InboxItem::Asked { input, .. }, Outcome::Answer(Answer::Entered(_))) = (&item, &outcome)
+            if let (InboxItem::Asked { input, .. }, Outcome::Decided { decided: Ok(Answer::Entered(_)), .. }) =
+                (&item, &outcome)
                 && let Some(by) = input.caller()
             {
                 meanwhile.turned_away.push((by.session, by.generation));

@@ -60,6 +60,9 @@ impl RoomTask {
 
     /// Asks the room, or does what is to be done; `None` where nobody is answered.
     fn decide_item(&mut self, now: Now, item: &InboxItem, batch: &mut Batch) -> Option<Result<Answer, Reject>> {
+        if let InboxItem::Asked { follows, reply, .. } = item {
+            self.guest_asks(reply.node, *follows);
+        }
         match item {
             InboxItem::Enter { input, .. } => Some(self.decide_entry(now, input, batch)),
             InboxItem::Asked { input, .. } if input.is_entry() => Some(self.decide_entry(now, input, batch)),
@@ -99,7 +102,7 @@ impl RoomTask {
                 None
             }
             // Said by another owner, before this one was.
-            InboxItem::Fed(_) | InboxItem::Answered(_) => None,
+            InboxItem::Fed(_) | InboxItem::Answered { .. } => None,
         }
     }
 
@@ -118,10 +121,8 @@ impl RoomTask {
                     by.into_iter().for_each(|by| batch.guests.push((by.session, by.generation)));
                     self.guest_has_come(node, input);
                 }
-                match decided {
-                    Ok(answer) => Outcome::Answer(answer),
-                    Err(reject) => Outcome::Rejected(reject),
-                }
+                let after = batch.records.last().map_or(self.state.room.last_offset(), |last| last.offset);
+                Outcome::Decided { decided, epoch: self.state.phase_epoch(), after }
             }
             (_, Err(reject)) => Outcome::Rejected(reject),
             (

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::domain::{Event, Record, RoomCloseReason};
-use crate::engine::parcel::{Attachment, Feed, Parcel};
+use crate::engine::parcel::{Attachment, Decided, Feed, Parcel};
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::state::Phase;
@@ -17,7 +17,7 @@ use crate::room::{Answer, Input, Note};
 use crate::types::{Epoch, Generation, NodeId, Now, Offset, Reject, RejectCode, SessionId};
 
 /// Records read at once where some have not come.
-const PAGE: usize = 256;
+const PAGE: u64 = 256;
 
 impl RoomTask {
     /// Works through what has come in where another server decides.
@@ -43,8 +43,8 @@ impl RoomTask {
 
     async fn take_as_follower(&mut self, owner: NodeId, item: InboxItem) {
         match item {
-            InboxItem::Fed(feed) => self.play(*feed).await,
-            InboxItem::Answered(answers) => self.hear_answers(owner, answers),
+            InboxItem::Fed(feed) => self.play(owner, *feed).await,
+            InboxItem::Answered { ahead, answers } => self.hear_answers(owner, ahead, answers),
             InboxItem::Link { node, is_up } if node == owner => match is_up {
                 true => self.ask_to_follow(owner),
                 false => self.lose_owner(),
@@ -89,7 +89,7 @@ impl RoomTask {
     }
 
     /// Plays what the owner has published since. What has not come is read from the log, which has it.
-    async fn play(&mut self, feed: Feed) {
+    async fn play(&mut self, owner: NodeId, feed: Feed) {
         let Some(part) = &mut self.state.part else { return };
         part.is_in_step |= feed.fresh;
         if !part.is_in_step {
@@ -111,9 +111,15 @@ impl RoomTask {
             while let Some((_, note)) = notes.next_if(|(after, _)| *after < record.offset) {
                 self.replay_note(now, note);
             }
+            self.tell_decided_here(owner, now, &mut batch);
             self.replay(now, record, &mut batch);
         }
         notes.for_each(|(_, note)| self.replay_note(now, note));
+        self.tell_decided_here(owner, now, &mut batch);
+        if feed.fresh {
+            // What they rest on was before, and is not played any more.
+            self.tell_decided_late(owner, now, &mut batch);
+        }
         self.publish(batch);
     }
 
@@ -133,7 +139,8 @@ impl RoomTask {
         }
     }
 
-    /// Brings the copy to where the log has this record of this incarnation, or to where there is none.
+    /// Brings the copy to this record of this incarnation, and no further, or to where there is no room: what was decided there is told as of
+    /// there.
     async fn catch_up(&mut self, epoch: Option<Epoch>, after: Offset) -> Result<(), ReadError> {
         let log = self.shared.log.clone().expect("servers share a log");
         let Some(epoch) = epoch else {
@@ -143,14 +150,14 @@ impl RoomTask {
         };
         let moved_on = || ReadError::Unavailable("the room has moved on".into());
         if self.stands().is_none_or(|(ours, _)| ours != epoch) {
-            let loaded = load_copy(&*log, &self.cell.code, &self.shared.limits.room).await?;
+            let loaded = load_copy(&*log, &self.cell.code, &self.shared.limits.room, epoch, after).await?;
             self.state.end_incarnation(RoomCloseReason::Host);
-            self.install(loaded);
-            let reaches = self.stands().is_some_and(|(ours, offset)| ours == epoch && offset >= after);
-            return if reaches { Ok(()) } else { Err(moved_on()) };
+            self.install(Some(loaded));
+            return Ok(());
         }
         while let Some((_, offset)) = self.stands().filter(|(_, offset)| *offset < after) {
-            let page = log.read(&self.cell.code, Some(epoch), offset, PAGE).await?;
+            let missing = (after.0 - offset.0).min(PAGE);
+            let page = log.read(&self.cell.code, Some(epoch), offset, missing as usize).await?;
             if page.records.first().is_none_or(|first| first.offset != offset.next()) {
                 // It is over, or the log has let go of them.
                 return Err(moved_on());
@@ -196,30 +203,63 @@ impl RoomTask {
         }
     }
 
-    /// Tells whoever asked here what the owner has decided.
-    fn hear_answers(&mut self, owner: NodeId, answers: Vec<(u64, Result<Answer, Reject>)>) {
-        let (now, mut batch) = (self.now(), Batch::default());
-        for (number, mut decided) in answers {
-            let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&number));
-            let Some((_, item)) = letter else { continue };
-            let is_in_step = self.state.part.as_ref().is_some_and(|part| part.is_in_step);
-            if !is_in_step && item.is_resume() {
-                // Why they are not let in depends on what the room is.
-                decided = decided.map_err(|_| unavailable());
-            }
-            if let Ok(Answer::Entered(entered)) = &decided {
-                let is_here = self.state.feed().is_some() && self.state.room.member(entered.member).is_some();
-                if !is_here || !is_in_step {
-                    // They have gone again, or nobody knows what they would be shown.
-                    if let Some(by) = item.input().and_then(Input::caller) {
-                        self.tell_lost(owner, by.session, by.generation);
-                    }
-                    decided = Err(unavailable());
-                }
-            }
-            self.conclude(now, item, decided, &mut batch);
+    /// The owner has decided what was asked here.
+    fn hear_answers(&mut self, owner: NodeId, ahead: bool, answers: Vec<Decided>) {
+        let Some(part) = &mut self.state.part else { return };
+        // What nobody waits for any more is not kept.
+        part.decided.extend(answers.into_iter().filter(|decided| part.letters.contains_key(&decided.number)));
+        if part.is_in_step && !ahead {
+            let (now, mut batch) = (self.now(), Batch::default());
+            self.tell_decided_here(owner, now, &mut batch);
+            self.publish(batch);
         }
-        self.publish(batch);
+    }
+
+    /// Tells what was decided at the record up to which the copy has come, or rests on no record.
+    fn tell_decided_here(&mut self, owner: NodeId, now: Now, batch: &mut Batch) {
+        loop {
+            let here = (self.state.phase_epoch(), self.at(batch));
+            let Some(part) = &mut self.state.part else { return };
+            let is_due = |decided: &&Decided| match decided.epoch {
+                None => decided.verdict.is_err() || here.0.is_none(),
+                Some(_) => decided.epoch == here.0 && decided.after <= here.1,
+            };
+            if part.decided.front().filter(is_due).is_none() {
+                return;
+            }
+            if let Some(decided) = part.decided.pop_front() {
+                let is_past = decided.epoch.is_some() && decided.after < here.1;
+                self.tell_decided_of(owner, now, decided, is_past, batch);
+            }
+        }
+    }
+
+    /// Tells what was decided at records that are not played any more.
+    fn tell_decided_late(&mut self, owner: NodeId, now: Now, batch: &mut Batch) {
+        while let Some(decided) = self.state.part.as_mut().and_then(|part| part.decided.pop_front()) {
+            self.tell_decided_of(owner, now, decided, true, batch);
+        }
+    }
+
+    /// The last record that is played.
+    fn at(&self, batch: &Batch) -> Offset {
+        batch.records.last().map_or(self.state.room.last_offset(), |last| last.offset)
+    }
+
+    fn tell_decided_of(&mut self, owner: NodeId, now: Now, decided: Decided, is_past: bool, batch: &mut Batch) {
+        let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&decided.number));
+        let Some((_, item)) = letter else { return };
+        let mut verdict = decided.verdict;
+        if let Ok(Answer::Entered(entered)) = &verdict
+            && (is_past || self.state.feed().is_none() || self.state.room.member(entered.member).is_none())
+        {
+            // What the room was when they came in is not known any more: they come in again.
+            if let Some(by) = item.input().and_then(Input::caller) {
+                self.tell_lost(owner, by.session, by.generation);
+            }
+            verdict = Err(unavailable());
+        }
+        self.conclude(now, item, verdict, batch);
     }
 
     /// Nothing that the owner tells follows on what is known here, until it tells all anew.

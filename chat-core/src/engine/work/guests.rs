@@ -1,12 +1,13 @@
 //! The owner's half of a room of several servers: which of them follow, who is attached there, and what they are told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::domain::Event;
-use crate::engine::parcel::{Attachment, Feed, Parcel};
+use crate::engine::parcel::{Attachment, Decided, Feed, Parcel};
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::InboxItem;
+use crate::engine::rooms::part::{Beginning, Guest};
 use crate::engine::work::task::RoomTask;
 use crate::room::{Input, Note};
 use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
@@ -48,12 +49,38 @@ impl RoomTask {
         for item in std::mem::take(&mut part.later).into_iter().rev() {
             items.push_front(item);
         }
+        // Who could not be told begins anew.
+        let again: Vec<NodeId> = part.guests.iter().filter(|(_, guest)| guest.is_new).map(|(node, _)| *node).collect();
+        again.into_iter().for_each(|node| self.begin(node));
+        let Some(part) = &mut self.state.part else { return };
         let is_lost = |down_since: Option<Mono>| down_since.is_some_and(|since| since.after(DOWN_MAX) <= now.mono);
         let lost: Vec<_> = part.guests.extract_if(.., |_, guest| is_lost(guest.down_since)).collect();
         for (_, guest) in lost {
             for (session, generation) in guest.sessions {
                 self.state.note(now, Note::Detached { session, generation });
             }
+        }
+    }
+
+    /// A server asks something. Where it does not follow, it does from now on.
+    pub(crate) fn guest_asks(&mut self, node: NodeId, follows: bool) {
+        let Some(part) = &mut self.state.part else { return };
+        let guest = part.guests.entry(node).or_insert_with(|| Guest { is_new: true, ..Guest::default() });
+        if !follows {
+            guest.is_new = true;
+        }
+        if guest.is_new && guest.beginning.is_none() {
+            self.begin(node);
+        }
+    }
+
+    /// From this moment on a server is told what happens; before that it is told how things stand.
+    fn begin(&mut self, node: NodeId) {
+        let (after, notes) = (self.state.room.last_offset(), self.state.room.notes());
+        let Some(part) = &mut self.state.part else { return };
+        let noted = part.notes.len();
+        if let Some(guest) = part.guests.get_mut(&node) {
+            guest.beginning = Some(Box::new(Beginning { after, notes, noted }));
         }
     }
 
@@ -75,6 +102,7 @@ impl RoomTask {
             }
             self.state.note(now, Note::Attached { session, generation, member, network });
         }
+        self.begin(node);
     }
 
     /// A session has come in at another server: the connections that it had before are none of its any more.
@@ -112,69 +140,70 @@ impl RoomTask {
 
     /// Tells those who follow what a batch has brought, and whoever asked there what was decided.
     pub(crate) fn tell_guests(&mut self, batch: &mut Batch) {
-        let Some(part) = self.state.part.as_deref_mut() else { return };
-        let is_asked = |item: &InboxItem| matches!(item, InboxItem::Asked { .. });
-        let answers: Vec<_> = batch.outcomes.extract_if(.., |(item, _)| is_asked(item)).collect();
-        if part.guests.is_empty() && answers.is_empty() {
+        if self.state.part.as_ref().is_none_or(|part| part.guests.is_empty()) {
             return;
         }
-        let term = part.decides().unwrap_or_default();
-        // Whoever asks without following has a room to begin with from now on.
-        for (item, _) in &answers {
-            if let InboxItem::Asked { reply, follows, .. } = item
-                && (!follows || !part.guests.contains_key(&reply.node))
-            {
-                part.guests.entry(reply.node).or_default().is_new = true;
-            }
-        }
-        let room = &self.state.room;
-        let notes = std::mem::take(&mut part.notes);
-        let epoch = self.state.phase_epoch();
+        self.tell_decided(batch);
+        let (code, epoch, room) = (&self.cell.code, self.state.phase_epoch(), &self.state.room);
+        let Some(part) = self.state.part.as_deref_mut() else { return };
+        let (term, notes) = (part.decides().unwrap_or_default().0, std::mem::take(&mut part.notes));
         let begins = batch.records.first().is_some_and(|record| matches!(record.event, Event::Created { .. }));
+        let epoch = epoch.filter(|_| !begins);
         let after = batch.records.first().map_or(room.last_offset(), |first| Offset(first.offset.0 - 1));
-        let part = self.state.part.as_deref_mut().expect("it was there");
-        let feed = |fresh, epoch, after, records, notes| {
-            let room = self.cell.code.clone();
-            Parcel::Feed(Box::new(Feed { room, term: term.0, fresh, epoch, after, records, notes }))
+        let last = Offset(after.0 + batch.records.len() as u64);
+        let mut records = std::mem::take(&mut batch.records);
+        // What was undone has left its notes behind.
+        let among = |(offset, note): &(Offset, Note)| ((*offset).clamp(after, last), note.clone());
+        let mut encode = |fresh, notes| {
+            let feed =
+                Feed { room: code.clone(), term, fresh, epoch, after, records: std::mem::take(&mut records), notes };
+            let parcel = Parcel::Feed(Box::new(feed));
+            let bytes = parcel.encode();
+            if let Parcel::Feed(feed) = parcel {
+                records = feed.records;
+            }
+            bytes
         };
-        let (mut news, mut whole) = (None, None);
+        let mut news: Option<Vec<u8>> = None;
         for (node, guest) in part.guests.iter_mut().filter(|(_, guest)| guest.down_since.is_none()) {
-            let parcel = if guest.is_new {
-                whole.get_or_insert_with(|| {
-                    let last = room.last_offset();
-                    let epoch = epoch.filter(|_| batch.closed.is_none());
-                    let notes = if epoch.is_some() { room.notes() } else { Vec::new() };
-                    feed(true, epoch, last, Vec::new(), notes.into_iter().map(|note| (last, note)).collect()).encode()
-                })
-            } else if batch.records.is_empty() && notes.is_empty() {
-                continue;
-            } else {
-                news.get_or_insert_with(|| {
-                    let records = std::mem::take(&mut batch.records);
-                    let last = Offset(after.0 + records.len() as u64);
-                    // What was undone has left its notes behind.
-                    let notes =
-                        notes.iter().map(|(offset, note)| ((*offset).clamp(after, last), note.clone())).collect();
-                    let parcel = feed(false, epoch.filter(|_| !begins), after, records, notes);
-                    let bytes = parcel.encode();
-                    if let Parcel::Feed(feed) = parcel {
-                        batch.records = feed.records;
-                    }
-                    bytes
-                })
+            let bytes = match guest.beginning.take() {
+                Some(beginning) => {
+                    let first = beginning.notes.into_iter().map(|note| (beginning.after.clamp(after, last), note));
+                    let since = notes.get(beginning.noted..).unwrap_or_default();
+                    encode(true, first.chain(since.iter().map(among)).collect())
+                }
+                None if guest.is_new || last == after && notes.is_empty() => continue,
+                None => news.get_or_insert_with(|| encode(false, notes.iter().map(among).collect())).clone(),
             };
-            guest.is_new = self.shared.send_bytes(*node, parcel.clone()).is_err();
+            // A later one would not follow on this.
+            guest.is_new = self.shared.send_bytes(*node, bytes).is_err();
         }
-        for (item, outcome) in answers {
-            let InboxItem::Asked { reply, .. } = item else { continue };
-            let decided = match outcome {
-                Outcome::Answer(answer) => Ok(answer),
-                Outcome::Rejected(reject) => Err(reject),
-                _ => continue,
+        batch.records = records;
+    }
+
+    /// Tells whoever asked at another server. It comes before what it rests on, and is heard there when that has been played.
+    fn tell_decided(&mut self, batch: &mut Batch) {
+        let is_asked = |item: &InboxItem| matches!(item, InboxItem::Asked { .. });
+        let mut by_node: BTreeMap<NodeId, Vec<Decided>> = BTreeMap::new();
+        for (item, outcome) in batch.outcomes.extract_if(.., |(item, _)| is_asked(item)) {
+            let (InboxItem::Asked { reply, .. }, Outcome::Decided { decided: verdict, epoch, after }) = (item, outcome)
+            else {
+                continue;
             };
             let (node, number) = reply.take();
-            let parcel = Parcel::Answers { room: self.cell.code.clone(), answers: vec![(number, decided)] };
-            let _ = self.shared.send(node, &parcel);
+            by_node.entry(node).or_default().push(Decided { number, epoch, after, verdict });
+        }
+        let part = self.state.part.as_deref();
+        let has_news = !batch.records.is_empty() || part.is_some_and(|part| !part.notes.is_empty());
+        for (node, answers) in by_node {
+            let guest = self.state.part.as_ref().and_then(|part| part.guests.get(&node));
+            let ahead = guest.is_some_and(|guest| guest.beginning.is_some() || has_news && !guest.is_new);
+            let parcel = Parcel::Answers { room: self.cell.code.clone(), ahead, answers };
+            if self.shared.send(node, &parcel).is_err()
+                && let Some(guest) = self.state.part.as_mut().and_then(|part| part.guests.get_mut(&node))
+            {
+                guest.is_new = true;
+            }
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Loaded {
 
 /// Reads a room; `None` where the log has none. What was closed and is still there is deleted.
 pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
-    match read_whole(log, code, limits).await? {
+    match read_whole(log, code, limits, None).await? {
         Whole::None => Ok(None),
         Whole::Live(loaded) => Ok(Some(*loaded)),
         Whole::Over(epoch) => {
@@ -48,15 +48,19 @@ pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) ->
     }
 }
 
-/// The same, of a room that is another server's: it is left as it is.
+/// The same, of a room that is another server's: this incarnation of it, as of this record. It is left as it is.
 pub(crate) async fn load_copy(
     log: &dyn Log,
     code: &RoomCode,
     limits: &RoomLimits,
-) -> Result<Option<Loaded>, ReadError> {
-    match read_whole(log, code, limits).await? {
-        Whole::None | Whole::Over(_) => Ok(None),
-        Whole::Live(loaded) => Ok(Some(*loaded)),
+    epoch: Epoch,
+    end: Offset,
+) -> Result<Loaded, ReadError> {
+    match read_whole(log, code, limits, Some(end)).await? {
+        Whole::Live(loaded) if loaded.ledger.epoch() == Some(epoch) && loaded.ledger.last_offset() == end => {
+            Ok(*loaded)
+        }
+        _ => Err(ReadError::Unavailable("the room has moved on".into())),
     }
 }
 
@@ -67,9 +71,16 @@ enum Whole {
     Over(Epoch),
 }
 
-async fn read_whole(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Whole, ReadError> {
+/// Reads it up to a record, or all of it.
+async fn read_whole(
+    log: &dyn Log,
+    code: &RoomCode,
+    limits: &RoomLimits,
+    end: Option<Offset>,
+) -> Result<Whole, ReadError> {
     let tail = log.read(code, None, Offset(0), 0).await?.tail;
     let Some(epoch) = tail.epoch else { return Ok(Whole::None) };
+    let end_of = |tail: &Tail| end.unwrap_or(tail.offset).min(tail.offset);
     // Together: neither needs the other, and somebody waits.
     let (stored, reads) = join(log.load_snapshot(code, epoch), log.load_read_positions(code, epoch)).await;
     let (stored, reads) = (stored?, reads?);
@@ -85,7 +96,7 @@ async fn read_whole(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Resu
         .unwrap_or_else(|| Ledger::new(limits));
     let covered = ledger.last_offset();
     let keep = limits.backlog_events_max;
-    let backlog_start = Offset(tail.offset.0.saturating_sub(keep as u64));
+    let backlog_start = Offset(end_of(&tail).0.saturating_sub(keep as u64));
     let start = ledger.last_offset().min(backlog_start);
     let mut after = start;
     // Whether the records read are all that follow `start`.
@@ -96,8 +107,8 @@ async fn read_whole(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Resu
         if page.tail.epoch != Some(epoch) {
             return Err(ReadError::Unavailable("the incarnation that was being read is over".into()));
         }
-        let before = after;
-        for record in page.records {
+        let (before, end) = (after, end_of(&page.tail));
+        for record in page.records.into_iter().take_while(|record| record.offset <= end) {
             // A log that keeps only so much may begin later than it was asked for, or let go of more while it is read; but
             // never of what the ledger does not know.
             if record.offset != after.next() {
@@ -118,11 +129,11 @@ async fn read_whole(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Resu
                 }
             }
         }
-        if after >= page.tail.offset {
+        if after >= end {
             break page.tail;
         }
         if after == before {
-            let end = page.tail.offset.0;
+            let end = end.0;
             return Err(is_cut(format!("nothing follows record {}, and record {end} is the last", after.0)));
         }
     };
@@ -137,7 +148,7 @@ async fn read_whole(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Resu
         recent.iter_mut().for_each(|record| change.apply(record));
     }
     apply_later(&mut recent);
-    let unsaved = usize::try_from(tail.offset.0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
+    let unsaved = usize::try_from(end_of(&tail).0.saturating_sub(covered.0)).unwrap_or(usize::MAX);
     // What cannot be made out is nothing but that everybody reads on from where they came in.
     let reads = reads.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     Ok(Whole::Live(Box::new(Loaded { ledger, tail, recent, owed, unsaved, reads })))

@@ -54,7 +54,7 @@ pub(crate) fn is_of_somebody(item: &InboxItem) -> bool {
         | InboxItem::Follow { .. }
         | InboxItem::Unfollow { .. }
         | InboxItem::Fed(_)
-        | InboxItem::Answered(_)
+        | InboxItem::Answered { .. }
         | InboxItem::Link { .. } => false,
         InboxItem::Command { .. }
         | InboxItem::Enter { .. }
