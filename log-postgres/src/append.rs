@@ -24,15 +24,16 @@ macro_rules! insert_records {
 }
 
 /// Appends after the tails that are named. A row that was waited for is looked at again as it is then, but the slots are as of the
-/// statement's start: it is the writer's row that a server which is deposed does not have any more.
+/// statement's start: it is the writer's row that a server which is deposed does not have any more. Each room's slot is looked up by itself:
+/// joined, a planner without statistics takes all slots of the server for each room, because their term is the same.
 const APPEND: &str = concat!(
     "with me as (select node from writers where id = $1 for key share), ",
     "won as (update tails t set last = r.last, head = coalesce(r.head, t.head), term = r.term, ",
-    "messages = t.messages + r.messages, bytes = t.bytes + r.bytes from me, slots s, ",
+    "messages = t.messages + r.messages, bytes = t.bytes + r.bytes from me, ",
     "unnest($9::int[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], ",
     "$17::bigint[], $18::bigint[]) as r(i, code, epoch, after, last, before, head, messages, bytes, term) ",
     "where t.code = r.code and t.epoch = r.epoch and t.last = r.after and (r.before is null or t.head = r.before) ",
-    "and s.slot = t.slot and s.node = me.node and s.term = r.term ",
+    "and r.term = (select s.term from slots s where s.slot = t.slot and s.node = me.node) ",
     "returning r.i, t.life, t.first, t.last, t.messages, t.bytes, t.through), ",
     insert_records!("won"),
     " select alive, w.i, w.life, w.first < w.last and w.first <= w.through as covered, w.messages, w.bytes ",
@@ -46,7 +47,7 @@ const CLAIM: &str = concat!(
     "$16::bigint[], $17::int[], $18::uuid[]) as r(i, code, epoch, last, head, messages, bytes, term, slot, life)), ",
     "made as (insert into tails (code, slot, life, epoch, term, first, last, head, messages, bytes, through) ",
     "select r.code, r.slot, r.life, r.epoch, r.term, 1, r.last, coalesce(r.head, 0), r.messages, r.bytes, 0 ",
-    "from me, slots s, req r where s.slot = r.slot and s.node = me.node and s.term = r.term order by r.code ",
+    "from me, req r where r.term = (select s.term from slots s where s.slot = r.slot and s.node = me.node) order by r.code ",
     "on conflict (code) do nothing returning life), ",
     "won as (select req.i, req.life from req join made using (life)), ",
     insert_records!("won"),
