@@ -1,6 +1,6 @@
 //! The statements that append: many rooms in one, each whole or not at all, and none where the writer's row is gone.
 
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::encoded::{MESSAGE, epoch, number};
 use crate::error::Failure;
@@ -24,19 +24,37 @@ macro_rules! insert_records {
 }
 
 /// Appends after the tails that are named. A row that was waited for is looked at again as it is then, but the slots are as of the
-/// statement's start: it is the writer's row that a server which is deposed does not have any more.
+/// statement's start: it is the writer's row that a server which is deposed does not have any more. Each room's slot is looked up by itself:
+/// joined, a planner without statistics takes all slots of the server for each room, because their term is the same.
 const APPEND: &str = concat!(
     "with me as (select node from writers where id = $1 for key share), ",
     "won as (update tails t set last = r.last, head = coalesce(r.head, t.head), term = r.term, ",
-    "messages = t.messages + r.messages, bytes = t.bytes + r.bytes from me, slots s, ",
+    "messages = t.messages + r.messages, bytes = t.bytes + r.bytes from me, ",
     "unnest($9::int[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], ",
     "$17::bigint[], $18::bigint[]) as r(i, code, epoch, after, last, before, head, messages, bytes, term) ",
     "where t.code = r.code and t.epoch = r.epoch and t.last = r.after and (r.before is null or t.head = r.before) ",
-    "and s.slot = t.slot and s.node = me.node and s.term = r.term ",
+    "and r.term = (select s.term from slots s where s.slot = t.slot and s.node = me.node) ",
     "returning r.i, t.life, t.first, t.last, t.messages, t.bytes, t.through), ",
     insert_records!("won"),
     " select alive, w.i, w.life, w.first < w.last and w.first <= w.through as covered, w.messages, w.bytes ",
     "from (select exists (select from me) as alive) a left join won w on true"
+);
+
+/// [`APPEND`] of one room, which is what most groups have. It says all of it in values, not in arrays: it is planned once for all, and
+/// planning would cost more than the rest. No plan of it reads more than these rows, whichever index it takes, and whenever it was made.
+const APPEND_ONE: &str = concat!(
+    "with me as (select node from writers where id = $1 for key share), ",
+    "won as (update tails t set last = $12, head = coalesce($14, t.head), term = $17, ",
+    "messages = t.messages + $15, bytes = t.bytes + $16 from me ",
+    "where t.code = $8 and t.slot = $9 and t.epoch = $10 and t.last = $11 and ($13::bigint is null or t.head = $13) ",
+    "and $17 = (select s.term from slots s where s.slot = $9 and s.node = me.node) ",
+    "returning t.life, t.first, t.last, t.messages, t.bytes, t.through), ",
+    "put as (insert into records (life, last, seq, kind, version, at, body) ",
+    "select w.life, b.last, b.seq, b.kind, b.version, b.at, b.body from won w, ",
+    "unnest($2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::bigint[], $7::bytea[]) ",
+    "as b(last, seq, kind, version, at, body)) ",
+    "select alive, case when w.life is not null then 0 end as i, w.life, w.first < w.last and w.first <= w.through as covered, ",
+    "w.messages, w.bytes from (select exists (select from me) as alive) a left join won w on true"
 );
 
 /// Claims codes that nobody holds.
@@ -46,13 +64,51 @@ const CLAIM: &str = concat!(
     "$16::bigint[], $17::int[], $18::uuid[]) as r(i, code, epoch, last, head, messages, bytes, term, slot, life)), ",
     "made as (insert into tails (code, slot, life, epoch, term, first, last, head, messages, bytes, through) ",
     "select r.code, r.slot, r.life, r.epoch, r.term, 1, r.last, coalesce(r.head, 0), r.messages, r.bytes, 0 ",
-    "from me, slots s, req r where s.slot = r.slot and s.node = me.node and s.term = r.term order by r.code ",
+    "from me, req r where r.term = (select s.term from slots s where s.slot = r.slot and s.node = me.node) order by r.code ",
     "on conflict (code) do nothing returning life), ",
     "won as (select req.i, req.life from req join made using (life)), ",
     insert_records!("won"),
     " select alive, w.i, w.life, false as covered, 0::bigint as messages, 0::bigint as bytes ",
     "from (select exists (select from me) as alive) a left join won w on true"
 );
+
+/// The types of `$1` to `$8`.
+const RECORD_TYPES: [Type; 8] = [
+    Type::UUID,
+    Type::INT4_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT2_ARRAY,
+    Type::INT2_ARRAY,
+    Type::INT8_ARRAY,
+    Type::BYTEA_ARRAY,
+];
+
+/// The types of `$9` to `$18`.
+const APPEND_TYPES: [Type; 10] = [
+    Type::INT4_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+];
+const CLAIM_TYPES: [Type; 10] = [
+    Type::INT4_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT4_ARRAY,
+    Type::UUID_ARRAY,
+];
 
 /// What a statement of many rooms has written.
 #[derive(Debug, Default)]
@@ -109,15 +165,36 @@ pub(crate) async fn write(
         }
         rows.push(index, node, append);
     }
-    let records: [&(dyn ToSql + Sync); 8] = [&open.writer, &of, &last, &seq, &kinds, &version, &at, &body];
+    let records: [&(dyn ToSql + Sync); 6] = [&last, &seq, &kinds, &version, &at, &body];
     let Rows { index, code, epoch, after, end, before, head, messages, bytes, term, slot, life } = &rows;
-    let rooms: [&(dyn ToSql + Sync); 10] = match kind {
-        Kind::Append => [index, code, epoch, after, end, before, head, messages, bytes, term],
-        Kind::Claim => [index, code, epoch, end, head, messages, bytes, term, slot, life],
+    let writer: &(dyn ToSql + Sync) = &open.writer;
+    let answered = if kind == Kind::Append && appends.len() == 1 {
+        let room: [&(dyn ToSql + Sync); 10] = [
+            &code[0],
+            &slot[0],
+            &epoch[0],
+            &after[0],
+            &end[0],
+            &before[0],
+            &head[0],
+            &messages[0],
+            &bytes[0],
+            &term[0],
+        ];
+        open.connection.write(APPEND_ONE, &[&[writer][..], &records, &room].concat()).await?
+    } else {
+        let rooms: [&(dyn ToSql + Sync); 10] = match kind {
+            Kind::Append => [index, code, epoch, after, end, before, head, messages, bytes, term],
+            Kind::Claim => [index, code, epoch, end, head, messages, bytes, term, slot, life],
+        };
+        let (sql, types) = match kind {
+            Kind::Append => (APPEND, &APPEND_TYPES),
+            Kind::Claim => (CLAIM, &CLAIM_TYPES),
+        };
+        let values = [&[writer, &of][..], &records, &rooms].concat();
+        let values: Vec<_> = values.into_iter().zip(RECORD_TYPES.iter().chain(types).cloned()).collect();
+        open.connection.write_planned(sql, &values).await?
     };
-    let sql = if kind == Kind::Append { APPEND } else { CLAIM };
-    let values = [&records[..], &rooms[..]].concat();
-    let answered = open.connection.write(sql, &values).await?;
     let alive = answered.first().is_some_and(|row| row.get("alive"));
     let won = answered.iter().filter_map(|row| {
         let index: i32 = row.get::<_, Option<i32>>("i")?;

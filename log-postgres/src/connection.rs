@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::Severity;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Config, Error, Row, Statement};
 
 use crate::address::{self, Address};
@@ -30,14 +30,17 @@ const WRITE_MAX: Duration = Duration::from_secs(40);
 const ANSWER_MAX: Duration = Duration::from_secs(32);
 
 /// What every connection sets at its start, and what the server must then say of it. A pooler between that drops them is found by that.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 4] = [
     ("lock_timeout", "2s"),
     ("statement_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "5s"),
     ("timezone", "UTC"),
-    // A plan that was made while the tables were empty reads all of them.
-    ("plan_cache_mode", "force_custom_plan"),
 ];
+
+/// How statements are planned. A plan that was made while the tables were empty may read all of them, so each is planned when it is run: but
+/// for what one room appends, which is always found by an index, and is run too often for that.
+const PLANNED_EACH_TIME: [(&str, &str); 1] = [("plan_cache_mode", "force_custom_plan")];
+const PLANNED_ONCE: [(&str, &str); 2] = [("plan_cache_mode", "auto"), ("enable_seqscan", "off")];
 
 /// Set where a connection is over TCP. The server takes them or not, as its system has them.
 const TCP_SETTINGS: [(&str, &str); 4] = [
@@ -54,6 +57,17 @@ pub(crate) enum Purpose {
     Append,
     /// All else.
     Other,
+}
+
+impl Purpose {
+    /// What a connection for this sets, in turn.
+    fn settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let plans = match self {
+            Self::Append => &PLANNED_ONCE[..],
+            Self::Other => &PLANNED_EACH_TIME,
+        };
+        SETTINGS.iter().chain(plans).copied()
+    }
 }
 
 /// Makes connections to one database.
@@ -98,7 +112,7 @@ impl Connector {
     /// What a connection for this sets, beside what a pooler is found by.
     fn options(&self, purpose: Purpose) -> String {
         let mut options = self.config.get_options().unwrap_or_default().to_owned();
-        for (name, value) in SETTINGS.iter().chain(&TCP_SETTINGS) {
+        for (name, value) in purpose.settings().chain(TCP_SETTINGS) {
             options.push_str(&format!(" -c {name}={value}"));
         }
         options.push_str(&format!(" -c search_path={}", self.schema));
@@ -120,7 +134,7 @@ impl Connector {
             let (client, connection) = config.connect(self.tls.clone()).await.map_err(NoAnswer::from)?;
             let warnings = Arc::new(AtomicU64::new(0));
             tokio::spawn(drive(connection, Arc::clone(&warnings)));
-            Connection::begin(client, warnings, &self.schema).await
+            Connection::begin(client, warnings, &self.schema, purpose).await
         };
         match tokio::time::timeout(CONNECT_MAX, connected).await {
             Ok(connection) => connection,
@@ -164,14 +178,19 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    async fn begin(client: Client, warnings: Arc<AtomicU64>, schema: &str) -> Result<Self, OpenError> {
-        let names: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).chain(["search_path"]).collect();
+    async fn begin(
+        client: Client,
+        warnings: Arc<AtomicU64>,
+        schema: &str,
+        purpose: Purpose,
+    ) -> Result<Self, OpenError> {
+        let names: Vec<&str> = purpose.settings().map(|(name, _)| name).chain(["search_path"]).collect();
         let mut this =
             Self { client, warnings, prepared: HashMap::new(), is_mute: AtomicBool::new(false), server: String::new() };
         let set =
             "select array(select current_setting(n, true) from unnest($1::text[]) with ordinality u(n, i) order by i)";
         let set: Vec<Option<String>> = this.query_one(set, &[&names]).await?.get(0);
-        let wanted = SETTINGS.iter().map(|(_, value)| *value).chain([schema]);
+        let wanted = purpose.settings().map(|(_, value)| value).chain([schema]);
         for ((name, found), wanted) in names.iter().zip(&set).zip(wanted) {
             if found.as_deref() != Some(wanted) {
                 return Err(OpenError::Unfit(format!(
@@ -205,8 +224,21 @@ impl Connection {
     ) -> Result<Vec<Row>, Failure> {
         // Nothing of it is run before it is prepared.
         let prepared = self.prepare(sql).await.map_err(|error| Failure::NotWritten(error.to_string()))?;
+        self.written(self.client.query(&prepared, values)).await
+    }
+
+    /// The same of a statement that is planned for these values, whatever [`Connection::write`] does with a statement that it has run often.
+    pub(crate) async fn write_planned(
+        &self,
+        sql: &'static str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Failure> {
+        self.written(self.client.query_typed(sql, values)).await
+    }
+
+    async fn written(&self, answer: impl Future<Output = Result<Vec<Row>, Error>>) -> Result<Vec<Row>, Failure> {
         let warnings = self.warnings();
-        match self.answered(WRITE_MAX, self.client.query(&prepared, values)).await {
+        match self.answered(WRITE_MAX, answer).await {
             Ok(_) if self.warnings() != warnings => Err(Failure::Unknown("the database warned".to_owned())),
             Ok(rows) => Ok(rows),
             Err(error) => Err(Failure::of(&error)),

@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
 
+/// What all of them are set to: many tests share one, beside many others on the machine.
+const SETTINGS: [&str; 4] =
+    ["max_connections=400", "shared_buffers=32MB", "max_wal_senders=4", "autovacuum_naptime=5s"];
+
 /// A server in a folder of its own, which ends with this process at the latest, and takes its folder with it.
 pub(crate) struct Cluster {
     pub(crate) address: String,
@@ -40,7 +44,8 @@ impl Cluster {
             return None;
         };
         let folder = tempfile::Builder::new().prefix("log-postgres-").tempdir().expect("a folder").keep();
-        let settings = settings(&folder).into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
+        let settings = SETTINGS.map(str::to_owned).into_iter().chain(settings(&folder));
+        let settings = settings.flat_map(|setting| ["-c".to_owned(), setting]);
         let mut child = Command::new("sh")
             .args(["-c", include_str!("postgres.sh"), "postgres.sh"])
             .args([&bin, &folder])

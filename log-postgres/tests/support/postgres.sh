@@ -12,8 +12,7 @@ fi
 cd "$folder"
 $as "$bin/initdb" -D "$folder/data" -U postgres -A trust --no-sync --no-instructions >"$folder/initdb" 2>&1
 start() {
-    $as "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c max_connections=400 -c shared_buffers=32MB \
-        -c max_wal_senders=4 -c autovacuum_naptime=5s "$@" >>"$folder/log" 2>&1 </dev/null &
+    $as "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= "$@" >>"$folder/log" 2>&1 </dev/null &
     server=$!
     echo started
 }
