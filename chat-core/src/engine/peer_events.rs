@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use crate::engine::parcel::{Parcel, ParcelWho};
+use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::guest_reply::GuestReply;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::Shared;
@@ -25,11 +26,11 @@ pub(crate) async fn run(engine: Weak<Shared>) {
                 shared.peers.come(node);
                 // What it has ended meanwhile stands in the log.
                 shared.ended_sessions.read_again();
-                shared.tell_rooms(|_| true, || InboxItem::Link { node, is_up: true }).await;
+                shared.tell_rooms(|_| true, || FromPeer::Link { node, is_up: true }.into()).await;
             }
             ClusterEvent::LinkDown(node) => {
                 shared.peers.go(node);
-                shared.tell_rooms(|_| true, || InboxItem::Link { node, is_up: false }).await;
+                shared.tell_rooms(|_| true, || FromPeer::Link { node, is_up: false }.into()).await;
             }
             ClusterEvent::Moved(slots) => {
                 shared.tell_rooms(|code| slots.contains(&Slot::of(code)), || InboxItem::Tick).await;
@@ -46,26 +47,26 @@ impl Shared {
                 let Some(cluster) = self.cluster.clone() else { return };
                 let reply = GuestReply::new(cluster, from, room.clone(), number);
                 let makes_it = matches!(*input, Input::Create { .. });
-                let item = InboxItem::Asked { input: *input, follows, reply };
+                let item = InboxItem::Asked(Box::new(Asked { input: *input, follows, reply }));
                 match makes_it && !self.is_full() {
                     true => self.enqueue_new(&room, item),
                     false => self.enqueue(&room, item),
                 }
             }
             Parcel::Follow { room, attached, awaited } => {
-                self.enqueue(&room, InboxItem::Follow { node: from, attached, awaited });
+                self.enqueue(&room, FromPeer::Follow { node: from, attached, awaited }.into());
             }
-            Parcel::Unfollow { room } => self.enqueue_if_here(&room, InboxItem::Unfollow { node: from }),
+            Parcel::Unfollow { room } => self.enqueue_if_here(&room, FromPeer::Unfollow { node: from }.into()),
             Parcel::Detach { room, session, generation } => {
                 self.enqueue_if_here(&room, InboxItem::Detach { session, generation });
             }
             Parcel::End { room, by } => self.enqueue(&room, InboxItem::End { by }),
             Parcel::Feed(feed) => {
                 let room = feed.room.clone();
-                self.enqueue_if_here(&room, InboxItem::Fed(feed));
+                self.enqueue_if_here(&room, FromPeer::Fed(*feed).into());
             }
             Parcel::Answers { room, ahead, answers } => {
-                self.enqueue_if_here(&room, InboxItem::Answered { ahead, answers });
+                self.enqueue_if_here(&room, FromPeer::Answered { ahead, answers }.into());
             }
             Parcel::Ended { number, who, through, until } => {
                 let who = match who {

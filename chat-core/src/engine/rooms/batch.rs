@@ -9,10 +9,11 @@ use crate::domain::{Record, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
+use crate::engine::parcel::Decided;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::room::{Answer, BanLine, Caller, HistorySlice, Room};
-use crate::types::{Epoch, Generation, Offset, Reject, RoomLimits, Scope, Seq, SessionId};
+use crate::types::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
 use crate::wire::{self, JoinedParts, MemberList};
 
 /// One batch on its way from decided to published. What most batches have none of takes one word.
@@ -74,12 +75,8 @@ impl Drop for Ends {
 pub(crate) enum Outcome {
     Rejected(Reject),
     Answer(Answer),
-    /// What is told to another server: decided in this incarnation, after this record.
-    Decided {
-        decided: Result<Answer, Reject>,
-        epoch: Option<Epoch>,
-        after: Offset,
-    },
+    /// Of what was asked at another server.
+    Decided(Box<Decided>),
     Entered(Box<AdmittedJoin>),
     Members {
         page: MemberList,

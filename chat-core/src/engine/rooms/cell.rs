@@ -86,7 +86,7 @@ impl RoomCell {
             // It may be asked again.
             self.evicted();
         }
-        if matches!(item, InboxItem::Fed(_)) {
+        if matches!(item, InboxItem::Peer(_)) {
             self.has_lost.store(true, Ordering::Release);
         }
         item.refuse(&self.code, None, reject);

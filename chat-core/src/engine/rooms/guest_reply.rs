@@ -11,7 +11,7 @@ pub(crate) struct GuestReply {
     cluster: Arc<dyn Cluster>,
     pub(crate) node: NodeId,
     room: RoomCode,
-    number: u64,
+    pub(crate) number: u64,
     is_answered: bool,
 }
 
@@ -25,10 +25,10 @@ impl GuestReply {
         self.tell(reject);
     }
 
-    /// The number under which it is told, with what it stands on.
-    pub(crate) fn take(mut self) -> (NodeId, u64) {
+    /// It is told, with what it stands on; to which server.
+    pub(crate) fn told(mut self) -> NodeId {
         self.is_answered = true;
-        (self.node, self.number)
+        self.node
     }
 
     fn tell(&mut self, reject: Reject) {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::engine::parcel::{Attachment, Decided, Feed};
-use crate::engine::rooms::guest_reply::GuestReply;
+use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
@@ -13,7 +12,7 @@ use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Answer, Caller, Input, ReadPosition};
 use crate::types::{
-    Epoch, Generation, Nick, NodeId, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits, Wall,
+    Epoch, Generation, Nick, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits, Wall,
 };
 use crate::wire::{RemovalReason, RoomStatus, Status};
 
@@ -25,18 +24,10 @@ pub(crate) enum InboxItem {
     Enter { input: Input, request: JoinRequest, catch_up: Option<u32> },
     /// The embedder asks. What is not shown is answered as done.
     Host { input: Input, answer: oneshot::Sender<Result<Answer, Reject>> },
-    /// Somebody asks at a server that follows the room from here.
-    Asked { input: Input, follows: bool, reply: GuestReply },
-    /// A server follows the room from here, and these are attached there: nobody else of it, but whoever has come in and has not heard of it.
-    Follow { node: NodeId, attached: Vec<Attachment>, awaited: Vec<(SessionId, Generation)> },
-    /// A server follows no more.
-    Unfollow { node: NodeId },
-    /// The owner of the room, which is followed here, tells what has happened.
-    Fed(Box<Feed>),
-    /// What the owner has decided of what was asked here.
-    Answered { ahead: bool, answers: Vec<Decided> },
-    /// The link to another server is up, or is down.
-    Link { node: NodeId, is_up: bool },
+    /// Somebody asks at another server.
+    Asked(Box<Asked>),
+    /// Another server tells something.
+    Peer(Box<FromPeer>),
     /// A session has lost its connection.
     Detach { session: SessionId, generation: Generation },
     /// A session without a connection was ended: it leaves, or counts as having just gone.
@@ -47,6 +38,12 @@ pub(crate) enum InboxItem {
     Evict(Eviction),
     /// A deadline has come.
     Tick,
+}
+
+impl From<FromPeer> for InboxItem {
+    fn from(peer: FromPeer) -> Self {
+        Self::Peer(Box::new(peer))
+    }
 }
 
 /// What a room is to give back.
@@ -209,17 +206,8 @@ impl InboxItem {
                 // The embedder may have stopped waiting.
                 let _ = answer.send(Err(reject));
             }
-            Self::Asked { reply, .. } => reply.reject(reject),
-            Self::Follow { .. }
-            | Self::Unfollow { .. }
-            | Self::Fed(_)
-            | Self::Answered { .. }
-            | Self::Link { .. }
-            | Self::Detach { .. }
-            | Self::End { .. }
-            | Self::GapView
-            | Self::Evict(_)
-            | Self::Tick => {}
+            Self::Asked(asked) => asked.reply.reject(reject),
+            Self::Peer(_) | Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {}
         }
     }
 
@@ -227,7 +215,7 @@ impl InboxItem {
     pub(crate) fn input(&self) -> Option<&Input> {
         match self {
             Self::Command { input, .. } | Self::Enter { input, .. } | Self::Host { input, .. } => Some(input),
-            Self::Asked { input, .. } => Some(input),
+            Self::Asked(asked) => Some(&asked.input),
             _ => None,
         }
     }
@@ -235,17 +223,10 @@ impl InboxItem {
     /// Whether somebody has asked for something, and is answered.
     pub(crate) fn is_asked(&self) -> bool {
         match self {
-            Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } | Self::Asked { .. } => true,
-            Self::Follow { .. }
-            | Self::Unfollow { .. }
-            | Self::Fed(_)
-            | Self::Answered { .. }
-            | Self::Link { .. }
-            | Self::Detach { .. }
-            | Self::End { .. }
-            | Self::GapView
-            | Self::Evict(_)
-            | Self::Tick => false,
+            Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } | Self::Asked(_) => true,
+            Self::Peer(_) | Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {
+                false
+            }
         }
     }
 
@@ -263,17 +244,10 @@ impl InboxItem {
     /// per session and timer.
     pub(crate) fn is_bounded(&self) -> bool {
         match self {
-            Self::Command { .. } | Self::Host { .. } | Self::Asked { .. } | Self::Fed(_) => true,
+            Self::Command { .. } | Self::Host { .. } | Self::Asked(_) => true,
+            Self::Peer(peer) => matches!(**peer, FromPeer::Fed(_)),
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
-            Self::Follow { .. }
-            | Self::Unfollow { .. }
-            | Self::Answered { .. }
-            | Self::Link { .. }
-            | Self::Detach { .. }
-            | Self::End { .. }
-            | Self::GapView
-            | Self::Evict(_)
-            | Self::Tick => false,
+            Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
         }
     }
 }

@@ -156,7 +156,7 @@ impl RoomTask {
         for item in self.cell.take_items(usize::MAX) {
             match item {
                 InboxItem::Detach { session, generation } => meanwhile.gone.push((session, generation)),
-                item @ (InboxItem::Follow { .. } | InboxItem::Unfollow { .. } | InboxItem::Link { .. }) => {
+                item @ InboxItem::Peer(_) => {
                     self.state.part.get_or_insert_default().later.push(item);
                 }
                 InboxItem::Tick => self.state.disarm(),
@@ -167,8 +167,10 @@ impl RoomTask {
                         InboxItem::Enter { request: JoinRequest::Resume(back), .. } => {
                             meanwhile.gone.push((back.cell.id, back.connection.generation));
                         }
-                        InboxItem::Asked { input: Input::Attach { by, .. }, .. } => {
-                            meanwhile.gone.push((by.session, by.generation));
+                        InboxItem::Asked(asked) => {
+                            if let Input::Attach { by, .. } = &asked.input {
+                                meanwhile.gone.push((by.session, by.generation));
+                            }
                         }
                         _ => {}
                     }
@@ -194,9 +196,8 @@ impl RoomTask {
                 meanwhile.turned_away.push((request.cell().id, request.connection().generation));
                 request.keep_founding();
             }
-            if let (InboxItem::Asked { input, .. }, Outcome::Decided { decided: Ok(Answer::Entered(_)), .. }) =
-                (&item, &outcome)
-                && let Some(by) = input.caller()
+            if let (InboxItem::Asked(asked), Outcome::Decided(decided)) = (&item, &outcome)
+                && let (Ok(Answer::Entered(_)), Some(by)) = (&decided.verdict, asked.input.caller())
             {
                 meanwhile.turned_away.push((by.session, by.generation));
             }

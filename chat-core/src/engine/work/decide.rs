@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{Event, Record};
 use crate::engine::feed::overlay::Change;
+use crate::engine::parcel::Decided;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{Eviction, InboxItem, JoinRequest};
 use crate::engine::rooms::state::Phase;
@@ -60,13 +61,14 @@ impl RoomTask {
 
     /// Asks the room, or does what is to be done; `None` where nobody is answered.
     fn decide_item(&mut self, now: Now, item: &InboxItem, batch: &mut Batch) -> Option<Result<Answer, Reject>> {
-        if let InboxItem::Asked { follows, reply, .. } = item {
-            self.guest_asks(reply.node, *follows);
+        if let InboxItem::Asked(asked) = item {
+            self.guest_asks(asked.reply.node, asked.follows);
         }
         match item {
             InboxItem::Enter { input, .. } => Some(self.decide_entry(now, input, batch)),
-            InboxItem::Asked { input, .. } if input.is_entry() => Some(self.decide_entry(now, input, batch)),
-            InboxItem::Command { input, .. } | InboxItem::Host { input, .. } | InboxItem::Asked { input, .. } => {
+            InboxItem::Asked(asked) if asked.input.is_entry() => Some(self.decide_entry(now, &asked.input, batch)),
+            InboxItem::Command { .. } | InboxItem::Host { .. } | InboxItem::Asked(_) => {
+                let input = item.input()?;
                 if matches!(
                     input,
                     Input::Redact { .. } | Input::RedactAll { .. } | Input::Ban { .. } | Input::Edit { .. }
@@ -97,12 +99,10 @@ impl RoomTask {
                 }
                 None
             }
-            InboxItem::Follow { .. } | InboxItem::Unfollow { .. } | InboxItem::Link { .. } => {
-                self.look_after_guest(now, item);
+            InboxItem::Peer(peer) => {
+                self.look_after_guest(now, peer);
                 None
             }
-            // Said by another owner, before this one was.
-            InboxItem::Fed(_) | InboxItem::Answered { .. } => None,
         }
     }
 
@@ -115,14 +115,13 @@ impl RoomTask {
         batch: &mut Batch,
     ) {
         let outcome = match (&mut item, decided) {
-            (InboxItem::Asked { input, reply, .. }, decided) => {
-                if let Ok(Answer::Entered(_)) = &decided {
-                    let (node, by) = (reply.node, input.caller());
-                    by.into_iter().for_each(|by| batch.guests.push((by.session, by.generation)));
-                    self.guest_has_come(node, input);
+            (InboxItem::Asked(asked), verdict) => {
+                if matches!(verdict, Ok(Answer::Entered(_))) {
+                    self.guest_has_come(asked, batch);
                 }
                 let after = batch.records.last().map_or(self.state.room.last_offset(), |last| last.offset);
-                Outcome::Decided { decided, epoch: self.state.phase_epoch(), after }
+                let (number, epoch) = (asked.reply.number, self.state.phase_epoch());
+                Outcome::Decided(Box::new(Decided { number, epoch, after, verdict }))
             }
             (_, Err(reject)) => Outcome::Rejected(reject),
             (

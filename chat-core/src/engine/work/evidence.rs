@@ -108,9 +108,10 @@ impl RoomTask {
 
 /// The message that an item is about, and what is shown of it.
 fn evidence(item: &mut InboxItem) -> Option<(Seq, &mut Option<Box<Evidence>>)> {
-    let (InboxItem::Command { input, .. } | InboxItem::Host { input, .. } | InboxItem::Asked { input, .. }) = item
-    else {
-        return None;
+    let input = match item {
+        InboxItem::Command { input, .. } | InboxItem::Host { input, .. } => input,
+        InboxItem::Asked(asked) => &mut asked.input,
+        _ => return None,
     };
     match input {
         Input::Redact { target, evidence, .. } | Input::Edit { target, evidence, .. } => Some((*target, evidence)),

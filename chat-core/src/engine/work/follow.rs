@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::domain::{Event, Record, RoomCloseReason};
 use crate::engine::parcel::{Attachment, Decided, Feed, Parcel};
 use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::state::Phase;
 use crate::engine::shared::unavailable;
@@ -43,11 +44,13 @@ impl RoomTask {
 
     async fn take_as_follower(&mut self, owner: NodeId, item: InboxItem) {
         match item {
-            InboxItem::Fed(feed) => self.play(owner, *feed).await,
-            InboxItem::Answered { ahead, answers } => self.hear_answers(owner, ahead, answers),
-            InboxItem::Link { node, is_up } if node == owner => match is_up {
-                true => self.ask_to_follow(owner),
-                false => self.lose_owner(),
+            InboxItem::Peer(peer) => match *peer {
+                FromPeer::Fed(feed) => self.play(owner, feed).await,
+                FromPeer::Answered { ahead, answers } => self.hear_answers(owner, ahead, answers),
+                FromPeer::Link { node, is_up: true } if node == owner => self.ask_to_follow(owner),
+                FromPeer::Link { node, is_up: false } if node == owner => self.lose_owner(),
+                // Of a server that is no owner, or meant for one, who this is no more.
+                FromPeer::Link { .. } | FromPeer::Follow { .. } | FromPeer::Unfollow { .. } => {}
             },
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
             InboxItem::End { by } => {
@@ -65,8 +68,9 @@ impl RoomTask {
                 self.ask(owner, item);
             }
             // Meant for an owner, who this is no more.
-            InboxItem::Asked { reply, .. } => reply.reject(unavailable()),
-            InboxItem::Follow { .. } | InboxItem::Unfollow { .. } | InboxItem::Link { .. } | InboxItem::GapView => {}
+            InboxItem::Asked(asked) => asked.reply.reject(unavailable()),
+            // Looked at after the others.
+            InboxItem::GapView => {}
         }
     }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use crate::domain::Event;
 use crate::engine::parcel::{Attachment, Decided, Feed, Parcel};
 use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::{Beginning, Guest};
 use crate::engine::work::task::RoomTask;
-use crate::room::{Input, Note};
+use crate::room::Note;
 use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
 
 /// How long the link to a server may be down before whoever is attached there counts as gone. 3 s: a link that broke is up again sooner, and
@@ -20,17 +21,17 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 impl RoomTask {
     /// A server follows from now on, or no more; or its link is up, or down.
-    pub(crate) fn look_after_guest(&mut self, now: Now, item: &InboxItem) {
-        match item {
-            InboxItem::Follow { node, attached, awaited } => self.guest_follows(now, *node, attached, awaited),
-            InboxItem::Unfollow { node } => {
+    pub(crate) fn look_after_guest(&mut self, now: Now, peer: &FromPeer) {
+        match peer {
+            FromPeer::Follow { node, attached, awaited } => self.guest_follows(now, *node, attached, awaited),
+            FromPeer::Unfollow { node } => {
                 if let Some(part) = &mut self.state.part
                     && part.guests.get(node).is_some_and(|guest| guest.sessions.is_empty())
                 {
                     part.guests.remove(node);
                 }
             }
-            InboxItem::Link { node, is_up } => {
+            FromPeer::Link { node, is_up } => {
                 let guest = self.state.part.as_mut().and_then(|part| part.guests.get_mut(node));
                 if let Some(guest) = guest
                     && !is_up
@@ -38,7 +39,8 @@ impl RoomTask {
                     guest.down_since.get_or_insert(now.mono);
                 }
             }
-            _ => {}
+            // Said by another owner, before this one was.
+            FromPeer::Fed(_) | FromPeer::Answered { .. } => {}
         }
     }
 
@@ -106,9 +108,10 @@ impl RoomTask {
     }
 
     /// A session has come in at another server: the connections that it had before are none of its any more.
-    pub(crate) fn guest_has_come(&mut self, node: NodeId, input: &Input) {
-        let (Some(by), Some(part)) = (input.caller(), &mut self.state.part) else { return };
-        let older = part.arrive(node, by.session, by.generation);
+    pub(crate) fn guest_has_come(&mut self, asked: &Asked, batch: &mut Batch) {
+        let (Some(by), Some(part)) = (asked.input.caller(), &mut self.state.part) else { return };
+        batch.guests.push((by.session, by.generation));
+        let older = part.arrive(asked.reply.node, by.session, by.generation);
         if let Some(reader) = self.state.subscribers.remove(&by.session) {
             reader.connection.close(CloseReason::Replaced);
         }
@@ -183,15 +186,11 @@ impl RoomTask {
 
     /// Tells whoever asked at another server. It comes before what it rests on, and is heard there when that has been played.
     fn tell_decided(&mut self, batch: &mut Batch) {
-        let is_asked = |item: &InboxItem| matches!(item, InboxItem::Asked { .. });
+        let is_asked = |item: &InboxItem| matches!(item, InboxItem::Asked(_));
         let mut by_node: BTreeMap<NodeId, Vec<Decided>> = BTreeMap::new();
         for (item, outcome) in batch.outcomes.extract_if(.., |(item, _)| is_asked(item)) {
-            let (InboxItem::Asked { reply, .. }, Outcome::Decided { decided: verdict, epoch, after }) = (item, outcome)
-            else {
-                continue;
-            };
-            let (node, number) = reply.take();
-            by_node.entry(node).or_default().push(Decided { number, epoch, after, verdict });
+            let (InboxItem::Asked(asked), Outcome::Decided(decided)) = (item, outcome) else { continue };
+            by_node.entry(asked.reply.told()).or_default().push(*decided);
         }
         let part = self.state.part.as_deref();
         let has_news = !batch.records.is_empty() || part.is_some_and(|part| !part.notes.is_empty());
