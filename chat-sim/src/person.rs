@@ -265,12 +265,21 @@ impl Person {
         self.views.values().filter(|_| reads).try_for_each(|view| view.check_answered(patience))
     }
 
+    /// Within which somebody who reads is told what is due.
+    fn late(&self) -> Duration {
+        let plan = &self.scene.plan;
+        let rough = if self.is_rough() { ROUGH } else { Duration::ZERO };
+        LATE + plan.time_on_the_line(HELD_BYTES) + plan.limits.session.gap_interval + rough
+    }
+
+    /// Where calls of the log fail, a room asks many times in a row, and each may take its time; and so does a network that lies.
+    fn is_rough(&self) -> bool {
+        let plan = &self.scene.plan;
+        plan.has_log && plan.wrong.log_fails > 0.0 || plan.lies.is_some()
+    }
+
     fn check_in_time(&self) -> Result<(), Broken> {
-        let (plan, truth) = (&self.scene.plan, &self.scene.truth);
-        // Where calls of the log fail, a room asks many times in a row, and each may take its time; and so does a network that lies.
-        let is_rough = plan.has_log && plan.wrong.log_fails > 0.0 || plan.lies.is_some();
-        let held = plan.time_on_the_line(HELD_BYTES);
-        let late = LATE + held + plan.limits.session.gap_interval + if is_rough { ROUGH } else { Duration::ZERO };
+        let (plan, truth, late) = (&self.scene.plan, &self.scene.truth, self.late());
         if !truth.is_log_back(late + LOOKS) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
             return Ok(());
         }
@@ -304,6 +313,8 @@ impl Person {
                 screen.check_at_the_end(view.room(), &self.name, &self.scene.plan, &self.scene.truth)?;
             }
         }
+        let shown = self.showing.iter().filter_map(|(room, showing)| Some((showing, self.place(room)?)));
+        shown.into_iter().try_for_each(|(showing, place)| showing.check_at_the_end(&place))?;
         let open = self.asked.keys().next();
         hold!(open.is_none(), Promise::Answered, "{}: no answer to {open:?}", self.name);
         let unsure = self

@@ -163,7 +163,10 @@ impl Person {
                     _ => Ok(()),
                 }
             }
-            ServerFrame::MemberLeft { room, seq: None, .. } => self.view(room, frame)?.left_quietly(frame, &truth),
+            ServerFrame::MemberLeft { room, seq: None, .. } => {
+                self.check_patience(frame)?;
+                self.view(room, frame)?.left_quietly(frame, &truth)
+            }
             ServerFrame::Gap { room, from, to, changed_at, members, .. } => {
                 self.view(room, frame)?.gap(frame, &truth, tells)?;
                 if let Some(screen) = self.screens.get_mut(room) {
@@ -176,7 +179,10 @@ impl Person {
                 self.views.remove(room);
                 Ok(())
             }
-            ServerFrame::Typing { .. } => Ok(()),
+            ServerFrame::Typing { room, members } => {
+                self.showing.entry(room.clone()).or_default().typing(members);
+                Ok(())
+            }
             ServerFrame::Live { room, .. } | ServerFrame::Signals { room, .. } => {
                 self.view(room, frame)?;
                 self.shown(room, frame)
@@ -206,6 +212,7 @@ impl Person {
             ServerFrame::Closing { code, .. } => self.closed(*code),
             frame => match frame.numbered() {
                 Some((room, seq)) => {
+                    self.check_patience(frame)?;
                     self.view(room, frame)?.event(seq, frame, &truth)?;
                     if let Some(screen) = self.screens.get_mut(room) {
                         screen.event(seq, frame);
@@ -219,6 +226,18 @@ impl Person {
                 }
             },
         }
+    }
+
+    /// Nobody leaves by timeout who has been there since before that can have been decided.
+    fn check_patience(&self, frame: &ServerFrame) -> Result<(), Broken> {
+        let ServerFrame::MemberLeft { room, member, reason, .. } = frame else { return Ok(()) };
+        let late = self.late();
+        let reads = !self.stalled && self.welcomed && self.reads_since.elapsed() >= late;
+        let own = self.views.get(room).filter(|view| view.member() == *member);
+        let is_there = own.is_some_and(|view| view.is_live_for(late));
+        let is_gone = reason != "timeout" || self.is_rough() || !reads || !is_there;
+        hold!(is_gone, Promise::Patience, "{room}: {} is there as {member}, and leaves by timeout", self.name);
+        Ok(())
     }
 
     /// What a member shows, or does not any more.
