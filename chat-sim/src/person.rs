@@ -8,6 +8,7 @@ mod enter;
 mod hear;
 mod moderate;
 mod pages;
+mod patience;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
