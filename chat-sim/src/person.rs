@@ -111,6 +111,8 @@ pub(crate) struct Person {
     /// The last cursor of the stream one is on.
     cursor: Option<String>,
     next: Instant,
+    /// Whether it is still to go where the others are when the storm is over.
+    gathers: bool,
     /// How often it has still something to say when the storm is over.
     last_words: usize,
     /// How often somebody new began here.
@@ -161,6 +163,8 @@ enum Outcome {
 impl Person {
     pub(crate) fn new(number: usize, scene: Scene, seed: u64) -> Self {
         let place = u8::try_from(number).expect("a world has few people");
+        // At several servers there is more to be compared in rooms that all are in.
+        let gathers = scene.plan.servers > 1;
         let last_words = if scene.plan.breath > 1 { 6 } else { 1 };
         Self {
             name: format!("P{number}"),
@@ -192,6 +196,7 @@ impl Person {
             named: BTreeMap::new(),
             cursor: None,
             next: Instant::now(),
+            gathers,
             last_words,
             lives: 0,
             tokens: Tokens::default(),
