@@ -347,7 +347,8 @@ impl Person {
             self.refused.push(Instant::now());
         }
         match self.take(id) {
-            Some((_, Asked::Send { number })) => {
+            Some((asked, Asked::Send { number })) => {
+                self.check_membership(&self.said[number].room, asked, code)?;
                 let said = &mut self.said[number];
                 if (is_slowed || !PASSING.contains(&code)) && said.outcome == Outcome::Open {
                     said.outcome = Outcome::Refused;

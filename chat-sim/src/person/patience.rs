@@ -22,6 +22,18 @@ impl Person {
         Ok(())
     }
 
+    /// Nobody is told that they are not in a room where they are, and were live when they asked. Another device may have left, and come back.
+    pub(super) fn check_membership(&self, room: &str, asked: Instant, code: &str) -> Result<(), Broken> {
+        let (plan, truth) = (&self.scene.plan, &self.scene.truth);
+        let is_asked = code == "not_member" && !plan.pairs;
+        let live = self.views.get(room).filter(|view| is_asked && view.is_live_for(asked.elapsed()));
+        let Some(view) = live else { return Ok(()) };
+        let (epoch, member) = (view.position().epoch, view.member());
+        let is_out = !truth.is_member(room, epoch, member) || truth.ended(room, epoch, member, asked).is_some();
+        hold!(is_out, Promise::Fold, "{room}: {} is there as {member}, and is told that they are not", self.name);
+        Ok(())
+    }
+
     /// The connection is ended by the server, which says why.
     pub(super) fn closed(&self, code: u16) -> Result<(), Broken> {
         if code == CloseReason::PeerTimeout.code() {
