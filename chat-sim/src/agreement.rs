@@ -64,3 +64,54 @@ impl Agreement {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn life() -> Life {
+        ("AAA".to_owned(), Epoch(1))
+    }
+
+    fn member(number: u64, online: bool) -> MemberEntry {
+        let entry = json!({"member": number, "nick": "Ann", "color": 1, "role": "member", "online": online});
+        serde_json::from_value(entry).expect("a member as frames have it")
+    }
+
+    fn message(text: &str) -> MessageFrame {
+        let frame = json!({
+            "room": "AAA", "seq": 3, "at": "2026-11-22T18:00:00.123Z", "member": 1, "nick": "Ann", "color": 1, "text": text
+        });
+        serde_json::from_value(frame).expect("a message as frames have it")
+    }
+
+    #[test]
+    fn everybody_is_told_what_the_first_was_told() {
+        let agreement = Agreement::default();
+        let told = |who, online| agreement.members(who, life(), &[member(1, online)]).map_err(|broken| broken.promise);
+        assert_eq!(told("P0", true), Ok(()));
+        assert_eq!(told("P1", true), Ok(()));
+        assert_eq!(told("P2", false), Err(Promise::Agreement));
+        let shown = |who, text| agreement.message(who, life(), &message(text)).map_err(|broken| broken.promise);
+        assert_eq!(shown("P0", "hello"), Ok(()));
+        assert_eq!(shown("P1", "hello"), Ok(()));
+        assert_eq!(shown("P2", "bye"), Err(Promise::Agreement));
+    }
+
+    #[test]
+    fn who_is_online_is_who_is_connected() {
+        for (online, connected, is_so) in
+            [(true, true, true), (false, false, true), (true, false, false), (false, true, false)]
+        {
+            let agreement = Agreement::default();
+            agreement.members("P0", life(), &[member(1, online)]).expect("the first to be told");
+            if connected {
+                agreement.is_connected(life(), MemberId(1));
+            }
+            let checked = agreement.check_attendance().map_err(|broken| broken.promise);
+            assert_eq!(checked, if is_so { Ok(()) } else { Err(Promise::Attendance) }, "{online} {connected}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod enter;
 mod hear;
 mod moderate;
 mod pages;
+mod patience;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,6 +111,8 @@ pub(crate) struct Person {
     /// The last cursor of the stream one is on.
     cursor: Option<String>,
     next: Instant,
+    /// Whether it is still to go where the others are when the storm is over.
+    gathers: bool,
     /// How often it has still something to say when the storm is over.
     last_words: usize,
     /// How often somebody new began here.
@@ -160,6 +163,8 @@ enum Outcome {
 impl Person {
     pub(crate) fn new(number: usize, scene: Scene, seed: u64) -> Self {
         let place = u8::try_from(number).expect("a world has few people");
+        // At several servers there is more to be compared in rooms that all are in.
+        let gathers = scene.plan.servers > 1;
         let last_words = if scene.plan.breath > 1 { 6 } else { 1 };
         Self {
             name: format!("P{number}"),
@@ -191,6 +196,7 @@ impl Person {
             named: BTreeMap::new(),
             cursor: None,
             next: Instant::now(),
+            gathers,
             last_words,
             lives: 0,
             tokens: Tokens::default(),
@@ -265,12 +271,21 @@ impl Person {
         self.views.values().filter(|_| reads).try_for_each(|view| view.check_answered(patience))
     }
 
+    /// Within which somebody who reads is told what is due.
+    fn late(&self) -> Duration {
+        let plan = &self.scene.plan;
+        let rough = if self.is_rough() { ROUGH } else { Duration::ZERO };
+        LATE + plan.time_on_the_line(HELD_BYTES) + plan.limits.session.gap_interval + rough
+    }
+
+    /// Where calls of the log fail, a room asks many times in a row, and each may take its time; and so does a network that lies.
+    fn is_rough(&self) -> bool {
+        let plan = &self.scene.plan;
+        plan.has_log && plan.wrong.log_fails > 0.0 || plan.lies.is_some()
+    }
+
     fn check_in_time(&self) -> Result<(), Broken> {
-        let (plan, truth) = (&self.scene.plan, &self.scene.truth);
-        // Where calls of the log fail, a room asks many times in a row, and each may take its time; and so does a network that lies.
-        let is_rough = plan.has_log && plan.wrong.log_fails > 0.0 || plan.lies.is_some();
-        let held = plan.time_on_the_line(HELD_BYTES);
-        let late = LATE + held + plan.limits.session.gap_interval + if is_rough { ROUGH } else { Duration::ZERO };
+        let (plan, truth, late) = (&self.scene.plan, &self.scene.truth, self.late());
         if !truth.is_log_back(late + LOOKS) || self.stalled || !self.welcomed || self.reads_since.elapsed() < late {
             return Ok(());
         }
@@ -304,6 +319,8 @@ impl Person {
                 screen.check_at_the_end(view.room(), &self.name, &self.scene.plan, &self.scene.truth)?;
             }
         }
+        let shown = self.showing.iter().filter_map(|(room, showing)| Some((showing, self.place(room)?)));
+        shown.into_iter().try_for_each(|(showing, place)| showing.check_at_the_end(&place))?;
         let open = self.asked.keys().next();
         hold!(open.is_none(), Promise::Answered, "{}: no answer to {open:?}", self.name);
         let unsure = self

@@ -313,6 +313,10 @@ impl Plan {
 
     /// Several servers share the rooms, and people are now at one of them, now at another. Servers, links and the log do not fail.
     fn share(&mut self, rng: &mut StdRng) {
+        if rng.random_bool(0.25) {
+            self.narrow(rng);
+        }
+        self.sets = rng.random_bool(0.2);
         (self.servers, self.people) = (rng.random_range(2..5), rng.random_range(3..7));
         self.has_log = true;
         // Each has a place for every room.

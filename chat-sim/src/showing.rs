@@ -15,6 +15,7 @@ use crate::truth::Truth;
 pub(crate) struct Showing {
     texts: BTreeMap<Seq, String>,
     signals: Vec<SignalEntry>,
+    typing: Vec<MemberId>,
     /// Messages of which an event has said that they were taken back, and when.
     taken_back: BTreeMap<Seq, Instant>,
     swept: Vec<(MemberId, Seq, Seq, Instant)>,
@@ -66,6 +67,19 @@ impl Showing {
         let wrong = members.iter().find(has_too_many);
         hold!(wrong.is_none(), Promise::Slots, "{at}: {wrong:?} shows too many of {signals:?}");
         self.signals = signals.to_vec();
+        Ok(())
+    }
+
+    /// All who are typing.
+    pub(crate) fn typing(&mut self, members: &[MemberId]) {
+        self.typing = members.to_vec();
+    }
+
+    /// Nobody has shown anything for longer than it lasts.
+    pub(crate) fn check_at_the_end(&self, at: &Place<'_>) -> Result<(), Broken> {
+        let Self { texts, signals, typing, .. } = self;
+        let is_still = texts.is_empty() && signals.is_empty() && typing.is_empty();
+        hold!(is_still, Promise::Slots, "{at}: {texts:?} grow, {signals:?} are shown, and {typing:?} type in the calm");
         Ok(())
     }
 

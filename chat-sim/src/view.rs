@@ -153,6 +153,11 @@ impl View {
         self.state == State::Open && !self.leaving
     }
 
+    /// Whether one could for so long, on one connection.
+    pub(crate) fn is_live_for(&self, time: Duration) -> bool {
+        self.is_live() && self.since.elapsed() >= time
+    }
+
     /// Whether one knows where one is, and may name it when coming back.
     pub(crate) fn has_position(&self) -> bool {
         matches!(self.state, State::Open | State::Parked) && !self.leaving

@@ -25,3 +25,25 @@ impl Writers {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_alone_writes_to_a_life_under_one_term() {
+        let writers = Writers::default();
+        let room = RoomCode::parse("AAA").expect("a valid code");
+        let wrote = |server, epoch, owner| {
+            let wrote = writers.wrote(&room, Epoch(epoch), NodeId(server), owner);
+            wrote.map_err(|broken| broken.promise)
+        };
+        assert_eq!(wrote(1, 7, Owner::Me(Term(1))), Ok(()));
+        assert_eq!(wrote(1, 7, Owner::Me(Term(1))), Ok(()));
+        assert_eq!(wrote(2, 7, Owner::Me(Term(1))), Err(Promise::OneOwner));
+        assert_eq!(wrote(2, 7, Owner::Me(Term(2))), Ok(()), "it was given the room");
+        assert_eq!(wrote(2, 8, Owner::Me(Term(1))), Ok(()), "another life");
+        assert_eq!(wrote(1, 7, Owner::Other(NodeId(2), Term(2))), Err(Promise::OneOwner));
+        assert_eq!(wrote(1, 7, Owner::Nobody), Err(Promise::OneOwner));
+    }
+}

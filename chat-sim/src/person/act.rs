@@ -108,6 +108,9 @@ impl Person {
         if !self.welcomed {
             return;
         }
+        if std::mem::take(&mut self.gathers) {
+            return self.enter_all();
+        }
         let under_way: Vec<usize> = self.sends_under_way();
         let first = self.said.len().saturating_sub(FINDABLE);
         for said in self.said[..first].iter_mut().filter(|said| said.outcome == Outcome::Open) {

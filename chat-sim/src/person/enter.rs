@@ -1,10 +1,12 @@
 //! People come into rooms, or make them.
 
+use chat_core::Position;
 use rand::RngExt;
 use serde_json::json;
 
 use super::moderate::SECRETS;
 use super::{Asked, Person};
+use crate::plan::ROOMS;
 use crate::truth::Knock;
 use crate::view::View;
 
@@ -19,6 +21,17 @@ impl Person {
         if self.rng.random_bool(0.5) {
             return self.create(room);
         }
+        self.join(room, after);
+    }
+
+    /// Asks to be let in everywhere.
+    pub(super) fn enter_all(&mut self) {
+        let is_out = |room: &&str| !self.views.get(*room).is_some_and(View::is_open);
+        let rooms: Vec<&str> = ROOMS.into_iter().filter(is_out).collect();
+        rooms.into_iter().for_each(|room| self.join(room, None));
+    }
+
+    fn join(&mut self, room: &str, after: Option<Position>) {
         let mut frame = json!({"type": "join", "room": room, "nick": self.name});
         if let Some(after) = after {
             frame["after"] = after.to_string().into();

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chat_core::wire::{RemovalReason, RoomStatus, Status, TaggedMessage};
-use chat_core::{CloseReason, CommandId, Position, Seq, ServerFrame};
+use chat_core::{CommandId, Position, Seq, ServerFrame};
 use tokio::time::Instant;
 
 use super::pages::ShownPage;
-use super::{Asked, Outcome, PINGED, Person};
+use super::{Asked, Outcome, Person};
 use crate::embedder::rewritten;
 use crate::link::Heard;
 use crate::promise::{Broken, Promise, hold};
@@ -21,8 +21,6 @@ const NEVER: [&str; 5] = ["bad_frame", "unknown_type", "too_long", "key_conflict
 /// Codes of refusals that may pass.
 const PASSING: [&str; 6] = ["rate_limited", "busy", "unavailable", "at_capacity", "draining", "not_connected"];
 
-/// What comes at once is heard within this, in seconds.
-const WAY: f64 = 0.5;
 /// After a refusal it is asked again this much later.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Codes of what the server could not do.
@@ -163,7 +161,10 @@ impl Person {
                     _ => Ok(()),
                 }
             }
-            ServerFrame::MemberLeft { room, seq: None, .. } => self.view(room, frame)?.left_quietly(frame, &truth),
+            ServerFrame::MemberLeft { room, seq: None, .. } => {
+                self.check_patience(frame)?;
+                self.view(room, frame)?.left_quietly(frame, &truth)
+            }
             ServerFrame::Gap { room, from, to, changed_at, members, .. } => {
                 self.view(room, frame)?.gap(frame, &truth, tells)?;
                 if let Some(screen) = self.screens.get_mut(room) {
@@ -176,7 +177,10 @@ impl Person {
                 self.views.remove(room);
                 Ok(())
             }
-            ServerFrame::Typing { .. } => Ok(()),
+            ServerFrame::Typing { room, members } => {
+                self.showing.entry(room.clone()).or_default().typing(members);
+                Ok(())
+            }
             ServerFrame::Live { room, .. } | ServerFrame::Signals { room, .. } => {
                 self.view(room, frame)?;
                 self.shown(room, frame)
@@ -206,6 +210,7 @@ impl Person {
             ServerFrame::Closing { code, .. } => self.closed(*code),
             frame => match frame.numbered() {
                 Some((room, seq)) => {
+                    self.check_patience(frame)?;
                     self.view(room, frame)?.event(seq, frame, &truth)?;
                     if let Some(screen) = self.screens.get_mut(room) {
                         screen.event(seq, frame);
@@ -308,64 +313,6 @@ impl Person {
         Ok(())
     }
 
-    /// The connection is ended by the server, which says why.
-    fn closed(&self, code: u16) -> Result<(), Broken> {
-        if code == CloseReason::PeerTimeout.code() {
-            let is_silent = self.stalled || self.reads_since.elapsed() < PINGED;
-            hold!(is_silent, Promise::Patience, "{} answers every ping, and counts as gone", self.name);
-        }
-        if code == CloseReason::Flooding.code() {
-            let limits = &self.scene.plan.limits.session;
-            let lies = self.scene.plan.lies;
-            let (owes, burst) = (self.owes(), limits.refusal_burst);
-            // What this takes until it is heard is forgiven meanwhile; where it waited to be read, nobody knows how much that is.
-            let way = WAY + lies.map_or(0.0, |lies| 2.0 * lies.hiccup.as_secs_f64());
-            let forgiven = f64::from(limits.refusals_per_second) * way;
-            let has_waited = self.read_on.is_some_and(|at| at.elapsed() < PINGED);
-            let floods = owes + forgiven > f64::from(burst) - 1.0;
-            hold!(
-                floods || has_waited,
-                Promise::Patience,
-                "{} is closed as flooding, and owes {owes} of {burst}",
-                self.name
-            );
-            return Ok(());
-        }
-        if code == CloseReason::Ended.code() {
-            hold!(self.may_be_ended(), Promise::Ended, "{} is ended, and nobody has asked for it", self.name);
-            return Ok(());
-        }
-        if code == CloseReason::Replaced.code()
-            && let Some(lies) = self.scene.plan.lies
-        {
-            // What was sent on the connection before may be heard after this one: who is heard last counts as the newer.
-            let late = 2 * lies.hiccup + lies.late_end;
-            hold!(self.connected.elapsed() < late, Promise::Protocol, "{} is replaced by nobody", self.name);
-            return Ok(());
-        }
-        let may_be_refused = self.scene.plan.embedder.is_some_and(|temper| temper.denies > 0.0);
-        let is_refused = may_be_refused && !self.welcomed && code == CloseReason::Refused.code();
-        hold!(code < 4500 || is_refused, Promise::Protocol, "{} is closed with {code}", self.name);
-        Ok(())
-    }
-
-    /// How many refusals the server holds against this client at most.
-    fn owes(&self) -> f64 {
-        let now = Instant::now();
-        let asked = self.asked.values().map(|_| now);
-        let mut refused: Vec<Instant> = self.refused.iter().map(|at| *at.min(&now)).chain(asked).collect();
-        refused.sort();
-        let per_second = f64::from(self.scene.plan.limits.session.refusals_per_second);
-        // What a proxy says twice is refused twice, and no more of it is forgiven meanwhile.
-        let each = if self.scene.plan.lies.is_some() { 2.0 } else { 1.0 };
-        let (mut owes, mut last) = (0.0_f64, now);
-        for at in refused.into_iter().chain([now]) {
-            owes = (owes - per_second * at.saturating_duration_since(last).as_secs_f64()).max(0.0) + each;
-            last = at;
-        }
-        owes - each
-    }
-
     fn acked(&mut self, id: Option<CommandId>, seq: Seq, frame: &ServerFrame) -> Result<(), Broken> {
         match self.take(id) {
             Some((_, Asked::Send { number })) => {
@@ -400,7 +347,8 @@ impl Person {
             self.refused.push(Instant::now());
         }
         match self.take(id) {
-            Some((_, Asked::Send { number })) => {
+            Some((asked, Asked::Send { number })) => {
+                self.check_membership(&self.said[number].room, asked, code)?;
                 let said = &mut self.said[number];
                 if (is_slowed || !PASSING.contains(&code)) && said.outcome == Outcome::Open {
                     said.outcome = Outcome::Refused;

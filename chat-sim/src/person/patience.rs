@@ -1,0 +1,94 @@
+//! Whether the server is patient: nobody is let go who is there, and nobody is closed for what they have not done.
+
+use chat_core::{CloseReason, ServerFrame};
+use tokio::time::Instant;
+
+use super::{PINGED, Person};
+use crate::promise::{Broken, Promise, hold};
+
+/// What comes at once is heard within this, in seconds.
+const WAY: f64 = 0.5;
+
+impl Person {
+    /// Nobody leaves by timeout who has been there since before that can have been decided.
+    pub(super) fn check_patience(&self, frame: &ServerFrame) -> Result<(), Broken> {
+        let ServerFrame::MemberLeft { room, member, reason, .. } = frame else { return Ok(()) };
+        let late = self.late();
+        let reads = !self.stalled && self.welcomed && self.reads_since.elapsed() >= late;
+        let own = self.views.get(room).filter(|view| view.member() == *member);
+        let is_there = own.is_some_and(|view| view.is_live_for(late));
+        let is_gone = reason != "timeout" || self.is_rough() || !reads || !is_there;
+        hold!(is_gone, Promise::Patience, "{room}: {} is there as {member}, and leaves by timeout", self.name);
+        Ok(())
+    }
+
+    /// Nobody is told that they are not in a room where they are, and were live when they asked. Another device may have left, and come back.
+    pub(super) fn check_membership(&self, room: &str, asked: Instant, code: &str) -> Result<(), Broken> {
+        let (plan, truth) = (&self.scene.plan, &self.scene.truth);
+        let is_asked = code == "not_member" && !plan.pairs;
+        let live = self.views.get(room).filter(|view| is_asked && view.is_live_for(asked.elapsed()));
+        let Some(view) = live else { return Ok(()) };
+        let (epoch, member) = (view.position().epoch, view.member());
+        let is_out = !truth.is_member(room, epoch, member) || truth.ended(room, epoch, member, asked).is_some();
+        hold!(is_out, Promise::Fold, "{room}: {} is there as {member}, and is told that they are not", self.name);
+        Ok(())
+    }
+
+    /// The connection is ended by the server, which says why.
+    pub(super) fn closed(&self, code: u16) -> Result<(), Broken> {
+        if code == CloseReason::PeerTimeout.code() {
+            let is_silent = self.stalled || self.reads_since.elapsed() < PINGED;
+            hold!(is_silent, Promise::Patience, "{} answers every ping, and counts as gone", self.name);
+        }
+        if code == CloseReason::Flooding.code() {
+            let limits = &self.scene.plan.limits.session;
+            let lies = self.scene.plan.lies;
+            let (owes, burst) = (self.owes(), limits.refusal_burst);
+            // What this takes until it is heard is forgiven meanwhile; where it waited to be read, nobody knows how much that is.
+            let way = WAY + lies.map_or(0.0, |lies| 2.0 * lies.hiccup.as_secs_f64());
+            let forgiven = f64::from(limits.refusals_per_second) * way;
+            let has_waited = self.read_on.is_some_and(|at| at.elapsed() < PINGED);
+            let floods = owes + forgiven > f64::from(burst) - 1.0;
+            hold!(
+                floods || has_waited,
+                Promise::Patience,
+                "{} is closed as flooding, and owes {owes} of {burst}",
+                self.name
+            );
+            return Ok(());
+        }
+        if code == CloseReason::Ended.code() {
+            hold!(self.may_be_ended(), Promise::Ended, "{} is ended, and nobody has asked for it", self.name);
+            return Ok(());
+        }
+        if code == CloseReason::Replaced.code()
+            && let Some(lies) = self.scene.plan.lies
+        {
+            // What was sent on the connection before may be heard after this one: who is heard last counts as the newer.
+            let late = 2 * lies.hiccup + lies.late_end;
+            hold!(self.connected.elapsed() < late, Promise::Protocol, "{} is replaced by nobody", self.name);
+            return Ok(());
+        }
+        let may_be_refused = self.scene.plan.embedder.is_some_and(|temper| temper.denies > 0.0);
+        let is_refused = may_be_refused && !self.welcomed && code == CloseReason::Refused.code();
+        hold!(code < 4500 || is_refused, Promise::Protocol, "{} is closed with {code}", self.name);
+        Ok(())
+    }
+
+    /// How many refusals the server holds against this client at most.
+    fn owes(&self) -> f64 {
+        let now = Instant::now();
+        let asked = self.asked.values().map(|_| now);
+        let mut refused: Vec<Instant> = self.refused.iter().map(|at| *at.min(&now)).chain(asked).collect();
+        refused.sort();
+        let per_second = f64::from(self.scene.plan.limits.session.refusals_per_second);
+        // What a proxy says twice is refused twice, and no more of it is forgiven meanwhile.
+        let each = if self.scene.plan.lies.is_some() { 2.0 } else { 1.0 };
+        let (mut owes, mut last) = (0.0_f64, now);
+        for at in refused.into_iter().chain([now]) {
+            owes = (owes - per_second * at.saturating_duration_since(last).as_secs_f64()).max(0.0) + each;
+            last = at;
+        }
+        owes - each
+    }
+}
