@@ -107,6 +107,7 @@ impl Shared {
         let mut state = cell.lock();
         sessions.insert(&cell, &state);
         let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
+        let generation = self.generation_with(1, generation);
         let connection = self.take_over(&mut state, generation, made, named, request, address);
         drop(state);
         drop(sessions);
@@ -121,15 +122,31 @@ impl Shared {
     }
 
     pub(crate) fn next_generation(&self) -> Generation {
-        if self.cluster.is_none() {
-            return Generation(self.generations.fetch_add(1, Ordering::Relaxed) + 1);
+        let next = |last: u64| match &self.cluster {
+            None => last + 1,
+            // None knows what another server has given: the later is the higher, as far as their clocks agree.
+            Some(_) => (self.clock.now().wall.0 << 4 | self.ids.salt() & 15).max(last + 1),
+        };
+        let mut drawn = 0;
+        // It is never given up.
+        let _ = self.generations.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+            drawn = next(last);
+            Some(drawn)
+        });
+        Generation(drawn)
+    }
+
+    /// Where there are several servers, whoever comes with a later token is the later one, whatever their clocks say; and with one token, who is
+    /// by the clocks.
+    fn generation_with(&self, issue: u32, drawn: Generation) -> Generation {
+        const DRAWN_BITS: u32 = 44;
+        match &self.cluster {
+            None => drawn,
+            Some(_) => {
+                let issue = u64::from(issue).min((1 << (u64::BITS - DRAWN_BITS)) - 1);
+                Generation(issue << DRAWN_BITS | drawn.0 & ((1 << DRAWN_BITS) - 1))
+            }
         }
-        // A session may come to any server, and none knows what another has given: the later is the higher, as far as their clocks agree.
-        let now = self.clock.now().wall.0;
-        let drawn = now << 20 | self.ids.salt() >> 44;
-        let before =
-            self.generations.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(drawn.max(last + 1)));
-        Generation(drawn.max(before.unwrap_or_default() + 1))
     }
 
     /// Whether it can be said of a session that is not in memory that it was not ended.
@@ -283,6 +300,12 @@ impl Shared {
         if is_ended || state.identity != *identity || shown.generation < state.newest_used {
             return Ok(None);
         }
+        // A cursor rotates nothing: its bearer is not told what would take the place of the token.
+        let next = match kind {
+            Kind::Token => shown.generation.saturating_add(1),
+            Kind::Cursor => shown.generation,
+        };
+        let generation = self.generation_with(next, generation);
         if state.generation > generation {
             let message = "a newer connection has taken over this session";
             return Err(Refusal::new(CloseReason::Replaced, RejectCode::NotConnected, message));
@@ -303,11 +326,6 @@ impl Shared {
         }
         sessions.attach(&mut state);
         state.newest_used = shown.generation;
-        // A cursor rotates nothing: its bearer is not told what would take the place of the token.
-        let next = match kind {
-            Kind::Token => shown.generation.saturating_add(1),
-            Kind::Cursor => shown.generation,
-        };
         #[cfg(feature = "fault_injection")]
         if crate::fault_injection::is(crate::fault_injection::Bug::SupersedeUnused) {
             state.newest_used = next;

@@ -273,7 +273,9 @@ impl Shared {
                     self.close_ended(connection, flush_until, order.asks == Some(cell.id));
                 }
                 None => {
-                    let by = caller(&cell, self.next_generation());
+                    // No connection of it is newer: wherever it is, it is ended.
+                    let last = if self.cluster.is_some() { Generation(u64::MAX) } else { self.next_generation() };
+                    let by = caller(&cell, last);
                     for room in &rooms {
                         self.enqueue(room, InboxItem::End { by: by.clone() });
                     }

@@ -10,6 +10,7 @@ use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{Eviction, InboxItem, JoinRequest};
 use crate::engine::rooms::state::Phase;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
+use crate::engine::shared::unavailable;
 use crate::engine::work::answer;
 use crate::engine::work::capacity;
 use crate::engine::work::task::RoomTask;
@@ -65,8 +66,8 @@ impl RoomTask {
             self.guest_asks(asked.reply.node, asked.follows);
         }
         match item {
-            InboxItem::Enter { input, .. } => Some(self.decide_entry(now, input, batch)),
-            InboxItem::Asked(asked) if asked.input.is_entry() => Some(self.decide_entry(now, &asked.input, batch)),
+            InboxItem::Enter { input, .. } => Some(self.enter(now, input, batch)),
+            InboxItem::Asked(asked) if asked.input.is_entry() => Some(self.enter(now, &asked.input, batch)),
             InboxItem::Command { .. } | InboxItem::Host { .. } | InboxItem::Asked(_) => {
                 let input = item.input()?;
                 if matches!(
@@ -104,6 +105,14 @@ impl RoomTask {
                 None
             }
         }
+    }
+
+    /// Decides an entry. Where several servers disagree about which of two connections is the newer, the one that the room takes for the older
+    /// may try again: nobody is told that they have left who have not.
+    fn enter(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
+        let is_older = self.shared.cluster.is_some()
+            && input.caller().is_some_and(|by| self.state.room.generation_of(by.session) > Some(by.generation));
+        self.decide_entry(now, input, batch).map_err(|reject| if is_older { unavailable() } else { reject })
     }
 
     /// Makes of what the room has decided what is to be told to whoever asked.
