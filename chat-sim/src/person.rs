@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use self::compare::Compared;
+use self::connect::Older;
 use self::end::{End, Tokens};
 use self::pages::AskedPage;
 use crate::homes::Home;
@@ -77,6 +78,8 @@ pub(crate) struct Person {
     whims: StdRng,
     token: Option<String>,
     link: Option<Link>,
+    /// What one has taken over from, until that is replaced.
+    older: Option<Older>,
     welcomed: bool,
     stalled: bool,
     /// Since when everything that comes is read.
@@ -176,6 +179,7 @@ impl Person {
             whims: StdRng::seed_from_u64(seed ^ WHIMS),
             token: None,
             link: None,
+            older: None,
             welcomed: false,
             stalled: false,
             reads_since: Instant::now(),

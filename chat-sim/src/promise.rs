@@ -57,6 +57,8 @@ pub enum Promise {
     Skips,
     /// What is shown of a slot is what its owner set last, and it goes with them.
     Slots,
+    /// Of two connections of a session the older one is over once the newer one is live.
+    Replaced,
     /// A session that was ended is over: none of its tokens is good again.
     Ended,
     /// Under one term one server alone decides for a room: what is written and published of it comes from there.
@@ -100,6 +102,7 @@ impl fmt::Display for Promise {
             Self::Read => "how far a person has read is kept, and theirs alone",
             Self::Skips => "who wants to be told little on coming back is told one gap",
             Self::Slots => "what members show is what they set, and goes with them",
+            Self::Replaced => "a newer connection replaces the older one",
             Self::Ended => "a session that was ended stays ended",
             Self::OneOwner => "one server decides for a room",
             Self::Agreement => "all servers say the same",

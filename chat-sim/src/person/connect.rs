@@ -1,8 +1,8 @@
 //! People connect and come back, lose their connection, take over from themselves, and stop reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chat_core::{CloseReason, Identity, Position, Scope, Seq, ServerFrame};
@@ -15,6 +15,14 @@ use crate::link::{Front, Heard, Hello, Link};
 use crate::promise::{Broken, Promise};
 use crate::summary::summary;
 use crate::transport_kind::TransportKind;
+
+/// A connection that one has taken over from.
+pub(super) struct Older {
+    /// Where it was live.
+    rooms: BTreeSet<String>,
+    /// Since when the newer one is live in one of them.
+    replaced: Arc<OnceLock<Instant>>,
+}
 
 impl Person {
     /// Connects, comes back, or takes over: with true positions, older ones, or none.
@@ -107,6 +115,7 @@ impl Person {
         }
         self.welcomed = false;
         self.stalled = false;
+        self.older = None;
         self.link.take()
     }
 
@@ -135,17 +144,37 @@ impl Person {
     /// Connects while the older connection is still there.
     pub(super) fn take_over(&mut self) {
         let older = self.link.take();
+        let live = self.views.values().filter(|view| view.is_live());
+        let rooms: BTreeSet<String> = live.map(|view| view.room().to_owned()).collect();
+        let reads = !self.stalled && !self.is_rough();
         self.connect();
         self.note("takes over");
         if let Some(older) = older {
             let (name, truth) = (self.name.clone(), Arc::clone(&self.scene.truth));
+            let (rooms, patience) = (rooms, self.late());
+            let replaced = Arc::<OnceLock<Instant>>::default();
+            self.older = reads.then(|| Older { rooms, replaced: Arc::clone(&replaced) });
             tokio::spawn(async move {
                 // One that was cut off before it was welcomed replaces nobody.
                 let heard = tokio::time::timeout(Duration::from_secs(10), hear_the_end(older)).await;
-                if let Ok(Err(how)) = heard {
+                if let Ok(Err(how)) = &heard {
                     truth.note(Broken { promise: Promise::Protocol, how: format!("{name}, replaced: {how}") });
                 }
+                if heard.is_err() && replaced.get().is_some_and(|since| since.elapsed() > patience) {
+                    let how = format!("{name} has two connections, and is not told that the older one is replaced");
+                    truth.note(Broken { promise: Promise::Replaced, how });
+                }
             });
+        }
+    }
+
+    /// Once the newer connection is live where the older one was, the older one is over.
+    pub(super) fn replaces(&mut self) {
+        let Some(Older { rooms, .. }) = self.older.as_ref().filter(|_| self.welcomed) else { return };
+        if self.views.values().any(|view| view.is_live() && rooms.contains(view.room()))
+            && let Some(older) = self.older.take()
+        {
+            older.replaced.get_or_init(Instant::now);
         }
     }
 

@@ -34,6 +34,7 @@ impl Person {
                 let transport = self.link.as_ref().map_or(TransportKind::Ws, |link| link.transport);
                 self.note(format_args!("{transport}> {}", summary(&frame)));
                 self.told(&frame)?;
+                self.replaces();
                 self.ask_for_changes();
                 Ok(())
             }
