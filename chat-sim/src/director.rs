@@ -14,12 +14,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::link::Front;
 use crate::locks::lock;
+use crate::panics;
 use crate::phase::Phase;
 use crate::plan::ROOMS;
 use crate::promise::{Broken, Promise, hold};
 use crate::server::{Ground, Server};
 use crate::transcript::Transcript;
-use crate::world::check_panics;
 
 /// Within which the host is answered while nothing goes wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -150,7 +150,7 @@ impl Director {
     }
 
     fn check(&self) -> Result<(), Broken> {
-        check_panics()?;
+        panics::check()?;
         self.ground.truth.take_broken().map_or(Ok(()), Err)
     }
 

@@ -27,6 +27,7 @@ mod link;
 mod links;
 mod locks;
 mod network;
+mod panics;
 mod people;
 mod person;
 mod persons;

@@ -1,9 +1,7 @@
 //! One world from its seed to its end: its plan, its people, and what became of it.
 
-use std::cell::RefCell;
-use std::panic;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Once};
 
 use chat_testkit::logs::FaultyLog;
 use rand::rngs::StdRng;
@@ -14,14 +12,15 @@ use tokio::task::JoinSet;
 use crate::archive::Archive;
 use crate::clock::WorldClock;
 use crate::director::Director;
-use crate::embedder::{Embedder, OnPurpose};
+use crate::embedder::Embedder;
 use crate::link::Front;
 use crate::links::Links;
 use crate::network::{Lies, Network};
+use crate::panics;
 use crate::person::{Person, Scene};
 use crate::phase::Phase;
 use crate::plan::{Kind, Plan};
-use crate::promise::{Broken, Promise};
+use crate::promise::Broken;
 use crate::server::Ground;
 use crate::transcript::Transcript;
 use crate::transport_kind::TransportKind;
@@ -59,54 +58,20 @@ pub struct World {
     pub last: Vec<String>,
 }
 
-thread_local! {
-    /// What has panicked in the world that this thread runs; `None` outside of one.
-    static PANICKED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
-}
-
 /// Runs the world of a seed to its end, or to the first broken promise.
 ///
 /// # Panics
 /// Where there cannot be a runtime.
 pub fn run(seed: u64, settings: &Settings) -> World {
-    watch_panics();
-    PANICKED.set(Some(Vec::new()));
+    panics::watch();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime needs nothing");
     let mut world = runtime.block_on(begin(seed, settings));
     drop(runtime);
-    let panicked = PANICKED.take().unwrap_or_default();
-    if let Some(how) = panicked.into_iter().next() {
-        world.broken.get_or_insert(Broken { promise: Promise::NoPanic, how });
+    if let Some(broken) = panics::end() {
+        world.broken.get_or_insert(broken);
     }
     world
-}
-
-/// A task that panics is a broken promise, and says so nowhere else.
-fn watch_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if info.payload().is::<OnPurpose>() {
-                return;
-            }
-            let is_noted = PANICKED
-                .with_borrow_mut(|panicked| panicked.as_mut().map(|list| list.push(info.to_string())).is_some());
-            if !is_noted {
-                usual(info);
-            }
-        }));
-    });
-}
-
-/// Whether something has panicked in the world that this thread runs.
-pub(crate) fn check_panics() -> Result<(), Broken> {
-    let first = PANICKED.with_borrow(|panicked| panicked.as_ref().and_then(|list| list.first().cloned()));
-    match first {
-        Some(how) => Err(Broken { promise: Promise::NoPanic, how }),
-        None => Ok(()),
-    }
 }
 
 async fn begin(seed: u64, settings: &Settings) -> World {

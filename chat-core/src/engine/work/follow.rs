@@ -14,7 +14,7 @@ use crate::engine::work::load::load_copy;
 use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
 use crate::ports::ReadError;
-use crate::room::{Answer, Input, Note};
+use crate::room::{Answer, Input, Note, Room};
 use crate::types::{Epoch, Generation, NodeId, Now, Offset, Reject, RejectCode, SessionId};
 
 /// Records read at once where some have not come.
@@ -189,22 +189,23 @@ impl RoomTask {
     }
 
     fn replay_note(&mut self, now: Now, note: Note) {
-        let read = if let Note::Read { member, through } = &note { Some((*member, *through)) } else { None };
+        let Note::Read { member, through } = note else { return self.state.room.note(now, note) };
+        let scope = self.state.room.member(member).map(|member| member.scope.clone());
+        let read = |room: &Room| scope.as_ref().and_then(|scope| room.read_position(scope));
+        let before = read(&self.state.room);
         self.state.room.note(now, note);
-        if let Some((member, through)) = read
-            && let Some(scope) = self.state.room.member(member).map(|member| member.scope.clone())
-            && let Some(position) = self.state.room.read_position(&scope)
-        {
-            // Who has read that on this server is answered.
-            let letters = self.state.part.iter().flat_map(|part| part.letters.values());
-            let reader = letters.filter_map(|(_, item)| match item.input() {
-                Some(Input::Read { by, through: theirs }) if *theirs == through => Some(by.session),
-                _ => None,
-            });
-            let sessions = self.state.room.sessions_of(member);
-            let reader = reader.into_iter().find(|session| sessions.contains(session));
-            self.tell_sessions(member, reader, position);
-        }
+        // Who is told the room afresh may know it already.
+        let position = read(&self.state.room).filter(|now| before.is_none_or(|before| before.through < now.through));
+        let Some(position) = position else { return };
+        // Who has read that on this server is answered.
+        let letters = self.state.part.iter().flat_map(|part| part.letters.values());
+        let mut readers = letters.filter_map(|(_, item)| match item.input() {
+            Some(Input::Read { by, through: theirs }) if *theirs == through => Some(by.session),
+            _ => None,
+        });
+        let sessions = self.state.room.sessions_of(member);
+        let reader = readers.find(|session| sessions.contains(session));
+        self.tell_sessions(member, reader, position);
     }
 
     /// The owner has decided what was asked here.
