@@ -21,8 +21,8 @@ pub(crate) struct Part {
     pub(crate) notes: Vec<(Offset, Note)>,
     /// Of an owner: which servers follow from now on, and with whom attached. They came while the room waited for its log.
     pub(crate) later: ThinVec<InboxItem>,
-    /// Of a follower: what was asked of the owner and is not answered, and until when it waits.
-    pub(crate) letters: BTreeMap<u64, (Mono, InboxItem)>,
+    /// Of a follower: what was asked of the owner and is not answered, by number.
+    pub(crate) letters: BTreeMap<u64, Letter>,
     /// The last number of a letter.
     pub(crate) numbered: u64,
     /// Of a follower: what was decided, and is told once what it rests on is played.
@@ -31,6 +31,12 @@ pub(crate) struct Part {
     pub(crate) is_in_step: bool,
     /// Of a follower that is out of step: when it asks to be told all anew.
     pub(crate) follow_at: Option<Mono>,
+}
+
+/// What was asked here, and waits for what the owner says.
+pub(crate) struct Letter {
+    pub(crate) until: Mono,
+    pub(crate) item: InboxItem,
 }
 
 /// A server that follows a room from here.
@@ -75,19 +81,19 @@ impl Part {
     /// Keeps what is asked of the owner, under a number of its own.
     pub(crate) fn keep(&mut self, until: Mono, item: InboxItem) -> u64 {
         self.numbered += 1;
-        self.letters.insert(self.numbered, (until, item));
+        self.letters.insert(self.numbered, Letter { until, item });
         self.numbered
     }
 
     /// What has waited too long for its answer.
     pub(crate) fn overdue(&mut self, now: Mono) -> Vec<InboxItem> {
-        self.letters.extract_if(.., |_, (until, _)| *until <= now).map(|(_, (_, item))| item).collect()
+        self.letters.extract_if(.., |_, letter| letter.until <= now).map(|(_, letter)| letter.item).collect()
     }
 
     /// Everything that waits for an answer.
     pub(crate) fn take_letters(&mut self) -> Vec<InboxItem> {
         self.decided.clear();
-        std::mem::take(&mut self.letters).into_values().map(|(_, item)| item).collect()
+        std::mem::take(&mut self.letters).into_values().map(|letter| letter.item).collect()
     }
 
     /// A session of a guest has come in, as this generation; which servers have it still under an older one, and under which.

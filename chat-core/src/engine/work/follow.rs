@@ -7,6 +7,7 @@ use crate::engine::parcel::{Attachment, Decided, Feed, Parcel};
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::InboxItem;
+use crate::engine::rooms::part::Letter;
 use crate::engine::rooms::state::Phase;
 use crate::engine::shared::unavailable;
 use crate::engine::work::evict;
@@ -86,7 +87,7 @@ impl RoomTask {
         let (room, input, follows) = (self.cell.code.clone(), Box::new(input.clone()), part.is_in_step);
         let number = part.keep(until, item);
         if self.shared.send(owner, &Parcel::Ask { room, number, follows, input }).is_err()
-            && let Some((_, item)) = self.state.part.as_mut().and_then(|part| part.letters.remove(&number))
+            && let Some(Letter { item, .. }) = self.state.part.as_mut().and_then(|part| part.letters.remove(&number))
         {
             self.cell.refuse(item, unavailable());
         }
@@ -199,7 +200,7 @@ impl RoomTask {
         let Some(position) = position else { return };
         // Who has read that on this server is answered.
         let letters = self.state.part.iter().flat_map(|part| part.letters.values());
-        let mut readers = letters.filter_map(|(_, item)| match item.input() {
+        let mut readers = letters.filter_map(|letter| match letter.item.input() {
             Some(Input::Read { by, through: theirs }) if *theirs == through => Some(by.session),
             _ => None,
         });
@@ -253,7 +254,7 @@ impl RoomTask {
 
     fn tell_decided_of(&mut self, owner: NodeId, now: Now, decided: Decided, is_past: bool, batch: &mut Batch) {
         let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&decided.number));
-        let Some((_, item)) = letter else { return };
+        let Some(Letter { item, .. }) = letter else { return };
         let mut verdict = decided.verdict;
         if let Ok(Answer::Entered(entered)) = &verdict
             && (is_past || self.state.feed().is_none() || self.state.room.member(entered.member).is_none())
@@ -291,7 +292,7 @@ impl RoomTask {
             network: reader.connection.network,
         });
         let letters = self.state.part.iter().flat_map(|part| part.letters.values());
-        let entering = letters.filter_map(|(_, item)| item.input().filter(|input| input.is_entry())?.caller());
+        let entering = letters.filter_map(|letter| letter.item.input().filter(|input| input.is_entry())?.caller());
         let awaited = entering.map(|by| (by.session, by.generation)).collect();
         let follow = Parcel::Follow { room: self.cell.code.clone(), attached: attached.collect(), awaited };
         let sent = self.shared.send(owner, &follow);

@@ -209,7 +209,8 @@ impl RoomTask {
     /// When somebody who follows, or whoever waits for whom is followed, is to be looked after.
     pub(crate) fn part_deadline(&self, now: Mono) -> Option<Mono> {
         let part = self.state.part.as_ref()?;
-        let letters = part.letters.values().map(|(until, _)| *until);
+        // The first was asked first.
+        let letters = part.letters.values().map(|letter| letter.until).take(1);
         let guests = part.guests.values().filter_map(|guest| match guest.down_since {
             Some(since) => Some(since.after(DOWN_MAX)),
             None => guest.is_new.then(|| now.after(AGAIN)),
