@@ -180,8 +180,8 @@ pub(crate) enum BadParcel {
 const VERSION: u8 = 1;
 
 impl Parcel {
-    /// The most bytes of one. 16 MiB: a batch of the largest messages, or everybody who is attached to a room of 100,000.
-    pub(crate) const BYTES_MAX: usize = 16 << 20;
+    /// The most bytes of one. 32 MiB: a batch of the largest messages, and everybody who is attached to a room of 20,000 with eight devices each.
+    pub(crate) const BYTES_MAX: usize = 32 << 20;
 
     /// Its bytes. That they are not too many is for whoever puts so much into one parcel to see.
     pub(crate) fn encode(&self) -> Vec<u8> {

@@ -31,6 +31,10 @@ impl Shared {
 
     /// The same, of one that is encoded.
     pub(crate) fn send_bytes(&self, node: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
+        if parcel.len() > Parcel::BYTES_MAX {
+            // It would not be read.
+            return Err(NotSent);
+        }
         self.cluster.as_ref().ok_or(NotSent)?.send(node, parcel)
     }
 }
