@@ -19,8 +19,17 @@ struct State {
     nodes: BTreeMap<NodeId, UnboundedSender<ClusterEvent>>,
     /// Pairs whose link is down, in both orders.
     cut: BTreeSet<(NodeId, NodeId)>,
-    /// Parcels still to be lost on the way from one to another.
-    losing: BTreeMap<(NodeId, NodeId), usize>,
+    /// Parcels still to be refused, or lost on the way, from one to another.
+    losing: BTreeMap<(NodeId, NodeId), (usize, Loss)>,
+}
+
+/// What becomes of a parcel that is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The link does not take it.
+    Refused,
+    /// It never comes, and nobody is told.
+    Silent,
 }
 
 /// One server's place among the others.
@@ -80,9 +89,9 @@ impl Servers {
         state.tell_both(one, other, ClusterEvent::LinkUp);
     }
 
-    /// The link takes none of the next so many parcels.
-    pub fn lose(&self, from: &Server, to: &Server, parcels: usize) {
-        self.lock().losing.insert((from.id, to.id), parcels);
+    /// The link loses the next so many parcels.
+    pub fn lose(&self, from: &Server, to: &Server, parcels: usize, how: Loss) {
+        self.lock().losing.insert((from.id, to.id), (parcels, how));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -122,9 +131,9 @@ impl Cluster for Server {
         if state.cut.contains(&(self.id, to)) {
             return Err(NotSent);
         }
-        if let Some(left) = state.losing.get_mut(&(self.id, to)).filter(|left| **left > 0) {
+        if let Some((left, how)) = state.losing.get_mut(&(self.id, to)).filter(|(left, _)| *left > 0) {
             *left -= 1;
-            return Err(NotSent);
+            return if *how == Loss::Silent { Ok(()) } else { Err(NotSent) };
         }
         let node = state.nodes.get(&to).ok_or(NotSent)?;
         node.send(ClusterEvent::Parcel { from: self.id, parcel }).map_err(|_| NotSent)

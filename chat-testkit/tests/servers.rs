@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use chat_core::wire::Status;
 use chat_core::{
-    CloseReason, Command, Connection, Engine, MemberId, Moderation, Position, RejectCode, Seq, ServerFrame, TypingState,
+    CloseReason, Command, Connection, Engine, EngineLimits, MemberId, Moderation, Position, RejectCode, Seq,
+    ServerFrame, TypingState,
 };
 use chat_testkit::logs::MemoryLog;
-use chat_testkit::servers::{Server, Servers};
+use chat_testkit::servers::{Loss, Server, Servers};
 use support::bent::BentLog;
 use support::{
     GRACE, builder, code, come_back, connect, create, founder, join, joined, newcomer, next_left, next_message, nick,
@@ -139,13 +140,54 @@ async fn what_a_link_loses_is_read_from_the_log() {
     let ann = founder(&owner).await;
     let mut bob = newcomer(&follower, "Bob").await;
     joined(&mut bob).await;
-    servers.lose(&first, &second, 2);
-    for (number, said) in ["one", "two", "three"].into_iter().enumerate() {
-        say(&ann, said, &format!("k{number}")).await.expect("she is in");
+    let mut seq = 2;
+    for how in [Loss::Refused, Loss::Silent] {
+        servers.lose(&first, &second, 2, how);
+        for said in ["one", "two", "three"] {
+            say(&ann, said, &format!("{how:?}-{said}")).await.expect("she is in");
+        }
+        for said in ["one", "two", "three"] {
+            seq += 1;
+            assert_eq!(next_message(&mut bob).await, (Seq(seq), said.to_owned()), "{how:?}");
+        }
     }
-    for (number, said) in ["one", "two", "three"].into_iter().enumerate() {
-        assert_eq!(next_message(&mut bob).await, (Seq(3 + number as u64), said.to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_is_given_up_and_the_key_finds_out() {
+    let Two { engines: [owner, follower], servers, ends: [first, second], .. } = two();
+    let mut ann = founder(&owner).await;
+    let mut bob = newcomer(&follower, "Bob").await;
+    joined(&mut bob).await;
+    // Answer and feed.
+    servers.lose(&first, &second, 2, Loss::Silent);
+    let began = tokio::time::Instant::now();
+    assert_eq!(say(&bob, "one", "k1").await, Err(RejectCode::Unavailable));
+    assert!(began.elapsed() >= EngineLimits::default().owner_timeout);
+    assert_eq!(next_message(&mut ann).await, (Seq(3), "one".to_owned()));
+    assert_eq!(say(&bob, "one", "k1").await, Ok(Seq(3)), "it was said");
+    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
+    for message in [(Seq(3), "one".to_owned()), (Seq(4), "two".to_owned())] {
+        assert_eq!(next_message(&mut bob).await, message);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_to_come_in_and_is_not_answered_is_not_there_for_ever() {
+    let Two { engines: [owner, follower], servers, ends: [first, second], .. } = two();
+    let mut ann = founder(&owner).await;
+    servers.lose(&first, &second, 2, Loss::Silent);
+    let bob = connect(&follower, None).await;
+    assert_eq!(join(&bob, "Bob").await.expect_err("nobody answers").code, RejectCode::Unavailable);
+    // He asks for it again, or goes.
+    join(&bob, "Bob").await.expect("he is in");
+    drop(bob);
+    assert_eq!(next_left(&mut ann).await, ("Bob".to_owned(), "timeout".to_owned()));
+    servers.lose(&first, &second, 2, Loss::Silent);
+    let cat = connect(&follower, None).await;
+    assert_eq!(join(&cat, "Cat").await.expect_err("nobody answers").code, RejectCode::Unavailable);
+    drop(cat);
+    assert_eq!(next_left(&mut ann).await, ("Cat".to_owned(), "timeout".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -308,8 +308,11 @@ impl RoomTask {
     fn look_after_letters(&mut self, owner: NodeId) {
         let now = self.mono();
         let Some(part) = &mut self.state.part else { return };
-        part.overdue(now).into_iter().for_each(|item| self.cell.refuse(item, unavailable()));
-        if part.follow_at.is_some_and(|at| at <= now) {
+        let overdue = part.overdue(now);
+        // Something was lost on the way, there or back: whoever has come in by it is not here.
+        let is_lost = !overdue.is_empty() || part.follow_at.is_some_and(|at| at <= now);
+        overdue.into_iter().for_each(|item| self.cell.refuse(item, unavailable()));
+        if is_lost {
             self.ask_to_follow(owner);
         }
     }
