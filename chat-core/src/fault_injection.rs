@@ -108,6 +108,26 @@ pub enum Bug {
     ForgetHostNetworks,
     /// A room whose last member was lost waits no longer than for one who left.
     ForgetLost,
+    /// A server decides for a room itself that another one owns.
+    DecideForOthers,
+    /// A server that follows a room tells its observer of what was published there.
+    PublishFollowed,
+    /// A follower leaves out one record in a while of what it is fed.
+    SkipFollowed,
+    /// A connection that is lost at a follower is not told to the owner.
+    ForgetFollowersDetach,
+    /// Whoever is attached at a follower is nobody to the owner.
+    ForgetFollowersAttach,
+    /// What passes beside the log is not told to followers.
+    ForgetNotes,
+    /// A follower passes on an answer before the records that it stands on.
+    AnswerAhead,
+    /// An older connection at another server is not told that a newer one has come in.
+    ForgetReplaced,
+    /// That a session was ended is known to the server alone that ended it.
+    ForgetEndedElsewhere,
+    /// A follower keeps a room that nobody is in any more.
+    FollowForEver,
 }
 
 impl Bug {

@@ -49,6 +49,11 @@ fn every_promise_is_kept_over_networks_that_lie() {
 }
 
 #[test]
+fn every_promise_is_kept_by_several_servers() {
+    all_is_well(0..200, &Settings { kind: Some(Kind::Servers), ..Settings::default() });
+}
+
+#[test]
 fn an_answer_to_a_ping_that_is_expected_at_once_is_found_where_networks_are_slow() {
     inject(Some(Bug::ExpectPongAtOnce));
     let find = |network| {
@@ -67,6 +72,8 @@ fn a_seed_is_the_same_world_again() {
         assert_eq!(run(seed, &by(TransportKind::Ws)), run(seed, &by(TransportKind::Ws)));
         let lying = Settings { network: Some(Network::Lying), ..by(TransportKind::Ws) };
         assert_eq!(run(seed, &lying), run(seed, &lying));
+        let servers = Settings { kind: Some(Kind::Servers), ..by(TransportKind::Ws) };
+        assert_eq!(run(seed, &servers), run(seed, &servers));
     }
 }
 
@@ -353,4 +360,59 @@ fn a_page_that_hides_that_others_follow_is_found() {
 #[test]
 fn a_gap_that_hides_the_first_event_that_is_skipped_is_found() {
     is_found(Bug::HideSkipped, 16, &[Promise::Interval]);
+}
+
+#[test]
+fn a_server_that_decides_for_the_room_of_another_is_found() {
+    is_found_in(Bug::DecideForOthers, Kind::Servers, 8, &[Promise::OneOwner]);
+}
+
+#[test]
+fn what_is_published_by_every_server_that_follows_it_is_found() {
+    is_found_in(Bug::PublishFollowed, Kind::Servers, 8, &[Promise::OneOwner]);
+}
+
+#[test]
+fn a_record_that_a_follower_leaves_out_is_found() {
+    let promises = [Promise::Interval, Promise::CatchUp, Promise::InTime, Promise::Screen, Promise::Fold];
+    is_found_in(Bug::SkipFollowed, Kind::Servers, 16, &promises);
+}
+
+#[test]
+fn a_lost_connection_that_the_owner_is_not_told_of_is_found() {
+    let promises = [Promise::Lifetime, Promise::Attendance, Promise::Fold];
+    is_found_in(Bug::ForgetFollowersDetach, Kind::Servers, 16, &promises);
+}
+
+#[test]
+fn somebody_at_a_follower_whom_the_owner_does_not_count_is_found() {
+    let promises = [Promise::Patience, Promise::Fold, Promise::Attendance, Promise::Roles];
+    is_found_in(Bug::ForgetFollowersAttach, Kind::Servers, 16, &promises);
+}
+
+#[test]
+fn what_passes_beside_the_log_and_is_told_by_the_owner_alone_is_found() {
+    let promises = [Promise::Slots, Promise::Attendance, Promise::Agreement, Promise::CatchUp, Promise::InTime];
+    is_found_in(Bug::ForgetNotes, Kind::Servers, 16, &promises);
+}
+
+#[test]
+fn an_answer_that_comes_before_what_it_rests_on_is_found() {
+    let promises = [Promise::Fold, Promise::Interval, Promise::Logged, Promise::Protocol, Promise::NoPanic];
+    is_found_in(Bug::AnswerAhead, Kind::Servers, 32, &promises);
+}
+
+#[test]
+fn an_older_connection_at_another_server_that_is_not_replaced_is_found() {
+    is_found_in(Bug::ForgetReplaced, Kind::Servers, 64, &[Promise::Replaced]);
+}
+
+#[test]
+fn a_session_that_another_server_does_not_know_to_be_ended_is_found() {
+    is_found_in(Bug::ForgetEndedElsewhere, Kind::Servers, 64, &[Promise::Ended]);
+}
+
+#[test]
+fn a_room_that_is_followed_for_ever_is_found() {
+    is_found_in(Bug::FollowForEver, Kind::Servers, 8, &[Promise::Lifetime]);
 }
