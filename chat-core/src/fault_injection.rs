@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::domain::{Event, Record};
-use crate::types::Seq;
+use crate::types::{Body, Seq};
 
 /// A bug that can be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +112,8 @@ pub enum Bug {
     DecideForOthers,
     /// A server that follows a room tells its observer of what was published there.
     PublishFollowed,
-    /// A follower leaves out one record in a while of what it is fed.
-    SkipFollowed,
+    /// A follower takes what it is fed for something else that was said.
+    MisreadFollowed,
     /// A connection that is lost at a follower is not told to the owner.
     ForgetFollowersDetach,
     /// Whoever is attached at a follower is nobody to the owner.
@@ -215,6 +215,14 @@ pub(crate) fn renumbered(record: &Record) -> Record {
 pub(crate) fn narrowed(mut record: Record) -> Record {
     if let (true, Event::Swept { from, to, .. }) = (is(Bug::SweepOne), &mut record.event) {
         *from = *to;
+    }
+    record
+}
+
+/// A record as another server has sent it: something else was said in it, where that is the bug.
+pub(crate) fn misread(mut record: Record) -> Record {
+    if let (true, Event::Sent { text, .. }) = (is(Bug::MisreadFollowed), &mut record.event) {
+        *text = Body::parse("something else", usize::MAX).expect("a valid text");
     }
     record
 }

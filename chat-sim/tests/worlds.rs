@@ -373,9 +373,9 @@ fn what_is_published_by_every_server_that_follows_it_is_found() {
 }
 
 #[test]
-fn a_record_that_a_follower_leaves_out_is_found() {
+fn a_record_that_a_follower_takes_for_another_is_found() {
     let promises = [Promise::Interval, Promise::CatchUp, Promise::InTime, Promise::Screen, Promise::Fold];
-    is_found_in(Bug::SkipFollowed, Kind::Servers, 16, &promises);
+    is_found_in(Bug::MisreadFollowed, Kind::Servers, 16, &promises);
 }
 
 #[test]

@@ -219,6 +219,10 @@ impl Shared {
         if self.cluster.is_none() {
             return;
         }
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::ForgetEndedElsewhere) {
+            return;
+        }
         let (number, all, told) = self.peers.ask_all();
         let who = match &ended.who {
             EndedWho::Session(session) => ParcelWho::Session(*session),

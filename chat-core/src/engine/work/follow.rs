@@ -14,8 +14,10 @@ use crate::engine::work::evict;
 use crate::engine::work::load::load_copy;
 use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::ports::ReadError;
-use crate::room::{Answer, Input, Note, Room};
+use crate::room::{Answer, Input, Note, ReadPosition, Room};
 use crate::types::{Epoch, Generation, NodeId, Now, Offset, Reject, RejectCode, SessionId};
 
 /// Records read at once where some have not come.
@@ -114,12 +116,12 @@ impl RoomTask {
         let mut notes = feed.notes.into_iter().peekable();
         for record in feed.records {
             while let Some((_, note)) = notes.next_if(|(after, _)| *after < record.offset) {
-                self.replay_note(now, note);
+                self.replay_note(now, note, feed.fresh);
             }
             self.tell_decided_here(owner, now, &mut batch);
             self.replay(now, record, &mut batch);
         }
-        notes.for_each(|(_, note)| self.replay_note(now, note));
+        notes.for_each(|(_, note)| self.replay_note(now, note, feed.fresh));
         self.tell_decided_here(owner, now, &mut batch);
         if feed.fresh {
             // What they rest on was before, and is not played any more.
@@ -182,6 +184,8 @@ impl RoomTask {
         if is_known {
             return;
         }
+        #[cfg(feature = "fault_injection")]
+        let record = fault_injection::misread(record);
         if let Event::Settled { through, .. } = record.event {
             let frozen = self.state.room.ledger().owed_freezes().filter(|owed| owed.change <= through);
             batch.settled.extend(frozen.map(|owed| owed.target));
@@ -189,15 +193,15 @@ impl RoomTask {
         self.apply(now, record, batch);
     }
 
-    fn replay_note(&mut self, now: Now, note: Note) {
+    /// Notes what the owner has noted. What is told afresh is nothing new: whoever comes in here is told how far they have read.
+    fn replay_note(&mut self, now: Now, note: Note, is_afresh: bool) {
         let Note::Read { member, through } = note else { return self.state.room.note(now, note) };
         let scope = self.state.room.member(member).map(|member| member.scope.clone());
         let read = |room: &Room| scope.as_ref().and_then(|scope| room.read_position(scope));
         let before = read(&self.state.room);
         self.state.room.note(now, note);
-        // Who is told the room afresh may know it already.
-        let position = read(&self.state.room).filter(|now| before.is_none_or(|before| before.through < now.through));
-        let Some(position) = position else { return };
+        let is_news = |now: &ReadPosition| !is_afresh && before.is_none_or(|before| before.through < now.through);
+        let Some(position) = read(&self.state.room).filter(is_news) else { return };
         // Who has read that on this server is answered.
         let letters = self.state.part.iter().flat_map(|part| part.letters.values());
         let mut readers = letters.filter_map(|letter| match letter.item.input() {
@@ -211,6 +215,8 @@ impl RoomTask {
 
     /// The owner has decided what was asked here.
     fn hear_answers(&mut self, owner: NodeId, ahead: bool, answers: Vec<Decided>) {
+        #[cfg(feature = "fault_injection")]
+        let ahead = ahead && !fault_injection::is(Bug::AnswerAhead);
         let Some(part) = &mut self.state.part else { return };
         // What nobody waits for any more is not kept.
         part.decided.extend(answers.into_iter().filter(|decided| part.letters.contains_key(&decided.number)));
@@ -331,6 +337,10 @@ impl RoomTask {
     }
 
     fn tell_lost(&self, owner: NodeId, session: SessionId, generation: Generation) {
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetFollowersDetach) {
+            return;
+        }
         // Where it cannot be told, the owner finds out by the link.
         let _ = self.shared.send(owner, &Parcel::Detach { room: self.cell.code.clone(), session, generation });
     }

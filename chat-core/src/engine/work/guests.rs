@@ -10,6 +10,8 @@ use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::{Beginning, Guest};
 use crate::engine::work::task::RoomTask;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::room::Note;
 use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
 
@@ -112,6 +114,11 @@ impl RoomTask {
         let (Some(by), Some(part)) = (asked.input.caller(), &mut self.state.part) else { return };
         batch.guests.push((by.session, by.generation));
         let older = part.arrive(asked.reply.node, by.session, by.generation);
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetFollowersAttach) {
+            let (session, generation) = (by.session, by.generation);
+            self.state.note(self.now(), Note::Detached { session, generation });
+        }
         if let Some(reader) = self.state.subscribers.remove(&by.session) {
             reader.connection.close(CloseReason::Replaced);
         }
@@ -135,6 +142,10 @@ impl RoomTask {
     }
 
     fn tell_replaced(&self, session: SessionId, older: Vec<(NodeId, Generation)>) {
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetReplaced) {
+            return;
+        }
         for (node, generation) in older {
             // Who cannot be told has lost its place here anyway.
             let _ = self.shared.send(node, &Parcel::Replaced { session, generation });
@@ -150,6 +161,8 @@ impl RoomTask {
         let (code, epoch, room) = (&self.cell.code, self.state.phase_epoch(), &self.state.room);
         let Some(part) = self.state.part.as_deref_mut() else { return };
         let (term, notes) = (part.decides().unwrap_or_default().0, std::mem::take(&mut part.notes));
+        #[cfg(feature = "fault_injection")]
+        let notes: Vec<_> = notes.into_iter().filter(|_| !fault_injection::is(Bug::ForgetNotes)).collect();
         let begins = batch.records.first().is_some_and(|record| matches!(record.event, Event::Created { .. }));
         let epoch = epoch.filter(|_| !begins);
         let after = batch.records.first().map_or(room.last_offset(), |first| Offset(first.offset.0 - 1));

@@ -7,6 +7,8 @@ use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::task::RoomTask;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::ports::{NotSent, Owner, Slot, Term};
 use crate::types::{NodeId, RoomCode};
 
@@ -44,6 +46,8 @@ impl RoomTask {
     pub(crate) async fn work_among_servers(&mut self, items: VecDeque<InboxItem>) {
         match self.take_part() {
             Owner::Me(_) => self.work_through(items).await,
+            #[cfg(feature = "fault_injection")]
+            Owner::Other(..) if fault_injection::is(Bug::DecideForOthers) => self.work_through(items).await,
             Owner::Other(node, _) => self.follow(node, items).await,
             Owner::Nobody => items.into_iter().for_each(|item| self.cell.refuse(item, unavailable())),
         }

@@ -100,7 +100,10 @@ impl RoomTask {
             self.state.kicked.push_back(scope);
         }
         // Where there are several servers, the owner's observer is told, once.
-        for record in batch.records.iter().filter(|_| !self.state.follows()) {
+        let is_told = !self.state.follows();
+        #[cfg(feature = "fault_injection")]
+        let is_told = is_told || crate::fault_injection::is(crate::fault_injection::Bug::PublishFollowed);
+        for record in batch.records.iter().filter(|_| is_told) {
             self.shared.observe(ObserverEvent::Published { room: &self.cell.code, epoch: feed.epoch, record });
             #[cfg(feature = "fault_injection")]
             crate::fault_injection::trip(record);

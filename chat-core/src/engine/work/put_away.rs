@@ -53,6 +53,10 @@ impl RoomTask {
         if !self.is_unattended() || self.state.asked.is_some_and(|asked| now < asked.after(idle)) {
             return false;
         }
+        #[cfg(feature = "fault_injection")]
+        if self.state.follows() && crate::fault_injection::is(crate::fault_injection::Bug::FollowForEver) {
+            return false;
+        }
         if self.state.follows() {
             let is_read = self.state.feed().is_some_and(|feed| Arc::strong_count(feed) > 1);
             return !is_read && self.shared.registry.remove(&self.cell);
