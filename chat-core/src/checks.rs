@@ -41,7 +41,7 @@ pub fn parcel_of_outcome(records: &[Record], note: Option<&Note>, answer: Option
     check(&Parcel::Feed(Box::new(Feed {
         room: room(),
         term: 1,
-        fresh: false,
+        fresh: None,
         epoch: None,
         after,
         records: records.to_vec(),

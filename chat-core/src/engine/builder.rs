@@ -153,6 +153,7 @@ impl EngineBuilder {
             observer: self.observer,
             cluster: self.cluster,
             peers: Peers::default(),
+            letters: AtomicU64::new(0),
             registry: Registry::new(),
             away: Arc::default(),
             work: run::start,

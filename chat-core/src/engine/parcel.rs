@@ -22,6 +22,8 @@ pub(crate) struct Attachment {
     pub(crate) generation: Generation,
     /// As whom.
     pub(crate) member: MemberId,
+    /// The record of the join since which they are.
+    pub(crate) begun: Offset,
     /// Where it comes from, as far as that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) network: Option<NetworkTag>,
@@ -36,8 +38,9 @@ pub(crate) struct Feed {
     pub(crate) room: RoomCode,
     /// The term under which its owner has it: what another owner says later has a higher one.
     pub(crate) term: u64,
-    /// Whether it answers a `Follow`: what the owner knows of who is attached begins anew with it.
-    pub(crate) fresh: bool,
+    /// After which record all that is in no record begins anew, where it does: what is noted from there on is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fresh: Option<Offset>,
     /// Which incarnation; nothing where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) epoch: Option<Epoch>,
@@ -74,6 +77,9 @@ pub(crate) enum Parcel {
         /// The room, by its code.
         #[serde(deserialize_with = "checked")]
         room: RoomCode,
+        /// In which incarnation; nothing where nobody is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epoch: Option<Epoch>,
         /// Everybody who is.
         attached: Vec<Attachment>,
         /// Sessions that have asked to come in, and wait for the answer: whoever of them is in by now is attached here, too.
@@ -147,7 +153,7 @@ pub(crate) enum Parcel {
     Replaced {
         /// The session.
         session: SessionId,
-        /// Which attach the newer connection is.
+        /// Which attach the older connection is.
         generation: Generation,
     },
 }

@@ -7,6 +7,7 @@ use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::guest_reply::GuestReply;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::Shared;
+use crate::engine::work::sweep;
 use crate::ports::{ClusterEvent, Ended, EndedWho, ObserverEvent, Slot};
 use crate::room::Input;
 use crate::types::{CloseReason, Generation, NodeId, RoomCode, SessionId};
@@ -26,6 +27,8 @@ pub(crate) async fn run(engine: Weak<Shared>) {
                 shared.peers.come(node);
                 // What it has ended meanwhile stands in the log.
                 shared.ended_sessions.read_again();
+                let reader = Arc::clone(&shared);
+                shared.spawn(async move { drop(reader.read_ended().await) });
                 shared.tell_rooms(|_| true, || FromPeer::Link { node, is_up: true }.into()).await;
             }
             ClusterEvent::LinkDown(node) => {
@@ -33,6 +36,8 @@ pub(crate) async fn run(engine: Weak<Shared>) {
                 shared.tell_rooms(|_| true, || FromPeer::Link { node, is_up: false }.into()).await;
             }
             ClusterEvent::Moved(slots) => {
+                let won: Vec<Slot> = slots.iter().copied().filter(|slot| shared.decides_slot(*slot)).collect();
+                shared.spawn(sweep::visit_slots(Weak::clone(&engine), won));
                 shared.tell_rooms(|code| slots.contains(&Slot::of(code)), || InboxItem::Tick).await;
             }
         }
@@ -43,6 +48,8 @@ impl Shared {
     /// Puts what another server has sent where it belongs.
     fn take_in(self: &Arc<Self>, from: NodeId, parcel: Parcel) {
         match parcel {
+            // What a room asks itself.
+            Parcel::Ask { input, .. } if matches!(*input, Input::Settle { .. } | Input::Elapsed) => {}
             Parcel::Ask { room, number, follows, input } => {
                 let Some(cluster) = self.cluster.clone() else { return };
                 let reply = GuestReply::new(cluster, from, room.clone(), number);
@@ -53,20 +60,25 @@ impl Shared {
                     false => self.enqueue(&room, item),
                 }
             }
-            Parcel::Follow { room, attached, awaited } => {
-                self.enqueue(&room, FromPeer::Follow { node: from, attached, awaited }.into());
+            Parcel::Follow { room, epoch, attached, awaited } => {
+                self.enqueue(&room, FromPeer::Follow { node: from, epoch, attached, awaited }.into());
             }
             Parcel::Unfollow { room } => self.enqueue_if_here(&room, FromPeer::Unfollow { node: from }.into()),
             Parcel::Detach { room, session, generation } => {
-                self.enqueue_if_here(&room, InboxItem::Detach { session, generation });
+                self.enqueue_if_here(&room, FromPeer::Lost { node: from, session, generation }.into());
             }
-            Parcel::End { room, by } => self.enqueue(&room, InboxItem::End { by }),
+            Parcel::End { room, by } => self.enqueue(&room, FromPeer::Ended { by }.into()),
             Parcel::Feed(feed) => {
                 let room = feed.room.clone();
-                self.enqueue_if_here(&room, FromPeer::Fed(*feed).into());
+                if self.registry.room(&room).is_none() {
+                    // Nobody is in it here any more, and the owner has not heard of that.
+                    let _ = self.send(from, &Parcel::Unfollow { room });
+                    return;
+                }
+                self.enqueue_if_here(&room, FromPeer::Fed { from, feed: *feed }.into());
             }
             Parcel::Answers { room, ahead, answers } => {
-                self.enqueue_if_here(&room, FromPeer::Answered { ahead, answers }.into());
+                self.enqueue_if_here(&room, FromPeer::Answered { from, ahead, answers }.into());
             }
             Parcel::Ended { number, who, through, until } => {
                 let who = match who {

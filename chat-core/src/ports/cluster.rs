@@ -45,9 +45,9 @@ pub enum ClusterEvent {
     Moved(Vec<Slot>),
 }
 
-/// A parcel that was not taken: its link is down, or holds as much as it may.
+/// A parcel that was not taken: its link is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server cannot be reached, or takes nothing more")]
+#[error("the server cannot be reached")]
 pub struct NotSent;
 
 /// The other servers, as an engine knows them.
@@ -57,7 +57,8 @@ pub trait Cluster: Send + Sync + 'static {
     fn owner(&self, slot: Slot) -> Owner;
 
     /// Queues a parcel for another server. Parcels from one server to another come in the order in which they were sent, each at most once;
-    /// where one is lost, so are those after it until the link is up again. A link's queue is bounded in bytes.
+    /// where one is lost, so are those after it until the link is up again. A link's queue is bounded in bytes: one that would hold more is cut,
+    /// and both ends are told that it is down, as where it breaks.
     ///
     /// # Errors
     /// [`NotSent`]: then it never comes.

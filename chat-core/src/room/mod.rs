@@ -336,6 +336,11 @@ impl Room {
         self.ledger.member(id)
     }
 
+    /// The member that a person is.
+    pub fn member_with_scope(&self, scope: &Scope) -> Option<MemberId> {
+        self.ledger.member_with_scope(scope).map(|member| member.id)
+    }
+
     /// Whether this person has left, as far as the room remembers who may come back to their place.
     pub fn was_member(&self, scope: &Scope) -> bool {
         self.ledger.place(scope).is_some()

@@ -15,6 +15,14 @@ impl Room {
             member,
             network: self.attendance.networks_of(member).last().copied(),
         });
+        // In the order in which they are forgotten where there are too many.
+        let reads = Vec::from(self.reads.clone());
+        let reads = reads.into_iter().map(|(member, through)| Note::Read { member, through });
+        attached.chain(self.shown()).chain(reads).collect()
+    }
+
+    /// The notes of what is shown, and runs out: a few.
+    pub(crate) fn shown(&self) -> Vec<Note> {
         let typing = self.attendance.typing().map(|member| Note::Typing { member, state: TypingState::On });
         let live = self.live_texts().iter().map(|live| Note::Live {
             member: live.member,
@@ -26,16 +34,13 @@ impl Room {
             name: signal.name.clone(),
             data: Some(signal.data.clone()),
         });
-        // In the order in which they are forgotten where there are too many.
-        let reads = Vec::from(self.reads.clone());
-        let reads = reads.into_iter().map(|(member, through)| Note::Read { member, through });
-        attached.chain(typing).chain(live).chain(signals).chain(reads).collect()
+        typing.chain(live).chain(signals).collect()
     }
 
     /// What a copy that noted all that this one did has to note where time has passed here: what has run out since `before`, which is what was
-    /// noted until then.
+    /// shown until then.
     pub(crate) fn ended_since(&self, before: &[Note]) -> Vec<Note> {
-        let now = self.notes();
+        let now = self.shown();
         let ended = before.iter().filter(|note| !now.contains(note)).filter_map(|note| match note {
             Note::Typing { member, .. } => Some(Note::Typing { member: *member, state: TypingState::Off }),
             Note::Live { member, target, .. } => Some(Note::Live { member: *member, target: *target, text: None }),

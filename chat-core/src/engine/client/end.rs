@@ -328,7 +328,12 @@ impl Shared {
     /// A session that was ended leaves these rooms.
     fn leave(self: &Arc<Self>, cell: &SessionCell, generation: Generation, rooms: &[RoomCode]) {
         for room in rooms {
-            self.tell(room, Input::Leave { by: caller(cell, generation) });
+            let by = caller(cell, generation);
+            match self.cluster {
+                None => self.tell(room, Input::Leave { by }),
+                // The room knows where else the person is connected.
+                Some(_) => self.enqueue(room, InboxItem::End { by }),
+            }
         }
     }
 
@@ -369,7 +374,13 @@ impl Reading {
             return;
         }
         if let Ok(all) = log.ended().await {
-            all.into_iter().for_each(|ended| self.shared.ended_sessions.put(ended));
+            for ended in all {
+                // Another server may have ended it while this one could not be told.
+                match self.shared.cluster.is_some() && !self.shared.ended_sessions.has(&ended) {
+                    true => self.shared.hear_ended(ended),
+                    false => self.shared.ended_sessions.put(ended),
+                }
+            }
             self.found = Read::Yes;
         }
     }

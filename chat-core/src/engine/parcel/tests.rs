@@ -33,7 +33,7 @@ fn feed(after: u64, records: &[u64], notes: &[u64]) -> Parcel {
     Parcel::Feed(Box::new(Feed {
         room: room(),
         term: 3,
-        fresh: true,
+        fresh: Some(Offset(after)),
         epoch: Some(Epoch(7)),
         after: Offset(after),
         records: records.iter().copied().map(record).collect(),
@@ -44,7 +44,7 @@ fn feed(after: u64, records: &[u64], notes: &[u64]) -> Parcel {
 /// One of each kind, with what it is written as. Bytes of version 1 are never changed: another program reads them.
 fn each_kind() -> Vec<(Parcel, &'static str)> {
     let (session, generation) = (SessionId::new(1), Generation(2));
-    let attachment = |network| Attachment { session, generation, member: MemberId(3), network };
+    let attachment = |network| Attachment { session, generation, member: MemberId(3), begun: Offset(2), network };
     let data = PersonData::parse("{\"id\":2}").expect("valid data");
     let by = Caller {
         identity: Identity::new("ann"),
@@ -65,7 +65,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
     let full = Feed {
         room: room(),
         term: 3,
-        fresh: false,
+        fresh: None,
         epoch: Some(Epoch(7)),
         after: Offset(8),
         records: vec![record(9)],
@@ -83,10 +83,11 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
         (
             Parcel::Follow {
                 room: room(),
+                epoch: Some(Epoch(7)),
                 attached: vec![attachment(None), attachment(Some(NetworkTag(4)))],
                 awaited: vec![(session, generation)],
             },
-            r#"{"follow":{"room":"LUNCH","attached":[{"session":"00000000000000000000000001","generation":2,"member":3},{"session":"00000000000000000000000001","generation":2,"member":3,"network":4}],"awaited":[["00000000000000000000000001",2]]}}"#,
+            r#"{"follow":{"room":"LUNCH","epoch":"0000000000007","attached":[{"session":"00000000000000000000000001","generation":2,"member":3,"begun":2},{"session":"00000000000000000000000001","generation":2,"member":3,"begun":2,"network":4}],"awaited":[["00000000000000000000000001",2]]}}"#,
         ),
         (
             Parcel::Ask { room: room(), number: u64::MAX, follows: true, input: Box::new(send) },
@@ -103,7 +104,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
         (Parcel::Unfollow { room: room() }, r#"{"unfollow":{"room":"LUNCH"}}"#),
         (
             Parcel::Feed(Box::new(full)),
-            r#"{"feed":{"room":"LUNCH","term":3,"fresh":false,"epoch":"0000000000007","after":8,"records":[{"offset":9,"seq":null,"at":5,"by":null,"event":"protected"}],"notes":[[8,"elapsed"],[9,{"attached":{"session":"00000000000000000000000001","generation":2,"member":3}}]]}}"#,
+            r#"{"feed":{"room":"LUNCH","term":3,"epoch":"0000000000007","after":8,"records":[{"offset":9,"seq":null,"at":5,"by":null,"event":"protected"}],"notes":[[8,"elapsed"],[9,{"attached":{"session":"00000000000000000000000001","generation":2,"member":3}}]]}}"#,
         ),
         (
             Parcel::Answers { room: room(), ahead: true, answers },
@@ -200,7 +201,7 @@ const ANSWERS: [&str; 12] = [
 fn everything_that_is_asked_noted_or_answered_is_read_and_would_be_written_as_it_was() {
     let by = r#"{"session":"00000000000000000000000001","generation":2}"#;
     let feed = |note: &&str| {
-        format!(r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"after":8,"records":[],"notes":[[8,{note}]]}}}}"#)
+        format!(r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":8,"after":8,"records":[],"notes":[[8,{note}]]}}}}"#)
     };
     let answer = |answer: &&str| {
         format!(
@@ -249,9 +250,7 @@ fn no_text_is_taken_from_another_server_that_a_client_could_not_say() {
         .iter()
         .flat_map(|note| with_other_texts(note))
         .map(|note| {
-            format!(
-                r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"after":8,"records":[],"notes":[[8,{note}]]}}}}"#
-            )
+            format!(r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":8,"after":8,"records":[],"notes":[[8,{note}]]}}}}"#)
         })
         .collect();
     assert!(asks.len() > 80 && notes.len() > 8, "{} and {}", asks.len(), notes.len());

@@ -8,11 +8,14 @@ use tokio::sync::Notify;
 use crate::engine::feed::budget::{LedgerShare, MemoryBudget};
 use crate::engine::rooms::cell::Foundings;
 use crate::locks::lock;
+use crate::ports::Term;
 use crate::room::{RoomTime, Vacancy};
 use crate::types::{Epoch, Mono, Offset, RoomCode, Scope};
 
 /// The parts of a room that are kept while it is put away.
 pub(crate) struct Away {
+    /// Under which term it was decided here.
+    pub(crate) term: Term,
     pub(crate) epoch: Epoch,
     /// Its last record.
     pub(crate) last: Offset,
@@ -178,6 +181,7 @@ mod tests {
     fn what_is_kept_of_people_is_held_of_the_budget() {
         let budget = MemoryBudget::new(1 << 20);
         let mut away = Away {
+            term: Term::default(),
             epoch: Epoch(1),
             last: Offset(1),
             vacancy: None,

@@ -2,8 +2,8 @@
 
 use crate::engine::parcel::{Attachment, Decided, Feed};
 use crate::engine::rooms::guest_reply::GuestReply;
-use crate::room::Input;
-use crate::types::{Generation, NodeId, SessionId};
+use crate::room::{Caller, Input};
+use crate::types::{Epoch, Generation, NodeId, SessionId};
 
 /// Somebody asks at a server that follows the room from here.
 pub(crate) struct Asked {
@@ -16,13 +16,17 @@ pub(crate) struct Asked {
 /// What comes to a room from another server, or because of one, and is not answered.
 pub(crate) enum FromPeer {
     /// A server follows the room from here, and these are attached there: nobody else of it, but whoever has come in and has not heard of it.
-    Follow { node: NodeId, attached: Vec<Attachment>, awaited: Vec<(SessionId, Generation)> },
+    Follow { node: NodeId, epoch: Option<Epoch>, attached: Vec<Attachment>, awaited: Vec<(SessionId, Generation)> },
     /// A server follows no more.
     Unfollow { node: NodeId },
+    /// A session has lost its connection there.
+    Lost { node: NodeId, session: SessionId, generation: Generation },
+    /// A session was ended there.
+    Ended { by: Caller },
     /// The owner of the room, which is followed here, tells what has happened.
-    Fed(Feed),
+    Fed { from: NodeId, feed: Feed },
     /// What the owner has decided of what was asked here. It may rest on what is told next.
-    Answered { ahead: bool, answers: Vec<Decided> },
+    Answered { from: NodeId, ahead: bool, answers: Vec<Decided> },
     /// The link to another server is up, or is down.
     Link { node: NodeId, is_up: bool },
 }

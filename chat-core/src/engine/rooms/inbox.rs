@@ -245,7 +245,7 @@ impl InboxItem {
     pub(crate) fn is_bounded(&self) -> bool {
         match self {
             Self::Command { .. } | Self::Host { .. } | Self::Asked(_) => true,
-            Self::Peer(peer) => matches!(**peer, FromPeer::Fed(_)),
+            Self::Peer(peer) => matches!(**peer, FromPeer::Fed { .. }),
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
             Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
         }

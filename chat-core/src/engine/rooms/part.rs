@@ -23,13 +23,11 @@ pub(crate) struct Part {
     pub(crate) later: ThinVec<InboxItem>,
     /// Of a follower: what was asked of the owner and is not answered, by number.
     pub(crate) letters: BTreeMap<u64, Letter>,
-    /// The last number of a letter.
-    pub(crate) numbered: u64,
     /// Of a follower: what was decided, and is told once what it rests on is played.
     pub(crate) decided: VecDeque<Decided>,
     /// Of a follower: whether what the owner tells next follows on what is known here.
     pub(crate) is_in_step: bool,
-    /// Of a follower that is out of step: when it asks to be told all anew.
+    /// Of a follower that is out of step, and has asked to follow or is to: when it asks again.
     pub(crate) follow_at: Option<Mono>,
 }
 
@@ -78,13 +76,6 @@ impl Part {
         }
     }
 
-    /// Keeps what is asked of the owner, under a number of its own.
-    pub(crate) fn keep(&mut self, until: Mono, item: InboxItem) -> u64 {
-        self.numbered += 1;
-        self.letters.insert(self.numbered, Letter { until, item });
-        self.numbered
-    }
-
     /// What has waited too long for its answer.
     pub(crate) fn overdue(&mut self, now: Mono) -> Vec<InboxItem> {
         self.letters.extract_if(.., |_, letter| letter.until <= now).map(|(_, letter)| letter.item).collect()
@@ -112,6 +103,20 @@ impl Part {
     pub(crate) fn supersede(&mut self, but: Option<NodeId>, session: SessionId) -> Vec<(NodeId, Generation)> {
         let others = self.guests.iter_mut().filter(|(node, _)| Some(**node) != but);
         others.filter_map(|(node, guest)| Some((*node, guest.sessions.remove(&session)?))).collect()
+    }
+
+    /// A session is attached at no other server any more.
+    pub(crate) fn forget_session(&mut self, session: SessionId) {
+        for guest in self.guests.values_mut() {
+            guest.sessions.remove(&session);
+        }
+    }
+
+    /// What guests are to be told does not follow on what they were told.
+    pub(crate) fn begin_anew(&mut self) {
+        for guest in self.guests.values_mut() {
+            (guest.is_new, guest.beginning) = (true, None);
+        }
     }
 
     /// A guest says who is attached there: those who are not any more.

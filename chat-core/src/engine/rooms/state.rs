@@ -114,7 +114,7 @@ impl RoomState {
         match note {
             // Time passes everywhere, and not at the same moment: what has run out is named.
             Note::Elapsed => {
-                let before = self.room.notes();
+                let before = self.room.shown();
                 self.room.note(now, note);
                 part.notes.extend(self.room.ended_since(&before).into_iter().map(|ended| (after, ended)));
             }

@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     /// The other servers; `None` where this one is alone.
     pub(crate) cluster: Option<Arc<dyn Cluster>>,
     pub(crate) peers: Peers,
+    /// Counts what is asked of other servers, in all rooms: no answer is taken for that to something else.
+    pub(crate) letters: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) away: Arc<AwayRooms>,
     /// What works on a room that has something to do. Set by the builder, as what works on rooms knows all of this.

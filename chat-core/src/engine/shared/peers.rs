@@ -30,6 +30,10 @@ impl Peers {
         lock(&self.0).up.insert(node);
     }
 
+    pub(crate) fn has(&self, node: NodeId) -> bool {
+        lock(&self.0).up.contains(&node)
+    }
+
     /// It cannot be reached any more: nobody waits for it.
     pub(crate) fn go(&self, node: NodeId) {
         let mut known = lock(&self.0);

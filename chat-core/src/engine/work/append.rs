@@ -7,6 +7,7 @@ use crate::domain::{Event, Reaction, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
@@ -114,7 +115,11 @@ impl RoomTask {
         if others {
             return Appended::Again(items);
         }
-        let comes_back = |item: &InboxItem| matches!(item, InboxItem::Enter { request: JoinRequest::Resume(_), .. });
+        let comes_back = |item: &InboxItem| match item {
+            InboxItem::Enter { request, .. } => matches!(request, JoinRequest::Resume(_)),
+            InboxItem::Asked(asked) => matches!(asked.input, Input::Attach { .. }),
+            _ => false,
+        };
         let (back, refused): (VecDeque<_>, VecDeque<_>) = items.into_iter().partition(comes_back);
         refused.into_iter().for_each(|item| item.refuse(&self.cell.code, None, unavailable()));
         Appended::Refused(back)
@@ -156,9 +161,12 @@ impl RoomTask {
         for item in self.cell.take_items(usize::MAX) {
             match item {
                 InboxItem::Detach { session, generation } => meanwhile.gone.push((session, generation)),
-                item @ InboxItem::Peer(_) => {
-                    self.state.part.get_or_insert_default().later.push(item);
-                }
+                InboxItem::Peer(peer) => match *peer {
+                    FromPeer::Lost { session, generation, .. } => meanwhile.gone.push((session, generation)),
+                    // Said by another owner, before this one was.
+                    FromPeer::Fed { .. } | FromPeer::Answered { .. } => {}
+                    peer => self.state.part.get_or_insert_default().later.push(peer.into()),
+                },
                 InboxItem::Tick => self.state.disarm(),
                 InboxItem::Evict(eviction) => self.give_back(eviction),
                 item => {
@@ -236,6 +244,9 @@ impl RoomTask {
             self.state.note(now, Note::Detached { session: *session, generation: *generation });
         }
         for (session, generation) in std::mem::take(&mut batch.guests) {
+            if let Some(part) = &mut self.state.part {
+                part.forget_session(session);
+            }
             self.state.note(now, Note::Detached { session, generation });
         }
         let feed = self.feed().filter(|feed| {
@@ -307,6 +318,10 @@ impl RoomTask {
                 self.state.end_incarnation(RoomCloseReason::Host);
                 self.install(loaded);
             }
+        }
+        if let Some(part) = &mut self.state.part {
+            // They may have noted what is undone, and lack what others have logged.
+            part.begin_anew();
         }
         meanwhile.gone.splice(0..0, batch.gone);
         // Whatever ran out with this batch has not: graces begin again, also where the log was not waited for.

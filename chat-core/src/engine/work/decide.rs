@@ -63,7 +63,7 @@ impl RoomTask {
     /// Asks the room, or does what is to be done; `None` where nobody is answered.
     fn decide_item(&mut self, now: Now, item: &InboxItem, batch: &mut Batch) -> Option<Result<Answer, Reject>> {
         if let InboxItem::Asked(asked) = item {
-            self.guest_asks(asked.reply.node, asked.follows);
+            self.guest_asks(now, asked.reply.node, asked.follows);
         }
         match item {
             InboxItem::Enter { input, .. } => Some(self.enter(now, input, batch)),
@@ -83,7 +83,6 @@ impl RoomTask {
                 None
             }
             InboxItem::Detach { session, generation } => {
-                self.guest_has_gone(*session, *generation);
                 self.state.forget_reader(now, *session, *generation);
                 batch.gone.push((*session, *generation));
                 None
@@ -101,7 +100,7 @@ impl RoomTask {
                 None
             }
             InboxItem::Peer(peer) => {
-                self.look_after_guest(now, peer);
+                self.hear_peer(now, peer, batch);
                 None
             }
         }
@@ -195,13 +194,25 @@ impl RoomTask {
 
     /// A room lets nobody speak for a session without a connection: an ended one comes back in order to leave. Where it cannot leave, or
     /// this batch is undone, it goes by the grace; in two steps, something could come between them, and it would be there for ever.
-    fn end_session(&mut self, now: Now, by: &Caller, batch: &mut Batch) {
+    pub(crate) fn end_session(&mut self, now: Now, by: &Caller, batch: &mut Batch) {
+        if self.shared.cluster.is_some() && self.is_elsewhere(by) {
+            // Another device of the person is connected, maybe at another server: the person is still there.
+            self.state.forget_reader(now, by.session, by.generation);
+            batch.gone.push((by.session, by.generation));
+            return;
+        }
         let attach = Input::Attach { by: by.clone(), after: None };
         if self.decide_one(now, &attach, batch).is_ok() {
             let _ = self.decide_one(now, &Input::Leave { by: by.clone() }, batch);
         }
         self.state.forget_reader(now, by.session, by.generation);
         batch.gone.push((by.session, by.generation));
+    }
+
+    /// Whether another session of the person is attached.
+    fn is_elsewhere(&self, by: &Caller) -> bool {
+        let member = self.state.room.member_with_scope(&by.scope());
+        member.is_some_and(|member| self.state.room.sessions_of(member).iter().any(|session| *session != by.session))
     }
 
     /// Says what is settled before something is changed for which there would be no room else.
@@ -295,6 +306,7 @@ impl RoomTask {
                 self.state.kicked.clear();
                 if let Some(part) = &mut self.state.part {
                     part.notes.clear();
+                    part.guests.values_mut().for_each(|guest| guest.sessions.clear());
                 }
                 let feed = self.shared.new_life(&self.cell.code, *epoch, Seq(0));
                 self.state.phase = Phase::Live(Arc::new(feed));
@@ -337,6 +349,9 @@ impl RoomTask {
 
     fn end_member(&mut self, member: MemberId, until: Seq, end: End, batch: &mut Batch) {
         for session in self.state.room.sessions_of(member) {
+            if let Some(part) = &mut self.state.part {
+                part.forget_session(session);
+            }
             if let Some(reader) = self.state.subscribers.remove(&session) {
                 batch.ends.push((session, reader, until, end));
             }

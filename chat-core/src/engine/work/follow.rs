@@ -1,6 +1,8 @@
 //! The follower's half of a room of several servers: what the owner has decided is played here, and what is asked here is asked there.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::domain::{Event, Record, RoomCloseReason};
 use crate::engine::parcel::{Attachment, Decided, Feed, Parcel};
@@ -9,6 +11,7 @@ use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::Letter;
 use crate::engine::rooms::state::Phase;
+use crate::engine::session::subscription::End;
 use crate::engine::shared::unavailable;
 use crate::engine::work::evict;
 use crate::engine::work::load::load_copy;
@@ -16,10 +19,12 @@ use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::ports::ReadError;
+use crate::ports::{Owner, ReadError, Term};
 use crate::room::{Answer, Input, Note, ReadPosition, Room};
 use crate::types::{Epoch, Generation, NodeId, Now, Offset, Reject, RejectCode, SessionId};
 
+/// How long an owner has to tell a room afresh, before it is asked once more: its log may be slow, and it may not know that it is the owner.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(2);
 /// Records read at once where some have not come.
 const PAGE: u64 = 256;
 
@@ -48,12 +53,14 @@ impl RoomTask {
     async fn take_as_follower(&mut self, owner: NodeId, item: InboxItem) {
         match item {
             InboxItem::Peer(peer) => match *peer {
-                FromPeer::Fed(feed) => self.play(owner, feed).await,
-                FromPeer::Answered { ahead, answers } => self.hear_answers(owner, ahead, answers),
+                FromPeer::Fed { from, feed } if self.is_owner(from, Some(feed.term)) => self.play(owner, feed).await,
+                FromPeer::Answered { from, ahead, answers } if self.is_owner(from, None) => {
+                    self.hear_answers(owner, ahead, answers);
+                }
                 FromPeer::Link { node, is_up: true } if node == owner => self.ask_to_follow(owner),
                 FromPeer::Link { node, is_up: false } if node == owner => self.lose_owner(),
                 // Of a server that is no owner, or meant for one, who this is no more.
-                FromPeer::Link { .. } | FromPeer::Follow { .. } | FromPeer::Unfollow { .. } => {}
+                _ => {}
             },
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
             InboxItem::End { by } => {
@@ -77,8 +84,18 @@ impl RoomTask {
         }
     }
 
+    /// Whether this server decides, under this term.
+    fn is_owner(&self, node: NodeId, term: Option<u64>) -> bool {
+        let stands = self.state.part.as_ref().and_then(|part| part.stands);
+        matches!(stands, Some(Owner::Other(owner, Term(now))) if owner == node && term.is_none_or(|term| term == now))
+    }
+
     /// Asks the owner. What was asked waits here under a number.
     fn ask(&mut self, owner: NodeId, item: InboxItem) {
+        if self.state.part.as_ref().is_some_and(|part| !part.is_in_step && part.follow_at.is_none()) {
+            self.ask_to_follow(owner);
+        }
+        let number = self.shared.letters.fetch_add(1, Ordering::Relaxed) + 1;
         let limits = &self.shared.limits;
         let until = self.mono().after(limits.engine.owner_timeout);
         let (Some(part), Some(input)) = (&mut self.state.part, item.input()) else { return };
@@ -86,8 +103,10 @@ impl RoomTask {
             let reject = Reject::new(RejectCode::Busy, "too much waits for the room's owner");
             return self.cell.refuse(item, reject);
         }
-        let (room, input, follows) = (self.cell.code.clone(), Box::new(input.clone()), part.is_in_step);
-        let number = part.keep(until, item);
+        let (room, input) = (self.cell.code.clone(), Box::new(input.clone()));
+        // Whoever has asked to is told the room afresh by that.
+        let follows = part.is_in_step || part.follow_at.is_some();
+        part.letters.insert(number, Letter { until, item });
         if self.shared.send(owner, &Parcel::Ask { room, number, follows, input }).is_err()
             && let Some(Letter { item, .. }) = self.state.part.as_mut().and_then(|part| part.letters.remove(&number))
         {
@@ -98,7 +117,7 @@ impl RoomTask {
     /// Plays what the owner has published since. What has not come is read from the log, which has it.
     async fn play(&mut self, owner: NodeId, feed: Feed) {
         let Some(part) = &mut self.state.part else { return };
-        part.is_in_step |= feed.fresh;
+        part.is_in_step |= feed.fresh.is_some();
         if !part.is_in_step {
             return;
         }
@@ -108,26 +127,55 @@ impl RoomTask {
             self.unread(&error);
             return self.fall_out_of_step();
         }
-        let now = self.now();
-        if feed.fresh {
-            self.state.room.forget_who_is_here(now);
-        }
+        let (now, is_fresh, mut begins) = (self.now(), feed.fresh.is_some(), feed.fresh);
         let mut batch = Batch::default();
         let mut notes = feed.notes.into_iter().peekable();
         for record in feed.records {
+            // Whom these records put out is who was here before.
+            if begins.take_if(|begins| *begins < record.offset).is_some() {
+                self.state.room.forget_who_is_here(now);
+            }
             while let Some((_, note)) = notes.next_if(|(after, _)| *after < record.offset) {
-                self.replay_note(now, note, feed.fresh);
+                self.replay_note(now, note, is_fresh);
             }
             self.tell_decided_here(owner, now, &mut batch);
             self.replay(now, record, &mut batch);
         }
-        notes.for_each(|(_, note)| self.replay_note(now, note, feed.fresh));
+        if begins.is_some() {
+            self.state.room.forget_who_is_here(now);
+        }
+        notes.for_each(|(_, note)| self.replay_note(now, note, is_fresh));
         self.tell_decided_here(owner, now, &mut batch);
-        if feed.fresh {
+        if is_fresh {
             // What they rest on was before, and is not played any more.
             self.tell_decided_late(owner, now, &mut batch);
         }
         self.publish(batch);
+        if is_fresh {
+            self.look_after_readers();
+        }
+    }
+
+    /// The room was told afresh: whoever reads here is in it, as far as the owner knows, or reads no more. Where the owner does not know of one
+    /// who is, it is told once more.
+    fn look_after_readers(&mut self) {
+        let Some(head) = self.state.feed().map(|feed| feed.backlog.head()) else { return };
+        let (room, mut is_known) = (&self.state.room, true);
+        self.state.subscribers.retain(|session, reader| {
+            let stay = room.member(reader.subscription.member).filter(|stay| reader.subscription.is_of(stay));
+            match stay {
+                Some(stay) => is_known &= room.sessions_of(stay.id).contains(session),
+                None => {
+                    reader.end(head, End::Quiet);
+                    reader.connection.wake.wake();
+                }
+            }
+            stay.is_some()
+        });
+        let again = self.mono().after(FOLLOW_AGAIN);
+        if let Some(part) = &mut self.state.part {
+            part.follow_at = (!is_known).then_some(again);
+        }
     }
 
     /// Where the copy stands: in which incarnation, and after which record.
@@ -220,7 +268,15 @@ impl RoomTask {
         let Some(part) = &mut self.state.part else { return };
         // What nobody waits for any more is not kept.
         part.decided.extend(answers.into_iter().filter(|decided| part.letters.contains_key(&decided.number)));
-        if part.is_in_step && !ahead {
+        if !ahead && !part.is_in_step {
+            // What the owner has refused without a look at the room rests on nothing.
+            let is_refused = |decided: &Decided| decided.epoch.is_none() && decided.verdict.is_err();
+            let (refused, rest): (VecDeque<_>, VecDeque<_>) = part.decided.drain(..).partition(is_refused);
+            part.decided = rest;
+            let (now, mut batch) = (self.now(), Batch::default());
+            refused.into_iter().for_each(|decided| self.tell_decided_of(owner, now, decided, false, &mut batch));
+            self.publish(batch);
+        } else if part.is_in_step && !ahead {
             let (now, mut batch) = (self.now(), Batch::default());
             self.tell_decided_here(owner, now, &mut batch);
             self.publish(batch);
@@ -262,6 +318,14 @@ impl RoomTask {
         let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&decided.number));
         let Some(Letter { item, .. }) = letter else { return };
         let mut verdict = decided.verdict;
+        let is_shown = matches!(
+            &verdict,
+            Ok(Answer::History(_) | Answer::Changes(_) | Answer::Members { .. } | Answer::Bans { .. })
+        );
+        if is_shown && decided.epoch != self.state.phase_epoch() {
+            // Its numbers are of another life.
+            verdict = Err(unavailable());
+        }
         if let Ok(Answer::Entered(entered)) = &verdict
             && (is_past || self.state.feed().is_none() || self.state.room.member(entered.member).is_none())
         {
@@ -295,18 +359,19 @@ impl RoomTask {
             session: *session,
             generation: reader.connection.generation,
             member: reader.subscription.member,
+            begun: reader.subscription.begun,
             network: reader.connection.network,
         });
         let letters = self.state.part.iter().flat_map(|part| part.letters.values());
         let entering = letters.filter_map(|letter| letter.item.input().filter(|input| input.is_entry())?.caller());
         let awaited = entering.map(|by| (by.session, by.generation)).collect();
-        let follow = Parcel::Follow { room: self.cell.code.clone(), attached: attached.collect(), awaited };
-        let sent = self.shared.send(owner, &follow);
+        let (room, epoch) = (self.cell.code.clone(), self.state.phase_epoch());
+        let follow = Parcel::Follow { room, epoch, attached: attached.collect(), awaited };
+        let is_sent = self.shared.send(owner, &follow).is_ok();
+        let again = self.mono().after(FOLLOW_AGAIN);
         if let Some(part) = &mut self.state.part {
-            (part.is_in_step, part.follow_at) = (false, None);
-        }
-        if sent.is_err() {
-            self.fall_out_of_step();
+            // Where the link is down, it is asked once it is up.
+            (part.is_in_step, part.follow_at) = (false, is_sent.then_some(again));
         }
     }
 

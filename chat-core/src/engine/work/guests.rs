@@ -12,7 +12,7 @@ use crate::engine::rooms::part::{Beginning, Guest};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::room::Note;
+use crate::room::{Note, is_same_join};
 use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
 
 /// How long the link to a server may be down before whoever is attached there counts as gone. 3 s: a link that broke is up again sooner, and
@@ -22,10 +22,14 @@ const DOWN_MAX: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_millis(100);
 
 impl RoomTask {
-    /// A server follows from now on, or no more; or its link is up, or down.
-    pub(crate) fn look_after_guest(&mut self, now: Now, peer: &FromPeer) {
+    /// What another server has to say of the room, or of itself.
+    pub(crate) fn hear_peer(&mut self, now: Now, peer: &FromPeer, batch: &mut Batch) {
         match peer {
-            FromPeer::Follow { node, attached, awaited } => self.guest_follows(now, *node, attached, awaited),
+            FromPeer::Follow { node, epoch, attached, awaited } => {
+                // Of another life nobody is in this one.
+                let is_this = epoch.is_some() && *epoch == self.state.phase_epoch();
+                self.guest_follows(now, *node, if is_this { attached } else { &[] }, awaited);
+            }
             FromPeer::Unfollow { node } => {
                 if let Some(part) = &mut self.state.part
                     && part.guests.get(node).is_some_and(|guest| guest.sessions.is_empty())
@@ -33,28 +37,36 @@ impl RoomTask {
                     part.guests.remove(node);
                 }
             }
-            FromPeer::Link { node, is_up } => {
+            FromPeer::Link { node, is_up: false } => {
                 let guest = self.state.part.as_mut().and_then(|part| part.guests.get_mut(node));
-                if let Some(guest) = guest
-                    && !is_up
-                {
+                if let Some(guest) = guest {
                     guest.down_since.get_or_insert(now.mono);
                 }
             }
-            // Said by another owner, before this one was.
-            FromPeer::Fed(_) | FromPeer::Answered { .. } => {}
+            FromPeer::Lost { node, session, generation } => {
+                if self.guest_has_gone(*node, *session, *generation) {
+                    self.state.forget_reader(now, *session, *generation);
+                    batch.gone.push((*session, *generation));
+                }
+            }
+            FromPeer::Ended { by } => self.end_session(now, by, batch),
+            // Who follows says so; and the rest was said by another owner, before this one was.
+            FromPeer::Link { is_up: true, .. } | FromPeer::Fed { .. } | FromPeer::Answered { .. } => {}
         }
     }
 
-    /// Before anything is decided: those who said something while the room waited for its log are heard, and those are let go whose link has been
+    /// Before anything is decided: those are heard who said something while the room waited for its log, and those let go whose link has been
     /// down for too long.
     pub(crate) fn look_after_guests(&mut self, now: Now, items: &mut VecDeque<InboxItem>) {
         let Some(part) = &mut self.state.part else { return };
-        for item in std::mem::take(&mut part.later).into_iter().rev() {
-            items.push_front(item);
+        if !part.later.is_empty() {
+            part.later.drain(..).rev().for_each(|item| items.push_front(item));
+            // They may say that the link is up again.
+            return;
         }
         // Who could not be told begins anew.
-        let again: Vec<NodeId> = part.guests.iter().filter(|(_, guest)| guest.is_new).map(|(node, _)| *node).collect();
+        let is_due = |guest: &Guest| guest.is_new && guest.down_since.is_none() && guest.beginning.is_none();
+        let again: Vec<NodeId> = part.guests.iter().filter(|(_, guest)| is_due(guest)).map(|(node, _)| *node).collect();
         again.into_iter().for_each(|node| self.begin(node));
         let Some(part) = &mut self.state.part else { return };
         let is_lost = |down_since: Option<Mono>| down_since.is_some_and(|since| since.after(DOWN_MAX) <= now.mono);
@@ -67,11 +79,13 @@ impl RoomTask {
     }
 
     /// A server asks something. Where it does not follow, it does from now on.
-    pub(crate) fn guest_asks(&mut self, node: NodeId, follows: bool) {
+    pub(crate) fn guest_asks(&mut self, now: Now, node: NodeId, follows: bool) {
+        let is_down = !self.shared.peers.has(node);
         let Some(part) = &mut self.state.part else { return };
         let guest = part.guests.entry(node).or_insert_with(|| Guest { is_new: true, ..Guest::default() });
-        if !follows {
-            guest.is_new = true;
+        guest.is_new |= !follows;
+        if is_down {
+            guest.down_since.get_or_insert(now.mono);
         }
         if guest.is_new && guest.beginning.is_none() {
             self.begin(node);
@@ -94,13 +108,17 @@ impl RoomTask {
         for (session, generation) in part.replace(node, attached, awaited) {
             self.state.note(now, Note::Detached { session, generation });
         }
-        for Attachment { session, generation, member, network } in attached {
+        for Attachment { session, generation, member, begun, network } in attached {
             let (session, generation, member, network) = (*session, *generation, *member, *network);
+            // Who has left, and has come in again since, is attached by that.
+            let is_here = self.state.room.member(member).is_some_and(|stay| is_same_join(*begun, stay.begun));
+            if !is_here {
+                self.forget_guest(node, session);
+                continue;
+            }
             if self.state.room.generation_of(session).is_some_and(|newest| newest > generation) {
                 // It has come in elsewhere meanwhile, and this connection has not been told.
-                if let Some(guest) = self.state.part.as_mut().and_then(|part| part.guests.get_mut(&node)) {
-                    guest.sessions.remove(&session);
-                }
+                self.forget_guest(node, session);
                 self.tell_replaced(session, vec![(node, generation)]);
                 continue;
             }
@@ -125,13 +143,17 @@ impl RoomTask {
         self.tell_replaced(by.session, older);
     }
 
-    /// A session has lost its connection at another server.
-    pub(crate) fn guest_has_gone(&mut self, session: SessionId, generation: Generation) {
-        for guest in self.state.part.iter_mut().flat_map(|part| part.guests.values_mut()) {
-            if guest.sessions.get(&session).is_some_and(|theirs| *theirs <= generation) {
-                guest.sessions.remove(&session);
-            }
+    fn forget_guest(&mut self, node: NodeId, session: SessionId) {
+        if let Some(guest) = self.state.part.as_mut().and_then(|part| part.guests.get_mut(&node)) {
+            guest.sessions.remove(&session);
         }
+    }
+
+    /// A session has lost its connection at another server. Whether it was attached there, with that connection or an older one.
+    fn guest_has_gone(&mut self, node: NodeId, session: SessionId, generation: Generation) -> bool {
+        let guest = self.state.part.as_mut().and_then(|part| part.guests.get_mut(&node));
+        let is_there = |guest: &&mut Guest| guest.sessions.get(&session).is_some_and(|theirs| *theirs <= generation);
+        guest.filter(is_there).is_some_and(|guest| guest.sessions.remove(&session).is_some())
     }
 
     /// A session has come in here: the connections that it had at other servers are none of its any more.
@@ -154,10 +176,13 @@ impl RoomTask {
 
     /// Tells those who follow what a batch has brought, and whoever asked there what was decided.
     pub(crate) fn tell_guests(&mut self, batch: &mut Batch) {
-        if self.state.part.as_ref().is_none_or(|part| part.guests.is_empty()) {
+        if self.state.part.is_none() {
             return;
         }
         self.tell_decided(batch);
+        if self.state.part.as_ref().is_none_or(|part| part.guests.is_empty()) {
+            return;
+        }
         let (code, epoch, room) = (&self.cell.code, self.state.phase_epoch(), &self.state.room);
         let Some(part) = self.state.part.as_deref_mut() else { return };
         let (term, notes) = (part.decides().unwrap_or_default().0, std::mem::take(&mut part.notes));
@@ -186,10 +211,10 @@ impl RoomTask {
                 Some(beginning) => {
                     let first = beginning.notes.into_iter().map(|note| (beginning.after.clamp(after, last), note));
                     let since = notes.get(beginning.noted..).unwrap_or_default();
-                    encode(true, first.chain(since.iter().map(among)).collect())
+                    encode(Some(beginning.after.clamp(after, last)), first.chain(since.iter().map(among)).collect())
                 }
                 None if guest.is_new || last == after && notes.is_empty() => continue,
-                None => news.get_or_insert_with(|| encode(false, notes.iter().map(among).collect())).clone(),
+                None => news.get_or_insert_with(|| encode(None, notes.iter().map(among).collect())).clone(),
             };
             // A later one would not follow on this.
             guest.is_new = self.shared.send_bytes(*node, bytes).is_err();
@@ -228,6 +253,7 @@ impl RoomTask {
             Some(since) => Some(since.after(DOWN_MAX)),
             None => guest.is_new.then(|| now.after(AGAIN)),
         });
-        letters.chain(guests).chain(part.follow_at).min()
+        let later = (!part.later.is_empty()).then_some(now);
+        letters.chain(guests).chain(part.follow_at).chain(later).min()
     }
 }

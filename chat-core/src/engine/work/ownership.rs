@@ -21,6 +21,11 @@ impl Shared {
         }
     }
 
+    /// Whether the rooms of a slot are decided here.
+    pub(crate) fn decides_slot(&self, slot: Slot) -> bool {
+        self.cluster.as_ref().is_none_or(|cluster| matches!(cluster.owner(slot), Owner::Me(_)))
+    }
+
     /// Whether a room is decided here.
     pub(crate) fn decides(&self, code: &RoomCode) -> bool {
         matches!(self.owner(code), Owner::Me(_))
@@ -49,7 +54,17 @@ impl RoomTask {
             #[cfg(feature = "fault_injection")]
             Owner::Other(..) if fault_injection::is(Bug::DecideForOthers) => self.work_through(items).await,
             Owner::Other(node, _) => self.follow(node, items).await,
-            Owner::Nobody => items.into_iter().for_each(|item| self.cell.refuse(item, unavailable())),
+            Owner::Nobody => items.into_iter().for_each(|item| self.take_without_owner(item)),
+        }
+    }
+
+    /// Nobody decides: nothing is decided, and who goes is gone.
+    fn take_without_owner(&mut self, item: InboxItem) {
+        match item {
+            InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
+            InboxItem::End { by } => drop(self.state.subscribers.remove(&by.session)),
+            InboxItem::Tick => self.state.disarm(),
+            item => self.cell.refuse(item, unavailable()),
         }
     }
 
@@ -81,7 +96,7 @@ impl RoomTask {
     /// The room leaves memory: its owner has nobody to tell here.
     pub(crate) fn follow_no_more(&self) {
         let Some(part) = &self.state.part else { return };
-        if let Some(owner) = part.follows().filter(|_| part.is_in_step) {
+        if let Some(owner) = part.follows() {
             // Where it cannot be told, what it tells comes to nobody.
             let _ = self.shared.send(owner, &Parcel::Unfollow { room: self.cell.code.clone() });
         }

@@ -15,6 +15,7 @@ use crate::engine::rooms::away::{Away, Next};
 use crate::engine::shared::Shared;
 use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::{Visit, visit};
+use crate::ports::Term;
 use crate::room::Note;
 use crate::types::{Epoch, Mono};
 
@@ -46,6 +47,11 @@ impl RoomTask {
         self.is_unattended().then(|| at.unwrap_or(now.after(idle.max(AGAIN))))
     }
 
+    /// Under which term it is decided here.
+    fn term(&self) -> Term {
+        self.state.part.as_ref().and_then(|part| part.decides()).unwrap_or_default()
+    }
+
     /// Puts the room away, unless somebody is here or was lately. Then the state is worth nothing any more.
     pub(crate) fn put_away(&mut self) -> bool {
         let now = self.shared.clock.now().mono;
@@ -72,7 +78,8 @@ impl RoomTask {
         let (last, foundings) = (self.state.room.last_offset(), self.cell.take_foundings());
         let (time, held) = (self.state.room.time_so_far(), LedgerShare::default());
         let (is_listed, vacancy) = (self.state.room.settings().listed, Some(vacancy));
-        let mut away = Box::new(Away { epoch, last, vacancy, time, kicked, foundings, is_listed, held });
+        let term = self.term();
+        let mut away = Box::new(Away { term, epoch, last, vacancy, time, kicked, foundings, is_listed, held });
         away.weigh(&self.shared.budget);
         // Before the cell goes: who comes after that finds it here.
         let kept = self.shared.away.put(&self.cell.code, away, at, self.shared.limits.engine.rooms_away_max);
@@ -88,7 +95,8 @@ impl RoomTask {
         let away = self.shared.away.take(&self.cell.code).filter(|away| away.epoch == epoch);
         let vacancy = away.and_then(|away| {
             self.state.room.go_on_in_time(self.mono(), away.time);
-            let is_as_it_was = away.last == self.state.room.last_offset();
+            // Who is attached stands in no log: under another owner somebody may have come and gone.
+            let is_as_it_was = away.last == self.state.room.last_offset() && away.term == self.term();
             let vacancy = self.take_back(*away);
             vacancy.filter(|_| is_as_it_was)
         });
@@ -115,6 +123,10 @@ pub(crate) async fn run(engine: Weak<Shared>) {
             let is_open = |shared: &Arc<Shared>| !shared.draining.load(Ordering::Acquire);
             let Some(shared) = engine.upgrade().filter(is_open) else { return };
             match rooms.next(shared.clock.now().mono) {
+                Next::Due(code) if !shared.decides(&code) => {
+                    rooms.take(&code);
+                    continue;
+                }
                 Next::Due(code) => {
                     let engine = Weak::clone(&engine);
                     shared.spawn(async move {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::engine::shared::Shared;
 use crate::engine::work::visit::{Visit, visit};
-use crate::ports::ReadError;
+use crate::ports::{ReadError, Slot};
 use crate::types::RoomCode;
 
 /// Codes listed at once. 256: 6 KiB, or 14 KiB where names are long, held by one task.
@@ -27,7 +27,7 @@ const LATER: (Duration, Duration) = (Duration::from_secs(60), Duration::from_sec
 /// Visits all rooms, those that could not be read again and again, and returns; also when the engine is gone or drains, or what the log lists
 /// cannot be read by trying again.
 pub(crate) async fn run(engine: Weak<Shared>) {
-    let mut left = visit_all(&engine).await;
+    let mut left = visit_all(&engine, None).await;
     let mut pause = LATER.0;
     while !left.is_empty() {
         tokio::time::sleep(pause).await;
@@ -45,8 +45,16 @@ pub(crate) async fn run(engine: Weak<Shared>) {
     }
 }
 
-/// Visits each room once; those that could not be read.
-async fn visit_all(engine: &Weak<Shared>) -> Vec<RoomCode> {
+/// Visits the rooms of slots that have become this server's, once each.
+pub(crate) async fn visit_slots(engine: Weak<Shared>, slots: Vec<Slot>) {
+    for slot in slots {
+        // What could not be read is read when it is asked for.
+        let _ = visit_all(&engine, Some(slot)).await;
+    }
+}
+
+/// Visits each room once, of one slot or of all; those that could not be read.
+async fn visit_all(engine: &Weak<Shared>, slot: Option<Slot>) -> Vec<RoomCode> {
     let mut left = Vec::new();
     let mut after: Option<RoomCode> = None;
     let (mut pause, mut visits) = (PAUSE.0, 0);
@@ -55,7 +63,7 @@ async fn visit_all(engine: &Weak<Shared>) -> Vec<RoomCode> {
         let left_max = shared.limits.engine.rooms_revisited_max;
         let Some(log) = shared.log.clone() else { return left };
         drop(shared);
-        let listed = log.rooms(None, after.as_ref(), PAGE).await;
+        let listed = log.rooms(slot, after.as_ref(), PAGE).await;
         drop(log);
         let codes = match listed {
             Ok(codes) if codes.is_empty() => return left,
