@@ -20,7 +20,7 @@ pub(crate) async fn run(engine: Weak<Shared>) {
         let Some(shared) = engine.upgrade() else { return };
         match event {
             ClusterEvent::Parcel { from, parcel } => match Parcel::decode(&parcel) {
-                Ok(parcel) => shared.take_in(from, parcel),
+                Ok(read) => shared.take_in(from, read, parcel.len()),
                 Err(error) => shared.observe(ObserverEvent::BadParcel { from, error: error.to_string() }),
             },
             ClusterEvent::LinkUp(node) => {
@@ -46,7 +46,7 @@ pub(crate) async fn run(engine: Weak<Shared>) {
 
 impl Shared {
     /// Puts what another server has sent where it belongs.
-    fn take_in(self: &Arc<Self>, from: NodeId, parcel: Parcel) {
+    fn take_in(self: &Arc<Self>, from: NodeId, parcel: Parcel, bytes: usize) {
         match parcel {
             // What a room asks itself.
             Parcel::Ask { input, .. } if matches!(*input, Input::Settle { .. } | Input::Elapsed) => {}
@@ -75,7 +75,7 @@ impl Shared {
                     let _ = self.send(from, &Parcel::Unfollow { room });
                     return;
                 }
-                self.enqueue_if_here(&room, FromPeer::Fed { from, feed: *feed }.into());
+                self.enqueue_if_here(&room, FromPeer::Fed { from, feed: *feed, bytes }.into());
             }
             Parcel::Answers { room, ahead, answers } => {
                 self.enqueue_if_here(&room, FromPeer::Answered { from, ahead, answers }.into());

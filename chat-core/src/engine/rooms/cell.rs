@@ -48,6 +48,8 @@ struct Inbox {
     items: VecDeque<InboxItem>,
     /// Items that count against the bound.
     bounded: usize,
+    /// Bytes of what another server has told, and that is not played yet.
+    fed_bytes: usize,
     /// Of whoever founds the room, or is about to: kept as long as the code is in use.
     foundings: Foundings,
     /// A task is at work.
@@ -127,7 +129,7 @@ impl RoomCell {
         Weight { bytes: weight & !7, is_lingering: is(1), is_unattended: is(2), is_listed: is(4) }
     }
 
-    pub(crate) fn push(&self, item: InboxItem, inbox_max: usize) -> Pushed {
+    pub(crate) fn push(&self, item: InboxItem, inbox_max: usize, fed_bytes_max: usize) -> Pushed {
         let mut inbox = self.lock();
         if inbox.gone {
             return Pushed::Gone(item);
@@ -138,6 +140,11 @@ impl RoomCell {
             }
             inbox.bounded += 1;
         }
+        let fed_bytes = item.fed_bytes();
+        if fed_bytes > 0 && inbox.fed_bytes > 0 && inbox.fed_bytes + fed_bytes > fed_bytes_max {
+            return Pushed::Full(item);
+        }
+        inbox.fed_bytes += fed_bytes;
         if let Some(founding) = item.founding() {
             inbox.foundings.retain(|founding| !founding.is_given_up());
             inbox.foundings.push(Arc::clone(founding));
@@ -162,6 +169,7 @@ impl RoomCell {
             false => inbox.items.drain(..max).collect(),
         };
         inbox.bounded -= items.iter().filter(|item| item.is_bounded()).count();
+        inbox.fed_bytes -= items.iter().map(InboxItem::fed_bytes).sum::<usize>();
         items
     }
 
@@ -213,7 +221,7 @@ mod tests {
     }
 
     fn pushed(cell: &RoomCell) -> Pushed {
-        cell.push(InboxItem::Tick, 1)
+        cell.push(InboxItem::Tick, 1, 1)
     }
 
     #[test]

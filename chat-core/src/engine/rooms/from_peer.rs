@@ -24,7 +24,7 @@ pub(crate) enum FromPeer {
     /// A session was ended there.
     Ended { by: Caller },
     /// The owner of the room, which is followed here, tells what has happened.
-    Fed { from: NodeId, feed: Feed },
+    Fed { from: NodeId, feed: Feed, bytes: usize },
     /// What the owner has decided of what was asked here. It may rest on what is told next.
     Answered { from: NodeId, ahead: bool, answers: Vec<Decided> },
     /// The link to another server is up, or is down.

@@ -211,6 +211,17 @@ impl InboxItem {
         }
     }
 
+    /// How many bytes it holds of what another server has told of the room.
+    pub(crate) fn fed_bytes(&self) -> usize {
+        match self {
+            Self::Peer(peer) => match **peer {
+                FromPeer::Fed { bytes, .. } => bytes,
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+
     /// What the room is asked, by whoever is answered.
     pub(crate) fn input(&self) -> Option<&Input> {
         match self {
@@ -245,9 +256,10 @@ impl InboxItem {
     pub(crate) fn is_bounded(&self) -> bool {
         match self {
             Self::Command { .. } | Self::Host { .. } | Self::Asked(_) => true,
-            Self::Peer(peer) => matches!(**peer, FromPeer::Fed { .. }),
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
-            Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => false,
+            Self::Peer(_) | Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {
+                false
+            }
         }
     }
 }

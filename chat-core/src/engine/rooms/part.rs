@@ -25,6 +25,8 @@ pub(crate) struct Part {
     pub(crate) letters: BTreeMap<u64, Letter>,
     /// Of a follower: what was decided, and is told once what it rests on is played.
     pub(crate) decided: VecDeque<Decided>,
+    /// Of a follower: sessions that read here and have lost their connection, as far as the owner knows.
+    pub(crate) dangling: ThinVec<SessionId>,
     /// Of a follower: whether what the owner tells next follows on what is known here.
     pub(crate) is_in_step: bool,
     /// Of a follower that is out of step, and has asked to follow or is to: when it asks again.

@@ -348,10 +348,15 @@ impl RoomTask {
     }
 
     fn end_member(&mut self, member: MemberId, until: Seq, end: End, batch: &mut Batch) {
-        for session in self.state.room.sessions_of(member) {
-            if let Some(part) = &mut self.state.part {
-                part.forget_session(session);
-            }
+        let mut sessions = self.state.room.sessions_of(member);
+        if let Some(part) = &mut self.state.part {
+            sessions.iter().for_each(|session| part.forget_session(*session));
+            let subscribers = &self.state.subscribers;
+            let reads = |session: &SessionId| subscribers.get(session).map(|reader| reader.subscription.member);
+            sessions.extend(part.dangling.extract_if(.., |session| reads(session) == Some(member)));
+            part.dangling.retain(|session| reads(session).is_some());
+        }
+        for session in sessions {
             if let Some(reader) = self.state.subscribers.remove(&session) {
                 batch.ends.push((session, reader, until, end));
             }

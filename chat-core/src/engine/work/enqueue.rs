@@ -59,7 +59,7 @@ impl Shared {
 
     /// Pushes into this very cell; gives the item back when the cell has left the registry.
     pub(crate) fn push(self: &Arc<Self>, cell: &Arc<RoomCell>, item: InboxItem) -> Option<InboxItem> {
-        match cell.push(item, self.limits.room.inbox_max) {
+        match cell.push(item, self.limits.room.inbox_max, self.limits.room.fed_bytes_max) {
             Pushed::Queued => None,
             Pushed::Start => {
                 self.tasks.fetch_add(1, Ordering::Relaxed);

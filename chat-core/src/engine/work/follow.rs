@@ -32,9 +32,7 @@ impl RoomTask {
     /// Works through what has come in where another server decides.
     pub(crate) async fn follow(&mut self, owner: NodeId, items: VecDeque<InboxItem>) {
         self.yield_to_readers().await;
-        while self.state.is_far_ahead() {
-            self.yield_to_readers().await;
-        }
+        self.let_readers_follow().await;
         self.state.has_worked = true;
         if self.cell.take_lost() {
             self.fall_out_of_step();
@@ -50,10 +48,19 @@ impl RoomTask {
         evict::keep(&self.shared);
     }
 
+    /// Waits until nobody who reads is about to lose sight of what was published.
+    async fn let_readers_follow(&mut self) {
+        while self.state.is_far_ahead() {
+            self.yield_to_readers().await;
+        }
+    }
+
     async fn take_as_follower(&mut self, owner: NodeId, item: InboxItem) {
         match item {
             InboxItem::Peer(peer) => match *peer {
-                FromPeer::Fed { from, feed } if self.is_owner(from, Some(feed.term)) => self.play(owner, feed).await,
+                FromPeer::Fed { from, feed, .. } if self.is_owner(from, Some(feed.term)) => {
+                    self.play(owner, feed).await
+                }
                 FromPeer::Answered { from, ahead, answers } if self.is_owner(from, None) => {
                     self.hear_answers(owner, ahead, answers);
                 }
@@ -116,6 +123,7 @@ impl RoomTask {
 
     /// Plays what the owner has published since. What has not come is read from the log, which has it.
     async fn play(&mut self, owner: NodeId, feed: Feed) {
+        self.let_readers_follow().await;
         let Some(part) = &mut self.state.part else { return };
         part.is_in_step |= feed.fresh.is_some();
         if !part.is_in_step {
@@ -211,7 +219,10 @@ impl RoomTask {
             return Ok(());
         }
         while let Some((_, offset)) = self.stands().filter(|(_, offset)| *offset < after) {
-            let missing = (after.0 - offset.0).min(PAGE);
+            self.let_readers_follow().await;
+            // No more at once than readers can follow: a quarter of what is kept for them.
+            let most = (self.shared.limits.room.backlog_events_max as u64 / 4).clamp(1, PAGE);
+            let missing = (after.0 - offset.0).min(most);
             let page = log.read(&self.cell.code, Some(epoch), offset, missing as usize).await?;
             if page.records.first().is_none_or(|first| first.offset != offset.next()) {
                 // It is over, or the log has let go of them.
@@ -243,7 +254,10 @@ impl RoomTask {
 
     /// Notes what the owner has noted. What is told afresh is nothing new: whoever comes in here is told how far they have read.
     fn replay_note(&mut self, now: Now, note: Note, is_afresh: bool) {
-        let Note::Read { member, through } = note else { return self.state.room.note(now, note) };
+        let Note::Read { member, through } = note else {
+            self.note_reader(&note);
+            return self.state.room.note(now, note);
+        };
         let scope = self.state.room.member(member).map(|member| member.scope.clone());
         let read = |room: &Room| scope.as_ref().and_then(|scope| room.read_position(scope));
         let before = read(&self.state.room);
@@ -259,6 +273,24 @@ impl RoomTask {
         let sessions = self.state.room.sessions_of(member);
         let reader = readers.find(|session| sessions.contains(session));
         self.tell_sessions(member, reader, position);
+    }
+
+    /// Keeps in mind who reads here and is not attached any more, as far as the owner knows: they are ended with their membership.
+    fn note_reader(&mut self, note: &Note) {
+        let Some(part) = &mut self.state.part else { return };
+        match note {
+            Note::Detached { session, generation } => {
+                let reader = self.state.subscribers.get(session);
+                if reader.is_some_and(|reader| reader.connection.generation <= *generation) {
+                    part.dangling.push(*session);
+                }
+            }
+            Note::Attached { session, generation, .. } => {
+                part.dangling.retain(|dangling| dangling != session);
+                self.shared.close_older(*session, *generation);
+            }
+            _ => {}
+        }
     }
 
     /// The owner has decided what was asked here.

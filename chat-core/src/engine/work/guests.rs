@@ -9,6 +9,7 @@ use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::{Beginning, Guest};
+use crate::engine::shared::Shared;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
@@ -20,6 +21,21 @@ use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId
 const DOWN_MAX: Duration = Duration::from_secs(3);
 /// Before a server is told anew that has taken nothing more.
 const AGAIN: Duration = Duration::from_millis(100);
+
+impl Shared {
+    /// A session has come in at another server: a connection that it had here before is told, in whatever rooms it was.
+    pub(crate) fn close_older(&self, session: SessionId, generation: Generation) {
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetReplaced) {
+            return;
+        }
+        let cell = self.lock_sessions().cell(session);
+        let connection = cell.and_then(|cell| cell.lock().connection.clone());
+        if let Some(connection) = connection.filter(|connection| connection.generation < generation) {
+            connection.close(CloseReason::Replaced);
+        }
+    }
+}
 
 impl RoomTask {
     /// What another server has to say of the room, or of itself.
@@ -140,6 +156,7 @@ impl RoomTask {
         if let Some(reader) = self.state.subscribers.remove(&by.session) {
             reader.connection.close(CloseReason::Replaced);
         }
+        self.shared.close_older(by.session, by.generation);
         self.tell_replaced(by.session, older);
     }
 

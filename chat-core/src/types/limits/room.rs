@@ -156,6 +156,9 @@ pub struct RoomLimits {
     pub backlog_bytes_max: usize,
     /// Commands waiting for the room. 1,024: past it senders are told `busy`.
     pub inbox_max: usize,
+    /// Bytes of what the owner of a room tells a server that follows it, and that is not played there yet. 8 MiB: two batches of the largest
+    /// messages. One that is longer is taken where nothing else waits; past it what is told is read from the log instead.
+    pub fed_bytes_max: usize,
     /// Commands decided, logged and published together. 256: bounds how long one batch holds up the next.
     pub batch_inputs_max: usize,
     /// At most one view of the room for readers that fell behind in this time. 250 ms: they share it.
@@ -220,6 +223,7 @@ impl Default for RoomLimits {
             backlog_events_max: 4_096,
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,
+            fed_bytes_max: 8 << 20,
             batch_inputs_max: 256,
             gap_view_interval: Duration::from_millis(250),
             presence_interval: Duration::from_secs(1),
