@@ -141,7 +141,7 @@ impl EngineBuilder {
         let log_timeout = self.limits.engine.log_timeout;
         let log = log.map(|log| Arc::new(BoundedLog::new(log, log_timeout, Arc::clone(&failures))) as Arc<dyn Log>);
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let began = clock.now().mono;
+        let began = clock.now();
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
@@ -153,6 +153,7 @@ impl EngineBuilder {
             observer: self.observer,
             cluster: self.cluster,
             peers: Peers::default(),
+            began,
             letters: AtomicU64::new(0),
             registry: Registry::new(),
             away: Arc::default(),
@@ -166,7 +167,7 @@ impl EngineBuilder {
             addresses: Addresses::default(),
             shared_allowances: SharedAllowances::default(),
             ended: EndedFeeds::default(),
-            ended_sessions: EndedSessions::new(began),
+            ended_sessions: EndedSessions::new(began.mono),
             budget: MemoryBudget::new(self.limits.engine.memory_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),

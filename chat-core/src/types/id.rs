@@ -73,6 +73,11 @@ pub struct MemberId(pub u32);
 #[serde(transparent)]
 pub struct Generation(pub u64);
 
+impl Generation {
+    /// Later than any connection: a session comes in with it once it is ended, in order to leave.
+    pub(crate) const END: Self = Self(u64::MAX);
+}
+
 /// The client's own number for a command; comes back in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

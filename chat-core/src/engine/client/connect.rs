@@ -125,7 +125,7 @@ impl Shared {
         let next = |last: u64| match &self.cluster {
             None => last + 1,
             // None knows what another server has given: the later is the higher, as far as their clocks agree.
-            Some(_) => (self.clock.now().wall.0 << 4 | self.ids.salt() & 15).max(last + 1),
+            Some(_) => (self.steady_millis() << 4 | self.ids.salt() & 15).max(last + 1),
         };
         let mut drawn = 0;
         // It is never given up.
@@ -134,6 +134,12 @@ impl Shared {
             Some(drawn)
         });
         Generation(drawn)
+    }
+
+    /// Milliseconds since 1970 by the clock as it was when the engine began: one that is set after that orders no two connections otherwise.
+    fn steady_millis(&self) -> u64 {
+        let passed = self.clock.now().mono.since(self.began.mono);
+        self.began.wall.0 + u64::try_from(passed.as_millis()).unwrap_or_default()
     }
 
     /// Where there are several servers, whoever comes with a later token is the later one, whatever their clocks say; and with one token, who is

@@ -278,7 +278,7 @@ impl Shared {
                 }
                 None => {
                     // No connection of it is newer: wherever it is, it is ended.
-                    let last = if self.cluster.is_some() { Generation(u64::MAX) } else { self.next_generation() };
+                    let last = if self.cluster.is_some() { Generation::END } else { self.next_generation() };
                     let by = caller(&cell, last);
                     for room in &rooms {
                         self.enqueue(room, InboxItem::End { by: by.clone() });

@@ -40,7 +40,7 @@ use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::locks::lock;
 use crate::ports::{Cluster, Log, LogClaim, Observer, ObserverEvent, Policy};
-use crate::types::{CloseReason, Epoch, Limits, Reject, RejectCode, RoomCode, RoomLimits, Seq};
+use crate::types::{CloseReason, Epoch, Limits, Now, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
 /// A client that was not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     /// The other servers; `None` where this one is alone.
     pub(crate) cluster: Option<Arc<dyn Cluster>>,
     pub(crate) peers: Peers,
+    /// When this engine began.
+    pub(crate) began: Now,
     /// Counts what is asked of other servers, in all rooms: no answer is taken for that to something else.
     pub(crate) letters: AtomicU64,
     pub(crate) registry: Registry,

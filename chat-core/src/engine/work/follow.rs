@@ -71,8 +71,7 @@ impl RoomTask {
             },
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
             InboxItem::End { by } => {
-                self.state.subscribers.remove(&by.session);
-                // Where it cannot be told, the owner finds out by the link.
+                // Who reads is ended by the record. Where it cannot be told, the owner finds out by the link.
                 let _ = self.shared.send(owner, &Parcel::End { room: self.cell.code.clone(), by });
             }
             InboxItem::Evict(eviction) => self.give_back(eviction),

@@ -29,6 +29,10 @@ impl Shared {
         if fault_injection::is(Bug::ForgetReplaced) {
             return;
         }
+        if generation == Generation::END {
+            // It is ended, and told so.
+            return;
+        }
         let cell = self.lock_sessions().cell(session);
         let connection = cell.and_then(|cell| cell.lock().connection.clone());
         if let Some(connection) = connection.filter(|connection| connection.generation < generation) {
