@@ -24,7 +24,7 @@ use crate::ports::{Admission, ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
 use crate::types::{
     CloseReason, CommandId, Credential, Generation, Identity, Mono, Nick, Now, Position, Reject, RejectCode, RoomCode,
-    SessionId, SessionLimits, millis,
+    SessionId, SessionLimits, Wall, millis,
 };
 use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 
@@ -102,7 +102,7 @@ impl Shared {
         sessions.forget_over(&self.limits, now);
         // Drawn while the table is locked: whoever ends all sessions of a person either finds this one there, or has drawn the line
         // before it.
-        let id = self.ids.session(wall);
+        let id = self.ids.session(self.id_time());
         let cell = Arc::new(SessionCell::new(id, identity, &self.limits.session, now));
         let mut state = cell.lock();
         sessions.insert(&cell, &state);
@@ -134,6 +134,11 @@ impl Shared {
             Some(drawn)
         });
         Generation(drawn)
+    }
+
+    /// What ids of sessions are told the time by: the same at several servers though one of their clocks is set.
+    pub(crate) fn id_time(&self) -> Wall {
+        if self.cluster.is_some() { Wall(self.steady_millis()) } else { self.clock.now().wall }
     }
 
     /// Milliseconds since 1970 by the clock as it was when the engine began: one that is set after that orders no two connections otherwise.

@@ -151,7 +151,7 @@ impl Shared {
 
     /// Whether the session is known to have been ended.
     pub(crate) fn is_ended(&self, session: SessionId, identity: Option<&Identity>) -> bool {
-        let newest = self.ids.newest(self.clock.now().wall);
+        let newest = self.ids.newest(self.id_time());
         self.ended_sessions.contains(session, identity, newest)
     }
 
@@ -188,7 +188,7 @@ impl Shared {
             (Extent::Person, Some(identity)) => {
                 // A server whose clock was ahead may have given an id that names a later time than now.
                 let newest = self.lock_sessions().of(identity).into_iter().map(begun).max().unwrap_or_default();
-                let through = self.ids.last_session(now.wall.max(newest));
+                let through = self.ids.last_session(self.id_time().max(newest));
                 (EndedWho::Person(identity.clone()), through, begun(through))
             }
             _ => (EndedWho::Session(order.session), order.session, begun(order.session)),
