@@ -148,14 +148,19 @@ fn parcels() -> Vec<(&'static str, Vec<u8>)> {
     let (session, by) = (r#""session":"0000000000000000000000007V","generation":2"#, r#""by":{SESSION}"#);
     let fill = |json: &str| json.replace("BY", by).replace("SESSION", session);
     let parcel = |json: &str| [b"\x01", fill(json).as_bytes()].concat();
-    let ask = |input: &str| parcel(&format!(r#"{{"ask":{{"room":"LUNCH","number":1,"input":{input}}}}}"#));
+    let ask =
+        |input: &str| parcel(&format!(r#"{{"ask":{{"room":"LUNCH","number":1,"follows":true,"input":{input}}}}}"#));
     let feed = |rest: &str| {
-        parcel(&format!(
-            r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":true,"epoch":"0000000000007","after":1,{rest}}}}}"#
-        ))
+        parcel(&format!(r#"{{"feed":{{"room":"LUNCH","term":3,"fresh":1,"epoch":"0000000000007","after":1,{rest}}}}}"#))
     };
+    let answers = |rest: &str| parcel(&format!(r#"{{"answers":{{"room":"LUNCH","ahead":true,"answers":[{rest}]}}}}"#));
     vec![
-        ("follow", parcel(r#"{"follow":{"room":"LUNCH","attached":[{SESSION,"member":1,"network":4}]}}"#)),
+        (
+            "follow",
+            parcel(
+                r#"{"follow":{"room":"LUNCH","epoch":"0000000000007","attached":[{SESSION,"member":1,"begun":2,"network":4}],"awaited":[["0000000000000000000000007V",2]]}}"#,
+            ),
+        ),
         ("detach", parcel(r#"{"detach":{"room":"LUNCH",SESSION}}"#)),
         (
             "end",
@@ -192,27 +197,32 @@ fn parcels() -> Vec<(&'static str, Vec<u8>)> {
         (
             "records",
             feed(
-                r#""records":[{"offset":2,"seq":1,"at":1,"by":1,"event":{"redacted":{"target":1}}},{"offset":3,"seq":2,"at":2,"by":1,"event":{"sent":{"nick":"Ann","color":0,"text":"a","keyed":{"key":"k","digest":[1,2]}}}}],"notes":[],"answers":[[1,{"answer":{"sent":{"seq":2,"at":2,"repeated":"first"}}}]]"#,
+                r#""records":[{"offset":2,"seq":1,"at":1,"by":1,"event":{"redacted":{"target":1}}},{"offset":3,"seq":2,"at":2,"by":1,"event":{"sent":{"nick":"Ann","color":0,"text":"a","keyed":{"key":"k","digest":[1,2]}}}}],"notes":[]"#,
             ),
         ),
         (
             "notes",
             feed(
-                r#""records":[],"notes":[[1,{"attached":{SESSION,"member":1}}],[1,{"signal":{"member":1,"name":"hand","data":"1"}}],[1,{"live":{"member":1,"target":7,"text":"a"}}],[1,"elapsed"]],"answers":[]"#,
+                r#""records":[],"notes":[[1,{"attached":{SESSION,"member":1}}],[1,{"signal":{"member":1,"name":"hand","data":"1"}}],[1,{"live":{"member":1,"target":7,"text":"a"}}],[1,"elapsed"]]"#,
             ),
         ),
         (
             "answers",
-            feed(
-                r#""records":[],"notes":[],"answers":[[1,{"reject":{"code":"banned","message":"no","field":"room","limit":1,"until":2}}],[2,{"answer":{"bans":{"page":[],"more":"no"}}}],[3,{"answer":{"members":{"page":[1],"total":1}}}]]"#,
+            answers(
+                r#"{"number":1,"after":1,"verdict":{"reject":{"code":"banned","message":"no","field":"room","limit":1,"until":2}}},{"number":2,"epoch":"0000000000007","after":1,"verdict":{"answer":{"bans":{"page":[],"more":"no"}}}},{"number":3,"after":1,"verdict":{"answer":{"members":{"page":[1],"total":1}}}}"#,
             ),
         ),
         (
             "entered",
-            feed(
-                r#""records":[],"notes":[],"answers":[[1,{"answer":{"entered":{"member":3,"from":9,"is_named":true,"entry":"attached","history":{"seqs":[],"wanted":0,"before":0,"sees":0,"more":"yes","earlier":1,"newer":{"from":1,"through":2,"count":3,"seqs":[4],"newest":5,"forgotten":"no"}}}}}]]"#,
+            answers(
+                r#"{"number":1,"epoch":"0000000000007","after":9,"verdict":{"answer":{"entered":{"member":3,"from":9,"is_named":true,"entry":"attached","history":{"seqs":[],"wanted":0,"before":0,"sees":0,"more":"yes","earlier":1,"newer":{"from":1,"through":2,"count":3,"seqs":[4],"newest":5,"forgotten":"yes"}}}}}}"#,
             ),
         ),
+        (
+            "ended",
+            parcel(r#"{"ended":{"number":7,"who":{"person":"ann"},"through":"0000000000000000000000007V","until":5}}"#),
+        ),
+        ("end_heard", parcel(r#"{"end_heard":{"number":7}}"#)),
     ]
 }
 
