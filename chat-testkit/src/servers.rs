@@ -1,6 +1,6 @@
 //! Servers that know each other, in memory: whose the rooms are is set by hand, and links are cut and mended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,12 +15,14 @@ pub struct Servers {
 
 #[derive(Default)]
 struct State {
-    owners: BTreeMap<Slot, (NodeId, Term)>,
+    owners: BTreeMap<Slot, (Option<NodeId>, Term)>,
     nodes: BTreeMap<NodeId, UnboundedSender<ClusterEvent>>,
     /// Pairs whose link is down, in both orders.
     cut: BTreeSet<(NodeId, NodeId)>,
     /// Parcels still to be refused, or lost on the way, from one to another.
     losing: BTreeMap<(NodeId, NodeId), (usize, Loss)>,
+    /// Parcels on the way, from one to another, where they are held back.
+    held: BTreeMap<(NodeId, NodeId), VecDeque<Vec<u8>>>,
 }
 
 /// What becomes of a parcel that is lost.
@@ -55,19 +57,24 @@ impl Servers {
 
     /// From now on all rooms are this server's.
     pub fn give_all(&self, to: &Server) {
-        self.give(Slot::all().collect(), to);
+        self.give(Slot::all().collect(), Some(to));
     }
 
     /// From now on the slot of this room is this server's.
     pub fn give_room(&self, room: &RoomCode, to: &Server) {
-        self.give(vec![Slot::of(room)], to);
+        self.give(vec![Slot::of(room)], Some(to));
     }
 
-    fn give(&self, slots: Vec<Slot>, to: &Server) {
+    /// From now on the slot of this room is nobody's.
+    pub fn take_room(&self, room: &RoomCode) {
+        self.give(vec![Slot::of(room)], None);
+    }
+
+    fn give(&self, slots: Vec<Slot>, to: Option<&Server>) {
         let mut state = self.lock();
         for slot in &slots {
-            let (owner, term) = state.owners.entry(*slot).or_insert((to.id, Term(0)));
-            (*owner, *term) = (to.id, Term(term.0 + 1));
+            let (owner, term) = state.owners.entry(*slot).or_insert((None, Term(0)));
+            (*owner, *term) = (to.map(Server::id), Term(term.0 + 1));
         }
         for node in state.nodes.values() {
             // Who does not listen any more is gone.
@@ -94,12 +101,31 @@ impl Servers {
         self.lock().losing.insert((from.id, to.id), (parcels, how));
     }
 
+    /// From now on what one sends another stays on the way, also while the link is down.
+    pub fn hold(&self, from: &Server, to: &Server) {
+        self.lock().held.entry((from.id, to.id)).or_default();
+    }
+
+    /// What was held back arrives, in its order, and nothing is held back any more.
+    pub fn release(&self, from: &Server, to: &Server) {
+        let mut state = self.lock();
+        for parcel in state.held.remove(&(from.id, to.id)).unwrap_or_default() {
+            // Who does not listen any more is gone.
+            let _ = state.deliver(from.id, to.id, parcel);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    fn deliver(&self, from: NodeId, to: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
+        let node = self.nodes.get(&to).ok_or(NotSent)?;
+        node.send(ClusterEvent::Parcel { from, parcel }).map_err(|_| NotSent)
+    }
+
     fn tell_both(&self, one: &Server, other: &Server, event: fn(NodeId) -> ClusterEvent) {
         for (to, of) in [(one, other), (other, one)] {
             if let Some(node) = self.nodes.get(&to.id) {
@@ -120,9 +146,9 @@ impl Server {
 impl Cluster for Server {
     fn owner(&self, slot: Slot) -> Owner {
         match self.servers.lock().owners.get(&slot) {
-            None => Owner::Nobody,
-            Some((owner, term)) if *owner == self.id => Owner::Me(*term),
-            Some((owner, term)) => Owner::Other(*owner, *term),
+            None | Some((None, _)) => Owner::Nobody,
+            Some((Some(owner), term)) if *owner == self.id => Owner::Me(*term),
+            Some((Some(owner), term)) => Owner::Other(*owner, *term),
         }
     }
 
@@ -135,8 +161,11 @@ impl Cluster for Server {
             *left -= 1;
             return if *how == Loss::Silent { Ok(()) } else { Err(NotSent) };
         }
-        let node = state.nodes.get(&to).ok_or(NotSent)?;
-        node.send(ClusterEvent::Parcel { from: self.id, parcel }).map_err(|_| NotSent)
+        if let Some(held) = state.held.get_mut(&(self.id, to)) {
+            held.push_back(parcel);
+            return Ok(());
+        }
+        state.deliver(self.id, to, parcel)
     }
 
     async fn next(&self) -> ClusterEvent {

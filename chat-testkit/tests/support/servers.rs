@@ -1,0 +1,65 @@
+//! Two servers over one log, for the tests of what happens between them.
+
+use std::sync::Arc;
+
+use chat_core::{Engine, EngineBuilder, Limits, ServerFrame};
+use chat_testkit::logs::{FaultyLog, MemoryLog};
+use chat_testkit::servers::{Server, Servers};
+
+use super::bent::BentLog;
+use super::{builder, settle};
+
+/// The first owns every room.
+pub struct Two {
+    pub servers: Servers,
+    pub memory: Arc<MemoryLog>,
+    pub logs: [Arc<FaultyLog<BentLog>>; 2],
+    pub ends: [Arc<Server>; 2],
+    pub engines: [Engine; 2],
+}
+
+pub fn two() -> Two {
+    two_with(|_| {}, |builder| builder)
+}
+
+pub fn two_with(change: impl Fn(&mut Limits), build: impl Fn(EngineBuilder) -> EngineBuilder) -> Two {
+    let servers = Servers::default();
+    let memory = Arc::new(MemoryLog::new());
+    let ends = [servers.join(), servers.join()];
+    servers.give_all(&ends[0]);
+    let logs = ends.each_ref().map(|_| Arc::new(FaultyLog::new(BentLog::new(&memory))));
+    let mut limits = Limits::default();
+    change(&mut limits);
+    let engines = [0, 1].map(|which| {
+        let builder = builder(&logs[which]).limits(limits.clone()).cluster(Arc::clone(&ends[which]) as _);
+        build(builder).build()
+    });
+    Two { servers, memory, logs, ends, engines }
+}
+
+impl Two {
+    /// The link is down, and both have heard of it.
+    pub async fn cut(&self) {
+        self.servers.cut(&self.ends[0], &self.ends[1]);
+        settle().await;
+    }
+
+    /// The link is up, and both have heard of it.
+    pub async fn mend(&self) {
+        self.servers.mend(&self.ends[0], &self.ends[1]);
+        settle().await;
+    }
+}
+
+/// Which of these frames say that somebody is out, and which that something was said.
+pub fn leaves_and_messages(frames: &[ServerFrame]) -> (Vec<String>, Vec<String>) {
+    let mut told = (Vec::new(), Vec::new());
+    for frame in frames {
+        match frame {
+            ServerFrame::MemberLeft { nick, .. } => told.0.push(nick.clone()),
+            ServerFrame::Message(message) => told.1.push(message.text.clone()),
+            _ => {}
+        }
+    }
+    told
+}
