@@ -50,7 +50,7 @@ fn every_promise_is_kept_over_networks_that_lie() {
 
 #[test]
 fn every_promise_is_kept_by_several_servers() {
-    all_is_well(0..200, &Settings { kind: Some(Kind::Servers), ..Settings::default() });
+    all_is_well(0..60, &Settings { kind: Some(Kind::Servers), ..Settings::default() });
 }
 
 #[test]
@@ -374,8 +374,7 @@ fn what_is_published_by_every_server_that_follows_it_is_found() {
 
 #[test]
 fn a_record_that_a_follower_takes_for_another_is_found() {
-    let promises = [Promise::Interval, Promise::CatchUp, Promise::InTime, Promise::Screen, Promise::Fold];
-    is_found_in(Bug::MisreadFollowed, Kind::Servers, 16, &promises);
+    is_found_in(Bug::MisreadFollowed, Kind::Servers, 16, &[Promise::OneOrder]);
 }
 
 #[test]
