@@ -164,7 +164,9 @@ fn parcels() -> Vec<(&'static str, Vec<u8>)> {
         ("detach", parcel(r#"{"detach":{"room":"LUNCH",SESSION}}"#)),
         (
             "end",
-            parcel(r#"{"end":{"room":"LUNCH","by":{SESSION,"identity":"ann","named":{"nick":"Ann","data":"{}"}}}}"#),
+            parcel(
+                r#"{"end":{"room":"LUNCH","by":{SESSION,"identity":"ann","named":{"nick":"Ann","data":"{}"}},"whole":true}}"#,
+            ),
         ),
         ("unfollow", parcel(r#"{"unfollow":{"room":"LUNCH"}}"#)),
         ("replaced", parcel(r#"{"replaced":{SESSION}}"#)),

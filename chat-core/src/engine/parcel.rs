@@ -114,6 +114,8 @@ pub(crate) enum Parcel {
         room: RoomCode,
         /// The session, and the person it is.
         by: Caller,
+        /// Whether all sessions of the person were.
+        whole: bool,
     },
     /// To the owner: nobody is in this room here any more.
     Unfollow {

@@ -67,7 +67,7 @@ impl Shared {
             Parcel::Detach { room, session, generation } => {
                 self.enqueue_if_here(&room, FromPeer::Lost { node: from, session, generation }.into());
             }
-            Parcel::End { room, by } => self.enqueue(&room, FromPeer::Ended { by }.into()),
+            Parcel::End { room, by, whole } => self.enqueue(&room, FromPeer::Ended { by, whole }.into()),
             Parcel::Feed(feed) => {
                 let room = feed.room.clone();
                 if self.registry.room(&room).is_none() {

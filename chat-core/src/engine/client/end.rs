@@ -266,6 +266,7 @@ impl Shared {
             // Whatever their ids say: those that begin from now on do so after they are looked for here.
             EndedWho::Person(identity) => self.lock_sessions().of(identity),
         };
+        let whole = matches!(ended.who, EndedWho::Person(_));
         let taken: Vec<Taken> = sessions.into_iter().filter_map(|session| self.take_out(session)).collect();
         // Where another device of the person is, the person is still there.
         let elsewhere = order.identity.as_ref().map(|identity| self.rooms_of(identity)).unwrap_or_default();
@@ -273,7 +274,7 @@ impl Shared {
             rooms.retain(|room| !elsewhere.contains(room));
             match &connection {
                 Some(connection) => {
-                    self.leave(&cell, connection.generation, &rooms);
+                    self.leave(&cell, connection.generation, &rooms, whole);
                     self.close_ended(connection, flush_until, order.asks == Some(cell.id));
                 }
                 None => {
@@ -281,7 +282,7 @@ impl Shared {
                     let last = if self.cluster.is_some() { Generation::END } else { self.next_generation() };
                     let by = caller(&cell, last);
                     for room in &rooms {
-                        self.enqueue(room, InboxItem::End { by: by.clone() });
+                        self.enqueue(room, InboxItem::End { by: by.clone(), whole });
                     }
                 }
             }
@@ -326,13 +327,13 @@ impl Shared {
     }
 
     /// A session that was ended leaves these rooms.
-    fn leave(self: &Arc<Self>, cell: &SessionCell, generation: Generation, rooms: &[RoomCode]) {
+    fn leave(self: &Arc<Self>, cell: &SessionCell, generation: Generation, rooms: &[RoomCode], whole: bool) {
         for room in rooms {
             let by = caller(cell, generation);
             match self.cluster {
                 None => self.tell(room, Input::Leave { by }),
                 // The room knows where else the person is connected.
-                Some(_) => self.enqueue(room, InboxItem::End { by }),
+                Some(_) => self.enqueue(room, InboxItem::End { by, whole }),
             }
         }
     }
@@ -342,7 +343,7 @@ impl Shared {
         let identity = cell.lock().identity.clone();
         let elsewhere = identity.map(|identity| self.rooms_of(&identity)).unwrap_or_default();
         let rooms: Vec<_> = rooms.iter().filter(|room| !elsewhere.contains(*room)).cloned().collect();
-        self.leave(cell, generation, &rooms);
+        self.leave(cell, generation, &rooms, false);
     }
 
     /// Nobody waits for the answer: where the room has no place for it, it goes by the grace.

@@ -98,8 +98,8 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             r#"{"detach":{"room":"LUNCH","session":"00000000000000000000000001","generation":2}}"#,
         ),
         (
-            Parcel::End { room: room(), by: caller() },
-            r#"{"end":{"room":"LUNCH","by":{"session":"00000000000000000000000001","generation":2}}}"#,
+            Parcel::End { room: room(), by: caller(), whole: true },
+            r#"{"end":{"room":"LUNCH","by":{"session":"00000000000000000000000001","generation":2},"whole":true}}"#,
         ),
         (Parcel::Unfollow { room: room() }, r#"{"unfollow":{"room":"LUNCH"}}"#),
         (

@@ -22,7 +22,7 @@ pub(crate) enum FromPeer {
     /// A session has lost its connection there.
     Lost { node: NodeId, session: SessionId, generation: Generation },
     /// A session was ended there.
-    Ended { by: Caller },
+    Ended { by: Caller, whole: bool },
     /// The owner of the room, which is followed here, tells what has happened.
     Fed { from: NodeId, feed: Feed, bytes: usize },
     /// What the owner has decided of what was asked here. It may rest on what is told next.

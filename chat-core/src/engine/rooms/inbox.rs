@@ -30,8 +30,8 @@ pub(crate) enum InboxItem {
     Peer(Box<FromPeer>),
     /// A session has lost its connection.
     Detach { session: SessionId, generation: Generation },
-    /// A session without a connection was ended: it leaves, or counts as having just gone.
-    End { by: Caller },
+    /// A session was ended: it leaves, or counts as having just gone. Where that was not the whole of its person, the room looks for others of theirs.
+    End { by: Caller, whole: bool },
     /// A reader fell behind and needs to be shown the room afresh.
     GapView,
     /// All backlogs together hold too much.

@@ -52,6 +52,16 @@ pub(crate) struct Guest {
     pub(crate) down_since: Option<Mono>,
 }
 
+impl Guest {
+    /// An incarnation begins: nobody is in it yet.
+    pub(crate) fn begin_life(&mut self) {
+        self.sessions.clear();
+        if let Some(beginning) = &mut self.beginning {
+            **beginning = Beginning { after: Offset(0), notes: Vec::new(), noted: 0 };
+        }
+    }
+}
+
 /// All that is in no record, at one moment.
 pub(crate) struct Beginning {
     /// After which record.

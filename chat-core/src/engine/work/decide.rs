@@ -8,6 +8,7 @@ use crate::engine::feed::overlay::Change;
 use crate::engine::parcel::Decided;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::{Eviction, InboxItem, JoinRequest};
+use crate::engine::rooms::part::Guest;
 use crate::engine::rooms::state::Phase;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::engine::shared::unavailable;
@@ -18,7 +19,7 @@ use crate::engine::work::visit::is_of_somebody;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::room::{Answer, Caller, Input, More, Note, ReadPosition};
-use crate::types::{MemberId, Now, Reject, RejectCode, Seq, SessionId};
+use crate::types::{Generation, MemberId, Now, Reject, RejectCode, Seq, SessionId};
 use crate::wire::{self, RemovalReason};
 
 impl RoomTask {
@@ -78,8 +79,8 @@ impl RoomTask {
                 }
                 Some(self.decide_one(now, input, batch))
             }
-            InboxItem::End { by } => {
-                self.end_session(now, by, batch);
+            InboxItem::End { by, whole } => {
+                self.end_session(now, by, *whole, batch);
                 None
             }
             InboxItem::Detach { session, generation } => {
@@ -194,11 +195,13 @@ impl RoomTask {
 
     /// A room lets nobody speak for a session without a connection: an ended one comes back in order to leave. Where it cannot leave, or
     /// this batch is undone, it goes by the grace; in two steps, something could come between them, and it would be there for ever.
-    pub(crate) fn end_session(&mut self, now: Now, by: &Caller, batch: &mut Batch) {
-        if self.shared.cluster.is_some() && self.is_elsewhere(by) {
-            // Another device of the person is connected, maybe at another server: the person is still there.
-            self.state.forget_reader(now, by.session, by.generation);
-            batch.gone.push((by.session, by.generation));
+    pub(crate) fn end_session(&mut self, now: Now, by: &Caller, whole: bool, batch: &mut Batch) {
+        if self.shared.cluster.is_some() && !whole && self.is_elsewhere(by) {
+            // Another device of the person is connected, maybe at another server: the person is still there. This one is until it is told.
+            if by.generation == Generation::END {
+                self.state.forget_reader(now, by.session, by.generation);
+                batch.gone.push((by.session, by.generation));
+            }
             return;
         }
         let attach = Input::Attach { by: by.clone(), after: None };
@@ -306,7 +309,7 @@ impl RoomTask {
                 self.state.kicked.clear();
                 if let Some(part) = &mut self.state.part {
                     part.notes.clear();
-                    part.guests.values_mut().for_each(|guest| guest.sessions.clear());
+                    part.guests.values_mut().for_each(Guest::begin_life);
                 }
                 let feed = self.shared.new_life(&self.cell.code, *epoch, Seq(0));
                 self.state.phase = Phase::Live(Arc::new(feed));

@@ -70,9 +70,9 @@ impl RoomTask {
                 _ => {}
             },
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
-            InboxItem::End { by } => {
+            InboxItem::End { by, whole } => {
                 // Who reads is ended by the record. Where it cannot be told, the owner finds out by the link.
-                let _ = self.shared.send(owner, &Parcel::End { room: self.cell.code.clone(), by });
+                let _ = self.shared.send(owner, &Parcel::End { room: self.cell.code.clone(), by, whole });
             }
             InboxItem::Evict(eviction) => self.give_back(eviction),
             InboxItem::Tick => self.state.disarm(),

@@ -69,7 +69,7 @@ impl RoomTask {
                     batch.gone.push((*session, *generation));
                 }
             }
-            FromPeer::Ended { by } => self.end_session(now, by, batch),
+            FromPeer::Ended { by, whole } => self.end_session(now, by, *whole, batch),
             // Who follows says so; and the rest was said by another owner, before this one was.
             FromPeer::Link { is_up: true, .. } | FromPeer::Fed { .. } | FromPeer::Answered { .. } => {}
         }
@@ -130,6 +130,11 @@ impl RoomTask {
         }
         for Attachment { session, generation, member, begun, network } in attached {
             let (session, generation, member, network) = (*session, *generation, *member, *network);
+            let guest = self.state.part.as_ref().and_then(|part| part.guests.get(&node));
+            if guest.and_then(|guest| guest.sessions.get(&session)) != Some(&generation) {
+                // It has come in by a newer connection there, and has not heard of that.
+                continue;
+            }
             // Who has left, and has come in again since, is attached by that.
             let is_here = self.state.room.member(member).is_some_and(|stay| is_same_join(*begun, stay.begun));
             if !is_here {

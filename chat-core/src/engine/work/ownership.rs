@@ -62,7 +62,7 @@ impl RoomTask {
     fn take_without_owner(&mut self, item: InboxItem) {
         match item {
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
-            InboxItem::End { by } => drop(self.state.subscribers.remove(&by.session)),
+            InboxItem::End { by, .. } => drop(self.state.subscribers.remove(&by.session)),
             InboxItem::Tick => self.state.disarm(),
             item => self.cell.refuse(item, unavailable()),
         }
