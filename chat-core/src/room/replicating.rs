@@ -22,7 +22,7 @@ impl Room {
     }
 
     /// The notes of what is shown, and runs out: a few.
-    pub(crate) fn shown(&self) -> Vec<Note> {
+    pub fn shown(&self) -> Vec<Note> {
         let typing = self.attendance.typing().map(|member| Note::Typing { member, state: TypingState::On });
         let live = self.live_texts().iter().map(|live| Note::Live {
             member: live.member,
@@ -39,7 +39,7 @@ impl Room {
 
     /// What a copy that noted all that this one did has to note where time has passed here: what has run out since `before`, which is what was
     /// shown until then.
-    pub(crate) fn ended_since(&self, before: &[Note]) -> Vec<Note> {
+    pub fn ended_since(&self, before: &[Note]) -> Vec<Note> {
         let now = self.shown();
         let ended = before.iter().filter(|note| !now.contains(note)).filter_map(|note| match note {
             Note::Typing { member, .. } => Some(Note::Typing { member: *member, state: TypingState::Off }),

@@ -73,6 +73,7 @@ pub struct MemberId(pub u32);
 #[serde(transparent)]
 pub struct Generation(pub u64);
 
+#[cfg(feature = "engine")]
 impl Generation {
     /// Later than any connection: a session comes in with it once it is ended, in order to leave.
     pub(crate) const END: Self = Self(u64::MAX);
