@@ -391,13 +391,15 @@ fn somebody_at_a_follower_whom_the_owner_does_not_count_is_found() {
 
 #[test]
 fn what_passes_beside_the_log_and_is_told_by_the_owner_alone_is_found() {
-    let promises = [Promise::Slots, Promise::Attendance, Promise::Agreement, Promise::CatchUp, Promise::InTime];
+    // A copy that does not know who reads does not end them, either.
+    let promises = [Promise::Slots, Promise::Attendance, Promise::Interval, Promise::CatchUp, Promise::InTime];
     is_found_in(Bug::ForgetNotes, Kind::Servers, 16, &promises);
 }
 
 #[test]
 fn an_answer_that_comes_before_what_it_rests_on_is_found() {
-    let promises = [Promise::Fold, Promise::Interval, Promise::Logged, Promise::Protocol, Promise::NoPanic];
+    // What is noted after the answer is told once more to who has asked for it.
+    let promises = [Promise::Fold, Promise::Interval, Promise::Read, Promise::Protocol, Promise::NoPanic];
     is_found_in(Bug::AnswerAhead, Kind::Servers, 32, &promises);
 }
 
