@@ -8,15 +8,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_core::wire::Status;
 use chat_core::{
-    Admission, Answered, CloseReason, Command, ConnectRequest, Connection, Engine, Extent, Hello, Identity, MemberId,
-    Policy, Reject, RejectCode, Resume, RoomCode, Seq, ServerFrame,
+    Admission, Answered, CloseReason, Cluster, ClusterEvent, Command, ConnectRequest, Connection, Engine, Extent,
+    Hello, Identity, MemberId, NodeId, NotSent, Owner, Policy, Reject, RejectCode, Resume, RoomCode, Seq, ServerFrame,
+    Slot,
 };
 use chat_testkit::logs::{Delay, Fault, Operation};
 use chat_testkit::servers::Loss;
 use support::servers::{Two, leaves_and_messages, two, two_with};
 use support::{
-    GRACE, code, come_back, connect, create, fails, founder, join, joined, newcomer, next_left, next_message, nick,
-    pass, say, seconds, settle, submit, take, text,
+    GRACE, builder, code, come_back, connect, create, fails, founder, join, joined, log, newcomer, next_left,
+    next_message, nick, pass, say, seconds, settle, submit, take, text,
 };
 use tokio::sync::oneshot;
 
@@ -305,4 +306,34 @@ async fn an_answer_that_comes_after_its_link_broke_answers_no_later_command() {
     assert_eq!(later.0, Ok(Seq(4)));
     assert_eq!(next_message(&mut bob).await, (Seq(3), "one".to_owned()));
     assert_eq!(next_message(&mut bob).await, (Seq(4), "two".to_owned()));
+}
+
+/// A cluster whose every call panics.
+struct Panics;
+
+#[async_trait]
+impl Cluster for Panics {
+    fn owner(&self, _: Slot) -> Owner {
+        panic!("on purpose")
+    }
+
+    fn send(&self, _: NodeId, _: Vec<u8>) -> Result<(), NotSent> {
+        panic!("on purpose")
+    }
+
+    async fn next(&self) -> ClusterEvent {
+        panic!("on purpose")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_panics_harms_one_call_at_a_time() {
+    let engine = builder(&log()).cluster(Arc::new(Panics)).build();
+    let ann = connect(&engine, None).await;
+    for _ in 0..2 {
+        let created = ann.call(Command::create(nick("Ann")).with_room(code())).await;
+        assert_eq!(created.expect_err("nobody owns it").code, RejectCode::Unavailable);
+    }
+    seconds(10).await;
+    assert!(engine.stats().embedder_panics >= 10, "it is asked again: {}", engine.stats().embedder_panics);
 }

@@ -1,6 +1,10 @@
 //! The task that takes in what other servers send, and sees to it that rooms hear of links and owners.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use crate::engine::parcel::{Parcel, ParcelWho};
 use crate::engine::rooms::from_peer::{Asked, FromPeer};
@@ -12,12 +16,21 @@ use crate::ports::{ClusterEvent, Ended, EndedWho, ObserverEvent, Slot};
 use crate::room::Input;
 use crate::types::{CloseReason, Generation, NodeId, RoomCode, SessionId};
 
+/// Before a cluster is asked again that has panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
 /// Takes in what happens among the servers, until the engine is gone.
 pub(crate) async fn run(engine: Weak<Shared>) {
     let Some(cluster) = engine.upgrade().and_then(|shared| shared.cluster.clone()) else { return };
     loop {
-        let event = cluster.next().await;
+        let event = AssertUnwindSafe(cluster.next()).catch_unwind().await;
         let Some(shared) = engine.upgrade() else { return };
+        let Ok(event) = event else {
+            shared.failures.note_panic();
+            drop(shared);
+            tokio::time::sleep(AFTER_PANIC).await;
+            continue;
+        };
         match event {
             ClusterEvent::Parcel { from, parcel } => match Parcel::decode(&parcel) {
                 Ok(read) => shared.take_in(from, read, parcel.len()),

@@ -1,5 +1,6 @@
 //! The way back to whoever asked at another server.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::engine::parcel::{Decided, Parcel};
@@ -36,7 +37,8 @@ impl GuestReply {
         let decided = Decided { number: self.number, epoch: None, after: Offset(0), verdict: Err(reject) };
         let answers = Parcel::Answers { room: self.room.clone(), ahead: false, answers: vec![decided] };
         // Where the link is down the other side knows, and has answered by itself.
-        let _ = self.cluster.send(self.node, answers.encode());
+        let (cluster, parcel) = (&self.cluster, answers.encode());
+        let _ = catch_unwind(AssertUnwindSafe(|| cluster.send(self.node, parcel)));
     }
 }
 

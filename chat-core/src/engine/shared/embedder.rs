@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use crate::engine::parcel::Parcel;
 use crate::engine::shared::Shared;
-use crate::ports::ObserverEvent;
-use crate::types::{Reject, RejectCode};
+use crate::ports::{NotSent, ObserverEvent, Owner, Slot, Term};
+use crate::types::{NodeId, Reject, RejectCode};
 
 /// What who asked is told to wait before they ask again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -20,6 +21,28 @@ impl Shared {
         if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err() {
             self.failures.note_panic();
         }
+    }
+
+    /// Who decides for the rooms of a slot; nobody, where the cluster cannot say.
+    pub(crate) fn owner_of(&self, slot: Slot) -> Owner {
+        let Some(cluster) = &self.cluster else { return Owner::Me(Term::default()) };
+        catch_unwind(AssertUnwindSafe(|| cluster.owner(slot))).unwrap_or_else(|_| {
+            self.failures.note_panic();
+            Owner::Nobody
+        })
+    }
+
+    /// Sends bytes to another server. One that could not be sent is as good as lost.
+    pub(crate) fn send_bytes(&self, node: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
+        let cluster = self.cluster.as_ref().ok_or(NotSent)?;
+        if parcel.len() > Parcel::BYTES_MAX {
+            // It would not be read.
+            return Err(NotSent);
+        }
+        catch_unwind(AssertUnwindSafe(|| cluster.send(node, parcel))).unwrap_or_else(|_| {
+            self.failures.note_panic();
+            Err(NotSent)
+        })
     }
 
     /// Waits for what the policy says, for so long and no longer.

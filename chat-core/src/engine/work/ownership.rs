@@ -15,15 +15,15 @@ use crate::types::{NodeId, RoomCode};
 impl Shared {
     /// Who decides for a room.
     pub(crate) fn owner(&self, code: &RoomCode) -> Owner {
-        match &self.cluster {
-            None => Owner::Me(Term::default()),
-            Some(cluster) => cluster.owner(Slot::of(code)),
+        match self.cluster.is_some() {
+            true => self.owner_of(Slot::of(code)),
+            false => Owner::Me(Term::default()),
         }
     }
 
     /// Whether the rooms of a slot are decided here.
     pub(crate) fn decides_slot(&self, slot: Slot) -> bool {
-        self.cluster.as_ref().is_none_or(|cluster| matches!(cluster.owner(slot), Owner::Me(_)))
+        matches!(self.owner_of(slot), Owner::Me(_))
     }
 
     /// Whether a room is decided here.
@@ -34,15 +34,6 @@ impl Shared {
     /// Sends a parcel to another server.
     pub(crate) fn send(&self, node: NodeId, parcel: &Parcel) -> Result<(), NotSent> {
         self.send_bytes(node, parcel.encode())
-    }
-
-    /// The same, of one that is encoded.
-    pub(crate) fn send_bytes(&self, node: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
-        if parcel.len() > Parcel::BYTES_MAX {
-            // It would not be read.
-            return Err(NotSent);
-        }
-        self.cluster.as_ref().ok_or(NotSent)?.send(node, parcel)
     }
 }
 
